@@ -1,0 +1,474 @@
+//! What clients send, command by command. Reading this file from top to bottom is reading that half of the protocol.
+//!
+//! Every message has a member `command`, which names it, and further members as documented here; members that are not
+//! listed are ignored. Section numbers are those of session.md. Commands for games, matchmaking and parties are not typed
+//! yet and arrive as [`ClientMessage::Other`].
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{EncodeError, FieldError};
+use crate::gpgnet::GpgNetMessage;
+use crate::ids::{GameId, PlayerId};
+use crate::json::escape;
+use crate::message::Message;
+use crate::secret::Secret;
+use crate::wire::{Encode, Heartbeat};
+
+/// A message from a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Asks for the session number and introduces the client. Allowed before login (section 3).
+    AskSession(AskSession),
+    /// Logs in with a password. Allowed before login (section 4).
+    Hello(Hello),
+    /// Logs in with a token. Allowed before login (section 5).
+    Auth(Auth),
+    /// Asks for a new account; always refused. Allowed before login (section 10).
+    CreateAccount,
+    /// Asks for a `pong`. Allowed before login (section 9).
+    Ping,
+    /// Answers a `ping`. Allowed before login (section 9).
+    Pong,
+    /// Makes somebody a friend or a foe (section 10).
+    SocialAdd(SocialSubject),
+    /// Ends that (section 10).
+    SocialRemove(SocialSubject),
+    /// Lists or selects avatars (section 10).
+    Avatar(AvatarAction),
+    /// Actions of administrators and moderators (section 10).
+    Admin(AdminAction),
+    /// Asks for the co-op missions (section 10).
+    CoopList,
+    /// The mod vault, deprecated (section 10).
+    Modvault(ModvaultAction),
+    /// Asks for ICE servers, deprecated (section 10).
+    IceServers,
+    /// Asks for the state of the matchmaker queues.
+    MatchmakerInfo,
+    /// Says that the client is back while its game still runs (section 10).
+    RestoreGameSession(RestoreGameSession),
+    /// Answer to a match offer; accepted without effect (section 10).
+    MatchReady,
+    /// The connectivity test of clients that are too old (section 10).
+    #[serde(rename = "InitiateTest")]
+    InitiateTest {
+        /// Always `connectivity`; with any other target the command is unknown.
+        target: ConnectivityTarget,
+    },
+    /// A command of the game: everything with `"target": "game"`, whatever its name.
+    #[serde(untagged, serialize_with = "serialize_carried")]
+    Game(GpgNetMessage),
+    /// A command that is not in this list.
+    #[serde(untagged)]
+    Other(Message),
+}
+
+/// Members of `ask_session`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskSession {
+    /// Name of the client. Anything but a string counts as missing.
+    #[serde(
+        default,
+        deserialize_with = "string_or_nothing",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub user_agent: Option<String>,
+    /// Version of the client; only counted. Anything but a string counts as missing.
+    #[serde(
+        default,
+        deserialize_with = "string_or_nothing",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub version: Option<String>,
+}
+
+/// Members of `hello`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Name of the account; white space around it does not count.
+    pub login: String,
+    /// Lower-case hexadecimal SHA-256 of the password's UTF-8 bytes, 64 characters.
+    pub password: Secret,
+    /// What the client's id tool says about the machine.
+    pub unique_id: String,
+}
+
+/// Members of `auth`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Auth {
+    /// OAuth access token, a JWT.
+    pub token: Secret,
+    /// What the client's id tool says about the machine.
+    pub unique_id: String,
+}
+
+/// Members of `social_add` and `social_remove`: one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocialSubject {
+    /// The friend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub friend: Option<PlayerId>,
+    /// The foe; ignored if there is a friend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foe: Option<PlayerId>,
+}
+
+/// Members of `avatar`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action")]
+pub enum AvatarAction {
+    /// Asks for the avatars that were granted to the player.
+    #[serde(rename = "list_avatar")]
+    List,
+    /// Selects an avatar.
+    #[serde(rename = "select")]
+    Select {
+        /// Its URL; `null` for no avatar.
+        avatar: Option<String>,
+    },
+}
+
+/// Members of `admin`. Without the permission named, an action is ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action")]
+pub enum AdminAction {
+    /// Ends somebody's game. Needs `ADMIN_KICK_SERVER`.
+    #[serde(rename = "closeFA")]
+    CloseFa {
+        /// Whose.
+        user_id: PlayerId,
+    },
+    /// Disconnects somebody. Needs `ADMIN_KICK_SERVER`.
+    #[serde(rename = "closelobby")]
+    CloseLobby {
+        /// Whom.
+        user_id: PlayerId,
+    },
+    /// Shows a text to everybody. Needs `ADMIN_BROADCAST_MESSAGE`.
+    #[serde(rename = "broadcast")]
+    Broadcast {
+        /// The text; nothing happens if it is missing or empty.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// Makes clients join a chat channel. Needs `ADMIN_JOIN_CHANNEL`.
+    #[serde(rename = "join_channel")]
+    JoinChannel {
+        /// Whose clients.
+        user_ids: Vec<PlayerId>,
+        /// The channel.
+        channel: String,
+    },
+    /// An action that is not in this list; ignored.
+    #[serde(untagged)]
+    Other {
+        /// Its name.
+        action: String,
+    },
+}
+
+/// Members of `modvault`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ModvaultAction {
+    /// Asks for the hundred most liked mods.
+    Start,
+    /// Likes a mod; once a player.
+    Like {
+        /// Its uid.
+        uid: String,
+    },
+    /// Counts a download.
+    Download {
+        /// Its uid.
+        uid: String,
+    },
+}
+
+/// Members of `restore_game_session`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreGameSession {
+    /// The game that still runs.
+    pub game_id: GameId,
+}
+
+/// The only `target` besides `game`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectivityTarget {
+    /// `connectivity`
+    Connectivity,
+}
+
+/// A message from a client that names no command, or whose members do not fit its command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {error}", .command.as_deref().unwrap_or("no command"))]
+pub struct CommandError {
+    /// The command, if there is one.
+    pub command: Option<String>,
+    /// What is wrong.
+    pub error: FieldError,
+}
+
+impl ClientMessage {
+    /// Finds out what a message from a client is.
+    ///
+    /// # Errors
+    /// [`CommandError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
+    pub fn read(message: Message) -> Result<Self, CommandError> {
+        Self::read_members(&message)
+            .map(|known| known.unwrap_or_else(|| Self::Other(message.clone())))
+            .map_err(|error| CommandError {
+                command: message.command().map(String::from),
+                error,
+            })
+    }
+
+    /// The message, if its command is in the list.
+    fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
+        let command: String = message.field("command")?;
+        if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
+            return GpgNetMessage::from_message(message).map(Self::Game).map(Some);
+        }
+        Ok(Some(match command.as_str() {
+            "ask_session" => Self::AskSession(message.parse()?),
+            "hello" => Self::Hello(message.parse()?),
+            "auth" => Self::Auth(message.parse()?),
+            "create_account" => Self::CreateAccount,
+            "ping" => Self::Ping,
+            "pong" => Self::Pong,
+            "social_add" => Self::SocialAdd(message.parse()?),
+            "social_remove" => Self::SocialRemove(message.parse()?),
+            "avatar" => Self::Avatar(AvatarAction::read(message)?),
+            "admin" => Self::Admin(AdminAction::read(message)?),
+            "coop_list" => Self::CoopList,
+            "modvault" => Self::Modvault(ModvaultAction::read(message)?),
+            "ice_servers" => Self::IceServers,
+            "matchmaker_info" => Self::MatchmakerInfo,
+            "restore_game_session" => Self::RestoreGameSession(message.parse()?),
+            "match_ready" => Self::MatchReady,
+            "InitiateTest" if message.target().as_deref() == Some("connectivity") => Self::InitiateTest {
+                target: ConnectivityTarget::Connectivity,
+            },
+            _ => return Ok(None),
+        }))
+    }
+}
+
+impl AvatarAction {
+    fn read(message: &Message) -> Result<Self, FieldError> {
+        match message.field::<String>("action")?.as_str() {
+            "list_avatar" => Ok(Self::List),
+            "select" => Ok(Self::Select {
+                avatar: message.field("avatar")?,
+            }),
+            other => Err(unknown("action", other)),
+        }
+    }
+}
+
+impl AdminAction {
+    fn read(message: &Message) -> Result<Self, FieldError> {
+        Ok(match message.field::<String>("action")?.as_str() {
+            "closeFA" => Self::CloseFa {
+                user_id: message.field("user_id")?,
+            },
+            "closelobby" => Self::CloseLobby {
+                user_id: message.field("user_id")?,
+            },
+            "broadcast" => Self::Broadcast {
+                message: message.optional_field("message")?,
+            },
+            "join_channel" => Self::JoinChannel {
+                user_ids: message.field("user_ids")?,
+                channel: message.field("channel")?,
+            },
+            other => Self::Other {
+                action: other.to_owned(),
+            },
+        })
+    }
+}
+
+impl ModvaultAction {
+    fn read(message: &Message) -> Result<Self, FieldError> {
+        match message.field::<String>("type")?.as_str() {
+            "start" => Ok(Self::Start),
+            "like" => Ok(Self::Like {
+                uid: message.field("uid")?,
+            }),
+            "download" => Ok(Self::Download {
+                uid: message.field("uid")?,
+            }),
+            other => Err(unknown("type", other)),
+        }
+    }
+}
+
+fn unknown(field: &str, value: &str) -> FieldError {
+    FieldError {
+        field: Some(field.to_owned()),
+        reason: format!("unknown value `{value}`"),
+    }
+}
+
+impl Encode for ClientMessage {
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        match self {
+            Self::Ping => Some(Heartbeat::Ping),
+            Self::Pong => Some(Heartbeat::Pong),
+            Self::Other(message) => message.heartbeat(),
+            _ => None,
+        }
+    }
+
+    fn is_only_heartbeat(&self) -> bool {
+        matches!(self, Self::Ping | Self::Pong)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match self {
+            Self::Other(message) => message.write_json(out),
+            typed => escape::write_ascii(typed, out)
+                .map_err(|error| EncodeError::NotRepresentable(error.to_string())),
+        }
+    }
+}
+
+/// A game command as the lobby message that carries it.
+pub(crate) fn serialize_carried<S: Serializer>(
+    message: &GpgNetMessage,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    message.carried().serialize(serializer)
+}
+
+fn string_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Lenient {
+        Text(String),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Lenient::deserialize(deserializer)? {
+        Lenient::Text(text) => Some(text),
+        Lenient::Other(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<ClientMessage, CommandError> {
+        ClientMessage::read(text.parse().unwrap())
+    }
+
+    #[test]
+    fn every_command_comes_back_as_it_went() {
+        for text in [
+            r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#,
+            r#"{"command":"ask_session"}"#,
+            r#"{"command":"hello","login":"Bob","password":"00ff","unique_id":"u"}"#,
+            r#"{"command":"auth","token":"a.b.c","unique_id":"u"}"#,
+            r#"{"command":"create_account"}"#,
+            r#"{"command":"ping"}"#,
+            r#"{"command":"pong"}"#,
+            r#"{"command":"social_add","friend":42}"#,
+            r#"{"command":"social_remove","foe":42}"#,
+            r#"{"command":"avatar","action":"list_avatar"}"#,
+            r#"{"command":"avatar","action":"select","avatar":null}"#,
+            r#"{"command":"avatar","action":"select","avatar":"https://example.org/a.png"}"#,
+            r#"{"command":"admin","action":"closeFA","user_id":4}"#,
+            r#"{"command":"admin","action":"closelobby","user_id":4}"#,
+            r#"{"command":"admin","action":"broadcast","message":"hi"}"#,
+            r#"{"command":"admin","action":"broadcast"}"#,
+            r##"{"command":"admin","action":"join_channel","user_ids":[1,2],"channel":"#x"}"##,
+            r#"{"command":"admin","action":"dance"}"#,
+            r#"{"command":"coop_list"}"#,
+            r#"{"command":"modvault","type":"start"}"#,
+            r#"{"command":"modvault","type":"like","uid":"x"}"#,
+            r#"{"command":"modvault","type":"download","uid":"x"}"#,
+            r#"{"command":"ice_servers"}"#,
+            r#"{"command":"matchmaker_info"}"#,
+            r#"{"command":"restore_game_session","game_id":123}"#,
+            r#"{"command":"match_ready"}"#,
+            r#"{"command":"InitiateTest","target":"connectivity"}"#,
+            r#"{"command":"GameState","args":["Idle"],"target":"game"}"#,
+            r#"{"command":"no_such_command","n":1.50}"#,
+        ] {
+            let mut out = Vec::new();
+            read(text).unwrap().write_json(&mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn members_that_do_not_fit_are_named() {
+        let error = |text: &str| read(text).unwrap_err().to_string();
+        assert_eq!(error(r#"{"no":"command"}"#), "no command: `command`: is missing");
+        assert_eq!(
+            error(r#"{"command":5}"#),
+            "no command: `command`: invalid type: integer `5`, expected a string"
+        );
+        assert_eq!(
+            error(r#"{"command":"hello","login":"x","unique_id":""}"#),
+            "hello: missing field `password`"
+        );
+        assert_eq!(
+            error(r#"{"command":"social_add","friend":[1]}"#),
+            "social_add: `friend`: invalid type: sequence, expected an id from 0 to 2147483647"
+        );
+        assert_eq!(error(r#"{"command":"avatar"}"#), "avatar: `action`: is missing");
+        assert_eq!(
+            error(r#"{"command":"avatar","action":"select"}"#),
+            "avatar: `avatar`: is missing"
+        );
+        assert_eq!(
+            error(r#"{"command":"avatar","action":"x"}"#),
+            "avatar: `action`: unknown value `x`"
+        );
+        assert_eq!(
+            error(r#"{"command":"modvault","type":"x"}"#),
+            "modvault: `type`: unknown value `x`"
+        );
+        assert_eq!(
+            error(r#"{"command":"GameState","target":"game","args":{}}"#),
+            "GameState: `args`: invalid type: map, expected a sequence"
+        );
+    }
+
+    #[test]
+    fn odd_but_tolerated() {
+        assert_eq!(
+            read(r#"{"command":"ask_session","user_agent":["x"],"version":5}"#),
+            Ok(ClientMessage::AskSession(AskSession::default()))
+        );
+        assert_eq!(
+            read(r#"{"command":"social_add","friend":"10","foe":null}"#),
+            Ok(ClientMessage::SocialAdd(SocialSubject {
+                friend: Some(PlayerId(10)),
+                foe: None
+            }))
+        );
+        assert!(matches!(
+            read(r#"{"command":"InitiateTest"}"#),
+            Ok(ClientMessage::Other(_))
+        ));
+        assert!(matches!(
+            read(r#"{"command":"ping","target":"game"}"#),
+            Ok(ClientMessage::Game(_))
+        ));
+        assert!(matches!(
+            read(r#"{"command":"Ping"}"#),
+            Ok(ClientMessage::Other(_))
+        ));
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let hello = read(r#"{"command":"hello","login":"Bob","password":"00ff","unique_id":"u"}"#).unwrap();
+        assert!(!format!("{hello:?}").contains("00ff"));
+    }
+}

@@ -1,0 +1,204 @@
+//! What can be wrong with bytes or messages, split by fault.
+
+use std::fmt;
+
+/// Why bytes from a peer are no message.
+///
+/// "Not enough bytes yet" is no error: decoders answer `Ok(None)`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The stream ended inside a message.
+    #[error("the stream ended inside a message, after {got} bytes{}", Expected(*.expected))]
+    Incomplete {
+        /// Bytes of the unfinished message (or of its length header) that did arrive.
+        got: usize,
+        /// Bytes that were announced, where the format announces them.
+        expected: Option<usize>,
+    },
+    /// The bytes break the rules of the wire format or of JSON.
+    #[error("malformed message: {reason} at byte {offset}")]
+    Malformed {
+        /// What is wrong.
+        reason: Malformed,
+        /// Where: bytes from the beginning of the message, framing included.
+        offset: usize,
+    },
+    /// The message is larger than [`Limits::message`](crate::Limits::message).
+    #[error("message of {size} bytes, where {limit} are allowed")]
+    TooLarge {
+        /// The limit in force, in bytes.
+        limit: usize,
+        /// The announced size, or what had arrived when the limit was passed.
+        size: usize,
+    },
+    /// The message nests deeper than [`Limits::nesting`](crate::Limits::nesting).
+    #[error("nested deeper than {limit} levels at byte {offset}")]
+    TooDeep {
+        /// The limit in force, in levels.
+        limit: usize,
+        /// Where the first level too many begins: bytes from the beginning of the message.
+        offset: usize,
+    },
+    /// The text is JSON, but no object.
+    #[error("a message must be a JSON object, not {found}")]
+    NotAnObject {
+        /// What it is instead.
+        found: JsonKind,
+    },
+}
+
+impl DecodeError {
+    /// The same error, with its offset counted from `by` bytes further back.
+    #[must_use]
+    pub(crate) fn shifted(mut self, by: usize) -> Self {
+        if let Self::Malformed { offset, .. } | Self::TooDeep { offset, .. } = &mut self {
+            *offset += by;
+        }
+        self
+    }
+}
+
+struct Expected(Option<usize>);
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(expected) => write!(f, " of {expected}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with a malformed message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// The text ends inside a JSON value, or holds none.
+    #[error("the text ends where JSON goes on")]
+    UnexpectedEnd,
+    /// A character that JSON does not allow here.
+    #[error("unexpected character")]
+    UnexpectedCharacter,
+    /// Something follows the JSON value.
+    #[error("text after the JSON value")]
+    TrailingText,
+    /// A control character inside a string, not escaped.
+    #[error("unescaped control character in a string")]
+    ControlCharacter,
+    /// A backslash sequence JSON does not know.
+    #[error("unknown escape sequence")]
+    Escape,
+    /// An escaped surrogate without its partner, which no text can hold.
+    #[error("escaped surrogate without its partner")]
+    LoneSurrogate,
+    /// `NaN`, an infinity, or a number beyond the range of a 64-bit float.
+    #[error("number that is not finite")]
+    NonFinite,
+    /// A number in no spelling that JSON allows, such as `01` or `1.`.
+    #[error("invalid number")]
+    Number,
+    /// An integer of more digits than [`INTEGER_DIGITS_LIMIT`](crate::limits::INTEGER_DIGITS_LIMIT).
+    #[error("integer of too many digits")]
+    IntegerDigits,
+    /// Bytes that are no UTF-8.
+    #[error("invalid UTF-8")]
+    Utf8,
+    /// An empty QDataStream block, or one too short for the length of its first string.
+    #[error("block too short for a string")]
+    ShortBlock,
+    /// A QString longer than what is left of its block; the null string counts as such.
+    #[error("string longer than its block")]
+    QStringLength,
+    /// A QString that is no UTF-16: odd length or unpaired surrogate.
+    #[error("invalid UTF-16")]
+    Utf16,
+    /// The first part of a block has a member `legacy` that is no array, and later parts should be appended to it.
+    #[error("`legacy` is not an array")]
+    LegacyMember,
+    /// A WebSocket frame with reserved bits or a reserved opcode.
+    #[error("reserved bit or opcode in a WebSocket frame")]
+    ReservedFrame,
+    /// A WebSocket frame masked where it must not be, or not masked where it must be.
+    #[error("WebSocket frame with wrong masking")]
+    Masking,
+    /// A WebSocket control frame that is fragmented or longer than 125 bytes.
+    #[error("oversized or fragmented WebSocket control frame")]
+    ControlFrame,
+    /// A WebSocket continuation without a beginning, or a beginning inside an unfinished message.
+    #[error("WebSocket fragments out of order")]
+    Fragment,
+    /// A length of a WebSocket frame in a longer form than needed.
+    #[error("WebSocket frame length not in its shortest form")]
+    FrameLength,
+    /// A WebSocket message without any JSON value.
+    #[error("empty WebSocket message")]
+    EmptyMessage,
+    /// A GPGNet frame with more arguments than [`gpgnet::framing::ARGUMENT_LIMIT`](crate::gpgnet::framing::ARGUMENT_LIMIT).
+    #[error("more arguments than a game message may have")]
+    ArgumentCount,
+    /// A GPGNet argument of unknown type.
+    #[error("unknown argument type")]
+    ArgumentType,
+}
+
+/// The kinds of JSON values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum JsonKind {
+    Null,
+    Boolean,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl fmt::Display for JsonKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Boolean => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        })
+    }
+}
+
+/// Why a message cannot be put into a wire format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The value is no JSON object, or holds something JSON cannot express.
+    #[error("not representable as a JSON object: {0}")]
+    NotRepresentable(String),
+    /// The frame would be larger than its length field can say.
+    #[error("message of {size} bytes, where {limit} are possible")]
+    TooLarge {
+        /// What the length field can say, in bytes.
+        limit: usize,
+        /// What the message would need, in bytes.
+        size: usize,
+    },
+}
+
+/// A member of a message that is missing or of the wrong type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}", Field(.field.as_deref()))]
+pub struct FieldError {
+    /// Name of the member, where it is known.
+    pub field: Option<String>,
+    /// What is wrong with it, in words for a client developer.
+    pub reason: String,
+}
+
+struct Field<'a>(Option<&'a str>);
+
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, "`{name}`: "),
+            None => Ok(()),
+        }
+    }
+}

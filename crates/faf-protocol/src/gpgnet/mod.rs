@@ -1,0 +1,107 @@
+//! GPGNet: the commands of the game.
+//!
+//! ```text
+//!  game process <== binary framing ==> adapter <-- lobby messages with "target":"game" --> lobby server
+//!                   (framing.rs)                   {"command":"GameState","target":"game","args":["Lobby"]}
+//! ```
+//!
+//! * [`GpgNetMessage`]: a command name with arguments, as it travels either way, in either clothing;
+//! * [`ServerToGame`] and [`GameToServer`]: the commands by type;
+//! * [`GpgNetServerSender`] and [`GpgNetClientSender`]: what the two ends offer for sending;
+//! * [`framing`]: the game's own binary framing.
+//!
+//! Nothing is lost in between: an unknown command keeps its name and arguments, and arguments behind those that a
+//! command needs are kept as surplus.
+
+mod arguments;
+pub mod framing;
+mod game_to_server;
+mod sender;
+mod server_to_game;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::FieldError;
+use crate::json::{Json, JsonRef};
+use crate::message::Message;
+
+pub use arguments::ArgumentError;
+pub use game_to_server::{GameMods, GameState, GameToServer};
+pub use sender::{GpgNetClientSender, GpgNetServerSender};
+pub use server_to_game::ServerToGame;
+
+/// A command of the game with its arguments, in the form common to both directions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpgNetMessage {
+    /// The name, in the game's spelling.
+    pub command: String,
+    /// The arguments; from clients, a missing list counts as empty.
+    #[serde(default)]
+    pub args: Vec<Json>,
+}
+
+impl GpgNetMessage {
+    /// The value of `target` that marks a lobby message as one for or from the game.
+    pub const TARGET: &'static str = "game";
+
+    /// A command with these arguments.
+    pub fn new(command: &str, args: impl IntoIterator<Item = Json>) -> Self {
+        Self {
+            command: command.to_owned(),
+            args: args.into_iter().collect(),
+        }
+    }
+
+    /// Reads the command out of a lobby message. Its `target` is not looked at.
+    ///
+    /// # Errors
+    /// [`FieldError`] if `command` is no string or `args` no array.
+    pub fn from_message(message: &Message) -> Result<Self, FieldError> {
+        message.parse()
+    }
+
+    /// The lobby message that carries this command: `command`, `args` and `target`, in this order.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        Message::from_value(&self.carried()).expect("a command with arguments is a JSON object")
+    }
+
+    /// What serialises as the lobby message.
+    pub(crate) fn carried(&self) -> Carried<'_> {
+        Carried {
+            command: &self.command,
+            args: &self.args,
+            target: Self::TARGET,
+        }
+    }
+
+    /// The arguments as references.
+    pub fn arguments(&self) -> impl ExactSizeIterator<Item = JsonRef<'_>> {
+        self.args.iter().map(Json::as_ref)
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Carried<'a> {
+    command: &'a str,
+    args: &'a [Json],
+    target: &'a str,
+}
+
+/// A typed command together with the arguments that came behind those it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithSurplus<C> {
+    /// The command.
+    pub command: C,
+    /// Further arguments, in order; usually none.
+    pub surplus: Vec<Json>,
+}
+
+impl<C> From<C> for WithSurplus<C> {
+    fn from(command: C) -> Self {
+        Self {
+            command,
+            surplus: Vec::new(),
+        }
+    }
+}

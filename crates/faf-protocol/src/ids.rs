@@ -1,0 +1,113 @@
+//! The numbers by which the protocol names things, a type each.
+
+use std::fmt;
+
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The number of an account. 0 stands for an AI in reports of the game.
+///
+/// From clients it is taken as an integer or as its decimal text; beyond `i32::MAX` it is an error, because clients
+/// read ids as 32-bit integers (wire.md section 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct PlayerId(pub u32);
+
+/// The number of a game. Read as [`PlayerId`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct GameId(pub u32);
+
+/// The number a connection gets on [`ask_session`](crate::client_message::AskSession). Not secret, not unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionNumber(pub u32);
+
+impl fmt::Display for PlayerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for GameId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for SessionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for PlayerId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(IdVisitor).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for GameId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(IdVisitor).map(Self)
+    }
+}
+
+struct IdVisitor;
+
+impl Visitor<'_> for IdVisitor {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id from 0 to 2147483647")
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<u32, E> {
+        i32::try_from(value)
+            .map(i32::cast_unsigned)
+            .map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<u32, E> {
+        u64::try_from(value)
+            .map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
+            .and_then(|value| self.visit_u64(value))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<u32, E> {
+        text.trim()
+            .parse()
+            .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            .and_then(|value| self.visit_u64(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_integers_or_their_text() {
+        let id = |text: &str| {
+            serde_json::from_str::<PlayerId>(text)
+                .map(|id| id.0)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(id("0"), Ok(0));
+        assert_eq!(id("2147483647"), Ok(2_147_483_647));
+        assert_eq!(id("\" 42 \""), Ok(42));
+        for wrong in [
+            "2147483648",
+            "-1",
+            "1.0",
+            "\"\"",
+            "\"-1\"",
+            "null",
+            "[1]",
+            "true",
+            "1e3",
+        ] {
+            assert!(id(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! JSON text on its way out: pure ASCII.
+//!
+//! Everything outside U+0020..U+007E is written as `\uXXXX`, lower-case, beyond the BMP as a surrogate pair. Clients
+//! depend on it: they decode each received piece of the stream on its own, and cut lines at U+0085 and U+2028 too
+//! (wire.md section 7).
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+/// Appends `value` as compact ASCII JSON.
+///
+/// # Errors
+/// Where the value's `Serialize` gives up, for example for a map whose keys are no strings.
+pub(crate) fn write_ascii(value: &impl Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, AsciiFormatter))
+}
+
+/// Appends JSON text, escaping what is not printable ASCII.
+///
+/// Such characters stand inside strings only, so no parsing is needed.
+pub(crate) fn push_ascii(text: &str, out: &mut Vec<u8>) {
+    if is_printable(text.as_bytes()) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let mut units = [0; 2];
+    for character in text.chars() {
+        match character {
+            ' '..='~' => out.push(character as u8),
+            other => {
+                for unit in other.encode_utf16(&mut units) {
+                    push_unit(*unit, out);
+                }
+            }
+        }
+    }
+}
+
+/// Whether all is ASCII without DEL. Other control characters do not occur in compact JSON text.
+fn is_printable(bytes: &[u8]) -> bool {
+    bytes.is_ascii() && memchr::memchr(0x7F, bytes).is_none()
+}
+
+fn push_unit(unit: u16, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |shift: u16| DIGITS[usize::from(unit >> shift & 0xF)];
+    out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
+}
+
+struct AsciiFormatter;
+
+impl Formatter for AsciiFormatter {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if is_printable(fragment.as_bytes()) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut escaped = Vec::with_capacity(fragment.len() * 2);
+        push_ascii(fragment, &mut escaped);
+        writer.write_all(&escaped)
+    }
+
+    fn write_raw_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        self.write_string_fragment(writer, fragment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_printable_ascii() {
+        let text = "a\u{7f}é\u{2028}😀\u{1}\n\"\\/";
+        let mut out = Vec::new();
+        write_ascii(&text, &mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#""a\u007f\u00e9\u2028\ud83d\ude00\u0001\n\"\\/""#
+        );
+    }
+
+    #[test]
+    fn whole_floats_keep_their_point() {
+        let mut out = Vec::new();
+        write_ascii(&(1650.0, 62.52, f64::NAN, 7), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "[1650.0,62.52,null,7]");
+    }
+}

@@ -1,0 +1,64 @@
+//! The wire protocol of the FAF lobby: bytes to messages and back, without any I/O.
+//!
+//! ```text
+//!            decode                      read
+//!  bytes ==============>  Message  ================>  ClientMessage, ServerMessage
+//!        <==============           <===============   GpgNetMessage
+//!            encode      JSON object      encode      one struct a command
+//! ```
+//!
+//! Clients and servers exchange JSON objects, in one of three wire formats. The game itself speaks GPGNet, whose
+//! commands travel inside lobby messages.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use faf_protocol::{ClientMessage, Decoded, Decoder, Limits, ServerMessage, WireFormat};
+//!
+//! let mut received = BytesMut::from("{\"command\": \"ask_session\", \"user_agent\": \"my-client\"}\n");
+//! let mut decoder = Decoder::new(WireFormat::SimpleJson, Limits::default());
+//! if let Some(Decoded::Message(message)) = decoder.decode(&mut received)? {
+//!     let ClientMessage::AskSession(request) = ClientMessage::read(message)? else { panic!() };
+//!     assert_eq!(request.user_agent.as_deref(), Some("my-client"));
+//! }
+//! assert_eq!(WireFormat::WebSocket.encode(&ServerMessage::Pong)?, "\u{81}\x13{\"command\":\"pong\"}\n".chars().map(|c| c as u8).collect::<Vec<_>>());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | in the field | here |
+//! | --- | --- |
+//! | QDataStream, `QDataStreamProtocol` | [`WireFormat::QDataStream`], [`qdatastream`] |
+//! | SimpleJson, `SimpleJsonProtocol` | [`WireFormat::SimpleJson`], [`simple_json`] |
+//! | WebSocket, `WebSocketProtocol` | [`WireFormat::WebSocket`], [`websocket`] |
+//! | GPGNet, messages with `"target": "game"` | [`gpgnet`] |
+//! | the game's own framing, `/gpgnet` | [`gpgnet::framing`] |
+//! | a message, "a dict" | [`Message`] |
+//! | commands of clients | [`client_message`] |
+//! | commands of the server | [`server_message`] |
+//!
+//! Where this crate deliberately does otherwise than the original server: [`differences`].
+
+pub mod client_message;
+#[doc = include_str!("differences.md")]
+pub mod differences {}
+mod error;
+pub mod gpgnet;
+mod ids;
+pub mod json;
+pub mod limits;
+mod message;
+pub mod qdatastream;
+mod secret;
+pub mod server_message;
+pub mod simple_json;
+pub mod websocket;
+mod wire;
+
+pub use client_message::{ClientMessage, CommandError};
+pub use error::{DecodeError, EncodeError, FieldError, JsonKind, Malformed};
+pub use ids::{GameId, PlayerId, SessionNumber};
+pub use json::{Json, JsonRef};
+pub use limits::Limits;
+pub use message::Message;
+pub use secret::Secret;
+pub use server_message::ServerMessage;
+pub use wire::{Decoded, Decoder, Encode, Heartbeat, WireFormat};

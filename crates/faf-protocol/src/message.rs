@@ -1,0 +1,423 @@
+//! [`Message`]: the JSON object that every wire format carries.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::error::{DecodeError, EncodeError, FieldError};
+use crate::json::JsonRef;
+use crate::json::scan::{self, Member, Scanned, Span};
+use crate::json::value::without_position;
+use crate::limits::{Limits, NESTING_LIMIT_MAX};
+use crate::wire::{Encode, Heartbeat};
+
+/// A JSON object, kept as compact text with an index of its members.
+///
+/// No tree is built. Member order, unknown members and the digits of numbers are kept; a repeated key has the place of
+/// its first and the value of its last appearance. Two messages are equal if their texts are: members in the same
+/// order, numbers in the same spelling.
+///
+/// ```
+/// use faf_protocol::Message;
+///
+/// let message: Message = r#"{"command": "social_add", "friend": 42, "new": [1.50]}"#.parse()?;
+/// assert_eq!(message.command().as_deref(), Some("social_add"));
+/// assert_eq!(message.get("friend").unwrap().parse::<u32>(), Ok(42));
+/// assert_eq!(message.as_str(), r#"{"command":"social_add","friend":42,"new":[1.50]}"#);
+/// # Ok::<(), faf_protocol::DecodeError>(())
+/// ```
+#[derive(Clone)]
+pub struct Message {
+    /// Compact JSON, UTF-8, not escaped beyond need.
+    text: Cow<'static, str>,
+    members: Cow<'static, [Member]>,
+}
+
+impl Message {
+    /// `{"command":"ping"}`.
+    pub const PING: Self = Self::heartbeat_constant(r#"{"command":"ping"}"#);
+
+    /// `{"command":"pong"}`.
+    pub const PONG: Self = Self::heartbeat_constant(r#"{"command":"pong"}"#);
+
+    const fn heartbeat_constant(text: &'static str) -> Self {
+        const MEMBERS: &[Member] = &[Member {
+            key: Span::new(2, 9),
+            value: Span::new(11, 17),
+        }];
+        Self {
+            text: Cow::Borrowed(text),
+            members: Cow::Borrowed(MEMBERS),
+        }
+    }
+
+    /// A message with this `command` and nothing else.
+    #[must_use]
+    pub fn new(command: &str) -> Self {
+        Self::from_value(&Command { command }).expect("a command is a JSON object")
+    }
+
+    /// Turns anything that serialises as a JSON object into a message.
+    ///
+    /// # Errors
+    /// [`EncodeError::NotRepresentable`] for everything else.
+    pub fn from_value(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        let not_representable = |reason: &dyn fmt::Display| EncodeError::NotRepresentable(reason.to_string());
+        let text = serde_json::to_string(value).map_err(|error| not_representable(&error))?;
+        Self::from_string(text, NESTING_LIMIT_MAX).map_err(|error| not_representable(&error))
+    }
+
+    /// Reads one JSON object.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`], [`DecodeError::TooDeep`], [`DecodeError::NotAnObject`], and
+    /// [`DecodeError::TooLarge`] for a text beyond [`Limits::message`].
+    pub fn parse_text(text: &str, limits: &Limits) -> Result<Self, DecodeError> {
+        let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
+        let limit = limits.message_in_force();
+        if trimmed.len() > limit {
+            return Err(DecodeError::TooLarge {
+                limit,
+                size: trimmed.len(),
+            });
+        }
+        if let Some(heartbeat) = Heartbeat::of_text(trimmed) {
+            return Ok(heartbeat.into());
+        }
+        let leading = text.len() - text.trim_start_matches([' ', '\t', '\n', '\r']).len();
+        let Scanned { rewritten, members } =
+            scan::scan_object(trimmed, limits.nesting_in_force()).map_err(|error| error.shifted(leading))?;
+        Ok(Self::from_parts(
+            rewritten.unwrap_or_else(|| trimmed.to_owned()),
+            members,
+        ))
+    }
+
+    /// Reads one JSON object, and keeps the text's memory where nothing has to be changed.
+    pub(crate) fn from_string(text: String, nesting_limit: usize) -> Result<Self, DecodeError> {
+        let scanned = scan::scan_object(&text, nesting_limit)?;
+        Ok(Self::from_scanned(text, scanned))
+    }
+
+    /// Takes over `text`, from which `scanned` came, or what had to be rewritten.
+    pub(crate) fn from_scanned(text: String, Scanned { rewritten, members }: Scanned) -> Self {
+        Self::from_parts(rewritten.unwrap_or(text), members)
+    }
+
+    fn from_parts(text: String, members: Vec<Member>) -> Self {
+        Self {
+            text: Cow::Owned(text),
+            members: Cow::Owned(members),
+        }
+    }
+
+    /// Puts an object together from keys and values that are compact JSON text; keys without quotes.
+    ///
+    /// Of equal keys the last one wins, in the place of the first.
+    pub(crate) fn from_members(mut members: Vec<(&str, &str)>) -> Self {
+        if scan::has_repeated(&members, |(key, _)| key) {
+            scan::keep_last(&mut members, |(key, _)| key);
+        }
+        let length = members
+            .iter()
+            .map(|(key, value)| key.len() + value.len() + 4)
+            .sum::<usize>();
+        let mut text = String::with_capacity(length + 2);
+        let mut spans = Vec::with_capacity(members.len());
+        text.push('{');
+        for (key, value) in members {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            let key_start = text.len() as u32 + 1;
+            text.extend(["\"", key, "\":"]);
+            let value_start = text.len() as u32;
+            text.push_str(value);
+            spans.push(Member {
+                key: Span::new(key_start, value_start - 2),
+                value: Span::new(value_start, text.len() as u32),
+            });
+        }
+        text.push('}');
+        Self::from_parts(text, spans)
+    }
+
+    /// The message as compact JSON text. It is UTF-8; the wire formats escape it to ASCII.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The text of the member `command`; nothing if it is missing or no string.
+    #[must_use]
+    pub fn command(&self) -> Option<Cow<'_, str>> {
+        self.get("command")?.as_str()
+    }
+
+    /// The text of the member `target`; nothing if it is missing or no string.
+    #[must_use]
+    pub fn target(&self) -> Option<Cow<'_, str>> {
+        self.get("target")?.as_str()
+    }
+
+    /// The value of a member.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<JsonRef<'_>> {
+        let key = escaped_key(key);
+        self.members
+            .iter()
+            .find(|member| member.key.of(&self.text) == key)
+            .map(|member| JsonRef::new(member.value.of(&self.text)))
+    }
+
+    /// Keys and values of all members, in order.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, JsonRef<'_>)> {
+        self.raw_members().map(|(key, value)| {
+            let key = match key.contains('\\') {
+                true => Cow::Owned(serde_json::from_str(&format!("\"{key}\"")).unwrap_or_default()),
+                false => Cow::Borrowed(key),
+            };
+            (key, JsonRef::new(value))
+        })
+    }
+
+    /// Keys (escaped, without quotes) and values of all members as compact JSON text.
+    pub(crate) fn raw_members(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.members
+            .iter()
+            .map(|member| (member.key.of(&self.text), member.value.of(&self.text)))
+    }
+
+    /// Sets a member: in its old place if it is there, at the end otherwise.
+    ///
+    /// # Errors
+    /// [`EncodeError::NotRepresentable`] for a value that JSON cannot express; the message is then unchanged.
+    pub fn set(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<(), EncodeError> {
+        let value =
+            serde_json::to_string(value).map_err(|error| EncodeError::NotRepresentable(error.to_string()))?;
+        let key = escaped_key(key);
+        let mut members: Vec<(&str, &str)> = self.raw_members().collect();
+        members.push((&key, &value));
+        *self = Self::from_members(members);
+        Ok(())
+    }
+
+    /// Turns one member into a type.
+    ///
+    /// # Errors
+    /// [`FieldError`] if it is missing or does not fit.
+    pub fn field<T: DeserializeOwned>(&self, key: &str) -> Result<T, FieldError> {
+        self.get(key)
+            .ok_or_else(|| "is missing".to_owned())
+            .and_then(JsonRef::parse)
+            .map_err(|reason| FieldError {
+                field: Some(key.to_owned()),
+                reason,
+            })
+    }
+
+    /// Turns one member into a type, if it is there and not `null`.
+    ///
+    /// # Errors
+    /// [`FieldError`] if it does not fit.
+    pub fn optional_field<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, FieldError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(_) => self.field(key),
+        }
+    }
+
+    /// Turns the message into a type, without building a tree; members the type does not know are left out.
+    ///
+    /// # Errors
+    /// [`FieldError`] naming the member that is missing or does not fit.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
+        serde_json::from_str(&self.text).map_err(|error| {
+            // Compact text is one line, so the column is the position: behind a value that was read, or in front of one
+            // that was not even begun.
+            let behind = error.column();
+            let field = self.members.iter().find(|member| {
+                member.value.contains(behind.saturating_sub(1)) || member.value.contains(behind)
+            });
+            FieldError {
+                field: field.map(|member| member.key.of(&self.text).to_owned()),
+                reason: without_position(&error),
+            }
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Command<'a> {
+    command: &'a str,
+}
+
+/// A key as it stands in compact text, without quotes.
+fn escaped_key(key: &str) -> Cow<'_, str> {
+    if key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')) {
+        let quoted = serde_json::to_string(key).expect("every text can be a JSON string");
+        Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
+    } else {
+        Cow::Borrowed(key)
+    }
+}
+
+impl Encode for Message {
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        match self.get("command")?.text() {
+            r#""ping""# => Some(Heartbeat::Ping),
+            r#""pong""# => Some(Heartbeat::Pong),
+            _ => None,
+        }
+    }
+
+    fn is_only_heartbeat(&self) -> bool {
+        Heartbeat::of_text(&self.text).is_some()
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        crate::json::escape::push_ascii(&self.text, out);
+        Ok(())
+    }
+}
+
+impl From<Heartbeat> for Message {
+    fn from(heartbeat: Heartbeat) -> Self {
+        match heartbeat {
+            Heartbeat::Ping => Self::PING,
+            Heartbeat::Pong => Self::PONG,
+        }
+    }
+}
+
+impl FromStr for Message {
+    type Err = DecodeError;
+
+    /// Reads one JSON object under the default [`Limits`].
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        Self::parse_text(text, &Limits::default())
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Message {}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({})", self.text)
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw = RawValue::from_string(self.text.clone().into_owned()).expect("a message is JSON");
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_string(raw.get().to_owned(), NESTING_LIMIT_MAX).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn members_are_read_without_a_tree() {
+        let message = message(r#"{"command":"x","target":"game","k\"ey":[1],"é":null,"empty":""}"#);
+        assert_eq!(message.command().unwrap(), "x");
+        assert_eq!(message.target().unwrap(), "game");
+        assert_eq!(message.get("k\"ey").unwrap().text(), "[1]");
+        assert_eq!(message.get("é").unwrap().text(), "null");
+        assert_eq!(message.get("empty").unwrap().as_str().unwrap(), "");
+        assert_eq!(message.get("nothing"), None);
+        let keys: Vec<_> = message.members().map(|(key, _)| key.into_owned()).collect();
+        assert_eq!(keys, ["command", "target", "k\"ey", "é", "empty"]);
+    }
+
+    #[test]
+    fn the_constants_are_what_parsing_gives() {
+        for heartbeat in [Message::PING, Message::PONG] {
+            let parsed = Message::from_string(heartbeat.as_str().to_owned(), 8).unwrap();
+            assert_eq!(parsed, heartbeat);
+            assert_eq!(parsed.members, heartbeat.members);
+            assert_eq!(parsed.heartbeat(), heartbeat.heartbeat());
+        }
+    }
+
+    #[test]
+    fn setting_a_member_keeps_its_place() {
+        let mut message = message(r#"{"a":1,"b":2}"#);
+        message.set("a", "new").unwrap();
+        message.set("c", &[true]).unwrap();
+        assert_eq!(message.as_str(), r#"{"a":"new","b":2,"c":[true]}"#);
+        assert_eq!(message.get("c").unwrap().text(), "[true]");
+        assert!(
+            message
+                .set("d", &std::collections::BTreeMap::from([((1, 2), 3)]))
+                .is_err()
+        );
+        assert_eq!(message.get("d"), None);
+    }
+
+    #[test]
+    fn only_objects_can_become_messages() {
+        assert!(Message::from_value(&[1]).is_err());
+        assert!(Message::from_value("text").is_err());
+        assert_eq!(Message::new("a\"b").as_str(), r#"{"command":"a\"b"}"#);
+    }
+
+    #[test]
+    fn a_wrong_member_is_named() {
+        #[derive(Debug, Deserialize)]
+        struct Login {
+            #[expect(dead_code)]
+            login: String,
+            #[expect(dead_code)]
+            id: u8,
+        }
+        let error = |text: &str| message(text).parse::<Login>().unwrap_err().to_string();
+        assert_eq!(
+            error(r#"{"login":5,"id":1}"#),
+            "`login`: invalid type: integer `5`, expected a string"
+        );
+        assert_eq!(
+            error(r#"{"login":"x","id":[1,2]}"#),
+            "`id`: invalid type: sequence, expected u8"
+        );
+        assert_eq!(
+            error(r#"{"login":"x","id":300}"#),
+            "`id`: invalid value: integer `300`, expected u8"
+        );
+        assert_eq!(error(r#"{"login":"x"}"#), "missing field `id`");
+    }
+
+    #[test]
+    fn messages_nest_in_other_types() {
+        let list: Vec<Message> = serde_json::from_str(r#"[{"b": 1.50, "a": 2}]"#).unwrap();
+        assert_eq!(serde_json::to_string(&list).unwrap(), r#"[{"b":1.50,"a":2}]"#);
+    }
+}

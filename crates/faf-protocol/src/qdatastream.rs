@@ -1,0 +1,524 @@
+//! QDataStream: length-prefixed UTF-16 over TCP, deprecated (wire.md section 3).
+//!
+//! ```text
+//! block   = u32 length of the payload    payload
+//! payload = qstring { qstring }          one or more parts
+//! qstring = u32 length in bytes          UTF-16, big-endian
+//!
+//! 00 00 00 0C   00 00 00 08   00 50 00 49 00 4E 00 47
+//! block         qstring       P     I     N     G
+//! ```
+//!
+//! All integers are big-endian. A server sends one part a block: compact ASCII JSON, or the bare word `PING` or `PONG`
+//! in place of a message with that command; further members of such a message are dropped. Old clients add parts:
+//! JSON objects are merged into the message, anything else is collected in its member `legacy`.
+//!
+//! A payload may be as long as [`Limits::message`]; its length is checked before anything is allocated.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::error::{DecodeError, EncodeError, Malformed};
+use crate::json::scan::{self, Member, Scanned};
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::wire::{Encode, Heartbeat};
+
+/// The complete block of a ping.
+pub const PING_BLOCK: &[u8; 16] = b"\0\0\0\x0C\0\0\0\x08\0P\0I\0N\0G";
+
+/// The complete block of a pong.
+pub const PONG_BLOCK: &[u8; 16] = b"\0\0\0\x0C\0\0\0\x08\0P\0O\0N\0G";
+
+/// Bytes of a length field.
+const LENGTH: usize = 4;
+
+/// Up to this many bytes at the end of a block are not looked at.
+const IGNORED_TAIL: usize = 4;
+
+/// Packs a text into a QString and appends it.
+///
+/// # Errors
+/// [`EncodeError::TooLarge`] beyond 4 GiB.
+pub fn pack_qstring(text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    if text.is_ascii() {
+        return pack_ascii(text.as_bytes(), out);
+    }
+    let length = 2 * text.encode_utf16().count();
+    out.extend_from_slice(&length_field(length)?);
+    out.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
+    Ok(())
+}
+
+/// Packs payload bytes into a block: their length, then the bytes.
+///
+/// # Errors
+/// [`EncodeError::TooLarge`] beyond 4 GiB.
+pub fn pack_block(payload: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    let mut block = Vec::with_capacity(LENGTH + payload.len());
+    block.extend_from_slice(&length_field(payload.len())?);
+    block.extend_from_slice(payload);
+    Ok(block)
+}
+
+/// Packs texts into one block, a part each. No texts give an empty block.
+///
+/// # Errors
+/// [`EncodeError::TooLarge`] beyond 4 GiB.
+pub fn pack_message<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Vec<u8>, EncodeError> {
+    let mut block = vec![0; LENGTH];
+    for part in parts {
+        pack_qstring(part, &mut block)?;
+    }
+    let length = length_field(block.len() - LENGTH)?;
+    block[..LENGTH].copy_from_slice(&length);
+    Ok(block)
+}
+
+/// The bytes of a message: a block of one part.
+///
+/// # Errors
+/// [`EncodeError`] for a message that JSON cannot express, or of more than 4 GiB.
+pub fn encode(message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
+    match message.heartbeat() {
+        Some(Heartbeat::Ping) => Ok(Bytes::from_static(PING_BLOCK)),
+        Some(Heartbeat::Pong) => Ok(Bytes::from_static(PONG_BLOCK)),
+        None => {
+            let mut json = Vec::with_capacity(256);
+            message.write_json(&mut json)?;
+            let mut block = Vec::with_capacity(2 * LENGTH + 2 * json.len());
+            block.extend_from_slice(&length_field(LENGTH + 2 * json.len())?);
+            pack_ascii(&json, &mut block)?;
+            Ok(block.into())
+        }
+    }
+}
+
+fn pack_ascii(ascii: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    out.extend_from_slice(&length_field(2 * ascii.len())?);
+    let start = out.len();
+    out.resize(start + 2 * ascii.len(), 0);
+    for (unit, byte) in out[start..].chunks_exact_mut(2).zip(ascii) {
+        unit[1] = *byte;
+    }
+    Ok(())
+}
+
+fn length_field(length: usize) -> Result<[u8; LENGTH], EncodeError> {
+    u32::try_from(length)
+        .map(u32::to_be_bytes)
+        .map_err(|_| EncodeError::TooLarge {
+            limit: u32::MAX as usize,
+            size: length,
+        })
+}
+
+/// Reads the QString at `position`; answers the position behind it and its text.
+///
+/// # Errors
+/// [`DecodeError::Malformed`] for [`Malformed::ShortBlock`] (fewer than four bytes are left),
+/// [`Malformed::QStringLength`] (longer than what is left; the null string counts as such) and [`Malformed::Utf16`].
+pub fn read_qstring(bytes: &[u8], position: usize) -> Result<(usize, String), DecodeError> {
+    let malformed = |reason, offset| DecodeError::Malformed { reason, offset };
+    let rest = bytes.get(position..).unwrap_or_default();
+    let Some((length, rest)) = rest.split_first_chunk() else {
+        return Err(malformed(Malformed::ShortBlock, position));
+    };
+    let length = u32::from_be_bytes(*length) as usize;
+    let Some(units) = rest.get(..length) else {
+        return Err(malformed(Malformed::QStringLength, position));
+    };
+    let start = position + LENGTH;
+    let text = decode_utf16(units).map_err(|offset| malformed(Malformed::Utf16, start + offset))?;
+    Ok((start + length, text))
+}
+
+/// The parts of a block, one after another, from its payload.
+///
+/// Ends where four bytes or fewer are left, and after the first error.
+#[must_use]
+pub fn read_block(payload: &[u8]) -> Parts<'_> {
+    Parts { payload, position: 0 }
+}
+
+/// Iterator over the parts of a block. See [`read_block`].
+#[derive(Debug, Clone)]
+pub struct Parts<'a> {
+    payload: &'a [u8],
+    position: usize,
+}
+
+impl Iterator for Parts<'_> {
+    type Item = Result<String, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let part = next_part(self.payload, self.position)?;
+        self.position = part.as_ref().map_or(self.payload.len(), |(end, _)| *end);
+        Some(part.map(|(_, text)| text))
+    }
+}
+
+/// Takes the next block from the front of `buffer`, if all of it is there.
+pub(crate) fn decode(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Message>, DecodeError> {
+    let Some(length) = announced_length(buffer) else {
+        return Ok(None);
+    };
+    let limit = limits.message_in_force();
+    if length > limit {
+        return Err(DecodeError::TooLarge { limit, size: length });
+    }
+    let end = LENGTH + length;
+    let message = match buffer.get(..end) {
+        None => return Ok(None),
+        Some(block) if block == PING_BLOCK => Message::PING,
+        Some(block) if block == PONG_BLOCK => Message::PONG,
+        Some(block) => decode_payload(&block[LENGTH..], limits).map_err(|error| error.shifted(LENGTH))?,
+    };
+    buffer.advance(end);
+    Ok(Some(message))
+}
+
+/// The end of the stream. Behind a length without its payload it is inside a message, too.
+pub(crate) fn finish(buffer: &BytesMut) -> Result<(), DecodeError> {
+    if buffer.is_empty() {
+        return Ok(());
+    }
+    let expected = announced_length(buffer).map_or(LENGTH, |length| LENGTH + length);
+    Err(DecodeError::Incomplete {
+        got: buffer.len(),
+        expected: Some(expected),
+    })
+}
+
+fn announced_length(buffer: &[u8]) -> Option<usize> {
+    buffer
+        .first_chunk()
+        .map(|length| u32::from_be_bytes(*length) as usize)
+}
+
+/// Reads a message from the payload of one block.
+///
+/// The first part must be a JSON object, or one of the words `PING` and `PONG`, behind which nothing is looked at. Of
+/// the later parts, one that repeats the text of the first is skipped; JSON objects are merged, the later value wins;
+/// anything else is appended as text to `legacy`. The first part that is no QString ends the block quietly.
+///
+/// # Errors
+/// Every [`DecodeError`] but [`DecodeError::Incomplete`] and [`DecodeError::TooLarge`].
+pub fn decode_payload(payload: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
+    let (mut position, first) = read_qstring(payload, 0)?;
+    match first.as_str() {
+        "PING" => return Ok(Message::PING),
+        "PONG" => return Ok(Message::PONG),
+        _ => {}
+    }
+    let nesting = limits.nesting_in_force();
+    let scanned = scan_part(&first, nesting).map_err(|error| error.shifted(LENGTH))?;
+    if payload.len() - position <= IGNORED_TAIL {
+        return Ok(Message::from_scanned(first, scanned));
+    }
+    let mut merged = Merged::new(first.clone(), scanned);
+    while let Some(Ok((end, part))) = next_part(payload, position) {
+        if part != first {
+            merged
+                .add(part, nesting)
+                .map_err(|error| error.shifted(position + LENGTH))?;
+        }
+        position = end;
+    }
+    Ok(merged.into_message())
+}
+
+fn next_part(payload: &[u8], position: usize) -> Option<Result<(usize, String), DecodeError>> {
+    let left = payload.len().saturating_sub(position);
+    (left > IGNORED_TAIL).then(|| read_qstring(payload, position))
+}
+
+/// Scans the text of a part; offsets of errors count bytes of its UTF-16.
+fn scan_part(text: &str, nesting: usize) -> Result<Scanned, DecodeError> {
+    scan::scan_object(text, nesting).map_err(|error| match error {
+        DecodeError::Malformed { reason, offset } => DecodeError::Malformed {
+            reason,
+            offset: 2 * text[..offset].encode_utf16().count(),
+        },
+        DecodeError::TooDeep { limit, offset } => DecodeError::TooDeep {
+            limit,
+            offset: 2 * text[..offset].encode_utf16().count(),
+        },
+        other => other,
+    })
+}
+
+/// The parts of a block on their way to one message.
+///
+/// Everything is put together once, at the end, so that a block of a million parts costs no more than its size.
+struct Merged {
+    objects: Vec<(String, Vec<Member>)>,
+    legacy: Legacy,
+    /// Where `legacy` was created by a text, if it was: in front of this object.
+    created_before: Option<usize>,
+}
+
+/// The member `legacy`, as far as parts have been read.
+enum Legacy {
+    Missing,
+    /// A JSON array without its closing bracket.
+    Array(String),
+    /// Something that nothing can be appended to.
+    Other,
+}
+
+impl Merged {
+    fn new(first: String, scanned: Scanned) -> Self {
+        let mut merged = Self {
+            objects: Vec::new(),
+            legacy: Legacy::Missing,
+            created_before: None,
+        };
+        merged.add_object(first, scanned);
+        merged
+    }
+
+    fn add(&mut self, part: String, nesting: usize) -> Result<(), DecodeError> {
+        match scan_part(&part, nesting) {
+            Ok(scanned) => self.add_object(part, scanned),
+            Err(error @ DecodeError::TooDeep { .. }) => return Err(error),
+            // JSON for the original, but not for us: refuse it instead of passing it off as a text.
+            Err(
+                error @ DecodeError::Malformed {
+                    reason: Malformed::NonFinite | Malformed::LoneSurrogate,
+                    ..
+                },
+            ) if part.trim_start().starts_with('{') => {
+                return Err(error);
+            }
+            Err(_) => self.add_text(&part)?,
+        }
+        Ok(())
+    }
+
+    fn add_object(&mut self, part: String, Scanned { rewritten, members }: Scanned) {
+        let text = rewritten.unwrap_or(part);
+        if let Some(member) = members.iter().find(|member| member.key.of(&text) == "legacy") {
+            self.legacy = match member.value.of(&text).strip_suffix(']') {
+                Some(open) => Legacy::Array(open.to_owned()),
+                None => Legacy::Other,
+            };
+        }
+        self.objects.push((text, members));
+    }
+
+    fn add_text(&mut self, part: &str) -> Result<(), DecodeError> {
+        let open = match &mut self.legacy {
+            Legacy::Array(open) => open,
+            Legacy::Other => {
+                return Err(DecodeError::Malformed {
+                    reason: Malformed::LegacyMember,
+                    offset: 0,
+                });
+            }
+            Legacy::Missing => {
+                self.created_before = Some(self.objects.len());
+                self.legacy = Legacy::Array("[".to_owned());
+                return self.add_text(part);
+            }
+        };
+        if open.len() > 1 {
+            open.push(',');
+        }
+        open.push_str(&serde_json::to_string(part).expect("every text can be a JSON string"));
+        Ok(())
+    }
+
+    fn into_message(self) -> Message {
+        let legacy = match self.legacy {
+            Legacy::Array(open) => Some(open + "]"),
+            Legacy::Missing | Legacy::Other => None,
+        };
+        let legacy_member = legacy.as_ref().map(|value| ("legacy", value.as_str()));
+        let mut members = Vec::new();
+        for (index, (text, object)) in self.objects.iter().enumerate() {
+            if self.created_before == Some(index) {
+                members.extend(legacy_member);
+            }
+            members.extend(
+                object
+                    .iter()
+                    .map(|member| (member.key.of(text), member.value.of(text))),
+            );
+        }
+        members.extend(legacy_member);
+        Message::from_members(members)
+    }
+}
+
+/// Turns big-endian UTF-16 into text; an error is the offset of the unit that cannot be read.
+///
+/// Nearly all traffic is ASCII, so sixteen units at a time are tried as such first.
+fn decode_utf16(units: &[u8]) -> Result<String, usize> {
+    const BLOCK: usize = 16;
+
+    let mut text: Vec<u8> = Vec::with_capacity(units.len() / 2);
+    let mut rest = units;
+    while !rest.is_empty() {
+        if let Some((block, behind)) = rest.split_first_chunk::<{ 2 * BLOCK }>() {
+            let mut narrow = [0; BLOCK];
+            let mut seen = 0;
+            for (byte, unit) in narrow.iter_mut().zip(block.chunks_exact(2)) {
+                let unit = u16::from_be_bytes([unit[0], unit[1]]);
+                seen |= unit;
+                *byte = unit as u8;
+            }
+            if seen < 0x80 {
+                text.extend_from_slice(&narrow);
+                rest = behind;
+                continue;
+            }
+        }
+        rest = decode_some_utf16(rest, BLOCK, &mut text).map_err(|left| units.len() - left)?;
+    }
+    Ok(String::from_utf8(text).expect("characters were encoded as UTF-8"))
+}
+
+/// Decodes about `count` units one by one; answers the rest, or how long it is from the unit that cannot be read.
+fn decode_some_utf16<'a>(units: &'a [u8], count: usize, text: &mut Vec<u8>) -> Result<&'a [u8], usize> {
+    let unit_at = |index: usize| {
+        let bytes = units.get(2 * index..2 * index + 2)?;
+        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
+    };
+    let mut utf8 = [0; 4];
+    let mut index = 0;
+    while index < count && 2 * index < units.len() {
+        let ahead = [unit_at(index), unit_at(index + 1)]
+            .into_iter()
+            .map_while(|unit| unit);
+        let Some(Ok(character)) = char::decode_utf16(ahead).next() else {
+            return Err(units.len() - 2 * index);
+        };
+        text.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+        index += character.len_utf16();
+    }
+    Ok(&units[2 * index..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(parts: &[&str]) -> Vec<u8> {
+        pack_message(parts.iter().copied()).unwrap().split_off(LENGTH)
+    }
+
+    fn decoded(parts: &[&str]) -> Result<String, DecodeError> {
+        decode_payload(&payload(parts), &Limits::default()).map(|message| message.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_heartbeat_is_a_bare_word() {
+        assert_eq!(encode(&Message::PING).unwrap(), PING_BLOCK.as_slice());
+        let with_more: Message = r#"{"command":"pong","more":1}"#.parse().unwrap();
+        assert_eq!(encode(&with_more).unwrap(), PONG_BLOCK.as_slice());
+        assert_eq!(decoded(&["PONG", "anything"]).unwrap(), Message::PONG.as_str());
+    }
+
+    #[test]
+    fn later_parts_are_merged_or_collected() {
+        let of = |parts: &[&str]| decoded(parts).unwrap();
+        assert_eq!(of(&[r#"{"a":1}"#, "hi"]), r#"{"a":1,"legacy":["hi"]}"#);
+        assert_eq!(
+            of(&[r#"{"a":1,"b":1}"#, r#"{"b":2,"c":3}"#]),
+            r#"{"a":1,"b":2,"c":3}"#
+        );
+        assert_eq!(of(&[r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":1}"#]), r#"{"a":2}"#);
+        assert_eq!(
+            of(&[r#"{"a":1}"#, "x", r#"{"b":2}"#, "y"]),
+            r#"{"a":1,"legacy":["x","y"],"b":2}"#
+        );
+        assert_eq!(
+            of(&[r#"{"a":1}"#, "x", r#"{"legacy":["r"]}"#, "y"]),
+            r#"{"a":1,"legacy":["r","y"]}"#
+        );
+        assert_eq!(
+            of(&[r#"{"a":1}"#, "x", r#"{"legacy":5}"#, r#"{"z":1}"#]),
+            r#"{"a":1,"legacy":5,"z":1}"#
+        );
+        assert_eq!(of(&[r#"{"legacy":[]}"#, "[]", "5"]), r#"{"legacy":["[]","5"]}"#);
+    }
+
+    #[test]
+    fn what_cannot_be_merged_is_refused() {
+        let at = |reason, offset| Err(DecodeError::Malformed { reason, offset });
+        assert_eq!(
+            decoded(&[r#"{"legacy":5}"#, "hi"]),
+            at(Malformed::LegacyMember, 32)
+        );
+        assert_eq!(
+            decoded(&[r#"{"a":1}"#, r#"{"b":NaN}"#]),
+            at(Malformed::NonFinite, 18 + 4 + 2 * 5)
+        );
+        assert_eq!(
+            decoded(&["{\"é\":x}"]),
+            at(Malformed::UnexpectedCharacter, 4 + 2 * 5)
+        );
+        assert_eq!(
+            decoded(&[r#"{"a":1}"#, &"[".repeat(1000), "x"]),
+            Err(DecodeError::TooDeep {
+                limit: 128,
+                offset: 18 + 4 + 2 * 128
+            })
+        );
+    }
+
+    #[test]
+    fn a_million_parts_cost_no_more_than_their_size() {
+        let mut parts = vec!["{}"];
+        parts.resize(1_000_000, "x");
+        assert_eq!(decoded(&parts).unwrap().len(), 999_999 * 4 + 12);
+    }
+
+    #[test]
+    fn utf16_is_read_with_any_mixture() {
+        for text in [
+            "",
+            "a",
+            "ASCII of more than sixteen units",
+            "日本語",
+            "🎮 and 🎲 between longer ASCII text 語",
+        ] {
+            let mut packed = Vec::new();
+            pack_qstring(text, &mut packed).unwrap();
+            assert_eq!(read_qstring(&packed, 0).unwrap(), (packed.len(), text.to_owned()));
+        }
+        assert_eq!(decode_utf16(b"\0a\xD8\x00\0b"), Err(2));
+        assert_eq!(decode_utf16(b"\0a\0"), Err(2));
+        assert_eq!(
+            decode_utf16(&[&b"\0a".repeat(40)[..], b"\xDC\x00"].concat()),
+            Err(80)
+        );
+    }
+
+    #[test]
+    fn the_length_is_checked_before_the_payload_is_there() {
+        let mut buffer = BytesMut::from(&b"\xFF\xFF\xFF\xFF"[..]);
+        assert_eq!(
+            decode(&mut buffer, &Limits::default()),
+            Err(DecodeError::TooLarge {
+                limit: 10 * 1024 * 1024,
+                size: u32::MAX as usize
+            })
+        );
+    }
+
+    #[test]
+    fn the_end_of_the_stream() {
+        let finish = |left: &[u8]| finish(&BytesMut::from(left));
+        let incomplete = |got, expected| {
+            Err(DecodeError::Incomplete {
+                got,
+                expected: Some(expected),
+            })
+        };
+        assert_eq!(finish(b""), Ok(()));
+        assert_eq!(finish(b"\0\0\0"), incomplete(3, 4));
+        assert_eq!(finish(b"\0\0\0\x0C"), incomplete(4, 16));
+        assert_eq!(finish(b"\0\0\0\x0C\0"), incomplete(5, 16));
+    }
+}

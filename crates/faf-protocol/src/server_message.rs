@@ -1,0 +1,527 @@
+//! What the server sends, command by command. Reading this file from top to bottom is reading that half of the protocol.
+//!
+//! Every message has a member `command`, which names it. Members are written in the order given here; clients should
+//! ignore members and commands they do not know. Section numbers are those of session.md. Messages about games, matches and
+//! parties are not typed yet.
+
+use std::sync::Arc;
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::client_message::serialize_carried;
+use crate::error::{EncodeError, FieldError};
+use crate::gpgnet::GpgNetMessage;
+use crate::ids::{PlayerId, SessionNumber};
+use crate::json::{Json, escape};
+use crate::message::Message;
+use crate::wire::{Encode, Heartbeat};
+
+/// A message from the server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// Answers `ask_session` (section 3).
+    Session(Session),
+    /// A text for the player, or an order to the client (section 11.2).
+    Notice(Notice),
+    /// The login or token was not accepted; the connection stays (sections 4 and 5).
+    AuthenticationFailed(AuthenticationFailed),
+    /// A constant that token logins get first; nothing uses it (section 6.4).
+    IrcPassword(IrcPassword),
+    /// The login was accepted (section 6.4).
+    Welcome(Welcome),
+    /// Players who came, changed or left (sections 6.4 and 8).
+    PlayerInfo(PlayerList),
+    /// Chat channels, friends and foes (section 6.4).
+    Social(Social),
+    /// Open and live games (section 6.4).
+    GameInfo(GameList),
+    /// The state of the matchmaker queues.
+    MatchmakerInfo(QueueList),
+    /// Asks for a `pong` (section 9).
+    Ping,
+    /// Answers a `ping` (section 9).
+    Pong,
+    /// Answers `avatar` with the action `list_avatar` (section 10).
+    Avatar(AvatarList),
+    /// One co-op mission (section 10).
+    CoopInfo(CoopMission),
+    /// One mod of the vault (section 10).
+    ModvaultInfo(ModvaultMod),
+    /// Answers `ice_servers`; always empty (section 10).
+    IceServers(IceServers),
+    /// The command is not available while the server shuts down (section 11.1).
+    Disabled(Disabled),
+    /// The last message was not understood; the connection is closed behind it (section 11.1).
+    Invalid(Invalid),
+    /// Achievements that have changed after a game (section 14).
+    UpdatedAchievements(UpdatedAchievements),
+    /// A command for the game.
+    #[serde(untagged, serialize_with = "serialize_carried")]
+    Game(GpgNetMessage),
+    /// A command that is not in this list.
+    #[serde(untagged)]
+    Other(Message),
+}
+
+/// Members of `session`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The number of this connection, the same for every request.
+    pub session: SessionNumber,
+}
+
+/// Members of `notice`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// How to take it.
+    pub style: NoticeStyle,
+    /// The text, English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill` and for a kick by an administrator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Why, as a word for programs. Sent with `kick`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Key for a translation of the text. Sent with bans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub i18n_key: Option<String>,
+    /// What to put into the translation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub i18n_args: Vec<String>,
+    /// When a ban ends: ISO 8601, UTC. Missing for a ban without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+impl Notice {
+    /// A notice with a text and nothing else.
+    pub fn new(style: NoticeStyle, text: impl Into<String>) -> Self {
+        Self {
+            text: Some(text.into()),
+            ..Self::without_text(style)
+        }
+    }
+
+    /// A notice that is only its style.
+    #[must_use]
+    pub fn without_text(style: NoticeStyle) -> Self {
+        Self {
+            style,
+            text: None,
+            reason: None,
+            i18n_key: None,
+            i18n_args: Vec::new(),
+            expires_at: None,
+        }
+    }
+}
+
+/// How to take a [`Notice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoticeStyle {
+    /// Information.
+    Info,
+    /// A request failed, or the connection is about to close.
+    Error,
+    /// The client must leave and not reconnect by itself.
+    Kick,
+    /// The client must end the game process now.
+    Kill,
+    /// Never sent by this server; clients know it.
+    Warning,
+    /// Never sent by this server; old clients know it.
+    Scores,
+    /// A style that is not in this list; clients treat it as `info`.
+    #[serde(untagged)]
+    Other(String),
+}
+
+/// Members of `authentication_failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthenticationFailed {
+    /// Why, in English.
+    pub text: String,
+}
+
+/// Members of `irc_password`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IrcPassword {
+    /// Always `deprecated`.
+    pub password: String,
+}
+
+/// Members of `welcome`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The player who has logged in.
+    pub me: Arc<Player>,
+    /// Time of the server: ISO 8601, UTC, written `+00:00`, microseconds left out when zero.
+    pub current_time: String,
+    /// Deprecated: `me.id`.
+    pub id: PlayerId,
+    /// Deprecated: `me.login`.
+    pub login: String,
+}
+
+/// Members of `player_info`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlayerList {
+    /// Players to insert, update or, with [`state`](Player::state), remove. Each id at most once.
+    pub players: Vec<Arc<Player>>,
+}
+
+/// A player (section 7).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Player {
+    /// The account.
+    pub id: PlayerId,
+    /// Name of the account.
+    pub login: String,
+    /// The selected avatar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<Avatar>,
+    /// ISO 3166 code of the country the player connects from; empty when unknown.
+    pub country: String,
+    /// Tag of the clan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clan: Option<String>,
+    /// `offline` when the player has left; missing otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<PlayerState>,
+    /// Ratings by leaderboard; `global` and `ladder_1v1` are always there.
+    pub ratings: Ratings,
+    /// Deprecated: the rating of `ratings.global`.
+    pub global_rating: Rating,
+    /// Deprecated: the rating of `ratings.ladder_1v1`.
+    pub ladder_rating: Rating,
+    /// Deprecated: the number of games of `ratings.global`.
+    pub number_of_games: u32,
+}
+
+/// What a player is doing, as far as it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlayerState {
+    /// Gone: clients remove the player.
+    Offline,
+}
+
+/// A picture beside a player's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Avatar {
+    /// Where it is.
+    pub url: String,
+    /// What it says under the pointer; clients drop the whole message if it is `null`.
+    pub tooltip: String,
+}
+
+/// Ratings by leaderboard, in the order they are sent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ratings(pub Vec<(Arc<str>, LeaderboardRating)>);
+
+/// The rating on one leaderboard.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LeaderboardRating {
+    /// The rating.
+    pub rating: Rating,
+    /// Rated games played.
+    pub number_of_games: u32,
+}
+
+/// A rating, sent as `[mean, deviation]`. Clients show mean - 3 * deviation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(f64, f64)", into = "(f64, f64)")]
+pub struct Rating {
+    /// The estimate.
+    pub mean: f64,
+    /// How uncertain it is.
+    pub deviation: f64,
+}
+
+/// Members of `social`.
+///
+/// At login all are there. The order of an administrator to join a channel has only `autojoin`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Social {
+    /// Chat channels to join.
+    pub autojoin: Vec<String>,
+    /// The same list under its older name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+    /// Friends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub friends: Option<Vec<PlayerId>>,
+    /// Foes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foes: Option<Vec<PlayerId>>,
+    /// 2 for an administrator, 1 for a moderator, 0 for everybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<u8>,
+}
+
+/// Members of `game_info` with a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameList {
+    /// Games, each an object of its own.
+    pub games: Vec<Message>,
+}
+
+/// Members of `matchmaker_info`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueList {
+    /// Queues, each an object of its own.
+    pub queues: Vec<Message>,
+}
+
+/// Members of `avatar`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AvatarList {
+    /// Avatars granted to the player.
+    pub avatarlist: Vec<Avatar>,
+}
+
+/// Members of `coop_info`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoopMission {
+    /// Number of the mission.
+    pub uid: u32,
+    /// Which campaign it belongs to.
+    #[serde(rename = "type")]
+    pub campaign: String,
+    /// Name.
+    pub name: Option<String>,
+    /// What it is about; may hold HTML.
+    pub description: Option<String>,
+    /// File of its map.
+    pub filename: Option<String>,
+    /// Always `coop`.
+    pub featured_mod: String,
+}
+
+/// Members of `modvault_info`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModvaultMod {
+    /// URL of a picture; empty if there is none.
+    pub thumbnail: String,
+    /// URL of the mod.
+    pub link: String,
+    /// Always empty.
+    pub bugreports: Vec<Json>,
+    /// Always empty.
+    pub comments: Vec<Json>,
+    /// What it does.
+    pub description: String,
+    /// Games it was played in.
+    pub played: u32,
+    /// Players who like it.
+    pub likes: f64,
+    /// Downloads.
+    pub downloads: u32,
+    /// When it was uploaded, in Unix seconds.
+    pub date: i64,
+    /// Its uid.
+    pub uid: String,
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: u32,
+    /// Who made it.
+    pub author: String,
+    /// 1 for a mod of the user interface, 0 for one of the simulation.
+    pub ui: u8,
+}
+
+/// Members of `ice_servers`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServers {
+    /// Always empty; clients get them from the web API.
+    pub ice_servers: Vec<Json>,
+}
+
+/// Members of `disabled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// The command that is not available.
+    pub request: String,
+}
+
+/// Members of `invalid`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invalid {
+    /// The command that was not understood, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// What is wrong, for client developers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Members of `updated_achievements`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdatedAchievements {
+    /// What the achievement service says, as it says it.
+    pub updated_achievements: Vec<Json>,
+}
+
+impl ServerMessage {
+    /// Finds out what a message from the server is.
+    ///
+    /// # Errors
+    /// [`FieldError`] if `command` is missing or no string, or if the members of a command in the list do not fit. A
+    /// `game_info` about one game is no list, and arrives as [`ServerMessage::Other`].
+    pub fn read(message: Message) -> Result<Self, FieldError> {
+        let command: String = message.field("command")?;
+        if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
+            return GpgNetMessage::from_message(&message).map(Self::Game);
+        }
+        Ok(match command.as_str() {
+            "session" => Self::Session(message.parse()?),
+            "notice" => Self::Notice(message.parse()?),
+            "authentication_failed" => Self::AuthenticationFailed(message.parse()?),
+            "irc_password" => Self::IrcPassword(message.parse()?),
+            "welcome" => Self::Welcome(message.parse()?),
+            "player_info" => Self::PlayerInfo(message.parse()?),
+            "social" => Self::Social(message.parse()?),
+            "game_info" if message.get("games").is_some() => Self::GameInfo(message.parse()?),
+            "matchmaker_info" => Self::MatchmakerInfo(message.parse()?),
+            "ping" => Self::Ping,
+            "pong" => Self::Pong,
+            "avatar" => Self::Avatar(message.parse()?),
+            "coop_info" => Self::CoopInfo(message.parse()?),
+            "modvault_info" => Self::ModvaultInfo(message.parse()?),
+            "ice_servers" => Self::IceServers(message.parse()?),
+            "disabled" => Self::Disabled(message.parse()?),
+            "invalid" => Self::Invalid(message.parse()?),
+            "updated_achievements" => Self::UpdatedAchievements(message.parse()?),
+            _ => Self::Other(message),
+        })
+    }
+}
+
+impl Encode for ServerMessage {
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        match self {
+            Self::Ping => Some(Heartbeat::Ping),
+            Self::Pong => Some(Heartbeat::Pong),
+            Self::Other(message) => message.heartbeat(),
+            _ => None,
+        }
+    }
+
+    fn is_only_heartbeat(&self) -> bool {
+        matches!(self, Self::Ping | Self::Pong)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match self {
+            Self::Other(message) => message.write_json(out),
+            typed => escape::write_ascii(typed, out)
+                .map_err(|error| EncodeError::NotRepresentable(error.to_string())),
+        }
+    }
+}
+
+impl Ratings {
+    /// The rating on one leaderboard.
+    #[must_use]
+    pub fn get(&self, leaderboard: &str) -> Option<LeaderboardRating> {
+        self.0
+            .iter()
+            .find(|(name, _)| &**name == leaderboard)
+            .map(|(_, rating)| *rating)
+    }
+}
+
+impl Serialize for Ratings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (leaderboard, rating) in &self.0 {
+            map.serialize_entry(&**leaderboard, rating)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Ratings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RatingsVisitor;
+
+        impl<'de> Visitor<'de> for RatingsVisitor {
+            type Value = Ratings;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("ratings by leaderboard")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ratings, A::Error> {
+                let mut ratings = Vec::new();
+                while let Some((name, rating)) = map.next_entry::<String, _>()? {
+                    ratings.push((name.into(), rating));
+                }
+                Ok(Ratings(ratings))
+            }
+        }
+
+        deserializer.deserialize_map(RatingsVisitor)
+    }
+}
+
+impl From<(f64, f64)> for Rating {
+    fn from((mean, deviation): (f64, f64)) -> Self {
+        Self { mean, deviation }
+    }
+}
+
+impl From<Rating> for (f64, f64) {
+    fn from(rating: Rating) -> Self {
+        (rating.mean, rating.deviation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_comes_back_as_it_went() {
+        let player = r#"{"id":17,"login":"Bob","avatar":{"url":"u","tooltip":"t"},"country":"DE","clan":"XYZ","state":"offline","ratings":{"global":{"rating":[1210.5,88.25],"number_of_games":41},"ladder_1v1":{"rating":[1500.0,500.0],"number_of_games":0}},"global_rating":[1210.5,88.25],"ladder_rating":[1500.0,500.0],"number_of_games":41}"#;
+        for text in [
+            r#"{"command":"session","session":3405691582}"#.to_owned(),
+            r#"{"command":"notice","style":"info","text":"hi"}"#.to_owned(),
+            r#"{"command":"notice","style":"kill"}"#.to_owned(),
+            r#"{"command":"notice","style":"purple","text":"hi"}"#.to_owned(),
+            r#"{"command":"notice","style":"kick","text":"bye","reason":"signed_in_elsewhere"}"#.to_owned(),
+            r#"{"command":"notice","style":"error","text":"x","i18n_key":"k","i18n_args":["a"],"expires_at":"t"}"#
+                .to_owned(),
+            r#"{"command":"authentication_failed","text":"no"}"#.to_owned(),
+            r#"{"command":"irc_password","password":"deprecated"}"#.to_owned(),
+            format!(r#"{{"command":"welcome","me":{player},"current_time":"t","id":17,"login":"Bob"}}"#),
+            format!(r#"{{"command":"player_info","players":[{player},{player}]}}"#),
+            r##"{"command":"social","autojoin":["#a"],"channels":["#a"],"friends":[1],"foes":[],"power":2}"##
+                .to_owned(),
+            r##"{"command":"social","autojoin":["#a"]}"##.to_owned(),
+            r#"{"command":"game_info","games":[{"uid":1}]}"#.to_owned(),
+            r#"{"command":"game_info","uid":1,"title":"one game"}"#.to_owned(),
+            r#"{"command":"matchmaker_info","queues":[]}"#.to_owned(),
+            r#"{"command":"ping"}"#.to_owned(),
+            r#"{"command":"pong"}"#.to_owned(),
+            r#"{"command":"avatar","avatarlist":[{"url":"u","tooltip":"t"}]}"#.to_owned(),
+            r#"{"command":"coop_info","uid":3,"type":"Custom Missions","name":"n","description":null,"filename":"f","featured_mod":"coop"}"#.to_owned(),
+            r#"{"command":"modvault_info","thumbnail":"","link":"l","bugreports":[],"comments":[],"description":"d","played":1,"likes":2.0,"downloads":3,"date":4,"uid":"u","name":"n","version":5,"author":"a","ui":1}"#.to_owned(),
+            r#"{"command":"ice_servers","ice_servers":[]}"#.to_owned(),
+            r#"{"command":"disabled","request":"game_host"}"#.to_owned(),
+            r#"{"command":"invalid"}"#.to_owned(),
+            r#"{"command":"invalid","request":"hello","reason":"missing"}"#.to_owned(),
+            r#"{"command":"updated_achievements","updated_achievements":[{"x":1.50}]}"#.to_owned(),
+            r#"{"command":"HostGame","args":["scmp_007"],"target":"game"}"#.to_owned(),
+            r#"{"command":"no_such_command","n":1.50}"#.to_owned(),
+        ] {
+            let mut out = Vec::new();
+            ServerMessage::read(text.parse().unwrap()).unwrap().write_json(&mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+}

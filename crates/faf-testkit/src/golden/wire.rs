@@ -1,0 +1,103 @@
+//! Recorded behaviour of the original's wire layer, a JSON object a vector (`golden/wire/README.md`).
+
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// One recorded case.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Vector {
+    /// Stable name.
+    pub id: String,
+    /// What was called.
+    pub op: String,
+    /// `qdatastream`, `simplejson` or `gpgnet`.
+    pub protocol: String,
+    /// What kind of case it is.
+    pub tags: Vec<String>,
+    /// What it was called with.
+    pub input: Value,
+    /// What came of it.
+    pub expect: Value,
+}
+
+/// All vectors of one file.
+///
+/// # Panics
+/// If the file is missing or cannot be understood.
+#[must_use]
+pub fn vectors(file: &str) -> Vec<Vector> {
+    super::text(&format!("wire/{file}"))
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{file}: {error}: {line}")))
+        .collect()
+}
+
+/// The bytes that a `B` of the README stands for: hexadecimal, or repetitions and concatenations of it.
+///
+/// # Panics
+/// If it is none.
+#[must_use]
+pub fn bytes(value: &Value) -> Vec<u8> {
+    expand(value, &|hex| {
+        assert!(hex.len().is_multiple_of(2), "odd number of digits: {hex}");
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal"))
+            .collect()
+    })
+}
+
+/// The text that a `T` of the README stands for.
+///
+/// # Panics
+/// If it is none.
+#[must_use]
+pub fn text(value: &Value) -> String {
+    String::from_utf8(expand(value, &|text| text.as_bytes().to_vec())).expect("texts are UTF-8")
+}
+
+fn expand(value: &Value, leaf: &dyn Fn(&str) -> Vec<u8>) -> Vec<u8> {
+    if let Some(text) = value.as_str() {
+        leaf(text)
+    } else if let Some(repeat) = value.get("repeat") {
+        let count = repeat[1].as_u64().expect("a count") as usize;
+        leaf(repeat[0].as_str().expect("a text")).repeat(count)
+    } else if let Some(Value::Array(parts)) = value.get("concat") {
+        parts.iter().flat_map(|part| expand(part, leaf)).collect()
+    } else {
+        panic!("neither text, repeat nor concat: {value}");
+    }
+}
+
+/// A short form that is equal for equal contents: the text itself, or for long ones its hash and length, as recorded.
+#[must_use]
+pub fn digest(content: &[u8], readable: impl Fn(&[u8]) -> String) -> String {
+    /// Contents longer than this are recorded as their hash.
+    const READABLE: usize = 20_000;
+
+    if content.len() > READABLE {
+        let hash = Sha256::digest(content);
+        format!("sha256 {} of {} bytes", hex(&hash), content.len())
+    } else {
+        readable(content)
+    }
+}
+
+/// The recorded form of bytes or text that [`digest`] can be compared with.
+///
+/// # Panics
+/// If it is neither.
+#[must_use]
+pub fn recorded_digest(value: &Value, readable: impl Fn(&Value) -> String) -> String {
+    match (value.get("sha256"), value.get("len")) {
+        (Some(Value::String(hash)), Some(length)) => format!("sha256 {hash} of {length} bytes"),
+        _ => readable(value),
+    }
+}
+
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
