@@ -119,9 +119,7 @@ impl Message {
     ///
     /// Of equal keys the last one wins, in the place of the first.
     pub(crate) fn from_members(mut members: Vec<(&str, &str)>) -> Self {
-        if scan::has_repeated(&members, |(key, _)| key) {
-            scan::keep_last(&mut members, |(key, _)| key);
-        }
+        scan::keep_last(&mut members, |(key, _)| key);
         let length = members
             .iter()
             .map(|(key, value)| key.len() + value.len() + 4)

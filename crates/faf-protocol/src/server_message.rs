@@ -416,6 +416,12 @@ impl Encode for ServerMessage {
     }
 
     fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        /// What a player takes as a rule; room for a list is made at once.
+        const USUAL_PLAYER: usize = 480;
+
+        if let Self::PlayerInfo(list) = self {
+            out.reserve(list.players.len() * USUAL_PLAYER);
+        }
         match self {
             Self::Other(message) => message.write_json(out),
             typed => escape::write_ascii(typed, out)

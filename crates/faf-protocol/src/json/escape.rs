@@ -4,17 +4,21 @@
 //! depend on it: they decode each received piece of the stream on its own, and cut lines at U+0085 and U+2028 too
 //! (wire.md section 7).
 
-use std::io;
-
 use serde::Serialize;
-use serde_json::ser::{Formatter, Serializer};
 
 /// Appends `value` as compact ASCII JSON.
 ///
 /// # Errors
 /// Where the value's `Serialize` gives up, for example for a map whose keys are no strings.
 pub(crate) fn write_ascii(value: &impl Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(out, AsciiFormatter))
+    let start = out.len();
+    serde_json::to_writer(&mut *out, value)?;
+    // Nearly everything is ASCII already, so looking once at the whole is cheaper than looking at every string.
+    if !is_printable(&out[start..]) {
+        let text = String::from_utf8(out.split_off(start)).expect("serde_json writes UTF-8");
+        push_ascii(&text, out);
+    }
+    Ok(())
 }
 
 /// Appends JSON text, escaping what is not printable ASCII.
@@ -40,38 +44,16 @@ pub(crate) fn push_ascii(text: &str, out: &mut Vec<u8>) {
 
 /// Whether all is ASCII without DEL. Other control characters do not occur in compact JSON text.
 fn is_printable(bytes: &[u8]) -> bool {
-    bytes.is_ascii() && memchr::memchr(0x7F, bytes).is_none()
+    // The largest byte of a block is found with vector instructions; stopping inside one would prevent that.
+    bytes
+        .chunks(256)
+        .all(|block| block.iter().copied().fold(0, u8::max) < 0x7F)
 }
 
 fn push_unit(unit: u16, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |shift: u16| DIGITS[usize::from(unit >> shift & 0xF)];
     out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
-}
-
-struct AsciiFormatter;
-
-impl Formatter for AsciiFormatter {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        if is_printable(fragment.as_bytes()) {
-            return writer.write_all(fragment.as_bytes());
-        }
-        let mut escaped = Vec::with_capacity(fragment.len() * 2);
-        push_ascii(fragment, &mut escaped);
-        writer.write_all(&escaped)
-    }
-
-    fn write_raw_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        self.write_string_fragment(writer, fragment)
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! repeated keys (first place, last value). Numbers keep their digits. Text that already has this form, as nearly all
 //! traffic has, is only looked at and not copied.
 
+use wide::{u8x16, u8x32};
+
 use crate::error::{DecodeError, JsonKind, Malformed};
 use crate::limits::INTEGER_DIGITS_LIMIT;
 
@@ -75,21 +77,29 @@ pub(crate) fn scan_value(text: &str, nesting_limit: usize) -> Result<Option<Stri
 }
 
 /// Whether two members have the same key.
-pub(crate) fn has_repeated<'t, T>(members: &[T], key: impl Fn(&T) -> &'t str) -> bool {
-    /// Up to this many members every pair is compared, which is faster than sorting; beyond it, a hostile message
-    /// could make that quadratic.
-    const PAIRWISE: usize = 24;
+fn has_repeated(members: &[Member], text: &str) -> bool {
+    /// With more members than this, comparing pairs could become expensive for a hostile message; sorting cannot.
+    const PAIRWISE: usize = 64;
 
-    if members.len() <= PAIRWISE {
-        members.iter().enumerate().any(|(index, member)| {
-            let this = key(member);
-            members[..index].iter().any(|earlier| key(earlier) == this)
-        })
-    } else {
-        let mut keys: Vec<&str> = members.iter().map(key).collect();
+    let key = |member: &Member| &text.as_bytes()[member.key.start as usize..member.key.end as usize];
+    if members.len() > PAIRWISE {
+        let mut keys: Vec<&[u8]> = members.iter().map(key).collect();
         keys.sort_unstable();
-        keys.windows(2).any(|pair| pair[0] == pair[1])
+        return keys.windows(2).any(|pair| pair[0] == pair[1]);
     }
+    // Most keys differ in length or in their ends, so only few have to be compared with those before them.
+    let mut seen: u64 = 0;
+    members.iter().enumerate().any(|(index, member)| {
+        let this = key(member);
+        let ends = this
+            .first()
+            .zip(this.last())
+            .map_or(0, |(first, last)| first.wrapping_mul(5) ^ last);
+        let mark = 1 << ((usize::from(ends) + 3 * this.len()) % 64);
+        let maybe = seen & mark != 0;
+        seen |= mark;
+        maybe && members[..index].iter().any(|earlier| key(earlier) == this)
+    })
 }
 
 /// Of members with equal keys, keeps the last value in the place of the first.
@@ -105,40 +115,71 @@ pub(crate) fn keep_last<'t, T: Copy>(members: &mut Vec<T>, key: impl Fn(&T) -> &
     members.extend(kept.into_iter().map(|(_, member)| member));
 }
 
+/// Scanning stopped at this byte; the scanner knows why. Small enough to be returned in a register.
+struct Stopped(usize);
+
+/// Why scanning stopped.
+#[derive(Clone, Copy)]
+enum Fault {
+    Malformed(Malformed),
+    TooDeep,
+}
+
+/// Room for so many members is made at once.
+const USUAL_MEMBERS: usize = 16;
+
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
-    /// Next byte to look at.
-    position: usize,
     /// Up to here the source is in `rewritten`; zero while nothing had to be changed.
     copied: usize,
     rewritten: String,
     /// Members of the objects that are open; those of the innermost come last.
     members: Vec<Member>,
     nesting_limit: usize,
+    fault: Option<Fault>,
 }
 
+// Every method that goes over something takes the position where it begins and answers the position behind it.
 impl<'a> Scanner<'a> {
     fn new(text: &'a str, nesting_limit: usize) -> Self {
         Self {
             text,
             bytes: text.as_bytes(),
-            position: 0,
             copied: 0,
             rewritten: String::new(),
-            members: Vec::new(),
+            members: Vec::with_capacity(USUAL_MEMBERS),
             nesting_limit,
+            fault: None,
         }
     }
 
     fn scan(&mut self) -> Result<JsonKind, DecodeError> {
-        self.skip_white_space();
-        let kind = self.value(0)?;
-        self.skip_white_space();
-        if self.position < self.bytes.len() {
-            return Err(self.malformed(Malformed::TrailingText));
+        self.text_of_one_value()
+            .map_err(|Stopped(offset)| match self.fault {
+                Some(Fault::Malformed(reason)) => DecodeError::Malformed { reason, offset },
+                Some(Fault::TooDeep) | None => DecodeError::TooDeep {
+                    limit: self.nesting_limit,
+                    offset,
+                },
+            })
+    }
+
+    fn text_of_one_value(&mut self) -> Result<JsonKind, Stopped> {
+        let mut position = 0;
+        let first = self.token(&mut position);
+        position = self.value(first, position, 0)?;
+        if self.token(&mut position).is_some() {
+            return Err(self.fault(Malformed::TrailingText, position));
         }
-        Ok(kind)
+        Ok(match first {
+            Some(b'"') => JsonKind::String,
+            Some(b'{') => JsonKind::Object,
+            Some(b'[') => JsonKind::Array,
+            Some(b't' | b'f') => JsonKind::Boolean,
+            Some(b'n') => JsonKind::Null,
+            _ => JsonKind::Number,
+        })
     }
 
     fn finish(mut self) -> Scanned {
@@ -148,93 +189,83 @@ impl<'a> Scanner<'a> {
                 members: self.members,
             };
         }
-        self.copy_pending();
+        self.copy_until(self.bytes.len());
         Scanned {
             rewritten: Some(self.rewritten),
             members: self.members,
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<JsonKind, DecodeError> {
-        match self.peek() {
-            Some(b'"') => self.string().map(|()| JsonKind::String),
-            Some(b'{') => self.object(depth + 1).map(|()| JsonKind::Object),
-            Some(b'[') => self.array(depth + 1).map(|()| JsonKind::Array),
-            Some(b'-' | b'0'..=b'9') => self.number().map(|()| JsonKind::Number),
-            Some(b't') => self.literal("true").map(|()| JsonKind::Boolean),
-            Some(b'f') => self.literal("false").map(|()| JsonKind::Boolean),
-            Some(b'n') => self.literal("null").map(|()| JsonKind::Null),
-            Some(b'N') if self.text[self.position..].starts_with("NaN") => {
-                Err(self.malformed(Malformed::NonFinite))
-            }
-            Some(b'I') if self.text[self.position..].starts_with("Infinity") => {
-                Err(self.malformed(Malformed::NonFinite))
-            }
-            Some(_) => Err(self.malformed(Malformed::UnexpectedCharacter)),
-            None => Err(self.malformed(Malformed::UnexpectedEnd)),
+    /// `first` is the byte at `at`.
+    fn value(&mut self, first: Option<u8>, at: usize, depth: usize) -> Result<usize, Stopped> {
+        match first {
+            Some(b'"') => self.string(at),
+            Some(b'{') => self.object(at, depth + 1),
+            Some(b'[') => self.array(at, depth + 1),
+            Some(b'-' | b'0'..=b'9') => self.number(at),
+            Some(b't') => self.literal(at, b"true"),
+            Some(b'f') => self.literal(at, b"false"),
+            Some(b'n') => self.literal(at, b"null"),
+            Some(_) if is_not_finite(&self.bytes[at..]) => Err(self.fault(Malformed::NonFinite, at)),
+            _ => Err(self.unexpected(first, at)),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), DecodeError> {
-        self.check_depth(depth)?;
+    fn object(&mut self, at: usize, depth: usize) -> Result<usize, Stopped> {
+        self.check_depth(at, depth)?;
         let first_member = self.members.len();
-        let start = self.compact_position();
-        self.position += 1;
-        self.skip_white_space();
-        if self.peek() == Some(b'}') {
-            self.position += 1;
-            return Ok(());
+        let start = self.compact(at);
+        let mut position = at + 1;
+        let mut found = self.token(&mut position);
+        if found == Some(b'}') {
+            return Ok(position + 1);
         }
         loop {
-            let key_start = self.compact_position() + 1;
-            match self.peek() {
-                Some(b'"') => self.string()?,
-                Some(_) => return Err(self.malformed(Malformed::UnexpectedCharacter)),
-                None => return Err(self.malformed(Malformed::UnexpectedEnd)),
+            if found != Some(b'"') {
+                return Err(self.unexpected(found, position));
             }
-            let key_end = self.compact_position() - 1;
-            self.skip_white_space();
-            self.expect(b':')?;
-            self.skip_white_space();
-            let value_start = self.compact_position();
-            self.value(depth)?;
-            let value_end = self.compact_position();
+            let key_start = self.compact(position) + 1;
+            position = self.string(position)?;
+            let key_end = self.compact(position) - 1;
+            found = self.token(&mut position);
+            if found != Some(b':') {
+                return Err(self.unexpected(found, position));
+            }
+            position += 1;
+            found = self.token(&mut position);
+            let value_start = self.compact(position);
+            position = self.value(found, position, depth)?;
+            let value_end = self.compact(position);
             self.members.push(Member {
                 key: Span::new(key_start, key_end),
                 value: Span::new(value_start, value_end),
             });
-            self.skip_white_space();
-            match self.peek() {
-                Some(b',') => {
-                    self.position += 1;
-                    self.skip_white_space();
-                }
-                Some(b'}') => {
-                    self.position += 1;
-                    break;
-                }
-                Some(_) => return Err(self.malformed(Malformed::UnexpectedCharacter)),
-                None => return Err(self.malformed(Malformed::UnexpectedEnd)),
+            found = self.token(&mut position);
+            position += 1;
+            match found {
+                Some(b',') => found = self.token(&mut position),
+                Some(b'}') => break,
+                _ => return Err(self.unexpected(found, position - 1)),
             }
         }
-        self.remove_repeated(first_member, start);
+        self.remove_repeated(first_member, start, position);
         if depth > 1 {
             self.members.truncate(first_member);
         }
-        Ok(())
+        Ok(position)
     }
 
-    /// Rewrites the object that has just ended, if it repeats a key.
-    fn remove_repeated(&mut self, first_member: usize, start: u32) {
+    /// Rewrites the object that ends at `end`, if it repeats a key.
+    fn remove_repeated(&mut self, first_member: usize, start: u32, end: usize) {
         if self.copied > 0 {
-            self.copy_pending();
+            self.copy_until(end);
         }
         let compact: &str = if self.copied > 0 {
             &self.rewritten
         } else {
             self.text
         };
-        if !has_repeated(&self.members[first_member..], |member| member.key.of(compact)) {
+        if !has_repeated(&self.members[first_member..], compact) {
             return;
         }
         let mut members = self.members.split_off(first_member);
@@ -244,125 +275,139 @@ impl<'a> Scanner<'a> {
             if index > 0 {
                 object.push(',');
             }
-            let base = start + object.len() as u32;
             let (key, value) = (member.key.of(compact), member.value.of(compact));
-            object.extend(["\"", key, "\":", value]);
-            let key_start = base + 1;
+            let key_start = start + object.len() as u32 + 1;
             let value_start = key_start + member.key.len() + 2;
+            object.extend(["\"", key, "\":", value]);
             *member = Member {
                 key: Span::new(key_start, key_start + member.key.len()),
                 value: Span::new(value_start, value_start + member.value.len()),
             };
         }
         object.push('}');
-        if self.copied == 0 {
-            self.copy_pending();
-        }
+        self.copy_until(end);
         self.rewritten.truncate(start as usize);
         self.rewritten.push_str(&object);
         self.members.append(&mut members);
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), DecodeError> {
-        self.check_depth(depth)?;
-        self.position += 1;
-        self.skip_white_space();
-        if self.peek() == Some(b']') {
-            self.position += 1;
-            return Ok(());
+    fn array(&mut self, at: usize, depth: usize) -> Result<usize, Stopped> {
+        self.check_depth(at, depth)?;
+        let mut position = at + 1;
+        let mut found = self.token(&mut position);
+        if found == Some(b']') {
+            return Ok(position + 1);
         }
         loop {
-            self.value(depth)?;
-            self.skip_white_space();
-            match self.peek() {
-                Some(b',') => {
-                    self.position += 1;
-                    self.skip_white_space();
-                }
-                Some(b']') => {
-                    self.position += 1;
-                    return Ok(());
-                }
-                Some(_) => return Err(self.malformed(Malformed::UnexpectedCharacter)),
-                None => return Err(self.malformed(Malformed::UnexpectedEnd)),
+            position = self.value(found, position, depth)?;
+            found = self.token(&mut position);
+            position += 1;
+            match found {
+                Some(b',') => found = self.token(&mut position),
+                Some(b']') => return Ok(position),
+                _ => return Err(self.unexpected(found, position - 1)),
             }
         }
     }
 
-    fn string(&mut self) -> Result<(), DecodeError> {
-        self.position += 1;
+    /// Goes over a string.
+    fn string(&mut self, at: usize) -> Result<usize, Stopped> {
+        if let Some(first) = self.bytes.get(at + 1..).and_then(<[u8]>::first_chunk) {
+            let block = Block::short(*first);
+            let up_to_quote = block.quotes ^ block.quotes.wrapping_sub(1);
+            if block.quotes != 0 && (block.backslashes | block.controls) & up_to_quote == 0 {
+                return Ok(at + 2 + block.quotes.trailing_zeros() as usize);
+            }
+        }
+        self.long_string(at)
+    }
+
+    /// Goes over a string of any length and with any content, thirty-two bytes at a time.
+    fn long_string(&mut self, at: usize) -> Result<usize, Stopped> {
+        let mut position = at + 1;
+        // Whether the next byte is escaped by a backslash in front of it.
+        let mut escaped = false;
+        while let Some(bytes) = self.bytes.get(position..).and_then(<[u8]>::first_chunk) {
+            let block = Block::long(*bytes);
+            let escapes = block.escapes(&mut escaped);
+            let end = block.quotes & !escapes;
+            let other = block.controls | (escapes & !(block.quotes | block.backslashes));
+            if end | other == 0 {
+                position += LONG;
+                continue;
+            }
+            let next = (end | other).trailing_zeros();
+            position += next as usize;
+            if other & (1 << next) == 0 {
+                return Ok(position + 1);
+            }
+            if escapes & (1 << next) != 0 {
+                position -= 1;
+            }
+            position = self.special(position)?;
+            escaped = false;
+        }
+        if escaped {
+            position -= 1;
+        }
         loop {
-            self.position = find_special(self.bytes, self.position);
-            match self.peek() {
-                Some(b'"') => {
-                    self.position += 1;
-                    return Ok(());
-                }
-                Some(b'\\') => self.escape()?,
-                Some(_) => return Err(self.malformed(Malformed::ControlCharacter)),
-                None => return Err(self.malformed(Malformed::UnexpectedEnd)),
+            match self.bytes.get(position) {
+                Some(b'"') => return Ok(position + 1),
+                Some(b'\\' | 0..b' ') => position = self.special(position)?,
+                Some(_) => position += 1,
+                None => return Err(self.fault(Malformed::UnexpectedEnd, position)),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<(), DecodeError> {
-        match self.bytes.get(self.position + 1) {
-            Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.position += 2;
-                Ok(())
-            }
-            Some(b'/') => {
-                self.replace(2, '/');
-                Ok(())
-            }
-            Some(b'u') => self.unicode_escape(),
-            Some(_) => Err(self.malformed(Malformed::Escape)),
-            None => {
-                self.position += 1;
-                Err(self.malformed(Malformed::UnexpectedEnd))
-            }
+    /// Goes over an escape sequence, and stops at a control character.
+    fn special(&mut self, at: usize) -> Result<usize, Stopped> {
+        if self.bytes[at] != b'\\' {
+            return Err(self.fault(Malformed::ControlCharacter, at));
+        }
+        match self.bytes.get(at + 1) {
+            Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+            Some(b'/') => Ok(self.replace(at, 2, '/')),
+            Some(b'u') => self.unicode_escape(at),
+            Some(_) => Err(self.fault(Malformed::Escape, at)),
+            None => Err(self.fault(Malformed::UnexpectedEnd, at + 1)),
         }
     }
 
-    fn unicode_escape(&mut self) -> Result<(), DecodeError> {
-        let unit = self.hex_digits(self.position + 2)?;
+    fn unicode_escape(&mut self, at: usize) -> Result<usize, Stopped> {
+        let unit = self.hex_digits(at)?;
         if let Some(character) = char::from_u32(unit.into()) {
-            self.replace(6, character);
-            return Ok(());
+            return Ok(self.replace(at, 6, character));
         }
-        let has_partner =
-            (0xD800..0xDC00).contains(&unit) && self.text[self.position + 6..].starts_with("\\u");
-        if !has_partner {
-            return Err(self.malformed(Malformed::LoneSurrogate));
+        let is_high = (0xD800..0xDC00).contains(&unit);
+        if !is_high || !self.bytes[at + 6..].starts_with(b"\\u") {
+            return Err(self.fault(Malformed::LoneSurrogate, at));
         }
-        let partner = self.hex_digits(self.position + 8)?;
+        let partner = self.hex_digits(at + 6)?;
         match char::decode_utf16([unit, partner]).next() {
-            Some(Ok(character)) => {
-                self.replace(12, character);
-                Ok(())
-            }
-            _ => Err(self.malformed(Malformed::LoneSurrogate)),
+            Some(Ok(character)) => Ok(self.replace(at, 12, character)),
+            _ => Err(self.fault(Malformed::LoneSurrogate, at)),
         }
     }
 
-    fn hex_digits(&self, at: usize) -> Result<u16, DecodeError> {
+    /// The unit that the escape sequence at `at` stands for.
+    fn hex_digits(&mut self, at: usize) -> Result<u16, Stopped> {
         let mut unit = 0;
-        for position in at..at + 4 {
-            let digit = match self.bytes.get(position) {
-                Some(&byte) => char::from(byte).to_digit(16),
-                None => return Err(malformed(Malformed::UnexpectedEnd, self.bytes.len())),
+        for position in at + 2..at + 6 {
+            let Some(&byte) = self.bytes.get(position) else {
+                return Err(self.fault(Malformed::UnexpectedEnd, position));
             };
-            let Some(digit) = digit else {
-                return Err(malformed(Malformed::Escape, self.position));
+            let Some(digit) = char::from(byte).to_digit(16) else {
+                return Err(self.fault(Malformed::Escape, at));
             };
             unit = unit << 4 | digit as u16;
         }
         Ok(unit)
     }
 
-    /// Puts `character`, escaped where it must be, in place of the next `length` bytes.
-    fn replace(&mut self, length: usize, character: char) {
-        self.copy_pending();
+    /// Puts `character`, escaped where it must be, in place of `length` bytes.
+    fn replace(&mut self, at: usize, length: usize, character: char) -> usize {
+        self.copy_until(at);
         match character {
             '"' => self.rewritten.push_str("\\\""),
             '\\' => self.rewritten.push_str("\\\\"),
@@ -376,166 +421,192 @@ impl<'a> Scanner<'a> {
                 .push_str(&format!("\\u{:04x}", u32::from(character))),
             other => self.rewritten.push(other),
         }
-        self.position += length;
-        self.copied = self.position;
+        self.copied = at + length;
+        self.copied
     }
 
-    fn number(&mut self) -> Result<(), DecodeError> {
-        let start = self.position;
-        if self.peek() == Some(b'-') {
-            self.position += 1;
-            if self.text[self.position..].starts_with("Infinity") {
-                self.position = start;
-                return Err(self.malformed(Malformed::NonFinite));
+    fn number(&mut self, at: usize) -> Result<usize, Stopped> {
+        let mut position = at;
+        if self.bytes[at] == b'-' {
+            position += 1;
+            if is_not_finite(&self.bytes[position..]) {
+                return Err(self.fault(Malformed::NonFinite, at));
             }
         }
-        let leading_zero = self.peek() == Some(b'0');
-        let integer_digits = self.digits()?;
-        if leading_zero && integer_digits > 1 {
-            return Err(malformed(Malformed::Number, start));
+        let integer = position;
+        position = self.digits(position)?;
+        let integer_digits = position - integer;
+        if self.bytes[integer] == b'0' && integer_digits > 1 {
+            return Err(self.fault(Malformed::Number, at));
         }
-        let mut is_integer = true;
-        if self.peek() == Some(b'.') {
-            is_integer = false;
-            self.position += 1;
-            self.digits()?;
+        if !matches!(self.bytes.get(position), Some(b'.' | b'e' | b'E')) {
+            return match integer_digits {
+                0..=INTEGER_DIGITS_LIMIT => Ok(position),
+                _ => Err(self.fault(Malformed::IntegerDigits, at)),
+            };
         }
-        let mut has_exponent = false;
-        if let Some(b'e' | b'E') = self.peek() {
-            is_integer = false;
-            has_exponent = true;
-            self.position += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.position += 1;
+        if self.bytes[position] == b'.' {
+            position = self.digits(position + 1)?;
+        }
+        let has_exponent = matches!(self.bytes.get(position), Some(b'e' | b'E'));
+        if has_exponent {
+            position += 1;
+            if let Some(b'+' | b'-') = self.bytes.get(position) {
+                position += 1;
             }
-            self.digits()?;
+            position = self.digits(position)?;
         }
-        if is_integer {
-            if integer_digits > INTEGER_DIGITS_LIMIT {
-                return Err(malformed(Malformed::IntegerDigits, start));
-            }
-        } else if has_exponent || integer_digits > f64::MAX_10_EXP as usize {
-            let value: Result<f64, _> = self.text[start..self.position].parse();
+        if has_exponent || integer_digits > f64::MAX_10_EXP as usize {
+            let value: Result<f64, _> = self.text[at..position].parse();
             if !value.is_ok_and(f64::is_finite) {
-                return Err(malformed(Malformed::NonFinite, start));
+                return Err(self.fault(Malformed::NonFinite, at));
             }
         }
-        Ok(())
+        Ok(position)
     }
 
-    /// Goes over at least one digit and says how many there were.
-    fn digits(&mut self) -> Result<usize, DecodeError> {
-        let start = self.position;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.position += 1;
-        }
-        match self.position - start {
-            0 if self.position == self.bytes.len() => Err(self.malformed(Malformed::UnexpectedEnd)),
-            0 => Err(self.malformed(Malformed::Number)),
-            count => Ok(count),
+    /// Goes over at least one digit.
+    fn digits(&mut self, at: usize) -> Result<usize, Stopped> {
+        let count = self.bytes[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        match count {
+            0 if at == self.bytes.len() => Err(self.fault(Malformed::UnexpectedEnd, at)),
+            0 => Err(self.fault(Malformed::Number, at)),
+            _ => Ok(at + count),
         }
     }
 
-    fn literal(&mut self, word: &str) -> Result<(), DecodeError> {
-        let rest = &self.bytes[self.position..];
-        if rest.starts_with(word.as_bytes()) {
-            self.position += word.len();
-            Ok(())
-        } else if word.as_bytes().starts_with(rest) {
-            self.position = self.bytes.len();
-            Err(self.malformed(Malformed::UnexpectedEnd))
+    fn literal(&mut self, at: usize, word: &[u8]) -> Result<usize, Stopped> {
+        let rest = &self.bytes[at..];
+        if rest.starts_with(word) {
+            Ok(at + word.len())
+        } else if word.starts_with(rest) {
+            Err(self.fault(Malformed::UnexpectedEnd, self.bytes.len()))
         } else {
-            Err(self.malformed(Malformed::UnexpectedCharacter))
+            Err(self.fault(Malformed::UnexpectedCharacter, at))
         }
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), DecodeError> {
-        match self.peek() {
-            Some(found) if found == byte => {
-                self.position += 1;
-                Ok(())
-            }
-            Some(_) => Err(self.malformed(Malformed::UnexpectedCharacter)),
-            None => Err(self.malformed(Malformed::UnexpectedEnd)),
+    /// The byte at `position`, behind any white space, which is left out of the compact text.
+    #[inline]
+    fn token(&mut self, position: &mut usize) -> Option<u8> {
+        match self.bytes.get(*position) {
+            Some(&byte) if byte > b' ' => Some(byte),
+            Some(b' ' | b'\t' | b'\n' | b'\r') => self.token_behind_white_space(position),
+            other => other.copied(),
         }
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.position).copied()
+    #[cold]
+    fn token_behind_white_space(&mut self, position: &mut usize) -> Option<u8> {
+        self.copy_until(*position);
+        let is_white_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        *position += self.bytes[*position..].iter().take_while(is_white_space).count();
+        self.copied = *position;
+        self.bytes.get(*position).copied()
     }
 
-    fn skip_white_space(&mut self) {
-        if !matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            return;
-        }
-        self.copy_pending();
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.position += 1;
-        }
-        self.copied = self.position;
-    }
-
-    fn copy_pending(&mut self) {
+    fn copy_until(&mut self, position: usize) {
         if self.rewritten.capacity() == 0 {
             self.rewritten.reserve(self.text.len());
         }
-        self.rewritten.push_str(&self.text[self.copied..self.position]);
-        self.copied = self.position;
+        self.rewritten.push_str(&self.text[self.copied..position]);
+        self.copied = position;
     }
 
-    /// Where the next byte will stand in the compact text.
-    fn compact_position(&self) -> u32 {
-        (self.rewritten.len() + self.position - self.copied) as u32
+    /// Where the byte at `position` will stand in the compact text.
+    #[inline]
+    fn compact(&self, position: usize) -> u32 {
+        (self.rewritten.len() + position - self.copied) as u32
     }
 
-    fn check_depth(&self, depth: usize) -> Result<(), DecodeError> {
+    fn check_depth(&mut self, at: usize, depth: usize) -> Result<(), Stopped> {
         if depth > self.nesting_limit {
-            return Err(DecodeError::TooDeep {
-                limit: self.nesting_limit,
-                offset: self.position,
-            });
+            self.fault = Some(Fault::TooDeep);
+            return Err(Stopped(at));
         }
         Ok(())
     }
 
-    fn malformed(&self, reason: Malformed) -> DecodeError {
-        malformed(reason, self.position)
+    #[cold]
+    fn fault(&mut self, reason: Malformed, at: usize) -> Stopped {
+        self.fault = Some(Fault::Malformed(reason));
+        Stopped(at)
+    }
+
+    #[cold]
+    fn unexpected(&mut self, found: Option<u8>, at: usize) -> Stopped {
+        match found {
+            Some(_) => self.fault(Malformed::UnexpectedCharacter, at),
+            None => self.fault(Malformed::UnexpectedEnd, at),
+        }
     }
 }
 
-fn malformed(reason: Malformed, offset: usize) -> DecodeError {
-    DecodeError::Malformed { reason, offset }
+/// Whether one of the words for numbers that are not finite comes next, which are no JSON.
+fn is_not_finite(rest: &[u8]) -> bool {
+    rest.starts_with(b"NaN") || rest.starts_with(b"Infinity")
 }
 
-/// Position of the next quote, backslash or control character at or after `position`, or the length of `bytes`.
-///
-/// Looks at eight bytes at a time: a byte that matches has its highest bit set in the respective term below, and the
-/// lowest such bit is always right (subtraction can only disturb the bytes above it).
-fn find_special(bytes: &[u8], mut position: usize) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = ONES << 7;
-    const QUOTES: u64 = ONES * b'"' as u64;
-    const BACKSLASHES: u64 = ONES * b'\\' as u64;
-    const SPACES: u64 = ONES * b' ' as u64;
+/// Bytes that are looked at together at the beginning of a string: most strings are short and plain.
+const SHORT: usize = 16;
 
-    while let Some(chunk) = bytes.get(position..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = (word ^ QUOTES).wrapping_sub(ONES) & !(word ^ QUOTES);
-        let backslash = (word ^ BACKSLASHES).wrapping_sub(ONES) & !(word ^ BACKSLASHES);
-        let control = word.wrapping_sub(SPACES) & !word;
-        let special = (quote | backslash | control) & HIGHS;
-        if special != 0 {
-            return position + special.trailing_zeros() as usize / 8;
+/// Bytes that are looked at together in a longer string.
+const LONG: usize = 32;
+
+/// Which bytes of a block are which; the first byte has the lowest bit.
+struct Block {
+    quotes: u64,
+    backslashes: u64,
+    controls: u64,
+}
+
+/// The largest control character.
+const LAST_CONTROL: u8 = b' ' - 1;
+
+impl Block {
+    #[inline]
+    fn short(bytes: [u8; SHORT]) -> Self {
+        let bytes = u8x16::new(bytes);
+        let last_control = u8x16::splat(LAST_CONTROL);
+        Self {
+            quotes: bytes.simd_eq(u8x16::splat(b'"')).to_bitmask().into(),
+            backslashes: bytes.simd_eq(u8x16::splat(b'\\')).to_bitmask().into(),
+            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
         }
-        position += 8;
     }
-    while let Some(byte) = bytes.get(position) {
-        if matches!(byte, b'"' | b'\\' | 0..b' ') {
-            break;
+
+    #[inline]
+    fn long(bytes: [u8; LONG]) -> Self {
+        let bytes = u8x32::new(bytes);
+        let last_control = u8x32::splat(LAST_CONTROL);
+        Self {
+            quotes: bytes.simd_eq(u8x32::splat(b'"')).to_bitmask().into(),
+            backslashes: bytes.simd_eq(u8x32::splat(b'\\')).to_bitmask().into(),
+            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
         }
-        position += 1;
     }
-    position
+
+    /// Which bytes of a long block are escaped by a backslash in front of them. `escaped` says it of the first byte, and afterwards of
+    /// the first byte of the next block.
+    #[inline]
+    fn escapes(&self, escaped: &mut bool) -> u64 {
+        if self.backslashes == 0 {
+            return u64::from(std::mem::take(escaped));
+        }
+        // In a run of backslashes, every other one is escaped. A run that begins at an even place escapes the odd places
+        // up to the byte behind it, so adding the runs that begin at odd places flips exactly those that differ.
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        let backslashes = self.backslashes & !u64::from(*escaped);
+        let behind = backslashes << 1 | u64::from(*escaped);
+        let begin_odd = backslashes & !EVEN & !behind;
+        let carried = begin_odd + backslashes;
+        let escapes = (EVEN ^ (carried << 1)) & behind;
+        *escaped = escapes >> LONG & 1 != 0;
+        escapes & ((1 << LONG) - 1)
+    }
 }
 
 #[cfg(test)]
@@ -659,14 +730,28 @@ mod tests {
 
     #[test]
     fn special_characters_are_found_at_every_place() {
-        for special in [b'"', b'\\', 0, 0x1F, b'\n'] {
-            for at in 0..40 {
-                let mut bytes = "é~\u{7f} !#[]ÿ".repeat(4).into_bytes();
-                bytes.truncate(40);
-                bytes[at] = special;
-                assert_eq!(find_special(&bytes, 0), at);
+        let filler = "é~\u{7f} !#[]ÿ".repeat(4);
+        for at in (0..=filler.len()).filter(|at| filler.is_char_boundary(*at)) {
+            let with = |special: &str| format!("\"{}{special}{}\"", &filler[..at], &filler[at..]);
+            for kept in [r"\n", r#"\""#, r"\\", r"\\\\"] {
+                assert_eq!(compact(&with(kept)), with(kept));
             }
+            assert_eq!(compact(&with(r"\/\u0041")), with("/A"));
+            assert!(scan_value(&with("\""), 128).is_err());
+            for control in ["\0", "\x1F", "\n"] {
+                let malformed = DecodeError::Malformed {
+                    reason: Malformed::ControlCharacter,
+                    offset: at + 1,
+                };
+                assert_eq!(error(&with(control)), malformed);
+            }
+            assert_eq!(
+                error(&with(r"\")[..at + 2]),
+                DecodeError::Malformed {
+                    reason: Malformed::UnexpectedEnd,
+                    offset: at + 2
+                }
+            );
         }
-        assert_eq!(find_special("no special here é".as_bytes(), 3), 18);
     }
 }
