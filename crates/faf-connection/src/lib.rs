@@ -1,1 +1,84 @@
-//! soon
+//! One connection of the lobby protocol, over any byte stream and over WebSocket.
+//!
+//! ```text
+//!   peer ==== bytes ====> Reader ---> Message                     read
+//!                            | answers pings and close frames
+//!   peer <=== bytes ===== outbox <--- Writer, Writer, ...         send, write, drain, close, abort
+//!                         bounded in bytes, one vectored write for all that waits
+//! ```
+//!
+//! [`open`] turns a stream into the two ends. The [`Reader`] belongs to one task; it holds no memory while its peer is
+//! idle, and the connection ends when it is dropped. [`Writer`]s are cheap copies of one handle and may be used from
+//! anywhere. The bytes leave in the order of the calls.
+//!
+//! | operation | waits for the peer | here |
+//! | --- | --- | --- |
+//! | read | until one whole message is there | [`Reader::read`] |
+//! | send one, many, raw | until handed to the operating system | [`Writer::send`], [`Writer::send_many`], [`Writer::send_raw`] |
+//! | write one, many, raw | never | [`Writer::write`], [`Writer::write_many`], [`Writer::write_raw`] |
+//! | drain | until nothing waits; callers take turns | [`Writer::drain`] |
+//! | is connected | never | [`Writer::is_connected`] |
+//! | close | until all is flushed and the end is sent; never fails | [`Writer::close`] |
+//! | abort | never; what waits is lost | [`Writer::abort`] |
+//!
+//! ```
+//! use faf_connection::{Settings, open};
+//! use faf_protocol::{Message, WireFormat};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let (here, there) = tokio::io::duplex(1024);
+//! let (_reader, writer) = open(here, Settings::new(WireFormat::SimpleJson));
+//! let (mut reader, _writer) = open(there, Settings::new(WireFormat::SimpleJson));
+//! writer.send(&Message::PING).await?;
+//! assert_eq!(reader.read().await?, Message::PING);
+//! # Ok::<(), faf_connection::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! What comes before the first message has modules of its own: [`proxy`] headers, the [`upgrade`] to WebSocket, and the
+//! options of [`tcp`] sockets.
+
+mod error;
+mod outbox;
+pub mod proxy;
+mod reader;
+mod settings;
+pub mod tcp;
+pub mod upgrade;
+mod writer;
+
+pub use error::{Disconnected, Error, Incomplete, OutboxFull};
+pub use outbox::OUTBOX_LIMIT;
+pub use reader::Reader;
+pub use settings::{SentMessages, Settings};
+pub use writer::Writer;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// Makes a connection of a stream.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn open(stream: impl AsyncRead + AsyncWrite + Send + 'static, settings: Settings) -> (Reader, Writer) {
+    let (read, write) = tokio::io::split(stream);
+    open_halves(read, write, settings)
+}
+
+/// Makes a connection of a TCP stream, which is cheaper than [`open`].
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn open_tcp(stream: TcpStream, settings: Settings) -> (Reader, Writer) {
+    let (read, write) = stream.into_split();
+    open_halves(read, write, settings)
+}
+
+fn open_halves(
+    read: impl AsyncRead + Send + Unpin + 'static,
+    write: impl AsyncWrite + Send + Unpin + 'static,
+    settings: Settings,
+) -> (Reader, Writer) {
+    let writer = Writer::new(Box::new(write), &settings);
+    (Reader::new(Box::new(read), writer.clone(), settings), writer)
+}

@@ -36,25 +36,15 @@ fn decode(frame: &mut BytesMut, format: WireFormat) -> Message {
 fn encode_typed<const FORMAT: usize>(bencher: Bencher<'_, '_>, sample: usize) {
     let format = WireFormat::ALL[FORMAT];
     let sample = samples::all().swap_remove(sample);
-    let size = format
-        .encode(&sample.message)
-        .expect("samples can be encoded")
-        .len();
-    bencher
-        .counter(BytesCount::new(size))
-        .bench(|| format.encode(&sample.message));
+    let size = format.encode(&sample.message).expect("samples can be encoded").len();
+    bencher.counter(BytesCount::new(size)).bench(|| format.encode(&sample.message));
 }
 
 #[divan::bench(args = SAMPLES, consts = [0, 1, 2])]
 fn encode_message<const FORMAT: usize>(bencher: Bencher<'_, '_>, sample: usize) {
     let format = WireFormat::ALL[FORMAT];
-    let message: Message = samples::all()[sample]
-        .text()
-        .parse()
-        .expect("samples are messages");
-    bencher
-        .counter(BytesCount::new(message.as_str().len()))
-        .bench(|| format.encode(&message));
+    let message: Message = samples::all()[sample].text().parse().expect("samples are messages");
+    bencher.counter(BytesCount::new(message.as_str().len())).bench(|| format.encode(&message));
 }
 
 #[divan::bench(args = SAMPLES, consts = [0, 1, 2])]

@@ -68,18 +68,10 @@ pub enum ClientMessage {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskSession {
     /// Name of the client. Anything but a string counts as missing.
-    #[serde(
-        default,
-        deserialize_with = "string_or_nothing",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "string_or_nothing", skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
     /// Version of the client; only counted. Anything but a string counts as missing.
-    #[serde(
-        default,
-        deserialize_with = "string_or_nothing",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "string_or_nothing", skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
 
@@ -219,10 +211,7 @@ impl ClientMessage {
     pub fn read(message: Message) -> Result<Self, CommandError> {
         Self::read_members(&message)
             .map(|known| known.unwrap_or_else(|| Self::Other(message.clone())))
-            .map_err(|error| CommandError {
-                command: message.command().map(String::from),
-                error,
-            })
+            .map_err(|error| CommandError { command: message.command().map(String::from), error })
     }
 
     /// The message, if its command is in the list.
@@ -248,9 +237,9 @@ impl ClientMessage {
             "matchmaker_info" => Self::MatchmakerInfo,
             "restore_game_session" => Self::RestoreGameSession(message.parse()?),
             "match_ready" => Self::MatchReady,
-            "InitiateTest" if message.target().as_deref() == Some("connectivity") => Self::InitiateTest {
-                target: ConnectivityTarget::Connectivity,
-            },
+            "InitiateTest" if message.target().as_deref() == Some("connectivity") => {
+                Self::InitiateTest { target: ConnectivityTarget::Connectivity }
+            }
             _ => return Ok(None),
         }))
     }
@@ -260,9 +249,7 @@ impl AvatarAction {
     fn read(message: &Message) -> Result<Self, FieldError> {
         match message.field::<String>("action")?.as_str() {
             "list_avatar" => Ok(Self::List),
-            "select" => Ok(Self::Select {
-                avatar: message.field("avatar")?,
-            }),
+            "select" => Ok(Self::Select { avatar: message.field("avatar")? }),
             other => Err(unknown("action", other)),
         }
     }
@@ -271,22 +258,13 @@ impl AvatarAction {
 impl AdminAction {
     fn read(message: &Message) -> Result<Self, FieldError> {
         Ok(match message.field::<String>("action")?.as_str() {
-            "closeFA" => Self::CloseFa {
-                user_id: message.field("user_id")?,
-            },
-            "closelobby" => Self::CloseLobby {
-                user_id: message.field("user_id")?,
-            },
-            "broadcast" => Self::Broadcast {
-                message: message.optional_field("message")?,
-            },
-            "join_channel" => Self::JoinChannel {
-                user_ids: message.field("user_ids")?,
-                channel: message.field("channel")?,
-            },
-            other => Self::Other {
-                action: other.to_owned(),
-            },
+            "closeFA" => Self::CloseFa { user_id: message.field("user_id")? },
+            "closelobby" => Self::CloseLobby { user_id: message.field("user_id")? },
+            "broadcast" => Self::Broadcast { message: message.optional_field("message")? },
+            "join_channel" => {
+                Self::JoinChannel { user_ids: message.field("user_ids")?, channel: message.field("channel")? }
+            }
+            other => Self::Other { action: other.to_owned() },
         })
     }
 }
@@ -295,22 +273,15 @@ impl ModvaultAction {
     fn read(message: &Message) -> Result<Self, FieldError> {
         match message.field::<String>("type")?.as_str() {
             "start" => Ok(Self::Start),
-            "like" => Ok(Self::Like {
-                uid: message.field("uid")?,
-            }),
-            "download" => Ok(Self::Download {
-                uid: message.field("uid")?,
-            }),
+            "like" => Ok(Self::Like { uid: message.field("uid")? }),
+            "download" => Ok(Self::Download { uid: message.field("uid")? }),
             other => Err(unknown("type", other)),
         }
     }
 }
 
 fn unknown(field: &str, value: &str) -> FieldError {
-    FieldError {
-        field: Some(field.to_owned()),
-        reason: format!("unknown value `{value}`"),
-    }
+    FieldError { field: Some(field.to_owned()), reason: format!("unknown value `{value}`") }
 }
 
 impl Encode for ClientMessage {
@@ -421,18 +392,9 @@ mod tests {
             "social_add: `friend`: invalid type: sequence, expected an id from 0 to 2147483647"
         );
         assert_eq!(error(r#"{"command":"avatar"}"#), "avatar: `action`: is missing");
-        assert_eq!(
-            error(r#"{"command":"avatar","action":"select"}"#),
-            "avatar: `avatar`: is missing"
-        );
-        assert_eq!(
-            error(r#"{"command":"avatar","action":"x"}"#),
-            "avatar: `action`: unknown value `x`"
-        );
-        assert_eq!(
-            error(r#"{"command":"modvault","type":"x"}"#),
-            "modvault: `type`: unknown value `x`"
-        );
+        assert_eq!(error(r#"{"command":"avatar","action":"select"}"#), "avatar: `avatar`: is missing");
+        assert_eq!(error(r#"{"command":"avatar","action":"x"}"#), "avatar: `action`: unknown value `x`");
+        assert_eq!(error(r#"{"command":"modvault","type":"x"}"#), "modvault: `type`: unknown value `x`");
         assert_eq!(
             error(r#"{"command":"GameState","target":"game","args":{}}"#),
             "GameState: `args`: invalid type: map, expected a sequence"
@@ -447,23 +409,11 @@ mod tests {
         );
         assert_eq!(
             read(r#"{"command":"social_add","friend":"10","foe":null}"#),
-            Ok(ClientMessage::SocialAdd(SocialSubject {
-                friend: Some(PlayerId(10)),
-                foe: None
-            }))
+            Ok(ClientMessage::SocialAdd(SocialSubject { friend: Some(PlayerId(10)), foe: None }))
         );
-        assert!(matches!(
-            read(r#"{"command":"InitiateTest"}"#),
-            Ok(ClientMessage::Other(_))
-        ));
-        assert!(matches!(
-            read(r#"{"command":"ping","target":"game"}"#),
-            Ok(ClientMessage::Game(_))
-        ));
-        assert!(matches!(
-            read(r#"{"command":"Ping"}"#),
-            Ok(ClientMessage::Other(_))
-        ));
+        assert!(matches!(read(r#"{"command":"InitiateTest"}"#), Ok(ClientMessage::Other(_))));
+        assert!(matches!(read(r#"{"command":"ping","target":"game"}"#), Ok(ClientMessage::Game(_))));
+        assert!(matches!(read(r#"{"command":"Ping"}"#), Ok(ClientMessage::Other(_))));
     }
 
     #[test]

@@ -89,24 +89,12 @@ mod tests {
     #[test]
     fn ids_are_integers_or_their_text() {
         let id = |text: &str| {
-            serde_json::from_str::<PlayerId>(text)
-                .map(|id| id.0)
-                .map_err(|error| error.to_string())
+            serde_json::from_str::<PlayerId>(text).map(|id| id.0).map_err(|error| error.to_string())
         };
         assert_eq!(id("0"), Ok(0));
         assert_eq!(id("2147483647"), Ok(2_147_483_647));
         assert_eq!(id("\" 42 \""), Ok(42));
-        for wrong in [
-            "2147483648",
-            "-1",
-            "1.0",
-            "\"\"",
-            "\"-1\"",
-            "null",
-            "[1]",
-            "true",
-            "1e3",
-        ] {
+        for wrong in ["2147483648", "-1", "1.0", "\"\"", "\"-1\"", "null", "[1]", "true", "1e3"] {
             assert!(id(wrong).is_err(), "{wrong}");
         }
     }

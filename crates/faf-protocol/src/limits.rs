@@ -42,10 +42,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            message: MESSAGE_LIMIT,
-            nesting: NESTING_LIMIT,
-        }
+        Self { message: MESSAGE_LIMIT, nesting: NESTING_LIMIT }
     }
 }
 

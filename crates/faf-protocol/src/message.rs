@@ -45,14 +45,8 @@ impl Message {
     pub const PONG: Self = Self::heartbeat_constant(r#"{"command":"pong"}"#);
 
     const fn heartbeat_constant(text: &'static str) -> Self {
-        const MEMBERS: &[Member] = &[Member {
-            key: Span::new(2, 9),
-            value: Span::new(11, 17),
-        }];
-        Self {
-            text: Cow::Borrowed(text),
-            members: Cow::Borrowed(MEMBERS),
-        }
+        const MEMBERS: &[Member] = &[Member { key: Span::new(2, 9), value: Span::new(11, 17) }];
+        Self { text: Cow::Borrowed(text), members: Cow::Borrowed(MEMBERS) }
     }
 
     /// A message with this `command` and nothing else.
@@ -80,10 +74,7 @@ impl Message {
         let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
         let limit = limits.message_in_force();
         if trimmed.len() > limit {
-            return Err(DecodeError::TooLarge {
-                limit,
-                size: trimmed.len(),
-            });
+            return Err(DecodeError::TooLarge { limit, size: trimmed.len() });
         }
         if let Some(heartbeat) = Heartbeat::of_text(trimmed) {
             return Ok(heartbeat.into());
@@ -91,10 +82,7 @@ impl Message {
         let leading = text.len() - text.trim_start_matches([' ', '\t', '\n', '\r']).len();
         let Scanned { rewritten, members } =
             scan::scan_object(trimmed, limits.nesting_in_force()).map_err(|error| error.shifted(leading))?;
-        Ok(Self::from_parts(
-            rewritten.unwrap_or_else(|| trimmed.to_owned()),
-            members,
-        ))
+        Ok(Self::from_parts(rewritten.unwrap_or_else(|| trimmed.to_owned()), members))
     }
 
     /// Reads one JSON object, and keeps the text's memory where nothing has to be changed.
@@ -109,10 +97,7 @@ impl Message {
     }
 
     fn from_parts(text: String, members: Vec<Member>) -> Self {
-        Self {
-            text: Cow::Owned(text),
-            members: Cow::Owned(members),
-        }
+        Self { text: Cow::Owned(text), members: Cow::Owned(members) }
     }
 
     /// Puts an object together from keys and values that are compact JSON text; keys without quotes.
@@ -120,10 +105,7 @@ impl Message {
     /// Of equal keys the last one wins, in the place of the first.
     pub(crate) fn from_members(mut members: Vec<(&str, &str)>) -> Self {
         scan::keep_last(&mut members, |(key, _)| key);
-        let length = members
-            .iter()
-            .map(|(key, value)| key.len() + value.len() + 4)
-            .sum::<usize>();
+        let length = members.iter().map(|(key, value)| key.len() + value.len() + 4).sum::<usize>();
         let mut text = String::with_capacity(length + 2);
         let mut spans = Vec::with_capacity(members.len());
         text.push('{');
@@ -185,9 +167,7 @@ impl Message {
 
     /// Keys (escaped, without quotes) and values of all members as compact JSON text.
     pub(crate) fn raw_members(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members
-            .iter()
-            .map(|member| (member.key.of(&self.text), member.value.of(&self.text)))
+        self.members.iter().map(|member| (member.key.of(&self.text), member.value.of(&self.text)))
     }
 
     /// Sets a member: in its old place if it is there, at the end otherwise.
@@ -212,10 +192,7 @@ impl Message {
         self.get(key)
             .ok_or_else(|| "is missing".to_owned())
             .and_then(JsonRef::parse)
-            .map_err(|reason| FieldError {
-                field: Some(key.to_owned()),
-                reason,
-            })
+            .map_err(|reason| FieldError { field: Some(key.to_owned()), reason })
     }
 
     /// Turns one member into a type, if it is there and not `null`.
@@ -373,11 +350,7 @@ mod tests {
         message.set("c", &[true]).unwrap();
         assert_eq!(message.as_str(), r#"{"a":"new","b":2,"c":[true]}"#);
         assert_eq!(message.get("c").unwrap().text(), "[true]");
-        assert!(
-            message
-                .set("d", &std::collections::BTreeMap::from([((1, 2), 3)]))
-                .is_err()
-        );
+        assert!(message.set("d", &std::collections::BTreeMap::from([((1, 2), 3)])).is_err());
         assert_eq!(message.get("d"), None);
     }
 
@@ -398,18 +371,9 @@ mod tests {
             id: u8,
         }
         let error = |text: &str| message(text).parse::<Login>().unwrap_err().to_string();
-        assert_eq!(
-            error(r#"{"login":5,"id":1}"#),
-            "`login`: invalid type: integer `5`, expected a string"
-        );
-        assert_eq!(
-            error(r#"{"login":"x","id":[1,2]}"#),
-            "`id`: invalid type: sequence, expected u8"
-        );
-        assert_eq!(
-            error(r#"{"login":"x","id":300}"#),
-            "`id`: invalid value: integer `300`, expected u8"
-        );
+        assert_eq!(error(r#"{"login":5,"id":1}"#), "`login`: invalid type: integer `5`, expected a string");
+        assert_eq!(error(r#"{"login":"x","id":[1,2]}"#), "`id`: invalid type: sequence, expected u8");
+        assert_eq!(error(r#"{"login":"x","id":300}"#), "`id`: invalid value: integer `300`, expected u8");
         assert_eq!(error(r#"{"login":"x"}"#), "missing field `id`");
     }
 

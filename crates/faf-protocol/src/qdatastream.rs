@@ -113,10 +113,7 @@ fn widen(text: &mut Vec<u8>, start: usize) {
 fn length_field(length: usize) -> Result<[u8; LENGTH], EncodeError> {
     u32::try_from(length)
         .map(u32::to_be_bytes)
-        .map_err(|_| EncodeError::TooLarge {
-            limit: u32::MAX as usize,
-            size: length,
-        })
+        .map_err(|_| EncodeError::TooLarge { limit: u32::MAX as usize, size: length })
 }
 
 /// Reads the QString at `position`; answers the position behind it and its text.
@@ -190,16 +187,11 @@ pub(crate) fn finish(buffer: &BytesMut) -> Result<(), DecodeError> {
         return Ok(());
     }
     let expected = announced_length(buffer).map_or(LENGTH, |length| LENGTH + length);
-    Err(DecodeError::Incomplete {
-        got: buffer.len(),
-        expected: Some(expected),
-    })
+    Err(DecodeError::Incomplete { got: buffer.len(), expected: Some(expected) })
 }
 
 fn announced_length(buffer: &[u8]) -> Option<usize> {
-    buffer
-        .first_chunk()
-        .map(|length| u32::from_be_bytes(*length) as usize)
+    buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
 }
 
 /// Reads a message from the payload of one block.
@@ -225,9 +217,7 @@ pub fn decode_payload(payload: &[u8], limits: &Limits) -> Result<Message, Decode
     let mut merged = Merged::new(first.clone(), scanned);
     while let Some(Ok((end, part))) = next_part(payload, position) {
         if part != first {
-            merged
-                .add(part, nesting)
-                .map_err(|error| error.shifted(position + LENGTH))?;
+            merged.add(part, nesting).map_err(|error| error.shifted(position + LENGTH))?;
         }
         position = end;
     }
@@ -242,14 +232,12 @@ fn next_part(payload: &[u8], position: usize) -> Option<Result<(usize, String), 
 /// Scans the text of a part; offsets of errors count bytes of its UTF-16.
 fn scan_part(text: &str, nesting: usize) -> Result<Scanned, DecodeError> {
     scan::scan_object(text, nesting).map_err(|error| match error {
-        DecodeError::Malformed { reason, offset } => DecodeError::Malformed {
-            reason,
-            offset: 2 * text[..offset].encode_utf16().count(),
-        },
-        DecodeError::TooDeep { limit, offset } => DecodeError::TooDeep {
-            limit,
-            offset: 2 * text[..offset].encode_utf16().count(),
-        },
+        DecodeError::Malformed { reason, offset } => {
+            DecodeError::Malformed { reason, offset: 2 * text[..offset].encode_utf16().count() }
+        }
+        DecodeError::TooDeep { limit, offset } => {
+            DecodeError::TooDeep { limit, offset: 2 * text[..offset].encode_utf16().count() }
+        }
         other => other,
     })
 }
@@ -275,11 +263,7 @@ enum Legacy {
 
 impl Merged {
     fn new(first: String, scanned: Scanned) -> Self {
-        let mut merged = Self {
-            objects: Vec::new(),
-            legacy: Legacy::Missing,
-            created_before: None,
-        };
+        let mut merged = Self { objects: Vec::new(), legacy: Legacy::Missing, created_before: None };
         merged.add_object(first, scanned);
         merged
     }
@@ -291,8 +275,7 @@ impl Merged {
             // JSON for the original, but not for us: refuse it instead of passing it off as a text.
             Err(
                 error @ DecodeError::Malformed {
-                    reason: Malformed::NonFinite | Malformed::LoneSurrogate,
-                    ..
+                    reason: Malformed::NonFinite | Malformed::LoneSurrogate, ..
                 },
             ) if part.trim_start().starts_with('{') => {
                 return Err(error);
@@ -317,10 +300,7 @@ impl Merged {
         let open = match &mut self.legacy {
             Legacy::Array(open) => open,
             Legacy::Other => {
-                return Err(DecodeError::Malformed {
-                    reason: Malformed::LegacyMember,
-                    offset: 0,
-                });
+                return Err(DecodeError::Malformed { reason: Malformed::LegacyMember, offset: 0 });
             }
             Legacy::Missing => {
                 self.created_before = Some(self.objects.len());
@@ -346,11 +326,7 @@ impl Merged {
             if self.created_before == Some(index) {
                 members.extend(legacy_member);
             }
-            members.extend(
-                object
-                    .iter()
-                    .map(|member| (member.key.of(text), member.value.of(text))),
-            );
+            members.extend(object.iter().map(|member| (member.key.of(text), member.value.of(text))));
         }
         members.extend(legacy_member);
         Message::from_members(members)
@@ -407,47 +383,23 @@ mod tests {
     fn later_parts_are_merged_or_collected() {
         let of = |parts: &[&str]| decoded(parts).unwrap();
         assert_eq!(of(&[r#"{"a":1}"#, "hi"]), r#"{"a":1,"legacy":["hi"]}"#);
-        assert_eq!(
-            of(&[r#"{"a":1,"b":1}"#, r#"{"b":2,"c":3}"#]),
-            r#"{"a":1,"b":2,"c":3}"#
-        );
+        assert_eq!(of(&[r#"{"a":1,"b":1}"#, r#"{"b":2,"c":3}"#]), r#"{"a":1,"b":2,"c":3}"#);
         assert_eq!(of(&[r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":1}"#]), r#"{"a":2}"#);
-        assert_eq!(
-            of(&[r#"{"a":1}"#, "x", r#"{"b":2}"#, "y"]),
-            r#"{"a":1,"legacy":["x","y"],"b":2}"#
-        );
-        assert_eq!(
-            of(&[r#"{"a":1}"#, "x", r#"{"legacy":["r"]}"#, "y"]),
-            r#"{"a":1,"legacy":["r","y"]}"#
-        );
-        assert_eq!(
-            of(&[r#"{"a":1}"#, "x", r#"{"legacy":5}"#, r#"{"z":1}"#]),
-            r#"{"a":1,"legacy":5,"z":1}"#
-        );
+        assert_eq!(of(&[r#"{"a":1}"#, "x", r#"{"b":2}"#, "y"]), r#"{"a":1,"legacy":["x","y"],"b":2}"#);
+        assert_eq!(of(&[r#"{"a":1}"#, "x", r#"{"legacy":["r"]}"#, "y"]), r#"{"a":1,"legacy":["r","y"]}"#);
+        assert_eq!(of(&[r#"{"a":1}"#, "x", r#"{"legacy":5}"#, r#"{"z":1}"#]), r#"{"a":1,"legacy":5,"z":1}"#);
         assert_eq!(of(&[r#"{"legacy":[]}"#, "[]", "5"]), r#"{"legacy":["[]","5"]}"#);
     }
 
     #[test]
     fn what_cannot_be_merged_is_refused() {
         let at = |reason, offset| Err(DecodeError::Malformed { reason, offset });
-        assert_eq!(
-            decoded(&[r#"{"legacy":5}"#, "hi"]),
-            at(Malformed::LegacyMember, 32)
-        );
-        assert_eq!(
-            decoded(&[r#"{"a":1}"#, r#"{"b":NaN}"#]),
-            at(Malformed::NonFinite, 18 + 4 + 2 * 5)
-        );
-        assert_eq!(
-            decoded(&["{\"é\":x}"]),
-            at(Malformed::UnexpectedCharacter, 4 + 2 * 5)
-        );
+        assert_eq!(decoded(&[r#"{"legacy":5}"#, "hi"]), at(Malformed::LegacyMember, 32));
+        assert_eq!(decoded(&[r#"{"a":1}"#, r#"{"b":NaN}"#]), at(Malformed::NonFinite, 18 + 4 + 2 * 5));
+        assert_eq!(decoded(&["{\"é\":x}"]), at(Malformed::UnexpectedCharacter, 4 + 2 * 5));
         assert_eq!(
             decoded(&[r#"{"a":1}"#, &"[".repeat(1000), "x"]),
-            Err(DecodeError::TooDeep {
-                limit: 128,
-                offset: 18 + 4 + 2 * 128
-            })
+            Err(DecodeError::TooDeep { limit: 128, offset: 18 + 4 + 2 * 128 })
         );
     }
 
@@ -460,23 +412,16 @@ mod tests {
 
     #[test]
     fn utf16_is_read_with_any_mixture() {
-        for text in [
-            "",
-            "a",
-            "ASCII of more than sixteen units",
-            "日本語",
-            "🎮 and 🎲 between longer ASCII text 語",
-        ] {
+        for text in
+            ["", "a", "ASCII of more than sixteen units", "日本語", "🎮 and 🎲 between longer ASCII text 語"]
+        {
             let mut packed = Vec::new();
             pack_qstring(text, &mut packed).unwrap();
             assert_eq!(read_qstring(&packed, 0).unwrap(), (packed.len(), text.to_owned()));
         }
         assert_eq!(decode_utf16(b"\0a\xD8\x00\0b"), Err(2));
         assert_eq!(decode_utf16(b"\0a\0"), Err(2));
-        assert_eq!(
-            decode_utf16(&[&b"\0a".repeat(40)[..], b"\xDC\x00"].concat()),
-            Err(80)
-        );
+        assert_eq!(decode_utf16(&[&b"\0a".repeat(40)[..], b"\xDC\x00"].concat()), Err(80));
     }
 
     #[test]
@@ -484,22 +429,14 @@ mod tests {
         let mut buffer = BytesMut::from(&b"\xFF\xFF\xFF\xFF"[..]);
         assert_eq!(
             decode(&mut buffer, &Limits::default()),
-            Err(DecodeError::TooLarge {
-                limit: 10 * 1024 * 1024,
-                size: u32::MAX as usize
-            })
+            Err(DecodeError::TooLarge { limit: 10 * 1024 * 1024, size: u32::MAX as usize })
         );
     }
 
     #[test]
     fn the_end_of_the_stream() {
         let finish = |left: &[u8]| finish(&BytesMut::from(left));
-        let incomplete = |got, expected| {
-            Err(DecodeError::Incomplete {
-                got,
-                expected: Some(expected),
-            })
-        };
+        let incomplete = |got, expected| Err(DecodeError::Incomplete { got, expected: Some(expected) });
         assert_eq!(finish(b""), Ok(()));
         assert_eq!(finish(b"\0\0\0"), incomplete(3, 4));
         assert_eq!(finish(b"\0\0\0\x0C"), incomplete(4, 16));

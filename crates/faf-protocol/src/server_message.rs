@@ -98,23 +98,13 @@ pub struct Notice {
 impl Notice {
     /// A notice with a text and nothing else.
     pub fn new(style: NoticeStyle, text: impl Into<String>) -> Self {
-        Self {
-            text: Some(text.into()),
-            ..Self::without_text(style)
-        }
+        Self { text: Some(text.into()), ..Self::without_text(style) }
     }
 
     /// A notice that is only its style.
     #[must_use]
     pub fn without_text(style: NoticeStyle) -> Self {
-        Self {
-            style,
-            text: None,
-            reason: None,
-            i18n_key: None,
-            i18n_args: Vec::new(),
-            expires_at: None,
-        }
+        Self { style, text: None, reason: None, i18n_key: None, i18n_args: Vec::new(), expires_at: None }
     }
 }
 
@@ -434,10 +424,7 @@ impl Ratings {
     /// The rating on one leaderboard.
     #[must_use]
     pub fn get(&self, leaderboard: &str) -> Option<LeaderboardRating> {
-        self.0
-            .iter()
-            .find(|(name, _)| &**name == leaderboard)
-            .map(|(_, rating)| *rating)
+        self.0.iter().find(|(name, _)| &**name == leaderboard).map(|(_, rating)| *rating)
     }
 }
 

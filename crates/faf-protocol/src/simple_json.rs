@@ -40,14 +40,8 @@ pub fn encode(message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
 pub fn decode_line(line: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
     const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
-    let start = line
-        .iter()
-        .position(|byte| !is_white_space(*byte))
-        .unwrap_or(line.len());
-    let end = line
-        .iter()
-        .rposition(|byte| !is_white_space(*byte))
-        .map_or(start, |last| last + 1);
+    let start = line.iter().position(|byte| !is_white_space(*byte)).unwrap_or(line.len());
+    let end = line.iter().rposition(|byte| !is_white_space(*byte)).map_or(start, |last| last + 1);
     let (json, in_front) = match line[start..end].strip_prefix(BYTE_ORDER_MARK) {
         Some(json) => (json, start + BYTE_ORDER_MARK.len()),
         None => (&line[start..end], start),
@@ -100,20 +94,14 @@ impl LineSearch {
         }
         match decode_line(buffer, limits) {
             Ok(message) => Ok(Some(message)),
-            Err(DecodeError::Malformed {
-                reason: Malformed::UnexpectedEnd,
-                ..
-            }) => Err(DecodeError::Incomplete {
-                got: buffer.len(),
-                expected: None,
-            }),
-            Err(DecodeError::Malformed {
-                reason: Malformed::Utf8,
-                ..
-            }) if ends_inside_a_character(buffer) => Err(DecodeError::Incomplete {
-                got: buffer.len(),
-                expected: None,
-            }),
+            Err(DecodeError::Malformed { reason: Malformed::UnexpectedEnd, .. }) => {
+                Err(DecodeError::Incomplete { got: buffer.len(), expected: None })
+            }
+            Err(DecodeError::Malformed { reason: Malformed::Utf8, .. })
+                if ends_inside_a_character(buffer) =>
+            {
+                Err(DecodeError::Incomplete { got: buffer.len(), expected: None })
+            }
             Err(error) => Err(error),
         }
     }
@@ -143,14 +131,8 @@ mod tests {
     fn offsets_count_from_the_beginning_of_the_line() {
         let error = |line: &[u8]| decode_line(line, &Limits::default()).unwrap_err();
         let malformed = |reason, offset| DecodeError::Malformed { reason, offset };
-        assert_eq!(
-            error(b" \x0b{\"a\":x}"),
-            malformed(Malformed::UnexpectedCharacter, 7)
-        );
-        assert_eq!(
-            error("\u{FEFF}{\"a\":x}".as_bytes()),
-            malformed(Malformed::UnexpectedCharacter, 8)
-        );
+        assert_eq!(error(b" \x0b{\"a\":x}"), malformed(Malformed::UnexpectedCharacter, 7));
+        assert_eq!(error("\u{FEFF}{\"a\":x}".as_bytes()), malformed(Malformed::UnexpectedCharacter, 8));
         assert_eq!(error(b" {\"a\":\"\xFF\"}"), malformed(Malformed::Utf8, 7));
         assert_eq!(error(b" \r"), malformed(Malformed::UnexpectedEnd, 2));
     }

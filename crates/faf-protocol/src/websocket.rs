@@ -82,10 +82,9 @@ impl Control {
             Self::Ping(payload) => (PING, payload.to_vec()),
             Self::Pong(payload) => (PONG, payload.to_vec()),
             Self::Close { code: None, .. } => (CLOSE, Vec::new()),
-            Self::Close {
-                code: Some(code),
-                reason,
-            } => (CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat()),
+            Self::Close { code: Some(code), reason } => {
+                (CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat())
+            }
         };
         payload.truncate(CONTROL_LIMIT);
         let mut frame = Vec::with_capacity(HEADER_LIMIT + payload.len());
@@ -176,9 +175,7 @@ fn push_header(first: u8, length: usize, masked: u8, out: &mut Vec<u8>) {
 
 /// Masks or unmasks: both are the same operation.
 fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
-    let wide = u64::from_ne_bytes([
-        mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3],
-    ]);
+    let wide = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
     let (words, rest) = payload.as_chunks_mut::<8>();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
@@ -271,10 +268,7 @@ impl FrameReader {
         limits: &Limits,
     ) -> Result<Option<Decoded>, DecodeError> {
         if !buffer.is_empty() || self.unfinished {
-            return Err(DecodeError::Incomplete {
-                got: self.payload.len() + buffer.len(),
-                expected: None,
-            });
+            return Err(DecodeError::Incomplete { got: self.payload.len() + buffer.len(), expected: None });
         }
         let last = self.lines.finish(&self.payload, limits)?;
         self.payload.clear();
@@ -338,11 +332,7 @@ impl FrameReader {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if !is_control {
             let limit = limits.message_in_force();
-            let size = if self.unfinished {
-                length.saturating_add(self.payload.len())
-            } else {
-                length
-            };
+            let size = if self.unfinished { length.saturating_add(self.payload.len()) } else { length };
             if size > limit {
                 return Err(DecodeError::TooLarge { limit, size });
             }
@@ -353,13 +343,7 @@ impl FrameReader {
             None => return Ok(None),
         };
         let size = 2 + length_size + if is_masked { 4 } else { 0 };
-        Ok(Some(Header {
-            is_final,
-            opcode,
-            mask,
-            size,
-            length,
-        }))
+        Ok(Some(Header { is_final, opcode, mask, size, length }))
     }
 
     /// Takes the payload of a data frame; answers the message where the frame holds exactly one.
@@ -378,19 +362,13 @@ impl FrameReader {
         let is_one_line = memchr::memchr(b'\n', payload).is_none_or(|end| end + 1 == payload.len());
         if is_whole && is_one_line {
             if payload.is_empty() {
-                return Err(DecodeError::Malformed {
-                    reason: Malformed::EmptyMessage,
-                    offset: 0,
-                });
+                return Err(DecodeError::Malformed { reason: Malformed::EmptyMessage, offset: 0 });
             }
             return simple_json::decode_line(payload, limits).map(Some);
         }
         self.payload.extend_from_slice(payload);
         if header.is_final && self.payload.is_empty() {
-            return Err(DecodeError::Malformed {
-                reason: Malformed::EmptyMessage,
-                offset: 0,
-            });
+            return Err(DecodeError::Malformed { reason: Malformed::EmptyMessage, offset: 0 });
         }
         Ok(None)
     }
@@ -402,24 +380,13 @@ fn read_control(opcode: u8, payload: &[u8]) -> Result<Control, DecodeError> {
         PONG => Control::Pong(Bytes::copy_from_slice(payload)),
         _ => match payload.split_first_chunk() {
             Some((code, reason)) => {
-                let reason = std::str::from_utf8(reason).map_err(|_| DecodeError::Malformed {
-                    reason: Malformed::Utf8,
-                    offset: 0,
-                })?;
-                Control::Close {
-                    code: Some(u16::from_be_bytes(*code)),
-                    reason: reason.to_owned(),
-                }
+                let reason = std::str::from_utf8(reason)
+                    .map_err(|_| DecodeError::Malformed { reason: Malformed::Utf8, offset: 0 })?;
+                Control::Close { code: Some(u16::from_be_bytes(*code)), reason: reason.to_owned() }
             }
-            None if payload.is_empty() => Control::Close {
-                code: None,
-                reason: String::new(),
-            },
+            None if payload.is_empty() => Control::Close { code: None, reason: String::new() },
             None => {
-                return Err(DecodeError::Malformed {
-                    reason: Malformed::ControlFrame,
-                    offset: 0,
-                });
+                return Err(DecodeError::Malformed { reason: Malformed::ControlFrame, offset: 0 });
             }
         },
     })
@@ -471,15 +438,9 @@ mod tests {
 
     #[test]
     fn server_frames_end_with_a_line_feed() {
-        assert_eq!(
-            encode(&Message::PONG).unwrap(),
-            b"\x81\x13{\"command\":\"pong\"}\n".as_slice()
-        );
+        assert_eq!(encode(&Message::PONG).unwrap(), b"\x81\x13{\"command\":\"pong\"}\n".as_slice());
         let typed: Message = r#"{"command":"pong","x":1}"#.parse().unwrap();
-        assert_eq!(
-            encode(&typed).unwrap(),
-            b"\x81\x19{\"command\":\"pong\",\"x\":1}\n".as_slice()
-        );
+        assert_eq!(encode(&typed).unwrap(), b"\x81\x19{\"command\":\"pong\",\"x\":1}\n".as_slice());
         let longer = Message::new(&"x".repeat(200));
         assert_eq!(encode(&longer).unwrap()[..4], [0x81, 126, 0, 215]);
     }
@@ -499,41 +460,22 @@ mod tests {
         let (found, error) = read(&frame(0x81, b"{\"a\":1}"));
         assert_eq!((messages(&found), error), (vec![r#"{"a":1}"#], None));
         let (found, error) = read(&frame(0x82, b" {\"a\":1}\r\n{\"b\":2}\n"));
-        assert_eq!(
-            (messages(&found), error),
-            (vec![r#"{"a":1}"#, r#"{"b":2}"#], None)
-        );
+        assert_eq!((messages(&found), error), (vec![r#"{"a":1}"#, r#"{"b":2}"#], None));
         let (found, error) = read(&frame(0x81, b"{\"a\":1}\n{\"b\":2}"));
-        assert_eq!(
-            (messages(&found), error),
-            (vec![r#"{"a":1}"#, r#"{"b":2}"#], None)
-        );
+        assert_eq!((messages(&found), error), (vec![r#"{"a":1}"#, r#"{"b":2}"#], None));
         let (found, error) = read(&frame(0x81, b"{\"a\":1}\n{\"b\""));
         assert_eq!(messages(&found), [r#"{"a":1}"#]);
-        assert!(matches!(
-            error,
-            Some(DecodeError::Malformed {
-                reason: Malformed::UnexpectedEnd,
-                ..
-            })
-        ));
+        assert!(matches!(error, Some(DecodeError::Malformed { reason: Malformed::UnexpectedEnd, .. })));
     }
 
     #[test]
     fn fragments_with_a_ping_between() {
-        let bytes = [
-            frame(TEXT, b"{\"a\""),
-            frame(0x89, b"?"),
-            frame(0x00, b":1"),
-            frame(0x80, b"}\n{\"b\":2}\n"),
-        ]
-        .concat();
+        let bytes =
+            [frame(TEXT, b"{\"a\""), frame(0x89, b"?"), frame(0x00, b":1"), frame(0x80, b"}\n{\"b\":2}\n")]
+                .concat();
         let (found, error) = read(&bytes);
         assert_eq!(error, None);
-        assert_eq!(
-            found[0],
-            Decoded::Control(Control::Ping(Bytes::from_static(b"?")))
-        );
+        assert_eq!(found[0], Decoded::Control(Control::Ping(Bytes::from_static(b"?"))));
         assert_eq!(messages(&found[1..]), [r#"{"a":1}"#, r#"{"b":2}"#]);
     }
 
@@ -541,17 +483,9 @@ mod tests {
     fn a_byte_stream_may_be_cut_anywhere() {
         let mut reader = FrameReader::new(Role::Server);
         reader.byte_stream = true;
-        let bytes = [
-            frame(0x82, b"{\"a\":1}\n{\"b"),
-            frame(0x82, b"\":2"),
-            frame(0x82, b"}\n"),
-        ]
-        .concat();
+        let bytes = [frame(0x82, b"{\"a\":1}\n{\"b"), frame(0x82, b"\":2"), frame(0x82, b"}\n")].concat();
         let (found, error) = read_with(&mut reader, &bytes);
-        assert_eq!(
-            (messages(&found), error),
-            (vec![r#"{"a":1}"#, r#"{"b":2}"#], None)
-        );
+        assert_eq!((messages(&found), error), (vec![r#"{"a":1}"#, r#"{"b":2}"#], None));
         assert!(reader.is_between_messages());
     }
 
@@ -560,22 +494,13 @@ mod tests {
         for control in [
             Control::Ping(Bytes::from_static(b"payload")),
             Control::Pong(Bytes::new()),
-            Control::Close {
-                code: None,
-                reason: String::new(),
-            },
-            Control::Close {
-                code: Some(1001),
-                reason: "away".to_owned(),
-            },
+            Control::Close { code: None, reason: String::new() },
+            Control::Close { code: Some(1001), reason: "away".to_owned() },
         ] {
             let (found, error) = read(&control.encode(Some([9; 4])));
             assert_eq!((found, error), (vec![Decoded::Control(control)], None));
         }
-        let close = Control::Close {
-            code: Some(1000),
-            reason: String::new(),
-        };
+        let close = Control::Close { code: Some(1000), reason: String::new() };
         assert_eq!(close.encode(None), CLOSE_FRAME.as_slice());
     }
 
@@ -585,10 +510,7 @@ mod tests {
         assert_eq!(malformed(&frame(0x83, b"{}")), Malformed::ReservedFrame);
         assert_eq!(malformed(b"\x81\x02{}"), Malformed::Masking);
         assert_eq!(malformed(&frame(0x80, b"{}")), Malformed::Fragment);
-        assert_eq!(
-            malformed(&[frame(0x01, b"{"), frame(0x81, b"}")].concat()),
-            Malformed::Fragment
-        );
+        assert_eq!(malformed(&[frame(0x01, b"{"), frame(0x81, b"}")].concat()), Malformed::Fragment);
         assert_eq!(malformed(&frame(0x09, b"")), Malformed::ControlFrame);
         assert_eq!(malformed(&frame(0x89, &[0; 126])), Malformed::ControlFrame);
         assert_eq!(malformed(&frame(0x88, b"x")), Malformed::ControlFrame);
@@ -596,27 +518,15 @@ mod tests {
         assert_eq!(malformed(b"\x81\xFE\x00\x05"), Malformed::FrameLength);
         assert_eq!(malformed(b"\x81\xFF\0\0\0\0\0\0\xFF\xFF"), Malformed::FrameLength);
         assert_eq!(malformed(&frame(0x81, b"")), Malformed::EmptyMessage);
-        assert_eq!(
-            malformed(&[frame(0x01, b""), frame(0x80, b"")].concat()),
-            Malformed::EmptyMessage
-        );
+        assert_eq!(malformed(&[frame(0x01, b""), frame(0x80, b"")].concat()), Malformed::EmptyMessage);
         assert_eq!(malformed(&frame(0x81, b"\n{}")), Malformed::UnexpectedEnd);
     }
 
     #[test]
     fn the_length_is_checked_before_the_payload_is_there() {
-        let too_large = |size| DecodeError::TooLarge {
-            limit: 10 * 1024 * 1024,
-            size,
-        };
-        assert_eq!(
-            read(b"\x81\xFF\0\0\0\0\0\xA0\0\x01").1,
-            Some(too_large(10 * 1024 * 1024 + 1))
-        );
-        assert_eq!(
-            read(b"\x81\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF").1,
-            Some(too_large(usize::MAX))
-        );
+        let too_large = |size| DecodeError::TooLarge { limit: 10 * 1024 * 1024, size };
+        assert_eq!(read(b"\x81\xFF\0\0\0\0\0\xA0\0\x01").1, Some(too_large(10 * 1024 * 1024 + 1)));
+        assert_eq!(read(b"\x81\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF").1, Some(too_large(usize::MAX)));
         let continued = [frame(0x01, &[b' '; 1000]), b"\x80\xFF\0\0\0\0\0\xA0\0\0".to_vec()].concat();
         assert_eq!(read(&continued).1, Some(too_large(10 * 1024 * 1024 + 1000)));
     }

@@ -73,12 +73,9 @@ impl FromStr for WireFormat {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name() == name)
-            .ok_or_else(|| {
-                format!("unknown wire format `{name}`; known are qdatastream, simple-json and websocket")
-            })
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
+            format!("unknown wire format `{name}`; known are qdatastream, simple-json and websocket")
+        })
     }
 }
 
@@ -167,11 +164,7 @@ impl Decoder {
             WireFormat::SimpleJson => State::SimpleJson(simple_json::LineSearch::default()),
             WireFormat::WebSocket => State::WebSocket(websocket::FrameReader::new(role)),
         };
-        Self {
-            format,
-            limits,
-            consumed: 0,
-        }
+        Self { format, limits, consumed: 0 }
     }
 
     /// Takes WebSocket messages as pieces of one stream of lines, for peers behind a bridge that cuts them anywhere.
@@ -211,9 +204,9 @@ impl Decoder {
         let left = buffer.len();
         let decoded = match &mut self.format {
             State::QDataStream => qdatastream::finish(buffer).map(|()| None),
-            State::SimpleJson(search) => search
-                .finish(buffer, &self.limits)
-                .map(|last| last.map(Decoded::Message)),
+            State::SimpleJson(search) => {
+                search.finish(buffer, &self.limits).map(|last| last.map(Decoded::Message))
+            }
             State::WebSocket(reader) => reader.finish(buffer, &self.limits),
         }?;
         self.consumed += left as u64;

@@ -35,11 +35,7 @@ fn outcomes_are_the_recorded_ones_or_listed_differences() {
         count += 1;
         let (recorded, ours) = (recorded(&vector), outcome(&vector));
         if recorded != ours {
-            let tags = if vector.tags.is_empty() {
-                "none".to_owned()
-            } else {
-                vector.tags.join(", ")
-            };
+            let tags = if vector.tags.is_empty() { "none".to_owned() } else { vector.tags.join(", ") };
             let ours = match recorded == with_canonical_numbers(&ours) {
                 true => "the same value, numbers spelled as received".to_owned(),
                 false => summary(&ours),
@@ -53,18 +49,10 @@ fn outcomes_are_the_recorded_ones_or_listed_differences() {
         let ids: BTreeSet<_> = different.keys().chain(listed.keys()).collect();
         let mut report = String::new();
         for id in ids.into_iter().filter(|id| different.get(*id) != listed.get(*id)) {
-            writeln!(
-                report,
-                "{id}\n  now:    {:?}\n  listed: {:?}",
-                different.get(id),
-                listed.get(id)
-            )
-            .unwrap();
+            writeln!(report, "{id}\n  now:    {:?}\n  listed: {:?}", different.get(id), listed.get(id))
+                .unwrap();
         }
-        panic!(
-            "differences.md is not true:\n{report}\nAll rows it should have:\n{}",
-            rows(&different)
-        );
+        panic!("differences.md is not true:\n{report}\nAll rows it should have:\n{}", rows(&different));
     }
 }
 
@@ -78,8 +66,7 @@ fn listed_differences() -> BTreeMap<String, (String, String)> {
         .flat_map(|cells| {
             let (tags, outcome) = (cells[0].trim().to_owned(), cells[1].trim().to_owned());
             let ids = cells[2].split(' ').map(|id| id.trim_matches('`').to_owned());
-            ids.map(move |id| (id, (tags.clone(), outcome.clone())))
-                .collect::<Vec<_>>()
+            ids.map(move |id| (id, (tags.clone(), outcome.clone()))).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -98,10 +85,7 @@ fn rows(different: &BTreeMap<String, (String, String)>) -> String {
 fn summary(outcome: &str) -> String {
     match outcome.rsplit_once("error: ") {
         Some((_, error)) => error.trim_end().to_owned(),
-        None => format!(
-            "accepted: {}",
-            outcome.split_at(outcome.len().min(60)).0.replace('|', "\\|")
-        ),
+        None => format!("accepted: {}", outcome.split_at(outcome.len().min(60)).0.replace('|', "\\|")),
     }
 }
 
@@ -110,10 +94,7 @@ fn recorded(vector: &Vector) -> String {
     let error = |error: &Value| {
         let detail = &error["detail"];
         match recorded_error(vector, error) {
-            CUT => format!(
-                "error: {CUT}, {} of {} bytes",
-                detail["partial_len"], detail["expected"]
-            ),
+            CUT => format!("error: {CUT}, {} of {} bytes", detail["partial_len"], detail["expected"]),
             other => format!("error: {other}"),
         }
     };
@@ -127,13 +108,9 @@ fn recorded(vector: &Vector) -> String {
                     // The server closes a connection at the first error.
                     break;
                 }
-                (ok, _) => writeln!(
-                    all,
-                    "after {}: {}",
-                    outcome["after_chunk"],
-                    recorded_text(&ok["json"])
-                )
-                .unwrap(),
+                (ok, _) => {
+                    writeln!(all, "after {}: {}", outcome["after_chunk"], recorded_text(&ok["json"])).unwrap()
+                }
             }
         }
         return all;
@@ -141,9 +118,7 @@ fn recorded(vector: &Vector) -> String {
     let parts_before_error = expect["parts_before_error"].as_array();
     match &expect["ok"] {
         Value::Null => {
-            let parts = parts_before_error
-                .map(|parts| format!("{parts:?} "))
-                .unwrap_or_default();
+            let parts = parts_before_error.map(|parts| format!("{parts:?} ")).unwrap_or_default();
             format!("{parts}{}", error(&expect["error"]))
         }
         ok if !ok["bytes"].is_null() => recorded_digest(&ok["bytes"], |value| hex(&bytes(value))),
@@ -206,9 +181,9 @@ fn outcome(vector: &Vector) -> String {
     let input = &vector.input;
     let result = match vector.op.as_str() {
         "pack_qstring" => pack_qstring(input),
-        "pack_block" => Ok(qdatastream::pack_block(&bytes(&input["bytes"]))
-            .map(|block| bytes_text(&block))
-            .unwrap()),
+        "pack_block" => {
+            Ok(qdatastream::pack_block(&bytes(&input["bytes"])).map(|block| bytes_text(&block)).unwrap())
+        }
         "pack_message" => pack_message(input),
         "read_qstring" => {
             let position = input["pos"].as_u64().unwrap() as usize;
@@ -231,9 +206,7 @@ fn bytes_text(bytes: &[u8]) -> String {
 }
 
 fn json_text(text: &str) -> String {
-    digest(text.as_bytes(), |bytes| {
-        String::from_utf8(bytes.to_vec()).unwrap()
-    })
+    digest(text.as_bytes(), |bytes| String::from_utf8(bytes.to_vec()).unwrap())
 }
 
 const CUT: &str = "the stream ended inside a message";
@@ -253,9 +226,7 @@ fn pack_message(input: &Value) -> Result<String, String> {
         return Err(RULED_OUT.to_owned());
     };
     let texts: Vec<String> = texts.iter().map(text).collect();
-    Ok(bytes_text(
-        &qdatastream::pack_message(texts.iter().map(String::as_str)).unwrap(),
-    ))
+    Ok(bytes_text(&qdatastream::pack_message(texts.iter().map(String::as_str)).unwrap()))
 }
 
 fn read_block(payload: &[u8]) -> String {
@@ -274,12 +245,8 @@ fn encode_message(vector: &Vector) -> Result<String, String> {
         "qdatastream" => WireFormat::QDataStream,
         _ => WireFormat::SimpleJson,
     };
-    let message: Message = text(&vector.input["json"])
-        .parse()
-        .map_err(|error| named(&error).to_owned())?;
-    let bytes = format
-        .encode(&message)
-        .map_err(|error: EncodeError| error.to_string())?;
+    let message: Message = text(&vector.input["json"]).parse().map_err(|error| named(&error).to_owned())?;
+    let bytes = format.encode(&message).map_err(|error: EncodeError| error.to_string())?;
     Ok(bytes_text(&bytes))
 }
 
@@ -290,17 +257,12 @@ fn decode_message(vector: &Vector) -> Result<String, String> {
         "qdatastream" => qdatastream::decode_payload(&bytes, &limits),
         _ => simple_json::decode_line(&bytes, &limits),
     };
-    message
-        .map(|message| canonical_text(&message))
-        .map_err(|error| named(&error).to_owned())
+    message.map(|message| canonical_text(&message)).map_err(|error| named(&error).to_owned())
 }
 
 /// The text of a message as it goes out, which is the form that was recorded.
 fn canonical_text(message: &Message) -> String {
-    let line = if message
-        .command()
-        .is_some_and(|command| command == "ping" || command == "pong")
-    {
+    let line = if message.command().is_some_and(|command| command == "ping" || command == "pong") {
         // A heartbeat with further members is only complete in this format.
         WireFormat::SimpleJson.encode(message).unwrap()
     } else {
@@ -357,10 +319,7 @@ fn read_stream(vector: &Vector) -> String {
         }
         Ok(Some(control)) => panic!("{control:?}"),
         Ok(None) => writeln!(all, "after {end}: error: end of the stream").unwrap(),
-        Err(DecodeError::Incomplete {
-            got,
-            expected: Some(expected),
-        }) => {
+        Err(DecodeError::Incomplete { got, expected: Some(expected) }) => {
             // The original counts the header and the payload of a block apart.
             let before = if expected > 4 && got > 4 { 4 } else { 0 };
             let (got, expected) = (got - before, expected - before);
@@ -394,20 +353,9 @@ fn gpgnet(input: &Value) -> Result<String, String> {
     let args: Vec<Value> = serde_json::from_str(input["json_args"].as_str().unwrap()).unwrap();
     let ruled_out = || RULED_OUT.to_owned();
     let word = |index: usize| args[index].as_str().ok_or_else(ruled_out);
-    let id = |index: usize| {
-        args[index]
-            .as_u64()
-            .map(|id| PlayerId(id as u32))
-            .ok_or_else(ruled_out)
-    };
-    let list = |value: &Value| {
-        value
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|arg| Json::from_value(arg).unwrap())
-            .collect()
-    };
+    let id = |index: usize| args[index].as_u64().map(|id| PlayerId(id as u32)).ok_or_else(ruled_out);
+    let list =
+        |value: &Value| value.as_array().unwrap().iter().map(|arg| Json::from_value(arg).unwrap()).collect();
     let mut sent = Sent::default();
     match input["method"].as_str().unwrap() {
         "send_HostGame" => sent.host_game(word(0)?),
@@ -446,9 +394,7 @@ fn with_canonical_numbers(outcome: &str) -> String {
             }
             '\\' if in_string => 2,
             '-' | '0'..='9' if !in_string => {
-                let length = rest
-                    .find(|c: char| !"+-.eE0123456789".contains(c))
-                    .unwrap_or(rest.len());
+                let length = rest.find(|c: char| !"+-.eE0123456789".contains(c)).unwrap_or(rest.len());
                 canonical.push_str(&python_number(&rest[..length]));
                 rest = &rest[length..];
                 continue;
@@ -487,10 +433,6 @@ fn python_number(number: &str) -> String {
     match exponent.parse::<i32>().unwrap() {
         -4..16 if value.fract() == 0.0 => format!("{value:.1}"),
         -4..16 => value.to_string(),
-        exponent => format!(
-            "{mantissa}e{}{:02}",
-            if exponent < 0 { '-' } else { '+' },
-            exponent.abs()
-        ),
+        exponent => format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
     }
 }

@@ -27,10 +27,7 @@ fn json() -> impl Strategy<Value = String> {
 
 fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     prop::collection::vec((key(), value), 0..8).prop_map(|members| {
-        let members: Vec<String> = members
-            .iter()
-            .map(|(key, value)| format!("{key}:{value}"))
-            .collect();
+        let members: Vec<String> = members.iter().map(|(key, value)| format!("{key}:{value}")).collect();
         format!("{{{}}}", members.join(","))
     })
 }
@@ -67,11 +64,7 @@ fn spell_otherwise(text: &str, choices: &[u8]) -> String {
     for character in text.chars() {
         let choice = choices.next().unwrap() % 4;
         let is_hex_digit = hex_digits > 0;
-        hex_digits = if after_backslash && character == 'u' {
-            4
-        } else {
-            hex_digits.max(1) - 1
-        };
+        hex_digits = if after_backslash && character == 'u' { 4 } else { hex_digits.max(1) - 1 };
         if in_string
             && !after_backslash
             && !is_hex_digit
@@ -81,11 +74,7 @@ fn spell_otherwise(text: &str, choices: &[u8]) -> String {
         {
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
-                out += &if *unit % 2 == 0 {
-                    format!("\\u{unit:04x}")
-                } else {
-                    format!("\\u{unit:04X}")
-                };
+                out += &if *unit % 2 == 0 { format!("\\u{unit:04x}") } else { format!("\\u{unit:04X}") };
             }
             continue;
         }
@@ -107,9 +96,7 @@ fn spell_otherwise(text: &str, choices: &[u8]) -> String {
 
 fn client_frame(format: WireFormat, message: &Message) -> Vec<u8> {
     match format {
-        WireFormat::WebSocket => websocket::encode_masked(message, [7, 0, 255, 128])
-            .unwrap()
-            .to_vec(),
+        WireFormat::WebSocket => websocket::encode_masked(message, [7, 0, 255, 128]).unwrap().to_vec(),
         other => other.encode(message).unwrap().to_vec(),
     }
 }
@@ -271,10 +258,7 @@ fn a_heartbeat_costs_no_allocation() {
                     format.encode(&heartbeat).unwrap().len(),
                     format.encode(&heartbeat).unwrap().len()
                 );
-                assert_eq!(
-                    decoder.decode(&mut buffer),
-                    Ok(Some(Decoded::Message(heartbeat.clone())))
-                );
+                assert_eq!(decoder.decode(&mut buffer), Ok(Some(Decoded::Message(heartbeat.clone()))));
             });
             assert_eq!(used.count_total, 0, "{format}");
         }
@@ -286,32 +270,17 @@ fn hostile_lengths_and_depths_cost_nothing() {
     let server = |format| Decoder::new(format, Limits::default());
     let cases: [(WireFormat, Vec<u8>); 5] = [
         (WireFormat::QDataStream, b"\xFF\xFF\xFF\xFF".to_vec()),
-        (
-            WireFormat::WebSocket,
-            b"\x81\xFF\x00\x00\x00\x01\x00\x00\x00\x00".to_vec(),
-        ),
-        (
-            WireFormat::WebSocket,
-            b"\x81\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF".to_vec(),
-        ),
-        (
-            WireFormat::SimpleJson,
-            [vec![b'['; 10_000], b"\n".to_vec()].concat(),
-        ),
-        (
-            WireFormat::SimpleJson,
-            [br#"{"a":"#.repeat(10_000), b"\n".to_vec()].concat(),
-        ),
+        (WireFormat::WebSocket, b"\x81\xFF\x00\x00\x00\x01\x00\x00\x00\x00".to_vec()),
+        (WireFormat::WebSocket, b"\x81\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF".to_vec()),
+        (WireFormat::SimpleJson, [vec![b'['; 10_000], b"\n".to_vec()].concat()),
+        (WireFormat::SimpleJson, [br#"{"a":"#.repeat(10_000), b"\n".to_vec()].concat()),
     ];
     for (format, bytes) in cases {
         let mut buffer = BytesMut::from(&bytes[..]);
         let mut result = Ok(None);
         let used = measure(|| result = server(format).decode(&mut buffer));
         assert!(
-            matches!(
-                result,
-                Err(DecodeError::TooLarge { .. } | DecodeError::TooDeep { .. })
-            ),
+            matches!(result, Err(DecodeError::TooLarge { .. } | DecodeError::TooDeep { .. })),
             "{result:?}"
         );
         assert!(used.bytes_max < 8 * 1024, "{} bytes", used.bytes_max);
@@ -320,13 +289,8 @@ fn hostile_lengths_and_depths_cost_nothing() {
 
 #[test]
 fn a_line_without_end_costs_no_more_than_its_limit() {
-    let mut decoder = Decoder::new(
-        WireFormat::SimpleJson,
-        Limits {
-            message: 64 * 1024,
-            ..Limits::default()
-        },
-    );
+    let mut decoder =
+        Decoder::new(WireFormat::SimpleJson, Limits { message: 64 * 1024, ..Limits::default() });
     let mut buffer = BytesMut::new();
     let error = loop {
         buffer.extend_from_slice(&[b'x'; 1000]);
@@ -334,11 +298,5 @@ fn a_line_without_end_costs_no_more_than_its_limit() {
             break error;
         }
     };
-    assert_eq!(
-        error,
-        DecodeError::TooLarge {
-            limit: 64 * 1024,
-            size: 66_000
-        }
-    );
+    assert_eq!(error, DecodeError::TooLarge { limit: 64 * 1024, size: 66_000 });
 }

@@ -17,35 +17,18 @@ impl Sample {
     /// The message as text, as a peer would send it.
     pub fn text(&self) -> String {
         let mut json = Vec::new();
-        self.message
-            .write_json(&mut json)
-            .expect("samples are representable");
+        self.message.write_json(&mut json).expect("samples are representable");
         String::from_utf8(json).expect("JSON is UTF-8")
     }
 }
 
 pub fn all() -> Vec<Sample> {
     vec![
-        Sample {
-            name: "ping",
-            message: ServerMessage::Ping,
-        },
-        Sample {
-            name: "player_info of 1",
-            message: players(1),
-        },
-        Sample {
-            name: "player_info of 100",
-            message: players(100),
-        },
-        Sample {
-            name: "game_info",
-            message: read(GAME),
-        },
-        Sample {
-            name: "JsonStats of 20 KB",
-            message: stats(),
-        },
+        Sample { name: "ping", message: ServerMessage::Ping },
+        Sample { name: "player_info of 1", message: players(1) },
+        Sample { name: "player_info of 100", message: players(100) },
+        Sample { name: "game_info", message: read(GAME) },
+        Sample { name: "JsonStats of 20 KB", message: stats() },
     ]
 }
 
@@ -55,15 +38,11 @@ fn read(text: &str) -> ServerMessage {
 }
 
 fn players(count: u32) -> ServerMessage {
-    let leaderboards: Vec<Arc<str>> = ["global", "ladder_1v1", "tmm_2v2", "tmm_4v4_full_share"]
-        .map(Arc::from)
-        .into();
+    let leaderboards: Vec<Arc<str>> =
+        ["global", "ladder_1v1", "tmm_2v2", "tmm_4v4_full_share"].map(Arc::from).into();
     let player = |number: u32| {
         let rating = |offset: u32| LeaderboardRating {
-            rating: Rating {
-                mean: 812.5 + f64::from(number * 7 % 1300 + offset) + 0.0625,
-                deviation: 78.25,
-            },
+            rating: Rating { mean: 812.5 + f64::from(number * 7 % 1300 + offset) + 0.0625, deviation: 78.25 },
             number_of_games: number * 31 % 2000 + offset,
         };
         let ratings = leaderboards.iter().cloned().zip((0..).map(rating)).collect();
@@ -83,9 +62,7 @@ fn players(count: u32) -> ServerMessage {
             number_of_games: rating(0).number_of_games,
         })
     };
-    ServerMessage::PlayerInfo(PlayerList {
-        players: (1..=count).map(player).collect(),
-    })
+    ServerMessage::PlayerInfo(PlayerList { players: (1..=count).map(player).collect() })
 }
 
 const GAME: &str = r#"{"command":"game_info","visibility":"public","password_protected":false,"uid":23456789,"title":"4v4 Setons 1500+ all welcome","state":"open","game_type":"custom","featured_mod":"faf","sim_mods":{"e7846e9b-23a4-4b95-ae3a-fb69b289a585":"Score for all armies","62e2j64a-53a2-y6sg-32h5-146as555a18u3":"Total Mayhem"},"mapname":"setons_clutch.v0002","map_file_path":"maps/setons_clutch.v0002.zip","host":"Commander1","num_players":7,"max_players":8,"hosted_at":"2026-07-01T12:00:00.250000+00:00","launched_at":null,"rating_type":"global","rating_min":1500.0,"rating_max":null,"enforce_rating_range":false,"teams_ids":[{"team_id":2,"player_ids":[100001,100003,100005,100007]},{"team_id":3,"player_ids":[100002,100004,100006]}],"teams":{"2":["Commander1","Commander3","Commander5","Commander7"],"3":["Commander2","Commander4","Commander6"]}}"#;
@@ -111,13 +88,7 @@ fn stats() -> ServerMessage {
         ];
         let units: Vec<String> = units
             .iter()
-            .map(|unit| {
-                format!(
-                    r#""{unit}":{{"lost":{army},"built":{},"kills":{}}}"#,
-                    army * 17,
-                    army * 13
-                )
-            })
+            .map(|unit| format!(r#""{unit}":{{"lost":{army},"built":{},"kills":{}}}"#, army * 17, army * 13))
             .collect();
         armies += &format!(
             r#"{{"faction":{},"type":"Human","name":"Commander{army}","general":{{"mass":{{"produced":{}.5,"consumed":{}.25}},"kills":{{"count":{},"mass":{}.75}},"score":{}}},"blueprints":{{"uel0105":{{"built":{}}}}},"units":{{{}}}}},"#,
@@ -133,7 +104,5 @@ fn stats() -> ServerMessage {
     }
     let stats = format!(r#"{{"stats":[{}]}}"#, armies.trim_end_matches(','));
     let text = serde_json::to_string(&stats).expect("text");
-    read(&format!(
-        r#"{{"command":"JsonStats","target":"game","args":[{text}]}}"#
-    ))
+    read(&format!(r#"{{"command":"JsonStats","target":"game","args":[{text}]}}"#))
 }

@@ -25,18 +25,9 @@ const ROUNDS: usize = 9;
 
 fn main() {
     let mut python = Python::start();
-    println!(
-        "{ROUNDS} rounds, median of (time in CPython / time here); {}",
-        python.version
-    );
-    println!(
-        "{:<20} {:<12} {:>8} {:>8} {:>8} {:>8}",
-        "", "", "encode", "encode", "decode", "decode"
-    );
-    println!(
-        "{:<20} {:<12} {:>8} {:>8} {:>8} {:>8}",
-        "", "", "message", "typed", "message", "typed"
-    );
+    println!("{ROUNDS} rounds, median of (time in CPython / time here); {}", python.version);
+    println!("{:<20} {:<12} {:>8} {:>8} {:>8} {:>8}", "", "", "encode", "encode", "decode", "decode");
+    println!("{:<20} {:<12} {:>8} {:>8} {:>8} {:>8}", "", "", "message", "typed", "message", "typed");
     for sample in samples::all() {
         let message: Message = sample.text().parse().expect("samples are messages");
         for format in [WireFormat::QDataStream, WireFormat::SimpleJson] {
@@ -51,11 +42,7 @@ fn main() {
                 ratios[3].push(decode / measure(|| decode_frame(format, &frame).map(ServerMessage::read)));
             }
             let [a, b, c, d] = ratios.map(median);
-            println!(
-                "{:<20} {:<12} {a:>7.1}x {b:>7.1}x {c:>7.1}x {d:>7.1}x",
-                sample.name,
-                format.name()
-            );
+            println!("{:<20} {:<12} {a:>7.1}x {b:>7.1}x {c:>7.1}x {d:>7.1}x", sample.name, format.name());
         }
     }
 }
@@ -95,10 +82,7 @@ struct Python {
 impl Python {
     fn start() -> Self {
         let mut process = Command::new("python3")
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/benches/versus_python/codec.py"
-            ))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/versus_python/codec.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -106,15 +90,8 @@ impl Python {
         let input = process.stdin.take().expect("standard input is piped");
         let mut output = BufReader::new(process.stdout.take().expect("standard output is piped"));
         let mut version = String::new();
-        output
-            .read_line(&mut version)
-            .expect("the helper says its version");
-        Self {
-            _process: process,
-            input,
-            output,
-            version: version.trim().to_owned(),
-        }
+        output.read_line(&mut version).expect("the helper says its version");
+        Self { _process: process, input, output, version: version.trim().to_owned() }
     }
 
     /// Nanoseconds a call of `operation` for this message.

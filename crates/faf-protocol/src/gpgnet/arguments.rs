@@ -26,10 +26,7 @@ pub(super) struct Arguments<'a> {
 
 impl<'a> Arguments<'a> {
     pub(super) fn new(message: &'a GpgNetMessage) -> Self {
-        Self {
-            command: &message.command,
-            rest: &message.args,
-        }
+        Self { command: &message.command, rest: &message.args }
     }
 
     /// The next argument, as it came.
@@ -46,10 +43,7 @@ impl<'a> Arguments<'a> {
     pub(super) fn integer(&mut self, argument: &'static str) -> Result<i64, ArgumentError> {
         let value = self.next(argument)?;
         let parsed = match value.as_str() {
-            Some(text) => text
-                .trim()
-                .parse()
-                .map_err(|_| format!("must be an integer, not {value:?}")),
+            Some(text) => text.trim().parse().map_err(|_| format!("must be an integer, not {value:?}")),
             None => value.parse(),
         };
         parsed.map_err(|reason| self.error(argument, reason))
@@ -59,18 +53,14 @@ impl<'a> Arguments<'a> {
     pub(super) fn flag(&mut self, argument: &'static str) -> Result<bool, ArgumentError> {
         let value = self.next(argument)?;
         Ok(match value.as_str() {
-            Some(word) => ["true", "on", "yes"]
-                .iter()
-                .any(|yes| word.eq_ignore_ascii_case(yes)),
+            Some(word) => ["true", "on", "yes"].iter().any(|yes| word.eq_ignore_ascii_case(yes)),
             None => matches!(value.text(), "true" | "1"),
         })
     }
 
     /// The next argument, as any type.
     pub(super) fn parse<T: DeserializeOwned>(&mut self, argument: &'static str) -> Result<T, ArgumentError> {
-        self.next(argument)?
-            .parse()
-            .map_err(|reason| self.error(argument, reason))
+        self.next(argument)?.parse().map_err(|reason| self.error(argument, reason))
     }
 
     /// What has not been taken.
@@ -89,10 +79,6 @@ impl<'a> Arguments<'a> {
     }
 
     fn error(&self, argument: &'static str, reason: String) -> ArgumentError {
-        ArgumentError {
-            command: self.command.to_owned(),
-            argument,
-            reason,
-        }
+        ArgumentError { command: self.command.to_owned(), argument, reason }
     }
 }

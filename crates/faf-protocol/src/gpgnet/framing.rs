@@ -64,10 +64,8 @@ pub fn encode(message: &GpgNetMessage) -> Result<Bytes, FramingError> {
             frame.push(TEXT);
             push_text(&text, &mut frame)?;
         } else {
-            let integer = integer(argument).ok_or_else(|| FramingError::Argument {
-                index,
-                value: argument.text().to_owned(),
-            })?;
+            let integer = integer(argument)
+                .ok_or_else(|| FramingError::Argument { index, value: argument.text().to_owned() })?;
             frame.push(INTEGER);
             frame.extend_from_slice(&integer.to_le_bytes());
         }
@@ -97,11 +95,7 @@ fn push_text(text: &str, out: &mut Vec<u8>) -> Result<(), FramingError> {
 /// # Errors
 /// [`DecodeError::Malformed`] and [`DecodeError::TooLarge`]. After an error the stream is not to be read any further.
 pub fn decode(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<GpgNetMessage>, DecodeError> {
-    let mut reader = Reader {
-        bytes: buffer,
-        position: 0,
-        limit: limits.message_in_force(),
-    };
+    let mut reader = Reader { bytes: buffer, position: 0, limit: limits.message_in_force() };
     let Some(message) = reader.message()? else {
         return Ok(None);
     };
@@ -197,18 +191,13 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self) -> Result<Option<u32>, DecodeError> {
         let bytes = self.take(4)?;
-        Ok(bytes
-            .and_then(|bytes| bytes.first_chunk())
-            .map(|bytes| u32::from_le_bytes(*bytes)))
+        Ok(bytes.and_then(|bytes| bytes.first_chunk()).map(|bytes| u32::from_le_bytes(*bytes)))
     }
 
     fn take(&mut self, length: usize) -> Result<Option<&'a [u8]>, DecodeError> {
         let end = self.position.saturating_add(length);
         if end > self.limit {
-            return Err(DecodeError::TooLarge {
-                limit: self.limit,
-                size: end,
-            });
+            return Err(DecodeError::TooLarge { limit: self.limit, size: end });
         }
         let taken = self.bytes.get(self.position..end);
         if taken.is_some() {
@@ -218,10 +207,7 @@ impl<'a> Reader<'a> {
     }
 
     fn malformed(&self, reason: Malformed, back: usize) -> DecodeError {
-        DecodeError::Malformed {
-            reason,
-            offset: self.position - back,
-        }
+        DecodeError::Malformed { reason, offset: self.position - back }
     }
 }
 
@@ -268,21 +254,14 @@ mod tests {
 
     #[test]
     fn bytes_may_come_one_by_one() {
-        let bytes: Vec<u8> = EXAMPLES
-            .iter()
-            .flat_map(|(_, _, bytes)| *bytes)
-            .copied()
-            .collect();
+        let bytes: Vec<u8> = EXAMPLES.iter().flat_map(|(_, _, bytes)| *bytes).copied().collect();
         let mut buffer = BytesMut::new();
         let mut found = Vec::new();
         for byte in bytes {
             buffer.extend_from_slice(&[byte]);
             found.extend(decode(&mut buffer, &Limits::default()).unwrap());
         }
-        let expected: Vec<_> = EXAMPLES
-            .iter()
-            .map(|(command, args, _)| message(command, args))
-            .collect();
+        let expected: Vec<_> = EXAMPLES.iter().map(|(command, args, _)| message(command, args)).collect();
         assert_eq!(found, expected);
     }
 
@@ -291,31 +270,19 @@ mod tests {
         let message = message("Chat", r#"["é😀"]"#);
         let bytes = encode(&message).unwrap();
         assert_eq!(&bytes[8..], b"\x01\0\0\0\x01\x06\0\0\0\xC3\xA9\xF0\x9F\x98\x80");
-        assert_eq!(
-            decode(&mut BytesMut::from(bytes), &Limits::default()),
-            Ok(Some(message))
-        );
+        assert_eq!(decode(&mut BytesMut::from(bytes), &Limits::default()), Ok(Some(message)));
     }
 
     #[test]
     fn booleans_are_numbers_and_the_rest_is_refused() {
-        assert_eq!(
-            encode(&message("X", "[true,false]")).unwrap(),
-            encode(&message("X", "[1,0]")).unwrap()
-        );
+        assert_eq!(encode(&message("X", "[true,false]")).unwrap(), encode(&message("X", "[1,0]")).unwrap());
         for args in ["[1.5]", "[2147483648]", "[null]", "[[1]]", "[1e3]"] {
             assert!(
-                matches!(
-                    encode(&message("X", args)),
-                    Err(FramingError::Argument { index: 0, .. })
-                ),
+                matches!(encode(&message("X", args)), Err(FramingError::Argument { index: 0, .. })),
                 "{args}"
             );
         }
-        assert_eq!(
-            encode(&message("X", "[1,2,3,4,5,6,7,8,9,10,11]")),
-            Err(FramingError::ArgumentCount(11))
-        );
+        assert_eq!(encode(&message("X", "[1,2,3,4,5,6,7,8,9,10,11]")), Err(FramingError::ArgumentCount(11)));
     }
 
     #[test]
@@ -323,21 +290,12 @@ mod tests {
         let error = |bytes: &[u8]| decode(&mut BytesMut::from(bytes), &Limits::default()).unwrap_err();
         let malformed = |reason, offset| DecodeError::Malformed { reason, offset };
         assert!(matches!(error(b"\xFF\xFF\xFF\xFF"), DecodeError::TooLarge { .. }));
-        assert_eq!(
-            error(b"\x01\0\0\0X\x0B\0\0\0"),
-            malformed(Malformed::ArgumentCount, 5)
-        );
-        assert_eq!(
-            error(b"\x01\0\0\0X\x01\0\0\0\x02"),
-            malformed(Malformed::ArgumentType, 9)
-        );
+        assert_eq!(error(b"\x01\0\0\0X\x0B\0\0\0"), malformed(Malformed::ArgumentCount, 5));
+        assert_eq!(error(b"\x01\0\0\0X\x01\0\0\0\x02"), malformed(Malformed::ArgumentType, 9));
         assert_eq!(error(b"\x02\0\0\0X\xFF\0\0\0\0"), malformed(Malformed::Utf8, 5));
         assert_eq!(
             finish(&BytesMut::from(&b"\x01"[..])),
-            Err(DecodeError::Incomplete {
-                got: 1,
-                expected: None
-            })
+            Err(DecodeError::Incomplete { got: 1, expected: None })
         );
     }
 

@@ -233,13 +233,8 @@ impl GameToServer {
     pub fn read(message: &GpgNetMessage) -> Result<WithSurplus<Self>, ArgumentError> {
         let mut args = Arguments::new(message);
         let command = match message.command.as_str() {
-            "GameState" => Self::GameState {
-                state: args.text("state")?.into(),
-            },
-            "GameOption" => Self::GameOption {
-                key: args.text("key")?,
-                value: args.json("value")?,
-            },
+            "GameState" => Self::GameState { state: args.text("state")?.into() },
+            "GameOption" => Self::GameOption { key: args.text("key")?, value: args.json("value")? },
             "PlayerOption" => Self::PlayerOption {
                 player_id: args.parse("player_id")?,
                 key: args.text("key")?,
@@ -250,28 +245,15 @@ impl GameToServer {
                 key: args.text("key")?,
                 value: args.json("value")?,
             },
-            "ClearSlot" => Self::ClearSlot {
-                slot: args.integer("slot")?,
-            },
+            "ClearSlot" => Self::ClearSlot { slot: args.integer("slot")? },
             "GameMods" => Self::GameMods(match args.text("mode")?.as_str() {
-                "activated" => GameMods::Activated {
-                    count: args.integer("count")?,
-                },
-                "uids" => GameMods::Uids {
-                    uids: args.text("uids")?,
-                },
-                other => GameMods::Other {
-                    mode: other.to_owned(),
-                },
+                "activated" => GameMods::Activated { count: args.integer("count")? },
+                "uids" => GameMods::Uids { uids: args.text("uids")? },
+                other => GameMods::Other { mode: other.to_owned() },
             }),
-            "GameResult" => Self::GameResult {
-                army: args.integer("army")?,
-                result: args.text("result")?,
-            },
+            "GameResult" => Self::GameResult { army: args.integer("army")?, result: args.text("result")? },
             "GameEnded" => Self::GameEnded,
-            "JsonStats" => Self::JsonStats {
-                stats: args.text("stats")?,
-            },
+            "JsonStats" => Self::JsonStats { stats: args.text("stats")? },
             "Desync" => Self::Desync,
             "EnforceRating" => Self::EnforceRating,
             "OperationComplete" => Self::OperationComplete {
@@ -287,35 +269,21 @@ impl GameToServer {
                 teamkiller_id: args.parse("teamkiller_id")?,
                 teamkiller_name: args.text("teamkiller_name")?,
             },
-            "IceMsg" => Self::IceMsg {
-                receiver_id: args.parse("receiver_id")?,
-                message: args.json("message")?,
-            },
-            "Chat" => Self::Chat {
-                text: args.text("text")?,
-            },
+            "IceMsg" => {
+                Self::IceMsg { receiver_id: args.parse("receiver_id")?, message: args.json("message")? }
+            }
+            "Chat" => Self::Chat { text: args.text("text")? },
             "GameFull" => Self::GameFull,
             "Rehost" => Self::Rehost,
             "Bottleneck" => Self::Bottleneck,
             "BottleneckCleared" => Self::BottleneckCleared,
             "Disconnected" => Self::Disconnected,
-            "LaunchStatus" => Self::LaunchStatus {
-                status: args.text("status")?,
-            },
-            "EstablishedPeer" => Self::EstablishedPeer {
-                peer_id: args.parse("peer_id")?,
-            },
-            "DisconnectedPeer" => Self::DisconnectedPeer {
-                peer_id: args.parse("peer_id")?,
-            },
-            unknown => Self::Unknown {
-                command: unknown.to_owned(),
-            },
+            "LaunchStatus" => Self::LaunchStatus { status: args.text("status")? },
+            "EstablishedPeer" => Self::EstablishedPeer { peer_id: args.parse("peer_id")? },
+            "DisconnectedPeer" => Self::DisconnectedPeer { peer_id: args.parse("peer_id")? },
+            unknown => Self::Unknown { command: unknown.to_owned() },
         };
-        Ok(WithSurplus {
-            command,
-            surplus: args.surplus(),
-        })
+        Ok(WithSurplus { command, surplus: args.surplus() })
     }
 
     fn args(self) -> Vec<Json> {
@@ -324,11 +292,7 @@ impl GameToServer {
         match self {
             Self::GameState { state } => vec![state.as_str().into()],
             Self::GameOption { key, value } => vec![text(key), value],
-            Self::PlayerOption {
-                player_id,
-                key,
-                value,
-            } => vec![id(player_id), text(key), value],
+            Self::PlayerOption { player_id, key, value } => vec![id(player_id), text(key), value],
             Self::AiOption { name, key, value } => vec![text(name), text(key), value],
             Self::ClearSlot { slot } => vec![slot.into()],
             Self::GameMods(GameMods::Activated { count }) => vec!["activated".into(), count.into()],
@@ -336,27 +300,11 @@ impl GameToServer {
             Self::GameMods(GameMods::Other { mode }) => vec![text(mode)],
             Self::GameResult { army, result } => vec![army.into(), text(result)],
             Self::JsonStats { stats } => vec![text(stats)],
-            Self::OperationComplete {
-                primary,
-                secondary,
-                delta,
-            } => {
+            Self::OperationComplete { primary, secondary, delta } => {
                 vec![primary.into(), secondary.into(), text(delta)]
             }
-            Self::TeamkillHappened {
-                gametime,
-                victim_id,
-                victim_name,
-                teamkiller_id,
-                teamkiller_name,
-            } => {
-                vec![
-                    gametime,
-                    id(victim_id),
-                    text(victim_name),
-                    id(teamkiller_id),
-                    text(teamkiller_name),
-                ]
+            Self::TeamkillHappened { gametime, victim_id, victim_name, teamkiller_id, teamkiller_name } => {
+                vec![gametime, id(victim_id), text(victim_name), id(teamkiller_id), text(teamkiller_name)]
             }
             Self::IceMsg { receiver_id, message } => vec![id(receiver_id), message],
             Self::Chat { text: line } => vec![text(line)],
@@ -378,10 +326,7 @@ impl GameToServer {
 
 impl From<GameToServer> for GpgNetMessage {
     fn from(command: GameToServer) -> Self {
-        Self {
-            command: command.name().to_owned(),
-            args: command.args(),
-        }
+        Self { command: command.name().to_owned(), args: command.args() }
     }
 }
 
@@ -398,10 +343,7 @@ mod tests {
     use super::*;
 
     fn read(command: &str, args: &str) -> Result<WithSurplus<GameToServer>, ArgumentError> {
-        GameToServer::read(&GpgNetMessage::new(
-            command,
-            serde_json::from_str::<Vec<Json>>(args).unwrap(),
-        ))
+        GameToServer::read(&GpgNetMessage::new(command, serde_json::from_str::<Vec<Json>>(args).unwrap()))
     }
 
     #[test]
@@ -444,10 +386,7 @@ mod tests {
 
     #[test]
     fn integers_may_be_text() {
-        assert_eq!(
-            read("ClearSlot", r#"[" 3 "]"#).unwrap().command,
-            GameToServer::ClearSlot { slot: 3 }
-        );
+        assert_eq!(read("ClearSlot", r#"[" 3 "]"#).unwrap().command, GameToServer::ClearSlot { slot: 3 });
         assert_eq!(
             read("EstablishedPeer", r#"["7"]"#).unwrap().command,
             GameToServer::EstablishedPeer { peer_id: PlayerId(7) }
@@ -459,13 +398,11 @@ mod tests {
 
     #[test]
     fn flags_have_many_spellings() {
-        let primary = |flag: &str| match read("OperationComplete", &format!(r#"[{flag},0,""]"#))
-            .unwrap()
-            .command
-        {
-            GameToServer::OperationComplete { primary, .. } => primary,
-            other => panic!("{other:?}"),
-        };
+        let primary =
+            |flag: &str| match read("OperationComplete", &format!(r#"[{flag},0,""]"#)).unwrap().command {
+                GameToServer::OperationComplete { primary, .. } => primary,
+                other => panic!("{other:?}"),
+            };
         for yes in ["true", "1", "\"true\"", "\"ON\"", "\"Yes\""] {
             assert!(primary(yes), "{yes}");
         }

@@ -46,10 +46,7 @@ impl GpgNetMessage {
 
     /// A command with these arguments.
     pub fn new(command: &str, args: impl IntoIterator<Item = Json>) -> Self {
-        Self {
-            command: command.to_owned(),
-            args: args.into_iter().collect(),
-        }
+        Self { command: command.to_owned(), args: args.into_iter().collect() }
     }
 
     /// Reads the command out of a lobby message. Its `target` is not looked at.
@@ -68,11 +65,7 @@ impl GpgNetMessage {
 
     /// What serialises as the lobby message.
     pub(crate) fn carried(&self) -> Carried<'_> {
-        Carried {
-            command: &self.command,
-            args: &self.args,
-            target: Self::TARGET,
-        }
+        Carried { command: &self.command, args: &self.args, target: Self::TARGET }
     }
 
     /// The arguments as references.
@@ -99,9 +92,6 @@ pub struct WithSurplus<C> {
 
 impl<C> From<C> for WithSurplus<C> {
     fn from(command: C) -> Self {
-        Self {
-            command,
-            surplus: Vec::new(),
-        }
+        Self { command, surplus: Vec::new() }
     }
 }

@@ -39,25 +39,12 @@ pub trait GpgNetServerSender {
 
     /// Tells the game to connect to the host.
     fn join_game(&mut self, login: &str, player_id: PlayerId) -> Self::Output {
-        self.send(
-            ServerToGame::JoinGame {
-                login: login.to_owned(),
-                player_id,
-            }
-            .into(),
-        )
+        self.send(ServerToGame::JoinGame { login: login.to_owned(), player_id }.into())
     }
 
     /// Tells the game to connect to another player; `offer` makes it start the ICE negotiation.
     fn connect_to_peer(&mut self, login: &str, player_id: PlayerId, offer: bool) -> Self::Output {
-        self.send(
-            ServerToGame::ConnectToPeer {
-                login: login.to_owned(),
-                player_id,
-                offer,
-            }
-            .into(),
-        )
+        self.send(ServerToGame::ConnectToPeer { login: login.to_owned(), player_id, offer }.into())
     }
 
     /// Tells the game to drop its connection to a player.

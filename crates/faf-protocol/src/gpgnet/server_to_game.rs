@@ -70,33 +70,18 @@ impl ServerToGame {
     pub fn read(message: &GpgNetMessage) -> Result<WithSurplus<Self>, ArgumentError> {
         let mut args = Arguments::new(message);
         let command = match message.command.as_str() {
-            "HostGame" => Self::HostGame {
-                map: args.text("map")?,
-            },
-            "JoinGame" => Self::JoinGame {
-                login: args.text("login")?,
-                player_id: args.parse("player_id")?,
-            },
+            "HostGame" => Self::HostGame { map: args.text("map")? },
+            "JoinGame" => Self::JoinGame { login: args.text("login")?, player_id: args.parse("player_id")? },
             "ConnectToPeer" => Self::ConnectToPeer {
                 login: args.text("login")?,
                 player_id: args.parse("player_id")?,
                 offer: args.parse("offer")?,
             },
-            "DisconnectFromPeer" => Self::DisconnectFromPeer {
-                player_id: args.parse("player_id")?,
-            },
-            "IceMsg" => Self::IceMsg {
-                sender_id: args.parse("sender_id")?,
-                message: args.json("message")?,
-            },
-            unknown => Self::Unknown {
-                command: unknown.to_owned(),
-            },
+            "DisconnectFromPeer" => Self::DisconnectFromPeer { player_id: args.parse("player_id")? },
+            "IceMsg" => Self::IceMsg { sender_id: args.parse("sender_id")?, message: args.json("message")? },
+            unknown => Self::Unknown { command: unknown.to_owned() },
         };
-        Ok(WithSurplus {
-            command,
-            surplus: args.surplus(),
-        })
+        Ok(WithSurplus { command, surplus: args.surplus() })
     }
 
     fn args(self) -> Vec<Json> {
@@ -104,11 +89,7 @@ impl ServerToGame {
         match self {
             Self::HostGame { map } => vec![map.as_str().into()],
             Self::JoinGame { login, player_id } => vec![login.as_str().into(), id(player_id)],
-            Self::ConnectToPeer {
-                login,
-                player_id,
-                offer,
-            } => {
+            Self::ConnectToPeer { login, player_id, offer } => {
                 vec![login.as_str().into(), id(player_id), offer.into()]
             }
             Self::DisconnectFromPeer { player_id } => vec![id(player_id)],
@@ -120,10 +101,7 @@ impl ServerToGame {
 
 impl From<ServerToGame> for GpgNetMessage {
     fn from(command: ServerToGame) -> Self {
-        Self {
-            command: command.name().to_owned(),
-            args: command.args(),
-        }
+        Self { command: command.name().to_owned(), args: command.args() }
     }
 }
 
@@ -141,16 +119,10 @@ mod tests {
 
     #[test]
     fn commands_are_lobby_messages_for_the_game() {
-        let command = ServerToGame::ConnectToPeer {
-            login: "Bob".to_owned(),
-            player_id: PlayerId(2),
-            offer: true,
-        };
+        let command =
+            ServerToGame::ConnectToPeer { login: "Bob".to_owned(), player_id: PlayerId(2), offer: true };
         let message = GpgNetMessage::from(command).to_message();
-        assert_eq!(
-            message.as_str(),
-            r#"{"command":"ConnectToPeer","args":["Bob",2,true],"target":"game"}"#
-        );
+        assert_eq!(message.as_str(), r#"{"command":"ConnectToPeer","args":["Bob",2,true],"target":"game"}"#);
     }
 
     #[test]
@@ -169,14 +141,9 @@ mod tests {
     #[test]
     fn wrong_arguments_are_named() {
         let error = |command, args: &[Json]| {
-            ServerToGame::read(&GpgNetMessage::new(command, args.to_vec()))
-                .unwrap_err()
-                .to_string()
+            ServerToGame::read(&GpgNetMessage::new(command, args.to_vec())).unwrap_err().to_string()
         };
-        assert_eq!(
-            error("JoinGame", &["Bob".into()]),
-            "JoinGame: argument `player_id` is missing"
-        );
+        assert_eq!(error("JoinGame", &["Bob".into()]), "JoinGame: argument `player_id` is missing");
         assert_eq!(
             error("HostGame", &[5.into()]),
             "HostGame: argument `map` invalid type: integer `5`, expected a string"

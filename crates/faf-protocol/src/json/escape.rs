@@ -45,9 +45,7 @@ pub(crate) fn push_ascii(text: &str, out: &mut Vec<u8>) {
 /// Whether all is ASCII without DEL. Other control characters do not occur in compact JSON text.
 fn is_printable(bytes: &[u8]) -> bool {
     // The largest byte of a block is found with vector instructions; stopping inside one would prevent that.
-    bytes
-        .chunks(256)
-        .all(|block| block.iter().copied().fold(0, u8::max) < 0x7F)
+    bytes.chunks(256).all(|block| block.iter().copied().fold(0, u8::max) < 0x7F)
 }
 
 fn push_unit(unit: u16, out: &mut Vec<u8>) {
@@ -65,10 +63,7 @@ mod tests {
         let text = "a\u{7f}é\u{2028}😀\u{1}\n\"\\/";
         let mut out = Vec::new();
         write_ascii(&text, &mut out).unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            r#""a\u007f\u00e9\u2028\ud83d\ude00\u0001\n\"\\/""#
-        );
+        assert_eq!(String::from_utf8(out).unwrap(), r#""a\u007f\u00e9\u2028\ud83d\ude00\u0001\n\"\\/""#);
     }
 
     #[test]

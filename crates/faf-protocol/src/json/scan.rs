@@ -91,10 +91,7 @@ fn has_repeated(members: &[Member], text: &str) -> bool {
     let mut seen: u64 = 0;
     members.iter().enumerate().any(|(index, member)| {
         let this = key(member);
-        let ends = this
-            .first()
-            .zip(this.last())
-            .map_or(0, |(first, last)| first.wrapping_mul(5) ^ last);
+        let ends = this.first().zip(this.last()).map_or(0, |(first, last)| first.wrapping_mul(5) ^ last);
         let mark = 1 << ((usize::from(ends) + 3 * this.len()) % 64);
         let maybe = seen & mark != 0;
         seen |= mark;
@@ -155,14 +152,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn scan(&mut self) -> Result<JsonKind, DecodeError> {
-        self.text_of_one_value()
-            .map_err(|Stopped(offset)| match self.fault {
-                Some(Fault::Malformed(reason)) => DecodeError::Malformed { reason, offset },
-                Some(Fault::TooDeep) | None => DecodeError::TooDeep {
-                    limit: self.nesting_limit,
-                    offset,
-                },
-            })
+        self.text_of_one_value().map_err(|Stopped(offset)| match self.fault {
+            Some(Fault::Malformed(reason)) => DecodeError::Malformed { reason, offset },
+            Some(Fault::TooDeep) | None => DecodeError::TooDeep { limit: self.nesting_limit, offset },
+        })
     }
 
     fn text_of_one_value(&mut self) -> Result<JsonKind, Stopped> {
@@ -184,16 +177,10 @@ impl<'a> Scanner<'a> {
 
     fn finish(mut self) -> Scanned {
         if self.copied == 0 {
-            return Scanned {
-                rewritten: None,
-                members: self.members,
-            };
+            return Scanned { rewritten: None, members: self.members };
         }
         self.copy_until(self.bytes.len());
-        Scanned {
-            rewritten: Some(self.rewritten),
-            members: self.members,
-        }
+        Scanned { rewritten: Some(self.rewritten), members: self.members }
     }
 
     /// `first` is the byte at `at`.
@@ -260,11 +247,7 @@ impl<'a> Scanner<'a> {
         if self.copied > 0 {
             self.copy_until(end);
         }
-        let compact: &str = if self.copied > 0 {
-            &self.rewritten
-        } else {
-            self.text
-        };
+        let compact: &str = if self.copied > 0 { &self.rewritten } else { self.text };
         if !has_repeated(&self.members[first_member..], compact) {
             return;
         }
@@ -416,9 +399,7 @@ impl<'a> Scanner<'a> {
             '\n' => self.rewritten.push_str("\\n"),
             '\u{c}' => self.rewritten.push_str("\\f"),
             '\r' => self.rewritten.push_str("\\r"),
-            '\0'..' ' => self
-                .rewritten
-                .push_str(&format!("\\u{:04x}", u32::from(character))),
+            '\0'..' ' => self.rewritten.push_str(&format!("\\u{:04x}", u32::from(character))),
             other => self.rewritten.push(other),
         }
         self.copied = at + length;
@@ -467,10 +448,7 @@ impl<'a> Scanner<'a> {
 
     /// Goes over at least one digit.
     fn digits(&mut self, at: usize) -> Result<usize, Stopped> {
-        let count = self.bytes[at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let count = self.bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         match count {
             0 if at == self.bytes.len() => Err(self.fault(Malformed::UnexpectedEnd, at)),
             0 => Err(self.fault(Malformed::Number, at)),
@@ -629,10 +607,7 @@ mod tests {
 
     #[test]
     fn white_space_and_needless_escapes_go() {
-        assert_eq!(
-            compact(" { \"a\" :\t[ 1 ,\r\n2 ] , \"b\":{ } } "),
-            r#"{"a":[1,2],"b":{}}"#
-        );
+        assert_eq!(compact(" { \"a\" :\t[ 1 ,\r\n2 ] , \"b\":{ } } "), r#"{"a":[1,2],"b":{}}"#);
         assert_eq!(
             compact(r#""\/\u0041\u00e9\u000a\u0000\u0022\u005c\uD83D\uDE00""#),
             r#""/Aé\n\u0000\"\\😀""#
@@ -642,14 +617,8 @@ mod tests {
     #[test]
     fn the_last_of_repeated_keys_wins_in_the_first_place() {
         assert_eq!(compact(r#"{"a":1,"b":2,"a":3}"#), r#"{"a":3,"b":2}"#);
-        assert_eq!(
-            compact(r#"{"\u0061":1,"a":[{"x":1, "x":2}],"z":0}"#),
-            r#"{"a":[{"x":2}],"z":0}"#
-        );
-        assert_eq!(
-            compact(r#"[{"k":{"k":1,"k":2},"k":{"k":3,"k":4}},5]"#),
-            r#"[{"k":{"k":4}},5]"#
-        );
+        assert_eq!(compact(r#"{"\u0061":1,"a":[{"x":1, "x":2}],"z":0}"#), r#"{"a":[{"x":2}],"z":0}"#);
+        assert_eq!(compact(r#"[{"k":{"k":1,"k":2},"k":{"k":3,"k":4}},5]"#), r#"[{"k":{"k":4}},5]"#);
     }
 
     #[test]
@@ -667,11 +636,8 @@ mod tests {
         let text = r#"{"a" : 1,"b":{"c":2},"a":"\u0041"}"#;
         let scanned = scan_object(text, 128).unwrap();
         let compact = scanned.rewritten.unwrap();
-        let found: Vec<_> = scanned
-            .members
-            .iter()
-            .map(|m| (m.key.of(&compact), m.value.of(&compact)))
-            .collect();
+        let found: Vec<_> =
+            scanned.members.iter().map(|m| (m.key.of(&compact), m.value.of(&compact))).collect();
         assert_eq!(found, [("a", r#""A""#), ("b", r#"{"c":2}"#)]);
     }
 
@@ -701,10 +667,7 @@ mod tests {
         assert_eq!(malformed("NaN"), (Malformed::NonFinite, 0));
         assert_eq!(malformed("[-Infinity]"), (Malformed::NonFinite, 1));
         assert_eq!(malformed("1e400"), (Malformed::NonFinite, 0));
-        assert_eq!(
-            malformed(&format!("{}.5", "9".repeat(400))),
-            (Malformed::NonFinite, 0)
-        );
+        assert_eq!(malformed(&format!("{}.5", "9".repeat(400))), (Malformed::NonFinite, 0));
         assert_eq!(malformed(&"9".repeat(4301)), (Malformed::IntegerDigits, 0));
     }
 
@@ -712,20 +675,8 @@ mod tests {
     fn nesting_is_limited() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert_eq!(scan_value(&nested(128), 128), Ok(None));
-        assert_eq!(
-            error(&nested(129)),
-            DecodeError::TooDeep {
-                limit: 128,
-                offset: 128
-            }
-        );
-        assert_eq!(
-            error(&"[".repeat(100_000)),
-            DecodeError::TooDeep {
-                limit: 128,
-                offset: 128
-            }
-        );
+        assert_eq!(error(&nested(129)), DecodeError::TooDeep { limit: 128, offset: 128 });
+        assert_eq!(error(&"[".repeat(100_000)), DecodeError::TooDeep { limit: 128, offset: 128 });
     }
 
     #[test]
@@ -739,18 +690,13 @@ mod tests {
             assert_eq!(compact(&with(r"\/\u0041")), with("/A"));
             assert!(scan_value(&with("\""), 128).is_err());
             for control in ["\0", "\x1F", "\n"] {
-                let malformed = DecodeError::Malformed {
-                    reason: Malformed::ControlCharacter,
-                    offset: at + 1,
-                };
+                let malformed =
+                    DecodeError::Malformed { reason: Malformed::ControlCharacter, offset: at + 1 };
                 assert_eq!(error(&with(control)), malformed);
             }
             assert_eq!(
                 error(&with(r"\")[..at + 2]),
-                DecodeError::Malformed {
-                    reason: Malformed::UnexpectedEnd,
-                    offset: at + 2
-                }
+                DecodeError::Malformed { reason: Malformed::UnexpectedEnd, offset: at + 2 }
             );
         }
     }

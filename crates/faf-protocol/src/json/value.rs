@@ -45,11 +45,7 @@ impl<'a> JsonRef<'a> {
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let quoted = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if quoted.contains('\\') {
-            self.parse().ok().map(Cow::Owned)
-        } else {
-            Some(Cow::Borrowed(quoted))
-        }
+        if quoted.contains('\\') { self.parse().ok().map(Cow::Owned) } else { Some(Cow::Borrowed(quoted)) }
     }
 
     /// Turns the value into a type.
@@ -168,15 +164,9 @@ mod tests {
     #[test]
     fn values_keep_their_digits() {
         let value = Json::parse(" { \"n\" : 123456789012345678901234567890, \"x\":1.50 } ").unwrap();
-        assert_eq!(
-            value.as_ref().text(),
-            r#"{"n":123456789012345678901234567890,"x":1.50}"#
-        );
+        assert_eq!(value.as_ref().text(), r#"{"n":123456789012345678901234567890,"x":1.50}"#);
         assert_eq!(serde_json::to_string(&value).unwrap(), value.as_ref().text());
-        assert_eq!(
-            serde_json::from_str::<Json>("[1, 2]").unwrap().as_ref().text(),
-            "[1,2]"
-        );
+        assert_eq!(serde_json::from_str::<Json>("[1, 2]").unwrap().as_ref().text(), "[1,2]");
     }
 
     #[test]

@@ -1,0 +1,68 @@
+use std::io;
+
+use faf_protocol::{DecodeError, EncodeError};
+
+/// Why an operation on a connection failed.
+///
+/// A lost connection, a stream that ends inside a message, and a malformed message are three different things.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The connection is gone.
+    #[error(transparent)]
+    Disconnected(#[from] Disconnected),
+    /// The stream ended inside a message.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+    /// The peer sent something that is no message; nothing more can be read.
+    #[error(transparent)]
+    Malformed(DecodeError),
+    /// The message to be sent cannot be encoded; nothing was sent.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The peer does not keep up; the message was not queued.
+    #[error(transparent)]
+    OutboxFull(#[from] OutboxFull),
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Incomplete { got, expected } => Self::Incomplete(Incomplete { got, expected }),
+            other => Self::Malformed(other),
+        }
+    }
+}
+
+/// The connection is gone: the peer ended it between two messages, the network failed, or it was closed or aborted here.
+#[derive(Debug, thiserror::Error)]
+pub enum Disconnected {
+    /// The peer ended it cleanly.
+    #[error("the peer has closed the connection")]
+    ByPeer,
+    /// It was closed or aborted on this side.
+    #[error("the connection has been closed")]
+    Here,
+    /// The operating system reported a failure.
+    #[error("the connection is lost: {0}")]
+    Lost(#[from] io::Error),
+}
+
+/// The stream ended inside a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the connection ended inside a message, after {got} bytes")]
+pub struct Incomplete {
+    /// Bytes of the unfinished message that did arrive.
+    pub got: usize,
+    /// Bytes that were announced, where the format announces them.
+    pub expected: Option<usize>,
+}
+
+/// So much waits for the peer already that no more is taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{waiting} bytes wait for the peer already, where {limit} may wait")]
+pub struct OutboxFull {
+    /// What waits, in bytes.
+    pub waiting: usize,
+    /// What may wait, in bytes.
+    pub limit: usize,
+}

@@ -1,0 +1,155 @@
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use faf_protocol::websocket::Control;
+use faf_protocol::{Decoded, Decoder, Message};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::error::{Disconnected, Error};
+use crate::settings::Settings;
+use crate::writer::{Phase, Writer};
+
+/// Bytes taken from the operating system at once. They are read into the stack, so that an idle reader holds no buffer.
+const CHUNK: usize = 16 * 1024;
+
+pub(crate) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
+
+/// The receiving end of a connection. Dropping it aborts the connection.
+pub struct Reader {
+    read_half: ReadHalf,
+    decoder: Decoder,
+    /// What has been received of messages that are not complete.
+    buffer: BytesMut,
+    writer: Writer,
+    input: Input,
+}
+
+/// What is to be done with what the peer sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Decode,
+    /// It cannot be understood any more, but the connection is closing, so it does not matter.
+    Discard,
+    /// There is nothing more to come.
+    Ended,
+}
+
+impl Reader {
+    pub(crate) fn new(read_half: ReadHalf, writer: Writer, settings: Settings) -> Self {
+        let decoder = Decoder::for_role(settings.format, settings.role, settings.limits)
+            .with_byte_stream(settings.byte_stream);
+        Self { read_half, decoder, buffer: settings.received, writer, input: Input::Decode }
+    }
+
+    /// Waits for the next message. Can be cancelled at any time without losing anything.
+    ///
+    /// WebSocket pings are answered here, and a close frame, too. Once the connection has been closed on this side,
+    /// whatever the peer still sends is dropped until it ends.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], and [`Error::OutboxFull`] if the peer does
+    /// not read the answers to its pings. There is nothing to be read after an error.
+    pub async fn read(&mut self) -> Result<Message, Error> {
+        loop {
+            if let Some(message) = self.next_message()? {
+                return Ok(message);
+            }
+            if poll_fn(|cx| self.poll_receive(cx)).await.map_err(Disconnected::from)? == 0 {
+                return self.last_message();
+            }
+        }
+    }
+
+    /// How many bytes of the stream have become messages so far. The offset of a decoding error counts from here.
+    #[must_use]
+    pub fn consumed(&self) -> u64 {
+        self.decoder.consumed()
+    }
+
+    /// The next message, if all of it has been received.
+    fn next_message(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            match self.input {
+                Input::Decode => {}
+                Input::Discard => {
+                    self.buffer.clear();
+                    return Ok(None);
+                }
+                Input::Ended => return Err(self.disconnected()),
+            }
+            let is_closing = self.writer.phase() != Phase::Open;
+            let decoded = self.decoder.decode(&mut self.buffer);
+            if self.buffer.is_empty() {
+                // An idle connection must not hold on to the memory of its largest message.
+                self.buffer = BytesMut::new();
+            }
+            match decoded {
+                Ok(Some(Decoded::Message(message))) if !is_closing => return Ok(Some(message)),
+                Ok(Some(Decoded::Message(_))) => {}
+                Ok(Some(Decoded::Control(control))) => self.answer(control)?,
+                Ok(None) => return Ok(None),
+                Err(_) if is_closing => self.input = Input::Discard,
+                Err(error) => {
+                    self.input = Input::Ended;
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// What the end of the stream means: a last message, a clean end, or an end inside a message.
+    fn last_message(&mut self) -> Result<Message, Error> {
+        let error = self.disconnected();
+        let is_closing = self.writer.phase() != Phase::Open;
+        if std::mem::replace(&mut self.input, Input::Ended) != Input::Decode || is_closing {
+            return Err(error);
+        }
+        match self.decoder.finish(&mut self.buffer)? {
+            Some(Decoded::Message(last)) => Ok(last),
+            _ => Err(error),
+        }
+    }
+
+    fn answer(&mut self, control: Control) -> Result<(), Error> {
+        match control {
+            Control::Ping(payload) => self.writer.write_control(&Control::Pong(payload))?,
+            Control::Pong(_) => {}
+            Control::Close { .. } => {
+                self.input = Input::Ended;
+                let error = self.disconnected();
+                self.writer.start_close();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn disconnected(&self) -> Error {
+        match self.writer.phase() {
+            Phase::Open => Disconnected::ByPeer.into(),
+            _ => Disconnected::Here.into(),
+        }
+    }
+
+    /// Adds to the buffer what the peer has sent; answers how much, zero at the end of the stream.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.writer.register_reader(cx.waker()) == Phase::Aborted {
+            return Poll::Ready(Ok(0));
+        }
+        let mut memory = [const { MaybeUninit::uninit() }; CHUNK];
+        let mut chunk = ReadBuf::uninit(&mut memory);
+        ready!(Pin::new(&mut self.read_half).poll_read(cx, &mut chunk))?;
+        self.buffer.extend_from_slice(chunk.filled());
+        Poll::Ready(Ok(chunk.filled().len()))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.writer.abort();
+    }
+}

@@ -1,0 +1,61 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::BytesMut;
+use faf_protocol::websocket::Role;
+use faf_protocol::{Limits, WireFormat};
+
+use crate::outbox::OUTBOX_LIMIT;
+
+/// What a connection needs to know from the beginning.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How messages become bytes.
+    pub format: WireFormat,
+    /// Which side this is; default the server's. Makes a difference only to WebSocket.
+    pub role: Role,
+    /// What is accepted from the peer.
+    pub limits: Limits,
+    /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails with
+    /// [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however large it is.
+    pub outbox_limit: usize,
+    /// Take WebSocket messages as pieces of one stream of lines; default off. For peers behind a bridge that cuts them
+    /// anywhere.
+    pub byte_stream: bool,
+    /// Where messages sent are counted; by default by itself.
+    pub sent: Arc<SentMessages>,
+    /// What was received already, for example right behind an HTTP upgrade.
+    pub received: BytesMut,
+}
+
+impl Settings {
+    /// The defaults for a wire format.
+    #[must_use]
+    pub fn new(format: WireFormat) -> Self {
+        Self {
+            format,
+            role: Role::Server,
+            limits: Limits::default(),
+            outbox_limit: OUTBOX_LIMIT,
+            byte_stream: false,
+            sent: Arc::default(),
+            received: BytesMut::new(),
+        }
+    }
+}
+
+/// How many messages were sent, by wire format. Every message counts once, however it was sent.
+#[derive(Debug, Default)]
+pub struct SentMessages([AtomicU64; WireFormat::ALL.len()]);
+
+impl SentMessages {
+    /// Messages sent in this format so far.
+    #[must_use]
+    pub fn count(&self, format: WireFormat) -> u64 {
+        self.0[format as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, format: WireFormat, messages: u64) {
+        self.0[format as usize].fetch_add(messages, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,54 @@
+//! TCP sockets: their options, and listening.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Connections that may wait to be accepted: 4,096.
+///
+/// After a restart everybody returns at once. With a short queue, connections beyond it are tried again by the peer's
+/// operating system only after seconds, doubling each time. The kernel may cut it (`net.core.somaxconn`).
+pub const BACKLOG: i32 = 4096;
+
+/// A silent peer is asked for a sign of life after this time.
+pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(60);
+
+/// A peer that gives none is asked again after this time; after [`KEEP_ALIVE_RETRIES`] the connection is lost.
+pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How often a silent peer is asked.
+pub const KEEP_ALIVE_RETRIES: u32 = 4;
+
+/// Listens on an address. Port 0 picks a free one. An IPv6 address of all interfaces takes IPv4 connections, too.
+///
+/// # Errors
+/// Those of the operating system, such as an address that is in use.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted server must not wait until the connections of the last one are forgotten.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Sets the options every connection has: no delay for small messages, and keep-alive.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keep_alive = TcpKeepalive::new()
+        .with_time(KEEP_ALIVE_TIME)
+        .with_interval(KEEP_ALIVE_INTERVAL)
+        .with_retries(KEEP_ALIVE_RETRIES);
+    SockRef::from(stream).set_tcp_keepalive(&keep_alive)
+}

@@ -1,0 +1,403 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use faf_protocol::websocket::{self, CLOSE_FRAME, Control, Role};
+use faf_protocol::{Encode, EncodeError, WireFormat};
+use tokio::io::AsyncWrite;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use crate::error::{Disconnected, Error, OutboxFull};
+use crate::outbox::Outbox;
+use crate::settings::{SentMessages, Settings};
+
+/// Most entries of the outbox that one vectored write takes; the kernel takes no more than 1,024.
+const SLICES: usize = 64;
+
+pub(crate) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// The sending end of a connection. Copies of it are the same end.
+///
+/// Writing needs no task of its own: a flush is tried where the bytes are queued, and only while the peer does not take
+/// them a task waits for it.
+#[derive(Clone)]
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Told whenever the outbox has become empty or the connection is no longer open.
+    changed: Notify,
+    /// Whoever holds it is the one who drains. Fair: callers get it in the order they asked.
+    drain_turn: tokio::sync::Mutex<()>,
+    format: WireFormat,
+    role: Role,
+    sent: Arc<SentMessages>,
+    runtime: Handle,
+}
+
+struct State {
+    phase: Phase,
+    outbox: Outbox,
+    /// Missing once the end has been sent or the connection is lost.
+    write_half: Option<WriteHalf>,
+    /// A task waits for the peer to take more.
+    is_flushing: bool,
+    /// The reader, to be woken when the connection is aborted.
+    reader: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    /// Nothing new is taken; what waits still goes out, and the end behind it.
+    Closing,
+    /// The end has been sent.
+    Closed,
+    /// Ended without regard to what waits, here or by a failure.
+    Aborted,
+}
+
+impl Writer {
+    pub(crate) fn new(write_half: WriteHalf, settings: &Settings) -> Self {
+        let state = State {
+            phase: Phase::Open,
+            outbox: Outbox::new(settings.outbox_limit),
+            write_half: Some(write_half),
+            is_flushing: false,
+            reader: None,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                changed: Notify::new(),
+                drain_turn: tokio::sync::Mutex::new(()),
+                format: settings.format,
+                role: settings.role,
+                sent: Arc::clone(&settings.sent),
+                runtime: Handle::current(),
+            }),
+        }
+    }
+
+    /// The wire format of this connection.
+    #[must_use]
+    pub fn format(&self) -> WireFormat {
+        self.shared.format
+    }
+
+    /// Whether messages can still be sent: true until closing or aborting begins here, or a loss is noticed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.phase() == Phase::Open
+    }
+
+    /// The bytes of a message, as this side of the connection sends it.
+    ///
+    /// # Errors
+    /// [`EncodeError`] for a message that cannot be expressed.
+    pub fn encode(&self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
+        match (self.shared.format, self.shared.role) {
+            (WireFormat::WebSocket, Role::Client) => websocket::encode_masked(message, random_mask()),
+            (format, _) => format.encode(message),
+        }
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`], [`Error::Encode`] and [`Error::OutboxFull`]; nothing was queued then.
+    pub fn write(&self, message: &(impl Encode + ?Sized)) -> Result<(), Error> {
+        self.write_many([message])
+    }
+
+    /// Queues messages, one behind the other, with nothing between them.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), for all of them at once.
+    pub fn write_many<'a, M: Encode + ?Sized + 'a>(
+        &self,
+        messages: impl IntoIterator<Item = &'a M>,
+    ) -> Result<(), Error> {
+        self.check_open()?;
+        let frames: Vec<Bytes> =
+            messages.into_iter().map(|message| self.encode(message)).collect::<Result<_, _>>()?;
+        let count = frames.len() as u64;
+        self.write_raw(join(frames), count)
+    }
+
+    /// Queues bytes as they are: `messages` complete frames of this connection's format.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] and [`Error::OutboxFull`]; nothing was queued then.
+    pub fn write_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
+        self.queue_raw(bytes, messages)?;
+        self.shared.ensure_flushing(&mut self.shared.lock());
+        Ok(())
+    }
+
+    /// Queues bytes as [`write_raw`](Self::write_raw) does, but leaves it to the caller to call
+    /// [`flush`](Self::flush) when all that belongs together is queued.
+    ///
+    /// # Errors
+    /// As [`write_raw`](Self::write_raw).
+    pub fn queue_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        if state.phase != Phase::Open {
+            return Err(Disconnected::Here.into());
+        }
+        state.outbox.push(bytes)?;
+        drop(state);
+        self.shared.sent.add(self.shared.format, messages);
+        Ok(())
+    }
+
+    /// Hands over what the operating system takes at once, all in one vectored write; the rest follows by itself.
+    ///
+    /// Never waits.
+    pub fn flush(&self) {
+        let mut state = self.shared.lock();
+        if state.is_flushing {
+            return;
+        }
+        if self.shared.poll_flush(&mut state, &mut Context::from_waker(Waker::noop())).is_pending() {
+            self.shared.ensure_flushing(&mut state);
+        }
+    }
+
+    /// Sends a message and waits until all that waits has been handed to the operating system.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write) and [`drain`](Self::drain).
+    pub async fn send(&self, message: &(impl Encode + ?Sized)) -> Result<(), Error> {
+        self.send_many([message]).await
+    }
+
+    /// Sends messages as [`write_many`](Self::write_many) does, and waits as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// As [`write_many`](Self::write_many) and [`drain`](Self::drain).
+    pub async fn send_many<'a, M: Encode + ?Sized + 'a>(
+        &self,
+        messages: impl IntoIterator<Item = &'a M>,
+    ) -> Result<(), Error> {
+        self.check_open()?;
+        let frames: Vec<Bytes> =
+            messages.into_iter().map(|message| self.encode(message)).collect::<Result<_, _>>()?;
+        let count = frames.len() as u64;
+        self.send_raw(join(frames), count).await
+    }
+
+    /// Sends bytes as [`write_raw`](Self::write_raw) does, and waits as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    /// As [`write_raw`](Self::write_raw) and [`drain`](Self::drain).
+    pub async fn send_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
+        self.queue_raw(bytes, messages)?;
+        self.flush();
+        self.drain().await
+    }
+
+    /// Waits until nothing waits for the peer any more. Callers take turns, in the order they asked.
+    ///
+    /// That all has been handed to the operating system does not mean that the peer has read it.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] if the connection ends meanwhile or has ended, even if what waited was delivered.
+    pub async fn drain(&self) -> Result<(), Error> {
+        let _turn = self.shared.drain_turn.lock().await;
+        loop {
+            let changed = self.shared.changed.notified();
+            {
+                let mut state = self.shared.lock();
+                if state.phase != Phase::Open {
+                    return Err(Disconnected::Here.into());
+                }
+                if state.outbox.is_empty() {
+                    return Ok(());
+                }
+                self.shared.ensure_flushing(&mut state);
+            }
+            changed.await;
+        }
+    }
+
+    /// Ends the connection: takes nothing more, sends what waits and the end behind it, and waits until that is done.
+    ///
+    /// It waits for a peer that does not read; whoever does not want to, gives it a time limit and calls
+    /// [`abort`](Self::abort) after that. A WebSocket peer gets a close frame with the code 1000. Keep reading until
+    /// the reader says *disconnected*: a socket that is dropped with unread input takes back what the peer has not
+    /// read yet.
+    pub async fn close(&self) {
+        self.start_close();
+        loop {
+            let changed = self.shared.changed.notified();
+            if matches!(self.phase(), Phase::Closed | Phase::Aborted) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Begins to [`close`](Self::close), without waiting.
+    pub fn start_close(&self) {
+        let mut state = self.shared.lock();
+        if state.phase != Phase::Open {
+            return;
+        }
+        state.phase = Phase::Closing;
+        if self.shared.format == WireFormat::WebSocket {
+            state.outbox.push_last(match self.shared.role {
+                Role::Server => Bytes::from_static(CLOSE_FRAME),
+                Role::Client => {
+                    Control::Close { code: Some(1000), reason: String::new() }.encode(Some(random_mask()))
+                }
+            });
+        }
+        self.shared.ensure_flushing(&mut state);
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Ends the connection now. What waits is lost.
+    pub fn abort(&self) {
+        self.shared.end(&mut self.shared.lock(), Phase::Aborted);
+    }
+
+    /// Queues a WebSocket control frame in answer to one; what cannot be queued is not sent.
+    pub(crate) fn write_control(&self, control: &Control) -> Result<(), OutboxFull> {
+        let mask = (self.shared.role == Role::Client).then(random_mask);
+        let mut state = self.shared.lock();
+        if state.phase == Phase::Open {
+            state.outbox.push(control.encode(mask))?;
+            self.shared.ensure_flushing(&mut state);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.shared.lock().phase
+    }
+
+    /// Remembers whom to wake when the connection is aborted; answers the phase.
+    pub(crate) fn register_reader(&self, waker: &Waker) -> Phase {
+        let mut state = self.shared.lock();
+        match &mut state.reader {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        state.phase
+    }
+
+    fn check_open(&self) -> Result<(), Disconnected> {
+        match self.phase() {
+            Phase::Open => Ok(()),
+            _ => Err(Disconnected::Here),
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("format", &self.shared.format).field("phase", &self.phase()).finish()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that holds the lock leaves the state half changed, so a panic elsewhere does no harm here.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes sure that a task flushes, if there is something to do.
+    fn ensure_flushing(self: &Arc<Self>, state: &mut State) {
+        let is_needed = !state.outbox.is_empty() || state.phase == Phase::Closing;
+        if !is_needed || state.is_flushing {
+            return;
+        }
+        state.is_flushing = true;
+        let shared = Arc::clone(self);
+        self.runtime.spawn(async move {
+            poll_fn(|cx| {
+                let mut state = shared.lock();
+                ready!(shared.poll_flush(&mut state, cx));
+                state.is_flushing = false;
+                Poll::Ready(())
+            })
+            .await;
+        });
+    }
+
+    /// Writes until nothing waits, and then, if the connection is closing, sends the end.
+    fn poll_flush(&self, state: &mut State, cx: &mut Context<'_>) -> Poll<()> {
+        let State { phase, outbox, write_half: Some(write_half), .. } = state else {
+            return Poll::Ready(());
+        };
+        let ended = match ready!(poll_write_all(outbox, write_half, cx)) {
+            Ok(()) if *phase == Phase::Open => {
+                self.changed.notify_waiters();
+                return Poll::Ready(());
+            }
+            Ok(()) => {
+                // A peer that is gone already has no use for the end.
+                let _ = ready!(Pin::new(write_half).poll_shutdown(cx));
+                Phase::Closed
+            }
+            Err(_) => Phase::Aborted,
+        };
+        self.end(state, ended);
+        Poll::Ready(())
+    }
+
+    fn end(&self, state: &mut State, phase: Phase) {
+        if state.phase == Phase::Aborted {
+            return;
+        }
+        state.phase = phase;
+        state.outbox.clear();
+        state.write_half = None;
+        if phase == Phase::Aborted
+            && let Some(reader) = state.reader.take()
+        {
+            reader.wake();
+        }
+        self.changed.notify_waiters();
+    }
+}
+
+fn poll_write_all(
+    outbox: &mut Outbox,
+    write_half: &mut WriteHalf,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    while !outbox.is_empty() {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = outbox.front(&mut slices);
+        let written = ready!(Pin::new(&mut *write_half).poll_write_vectored(cx, &slices[..count]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        outbox.advance(written);
+    }
+    Pin::new(write_half).poll_flush(cx)
+}
+
+/// One piece of all frames; the usual single one is not copied.
+fn join(mut frames: Vec<Bytes>) -> Bytes {
+    match frames.len() {
+        1 => frames.swap_remove(0),
+        _ => frames.concat().into(),
+    }
+}
+
+/// A mask that nobody between the peers can foresee (RFC 6455 section 5.3).
+fn random_mask() -> [u8; 4] {
+    let mut mask = [0; 4];
+    getrandom::fill(&mut mask).expect("the operating system has random numbers");
+    mask
+}

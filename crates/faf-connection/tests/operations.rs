@@ -1,0 +1,314 @@
+//! The operations of a connection, over streams in memory.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use faf_connection::{Disconnected, Error, OutboxFull, Reader, SentMessages, Settings, Writer, open};
+use faf_protocol::websocket::{self, Control, Role};
+use faf_protocol::{DecodeError, Message, WireFormat};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+/// A connection whose peer is a bare stream that takes `room` bytes before it has to be read.
+fn connection(format: WireFormat, room: usize) -> (Reader, Writer, DuplexStream) {
+    let (here, there) = duplex(room);
+    let (reader, writer) = open(here, Settings::new(format));
+    (reader, writer, there)
+}
+
+fn message(text: &str) -> Message {
+    text.parse().unwrap()
+}
+
+/// Polls once; whatever the future needs from other tasks has not happened then.
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn is_closed_here(result: &Result<(), Error>) -> bool {
+    matches!(result, Err(Error::Disconnected(Disconnected::Here)))
+}
+
+#[tokio::test]
+async fn messages_go_both_ways_in_every_format() {
+    for format in WireFormat::ALL {
+        let (here, there) = duplex(100_000);
+        let (mut server_reader, server) = open(here, Settings::new(format));
+        let (mut client_reader, client) =
+            open(there, Settings { role: Role::Client, ..Settings::new(format) });
+        let (one, two) = (message(r#"{"a":"é"}"#), message(r#"{"b":[1.50]}"#));
+        client.send(&one).await.unwrap();
+        client.write_many([&two, &Message::PING]).unwrap();
+        server.send_many([&two, &one]).await.unwrap();
+        assert_eq!(server_reader.read().await.unwrap(), one);
+        assert_eq!(server_reader.read().await.unwrap(), two);
+        assert_eq!(server_reader.read().await.unwrap(), Message::PING);
+        assert_eq!(client_reader.read().await.unwrap(), two);
+        assert_eq!(client_reader.read().await.unwrap(), one);
+        client.close().await;
+        assert!(matches!(server_reader.read().await, Err(Error::Disconnected(_))));
+        drop(server_reader);
+        assert!(matches!(client_reader.read().await, Err(Error::Disconnected(Disconnected::Here))));
+    }
+}
+
+#[tokio::test]
+async fn sending_waits_until_the_bytes_are_handed_over_and_writing_never() {
+    let (_reader, writer, mut peer) = connection(WireFormat::SimpleJson, 10);
+    let long = Message::new(&"x".repeat(100));
+    let mut sending = pin!(writer.send(&long));
+    assert!(poll_once(sending.as_mut()).is_pending());
+    writer.write(&Message::PING).unwrap();
+    let mut draining = pin!(writer.drain());
+    assert!(poll_once(draining.as_mut()).is_pending());
+
+    let expected = format!("{long}\n{}\n", Message::PING);
+    let mut received = vec![0; expected.len()];
+    let (read, sent, drained) = tokio::join!(peer.read_exact(&mut received), sending, draining);
+    read.unwrap();
+    sent.unwrap();
+    drained.unwrap();
+    assert_eq!(String::from_utf8(received).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn bytes_leave_in_the_order_of_the_calls() {
+    let (_reader, writer, mut peer) = connection(WireFormat::SimpleJson, 7);
+    let mut expected = String::new();
+    let mut sending = Vec::new();
+    for number in 0..200 {
+        let message = Message::new(&number.to_string());
+        expected += &format!("{message}\n");
+        match number % 4 {
+            0 => writer.write(&message).unwrap(),
+            1 => writer.write_raw(Bytes::from(format!("{message}\n")), 1).unwrap(),
+            2 => writer.write_many([&message]).unwrap(),
+            _ => {
+                let writer = writer.clone();
+                let mut send = Box::pin(async move { writer.send(&message).await });
+                assert!(poll_once(send.as_mut()).is_pending());
+                sending.push(send);
+            }
+        }
+    }
+    let mut received = vec![0; expected.len()];
+    peer.read_exact(&mut received).await.unwrap();
+    assert_eq!(String::from_utf8(received).unwrap(), expected);
+    for send in sending {
+        send.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn drain_callers_take_turns() {
+    let (_reader, writer, mut peer) = connection(WireFormat::SimpleJson, 1);
+    writer.write(&Message::PING).unwrap();
+    let mut first = pin!(writer.drain());
+    let mut second = pin!(writer.drain());
+    assert!(poll_once(first.as_mut()).is_pending());
+    assert!(poll_once(second.as_mut()).is_pending());
+    let mut received = [0; 19];
+    peer.read_exact(&mut received).await.unwrap();
+    // All is handed over, but as long as the first has not taken notice it is not the second one's turn.
+    assert!(poll_once(second.as_mut()).is_pending());
+    first.await.unwrap();
+    second.await.unwrap();
+}
+
+#[tokio::test]
+async fn closing_flushes_what_was_written_before() {
+    let (mut reader, writer, mut peer) = connection(WireFormat::SimpleJson, 64);
+    let large = Message::new(&"x".repeat(4 * 1024 * 1024));
+    writer.write(&large).unwrap();
+    let mut closing = pin!(writer.close());
+    assert!(poll_once(closing.as_mut()).is_pending());
+    assert!(!writer.is_connected());
+    assert!(is_closed_here(&writer.write(&Message::PING)));
+    assert!(is_closed_here(&writer.write_many([&Message::PING])));
+    assert!(is_closed_here(&writer.write_raw(Bytes::from_static(b"x"), 1)));
+    assert!(is_closed_here(&writer.send(&Message::PING).await));
+    assert!(is_closed_here(&writer.send_raw(Bytes::from_static(b"x"), 1).await));
+    assert!(is_closed_here(&writer.drain().await));
+    let mut received = String::new();
+    let (read, ()) = tokio::join!(peer.read_to_string(&mut received), closing);
+    read.unwrap();
+    assert_eq!(received, format!("{large}\n"));
+    // What the peer still says is of no interest; its end is.
+    peer.write_all(b"{\"command\":\"late\"}\nnonsense\n").await.unwrap();
+    drop(peer);
+    assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::Here))));
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn aborting_loses_what_waits_and_wakes_everybody() {
+    let (mut reader, writer, mut peer) = connection(WireFormat::SimpleJson, 64);
+    let large = Message::new(&"x".repeat(1000));
+    let mut sending = pin!(writer.send(&large));
+    let mut turn = pin!(writer.drain());
+    let mut reading = Box::pin(reader.read());
+    assert!(poll_once(sending.as_mut()).is_pending());
+    assert!(poll_once(turn.as_mut()).is_pending());
+    assert!(poll_once(reading.as_mut()).is_pending());
+    writer.abort();
+    writer.close().await;
+    assert!(is_closed_here(&sending.await));
+    assert!(is_closed_here(&turn.await));
+    assert!(matches!(reading.await, Err(Error::Disconnected(Disconnected::Here))));
+    drop(reader);
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received.len(), 64);
+}
+
+#[tokio::test]
+async fn a_failed_write_ends_the_connection() {
+    let (mut reader, writer, peer) = connection(WireFormat::SimpleJson, 64);
+    drop(peer);
+    assert!(is_closed_here(&writer.send(&Message::PING).await));
+    assert!(!writer.is_connected());
+    assert!(matches!(reader.read().await, Err(Error::Disconnected(_))));
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn an_outbox_has_a_limit_and_gives_nothing_half() {
+    let (here, mut peer) = duplex(10);
+    let settings = Settings { outbox_limit: 1000, ..Settings::new(WireFormat::SimpleJson) };
+    let sent = Arc::clone(&settings.sent);
+    let (_reader, writer) = open(here, settings);
+    let part = message(&format!(r#"{{"x":"{}"}}"#, "x".repeat(289)));
+    let mut taken = 0;
+    let error = loop {
+        match writer.write(&part) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::OutboxFull(OutboxFull { limit: 1000, .. })), "{error:?}");
+    assert_eq!(taken, 3);
+    assert_eq!(sent.count(WireFormat::SimpleJson), 3);
+    assert!(writer.is_connected());
+    let mut received = vec![0; 3 * (part.as_str().len() + 1)];
+    peer.read_exact(&mut received).await.unwrap();
+    assert_eq!(String::from_utf8(received).unwrap(), format!("{part}\n").repeat(3));
+    writer.drain().await.unwrap();
+    writer.write(&part).unwrap();
+}
+
+#[tokio::test]
+async fn every_message_counts_once() {
+    let sent = Arc::new(SentMessages::default());
+    for format in WireFormat::ALL {
+        let (here, _peer) = duplex(10_000);
+        let (_reader, writer) = open(here, Settings { sent: Arc::clone(&sent), ..Settings::new(format) });
+        writer.write(&Message::PING).unwrap();
+        writer.send(&Message::PING).await.unwrap();
+        writer.write_many([&Message::PING, &Message::PONG]).unwrap();
+        writer.send_many([&Message::PING, &Message::PONG, &Message::PING]).await.unwrap();
+        writer.write_many::<Message>([]).unwrap();
+        writer.write_raw(Bytes::from_static(b"two frames"), 2).unwrap();
+        writer.abort();
+        writer.write(&Message::PING).unwrap_err();
+        assert_eq!(sent.count(format), 9);
+    }
+}
+
+#[tokio::test]
+async fn lost_incomplete_and_malformed_are_three_things() {
+    async fn outcome(format: WireFormat, bytes: &[u8]) -> Error {
+        let (mut reader, _writer, mut peer) = connection(format, 10_000);
+        peer.write_all(bytes).await.unwrap();
+        drop(peer);
+        reader.read().await.unwrap_err()
+    }
+    let half_frame = &websocket::encode_masked(&Message::PING, [1; 4]).unwrap()[..9];
+    for (format, half, broken) in [
+        (WireFormat::QDataStream, &b"\0\0\0\x0C\0\0\0\x08\0P"[..], &b"\0\0\0\x04\0\0\0\0"[..]),
+        (WireFormat::SimpleJson, b"{\"command\":\"pi", b"nonsense\n"),
+        (WireFormat::WebSocket, half_frame, b"\x81\x02{}"),
+    ] {
+        assert!(matches!(outcome(format, b"").await, Error::Disconnected(Disconnected::ByPeer)), "{format}");
+        assert!(matches!(outcome(format, half).await, Error::Incomplete(_)), "{format}");
+        let malformed = outcome(format, broken).await;
+        assert!(
+            matches!(malformed, Error::Malformed(DecodeError::Malformed { .. })),
+            "{format}: {malformed:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_last_line_without_end_is_still_a_message() {
+    let (mut reader, _writer, mut peer) = connection(WireFormat::SimpleJson, 100);
+    peer.write_all(b"{\"command\":\"ping\"}").await.unwrap();
+    drop(peer);
+    assert_eq!(reader.read().await.unwrap(), Message::PING);
+    assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::ByPeer))));
+    assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::ByPeer))));
+}
+
+#[tokio::test]
+async fn reading_can_be_cancelled() {
+    let (mut reader, _writer, mut peer) = connection(WireFormat::SimpleJson, 100);
+    for part in ["{\"comm", "and\":\"pi", "ng\"}", "\n"] {
+        assert!(poll_once(pin!(reader.read())).is_pending());
+        peer.write_all(part.as_bytes()).await.unwrap();
+    }
+    assert_eq!(reader.read().await.unwrap(), Message::PING);
+}
+
+#[tokio::test]
+async fn websocket_pings_are_answered_between_messages() {
+    let (mut reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
+    peer.write_all(&Control::Ping(Bytes::from_static(b"are you there")).encode(Some([5; 4]))).await.unwrap();
+    peer.write_all(&websocket::encode_masked(&Message::PING, [6; 4]).unwrap()).await.unwrap();
+    assert_eq!(reader.read().await.unwrap(), Message::PING);
+    let expected = Control::Pong(Bytes::from_static(b"are you there")).encode(None);
+    let mut received = vec![0; expected.len()];
+    peer.read_exact(&mut received).await.unwrap();
+    assert_eq!(received, expected);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn websocket_close_frames_are_exchanged() {
+    // The peer begins.
+    let (mut reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
+    peer.write_all(&Control::Close { code: Some(1001), reason: "away".to_owned() }.encode(Some([5; 4])))
+        .await
+        .unwrap();
+    assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::ByPeer))));
+    writer.close().await;
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, websocket::CLOSE_FRAME);
+
+    // This side begins.
+    let (mut reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
+    writer.write(&Message::PONG).unwrap();
+    writer.close().await;
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, [b"\x81\x13{\"command\":\"pong\"}\n", &websocket::CLOSE_FRAME[..]].concat());
+    peer.write_all(&Control::Close { code: Some(1000), reason: String::new() }.encode(Some([5; 4])))
+        .await
+        .unwrap();
+    assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::Here))));
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads_the_answers_to_its_pings_is_given_up() {
+    let (here, mut peer) = duplex(64);
+    let (mut reader, _writer) =
+        open(here, Settings { outbox_limit: 2000, ..Settings::new(WireFormat::WebSocket) });
+    let flood = tokio::spawn(async move {
+        let ping = Control::Ping(Bytes::from(vec![0; 125])).encode(Some([0; 4]));
+        while peer.write_all(&ping).await.is_ok() {}
+    });
+    assert!(matches!(reader.read().await, Err(Error::OutboxFull(_))));
+    drop(reader);
+    flood.await.unwrap();
+}
