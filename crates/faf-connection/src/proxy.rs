@@ -3,7 +3,7 @@
 //! Versions 1 (text) and 2 (binary) are told apart by their first bytes. Not a byte behind the header is read.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -77,10 +77,10 @@ fn version_2(header: &[u8]) -> Result<Option<SocketAddr>, ProxyError> {
     match (header.command, header.addresses) {
         (v2::Command::Local, _) => Ok(None),
         (v2::Command::Proxy, v2::Addresses::IPv4(ip)) => {
-            Ok(Some((Ipv4Addr::from(ip.source_address), ip.source_port).into()))
+            Ok(Some((ip.source_address, ip.source_port).into()))
         }
         (v2::Command::Proxy, v2::Addresses::IPv6(ip)) => {
-            Ok(Some((Ipv6Addr::from(ip.source_address), ip.source_port).into()))
+            Ok(Some((ip.source_address, ip.source_port).into()))
         }
         (v2::Command::Proxy, _) => Err(ProxyError::NoAddress),
     }
@@ -142,7 +142,7 @@ mod tests {
         let with_option =
             [V2, b"\x21\x11\x00\x10\xcb\x00\x71\x07\x0a\x00\x00\x01\x15\xb3\x1f\x42\x04\x00\x01x"].concat();
         assert_eq!(read(&with_option).await, Ok(Some("203.0.113.7:5555".to_owned())));
-        let source = "2001:db8::7".parse::<Ipv6Addr>().unwrap().octets();
+        let source = "2001:db8::7".parse::<std::net::Ipv6Addr>().unwrap().octets();
         let ipv6 = [V2, b"\x21\x21\x00\x24", &source, &[0; 16], b"\x15\xb3\x1f\x42"].concat();
         assert_eq!(read(&ipv6).await, Ok(Some("[2001:db8::7]:5555".to_owned())));
         assert_eq!(read(&[V2, b"\x20\x00\x00\x00"].concat()).await, Ok(None));

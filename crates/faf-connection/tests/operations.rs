@@ -1,5 +1,7 @@
 //! The operations of a connection, over streams in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;

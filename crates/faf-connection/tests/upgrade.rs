@@ -1,5 +1,7 @@
 //! The upgrade to WebSocket, against an independent implementation and against strangers.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::TcpStream as StdTcpStream;
 
 use faf_connection::upgrade::{self, Endpoint, UpgradeError, Upgraded};

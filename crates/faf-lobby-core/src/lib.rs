@@ -1,1 +1,35 @@
-//! soon
+//! The FAF lobby as a pure state machine.
+//!
+//! ```text
+//!                 handle(now, Event)
+//!   the shell  ----------------------->  World
+//!   sockets,   handle_timeout(now)       sessions, players,
+//!   database,  ----------------------->  questions, timers
+//!   clock      <-----------------------
+//!                 poll_effect()
+//!                 next_deadline()
+//! ```
+//!
+//! No socket, clock, thread, database or randomness is in here: the same events at the same times give the same
+//! effects. See [`World`] for how to drive it.
+//!
+//! Every command of a client has a file of its own under its wire name in `commands/`, and `commands/mod.rs` shows all
+//! of them in one table.
+
+mod clock;
+mod commands;
+mod effect;
+mod event;
+mod login;
+mod players;
+mod refusal;
+mod session;
+mod settings;
+mod texts;
+mod world;
+
+pub use clock::{Moment, Timestamp};
+pub use effect::{Audience, Client, Count, Effect, LogLine, LoginMethod, Permission, Question, Relation};
+pub use event::{Account, Answer, Ban, ConnId, Event, Profile, Ticket, TokenFault, VaultMod};
+pub use settings::Settings;
+pub use world::World;

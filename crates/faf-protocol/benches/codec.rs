@@ -31,7 +31,7 @@ fn decode(frame: &mut BytesMut, format: WireFormat) -> Message {
     }
 }
 
-/// Names of the samples: 0 `ping`, 1 and 2 `player_info` of 1 and 100, 3 `game_info`, 4 `JsonStats` of 20 KB.
+/// Formats: 0 QDataStream, 1 SimpleJson, 2 WebSocket. Samples: 0 `ping`, 1 and 2 `player_info` of 1 and 100, 3 `game_info`, 4 `JsonStats` of 20 KB.
 #[divan::bench(args = SAMPLES, consts = [0, 1, 2])]
 fn encode_typed<const FORMAT: usize>(bencher: Bencher<'_, '_>, sample: usize) {
     let format = WireFormat::ALL[FORMAT];

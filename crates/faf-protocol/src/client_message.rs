@@ -4,6 +4,8 @@
 //! listed are ignored. Section numbers are those of session.md. Commands for games, matchmaking and parties are not typed
 //! yet and arrive as [`ClientMessage::Other`].
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{EncodeError, FieldError};
@@ -209,9 +211,40 @@ impl ClientMessage {
     /// # Errors
     /// [`CommandError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
     pub fn read(message: Message) -> Result<Self, CommandError> {
-        Self::read_members(&message)
-            .map(|known| known.unwrap_or_else(|| Self::Other(message.clone())))
-            .map_err(|error| CommandError { command: message.command().map(String::from), error })
+        match Self::read_members(&message) {
+            Ok(Some(known)) => Ok(known),
+            Ok(None) => Ok(Self::Other(message)),
+            Err(error) => Err(CommandError { command: message.command().map(String::from), error }),
+        }
+    }
+
+    /// The name of the command on the wire, if it has one.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        Some(match self {
+            Self::AskSession(_) => "ask_session",
+            Self::Hello(_) => "hello",
+            Self::Auth(_) => "auth",
+            Self::CreateAccount => "create_account",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+            Self::SocialAdd(_) => "social_add",
+            Self::SocialRemove(_) => "social_remove",
+            Self::Avatar(_) => "avatar",
+            Self::Admin(_) => "admin",
+            Self::CoopList => "coop_list",
+            Self::Modvault(_) => "modvault",
+            Self::IceServers => "ice_servers",
+            Self::MatchmakerInfo => "matchmaker_info",
+            Self::RestoreGameSession(_) => "restore_game_session",
+            Self::MatchReady => "match_ready",
+            Self::InitiateTest { .. } => "InitiateTest",
+            Self::Game(message) => &message.command,
+            Self::Other(message) => match message.command()? {
+                Cow::Borrowed(command) => command,
+                Cow::Owned(_) => return None,
+            },
+        })
     }
 
     /// The message, if its command is in the list.

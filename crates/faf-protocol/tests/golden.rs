@@ -4,6 +4,8 @@
 //! fails for any difference that is not listed there and for any listed one that has gone. On failure it prints the
 //! rows the page should have.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -109,7 +111,7 @@ fn recorded(vector: &Vector) -> String {
                     break;
                 }
                 (ok, _) => {
-                    writeln!(all, "after {}: {}", outcome["after_chunk"], recorded_text(&ok["json"])).unwrap()
+                    writeln!(all, "after {}: {}", outcome["after_chunk"], recorded_text(&ok["json"])).unwrap();
                 }
             }
         }

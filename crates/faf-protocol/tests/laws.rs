@@ -1,5 +1,7 @@
 //! Laws that hold for every message and every input.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use allocation_counter::measure;
 use bytes::BytesMut;
 use faf_protocol::gpgnet::{GpgNetMessage, framing};

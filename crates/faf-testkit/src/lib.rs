@@ -1,3 +1,6 @@
-//! Test support for the workspace: facts recorded from the original server, and what is needed to compare with them.
+//! Test support for the workspace: facts recorded from the original server, and a lobby in simulated time.
 
+pub mod chaos;
 pub mod golden;
+pub mod lobby;
+pub mod store;

@@ -8,21 +8,21 @@ use faf_protocol::server_message::{
 use faf_protocol::{Encode as _, Message, PlayerId};
 
 /// A message with the name it is reported under.
-pub struct Sample {
-    pub name: &'static str,
-    pub message: ServerMessage,
+pub(crate) struct Sample {
+    pub(crate) name: &'static str,
+    pub(crate) message: ServerMessage,
 }
 
 impl Sample {
     /// The message as text, as a peer would send it.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut json = Vec::new();
         self.message.write_json(&mut json).expect("samples are representable");
         String::from_utf8(json).expect("JSON is UTF-8")
     }
 }
 
-pub fn all() -> Vec<Sample> {
+pub(crate) fn all() -> Vec<Sample> {
     vec![
         Sample { name: "ping", message: ServerMessage::Ping },
         Sample { name: "player_info of 1", message: players(1) },

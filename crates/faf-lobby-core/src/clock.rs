@@ -1,0 +1,69 @@
+//! Time, as the core is told it.
+
+use std::fmt;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+/// When an event happened: by a clock that never jumps, and by the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Since the server was started; never goes back. Timers count by it.
+    pub elapsed: Duration,
+    /// The time of day; may jump when the machine's clock is set. Bans and messages use it.
+    pub utc: Timestamp,
+}
+
+/// A point in time: microseconds since 1970-01-01 00:00 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// A point in time from whole Unix seconds.
+    #[must_use]
+    pub fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000))
+    }
+
+    /// How long it is from `earlier` until this; zero if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
+    }
+}
+
+/// ISO 8601, written `+00:00`, with microseconds unless they are zero, as clients expect it.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanoseconds = i128::from(self.0) * 1000;
+        let Ok(date) = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds) else {
+            // Beyond the years the calendar knows.
+            return f.write_str("9999-12-31T23:59:59+00:00");
+        };
+        let (hour, minute, second, micro) = date.to_hms_micro();
+        write!(f, "{}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())?;
+        write!(f, "T{hour:02}:{minute:02}:{second:02}")?;
+        if micro != 0 {
+            write!(f, ".{micro:06}")?;
+        }
+        f.write_str("+00:00")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_written_as_clients_expect() {
+        assert_eq!(Timestamp(1_782_907_200_250_000).to_string(), "2026-07-01T12:00:00.250000+00:00");
+        assert_eq!(Timestamp::from_seconds(1_582_934_400).to_string(), "2020-02-29T00:00:00+00:00");
+        assert_eq!(Timestamp::from_seconds(i64::MAX).to_string(), "9999-12-31T23:59:59+00:00");
+    }
+
+    #[test]
+    fn nothing_is_before_itself() {
+        assert_eq!(Timestamp(5).since(Timestamp(3)), Duration::from_micros(2));
+        assert_eq!(Timestamp(3).since(Timestamp(5)), Duration::ZERO);
+    }
+}

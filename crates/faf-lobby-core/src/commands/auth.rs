@@ -1,0 +1,40 @@
+//! `auth`: login with a token (session.md section 5).
+
+use faf_protocol::client_message::Auth;
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::{LoginMethod, Question};
+use crate::event::{Account, ConnId, TokenFault};
+use crate::login;
+use crate::refusal::Refusal;
+use crate::texts;
+use crate::world::World;
+
+/// What is remembered while the token is checked.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    unique_id: String,
+}
+
+pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Auth) -> Result<Progress, Refusal> {
+    login::check_not_logged_in(world, conn)?;
+    let question = Question::CheckToken { token: request.token };
+    world.ask(conn, question, Continuation::CheckedToken(Checked { unique_id: request.unique_id }))
+}
+
+pub(crate) fn go_on(
+    world: &mut World,
+    conn: ConnId,
+    Checked { unique_id }: Checked,
+    account: Result<Option<Account>, TokenFault>,
+) -> Result<Progress, Refusal> {
+    let text = match account {
+        Ok(Some(account)) => return login::accept(world, conn, LoginMethod::Token, account, unique_id),
+        Ok(None) => texts::TOKEN_UNKNOWN_PLAYER,
+        Err(TokenFault::Invalid) => texts::TOKEN_INVALID,
+        Err(TokenFault::NoPermission) => texts::TOKEN_NO_PERMISSION,
+        // The client did nothing wrong, so this does not count as an attempt.
+        Err(TokenFault::NoKeys) => return Err(Refusal::AuthenticationFailed(texts::TOKEN_NO_KEYS)),
+    };
+    Err(login::fail(world, conn, LoginMethod::Token, text))
+}

@@ -1,0 +1,31 @@
+//! `avatar`: lists the avatars granted to a player, or selects one (session.md section 10).
+
+use faf_protocol::client_message::AvatarAction;
+use faf_protocol::server_message::{Avatar, AvatarList, ServerMessage};
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::Question;
+use crate::event::ConnId;
+use crate::refusal::Refusal;
+use crate::world::World;
+
+pub(crate) fn carry_out(world: &mut World, conn: ConnId, action: AvatarAction) -> Result<Progress, Refusal> {
+    let player = world.player_of(conn);
+    match action {
+        AvatarAction::List => world.ask(conn, Question::ListAvatars { player }, Continuation::AvatarsListed),
+        AvatarAction::Select { avatar: url } => {
+            world.ask(conn, Question::SelectAvatar { player, url }, Continuation::AvatarSelected)
+        }
+    }
+}
+
+pub(crate) fn listed(world: &mut World, conn: ConnId, avatarlist: Vec<Avatar>) -> Result<Progress, Refusal> {
+    world.send(conn, ServerMessage::Avatar(AvatarList { avatarlist }));
+    Ok(Progress::Done)
+}
+
+pub(crate) fn selected(world: &mut World, conn: ConnId, avatar: Option<Avatar>) -> Result<Progress, Refusal> {
+    let player = world.player_of(conn);
+    world.players.change(player, |info| info.avatar = avatar);
+    Ok(Progress::Done)
+}

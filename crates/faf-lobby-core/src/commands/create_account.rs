@@ -1,0 +1,9 @@
+//! `create_account`: accounts are not made here (session.md section 10).
+
+use crate::commands::Progress;
+use crate::refusal::Refusal;
+use crate::texts;
+
+pub(crate) fn carry_out() -> Result<Progress, Refusal> {
+    Err(Refusal::Declined(texts::NO_REGISTRATION))
+}

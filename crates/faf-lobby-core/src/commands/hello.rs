@@ -1,0 +1,39 @@
+//! `hello`: login with a password (session.md section 4).
+
+use faf_protocol::client_message::Hello;
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::{LoginMethod, Question};
+use crate::event::{Account, ConnId};
+use crate::login;
+use crate::refusal::Refusal;
+use crate::texts;
+use crate::world::World;
+
+/// What is remembered while the password is checked.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    unique_id: String,
+}
+
+pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Hello) -> Result<Progress, Refusal> {
+    if !world.settings.allow_password_login {
+        return Err(Refusal::fatal(texts::PASSWORD_LOGIN_DISABLED));
+    }
+    login::check_not_logged_in(world, conn)?;
+    let question =
+        Question::CheckPassword { login: request.login.trim().to_owned(), password: request.password };
+    world.ask(conn, question, Continuation::CheckedPassword(Checked { unique_id: request.unique_id }))
+}
+
+pub(crate) fn go_on(
+    world: &mut World,
+    conn: ConnId,
+    Checked { unique_id }: Checked,
+    account: Option<Account>,
+) -> Result<Progress, Refusal> {
+    match account {
+        Some(account) => login::accept(world, conn, LoginMethod::Password, account, unique_id),
+        None => Err(login::fail(world, conn, LoginMethod::Password, texts::LOGIN_FAILED)),
+    }
+}

@@ -1,0 +1,216 @@
+//! The commands of clients, a file each under its wire name.
+//!
+//! A command runs at once, or asks something and goes on when the answer comes; the second half stands in the same file
+//! and looks again at whatever may have changed meanwhile. While it waits, nothing but pings of the same connection is
+//! carried out.
+
+mod admin;
+mod ask_session;
+mod auth;
+mod avatar;
+mod coop_list;
+mod create_account;
+mod game_messages;
+mod games_unavailable;
+mod hello;
+mod ice_servers;
+mod initiate_test;
+mod matchmaker_info;
+mod modvault;
+mod ping;
+mod restore_game_session;
+mod social_add;
+mod social_remove;
+
+use faf_protocol::{ClientMessage, CommandError};
+
+use crate::effect::{Count, LogLine};
+use crate::event::{Answer, ConnId, Ticket};
+use crate::login::{self, LoggingIn};
+use crate::refusal::Refusal;
+use crate::world::World;
+
+/// All commands at a glance.
+const COMMANDS: &[Rule] = &[
+    //   command                  before login  while shutting down
+    rule("accept_party_invite", false, true),
+    rule("admin", false, true),
+    rule("ask_session", true, true),
+    rule("auth", true, true),
+    rule("avatar", false, true),
+    rule("Bottleneck", true, true), // A game may still send it while its client logs in again.
+    rule("coop_list", false, true),
+    rule("create_account", true, true),
+    rule("game_host", false, false),
+    rule("game_join", false, true),
+    rule("game_matchmaking", false, false),
+    rule("hello", true, true),
+    rule("ice_servers", false, true),
+    rule("InitiateTest", false, true),
+    rule("invite_to_party", false, true),
+    rule("kick_player_from_party", false, true),
+    rule("leave_party", false, true),
+    rule("match_ready", false, true),
+    rule("matchmaker_info", false, true),
+    rule("modvault", false, true),
+    rule("ping", true, true),
+    rule("pong", true, true),
+    rule("restore_game_session", false, true),
+    rule("set_party_factions", false, true),
+    rule("set_player_vetoes", false, true),
+    rule("social_add", false, true),
+    rule("social_remove", false, true),
+];
+
+/// When a command is allowed.
+struct Rule {
+    command: &'static str,
+    before_login: bool,
+    while_draining: bool,
+}
+
+const fn rule(command: &'static str, before_login: bool, while_draining: bool) -> Rule {
+    Rule { command, before_login, while_draining }
+}
+
+/// How far a command has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Done,
+    /// It goes on when its question is answered.
+    Asked,
+}
+
+/// The second half of a command that has asked something.
+#[derive(Debug)]
+pub(crate) enum Continuation {
+    CheckedPassword(hello::Checked),
+    CheckedToken(auth::Checked),
+    SignedIn(LoggingIn),
+    SocialAdded(social_add::Added),
+    SocialRemoved(social_remove::Removed),
+    AvatarsListed,
+    AvatarSelected,
+    AdminPermitted(admin::Permitted),
+    MissionsListed,
+    ModsListed,
+    ModLiked,
+    DownloadCounted,
+}
+
+/// Carries out a message of a client, or the first half of it.
+pub(crate) fn carry_out(
+    world: &mut World,
+    conn: ConnId,
+    message: Result<ClientMessage, CommandError>,
+) -> Result<Progress, Refusal> {
+    let command = match &message {
+        Ok(message) => message.command(),
+        Err(error) => error.command.as_deref(),
+    };
+    check_allowed(world, conn, command)?;
+    match message? {
+        ClientMessage::AskSession(request) => ask_session::carry_out(world, conn, request),
+        ClientMessage::Hello(request) => hello::carry_out(world, conn, request),
+        ClientMessage::Auth(request) => auth::carry_out(world, conn, request),
+        ClientMessage::CreateAccount => create_account::carry_out(),
+        ClientMessage::Ping => ping::carry_out(world, conn),
+        ClientMessage::Pong | ClientMessage::MatchReady => Ok(Progress::Done),
+        ClientMessage::SocialAdd(request) => social_add::carry_out(world, conn, &request),
+        ClientMessage::SocialRemove(request) => social_remove::carry_out(world, conn, &request),
+        ClientMessage::Avatar(action) => avatar::carry_out(world, conn, action),
+        ClientMessage::Admin(action) => admin::carry_out(world, conn, action),
+        ClientMessage::CoopList => coop_list::carry_out(world, conn),
+        ClientMessage::Modvault(action) => modvault::carry_out(world, conn, action),
+        ClientMessage::IceServers => ice_servers::carry_out(world, conn),
+        ClientMessage::MatchmakerInfo => matchmaker_info::carry_out(world, conn),
+        ClientMessage::RestoreGameSession(_) => restore_game_session::carry_out(world, conn),
+        ClientMessage::InitiateTest { .. } => initiate_test::carry_out(world, conn),
+        ClientMessage::Game(message) => game_messages::carry_out(&message),
+        ClientMessage::Other(message) => games_unavailable::carry_out(world, conn, &message),
+    }
+}
+
+/// Carries out the second half of a command.
+pub(crate) fn go_on(
+    world: &mut World,
+    conn: ConnId,
+    ticket: Ticket,
+    continuation: Continuation,
+    answer: Answer,
+) -> Result<Progress, Refusal> {
+    match (continuation, answer) {
+        (_, Answer::Unavailable) => Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE)),
+        (Continuation::CheckedPassword(state), Answer::Account(account)) => {
+            hello::go_on(world, conn, state, account)
+        }
+        (Continuation::CheckedToken(state), Answer::Account(account)) => {
+            auth::go_on(world, conn, state, Ok(account))
+        }
+        (Continuation::CheckedToken(state), Answer::Token(fault)) => {
+            auth::go_on(world, conn, state, Err(fault))
+        }
+        (Continuation::SignedIn(state), Answer::Profile(profile)) => {
+            login::complete(world, conn, state, *profile)
+        }
+        (Continuation::SocialAdded(state), Answer::RelationChanged) => {
+            social_add::go_on(world, conn, &state);
+            Ok(Progress::Done)
+        }
+        (Continuation::SocialAdded(_), Answer::UnknownPlayer) => {
+            Err(Refusal::Declined(crate::texts::UNKNOWN_PLAYER))
+        }
+        (Continuation::SocialRemoved(state), Answer::RelationChanged) => {
+            social_remove::go_on(world, conn, &state);
+            Ok(Progress::Done)
+        }
+        (Continuation::AvatarsListed, Answer::Avatars(avatars)) => avatar::listed(world, conn, avatars),
+        (Continuation::AvatarSelected, Answer::AvatarSelected(avatar)) => {
+            avatar::selected(world, conn, avatar)
+        }
+        (Continuation::AvatarSelected, Answer::AvatarNotGranted) => Ok(Progress::Done),
+        (Continuation::AdminPermitted(state), Answer::Permission(permitted)) => {
+            admin::go_on(world, conn, state, permitted)
+        }
+        (Continuation::MissionsListed, Answer::Missions(missions)) => coop_list::go_on(world, conn, missions),
+        (Continuation::ModsListed | Continuation::ModLiked, Answer::Mods(mods)) => {
+            modvault::show(world, conn, mods)
+        }
+        (Continuation::ModLiked, Answer::LikedBefore)
+        | (Continuation::DownloadCounted, Answer::DownloadCounted) => Ok(Progress::Done),
+        (Continuation::ModLiked | Continuation::DownloadCounted, Answer::UnknownMod) => {
+            Err(Refusal::Declined(crate::texts::UNKNOWN_MOD))
+        }
+        _ => {
+            world.log(LogLine::WrongAnswer { ticket });
+            Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE))
+        }
+    }
+}
+
+fn check_allowed(world: &mut World, conn: ConnId, command: Option<&str>) -> Result<(), Refusal> {
+    let Some(command) = command else { return Ok(()) };
+    let rule = COMMANDS.iter().find(|rule| rule.command == command);
+    if world.session(conn).player.is_none() && !rule.is_some_and(|rule| rule.before_login) {
+        let command = rule.map_or("other", |rule| rule.command);
+        world.count(Count::NotLoggedIn(command));
+        return Err(Refusal::NotLoggedIn { command });
+    }
+    match rule {
+        Some(rule) if world.is_draining() && !rule.while_draining => {
+            Err(Refusal::Disabled { request: rule.command })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_names_every_command_once() {
+        let names: Vec<_> = COMMANDS.iter().map(|rule| rule.command.to_lowercase()).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    }
+}

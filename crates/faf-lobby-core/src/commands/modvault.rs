@@ -1,0 +1,66 @@
+//! `modvault`: shows the most liked mods, likes one, counts a download (session.md section 10; deprecated).
+
+use faf_protocol::client_message::ModvaultAction;
+use faf_protocol::server_message::{ModvaultMod, ServerMessage};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::Question;
+use crate::event::{ConnId, VaultMod};
+use crate::refusal::Refusal;
+use crate::world::World;
+
+/// Mods that are shown.
+const SHOWN: u32 = 100;
+
+/// Characters of file names that are escaped in links; slashes separate folders.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+
+pub(crate) fn carry_out(
+    world: &mut World,
+    conn: ConnId,
+    action: ModvaultAction,
+) -> Result<Progress, Refusal> {
+    let player = world.player_of(conn);
+    match action {
+        ModvaultAction::Start => {
+            world.ask(conn, Question::LikedMods { limit: SHOWN }, Continuation::ModsListed)
+        }
+        ModvaultAction::Like { uid } => {
+            world.ask(conn, Question::LikeMod { player, uid }, Continuation::ModLiked)
+        }
+        ModvaultAction::Download { uid } => {
+            world.ask(conn, Question::CountDownload { uid }, Continuation::DownloadCounted)
+        }
+    }
+}
+
+pub(crate) fn show(world: &mut World, conn: ConnId, mods: Vec<VaultMod>) -> Result<Progress, Refusal> {
+    for shown in mods {
+        let info = modvault_info(&world.settings.content_url, shown);
+        world.send(conn, ServerMessage::ModvaultInfo(info));
+    }
+    Ok(Progress::Done)
+}
+
+fn modvault_info(content_url: &str, shown: VaultMod) -> ModvaultMod {
+    let link = |folder: &str, file: &str| {
+        format!("{content_url}/faf/vault/{folder}{}", utf8_percent_encode(file, ESCAPED))
+    };
+    ModvaultMod {
+        thumbnail: if shown.icon.is_empty() { String::new() } else { link("mods_thumbs/", &shown.icon) },
+        link: link("", &shown.filename),
+        bugreports: Vec::new(),
+        comments: Vec::new(),
+        description: shown.description,
+        played: shown.played,
+        likes: shown.likes,
+        downloads: shown.downloads,
+        date: shown.date,
+        uid: shown.uid,
+        name: shown.name,
+        version: shown.version,
+        author: shown.author,
+        ui: shown.is_ui.into(),
+    }
+}

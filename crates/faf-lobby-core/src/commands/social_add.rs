@@ -1,0 +1,58 @@
+//! `social_add`: makes somebody a friend or a foe (session.md section 10).
+//!
+//! Nobody can be both, so adding one ends the other. There is no reply, and the other player is not told.
+
+use faf_protocol::PlayerId;
+use faf_protocol::client_message::SocialSubject;
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::{Question, Relation};
+use crate::event::ConnId;
+use crate::refusal::Refusal;
+use crate::texts;
+use crate::world::World;
+
+/// What is remembered while the relation is stored.
+#[derive(Debug)]
+pub(crate) struct Added {
+    subject: PlayerId,
+    relation: Relation,
+}
+
+pub(crate) fn carry_out(
+    world: &mut World,
+    conn: ConnId,
+    request: &SocialSubject,
+) -> Result<Progress, Refusal> {
+    let Some((subject, relation)) = subject_and_relation(request) else { return Ok(Progress::Done) };
+    let player = world.player_of(conn);
+    if subject == player {
+        return Err(Refusal::Declined(texts::SELF_RELATION));
+    }
+    let is_so_already = world.online(player).is_some_and(|online| match relation {
+        Relation::Friend => online.friends.contains(&subject),
+        Relation::Foe => online.foes.contains(&subject),
+    });
+    if is_so_already {
+        return Ok(Progress::Done);
+    }
+    let question = Question::SetRelation { player, subject, relation };
+    world.ask(conn, question, Continuation::SocialAdded(Added { subject, relation }))
+}
+
+pub(crate) fn go_on(world: &mut World, conn: ConnId, Added { subject, relation }: &Added) {
+    let player = world.player_of(conn);
+    let Some(online) = world.online(player) else { return };
+    let (now, no_longer) = match relation {
+        Relation::Friend => (&mut online.friends, &mut online.foes),
+        Relation::Foe => (&mut online.foes, &mut online.friends),
+    };
+    now.insert(*subject);
+    no_longer.remove(subject);
+}
+
+/// Whom a request is about; a friend if both are given.
+pub(super) fn subject_and_relation(request: &SocialSubject) -> Option<(PlayerId, Relation)> {
+    let friend = request.friend.map(|subject| (subject, Relation::Friend));
+    friend.or(request.foe.map(|subject| (subject, Relation::Foe)))
+}

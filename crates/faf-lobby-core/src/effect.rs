@@ -1,0 +1,309 @@
+//! What the lobby wants done.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use faf_protocol::{PlayerId, Secret, ServerMessage, SessionNumber};
+
+use crate::event::{ConnId, Ticket};
+
+/// Something to be carried out, in the order it is polled.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Send a message.
+    Send {
+        /// To whom.
+        to: Audience,
+        /// The message.
+        message: ServerMessage,
+    },
+    /// The next message of this connection may be read.
+    Ready {
+        /// Which.
+        conn: ConnId,
+    },
+    /// From now on this connection belongs to [`Audience::LoggedIn`].
+    LoggedIn {
+        /// Which.
+        conn: ConnId,
+    },
+    /// End a connection behind what was sent to it. Nothing more is heard of it, and nothing more sent to it.
+    Close {
+        /// Which.
+        conn: ConnId,
+    },
+    /// Find something out, and answer with [`Event::Answered`](crate::Event::Answered) exactly once.
+    Ask {
+        /// To be put on the answer.
+        ticket: Ticket,
+        /// What.
+        question: Question,
+    },
+    /// Tell the policy service that somebody has logged in from a machine. Nobody waits for what it says.
+    ReportLogin {
+        /// Who.
+        player: PlayerId,
+        /// The machine, as the client calls it.
+        unique_id: String,
+        /// The session number of the connection.
+        session: SessionNumber,
+    },
+    /// Count something.
+    Count(Count),
+    /// Write something into the log.
+    Log(LogLine),
+    /// All is done: the server may end when all connections have.
+    Stop,
+}
+
+/// Who gets a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// One connection.
+    One(ConnId),
+    /// Several connections.
+    Several(Vec<ConnId>),
+    /// Every connection that is logged in.
+    LoggedIn,
+}
+
+/// Something only the database, the keys or the clock of the outside know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Whose login and password are these? [`Account`](crate::Answer::Account)
+    CheckPassword {
+        /// Name of the account, without white space around it.
+        login: String,
+        /// What the client sent as password: a digest.
+        password: Secret,
+    },
+    /// Whose token is this? [`Account`](crate::Answer::Account) or [`Token`](crate::Answer::Token)
+    CheckToken {
+        /// The token.
+        token: Secret,
+    },
+    /// Note that this player has logged in, and tell everything about the player. [`Profile`](crate::Answer::Profile)
+    SignIn {
+        /// Who.
+        player: PlayerId,
+        /// From where.
+        address: Option<IpAddr>,
+        /// With which client.
+        user_agent: Option<String>,
+    },
+    /// Make somebody a friend or a foe, which ends the opposite.
+    /// [`RelationChanged`](crate::Answer::RelationChanged) or [`UnknownPlayer`](crate::Answer::UnknownPlayer)
+    SetRelation {
+        /// Whose.
+        player: PlayerId,
+        /// Whom.
+        subject: PlayerId,
+        /// What.
+        relation: Relation,
+    },
+    /// End that. [`RelationChanged`](crate::Answer::RelationChanged)
+    EndRelation {
+        /// Whose.
+        player: PlayerId,
+        /// Whom.
+        subject: PlayerId,
+        /// What.
+        relation: Relation,
+    },
+    /// Which avatars are granted? [`Avatars`](crate::Answer::Avatars)
+    ListAvatars {
+        /// To whom.
+        player: PlayerId,
+    },
+    /// Select an avatar. [`AvatarSelected`](crate::Answer::AvatarSelected) or
+    /// [`AvatarNotGranted`](crate::Answer::AvatarNotGranted)
+    SelectAvatar {
+        /// Whose.
+        player: PlayerId,
+        /// Which; none to have none.
+        url: Option<String>,
+    },
+    /// Has a player this permission? [`Permission`](crate::Answer::Permission)
+    HasPermission {
+        /// Who.
+        player: PlayerId,
+        /// Which.
+        permission: Permission,
+    },
+    /// Which co-op missions are there? [`Missions`](crate::Answer::Missions)
+    CoopMissions,
+    /// Which mods are liked most? [`Mods`](crate::Answer::Mods), most liked first
+    LikedMods {
+        /// Not more than this.
+        limit: u32,
+    },
+    /// Like a mod. [`Mods`](crate::Answer::Mods) with the mod, [`LikedBefore`](crate::Answer::LikedBefore) or
+    /// [`UnknownMod`](crate::Answer::UnknownMod)
+    LikeMod {
+        /// Who.
+        player: PlayerId,
+        /// Its uid.
+        uid: String,
+    },
+    /// Count a download. [`DownloadCounted`](crate::Answer::DownloadCounted) or [`UnknownMod`](crate::Answer::UnknownMod)
+    CountDownload {
+        /// Its uid.
+        uid: String,
+    },
+}
+
+/// What one player can be to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Relation {
+    Friend,
+    Foe,
+}
+
+/// Permissions of administrators and moderators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// End games and connections of others.
+    KickServer,
+    /// Show a text to everybody.
+    BroadcastMessage,
+    /// Make clients join a channel.
+    JoinChannel,
+}
+
+impl Permission {
+    /// Its name in the database.
+    #[must_use]
+    pub fn technical_name(self) -> &'static str {
+        match self {
+            Self::KickServer => "ADMIN_KICK_SERVER",
+            Self::BroadcastMessage => "ADMIN_BROADCAST_MESSAGE",
+            Self::JoinChannel => "ADMIN_JOIN_CHANNEL",
+        }
+    }
+}
+
+/// Something that is counted for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Count {
+    /// A connection was made.
+    Connection,
+    /// A connection is now one of this client instead of that one; nothing before it was made and after it has ended.
+    Client {
+        /// What it counted as.
+        before: Option<Client>,
+        /// What it counts as.
+        after: Option<Client>,
+    },
+    /// A client has told its version for the first time.
+    Version(String),
+    /// A login was accepted.
+    LoginAccepted(LoginMethod),
+    /// A login was not accepted: wrong password or token.
+    LoginFailed(LoginMethod),
+    /// A command was refused because the connection is not logged in. Commands the lobby does not know count as `other`.
+    NotLoggedIn(&'static str),
+    /// A message was sent to everybody.
+    Broadcast,
+}
+
+/// A client program. It says so itself, so it can be anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Client {
+    /// Its name, if it has told one.
+    pub user_agent: Option<String>,
+    /// Its version, if it has told one.
+    pub version: Option<String>,
+}
+
+/// How somebody logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LoginMethod {
+    Password,
+    Token,
+}
+
+/// Something worth a line in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogLine {
+    /// A login was accepted.
+    LoggedIn {
+        /// The connection.
+        conn: ConnId,
+        /// Who.
+        player: PlayerId,
+        /// Name of the account.
+        login: String,
+    },
+    /// A player is gone.
+    LoggedOut {
+        /// The connection.
+        conn: ConnId,
+        /// Who.
+        player: PlayerId,
+        /// Name of the account.
+        login: String,
+    },
+    /// Somebody who is banned tried to log in.
+    Banned {
+        /// Who.
+        player: PlayerId,
+        /// Name of the account.
+        login: String,
+    },
+    /// The lobby closes a connection because of what it did.
+    Refused {
+        /// The connection.
+        conn: ConnId,
+        /// What it did.
+        reason: String,
+    },
+    /// An administrator or moderator did something.
+    Admin {
+        /// Who.
+        player: PlayerId,
+        /// What.
+        action: String,
+    },
+    /// An administrator's or moderator's command was ignored for want of a permission.
+    NoPermission {
+        /// Who.
+        player: PlayerId,
+        /// Which permission.
+        permission: Permission,
+    },
+    /// The shutdown goes on.
+    Shutdown {
+        /// What is done.
+        step: &'static str,
+    },
+    /// The shell answered a question with something that is no answer to it.
+    WrongAnswer {
+        /// Of the question.
+        ticket: Ticket,
+    },
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoggedIn { conn, player, login } => {
+                write!(f, "{login} ({player}) has logged in on connection {}", conn.0)
+            }
+            Self::LoggedOut { conn, player, login } => {
+                write!(f, "{login} ({player}) has left, connection {}", conn.0)
+            }
+            Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
+            Self::Refused { conn, reason } => write!(f, "connection {} is closed: {reason}", conn.0),
+            Self::Admin { player, action } => write!(f, "player {player} as administrator: {action}"),
+            Self::NoPermission { player, permission } => {
+                write!(f, "player {player} lacks {} and was ignored", permission.technical_name())
+            }
+            Self::Shutdown { step } => f.write_str(step),
+            Self::WrongAnswer { ticket } => {
+                write!(f, "question {} got an answer that does not fit", ticket.0)
+            }
+        }
+    }
+}

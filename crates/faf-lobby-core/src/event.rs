@@ -1,0 +1,165 @@
+//! What the lobby is told.
+
+use std::net::IpAddr;
+
+use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating};
+use faf_protocol::{ClientMessage, CommandError, PlayerId, SessionNumber};
+
+use crate::clock::Timestamp;
+
+/// A connection, as the lobby knows it. Never used again after it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// A question of the lobby that has not been answered. Never used again after it has been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Somebody has connected. Its first message may be read.
+    Connected {
+        /// The connection.
+        conn: ConnId,
+        /// Where it comes from, if that is known.
+        address: Option<IpAddr>,
+        /// ISO 3166 code of the country of that address; empty if it is unknown.
+        country: String,
+        /// A random number for [`ask_session`](faf_protocol::client_message::AskSession).
+        session: SessionNumber,
+    },
+    /// A message was read. No other is read from this connection before [`Effect::Ready`](crate::Effect::Ready).
+    Received {
+        /// From whom.
+        conn: ConnId,
+        /// The message, or why it is none.
+        message: Result<ClientMessage, CommandError>,
+    },
+    /// A connection has ended, or was lost.
+    Disconnected {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The answer to [`Effect::Ask`](crate::Effect::Ask); exactly one for each.
+    Answered {
+        /// Of the question.
+        ticket: Ticket,
+        /// The answer.
+        answer: Answer,
+    },
+    /// The operator wants the server to end: the first time gracefully, the second time at once.
+    Shutdown,
+}
+
+/// What the lobby wanted to know. Each goes with one kind of [`Question`](crate::Question).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// There is no answer: the database cannot be reached.
+    Unavailable,
+    /// The account, if login and password, or the token, belong to one.
+    Account(Option<Account>),
+    /// The token proves nothing.
+    Token(TokenFault),
+    /// Everything about a player who is logging in.
+    Profile(Box<Profile>),
+    /// A relation was changed.
+    RelationChanged,
+    /// A relation was not changed: there is no such player.
+    UnknownPlayer,
+    /// Avatars granted to a player.
+    Avatars(Vec<Avatar>),
+    /// The avatar that is selected now.
+    AvatarSelected(Option<Avatar>),
+    /// No avatar was selected: it is not granted to the player.
+    AvatarNotGranted,
+    /// Whether a player has a permission.
+    Permission(bool),
+    /// All co-op missions of known campaigns.
+    Missions(Vec<CoopMission>),
+    /// Mods of the vault; for a single one none or one.
+    Mods(Vec<VaultMod>),
+    /// The player likes the mod already.
+    LikedBefore,
+    /// There is no such mod.
+    UnknownMod,
+    /// The download was counted.
+    DownloadCounted,
+}
+
+/// An account whose password or token was right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The account.
+    pub id: PlayerId,
+    /// Its name in its own spelling.
+    pub login: String,
+    /// The ban that ends last, whether it is in force or not.
+    pub ban: Option<Ban>,
+}
+
+/// A ban from the lobby.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ban {
+    /// Why; shown to the player, may hold HTML.
+    pub reason: String,
+    /// It is in force before this time.
+    pub expires_at: Timestamp,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenFault {
+    /// It is malformed, expired, not yet valid, or not signed by a known key.
+    Invalid,
+    /// It does not allow to log in to the lobby.
+    NoPermission,
+    /// The keys to check it are not available now.
+    NoKeys,
+}
+
+/// Everything about a player that is read at login.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// The selected avatar.
+    pub avatar: Option<Avatar>,
+    /// Tag of the clan.
+    pub clan: Option<String>,
+    /// Stored ratings by technical name of the leaderboard.
+    pub ratings: Vec<(String, LeaderboardRating)>,
+    /// Technical names of the groups the player belongs to.
+    pub groups: Vec<String>,
+    /// Friends.
+    pub friends: Vec<PlayerId>,
+    /// Foes.
+    pub foes: Vec<PlayerId>,
+}
+
+/// A mod of the vault, as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VaultMod {
+    /// Its uid.
+    pub uid: String,
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: u32,
+    /// Who made it.
+    pub author: String,
+    /// Whether it belongs to the user interface; else to the simulation.
+    pub is_ui: bool,
+    /// When it was uploaded, in Unix seconds.
+    pub date: i64,
+    /// Downloads.
+    pub downloads: u32,
+    /// Players who like it.
+    pub likes: f64,
+    /// Games it was played in.
+    pub played: u32,
+    /// What it does.
+    pub description: String,
+    /// Its file.
+    pub filename: String,
+    /// File of its picture; empty if there is none.
+    pub icon: String,
+}

@@ -1,0 +1,180 @@
+//! What `hello` and `auth` have in common: from accepted credentials to a player who is online (session.md sections
+//! 5.3 and 6).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_protocol::PlayerId;
+use faf_protocol::server_message::{
+    GameList, IrcPassword, LeaderboardRating, Notice, NoticeStyle, Player, PlayerList, Ratings,
+    ServerMessage, Social, Welcome,
+};
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::{Count, Effect, LogLine, LoginMethod, Question};
+use crate::event::{Account, Ban, ConnId, Profile};
+use crate::players::OnlinePlayer;
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+use crate::texts;
+use crate::world::World;
+
+/// A ban that lasts longer than this is one without end.
+const FOREVER: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+
+const ADMINISTRATORS: &str = "faf_server_administrators";
+const MODERATORS: &str = "faf_moderators_global";
+
+/// Leaderboards that are shown for everybody.
+const ALWAYS_SHOWN: [&str; 2] = ["global", "ladder_1v1"];
+
+/// What is remembered while the profile is loaded.
+#[derive(Debug)]
+pub(crate) struct LoggingIn {
+    method: LoginMethod,
+    player: PlayerId,
+    login: String,
+    unique_id: String,
+}
+
+/// A connection logs in once; to be somebody else takes another connection.
+pub(crate) fn check_not_logged_in(world: &World, conn: ConnId) -> Result<(), Refusal> {
+    match world.session(conn).player {
+        None => Ok(()),
+        Some(_) => Err(Refusal::Informed(texts::ALREADY_SIGNED_IN)),
+    }
+}
+
+/// Counts a failed attempt, and decides whether there may be another one.
+pub(crate) fn fail(world: &mut World, conn: ConnId, method: LoginMethod, text: &'static str) -> Refusal {
+    world.count(Count::LoginFailed(method));
+    let attempts = world.settings.login_attempts;
+    let session = world.session_mut(conn);
+    session.failed_logins += 1;
+    if session.failed_logins > attempts {
+        return Refusal::fatal(texts::TOO_MANY_LOGINS);
+    }
+    Refusal::AuthenticationFailed(text)
+}
+
+/// The credentials are right: turns banned players away, and asks for everything about the others.
+pub(crate) fn accept(
+    world: &mut World,
+    conn: ConnId,
+    method: LoginMethod,
+    account: Account,
+    unique_id: String,
+) -> Result<Progress, Refusal> {
+    let Account { id: player, login, ban } = account;
+    if let Some(ban) = ban.filter(|ban| ban.expires_at > world.now.utc) {
+        world.log(LogLine::Banned { player, login });
+        return Err(Refusal::Fatal(Box::new(ban_notice(world, &ban))));
+    }
+    let session = world.session(conn);
+    let question =
+        Question::SignIn { player, address: session.address, user_agent: session.client.user_agent.clone() };
+    world.ask(conn, question, Continuation::SignedIn(LoggingIn { method, player, login, unique_id }))
+}
+
+fn ban_notice(world: &World, ban: &Ban) -> Notice {
+    let remaining = Some(ban.expires_at.since(world.now.utc)).filter(|remaining| *remaining <= FOREVER);
+    Notice {
+        i18n_key: Some("login.banned".to_owned()),
+        i18n_args: vec![ban.reason.clone()],
+        expires_at: remaining.map(|_| ban.expires_at.to_string()),
+        ..Notice::new(NoticeStyle::Error, texts::banned(&ban.reason, remaining))
+    }
+}
+
+/// Everything is known: the player is online from here on.
+pub(crate) fn complete(
+    world: &mut World,
+    conn: ConnId,
+    LoggingIn { method, player, login, unique_id }: LoggingIn,
+    profile: Profile,
+) -> Result<Progress, Refusal> {
+    let session = world.session_mut(conn);
+    let (country, number) = (session.country.clone(), session.number);
+    // The old connection is gone for good before the new one counts, so that its end cannot take the new one along.
+    if let Some(elsewhere) = world.players.get(player).map(|online| online.conn) {
+        let notice = Notice {
+            reason: Some("signed_in_elsewhere".to_owned()),
+            ..Notice::new(NoticeStyle::Kick, texts::SIGNED_IN_ELSEWHERE)
+        };
+        world.send(elsewhere, ServerMessage::Notice(notice));
+        world.close(elsewhere);
+    }
+    let social = social(&profile);
+    let info = Arc::new(player_info(player, login.clone(), country, &profile, &world.settings));
+    world.players.insert(OnlinePlayer {
+        conn,
+        info: Arc::clone(&info),
+        friends: profile.friends.into_iter().collect(),
+        foes: profile.foes.into_iter().collect(),
+    });
+    world.log_in(conn, player);
+    world.count(Count::LoginAccepted(method));
+    world.log(LogLine::LoggedIn { conn, player, login: login.clone() });
+    world.emit(Effect::ReportLogin { player, unique_id, session: number });
+
+    if method == LoginMethod::Token {
+        world.send(conn, ServerMessage::IrcPassword(IrcPassword { password: "deprecated".to_owned() }));
+    }
+    let current_time = world.now.utc.to_string();
+    world.send(conn, ServerMessage::Welcome(Welcome { me: info, current_time, id: player, login }));
+    let players = world.players.list();
+    world.send(conn, ServerMessage::PlayerInfo(PlayerList { players }));
+    world.send(conn, ServerMessage::Social(social));
+    world.send(conn, ServerMessage::GameInfo(GameList::default()));
+    Ok(Progress::Done)
+}
+
+fn player_info(
+    id: PlayerId,
+    login: String,
+    country: String,
+    profile: &Profile,
+    settings: &Settings,
+) -> Player {
+    let unrated = LeaderboardRating { rating: settings.start_rating, number_of_games: 0 };
+    let stored = |leaderboard: &str| {
+        let found = profile.ratings.iter().find(|(name, _)| name == leaderboard);
+        found.map_or(unrated, |(_, rating)| *rating)
+    };
+    let [global, ladder] = ALWAYS_SHOWN.map(stored);
+    let mut ratings: Vec<_> = ALWAYS_SHOWN.iter().map(|name| ((*name).into(), stored(name))).collect();
+    let others = profile.ratings.iter().filter(|(name, _)| !ALWAYS_SHOWN.contains(&name.as_str()));
+    ratings.extend(others.map(|(name, rating)| (name.as_str().into(), *rating)));
+    Player {
+        id,
+        login,
+        // Clients drop the whole message if one of the texts is missing.
+        avatar: profile.avatar.clone().filter(|avatar| !avatar.url.is_empty() && !avatar.tooltip.is_empty()),
+        country,
+        clan: profile.clan.clone(),
+        state: None,
+        ratings: Ratings(ratings),
+        global_rating: global.rating,
+        ladder_rating: ladder.rating,
+        number_of_games: global.number_of_games,
+    }
+}
+
+fn social(profile: &Profile) -> Social {
+    let is_in = |group: &str| profile.groups.iter().any(|name| name == group);
+    let moderators = is_in(MODERATORS).then(|| "#moderators".to_owned());
+    let clan = profile.clan.as_ref().map(|tag| format!("#{tag}_clan"));
+    let channels: Vec<String> = moderators.into_iter().chain(clan).collect();
+    let power = match (is_in(ADMINISTRATORS), is_in(MODERATORS)) {
+        (true, _) => 2,
+        (false, true) => 1,
+        (false, false) => 0,
+    };
+    Social {
+        autojoin: channels.clone(),
+        channels: Some(channels),
+        friends: Some(profile.friends.clone()),
+        foes: Some(profile.foes.clone()),
+        power: Some(power),
+    }
+}

@@ -1,0 +1,59 @@
+//! One connection, from the lobby's side.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use faf_protocol::{ClientMessage, CommandError, PlayerId, SessionNumber};
+
+use crate::effect::Client;
+
+/// What the lobby knows of a connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) number: SessionNumber,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) country: String,
+    pub(crate) client: Client,
+    /// Whether the version was counted; it is, once.
+    pub(crate) version_counted: bool,
+    /// Who has logged in.
+    pub(crate) player: Option<PlayerId>,
+    /// When the connection is closed if nobody has logged in.
+    pub(crate) login_deadline: Duration,
+    pub(crate) failed_logins: u32,
+    /// The client asked for the connectivity test, so it is too old for games.
+    pub(crate) is_outdated: bool,
+    pub(crate) last_heard: Duration,
+    /// A command waits for the answer to a question, and every further one waits for it.
+    pub(crate) is_busy: bool,
+    /// What came meanwhile; nothing more is read until it is taken.
+    pub(crate) waiting: Option<Result<ClientMessage, CommandError>>,
+    /// The next message may be read already.
+    pub(crate) may_read: bool,
+}
+
+impl Session {
+    pub(crate) fn new(
+        number: SessionNumber,
+        address: Option<IpAddr>,
+        country: String,
+        now: Duration,
+        login_timeout: Duration,
+    ) -> Self {
+        Self {
+            number,
+            address,
+            country,
+            client: Client::default(),
+            version_counted: false,
+            player: None,
+            login_deadline: now + login_timeout,
+            failed_logins: 0,
+            is_outdated: false,
+            last_heard: now,
+            is_busy: false,
+            waiting: None,
+            may_read: true,
+        }
+    }
+}

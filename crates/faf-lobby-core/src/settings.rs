@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+use faf_protocol::server_message::Rating;
+
+/// What the lobby can be told to do otherwise. Field names are those of the server's configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How long a connection may stay without logging in; default 300 s. Then it is closed.
+    pub login_timeout: Duration,
+    /// How many logins may fail on one connection; default 20. The next failure closes it.
+    pub login_attempts: u32,
+    /// How often everybody who is logged in gets a `ping`; default 45 s.
+    pub ping_interval: Duration,
+    /// How long a logged-in connection may stay silent before it is closed; default never. Clients answer every `ping`,
+    /// so three times the ping interval is safe.
+    pub idle_timeout: Option<Duration>,
+    /// How often changes of players are told to everybody; default 1 s.
+    pub report_interval: Duration,
+    /// How long a shutdown waits for running games; default 1800 s.
+    pub shutdown_grace_period: Duration,
+    /// Whether `hello` with a password is accepted; default true.
+    pub allow_password_login: bool,
+    /// Rating of a player who has none; default 1500 and 500.
+    pub start_rating: Rating,
+    /// Address of the web site, for notices.
+    pub www_url: String,
+    /// Address of the file server, for links to mods.
+    pub content_url: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            login_timeout: Duration::from_secs(300),
+            login_attempts: 20,
+            ping_interval: Duration::from_secs(45),
+            idle_timeout: None,
+            report_interval: Duration::from_secs(1),
+            shutdown_grace_period: Duration::from_secs(1800),
+            allow_password_login: true,
+            start_rating: Rating { mean: 1500.0, deviation: 500.0 },
+            www_url: "https://www.faforever.com".to_owned(),
+            content_url: "https://content.faforever.com".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Every sentence a player can read.
+//!
+//! Clients are compared by these texts and one recognises `UNOFFICIAL_CLIENT` by its first words, so they are those of
+//! the original (session.md).
+
+use std::time::Duration;
+
+pub(crate) const LOGIN_FAILED: &str = "Login not found or password incorrect. They are case sensitive.";
+pub(crate) const TOO_MANY_LOGINS: &str = "Too many failed logins. Please reconnect and try again.";
+pub(crate) const PASSWORD_LOGIN_DISABLED: &str =
+    "Username password login has been disabled please use a different client to login";
+pub(crate) const TOKEN_INVALID: &str = "Token signature was invalid";
+pub(crate) const TOKEN_NO_PERMISSION: &str = "Token does not have permission to login to the lobby server";
+pub(crate) const TOKEN_NO_KEYS: &str =
+    "Your token cannot be checked right now. Please try again in a few minutes.";
+pub(crate) const TOKEN_UNKNOWN_PLAYER: &str = "Cannot find user id";
+pub(crate) const ALREADY_SIGNED_IN: &str = "You are already signed in from this location!";
+pub(crate) const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
+pub(crate) const NO_REGISTRATION: &str =
+    "FAF no longer supports direct registration. Please use the website to register.";
+pub(crate) const OUTDATED_CLIENT: &str =
+    "Your client version is no longer supported. Please update to the newest version: https://faforever.com";
+pub(crate) const OUTDATED_CLIENT_NO_GAMES: &str =
+    "Cannot join game. Please update your client to the newest version.";
+pub(crate) const GAME_IS_GONE: &str = "The game you were connected to no longer exists";
+pub(crate) const NO_GAMES_YET: &str = "This server does not offer games yet.";
+pub(crate) const SELF_RELATION: &str = "You cannot add yourself as friend or foe.";
+pub(crate) const UNKNOWN_PLAYER: &str = "There is no such player.";
+pub(crate) const UNKNOWN_MOD: &str = "There is no such mod.";
+pub(crate) const DATABASE_UNAVAILABLE: &str = "Unable to connect to database. Please try again later.";
+pub(crate) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
+
+pub(crate) fn unofficial_client(www_url: &str) -> String {
+    format!(
+        "You are using an unofficial client version! Some features might not work as expected. If you experience any \
+         problems please download the latest version of the official client from <a href=\"{www_url}\">{www_url}</a>"
+    )
+}
+
+/// The notice a banned player gets; `remaining` is none for a ban without end.
+pub(crate) fn banned(reason: &str, remaining: Option<Duration>) -> String {
+    let period = match remaining {
+        None => "forever".to_owned(),
+        Some(remaining) => format!("for {}", days_and_hours(remaining)),
+    };
+    format!(
+        "You are banned from FAF {period}. <br>Reason: <br>{reason}<br><br><i>If you would like to appeal this ban, \
+         please send an email to: moderation@faforever.com</i>"
+    )
+}
+
+pub(crate) fn shutting_down(grace_period: Duration) -> String {
+    format!(
+        "The server will be shutting down for maintenance in {}! If you're in a game you can continue to play, \
+         however, you will not be able to create any new games until the server has been restarted.",
+        in_words(grace_period)
+    )
+}
+
+/// `1 day and 22.05 hours`, `0.50 hours`
+fn days_and_hours(duration: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+
+    let days = duration.as_secs() / DAY;
+    let hours = (duration - Duration::from_secs(days * DAY)).as_secs_f64() / 3600.0;
+    match days {
+        0 => format!("{hours:.2} hours"),
+        1 => format!("1 day and {hours:.2} hours"),
+        _ => format!("{days} days and {hours:.2} hours"),
+    }
+}
+
+/// `30 minutes`, `1 hour and 5 seconds`
+fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts: Vec<String> =
+        [(seconds / 3600, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, unit)| if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") })
+            .collect();
+    match parts.as_slice() {
+        [] => "a moment".to_owned(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_written_in_words() {
+        let hours = |hours: f64| Duration::from_secs_f64(hours * 3600.0);
+        assert_eq!(days_and_hours(hours(46.05)), "1 day and 22.05 hours");
+        assert_eq!(days_and_hours(hours(0.5)), "0.50 hours");
+        assert_eq!(days_and_hours(hours(74.0)), "3 days and 2.00 hours");
+        assert_eq!(in_words(Duration::from_secs(1800)), "30 minutes");
+        assert_eq!(in_words(Duration::from_secs(3661)), "1 hour, 1 minute and 1 second");
+        assert_eq!(in_words(Duration::from_secs(7205)), "2 hours and 5 seconds");
+        assert_eq!(in_words(Duration::from_millis(20)), "a moment");
+    }
+}

@@ -1,0 +1,689 @@
+//! What happens in a lobby, told as stories in simulated time.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use faf_lobby_core::{Answer, Ban, Count, LogLine, LoginMethod, Settings, Ticket, Timestamp};
+use faf_protocol::PlayerId;
+use faf_protocol::server_message::{Avatar, LeaderboardRating, Rating};
+use faf_testkit::lobby::{BEGINNING, SimulatedLobby};
+use faf_testkit::store::FakeStore;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lobby() -> SimulatedLobby {
+    lobby_with(Settings::default())
+}
+
+fn lobby_with(settings: Settings) -> SimulatedLobby {
+    SimulatedLobby::new(settings, FakeStore::with_accounts(["Ada", "Bob", "Cem"]))
+}
+
+fn player(id: u32, login: &str, more: &str) -> String {
+    format!(
+        r#"{{"id":{id},"login":"{login}","country":""{more},"ratings":{{"global":{{"rating":[1500.0,500.0],"number_of_games":0}},"ladder_1v1":{{"rating":[1500.0,500.0],"number_of_games":0}}}},"global_rating":[1500.0,500.0],"ladder_rating":[1500.0,500.0],"number_of_games":0}}"#
+    )
+}
+
+fn player_info(players: &[String]) -> String {
+    format!(r#"{{"command":"player_info","players":[{}]}}"#, players.join(","))
+}
+
+fn notice(style: &str, text: &str) -> String {
+    format!(r#"{{"command":"notice","style":"{style}","text":"{text}"}}"#)
+}
+
+const PONG: &str = r#"{"command":"pong"}"#;
+const PING: &str = r#"{"command":"ping"}"#;
+const LOGIN_FAILED: &str = r#"{"command":"authentication_failed","text":"Login not found or password incorrect. They are case sensitive."}"#;
+
+#[test]
+fn a_login_tells_everything_in_order() {
+    let mut lobby = lobby();
+    let ada = lobby.connect();
+    lobby.say(ada, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
+    assert_eq!(lobby.hear(ada), [r#"{"command":"session","session":1001}"#]);
+    lobby.say_hello(ada, "Ada");
+    let me = player(1, "Ada", "");
+    assert_eq!(
+        lobby.hear(ada),
+        [
+            format!(
+                r#"{{"command":"welcome","me":{me},"current_time":"2026-07-01T12:00:00+00:00","id":1,"login":"Ada"}}"#
+            ),
+            player_info(&[me]),
+            r#"{"command":"social","autojoin":[],"channels":[],"friends":[],"foes":[],"power":0}"#.to_owned(),
+            r#"{"command":"game_info","games":[]}"#.to_owned(),
+        ]
+    );
+    assert_eq!(lobby.reported, [(PlayerId(1), "machine-of-Ada".to_owned())]);
+    assert!(lobby.counts.contains(&Count::LoginAccepted(LoginMethod::Password)));
+    assert!(lobby.counts.contains(&Count::Version("1".to_owned())));
+
+    // Bob is told of everybody; Ada hears of Bob with the next report, as Bob does.
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(ada), [player_info(&[player(1, "Ada", "")])]);
+    let bob = lobby.connect();
+    lobby.say_hello(bob, "Bob");
+    assert_eq!(lobby.hear(bob)[1], player_info(&[player(1, "Ada", ""), player(2, "Bob", "")]));
+    assert_eq!(lobby.hear(ada), [""; 0]);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(ada), [player_info(&[player(2, "Bob", "")])]);
+    assert_eq!(lobby.hear(bob), [player_info(&[player(2, "Bob", "")])]);
+
+    lobby.disconnect(bob);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(ada), [player_info(&[player(2, "Bob", r#","state":"offline""#)])]);
+    lobby.check();
+}
+
+#[test]
+fn a_profile_is_shown() {
+    let mut lobby = lobby();
+    let account = lobby.store.account("Ada");
+    account.avatar =
+        Some(Avatar { url: "https://example.org/a.png".to_owned(), tooltip: "Winner".to_owned() });
+    account.clan = Some("XYZ".to_owned());
+    account.groups = vec!["faf_moderators_global".to_owned(), "faf_server_administrators".to_owned()];
+    account.friends = [PlayerId(2)].into();
+    account.foes = [PlayerId(3)].into();
+    let rating = |mean, number_of_games| LeaderboardRating {
+        rating: Rating { mean, deviation: 80.0 },
+        number_of_games,
+    };
+    account.ratings =
+        vec![("tmm_2v2".to_owned(), rating(1000.5, 3)), ("global".to_owned(), rating(1600.0, 9))];
+    let ada = lobby.connect();
+    lobby.say_hello(ada, "Ada");
+    let heard = lobby.hear(ada);
+    assert_eq!(
+        heard[1],
+        r#"{"command":"player_info","players":[{"id":1,"login":"Ada","avatar":{"url":"https://example.org/a.png","tooltip":"Winner"},"country":"","clan":"XYZ","ratings":{"global":{"rating":[1600.0,80.0],"number_of_games":9},"ladder_1v1":{"rating":[1500.0,500.0],"number_of_games":0},"tmm_2v2":{"rating":[1000.5,80.0],"number_of_games":3}},"global_rating":[1600.0,80.0],"ladder_rating":[1500.0,500.0],"number_of_games":9}]}"#
+    );
+    assert_eq!(
+        heard[2],
+        r##"{"command":"social","autojoin":["#moderators","#XYZ_clan"],"channels":["#moderators","#XYZ_clan"],"friends":[2],"foes":[3],"power":2}"##
+    );
+}
+
+#[test]
+fn a_token_logs_in_too() {
+    let mut lobby = lobby();
+    let ada = lobby.connect();
+    let say = |lobby: &mut SimulatedLobby, token: &str| {
+        lobby.say(ada, &format!(r#"{{"command":"auth","token":"{token}","unique_id":"u"}}"#));
+        lobby.hear(ada)
+    };
+    let failed = |text: &str| [format!(r#"{{"command":"authentication_failed","text":"{text}"}}"#)];
+    assert_eq!(say(&mut lobby, "nonsense"), failed("Token signature was invalid"));
+    assert_eq!(
+        say(&mut lobby, "forbidden"),
+        failed("Token does not have permission to login to the lobby server")
+    );
+    assert_eq!(say(&mut lobby, "99"), failed("Cannot find user id"));
+    lobby.store.has_no_keys = true;
+    assert_eq!(
+        say(&mut lobby, "1"),
+        failed("Your token cannot be checked right now. Please try again in a few minutes.")
+    );
+    lobby.store.has_no_keys = false;
+    let heard = say(&mut lobby, "1");
+    assert_eq!(heard[0], r#"{"command":"irc_password","password":"deprecated"}"#);
+    assert!(heard[1].starts_with(r#"{"command":"welcome""#));
+    assert!(lobby.counts.contains(&Count::LoginAccepted(LoginMethod::Token)));
+    let failures = lobby.counts.iter().filter(|count| **count == Count::LoginFailed(LoginMethod::Token));
+    assert_eq!(failures.count(), 3);
+}
+
+#[test]
+fn a_wrong_password_can_be_tried_again_but_not_forever() {
+    let mut lobby = lobby_with(Settings { login_attempts: 3, ..Settings::default() });
+    let ada = lobby.connect();
+    let wrong = r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#;
+    for _ in 0..3 {
+        lobby.say(ada, wrong);
+        assert_eq!(lobby.hear(ada), [LOGIN_FAILED]);
+    }
+    assert!(lobby.is_open(ada));
+    lobby.say(ada, wrong);
+    assert_eq!(lobby.hear(ada), [notice("error", "Too many failed logins. Please reconnect and try again.")]);
+    assert!(!lobby.is_open(ada));
+
+    let again = lobby.connect();
+    lobby.say(again, r#"{"command":"hello","login":"  Ada ","password":"Ada-pw","unique_id":""}"#);
+    assert_eq!(lobby.hear_commands(again), ["welcome", "player_info", "social", "game_info"]);
+}
+
+#[test]
+fn banned_players_are_turned_away_while_the_ban_lasts() {
+    let mut lobby = lobby();
+    let expires_at = Timestamp(BEGINNING.0 + (46 * 3600) * 1_000_000);
+    lobby.store.account("Ada").ban = Some(Ban { reason: "Cheating".to_owned(), expires_at });
+    lobby.store.account("Bob").ban = Some(Ban { reason: "x".to_owned(), expires_at: BEGINNING });
+    lobby.store.account("Cem").ban =
+        Some(Ban { reason: "x".to_owned(), expires_at: Timestamp::from_seconds(32_503_593_600) });
+    let ada = lobby.connect();
+    lobby.say_hello(ada, "Ada");
+    let appeal = "<br><br><i>If you would like to appeal this ban, please send an email to: moderation@faforever.com</i>";
+    assert_eq!(
+        lobby.hear(ada),
+        [format!(
+            r#"{{"command":"notice","style":"error","text":"You are banned from FAF for 1 day and 22.00 hours. <br>Reason: <br>Cheating{appeal}","i18n_key":"login.banned","i18n_args":["Cheating"],"expires_at":"2026-07-03T10:00:00+00:00"}}"#
+        )]
+    );
+    assert!(!lobby.is_open(ada));
+    lobby.log_in("Bob");
+    let cem = lobby.connect();
+    lobby.say_hello(cem, "Cem");
+    let heard = lobby.hear(cem);
+    assert!(heard[0].contains("banned from FAF forever.") && !heard[0].contains("expires_at"), "{heard:?}");
+
+    lobby.advance(Duration::from_secs(46 * 3600));
+    lobby.log_in("Ada");
+}
+
+#[test]
+fn the_new_connection_wins() {
+    let mut lobby = lobby();
+    let (bob, old) = (lobby.log_in("Bob"), lobby.log_in("Ada"));
+    lobby.advance(SECOND);
+    lobby.hear(bob);
+    lobby.hear(old);
+    let new = lobby.log_in("Ada");
+    assert_eq!(
+        lobby.hear(old),
+        [
+            r#"{"command":"notice","style":"kick","text":"You have been signed out because you signed in elsewhere.","reason":"signed_in_elsewhere"}"#
+        ]
+    );
+    assert!(!lobby.is_open(old) && lobby.is_open(new));
+    // The end of the old connection, whenever it is noticed, takes nothing of the new one along.
+    lobby.handle(faf_lobby_core::Event::Disconnected { conn: old });
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(bob), [player_info(&[player(1, "Ada", "")])]);
+    assert_eq!(lobby.world.player_count(), 2);
+    lobby.check();
+    lobby.disconnect(new);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(bob), [player_info(&[player(1, "Ada", r#","state":"offline""#)])]);
+}
+
+#[test]
+fn two_logins_of_one_account_at_the_same_time() {
+    let mut lobby = lobby();
+    lobby.holds_answers = true;
+    let (first, second) = (lobby.connect(), lobby.connect());
+    lobby.say_hello(first, "Ada");
+    lobby.say_hello(second, "Ada");
+    while lobby.answer_next() {}
+    assert_eq!(lobby.hear_commands(first), ["welcome", "player_info", "social", "game_info", "notice"]);
+    assert_eq!(lobby.hear_commands(second), ["welcome", "player_info", "social", "game_info"]);
+    assert!(!lobby.is_open(first) && lobby.is_open(second));
+    lobby.check();
+}
+
+#[test]
+fn who_leaves_during_login_was_never_there() {
+    let mut lobby = lobby();
+    let bob = lobby.log_in("Bob");
+    lobby.advance(SECOND);
+    lobby.hear(bob);
+    for answered in 0..2 {
+        lobby.holds_answers = true;
+        let ada = lobby.connect();
+        lobby.say_hello(ada, "Ada");
+        for _ in 0..answered {
+            assert!(lobby.answer_next());
+        }
+        lobby.disconnect(ada);
+        lobby.holds_answers = false;
+        while lobby.answer_next() {}
+        lobby.advance(SECOND);
+        assert_eq!(lobby.hear(bob), [""; 0]);
+        lobby.check();
+    }
+}
+
+#[test]
+fn a_second_login_on_the_same_connection_changes_nothing() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    lobby.advance(SECOND);
+    lobby.hear(ada);
+    for login in ["Ada", "Bob"] {
+        lobby.say_hello(ada, login);
+        assert_eq!(lobby.hear(ada), [notice("info", "You are already signed in from this location!")]);
+    }
+    assert_eq!(lobby.world.player_count(), 1);
+    assert_eq!(lobby.world.players()[0].login, "Ada");
+}
+
+#[test]
+fn whoever_comes_and_goes_between_reports_is_told_as_gone() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    lobby.advance(SECOND);
+    lobby.hear(ada);
+    let bob = lobby.log_in("Bob");
+    lobby.disconnect(bob);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(ada), [player_info(&[player(2, "Bob", r#","state":"offline""#)])]);
+}
+
+#[test]
+fn pings_go_both_ways() {
+    let mut lobby = lobby();
+    let (ada, stranger) = (lobby.log_in("Ada"), lobby.connect());
+    lobby.say(stranger, r#"{"command":"ping","more":1}"#);
+    lobby.say(stranger, r#"{"command":"pong"}"#);
+    lobby.say(stranger, PING);
+    assert_eq!(lobby.hear(stranger), [PONG, PONG]);
+    lobby.say(ada, r#"{"command":"ping","target":"game"}"#);
+    assert_eq!(lobby.hear(ada), [""; 0]);
+    lobby.advance(Duration::from_secs(91));
+    let pings = lobby.hear(ada).into_iter().filter(|heard| heard == PING).count();
+    assert_eq!(pings, 2);
+    assert_eq!(lobby.hear(stranger), [""; 0]);
+    assert!(lobby.is_open(ada));
+}
+
+#[test]
+fn silent_clients_are_closed_if_the_operator_wants_it() {
+    let idle_timeout = Some(Duration::from_secs(135));
+    let mut lobby = lobby_with(Settings { idle_timeout, ..Settings::default() });
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    for _ in 0..3 {
+        lobby.advance(Duration::from_secs(45));
+        if lobby.is_open(bob) {
+            lobby.say(bob, r#"{"command":"pong"}"#);
+        }
+    }
+    assert!(!lobby.is_open(ada) && lobby.is_open(bob));
+    lobby.check();
+}
+
+#[test]
+fn a_ping_is_answered_while_a_command_waits_and_order_is_kept() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    lobby.holds_answers = true;
+    lobby.say(ada, r#"{"command":"avatar","action":"list_avatar"}"#);
+    lobby.say(ada, PING);
+    lobby.say(ada, PING);
+    assert_eq!(lobby.hear(ada), [PONG, PONG]);
+    lobby.say(ada, r#"{"command":"ice_servers"}"#);
+    lobby.say(ada, PING);
+    assert_eq!(lobby.hear(ada), [""; 0]);
+    assert!(lobby.answer_next());
+    assert_eq!(
+        lobby.hear(ada),
+        [r#"{"command":"avatar","avatarlist":[]}"#, r#"{"command":"ice_servers","ice_servers":[]}"#, PONG]
+    );
+    lobby.check();
+}
+
+#[test]
+fn nobody_may_wait_forever_before_the_login() {
+    let mut lobby = lobby();
+    let (stranger, ada) = (lobby.connect(), lobby.log_in("Ada"));
+    lobby.advance(Duration::from_secs(200));
+    lobby.say(stranger, PING);
+    let late = lobby.connect();
+    lobby.advance(Duration::from_millis(99_999));
+    assert!(lobby.is_open(stranger));
+    lobby.advance(Duration::from_millis(1));
+    assert!(!lobby.is_open(stranger));
+    assert_eq!(lobby.hear(stranger), [PONG]);
+    lobby.advance(Duration::from_secs(200));
+    assert!(!lobby.is_open(late) && lobby.is_open(ada));
+}
+
+#[test]
+fn before_the_login_little_is_allowed() {
+    let mut lobby = lobby();
+    for text in [
+        r#"{"command":"matchmaker_info"}"#,
+        r#"{"command":"GameState","target":"game","args":["Idle"]}"#,
+        r#"{"command":"no_such_command"}"#,
+        r#"{"command":"avatar"}"#,
+        r#"{"command":"social_add","friend":"nobody"}"#,
+    ] {
+        let stranger = lobby.connect();
+        lobby.say(stranger, text);
+        assert!(!lobby.is_open(stranger), "{text}");
+        assert_eq!(lobby.hear(stranger), [""; 0], "{text}");
+    }
+    let refused: Vec<_> =
+        lobby.counts.iter().filter(|count| matches!(count, Count::NotLoggedIn(_))).collect();
+    assert_eq!(
+        refused[..3],
+        [&Count::NotLoggedIn("matchmaker_info"), &Count::NotLoggedIn("other"), &Count::NotLoggedIn("other")]
+    );
+
+    let stranger = lobby.connect();
+    lobby.say(stranger, r#"{"command":"create_account","login":"x"}"#);
+    lobby.say(stranger, r#"{"command":"Bottleneck","target":"game","args":["ack","1"]}"#);
+    lobby.say(stranger, PING);
+    assert_eq!(
+        lobby.hear(stranger),
+        [
+            notice(
+                "error",
+                "FAF no longer supports direct registration. Please use the website to register."
+            ),
+            PONG.to_owned()
+        ]
+    );
+    lobby.say(stranger, r#"{"command":"Bottleneck"}"#);
+    assert_eq!(lobby.hear_commands(stranger), ["invalid"]);
+    assert!(!lobby.is_open(stranger));
+}
+
+#[test]
+fn what_is_no_command_ends_the_connection_and_says_why() {
+    let mut lobby = lobby();
+    for (text, answer) in [
+        (
+            r#"{"command":"no_such_command"}"#,
+            r#"{"command":"invalid","request":"no_such_command","reason":"unknown command"}"#,
+        ),
+        (r#"{"no":"command"}"#, r#"{"command":"invalid","reason":"`command`: is missing"}"#),
+        (
+            r#"{"command":5}"#,
+            r#"{"command":"invalid","reason":"`command`: invalid type: integer `5`, expected a string"}"#,
+        ),
+        (
+            r#"{"command":"avatar"}"#,
+            r#"{"command":"invalid","request":"avatar","reason":"`action`: is missing"}"#,
+        ),
+        (
+            r#"{"command":"admin","action":"closelobby"}"#,
+            r#"{"command":"invalid","request":"admin","reason":"`user_id`: is missing"}"#,
+        ),
+    ] {
+        let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+        lobby.say(ada, text);
+        assert_eq!(lobby.hear(ada), [answer]);
+        assert!(!lobby.is_open(ada));
+        assert!(lobby.is_open(bob));
+        lobby.disconnect(bob);
+        lobby.check();
+    }
+}
+
+#[test]
+fn friends_and_foes_exclude_each_other() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    let relations = |lobby: &mut SimulatedLobby| {
+        let account = lobby.store.account("Ada");
+        (
+            account.friends.iter().map(|id| id.0).collect::<Vec<_>>(),
+            account.foes.iter().map(|id| id.0).collect::<Vec<_>>(),
+        )
+    };
+    lobby.say(ada, r#"{"command":"social_add","friend":2,"foe":3}"#);
+    lobby.say(ada, r#"{"command":"social_add","foe":"3"}"#);
+    lobby.say(ada, r#"{"command":"social_add"}"#);
+    lobby.say(ada, r#"{"command":"social_remove"}"#);
+    lobby.say(ada, r#"{"command":"social_remove","foe":2}"#);
+    lobby.say(ada, r#"{"command":"social_remove","friend":999}"#);
+    assert_eq!(relations(&mut lobby), (vec![2], vec![3]));
+    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
+    assert_eq!(relations(&mut lobby), (vec![], vec![2, 3]));
+    lobby.say(ada, r#"{"command":"social_add","friend":2}"#);
+    assert_eq!(relations(&mut lobby), (vec![2], vec![3]));
+    assert_eq!(lobby.hear(ada), [""; 0]);
+    lobby.say(ada, r#"{"command":"social_add","friend":1}"#);
+    lobby.say(ada, r#"{"command":"social_add","friend":999}"#);
+    assert_eq!(
+        lobby.hear(ada),
+        [
+            notice("error", "You cannot add yourself as friend or foe."),
+            notice("error", "There is no such player.")
+        ]
+    );
+    assert!(lobby.is_open(ada));
+    // What is so already is not stored again.
+    lobby.holds_answers = true;
+    lobby.say(ada, r#"{"command":"social_add","friend":2}"#);
+    assert_eq!(lobby.open_questions(), 0);
+}
+
+#[test]
+fn avatars_are_listed_selected_and_told() {
+    let mut lobby = lobby();
+    let moon = Avatar { url: "https://example.org/moon.png".to_owned(), tooltip: "Moon".to_owned() };
+    lobby.store.account("Ada").avatars = vec![moon];
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    lobby.advance(SECOND);
+    lobby.hear(ada);
+    lobby.hear(bob);
+    lobby.say(ada, r#"{"command":"avatar","action":"list_avatar"}"#);
+    assert_eq!(
+        lobby.hear(ada),
+        [r#"{"command":"avatar","avatarlist":[{"url":"https://example.org/moon.png","tooltip":"Moon"}]}"#]
+    );
+    lobby.say(ada, r#"{"command":"avatar","action":"select","avatar":"https://example.org/sun.png"}"#);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(bob), [""; 0]);
+    lobby.say(ada, r#"{"command":"avatar","action":"select","avatar":"https://example.org/moon.png"}"#);
+    lobby.advance(SECOND);
+    let heard = lobby.hear(bob);
+    assert!(
+        heard[0].contains(r#""avatar":{"url":"https://example.org/moon.png","tooltip":"Moon"}"#),
+        "{heard:?}"
+    );
+    lobby.say(ada, r#"{"command":"avatar","action":"select","avatar":null}"#);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(bob), [player_info(&[player(1, "Ada", "")])]);
+}
+
+#[test]
+fn administrators_need_the_permission_for_each_action() {
+    let mut lobby = lobby();
+    let (ada, bob, cem) = (lobby.log_in("Ada"), lobby.log_in("Bob"), lobby.log_in("Cem"));
+    lobby.advance(SECOND);
+    let actions = [
+        r#"{"command":"admin","action":"closeFA","user_id":2}"#,
+        r#"{"command":"admin","action":"broadcast","message":"hello"}"#,
+        r##"{"command":"admin","action":"join_channel","user_ids":[2,3,99],"channel":"#x"}"##,
+        r#"{"command":"admin","action":"dance"}"#,
+        r#"{"command":"admin","action":"closelobby","user_id":2}"#,
+    ];
+    for conn in [ada, bob, cem] {
+        lobby.hear(conn);
+    }
+    for action in actions {
+        lobby.say(ada, action);
+    }
+    for conn in [ada, bob, cem] {
+        assert_eq!(lobby.hear(conn), [""; 0]);
+    }
+    assert_eq!(lobby.log.iter().filter(|line| matches!(line, LogLine::NoPermission { .. })).count(), 4);
+
+    lobby.store.account("Ada").permissions =
+        vec!["ADMIN_KICK_SERVER", "ADMIN_BROADCAST_MESSAGE", "ADMIN_JOIN_CHANNEL"];
+    lobby.say(ada, r#"{"command":"admin","action":"broadcast","message":""}"#);
+    lobby.say(ada, r#"{"command":"admin","action":"closeFA","user_id":99}"#);
+    for action in actions {
+        lobby.say(ada, action);
+    }
+    let hello = notice("info", "hello");
+    let join = r##"{"command":"social","autojoin":["#x"]}"##.to_owned();
+    assert_eq!(lobby.hear(ada), [hello.as_str()]);
+    assert_eq!(lobby.hear(cem), [hello.clone(), join.clone()]);
+    let (kill, kick) = (
+        r#"{"command":"notice","style":"kill"}"#,
+        r#"{"command":"notice","style":"kick","reason":"administrator"}"#,
+    );
+    assert_eq!(lobby.hear(bob), [kill, &hello, &join, kick]);
+    assert!(!lobby.is_open(bob) && lobby.is_open(ada));
+    assert_eq!(lobby.log.iter().filter(|line| matches!(line, LogLine::Admin { .. })).count(), 5);
+
+    // An administrator can disconnect anybody, and that is anybody.
+    lobby.say(ada, r#"{"command":"admin","action":"closelobby","user_id":1}"#);
+    assert!(!lobby.is_open(ada));
+    lobby.check();
+}
+
+#[test]
+fn games_are_not_offered_yet() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    for (text, answer) in [
+        (
+            r#"{"command":"game_host","visibility":"public"}"#,
+            notice("error", "This server does not offer games yet."),
+        ),
+        (
+            r#"{"command":"restore_game_session","game_id":1}"#,
+            notice("info", "The game you were connected to no longer exists"),
+        ),
+        (r#"{"command":"matchmaker_info"}"#, r#"{"command":"matchmaker_info","queues":[]}"#.to_owned()),
+        (
+            r#"{"command":"InitiateTest","target":"connectivity","args":[6112]}"#,
+            notice(
+                "error",
+                "Your client version is no longer supported. Please update to the newest version: https://faforever.com",
+            ),
+        ),
+    ] {
+        lobby.say(ada, text);
+        assert_eq!(lobby.hear(ada), [answer]);
+    }
+    for text in [
+        r#"{"command":"game_host","visibility":"public"}"#,
+        r#"{"command":"game_join","uid":1}"#,
+        r#"{"command":"restore_game_session","game_id":1}"#,
+        r#"{"command":"game_matchmaking","state":"start"}"#,
+    ] {
+        lobby.say(ada, text);
+        assert_eq!(
+            lobby.hear(ada),
+            [notice("error", "Cannot join game. Please update your client to the newest version.")]
+        );
+    }
+    lobby.say(ada, r#"{"command":"match_ready"}"#);
+    lobby.say(ada, r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
+    assert_eq!(lobby.hear(ada), [""; 0]);
+    assert!(lobby.is_open(ada));
+}
+
+#[test]
+fn strange_clients_are_told_so_and_counted() {
+    let mut lobby = lobby();
+    let ada = lobby.connect();
+    for user_agent in
+        ["", r#","user_agent":"other","version":"0.1""#, r#","user_agent":["downlords-faf-client"]"#]
+    {
+        lobby.say(ada, &format!(r#"{{"command":"ask_session"{user_agent}}}"#));
+        let heard = lobby.hear(ada);
+        assert!(
+            heard[0].starts_with(
+                r#"{"command":"notice","style":"info","text":"You are using an unofficial client"#
+            )
+        );
+        assert_eq!(heard[1..], [r#"{"command":"session","session":1001}"#]);
+    }
+    lobby.disconnect(ada);
+    let clients: Vec<_> = lobby.counts.iter().filter(|count| matches!(count, Count::Client { .. })).collect();
+    // In, to `other`, back to unnamed, and out.
+    assert_eq!(clients.len(), 4);
+    assert!(matches!(clients[3], Count::Client { after: None, .. }));
+}
+
+#[test]
+fn without_a_database_nothing_goes_but_pings() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    lobby.store.is_unavailable = true;
+    lobby.say(ada, PING);
+    lobby.say(ada, r#"{"command":"coop_list"}"#);
+    assert_eq!(
+        lobby.hear(ada),
+        [PONG.to_owned(), notice("error", "Unable to connect to database. Please try again later.")]
+    );
+    assert!(!lobby.is_open(ada));
+}
+
+#[test]
+fn an_answer_that_does_not_fit_harms_nobody_else() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    lobby.holds_answers = true;
+    lobby.expects_wrong_answers = true;
+    lobby.say(ada, r#"{"command":"coop_list"}"#);
+    lobby.answer_next_with(Answer::Permission(true));
+    assert_eq!(lobby.hear(ada), [notice("error", "Unable to connect to database. Please try again later.")]);
+    assert!(!lobby.is_open(ada) && lobby.is_open(bob));
+    lobby.handle(faf_lobby_core::Event::Answered { ticket: Ticket(1), answer: Answer::Permission(true) });
+    let wrong = lobby.log.iter().filter(|line| matches!(line, LogLine::WrongAnswer { .. }));
+    assert_eq!(wrong.count(), 2);
+    lobby.check();
+}
+
+#[test]
+fn passwords_can_be_switched_off() {
+    let mut lobby = lobby_with(Settings { allow_password_login: false, ..Settings::default() });
+    let ada = lobby.connect();
+    lobby.say_hello(ada, "Ada");
+    assert_eq!(
+        lobby.hear(ada),
+        [notice("error", "Username password login has been disabled please use a different client to login")]
+    );
+    assert!(!lobby.is_open(ada));
+}
+
+const MAINTENANCE: &str = "The server will be shutting down for maintenance in 30 minutes! If you're in a game you can continue to play, however, you will not be able to create any new games until the server has been restarted.";
+const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
+
+#[test]
+fn a_shutdown_lets_everybody_know_and_ends_when_nothing_is_left_to_wait_for() {
+    let mut lobby = lobby();
+    let (ada, stranger) = (lobby.log_in("Ada"), lobby.connect());
+    lobby.advance(SECOND);
+    lobby.hear(ada);
+    lobby.shut_down();
+    assert_eq!(lobby.hear(ada), [notice("info", MAINTENANCE)]);
+    for command in ["game_host", "game_matchmaking"] {
+        lobby.say(ada, &format!(r#"{{"command":"{command}"}}"#));
+        assert_eq!(lobby.hear(ada), [format!(r#"{{"command":"disabled","request":"{command}"}}"#)]);
+    }
+    let bob = lobby.log_in("Bob");
+    lobby.advance(SECOND);
+    assert_eq!(lobby.hear(ada), [player_info(&[player(2, "Bob", "")]), notice("info", SHUT_DOWN)]);
+    assert_eq!(lobby.hear(stranger), [""; 0]);
+    assert!(!lobby.is_open(ada) && !lobby.is_open(bob) && !lobby.is_open(stranger));
+    assert!(lobby.has_stopped);
+    lobby.check();
+    let late = lobby.connect();
+    assert!(!lobby.is_open(late));
+}
+
+#[test]
+fn a_second_shutdown_does_not_wait() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    lobby.shut_down();
+    lobby.shut_down();
+    assert_eq!(lobby.hear(ada), [notice("info", MAINTENANCE), notice("info", SHUT_DOWN)]);
+    assert!(lobby.has_stopped);
+    lobby.shut_down();
+    lobby.advance(Duration::from_secs(10_000));
+}
+
+#[test]
+fn the_same_events_give_the_same_effects() {
+    let run = || {
+        let mut lobby = lobby();
+        let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+        lobby.say(ada, r#"{"command":"social_add","friend":2}"#);
+        lobby.advance(Duration::from_secs(50));
+        let again = lobby.log_in("Bob");
+        lobby.advance(SECOND);
+        ([ada, bob, again].map(|conn| lobby.hear(conn)), format!("{:?} {:?}", lobby.log, lobby.counts))
+    };
+    assert_eq!(run(), run());
+}

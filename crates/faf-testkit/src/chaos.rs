@@ -1,0 +1,105 @@
+//! A lobby in which anything happens: every byte is something that somebody does.
+//!
+//! The same bytes are the same story, so a failing one can be told again. The property tests of the core and its fuzz
+//! target both use it.
+
+use std::time::Duration;
+
+use faf_lobby_core::{Answer, ConnId, Settings};
+
+use crate::lobby::SimulatedLobby;
+use crate::store::FakeStore;
+
+const LOGINS: [&str; 3] = ["Ada", "Bob", "Cem"];
+
+/// What clients say, sensible or not.
+const SAYINGS: [&str; 32] = [
+    r#"{"command":"ping"}"#,
+    r#"{"command":"pong"}"#,
+    r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#,
+    r#"{"command":"ask_session","user_agent":7}"#,
+    r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#,
+    r#"{"command":"hello","login":"Ada"}"#,
+    r#"{"command":"auth","token":"1","unique_id":""}"#,
+    r#"{"command":"auth","token":"2","unique_id":""}"#,
+    r#"{"command":"auth","token":"forbidden","unique_id":""}"#,
+    r#"{"command":"create_account"}"#,
+    r#"{"command":"social_add","friend":2}"#,
+    r#"{"command":"social_add","foe":1}"#,
+    r#"{"command":"social_add","foe":99}"#,
+    r#"{"command":"social_remove","friend":2}"#,
+    r#"{"command":"avatar","action":"list_avatar"}"#,
+    r#"{"command":"avatar","action":"select","avatar":null}"#,
+    r#"{"command":"avatar","action":"select","avatar":"https://example.org/a.png"}"#,
+    r#"{"command":"admin","action":"closelobby","user_id":1}"#,
+    r#"{"command":"admin","action":"closelobby","user_id":2}"#,
+    r#"{"command":"admin","action":"closeFA","user_id":2}"#,
+    r#"{"command":"admin","action":"broadcast","message":"hello"}"#,
+    r##"{"command":"admin","action":"join_channel","user_ids":[1,2,3],"channel":"#x"}"##,
+    r#"{"command":"coop_list"}"#,
+    r#"{"command":"modvault","type":"start"}"#,
+    r#"{"command":"modvault","type":"like","uid":"x"}"#,
+    r#"{"command":"matchmaker_info"}"#,
+    r#"{"command":"restore_game_session","game_id":1}"#,
+    r#"{"command":"InitiateTest","target":"connectivity"}"#,
+    r#"{"command":"game_host"}"#,
+    r#"{"command":"GameState","target":"game","args":["Idle"]}"#,
+    r#"{"command":"nonsense"}"#,
+    r#"{"no":"command"}"#,
+];
+
+/// Tells the story of these bytes, and checks after every step what must always hold.
+///
+/// # Panics
+/// If something does not hold.
+pub fn run(story: &[u8]) {
+    let mut store = FakeStore::with_accounts(LOGINS);
+    store.account("Ada").permissions =
+        vec!["ADMIN_KICK_SERVER", "ADMIN_BROADCAST_MESSAGE", "ADMIN_JOIN_CHANNEL"];
+    let settings =
+        Settings { idle_timeout: Some(Duration::from_secs(120)), login_attempts: 2, ..Settings::default() };
+    let mut lobby = SimulatedLobby::new(settings, store);
+    lobby.expects_wrong_answers = true;
+    let mut conns: Vec<ConnId> = Vec::new();
+    let mut bytes = story.iter().copied();
+    while let (Some(step), Some(choice)) = (bytes.next(), bytes.next()) {
+        let choice = usize::from(choice);
+        let open: Vec<ConnId> = conns.iter().copied().filter(|conn| lobby.is_open(*conn)).collect();
+        let somebody = open.get(choice % open.len().max(1)).copied();
+        match (step % 16, somebody) {
+            (0 | 1, _) if open.len() < 8 => conns.push(lobby.connect()),
+            (2 | 3, Some(conn)) => lobby.say_hello(conn, LOGINS[choice / 8 % LOGINS.len()]),
+            (4..=8, Some(conn)) => {
+                let saying = bytes.next().unwrap_or_default();
+                lobby.say(conn, SAYINGS[usize::from(saying) % SAYINGS.len()]);
+            }
+            (9, Some(conn)) => lobby.disconnect(conn),
+            (10, _) => lobby.holds_answers = !lobby.holds_answers,
+            (11, _) => {
+                lobby.answer_next();
+            }
+            (12, _) => lobby.answer_next_with(match choice % 4 {
+                0 => Answer::Permission(true),
+                1 => Answer::Account(None),
+                _ => Answer::Unavailable,
+            }),
+            (13, _) => lobby.advance(Duration::from_millis(choice as u64 * 40)),
+            (14, _) => lobby.advance(Duration::from_secs(choice as u64)),
+            (15, _) if choice > 250 => lobby.shut_down(),
+            (15, _) => lobby.store.is_unavailable = choice % 8 == 0,
+            _ => {}
+        }
+        lobby.check();
+    }
+    lobby.holds_answers = false;
+    while lobby.answer_next() {}
+    // A ping may close somebody who was silent, and the next report tells of it.
+    for _ in 0..3 {
+        lobby.advance(Duration::from_secs(1));
+        lobby.check();
+        if lobby.world.is_settled() {
+            return;
+        }
+    }
+    panic!("something is left to do: {:?}", lobby.world);
+}

@@ -1,0 +1,317 @@
+//! A lobby in simulated time: scripted clients, a store in memory, and a clock that jumps.
+//!
+//! Whatever the lobby does is checked against what must always hold: a connection that has ended gets nothing, every
+//! question is answered once, nothing is read from a connection that must not read.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use faf_lobby_core::{
+    Answer, Audience, ConnId, Count, Effect, Event, LogLine, Moment, Question, Settings, Ticket, Timestamp,
+    World,
+};
+use faf_protocol::{ClientMessage, Encode, Message, PlayerId, ServerMessage, SessionNumber};
+
+use crate::store::FakeStore;
+
+/// When simulations begin: 2026-07-01 12:00 UTC.
+pub const BEGINNING: Timestamp = Timestamp(1_782_907_200_000_000);
+
+/// A lobby, everything around it, and what has come of it.
+#[derive(Debug)]
+pub struct SimulatedLobby {
+    /// The lobby itself.
+    pub world: World,
+    /// What its questions are answered from.
+    pub store: FakeStore,
+    /// Questions wait for [`answer_next`](Self::answer_next) instead of being answered at once.
+    pub holds_answers: bool,
+    /// Answers that do not fit their question are part of the story.
+    pub expects_wrong_answers: bool,
+    /// Everything that was logged.
+    pub log: Vec<LogLine>,
+    /// Everything that was counted.
+    pub counts: Vec<Count>,
+    /// Logins that were reported to the policy service.
+    pub reported: Vec<(PlayerId, String)>,
+    /// The lobby wants the server to end.
+    pub has_stopped: bool,
+    now: Duration,
+    clients: BTreeMap<ConnId, Client>,
+    next_conn: u64,
+    questions: VecDeque<(Ticket, Question)>,
+    asked: BTreeSet<Ticket>,
+}
+
+#[derive(Debug)]
+struct Client {
+    heard: VecDeque<ServerMessage>,
+    is_open: bool,
+    is_logged_in: bool,
+    may_send: bool,
+    /// Said, but not read by the lobby yet.
+    outgoing: VecDeque<Message>,
+}
+
+impl SimulatedLobby {
+    /// A lobby nobody has come to yet.
+    #[must_use]
+    pub fn new(settings: Settings, store: FakeStore) -> Self {
+        let now = Moment { elapsed: Duration::ZERO, utc: BEGINNING };
+        Self {
+            world: World::new(settings, now),
+            store,
+            holds_answers: false,
+            expects_wrong_answers: false,
+            log: Vec::new(),
+            counts: Vec::new(),
+            reported: Vec::new(),
+            has_stopped: false,
+            now: Duration::ZERO,
+            clients: BTreeMap::new(),
+            next_conn: 1,
+            questions: VecDeque::new(),
+            asked: BTreeSet::new(),
+        }
+    }
+
+    /// How long the simulation has lasted.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { elapsed: self.now, utc: Timestamp(BEGINNING.0 + self.now.as_micros() as i64) }
+    }
+
+    /// Somebody connects; the session number is 1000 and the number of the connection.
+    pub fn connect(&mut self) -> ConnId {
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        let client = Client {
+            heard: VecDeque::new(),
+            is_open: true,
+            is_logged_in: false,
+            may_send: true,
+            outgoing: VecDeque::new(),
+        };
+        self.clients.insert(conn, client);
+        let session = SessionNumber(1000 + conn.0 as u32);
+        self.handle(Event::Connected { conn, address: None, country: String::new(), session });
+        conn
+    }
+
+    /// Connects and logs in; what is said then is dropped.
+    ///
+    /// # Panics
+    /// If the login is not accepted.
+    pub fn log_in(&mut self, login: &str) -> ConnId {
+        let conn = self.connect();
+        self.say_hello(conn, login);
+        assert!(self.clients[&conn].is_logged_in, "{login}: {:?}", self.hear(conn));
+        self.hear(conn);
+        conn
+    }
+
+    /// Says `hello` with the right password.
+    pub fn say_hello(&mut self, conn: ConnId, login: &str) {
+        let password = format!("{login}-pw");
+        let id = format!("machine-of-{login}");
+        self.say(
+            conn,
+            &format!(r#"{{"command":"hello","login":"{login}","password":"{password}","unique_id":"{id}"}}"#),
+        );
+    }
+
+    /// A client says something; it is read as soon as the lobby reads.
+    ///
+    /// # Panics
+    /// If it is no message.
+    pub fn say(&mut self, conn: ConnId, text: &str) {
+        let message = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+        self.client(conn).outgoing.push_back(message);
+        self.run();
+    }
+
+    /// A client goes away.
+    pub fn disconnect(&mut self, conn: ConnId) {
+        self.client(conn).is_open = false;
+        self.handle(Event::Disconnected { conn });
+    }
+
+    /// What a client has been told since it was last asked, as JSON.
+    pub fn hear(&mut self, conn: ConnId) -> Vec<String> {
+        let as_text = |message: ServerMessage| {
+            let mut json = Vec::new();
+            message.write_json(&mut json).expect("messages of the lobby can be encoded");
+            String::from_utf8(json).expect("JSON is UTF-8")
+        };
+        self.client(conn).heard.drain(..).map(as_text).collect()
+    }
+
+    /// The commands of what a client has been told since it was last asked.
+    pub fn hear_commands(&mut self, conn: ConnId) -> Vec<String> {
+        let command = |text: String| text.parse::<Message>().ok()?.command().map(String::from);
+        self.hear(conn).into_iter().filter_map(command).collect()
+    }
+
+    /// Whether the lobby has not closed a connection.
+    #[must_use]
+    pub fn is_open(&self, conn: ConnId) -> bool {
+        self.clients[&conn].is_open
+    }
+
+    /// Lets time pass, from one deadline to the next.
+    pub fn advance(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        while let Some(deadline) = self.world.next_deadline().filter(|deadline| *deadline <= until) {
+            assert!(
+                deadline > self.now || deadline == Duration::ZERO,
+                "a deadline that has passed was not dealt with"
+            );
+            self.now = deadline;
+            self.world.handle_timeout(self.moment());
+            self.carry_out_effects();
+        }
+        self.now = until;
+        self.run();
+    }
+
+    /// The operator wants the server to end.
+    pub fn shut_down(&mut self) {
+        self.handle(Event::Shutdown);
+    }
+
+    /// Answers the question that has waited longest; tells whether there was one.
+    pub fn answer_next(&mut self) -> bool {
+        let Some((ticket, question)) = self.questions.pop_front() else { return false };
+        let answer = self.store.answer(question);
+        self.give_answer(ticket, answer);
+        true
+    }
+
+    /// How many questions wait.
+    #[must_use]
+    pub fn open_questions(&self) -> usize {
+        self.questions.len()
+    }
+
+    /// Answers the question that has waited longest with something.
+    pub fn answer_next_with(&mut self, answer: Answer) {
+        if let Some((ticket, _)) = self.questions.pop_front() {
+            self.give_answer(ticket, answer);
+        }
+    }
+
+    fn give_answer(&mut self, ticket: Ticket, answer: Answer) {
+        assert!(self.asked.remove(&ticket), "{ticket:?} is answered a second time");
+        self.handle(Event::Answered { ticket, answer });
+    }
+
+    /// Tells the lobby of an event, and carries out what follows from it.
+    pub fn handle(&mut self, event: Event) {
+        self.world.handle(self.moment(), event);
+        self.carry_out_effects();
+        self.run();
+    }
+
+    /// Lets the lobby read and be answered until nothing more happens.
+    fn run(&mut self) {
+        loop {
+            if !self.holds_answers && self.answer_next() {
+                continue;
+            }
+            let next = self
+                .clients
+                .iter_mut()
+                .filter(|(_, client)| client.is_open && client.may_send)
+                .find_map(|(conn, client)| Some((*conn, client.outgoing.pop_front()?)));
+            let Some((conn, message)) = next else { return };
+            self.client(conn).may_send = false;
+            let event = Event::Received { conn, message: ClientMessage::read(message) };
+            self.world.handle(self.moment(), event);
+            self.carry_out_effects();
+        }
+    }
+
+    fn carry_out_effects(&mut self) {
+        while let Some(effect) = self.world.poll_effect() {
+            match effect {
+                Effect::Send { to, message } => self.deliver(&to, &message),
+                Effect::Ready { conn } => {
+                    let client = self.client(conn);
+                    assert!(client.is_open, "{conn:?} is closed and must not be read");
+                    assert!(!client.may_send, "{conn:?} may be read already");
+                    client.may_send = true;
+                }
+                Effect::LoggedIn { conn } => {
+                    let client = self.client(conn);
+                    assert!(client.is_open && !client.is_logged_in, "{conn:?} logs in a second time");
+                    client.is_logged_in = true;
+                }
+                Effect::Close { conn } => {
+                    let client = self.client(conn);
+                    assert!(client.is_open, "{conn:?} is closed a second time");
+                    client.is_open = false;
+                }
+                Effect::Ask { ticket, question } => {
+                    assert!(self.asked.insert(ticket), "{ticket:?} is used a second time");
+                    self.questions.push_back((ticket, question));
+                }
+                Effect::ReportLogin { player, unique_id, .. } => self.reported.push((player, unique_id)),
+                Effect::Count(count) => self.counts.push(count),
+                Effect::Log(line) => {
+                    assert!(
+                        self.expects_wrong_answers || !matches!(line, LogLine::WrongAnswer { .. }),
+                        "{line}"
+                    );
+                    self.log.push(line);
+                }
+                Effect::Stop => {
+                    assert!(self.clients.values().all(|client| !client.is_open), "connections are left");
+                    self.has_stopped = true;
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, to: &Audience, message: &ServerMessage) {
+        let conns = match to {
+            Audience::One(conn) => vec![*conn],
+            Audience::Several(conns) => conns.clone(),
+            Audience::LoggedIn => {
+                let members = self.clients.iter().filter(|(_, client)| client.is_open && client.is_logged_in);
+                members.map(|(conn, _)| *conn).collect()
+            }
+        };
+        for conn in conns {
+            let client = self.client(conn);
+            assert!(client.is_open, "{conn:?} has ended and gets {message:?}");
+            client.heard.push_back(message.clone());
+        }
+    }
+
+    fn client(&mut self, conn: ConnId) -> &mut Client {
+        self.clients.get_mut(&conn).unwrap_or_else(|| panic!("{conn:?} does not exist"))
+    }
+
+    /// What must hold whenever the lobby is at rest.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn check(&self) {
+        let open = self.clients.values().filter(|client| client.is_open);
+        assert_eq!(self.world.connection_count(), open.clone().count(), "connections without an owner");
+        assert_eq!(
+            self.world.player_count(),
+            open.clone().filter(|client| client.is_logged_in).count(),
+            "players without a connection"
+        );
+        if self.questions.is_empty() {
+            for (conn, client) in &self.clients {
+                assert!(!client.is_open || client.may_send, "{conn:?} will never be read again");
+            }
+        }
+    }
+}
