@@ -76,12 +76,8 @@ fn version_2(header: &[u8]) -> Result<Option<SocketAddr>, ProxyError> {
     let header = v2::Header::try_from(header).map_err(|error| ProxyError::Invalid(error.to_string()))?;
     match (header.command, header.addresses) {
         (v2::Command::Local, _) => Ok(None),
-        (v2::Command::Proxy, v2::Addresses::IPv4(ip)) => {
-            Ok(Some((ip.source_address, ip.source_port).into()))
-        }
-        (v2::Command::Proxy, v2::Addresses::IPv6(ip)) => {
-            Ok(Some((ip.source_address, ip.source_port).into()))
-        }
+        (v2::Command::Proxy, v2::Addresses::IPv4(ip)) => Ok(Some((ip.source_address, ip.source_port).into())),
+        (v2::Command::Proxy, v2::Addresses::IPv6(ip)) => Ok(Some((ip.source_address, ip.source_port).into())),
         (v2::Command::Proxy, _) => Err(ProxyError::NoAddress),
     }
 }

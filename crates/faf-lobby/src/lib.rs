@@ -1,1 +1,5 @@
 //! soon
+pub mod exit_code;
+pub mod passwords;
+pub mod settings;
+pub mod store;

@@ -111,7 +111,8 @@ fn recorded(vector: &Vector) -> String {
                     break;
                 }
                 (ok, _) => {
-                    writeln!(all, "after {}: {}", outcome["after_chunk"], recorded_text(&ok["json"])).unwrap();
+                    writeln!(all, "after {}: {}", outcome["after_chunk"], recorded_text(&ok["json"]))
+                        .unwrap();
                 }
             }
         }

@@ -1,0 +1,98 @@
+//! Password hashes.
+//!
+//! Clients send the SHA-256 digest of a password in lower-case hexadecimal, never the password itself. What is stored is an
+//! Argon2id hash of that text, so that neither a stolen database nor what was recorded from it opens an account.
+
+use std::sync::{Arc, LazyLock};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+/// What clients send for a password.
+#[must_use]
+pub fn digest(password: &str) -> String {
+    Sha256::digest(password.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A hash of what clients send, with a salt of its own. Takes tens of milliseconds and 19 MiB.
+///
+/// # Errors
+/// A description, if the system has no randomness for the salt.
+pub fn hash(digest: &str) -> Result<String, String> {
+    Argon2::default()
+        .hash_password(digest.as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| error.to_string())
+}
+
+/// Whether a hash is of this. What is no hash is of nothing. Takes as long as [`hash`].
+#[must_use]
+pub fn verify(digest: &str, hash: &str) -> bool {
+    PasswordHash::new(hash)
+        .is_ok_and(|hash| Argon2::default().verify_password(digest.as_bytes(), &hash).is_ok())
+}
+
+/// Hashes on threads where nobody waits for the processor, as many at a time as there are processors; more have to wait.
+#[derive(Debug, Clone)]
+pub(crate) struct PasswordThreads(Arc<Semaphore>);
+
+impl PasswordThreads {
+    pub(crate) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Semaphore::new(processors)))
+    }
+
+    /// Whether this is the password of an account. Takes as long without an account, so that names cannot be probed.
+    pub(crate) async fn verify(&self, digest: String, stored: Option<String>) -> bool {
+        static NOBODYS: LazyLock<String> = LazyLock::new(|| hash("nobody's password").unwrap_or_default());
+
+        self.run(move || match stored {
+            Some(stored) => verify(&digest, &stored),
+            None => verify(&digest, &NOBODYS) && false,
+        })
+        .await
+        .unwrap_or(false)
+    }
+
+    pub(crate) async fn hash(&self, digest: String) -> Result<String, String> {
+        self.run(move || hash(&digest)).await.unwrap_or_else(|| Err("the server is stopping".to_owned()))
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let permit = Arc::clone(&self.0).acquire_owned().await.ok()?;
+        spawn_blocking(move || {
+            let done = work();
+            drop(permit);
+            done
+        })
+        .await
+        .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_send_lower_case_sha_256() {
+        // FIPS 180-4, the message "abc".
+        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[tokio::test]
+    async fn only_the_right_digest_verifies() {
+        let stored = hash(&digest("secret")).unwrap();
+        assert!(stored.starts_with("$argon2id$"));
+        assert_ne!(stored, hash(&digest("secret")).unwrap());
+        let threads = PasswordThreads::new();
+        assert!(threads.verify(digest("secret"), Some(stored.clone())).await);
+        assert!(!threads.verify(digest("Secret"), Some(stored.clone())).await);
+        assert!(!threads.verify(digest("secret").to_uppercase(), Some(stored)).await);
+        assert!(!threads.verify(digest("secret"), Some("no hash".to_owned())).await);
+        assert!(!threads.verify(digest("nobody's password"), None).await);
+    }
+}

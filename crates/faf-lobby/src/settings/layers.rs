@@ -1,0 +1,331 @@
+//! From where settings come, and which of several values counts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::catalogue::DEFAULTS;
+use super::{CATALOGUE, Settings};
+
+pub(super) const VARIABLE_PREFIX: &str = "FAF_LOBBY_";
+
+/// A variable with that prefix that is no setting: it names the file.
+const FILE_VARIABLE: &str = "FAF_LOBBY_CONFIG";
+
+/// Where settings are looked for, besides the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Values of flags, by name of the setting.
+    pub flags: BTreeMap<String, String>,
+    /// Variables of the environment, with their full names.
+    pub environment: BTreeMap<String, String>,
+    /// The file, if one was named.
+    pub file: Option<PathBuf>,
+}
+
+/// Something wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was set.
+    pub origin: Origin,
+    /// The setting.
+    pub setting: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+/// Where a value was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nowhere: it is the default.
+    Default,
+    /// In a file, on this line.
+    File(PathBuf, usize),
+    /// In the environment, by this variable.
+    Variable(String),
+    /// On the command line, by this flag.
+    Flag(String),
+}
+
+/// Everything wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is wrong:")?;
+        for Problem { origin, setting, problem } in &self.0 {
+            write!(f, "\n  {origin}: {setting}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path, line) => write!(f, "{}, line {line}", path.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => write!(f, "flag --{name}"),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the configuration from all its sources.
+    ///
+    /// # Errors
+    /// [`Problems`]: all of them at once, each with its place.
+    pub fn load(sources: &Sources) -> Result<Self, Problems> {
+        let mut layers = Layers { values: DEFAULTS.clone(), origins: BTreeMap::new(), problems: Vec::new() };
+        if let Some(path) =
+            sources.file.clone().or_else(|| sources.environment.get(FILE_VARIABLE).map(PathBuf::from))
+        {
+            layers.add_file(&path);
+        }
+        for (variable, text) in &sources.environment {
+            if let Some(name) = variable.strip_prefix(VARIABLE_PREFIX).filter(|_| variable != FILE_VARIABLE) {
+                layers.add_text(&name.to_lowercase(), text, Origin::Variable(variable.clone()));
+            }
+        }
+        for (setting, text) in &sources.flags {
+            layers.add_text(setting, text, Origin::Flag(setting.replace('_', "-")));
+        }
+        layers.into_settings()
+    }
+}
+
+struct Layers {
+    /// All settings, as far as they are known.
+    values: Table,
+    /// Where those were set that are not the defaults.
+    origins: BTreeMap<String, Origin>,
+    problems: Vec<Problem>,
+}
+
+impl Layers {
+    fn add_file(&mut self, path: &Path) {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let origin = Origin::File(path.to_owned(), 0);
+                return self.add_problem(origin, "file", format!("it cannot be read: {error}"));
+            }
+        };
+        match text.parse::<Table>() {
+            Ok(table) => {
+                for (setting, value) in table {
+                    let line = line_of(&text, &setting);
+                    self.add(&setting, value, Origin::File(path.to_owned(), line));
+                }
+            }
+            Err(error) => {
+                let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
+                let line = before.matches('\n').count() + 1;
+                self.add_problem(Origin::File(path.to_owned(), line), "syntax", error.message().to_owned());
+            }
+        }
+    }
+
+    /// Takes a text for what the setting needs: text as it is, several separated by commas, everything else as in files.
+    fn add_text(&mut self, setting: &str, text: &str, origin: Origin) {
+        let default =
+            CATALOGUE.iter().find(|entry| entry.name == setting).map(|entry| entry.default.as_str());
+        let value = match default.and_then(|default| default.chars().next()) {
+            Some('[') => list(text),
+            Some('"') if text.contains(',') && fits(setting, list(text)).is_ok() => list(text),
+            Some('"') | None => Value::String(text.to_owned()),
+            Some(_) => {
+                let parsed = format!("value = {text}").parse::<Table>().ok();
+                parsed
+                    .and_then(|mut table| table.remove("value"))
+                    .unwrap_or_else(|| Value::String(text.to_owned()))
+            }
+        };
+        self.add(setting, value, origin);
+    }
+
+    fn add(&mut self, setting: &str, value: Value, origin: Origin) {
+        if !CATALOGUE.iter().any(|entry| entry.name == setting) {
+            return self.add_problem(origin, setting, unknown(setting));
+        }
+        match fits(setting, value.clone()) {
+            Ok(()) => {
+                self.values.insert(setting.to_owned(), value);
+                self.origins.insert(setting.to_owned(), origin);
+            }
+            Err(problem) => self.add_problem(origin, setting, problem),
+        }
+    }
+
+    fn add_problem(&mut self, origin: Origin, setting: &str, problem: String) {
+        self.problems.push(Problem { origin, setting: setting.to_owned(), problem });
+    }
+
+    fn into_settings(mut self) -> Result<Settings, Problems> {
+        let settings =
+            Settings::deserialize(std::mem::take(&mut self.values)).expect("every value was checked");
+        for (setting, problem) in settings.problems() {
+            let origin = self.origins.get(setting).cloned().unwrap_or(Origin::Default);
+            self.add_problem(origin, setting, problem);
+        }
+        if self.problems.is_empty() { Ok(settings) } else { Err(Problems(self.problems)) }
+    }
+}
+
+/// Whether a setting takes this value. Checked with nothing but defaults around it, so that an error belongs to it.
+fn fits(setting: &str, value: Value) -> Result<(), String> {
+    let mut alone = DEFAULTS.clone();
+    alone.insert(setting.to_owned(), value);
+    Settings::deserialize(alone).map(|_| ()).map_err(|error| error.message().to_owned())
+}
+
+fn list(text: &str) -> Value {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+}
+
+fn unknown(setting: &str) -> String {
+    let closest = CATALOGUE
+        .iter()
+        .map(|entry| (strsim::damerau_levenshtein(&entry.name, setting), entry.name.as_str()))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len() / 2);
+    match closest {
+        Some((_, name)) => format!("there is no such setting; did you mean `{name}`?"),
+        None => "there is no such setting; `faf-lobby config` shows all".to_owned(),
+    }
+}
+
+/// The line on which a setting stands; files are flat, so that it begins one.
+fn line_of(text: &str, setting: &str) -> usize {
+    let is_it = |line: &str| {
+        let line = line.trim_start().trim_start_matches(['[', '"', '\'']);
+        line.strip_prefix(setting)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    text.lines().position(is_it).map_or(1, |index| index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::DEFAULT_FILE;
+    use super::*;
+
+    fn load(
+        flags: &[(&str, &str)],
+        environment: &[(&str, &str)],
+        file: Option<&str>,
+    ) -> Result<Settings, String> {
+        let pairs = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let mut named = tempfile::Builder::new().prefix("test").suffix(".toml").tempfile().unwrap();
+        named.write_all(file.unwrap_or_default().as_bytes()).unwrap();
+        let path = file.map(|_| named.path().to_owned());
+        let sources = Sources { flags: pairs(flags), environment: pairs(environment), file: path };
+        Settings::load(&sources).map_err(|problems| {
+            let text = problems.to_string().replace(&named.path().display().to_string(), "FILE");
+            text.strip_prefix("the configuration is wrong:\n  ").unwrap().to_owned()
+        })
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let file = Some("ping_interval = 1\nreport_interval = 2\nlogin_timeout = 3\n");
+        let environment =
+            [("FAF_LOBBY_REPORT_INTERVAL", "20"), ("FAF_LOBBY_LOGIN_TIMEOUT", "30"), ("PATH", "x")];
+        let settings = load(&[("login_timeout", "300.5")], &environment, file).unwrap();
+        assert_eq!(
+            (settings.ping_interval, settings.report_interval, settings.login_timeout),
+            (1.0, 20.0, 300.5)
+        );
+        assert_eq!(
+            Settings { ping_interval: 45.0, report_interval: 1.0, login_timeout: 300.0, ..settings },
+            Settings::default()
+        );
+    }
+
+    #[test]
+    fn the_built_in_file_says_the_same_as_no_file() {
+        assert_eq!(load(&[], &[], Some(DEFAULT_FILE)), Ok(Settings::default()));
+        assert_eq!(load(&[], &[], None), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn texts_become_what_the_setting_needs() {
+        let settings = load(
+            &[
+                ("open_registration", "anywhere"),
+                ("trusted_proxies", "10.0.0.0/8, ::1"),
+                ("websocket", "127.0.0.1:1,127.0.0.1:2 proxy"),
+                ("message_limit", "100_000"),
+                ("qdatastream", "off"),
+                ("log", "info,faf_lobby=debug"),
+            ],
+            &[("FAF_LOBBY_ALLOW_PASSWORD_LOGIN", "false")],
+            None,
+        );
+        let settings = settings.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(settings.open_registration, super::super::OpenRegistration::Anywhere);
+        assert_eq!(settings.trusted_proxies.len(), 2);
+        assert_eq!(settings.websocket.addresses().len(), 2);
+        assert_eq!(settings.message_limit, 100_000);
+        assert!(settings.qdatastream.addresses().is_empty());
+        assert!(!settings.allow_password_login);
+    }
+
+    #[test]
+    fn problems_name_the_place_and_the_fix() {
+        let problem = |flags: &[(&str, &str)], environment: &[(&str, &str)], file: &str| {
+            load(flags, environment, Some(file)).unwrap_err()
+        };
+        assert_eq!(
+            problem(&[], &[], "# a comment\n\nping_intervall = 5\n"),
+            "FILE, line 3: ping_intervall: there is no such setting; did you mean `ping_interval`?"
+        );
+        assert_eq!(
+            problem(&[], &[], "database = \"x\"\nping_interval = \"often\"\n"),
+            "FILE, line 2: ping_interval: invalid type: string \"often\", expected f64"
+        );
+        assert_eq!(
+            problem(&[], &[], "[listeners]\nwebsocket = 5\n"),
+            "FILE, line 1: listeners: there is no such setting; `faf-lobby config` shows all"
+        );
+        assert!(
+            problem(&[], &[], "database = \"x\"\nping_interval 5\n").starts_with("FILE, line 2: syntax: ")
+        );
+        assert_eq!(
+            problem(&[("ping_interval", "0")], &[], ""),
+            "flag --ping-interval: ping_interval: 0 is not between 0.01 and 3600"
+        );
+        assert_eq!(
+            problem(&[], &[("FAF_LOBBY_WEBSOKET", "off")], ""),
+            "environment variable FAF_LOBBY_WEBSOKET: websoket: there is no such setting; did you mean `websocket`?"
+        );
+        assert_eq!(
+            problem(&[], &[("FAF_LOBBY_HTTP", "here")], ""),
+            "environment variable FAF_LOBBY_HTTP: http: `here` is no address such as 127.0.0.1:8001, and not \"off\""
+        );
+        assert_eq!(
+            problem(
+                &[],
+                &[],
+                "qdatastream = \"off\"\nsimple_json = \"off\"\nwebsocket = \"off\"\nlog = \"loud=?\""
+            )
+            .lines()
+            .count(),
+            2
+        );
+        let missing = Sources { file: Some("no/such/file.toml".into()), ..Sources::default() };
+        assert!(Settings::load(&missing).unwrap_err().to_string().contains("no/such/file.toml"));
+    }
+}

@@ -1,0 +1,101 @@
+use std::fmt;
+
+use serde::Deserialize;
+
+/// Where to listen: nowhere, or on some addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "OneOrMore")]
+pub struct Listen(Vec<ListenAddress>);
+
+/// One address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// `host:port`; the host may be a name, an IPv6 address stands in brackets, port 0 picks a free one.
+    pub address: String,
+    /// Whether every connection begins with a PROXY header.
+    pub proxy: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl Listen {
+    /// The addresses; none for `off`.
+    #[must_use]
+    pub fn addresses(&self) -> &[ListenAddress] {
+        &self.0
+    }
+
+    /// Listens on one address.
+    ///
+    /// # Errors
+    /// A description, if it is none.
+    pub fn one(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "off" => Ok(Self(Vec::new())),
+            address => Ok(Self(vec![address.parse()?])),
+        }
+    }
+}
+
+impl TryFrom<OneOrMore> for Listen {
+    type Error = String;
+
+    fn try_from(value: OneOrMore) -> Result<Self, String> {
+        match value {
+            OneOrMore::One(text) => Self::one(&text),
+            OneOrMore::More(texts) => {
+                texts.iter().map(|text| text.parse()).collect::<Result<_, _>>().map(Self)
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let address = words.next().unwrap_or_default().to_owned();
+        let proxy = match (words.next(), words.next()) {
+            (None, _) => false,
+            (Some("proxy"), None) => true,
+            _ => return Err(format!("`{text}`: only the word `proxy` can stand behind an address")),
+        };
+        let port = address
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.is_empty())
+            .map(|(_, port)| port.parse::<u16>());
+        match port {
+            Some(Ok(_)) => Ok(Self { address, proxy }),
+            _ => Err(format!("`{text}` is no address such as 127.0.0.1:8001, and not \"off\"")),
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_off() {
+        let address = |address: &str, proxy| ListenAddress { address: address.to_owned(), proxy };
+        assert_eq!(Listen::one("off").unwrap().addresses(), []);
+        assert_eq!(Listen::one("127.0.0.1:0").unwrap().addresses(), [address("127.0.0.1:0", false)]);
+        assert_eq!(Listen::one("[::]:8001 proxy").unwrap().addresses(), [address("[::]:8001", true)]);
+        assert_eq!(Listen::one("localhost:8001").unwrap().addresses(), [address("localhost:8001", false)]);
+        for wrong in ["", ":8001", "8001", "localhost", "localhost:99999", "a:1 b", "a:1 proxy x"] {
+            assert!(Listen::one(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The configuration: what can be set, from where, and whether it makes sense.
+//!
+//! `default.toml` is the one place that lists the settings with their defaults and descriptions; flags and environment
+//! variables follow from it.
+
+mod catalogue;
+mod layers;
+mod listen;
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::header::HeaderName;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
+pub use layers::{Problem, Problems, Sources};
+pub use listen::{Listen, ListenAddress};
+
+/// All settings. The names are those of the file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each setting is described in default.toml")]
+pub struct Settings {
+    pub qdatastream: Listen,
+    pub simple_json: Listen,
+    pub websocket: Listen,
+    pub websocket_path: String,
+    pub websocket_byte_stream: bool,
+    pub http: Listen,
+    pub trusted_proxies: Vec<TrustedProxy>,
+    pub forwarded_header: String,
+    pub handshake_timeout: f64,
+    pub database: PathBuf,
+    pub open_registration: OpenRegistration,
+    pub allow_password_login: bool,
+    pub jwks: String,
+    pub token_issuer: String,
+    pub token_audience: String,
+    pub login_timeout: f64,
+    pub login_attempts: u32,
+    pub policy_server: String,
+    pub geoip_database: PathBuf,
+    pub ping_interval: f64,
+    pub idle_timeout: f64,
+    pub report_interval: f64,
+    pub shutdown_grace_period: f64,
+    pub message_limit: usize,
+    pub nesting_limit: usize,
+    pub outbox_limit: usize,
+    pub connection_limit: usize,
+    pub www_url: String,
+    pub content_url: String,
+    pub log: String,
+}
+
+/// The values of `default.toml`.
+impl Default for Settings {
+    fn default() -> Self {
+        Self::deserialize(catalogue::DEFAULTS.clone()).expect("the built-in file is right")
+    }
+}
+
+/// A network, or a single address, whose word is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TrustedProxy(pub IpNet);
+
+impl TryFrom<String> for TrustedProxy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let network = text.parse().or_else(|_| text.parse().map(std::net::IpAddr::into).map_err(|_| ()));
+        network
+            .map(Self)
+            .map_err(|()| format!("`{text}` is neither an address nor a network such as 10.0.0.0/8"))
+    }
+}
+
+/// Whether the first login with a new name makes an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BoolOrWord")]
+pub enum OpenRegistration {
+    /// No.
+    Off,
+    /// Yes, as long as only this machine can connect.
+    OnLoopback,
+    /// Yes, whoever can connect.
+    Anywhere,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum BoolOrWord {
+    Bool(bool),
+    Word(String),
+}
+
+impl TryFrom<BoolOrWord> for OpenRegistration {
+    type Error = String;
+
+    fn try_from(value: BoolOrWord) -> Result<Self, String> {
+        match value {
+            BoolOrWord::Bool(false) => Ok(Self::Off),
+            BoolOrWord::Bool(true) => Ok(Self::OnLoopback),
+            BoolOrWord::Word(word) if word == "anywhere" => Ok(Self::Anywhere),
+            BoolOrWord::Word(word) => Err(format!("`{word}` is neither true nor false nor \"anywhere\"")),
+        }
+    }
+}
+
+impl Settings {
+    /// Everything about single values that their types do not say: setting and what is wrong with it.
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let mut within = |setting, value: f64, range: RangeInclusive<f64>| {
+            if !range.contains(&value) {
+                problems
+                    .push((setting, format!("{value} is not between {} and {}", range.start(), range.end())));
+            }
+        };
+        within("handshake_timeout", self.handshake_timeout, 0.1..=60.0);
+        within("login_timeout", self.login_timeout, 0.1..=86_400.0);
+        within("login_attempts", f64::from(self.login_attempts), 1.0..=1000.0);
+        within("ping_interval", self.ping_interval, 0.01..=3600.0);
+        within("idle_timeout", self.idle_timeout, 0.0..=86_400.0);
+        within("report_interval", self.report_interval, 0.01..=60.0);
+        within("shutdown_grace_period", self.shutdown_grace_period, 0.0..=86_400.0);
+        within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
+        within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
+        within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
+        within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
+        if !self.websocket_path.starts_with('/') {
+            problems.push(("websocket_path", "it must begin with a slash".to_owned()));
+        }
+        if self.http.addresses().iter().any(|address| address.proxy) {
+            problems.push(("http", "it cannot expect a PROXY header".to_owned()));
+        }
+        if !self.forwarded_header.is_empty() && self.forwarded_header.parse::<HeaderName>().is_err() {
+            problems.push(("forwarded_header", "this is no name of an HTTP header".to_owned()));
+        }
+        if self.database.as_os_str().is_empty() {
+            problems.push(("database", "it must name a file".to_owned()));
+        }
+        let listens = [&self.qdatastream, &self.simple_json, &self.websocket];
+        if listens.iter().all(|listen| listen.addresses().is_empty()) {
+            problems.push(("websocket", "no client can connect: all listeners are off".to_owned()));
+        }
+        let expects_proxy = listens.iter().flat_map(|listen| listen.addresses()).any(|address| address.proxy);
+        if self.trusted_proxies.is_empty() && (expects_proxy || !self.forwarded_header.is_empty()) {
+            let problem = "no proxy is trusted, so nothing it says about clients counts; name its address";
+            problems.push(("trusted_proxies", problem.to_owned()));
+        }
+        if let Err(error) = self.log_filter() {
+            problems.push(("log", error));
+        }
+        problems
+    }
+
+    /// What is logged.
+    ///
+    /// # Errors
+    /// A description, if the filter cannot be understood.
+    pub fn log_filter(&self) -> Result<tracing_subscriber::EnvFilter, String> {
+        tracing_subscriber::EnvFilter::try_new(&self.log).map_err(|error| error.to_string())
+    }
+
+    /// What the lobby itself needs to know.
+    #[must_use]
+    pub fn lobby(&self) -> faf_lobby_core::Settings {
+        faf_lobby_core::Settings {
+            login_timeout: seconds(self.login_timeout),
+            login_attempts: self.login_attempts,
+            ping_interval: seconds(self.ping_interval),
+            idle_timeout: (self.idle_timeout > 0.0).then(|| seconds(self.idle_timeout)),
+            report_interval: seconds(self.report_interval),
+            shutdown_grace_period: seconds(self.shutdown_grace_period),
+            allow_password_login: self.allow_password_login,
+            www_url: self.www_url.clone(),
+            content_url: self.content_url.clone(),
+            ..faf_lobby_core::Settings::default()
+        }
+    }
+
+    /// What is accepted from clients.
+    #[must_use]
+    pub fn limits(&self) -> faf_protocol::Limits {
+        faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
+    }
+
+    /// How long a client may take before its first message.
+    #[must_use]
+    pub fn handshake_timeout(&self) -> Duration {
+        seconds(self.handshake_timeout)
+    }
+}
+
+/// Settings are within their bounds when this is called, so no value is negative or too large.
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_lobby_and_the_protocol() {
+        let settings = Settings::default();
+        assert_eq!(settings.problems(), []);
+        assert_eq!(settings.lobby(), faf_lobby_core::Settings::default());
+        assert_eq!(settings.limits(), faf_protocol::Limits::default());
+        assert_eq!(settings.outbox_limit, faf_connection::OUTBOX_LIMIT);
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let proxy = |text: &str| TrustedProxy::try_from(text.to_owned());
+        assert!(proxy("10.0.0.0/8").unwrap().0.contains(&"10.1.2.3".parse::<std::net::IpAddr>().unwrap()));
+        assert!(proxy("::1").unwrap().0.contains(&"::1".parse::<std::net::IpAddr>().unwrap()));
+        assert!(proxy("localhost").is_err());
+    }
+}

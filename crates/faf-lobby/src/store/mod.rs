@@ -1,0 +1,267 @@
+//! The database: plain operations over SQLite, a file a family of queries.
+//!
+//! Every operation is one transaction, carried out on a thread of its own kind: one thread writes, as SQLite wants it,
+//! and a few read at the same time. Nobody else waits for a slow query. Nothing of SQLite shows outside of this folder.
+
+mod accounts;
+mod avatars;
+mod coop;
+mod mod_vault;
+mod permissions;
+mod profile;
+mod schema;
+pub mod seed;
+mod social;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+pub use accounts::{AccountError, ListedAccount, Role, StoredAccount};
+pub use mod_vault::Like;
+
+/// Threads that read.
+const READERS: usize = 3;
+
+/// How long to wait for another process, such as `faf-lobby user`, to finish writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Prepared statements a connection keeps.
+const STATEMENTS: usize = 64;
+
+/// The database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be opened, or is none.
+    #[error("{path}: {problem}")]
+    Open {
+        /// Its file.
+        path: String,
+        /// What is wrong, and what to do about it.
+        problem: String,
+    },
+    /// A query failed.
+    #[error("database query failed: {0}")]
+    Query(#[from] rusqlite::Error),
+    /// The threads that would carry out the query have ended.
+    #[error("the database has been closed")]
+    Closed,
+}
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A handle on the database; copies are the same handle. The threads end when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct Store {
+    write: Sender<Job>,
+    read: Sender<Job>,
+    failures: Arc<Failures>,
+}
+
+/// Failed queries, by what SQLite calls their cause.
+#[derive(Debug, Default)]
+pub struct Failures(AtomicU64);
+
+impl Store {
+    /// Opens the database, makes it if it does not exist, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] if the file cannot be opened, is no database of this server, or was made by a newer one.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let open_error = |problem: String| StoreError::Open { path: path.display().to_string(), problem };
+        let mut writer = connect(path, OpenFlags::default()).map_err(|error| open_error(explain(&error)))?;
+        schema::migrate(&mut writer).map_err(&open_error)?;
+
+        let (write, jobs) = channel();
+        spawn("store-writer", writer, Arc::new(Mutex::new(jobs)))
+            .map_err(|error| open_error(error.to_string()))?;
+        let (read, jobs) = channel();
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..READERS {
+            let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .map_err(|error| open_error(explain(&error)))?;
+            spawn("store-reader", reader, Arc::clone(&jobs))
+                .map_err(|error| open_error(error.to_string()))?;
+        }
+        Ok(Self { write, read, failures: Arc::default() })
+    }
+
+    /// How many queries have failed so far.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures.0.load(Ordering::Relaxed)
+    }
+
+    /// Checks that the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it does not.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.read(|connection| connection.query_row("SELECT 1", (), |_| Ok(()))).await
+    }
+
+    /// Carries out queries that change nothing.
+    async fn read<T: Send + 'static>(
+        &self,
+        queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(&self.read, TransactionBehavior::Deferred, queries).await
+    }
+
+    /// Carries out queries that belong together: all of them, or none.
+    async fn write<T: Send + 'static>(
+        &self,
+        queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(&self.write, TransactionBehavior::Immediate, queries).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        jobs: &Sender<Job>,
+        behavior: TransactionBehavior,
+        queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job = move |connection: &mut Connection| {
+            let result = connection.transaction_with_behavior(behavior).and_then(|transaction| {
+                let result = queries(&transaction)?;
+                transaction.commit()?;
+                Ok(result)
+            });
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(result);
+        };
+        // Unbounded, but never long: a connection has at most one question open.
+        jobs.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
+        let result = answered.await.map_err(|_| StoreError::Closed)?;
+        if result.is_err() {
+            self.failures.0.fetch_add(1, Ordering::Relaxed);
+        }
+        result.map_err(StoreError::Query)
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        // Readers are not stopped by a writer, and a crash loses at most the last moment, never the database.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+    }
+    Ok(connection)
+}
+
+fn spawn(name: &str, mut connection: Connection, jobs: Arc<Mutex<Receiver<Job>>>) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        loop {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            match job {
+                Ok(job) => job(&mut connection),
+                Err(_) => return,
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// What an operator can do about a database that does not open.
+fn explain(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            format!(
+                "this is no SQLite database, or it is damaged ({error}); restore a backup, or name another file"
+            )
+        }
+        Some(ErrorCode::CannotOpen) => format!("{error}; does the folder exist, and may it be written to?"),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            format!("{error}; the file and its folder must be writable")
+        }
+        Some(ErrorCode::DatabaseBusy) => format!("{error}; another process is writing to it"),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new database in a folder that is removed behind the test.
+    pub(super) fn new_store() -> (Store, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Store::open(&folder.path().join("test.sqlite")).unwrap(), folder)
+    }
+
+    fn open_error(path: &Path) -> String {
+        Store::open(path).unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_database_is_made_and_opened_again() {
+        let (store, folder) = new_store();
+        store.check().await.unwrap();
+        drop(store);
+        Store::open(&folder.path().join("test.sqlite")).unwrap().check().await.unwrap();
+    }
+
+    #[test]
+    fn what_is_no_database_of_ours_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("text"), "this is no database, but long enough to be taken for one".repeat(20))
+            .unwrap();
+        assert!(open_error(&path("text")).contains("no SQLite database, or it is damaged"));
+        assert!(open_error(&path("no/folder")).contains("does the folder exist"));
+
+        Connection::open(path("other")).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(open_error(&path("other")).contains("belongs to another program"));
+
+        drop(Store::open(&path("newer")).unwrap());
+        Connection::open(path("newer")).unwrap().pragma_update(None, "user_version", 1000).unwrap();
+        assert!(open_error(&path("newer")).contains("newer version of faf-lobby"));
+    }
+
+    #[tokio::test]
+    async fn a_failed_query_changes_nothing_and_is_counted() {
+        let (store, _folder) = new_store();
+        let failed = store
+            .write(|transaction| {
+                transaction.execute("INSERT INTO map_pool (id, name) VALUES (1, 'x')", ())?;
+                transaction.execute("INSERT INTO map_pool (id, name) VALUES (1, 'y')", ())
+            })
+            .await;
+        assert!(matches!(failed, Err(StoreError::Query(_))));
+        let count: i64 =
+            store.read(|t| t.query_row("SELECT count(*) FROM map_pool", (), |row| row.get(0))).await.unwrap();
+        assert_eq!((count, store.failures()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn reading_goes_on_while_somebody_writes() {
+        let (store, _folder) = new_store();
+        let (release, wait) = channel::<()>();
+        let slow = store.clone();
+        let writing = tokio::spawn(async move {
+            slow.write(move |t| {
+                t.execute("INSERT INTO map_pool (id, name) VALUES (1, 'x')", ())?;
+                wait.recv().unwrap();
+                Ok(())
+            })
+            .await
+        });
+        store.check().await.unwrap();
+        release.send(()).unwrap();
+        writing.await.unwrap().unwrap();
+    }
+}

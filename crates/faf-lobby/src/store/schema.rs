@@ -1,0 +1,42 @@
+//! Bringing the tables up to date.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// What makes a database of one version from one of the version before; the first makes version 1 from nothing.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+
+/// Marks the database as one of this server: "FAFL".
+const APPLICATION_ID: i32 = 0x4641_464C;
+
+/// Carries out what is missing, all of it or nothing.
+///
+/// # Errors
+/// What is wrong with the database, and what to do about it.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
+    let failed = |error: rusqlite::Error| {
+        format!("the tables cannot be brought up to date: {}", super::explain(&error))
+    };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let pragma = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let version = pragma("user_version").map_err(failed)?;
+    let application = pragma("application_id").map_err(failed)?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err("this database belongs to another program; name another file".to_owned());
+    }
+    let done = usize::try_from(version).unwrap_or(0);
+    if done > MIGRATIONS.len() {
+        return Err(format!(
+            "this database was made by a newer version of faf-lobby (tables of version {version}, known are up to {}); \
+             use that version, or restore a backup",
+            MIGRATIONS.len()
+        ));
+    }
+    for migration in &MIGRATIONS[done..] {
+        transaction.execute_batch(migration).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i32).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}

@@ -1,0 +1,465 @@
+//! Filling a new database from a file.
+
+mod file;
+
+use std::fmt;
+
+use rusqlite::{OptionalExtension, Params, Transaction};
+
+use super::accounts::login_key;
+use super::{Store, StoreError};
+use crate::passwords;
+
+pub use file::SeedFile;
+
+/// A seed that was not planted; the database is as before.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// There are accounts in the database already.
+    #[error("the database has accounts already; a seed needs a new one")]
+    NotEmpty,
+    /// A record does not fit.
+    #[error("{record}: {problem}")]
+    Record {
+        /// Which.
+        record: String,
+        /// Why.
+        problem: String,
+    },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How many records of the main kinds were planted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planted {
+    /// Accounts.
+    pub users: usize,
+    /// Versions of maps.
+    pub maps: usize,
+    /// Mods of the vault.
+    pub mods: usize,
+}
+
+impl fmt::Display for Planted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} accounts, {} maps and {} mods", self.users, self.maps, self.mods)
+    }
+}
+
+impl Store {
+    /// Fills a database that has no accounts: with all of the file, or with nothing.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub async fn seed(&self, file: SeedFile) -> Result<Planted, SeedError> {
+        let planted = self.write(move |t| {
+            let accounts: u32 = t.query_row("SELECT count(*) FROM login", (), |row| row.get(0))?;
+            if accounts > 0 {
+                return Ok(Err(SeedError::NotEmpty));
+            }
+            let planted = Planted { users: file.users.len(), maps: file.maps.len(), mods: file.mods.len() };
+            t.execute_batch("SAVEPOINT before_seed")?;
+            match plant(t, &file) {
+                Ok(()) => Ok(Ok(planted)),
+                Err(error) => t.execute_batch("ROLLBACK TO before_seed").map(|()| Err(error)),
+            }
+        });
+        planted.await?
+    }
+}
+
+fn plant(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    plant_groups(t, file)?;
+    plant_clans_and_avatars(t, file)?;
+    plant_mods_and_leaderboards(t, file)?;
+    plant_users(t, file)?;
+    plant_maps(t, file)?;
+    plant_queues(t, file)?;
+    plant_vault(t, file)?;
+    plant_games(t, file)
+}
+
+/// Carries out one statement for one record.
+fn put(
+    t: &Transaction<'_>,
+    record: impl Fn() -> String,
+    statement: &str,
+    values: impl Params,
+) -> Result<usize, SeedError> {
+    let executed = t.prepare_cached(statement).and_then(|mut statement| statement.execute(values));
+    executed.map_err(|error| SeedError::Record { record: record(), problem: error.to_string() })
+}
+
+/// The number of what another record names.
+fn number_of(
+    t: &Transaction<'_>,
+    record: impl Fn() -> String,
+    query: &str,
+    name: &str,
+) -> Result<u32, SeedError> {
+    let found =
+        t.prepare_cached(query).and_then(|mut query| query.query_row([name], |row| row.get(0)).optional());
+    let problem = match found {
+        Ok(Some(number)) => return Ok(number),
+        Ok(None) => format!("there is no `{name}`"),
+        Err(error) => error.to_string(),
+    };
+    Err(SeedError::Record { record: record(), problem })
+}
+
+const GROUP: &str = "SELECT id FROM user_group WHERE technical_name = ?1";
+const PERMISSION: &str = "SELECT id FROM group_permission WHERE technical_name = ?1";
+const CLAN: &str = "SELECT id FROM clan WHERE tag = ?1";
+const FEATURED_MOD: &str = "SELECT id FROM game_featuredMods WHERE gamemod = ?1";
+const LEADERBOARD: &str = "SELECT id FROM leaderboard WHERE technical_name = ?1";
+
+fn plant_groups(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    for group in &file.groups {
+        let record = || format!("group {}", group.technical_name);
+        put(
+            t,
+            record,
+            "INSERT INTO user_group (id, technical_name) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET technical_name = excluded.technical_name",
+            (group.id, &group.technical_name),
+        )?;
+        put(t, record, "DELETE FROM group_permission_assignment WHERE group_id = ?1", [group.id])?;
+        for permission in &group.permissions {
+            let create = "INSERT INTO group_permission (technical_name) VALUES (?1) ON CONFLICT (technical_name) DO NOTHING";
+            put(t, record, create, [permission])?;
+            let permission = number_of(t, record, PERMISSION, permission)?;
+            let assign = "INSERT INTO group_permission_assignment (group_id, permission_id) VALUES (?1, ?2)";
+            put(t, record, assign, (group.id, permission))?;
+        }
+    }
+    Ok(())
+}
+
+fn plant_clans_and_avatars(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    for clan in &file.clans {
+        let values = (clan.id, &clan.name, &clan.tag);
+        put(
+            t,
+            || format!("clan {}", clan.tag),
+            "INSERT INTO clan (id, name, tag) VALUES (?1, ?2, ?3)",
+            values,
+        )?;
+    }
+    for avatar in &file.avatars {
+        let insert = "INSERT INTO avatars_list (id, url, tooltip) VALUES (?1, ?2, ?3)";
+        put(t, || format!("avatar {}", avatar.id), insert, (avatar.id, &avatar.url, &avatar.tooltip))?;
+    }
+    Ok(())
+}
+
+fn plant_mods_and_leaderboards(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    for featured in &file.featured_mods {
+        put(
+            t,
+            || format!("featured mod {}", featured.technical_name),
+            "INSERT INTO game_featuredMods (id, gamemod, name, publish, \"order\") VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET gamemod = excluded.gamemod, name = excluded.name,
+             publish = excluded.publish, \"order\" = excluded.\"order\"",
+            (featured.id, &featured.technical_name, &featured.name, featured.publish, featured.order),
+        )?;
+    }
+    for leaderboard in &file.leaderboards {
+        put(
+            t,
+            || format!("leaderboard {}", leaderboard.technical_name),
+            "INSERT INTO leaderboard (id, technical_name) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET technical_name = excluded.technical_name",
+            (leaderboard.id, &leaderboard.technical_name),
+        )?;
+    }
+    for leaderboard in &file.leaderboards {
+        let record = || format!("leaderboard {}", leaderboard.technical_name);
+        if let Some(initializer) = &leaderboard.initializer {
+            let initializer = number_of(t, record, LEADERBOARD, initializer)?;
+            let update = "UPDATE leaderboard SET initializer_id = ?1 WHERE id = ?2";
+            put(t, record, update, (initializer, leaderboard.id))?;
+        }
+    }
+    Ok(())
+}
+
+fn plant_users(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    for user in &file.users {
+        let record = || format!("user {}", user.login);
+        let digest = match (&user.password_sha256_hex, &user.password) {
+            (Some(digest), _) => digest.clone(),
+            (None, password) => passwords::digest(password.as_deref().unwrap_or_default()),
+        };
+        let hash =
+            passwords::hash(&digest).map_err(|problem| SeedError::Record { record: record(), problem })?;
+        let selected = user.avatars.iter().find(|grant| grant.selected).map(|grant| grant.avatar_id);
+        put(
+            t,
+            record,
+            "INSERT INTO login (id, login, login_key, password, email, avatar_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (user.id, &user.login, login_key(&user.login), hash, &user.email, selected),
+        )?;
+        for group in &user.groups {
+            let group = number_of(t, record, GROUP, group)?;
+            let assign = "INSERT INTO user_group_assignment (user_id, group_id) VALUES (?1, ?2)";
+            put(t, record, assign, (user.id, group))?;
+        }
+        if let Some(clan) = &user.clan {
+            let clan = number_of(t, record, CLAN, clan)?;
+            let join = "INSERT INTO clan_membership (player_id, clan_id) VALUES (?1, ?2)";
+            put(t, record, join, (user.id, clan))?;
+        }
+        for (leaderboard, rating) in &user.ratings {
+            let leaderboard = number_of(t, record, LEADERBOARD, leaderboard)?;
+            put(
+                t,
+                record,
+                "INSERT INTO leaderboard_rating (login_id, leaderboard_id, mean, deviation, total_games, won_games)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (user.id, leaderboard, rating.mean, rating.deviation, rating.total_games, rating.won_games),
+            )?;
+        }
+        for grant in &user.avatars {
+            put(
+                t,
+                record,
+                "INSERT INTO avatars (idUser, idAvatar, selected, expires_at)
+                 VALUES (?1, ?2, ?3, unixepoch() - CAST(?4 * 3600 AS INTEGER))",
+                (user.id, grant.avatar_id, grant.selected, grant.expired_since_hours),
+            )?;
+        }
+        for ban in &user.bans {
+            put(
+                t,
+                record,
+                "INSERT INTO ban (player_id, level, reason, expires_at, revoke_time)
+                 VALUES (?1, ?2, ?3, unixepoch() + CAST(?4 * 3600 AS INTEGER), unixepoch() - CAST(?5 * 3600 AS INTEGER))",
+                (user.id, &ban.level, &ban.reason, ban.expires_in_hours, ban.revoked_hours_ago),
+            )?;
+        }
+    }
+    // Only now everybody is there who can be somebody's friend.
+    for user in &file.users {
+        for (subjects, status) in [(&user.friends, "FRIEND"), (&user.foes, "FOE")] {
+            for subject in subjects {
+                let insert = "INSERT INTO friends_and_foes (user_id, subject_id, status) VALUES (?1, ?2, ?3)";
+                put(t, || format!("user {}", user.login), insert, (user.id, subject, status))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plant_maps(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    for map in &file.maps {
+        let record = || format!("map {}", map.filename);
+        let folder = map.filename.strip_prefix("maps/").and_then(|rest| rest.strip_suffix(".zip"));
+        let folder = folder.ok_or_else(|| SeedError::Record {
+            record: record(),
+            problem: "`filename` must have the form maps/FOLDER.zip".to_owned(),
+        })?;
+        put(
+            t,
+            record,
+            "INSERT INTO map (id, display_name) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING",
+            (map.map_id, &map.display_name),
+        )?;
+        put(
+            t,
+            record,
+            "INSERT INTO map_version (id, map_id, version, folder_name, ranked, max_players, width, height)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            (
+                map.version_id,
+                map.map_id,
+                map.version,
+                folder,
+                map.ranked,
+                map.max_players,
+                map.width,
+                map.height,
+            ),
+        )?;
+    }
+    for pool in &file.map_pools {
+        let record = || format!("map pool {}", pool.name);
+        put(t, record, "INSERT INTO map_pool (id, name) VALUES (?1, ?2)", (pool.id, &pool.name))?;
+        for map in &pool.maps {
+            put(
+                t,
+                record,
+                "INSERT INTO map_pool_map_version (map_pool_id, map_version_id, weight, map_params)
+                 VALUES (?1, ?2, ?3, ?4)",
+                (pool.id, map.version_id, map.weight, map.params.text()),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn plant_queues(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    for queue in &file.queues {
+        let record = || format!("queue {}", queue.technical_name);
+        let featured_mod = number_of(t, record, FEATURED_MOD, &queue.featured_mod)?;
+        let leaderboard = number_of(t, record, LEADERBOARD, &queue.leaderboard)?;
+        put(
+            t,
+            record,
+            "INSERT INTO matchmaker_queue (id, technical_name, featured_mod_id, leaderboard_id, team_size, params, enabled)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (
+                queue.id,
+                &queue.technical_name,
+                featured_mod,
+                leaderboard,
+                queue.team_size,
+                queue.params.text(),
+                queue.enabled,
+            ),
+        )?;
+        for pool in &queue.pools {
+            put(
+                t,
+                record,
+                "INSERT INTO matchmaker_queue_map_pool (matchmaker_queue_id, map_pool_id, min_rating, max_rating)
+                 VALUES (?1, ?2, ?3, ?4)",
+                (queue.id, pool.pool, pool.min_rating, pool.max_rating),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn plant_vault(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    for mission in &file.coop_maps {
+        put(
+            t,
+            || format!("co-op map {}", mission.name),
+            "INSERT INTO coop_map (id, type, name, description, version, filename) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
+                mission.id,
+                mission.campaign,
+                &mission.name,
+                &mission.description,
+                mission.version,
+                &mission.filename,
+            ),
+        )?;
+    }
+    for vault_mod in &file.mods {
+        let record = || format!("mod {}", vault_mod.display_name);
+        put(
+            t,
+            record,
+            "INSERT INTO mod (id, display_name, author) VALUES (?1, ?2, ?3)",
+            (vault_mod.id, &vault_mod.display_name, &vault_mod.author),
+        )?;
+        put(
+            t,
+            record,
+            "INSERT INTO mod_version
+               (id, mod_id, uid, type, description, version, filename, icon, ranked, hidden, create_time)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, unixepoch(?11))",
+            (
+                vault_mod.version_id,
+                vault_mod.id,
+                &vault_mod.uid,
+                &vault_mod.kind,
+                &vault_mod.description,
+                vault_mod.version,
+                &vault_mod.filename,
+                &vault_mod.icon,
+                vault_mod.ranked,
+                vault_mod.hidden,
+                &vault_mod.created,
+            ),
+        )?;
+        put(
+            t,
+            record,
+            "INSERT INTO mod_stats (mod_id, likes, likers, downloads, times_played) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (vault_mod.id, vault_mod.likes, &vault_mod.likers, vault_mod.downloads, vault_mod.played),
+        )?;
+    }
+    Ok(())
+}
+
+fn plant_games(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    for game in &file.past_games {
+        let record = || format!("past game {}", game.id);
+        let featured_mod = number_of(t, record, FEATURED_MOD, &game.featured_mod)?;
+        put(
+            t,
+            record,
+            "INSERT INTO game_stats (id, startTime, gameType, gameMod, host, mapId, gameName, validity)
+             VALUES (?1, unixepoch() - CAST(?2 * 60 AS INTEGER), 'DEMORALIZATION', ?3, ?4, ?5, ?6, 0)",
+            (game.id, game.started_minutes_ago, featured_mod, game.host, game.map_version, &game.name),
+        )?;
+        for player in &game.players {
+            put(
+                t,
+                record,
+                "INSERT INTO game_player_stats (gameId, playerId, faction, color, team, place, mean, deviation)
+                 VALUES (?1, ?2, 1, 1, 1, 0, 1500, 500)",
+                (game.id, player),
+            )?;
+        }
+        if let Some(queue) = game.queue {
+            let insert =
+                "INSERT INTO matchmaker_queue_game (matchmaker_queue_id, game_stats_id) VALUES (?1, ?2)";
+            put(t, record, insert, (queue, game.id))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::new_store;
+    use super::*;
+
+    async fn seed(store: &Store, text: &str) -> Result<Planted, String> {
+        let file = SeedFile::parse(text)?;
+        store.seed(file).await.map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_seed_is_planted_whole_and_once() {
+        let (store, _folder) = new_store();
+        let text = r#"{"users": [
+            {"id": 5, "login": "Ada", "password": "secret", "groups": ["faf_moderators_global"], "friends": [7],
+             "ratings": {"global": {"mean": 1000, "deviation": 80.5, "total_games": 3, "won_games": 1}},
+             "bans": [{"level": "GLOBAL", "reason": "old", "expires_in_hours": -1},
+                      {"level": "CHAT", "reason": "rude", "expires": "never"}]},
+            {"id": 7, "login": "Bob", "password_sha256_hex": "00"}]}"#;
+        assert_eq!(seed(&store, text).await.unwrap(), Planted { users: 2, maps: 0, mods: 0 });
+        let account = store.account_by_login("ada").await.unwrap().unwrap();
+        assert!(passwords::verify(&passwords::digest("secret"), &account.password));
+        assert_eq!(account.ban.unwrap().reason, "old");
+        let profile = store.profile(account.id).await.unwrap();
+        assert_eq!(profile.friends, [faf_protocol::PlayerId(7)]);
+        assert_eq!(profile.ratings[0].1.rating.deviation, 80.5);
+        assert!(seed(&store, text).await.unwrap_err().contains("accounts already"));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_record_plants_nothing() {
+        let (store, _folder) = new_store();
+        let problem = seed(
+            &store,
+            r#"{"clans": [{"id": 1, "name": "N", "tag": "T"}], "maps": [{"map_id": 1, "version_id": 1,
+            "display_name": "M", "filename": "m.scmap", "version": 1, "ranked": true, "max_players": 2, "width": 1, "height": 1}]}"#,
+        );
+        assert_eq!(problem.await.unwrap_err(), "map m.scmap: `filename` must have the form maps/FOLDER.zip");
+        let clans: i64 =
+            store.read(|t| t.query_row("SELECT count(*) FROM clan", (), |row| row.get(0))).await.unwrap();
+        assert_eq!(clans, 0);
+        let stranger = r#"{"users": [{"id": 1, "login": "Ada", "password": "x", "clan": "XYZ"}]}"#;
+        assert_eq!(seed(&store, stranger).await.unwrap_err(), "user Ada: there is no `XYZ`");
+        assert!(seed(&store, r#"{"user": []}"#).await.unwrap_err().contains("unknown field `user`"));
+        let nothing = seed(&store, r#"{"users": [{"id": 1, "login": "Ada"}]}"#).await.unwrap_err();
+        assert_eq!(nothing, "user Ada has neither `password` nor `password_sha256_hex`");
+    }
+}
