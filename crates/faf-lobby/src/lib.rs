@@ -1,5 +1,28 @@
-//! soon
+//! The lobby server: sockets, database and operations around [`faf_lobby_core`].
+//!
+//! ```text
+//!   listener ---> session ---> lobby ----> fan_out ---> outboxes of the sessions
+//!   PROXY,        reads one    World       encodes once
+//!   upgrade       message      |   ^
+//!                 at a time    v   |
+//!                            answers ---> store, tokens, passwords
+//! ```
+//!
+//! [`server::Server`] puts it together; [`settings::Settings`] say how. The command line is in [`cli`].
+
+mod answers;
+pub mod cli;
+mod country;
 pub mod exit_code;
+mod fan_out;
+mod http;
+mod listener;
+mod lobby;
+mod metrics;
 pub mod passwords;
+mod policy;
+pub mod server;
+mod session;
 pub mod settings;
 pub mod store;
+mod tokens;

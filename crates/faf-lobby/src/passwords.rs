@@ -49,12 +49,9 @@ impl PasswordThreads {
     pub(crate) async fn verify(&self, digest: String, stored: Option<String>) -> bool {
         static NOBODYS: LazyLock<String> = LazyLock::new(|| hash("nobody's password").unwrap_or_default());
 
-        self.run(move || match stored {
-            Some(stored) => verify(&digest, &stored),
-            None => verify(&digest, &NOBODYS) && false,
-        })
-        .await
-        .unwrap_or(false)
+        self.run(move || verify(&digest, stored.as_deref().unwrap_or(&NOBODYS)) && stored.is_some())
+            .await
+            .unwrap_or(false)
     }
 
     pub(crate) async fn hash(&self, digest: String) -> Result<String, String> {
@@ -93,6 +90,6 @@ mod tests {
         assert!(!threads.verify(digest("Secret"), Some(stored.clone())).await);
         assert!(!threads.verify(digest("secret").to_uppercase(), Some(stored)).await);
         assert!(!threads.verify(digest("secret"), Some("no hash".to_owned())).await);
-        assert!(!threads.verify(digest("nobody's password"), None).await);
+        assert!(!threads.verify("nobody's password".to_owned(), None).await);
     }
 }

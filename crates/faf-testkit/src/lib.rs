@@ -1,6 +1,8 @@
 //! Test support for the workspace: facts recorded from the original server, and a lobby in simulated time.
 
 pub mod chaos;
+pub mod geoip;
 pub mod golden;
 pub mod lobby;
 pub mod store;
+pub mod token;

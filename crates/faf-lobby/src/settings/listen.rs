@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::Deserialize;
 
@@ -39,6 +40,15 @@ impl Listen {
             "off" => Ok(Self(Vec::new())),
             address => Ok(Self(vec![address.parse()?])),
         }
+    }
+}
+
+impl ListenAddress {
+    /// Whether only this machine can connect. Names other than `localhost` are taken for public ones.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 }
 
@@ -86,6 +96,16 @@ impl fmt::Display for ListenAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loopback_is_recognised() {
+        let is_loopback = |address: &str| address.parse::<ListenAddress>().unwrap().is_loopback();
+        assert!(
+            ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "[::ffff:127.0.0.1]:1"].map(is_loopback)
+                == [true; 5]
+        );
+        assert!(["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1"].map(is_loopback) == [false; 4]);
+    }
 
     #[test]
     fn addresses_and_off() {

@@ -153,10 +153,24 @@ impl Settings {
             let problem = "no proxy is trusted, so nothing it says about clients counts; name its address";
             problems.push(("trusted_proxies", problem.to_owned()));
         }
+        if let (OpenRegistration::OnLoopback, Some(public)) = (self.open_registration, self.public_address())
+        {
+            let problem = format!(
+                "anybody who can reach {public} could make accounts; listen on 127.0.0.1 everywhere, or insist with \
+                 \"anywhere\""
+            );
+            problems.push(("open_registration", problem));
+        }
         if let Err(error) = self.log_filter() {
             problems.push(("log", error));
         }
         problems
+    }
+
+    /// A listener others than this machine can reach, if there is one.
+    fn public_address(&self) -> Option<&ListenAddress> {
+        let listens = [&self.qdatastream, &self.simple_json, &self.websocket, &self.http];
+        listens.into_iter().flat_map(Listen::addresses).find(|address| !address.is_loopback())
     }
 
     /// What is logged.

@@ -1,0 +1,110 @@
+//! Answers to the lobby's questions, from the database and the keys.
+
+use std::sync::Arc;
+
+use faf_lobby_core::{Account, Answer, Question};
+use faf_protocol::Secret;
+
+use crate::passwords::PasswordThreads;
+use crate::store::{AccountError, Like, Store, StoreError, StoredAccount, is_valid_login};
+use crate::tokens::Tokens;
+
+/// Answers questions; copies are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Answers {
+    pub(crate) store: Store,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) passwords: PasswordThreads,
+    /// Whether the first login with a new name makes an account.
+    pub(crate) registers: bool,
+}
+
+impl Answers {
+    /// The answer, [`Answer::Unavailable`] if it cannot be found out.
+    pub(crate) async fn answer(&self, question: Question) -> Answer {
+        self.find_out(question).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a question of the lobby cannot be answered");
+            Answer::Unavailable
+        })
+    }
+
+    async fn find_out(&self, question: Question) -> Result<Answer, StoreError> {
+        let store = &self.store;
+        Ok(match question {
+            Question::CheckPassword { login, password } => {
+                Answer::Account(self.check_password(login, &password).await?)
+            }
+            Question::CheckToken { token } => match self.tokens.check(token.reveal()).await {
+                Ok(player) => Answer::Account(store.account_by_id(player).await?.map(account)),
+                Err(fault) => Answer::Token(fault),
+            },
+            Question::SignIn { player, address, user_agent } => {
+                store.record_login(player, address, user_agent).await?;
+                Answer::Profile(Box::new(store.profile(player).await?))
+            }
+            Question::SetRelation { player, subject, relation } => {
+                match store.set_relation(player, subject, relation).await? {
+                    true => Answer::RelationChanged,
+                    false => Answer::UnknownPlayer,
+                }
+            }
+            Question::EndRelation { player, subject, relation } => {
+                store.end_relation(player, subject, relation).await?;
+                Answer::RelationChanged
+            }
+            Question::ListAvatars { player } => Answer::Avatars(store.avatars(player).await?),
+            Question::SelectAvatar { player, url } => match store.select_avatar(player, url).await? {
+                Some(selected) => Answer::AvatarSelected(selected),
+                None => Answer::AvatarNotGranted,
+            },
+            Question::HasPermission { player, permission } => {
+                Answer::Permission(store.has_permission(player, permission).await?)
+            }
+            Question::CoopMissions => Answer::Missions(store.coop_missions().await?),
+            Question::LikedMods { limit } => Answer::Mods(store.liked_mods(limit).await?),
+            Question::LikeMod { player, uid } => match store.like_mod(player, uid).await? {
+                Like::Counted(liked) => Answer::Mods(vec![*liked]),
+                Like::Before => Answer::LikedBefore,
+                Like::Unknown => Answer::UnknownMod,
+            },
+            Question::CountDownload { uid } => match store.count_download(uid).await? {
+                true => Answer::DownloadCounted,
+                false => Answer::UnknownMod,
+            },
+        })
+    }
+
+    async fn check_password(&self, login: String, password: &Secret) -> Result<Option<Account>, StoreError> {
+        let digest = password.reveal().to_owned();
+        let stored = self.store.account_by_login(&login).await?;
+        if stored.is_none() && self.registers && is_valid_login(&login) {
+            return self.register(&login, digest).await;
+        }
+        let hash = stored.as_ref().map(|stored| stored.password.clone());
+        let is_right = self.passwords.verify(digest, hash).await;
+        Ok(stored.filter(|_| is_right).map(account))
+    }
+
+    async fn register(&self, login: &str, digest: String) -> Result<Option<Account>, StoreError> {
+        let hash = match self.passwords.hash(digest).await {
+            Ok(hash) => hash,
+            Err(error) => {
+                tracing::error!(error, "a password cannot be hashed");
+                return Ok(None);
+            }
+        };
+        match self.store.create_account(login, hash).await {
+            Ok(id) => {
+                tracing::info!(player = id.0, login, "open registration has made an account");
+                Ok(Some(Account { id, login: login.to_owned(), ban: None }))
+            }
+            Err(AccountError::Store(error)) => Err(error),
+            // Somebody else was faster.
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn account(stored: StoredAccount) -> Account {
+    Account { id: stored.id, login: stored.login, ban: stored.ban }
+}

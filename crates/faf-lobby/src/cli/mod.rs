@@ -1,0 +1,211 @@
+//! The command line. Operators script against it, so spellings stay.
+
+mod serve;
+mod user;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::exit_code::{self, Failure};
+use crate::settings::{CATALOGUE, DEFAULT_FILE, Entry, Settings, Sources};
+use crate::store::{SeedError, SeedFile, Store};
+
+/// What is meant if no command is given.
+const DEFAULT_COMMAND: &str = "serve";
+
+/// Carries out a command line.
+#[must_use]
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(with_default_command(arguments)) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // A closed standard output is no reason to fail.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
+        }
+    };
+    match carry_out(&matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "faf-lobby: {failure}");
+            failure.into()
+        }
+    }
+}
+
+fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
+    match matches.subcommand() {
+        Some(("serve", arguments)) => serve::run(settings(arguments)?),
+        Some(("user", arguments)) => user::run(arguments),
+        Some(("seed", arguments)) => seed(arguments),
+        Some(("config", _)) => {
+            say(DEFAULT_FILE.trim_end());
+            Ok(())
+        }
+        Some(("check", arguments)) => {
+            settings(arguments)?;
+            say("the configuration is right");
+            Ok(())
+        }
+        _ => unreachable!("clap knows no other command"),
+    }
+}
+
+fn command() -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(ValueParser::path_buf())
+        .global(true)
+        .help("File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]");
+    let database = CATALOGUE.iter().filter(|entry| entry.name == "database").map(flag);
+    Command::new("faf-lobby")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A lobby server for Forged Alliance Forever. Without a command it serves.")
+        .after_help(exit_code::HELP)
+        .subcommand_required(true)
+        .arg(config)
+        .subcommand(
+            Command::new("serve")
+                .about("Run the server")
+                .after_help(exit_code::HELP)
+                .args(CATALOGUE.iter().map(flag)),
+        )
+        .subcommand(user::command().args(database.clone().map(|flag| flag.global(true))))
+        .subcommand(
+            Command::new("seed")
+                .about("Fill a new database from a file; docs/seed-format.md describes it")
+                .arg(Arg::new("file").required(true).value_name("FILE").value_parser(ValueParser::path_buf()))
+                .args(database),
+        )
+        .subcommand(
+            Command::new("config").about("Print the configuration file with all settings at their defaults"),
+        )
+        .subcommand(
+            Command::new("check").about("Check the configuration and end").args(CATALOGUE.iter().map(flag)),
+        )
+}
+
+/// The flag of a setting.
+fn flag(entry: &Entry) -> Arg {
+    let flag = Arg::new(entry.name.clone()).long(entry.flag()).value_name("VALUE").help(format!(
+        "{} [default: {}] [env: {}]",
+        entry.help,
+        entry.default,
+        entry.variable()
+    ));
+    match entry.is_switch() {
+        true => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        // Clap would take `--flag -1` for two flags.
+        false => flag.action(ArgAction::Set).allow_hyphen_values(true),
+    }
+}
+
+/// Puts the default command in front of flags that stand alone.
+fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_for_all = |argument: &str| matches!(argument, "-h" | "--help" | "-V" | "--version" | "help");
+    let command = command();
+    let is_command = |argument: &str| command.get_subcommands().any(|known| known.get_name() == argument);
+    let names_one = arguments
+        .iter()
+        .skip(1)
+        .filter_map(|argument| argument.to_str())
+        .any(|argument| is_command(argument) || is_for_all(argument));
+    let begins_with_flag = arguments.get(1).is_none_or(|first| first.to_string_lossy().starts_with('-'));
+    if begins_with_flag && !names_one {
+        arguments.insert(arguments.len().min(1), DEFAULT_COMMAND.into());
+    }
+    arguments
+}
+
+/// The settings from all their sources.
+fn settings(arguments: &ArgMatches) -> Result<Settings, Failure> {
+    let given = |entry: &Entry| {
+        let value = arguments.try_get_one::<String>(&entry.name).ok().flatten()?;
+        Some((entry.name.clone(), value.clone()))
+    };
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    let sources = Sources {
+        flags: CATALOGUE.iter().filter_map(given).collect::<BTreeMap<_, _>>(),
+        environment: environment.collect(),
+        file: arguments.get_one::<PathBuf>("config").cloned(),
+    };
+    Settings::load(&sources).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
+}
+
+/// Does something with the database, on one thread, and leaves everything in its one file.
+fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
+    let settings = settings(arguments)?;
+    let database_failure = |error| Failure::new(exit_code::DATABASE, error);
+    let store = Store::open(&settings.database).map_err(database_failure)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(anyhow::Error::from)?;
+    runtime.block_on(async {
+        let done = work(&store).await;
+        store.settle().await.map_err(database_failure)?;
+        Ok(done)
+    })
+}
+
+fn seed(arguments: &ArgMatches) -> Result<(), Failure> {
+    let path = arguments.get_one::<PathBuf>("file").cloned().unwrap_or_default();
+    let file =
+        SeedFile::read(&path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
+    let planted =
+        with_store(arguments, async |store| store.seed(file).await)?.map_err(|error| match error {
+            SeedError::Store(error) => Failure::new(exit_code::DATABASE, error),
+            other => Failure::new(exit_code::FAILURE, anyhow::anyhow!("seed {}: {other}", path.display())),
+        })?;
+    say(&format!("planted {planted}"));
+    Ok(())
+}
+
+/// Writes a line to standard output.
+fn say(line: &(impl fmt::Display + ?Sized)) {
+    // Whoever does not want to read it has closed the pipe.
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_default(line: &str) -> String {
+        let words = line.split_whitespace().map(OsString::from).collect();
+        with_default_command(words).join(" ".as_ref()).into_string().unwrap()
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_meant_where_no_command_is_named() {
+        assert_eq!(with_default("faf-lobby"), "faf-lobby serve");
+        assert_eq!(with_default("faf-lobby --http off"), "faf-lobby serve --http off");
+        for same in
+            ["faf-lobby --help", "faf-lobby user list", "faf-lobby --config x user list", "faf-lobby srve"]
+        {
+            assert_eq!(with_default(same), same);
+        }
+    }
+
+    #[test]
+    fn every_setting_is_a_flag() {
+        let line = "faf-lobby serve --open-registration --allow-password-login=false --message-limit 100000";
+        let matches = command().try_get_matches_from(line.split(' ')).unwrap();
+        let (_, arguments) = matches.subcommand().unwrap();
+        let settings = settings(arguments).unwrap();
+        assert_eq!(settings.open_registration, crate::settings::OpenRegistration::OnLoopback);
+        assert!(!settings.allow_password_login);
+        assert_eq!(settings.message_limit, 100_000);
+    }
+}

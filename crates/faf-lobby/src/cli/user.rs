@@ -1,0 +1,154 @@
+//! `faf-lobby user`: accounts.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use faf_lobby_core::Timestamp;
+
+use super::{say, with_store};
+use crate::exit_code::{self, Failure};
+use crate::passwords;
+use crate::store::{AccountError, ListedAccount, Role, Store};
+
+/// Names of roles on the command line.
+const ROLES: [(&str, Role); 3] =
+    [("player", Role::Player), ("moderator", Role::Moderator), ("administrator", Role::Administrator)];
+
+/// Longest line that is read as password, in bytes.
+const PASSWORD_LIMIT: u64 = 1024;
+
+pub(super) fn command() -> Command {
+    let name = Arg::new("name").required(true).value_name("NAME").help("Name of the account");
+    let password = Arg::new("password").long("password").value_name("TEXT").help(
+        "Password; where it is missing, it is asked for on a terminal or read as one line from standard input",
+    );
+    let role = Arg::new("role").required(true).value_name("ROLE").value_parser(ROLES.map(|(name, _)| name));
+    Command::new("user")
+        .about("Make, list and change accounts; a running server notices at the next login")
+        .subcommand_required(true)
+        .subcommand(Command::new("add").about("Make an account").arg(name.clone()).arg(password.clone()))
+        .subcommand(Command::new("list").about("List all accounts"))
+        .subcommand(Command::new("passwd").about("Change a password").arg(name.clone()).arg(password))
+        .subcommand(
+            Command::new("ban")
+                .about("Ban an account from the lobby")
+                .arg(name.clone())
+                .arg(
+                    Arg::new("reason")
+                        .long("reason")
+                        .required(true)
+                        .value_name("TEXT")
+                        .help("Shown to the player"),
+                )
+                .arg(
+                    Arg::new("days")
+                        .long("days")
+                        .value_name("NUMBER")
+                        .value_parser(value_parser!(u32).range(1..=100_000))
+                        .help("For how long; without it forever"),
+                ),
+        )
+        .subcommand(Command::new("unban").about("Revoke all bans from the lobby").arg(name.clone()))
+        .subcommand(
+            Command::new("role").about("Say what an account may do beyond playing").arg(name).arg(role),
+        )
+}
+
+pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
+    let Some((command, arguments)) = arguments.subcommand() else { unreachable!("clap wants a command") };
+    let text = |argument: &str| arguments.get_one::<String>(argument).cloned().unwrap_or_default();
+    let name = || text("name");
+    let done = match command {
+        "add" => {
+            let hash = hash_of_password(arguments)?;
+            let id = change(arguments, async |store| store.create_account(&name(), hash).await)?;
+            format!("account {} has been made, number {id}", name())
+        }
+        "list" => list(&change(arguments, async |store| Ok(store.list_accounts().await?))?),
+        "passwd" => {
+            let hash = hash_of_password(arguments)?;
+            change(arguments, async |store| store.set_password(&name(), hash).await)?;
+            format!("account {} has a new password", name())
+        }
+        "ban" => {
+            let days = arguments.get_one::<u32>("days").copied();
+            let expires_at = days.map(|days| now() + i64::from(days) * 24 * 60 * 60);
+            change(arguments, async |store| store.ban(&name(), text("reason"), expires_at).await)?;
+            match days {
+                Some(days) => format!("account {} is banned for {days} days", name()),
+                None => format!("account {} is banned forever", name()),
+            }
+        }
+        "unban" => {
+            let revoked = change(arguments, async |store| store.unban(&name()).await)?;
+            format!("{revoked} bans of account {} have been revoked", name())
+        }
+        "role" => {
+            let role = text("role");
+            let meant =
+                ROLES.into_iter().find(|(known, _)| *known == role).map_or(Role::Player, |(_, role)| role);
+            change(arguments, async |store| store.set_role(&name(), meant).await)?;
+            format!("account {} is {role} from the next login on", name())
+        }
+        _ => unreachable!("clap knows no other command"),
+    };
+    say(&done);
+    Ok(())
+}
+
+fn change<T>(
+    arguments: &ArgMatches,
+    work: impl AsyncFnOnce(&Store) -> Result<T, AccountError>,
+) -> Result<T, Failure> {
+    with_store(arguments, work)?.map_err(|error| match error {
+        AccountError::Store(error) => Failure::new(exit_code::DATABASE, error),
+        other => Failure::new(exit_code::FAILURE, other),
+    })
+}
+
+fn hash_of_password(arguments: &ArgMatches) -> Result<String, Failure> {
+    let password = match arguments.get_one::<String>("password") {
+        Some(password) => password.clone(),
+        None if io::stdin().is_terminal() => ask_for_password()?,
+        None => read_password(&mut io::stdin().lock())?,
+    };
+    if password.is_empty() {
+        return Err(anyhow::anyhow!("the password is empty").into());
+    }
+    passwords::hash(&passwords::digest(&password)).map_err(|error| anyhow::anyhow!(error).into())
+}
+
+fn ask_for_password() -> Result<String, Failure> {
+    let ask = |prompt: &str| rpassword::prompt_password(prompt).map_err(anyhow::Error::from);
+    let password = ask("Password: ")?;
+    if ask("Again: ")? != password {
+        return Err(anyhow::anyhow!("these are two different passwords").into());
+    }
+    Ok(password)
+}
+
+fn read_password(input: &mut impl BufRead) -> Result<String, Failure> {
+    let mut line = String::new();
+    input.take(PASSWORD_LIMIT).read_line(&mut line).map_err(anyhow::Error::from)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn now() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    since_epoch.as_secs().try_into().unwrap_or(i64::MAX)
+}
+
+fn list(accounts: &[ListedAccount]) -> String {
+    let mut text = format!("{:>8}  {:<20}  {:<25}  {}", "number", "name", "last login", "groups and bans");
+    for account in accounts {
+        let last_login =
+            account.last_login.map_or("never".to_owned(), |at| Timestamp::from_seconds(at).to_string());
+        let ban = account.ban.iter().map(|ban| format!("banned: {}", ban.reason));
+        let remarks: Vec<String> = account.groups.iter().cloned().chain(ban).collect();
+        let line =
+            format!("\n{:>8}  {:<20}  {last_login:<25}  {}", account.id.0, account.login, remarks.join(", "));
+        text.push_str(line.trim_end_matches(' '));
+    }
+    text
+}

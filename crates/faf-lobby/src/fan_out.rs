@@ -1,0 +1,259 @@
+//! Who gets what: from connections of the lobby to outboxes of peers.
+//!
+//! A message is encoded once for every wire format that is in use among its receivers, and they share the bytes. What
+//! one turn of the lobby has queued leaves with one vectored write for each receiver.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use faf_connection::{Error, Writer};
+use faf_lobby_core::{Audience, ConnId};
+use faf_protocol::{ServerMessage, WireFormat};
+use tokio::sync::Notify;
+
+use crate::metrics::Metrics;
+
+/// Everybody who is connected.
+#[derive(Debug)]
+pub(crate) struct FanOut {
+    peers: HashMap<ConnId, Peer>,
+    /// Connections that are logged in.
+    logged_in: Vec<(ConnId, Writer)>,
+    /// Connections that were sent something in this turn.
+    touched: Vec<Writer>,
+    /// Whether those that are logged in were.
+    are_all_touched: bool,
+    metrics: Arc<Metrics>,
+}
+
+/// The lobby's hold on a connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    writer: Writer,
+    /// Tells the session that it may read again, or that the connection is being closed.
+    signal: Arc<Notify>,
+    /// Where it is among those that are logged in.
+    place: Option<usize>,
+    /// When the message was read that is being dealt with.
+    received: Option<Instant>,
+}
+
+impl Peer {
+    pub(crate) fn new(writer: Writer, signal: Arc<Notify>) -> Self {
+        Self { writer, signal, place: None, received: None }
+    }
+
+    /// Ends the connection behind what was sent to it.
+    pub(crate) fn close(&self) {
+        self.writer.start_close();
+        self.signal.notify_one();
+    }
+}
+
+impl FanOut {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        let (peers, logged_in, touched) = (HashMap::new(), Vec::new(), Vec::new());
+        Self { peers, logged_in, touched, are_all_touched: false, metrics }
+    }
+
+    pub(crate) fn connect(&mut self, conn: ConnId, peer: Peer) {
+        self.peers.insert(conn, peer);
+    }
+
+    /// Forgets a connection that has ended.
+    pub(crate) fn disconnect(&mut self, conn: ConnId) -> Option<Peer> {
+        let peer = self.peers.remove(&conn)?;
+        if let Some(place) = peer.place {
+            self.logged_in.swap_remove(place);
+            if let Some((moved, _)) = self.logged_in.get(place)
+                && let Some(moved) = self.peers.get_mut(moved)
+            {
+                moved.place = Some(place);
+            }
+        }
+        Some(peer)
+    }
+
+    /// Ends a connection behind what was sent to it.
+    pub(crate) fn close(&mut self, conn: ConnId) {
+        if let Some(peer) = self.disconnect(conn) {
+            peer.close();
+        }
+    }
+
+    /// From now on the connection hears what everybody hears.
+    pub(crate) fn log_in(&mut self, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn)
+            && peer.place.is_none()
+        {
+            peer.place = Some(self.logged_in.len());
+            self.logged_in.push((conn, peer.writer.clone()));
+        }
+    }
+
+    /// Notes that a message was read; the time until [`ready`](Self::ready) counts.
+    pub(crate) fn received(&mut self, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.received = Some(Instant::now());
+        }
+    }
+
+    /// Lets the session read again.
+    pub(crate) fn ready(&mut self, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            if let Some(received) = peer.received.take() {
+                self.metrics.observe_message(received.elapsed());
+            }
+            peer.signal.notify_one();
+        }
+    }
+
+    /// Queues a message for its receivers.
+    pub(crate) fn send(&mut self, to: &Audience, message: &ServerMessage) {
+        let mut frames = Frames::of(message);
+        match to {
+            Audience::One(conn) => self.queue(*conn, &mut frames),
+            Audience::Several(conns) => conns.iter().for_each(|conn| self.queue(*conn, &mut frames)),
+            Audience::LoggedIn => {
+                for (_, writer) in &self.logged_in {
+                    queue(writer, &mut frames, &self.metrics);
+                }
+                self.are_all_touched = true;
+            }
+        }
+    }
+
+    /// Hands over what this turn has queued.
+    pub(crate) fn flush(&mut self) {
+        if std::mem::take(&mut self.are_all_touched) {
+            self.logged_in.iter().for_each(|(_, writer)| writer.flush());
+        }
+        self.touched.drain(..).for_each(|writer| writer.flush());
+    }
+
+    fn queue(&mut self, conn: ConnId, frames: &mut Frames<'_>) {
+        let Some(peer) = self.peers.get(&conn) else { return };
+        queue(&peer.writer, frames, &self.metrics);
+        self.touched.push(peer.writer.clone());
+    }
+}
+
+fn queue(writer: &Writer, frames: &mut Frames<'_>, metrics: &Metrics) {
+    let Some(frame) = frames.get(writer.format()) else { return };
+    match writer.queue_raw(frame, 1) {
+        Ok(()) => {}
+        Err(Error::OutboxFull(full)) => {
+            tracing::info!(waiting = full.waiting, "a client does not keep up and is disconnected");
+            metrics.count_ended("too slow");
+            writer.abort();
+        }
+        // Its end is noticed by the session.
+        Err(_) => {}
+    }
+}
+
+/// A message as bytes, in the formats that were asked for so far.
+struct Frames<'a> {
+    message: &'a ServerMessage,
+    encoded: [Option<Bytes>; WireFormat::ALL.len()],
+}
+
+impl<'a> Frames<'a> {
+    fn of(message: &'a ServerMessage) -> Self {
+        Self { message, encoded: Default::default() }
+    }
+
+    /// None if the message cannot be expressed, which would be a mistake of the lobby.
+    fn get(&mut self, format: WireFormat) -> Option<Bytes> {
+        let encoded = &mut self.encoded[format as usize];
+        if encoded.is_none() {
+            match format.encode(self.message) {
+                Ok(frame) => *encoded = Some(frame),
+                Err(error) => tracing::error!(%error, %format, "a message cannot be encoded and is not sent"),
+            }
+        }
+        encoded.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_connection::{Reader, Settings, open};
+
+    use super::*;
+    use crate::store::Store;
+
+    fn connection(format: WireFormat, settings: impl FnOnce(&mut Settings)) -> (Reader, Peer, Reader) {
+        let (here, there) = tokio::io::duplex(1024);
+        let mut ours = Settings::new(format);
+        settings(&mut ours);
+        let (reader, writer) = open(here, ours);
+        let theirs = Settings { role: faf_protocol::websocket::Role::Client, ..Settings::new(format) };
+        let (client, _) = open(there, theirs);
+        (reader, Peer::new(writer, Arc::default()), client)
+    }
+
+    fn fan_out() -> (FanOut, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
+        (FanOut::new(Arc::new(Metrics::new(store))), folder)
+    }
+
+    #[tokio::test]
+    async fn everybody_who_is_logged_in_hears_a_broadcast_in_their_format() {
+        let (mut fan_out, _folder) = fan_out();
+        let mut clients = Vec::new();
+        for (number, format) in (0..).zip(WireFormat::ALL.into_iter().chain(WireFormat::ALL)) {
+            let (reader, peer, client) = connection(format, |_| {});
+            fan_out.connect(ConnId(number), peer);
+            fan_out.log_in(ConnId(number));
+            clients.push((reader, client));
+        }
+        fan_out.close(ConnId(1));
+        fan_out.send(&Audience::LoggedIn, &ServerMessage::Ping);
+        fan_out.send(&Audience::Several(vec![ConnId(0), ConnId(5), ConnId(77)]), &ServerMessage::Pong);
+        fan_out.flush();
+        for (number, (_, client)) in clients.iter_mut().enumerate() {
+            let mut expected = vec!["ping"];
+            match number {
+                1 => expected.clear(),
+                0 | 5 => expected.push("pong"),
+                _ => {}
+            }
+            for command in expected {
+                assert_eq!(
+                    client.read().await.unwrap().command().as_deref(),
+                    Some(command),
+                    "client {number}"
+                );
+            }
+        }
+        assert!(clients[1].1.read().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_keep_up_is_disconnected_alone() {
+        let (mut fan_out, _folder) = fan_out();
+        let (_slow_reader, slow, _slow_client) =
+            connection(WireFormat::SimpleJson, |settings| settings.outbox_limit = 100);
+        let (_reader, good, mut client) = connection(WireFormat::SimpleJson, |_| {});
+        let slow_writer = slow.writer.clone();
+        for (conn, peer) in [(ConnId(1), slow), (ConnId(2), good)] {
+            fan_out.connect(conn, peer);
+            fan_out.log_in(conn);
+        }
+        for _ in 0..10 {
+            fan_out.send(&Audience::LoggedIn, &ServerMessage::Ping);
+        }
+        fan_out.flush();
+        assert!(!slow_writer.is_connected());
+        for _ in 0..10 {
+            assert_eq!(client.read().await.unwrap().command().as_deref(), Some("ping"));
+        }
+        assert!(
+            fan_out.metrics.text().unwrap().contains("server_connections_ended_total{reason=\"too slow\"} 1")
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! The HTTP interface for operators: health, metrics, and who is online (ops.md sections 5 to 7).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::lobby::{Input, Snapshot};
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+/// What the lobby or the database may take before it counts as ill.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The format of [`Metrics::text`].
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Interface {
+    pub(crate) inbox: mpsc::Sender<Input>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) store: Store,
+    pub(crate) started: Instant,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// How far the server's life has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Clients can log in.
+    Ready,
+    /// The last connections are being closed.
+    Stopping,
+    /// Nothing is left but this interface.
+    Stopped,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    version: &'static str,
+    uptime_seconds: u64,
+    players: usize,
+    connections: usize,
+    /// Whether no command is being carried out and no change waits to be told.
+    is_settled: bool,
+}
+
+impl Interface {
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/ready", get(ready))
+            .route("/health", get(health))
+            .route("/metrics", get(metrics))
+            .route("/status", get(status))
+            .route("/players", get(players))
+            .route("/games", get(games))
+            .with_state(self)
+    }
+
+    async fn inspect(&self) -> Result<Snapshot, StatusCode> {
+        let (reply, snapshot) = oneshot::channel();
+        let inspection = async {
+            self.inbox.send(Input::Inspect(reply)).await.ok()?;
+            snapshot.await.ok()
+        };
+        timeout(PATIENCE, inspection).await.ok().flatten().ok_or(StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
+/// Whether clients can log in; also while the server waits for the end of running games, as it serves as a probe for
+/// being alive.
+async fn ready(State(interface): State<Interface>) -> Response {
+    let status = match *interface.phase.borrow() {
+        Phase::Ready => StatusCode::OK,
+        Phase::Stopping | Phase::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
+}
+
+/// Whether the lobby and the database answer.
+async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
+    let lobby = interface.inspect().await.is_ok();
+    let database = timeout(PATIENCE, interface.store.check()).await.is_ok_and(|checked| checked.is_ok());
+    let status = if lobby && database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = |is_well: bool| if is_well { "ok" } else { "no answer" };
+    (status, Json(json!({"lobby": word(lobby), "database": word(database)})))
+}
+
+async fn metrics(State(interface): State<Interface>) -> Response {
+    match interface.metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn status(State(interface): State<Interface>) -> Result<Json<Status>, StatusCode> {
+    let Snapshot { players, connections, is_settled } = interface.inspect().await?;
+    Ok(Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: interface.started.elapsed().as_secs(),
+        players: players.len(),
+        connections,
+        is_settled,
+    }))
+}
+
+/// Everybody who is online, as clients see them.
+async fn players(State(interface): State<Interface>) -> Result<Response, StatusCode> {
+    let players = interface.inspect().await?.players;
+    let players: Vec<_> = players.iter().map(AsRef::as_ref).collect();
+    Ok(Json(players).into_response())
+}
+
+/// All games; there are none yet.
+async fn games() -> Json<[Value; 0]> {
+    Json([])
+}

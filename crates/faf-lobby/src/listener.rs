@@ -1,0 +1,209 @@
+//! Listeners: from accepted sockets to sessions.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use faf_connection::upgrade::{self, Endpoint};
+use faf_connection::{open_tcp, proxy, tcp};
+use faf_lobby_core::{ConnId, Event};
+use faf_protocol::websocket::Role;
+use faf_protocol::{Limits, SessionNumber, WireFormat};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+
+use crate::country::Countries;
+use crate::fan_out::Peer;
+use crate::lobby::Input;
+use crate::metrics::Metrics;
+use crate::session::Session;
+use crate::settings::{Settings, TrustedProxy};
+
+/// After a failure to accept, such as too many open files, there is a pause: trying again at once would fail again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What all listeners share.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    inbox: mpsc::Sender<Input>,
+    metrics: Arc<Metrics>,
+    countries: Arc<Countries>,
+    places: Arc<Semaphore>,
+    next_conn: AtomicU64,
+    trusted_proxies: Vec<TrustedProxy>,
+    handshake_timeout: Duration,
+    /// For peers whose word is taken for whose connection they pass on.
+    trusted_endpoint: Endpoint,
+    endpoint: Endpoint,
+    limits: Limits,
+    outbox_limit: usize,
+    byte_stream: bool,
+}
+
+/// One listener.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    pub(crate) format: WireFormat,
+    /// Whether every connection begins with a PROXY header.
+    pub(crate) proxy: bool,
+}
+
+impl Listener {
+    /// Accepts connections forever.
+    pub(crate) async fn run(self, entrance: Arc<Entrance>) {
+        loop {
+            match self.socket.accept().await {
+                Ok((stream, peer)) => entrance.admit(stream, peer, self.format, self.proxy),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::error!(%error, format = %self.format, "a connection cannot be accepted");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+impl Entrance {
+    pub(crate) fn new(
+        settings: &Settings,
+        inbox: mpsc::Sender<Input>,
+        metrics: Arc<Metrics>,
+        countries: Arc<Countries>,
+    ) -> Self {
+        let endpoint = Endpoint { path: settings.websocket_path.clone(), forwarded_header: None };
+        let forwarded_header = settings.forwarded_header.parse().ok();
+        Self {
+            inbox,
+            metrics,
+            countries,
+            places: Arc::new(Semaphore::new(settings.connection_limit)),
+            next_conn: AtomicU64::new(1),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            handshake_timeout: settings.handshake_timeout(),
+            trusted_endpoint: Endpoint { forwarded_header, ..endpoint.clone() },
+            endpoint,
+            limits: settings.limits(),
+            outbox_limit: settings.outbox_limit,
+            byte_stream: settings.websocket_byte_stream,
+        }
+    }
+
+    /// Waits until all connections have ended.
+    pub(crate) async fn wait_until_empty(&self, connection_limit: usize) {
+        let all = u32::try_from(connection_limit).unwrap_or(u32::MAX);
+        let _ = self.places.acquire_many(all).await;
+    }
+
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, format: WireFormat, proxy: bool) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::warn!("a connection is turned away: there are as many as connection_limit allows");
+            return self.metrics.count_refused("connection limit");
+        };
+        if let Err(error) = tcp::prepare(&stream) {
+            tracing::debug!(%error, %peer, "a connection is lost at once");
+            return self.metrics.count_refused("lost");
+        }
+        let entrance = Arc::clone(self);
+        tokio::spawn(async move {
+            let shaking_hands = entrance.shake_hands(stream, peer, format, proxy);
+            let refused = match timeout(entrance.handshake_timeout, shaking_hands).await {
+                Ok(Ok(arrival)) => return entrance.begin_session(arrival, format, place),
+                Ok(Err(refused)) => refused,
+                Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
+            };
+            tracing::debug!(%peer, %format, details = refused.details, "no connection: {}", refused.reason);
+            entrance.metrics.count_refused(refused.reason);
+        });
+    }
+
+    /// What comes before the first message: the PROXY header, and the upgrade to WebSocket.
+    async fn shake_hands(
+        &self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        format: WireFormat,
+        proxy: bool,
+    ) -> Result<Arrival, Refused> {
+        let is_trusted = self.is_trusted(peer.ip());
+        let mut address = Some(peer.ip());
+        if proxy {
+            if !is_trusted {
+                return Err(Refused { reason: "untrusted proxy", details: "see trusted_proxies".to_owned() });
+            }
+            let announced = proxy::read_header(&mut stream).await;
+            let announced = announced.map_err(|error| Refused::new("PROXY header", &error))?;
+            address = Some(announced.unwrap_or(peer).ip());
+        }
+        if format != WireFormat::WebSocket {
+            return Ok(Arrival { stream, received: BytesMut::new(), address });
+        }
+        let endpoint = if is_trusted { &self.trusted_endpoint } else { &self.endpoint };
+        let upgraded =
+            upgrade::accept(stream, endpoint).await.map_err(|error| Refused::new("upgrade", &error))?;
+        if let Some(forwarded_for) = upgraded.forwarded_for {
+            // A proxy that does not know says `unknown`.
+            address = forwarded_for.parse().ok();
+        }
+        Ok(Arrival { stream: upgraded.stream, received: upgraded.received, address })
+    }
+
+    fn begin_session(&self, arrival: Arrival, format: WireFormat, place: OwnedSemaphorePermit) {
+        let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
+        let address = arrival.address.map(|address| address.to_canonical());
+        let country = address.map(|address| self.countries.of(address)).unwrap_or_default();
+        tracing::debug!(conn = conn.0, %format, ?address, "connected");
+        let settings = faf_connection::Settings {
+            format,
+            role: Role::Server,
+            limits: self.limits,
+            outbox_limit: self.outbox_limit,
+            byte_stream: self.byte_stream,
+            sent: Arc::clone(&self.metrics.sent),
+            received: arrival.received,
+        };
+        let (reader, writer) = open_tcp(arrival.stream, settings);
+        let signal = Arc::new(Notify::new());
+        let peer = Peer::new(writer.clone(), Arc::clone(&signal));
+        let connected = Event::Connected { conn, address, country, session: session_number() };
+        let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
+        let session = Session { conn, reader, writer, signal, inbox, metrics, place };
+        // A task of its own: the one that shook hands held much more memory.
+        tokio::spawn(session.run(Input::Connect(conn, peer, connected)));
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|TrustedProxy(network)| network.contains(&address))
+    }
+}
+
+/// A client that may send its first message.
+struct Arrival {
+    stream: TcpStream,
+    /// What it has sent already.
+    received: BytesMut,
+    address: Option<IpAddr>,
+}
+
+/// Why somebody did not get in.
+struct Refused {
+    reason: &'static str,
+    details: String,
+}
+
+impl Refused {
+    fn new(reason: &'static str, error: &dyn std::error::Error) -> Self {
+        Self { reason, details: error.to_string() }
+    }
+}
+
+/// It is neither secret nor unique, so that a failing source of randomness is no reason to turn anybody away.
+fn session_number() -> SessionNumber {
+    SessionNumber(getrandom::u32().unwrap_or_default())
+}

@@ -1,0 +1,344 @@
+//! What is counted for Prometheus, under the names dashboards know (ops.md section 5).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use faf_connection::SentMessages;
+use faf_lobby_core::{Client, Count, LoginMethod};
+use faf_protocol::WireFormat;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::store::Store;
+
+/// Different values of a label that clients choose: more become `other`, so that they cannot fill the memory.
+const LABEL_VALUES: usize = 100;
+
+/// Longest such value, in bytes; longer ones become `other`.
+const LABEL_LENGTH: usize = 64;
+
+/// Upper bounds of the time a message takes, in seconds: the defaults of Prometheus libraries.
+const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// All counters. Names of fields are those of the series.
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) sent: Arc<SentMessages>,
+    user_connections: Family<ClientLabels, Gauge>,
+    user_logins: Family<LoginLabels, Counter>,
+    user_agent_version_checks: Family<VersionLabel, Counter>,
+    user_online: Gauge,
+    lobbyconnections: Counter,
+    messages_unauthenticated: Family<CommandLabel, Counter>,
+    broadcasts: Counter,
+    on_message_received: Histogram,
+    connections_ended: Family<ReasonLabel, Counter>,
+    connections_refused: Family<ReasonLabel, Counter>,
+    clients: Mutex<Bounded<ClientLabels>>,
+    versions: Mutex<Bounded<VersionLabel>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct ClientLabels {
+    user_agent: String,
+    version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct VersionLabel {
+    version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoginLabels {
+    status: &'static str,
+    method: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CommandLabel {
+    command: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+impl Metrics {
+    pub(crate) fn new(store: Store) -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            sent: Arc::default(),
+            user_connections: Family::default(),
+            user_logins: Family::default(),
+            user_agent_version_checks: Family::default(),
+            user_online: Gauge::default(),
+            lobbyconnections: Counter::default(),
+            messages_unauthenticated: Family::default(),
+            broadcasts: Counter::default(),
+            on_message_received: Histogram::new(BUCKETS),
+            connections_ended: Family::default(),
+            connections_refused: Family::default(),
+            clients: Mutex::default(),
+            versions: Mutex::default(),
+        };
+        metrics.register(store);
+        metrics
+    }
+
+    fn register(&mut self, store: Store) {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let build = Info::new([
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("start_time", started.to_string()),
+        ]);
+        let registry = &mut self.registry;
+        registry.register("build", "Version of the server, and when it was started in Unix seconds", build);
+        registry.register(
+            "server_user_connections",
+            "Connections by what the client says it is",
+            self.user_connections.clone(),
+        );
+        registry.register("server_user_logins", "Logins by outcome and method", self.user_logins.clone());
+        registry.register(
+            "server_user_agent_version_checks",
+            "Versions clients have told on connecting",
+            self.user_agent_version_checks.clone(),
+        );
+        registry.register("server_user_online", "Players who are online", self.user_online.clone());
+        registry.register("server_lobbyconnections", "Connections made", self.lobbyconnections.clone());
+        registry.register(
+            "server_messages_unauthenticated",
+            "Commands refused before login",
+            self.messages_unauthenticated.clone(),
+        );
+        registry.register("server_broadcasts", "Messages sent to everybody", self.broadcasts.clone());
+        registry.register(
+            "server_on_message_received_seconds",
+            "Time from reading a message to being ready for the next",
+            self.on_message_received.clone(),
+        );
+        registry.register(
+            "server_connections_ended",
+            "Connections that have ended, by reason",
+            self.connections_ended.clone(),
+        );
+        registry.register(
+            "server_connections_refused",
+            "Connections that ended before their first message was read, by reason",
+            self.connections_refused.clone(),
+        );
+        registry.register_collector(Box::new(Elsewhere { sent: Arc::clone(&self.sent), store }));
+    }
+
+    /// Counts what the lobby wants counted.
+    pub(crate) fn count(&self, count: Count) {
+        match count {
+            Count::Connection => drop(self.lobbyconnections.inc()),
+            Count::Client { before, after } => {
+                if let Some(labels) = before.map(|client| self.client_labels(client)) {
+                    self.user_connections.get_or_create(&labels).dec();
+                }
+                if let Some(labels) = after.map(|client| self.client_labels(client)) {
+                    self.user_connections.get_or_create(&labels).inc();
+                }
+            }
+            Count::Version(version) => {
+                let labels = bounded(&self.versions, VersionLabel { version });
+                self.user_agent_version_checks.get_or_create(&labels).inc();
+            }
+            Count::LoginAccepted(method) => self.count_login("success", method),
+            Count::LoginFailed(method) => self.count_login("failure", method),
+            Count::NotLoggedIn(command) => {
+                self.messages_unauthenticated.get_or_create(&CommandLabel { command }).inc();
+            }
+            Count::Broadcast => drop(self.broadcasts.inc()),
+        }
+    }
+
+    pub(crate) fn set_online(&self, players: usize) {
+        self.user_online.set(players.try_into().unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn observe_message(&self, duration: Duration) {
+        self.on_message_received.observe(duration.as_secs_f64());
+    }
+
+    pub(crate) fn count_ended(&self, reason: &'static str) {
+        self.connections_ended.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    pub(crate) fn count_refused(&self, reason: &'static str) {
+        self.connections_refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// All of it in the text format of Prometheus.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn client_labels(&self, client: Client) -> ClientLabels {
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "None".to_owned());
+        let labels =
+            ClientLabels { user_agent: or_none(client.user_agent), version: or_none(client.version) };
+        bounded(&self.clients, labels)
+    }
+
+    fn count_login(&self, status: &'static str, method: LoginMethod) {
+        let method = match method {
+            LoginMethod::Password => "password",
+            LoginMethod::Token => "token",
+        };
+        self.user_logins.get_or_create(&LoginLabels { status, method }).inc();
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// Labels that have been used. One that once became `other` may be let in never, and none ever leaves: so whatever is
+/// counted up under some labels is counted down under the same.
+#[derive(Debug)]
+struct Bounded<L>(BTreeSet<L>);
+
+impl<L> Default for Bounded<L> {
+    fn default() -> Self {
+        Self(BTreeSet::new())
+    }
+}
+
+/// Labels a client has chosen.
+trait Chosen: Ord + Clone {
+    const OTHER: fn() -> Self;
+    fn longest(&self) -> usize;
+}
+
+impl Chosen for ClientLabels {
+    const OTHER: fn() -> Self = || Self { user_agent: "other".to_owned(), version: "other".to_owned() };
+
+    fn longest(&self) -> usize {
+        self.user_agent.len().max(self.version.len())
+    }
+}
+
+impl Chosen for VersionLabel {
+    const OTHER: fn() -> Self = || Self { version: "other".to_owned() };
+
+    fn longest(&self) -> usize {
+        self.version.len()
+    }
+}
+
+fn bounded<L: Chosen>(known: &Mutex<Bounded<L>>, labels: L) -> L {
+    let known = &mut known.lock().unwrap_or_else(PoisonError::into_inner).0;
+    if known.contains(&labels) {
+        return labels;
+    }
+    if known.len() >= LABEL_VALUES || labels.longest() > LABEL_LENGTH {
+        return L::OTHER();
+    }
+    known.insert(labels.clone());
+    labels
+}
+
+/// What is counted elsewhere, and only looked at when somebody asks.
+#[derive(Debug)]
+struct Elsewhere {
+    sent: Arc<SentMessages>,
+    store: Store,
+}
+
+impl Collector for Elsewhere {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut messages =
+            encoder.encode_descriptor("server_messages", "Messages sent", None, MetricType::Counter)?;
+        for format in WireFormat::ALL {
+            let labels = [("protocol", format.metric_label())];
+            ConstCounter::new(self.sent.count(format)).encode(messages.encode_family(&labels)?)?;
+        }
+        let mut failures =
+            encoder.encode_descriptor("db_exceptions", "Queries that failed", None, MetricType::Counter)?;
+        for (code, count) in self.store.failures() {
+            let labels = [("class", "SqliteError".to_owned()), ("code", code.to_string())];
+            ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics() -> (Metrics, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Metrics::new(Store::open(&folder.path().join("test.sqlite")).unwrap()), folder)
+    }
+
+    fn client(name: &str) -> Option<Client> {
+        Some(Client { user_agent: Some(name.to_owned()), version: None })
+    }
+
+    #[test]
+    fn series_have_the_names_dashboards_know() {
+        let (metrics, _folder) = metrics();
+        metrics.count(Count::Connection);
+        metrics.count(Count::Client { before: None, after: client("x") });
+        metrics.count(Count::Version("1.0".to_owned()));
+        metrics.count(Count::LoginAccepted(LoginMethod::Password));
+        metrics.count(Count::LoginFailed(LoginMethod::Token));
+        metrics.count(Count::NotLoggedIn("game_host"));
+        metrics.count(Count::Broadcast);
+        metrics.set_online(7);
+        metrics.observe_message(Duration::from_millis(20));
+        let text = metrics.text().unwrap();
+        for line in [
+            "server_lobbyconnections_total 1",
+            "server_user_connections{user_agent=\"x\",version=\"None\"} 1",
+            "server_user_agent_version_checks_total{version=\"1.0\"} 1",
+            "server_user_logins_total{status=\"success\",method=\"password\"} 1",
+            "server_user_logins_total{status=\"failure\",method=\"token\"} 1",
+            "server_messages_unauthenticated_total{command=\"game_host\"} 1",
+            "server_broadcasts_total 1",
+            "server_user_online 7",
+            "server_on_message_received_seconds_bucket{le=\"0.025\"} 1",
+            "server_messages_total{protocol=\"QDataStreamProtocol\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.contains("build_info{version="));
+    }
+
+    #[test]
+    fn clients_cannot_make_up_series_without_end() {
+        let (metrics, _folder) = metrics();
+        let names: Vec<_> = (0..1000).map(|number| format!("client {number}")).collect();
+        for name in &names {
+            metrics.count(Count::Client { before: None, after: client(name) });
+        }
+        metrics.count(Count::Client { before: None, after: client(&"x".repeat(1000)) });
+        let text = metrics.text().unwrap();
+        assert!(text.contains("server_user_connections{user_agent=\"other\",version=\"other\"} 901"));
+        for name in &names {
+            metrics.count(Count::Client { before: client(name), after: None });
+        }
+        let text = metrics.text().unwrap();
+        assert!(text.contains("server_user_connections{user_agent=\"other\",version=\"other\"} 1\n"));
+        assert!(text.contains("server_user_connections{user_agent=\"client 5\",version=\"None\"} 0"));
+    }
+}

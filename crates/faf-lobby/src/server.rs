@@ -1,0 +1,213 @@
+//! The server as a whole: put together, started, and ended in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use faf_connection::tcp;
+use faf_lobby_core::Event;
+use faf_protocol::WireFormat;
+use tokio::net::lookup_host;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::answers::Answers;
+use crate::country::Countries;
+use crate::exit_code::{self, Failure};
+use crate::http::{Interface, Phase};
+use crate::listener::{Entrance, Listener};
+use crate::lobby::{INBOX, Input, Lobby};
+use crate::metrics::Metrics;
+use crate::passwords::PasswordThreads;
+use crate::policy::PolicyServer;
+use crate::session::CLOSE_TIMEOUT;
+use crate::settings::{Listen, ListenAddress, OpenRegistration, Settings};
+use crate::store::Store;
+use crate::tokens::Tokens;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    listening: Vec<Listening>,
+    store: Store,
+    inbox: mpsc::Sender<Input>,
+    lobby: JoinHandle<()>,
+    entrance: Arc<Entrance>,
+    connection_limit: usize,
+    phase: watch::Sender<Phase>,
+    http: JoinSet<io::Result<()>>,
+    /// Everything that goes on until the server ends.
+    background: JoinSet<()>,
+}
+
+/// An address the server listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// For what.
+    pub service: Service,
+    /// The address, with the port that was picked if it was 0.
+    pub address: SocketAddr,
+}
+
+/// What is spoken on an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// The lobby protocol, in this format.
+    Lobby(WireFormat),
+    /// The HTTP interface for operators.
+    Http,
+}
+
+impl Server {
+    /// Starts a server; when it returns, clients can log in.
+    ///
+    /// # Errors
+    /// [`Failure`] with the code of the database, of listening, or of a configuration that does not fit the addresses.
+    pub async fn start(settings: Settings) -> Result<Self, Failure> {
+        let store =
+            Store::open(&settings.database).map_err(|error| Failure::new(exit_code::DATABASE, error))?;
+        let lobby_listens = [
+            (WireFormat::QDataStream, &settings.qdatastream),
+            (WireFormat::SimpleJson, &settings.simple_json),
+            (WireFormat::WebSocket, &settings.websocket),
+        ];
+        let mut listening = Vec::new();
+        let mut listeners = Vec::new();
+        for (format, listen) in lobby_listens {
+            for (socket, address, proxy) in listen_on(listen).await? {
+                listening.push(Listening { service: Service::Lobby(format), address });
+                listeners.push(Listener { socket, format, proxy });
+            }
+        }
+        let mut http_sockets = Vec::new();
+        for (socket, address, _) in listen_on(&settings.http).await? {
+            listening.push(Listening { service: Service::Http, address });
+            http_sockets.push(socket);
+        }
+        let registers = settings.open_registration != OpenRegistration::Off;
+
+        let tokens = Arc::new(Tokens::new(&settings));
+        let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
+        // From a file, so that it does not take long; the keys may be somewhere else, and are not waited for.
+        countries.read_file().await;
+        let metrics = Arc::new(Metrics::new(store.clone()));
+        let (inbox, inputs) = mpsc::channel(INBOX);
+        let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
+        let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
+        let lobby = Lobby::new(settings.lobby(), answers, policy, Arc::clone(&metrics), inbox.clone());
+        let entrance =
+            Arc::new(Entrance::new(&settings, inbox.clone(), Arc::clone(&metrics), Arc::clone(&countries)));
+
+        let mut background = JoinSet::new();
+        background.spawn(countries.keep_fresh());
+        background.spawn(tokens.keep_fresh());
+        let lobby = tokio::spawn(lobby.run(inputs));
+        for listener in listeners {
+            background.spawn(listener.run(Arc::clone(&entrance)));
+        }
+        let (phase, _) = watch::channel(Phase::Ready);
+        let interface = Interface {
+            inbox: inbox.clone(),
+            metrics,
+            store: store.clone(),
+            started: Instant::now(),
+            phase: phase.subscribe(),
+        };
+        let http = serve_http(http_sockets, &interface);
+        let connection_limit = settings.connection_limit;
+        Ok(Self { listening, store, inbox, lobby, entrance, connection_limit, phase, http, background })
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn listening(&self) -> &[Listening] {
+        &self.listening
+    }
+
+    /// The server's database.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Something that shuts the server down.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown(self.inbox.clone())
+    }
+
+    /// Waits until the server has shut down.
+    ///
+    /// # Errors
+    /// [`Failure`] if the lobby has ended for another reason, which would be a mistake in it.
+    pub async fn wait(self) -> Result<(), Failure> {
+        let Self { mut background, entrance, phase, mut http, lobby, .. } = self;
+        let ended = lobby.await;
+        phase.send_replace(Phase::Stopping);
+        background.shutdown().await;
+        // Every session ends within its own time limit; this one is only for the case that one does not.
+        let _ = timeout(CLOSE_TIMEOUT * 2, entrance.wait_until_empty(self.connection_limit)).await;
+        phase.send_replace(Phase::Stopped);
+        let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
+        if let Err(error) = self.store.settle().await {
+            tracing::warn!(%error, "the database is closed with parts of it in the file beside it");
+        }
+        ended.map_err(|error| Failure::from(anyhow::anyhow!("the lobby has failed: {error}")))
+    }
+}
+
+/// Shuts a server down.
+#[derive(Debug, Clone)]
+pub struct Shutdown(mpsc::Sender<Input>);
+
+impl Shutdown {
+    /// Asks the server to shut down: gracefully the first time, at once the second time.
+    pub async fn request(&self) {
+        // A server that has stopped already does not mind.
+        let _ = self.0.send(Input::Event(Event::Shutdown)).await;
+    }
+}
+
+async fn listen_on(listen: &Listen) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
+    let mut sockets = Vec::new();
+    for ListenAddress { address, proxy } in listen.addresses() {
+        let failure = |error: io::Error| {
+            let advice = match error.kind() {
+                io::ErrorKind::AddrInUse => "; is another server running? Port 0 picks a free one",
+                io::ErrorKind::PermissionDenied => "; ports below 1024 need a permission",
+                io::ErrorKind::AddrNotAvailable => "; this machine does not have this address",
+                _ => "",
+            };
+            Failure::new(exit_code::LISTEN, anyhow::anyhow!("cannot listen on {address}: {error}{advice}"))
+        };
+        // A name may stand for several addresses: the first that works is used.
+        let mut last_error = io::Error::new(io::ErrorKind::NotFound, "no such host");
+        let mut socket = None;
+        for resolved in lookup_host(address).await.map_err(failure)? {
+            match tcp::listen(resolved) {
+                Ok(listener) => {
+                    socket = Some(listener);
+                    break;
+                }
+                Err(error) => last_error = error,
+            }
+        }
+        let socket = socket.ok_or_else(|| failure(last_error))?;
+        let bound = socket.local_addr().map_err(failure)?;
+        sockets.push((socket, bound, *proxy));
+    }
+    Ok(sockets)
+}
+
+fn serve_http(sockets: Vec<tokio::net::TcpListener>, interface: &Interface) -> JoinSet<io::Result<()>> {
+    let mut servers = JoinSet::new();
+    for socket in sockets {
+        let mut phase = interface.phase.clone();
+        let end = async move { drop(phase.wait_for(|phase| *phase == Phase::Stopped).await) };
+        let serving = axum::serve(socket, interface.clone().router()).with_graceful_shutdown(end);
+        servers.spawn(serving.into_future());
+    }
+    servers
+}

@@ -1,0 +1,196 @@
+//! The keys tokens are signed with: a JSON Web Key Set (RFC 7517), from a file or over HTTP.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+/// How often the keys are read again; issuers announce new keys hours before they use them.
+const KEYS_REFRESH: Duration = Duration::from_secs(600);
+
+/// Without keys, or for an unknown one, they are read again not more often than this: anybody can name unknown keys.
+const LEAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the issuer may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Largest key set that is read, in bytes; real ones have a few thousand.
+const SIZE_LIMIT: u64 = 1024 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    source: Source,
+    known: RwLock<HashMap<String, DecodingKey>>,
+    last_read: Mutex<Option<Instant>>,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Nowhere,
+    File(PathBuf),
+    Url(String),
+}
+
+#[derive(Debug, Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
+}
+
+/// The kind of key that is used; others in a set are skipped.
+#[derive(Debug, Deserialize)]
+struct RsaKey {
+    kid: String,
+    kty: RsaKeyType,
+    #[serde(default, rename = "use")]
+    usage: KeyUse,
+    n: String,
+    e: String,
+}
+
+#[derive(Debug, Deserialize)]
+enum RsaKeyType {
+    #[serde(rename = "RSA")]
+    Rsa,
+}
+
+#[derive(Debug, Default, Deserialize)]
+enum KeyUse {
+    #[default]
+    #[serde(rename = "sig")]
+    Signatures,
+}
+
+impl Keys {
+    pub(super) fn new(source: &str) -> Self {
+        let source = match source {
+            "" => Source::Nowhere,
+            url if url.starts_with("http://") || url.starts_with("https://") => Source::Url(url.to_owned()),
+            path => Source::File(path.into()),
+        };
+        Self { source, known: RwLock::default(), last_read: Mutex::default() }
+    }
+
+    /// Whether there are any, now or after another attempt to read them.
+    pub(super) async fn are_known(&self) -> bool {
+        if self.count() == 0 {
+            self.refresh_if_due().await;
+        }
+        self.count() > 0
+    }
+
+    /// The key of this name.
+    pub(super) async fn find(&self, kid: &str) -> Option<DecodingKey> {
+        if let Some(key) = self.find_known(kid) {
+            return Some(key);
+        }
+        self.refresh_if_due().await;
+        self.find_known(kid)
+    }
+
+    /// Reads them, now and from time to time.
+    pub(super) async fn keep_fresh(&self) {
+        if matches!(self.source, Source::Nowhere) {
+            return;
+        }
+        loop {
+            self.refresh().await;
+            sleep(KEYS_REFRESH).await;
+        }
+    }
+
+    /// Reads them again; those known stay if that fails.
+    pub(super) async fn refresh(&self) {
+        self.read(&mut *self.last_read.lock().await).await;
+    }
+
+    async fn refresh_if_due(&self) {
+        let mut last_read = self.last_read.lock().await;
+        if last_read.is_none_or(|last| last.elapsed() >= LEAST_PAUSE) {
+            self.read(&mut last_read).await;
+        }
+    }
+
+    async fn read(&self, last_read: &mut Option<Instant>) {
+        *last_read = Some(Instant::now());
+        let source = self.source.clone();
+        let text = match tokio::task::spawn_blocking(move || fetch(&source)).await {
+            Ok(Ok(Some(text))) => text,
+            Ok(Ok(None)) | Err(_) => return,
+            Ok(Err(error)) => {
+                return tracing::warn!(%error, "keys for tokens cannot be read; those known stay");
+            }
+        };
+        match parse(&text) {
+            Ok(keys) => {
+                tracing::debug!(keys = keys.len(), "keys for tokens have been read");
+                *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
+            }
+            Err(error) => tracing::warn!(%error, "keys for tokens cannot be understood; those known stay"),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn find_known(&self, kid: &str) -> Option<DecodingKey> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+    }
+}
+
+fn fetch(source: &Source) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>> {
+    match source {
+        Source::Nowhere => Ok(None),
+        Source::File(path) => {
+            let size = std::fs::metadata(path)?.len();
+            if size > SIZE_LIMIT {
+                return Err(format!("{size} bytes, where {SIZE_LIMIT} are allowed").into());
+            }
+            Ok(Some(std::fs::read_to_string(path)?))
+        }
+        Source::Url(url) => {
+            let agent: ureq::Agent =
+                ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into();
+            let mut response = agent.get(url).call()?;
+            Ok(Some(response.body_mut().with_config().limit(SIZE_LIMIT).read_to_string()?))
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<HashMap<String, DecodingKey>, serde_json::Error> {
+    let set: KeySet = serde_json::from_str(text)?;
+    let usable = |value: Value| {
+        let RsaKey { kid, kty: RsaKeyType::Rsa, usage: KeyUse::Signatures, n, e } =
+            serde_json::from_value(value).ok()?;
+        Some((kid, DecodingKey::from_rsa_components(&n, &e).ok()?))
+    };
+    Ok(set.keys.into_iter().filter_map(usable).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_other_kinds_are_skipped() {
+        let keys = parse(
+            r#"{"keys": [
+                {"kty": "RSA", "kid": "one", "n": "AQAB", "e": "AQAB", "alg": "RS256"},
+                {"kty": "RSA", "kid": "two", "n": "AQAB", "e": "AQAB", "use": "sig"},
+                {"kty": "RSA", "kid": "encryption", "n": "AQAB", "e": "AQAB", "use": "enc"},
+                {"kty": "EC", "kid": "curve", "crv": "P-256", "x": "AQAB", "y": "AQAB"},
+                {"kty": "RSA", "n": "AQAB", "e": "AQAB"}, 5]}"#,
+        )
+        .unwrap();
+        let mut names: Vec<_> = keys.into_keys().collect();
+        names.sort();
+        assert_eq!(names, ["one", "two"]);
+        assert!(parse("[]").is_err());
+    }
+}
