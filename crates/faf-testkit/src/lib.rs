@@ -1,6 +1,7 @@
 //! Test support for the workspace: facts recorded from the original server, and a lobby in simulated time.
 
 pub mod chaos;
+pub mod decoding;
 pub mod geoip;
 pub mod golden;
 pub mod lobby;

@@ -1,0 +1,138 @@
+//! Laws of decoding, for any bytes: what the fuzz targets of the decoders check.
+
+use bytes::BytesMut;
+use faf_protocol::gpgnet::{GameToServer, GpgNetMessage, ServerToGame, framing};
+use faf_protocol::websocket::Role;
+use faf_protocol::{
+    ClientMessage, DecodeError, Decoded, Decoder, Limits, Message, ServerMessage, WireFormat, simple_json,
+};
+
+/// Limits that short inputs can reach.
+const LIMITS: Limits = Limits { message: 4096, nesting: 16 };
+
+/// Decodes bytes at once and cut in pieces, which must give the same, and uses every message that was found in every way.
+///
+/// # Panics
+/// If a law does not hold.
+pub fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
+    let (cuts, stream) = bytes.split_at(bytes.len().min(8));
+    let whole = decode(&mut new_decoder(LIMITS), [stream]);
+    let pieces = pieces(stream, cuts);
+    assert_eq!(decode(&mut new_decoder(LIMITS), pieces), whole, "cut by {cuts:?}");
+    for decoded in whole.0 {
+        if let Decoded::Message(message) = decoded {
+            check_message(message);
+        }
+    }
+}
+
+/// Decodes the game's own framing at once and cut in pieces, which must give the same; what was found can be encoded again.
+///
+/// # Panics
+/// If a law does not hold.
+pub fn check_gpgnet(bytes: &[u8]) {
+    let (cuts, stream) = bytes.split_at(bytes.len().min(8));
+    let decode = |pieces: Vec<&[u8]>| {
+        let (mut buffer, mut found) = (BytesMut::new(), Vec::new());
+        for piece in pieces {
+            buffer.extend_from_slice(piece);
+            loop {
+                match framing::decode(&mut buffer, &LIMITS) {
+                    Ok(Some(message)) => found.push(message),
+                    Ok(None) => break,
+                    Err(error) => return (found, Err(same_for_all_cuts(error))),
+                }
+            }
+        }
+        (found, framing::finish(&buffer))
+    };
+    let whole = decode(vec![stream]);
+    assert_eq!(decode(pieces(stream, cuts)), whole, "cut by {cuts:?}");
+    for message in whole.0 {
+        check_commands(&message);
+        let Ok(again) = framing::encode(&message) else { continue };
+        assert_eq!(framing::decode(&mut BytesMut::from(again), &Limits::default()), Ok(Some(message)));
+    }
+}
+
+/// Reads a JSON text as a message.
+///
+/// # Panics
+/// If a law does not hold.
+pub fn check_json(text: &[u8]) {
+    if let Ok(message) = std::str::from_utf8(text).unwrap_or_default().parse::<Message>() {
+        check_message(message);
+    }
+}
+
+/// What can be read can be written in every format, and reading that gives the same.
+fn check_message(message: Message) {
+    for format in WireFormat::ALL {
+        let Ok(frame) = format.encode(&message) else { continue };
+        // In QDataStream a heartbeat is a word, which has no room for other members.
+        let expected = match message.command().as_deref() {
+            Some("ping") if format == WireFormat::QDataStream => Message::PING,
+            Some("pong") if format == WireFormat::QDataStream => Message::PONG,
+            _ => message.clone(),
+        };
+        let limits = Limits { message: usize::MAX, nesting: 128 };
+        let mut decoder = Decoder::for_role(format, Role::Client, limits);
+        let again = decoder.decode(&mut BytesMut::from(frame));
+        assert_eq!(again, Ok(Some(Decoded::Message(expected))), "{format}");
+    }
+    if let Ok(gpgnet) = GpgNetMessage::from_message(&message) {
+        check_commands(&gpgnet);
+    }
+    if let Ok(typed) = ServerMessage::read(message.clone()) {
+        assert!(simple_json::encode(&typed).is_ok());
+    }
+    if let Ok(typed) = ClientMessage::read(message) {
+        assert!(simple_json::encode(&typed).is_ok());
+    }
+}
+
+/// Typed commands keep what they do not understand.
+fn check_commands(message: &GpgNetMessage) {
+    let _ = GameToServer::read(message);
+    let _ = ServerToGame::read(message);
+}
+
+fn decode<'a>(
+    decoder: &mut Decoder,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Decoded>, Result<(), DecodeError>) {
+    let (mut buffer, mut found) = (BytesMut::new(), Vec::new());
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        loop {
+            match decoder.decode(&mut buffer) {
+                Ok(Some(decoded)) => found.push(decoded),
+                Ok(None) => break,
+                Err(error) => return (found, Err(same_for_all_cuts(error))),
+            }
+        }
+    }
+    let end = decoder.finish(&mut buffer).map(|last| found.extend(last)).map_err(same_for_all_cuts);
+    (found, end)
+}
+
+/// A line without end is too large as soon as it is seen to be, with what has come by then.
+fn same_for_all_cuts(error: DecodeError) -> DecodeError {
+    match error {
+        DecodeError::TooLarge { limit, .. } => DecodeError::TooLarge { size: 0, limit },
+        other => other,
+    }
+}
+
+/// Cuts a stream into pieces whose lengths follow each other from `cuts`, again and again.
+fn pieces<'a>(mut stream: &'a [u8], cuts: &[u8]) -> Vec<&'a [u8]> {
+    let mut lengths = cuts.iter().cycle();
+    let mut pieces = Vec::new();
+    while !stream.is_empty() {
+        let length = lengths.next().map_or(1, |cut| usize::from(*cut) % 32 + 1).min(stream.len());
+        let (piece, rest) = stream.split_at(length);
+        pieces.push(piece);
+        stream = rest;
+    }
+    pieces
+}

@@ -1,0 +1,185 @@
+//! `faf-wire bridge`: clients of one wire format, a server of another.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use faf_connection::upgrade::{self, Endpoint};
+use faf_connection::{Disconnected, Error, Reader, Settings, Writer, open_tcp, tcp};
+use faf_protocol::WireFormat;
+use hyper::header::{HeaderName, HeaderValue};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use crate::dial::{Dialer, Introduction, Trust};
+use crate::exit::Failure;
+use crate::url::Url;
+
+/// How long a client may take for the upgrade to WebSocket.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a side may take to read what is left when the other one has ended.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After a failure to accept there is a pause: trying again at once would fail again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Where clients connect: tcp://, qdatastream:// or ws:// with host and port; port 0 picks one
+    #[arg(long, value_name = "URL")]
+    listen: Url,
+    /// The server: tcp://, qdatastream://, ws:// or wss://
+    #[arg(long, value_name = "URL")]
+    to: Url,
+    /// Announce the client's address to the server in a PROXY header
+    #[arg(long)]
+    proxy_header: bool,
+    /// Announce the client's address to a WebSocket server in this header, such as X-Real-IP
+    #[arg(long, value_name = "NAME")]
+    forwarded_header: Option<HeaderName>,
+    /// Most clients at the same time; further ones are turned away
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
+    connection_limit: usize,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { listen, to, proxy_header, forwarded_header, connection_limit, trust } = arguments;
+    if listen.is_encrypted {
+        return Err(
+            anyhow::anyhow!("clients cannot be listened for with wss://; put a proxy in front").into()
+        );
+    }
+    if forwarded_header.is_some() && to.format != WireFormat::WebSocket {
+        return Err(anyhow::anyhow!("--forwarded-header needs a WebSocket server; see --proxy-header").into());
+    }
+    let address = lookup_host((listen.host.as_str(), listen.port)).await?.next();
+    let address = address.with_context(|| format!("no such host: {}", listen.host))?;
+    let listener = tcp::listen(address).with_context(|| format!("cannot listen on {address}"))?;
+    let bound = Url { port: listener.local_addr()?.port(), ..listen.clone() };
+    writeln!(io::stdout(), "bridge from {bound} to {to}")?;
+    let dialer = Dialer::new(&to, &trust)?;
+    let places = Arc::new(Semaphore::new(connection_limit.min(Semaphore::MAX_PERMITS)));
+    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, dialer, places });
+    tokio::select! {
+        never = bridge.accept(listener) => never,
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    }
+}
+
+struct Bridge {
+    listen: Url,
+    to: Url,
+    proxy_header: bool,
+    forwarded_header: Option<HeaderName>,
+    dialer: Dialer,
+    places: Arc<Semaphore>,
+}
+
+impl Bridge {
+    async fn accept(self: &Arc<Self>, listener: TcpListener) -> Result<(), Failure> {
+        loop {
+            let (stream, client) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    complain(&format!("a client cannot be accepted: {error}"));
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                complain("a client is turned away: there are as many as --connection-limit allows");
+                continue;
+            };
+            let bridge = Arc::clone(self);
+            tokio::spawn(async move {
+                if let Err(error) = bridge.carry(stream, client, place).await {
+                    complain(&format!("{client}: {error:#}"));
+                }
+            });
+        }
+    }
+
+    /// Carries messages between a client and the server until one of them ends.
+    async fn carry(
+        &self,
+        stream: TcpStream,
+        client: SocketAddr,
+        _place: OwnedSemaphorePermit,
+    ) -> anyhow::Result<()> {
+        tcp::prepare(&stream)?;
+        let near = timeout(HANDSHAKE_TIMEOUT, self.welcome(stream)).await.context("no upgrade in time")??;
+        let introduction = Introduction {
+            proxied: self.proxy_header.then_some(client),
+            headers: self.forwarded_for(client)?.into_iter().collect(),
+        };
+        let far = match self.dialer.dial(&self.to, &introduction).await {
+            Ok(far) => far,
+            Err(error) => {
+                part(near).await;
+                return Err(error);
+            }
+        };
+        let ((mut near_reader, near_writer), (mut far_reader, far_writer)) = (near, far);
+        // A side that does not read stops the other one from being read: nothing piles up here.
+        let ended = tokio::select! {
+            ended = pump(&mut near_reader, &far_writer) => ended.context("from the client"),
+            ended = pump(&mut far_reader, &near_writer) => ended.context("from the server"),
+        };
+        tokio::join!(part((near_reader, near_writer)), part((far_reader, far_writer)));
+        ended
+    }
+
+    /// Makes a connection of a client's stream.
+    async fn welcome(&self, stream: TcpStream) -> anyhow::Result<(Reader, Writer)> {
+        let settings = Settings::new(self.listen.format);
+        if self.listen.format != WireFormat::WebSocket {
+            return Ok(open_tcp(stream, settings));
+        }
+        let endpoint = Endpoint { path: self.listen.uri.path().to_owned(), forwarded_header: None };
+        let upgraded = upgrade::accept(stream, &endpoint).await?;
+        Ok(open_tcp(upgraded.stream, Settings { received: upgraded.received, ..settings }))
+    }
+
+    fn forwarded_for(&self, client: SocketAddr) -> anyhow::Result<Option<(HeaderName, HeaderValue)>> {
+        let Some(name) = self.forwarded_header.clone() else { return Ok(None) };
+        Ok(Some((name, HeaderValue::from_str(&client.ip().to_canonical().to_string())?)))
+    }
+}
+
+/// Passes messages on, each when the one before has been taken, until the sender ends or either side fails.
+async fn pump(from: &mut Reader, to: &Writer) -> anyhow::Result<()> {
+    loop {
+        match from.read().await {
+            Ok(message) => match to.send(&message).await {
+                Ok(()) => {}
+                Err(Error::Disconnected(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            },
+            Err(Error::Disconnected(Disconnected::ByPeer | Disconnected::Here)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Ends a connection cleanly: behind what waits, and not before the peer has read it.
+async fn part((mut reader, writer): (Reader, Writer)) {
+    let goodbye = async {
+        writer.close().await;
+        while reader.read().await.is_ok() {}
+    };
+    if timeout(CLOSE_TIMEOUT, goodbye).await.is_err() {
+        writer.abort();
+    }
+}
+
+fn complain(text: &str) {
+    // Whoever closed standard error does not want to know.
+    let _ = writeln!(io::stderr(), "faf-wire: {text}");
+}

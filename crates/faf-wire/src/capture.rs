@@ -1,0 +1,104 @@
+//! What `decode` and `encode` have in common: the formats of a capture, and bytes as hexadecimal digits.
+
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+
+/// How the captured bytes are framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Blocks of UTF-16 strings, of old clients
+    #[value(name = "qdatastream")]
+    QDataStream,
+    /// One line of JSON a message
+    SimpleJson,
+    /// Frames behind the HTTP upgrade
+    #[value(name = "websocket")]
+    WebSocket,
+    /// The binary framing between a game and its client
+    Gpgnet,
+}
+
+/// Which side has sent the bytes. Only WebSocket differs: clients mask their frames.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct Side {
+    /// The bytes are those a client sends
+    #[arg(long)]
+    pub(crate) from_client: bool,
+    /// The bytes are those a server sends
+    #[arg(long)]
+    pub(crate) from_server: bool,
+}
+
+/// Reads hexadecimal digits that come in pieces; white space may stand anywhere.
+#[derive(Debug, Default)]
+pub(crate) struct HexReader {
+    /// The first digit of a byte whose second has not come yet.
+    half: Option<u8>,
+    /// Characters read so far.
+    position: u64,
+}
+
+impl HexReader {
+    /// The bytes of another piece.
+    ///
+    /// # Errors
+    /// A description with the position of what is no digit.
+    pub(crate) fn read(&mut self, text: &[u8], mut take: impl FnMut(u8)) -> Result<(), String> {
+        for character in text {
+            self.position += 1;
+            if character.is_ascii_whitespace() {
+                continue;
+            }
+            let Some(digit) = char::from(*character).to_digit(16) else {
+                return Err(format!("character {} of the input is no hexadecimal digit", self.position));
+            };
+            let digit = digit as u8;
+            match self.half.take() {
+                Some(half) => take(half << 4 | digit),
+                None => self.half = Some(digit),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the digits end inside a byte.
+    pub(crate) fn is_inside_byte(&self) -> bool {
+        self.half.is_some()
+    }
+}
+
+/// Writes bytes as they are, or as a line of hexadecimal digits.
+pub(crate) fn write_bytes(output: &mut impl Write, bytes: &[u8], as_hex: bool) -> io::Result<()> {
+    if as_hex {
+        for byte in bytes {
+            write!(output, "{byte:02x}")?;
+        }
+        writeln!(output)
+    } else {
+        output.write_all(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_may_come_in_any_pieces() {
+        let mut reader = HexReader::default();
+        let mut bytes = Vec::new();
+        for piece in ["0", "1 ff", "\nA", "b"] {
+            reader.read(piece.as_bytes(), |byte| bytes.push(byte)).unwrap();
+        }
+        assert_eq!((bytes, reader.is_inside_byte()), (vec![0x01, 0xFF, 0xAB], false));
+        assert_eq!(
+            reader.read(b"0x", |_| {}),
+            Err("character 9 of the input is no hexadecimal digit".to_owned())
+        );
+        let mut written = Vec::new();
+        write_bytes(&mut written, &[1, 0xAB], true).unwrap();
+        assert_eq!(written, b"01ab\n");
+    }
+}

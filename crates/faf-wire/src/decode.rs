@@ -1,0 +1,142 @@
+//! `faf-wire decode`: bytes to lines of JSON.
+
+use std::io::{Read, Write};
+
+use bytes::BytesMut;
+use clap::Args;
+use faf_protocol::gpgnet::framing;
+use faf_protocol::websocket::Role;
+use faf_protocol::{DecodeError, Decoded, Decoder, Limits, Message, WireFormat, simple_json};
+
+use crate::capture::{Format, HexReader, Side};
+use crate::exit::Failure;
+
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// The second byte of a WebSocket frame has this bit if the frame is masked, as those of clients are.
+const MASKED: u8 = 0x80;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How the bytes are framed
+    #[arg(long)]
+    format: Format,
+    /// The input is hexadecimal digits; white space between them is ignored
+    #[arg(long)]
+    hex: bool,
+    #[command(flatten)]
+    side: Side,
+}
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    input: &mut impl Read,
+    output: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut hex = arguments.hex.then(HexReader::default);
+    let mut messages = Messages::new(arguments);
+    let mut buffer = BytesMut::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let length = input.read(&mut chunk)?;
+        match &mut hex {
+            Some(hex) => {
+                let digits = hex.read(&chunk[..length], |byte| buffer.extend_from_slice(&[byte]));
+                digits.map_err(|error| anyhow::anyhow!(error))?;
+            }
+            None => buffer.extend_from_slice(&chunk[..length]),
+        }
+        let fails = |error: DecodeError, messages: &Messages| Failure::decoding(&error, messages.consumed());
+        while let Some(message) = messages.next(&mut buffer).map_err(|error| fails(error, &messages))? {
+            print(output, &message)?;
+        }
+        if length == 0 {
+            if hex.is_some_and(|hex| hex.is_inside_byte()) {
+                return Err(anyhow::anyhow!("the input ends between the two digits of a byte").into());
+            }
+            if let Some(message) = messages.finish(&mut buffer).map_err(|error| fails(error, &messages))? {
+                print(output, &message)?;
+            }
+            return Ok(());
+        }
+    }
+}
+
+fn print(output: &mut impl Write, message: &Message) -> Result<(), Failure> {
+    let line = simple_json::encode(message).map_err(anyhow::Error::from)?;
+    output.write_all(&line)?;
+    // Whoever reads it may wait for it.
+    Ok(output.flush()?)
+}
+
+/// The messages in a stream of bytes.
+enum Messages {
+    Lobby(Decoder),
+    /// WebSocket from a side that will show.
+    Undecided,
+    /// The game's own framing, and how many bytes of it have been used up.
+    Game(u64),
+}
+
+impl Messages {
+    fn new(arguments: &Arguments) -> Self {
+        let limits = Limits::default();
+        match (arguments.format, arguments.side) {
+            (Format::QDataStream, _) => Self::Lobby(Decoder::new(WireFormat::QDataStream, limits)),
+            (Format::SimpleJson, _) => Self::Lobby(Decoder::new(WireFormat::SimpleJson, limits)),
+            (Format::WebSocket, Side { from_client: true, .. }) => Self::websocket(Role::Server),
+            (Format::WebSocket, Side { from_server: true, .. }) => Self::websocket(Role::Client),
+            (Format::WebSocket, _) => Self::Undecided,
+            (Format::Gpgnet, _) => Self::Game(0),
+        }
+    }
+
+    fn websocket(reader: Role) -> Self {
+        Self::Lobby(Decoder::for_role(WireFormat::WebSocket, reader, Limits::default()))
+    }
+
+    fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, DecodeError> {
+        match self {
+            Self::Lobby(decoder) => loop {
+                match decoder.decode(buffer)? {
+                    Some(Decoded::Message(message)) => return Ok(Some(message)),
+                    Some(Decoded::Control(_)) => {}
+                    None => return Ok(None),
+                }
+            },
+            Self::Undecided => {
+                let Some(second) = buffer.get(1) else { return Ok(None) };
+                let reader = if second & MASKED == 0 { Role::Client } else { Role::Server };
+                *self = Self::websocket(reader);
+                self.next(buffer)
+            }
+            Self::Game(consumed) => {
+                let before = buffer.len();
+                let message = framing::decode(buffer, &Limits::default())?;
+                *consumed += (before - buffer.len()) as u64;
+                Ok(message.map(|message| message.to_message()))
+            }
+        }
+    }
+
+    fn finish(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, DecodeError> {
+        match self {
+            Self::Lobby(decoder) => match decoder.finish(buffer)? {
+                Some(Decoded::Message(message)) => Ok(Some(message)),
+                Some(Decoded::Control(_)) | None => Ok(None),
+            },
+            Self::Undecided if buffer.is_empty() => Ok(None),
+            Self::Undecided => Err(DecodeError::Incomplete { got: buffer.len(), expected: None }),
+            Self::Game(_) => framing::finish(buffer).map(|()| None),
+        }
+    }
+
+    fn consumed(&self) -> u64 {
+        match self {
+            Self::Lobby(decoder) => decoder.consumed(),
+            Self::Undecided => 0,
+            Self::Game(consumed) => *consumed,
+        }
+    }
+}

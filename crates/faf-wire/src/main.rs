@@ -1,0 +1,73 @@
+//! `faf-wire`: looks at the lobby protocol of Forged Alliance Forever, speaks it, and bridges between its wire formats.
+//!
+//! One file for each command; `--help` says what they do.
+
+mod bridge;
+mod capture;
+mod connect;
+mod decode;
+mod dial;
+mod encode;
+mod exit;
+mod login;
+mod render;
+mod url;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Looks at the lobby protocol of Forged Alliance Forever, speaks it, and bridges between its wire formats.
+#[derive(Debug, Parser)]
+#[command(version, after_help = exit::HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Turn bytes on standard input into one line of JSON a message, as soon as it is complete
+    #[command(after_help = exit::HELP)]
+    Decode(decode::Arguments),
+    /// Turn lines of JSON on standard input into bytes
+    #[command(after_help = exit::HELP)]
+    Encode(encode::Arguments),
+    /// Connect to a server, log in if asked to, print what it says and send what is typed or piped in
+    #[command(after_help = exit::HELP)]
+    Connect(connect::Arguments),
+    /// Accept clients in one wire format and speak another one to a server
+    #[command(after_help = exit::HELP)]
+    Bridge(bridge::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Decode(arguments) => {
+            decode::run(&arguments, &mut io::stdin().lock(), &mut io::stdout().lock())
+        }
+        Command::Encode(arguments) => {
+            encode::run(&arguments, &mut io::stdin().lock(), &mut io::stdout().lock())
+        }
+        Command::Connect(arguments) => block_on(connect::run(arguments)),
+        Command::Bridge(arguments) => block_on(bridge::run(arguments)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Whoever closed standard error does not want to know.
+            let _ = writeln!(io::stderr(), "faf-wire: {failure}");
+            failure.code.into()
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), exit::Failure>>) -> Result<(), exit::Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // A thread may still wait for standard input.
+    runtime.shutdown_background();
+    done
+}
