@@ -75,6 +75,8 @@ fn command() -> Command {
         .subcommand(
             Command::new("serve")
                 .about("Run the server")
+                // Scripts append flags to those of others: the last one counts.
+                .args_override_self(true)
                 .after_help(exit_code::HELP)
                 .args(CATALOGUE.iter().map(flag)),
         )
@@ -89,7 +91,10 @@ fn command() -> Command {
             Command::new("config").about("Print the configuration file with all settings at their defaults"),
         )
         .subcommand(
-            Command::new("check").about("Check the configuration and end").args(CATALOGUE.iter().map(flag)),
+            Command::new("check")
+                .about("Check the configuration and end")
+                .args_override_self(true)
+                .args(CATALOGUE.iter().map(flag)),
         )
 }
 

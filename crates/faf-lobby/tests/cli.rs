@@ -1,0 +1,334 @@
+//! The command line, as operators and their scripts use it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use faf_lobby::passwords::digest;
+
+/// A folder of its own for one test, where the program runs without anything from its environment.
+struct Operator {
+    folder: tempfile::TempDir,
+}
+
+impl Operator {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
+        command.args(line.split_whitespace()).current_dir(self.folder.path());
+        for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("FAF_LOBBY_")) {
+            command.env_remove(variable);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    /// Standard output of a command that must succeed.
+    fn succeed(&self, line: &str) -> String {
+        let output = self.run(line);
+        assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Standard error of a command that must fail with this code.
+    fn fail(&self, line: &str, code: i32) -> String {
+        let output = self.run(line);
+        assert_eq!(output.status.code(), Some(code), "{line}: {}", text(&output.stderr));
+        text(&output.stderr)
+    }
+
+    fn type_password(&self, line: &str, password: &str) -> Output {
+        let mut child = self.command(line).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const SERVE: &str =
+    "serve --qdatastream 127.0.0.1:0 --simple-json 127.0.0.1:0 --websocket 127.0.0.1:0 --http 127.0.0.1:0";
+
+/// A server that has said that it is ready.
+struct Serving {
+    child: Child,
+    banner: String,
+}
+
+impl Serving {
+    fn start(operator: &Operator, flags: &str) -> Self {
+        let mut child = operator.command(&format!("{SERVE} {flags}")).spawn().unwrap();
+        let mut banner = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while !banner.contains("faf-lobby config") {
+            let line = lines.next().unwrap_or_else(|| panic!("not ready: {banner}")).unwrap();
+            banner += &line;
+            banner.push('\n');
+        }
+        Self { child, banner }
+    }
+
+    /// The address behind this scheme in the banner.
+    fn address(&self, scheme: &str) -> String {
+        let begin = self.banner.find(scheme).unwrap_or_else(|| panic!("no {scheme} in {}", self.banner));
+        let rest = &self.banner[begin + scheme.len()..];
+        rest.split(|c: char| c.is_whitespace() || c == '/').next().unwrap().to_owned()
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Standard error and exit code of a server that is about to end.
+    fn wait(mut self) -> (String, Option<i32>) {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (log, self.child.wait().unwrap().code())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a line and reads until the server says something with this text.
+fn converse(stream: &TcpStream, line: &str, expected: &str) {
+    let mut writer = stream;
+    writer.write_all(format!("{line}\n").as_bytes()).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut heard = String::new();
+    while !heard.contains(expected) {
+        assert_ne!(reader.read_line(&mut heard).unwrap(), 0, "{expected} is missing in {heard}");
+    }
+}
+
+fn hello(name: &str, password: &str) -> String {
+    let digest = digest(password);
+    format!(r#"{{"command":"hello","login":"{name}","password":"{digest}","unique_id":"x"}}"#)
+}
+
+#[test]
+fn help_is_found_everywhere() {
+    let operator = Operator::new();
+    assert!(operator.succeed("--help").contains("Exit codes: 0 success"));
+    let serve = operator.succeed("serve --help");
+    for part in
+        ["--qdatastream", "127.0.0.1:8001", "FAF_LOBBY_QDATASTREAM", "--open-registration", "Exit codes"]
+    {
+        assert!(serve.contains(part), "{part} is missing in {serve}");
+    }
+    for command in [
+        "user add",
+        "user list",
+        "user passwd",
+        "user ban",
+        "user unban",
+        "user role",
+        "seed",
+        "config",
+        "check",
+    ] {
+        assert!(operator.succeed(&format!("{command} --help")).contains("Usage: faf-lobby"), "{command}");
+    }
+    assert!(operator.succeed("--version").starts_with("faf-lobby "));
+}
+
+#[test]
+fn wrong_usage_has_a_code_of_its_own() {
+    let operator = Operator::new();
+    operator.fail("--no-such-flag", 2);
+    operator.fail("srve", 2);
+    operator.fail("user", 2);
+    operator.fail("user add", 2);
+    operator.fail("seed", 2);
+    operator.fail("user role Ada emperor", 2);
+}
+
+#[test]
+fn the_printed_configuration_is_right_and_a_typo_is_found() {
+    let operator = Operator::new();
+    operator.write("good.toml", &operator.succeed("config"));
+    operator.succeed("check --config good.toml");
+    operator.write("typo.toml", "# comment\nping_intervall = 5\n");
+    for command in ["check", "serve", "user list", ""] {
+        let error = operator.fail(&format!("{command} --config typo.toml"), 3);
+        assert!(
+            error.contains("typo.toml, line 2") && error.contains("did you mean `ping_interval`"),
+            "{error}"
+        );
+    }
+    assert!(operator.fail("check --ping-interval never", 3).contains("flag --ping-interval"));
+    let output = operator.command("check").env("FAF_LOBBY_LOG", "loud=?").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let output = operator.command("check").env("FAF_LOBBY_CONFIG", "good.toml").output().unwrap();
+    assert!(output.status.success());
+}
+
+#[test]
+fn registration_for_everybody_must_be_insisted_on() {
+    let operator = Operator::new();
+    let error = operator.fail("serve --open-registration --http 0.0.0.0:0", 3);
+    assert!(error.contains("0.0.0.0:0") && error.contains("anywhere"), "{error}");
+    operator.succeed("check --open-registration=anywhere --http 0.0.0.0:0");
+    operator.succeed("check --open-registration");
+}
+
+#[test]
+fn accounts_are_made_and_changed() {
+    let operator = Operator::new();
+    let user = |line: &str| operator.succeed(&format!("user {line} --database a.sqlite"));
+    assert_eq!(user("add Ada --password secret"), "account Ada has been made, number 1\n");
+    assert!(operator.fail("user add ADA --password x --database a.sqlite", 1).contains("already"));
+    assert!(
+        operator.fail("user ban Nobody --reason x --database a.sqlite", 1).contains("no account `Nobody`")
+    );
+    assert!(operator.type_password("user add Bob --database a.sqlite", "typed\n").status.success());
+    let empty = operator.type_password("user add Cem --database a.sqlite", "\n");
+    assert!(text(&empty.stderr).contains("the password is empty"));
+
+    user("ban Ada --reason rude --days 3");
+    user("role Bob moderator");
+    let list = user("list");
+    assert!(
+        list.contains("Ada") && list.contains("banned: rude") && list.contains("faf_moderators_global"),
+        "{list}"
+    );
+    assert!(!list.contains("Cem"));
+    assert_eq!(user("unban Ada"), "1 bans of account Ada have been revoked\n");
+    user("passwd Ada --password changed");
+
+    let server = Serving::start(&operator, "--database a.sqlite");
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "authentication_failed");
+    converse(&stream, &hello("Ada", "changed"), "welcome");
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &hello("Bob", "typed"), "\"power\":1");
+}
+
+#[test]
+fn a_seed_is_planted_once() {
+    let operator = Operator::new();
+    let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/seed-data.json");
+    std::fs::copy(seed, operator.path("seed.json")).unwrap();
+    let planted = operator.succeed("seed seed.json --database a.sqlite");
+    assert_eq!(planted, "planted 34 accounts, 16 maps and 4 mods\n");
+    assert!(operator.fail("seed seed.json --database a.sqlite", 1).contains("accounts already"));
+    operator.write("wrong.json", "{\"users\": [{\"id\": 1}]}");
+    assert!(operator.fail("seed wrong.json --database b.sqlite", 1).contains("line 1 column"));
+    assert!(!operator.path("b.sqlite").exists());
+    assert!(operator.fail("seed missing.json", 1).contains("missing.json"));
+    assert!(operator.succeed("user list --database a.sqlite").contains("Ünïcödé"));
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_left_alone() {
+    let operator = Operator::new();
+    let damaged = "this is no database, but long enough to be taken for one".repeat(20);
+    operator.write("damaged.sqlite", &damaged);
+    assert!(operator.fail(&format!("{SERVE} --database damaged.sqlite"), 4).contains("restore a backup"));
+    assert_eq!(std::fs::read_to_string(operator.path("damaged.sqlite")).unwrap(), damaged);
+
+    operator.succeed("user list --database newer.sqlite");
+    let connection = rusqlite::Connection::open(operator.path("newer.sqlite")).unwrap();
+    connection.pragma_update(None, "user_version", 1000).unwrap();
+    drop(connection);
+    assert!(operator.fail(&format!("{SERVE} --database newer.sqlite"), 4).contains("newer version"));
+    operator.fail("user list --database no/such/folder.sqlite", 4);
+}
+
+#[test]
+fn an_occupied_port_is_named() {
+    let operator = Operator::new();
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = occupied.local_addr().unwrap().to_string();
+    let error = operator.fail(&format!("{SERVE} --simple-json {address}"), 5);
+    assert!(error.contains(&address) && error.contains("is another server running?"), "{error}");
+    assert!(
+        operator.fail(&format!("{SERVE} --http no-such-host.invalid:80"), 5).contains("no-such-host.invalid")
+    );
+}
+
+#[test]
+fn without_a_command_it_serves_and_a_signal_ends_it() {
+    let operator = Operator::new();
+    let flags = "--websocket 127.0.0.1:0 --qdatastream off --http off --simple-json 127.0.0.1:0";
+    let mut child = operator.command(flags).spawn().unwrap();
+    let mut banner = String::new();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while !banner.contains("faf-lobby config") {
+        banner += &lines.next().unwrap().unwrap();
+    }
+    assert!(!banner.contains("qdatastream://") && !banner.contains("http://"), "{banner}");
+    assert!(banner.contains("user add NAME"), "{banner}");
+    assert!(operator.path("faf-lobby.sqlite").exists());
+    let server = Serving { child, banner };
+    server.signal("-TERM");
+    let (log, code) = server.wait();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("listening") && log.contains("stopped"), "{log}");
+}
+
+#[test]
+fn the_first_signal_drains_and_the_second_stops() {
+    let operator = Operator::new();
+    let server = Serving::start(&operator, "--open-registration --report-interval 60");
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "welcome");
+    server.signal("-INT");
+    let ping = r#"{"command":"ping"}"#;
+    converse(&stream, ping, "will be shutting down");
+    converse(&stream, ping, "pong");
+    server.signal("-TERM");
+    converse(&stream, ping, "has been shut down");
+    drop(stream);
+    assert_eq!(server.wait().1, Some(0));
+}
+
+#[test]
+fn the_log_keeps_secrets_and_addresses() {
+    let operator = Operator::new();
+    for (level, shows_addresses) in [("info", false), ("trace", true)] {
+        let server = Serving::start(&operator, &format!("--open-registration --log {level}"));
+        let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+        let client = stream.local_addr().unwrap();
+        converse(&stream, &hello("Ada", "secret"), "welcome");
+        let stranger = TcpStream::connect(server.address("tcp://")).unwrap();
+        converse(&stranger, r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#, "\n");
+        drop((stream, stranger));
+        server.signal("-TERM");
+        server.signal("-TERM");
+        let (log, _) = server.wait();
+        assert!(log.contains("Ada (1) has logged in"), "{log}");
+        for secret in [&digest("secret"), "a.secret.token", "$argon2"] {
+            assert!(!log.contains(secret), "{secret} is in {log}");
+        }
+        let mentions =
+            log.lines().filter(|line| !line.contains("listening")).any(|line| line.contains("127.0.0.1"));
+        assert_eq!(mentions, shows_addresses, "{client} in {log}");
+    }
+}

@@ -1,0 +1,228 @@
+//! Input nobody should send: it costs its sender the connection, and nobody else anything.
+
+use bytes::Bytes;
+use faf_protocol::WireFormat;
+use faf_testkit::golden::wire::{bytes, vectors};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::support::{Client, TestServer, soon};
+
+/// A lobby with a bystander in each format, who must notice nothing.
+struct Watched {
+    server: TestServer,
+    bystanders: Vec<Client>,
+}
+
+impl Watched {
+    async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut faf_lobby::settings::Settings)) -> Self {
+        let server = TestServer::start_with(change).await;
+        let mut bystanders = Vec::new();
+        for format in WireFormat::ALL {
+            bystanders.push(server.log_in(format, &format!("by-{format}")).await);
+        }
+        Self { server, bystanders }
+    }
+
+    async fn check(&mut self) {
+        for bystander in &mut self.bystanders {
+            bystander.check_is_served().await;
+        }
+        assert_eq!(self.server.get("/health").await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn every_recorded_frame_good_or_bad() {
+    let mut watched = Watched::start().await;
+    let of = |protocol: &str| match protocol {
+        "qdatastream" => WireFormat::QDataStream,
+        _ => WireFormat::SimpleJson,
+    };
+    let mut count = 0;
+    for file in ["qdatastream_stream.jsonl", "simplejson_stream.jsonl"] {
+        for vector in vectors(file) {
+            let stream: Vec<u8> = vector.input["chunks"].as_array().unwrap().iter().flat_map(bytes).collect();
+            watched.server.send_raw(of(&vector.protocol), &stream).await;
+            count += 1;
+        }
+    }
+    for vector in vectors("qdatastream_decode.jsonl") {
+        let block = bytes(&vector.input["bytes"]);
+        let length = u32::try_from(block.len()).unwrap().to_be_bytes();
+        watched.server.send_raw(WireFormat::QDataStream, &[&length[..], &block].concat()).await;
+        count += 1;
+    }
+    for vector in vectors("simplejson_decode.jsonl") {
+        let mut line = bytes(&vector.input["bytes"]);
+        line.push(b'\n');
+        watched.server.send_raw(WireFormat::SimpleJson, &line).await;
+        count += 1;
+    }
+    assert_eq!(count, 652, "vectors are missing");
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn random_bytes() {
+    let mut watched = Watched::start().await;
+    let mut state = 1_u64;
+    let mut random = || {
+        // Knuth's multiplicative generator: the same bytes every time.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u8
+    };
+    for round in 0..300 {
+        let noise: Vec<u8> = (0..round * 3).map(|_| random()).collect();
+        watched.server.send_raw(WireFormat::ALL[round % 3], &noise).await;
+    }
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn a_length_of_four_gigabytes() {
+    let mut watched = Watched::start().await;
+    let mut client = watched.server.connect(WireFormat::QDataStream).await;
+    client.writer.send_raw(Bytes::from_static(b"\xff\xff\xff\xff\0\0\0\x02\0a"), 1).await.unwrap();
+    client.hear_end().await;
+    watched.server.wait_for_metric("server_connections_ended_total{reason=\"malformed message\"} 1").await;
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn ten_thousand_nested_arrays() {
+    let mut watched = Watched::start().await;
+    for format in WireFormat::ALL {
+        let mut client = watched.server.connect(format).await;
+        let text = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        client.writer.send_raw(frame(format, &text), 1).await.unwrap();
+        client.hear_end().await;
+    }
+    watched.server.wait_for_metric("server_connections_ended_total{reason=\"malformed message\"} 3").await;
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn a_line_without_end() {
+    let mut watched = Watched::start_with(|settings| settings.message_limit = 65_536).await;
+    let stream = TcpStream::connect(watched.server.address(WireFormat::SimpleJson)).await.unwrap();
+    let mut stream = stream;
+    soon("the server gives up", async {
+        // As soon as the limit is passed; what is sent afterwards is answered with a reset.
+        while stream.write_all(&[b'a'; 10_000]).await.is_ok() {}
+    })
+    .await;
+    watched.server.wait_for_metric("server_connections_ended_total{reason=\"malformed message\"} 1").await;
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn one_byte_and_then_silence() {
+    let watched = TestServer::start_with(|settings| {
+        settings.login_timeout = 0.1;
+        settings.handshake_timeout = 0.1;
+    })
+    .await;
+    for format in WireFormat::ALL {
+        let mut stream = TcpStream::connect(watched.address(format)).await.unwrap();
+        let first = if format == WireFormat::WebSocket { b"G" } else { b"{" };
+        stream.write_all(first).await.unwrap();
+        let mut answer = Vec::new();
+        soon("the server gives up", tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer))
+            .await
+            .unwrap();
+    }
+    watched.wait_for_metric("server_connections_refused_total{reason=\"timeout\"} 1").await;
+    watched.wait_for_metric("server_connections_ended_total{reason=\"closed here\"} 2").await;
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads() {
+    let mut watched = Watched::start_with(|settings| settings.outbox_limit = 65_536).await;
+    for format in WireFormat::ALL {
+        let deaf = watched.server.log_in(format, "Deaf").await;
+        // Every question is answered by something longer; the server's answers fill the sockets, then the outbox.
+        let question = r#"{"command":"ask_session","user_agent":7}"#.parse().unwrap();
+        let question: faf_protocol::Message = question;
+        soon("the server gives up", async { while deaf.writer.send(&question).await.is_ok() {} }).await;
+    }
+    watched.server.wait_for_metric("server_connections_ended_total{reason=\"too slow\"} 3").await;
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn a_port_scanner() {
+    let mut watched = Watched::start().await;
+    let hellos: [&[u8]; 5] = [
+        b"",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"SSH-2.0-scan\r\n",
+        b"\x00\x0e\x38\xb8\xf7\x6c\xd3\x48\xab\x12",
+    ];
+    for format in WireFormat::ALL {
+        for hello in hellos {
+            watched.server.send_raw(format, hello).await;
+        }
+        drop(TcpStream::connect(watched.server.address(format)).await.unwrap());
+    }
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn more_connections_than_allowed() {
+    let mut watched = Watched::start_with(|settings| settings.connection_limit = 4).await;
+    let mut last = watched.server.log_in(WireFormat::SimpleJson, "Last").await;
+    assert_eq!(watched.server.send_raw(WireFormat::SimpleJson, b"").await, b"");
+    watched.server.wait_for_metric("server_connections_refused_total{reason=\"connection limit\"} 1").await;
+    last.check_is_served().await;
+    drop(last);
+    watched.server.wait_for_metric("server_user_online 3").await;
+    // There is room again as soon as the session is gone, which is soon after the player is.
+    soon("a free place", async {
+        let ping = b"{\"command\":\"ping\"}\n";
+        while watched.server.send_raw(WireFormat::SimpleJson, ping).await.is_empty() {}
+    })
+    .await;
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn messages_that_make_no_sense_to_a_player() {
+    let mut watched = Watched::start().await;
+    for (nonsense, answer) in [
+        (r#"{"command":"nonsense"}"#, Some("invalid")),
+        (r#"{"command":["hello"]}"#, None),
+        (r#"{"no":"command"}"#, None),
+        (r#"{"command":"social_add","friend":"many"}"#, None),
+    ] {
+        let mut client = watched.server.log_in(WireFormat::WebSocket, "Odd").await;
+        client.say(nonsense).await;
+        if let Some(answer) = answer {
+            client.hear_command(answer).await;
+        }
+        client.hear_end().await;
+    }
+    watched.check().await;
+}
+
+/// The text as a client would send it, whether it is a message or not.
+fn frame(format: WireFormat, text: &str) -> Bytes {
+    match format {
+        WireFormat::SimpleJson => format!("{text}\n").into(),
+        WireFormat::QDataStream => {
+            let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            let length = u32::try_from(units.len()).unwrap();
+            [&(length + 4).to_be_bytes()[..], &length.to_be_bytes(), &units].concat().into()
+        }
+        WireFormat::WebSocket => {
+            let length = u16::try_from(text.len()).unwrap();
+            // A masked text frame with a 16-bit length; a mask of zeros changes nothing.
+            [&[0x81, 0x80 | 126][..], &length.to_be_bytes(), &[0; 4], text.as_bytes()].concat().into()
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Players of all wire formats in one lobby.
+
+use faf_protocol::WireFormat;
+
+use super::support::TestServer;
+
+#[tokio::test]
+async fn players_of_all_formats_meet() {
+    let server = TestServer::start().await;
+    let mut ada = server.log_in(WireFormat::QDataStream, "Ada").await;
+    let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
+    let mut cem = server.log_in(WireFormat::WebSocket, "Cem").await;
+    for client in [&mut ada, &mut bob] {
+        client.hear_of(r#""login":"Cem""#).await;
+    }
+    for client in [&mut ada, &mut bob, &mut cem] {
+        client.check_is_served().await;
+    }
+    drop(bob);
+    for client in [&mut ada, &mut cem] {
+        let gone = client.hear_of(r#""state":"offline""#).await;
+        assert!(gone.as_str().contains(r#""login":"Bob""#));
+    }
+    server.wait_for_metric("server_user_online 2").await;
+}
+
+#[tokio::test]
+async fn a_second_login_takes_over_across_formats() {
+    let server = TestServer::start().await;
+    let mut watcher = server.log_in(WireFormat::SimpleJson, "Watcher").await;
+    let mut old = server.log_in(WireFormat::QDataStream, "Ada").await;
+    let mut new = server.log_in(WireFormat::WebSocket, "ada").await;
+    let kick = old.hear_command("notice").await;
+    assert!(kick.as_str().contains("kick"), "{kick}");
+    old.hear_end().await;
+    new.check_is_served().await;
+    watcher.check_is_served().await;
+    server.wait_for_metric("server_user_online 2").await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_leaves_the_connection() {
+    let server = TestServer::start().await;
+    drop(server.log_in(WireFormat::SimpleJson, "Ada").await);
+    let mut client = server.connect(WireFormat::WebSocket).await;
+    client.say(r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#).await;
+    assert_eq!(client.hear().await.command().as_deref(), Some("authentication_failed"));
+    client.log_in("Ada").await;
+}
+
+#[tokio::test]
+async fn everybody_gets_pings() {
+    let server = TestServer::start_with(|settings| settings.ping_interval = 0.05).await;
+    for format in WireFormat::ALL {
+        let mut client = server.log_in(format, "Ada").await;
+        client.hear_command("ping").await;
+        client.hear_command("ping").await;
+    }
+}

@@ -1,0 +1,10 @@
+//! The whole server over real sockets, on ports it picks itself.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod http;
+mod lobby;
+mod proxies;
+mod shutdown;
+mod support;

@@ -1,0 +1,213 @@
+//! A server for one test, and clients for it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use faf_connection::{Reader, Settings as ConnectionSettings, Writer, open_tcp, upgrade};
+use faf_lobby::passwords::digest;
+use faf_lobby::server::{Server, Service, Shutdown};
+use faf_lobby::settings::{Listen, OpenRegistration, Settings};
+use faf_protocol::websocket::Role;
+use faf_protocol::{Message, WireFormat};
+use hyper::header::{HeaderName, HeaderValue};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longer than anything should take, on a machine that is busy with something else.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What should happen soon.
+pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
+    match timeout(PATIENCE, work).await {
+        Ok(done) => done,
+        Err(_) => panic!("this takes too long: {what}"),
+    }
+}
+
+pub(crate) struct TestServer {
+    addresses: Vec<(Service, SocketAddr)>,
+    shutdown: Shutdown,
+    running: tokio::task::JoinHandle<Result<(), faf_lobby::exit_code::Failure>>,
+    _folder: tempfile::TempDir,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A server where the first login makes an account.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let free = || Listen::one("127.0.0.1:0").unwrap();
+        let mut settings = Settings {
+            qdatastream: free(),
+            simple_json: free(),
+            websocket: free(),
+            http: free(),
+            database: folder.path().join("test.sqlite"),
+            open_registration: OpenRegistration::OnLoopback,
+            report_interval: 0.02,
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let server = Server::start(settings).await.unwrap();
+        let addresses = server.listening().iter().map(|l| (l.service, l.address)).collect();
+        let shutdown = server.shutdown();
+        Self { addresses, shutdown, running: tokio::spawn(server.wait()), _folder: folder }
+    }
+
+    pub(crate) fn address(&self, format: WireFormat) -> SocketAddr {
+        self.addresses_of(Service::Lobby(format))[0]
+    }
+
+    /// All addresses of a service, in the order of the settings.
+    pub(crate) fn addresses_of(&self, service: Service) -> Vec<SocketAddr> {
+        self.addresses.iter().filter(|(of, _)| *of == service).map(|(_, address)| *address).collect()
+    }
+
+    pub(crate) async fn connect(&self, format: WireFormat) -> Client {
+        let stream = TcpStream::connect(self.address(format)).await.unwrap();
+        Client::over(stream, format, "/", &[]).await.unwrap()
+    }
+
+    /// A client that has logged in, and has read everything that is sent on that occasion.
+    pub(crate) async fn log_in(&self, format: WireFormat, name: &str) -> Client {
+        let mut client = self.connect(format).await;
+        client.log_in(name).await;
+        client
+    }
+
+    /// Sends bytes and the end of the stream, and waits until the server has ended its side; answers what it has said.
+    pub(crate) async fn send_raw(&self, format: WireFormat, bytes: &[u8]) -> Vec<u8> {
+        let stream = TcpStream::connect(self.address(format)).await.unwrap();
+        soon("the server ends a connection", send_and_end(stream, bytes)).await
+    }
+
+    /// The body of an HTTP answer, behind its status.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let address = self.addresses_of(Service::Http)[0];
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        soon("an HTTP answer", stream.read_to_string(&mut answer)).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Waits until a series of the metrics has a value.
+    pub(crate) async fn wait_for_metric(&self, line: &str) {
+        soon(line, async {
+            while !self.get("/metrics").await.1.lines().any(|found| found == line) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    pub(crate) async fn request_shutdown(&self) {
+        self.shutdown.request().await;
+    }
+
+    pub(crate) async fn wait(self) {
+        soon("the server shuts down", self.running).await.unwrap().unwrap();
+    }
+}
+
+/// Sends bytes and the end of the stream; answers everything that comes back. A reset counts as an end.
+async fn send_and_end(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
+    let mut answer = Vec::new();
+    // The server may have ended the connection before it has read everything.
+    if stream.write_all(bytes).await.is_ok() {
+        let _ = stream.shutdown().await;
+    }
+    let _ = stream.read_to_end(&mut answer).await;
+    answer
+}
+
+pub(crate) struct Client {
+    pub(crate) reader: Reader,
+    pub(crate) writer: Writer,
+}
+
+impl Client {
+    /// A client on a stream; over WebSocket after the upgrade of this path, asked for with these headers.
+    pub(crate) async fn over(
+        stream: TcpStream,
+        format: WireFormat,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Self, upgrade::UpgradeError> {
+        let mut settings = ConnectionSettings { role: Role::Client, ..ConnectionSettings::new(format) };
+        let mut stream = stream;
+        if format == WireFormat::WebSocket {
+            let url = format!("ws://test{path}").parse().unwrap();
+            let upgraded = soon("an upgrade", upgrade::connect(stream, &url, headers)).await?;
+            stream = upgraded.stream;
+            settings.received = upgraded.received;
+        }
+        let (reader, writer) = open_tcp(stream, settings);
+        Ok(Self { reader, writer })
+    }
+
+    pub(crate) async fn say(&self, message: &str) {
+        let message: Message = message.parse().unwrap();
+        soon(message.as_str(), self.writer.send(&message)).await.unwrap();
+    }
+
+    /// The next message.
+    pub(crate) async fn hear(&mut self) -> Message {
+        soon("a message", self.reader.read()).await.unwrap()
+    }
+
+    /// The next message with this command; those before it are dropped.
+    pub(crate) async fn hear_command(&mut self, command: &str) -> Message {
+        soon(command, async {
+            loop {
+                let message = self.reader.read().await.unwrap_or_else(|error| panic!("{command}: {error}"));
+                if message.command().as_deref() == Some(command) {
+                    return message;
+                }
+            }
+        })
+        .await
+    }
+
+    /// The next message that holds this text.
+    pub(crate) async fn hear_of(&mut self, text: &str) -> Message {
+        soon(text, async {
+            loop {
+                let message = self.reader.read().await.unwrap_or_else(|error| panic!("{text}: {error}"));
+                if message.as_str().contains(text) {
+                    return message;
+                }
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn log_in(&mut self, name: &str) -> Message {
+        self.say(r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"test"}"#).await;
+        let password = digest("secret");
+        self.say(&format!(
+            r#"{{"command":"hello","login":"{name}","password":"{password}","unique_id":"machine"}}"#
+        ))
+        .await;
+        let welcome = self.hear_command("welcome").await;
+        self.hear_command("game_info").await;
+        welcome
+    }
+
+    /// Whether the server still answers.
+    pub(crate) async fn check_is_served(&mut self) {
+        self.say(r#"{"command":"ping"}"#).await;
+        self.hear_command("pong").await;
+    }
+
+    /// Waits until the server has ended the connection.
+    pub(crate) async fn hear_end(&mut self) {
+        soon("the end of a connection", async { while self.reader.read().await.is_ok() {} }).await;
+    }
+}
