@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use faf_lobby::passwords::digest;
+use faf_testkit::serving::Serving;
 
 /// A folder of its own for one test, where the program runs without anything from its environment.
 struct Operator {
@@ -69,51 +70,8 @@ fn text(bytes: &[u8]) -> String {
 const SERVE: &str =
     "serve --qdatastream 127.0.0.1:0 --simple-json 127.0.0.1:0 --websocket 127.0.0.1:0 --http 127.0.0.1:0";
 
-/// A server that has said that it is ready.
-struct Serving {
-    child: Child,
-    banner: String,
-}
-
-impl Serving {
-    fn start(operator: &Operator, flags: &str) -> Self {
-        let mut child = operator.command(&format!("{SERVE} {flags}")).spawn().unwrap();
-        let mut banner = String::new();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        while !banner.contains("faf-lobby config") {
-            let line = lines.next().unwrap_or_else(|| panic!("not ready: {banner}")).unwrap();
-            banner += &line;
-            banner.push('\n');
-        }
-        Self { child, banner }
-    }
-
-    /// The address behind this scheme in the banner.
-    fn address(&self, scheme: &str) -> String {
-        let begin = self.banner.find(scheme).unwrap_or_else(|| panic!("no {scheme} in {}", self.banner));
-        let rest = &self.banner[begin + scheme.len()..];
-        rest.split(|c: char| c.is_whitespace() || c == '/').next().unwrap().to_owned()
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// Standard error and exit code of a server that is about to end.
-    fn wait(mut self) -> (String, Option<i32>) {
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        (log, self.child.wait().unwrap().code())
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn serve(operator: &Operator, flags: &str) -> Serving {
+    Serving::start(&mut operator.command(&format!("{SERVE} {flags}")))
 }
 
 /// Sends a line and reads until the server says something with this text.
@@ -222,7 +180,7 @@ fn accounts_are_made_and_changed() {
     assert_eq!(user("unban Ada"), "1 bans of account Ada have been revoked\n");
     user("passwd Ada --password changed");
 
-    let server = Serving::start(&operator, "--database a.sqlite");
+    let server = serve(&operator, "--database a.sqlite");
     let stream = TcpStream::connect(server.address("tcp://")).unwrap();
     converse(&stream, &hello("Ada", "secret"), "authentication_failed");
     converse(&stream, &hello("Ada", "changed"), "welcome");
@@ -277,16 +235,11 @@ fn an_occupied_port_is_named() {
 fn without_a_command_it_serves_and_a_signal_ends_it() {
     let operator = Operator::new();
     let flags = "--websocket 127.0.0.1:0 --qdatastream off --http off --simple-json 127.0.0.1:0";
-    let mut child = operator.command(flags).spawn().unwrap();
-    let mut banner = String::new();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while !banner.contains("faf-lobby config") {
-        banner += &lines.next().unwrap().unwrap();
-    }
+    let server = Serving::start(&mut operator.command(flags));
+    let banner = &server.banner;
     assert!(!banner.contains("qdatastream://") && !banner.contains("http://"), "{banner}");
     assert!(banner.contains("user add NAME"), "{banner}");
     assert!(operator.path("faf-lobby.sqlite").exists());
-    let server = Serving { child, banner };
     server.signal("-TERM");
     let (log, code) = server.wait();
     assert_eq!(code, Some(0));
@@ -296,7 +249,7 @@ fn without_a_command_it_serves_and_a_signal_ends_it() {
 #[test]
 fn the_first_signal_drains_and_the_second_stops() {
     let operator = Operator::new();
-    let server = Serving::start(&operator, "--open-registration --report-interval 60");
+    let server = serve(&operator, "--open-registration --report-interval 60");
     let stream = TcpStream::connect(server.address("tcp://")).unwrap();
     converse(&stream, &hello("Ada", "secret"), "welcome");
     server.signal("-INT");
@@ -313,7 +266,7 @@ fn the_first_signal_drains_and_the_second_stops() {
 fn the_log_keeps_secrets_and_addresses() {
     let operator = Operator::new();
     for (level, shows_addresses) in [("info", false), ("trace", true)] {
-        let server = Serving::start(&operator, &format!("--open-registration --log {level}"));
+        let server = serve(&operator, &format!("--open-registration --log {level}"));
         let stream = TcpStream::connect(server.address("tcp://")).unwrap();
         let client = stream.local_addr().unwrap();
         converse(&stream, &hello("Ada", "secret"), "welcome");

@@ -5,5 +5,6 @@ pub mod decoding;
 pub mod geoip;
 pub mod golden;
 pub mod lobby;
+pub mod serving;
 pub mod store;
 pub mod token;

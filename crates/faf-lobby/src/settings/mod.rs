@@ -126,7 +126,7 @@ impl Settings {
         within("login_attempts", f64::from(self.login_attempts), 1.0..=1000.0);
         within("ping_interval", self.ping_interval, 0.01..=3600.0);
         within("idle_timeout", self.idle_timeout, 0.0..=86_400.0);
-        within("report_interval", self.report_interval, 0.01..=60.0);
+        within("report_interval", self.report_interval, 0.01..=3600.0);
         within("shutdown_grace_period", self.shutdown_grace_period, 0.0..=86_400.0);
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
