@@ -35,14 +35,14 @@ pub fn verify(digest: &str, hash: &str) -> bool {
         .is_ok_and(|hash| Argon2::default().verify_password(digest.as_bytes(), &hash).is_ok())
 }
 
-/// Hashes on threads where nobody waits for the processor, as many at a time as there are processors; more have to wait.
+/// Hashes on threads of their own, so many at a time that one processor is left for the lobby; more have to wait.
 #[derive(Debug, Clone)]
 pub(crate) struct PasswordThreads(Arc<Semaphore>);
 
 impl PasswordThreads {
     pub(crate) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self(Arc::new(Semaphore::new(processors)))
+        Self(Arc::new(Semaphore::new((processors - 1).max(1))))
     }
 
     /// Whether this is the password of an account. Takes as long without an account, so that names cannot be probed.

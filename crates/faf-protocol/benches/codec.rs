@@ -2,67 +2,84 @@
 
 mod samples;
 
+use std::fmt;
+
 use bytes::BytesMut;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use faf_protocol::websocket::{self, Role};
 use faf_protocol::{Decoded, Decoder, Limits, Message, ServerMessage, WireFormat};
+use samples::Sample;
 
 fn main() {
     divan::main();
 }
 
-const SAMPLES: std::ops::Range<usize> = 0..5;
-
-fn frame(format: WireFormat, sample: usize) -> BytesMut {
-    let sample = &samples::all()[sample];
-    let message: Message = sample.text().parse().expect("samples are messages");
-    let bytes = match format {
-        WireFormat::WebSocket => websocket::encode_masked(&message, [1, 2, 3, 4]),
-        other => other.encode(&message),
-    };
-    BytesMut::from(&bytes.expect("samples can be encoded")[..])
+/// A sample in a format.
+struct Case {
+    format: WireFormat,
+    sample: Sample,
 }
 
-fn decode(frame: &mut BytesMut, format: WireFormat) -> Message {
-    match Decoder::for_role(format, Role::Server, Limits::default()).decode(frame) {
-        Ok(Some(Decoded::Message(message))) => message,
-        other => panic!("{other:?}"),
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.format, self.sample.name)
     }
 }
 
-/// Formats: 0 QDataStream, 1 SimpleJson, 2 WebSocket. Samples: 0 `ping`, 1 and 2 `player_info` of 1 and 100, 3 `game_info`, 4 `JsonStats` of 20 KB.
-#[divan::bench(args = SAMPLES, consts = [0, 1, 2])]
-fn encode_typed<const FORMAT: usize>(bencher: Bencher<'_, '_>, sample: usize) {
-    let format = WireFormat::ALL[FORMAT];
-    let sample = samples::all().swap_remove(sample);
-    let size = format.encode(&sample.message).expect("samples can be encoded").len();
-    bencher.counter(BytesCount::new(size)).bench(|| format.encode(&sample.message));
+fn cases() -> impl Iterator<Item = Case> {
+    let of = |format| samples::all().into_iter().map(move |sample| Case { format, sample });
+    WireFormat::ALL.into_iter().flat_map(of)
 }
 
-#[divan::bench(args = SAMPLES, consts = [0, 1, 2])]
-fn encode_message<const FORMAT: usize>(bencher: Bencher<'_, '_>, sample: usize) {
-    let format = WireFormat::ALL[FORMAT];
-    let message: Message = samples::all()[sample].text().parse().expect("samples are messages");
-    bencher.counter(BytesCount::new(message.as_str().len())).bench(|| format.encode(&message));
+impl Case {
+    fn message(&self) -> Message {
+        self.sample.text().parse().expect("samples are messages")
+    }
+
+    /// The sample as a client sends it.
+    fn frame(&self) -> BytesMut {
+        let bytes = match self.format {
+            WireFormat::WebSocket => websocket::encode_masked(&self.message(), [1, 2, 3, 4]),
+            other => other.encode(&self.message()),
+        };
+        BytesMut::from(&bytes.expect("samples can be encoded")[..])
+    }
+
+    fn decode(&self, frame: &mut BytesMut) -> Message {
+        match Decoder::for_role(self.format, Role::Server, Limits::default()).decode(frame) {
+            Ok(Some(Decoded::Message(message))) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn bench_decoding<T>(&self, bencher: Bencher<'_, '_>, then: impl Fn(Message) -> T) {
+        let frame = self.frame();
+        bencher
+            .counter(BytesCount::new(frame.len()))
+            .with_inputs(|| frame.clone())
+            .bench_local_refs(|frame| then(self.decode(frame)));
+    }
 }
 
-#[divan::bench(args = SAMPLES, consts = [0, 1, 2])]
-fn decode_message<const FORMAT: usize>(bencher: Bencher<'_, '_>, sample: usize) {
-    let format = WireFormat::ALL[FORMAT];
-    let frame = frame(format, sample);
-    bencher
-        .counter(BytesCount::new(frame.len()))
-        .with_inputs(|| frame.clone())
-        .bench_local_refs(|frame| decode(frame, format));
+#[divan::bench(args = cases())]
+fn encode_typed(bencher: Bencher<'_, '_>, case: &Case) {
+    let size = case.format.encode(&case.sample.message).expect("samples can be encoded").len();
+    bencher.counter(BytesCount::new(size)).bench_local(|| case.format.encode(&case.sample.message));
 }
 
-#[divan::bench(args = SAMPLES, consts = [0, 1, 2])]
-fn decode_typed<const FORMAT: usize>(bencher: Bencher<'_, '_>, sample: usize) {
-    let format = WireFormat::ALL[FORMAT];
-    let frame = frame(format, sample);
-    bencher
-        .counter(BytesCount::new(frame.len()))
-        .with_inputs(|| frame.clone())
-        .bench_local_refs(|frame| ServerMessage::read(decode(frame, format)));
+#[divan::bench(args = cases())]
+fn encode_message(bencher: Bencher<'_, '_>, case: &Case) {
+    let message = case.message();
+    bencher.counter(BytesCount::new(message.as_str().len())).bench_local(|| case.format.encode(&message));
+}
+
+#[divan::bench(args = cases())]
+fn decode_message(bencher: Bencher<'_, '_>, case: &Case) {
+    case.bench_decoding(bencher, |message| message);
+}
+
+#[divan::bench(args = cases())]
+fn decode_typed(bencher: Bencher<'_, '_>, case: &Case) {
+    case.bench_decoding(bencher, ServerMessage::read);
 }

@@ -136,3 +136,38 @@ fn pieces<'a>(mut stream: &'a [u8], cuts: &[u8]) -> Vec<&'a [u8]> {
     }
     pieces
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::wire::{bytes, vectors};
+
+    #[test]
+    fn the_laws_hold_for_everything_that_was_recorded() {
+        for (format, file) in [
+            (WireFormat::QDataStream, "qdatastream_stream.jsonl"),
+            (WireFormat::SimpleJson, "simplejson_stream.jsonl"),
+        ] {
+            for vector in vectors(file) {
+                let chunks = vector.input["chunks"].as_array().expect("a list").iter().map(bytes);
+                // The first eight bytes say where to cut; what is far beyond the limit makes no difference.
+                let cuts = [3, 1, 4, 1, 5, 9, 2, 6];
+                let stream: Vec<u8> =
+                    cuts.into_iter().chain(chunks.flatten()).take(3 * LIMITS.message).collect();
+                check_stream(|limits| Decoder::new(format, limits), &stream);
+                check_gpgnet(&stream);
+            }
+        }
+        for vector in vectors("simplejson_decode.jsonl") {
+            check_json(&bytes(&vector.input["bytes"]));
+        }
+    }
+
+    #[test]
+    fn pieces_are_the_whole() {
+        let stream: Vec<u8> = (0..100).collect();
+        assert_eq!(pieces(&stream, &[]).concat(), stream);
+        assert_eq!(pieces(&stream, &[0, 255]).concat(), stream);
+        assert_eq!(pieces(&stream, &[1, 2])[..2], [&stream[..2], &stream[2..5]]);
+    }
+}
