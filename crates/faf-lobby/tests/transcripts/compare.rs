@@ -28,6 +28,9 @@ pub(crate) fn section(place: &str, expected: Vec<Value>, received: Vec<Value>) -
             (None, None) => {}
         }
     }
+    if expected.of_itself && !received.of_itself {
+        findings.push(format!("{place}: missing broadcast about itself"));
+    }
     findings.extend(each(place, "player", &expected.players, &received.players));
     findings.extend(each(place, "game", &expected.games, &received.games));
     findings
@@ -75,22 +78,26 @@ struct Heard {
     /// matter whether it was said in the list behind a login or later.
     players: BTreeMap<u64, Value>,
     games: BTreeMap<u64, Value>,
+    /// Whether there was a broadcast about the player who has logged in here.
+    of_itself: bool,
 }
 
 impl Heard {
     fn new(messages: Vec<Value>) -> Self {
         let mut heard = Self::default();
-        let mut is_list_due = false;
+        let (mut is_list_due, mut own_id) = (false, None);
         for message in messages {
             match message["command"].as_str() {
                 Some("player_info") => {
                     let mut ids = Vec::new();
+                    let is_list = std::mem::take(&mut is_list_due);
                     for player in message["players"].as_array().into_iter().flatten() {
                         let id = player["id"].as_u64().unwrap_or_default();
                         ids.push(id);
+                        heard.of_itself |= !is_list && own_id == Some(id);
                         heard.players.insert(id, player.clone());
                     }
-                    if std::mem::take(&mut is_list_due) {
+                    if is_list {
                         ids.sort_unstable();
                         heard.direct.push(json!({"command": "player_info", "players": ids}));
                     }
@@ -99,7 +106,9 @@ impl Heard {
                     heard.games.insert(message["uid"].as_u64().unwrap_or_default(), message);
                 }
                 command => {
-                    is_list_due |= command == Some("welcome");
+                    if command == Some("welcome") {
+                        (is_list_due, own_id) = (true, message["id"].as_u64());
+                    }
                     heard.direct.push(constant(message));
                 }
             }
@@ -118,18 +127,18 @@ fn constant(mut message: Value) -> Value {
         }
         "social" => {
             for list in ["friends", "foes"] {
-                sort(message.get_mut(list));
+                sort(&mut message, list);
             }
         }
-        "avatar" => sort(message.get_mut("avatarlist")),
-        "game_info" => sort(message.get_mut("games")),
+        "avatar" => sort(&mut message, "avatarlist"),
+        "game_info" => sort(&mut message, "games"),
         "matchmaker_info" => {
             for queue in message["queues"].as_array_mut().into_iter().flatten() {
                 for time in ["queue_pop_time", "queue_pop_time_delta"] {
                     queue.as_object_mut().map(|queue| queue.remove(time));
                 }
             }
-            sort(message.get_mut("queues"));
+            sort(&mut message, "queues");
         }
         _ => {}
     }
@@ -142,8 +151,8 @@ fn hide_digits(text: &mut Value) {
     }
 }
 
-fn sort(list: Option<&mut Value>) {
-    if let Some(Value::Array(values)) = list {
+fn sort(message: &mut Value, list: &str) {
+    if let Some(Value::Array(values)) = message.get_mut(list) {
         values.sort_by_cached_key(|value| numbers_alike(value.clone()).to_string());
     }
 }
@@ -189,7 +198,7 @@ fn differences(place: &str, path: &str, expected: &Value, received: &Value) -> V
                 match received.get(key) {
                     Some(received) => findings.extend(differences(place, &path, value, received)),
                     None => {
-                        findings.push(format!("{place}: {path} is missing, was {}", cut(&value.to_string())))
+                        findings.push(format!("{place}: {path} is missing, was {}", cut(&value.to_string())));
                     }
                 }
             }

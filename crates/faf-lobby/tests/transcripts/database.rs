@@ -47,7 +47,7 @@ pub(crate) fn compare(place: &str, recorded: &Value, seed: &Path, now: &Path) ->
 fn rows(database: &Path, query: &str) -> BTreeSet<String> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut statement = connection.prepare(query).unwrap();
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let row = |row: &rusqlite::Row<'_>| {
         let cell = |(column, name): (usize, &String)| {
             let value = match row.get_ref(column)? {

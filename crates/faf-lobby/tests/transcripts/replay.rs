@@ -216,8 +216,8 @@ impl Replay<'_> {
     fn note(&mut self, findings: impl IntoIterator<Item = String>) {
         for finding in findings {
             if !self.findings.insert(finding.clone()) && !finding.ends_with("is additional") {
-                let again = (2..).map(|count| format!("{finding} ({count})"));
-                let next = { again }.find(|finding| !self.findings.contains(finding));
+                let mut again = (2..).map(|count| format!("{finding} ({count})"));
+                let next = again.find(|finding| !self.findings.contains(finding));
                 self.findings.extend(next);
             }
         }
