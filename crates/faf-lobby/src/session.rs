@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use faf_connection::{Disconnected, Error, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
-use faf_protocol::ClientMessage;
+use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
@@ -56,6 +56,11 @@ impl Session {
             };
             let message = match read {
                 Ok(message) => ClientMessage::read(message),
+                // Nothing more can be read, but it was JSON: the client is told like of any other wrong message.
+                Err(Error::Malformed(error @ DecodeError::NotAnObject { .. })) => Err(CommandError {
+                    command: None,
+                    error: FieldError { field: None, reason: error.to_string() },
+                }),
                 Err(error) => return Some(error),
             };
             let received = Event::Received { conn: self.conn, message };

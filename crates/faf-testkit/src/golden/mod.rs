@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub mod sessions;
 pub mod wire;
 
 /// The path of a golden file.

@@ -1,0 +1,215 @@
+//! A client that sends what it is told to, and keeps what it receives.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use faf_connection::{Error, Reader, Settings, Writer, open_tcp, proxy, tcp};
+use faf_protocol::websocket::Role;
+use faf_protocol::{Message, WireFormat};
+use faf_testkit::golden::sessions::Sent;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::compare;
+
+/// Whatever is waited for comes within this time, or the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Client {
+    name: String,
+    reader: Reader,
+    writer: Writer,
+    pub(crate) is_open: bool,
+    /// Bytes of a message that is not complete.
+    unfinished: Vec<u8>,
+    /// What has been received in this section.
+    pub(crate) received: Vec<Value>,
+    /// What should have been.
+    pub(crate) expected: Vec<Value>,
+    /// The number the server has given.
+    pub(crate) session: Option<u64>,
+    /// Pings of the server and pongs so far, without the answers to pings of [`catch_up`](Self::catch_up).
+    heartbeats: Heartbeats,
+    expected_heartbeats: Heartbeats,
+}
+
+#[derive(Debug, Default)]
+struct Heartbeats {
+    pings: usize,
+    pongs: usize,
+}
+
+impl Client {
+    /// Connects; announces `source` in a PROXY header, if there is one.
+    pub(crate) async fn connect(
+        name: &str,
+        address: SocketAddr,
+        format: WireFormat,
+        source: Option<&str>,
+    ) -> Self {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        tcp::prepare(&stream).unwrap();
+        if let Some(source) = source {
+            let header = proxy::header(SocketAddr::new(source.parse().unwrap(), 50_000), address);
+            stream.write_all(header.as_bytes()).await.unwrap();
+        }
+        let (reader, writer) = open_tcp(stream, Settings { role: Role::Client, ..Settings::new(format) });
+        Self {
+            name: name.to_owned(),
+            reader,
+            writer,
+            is_open: true,
+            unfinished: Vec::new(),
+            received: Vec::new(),
+            expected: Vec::new(),
+            session: None,
+            heartbeats: Heartbeats::default(),
+            expected_heartbeats: Heartbeats::default(),
+        }
+    }
+
+    /// Sends a message. Nothing happens if the connection has ended.
+    pub(crate) fn send(&mut self, sent: Sent) {
+        let written = match sent {
+            Sent::Message(message) => self.writer.write(&message),
+            Sent::Raw(bytes) => {
+                self.unfinished.extend(&bytes);
+                self.forget_finished();
+                self.writer.write_raw(bytes.into(), 1)
+            }
+        };
+        if self.is_open && !matches!(written, Err(Error::Disconnected(_))) {
+            written.unwrap();
+        }
+    }
+
+    /// Notes what should be received.
+    pub(crate) fn expect(&mut self, message: Value) {
+        match message["command"].as_str() {
+            Some("ping") => self.expected_heartbeats.pings += 1,
+            Some("pong") => {
+                self.expected_heartbeats.pongs += 1;
+                self.expected.push(message);
+            }
+            _ => self.expected.push(message),
+        }
+    }
+
+    /// Whether the last message it has sent is not complete.
+    pub(crate) fn is_inside_message(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
+    /// Begins to [`catch_up`](Self::catch_up): pings the server, if that is possible.
+    pub(crate) fn ping(&mut self) -> bool {
+        let can_ping = self.is_open && !self.is_inside_message();
+        if can_ping {
+            self.send(Sent::Message(Message::PING));
+        }
+        can_ping
+    }
+
+    /// Reads until the server has answered everything so far: expected pings and pongs are there, and behind them the
+    /// answer to its own ping.
+    pub(crate) async fn catch_up(&mut self, has_pinged: bool) {
+        let pongs = self.expected_heartbeats.pongs + usize::from(has_pinged);
+        let pings = self.expected_heartbeats.pings;
+        while self.is_open && (self.heartbeats.pongs < pongs || self.heartbeats.pings < pings) {
+            self.read().await;
+        }
+        if self.is_open && has_pinged {
+            // The last one: answers come in the order of the pings.
+            let own = self.received.iter().rposition(|message| message["command"] == "pong").unwrap();
+            self.received.remove(own);
+            self.heartbeats.pongs -= 1;
+        }
+    }
+
+    /// Reads until the server ends the connection.
+    pub(crate) async fn read_to_end(&mut self) {
+        while self.is_open {
+            self.read().await;
+        }
+    }
+
+    /// Reads what nobody has waited for.
+    pub(crate) async fn read_rest(&mut self) {
+        if !self.is_open || self.is_inside_message() {
+            return;
+        }
+        // Unlike pongs, the answer cannot be mistaken for one to the session's own messages, as these have been answered.
+        let mark = self.received.len();
+        self.send(Sent::Message(
+            r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#.parse().unwrap(),
+        ));
+        while self.is_open && !self.received[mark..].iter().any(|message| message["command"] == "session") {
+            self.read().await;
+        }
+        self.received.pop();
+        if self.expected_heartbeats.pings == 0 && self.heartbeats.pings > 0 {
+            self.received.push(json!({"command": "ping"}));
+        }
+    }
+
+    /// Ends the connection, and waits until the server has taken note of it.
+    pub(crate) async fn close(&mut self) {
+        self.is_open = false;
+        self.writer.close().await;
+        let ended = async { while self.reader.read().await.is_ok() {} };
+        timeout(PATIENCE, ended).await.unwrap_or_else(|_| panic!("{} does not end", self.name));
+    }
+
+    async fn read(&mut self) {
+        let read = timeout(PATIENCE, self.reader.read()).await;
+        let read = read.unwrap_or_else(|_| {
+            panic!("{} waits for more than {:?}, of which came {:?}", self.name, self.expected, self.received)
+        });
+        let message = match read {
+            Ok(message) => serde_json::from_str(message.as_str()).unwrap(),
+            Err(Error::Disconnected(_)) => {
+                self.is_open = false;
+                // As clients do; the server waits for it.
+                self.writer.start_close();
+                compare::end()
+            }
+            Err(error) => panic!("{}: {error}", self.name),
+        };
+        self.take(message);
+    }
+
+    fn take(&mut self, mut message: Value) {
+        match message["command"].as_str() {
+            Some("ping") => return self.heartbeats.pings += 1,
+            Some("pong") => self.heartbeats.pongs += 1,
+            Some("session") => {
+                let number = message["session"].as_u64().filter(|number| *number <= u64::from(u32::MAX));
+                if number.is_none() || self.session.is_some_and(|before| number != Some(before)) {
+                    message["session"] = "no session number, or another one".into();
+                }
+                self.session = self.session.or(number);
+            }
+            _ => {}
+        }
+        self.received.push(message);
+    }
+
+    /// Cuts off the messages that are complete.
+    fn forget_finished(&mut self) {
+        let bytes = &self.unfinished;
+        let mut end = 0;
+        if self.writer.format() == WireFormat::SimpleJson {
+            end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
+        } else {
+            while let Some((length, rest)) = bytes[end..].split_first_chunk() {
+                let length = u32::from_be_bytes(*length) as usize;
+                if rest.len() < length {
+                    break;
+                }
+                end += 4 + length;
+            }
+        }
+        self.unfinished.drain(..end);
+    }
+}

@@ -1,0 +1,66 @@
+//! What has changed in the database.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Map, Value};
+
+use crate::compare::numbers_alike;
+
+/// The tables in the neutral naming of the recording.
+const TABLES: [(&str, &str); 4] = [
+    ("login", "SELECT id, ip, user_agent, last_login IS NOT NULL AS has_last_login FROM login"),
+    ("friends_and_foes", "SELECT user_id, subject_id, status FROM friends_and_foes"),
+    ("avatars", "SELECT idUser AS player_id, idAvatar AS avatar_id, selected FROM avatars"),
+    ("mod_stats", "SELECT mod_id, likes, likers, downloads, times_played FROM mod_stats"),
+];
+
+/// What differs from the recorded changes against the seed.
+pub(crate) fn compare(place: &str, recorded: &Value, seed: &Path, now: &Path) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (table, query) in TABLES {
+        let (seed, now) = (rows(seed, query), rows(now, query));
+        let changes = recorded.get(table);
+        let recorded_rows = |key: &str| -> BTreeSet<String> {
+            let rows = changes.and_then(|changes| changes[key].as_array());
+            rows.into_iter().flatten().map(|row| numbers_alike(row.clone()).to_string()).collect()
+        };
+        let mut compare = |what: &str, expected: &BTreeSet<String>, found: &BTreeSet<&String>| {
+            for row in expected.iter().filter(|row| !found.contains(row)) {
+                findings.push(format!("{place}, {table}: not {what}: {row}"));
+            }
+            for row in found.iter().filter(|row| !expected.contains(**row)) {
+                findings.push(format!("{place}, {table}: {what}: {row}"));
+            }
+        };
+        compare("stored", &recorded_rows("added_or_changed"), &now.difference(&seed).collect());
+        // What stood before in the rows of logins was not recorded.
+        if table != "login" {
+            compare("removed", &recorded_rows("removed_or_old"), &seed.difference(&now).collect());
+        }
+    }
+    findings
+}
+
+fn rows(database: &Path, query: &str) -> BTreeSet<String> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut statement = connection.prepare(query).unwrap();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let row = |row: &rusqlite::Row<'_>| {
+        let cell = |(column, name): (usize, &String)| {
+            let value = match row.get_ref(column)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(number) => number.into(),
+                ValueRef::Real(number) => number.into(),
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+                ValueRef::Blob(_) => "a blob".into(),
+            };
+            Ok((name.clone(), value))
+        };
+        let row: rusqlite::Result<Map<String, Value>> = columns.iter().enumerate().map(cell).collect();
+        Ok(numbers_alike(row?.into()).to_string())
+    };
+    statement.query_map((), row).unwrap().collect::<Result<_, _>>().unwrap()
+}

@@ -1,0 +1,45 @@
+//! A policy service that keeps what it is told.
+
+use axum::http::header::CONNECTION;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::client::PATIENCE;
+
+#[derive(Debug)]
+pub(crate) struct PolicyService {
+    pub(crate) base_url: String,
+    requests: mpsc::UnboundedReceiver<Value>,
+    serving: JoinHandle<()>,
+}
+
+impl PolicyService {
+    /// Starts it. The server ignores verdicts, so it always has the same.
+    pub(crate) async fn start() -> Self {
+        let (told, requests) = mpsc::unbounded_channel();
+        let verify = async move |Json(request): Json<Value>| {
+            told.send(request).unwrap();
+            ([(CONNECTION, "close")], Json(json!({"result": "fraudulent"})))
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().route("/verify", post(verify));
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { base_url, requests, serving }
+    }
+
+    /// The next thing it was told.
+    pub(crate) async fn next_request(&mut self) -> Value {
+        timeout(PATIENCE, self.requests.recv()).await.unwrap().unwrap()
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(&self) {
+        self.serving.abort();
+    }
+}

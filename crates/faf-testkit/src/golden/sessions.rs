@@ -1,0 +1,222 @@
+//! Recorded sessions of the original server, a JSON object a record (`golden/sessions/README.md`).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use faf_protocol::{Message, WireFormat};
+use serde::Deserialize;
+use serde_json::Value;
+
+const FOLDER: &str = "sessions";
+
+/// One recorded session.
+#[derive(Debug, Clone)]
+pub struct Transcript {
+    /// Settings that differ from those of the other sessions, under the names the original gives them.
+    pub overrides: Value,
+    /// What happened, in order.
+    pub records: Vec<Record>,
+}
+
+/// Something that happened. Messages on the message queue are left out.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// Everything caused by earlier records has happened.
+    Barrier,
+    /// A comment, or something done to the server.
+    Step(String),
+    /// A client connects.
+    Connect(Connect),
+    /// A client sends something.
+    Send(String, Sent),
+    /// A client receives a message.
+    Receive(String, Value),
+    /// The server ends a connection.
+    ClosedByServer(String),
+    /// A client ends its connection.
+    ClosedByClient(String),
+    /// Somebody asks the server over HTTP.
+    Http(Http),
+    /// What is in the database now, where that differs from the seed.
+    Database(Value),
+    /// The keys of tokens.
+    Keys(Value),
+    /// The policy service is told of a login.
+    PolicyRequest(Value),
+    /// Somebody looks at the metrics.
+    Metrics,
+}
+
+/// How a client connects.
+#[derive(Debug, Clone)]
+pub struct Connect {
+    /// Its name.
+    pub conn: String,
+    /// What it speaks.
+    pub format: WireFormat,
+    /// Whether the listener expects a PROXY header.
+    pub proxy: bool,
+    /// The source address to be announced in the header; none if it is not sent.
+    pub source: Option<String>,
+}
+
+/// What a client sends.
+#[derive(Debug, Clone)]
+pub enum Sent {
+    /// A message.
+    Message(Message),
+    /// Bytes.
+    Raw(Vec<u8>),
+}
+
+/// A question to the health or control endpoint, with the answer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Http {
+    /// The path.
+    pub path: String,
+    /// The status.
+    pub status: u16,
+    /// The type of the body.
+    pub content_type: String,
+    /// The body: JSON if it is that, else text.
+    pub body: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    conn: Option<String>,
+    dir: Option<Direction>,
+    msg: Option<Message>,
+    raw: Option<String>,
+    raw_b64: Option<String>,
+    generated: Option<Generated>,
+    event: Option<Happening>,
+    protocol: Option<Protocol>,
+    listener: Option<String>,
+    proxy_v1_source: Option<String>,
+    barrier: Option<Value>,
+    step: Option<String>,
+    db: Option<Value>,
+    mq: Option<Value>,
+    http: Option<Http>,
+    jwks: Option<Value>,
+    policy_request: Option<Value>,
+    metrics: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Direction {
+    C2s,
+    S2c,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Happening {
+    Connect,
+    ClosedByServer,
+    ClosedByClient,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Protocol {
+    Json,
+    Qds,
+}
+
+#[derive(Debug, Deserialize)]
+struct Generated {
+    prefix: String,
+    repeat: String,
+    count: usize,
+    suffix: String,
+}
+
+/// The names of all sessions, sorted.
+///
+/// # Panics
+/// If the folder is missing or cannot be read.
+#[must_use]
+pub fn names() -> Vec<String> {
+    let folder = std::fs::read_dir(super::path(FOLDER)).expect("golden/sessions can be read");
+    let mut names: Vec<String> = folder
+        .filter_map(|entry| {
+            let name = entry.expect("golden/sessions can be read").file_name();
+            Some(name.to_str()?.strip_suffix(".jsonl")?.to_owned())
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+/// A session.
+///
+/// # Panics
+/// If the file is missing or cannot be understood.
+#[must_use]
+pub fn transcript(name: &str) -> Transcript {
+    #[derive(Deserialize)]
+    struct Head {
+        meta: Meta,
+    }
+    #[derive(Deserialize)]
+    struct Meta {
+        config_overrides: Value,
+    }
+
+    let text = super::text(&format!("{FOLDER}/{name}.jsonl"));
+    let mut lines = text.lines();
+    let head = lines.next().unwrap_or_default();
+    let Head { meta } = serde_json::from_str(head).unwrap_or_else(|error| panic!("{name}: {error}: {head}"));
+    let records = lines.filter_map(|line| {
+        let read: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}: {line}"));
+        if read.mq.is_some() {
+            return None;
+        }
+        Some(record(read).unwrap_or_else(|| panic!("{name}: a record of an unknown kind: {line}")))
+    });
+    Transcript { overrides: meta.config_overrides, records: records.collect() }
+}
+
+fn record(line: Line) -> Option<Record> {
+    Some(match line {
+        Line { barrier: Some(_), .. } => Record::Barrier,
+        Line { step: Some(step), .. } => Record::Step(step),
+        Line { http: Some(http), .. } => Record::Http(http),
+        Line { db: Some(tables), .. } => Record::Database(tables),
+        Line { jwks: Some(keys), .. } => Record::Keys(keys),
+        Line { policy_request: Some(request), .. } => Record::PolicyRequest(request),
+        Line { metrics: Some(_), .. } => Record::Metrics,
+        Line { event: Some(event), .. } => match event {
+            Happening::Connect => Record::Connect(Connect {
+                conn: line.conn?,
+                format: match line.protocol? {
+                    Protocol::Json => WireFormat::SimpleJson,
+                    Protocol::Qds => WireFormat::QDataStream,
+                },
+                proxy: line.listener.is_some_and(|listener| listener == "proxy"),
+                source: line.proxy_v1_source,
+            }),
+            Happening::ClosedByServer => Record::ClosedByServer(line.conn?),
+            Happening::ClosedByClient => Record::ClosedByClient(line.conn?),
+        },
+        Line { dir: Some(Direction::S2c), .. } => {
+            Record::Receive(line.conn?, serde_json::from_str(line.msg?.as_str()).ok()?)
+        }
+        Line { dir: Some(Direction::C2s), .. } => Record::Send(
+            line.conn?,
+            // Where there are bytes, they are the frame of the message.
+            match (line.raw, line.raw_b64, line.generated, line.msg) {
+                (Some(text), ..) => Sent::Raw(text.into_bytes()),
+                (_, Some(bytes), ..) => Sent::Raw(STANDARD.decode(bytes).ok()?),
+                (_, _, Some(Generated { prefix, repeat, count, suffix }), _) => {
+                    Sent::Raw([prefix, repeat.repeat(count), suffix].concat().into_bytes())
+                }
+                (.., Some(message)) => Sent::Message(message),
+                _ => return None,
+            },
+        ),
+        _ => return None,
+    })
+}
