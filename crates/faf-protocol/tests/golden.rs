@@ -87,7 +87,7 @@ fn rows(different: &BTreeMap<String, (String, String)>) -> String {
 fn summary(outcome: &str) -> String {
     match outcome.rsplit_once("error: ") {
         Some((_, error)) => error.trim_end().to_owned(),
-        None => format!("accepted: {}", outcome.split_at(outcome.len().min(60)).0.replace('|', "\\|")),
+        None => format!("accepted: `{}`", outcome.split_at(outcome.len().min(60)).0.replace('|', "\\|")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The JSON dialect all wire formats share (wire.md section 7).
 //!
-//! * [`scan`](self::scan) checks text from a peer and brings it into the compact form that a [`Message`](crate::Message) keeps,
-//! * [`escape`] turns text into pure ASCII on its way out,
+//! * `scan` checks text from a peer and brings it into the compact form that a [`Message`](crate::Message) keeps,
+//! * `escape` turns text into pure ASCII on its way out,
 //! * [`Json`] and [`JsonRef`] are single values inside a message.
 
 pub(crate) mod escape;
