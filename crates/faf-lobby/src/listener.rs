@@ -113,7 +113,7 @@ impl Entrance {
         tokio::spawn(async move {
             let shaking_hands = entrance.shake_hands(stream, peer, format, proxy);
             let refused = match timeout(entrance.handshake_timeout, shaking_hands).await {
-                Ok(Ok(arrival)) => return entrance.begin_session(arrival, format, place),
+                Ok(Ok(arrival)) => return entrance.begin_session(arrival, format, place).await,
                 Ok(Err(refused)) => refused,
                 Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
             };
@@ -153,7 +153,7 @@ impl Entrance {
         Ok(Arrival { stream: upgraded.stream, received: upgraded.received, address })
     }
 
-    fn begin_session(&self, arrival: Arrival, format: WireFormat, place: OwnedSemaphorePermit) {
+    async fn begin_session(&self, arrival: Arrival, format: WireFormat, place: OwnedSemaphorePermit) {
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
         let address = arrival.address.map(|address| address.to_canonical());
         let country = address.map(|address| self.countries.of(address)).unwrap_or_default();
@@ -172,9 +172,11 @@ impl Entrance {
         let peer = Peer::new(writer.clone(), Arc::clone(&signal));
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
-        let session = Session { conn, reader, writer, signal, inbox, metrics, place };
-        // A task of its own: the one that shook hands held much more memory.
-        tokio::spawn(session.run(Input::Connect(conn, peer, connected)));
+        let mut session = Session { conn, reader, writer, signal, inbox, metrics, _place: place };
+        if self.inbox.send(Input::Connect(conn, peer, connected)).await.is_ok() {
+            // A task of its own: the one that shook hands held much more memory.
+            tokio::spawn(async move { session.run().await });
+        }
     }
 
     fn is_trusted(&self, address: IpAddr) -> bool {

@@ -26,23 +26,24 @@ pub(crate) struct Session {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
     /// A place among the connections that are allowed; free again when the session has ended.
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) _place: OwnedSemaphorePermit,
 }
 
 impl Session {
-    /// Tells the lobby that the connection is there, reads until it ends, and tells that, too.
-    pub(crate) async fn run(mut self, connect: Input) {
-        if self.inbox.send(connect).await.is_err() {
-            return;
-        }
+    /// Reads until the connection ends, and tells the lobby.
+    ///
+    /// Most sessions wait here most of the time, so what the future holds is kept small.
+    pub(crate) async fn run(&mut self) {
         if let Some(error) = self.pass_on_messages().await {
             tracing::debug!(conn = self.conn.0, %error, "a connection has ended");
             if let Some(reason) = reason(&error) {
                 self.metrics.count_ended(reason);
             }
         }
-        // A lobby that has closed the connection, or has stopped, does not mind.
-        let _ = self.inbox.send(Input::Event(Event::Disconnected { conn: self.conn })).await;
+        // A lobby that has closed the connection does not mind, and one that has stopped does not need to know.
+        if let Ok(room) = self.inbox.reserve().await {
+            room.send(Input::Event(Event::Disconnected { conn: self.conn }));
+        }
         Box::pin(self.end()).await;
     }
 
@@ -63,8 +64,8 @@ impl Session {
                 }),
                 Err(error) => return Some(error),
             };
-            let received = Event::Received { conn: self.conn, message };
-            self.inbox.send(Input::Event(received)).await.ok()?;
+            let room = self.inbox.reserve().await.ok()?;
+            room.send(Input::Event(Event::Received { conn: self.conn, message }));
             self.signal.notified().await;
             if !self.writer.is_connected() {
                 return None;
@@ -73,7 +74,7 @@ impl Session {
     }
 
     /// Sends what waits and the end behind it, and reads on until the peer has ended its side, too.
-    async fn end(mut self) {
+    async fn end(&mut self) {
         let goodbye = async {
             self.writer.close().await;
             while self.reader.read().await.is_ok() {}
@@ -81,7 +82,6 @@ impl Session {
         if timeout(CLOSE_TIMEOUT, pin!(goodbye)).await.is_err() {
             self.writer.abort();
         }
-        drop(self.place);
     }
 }
 
