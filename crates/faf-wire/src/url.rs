@@ -38,8 +38,9 @@ impl FromStr for Url {
         if written.is_some_and(|(_, port)| !port.ends_with(']')) && uri.port_u16().is_none() {
             return Err("the port is no number up to 65535".to_owned());
         }
-        if format != WireFormat::WebSocket && !matches!(uri.path(), "" | "/") {
-            return Err("only ws:// and wss:// can have a path".to_owned());
+        let behind = uri.path_and_query().map_or("", |behind| behind.as_str());
+        if format != WireFormat::WebSocket && !matches!(behind, "" | "/") {
+            return Err("only ws:// and wss:// can have a path or a query".to_owned());
         }
         let port = uri.port_u16().unwrap_or(default_port);
         Ok(Self { format, is_encrypted, host, port, uri })
@@ -81,6 +82,7 @@ mod tests {
             "tcp://x:99999",
             "tcp://x:y",
             "tcp://x/path",
+            "tcp://x?query",
             "tcp://:1",
             "",
         ] {
