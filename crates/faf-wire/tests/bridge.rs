@@ -7,10 +7,14 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use faf_connection::upgrade::{self, Upgraded};
 use faf_connection::{Error, proxy};
+use faf_protocol::websocket::CLOSE_FRAME;
 use faf_protocol::{Message, WireFormat};
 use hyper::Uri;
-use support::peer::{FORWARDED_HEADER, Peer, Server, client, client_on, connect, deserted_place, url};
+use support::peer::{
+    FORWARDED_HEADER, Peer, Server, assert_only_goodbye, client, client_on, connect, deserted_place, url,
+};
 use support::tool::Tool;
 use support::{delicate_messages, in_time, message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -93,6 +97,22 @@ async fn say_goodbye(mut leaving: Peer, mut staying: Peer) {
 }
 
 #[tokio::test]
+async fn websockets_end_with_a_close_frame() {
+    let server = Server::listen(WireFormat::WebSocket);
+    let (_tool, place) = bridge(WireFormat::SimpleJson, &server.url(), &[]).await;
+    drop(connect(&place).await);
+    assert_only_goodbye(server.accept_stream().await).await;
+
+    let (_deserted, address) = deserted_place();
+    let (_tool, place) = bridge(WireFormat::WebSocket, &url(WireFormat::SimpleJson, address), &[]).await;
+    let Upgraded { mut stream, received, .. } =
+        in_time(upgrade::connect(connect(&place).await, &place, &[])).await.unwrap();
+    let mut said = received.to_vec();
+    in_time(stream.read_to_end(&mut said)).await.unwrap();
+    assert_eq!(said, CLOSE_FRAME);
+}
+
+#[tokio::test]
 async fn the_proxy_header_announces_the_client() {
     for (near, far) in pairs() {
         let server = Server::listen(far);
@@ -143,6 +163,31 @@ async fn a_side_that_does_not_read_stops_the_other() {
 /// Sends until nothing is taken any more, and then lets the other side read, which has lost nothing.
 #[cfg(target_os = "linux")]
 async fn fill(tool: &Tool, sender: Peer, mut receiver: Peer) {
+    let sent = block(&sender).await;
+    assert!(tool.peak_memory() < 64 * 1024, "{} KiB", tool.peak_memory());
+    let read = async {
+        for number in 0..sent {
+            let received = receiver.read().await;
+            assert_eq!(received.get("number").unwrap().parse::<usize>(), Ok(number));
+        }
+        receiver.assert_ended().await;
+    };
+    tokio::join!(in_time(sender.writer.close()), read);
+}
+
+#[tokio::test]
+async fn last_messages_arrive_even_where_nobody_reads_the_other_way() {
+    let (_tool, mut client, server) = bridged(WireFormat::SimpleJson, WireFormat::SimpleJson).await;
+    block(&client).await;
+    server.send(&Message::new("last")).await;
+    // Its side ends, but it still has not read anything.
+    in_time(server.writer.close()).await;
+    assert_eq!(client.read().await, Message::new("last"));
+    client.assert_ended().await;
+}
+
+/// Sends numbered messages until nothing is taken any more; answers how many.
+async fn block(sender: &Peer) -> usize {
     /// How long sending must take to count as blocked. A slow machine may pass it earlier, which does no harm.
     const BLOCKED: Duration = Duration::from_millis(300);
     /// Far more than the buffers of the operating system hold, in messages of 64 KiB.
@@ -159,15 +204,7 @@ async fn fill(tool: &Tool, sender: Peer, mut receiver: Peer) {
         }
     }
     assert!(sent < BOUND, "it goes on and on");
-    assert!(tool.peak_memory() < 64 * 1024, "{} KiB", tool.peak_memory());
-    let read = async {
-        for number in 0..sent {
-            let received = receiver.read().await;
-            assert_eq!(received.get("number").unwrap().parse::<usize>(), Ok(number));
-        }
-        receiver.assert_ended().await;
-    };
-    tokio::join!(in_time(sender.writer.close()), read);
+    sent
 }
 
 #[tokio::test]
@@ -291,7 +328,10 @@ async fn only_the_path_of_the_url_is_upgraded() {
 #[tokio::test]
 async fn an_interruption_ends_it_cleanly() {
     let (_place, address) = deserted_place();
-    let (tool, _) = bridge(WireFormat::SimpleJson, &url(WireFormat::SimpleJson, address), &[]).await;
+    let (mut tool, place) = bridge(WireFormat::SimpleJson, &url(WireFormat::SimpleJson, address), &[]).await;
+    // Whoever has served a client listens for signals, too.
+    client(&place).await.assert_ended().await;
+    assert_complaint(&mut tool, "cannot connect to").await;
     tool.interrupt().await;
     tool.end().await.assert_clean();
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use faf_connection::upgrade::{self, Endpoint};
 use faf_protocol::websocket::CLOSE_FRAME;
 use faf_protocol::{JsonRef, Message, WireFormat};
-use support::peer::{Peer, Server, deserted_place, upgraded, url};
+use support::peer::{Peer, Server, assert_only_goodbye, deserted_place, upgraded, url};
 use support::tool::{Ended, Tool};
 use support::{delicate_messages, in_time, line, message};
 use tokio_rustls::TlsAcceptor;
@@ -189,6 +189,15 @@ async fn the_end_of_the_input_ends_it_only_with_linger() {
         drop(server);
         tool.end().await.assert_clean();
     }
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_a_close_frame() {
+    let server = Server::listen(WireFormat::WebSocket);
+    let mut tool = Tool::start(&["connect", &server.url(), "--linger", "0"]);
+    tool.end_input();
+    assert_only_goodbye(server.accept_stream().await).await;
+    tool.end().await.assert_clean();
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use faf_connection::upgrade::{self, Endpoint};
+use bytes::BytesMut;
+use faf_connection::upgrade::{self, Endpoint, Upgraded};
 use faf_connection::{Disconnected, Error, Reader, Settings, Writer, open_tcp, tcp};
-use faf_protocol::websocket::Role;
-use faf_protocol::{Message, WireFormat};
+use faf_protocol::websocket::{Control, Role};
+use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
 use hyper::Uri;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::in_time;
@@ -95,17 +96,36 @@ impl Server {
     }
 }
 
-/// Makes a peer of a stream that begins with the upgrade to WebSocket.
-pub(crate) async fn upgraded<S>(stream: S) -> Peer
+async fn accept_upgrade<S>(stream: S) -> Upgraded<S>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let forwarded_header = Some(FORWARDED_HEADER.parse().unwrap());
     let endpoint = Endpoint { path: "/".to_owned(), forwarded_header };
-    let upgraded = in_time(upgrade::accept(stream, &endpoint)).await.unwrap();
+    in_time(upgrade::accept(stream, &endpoint)).await.unwrap()
+}
+
+/// Makes a peer of a stream that begins with the upgrade to WebSocket.
+pub(crate) async fn upgraded<S>(stream: S) -> Peer
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let upgraded = accept_upgrade(stream).await;
     let settings = Settings { received: upgraded.received, ..Settings::new(WireFormat::WebSocket) };
     let connection = faf_connection::open(upgraded.stream, settings);
     Peer { forwarded_for: upgraded.forwarded_for, ..Peer::new(connection) }
+}
+
+/// Checks that a WebSocket client says goodbye and nothing else.
+pub(crate) async fn assert_only_goodbye(stream: TcpStream) {
+    let Upgraded { mut stream, received, .. } = accept_upgrade(stream).await;
+    let mut said = received.to_vec();
+    in_time(stream.read_to_end(&mut said)).await.unwrap();
+    let mut decoder = Decoder::new(WireFormat::WebSocket, Limits::default());
+    let goodbye = Control::Close { code: Some(1000), reason: String::new() };
+    let mut said = BytesMut::from(&said[..]);
+    assert_eq!(decoder.decode(&mut said), Ok(Some(Decoded::Control(goodbye))));
+    assert!(said.is_empty());
 }
 
 /// A place where nobody listens, and nobody else can.
