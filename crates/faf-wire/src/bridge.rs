@@ -59,9 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         let error = anyhow::anyhow!("--forwarded-header needs a WebSocket server; see --proxy-header");
         return Err(Failure::new(exit::USAGE, error));
     }
-    let address = lookup_host((listen.host.as_str(), listen.port)).await?.next();
-    let address = address.with_context(|| format!("no such host: {}", listen.host))?;
-    let listener = tcp::listen(address).with_context(|| format!("cannot listen on {address}"))?;
+    let listener = listen_at(&listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let bound = Url { port: listener.local_addr()?.port(), ..listen.clone() };
     let dialer = Dialer::new(&to, &trust)?;
     writeln!(io::stdout(), "bridge from {bound} to {to}")?;
@@ -71,6 +69,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         never = bridge.accept(listener) => never,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
+}
+
+async fn listen_at(url: &Url) -> anyhow::Result<TcpListener> {
+    let address = lookup_host((url.host.as_str(), url.port)).await?.next().context("no such host")?;
+    Ok(tcp::listen(address)?)
 }
 
 struct Bridge {

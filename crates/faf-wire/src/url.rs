@@ -34,6 +34,9 @@ impl FromStr for Url {
         if host.is_empty() {
             return Err("there is no host in it".to_owned());
         }
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("there must be no user in it".to_owned());
+        }
         let written = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'));
         if written.is_some_and(|(_, port)| !port.ends_with(']')) && uri.port_u16().is_none() {
             return Err("the port is no number up to 65535".to_owned());
@@ -82,6 +85,7 @@ mod tests {
             "tcp://x:99999",
             "tcp://x:y",
             "tcp://x/path",
+            "ws://user:password@x",
             "tcp://x?query",
             "tcp://:1",
             "",

@@ -172,7 +172,6 @@ async fn last_messages_arrive_even_where_nobody_reads_the_other_way() {
     let (_tool, mut client, server) = bridged(WireFormat::SimpleJson, WireFormat::SimpleJson).await;
     block(&client).await;
     let sent = block(&server).await;
-    // A socket that is closed with something unread in it would take back what is on its way.
     leave_behind(&server, &mut client, sent).await;
 }
 
@@ -351,7 +350,7 @@ async fn what_cannot_work_is_told_at_once() {
         (&["--listen", "wss://127.0.0.1:0", "--to", TO], 2, "put a proxy in front"),
         (&["--listen", LISTEN, "--to", TO, "--forwarded-header", "X"], 2, "needs a WebSocket server"),
         (&["--listen", LISTEN, "--to", "ws://x", "--forwarded-header", "X Y"], 2, "invalid HTTP header name"),
-        (&["--listen", &occupant.url(), "--to", TO], 1, "cannot listen on 127.0.0.1:"),
+        (&["--listen", &occupant.url(), "--to", TO], 1, "cannot listen on tcp://127.0.0.1:"),
         (&["--listen", LISTEN, "--to", "wss://x", "--ca", &taken], 1, &taken),
     ] {
         let ended = Tool::run(&[&["bridge"], arguments].concat(), b"").await;
