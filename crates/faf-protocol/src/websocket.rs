@@ -364,7 +364,9 @@ impl FrameReader {
             if payload.is_empty() {
                 return Err(DecodeError::Malformed { reason: Malformed::EmptyMessage, offset: 0 });
             }
-            return simple_json::decode_line(payload, limits).map(Some);
+            return simple_json::decode_line(payload, limits)
+                .map(Some)
+                .map_err(|error| error.shifted(header.size));
         }
         self.payload.extend_from_slice(payload);
         if header.is_final && self.payload.is_empty() {
@@ -395,6 +397,7 @@ fn read_control(opcode: u8, payload: &[u8]) -> Result<Control, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Decoder, WireFormat};
 
     /// Everything a server reads from `bytes`, and the error that ended it.
     fn read(bytes: &[u8]) -> (Vec<Decoded>, Option<DecodeError>) {
@@ -520,6 +523,26 @@ mod tests {
         assert_eq!(malformed(&frame(0x81, b"")), Malformed::EmptyMessage);
         assert_eq!(malformed(&[frame(0x01, b""), frame(0x80, b"")].concat()), Malformed::EmptyMessage);
         assert_eq!(malformed(&frame(0x81, b"\n{}")), Malformed::UnexpectedEnd);
+    }
+
+    #[test]
+    fn errors_count_the_head_of_the_frame_in() {
+        let reason = Malformed::UnexpectedCharacter;
+        assert_eq!(
+            read(&frame(0x81, b"{\"a\":x}")).1,
+            Some(DecodeError::Malformed { reason, offset: 6 + 5 })
+        );
+    }
+
+    #[test]
+    fn fragments_are_consumed_together() {
+        let mut decoder = Decoder::new(WireFormat::WebSocket, Limits::default());
+        let mut buffer = BytesMut::from(&[frame(0x81, b"{}"), frame(TEXT, b"{\"a\"")].concat()[..]);
+        assert!(matches!(decoder.decode(&mut buffer), Ok(Some(_))));
+        assert_eq!((decoder.decode(&mut buffer), decoder.consumed()), (Ok(None), 8));
+        buffer.extend_from_slice(&frame(0x80, b":1}"));
+        assert!(matches!(decoder.decode(&mut buffer), Ok(Some(_))));
+        assert_eq!(decoder.consumed(), 8 + 10 + 9);
     }
 
     #[test]

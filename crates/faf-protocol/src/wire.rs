@@ -140,6 +140,8 @@ pub struct Decoder {
     limits: Limits,
     /// Bytes of all messages already decoded.
     consumed: u64,
+    /// Bytes taken behind those, of a message that comes in pieces or holds several lines.
+    begun: u64,
 }
 
 #[derive(Debug)]
@@ -164,7 +166,7 @@ impl Decoder {
             WireFormat::SimpleJson => State::SimpleJson(simple_json::LineSearch::default()),
             WireFormat::WebSocket => State::WebSocket(websocket::FrameReader::new(role)),
         };
-        Self { format, limits, consumed: 0 }
+        Self { format, limits, consumed: 0, begun: 0 }
     }
 
     /// Takes WebSocket messages as pieces of one stream of lines, for peers behind a bridge that cuts them anywhere.
@@ -192,7 +194,10 @@ impl Decoder {
             State::SimpleJson(search) => search.decode(buffer, &self.limits)?.map(Decoded::Message),
             State::WebSocket(reader) => reader.decode(buffer, &self.limits)?,
         };
-        self.consumed += (before - buffer.len()) as u64;
+        self.begun += (before - buffer.len()) as u64;
+        if self.is_between_messages() {
+            self.consumed += std::mem::take(&mut self.begun);
+        }
         Ok(decoded)
     }
 
@@ -209,7 +214,7 @@ impl Decoder {
             }
             State::WebSocket(reader) => reader.finish(buffer, &self.limits),
         }?;
-        self.consumed += left as u64;
+        self.consumed += std::mem::take(&mut self.begun) + left as u64;
         buffer.clear();
         Ok(decoded)
     }

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use crate::dial::{Dialer, Introduction, Trust};
-use crate::exit::Failure;
+use crate::exit::{self, Failure, complain};
 use crate::url::Url;
 
 /// How long a client may take for the upgrade to WebSocket.
@@ -52,25 +52,28 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { listen, to, proxy_header, forwarded_header, connection_limit, trust } = arguments;
     if listen.is_encrypted {
-        return Err(
-            anyhow::anyhow!("clients cannot be listened for with wss://; put a proxy in front").into()
-        );
+        let error = anyhow::anyhow!("clients cannot be listened for with wss://; put a proxy in front");
+        return Err(Failure::new(exit::USAGE, error));
     }
     if forwarded_header.is_some() && to.format != WireFormat::WebSocket {
-        return Err(anyhow::anyhow!("--forwarded-header needs a WebSocket server; see --proxy-header").into());
+        let error = anyhow::anyhow!("--forwarded-header needs a WebSocket server; see --proxy-header");
+        return Err(Failure::new(exit::USAGE, error));
     }
-    let address = lookup_host((listen.host.as_str(), listen.port)).await?.next();
-    let address = address.with_context(|| format!("no such host: {}", listen.host))?;
-    let listener = tcp::listen(address).with_context(|| format!("cannot listen on {address}"))?;
+    let listener = listen_at(&listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let bound = Url { port: listener.local_addr()?.port(), ..listen.clone() };
-    writeln!(io::stdout(), "bridge from {bound} to {to}")?;
     let dialer = Dialer::new(&to, &trust)?;
+    writeln!(io::stdout(), "bridge from {bound} to {to}")?;
     let places = Arc::new(Semaphore::new(connection_limit.min(Semaphore::MAX_PERMITS)));
     let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, dialer, places });
     tokio::select! {
         never = bridge.accept(listener) => never,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
+}
+
+async fn listen_at(url: &Url) -> anyhow::Result<TcpListener> {
+    let address = lookup_host((url.host.as_str(), url.port)).await?.next().context("no such host")?;
+    Ok(tcp::listen(address)?)
 }
 
 struct Bridge {
@@ -88,7 +91,7 @@ impl Bridge {
             let (stream, client) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    complain(&format!("a client cannot be accepted: {error}"));
+                    complain(format_args!("a client cannot be accepted: {error}"));
                     sleep(PAUSE).await;
                     continue;
                 }
@@ -100,7 +103,7 @@ impl Bridge {
             let bridge = Arc::clone(self);
             tokio::spawn(async move {
                 if let Err(error) = bridge.carry(stream, client, place).await {
-                    complain(&format!("{client}: {error:#}"));
+                    complain(format_args!("{client}: {error:#}"));
                 }
             });
         }
@@ -177,9 +180,4 @@ async fn part((mut reader, writer): (Reader, Writer)) {
     if timeout(CLOSE_TIMEOUT, goodbye).await.is_err() {
         writer.abort();
     }
-}
-
-fn complain(text: &str) {
-    // Whoever closed standard error does not want to know.
-    let _ = writeln!(io::stderr(), "faf-wire: {text}");
 }

@@ -47,25 +47,32 @@ impl HexReader {
     /// A description with the position of what is no digit.
     pub(crate) fn read(&mut self, text: &[u8], mut take: impl FnMut(u8)) -> Result<(), String> {
         for character in text {
+            if !character.is_ascii_whitespace() {
+                let Some(digit) = char::from(*character).to_digit(16) else {
+                    return Err(format!("offset {}: no hexadecimal digit", self.position));
+                };
+                let digit = digit as u8;
+                match self.half.take() {
+                    Some(half) => take(half << 4 | digit),
+                    None => self.half = Some(digit),
+                }
+            }
             self.position += 1;
-            if character.is_ascii_whitespace() {
-                continue;
-            }
-            let Some(digit) = char::from(*character).to_digit(16) else {
-                return Err(format!("character {} of the input is no hexadecimal digit", self.position));
-            };
-            let digit = digit as u8;
-            match self.half.take() {
-                Some(half) => take(half << 4 | digit),
-                None => self.half = Some(digit),
-            }
         }
         Ok(())
     }
 
-    /// Whether the digits end inside a byte.
-    pub(crate) fn is_inside_byte(&self) -> bool {
-        self.half.is_some()
+    /// Says that there are no more digits.
+    ///
+    /// # Errors
+    /// A description with the position, if they end inside a byte.
+    pub(crate) fn finish(&self) -> Result<(), String> {
+        match self.half {
+            Some(_) => {
+                Err(format!("offset {}: the input ends between the two digits of a byte", self.position))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -92,11 +99,9 @@ mod tests {
         for piece in ["0", "1 ff", "\nA", "b"] {
             reader.read(piece.as_bytes(), |byte| bytes.push(byte)).unwrap();
         }
-        assert_eq!((bytes, reader.is_inside_byte()), (vec![0x01, 0xFF, 0xAB], false));
-        assert_eq!(
-            reader.read(b"0x", |_| {}),
-            Err("character 9 of the input is no hexadecimal digit".to_owned())
-        );
+        assert_eq!((bytes, reader.finish()), (vec![0x01, 0xFF, 0xAB], Ok(())));
+        assert_eq!(reader.read(b"0x", |_| {}), Err("offset 9: no hexadecimal digit".to_owned()));
+        assert!(reader.finish().is_err_and(|error| error.contains("between the two digits")));
         let mut written = Vec::new();
         write_bytes(&mut written, &[1, 0xAB], true).unwrap();
         assert_eq!(written, b"01ab\n");

@@ -1,17 +1,17 @@
 //! `faf-wire connect`: a client for people and scripts.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::time::Duration;
 
 use clap::Args;
 use faf_connection::{Disconnected, Error, Reader, Writer};
-use faf_protocol::{DecodeError, Message, simple_json};
+use faf_protocol::{DecodeError, Limits, Message, simple_json};
 use tokio::signal;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::dial::{Dialer, Introduction, Trust};
-use crate::exit::Failure;
+use crate::exit::{Failure, complain};
 use crate::login::Credentials;
 use crate::render::Renderer;
 use crate::url::Url;
@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let typing = async {
         let mut lines = lines_of_standard_input();
         while let Some(line) = lines.recv().await {
-            send(&writer, renderer, line.as_bytes()).await?;
+            send(&writer, renderer, &line).await?;
         }
         match linger {
             Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         typed = typing => typed?,
         interrupted = signal::ctrl_c() => interrupted?,
     }
-    // The server's last words are still shown.
+    // The server has everything when it ends its side, too. What it says meanwhile is not looked at.
     let goodbye = async {
         writer.close().await;
         receiving.await
@@ -71,11 +71,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Sends a line, if it is a message; otherwise says what is wrong with it.
 async fn send(writer: &Writer, renderer: Renderer, line: &[u8]) -> Result<(), Failure> {
-    let text = String::from_utf8_lossy(line);
-    if text.trim().is_empty() {
+    if line.trim_ascii().is_empty() {
         return Ok(());
     }
-    match text.trim().parse::<Message>() {
+    match simple_json::decode_line(line, &Limits::default()) {
         Ok(message) => {
             renderer.sent(&message)?;
             match writer.send(&message).await {
@@ -84,7 +83,10 @@ async fn send(writer: &Writer, renderer: Renderer, line: &[u8]) -> Result<(), Fa
                 Err(error) => Err(anyhow::Error::from(error).into()),
             }
         }
-        Err(error) => Ok(writeln!(io::stderr(), "faf-wire: not sent: {error}")?),
+        Err(error) => {
+            complain(format_args!("not sent: {error}"));
+            Ok(())
+        }
     }
 }
 
@@ -117,10 +119,10 @@ fn end(error: Error, consumed: u64) -> Result<(), Failure> {
 }
 
 /// Lines are read on a thread: there is no other way to wait for a terminal and a pipe alike.
-fn lines_of_standard_input() -> mpsc::Receiver<String> {
+fn lines_of_standard_input() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
+        for line in io::stdin().lock().split(b'\n') {
             let Ok(line) = line else { return };
             if sender.blocking_send(line).is_err() {
                 return;

@@ -9,7 +9,7 @@ use faf_protocol::websocket::Role;
 use faf_protocol::{DecodeError, Decoded, Decoder, Limits, Message, WireFormat, simple_json};
 
 use crate::capture::{Format, HexReader, Side};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
@@ -40,21 +40,22 @@ pub(crate) fn run(
     let mut chunk = vec![0; CHUNK];
     loop {
         let length = input.read(&mut chunk)?;
-        match &mut hex {
-            Some(hex) => {
-                let digits = hex.read(&chunk[..length], |byte| buffer.extend_from_slice(&[byte]));
-                digits.map_err(|error| anyhow::anyhow!(error))?;
+        let digits = match &mut hex {
+            Some(hex) => hex.read(&chunk[..length], |byte| buffer.extend_from_slice(&[byte])),
+            None => {
+                buffer.extend_from_slice(&chunk[..length]);
+                Ok(())
             }
-            None => buffer.extend_from_slice(&chunk[..length]),
-        }
+        };
         let fails = |error: DecodeError, messages: &Messages| Failure::decoding(&error, messages.consumed());
         while let Some(message) = messages.next(&mut buffer).map_err(|error| fails(error, &messages))? {
             print(output, &message)?;
         }
+        // The messages in front of a wrong digit have been shown.
+        digits.map_err(|error| Failure::new(exit::MALFORMED, anyhow::anyhow!(error)))?;
         if length == 0 {
-            if hex.is_some_and(|hex| hex.is_inside_byte()) {
-                return Err(anyhow::anyhow!("the input ends between the two digits of a byte").into());
-            }
+            let digits = hex.map_or(Ok(()), |hex| hex.finish());
+            digits.map_err(|error| Failure::new(exit::INCOMPLETE, anyhow::anyhow!(error)))?;
             if let Some(message) = messages.finish(&mut buffer).map_err(|error| fails(error, &messages))? {
                 print(output, &message)?;
             }

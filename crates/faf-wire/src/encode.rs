@@ -8,7 +8,7 @@ use faf_protocol::gpgnet::{GpgNetMessage, framing};
 use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat, websocket};
 
 use crate::capture::{Format, Side, write_bytes};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
@@ -37,13 +37,15 @@ pub(crate) fn run(
         let length = input.read(&mut chunk)?;
         buffer.extend_from_slice(&chunk[..length]);
         loop {
+            let start = decoder.consumed();
             let decoded = match length {
                 0 => decoder.finish(&mut buffer),
                 _ => decoder.decode(&mut buffer),
             };
             match decoded.map_err(|error| Failure::decoding(&error, decoder.consumed()))? {
                 Some(Decoded::Message(message)) => {
-                    write_bytes(output, &encode(arguments, &message)?, arguments.hex)?;
+                    let bytes = encode(arguments, &message).map_err(|error| inexpressible(&error, start))?;
+                    write_bytes(output, &bytes, arguments.hex)?;
                     output.flush()?;
                 }
                 Some(Decoded::Control(_)) => {}
@@ -56,20 +58,24 @@ pub(crate) fn run(
     }
 }
 
-fn encode(arguments: &Arguments, message: &Message) -> Result<Bytes, Failure> {
+/// What becomes of a message that JSON can express and the format cannot.
+fn inexpressible(error: &anyhow::Error, offset: u64) -> Failure {
+    Failure::new(exit::MALFORMED, anyhow::anyhow!("offset {offset}: {error:#}"))
+}
+
+fn encode(arguments: &Arguments, message: &Message) -> anyhow::Result<Bytes> {
     let frame = match arguments.format {
         Format::QDataStream => WireFormat::QDataStream.encode(message),
         Format::SimpleJson => WireFormat::SimpleJson.encode(message),
         Format::WebSocket if arguments.side.from_client => {
             let mut mask = [0; 4];
-            getrandom::fill(&mut mask).map_err(anyhow::Error::from)?;
+            getrandom::fill(&mut mask)?;
             websocket::encode_masked(message, mask)
         }
         Format::WebSocket => WireFormat::WebSocket.encode(message),
         Format::Gpgnet => {
-            let message = GpgNetMessage::from_message(message).map_err(anyhow::Error::from)?;
-            return framing::encode(&message).map_err(|error| anyhow::Error::from(error).into());
+            return Ok(framing::encode(&GpgNetMessage::from_message(message)?)?);
         }
     };
-    frame.map_err(|error| anyhow::Error::from(error).into())
+    Ok(frame?)
 }

@@ -1,7 +1,7 @@
 //! With what the process ends.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 
 use faf_protocol::DecodeError;
 
@@ -9,19 +9,27 @@ use faf_protocol::DecodeError;
 pub(crate) const HELP: &str = "Exit codes: 0 clean end between messages, 1 other failures, 2 wrong usage, 3 stream \
                                ended inside a message, 4 malformed message, 5 message too large or too deep.";
 
-const FAILURE: u8 = 1;
-const INCOMPLETE: u8 = 3;
-const MALFORMED: u8 = 4;
-const LIMIT: u8 = 5;
+pub(crate) const FAILURE: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const INCOMPLETE: u8 = 3;
+pub(crate) const MALFORMED: u8 = 4;
+pub(crate) const LIMIT: u8 = 5;
 
 /// A failure with the number the process ends with.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) code: u8,
+    /// Nobody reads the output any more, which is no failure.
+    pub(crate) is_closed_pipe: bool,
     error: anyhow::Error,
 }
 
 impl Failure {
+    /// A failure with one of the numbers above.
+    pub(crate) fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, is_closed_pipe: false, error: error.into() }
+    }
+
     /// A failure to decode a stream of which `consumed` bytes had become messages.
     pub(crate) fn decoding(error: &DecodeError, consumed: u64) -> Self {
         let (code, inside) = match *error {
@@ -32,12 +40,7 @@ impl Failure {
             DecodeError::TooDeep { offset, .. } => (LIMIT, offset),
         };
         let offset = consumed + inside as u64;
-        Self { code, error: anyhow::anyhow!("offset {offset}: {error}") }
-    }
-
-    /// Whether nobody reads the output any more, which is no failure.
-    pub(crate) fn is_closed_pipe(&self) -> bool {
-        self.error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        Self::new(code, anyhow::anyhow!("offset {offset}: {error}"))
     }
 }
 
@@ -49,12 +52,20 @@ impl fmt::Display for Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self { code: FAILURE, error }
+        Self::new(FAILURE, error)
     }
 }
 
+/// For standard input and output. Errors of the network come as [`anyhow::Error`], with what was tried.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self { code: FAILURE, error: error.into() }
+        let is_closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { is_closed_pipe, ..Self::new(FAILURE, error) }
     }
+}
+
+/// Says something on standard error.
+pub(crate) fn complain(text: impl fmt::Display) {
+    // Whoever closed standard error does not want to know.
+    let _ = writeln!(io::stderr(), "faf-wire: {text}");
 }

@@ -13,7 +13,7 @@ mod login;
 mod render;
 mod url;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -55,10 +55,9 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) if failure.is_closed_pipe => ExitCode::SUCCESS,
         Err(failure) => {
-            // Whoever closed standard error does not want to know.
-            let _ = writeln!(io::stderr(), "faf-wire: {failure}");
+            exit::complain(&failure);
             failure.code.into()
         }
     }

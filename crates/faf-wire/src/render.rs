@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use faf_protocol::{Message, simple_json};
 
+use crate::exit::Failure;
+
 /// Members of messages that nobody should see over somebody's shoulder.
 const SECRETS: [&str; 2] = ["password", "token"];
 
@@ -23,8 +25,8 @@ impl Renderer {
     }
 
     /// Shows a message from the server.
-    pub(crate) fn received(self, message: &Message) -> anyhow::Result<()> {
-        let line = simple_json::encode(message)?;
+    pub(crate) fn received(self, message: &Message) -> Result<(), Failure> {
+        let line = simple_json::encode(message).map_err(anyhow::Error::from)?;
         let mut output = io::stdout().lock();
         if self.is_terminal {
             write!(output, "{GREEN}<<{PLAIN} ")?;
@@ -34,17 +36,17 @@ impl Renderer {
     }
 
     /// Shows a message to the server, on a terminal: a program knows what it has sent.
-    pub(crate) fn sent(self, message: &Message) -> anyhow::Result<()> {
+    pub(crate) fn sent(self, message: &Message) -> Result<(), Failure> {
         if !self.is_terminal {
             return Ok(());
         }
         let mut message = message.clone();
         for secret in SECRETS {
             if message.get(secret).is_some() {
-                message.set(secret, "...")?;
+                message.set(secret, "...").map_err(anyhow::Error::from)?;
             }
         }
-        let line = simple_json::encode(&message)?;
+        let line = simple_json::encode(&message).map_err(anyhow::Error::from)?;
         let mut output = io::stdout().lock();
         write!(output, "{BLUE}>>{PLAIN} ")?;
         output.write_all(&line)?;

@@ -34,12 +34,16 @@ impl FromStr for Url {
         if host.is_empty() {
             return Err("there is no host in it".to_owned());
         }
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("there must be no user in it".to_owned());
+        }
         let written = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':'));
         if written.is_some_and(|(_, port)| !port.ends_with(']')) && uri.port_u16().is_none() {
             return Err("the port is no number up to 65535".to_owned());
         }
-        if format != WireFormat::WebSocket && !matches!(uri.path(), "" | "/") {
-            return Err("only ws:// and wss:// can have a path".to_owned());
+        let behind = uri.path_and_query().map_or("", |behind| behind.as_str());
+        if format != WireFormat::WebSocket && !matches!(behind, "" | "/") {
+            return Err("only ws:// and wss:// can have a path or a query".to_owned());
         }
         let port = uri.port_u16().unwrap_or(default_port);
         Ok(Self { format, is_encrypted, host, port, uri })
@@ -81,6 +85,8 @@ mod tests {
             "tcp://x:99999",
             "tcp://x:y",
             "tcp://x/path",
+            "ws://user:password@x",
+            "tcp://x?query",
             "tcp://:1",
             "",
         ] {

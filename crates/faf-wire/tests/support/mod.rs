@@ -1,0 +1,50 @@
+//! What the tests of `faf-wire` have in common.
+
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+pub(crate) mod peer;
+pub(crate) mod tool;
+
+use std::time::Duration;
+
+use faf_protocol::{Message, simple_json};
+use tokio::time::timeout;
+
+/// How long anything may take that must happen. Only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what must happen.
+pub(crate) async fn in_time<T>(happening: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, happening).await.expect("it did not happen in time")
+}
+
+/// A message from its JSON text.
+pub(crate) fn message(text: &str) -> Message {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// The line of JSON that stands for a message on standard output, without its end.
+pub(crate) fn line(message: &Message) -> String {
+    String::from_utf8(simple_json::encode(message).unwrap().to_vec()).unwrap().trim_end().to_owned()
+}
+
+/// Messages that are easily damaged: text of all kinds, numbers in their own spelling, heartbeats, one of several
+/// WebSocket fragments.
+pub(crate) fn delicate_messages() -> Vec<Message> {
+    let long = format!(r#"{{"command":"notice","text":"{}"}}"#, "long ".repeat(60_000));
+    [
+        r#"{"command":"ping"}"#,
+        r#"{"command":"pong"}"#,
+        r#"{"command":"notice","text":"é Ω 漢 😀 \u0000\u007f \" \\ \n"}"#,
+        r#"{"command":"game_info","rating":1.50,"huge":123456789012345678901234567890,"none":null,"list":[[],{}]}"#,
+        &long,
+        r#"{}"#,
+    ]
+    .map(message)
+    .to_vec()
+}
+
+/// Whether the protocol crate says of a recorded vector that it differs on purpose.
+pub(crate) fn is_listed_difference(id: &str) -> bool {
+    include_str!("../../../faf-protocol/src/differences.md").contains(&format!("`{id}`"))
+}
