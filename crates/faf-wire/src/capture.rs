@@ -19,6 +19,19 @@ pub(crate) enum Format {
     Gpgnet,
 }
 
+/// What a capture is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Capture {
+    /// How the bytes are framed
+    #[arg(long)]
+    pub(crate) format: Format,
+    /// The bytes are hexadecimal digits: read with white space anywhere, written one line a message
+    #[arg(long)]
+    pub(crate) hex: bool,
+    #[command(flatten)]
+    pub(crate) side: Side,
+}
+
 /// Which side has sent the bytes. Only WebSocket differs: clients mask their frames.
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[group(multiple = false)]

@@ -3,12 +3,11 @@
 use std::io::{Read, Write};
 
 use bytes::BytesMut;
-use clap::Args;
 use faf_protocol::gpgnet::framing;
 use faf_protocol::websocket::Role;
 use faf_protocol::{DecodeError, Decoded, Decoder, Limits, Message, WireFormat, simple_json};
 
-use crate::capture::{Format, HexReader, Side};
+use crate::capture::{Capture, Format, HexReader, Side};
 use crate::exit::{self, Failure};
 
 /// Bytes read at once.
@@ -17,25 +16,9 @@ const CHUNK: usize = 64 * 1024;
 /// The second byte of a WebSocket frame has this bit if the frame is masked, as those of clients are.
 const MASKED: u8 = 0x80;
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    /// How the bytes are framed
-    #[arg(long)]
-    format: Format,
-    /// The input is hexadecimal digits; white space between them is ignored
-    #[arg(long)]
-    hex: bool,
-    #[command(flatten)]
-    side: Side,
-}
-
-pub(crate) fn run(
-    arguments: &Arguments,
-    input: &mut impl Read,
-    output: &mut impl Write,
-) -> Result<(), Failure> {
-    let mut hex = arguments.hex.then(HexReader::default);
-    let mut messages = Messages::new(arguments);
+pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Write) -> Result<(), Failure> {
+    let mut hex = capture.hex.then(HexReader::default);
+    let mut messages = Messages::new(capture);
     let mut buffer = BytesMut::new();
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -81,9 +64,9 @@ enum Messages {
 }
 
 impl Messages {
-    fn new(arguments: &Arguments) -> Self {
+    fn new(capture: &Capture) -> Self {
         let limits = Limits::default();
-        match (arguments.format, arguments.side) {
+        match (capture.format, capture.side) {
             (Format::QDataStream, _) => Self::Lobby(Decoder::new(WireFormat::QDataStream, limits)),
             (Format::SimpleJson, _) => Self::Lobby(Decoder::new(WireFormat::SimpleJson, limits)),
             (Format::WebSocket, Side { from_client: true, .. }) => Self::websocket(Role::Server),

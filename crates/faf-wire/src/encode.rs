@@ -3,33 +3,16 @@
 use std::io::{Read, Write};
 
 use bytes::{Bytes, BytesMut};
-use clap::Args;
 use faf_protocol::gpgnet::{GpgNetMessage, framing};
 use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat, websocket};
 
-use crate::capture::{Format, Side, write_bytes};
+use crate::capture::{Capture, Format, write_bytes};
 use crate::exit::{self, Failure};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    /// How the bytes are framed
-    #[arg(long)]
-    format: Format,
-    /// Write hexadecimal digits, one line a message
-    #[arg(long)]
-    hex: bool,
-    #[command(flatten)]
-    side: Side,
-}
-
-pub(crate) fn run(
-    arguments: &Arguments,
-    input: &mut impl Read,
-    output: &mut impl Write,
-) -> Result<(), Failure> {
+pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Write) -> Result<(), Failure> {
     let mut decoder = Decoder::new(WireFormat::SimpleJson, Limits::default());
     let mut buffer = BytesMut::new();
     let mut chunk = vec![0; CHUNK];
@@ -44,8 +27,8 @@ pub(crate) fn run(
             };
             match decoded.map_err(|error| Failure::decoding(&error, decoder.consumed()))? {
                 Some(Decoded::Message(message)) => {
-                    let bytes = encode(arguments, &message).map_err(|error| inexpressible(&error, start))?;
-                    write_bytes(output, &bytes, arguments.hex)?;
+                    let bytes = encode(capture, &message).map_err(|error| inexpressible(&error, start))?;
+                    write_bytes(output, &bytes, capture.hex)?;
                     output.flush()?;
                 }
                 Some(Decoded::Control(_)) => {}
@@ -63,11 +46,11 @@ fn inexpressible(error: &anyhow::Error, offset: u64) -> Failure {
     Failure::new(exit::MALFORMED, anyhow::anyhow!("offset {offset}: {error:#}"))
 }
 
-fn encode(arguments: &Arguments, message: &Message) -> anyhow::Result<Bytes> {
-    let frame = match arguments.format {
+fn encode(capture: &Capture, message: &Message) -> anyhow::Result<Bytes> {
+    let frame = match capture.format {
         Format::QDataStream => WireFormat::QDataStream.encode(message),
         Format::SimpleJson => WireFormat::SimpleJson.encode(message),
-        Format::WebSocket if arguments.side.from_client => {
+        Format::WebSocket if capture.side.from_client => {
             let mut mask = [0; 4];
             getrandom::fill(&mut mask)?;
             websocket::encode_masked(message, mask)

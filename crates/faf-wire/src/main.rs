@@ -30,10 +30,10 @@ struct Arguments {
 enum Command {
     /// Turn bytes on standard input into one line of JSON a message, as soon as it is complete
     #[command(after_help = exit::HELP)]
-    Decode(decode::Arguments),
+    Decode(capture::Capture),
     /// Turn lines of JSON on standard input into bytes
     #[command(after_help = exit::HELP)]
-    Encode(encode::Arguments),
+    Encode(capture::Capture),
     /// Connect to a server, log in if asked to, print what it says and send what is typed or piped in
     #[command(after_help = exit::HELP)]
     Connect(connect::Arguments),
@@ -44,12 +44,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Decode(arguments) => {
-            decode::run(&arguments, &mut io::stdin().lock(), &mut io::stdout().lock())
-        }
-        Command::Encode(arguments) => {
-            encode::run(&arguments, &mut io::stdin().lock(), &mut io::stdout().lock())
-        }
+        Command::Decode(capture) => decode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
+        Command::Encode(capture) => encode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
     };
