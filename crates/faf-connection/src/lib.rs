@@ -17,6 +17,7 @@
 //! | send one, many, raw | until handed to the operating system | [`Writer::send`], [`Writer::send_many`], [`Writer::send_raw`] |
 //! | write one, many, raw | never | [`Writer::write`], [`Writer::write_many`], [`Writer::write_raw`] |
 //! | drain | until nothing waits; callers take turns | [`Writer::drain`] |
+//! | wait for room | until not much waits | [`Writer::wait_for_room`] |
 //! | is connected | never | [`Writer::is_connected`] |
 //! | close | until all is flushed and the end is sent; never fails | [`Writer::close`] |
 //! | abort | never; what waits is lost | [`Writer::abort`] |

@@ -36,6 +36,11 @@ impl Outbox {
         self.entries.is_empty()
     }
 
+    /// How much waits, in bytes.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     /// Puts bytes at the end. An empty outbox takes anything, so that no single message is too large to be sent.
     pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), OutboxFull> {
         let cost = bytes.len() + ENTRY_COST;

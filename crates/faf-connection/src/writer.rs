@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -11,6 +11,7 @@ use faf_protocol::{Encode, EncodeError, WireFormat};
 use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::task::unconstrained;
 
 use crate::error::{Disconnected, Error, OutboxFull};
 use crate::outbox::Outbox;
@@ -23,8 +24,8 @@ pub(crate) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// The sending end of a connection. Copies of it are the same end.
 ///
-/// Writing needs no task of its own: a flush is tried where the bytes are queued, and only while the peer does not take
-/// them a task waits for it.
+/// There is no task for writing while nothing waits. [`flush`](Self::flush) hands over what the operating system takes at
+/// once; only for the rest, and for what was written without a flush, there is a task until all of it is gone.
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -32,7 +33,7 @@ pub struct Writer {
 
 struct Shared {
     state: Mutex<State>,
-    /// Told whenever the outbox has become empty or the connection is no longer open.
+    /// Told whenever the outbox has become shorter or the connection is no longer open.
     changed: Notify,
     /// Whoever holds it is the one who drains. Fair: callers get it in the order they asked.
     drain_turn: tokio::sync::Mutex<()>,
@@ -49,6 +50,8 @@ struct State {
     write_half: Option<WriteHalf>,
     /// A task waits for the peer to take more.
     is_flushing: bool,
+    /// That task, to be woken when there is nothing to wait for any more: a socket that is dropped wakes nobody.
+    flusher: Option<Waker>,
     /// The reader, to be woken when the connection is aborted.
     reader: Option<Waker>,
 }
@@ -71,6 +74,7 @@ impl Writer {
             outbox: Outbox::new(settings.outbox_limit),
             write_half: Some(write_half),
             is_flushing: false,
+            flusher: None,
             reader: None,
         };
         Self {
@@ -166,8 +170,10 @@ impl Writer {
         if state.is_flushing {
             return;
         }
-        if self.shared.poll_flush(&mut state, &mut Context::from_waker(Waker::noop())).is_pending() {
-            self.shared.ensure_flushing(&mut state);
+        // A task that flushes thousands of connections in a row would soon be told to wait by the runtime, if it counted.
+        let mut flushing = pin!(unconstrained(poll_fn(|cx| self.shared.poll_flush(&mut state, cx))));
+        if flushing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.shared.spawn_flusher(&mut state);
         }
     }
 
@@ -219,10 +225,26 @@ impl Writer {
                 if state.phase != Phase::Open {
                     return Err(Disconnected::Here.into());
                 }
-                if state.outbox.is_empty() {
+                self.shared.ensure_flushing(&mut state);
+                if !state.is_flushing {
                     return Ok(());
                 }
-                self.shared.ensure_flushing(&mut state);
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until at most so many bytes wait for the peer, or the connection is no longer open.
+    ///
+    /// Whoever reads from a peer only then does not queue answers for one who does not read them.
+    pub async fn wait_for_room(&self, bytes: usize) {
+        loop {
+            let changed = self.shared.changed.notified();
+            {
+                let state = self.shared.lock();
+                if state.phase != Phase::Open || state.outbox.waiting() <= bytes {
+                    return;
+                }
             }
             changed.await;
         }
@@ -317,16 +339,25 @@ impl Shared {
     /// Makes sure that a task flushes, if there is something to do.
     fn ensure_flushing(self: &Arc<Self>, state: &mut State) {
         let is_needed = !state.outbox.is_empty() || state.phase == Phase::Closing;
-        if !is_needed || state.is_flushing {
-            return;
+        if is_needed && !state.is_flushing {
+            self.spawn_flusher(state);
         }
+    }
+
+    /// Starts a task that flushes until nothing waits, neither here nor in the stream.
+    fn spawn_flusher(self: &Arc<Self>, state: &mut State) {
         state.is_flushing = true;
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
             poll_fn(|cx| {
                 let mut state = shared.lock();
-                ready!(shared.poll_flush(&mut state, cx));
+                if shared.poll_flush(&mut state, cx).is_pending() {
+                    state.flusher = Some(cx.waker().clone());
+                    shared.changed.notify_waiters();
+                    return Poll::Pending;
+                }
                 state.is_flushing = false;
+                state.flusher = None;
                 Poll::Ready(())
             })
             .await;
@@ -365,6 +396,9 @@ impl Shared {
             && let Some(reader) = state.reader.take()
         {
             reader.wake();
+        }
+        if let Some(flusher) = state.flusher.take() {
+            flusher.wake();
         }
         self.changed.notify_waiters();
     }

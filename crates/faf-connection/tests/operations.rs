@@ -11,7 +11,7 @@ use bytes::Bytes;
 use faf_connection::{Disconnected, Error, OutboxFull, Reader, SentMessages, Settings, Writer, open};
 use faf_protocol::websocket::{self, Control, Role};
 use faf_protocol::{DecodeError, Message, WireFormat};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
 
 /// A connection whose peer is a bare stream that takes `room` bytes before it has to be read.
 fn connection(format: WireFormat, room: usize) -> (Reader, Writer, DuplexStream) {
@@ -73,6 +73,21 @@ async fn sending_waits_until_the_bytes_are_handed_over_and_writing_never() {
     sent.unwrap();
     drained.unwrap();
     assert_eq!(String::from_utf8(received).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn streams_with_a_buffer_of_their_own_are_flushed_to_the_end() {
+    let (here, mut there) = duplex(16);
+    // Takes everything at once, like TLS, and passes it on only when it is flushed.
+    let (_reader, writer) = open(BufStream::new(here), Settings::new(WireFormat::SimpleJson));
+    let long = message(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1000)));
+    let mut sending = pin!(writer.send(&long));
+    assert!(poll_once(sending.as_mut()).is_pending());
+    let mut received = vec![0; WireFormat::SimpleJson.encode(&long).unwrap().len()];
+    let (sent, read) = tokio::join!(sending, there.read_exact(&mut received));
+    sent.unwrap();
+    read.unwrap();
+    assert_eq!(received, WireFormat::SimpleJson.encode(&long).unwrap());
 }
 
 #[tokio::test]

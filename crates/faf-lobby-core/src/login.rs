@@ -25,6 +25,15 @@ const FOREVER: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 const ADMINISTRATORS: &str = "faf_server_administrators";
 const MODERATORS: &str = "faf_moderators_global";
 
+/// Longest login and password that are looked up, in bytes; a login has 20 characters, a password 64.
+pub(crate) const CREDENTIAL_LIMIT: usize = 1024;
+
+/// Longest token that is checked, in bytes; real ones have about a thousand.
+pub(crate) const TOKEN_LIMIT: usize = 16 * 1024;
+
+/// Longest description of a machine that is passed on, in characters; the rest is cut.
+pub(crate) const UNIQUE_ID_LIMIT: usize = 8192;
+
 /// Leaderboards that are shown for everybody.
 const ALWAYS_SHOWN: [&str; 2] = ["global", "ladder_1v1"];
 

@@ -5,6 +5,8 @@ use faf_protocol::server_message::{
     AuthenticationFailed, Disabled, Invalid, Notice, NoticeStyle, ServerMessage,
 };
 
+use crate::client_text::quoted;
+
 /// Why a command is not carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Refusal {
@@ -25,6 +27,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Both texts may be the client's own, and of any length.
+    pub(crate) fn invalid(request: Option<String>, reason: String) -> Self {
+        Self::Invalid { request: request.map(quoted), reason: quoted(reason) }
+    }
+
     pub(crate) fn fatal(text: &str) -> Self {
         Self::Fatal(Box::new(Notice::new(NoticeStyle::Error, text)))
     }
@@ -53,8 +60,7 @@ impl Refusal {
         match self {
             Self::Invalid { request, reason } => {
                 let request = request.as_deref().unwrap_or("a message");
-                // The name of an unknown command is the client's, and may be long.
-                Some(format!("{} is invalid: {}", shortened(request), shortened(reason)))
+                Some(format!("{request} is invalid: {reason}"))
             }
             Self::NotLoggedIn { command } => Some(format!("{command} before login")),
             Self::Fatal(notice) => Some(notice.text.clone().unwrap_or_default()),
@@ -67,16 +73,6 @@ impl Refusal {
 
 impl From<CommandError> for Refusal {
     fn from(CommandError { command, error }: CommandError) -> Self {
-        Self::Invalid { request: command, reason: error.to_string() }
-    }
-}
-
-fn shortened(text: &str) -> String {
-    /// Longest text of a client that is worth logging.
-    const LIMIT: usize = 200;
-
-    match text.char_indices().nth(LIMIT) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}...", &text[..end]),
+        Self::invalid(command, error.to_string())
     }
 }

@@ -7,8 +7,8 @@ use faf_protocol::{PlayerId, SessionNumber};
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
-/// Reports that may wait; further ones are dropped. More than all who log in within a minute after a restart.
-const WAITING: usize = 10_000;
+/// Reports that may wait; further ones are dropped. One has a few kilobytes, at most some 30.
+const WAITING: usize = 1000;
 
 /// Reports under way at the same time.
 const WORKERS: usize = 4;

@@ -220,8 +220,8 @@ impl ClientMessage {
 
     /// The name of the command on the wire, if it has one.
     #[must_use]
-    pub fn command(&self) -> Option<&str> {
-        Some(match self {
+    pub fn command(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
             Self::AskSession(_) => "ask_session",
             Self::Hello(_) => "hello",
             Self::Auth(_) => "auth",
@@ -240,11 +240,8 @@ impl ClientMessage {
             Self::MatchReady => "match_ready",
             Self::InitiateTest { .. } => "InitiateTest",
             Self::Game(message) => &message.command,
-            Self::Other(message) => match message.command()? {
-                Cow::Borrowed(command) => command,
-                Cow::Owned(_) => return None,
-            },
-        })
+            Self::Other(message) => return message.command(),
+        }))
     }
 
     /// The message, if its command is in the list.

@@ -3,6 +3,7 @@
 use faf_protocol::client_message::AskSession;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage, Session};
 
+use crate::client_text::cut;
 use crate::commands::Progress;
 use crate::effect::{Client, Count};
 use crate::event::ConnId;
@@ -22,7 +23,8 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: AskSession) ->
         let text = texts::unofficial_client(&world.settings.www_url);
         world.send(conn, ServerMessage::Notice(Notice::new(NoticeStyle::Info, text)));
     }
-    let client = Client { user_agent: request.user_agent.map(cut), version: request.version.map(cut) };
+    let kept = |name| cut(name, NAME_LIMIT);
+    let client = Client { user_agent: request.user_agent.map(kept), version: request.version.map(kept) };
     if let Some(version) = client.version.clone()
         && !std::mem::replace(&mut world.session_mut(conn).version_counted, true)
     {
@@ -32,11 +34,4 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: AskSession) ->
     let session = world.session(conn).number;
     world.send(conn, ServerMessage::Session(Session { session }));
     Ok(Progress::Done)
-}
-
-fn cut(name: String) -> String {
-    match name.char_indices().nth(NAME_LIMIT) {
-        None => name,
-        Some((end, _)) => name[..end].to_owned(),
-    }
 }

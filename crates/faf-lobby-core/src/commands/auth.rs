@@ -2,10 +2,11 @@
 
 use faf_protocol::client_message::Auth;
 
+use crate::client_text::cut;
 use crate::commands::{Continuation, Progress};
 use crate::effect::{LoginMethod, Question};
 use crate::event::{Account, ConnId, TokenFault};
-use crate::login;
+use crate::login::{self, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
@@ -18,8 +19,12 @@ pub(crate) struct Checked {
 
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Auth) -> Result<Progress, Refusal> {
     login::check_not_logged_in(world, conn)?;
-    let question = Question::CheckToken { token: request.token };
-    world.ask(conn, question, Continuation::CheckedToken(Checked { unique_id: request.unique_id }))
+    let Auth { token, unique_id } = request;
+    if token.reveal().len() > TOKEN_LIMIT {
+        return Err(login::fail(world, conn, LoginMethod::Token, texts::TOKEN_INVALID));
+    }
+    let unique_id = cut(unique_id, UNIQUE_ID_LIMIT);
+    world.ask(conn, Question::CheckToken { token }, Continuation::CheckedToken(Checked { unique_id }))
 }
 
 pub(crate) fn go_on(

@@ -33,5 +33,5 @@ pub(crate) fn carry_out(world: &World, conn: ConnId, message: &Message) -> Resul
     if NOT_YET.contains(&&*command) {
         return Err(Refusal::Declined(texts::NO_GAMES_YET));
     }
-    Err(Refusal::Invalid { request: Some(command.into_owned()), reason: "unknown command".to_owned() })
+    Err(Refusal::invalid(Some(command.into_owned()), "unknown command".to_owned()))
 }

@@ -2,10 +2,11 @@
 
 use faf_protocol::client_message::Hello;
 
+use crate::client_text::cut;
 use crate::commands::{Continuation, Progress};
 use crate::effect::{LoginMethod, Question};
 use crate::event::{Account, ConnId};
-use crate::login;
+use crate::login::{self, CREDENTIAL_LIMIT, UNIQUE_ID_LIMIT};
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
@@ -21,9 +22,13 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Hello) -> Resu
         return Err(Refusal::fatal(texts::PASSWORD_LOGIN_DISABLED));
     }
     login::check_not_logged_in(world, conn)?;
-    let question =
-        Question::CheckPassword { login: request.login.trim().to_owned(), password: request.password };
-    world.ask(conn, question, Continuation::CheckedPassword(Checked { unique_id: request.unique_id }))
+    let Hello { login, password, unique_id } = request;
+    if login.len().max(password.reveal().len()) > CREDENTIAL_LIMIT {
+        return Err(login::fail(world, conn, LoginMethod::Password, texts::LOGIN_FAILED));
+    }
+    let question = Question::CheckPassword { login: login.trim().to_owned(), password };
+    let unique_id = cut(unique_id, UNIQUE_ID_LIMIT);
+    world.ask(conn, question, Continuation::CheckedPassword(Checked { unique_id }))
 }
 
 pub(crate) fn go_on(

@@ -22,6 +22,8 @@ mod restore_game_session;
 mod social_add;
 mod social_remove;
 
+use std::borrow::Cow;
+
 use faf_protocol::{ClientMessage, CommandError};
 
 use crate::effect::{Count, LogLine};
@@ -106,9 +108,9 @@ pub(crate) fn carry_out(
 ) -> Result<Progress, Refusal> {
     let command = match &message {
         Ok(message) => message.command(),
-        Err(error) => error.command.as_deref(),
+        Err(error) => error.command.as_deref().map(Cow::Borrowed),
     };
-    check_allowed(world, conn, command)?;
+    check_allowed(world, conn, command.as_deref())?;
     match message? {
         ClientMessage::AskSession(request) => ask_session::carry_out(world, conn, request),
         ClientMessage::Hello(request) => hello::carry_out(world, conn, request),
