@@ -34,6 +34,8 @@ pub enum Effect {
     },
     /// Find something out, and answer with [`Event::Answered`](crate::Event::Answered) exactly once.
     Ask {
+        /// For whom. It may be gone when the answer comes.
+        conn: ConnId,
         /// To be put on the answer.
         ticket: Ticket,
         /// What.

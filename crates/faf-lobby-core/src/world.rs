@@ -409,7 +409,7 @@ impl World {
         let ticket = self.next_ticket;
         self.next_ticket = Ticket(ticket.0 + 1);
         self.questions.insert(ticket, (conn, continuation));
-        self.effects.push_back(Effect::Ask { ticket, question });
+        self.effects.push_back(Effect::Ask { conn, ticket, question });
         Ok(Progress::Asked)
     }
 

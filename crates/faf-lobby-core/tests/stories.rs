@@ -346,6 +346,7 @@ fn before_the_login_little_is_allowed() {
         r#"{"command":"matchmaker_info"}"#,
         r#"{"command":"GameState","target":"game","args":["Idle"]}"#,
         r#"{"command":"no_such_command"}"#,
+        r#"{"command":"no \"such\" command"}"#,
         r#"{"command":"avatar"}"#,
         r#"{"command":"social_add","friend":"nobody"}"#,
     ] {
@@ -378,6 +379,38 @@ fn before_the_login_little_is_allowed() {
     lobby.say(stranger, r#"{"command":"Bottleneck"}"#);
     assert_eq!(lobby.hear_commands(stranger), ["invalid"]);
     assert!(!lobby.is_open(stranger));
+}
+
+#[test]
+fn long_texts_are_not_said_again() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    lobby.hear(ada);
+    lobby.say(ada, &format!(r#"{{"command":"{}"}}"#, "x".repeat(1_000_000)));
+    let answer =
+        format!(r#"{{"command":"invalid","request":"{}...","reason":"unknown command"}}"#, "x".repeat(200));
+    assert_eq!(lobby.hear(ada), [answer]);
+
+    let stranger = lobby.connect();
+    let long = "x".repeat(1_000_000);
+    lobby.say(stranger, &format!(r#"{{"command":"hello","login":"{long}","password":"","unique_id":""}}"#));
+    lobby
+        .say(stranger, &format!(r#"{{"command":"hello","login":"Ada","password":"{long}","unique_id":""}}"#));
+    lobby.say(stranger, &format!(r#"{{"command":"auth","token":"{long}","unique_id":""}}"#));
+    assert_eq!(lobby.hear_commands(stranger), ["authentication_failed"; 3]);
+    lobby.say(stranger, &format!(r#"{{"command":"auth","token":"1","unique_id":"{long}"}}"#));
+    assert_eq!(lobby.reported.last(), Some(&(PlayerId(1), "x".repeat(8192))));
+    assert!(lobby.log.iter().all(|line| line.to_string().len() < 1000));
+}
+
+#[test]
+fn a_password_that_is_no_text_is_not_said_again() {
+    let mut lobby = lobby();
+    let stranger = lobby.connect();
+    lobby.say(stranger, r#"{"command":"hello","login":"Ada","password":12345678,"unique_id":""}"#);
+    let answer = lobby.hear(stranger).concat();
+    assert!(answer.contains("must be a text") && !answer.contains("12345678"), "{answer}");
+    assert!(!format!("{:?}", lobby.log).contains("12345678"));
 }
 
 #[test]

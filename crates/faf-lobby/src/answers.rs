@@ -5,7 +5,7 @@ use std::sync::Arc;
 use faf_lobby_core::{Account, Answer, Question};
 use faf_protocol::Secret;
 
-use crate::passwords::PasswordThreads;
+use crate::passwords::{Busy, PasswordThreads};
 use crate::store::{AccountError, Like, Store, StoreError, StoredAccount, is_valid_login};
 use crate::tokens::Tokens;
 
@@ -31,9 +31,7 @@ impl Answers {
     async fn find_out(&self, question: Question) -> Result<Answer, StoreError> {
         let store = &self.store;
         Ok(match question {
-            Question::CheckPassword { login, password } => {
-                Answer::Account(self.check_password(login, &password).await?)
-            }
+            Question::CheckPassword { login, password } => self.check_password(&login, &password).await?,
             Question::CheckToken { token } => match self.tokens.check(token.reveal()).await {
                 Ok(player) => Answer::Account(store.account_by_id(player).await?.map(account)),
                 Err(fault) => Answer::Token(fault),
@@ -74,33 +72,36 @@ impl Answers {
         })
     }
 
-    async fn check_password(&self, login: String, password: &Secret) -> Result<Option<Account>, StoreError> {
+    async fn check_password(&self, login: &str, password: &Secret) -> Result<Answer, StoreError> {
         let digest = password.reveal().to_owned();
-        let stored = self.store.account_by_login(&login).await?;
-        if stored.is_none() && self.registers && is_valid_login(&login) {
-            return self.register(&login, digest).await;
+        let stored = self.store.account_by_login(login).await?;
+        if stored.is_none() && self.registers && is_valid_login(login) {
+            return self.register(login, digest).await;
         }
         let hash = stored.as_ref().map(|stored| stored.password.clone());
-        let is_right = self.passwords.verify(digest, hash).await;
-        Ok(stored.filter(|_| is_right).map(account))
+        Ok(match self.passwords.verify(digest, hash).await {
+            Ok(is_right) => Answer::Account(stored.filter(|_| is_right).map(account)),
+            Err(Busy) => Answer::Unavailable,
+        })
     }
 
-    async fn register(&self, login: &str, digest: String) -> Result<Option<Account>, StoreError> {
+    async fn register(&self, login: &str, digest: String) -> Result<Answer, StoreError> {
         let hash = match self.passwords.hash(digest).await {
-            Ok(hash) => hash,
-            Err(error) => {
+            Ok(Ok(hash)) => hash,
+            Ok(Err(error)) => {
                 tracing::error!(error, "a password cannot be hashed");
-                return Ok(None);
+                return Ok(Answer::Unavailable);
             }
+            Err(Busy) => return Ok(Answer::Unavailable),
         };
         match self.store.create_account(login, hash).await {
             Ok(id) => {
                 tracing::info!(player = id.0, login, "open registration has made an account");
-                Ok(Some(Account { id, login: login.to_owned(), ban: None }))
+                Ok(Answer::Account(Some(Account { id, login: login.to_owned(), ban: None })))
             }
             Err(AccountError::Store(error)) => Err(error),
             // Somebody else was faster.
-            Err(_) => Ok(None),
+            Err(_) => Ok(Answer::Account(None)),
         }
     }
 }

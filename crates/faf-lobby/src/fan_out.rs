@@ -11,9 +11,9 @@ use bytes::Bytes;
 use faf_connection::{Error, Writer};
 use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::{ServerMessage, WireFormat};
-use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
+use crate::session::Seat;
 
 /// Everybody who is connected.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct FanOut {
     /// Connections that are logged in.
     logged_in: Vec<(ConnId, Writer)>,
     /// Connections that were sent something in this turn.
-    touched: Vec<Writer>,
+    touched: Vec<(ConnId, Writer)>,
     /// Whether those that are logged in were.
     are_all_touched: bool,
     metrics: Arc<Metrics>,
@@ -32,8 +32,7 @@ pub(crate) struct FanOut {
 #[derive(Debug)]
 pub(crate) struct Peer {
     writer: Writer,
-    /// Tells the session that it may read again, or that the connection is being closed.
-    signal: Arc<Notify>,
+    seat: Arc<Seat>,
     /// Where it is among those that are logged in.
     place: Option<usize>,
     /// When the message was read that is being dealt with.
@@ -41,14 +40,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(writer: Writer, signal: Arc<Notify>) -> Self {
-        Self { writer, signal, place: None, received: None }
+    pub(crate) fn new(writer: Writer, seat: Arc<Seat>) -> Self {
+        Self { writer, seat, place: None, received: None }
     }
 
     /// Ends the connection behind what was sent to it.
     pub(crate) fn close(&self) {
         self.writer.start_close();
-        self.signal.notify_one();
+        self.seat.signal.notify_one();
     }
 }
 
@@ -93,6 +92,11 @@ impl FanOut {
         }
     }
 
+    /// The connection's place, for what is done on its behalf.
+    pub(crate) fn seat(&self, conn: ConnId) -> Option<Arc<Seat>> {
+        self.peers.get(&conn).map(|peer| Arc::clone(&peer.seat))
+    }
+
     /// Notes that a message was read; the time until [`ready`](Self::ready) counts.
     pub(crate) fn received(&mut self, conn: ConnId) {
         if let Some(peer) = self.peers.get_mut(&conn) {
@@ -106,7 +110,7 @@ impl FanOut {
             if let Some(received) = peer.received.take() {
                 self.metrics.observe_message(received.elapsed());
             }
-            peer.signal.notify_one();
+            peer.seat.signal.notify_one();
         }
     }
 
@@ -130,13 +134,15 @@ impl FanOut {
         if std::mem::take(&mut self.are_all_touched) {
             self.logged_in.iter().for_each(|(_, writer)| writer.flush());
         }
-        self.touched.drain(..).for_each(|writer| writer.flush());
+        self.touched.drain(..).for_each(|(_, writer)| writer.flush());
     }
 
     fn queue(&mut self, conn: ConnId, frames: &mut Frames<'_>) {
         let Some(peer) = self.peers.get(&conn) else { return };
         queue(&peer.writer, frames, &self.metrics);
-        self.touched.push(peer.writer.clone());
+        if self.touched.last().is_none_or(|(last, _)| *last != conn) {
+            self.touched.push((conn, peer.writer.clone()));
+        }
     }
 }
 
@@ -181,6 +187,7 @@ impl<'a> Frames<'a> {
 #[cfg(test)]
 mod tests {
     use faf_connection::{Reader, Settings, open};
+    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::store::Store;
@@ -192,7 +199,8 @@ mod tests {
         let (reader, writer) = open(here, ours);
         let theirs = Settings { role: faf_protocol::websocket::Role::Client, ..Settings::new(format) };
         let (client, _) = open(there, theirs);
-        (reader, Peer::new(writer, Arc::default()), client)
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        (reader, Peer::new(writer, Seat::new(place)), client)
     }
 
     fn fan_out() -> (FanOut, tempfile::TempDir) {

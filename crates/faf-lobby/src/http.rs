@@ -10,10 +10,15 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::lobby::{Input, Snapshot};
 use crate::metrics::Metrics;
@@ -56,8 +61,47 @@ struct Status {
     is_settled: bool,
 }
 
+/// Connections at the same time; further ones are turned away. Operators and their tools need a few.
+const CONNECTIONS: usize = 64;
+
+/// How long somebody may take to ask, on a new connection or one that is kept.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// After a failure to accept there is a pause: trying again at once would fail again.
+const PAUSE: Duration = Duration::from_millis(100);
+
 impl Interface {
-    pub(crate) fn router(self) -> Router {
+    /// Answers whoever asks, until the server has stopped.
+    pub(crate) async fn serve(self, socket: TcpListener) {
+        let mut phase = self.phase.clone();
+        let service = TowerToHyperService::new(self.router());
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
+            };
+            let Ok((stream, _)) = accepted else {
+                sleep(PAUSE).await;
+                continue;
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+            let service = service.clone();
+            connections.spawn(async move {
+                let _place = place;
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(REQUEST_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), service);
+                // Whoever asked may be gone before the answer, and whoever only connects is no concern of ours.
+                let _ = connection.await;
+            });
+        }
+    }
+
+    fn router(self) -> Router {
         Router::new()
             .route("/ready", get(ready))
             .route("/health", get(health))
@@ -125,4 +169,44 @@ async fn players(State(interface): State<Interface>) -> Result<Response, StatusC
 /// All games; there are none yet.
 async fn games() -> Json<[Value; 0]> {
     Json([])
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// The status of an answer.
+    async fn ask(address: std::net::SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_stopping_or_does_not_answer_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
+        // The lobby has gone.
+        let (inbox, _) = mpsc::channel(1);
+        let (phase, receiver) = watch::channel(Phase::Ready);
+        let metrics = Arc::new(Metrics::new(store.clone()));
+        let interface = Interface { inbox, metrics, store, started: Instant::now(), phase: receiver };
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let serving = tokio::spawn(interface.serve(socket));
+        assert_eq!(ask(address, "/ready").await, "200");
+        assert_eq!(ask(address, "/health").await, "503");
+        assert_eq!(ask(address, "/status").await, "503");
+        phase.send_replace(Phase::Stopping);
+        assert_eq!(ask(address, "/ready").await, "503");
+        phase.send_replace(Phase::Stopped);
+        serving.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
 }

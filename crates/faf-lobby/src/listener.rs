@@ -13,14 +13,14 @@ use faf_lobby_core::{ConnId, Event};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::country::Countries;
 use crate::fan_out::Peer;
 use crate::lobby::Input;
 use crate::metrics::Metrics;
-use crate::session::Session;
+use crate::session::{Seat, Session};
 use crate::settings::{Settings, TrustedProxy};
 
 /// After a failure to accept, such as too many open files, there is a pause: trying again at once would fail again.
@@ -102,7 +102,7 @@ impl Entrance {
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, format: WireFormat, proxy: bool) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            tracing::warn!("a connection is turned away: there are as many as connection_limit allows");
+            tracing::debug!(%peer, "a connection is turned away: there are as many as connection_limit allows");
             return self.metrics.count_refused("connection limit");
         };
         if let Err(error) = tcp::prepare(&stream) {
@@ -168,11 +168,11 @@ impl Entrance {
             received: arrival.received,
         };
         let (reader, writer) = open_tcp(arrival.stream, settings);
-        let signal = Arc::new(Notify::new());
-        let peer = Peer::new(writer.clone(), Arc::clone(&signal));
+        let seat = Seat::new(place);
+        let peer = Peer::new(writer.clone(), Arc::clone(&seat));
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
-        let mut session = Session { conn, reader, writer, signal, inbox, metrics, _place: place };
+        let mut session = Session { conn, reader, writer, seat, inbox, metrics };
         if self.inbox.send(Input::Connect(conn, peer, connected)).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.
             tokio::spawn(async move { session.run().await });

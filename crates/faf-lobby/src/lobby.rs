@@ -138,7 +138,7 @@ impl Lobby {
                     self.metrics.count_ended("closed here");
                     self.fan_out.close(conn);
                 }
-                Effect::Ask { ticket, question } => self.ask(ticket, question),
+                Effect::Ask { conn, ticket, question } => self.ask(conn, ticket, question),
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
                 }
@@ -150,14 +150,16 @@ impl Lobby {
     }
 
     /// Finds the answer elsewhere; it comes back as an event.
-    fn ask(&self, ticket: Ticket, question: Question) {
+    fn ask(&self, conn: ConnId, ticket: Ticket, question: Question) {
         let (answers, inbox) = (self.answers.clone(), self.inbox.clone());
+        let seat = self.fan_out.seat(conn);
         tokio::spawn(async move {
             // In a task of its own, so that there is an answer even if that one panics.
             let answer = tokio::spawn(async move { answers.answer(question).await }).await;
             let answer = answer.unwrap_or(faf_lobby_core::Answer::Unavailable);
             // The lobby may have stopped meanwhile.
             let _ = inbox.send(Input::Event(Event::Answered { ticket, answer })).await;
+            drop(seat);
         });
     }
 }

@@ -35,38 +35,48 @@ pub fn verify(digest: &str, hash: &str) -> bool {
         .is_ok_and(|hash| Argon2::default().verify_password(digest.as_bytes(), &hash).is_ok())
 }
 
+/// Logins that may wait for their turn: some ten seconds' worth. More are told to come back later instead.
+const WAITING: usize = 500;
+
+/// So many wait for their turn already that one more would wait for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Busy;
+
 /// Hashes on threads of their own, so many at a time that one processor is left for the lobby; more have to wait.
 #[derive(Debug, Clone)]
-pub(crate) struct PasswordThreads(Arc<Semaphore>);
+pub(crate) struct PasswordThreads {
+    processors: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+}
 
 impl PasswordThreads {
     pub(crate) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self(Arc::new(Semaphore::new((processors - 1).max(1))))
+        let processors = Arc::new(Semaphore::new((processors - 1).max(1)));
+        Self { processors, queue: Arc::new(Semaphore::new(WAITING)) }
     }
 
     /// Whether this is the password of an account. Takes as long without an account, so that names cannot be probed.
-    pub(crate) async fn verify(&self, digest: String, stored: Option<String>) -> bool {
+    pub(crate) async fn verify(&self, digest: String, stored: Option<String>) -> Result<bool, Busy> {
         static NOBODYS: LazyLock<String> = LazyLock::new(|| hash("nobody's password").unwrap_or_default());
 
-        self.run(move || verify(&digest, stored.as_deref().unwrap_or(&NOBODYS)) && stored.is_some())
-            .await
-            .unwrap_or(false)
+        self.run(move || verify(&digest, stored.as_deref().unwrap_or(&NOBODYS)) && stored.is_some()).await
     }
 
-    pub(crate) async fn hash(&self, digest: String) -> Result<String, String> {
-        self.run(move || hash(&digest)).await.unwrap_or_else(|| Err("the server is stopping".to_owned()))
+    pub(crate) async fn hash(&self, digest: String) -> Result<Result<String, String>, Busy> {
+        self.run(move || hash(&digest)).await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let permit = Arc::clone(&self.0).acquire_owned().await.ok()?;
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| Busy)?;
+        let processor = Arc::clone(&self.processors).acquire_owned().await.map_err(|_| Busy)?;
         spawn_blocking(move || {
             let done = work();
-            drop(permit);
+            drop((processor, place));
             done
         })
         .await
-        .ok()
+        .map_err(|_| Busy)
     }
 }
 
@@ -86,10 +96,21 @@ mod tests {
         assert!(stored.starts_with("$argon2id$"));
         assert_ne!(stored, hash(&digest("secret")).unwrap());
         let threads = PasswordThreads::new();
-        assert!(threads.verify(digest("secret"), Some(stored.clone())).await);
-        assert!(!threads.verify(digest("Secret"), Some(stored.clone())).await);
-        assert!(!threads.verify(digest("secret").to_uppercase(), Some(stored)).await);
-        assert!(!threads.verify(digest("secret"), Some("no hash".to_owned())).await);
-        assert!(!threads.verify("nobody's password".to_owned(), None).await);
+        let verify =
+            |digest: &str, stored: Option<&str>| threads.verify(digest.to_owned(), stored.map(str::to_owned));
+        assert_eq!(verify(&digest("secret"), Some(&stored)).await, Ok(true));
+        assert_eq!(verify(&digest("Secret"), Some(&stored)).await, Ok(false));
+        assert_eq!(verify(&digest("secret").to_uppercase(), Some(&stored)).await, Ok(false));
+        assert_eq!(verify(&digest("secret"), Some("no hash")).await, Ok(false));
+        assert_eq!(verify("nobody's password", None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_long_queue_is_not_made_longer() {
+        let threads = PasswordThreads::new();
+        let queue = Arc::clone(&threads.queue).acquire_many_owned(WAITING as u32).await;
+        assert_eq!(threads.verify(digest("secret"), None).await, Err(Busy));
+        drop(queue);
+        assert_eq!(threads.verify(digest("secret"), None).await, Ok(false));
     }
 }

@@ -37,7 +37,7 @@ pub struct Server {
     entrance: Arc<Entrance>,
     connection_limit: usize,
     phase: watch::Sender<Phase>,
-    http: JoinSet<io::Result<()>>,
+    http: JoinSet<()>,
     /// Everything that goes on until the server ends.
     background: JoinSet<()>,
 }
@@ -115,7 +115,10 @@ impl Server {
             started: Instant::now(),
             phase: phase.subscribe(),
         };
-        let http = serve_http(http_sockets, &interface);
+        let mut http = JoinSet::new();
+        for socket in http_sockets {
+            http.spawn(interface.clone().serve(socket));
+        }
         let connection_limit = settings.connection_limit;
         Ok(Self { listening, store, inbox, lobby, entrance, connection_limit, phase, http, background })
     }
@@ -199,15 +202,4 @@ async fn listen_on(listen: &Listen) -> Result<Vec<(tokio::net::TcpListener, Sock
         sockets.push((socket, bound, *proxy));
     }
     Ok(sockets)
-}
-
-fn serve_http(sockets: Vec<tokio::net::TcpListener>, interface: &Interface) -> JoinSet<io::Result<()>> {
-    let mut servers = JoinSet::new();
-    for socket in sockets {
-        let mut phase = interface.phase.clone();
-        let end = async move { drop(phase.wait_for(|phase| *phase == Phase::Stopped).await) };
-        let serving = axum::serve(socket, interface.clone().router()).with_graceful_shutdown(end);
-        servers.spawn(serving.into_future());
-    }
-    servers
 }

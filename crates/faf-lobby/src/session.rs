@@ -16,17 +16,33 @@ use crate::metrics::Metrics;
 /// How long a peer may take to read what is left and to end its side, after that the connection is cut.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes that may wait for a peer while its next message is read. One that does not read the answers to its questions can
+/// ask no more of them.
+const UNREAD_LIMIT: usize = 64 * 1024;
+
+/// A place among the connections that are allowed. The session holds it, the lobby, and every question that is open for
+/// the connection, so that whoever comes and goes quickly cannot leave more work behind than connections are allowed.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// Tells the session that it may read again, or that the connection is being closed.
+    pub(crate) signal: Notify,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    pub(crate) fn new(place: OwnedSemaphorePermit) -> Arc<Self> {
+        Arc::new(Self { signal: Notify::new(), _place: place })
+    }
+}
+
 /// A connection the lobby has been told of.
 pub(crate) struct Session {
     pub(crate) conn: ConnId,
     pub(crate) reader: Reader,
     pub(crate) writer: Writer,
-    /// The lobby is ready for the next message, or has begun to close the connection.
-    pub(crate) signal: Arc<Notify>,
+    pub(crate) seat: Arc<Seat>,
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
-    /// A place among the connections that are allowed; free again when the session has ended.
-    pub(crate) _place: OwnedSemaphorePermit,
 }
 
 impl Session {
@@ -50,10 +66,11 @@ impl Session {
     /// Answers why the connection has ended, or nothing if it was ended on this side.
     async fn pass_on_messages(&mut self) -> Option<Error> {
         loop {
+            self.writer.wait_for_room(UNREAD_LIMIT).await;
             let read = tokio::select! {
                 read = self.reader.read() => read,
                 // No message is being dealt with, so it can only be the end.
-                () = self.signal.notified() => return None,
+                () = self.seat.signal.notified() => return None,
             };
             let message = match read {
                 Ok(message) => ClientMessage::read(message),
@@ -66,7 +83,7 @@ impl Session {
             };
             let room = self.inbox.reserve().await.ok()?;
             room.send(Input::Event(Event::Received { conn: self.conn, message }));
-            self.signal.notified().await;
+            self.seat.signal.notified().await;
             if !self.writer.is_connected() {
                 return None;
             }

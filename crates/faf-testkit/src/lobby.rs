@@ -255,7 +255,7 @@ impl SimulatedLobby {
                     assert!(client.is_open, "{conn:?} is closed a second time");
                     client.is_open = false;
                 }
-                Effect::Ask { ticket, question } => {
+                Effect::Ask { conn: _, ticket, question } => {
                     assert!(self.asked.insert(ticket), "{ticket:?} is used a second time");
                     self.questions.push_back((ticket, question));
                 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::ValueParser;
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::exit_code::{self, Failure};
@@ -23,7 +24,7 @@ const DEFAULT_COMMAND: &str = "serve";
 /// Carries out a command line.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let matches = match command().try_get_matches_from(with_default_command(arguments)) {
+    let matches = match parse(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             // A closed standard output is no reason to fail.
@@ -100,12 +101,12 @@ fn command() -> Command {
 
 /// The flag of a setting.
 fn flag(entry: &Entry) -> Arg {
-    let flag = Arg::new(entry.name.clone()).long(entry.flag()).value_name("VALUE").help(format!(
-        "{} [default: {}] [env: {}]",
-        entry.help,
-        entry.default,
-        entry.variable()
-    ));
+    let help = format!("{} [default: {}] [env: {}]", entry.help, entry.default, entry.variable());
+    let flag = Arg::new(entry.name.clone())
+        .long(entry.flag())
+        .value_name(entry.value_name())
+        .help_heading(entry.section.clone())
+        .help(help);
     match entry.is_switch() {
         true => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
         // Clap would take `--flag -1` for two flags.
@@ -113,21 +114,22 @@ fn flag(entry: &Entry) -> Arg {
     }
 }
 
-/// Puts the default command in front of flags that stand alone.
-fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let is_for_all = |argument: &str| matches!(argument, "-h" | "--help" | "-V" | "--version" | "help");
-    let command = command();
-    let is_command = |argument: &str| command.get_subcommands().any(|known| known.get_name() == argument);
-    let names_one = arguments
-        .iter()
-        .skip(1)
-        .filter_map(|argument| argument.to_str())
-        .any(|argument| is_command(argument) || is_for_all(argument));
+/// Reads a command line. Where it begins with a flag of the default command, or is empty, that one is meant.
+fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
+    let error = match command().try_get_matches_from(&arguments) {
+        Ok(matches) => return Ok(matches),
+        Err(error) => error,
+    };
     let begins_with_flag = arguments.get(1).is_none_or(|first| first.to_string_lossy().starts_with('-'));
-    if begins_with_flag && !names_one {
-        arguments.insert(arguments.len().min(1), DEFAULT_COMMAND.into());
+    match error.kind() {
+        ErrorKind::MissingSubcommand | ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
+            if begins_with_flag =>
+        {
+            arguments.insert(arguments.len().min(1), DEFAULT_COMMAND.into());
+            command().try_get_matches_from(arguments)
+        }
+        _ => Err(error),
     }
-    arguments
 }
 
 /// The settings from all their sources.
@@ -182,9 +184,10 @@ fn say(line: &(impl fmt::Display + ?Sized)) {
 mod tests {
     use super::*;
 
-    fn with_default(line: &str) -> String {
-        let words = line.split_whitespace().map(OsString::from).collect();
-        with_default_command(words).join(" ".as_ref()).into_string().unwrap()
+    /// The command that is understood, or the kind of error.
+    fn understood(line: &str) -> Result<String, ErrorKind> {
+        let matches = parse(line.split_whitespace().map(OsString::from).collect());
+        matches.map(|matches| matches.subcommand_name().unwrap().to_owned()).map_err(|error| error.kind())
     }
 
     #[test]
@@ -194,13 +197,20 @@ mod tests {
 
     #[test]
     fn serving_is_meant_where_no_command_is_named() {
-        assert_eq!(with_default("faf-lobby"), "faf-lobby serve");
-        assert_eq!(with_default("faf-lobby --http off"), "faf-lobby serve --http off");
-        for same in
-            ["faf-lobby --help", "faf-lobby user list", "faf-lobby --config x user list", "faf-lobby srve"]
-        {
-            assert_eq!(with_default(same), same);
+        for serve in [
+            "faf-lobby",
+            "faf-lobby --http off",
+            "faf-lobby --config x --http off",
+            "faf-lobby --config x",
+            "faf-lobby --database user",
+        ] {
+            assert_eq!(understood(serve).as_deref(), Ok("serve"), "{serve}");
         }
+        assert_eq!(understood("faf-lobby user list").as_deref(), Ok("user"));
+        assert_eq!(understood("faf-lobby --config x user list").as_deref(), Ok("user"));
+        assert_eq!(understood("faf-lobby srve"), Err(ErrorKind::InvalidSubcommand));
+        assert_eq!(understood("faf-lobby --no-such-flag"), Err(ErrorKind::UnknownArgument));
+        assert_eq!(understood("faf-lobby --help"), Err(ErrorKind::DisplayHelp));
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub struct Problem {
 pub enum Origin {
     /// Nowhere: it is the default.
     Default,
-    /// In a file, on this line.
-    File(PathBuf, usize),
+    /// In a file, on this line if it could be read.
+    File(PathBuf, Option<usize>),
     /// In the environment, by this variable.
     Variable(String),
     /// On the command line, by this flag.
@@ -70,7 +70,8 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File(path, line) => write!(f, "{}, line {line}", path.display()),
+            Self::File(path, Some(line)) => write!(f, "{}, line {line}", path.display()),
+            Self::File(path, None) => write!(f, "{}", path.display()),
             Self::Variable(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => write!(f, "flag --{name}"),
         }
@@ -90,7 +91,7 @@ impl Settings {
             layers.add_file(&path);
         }
         for (variable, text) in &sources.environment {
-            if let Some(name) = variable.strip_prefix(VARIABLE_PREFIX).filter(|_| variable != FILE_VARIABLE) {
+            if let Some(name) = variable.strip_prefix(VARIABLE_PREFIX).filter(|name| is_setting(name)) {
                 layers.add_text(&name.to_lowercase(), text, Origin::Variable(variable.clone()));
             }
         }
@@ -99,6 +100,17 @@ impl Settings {
         }
         layers.into_settings()
     }
+}
+
+/// Whether a variable is meant as a setting. Kubernetes puts the addresses of services into the environment, under names
+/// that begin with theirs; for a service named like this program they have our prefix.
+fn is_setting(name: &str) -> bool {
+    let name = format!("_{name}");
+    let is_of_service = name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.ends_with("_PORT")
+        || (name.contains("_PORT_") && (name.contains("_TCP") || name.contains("_UDP")));
+    name != "_CONFIG" && !is_of_service
 }
 
 struct Layers {
@@ -114,7 +126,7 @@ impl Layers {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
-                let origin = Origin::File(path.to_owned(), 0);
+                let origin = Origin::File(path.to_owned(), None);
                 return self.add_problem(origin, "file", format!("it cannot be read: {error}"));
             }
         };
@@ -122,13 +134,17 @@ impl Layers {
             Ok(table) => {
                 for (setting, value) in table {
                     let line = line_of(&text, &setting);
-                    self.add(&setting, value, Origin::File(path.to_owned(), line));
+                    self.add(&setting, value, Origin::File(path.to_owned(), Some(line)));
                 }
             }
             Err(error) => {
                 let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
                 let line = before.matches('\n').count() + 1;
-                self.add_problem(Origin::File(path.to_owned(), line), "syntax", error.message().to_owned());
+                self.add_problem(
+                    Origin::File(path.to_owned(), Some(line)),
+                    "syntax",
+                    error.message().to_owned(),
+                );
             }
         }
     }
@@ -255,6 +271,29 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_services_are_no_settings() {
+        let variables = [
+            ("FAF_LOBBY_SERVICE_HOST", "10.0.0.1"),
+            ("FAF_LOBBY_SERVICE_PORT", "8003"),
+            ("FAF_LOBBY_SERVICE_PORT_WEBSOCKET", "8003"),
+            ("FAF_LOBBY_PORT", "tcp://10.0.0.1:8003"),
+            ("FAF_LOBBY_PORT_8003_TCP", "tcp://10.0.0.1:8003"),
+            ("FAF_LOBBY_PORT_8003_TCP_ADDR", "10.0.0.1"),
+            ("FAF_LOBBY_SERVER_SERVICE_HOST", "10.0.0.1"),
+        ];
+        assert_eq!(load(&[], &variables, None), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn registration_for_everybody_is_only_for_this_machine() {
+        let load =
+            |flags: &[(&str, &str)]| load(&[&[("open_registration", "true")], flags].concat(), &[], None);
+        assert!(load(&[]).is_ok());
+        assert!(load(&[("http", "0.0.0.0:8011")]).unwrap_err().contains("0.0.0.0:8011"));
+        assert!(load(&[("trusted_proxies", "127.0.0.1")]).unwrap_err().contains("without trusted_proxies"));
+    }
+
+    #[test]
     fn the_built_in_file_says_the_same_as_no_file() {
         assert_eq!(load(&[], &[], Some(DEFAULT_FILE)), Ok(Settings::default()));
         assert_eq!(load(&[], &[], None), Ok(Settings::default()));
@@ -326,6 +365,11 @@ mod tests {
             2
         );
         let missing = Sources { file: Some("no/such/file.toml".into()), ..Sources::default() };
-        assert!(Settings::load(&missing).unwrap_err().to_string().contains("no/such/file.toml"));
+        assert!(
+            Settings::load(&missing)
+                .unwrap_err()
+                .to_string()
+                .contains("no/such/file.toml: file: it cannot be read")
+        );
     }
 }

@@ -156,8 +156,8 @@ impl Settings {
         if let (OpenRegistration::OnLoopback, Some(public)) = (self.open_registration, self.public_address())
         {
             let problem = format!(
-                "anybody who can reach {public} could make accounts; listen on 127.0.0.1 everywhere, or insist with \
-                 \"anywhere\""
+                "anybody who can reach {public} could make accounts; listen on 127.0.0.1 everywhere, without \
+                 trusted_proxies, or insist with \"anywhere\""
             );
             problems.push(("open_registration", problem));
         }
@@ -167,10 +167,11 @@ impl Settings {
         problems
     }
 
-    /// A listener others than this machine can reach, if there is one.
+    /// A listener others than this machine can reach, if there is one. With a proxy in front, all of them count.
     fn public_address(&self) -> Option<&ListenAddress> {
         let listens = [&self.qdatastream, &self.simple_json, &self.websocket, &self.http];
-        listens.into_iter().flat_map(Listen::addresses).find(|address| !address.is_loopback())
+        let has_proxy = !self.trusted_proxies.is_empty();
+        listens.into_iter().flat_map(Listen::addresses).find(|address| has_proxy || !address.is_loopback())
     }
 
     /// What is logged.

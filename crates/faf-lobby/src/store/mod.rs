@@ -152,7 +152,7 @@ impl Store {
             // Whoever asked may have stopped waiting.
             let _ = answer.send(result);
         };
-        // Unbounded, but never long: a connection has at most one question open.
+        // Unbounded, but never long: a connection has one question open, and keeps its place until it is answered.
         jobs.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
         let result = answered.await.map_err(|_| StoreError::Closed)?;
         if let Err(error) = &result {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 const KEYS_REFRESH: Duration = Duration::from_secs(600);
 
 /// Without keys, or for an unknown one, they are read again not more often than this: anybody can name unknown keys.
-const LEAST_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long the issuer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -117,9 +117,11 @@ impl Keys {
     }
 
     async fn read(&self, last_read: &mut Option<Instant>) {
-        *last_read = Some(Instant::now());
         let source = self.source.clone();
-        let text = match tokio::task::spawn_blocking(move || fetch(&source)).await {
+        let fetched = tokio::task::spawn_blocking(move || fetch(&source)).await;
+        // The pause begins when the issuer has answered, or has not in time: whoever waited does not ask again.
+        *last_read = Some(Instant::now());
+        let text = match fetched {
             Ok(Ok(Some(text))) => text,
             Ok(Ok(None)) | Err(_) => return,
             Ok(Err(error)) => {
@@ -175,7 +177,31 @@ fn parse(text: &str) -> Result<HashMap<String, DecodingKey>, serde_json::Error> 
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn keys_are_fetched_over_http() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let issuer = std::thread::spawn(move || {
+            for answer in
+                ["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"keys\": []}", "HTTP/1.1 500 Oh\r\n\r\n"]
+            {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 1024];
+                let length = stream.read(&mut request).unwrap();
+                assert!(request[..length].starts_with(b"GET /keys "));
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let source = Source::Url(url);
+        assert_eq!(fetch(&source).unwrap().as_deref(), Some("{\"keys\": []}"));
+        assert!(fetch(&source).is_err());
+        issuer.join().unwrap();
+    }
 
     #[test]
     fn keys_of_other_kinds_are_skipped() {

@@ -169,6 +169,33 @@ mod tests {
         assert_eq!(tokens.check(&other).await, Err(TokenFault::Invalid));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn new_keys_are_looked_for_but_not_all_the_time() {
+        let (tokens, file) = tokens("{\"keys\": []}", |_| {}).await;
+        std::fs::write(file.path(), JWKS).unwrap();
+        assert_eq!(tokens.check(&claims(|_| {})).await, Err(TokenFault::NoKeys));
+        tokio::time::advance(keys::LEAST_PAUSE).await;
+        assert_eq!(tokens.check(&claims(|_| {})).await, Ok(PlayerId(3)));
+
+        // The key gets another name, as when the issuer begins to use a new one.
+        let renamed = claims(|_| {}).replace(
+            "eyJhbGciOiJSUzI1NiIsImtpZCI6InRlc3QiLCJ0eXAiOiJKV1QifQ",
+            "eyJhbGciOiJSUzI1NiIsImtpZCI6Im5ldyJ9",
+        );
+        std::fs::write(file.path(), JWKS.replace("\"test\"", "\"new\"")).unwrap();
+        tokio::time::advance(keys::LEAST_PAUSE).await;
+        assert_eq!(
+            tokens.check(&renamed).await,
+            Err(TokenFault::Invalid),
+            "the signature is of the old header"
+        );
+        assert_eq!(
+            tokens.check(&claims(|_| {})).await,
+            Err(TokenFault::Invalid),
+            "the old name is not known any more"
+        );
+    }
+
     #[tokio::test]
     async fn without_keys_nothing_can_be_checked() {
         let (tokens, file) = tokens("{\"keys\": []}", |_| {}).await;

@@ -1,10 +1,13 @@
 //! Input nobody should send: it costs its sender the connection, and nobody else anything.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use faf_protocol::WireFormat;
 use faf_testkit::golden::wire::{bytes, vectors};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::support::{Client, TestServer, soon};
 
@@ -143,14 +146,55 @@ async fn one_byte_and_then_silence() {
 #[tokio::test]
 async fn a_peer_that_never_reads() {
     let mut watched = Watched::start_with(|settings| settings.outbox_limit = 65_536).await;
+    let mut deaf = Vec::new();
     for format in WireFormat::ALL {
-        let deaf = watched.server.log_in(format, "Deaf").await;
-        // Every question is answered by something longer; the server's answers fill the sockets, then the outbox.
-        let question = r#"{"command":"ask_session","user_agent":7}"#.parse().unwrap();
-        let question: faf_protocol::Message = question;
-        soon("the server gives up", async { while deaf.writer.send(&question).await.is_ok() {} }).await;
+        deaf.push(watched.server.log_in(format, &format!("deaf-{format}")).await);
     }
-    watched.server.wait_for_metric("server_connections_ended_total{reason=\"too slow\"} 3").await;
+    watched.server.make_administrator("by-websocket").await;
+    let text = "x".repeat(100_000);
+    let broadcast = format!(r#"{{"command":"admin","action":"broadcast","message":"{text}"}}"#);
+    // What is said to everybody fills the sockets of those who do not read, and then their outboxes.
+    let mut ended = String::new();
+    while !ended.contains("server_connections_ended_total{reason=\"too slow\"} 3\n") {
+        watched.bystanders[2].say(&broadcast).await;
+        for bystander in &mut watched.bystanders {
+            bystander.hear_of(&text).await;
+        }
+        ended = watched.server.get("/metrics").await.1;
+    }
+    watched.check().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_asks_and_never_reads_the_answers() {
+    let mut watched = Watched::start().await;
+    let stranger = watched.server.connect(WireFormat::SimpleJson).await;
+    let question: faf_protocol::Message = r#"{"command":"ask_session"}"#.parse().unwrap();
+    // It is not read from any more, so that its own sending comes to a halt: what it holds is what the sockets hold.
+    while let Ok(sent) = timeout(Duration::from_secs(1), stranger.writer.send(&question)).await {
+        sent.unwrap();
+    }
+    watched.check().await;
+}
+
+/// Whoever leaves before the password is checked leaves the work behind, but not more of it than connections are allowed.
+#[tokio::test]
+async fn logins_that_nobody_waits_for() {
+    let mut watched = Watched::start_with(|settings| settings.connection_limit = 10).await;
+    let hello =
+        b"{\"command\":\"hello\",\"login\":\"by-websocket\",\"password\":\"wrong\",\"unique_id\":\"\"}\n";
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(watched.server.address(WireFormat::SimpleJson)).await.unwrap();
+        // It may be turned away at once.
+        let _ = stream.write_all(hello).await;
+    }
+    let refused = watched.server.get("/metrics").await.1;
+    let refused = refused.lines().find_map(|line| {
+        line.strip_prefix("server_connections_refused_total{reason=\"connection limit\"} ")?
+            .parse::<u32>()
+            .ok()
+    });
+    assert!(refused.is_some_and(|refused| refused > 0), "{refused:?}");
     watched.check().await;
 }
 

@@ -7,6 +7,7 @@ use faf_connection::{Reader, Settings as ConnectionSettings, Writer, open_tcp, u
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
 use faf_lobby::settings::{Listen, OpenRegistration, Settings};
+use faf_lobby::store::{self, Store};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Message, WireFormat};
 use hyper::header::{HeaderName, HeaderValue};
@@ -28,6 +29,7 @@ pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
 pub(crate) struct TestServer {
     addresses: Vec<(Service, SocketAddr)>,
     shutdown: Shutdown,
+    store: Store,
     running: tokio::task::JoinHandle<Result<(), faf_lobby::exit_code::Failure>>,
     _folder: tempfile::TempDir,
 }
@@ -54,8 +56,8 @@ impl TestServer {
         change(&mut settings);
         let server = Server::start(settings).await.unwrap();
         let addresses = server.listening().iter().map(|l| (l.service, l.address)).collect();
-        let shutdown = server.shutdown();
-        Self { addresses, shutdown, running: tokio::spawn(server.wait()), _folder: folder }
+        let (shutdown, store) = (server.shutdown(), server.store().clone());
+        Self { addresses, shutdown, store, running: tokio::spawn(server.wait()), _folder: folder }
     }
 
     pub(crate) fn address(&self, format: WireFormat) -> SocketAddr {
@@ -105,6 +107,10 @@ impl TestServer {
             }
         })
         .await;
+    }
+
+    pub(crate) async fn make_administrator(&self, name: &str) {
+        self.store.set_role(name, store::Role::Administrator).await.unwrap();
     }
 
     pub(crate) async fn request_shutdown(&self) {
