@@ -21,6 +21,7 @@ mod clock;
 mod commands;
 mod effect;
 mod event;
+mod failed_logins;
 mod login;
 mod players;
 mod refusal;

@@ -9,6 +9,9 @@ pub struct Settings {
     pub login_timeout: Duration,
     /// How many logins may fail on one connection; default 20. The next failure closes it.
     pub login_attempts: u32,
+    /// How many logins with a password may fail from one address within ten minutes; default 100. Further ones are not
+    /// looked at. An IPv6 network of 64 bits counts as one address.
+    pub login_attempts_per_address: u32,
     /// How often everybody who is logged in gets a `ping`; default 45 s.
     pub ping_interval: Duration,
     /// How long a logged-in connection may stay silent before it is closed; default never. Clients answer every `ping`,
@@ -33,6 +36,7 @@ impl Default for Settings {
         Self {
             login_timeout: Duration::from_secs(300),
             login_attempts: 20,
+            login_attempts_per_address: 100,
             ping_interval: Duration::from_secs(45),
             idle_timeout: None,
             report_interval: Duration::from_secs(1),

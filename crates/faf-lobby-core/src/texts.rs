@@ -7,6 +7,8 @@ use std::time::Duration;
 
 pub(crate) const LOGIN_FAILED: &str = "Login not found or password incorrect. They are case sensitive.";
 pub(crate) const TOO_MANY_LOGINS: &str = "Too many failed logins. Please reconnect and try again.";
+pub(crate) const TOO_MANY_LOGINS_FROM_ADDRESS: &str =
+    "Too many failed logins from your address. Please try again in ten minutes.";
 pub(crate) const PASSWORD_LOGIN_DISABLED: &str =
     "Username password login has been disabled please use a different client to login";
 pub(crate) const TOKEN_INVALID: &str = "Token signature was invalid";

@@ -12,6 +12,7 @@ use crate::clock::Moment;
 use crate::commands::{self, Continuation, Progress};
 use crate::effect::{Audience, Client, Count, Effect, LogLine, Question};
 use crate::event::{Answer, ConnId, Event, Ticket};
+use crate::failed_logins::FailedLogins;
 use crate::players::{OnlinePlayer, Players};
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -44,6 +45,7 @@ pub struct World {
     pub(crate) settings: Settings,
     pub(crate) now: Moment,
     pub(crate) players: Players,
+    pub(crate) failed_logins: FailedLogins,
     sessions: BTreeMap<ConnId, Session>,
     /// Connections that have not logged in, by the time they are closed.
     login_deadlines: BTreeSet<(Duration, ConnId)>,
@@ -76,6 +78,7 @@ impl World {
             settings,
             now,
             players: Players::default(),
+            failed_logins: FailedLogins::default(),
             sessions: BTreeMap::new(),
             login_deadlines: BTreeSet::new(),
             questions: BTreeMap::new(),

@@ -382,6 +382,31 @@ fn before_the_login_little_is_allowed() {
 }
 
 #[test]
+fn passwords_cannot_be_guessed_over_many_connections() {
+    let mut lobby = lobby_with(Settings { login_attempts_per_address: 3, ..Settings::default() });
+    let (here, elsewhere) = (Some("1.1.1.1".parse().unwrap()), Some("2.2.2.2".parse().unwrap()));
+    let wrong = r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#;
+    for _ in 0..3 {
+        let guesser = lobby.connect_from(here);
+        lobby.say(guesser, wrong);
+        assert_eq!(lobby.hear(guesser), [LOGIN_FAILED]);
+    }
+    let refused = "Too many failed logins from your address. Please try again in ten minutes.";
+    let guesser = lobby.connect_from(here);
+    lobby.say_hello(guesser, "Ada");
+    assert_eq!(lobby.hear(guesser), [notice("error", refused)]);
+    assert!(!lobby.is_open(guesser));
+
+    let ada = lobby.connect_from(elsewhere);
+    lobby.say_hello(ada, "Ada");
+    assert_eq!(lobby.hear_commands(ada)[0], "welcome");
+    lobby.advance(600 * SECOND);
+    let bob = lobby.connect_from(here);
+    lobby.say_hello(bob, "Bob");
+    assert_eq!(lobby.hear_commands(bob)[0], "welcome");
+}
+
+#[test]
 fn long_texts_are_not_said_again() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
@@ -409,7 +434,7 @@ fn a_password_that_is_no_text_is_not_said_again() {
     let stranger = lobby.connect();
     lobby.say(stranger, r#"{"command":"hello","login":"Ada","password":12345678,"unique_id":""}"#);
     let answer = lobby.hear(stranger).concat();
-    assert!(answer.contains("must be a text") && !answer.contains("12345678"), "{answer}");
+    assert!(answer.contains("it must be a text") && !answer.contains("12345678"), "{answer}");
     assert!(!format!("{:?}", lobby.log).contains("12345678"));
 }
 

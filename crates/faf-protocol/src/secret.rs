@@ -2,6 +2,7 @@ use std::fmt;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 /// A text that must not appear in logs: password digests, tokens.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -24,8 +25,9 @@ impl Secret {
 /// What is no text is not named in the error: a password is a secret even where it is written as a number.
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer);
-        text.map(Self).map_err(|_| D::Error::custom("must be a text"))
+        let value = Box::<RawValue>::deserialize(deserializer)?;
+        let text = serde_json::from_str(value.get());
+        text.map(Self).map_err(|_| D::Error::custom("it must be a text"))
     }
 }
 

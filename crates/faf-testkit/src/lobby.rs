@@ -4,6 +4,7 @@
 //! question is answered once, nothing is read from a connection that must not read.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_lobby_core::{
@@ -87,6 +88,11 @@ impl SimulatedLobby {
 
     /// Somebody connects; the session number is 1000 and the number of the connection.
     pub fn connect(&mut self) -> ConnId {
+        self.connect_from(None)
+    }
+
+    /// Somebody connects from an address.
+    pub fn connect_from(&mut self, address: Option<IpAddr>) -> ConnId {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
         let client = Client {
@@ -98,7 +104,7 @@ impl SimulatedLobby {
         };
         self.clients.insert(conn, client);
         let session = SessionNumber(1000 + conn.0 as u32);
-        self.handle(Event::Connected { conn, address: None, country: String::new(), session });
+        self.handle(Event::Connected { conn, address, country: String::new(), session });
         conn
     }
 

@@ -22,6 +22,7 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Hello) -> Resu
         return Err(Refusal::fatal(texts::PASSWORD_LOGIN_DISABLED));
     }
     login::check_not_logged_in(world, conn)?;
+    check_address(world, conn)?;
     let Hello { login, password, unique_id } = request;
     if login.len().max(password.reveal().len()) > CREDENTIAL_LIMIT {
         return Err(login::fail(world, conn, LoginMethod::Password, texts::LOGIN_FAILED));
@@ -39,6 +40,22 @@ pub(crate) fn go_on(
 ) -> Result<Progress, Refusal> {
     match account {
         Some(account) => login::accept(world, conn, LoginMethod::Password, account, unique_id),
-        None => Err(login::fail(world, conn, LoginMethod::Password, texts::LOGIN_FAILED)),
+        None => {
+            if let Some(address) = world.session(conn).address {
+                world.failed_logins.add(address, world.now.elapsed);
+            }
+            Err(login::fail(world, conn, LoginMethod::Password, texts::LOGIN_FAILED))
+        }
+    }
+}
+
+/// Whoever guesses passwords gets nowhere with more connections.
+fn check_address(world: &World, conn: ConnId) -> Result<(), Refusal> {
+    let failed = |address| world.failed_logins.count(address, world.now.elapsed);
+    match world.session(conn).address.map(failed) {
+        Some(failed) if failed >= world.settings.login_attempts_per_address => {
+            Err(Refusal::fatal(texts::TOO_MANY_LOGINS_FROM_ADDRESS))
+        }
+        _ => Ok(()),
     }
 }

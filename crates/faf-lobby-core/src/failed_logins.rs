@@ -1,0 +1,90 @@
+//! Failed logins with a password by address, so that passwords cannot be guessed over many connections
+//! (session.md section 4).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Failures are counted over this time from the first one on.
+const WINDOW: Duration = Duration::from_secs(600);
+
+/// Addresses that are remembered. If more fail within the window, it begins anew for all of them.
+const ADDRESSES: usize = 10_000;
+
+/// Who has failed how often of late.
+#[derive(Debug, Default)]
+pub(crate) struct FailedLogins(BTreeMap<IpAddr, Failures>);
+
+#[derive(Debug)]
+struct Failures {
+    since: Duration,
+    count: u32,
+}
+
+impl FailedLogins {
+    /// Counts a failure.
+    pub(crate) fn add(&mut self, address: IpAddr, now: Duration) {
+        if self.0.len() >= ADDRESSES {
+            self.0.retain(|_, failures| failures.is_recent(now));
+        }
+        if self.0.len() >= ADDRESSES {
+            self.0.clear();
+        }
+        let failures = self.0.entry(network(address)).or_insert(Failures { since: now, count: 0 });
+        if !failures.is_recent(now) {
+            *failures = Failures { since: now, count: 0 };
+        }
+        failures.count += 1;
+    }
+
+    /// How many failures there were within the window.
+    pub(crate) fn count(&self, address: IpAddr, now: Duration) -> u32 {
+        let failures = self.0.get(&network(address)).filter(|failures| failures.is_recent(now));
+        failures.map_or(0, |failures| failures.count)
+    }
+}
+
+impl Failures {
+    fn is_recent(&self, now: Duration) -> bool {
+        now < self.since + WINDOW
+    }
+}
+
+/// What counts as one address: whoever has one of IPv6 has 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_count_by_network_and_are_forgotten() {
+        let mut failed = FailedLogins::default();
+        let address = |text: &str| text.parse().unwrap();
+        let second = Duration::from_secs(1);
+        failed.add(address("1.1.1.1"), second);
+        failed.add(address("1.1.1.1"), 2 * second);
+        failed.add(address("2001:db8::1"), second);
+        assert_eq!(failed.count(address("1.1.1.1"), 3 * second), 2);
+        assert_eq!(failed.count(address("1.1.1.2"), 3 * second), 0);
+        assert_eq!(failed.count(address("2001:db8::abcd:1"), 3 * second), 1);
+        assert_eq!(failed.count(address("2001:db8:0:1::1"), 3 * second), 0);
+        assert_eq!(failed.count(address("1.1.1.1"), WINDOW + second), 0);
+        failed.add(address("1.1.1.1"), WINDOW + second);
+        assert_eq!(failed.count(address("1.1.1.1"), WINDOW + second), 1);
+    }
+
+    #[test]
+    fn not_all_addresses_of_the_world_are_remembered() {
+        let mut failed = FailedLogins::default();
+        for number in 0..100_000_u32 {
+            failed.add(IpAddr::V4(number.into()), Duration::ZERO);
+        }
+        assert!(failed.0.len() <= ADDRESSES);
+    }
+}
