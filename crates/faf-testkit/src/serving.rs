@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 /// The last line of what a server says when it is ready.
-const READY: &str = "faf-lobby config";
+const READY: &str = "see all settings";
 
 /// A server that has said that it is ready. It is killed when this is dropped.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     let accounts = server.store().count_accounts().await;
     let accounts = accounts.map_err(|error| Failure::new(exit_code::DATABASE, error))?;
-    say(banner(server.listening(), &path, &database, accounts).trim_end());
+    say(banner(server.listening(), &path, &database, accounts, &Calls::find()).trim_end());
     let shutdown = server.shutdown();
     let signalled = tokio::spawn(async move { signals.pass_on(&shutdown).await });
     let ended = server.wait().await;
@@ -88,8 +88,30 @@ fn raise_file_limit(connections: usize) {
     }
 }
 
+/// How this program and its companion are called, as far as whoever started it is concerned.
+struct Calls {
+    lobby: &'static str,
+    wire: &'static str,
+}
+
+impl Calls {
+    fn find() -> Self {
+        // Cargo says so to what it runs.
+        match std::env::var_os("CARGO") {
+            Some(_) => Self { lobby: "cargo run --release --", wire: "cargo run --release -p faf-wire --" },
+            None => Self { lobby: "faf-lobby", wire: "faf-wire" },
+        }
+    }
+}
+
 /// What listens where, and what to try next.
-fn banner(listening: &[Listening], websocket_path: &str, database: &Path, accounts: u32) -> String {
+fn banner(
+    listening: &[Listening],
+    websocket_path: &str,
+    database: &Path,
+    accounts: u32,
+    Calls { lobby, wire }: &Calls,
+) -> String {
     let mut text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
     let mut urls = Vec::new();
@@ -113,12 +135,12 @@ fn banner(listening: &[Listening], websocket_path: &str, database: &Path, accoun
     text.push_str("\nTry next:\n");
     let mut next = |what: &str, command: &str| text.push_str(&format!("  {what:<17} {command}\n"));
     if accounts == 0 {
-        next("make an account", &format!("faf-lobby user add NAME --database {}", database.display()));
+        next("make an account", &format!("{lobby} user add NAME --database {}", database.display()));
     }
     if let Some(url) = urls.last() {
-        next("log in and watch", &format!("faf-wire connect {url} --user NAME"));
+        next("log in and watch", &format!("{wire} connect {url} --user NAME"));
     }
-    next("see all settings", "faf-lobby config");
+    next("see all settings", &format!("{lobby} config"));
     text
 }
 
@@ -134,12 +156,14 @@ mod tests {
             listening(Service::Lobby(WireFormat::WebSocket), "[::1]:8003"),
             listening(Service::Http, "127.0.0.1:8011"),
         ];
-        let text = banner(&all, "/ws", Path::new("a.sqlite"), 0);
+        let calls = Calls { lobby: "faf-lobby", wire: "faf-wire" };
+        let banner = |accounts| banner(&all, "/ws", Path::new("a.sqlite"), accounts, &calls);
+        let text = banner(0);
         for part in
             ["tcp://127.0.0.1:8002", "ws://[::1]:8003/ws", "user add NAME --database a.sqlite", "/ready"]
         {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
-        assert!(!banner(&all, "/ws", Path::new("a.sqlite"), 3).contains("make an account"));
+        assert!(!banner(3).contains("make an account"));
     }
 }
