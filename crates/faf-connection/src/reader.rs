@@ -16,6 +16,9 @@ use crate::writer::{Phase, Writer};
 /// Bytes taken from the operating system at once. They are read into the stack, so that an idle reader holds no buffer.
 const CHUNK: usize = 16 * 1024;
 
+/// Bytes that may wait for a peer while its pings are answered; beyond it nothing is read before it has taken some.
+const ANSWERS_LIMIT: usize = 4 * 1024;
+
 pub(crate) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
 
 /// The receiving end of a connection. Dropping it aborts the connection.
@@ -26,6 +29,8 @@ pub struct Reader {
     buffer: BytesMut,
     writer: Writer,
     input: Input,
+    /// A ping was answered, and it has not been made sure since that the peer reads the answers.
+    has_answered: bool,
 }
 
 /// What is to be done with what the peer sends.
@@ -42,12 +47,19 @@ impl Reader {
     pub(crate) fn new(read_half: ReadHalf, writer: Writer, settings: Settings) -> Self {
         let decoder = Decoder::for_role(settings.format, settings.role, settings.limits)
             .with_byte_stream(settings.byte_stream);
-        Self { read_half, decoder, buffer: settings.received, writer, input: Input::Decode }
+        Self {
+            read_half,
+            decoder,
+            buffer: settings.received,
+            writer,
+            input: Input::Decode,
+            has_answered: false,
+        }
     }
 
     /// Waits for the next message. Can be cancelled at any time without losing anything.
     ///
-    /// WebSocket pings are answered here, and a close frame, too. Once the connection has been closed on this side,
+    /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the answers is not read from. Once the connection has been closed on this side,
     /// whatever the peer still sends is dropped until it ends.
     ///
     /// # Errors
@@ -57,6 +69,10 @@ impl Reader {
         loop {
             if let Some(message) = self.next_message()? {
                 return Ok(message);
+            }
+            if self.has_answered {
+                self.writer.wait_for_room(ANSWERS_LIMIT).await;
+                self.has_answered = false;
             }
             if poll_fn(|cx| self.poll_receive(cx)).await.map_err(Disconnected::from)? == 0 {
                 return self.last_message();
@@ -116,7 +132,10 @@ impl Reader {
 
     fn answer(&mut self, control: Control) -> Result<(), Error> {
         match control {
-            Control::Ping(payload) => self.writer.write_control(&Control::Pong(payload))?,
+            Control::Ping(payload) => {
+                self.writer.write_control(&Control::Pong(payload))?;
+                self.has_answered = true;
+            }
             Control::Pong(_) => {}
             Control::Close { .. } => {
                 self.input = Input::Ended;
@@ -129,9 +148,10 @@ impl Reader {
     }
 
     fn disconnected(&self) -> Error {
-        match self.writer.phase() {
-            Phase::Open => Disconnected::ByPeer.into(),
-            _ => Disconnected::Here.into(),
+        match (self.writer.phase(), self.writer.failure()) {
+            (Phase::Open, _) => Disconnected::ByPeer.into(),
+            (_, Some(failure)) => Disconnected::Lost(failure.into()).into(),
+            (_, None) => Disconnected::Here.into(),
         }
     }
 

@@ -48,6 +48,8 @@ struct State {
     outbox: Outbox,
     /// Missing once the end has been sent or the connection is lost.
     write_half: Option<WriteHalf>,
+    /// Why the connection is lost, if writing has failed.
+    failure: Option<io::ErrorKind>,
     /// A task waits for the peer to take more.
     is_flushing: bool,
     /// That task, to be woken when there is nothing to wait for any more: a socket that is dropped wakes nobody.
@@ -73,6 +75,7 @@ impl Writer {
             phase: Phase::Open,
             outbox: Outbox::new(settings.outbox_limit),
             write_half: Some(write_half),
+            failure: None,
             is_flushing: false,
             flusher: None,
             reader: None,
@@ -306,6 +309,11 @@ impl Writer {
         self.shared.lock().phase
     }
 
+    /// Why writing has failed, if it has.
+    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
+        self.shared.lock().failure
+    }
+
     /// Remembers whom to wake when the connection is aborted; answers the phase.
     pub(crate) fn register_reader(&self, waker: &Waker) -> Phase {
         let mut state = self.shared.lock();
@@ -379,7 +387,10 @@ impl Shared {
                 let _ = ready!(Pin::new(write_half).poll_shutdown(cx));
                 Phase::Closed
             }
-            Err(_) => Phase::Aborted,
+            Err(error) => {
+                state.failure = Some(error.kind());
+                Phase::Aborted
+            }
         };
         self.end(state, ended);
         Poll::Ready(())

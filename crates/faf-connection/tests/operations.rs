@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -317,15 +318,25 @@ async fn websocket_close_frames_are_exchanged() {
 }
 
 #[tokio::test]
-async fn a_peer_that_never_reads_the_answers_to_its_pings_is_given_up() {
+async fn a_peer_that_never_reads_the_answers_to_its_pings_is_not_read_from() {
     let (here, mut peer) = duplex(64);
-    let (mut reader, _writer) =
-        open(here, Settings { outbox_limit: 2000, ..Settings::new(WireFormat::WebSocket) });
+    let settings = Settings { outbox_limit: 2_000_000, ..Settings::new(WireFormat::WebSocket) };
+    let (mut reader, writer) = open(here, settings);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sent);
     let flood = tokio::spawn(async move {
         let ping = Control::Ping(Bytes::from(vec![0; 125])).encode(Some([0; 4]));
-        while peer.write_all(&ping).await.is_ok() {}
+        while peer.write_all(&ping).await.is_ok() {
+            counter.fetch_add(ping.len(), Ordering::Relaxed);
+        }
     });
-    assert!(matches!(reader.read().await, Err(Error::OutboxFull(_))));
-    drop(reader);
-    flood.await.unwrap();
+    let mut reading = pin!(reader.read());
+    for _ in 0..100_000 {
+        assert!(poll_once(reading.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert!(sent.load(Ordering::Relaxed) < 100_000, "{sent:?} bytes of pings were read");
+    flood.abort();
+    assert!(matches!(reading.await, Err(Error::Disconnected(Disconnected::Lost(_)))));
+    assert!(!writer.is_connected());
 }
