@@ -22,6 +22,11 @@ pub enum Effect {
         /// Which.
         conn: ConnId,
     },
+    /// The message of this connection that was read first is dealt with.
+    Done {
+        /// Which.
+        conn: ConnId,
+    },
     /// From now on this connection belongs to [`Audience::LoggedIn`].
     LoggedIn {
         /// Which.
@@ -205,6 +210,8 @@ pub enum Count {
     LoginFailed(LoginMethod),
     /// A command was refused because the connection is not logged in. Commands the lobby does not know count as `other`.
     NotLoggedIn(&'static str),
+    /// A login was not looked at because too many others were being.
+    Busy,
     /// A message was sent to everybody.
     Broadcast,
 }

@@ -57,6 +57,8 @@ pub enum Event {
 pub enum Answer {
     /// There is no answer: the database cannot be reached.
     Unavailable,
+    /// There is no answer now: so many passwords are being checked that this one would have to wait for too long.
+    Busy,
     /// The account, if login and password, or the token, belong to one.
     Account(Option<Account>),
     /// The token proves nothing.
@@ -116,6 +118,8 @@ pub enum TokenFault {
     NoPermission,
     /// The keys to check it are not available now.
     NoKeys,
+    /// The server takes no tokens.
+    NotTaken,
 }
 
 /// Everything about a player that is read at login.

@@ -1,4 +1,4 @@
-//! Failed logins with a password by address, so that passwords cannot be guessed over many connections
+//! Logins with a password that failed or are under way, by address, so that passwords cannot be guessed over many connections
 //! (session.md section 4).
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ struct Failures {
 }
 
 impl FailedLogins {
-    /// Counts a failure.
+    /// Counts an attempt; it has failed unless it is taken back.
     pub(crate) fn add(&mut self, address: IpAddr, now: Duration) {
         if self.0.len() >= ADDRESSES {
             self.0.retain(|_, failures| failures.is_recent(now));
@@ -35,6 +35,13 @@ impl FailedLogins {
             *failures = Failures { since: now, count: 0 };
         }
         failures.count += 1;
+    }
+
+    /// Takes an attempt back that did not fail.
+    pub(crate) fn take_back(&mut self, address: IpAddr) {
+        if let Some(failures) = self.0.get_mut(&network(address)) {
+            failures.count = failures.count.saturating_sub(1);
+        }
     }
 
     /// How many failures there were within the window.
@@ -69,6 +76,9 @@ mod tests {
         let second = Duration::from_secs(1);
         failed.add(address("1.1.1.1"), second);
         failed.add(address("1.1.1.1"), 2 * second);
+        failed.add(address("1.1.1.1"), 2 * second);
+        failed.take_back(address("1.1.1.1"));
+        failed.take_back(address("3.3.3.3"));
         failed.add(address("2001:db8::1"), second);
         assert_eq!(failed.count(address("1.1.1.1"), 3 * second), 2);
         assert_eq!(failed.count(address("1.1.1.2"), 3 * second), 0);

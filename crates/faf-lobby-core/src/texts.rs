@@ -11,6 +11,8 @@ pub(crate) const TOO_MANY_LOGINS_FROM_ADDRESS: &str =
     "Too many failed logins from your address. Please try again in ten minutes.";
 pub(crate) const PASSWORD_LOGIN_DISABLED: &str =
     "Username password login has been disabled please use a different client to login";
+pub(crate) const BUSY: &str = "The server is busy. Please try again in a moment.";
+pub(crate) const TOKEN_NOT_TAKEN: &str = "This server does not accept tokens. Please log in with a password.";
 pub(crate) const TOKEN_INVALID: &str = "Token signature was invalid";
 pub(crate) const TOKEN_NO_PERMISSION: &str = "Token does not have permission to login to the lobby server";
 pub(crate) const TOKEN_NO_KEYS: &str =

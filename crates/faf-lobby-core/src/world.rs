@@ -38,6 +38,7 @@ use crate::texts;
 /// while world.poll_effect().is_some() {}
 /// world.handle(now, Event::Received { conn, message: Ok(ClientMessage::Ping) });
 /// assert!(matches!(world.poll_effect(), Some(Effect::Send { .. })));
+/// assert!(matches!(world.poll_effect(), Some(Effect::Done { .. })));
 /// assert!(matches!(world.poll_effect(), Some(Effect::Ready { .. })));
 /// ```
 #[derive(Debug)]
@@ -233,10 +234,11 @@ impl World {
             Progress::Done => false,
             Progress::Asked => true,
         };
-        if !session.is_busy
-            && let Some(message) = session.waiting.take()
-        {
-            return self.carry_out(conn, message);
+        if !session.is_busy {
+            self.effects.push_back(Effect::Done { conn });
+            if let Some(message) = session.waiting.take() {
+                return self.carry_out(conn, message);
+            }
         }
         self.let_read(conn);
     }

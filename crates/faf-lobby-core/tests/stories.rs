@@ -401,9 +401,38 @@ fn passwords_cannot_be_guessed_over_many_connections() {
     lobby.say_hello(ada, "Ada");
     assert_eq!(lobby.hear_commands(ada)[0], "welcome");
     lobby.advance(600 * SECOND);
-    let bob = lobby.connect_from(here);
-    lobby.say_hello(bob, "Bob");
-    assert_eq!(lobby.hear_commands(bob)[0], "welcome");
+    // Nor all at once.
+    lobby.holds_answers = true;
+    for _ in 0..10 {
+        let guesser = lobby.connect_from(here);
+        lobby.say(guesser, wrong);
+    }
+    assert_eq!(lobby.open_questions(), 3);
+    // What nobody has found out does not count, and neither does what was right.
+    lobby.answer_next_with(Answer::Busy);
+    lobby.answer_next_with(Answer::Unavailable);
+    lobby.answer_next_with(Answer::Busy);
+    lobby.holds_answers = false;
+    for _ in 0..10 {
+        let bob = lobby.connect_from(here);
+        lobby.say_hello(bob, "Bob");
+        assert_eq!(lobby.hear_commands(bob)[0], "welcome");
+    }
+}
+
+#[test]
+fn a_busy_server_says_so_and_keeps_the_connection() {
+    let mut lobby = lobby();
+    let ada = lobby.connect();
+    lobby.holds_answers = true;
+    lobby.say_hello(ada, "Ada");
+    lobby.answer_next_with(Answer::Busy);
+    let busy =
+        r#"{"command":"authentication_failed","text":"The server is busy. Please try again in a moment."}"#;
+    assert_eq!(lobby.hear(ada), [busy]);
+    lobby.holds_answers = false;
+    lobby.say_hello(ada, "Ada");
+    assert_eq!(lobby.hear_commands(ada)[0], "welcome");
 }
 
 #[test]

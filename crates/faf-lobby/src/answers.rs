@@ -81,7 +81,7 @@ impl Answers {
         let hash = stored.as_ref().map(|stored| stored.password.clone());
         Ok(match self.passwords.verify(digest, hash).await {
             Ok(is_right) => Answer::Account(stored.filter(|_| is_right).map(account)),
-            Err(Busy) => Answer::Unavailable,
+            Err(Busy) => Answer::Busy,
         })
     }
 
@@ -92,7 +92,7 @@ impl Answers {
                 tracing::error!(error, "a password cannot be hashed");
                 return Ok(Answer::Unavailable);
             }
-            Err(Busy) => return Ok(Answer::Unavailable),
+            Err(Busy) => return Ok(Answer::Busy),
         };
         match self.store.create_account(login, hash).await {
             Ok(id) => {

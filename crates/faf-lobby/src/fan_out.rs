@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use faf_connection::{Error, Writer};
 use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::{ServerMessage, WireFormat};
+use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::session::Seat;
@@ -97,19 +97,24 @@ impl FanOut {
         self.peers.get(&conn).map(|peer| Arc::clone(&peer.seat))
     }
 
-    /// Notes that a message was read; the time until [`ready`](Self::ready) counts.
-    pub(crate) fn received(&mut self, conn: ConnId) {
+    /// Notes when a message was read; the time until it is [`done`](Self::done) counts.
+    pub(crate) fn received(&mut self, conn: ConnId, read_at: Instant) {
         if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.received = Some(Instant::now());
+            // What is read while another message is dealt with is not measured.
+            peer.received.get_or_insert(read_at);
+        }
+    }
+
+    /// Notes that a message is dealt with.
+    pub(crate) fn done(&mut self, conn: ConnId) {
+        if let Some(read_at) = self.peers.get_mut(&conn).and_then(|peer| peer.received.take()) {
+            self.metrics.observe_message(read_at.elapsed());
         }
     }
 
     /// Lets the session read again.
     pub(crate) fn ready(&mut self, conn: ConnId) {
-        if let Some(peer) = self.peers.get_mut(&conn) {
-            if let Some(received) = peer.received.take() {
-                self.metrics.observe_message(received.elapsed());
-            }
+        if let Some(peer) = self.peers.get(&conn) {
             peer.seat.signal.notify_one();
         }
     }

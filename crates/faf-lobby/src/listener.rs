@@ -207,5 +207,6 @@ impl Refused {
 
 /// It is neither secret nor unique, so that a failing source of randomness is no reason to turn anybody away.
 fn session_number() -> SessionNumber {
-    SessionNumber(getrandom::u32().unwrap_or_default())
+    // The largest number is none (session.md section 3).
+    SessionNumber(getrandom::u32().unwrap_or_default().min(u32::MAX - 1))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_lobby_core::{ConnId, Effect, Event, LogLine, Moment, Question, Ticket, Timestamp, World};
-use faf_protocol::server_message;
+use faf_protocol::{ClientMessage, CommandError, server_message};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_secs(60);
 pub(crate) enum Input {
     /// Somebody has connected; the event is [`Event::Connected`].
     Connect(ConnId, Peer, Event),
+    /// A connection has sent something, and this is when it was read.
+    Received(ConnId, Result<ClientMessage, CommandError>, Instant),
     /// Something else has happened.
     Event(Event),
     /// Somebody wants to know what is going on.
@@ -102,11 +104,13 @@ impl Lobby {
                 self.fan_out.connect(conn, peer);
                 self.tell(event);
             }
+            Input::Received(conn, message, read_at) => {
+                self.fan_out.received(conn, read_at);
+                self.tell(Event::Received { conn, message });
+            }
             Input::Event(event) => {
-                match &event {
-                    Event::Received { conn, .. } => self.fan_out.received(*conn),
-                    Event::Disconnected { conn } => drop(self.fan_out.disconnect(*conn)),
-                    Event::Connected { .. } | Event::Answered { .. } | Event::Shutdown => {}
+                if let Event::Disconnected { conn } = &event {
+                    self.fan_out.disconnect(*conn);
                 }
                 self.tell(event);
             }
@@ -133,6 +137,7 @@ impl Lobby {
             match effect {
                 Effect::Send { to, message } => self.fan_out.send(&to, &message),
                 Effect::Ready { conn } => self.fan_out.ready(conn),
+                Effect::Done { conn } => self.fan_out.done(conn),
                 Effect::LoggedIn { conn } => self.fan_out.log_in(conn),
                 Effect::Close { conn } => {
                     self.metrics.count_ended("closed here");

@@ -125,7 +125,7 @@ impl Metrics {
         registry.register("server_broadcasts", "Messages sent to everybody", self.broadcasts.clone());
         registry.register(
             "server_on_message_received_seconds",
-            "Time from reading a message to being ready for the next",
+            "Time from reading a message until it is dealt with",
             self.on_message_received.clone(),
         );
         registry.register(
@@ -162,6 +162,7 @@ impl Metrics {
             Count::NotLoggedIn(command) => {
                 self.messages_unauthenticated.get_or_create(&CommandLabel { command }).inc();
             }
+            Count::Busy => self.count_login("busy", LoginMethod::Password),
             Count::Broadcast => drop(self.broadcasts.inc()),
         }
     }

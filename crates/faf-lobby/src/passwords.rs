@@ -70,13 +70,13 @@ impl PasswordThreads {
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| Busy)?;
         let processor = Arc::clone(&self.processors).acquire_owned().await.map_err(|_| Busy)?;
-        spawn_blocking(move || {
+        let done = spawn_blocking(move || {
             let done = work();
             drop((processor, place));
             done
-        })
-        .await
-        .map_err(|_| Busy)
+        });
+        // It ends without an answer only if the server ends.
+        done.await.map_err(|_| Busy)
     }
 }
 

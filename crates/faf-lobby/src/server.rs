@@ -154,8 +154,9 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT * 2, entrance.wait_until_empty(self.connection_limit)).await;
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
-        if let Err(error) = self.store.settle().await {
-            tracing::warn!(%error, "the database is closed with parts of it in the file beside it");
+        match timeout(CLOSE_TIMEOUT, self.store.settle()).await {
+            Ok(Ok(true)) => {}
+            _ => tracing::warn!("the database is closed with parts of it in the file beside it"),
         }
         ended.map_err(|error| Failure::from(anyhow::anyhow!("the lobby has failed: {error}")))
     }

@@ -8,7 +8,7 @@ use faf_connection::{Disconnected, Error, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::lobby::Input;
 use crate::metrics::Metrics;
@@ -72,6 +72,7 @@ impl Session {
                 // No message is being dealt with, so it can only be the end.
                 () = self.seat.signal.notified() => return None,
             };
+            let read_at = Instant::now();
             let message = match read {
                 Ok(message) => ClientMessage::read(message),
                 // Nothing more can be read, but it was JSON: the client is told like of any other wrong message.
@@ -82,7 +83,7 @@ impl Session {
                 Err(error) => return Some(error),
             };
             let room = self.inbox.reserve().await.ok()?;
-            room.send(Input::Event(Event::Received { conn: self.conn, message }));
+            room.send(Input::Received(self.conn, message, read_at));
             self.seat.signal.notified().await;
             if !self.writer.is_connected() {
                 return None;

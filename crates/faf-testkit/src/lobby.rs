@@ -245,6 +245,8 @@ impl SimulatedLobby {
         while let Some(effect) = self.world.poll_effect() {
             match effect {
                 Effect::Send { to, message } => self.deliver(&to, &message),
+                // Only measured.
+                Effect::Done { .. } => {}
                 Effect::Ready { conn } => {
                     let client = self.client(conn);
                     assert!(client.is_open, "{conn:?} is closed and must not be read");

@@ -37,6 +37,7 @@ pub(crate) fn go_on(
         Ok(Some(account)) => return login::accept(world, conn, LoginMethod::Token, account, unique_id),
         Ok(None) => texts::TOKEN_UNKNOWN_PLAYER,
         Err(TokenFault::Invalid) => texts::TOKEN_INVALID,
+        Err(TokenFault::NotTaken) => texts::TOKEN_NOT_TAKEN,
         Err(TokenFault::NoPermission) => texts::TOKEN_NO_PERMISSION,
         // The client did nothing wrong, so this does not count as an attempt.
         Err(TokenFault::NoKeys) => return Err(Refusal::AuthenticationFailed(texts::TOKEN_NO_KEYS)),

@@ -4,7 +4,7 @@ use faf_protocol::client_message::Hello;
 
 use crate::client_text::cut;
 use crate::commands::{Continuation, Progress};
-use crate::effect::{LoginMethod, Question};
+use crate::effect::{Count, LoginMethod, Question};
 use crate::event::{Account, ConnId};
 use crate::login::{self, CREDENTIAL_LIMIT, UNIQUE_ID_LIMIT};
 use crate::refusal::Refusal;
@@ -27,6 +27,10 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Hello) -> Resu
     if login.len().max(password.reveal().len()) > CREDENTIAL_LIMIT {
         return Err(login::fail(world, conn, LoginMethod::Password, texts::LOGIN_FAILED));
     }
+    // Counted from now on, so that many attempts at once are not more than one after the other.
+    if let Some(address) = world.session(conn).address {
+        world.failed_logins.add(address, world.now.elapsed);
+    }
     let question = Question::CheckPassword { login: login.trim().to_owned(), password };
     let unique_id = cut(unique_id, UNIQUE_ID_LIMIT);
     world.ask(conn, question, Continuation::CheckedPassword(Checked { unique_id }))
@@ -39,21 +43,27 @@ pub(crate) fn go_on(
     account: Option<Account>,
 ) -> Result<Progress, Refusal> {
     match account {
-        Some(account) => login::accept(world, conn, LoginMethod::Password, account, unique_id),
-        None => {
-            if let Some(address) = world.session(conn).address {
-                world.failed_logins.add(address, world.now.elapsed);
-            }
-            Err(login::fail(world, conn, LoginMethod::Password, texts::LOGIN_FAILED))
+        Some(account) => {
+            take_attempt_back(world, conn);
+            login::accept(world, conn, LoginMethod::Password, account, unique_id)
         }
+        None => Err(login::fail(world, conn, LoginMethod::Password, texts::LOGIN_FAILED)),
+    }
+}
+
+/// Nobody has found out whether the password is right.
+pub(crate) fn take_attempt_back(world: &mut World, conn: ConnId) {
+    if let Some(address) = world.session(conn).address {
+        world.failed_logins.take_back(address);
     }
 }
 
 /// Whoever guesses passwords gets nowhere with more connections.
-fn check_address(world: &World, conn: ConnId) -> Result<(), Refusal> {
+fn check_address(world: &mut World, conn: ConnId) -> Result<(), Refusal> {
     let failed = |address| world.failed_logins.count(address, world.now.elapsed);
     match world.session(conn).address.map(failed) {
         Some(failed) if failed >= world.settings.login_attempts_per_address => {
+            world.count(Count::LoginFailed(LoginMethod::Password));
             Err(Refusal::fatal(texts::TOO_MANY_LOGINS_FROM_ADDRESS))
         }
         _ => Ok(()),

@@ -141,7 +141,14 @@ pub(crate) fn go_on(
     continuation: Continuation,
     answer: Answer,
 ) -> Result<Progress, Refusal> {
+    if let (Continuation::CheckedPassword(_), Answer::Unavailable | Answer::Busy) = (&continuation, &answer) {
+        hello::take_attempt_back(world, conn);
+    }
     match (continuation, answer) {
+        (_, Answer::Busy) => {
+            world.count(Count::Busy);
+            Err(Refusal::AuthenticationFailed(crate::texts::BUSY))
+        }
         (_, Answer::Unavailable) => Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE)),
         (Continuation::CheckedPassword(state), Answer::Account(account)) => {
             hello::go_on(world, conn, state, account)

@@ -91,7 +91,7 @@ impl Settings {
             layers.add_file(&path);
         }
         for (variable, text) in &sources.environment {
-            if let Some(name) = variable.strip_prefix(VARIABLE_PREFIX).filter(|name| is_setting(name)) {
+            if let Some(name) = variable.strip_prefix(VARIABLE_PREFIX).filter(|name| is_setting(name, text)) {
                 layers.add_text(&name.to_lowercase(), text, Origin::Variable(variable.clone()));
             }
         }
@@ -104,13 +104,13 @@ impl Settings {
 
 /// Whether a variable is meant as a setting. Kubernetes puts the addresses of services into the environment, under names
 /// that begin with theirs; for a service named like this program they have our prefix.
-fn is_setting(name: &str) -> bool {
+fn is_setting(name: &str, value: &str) -> bool {
     let name = format!("_{name}");
-    let is_of_service = name.ends_with("_SERVICE_HOST")
-        || name.contains("_SERVICE_PORT")
-        || name.ends_with("_PORT")
-        || (name.contains("_PORT_") && (name.contains("_TCP") || name.contains("_UDP")));
-    name != "_CONFIG" && !is_of_service
+    let of_port =
+        name.split("_PORT_").nth(1).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let of_service = name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT");
+    let is_address = name.ends_with("_PORT") && value.contains("://");
+    name != "_CONFIG" && !of_port && !of_service && !is_address
 }
 
 struct Layers {
@@ -279,9 +279,11 @@ mod tests {
             ("FAF_LOBBY_PORT", "tcp://10.0.0.1:8003"),
             ("FAF_LOBBY_PORT_8003_TCP", "tcp://10.0.0.1:8003"),
             ("FAF_LOBBY_PORT_8003_TCP_ADDR", "10.0.0.1"),
+            ("FAF_LOBBY_PORT_8003_SCTP_PROTO", "sctp"),
             ("FAF_LOBBY_SERVER_SERVICE_HOST", "10.0.0.1"),
         ];
         assert_eq!(load(&[], &variables, None), Ok(Settings::default()));
+        assert!(load(&[], &[("FAF_LOBBY_HTTP_PORT", "9000")], None).unwrap_err().contains("no such setting"));
     }
 
     #[test]
@@ -345,6 +347,10 @@ mod tests {
         assert_eq!(
             problem(&[("ping_interval", "0")], &[], ""),
             "flag --ping-interval: ping_interval: 0 is not between 0.01 and 3600"
+        );
+        assert_eq!(
+            problem(&[("idle_timeout", "60")], &[], ""),
+            "flag --idle-timeout: idle_timeout: clients that answer every ping need at least 90"
         );
         assert_eq!(
             problem(&[], &[("FAF_LOBBY_WEBSOKET", "off")], ""),

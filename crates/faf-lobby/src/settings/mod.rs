@@ -135,6 +135,10 @@ impl Settings {
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
         within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
+        if self.idle_timeout > 0.0 && self.idle_timeout < 2.0 * self.ping_interval {
+            let least = 2.0 * self.ping_interval;
+            problems.push(("idle_timeout", format!("clients that answer every ping need at least {least}")));
+        }
         if !self.websocket_path.starts_with('/') {
             problems.push(("websocket_path", "it must begin with a slash".to_owned()));
         }

@@ -2,7 +2,7 @@
 
 use faf_protocol::server_message::CoopMission;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, sound};
 
 /// Campaigns, by their number in the database.
 const CAMPAIGNS: [&str; 5] = [
@@ -39,7 +39,7 @@ impl Store {
                     featured_mod: "coop".to_owned(),
                 }))
             })?;
-            rows.collect::<Result<Vec<_>, _>>()
+            sound(rows)
         });
         Ok(missions.await?.into_iter().flatten().collect())
     }

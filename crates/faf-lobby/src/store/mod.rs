@@ -106,18 +106,20 @@ impl Store {
         self.read(|connection| connection.query_row("SELECT 1", (), |_| Ok(()))).await
     }
 
-    /// Moves everything into the database's one file, so that it can be copied without those beside it.
+    /// Moves everything into the database's one file, so that it can be copied without those beside it; answers whether
+    /// that was possible, which it is not while another process uses the database.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be used.
-    pub async fn settle(&self) -> Result<(), StoreError> {
+    pub async fn settle(&self) -> Result<bool, StoreError> {
         let (done, settled) = oneshot::channel();
         let job = move |connection: &mut Connection| {
-            let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+            let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
             let _ = done.send(result);
         };
         self.write.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
-        Ok(settled.await.map_err(|_| StoreError::Closed)??)
+        let is_busy: bool = settled.await.map_err(|_| StoreError::Closed)??;
+        Ok(!is_busy)
     }
 
     /// Carries out queries that change nothing.
@@ -161,6 +163,20 @@ impl Store {
         }
         result.map_err(StoreError::Query)
     }
+}
+
+/// All rows but those that hold what they should not, such as a negative count: one of them must not hide all others.
+fn sound<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result<Vec<T>> {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+
+    rows.filter_map(|row| match row {
+        Err(error @ (FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))) => {
+            tracing::warn!(%error, "a row of the database is left out");
+            None
+        }
+        other => Some(other),
+    })
+    .collect()
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

@@ -4,7 +4,7 @@ use faf_lobby_core::VaultMod;
 use faf_protocol::PlayerId;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, sound};
 
 const COLUMNS: &str =
     "uid, name, version, author, ui, date, downloads, likes, played, description, filename, icon";
@@ -30,7 +30,7 @@ impl Store {
             let mut select = t.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM table_mod ORDER BY likes DESC, id LIMIT ?1"
             ))?;
-            select.query_map([limit], vault_mod)?.collect()
+            sound(select.query_map([limit], vault_mod)?)
         })
         .await
     }
@@ -130,6 +130,10 @@ mod tests {
         let uids = |mods: Vec<VaultMod>| mods.into_iter().map(|shown| shown.uid).collect::<Vec<_>>();
         assert_eq!(uids(store.liked_mods(100).await.unwrap()), ["two", "one"]);
         assert_eq!(uids(store.liked_mods(1).await.unwrap()), ["two"]);
+        let damage = |sql: &'static str| store.write(move |t| t.execute(sql, ()));
+        damage("UPDATE mod_stats SET downloads = -1 WHERE mod_id = 2").await.unwrap();
+        assert_eq!(uids(store.liked_mods(100).await.unwrap()), ["one"]);
+        damage("UPDATE mod_stats SET downloads = 0 WHERE mod_id = 2").await.unwrap();
         for (uid, likes) in [("one", 1.0), ("two", 6.0)] {
             match store.like_mod(ada, uid.to_owned()).await.unwrap() {
                 Like::Counted(liked) => assert_eq!(liked.likes, likes),

@@ -5,7 +5,7 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::{Store, StoreError, avatars};
+use super::{Store, StoreError, avatars, sound};
 
 impl Store {
     /// Reads the profile of a player.
@@ -14,24 +14,19 @@ impl Store {
     /// [`StoreError`] if the database cannot be used.
     pub async fn profile(&self, player: PlayerId) -> Result<Profile, StoreError> {
         self.read(move |t| {
-            let relations = relations(t, player)?;
-            let with = |status: &str| {
-                let of = |(subject, is): &(PlayerId, Option<String>)| {
-                    (is.as_deref() == Some(status)).then_some(*subject)
-                };
-                relations.iter().filter_map(of).collect::<Vec<_>>()
-            };
-            let friends = with("FRIEND");
             // Whatever is stored that is no friend counts as foe.
-            let foes =
-                relations.iter().map(|(subject, _)| *subject).filter(|id| !friends.contains(id)).collect();
+            let (friends, foes): (Vec<_>, Vec<_>) = relations(t, player)?
+                .into_iter()
+                .partition(|(_, status)| status.as_deref() == Some("FRIEND"));
+            let ids =
+                |relations: Vec<(PlayerId, _)>| relations.into_iter().map(|(subject, _)| subject).collect();
             Ok(Profile {
                 avatar: avatars::selected(t, player)?,
                 clan: clan(t, player)?,
                 ratings: ratings(t, player)?,
                 groups: groups(t, player)?,
-                friends,
-                foes,
+                friends: ids(friends),
+                foes: ids(foes),
             })
         })
         .await
@@ -55,7 +50,7 @@ fn ratings(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<(Strin
         let rating = Rating { mean: row.get(1)?, deviation: row.get(2)? };
         Ok((row.get(0)?, LeaderboardRating { rating, number_of_games: row.get(3)? }))
     })?;
-    rows.collect()
+    sound(rows)
 }
 
 fn groups(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<String>> {

@@ -76,6 +76,11 @@ impl Keys {
         Self { source, known: RwLock::default(), last_read: Mutex::default() }
     }
 
+    /// Whether there can be any.
+    pub(super) fn have_source(&self) -> bool {
+        !matches!(self.source, Source::Nowhere)
+    }
+
     /// Whether there are any, now or after another attempt to read them.
     pub(super) async fn are_known(&self) -> bool {
         if self.count() == 0 {
@@ -95,7 +100,7 @@ impl Keys {
 
     /// Reads them, now and from time to time.
     pub(super) async fn keep_fresh(&self) {
-        if matches!(self.source, Source::Nowhere) {
+        if !self.have_source() {
             return;
         }
         loop {

@@ -71,6 +71,9 @@ impl Tokens {
 
     /// Whose token this is.
     pub(crate) async fn check(&self, token: &str) -> Result<PlayerId, TokenFault> {
+        if !self.keys.have_source() {
+            return Err(TokenFault::NotTaken);
+        }
         if !self.keys.are_known().await {
             return Err(TokenFault::NoKeys);
         }
@@ -80,7 +83,7 @@ impl Tokens {
             None => return Err(TokenFault::Invalid),
         };
         let claims = decode::<Claims>(token, &key, &self.validation).map_err(|_| TokenFault::Invalid)?.claims;
-        if claims.iat.is_some_and(|issued| issued > get_current_timestamp() as f64) {
+        if claims.iat.is_some_and(|issued| issued.floor() > get_current_timestamp() as f64) {
             return Err(TokenFault::Invalid);
         }
         let is_permitted = match &claims.scp {
@@ -194,6 +197,11 @@ mod tests {
             Err(TokenFault::Invalid),
             "the old name is not known any more"
         );
+    }
+
+    #[tokio::test]
+    async fn a_server_without_source_of_keys_takes_no_tokens() {
+        assert_eq!(Tokens::new(&Settings::default()).check(&claims(|_| {})).await, Err(TokenFault::NotTaken));
     }
 
     #[tokio::test]

@@ -49,6 +49,7 @@ async fn it_counts() {
         "server_user_connections{user_agent=\"downlords-faf-client\",version=\"test\"} 1",
         "server_user_agent_version_checks_total{version=\"test\"} 1",
         "server_messages_total{protocol=\"WebSocketProtocol\"} 0",
+        "server_on_message_received_seconds_count 3",
     ] {
         server.wait_for_metric(line).await;
     }
