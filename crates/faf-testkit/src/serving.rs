@@ -53,7 +53,9 @@ impl Serving {
     /// # Panics
     /// If that fails.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.process().to_string()]).status();
+        // Not every machine has it as a program, but every shell has it.
+        let line = format!("kill {name} {}", self.process());
+        let status = Command::new("sh").args(["-c", &line]).status();
         assert!(status.is_ok_and(|status| status.success()), "the signal cannot be sent");
     }
 

@@ -123,8 +123,9 @@ impl Tool {
     /// Asks the tool to end, as Ctrl-C does.
     #[cfg(unix)]
     pub(crate) async fn interrupt(&self) {
-        let id = self.child.id().unwrap().to_string();
-        assert!(in_time(Command::new("kill").args(["-INT", &id]).status()).await.unwrap().success());
+        // Not every machine has `kill` as a program, but every shell has it.
+        let line = format!("kill -INT {}", self.child.id().unwrap());
+        assert!(in_time(Command::new("sh").args(["-c", &line]).status()).await.unwrap().success());
     }
 
     /// The most memory the tool has had so far, in KiB.
