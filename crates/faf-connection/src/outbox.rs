@@ -16,9 +16,6 @@ pub const OUTBOX_LIMIT: usize = 16 * 1024 * 1024;
 /// What a waiting message takes besides its bytes; counted, so that many tiny messages are bounded, too.
 const ENTRY_COST: usize = size_of::<Bytes>();
 
-/// An outbox that had to hold more entries than this gives the memory back when it is empty.
-const ENTRIES_KEPT: usize = 4;
-
 /// A queue of bytes that leave in the order they came.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -80,9 +77,8 @@ impl Outbox {
             self.waiting -= first.len() + ENTRY_COST;
             self.entries.pop_front();
         }
-        if self.entries.capacity() > ENTRIES_KEPT {
-            self.entries = VecDeque::new();
-        }
+        // Most connections are idle most of the time; room for a few entries is made again in no time.
+        self.entries = VecDeque::new();
     }
 
     pub(crate) fn clear(&mut self) {

@@ -1,7 +1,7 @@
 //! What `hello` and `auth` have in common: from accepted credentials to a player who is online (session.md sections
 //! 5.3 and 6).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
@@ -36,6 +36,9 @@ pub(crate) const UNIQUE_ID_LIMIT: usize = 8192;
 
 /// Leaderboards that are shown for everybody.
 const ALWAYS_SHOWN: [&str; 2] = ["global", "ladder_1v1"];
+
+/// The names of these, shared by all players.
+static NAMES: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ALWAYS_SHOWN.map(Arc::from));
 
 /// What is remembered while the profile is loaded.
 #[derive(Debug)]
@@ -151,7 +154,7 @@ fn player_info(
         found.map_or(unrated, |(_, rating)| *rating)
     };
     let [global, ladder] = ALWAYS_SHOWN.map(stored);
-    let mut ratings: Vec<_> = ALWAYS_SHOWN.iter().map(|name| ((*name).into(), stored(name))).collect();
+    let mut ratings: Vec<_> = NAMES.iter().map(|name| (Arc::clone(name), stored(name))).collect();
     let others = profile.ratings.iter().filter(|(name, _)| !ALWAYS_SHOWN.contains(&name.as_str()));
     ratings.extend(others.map(|(name, rating)| (name.as_str().into(), *rating)));
     Player {

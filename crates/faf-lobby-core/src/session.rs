@@ -27,7 +27,7 @@ pub(crate) struct Session {
     /// A command waits for the answer to a question, and every further one waits for it.
     pub(crate) is_busy: bool,
     /// What came meanwhile; nothing more is read until it is taken.
-    pub(crate) waiting: Option<Result<ClientMessage, CommandError>>,
+    pub(crate) waiting: Option<Box<Result<ClientMessage, CommandError>>>,
     /// The next message may be read already.
     pub(crate) may_read: bool,
 }

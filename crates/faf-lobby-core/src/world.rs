@@ -192,7 +192,7 @@ impl World {
         match message {
             Ok(ClientMessage::Ping) => self.send(conn, ServerMessage::Pong),
             Ok(ClientMessage::Pong) => {}
-            other => session.waiting = Some(other),
+            other => session.waiting = Some(Box::new(other)),
         }
         self.let_read(conn);
     }
@@ -237,7 +237,7 @@ impl World {
         if !session.is_busy {
             self.effects.push_back(Effect::Done { conn });
             if let Some(message) = session.waiting.take() {
-                return self.carry_out(conn, message);
+                return self.carry_out(conn, *message);
             }
         }
         self.let_read(conn);

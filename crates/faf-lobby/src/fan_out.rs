@@ -10,6 +10,7 @@ use bytes::Bytes;
 use faf_connection::{Error, Writer};
 use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::{ServerMessage, WireFormat};
+use memmap2::MmapMut;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
@@ -181,11 +182,31 @@ impl<'a> Frames<'a> {
         let encoded = &mut self.encoded[format as usize];
         if encoded.is_none() {
             match format.encode(self.message) {
-                Ok(frame) => *encoded = Some(frame),
+                Ok(frame) => *encoded = Some(outside_of_heap(frame)),
                 Err(error) => tracing::error!(%error, %format, "a message cannot be encoded and is not sent"),
             }
         }
         encoded.clone()
+    }
+}
+
+/// From this size on, in bytes, a frame does not stay in the heap.
+const LARGE_FRAME: usize = 256 * 1024;
+
+/// A large frame in memory of its own, which goes back to the operating system as soon as its last receiver has it.
+///
+/// When thousands return at once, lists of all players wait for many of them. In the heap, what they leave would stay with
+/// the process: everything small that was allocated meanwhile lies between.
+fn outside_of_heap(frame: Bytes) -> Bytes {
+    if frame.len() < LARGE_FRAME {
+        return frame;
+    }
+    match MmapMut::map_anon(frame.len()) {
+        Ok(mut memory) => {
+            memory.copy_from_slice(&frame);
+            Bytes::from_owner(memory)
+        }
+        Err(_) => frame,
     }
 }
 
@@ -244,6 +265,14 @@ mod tests {
             }
         }
         assert!(clients[1].1.read().await.is_err());
+    }
+
+    #[test]
+    fn large_frames_are_the_same_outside_of_the_heap() {
+        for length in [0, LARGE_FRAME - 1, LARGE_FRAME, LARGE_FRAME + 1] {
+            let frame: Bytes = (0..length).map(|index| index as u8).collect();
+            assert_eq!(outside_of_heap(frame.clone()), frame);
+        }
     }
 
     #[tokio::test]
