@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
 /// Connections that may wait to be accepted: 4,096.
 ///
 /// After a restart everybody returns at once. With a short queue, connections beyond it are tried again by the peer's
 /// operating system only after seconds, doubling each time. The kernel may cut it (`net.core.somaxconn`).
 pub const BACKLOG: i32 = 4096;
+
+/// The pause after a failure to accept: trying again at once would fail again.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A silent peer is asked for a sign of life after this time.
 pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(60);
@@ -38,6 +42,22 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// Waits for the next connection; failures, such as too many open files, are told and waited out.
+///
+/// A connection that was lost before it could be accepted is passed over.
+pub async fn accept(listener: &TcpListener, mut tell: impl FnMut(io::Error)) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tell(error);
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }
 
 /// Sets the options every connection has: no delay for small messages, and keep-alive.

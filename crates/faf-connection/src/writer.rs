@@ -132,11 +132,8 @@ impl Writer {
         &self,
         messages: impl IntoIterator<Item = &'a M>,
     ) -> Result<(), Error> {
-        self.check_open()?;
-        let frames: Vec<Bytes> =
-            messages.into_iter().map(|message| self.encode(message)).collect::<Result<_, _>>()?;
-        let count = frames.len() as u64;
-        self.write_raw(join(frames), count)
+        let (frames, count) = self.encode_many(messages)?;
+        self.write_raw(frames, count)
     }
 
     /// Queues bytes as they are: `messages` complete frames of this connection's format.
@@ -196,11 +193,8 @@ impl Writer {
         &self,
         messages: impl IntoIterator<Item = &'a M>,
     ) -> Result<(), Error> {
-        self.check_open()?;
-        let frames: Vec<Bytes> =
-            messages.into_iter().map(|message| self.encode(message)).collect::<Result<_, _>>()?;
-        let count = frames.len() as u64;
-        self.send_raw(join(frames), count).await
+        let (frames, count) = self.encode_many(messages)?;
+        self.send_raw(frames, count).await
     }
 
     /// Sends bytes as [`write_raw`](Self::write_raw) does, and waits as [`send`](Self::send) does.
@@ -324,11 +318,18 @@ impl Writer {
         state.phase
     }
 
-    fn check_open(&self) -> Result<(), Disconnected> {
-        match self.phase() {
-            Phase::Open => Ok(()),
-            _ => Err(Disconnected::Here),
+    /// The frames of messages as one piece, and how many there are.
+    fn encode_many<'a, M: Encode + ?Sized + 'a>(
+        &self,
+        messages: impl IntoIterator<Item = &'a M>,
+    ) -> Result<(Bytes, u64), Error> {
+        if !self.is_connected() {
+            return Err(Disconnected::Here.into());
         }
+        let frames: Vec<Bytes> =
+            messages.into_iter().map(|message| self.encode(message)).collect::<Result<_, _>>()?;
+        let count = frames.len() as u64;
+        Ok((join(frames), count))
     }
 }
 

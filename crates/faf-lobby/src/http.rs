@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use faf_connection::tcp;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::lobby::{Input, Snapshot};
 use crate::metrics::Metrics;
@@ -67,9 +68,6 @@ const CONNECTIONS: usize = 64;
 /// How long somebody may take to ask, on a new connection or one that is kept.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// After a failure to accept there is a pause: trying again at once would fail again.
-const PAUSE: Duration = Duration::from_millis(100);
-
 impl Interface {
     /// Answers whoever asks, until the server has stopped.
     pub(crate) async fn serve(self, socket: TcpListener) {
@@ -77,15 +75,12 @@ impl Interface {
         let service = TowerToHyperService::new(self.router());
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
+        let tell = |error| tracing::error!(%error, "an HTTP connection cannot be accepted");
         loop {
-            let accepted = tokio::select! {
-                accepted = socket.accept() => accepted,
+            let stream = tokio::select! {
+                (stream, _) = tcp::accept(&socket, tell) => stream,
                 Some(_) = connections.join_next() => continue,
                 _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
-            };
-            let Ok((stream, _)) = accepted else {
-                sleep(PAUSE).await;
-                continue;
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
             let service = service.clone();

@@ -1,6 +1,5 @@
 //! Listeners: from accepted sockets to sessions.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::country::Countries;
 use crate::fan_out::Peer;
@@ -23,9 +22,6 @@ use crate::metrics::Metrics;
 use crate::session::{Seat, Session};
 use crate::settings::{Settings, TrustedProxy};
 
-/// After a failure to accept, such as too many open files, there is a pause: trying again at once would fail again.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// What all listeners share.
 #[derive(Debug)]
 pub(crate) struct Entrance {
@@ -33,6 +29,7 @@ pub(crate) struct Entrance {
     metrics: Arc<Metrics>,
     countries: Arc<Countries>,
     places: Arc<Semaphore>,
+    connection_limit: usize,
     next_conn: AtomicU64,
     trusted_proxies: Vec<TrustedProxy>,
     handshake_timeout: Duration,
@@ -56,15 +53,10 @@ pub(crate) struct Listener {
 impl Listener {
     /// Accepts connections forever.
     pub(crate) async fn run(self, entrance: Arc<Entrance>) {
+        let tell = |error| tracing::error!(%error, format = %self.format, "a connection cannot be accepted");
         loop {
-            match self.socket.accept().await {
-                Ok((stream, peer)) => entrance.admit(stream, peer, self.format, self.proxy),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    tracing::error!(%error, format = %self.format, "a connection cannot be accepted");
-                    sleep(PAUSE).await;
-                }
-            }
+            let (stream, peer) = tcp::accept(&self.socket, tell).await;
+            entrance.admit(stream, peer, self.format, self.proxy);
         }
     }
 }
@@ -83,6 +75,7 @@ impl Entrance {
             metrics,
             countries,
             places: Arc::new(Semaphore::new(settings.connection_limit)),
+            connection_limit: settings.connection_limit,
             next_conn: AtomicU64::new(1),
             trusted_proxies: settings.trusted_proxies.clone(),
             handshake_timeout: settings.handshake_timeout(),
@@ -95,8 +88,8 @@ impl Entrance {
     }
 
     /// Waits until all connections have ended.
-    pub(crate) async fn wait_until_empty(&self, connection_limit: usize) {
-        let all = u32::try_from(connection_limit).unwrap_or(u32::MAX);
+    pub(crate) async fn wait_until_empty(&self) {
+        let all = u32::try_from(self.connection_limit).unwrap_or(u32::MAX);
         let _ = self.places.acquire_many(all).await;
     }
 

@@ -35,7 +35,6 @@ pub struct Server {
     inbox: mpsc::Sender<Input>,
     lobby: JoinHandle<()>,
     entrance: Arc<Entrance>,
-    connection_limit: usize,
     phase: watch::Sender<Phase>,
     http: JoinSet<()>,
     /// Everything that goes on until the server ends.
@@ -119,8 +118,7 @@ impl Server {
         for socket in http_sockets {
             http.spawn(interface.clone().serve(socket));
         }
-        let connection_limit = settings.connection_limit;
-        Ok(Self { listening, store, inbox, lobby, entrance, connection_limit, phase, http, background })
+        Ok(Self { listening, store, inbox, lobby, entrance, phase, http, background })
     }
 
     /// Where the server listens.
@@ -151,7 +149,7 @@ impl Server {
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
         // Every session ends within its own time limit; this one is only for the case that one does not.
-        let _ = timeout(CLOSE_TIMEOUT * 2, entrance.wait_until_empty(self.connection_limit)).await;
+        let _ = timeout(CLOSE_TIMEOUT * 2, entrance.wait_until_empty()).await;
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         match timeout(CLOSE_TIMEOUT, self.store.settle()).await {

@@ -13,7 +13,7 @@ use faf_protocol::WireFormat;
 use hyper::header::{HeaderName, HeaderValue};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::dial::{Dialer, Introduction, Trust};
 use crate::exit::{self, Failure, complain};
@@ -24,9 +24,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a side may take to read what is left when the other one has ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// After a failure to accept there is a pause: trying again at once would fail again.
-const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -88,14 +85,8 @@ struct Bridge {
 impl Bridge {
     async fn accept(self: &Arc<Self>, listener: TcpListener) -> Result<(), Failure> {
         loop {
-            let (stream, client) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    complain(format_args!("a client cannot be accepted: {error}"));
-                    sleep(PAUSE).await;
-                    continue;
-                }
-            };
+            let tell = |error| complain(format_args!("a client cannot be accepted: {error}"));
+            let (stream, client) = tcp::accept(&listener, tell).await;
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
                 complain("a client is turned away: there are as many as --connection-limit allows");
                 continue;
