@@ -3,9 +3,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use faf_protocol::{PlayerId, Secret, ServerMessage, SessionNumber};
+use serde::{Deserialize, Serialize};
+use faf_protocol::{GameId, PlayerId, Secret, ServerMessage, SessionNumber};
 
 use crate::event::{ConnId, Ticket};
+use crate::games::{GameWrite, JoinAttempt};
+use crate::publication::Publication;
+use crate::validity::Validity;
 
 /// Something to be carried out, in the order it is polled.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +43,8 @@ pub enum Effect {
     },
     /// Find something out, and answer with [`Event::Answered`](crate::Event::Answered) exactly once.
     Ask {
-        /// For whom. It may be gone when the answer comes.
-        conn: ConnId,
+        /// For whom, if for anybody. It may be gone when the answer comes.
+        conn: Option<ConnId>,
         /// To be put on the answer.
         ticket: Ticket,
         /// What.
@@ -55,6 +59,8 @@ pub enum Effect {
         /// The session number of the connection.
         session: SessionNumber,
     },
+    /// Tell other services.
+    Publish(Publication),
     /// Count something.
     Count(Count),
     /// Write something into the log.
@@ -72,10 +78,12 @@ pub enum Audience {
     Several(Vec<ConnId>),
     /// Every connection that is logged in.
     LoggedIn,
+    /// Every connection that is logged in, but these.
+    LoggedInExcept(Vec<ConnId>),
 }
 
 /// Something only the database, the keys or the clock of the outside know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Question {
     /// Whose login and password are these? [`Account`](crate::Answer::Account)
     CheckPassword {
@@ -157,10 +165,37 @@ pub enum Question {
         /// Its uid.
         uid: String,
     },
+    /// Is a player banned? [`Ban`](crate::Answer::Ban)
+    FindBan {
+        /// Who.
+        player: PlayerId,
+        /// The game the player wants to join, to be noted first; that it cannot be noted does not matter.
+        joining: Option<JoinAttempt>,
+    },
+    /// Which map is in this folder? [`Map`](crate::Answer::Map)
+    FindMap {
+        /// Folder name, lower-case.
+        folder: String,
+    },
+    /// What are these mods called? [`ModNames`](crate::Answer::ModNames)
+    NameMods {
+        /// Their uids.
+        uids: Vec<String>,
+    },
+    /// What is there to play? [`GameData`](crate::Answer::GameData)
+    ReadGameData,
+    /// Store something about a game so that it outlives a crash of the machine, in one transaction.
+    /// [`GameStored`](crate::Answer::GameStored), or [`GameRefused`](crate::Answer::GameRefused) if it never can be.
+    StoreGame {
+        /// Which game. There is one such question at a time for each.
+        game: GameId,
+        /// What.
+        write: GameWrite,
+    },
 }
 
 /// What one player can be to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Relation {
     Friend,
@@ -168,7 +203,7 @@ pub enum Relation {
 }
 
 /// Permissions of administrators and moderators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Permission {
     /// End games and connections of others.
     KickServer,
@@ -214,10 +249,14 @@ pub enum Count {
     Busy,
     /// A message was sent to everybody.
     Broadcast,
+    /// Something about a game could not be stored, and will be tried again.
+    GameNotStored,
+    /// A game was handed to the rating of this leaderboard.
+    RatedGame(String),
 }
 
 /// A client program. It says so itself, so it can be anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Its name, if it has told one.
     pub user_agent: Option<String>,
@@ -226,7 +265,7 @@ pub struct Client {
 }
 
 /// How somebody logs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum LoginMethod {
     Password,
@@ -287,6 +326,32 @@ pub enum LogLine {
         /// What is done.
         step: &'static str,
     },
+    /// A message of a game process was ignored.
+    GameMessageIgnored {
+        /// Whose.
+        player: PlayerId,
+        /// Why.
+        reason: String,
+    },
+    /// A game was launched.
+    GameLaunched {
+        /// Which.
+        game: GameId,
+        /// How many play.
+        players: usize,
+    },
+    /// A live game has ended.
+    GameEnded {
+        /// Which.
+        game: GameId,
+        /// Whether it counts.
+        validity: Validity,
+    },
+    /// The database says that something about a game can never be stored.
+    GameRefused {
+        /// Which game.
+        game: GameId,
+    },
     /// The shell answered a question with something that is no answer to it.
     WrongAnswer {
         /// Of the question.
@@ -310,6 +375,14 @@ impl fmt::Display for LogLine {
                 write!(f, "player {player} lacks {} and was ignored", permission.technical_name())
             }
             Self::Shutdown { step } => f.write_str(step),
+            Self::GameMessageIgnored { player, reason } => {
+                write!(f, "a message of player {player}'s game is ignored: {reason}")
+            }
+            Self::GameLaunched { game, players } => write!(f, "game {game} is launched with {players} players"),
+            Self::GameEnded { game, validity } => write!(f, "game {game} has ended: {}", validity.name()),
+            Self::GameRefused { game } => {
+                write!(f, "something about game {game} contradicts what is stored and is dropped")
+            }
             Self::WrongAnswer { ticket } => {
                 write!(f, "question {} got an answer that does not fit", ticket.0)
             }

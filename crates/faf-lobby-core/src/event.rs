@@ -1,22 +1,29 @@
 //! What the lobby is told.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating};
 use faf_protocol::{ClientMessage, CommandError, PlayerId, SessionNumber};
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
+use crate::games::GameData;
+use crate::ratings::RatingChange;
 
 /// A connection, as the lobby knows it. Never used again after it has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ConnId(pub u64);
 
 /// A question of the lobby that has not been answered. Never used again after it has been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Ticket(pub u64);
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// Somebody has connected. Its first message may be read.
     Connected {
@@ -53,7 +60,7 @@ pub enum Event {
 }
 
 /// What the lobby wanted to know. Each goes with one kind of [`Question`](crate::Question).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// There is no answer: the database cannot be reached.
     Unavailable,
@@ -87,10 +94,31 @@ pub enum Answer {
     UnknownMod,
     /// The download was counted.
     DownloadCounted,
+    /// The ban of a player that ends last, in force or not.
+    Ban(Option<Ban>),
+    /// The map, if it is in the vault.
+    Map(Option<MapVersion>),
+    /// Names of mods by uid, of those that are in the vault.
+    ModNames(BTreeMap<String, String>),
+    /// What the database says about games in general.
+    GameData(Box<GameData>),
+    /// It is durable; after the end of a game, with the ratings that have changed.
+    GameStored(Vec<RatingChange>),
+    /// It contradicts what is stored, and never will be.
+    GameRefused,
+}
+
+/// A version of a map in the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapVersion {
+    /// Its number.
+    pub id: u32,
+    /// Whether games on it may be rated.
+    pub is_ranked: bool,
 }
 
 /// An account whose password or token was right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The account.
     pub id: PlayerId,
@@ -101,7 +129,7 @@ pub struct Account {
 }
 
 /// A ban from the lobby.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
     /// Why; shown to the player, may hold HTML.
     pub reason: String,
@@ -110,7 +138,7 @@ pub struct Ban {
 }
 
 /// Why a token is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenFault {
     /// It is malformed, expired, not yet valid, or not signed by a known key.
     Invalid,
@@ -123,7 +151,7 @@ pub enum TokenFault {
 }
 
 /// Everything about a player that is read at login.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// The selected avatar.
     pub avatar: Option<Avatar>,
@@ -140,7 +168,7 @@ pub struct Profile {
 }
 
 /// A mod of the vault, as it is stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VaultMod {
     /// Its uid.
     pub uid: String,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Failures are counted over this time from the first one on.
 const WINDOW: Duration = Duration::from_secs(600);
 
@@ -12,10 +14,10 @@ const WINDOW: Duration = Duration::from_secs(600);
 const ADDRESSES: usize = 10_000;
 
 /// Who has failed how often of late.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct FailedLogins(BTreeMap<IpAddr, Failures>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Failures {
     since: Duration,
     count: u32,

@@ -21,17 +21,36 @@ mod clock;
 mod commands;
 mod effect;
 mod event;
+mod explanation;
 mod failed_logins;
+mod game_commands;
+pub mod game_options;
+mod games;
 mod login;
+pub mod maps;
 mod players;
+mod publication;
+pub mod ratings;
 mod refusal;
+pub mod results;
 mod session;
 mod settings;
+pub mod statistics;
 mod texts;
+mod timers;
+pub mod validity;
 mod world;
 
 pub use clock::{Moment, Timestamp};
 pub use effect::{Audience, Client, Count, Effect, LogLine, LoginMethod, Permission, Question, Relation};
-pub use event::{Account, Answer, Ban, ConnId, Event, Profile, Ticket, TokenFault, VaultMod};
+pub use event::{
+    Account, Answer, Ban, ConnId, Event, MapVersion, Profile, Ticket, TokenFault, VaultMod,
+};
+pub use explanation::Decision;
+pub use games::{
+    Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, JoinAttempt, LivePlayer, Note,
+    PlayerResult, RatedGame,
+};
+pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 pub use settings::Settings;
 pub use world::World;

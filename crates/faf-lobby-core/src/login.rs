@@ -9,13 +9,14 @@ use faf_protocol::server_message::{
     GameList, IrcPassword, LeaderboardRating, Notice, NoticeStyle, Player, PlayerList, Ratings,
     ServerMessage, Social, Welcome,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::commands::{Continuation, Progress};
 use crate::effect::{Count, Effect, LogLine, LoginMethod, Question};
 use crate::event::{Account, Ban, ConnId, Profile};
-use crate::players::OnlinePlayer;
+use crate::players::{Activity, OnlinePlayer};
+use crate::ratings::{GLOBAL, LADDER};
 use crate::refusal::Refusal;
-use crate::settings::Settings;
 use crate::texts;
 use crate::world::World;
 
@@ -35,13 +36,13 @@ pub(crate) const TOKEN_LIMIT: usize = 16 * 1024;
 pub(crate) const UNIQUE_ID_LIMIT: usize = 8192;
 
 /// Leaderboards that are shown for everybody.
-const ALWAYS_SHOWN: [&str; 2] = ["global", "ladder_1v1"];
+const ALWAYS_SHOWN: [&str; 2] = [GLOBAL, LADDER];
 
 /// The names of these, shared by all players.
 static NAMES: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ALWAYS_SHOWN.map(Arc::from));
 
 /// What is remembered while the profile is loaded.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LoggingIn {
     method: LoginMethod,
     player: PlayerId,
@@ -78,14 +79,22 @@ pub(crate) fn accept(
     unique_id: String,
 ) -> Result<Progress, Refusal> {
     let Account { id: player, login, ban } = account;
-    if let Some(ban) = ban.filter(|ban| ban.expires_at > world.now.utc) {
+    if let Err(refusal) = check_not_banned(world, ban) {
         world.log(LogLine::Banned { player, login });
-        return Err(Refusal::Fatal(Box::new(ban_notice(world, &ban))));
+        return Err(refusal);
     }
     let session = world.session(conn);
     let question =
         Question::SignIn { player, address: session.address, user_agent: session.client.user_agent.clone() };
     world.ask(conn, question, Continuation::SignedIn(LoggingIn { method, player, login, unique_id }))
+}
+
+/// Turns away whoever has a ban in force.
+pub(crate) fn check_not_banned(world: &World, ban: Option<Ban>) -> Result<(), Refusal> {
+    match ban.filter(|ban| ban.expires_at > world.now.utc) {
+        Some(ban) => Err(Refusal::Fatal(Box::new(ban_notice(world, &ban)))),
+        None => Ok(()),
+    }
 }
 
 fn ban_notice(world: &World, ban: &Ban) -> Notice {
@@ -117,13 +126,16 @@ pub(crate) fn complete(
         world.close(elsewhere);
     }
     let social = social(&profile);
-    let info = Arc::new(player_info(player, login.clone(), country, &profile, &world.settings));
+    let info = Arc::new(player_info(player, login.clone(), country, &profile, world));
     world.players.insert(OnlinePlayer {
         conn,
         info: Arc::clone(&info),
         friends: profile.friends.into_iter().collect(),
         foes: profile.foes.into_iter().collect(),
+        activity: Activity::Idle,
+        game: None,
     });
+    world.host_has_come(player);
     world.log_in(conn, player);
     world.count(Count::LoginAccepted(method));
     world.log(LogLine::LoggedIn { conn, player, login: login.clone() });
@@ -137,7 +149,8 @@ pub(crate) fn complete(
     let players = world.players.list();
     world.send(conn, ServerMessage::PlayerInfo(PlayerList { players }));
     world.send(conn, ServerMessage::Social(social));
-    world.send(conn, ServerMessage::GameInfo(GameList::default()));
+    let games = world.players.get(player).map(|online| world.games.list_for(online, &world.players));
+    world.send(conn, ServerMessage::GameList(GameList { games: games.unwrap_or_default() }));
     Ok(Progress::Done)
 }
 
@@ -146,15 +159,19 @@ fn player_info(
     login: String,
     country: String,
     profile: &Profile,
-    settings: &Settings,
+    world: &World,
 ) -> Player {
-    let unrated = LeaderboardRating { rating: settings.start_rating, number_of_games: 0 };
     let stored = |leaderboard: &str| {
-        let found = profile.ratings.iter().find(|(name, _)| name == leaderboard);
-        found.map_or(unrated, |(_, rating)| *rating)
+        profile.ratings.iter().find(|(name, _)| name == leaderboard).map(|(_, rating)| *rating)
     };
-    let [global, ladder] = ALWAYS_SHOWN.map(stored);
-    let mut ratings: Vec<_> = NAMES.iter().map(|name| (Arc::clone(name), stored(name))).collect();
+    let known = |leaderboard: &str| {
+        let rating = |name: &str| stored(name).map(|stored| stored.rating);
+        let derived = world.data.leaderboards.rating(leaderboard, world.settings.start_rating, rating);
+        stored(leaderboard)
+            .unwrap_or(LeaderboardRating { rating: derived.rating, number_of_games: 0 })
+    };
+    let [global, ladder] = ALWAYS_SHOWN.map(known);
+    let mut ratings: Vec<_> = NAMES.iter().map(|name| (Arc::clone(name), known(name))).collect();
     let others = profile.ratings.iter().filter(|(name, _)| !ALWAYS_SHOWN.contains(&name.as_str()));
     ratings.extend(others.map(|(name, rating)| (name.as_str().into(), *rating)));
     Player {

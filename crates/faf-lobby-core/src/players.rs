@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use faf_protocol::PlayerId;
-use faf_protocol::server_message::{Player, PlayerState};
+use faf_protocol::server_message::{LeaderboardRating, Player, PlayerState, Rating};
+use faf_protocol::{GameId, PlayerId};
+use serde::{Deserialize, Serialize};
 
 use crate::event::ConnId;
+use crate::ratings::{GLOBAL, LADDER};
 
 /// A player who has logged in.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OnlinePlayer {
     /// The connection the player uses.
     pub(crate) conn: ConnId,
@@ -17,10 +20,71 @@ pub(crate) struct OnlinePlayer {
     pub(crate) info: Arc<Player>,
     pub(crate) friends: BTreeSet<PlayerId>,
     pub(crate) foes: BTreeSet<PlayerId>,
+    pub(crate) activity: Activity,
+    /// The connection of the player's game process.
+    pub(crate) game: Option<GameConnection>,
+}
+
+/// What a player is doing (games.md section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are explained in games.md")]
+pub(crate) enum Activity {
+    Idle,
+    StartingGame,
+    Hosting,
+    Joining,
+    Playing,
+}
+
+impl Activity {
+    /// Its name in texts.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "IDLE",
+            Self::StartingGame => "STARTING_GAME",
+            Self::Hosting => "HOSTING",
+            Self::Joining => "JOINING",
+            Self::Playing => "PLAYING",
+        }
+    }
+}
+
+/// A player's game process, as far as the lobby hears of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GameConnection {
+    pub(crate) game: GameId,
+    pub(crate) state: ConnectionState,
+    /// When the process must have started.
+    pub(crate) deadline: Duration,
+}
+
+/// How far a game process has come (games.md section 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ConnectionState {
+    /// It is being started.
+    Initializing,
+    /// A guest's process is there, and not yet in the game.
+    Initialized,
+    /// It is in the game.
+    Connected,
+}
+
+impl OnlinePlayer {
+    /// The rating on a leaderboard; the one for new players if there is none.
+    pub(crate) fn rating(&self, leaderboard: &str) -> Rating {
+        let known = self.info.ratings.get(leaderboard).map(|known| known.rating);
+        known.unwrap_or(self.info.global_rating)
+    }
+
+    /// The rating that players see: a rather low estimate.
+    pub(crate) fn displayed_rating(&self, leaderboard: &str) -> f64 {
+        let rating = self.rating(leaderboard);
+        rating.mean - 3.0 * rating.deviation
+    }
 }
 
 /// Everybody who is online. A player is here as long as the connection is logged in, and at most once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Players {
     online: BTreeMap<PlayerId, OnlinePlayer>,
     /// The newest state of everybody whose state has not been told yet.
@@ -38,6 +102,10 @@ impl Players {
 
     pub(crate) fn get_mut(&mut self, player: PlayerId) -> Option<&mut OnlinePlayer> {
         self.online.get_mut(&player)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &OnlinePlayer> {
+        self.online.values()
     }
 
     /// Everybody, as is told at login.
@@ -68,6 +136,29 @@ impl Players {
             change(Arc::make_mut(&mut online.info));
             self.changed.insert(player, Arc::clone(&online.info));
         }
+    }
+
+    /// A player has a new rating after one more game.
+    pub(crate) fn rate(&mut self, player: PlayerId, leaderboard: &str, rating: Rating) {
+        self.change(player, |info| {
+            let ratings = &mut info.ratings.0;
+            let known = ratings.iter_mut().find(|(name, _)| &**name == leaderboard);
+            let number_of_games = match known {
+                Some((_, known)) => {
+                    *known = LeaderboardRating { rating, number_of_games: known.number_of_games + 1 };
+                    known.number_of_games
+                }
+                None => {
+                    ratings.push((leaderboard.into(), LeaderboardRating { rating, number_of_games: 1 }));
+                    1
+                }
+            };
+            match leaderboard {
+                GLOBAL => (info.global_rating, info.number_of_games) = (rating, number_of_games),
+                LADDER => info.ladder_rating = rating,
+                _ => {}
+            }
+        });
     }
 
     pub(crate) fn has_changes(&self) -> bool {

@@ -1,11 +1,15 @@
 //! What a client is told when it is refused, and whether its connection stays (session.md section 11).
 
-use faf_protocol::CommandError;
+use std::borrow::Cow;
+
 use faf_protocol::server_message::{
-    AuthenticationFailed, Disabled, Invalid, Notice, NoticeStyle, ServerMessage,
+    AuthenticationFailed, Disabled, GameJoinFailed, GameJoinFailure, Invalid, Notice, NoticeStyle,
+    ServerMessage,
 };
+use faf_protocol::{CommandError, GameId};
 
 use crate::client_text::quoted;
+use crate::texts;
 
 /// Why a command is not carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,9 +19,11 @@ pub(crate) enum Refusal {
     /// The connection must log in first.
     NotLoggedIn { command: &'static str },
     /// The player cannot have that; everything stays as it is.
-    Declined(&'static str),
+    Declined(Cow<'static, str>),
     /// As above, and the player is told in another tone.
     Informed(&'static str),
+    /// As above, about a game that cannot be joined; programs are told, too.
+    CannotJoin { game: GameId, reason: GameJoinFailure },
     /// Login or token are not accepted.
     AuthenticationFailed(&'static str),
     /// There is no way on with this connection.
@@ -32,27 +38,43 @@ impl Refusal {
         Self::Invalid { request: request.map(quoted), reason: quoted(reason) }
     }
 
+    /// The player cannot have that, and this is why.
+    pub(crate) fn declined(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Declined(text.into())
+    }
+
     pub(crate) fn fatal(text: &str) -> Self {
         Self::Fatal(Box::new(Notice::new(NoticeStyle::Error, text)))
     }
 
-    /// What the client gets, if anything.
-    pub(crate) fn message(&self) -> Option<ServerMessage> {
-        Some(match self {
+    /// What the client gets.
+    pub(crate) fn messages(&self) -> Vec<ServerMessage> {
+        let notice = |style, text: &str| ServerMessage::Notice(Notice::new(style, text));
+        match self {
             Self::Invalid { request, reason } => {
-                ServerMessage::Invalid(Invalid { request: request.clone(), reason: Some(reason.clone()) })
+                let (request, reason) = (request.clone(), Some(reason.clone()));
+                vec![ServerMessage::Invalid(Invalid { request, reason })]
             }
-            Self::NotLoggedIn { .. } => return None,
-            Self::Declined(text) => ServerMessage::Notice(Notice::new(NoticeStyle::Error, *text)),
-            Self::Informed(text) => ServerMessage::Notice(Notice::new(NoticeStyle::Info, *text)),
+            Self::NotLoggedIn { .. } => Vec::new(),
+            Self::Declined(text) => vec![notice(NoticeStyle::Error, text)],
+            Self::Informed(text) => vec![notice(NoticeStyle::Info, text)],
+            Self::CannotJoin { game, reason } => {
+                let failed = GameJoinFailed { reason: *reason, uid: *game };
+                let text = match reason {
+                    GameJoinFailure::HostLeftGame => texts::HOST_HAS_LEFT,
+                    GameJoinFailure::GameNotReady => texts::GAME_NOT_READY,
+                    GameJoinFailure::BadPassword => texts::BAD_PASSWORD,
+                };
+                vec![ServerMessage::GameJoinFailed(failed), notice(NoticeStyle::Info, text)]
+            }
             Self::AuthenticationFailed(text) => {
-                ServerMessage::AuthenticationFailed(AuthenticationFailed { text: (*text).to_owned() })
+                vec![ServerMessage::AuthenticationFailed(AuthenticationFailed { text: (*text).to_owned() })]
             }
-            Self::Fatal(notice) => ServerMessage::Notice(Notice::clone(notice)),
+            Self::Fatal(notice) => vec![ServerMessage::Notice(Notice::clone(notice))],
             Self::Disabled { request } => {
-                ServerMessage::Disabled(Disabled { request: (*request).to_owned() })
+                vec![ServerMessage::Disabled(Disabled { request: (*request).to_owned() })]
             }
-        })
+        }
     }
 
     /// Why the connection is closed, for the log; none if it stays.
@@ -64,9 +86,11 @@ impl Refusal {
             }
             Self::NotLoggedIn { command } => Some(format!("{command} before login")),
             Self::Fatal(notice) => Some(notice.text.clone().unwrap_or_default()),
-            Self::Declined(_) | Self::Informed(_) | Self::AuthenticationFailed(_) | Self::Disabled { .. } => {
-                None
-            }
+            Self::Declined(_)
+            | Self::Informed(_)
+            | Self::CannotJoin { .. }
+            | Self::AuthenticationFailed(_)
+            | Self::Disabled { .. } => None,
         }
     }
 }

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_protocol::{ClientMessage, CommandError, PlayerId, SessionNumber};
+use serde::{Deserialize, Serialize};
 
 use crate::effect::Client;
 
 /// What the lobby knows of a connection.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) number: SessionNumber,
     pub(crate) address: Option<IpAddr>,

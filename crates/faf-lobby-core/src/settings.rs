@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use faf_protocol::server_message::Rating;
+use serde::{Deserialize, Serialize};
 
 /// What the lobby can be told to do otherwise. Field names are those of the server's configuration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// How long a connection may stay without logging in; default 300 s. Then it is closed.
     pub login_timeout: Duration,
@@ -21,6 +22,11 @@ pub struct Settings {
     pub report_interval: Duration,
     /// How long a shutdown waits for running games; default 1800 s.
     pub shutdown_grace_period: Duration,
+    /// How long a live game waits for players who lose their connection to the lobby; default not at all. Without it a game
+    /// ends when the last one is lost, with whatever was reported.
+    pub reconnect_grace_period: Duration,
+    /// How long games that were live when the server ended wait for their players to come back; default 300 s.
+    pub restart_grace_period: Duration,
     /// Whether `hello` with a password is accepted; default true.
     pub allow_password_login: bool,
     /// Rating of a player who has none; default 1500 and 500.
@@ -41,6 +47,8 @@ impl Default for Settings {
             idle_timeout: None,
             report_interval: Duration::from_secs(1),
             shutdown_grace_period: Duration::from_secs(1800),
+            reconnect_grace_period: Duration::ZERO,
+            restart_grace_period: Duration::from_secs(300),
             allow_password_login: true,
             start_rating: Rating { mean: 1500.0, deviation: 500.0 },
             www_url: "https://www.faforever.com".to_owned(),

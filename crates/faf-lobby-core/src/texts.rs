@@ -26,8 +26,19 @@ pub(crate) const OUTDATED_CLIENT: &str =
     "Your client version is no longer supported. Please update to the newest version: https://faforever.com";
 pub(crate) const OUTDATED_CLIENT_NO_GAMES: &str =
     "Cannot join game. Please update your client to the newest version.";
+pub(crate) const TITLE_NOT_ASCII: &str = "Title must contain only ascii characters.";
+pub(crate) const TITLE_EMPTY: &str = "Title must not be empty.";
+pub(crate) const MAP_NAME_TOO_LONG: &str = "The name of the map is too long.";
+pub(crate) const PASSWORD_TOO_LONG: &str = "The password is too long.";
+pub(crate) const HOST_HAS_LEFT: &str = "The host has left the game.";
+pub(crate) const GAME_NOT_READY: &str = "The game you are trying to join is not ready.";
+pub(crate) const BAD_PASSWORD: &str = "Bad password (it's case sensitive).";
+pub(crate) const FOE_OF_HOST: &str = "You cannot join games hosted by this player.";
+pub(crate) const RATING_NOT_WELCOME: &str = "Your rating is outside of the range that this game allows.";
 pub(crate) const GAME_IS_GONE: &str = "The game you were connected to no longer exists";
-pub(crate) const NO_GAMES_YET: &str = "This server does not offer games yet.";
+pub(crate) const GAME_IS_OVER: &str = "The game you were connected to is no longer available";
+pub(crate) const NOT_IN_GAME: &str = "You are not part of this game";
+pub(crate) const NO_MATCHMAKING_YET: &str = "This server does not offer parties and matchmaking yet.";
 pub(crate) const SELF_RELATION: &str = "You cannot add yourself as friend or foe.";
 pub(crate) const UNKNOWN_PLAYER: &str = "There is no such player.";
 pub(crate) const UNKNOWN_MOD: &str = "There is no such mod.";
@@ -39,6 +50,15 @@ pub(crate) fn unofficial_client(www_url: &str) -> String {
         "You are using an unofficial client version! Some features might not work as expected. If you experience any \
          problems please download the latest version of the official client from <a href=\"{www_url}\">{www_url}</a>"
     )
+}
+
+/// What somebody is told who does something else already: `host a game` while `PLAYING`.
+pub(crate) fn busy(wish: &str, state: &str) -> String {
+    format!("Can't {wish} while in state {state}")
+}
+
+pub(crate) fn unknown_featured_mod(name: &str) -> String {
+    format!("The featured mod \"{name}\" is not available on this server.")
 }
 
 /// The notice a banned player gets; `remaining` is none for a ban without end.

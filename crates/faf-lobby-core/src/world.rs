@@ -1,23 +1,26 @@
 //! [`World`]: everything the lobby knows, and how it is driven.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use faf_protocol::server_message::{Notice, NoticeStyle, Player, PlayerList, ServerMessage};
-use faf_protocol::{ClientMessage, CommandError, PlayerId, SessionNumber};
+use faf_protocol::server_message::{GameInfo, Notice, NoticeStyle, Player, PlayerList, ServerMessage};
+use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret, SessionNumber};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::commands::{self, Continuation, Progress};
 use crate::effect::{Audience, Client, Count, Effect, LogLine, Question};
 use crate::event::{Answer, ConnId, Event, Ticket};
 use crate::failed_logins::FailedLogins;
+use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, GameState, Games, Leaving};
 use crate::players::{OnlinePlayer, Players};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::texts;
+use crate::timers::{Timer, Timers};
 
 /// The lobby.
 ///
@@ -26,12 +29,12 @@ use crate::texts;
 /// of these, poll all effects with [`poll_effect`](Self::poll_effect) and carry them out in order. Time never goes back.
 ///
 /// ```
-/// use faf_lobby_core::{ConnId, Effect, Event, Moment, Settings, Timestamp, World};
+/// use faf_lobby_core::{Beginning, ConnId, Effect, Event, Moment, Settings, Timestamp, World};
 /// use faf_protocol::{ClientMessage, SessionNumber};
 /// use std::time::Duration;
 ///
 /// let now = Moment { elapsed: Duration::ZERO, utc: Timestamp::from_seconds(1_767_225_600) };
-/// let mut world = World::new(Settings::default(), now);
+/// let mut world = World::new(Settings::default(), now, Beginning::default());
 /// let conn = ConnId(1);
 /// let (address, country) = (None, String::new());
 /// world.handle(now, Event::Connected { conn, address, country, session: SessionNumber(7) });
@@ -41,26 +44,40 @@ use crate::texts;
 /// assert!(matches!(world.poll_effect(), Some(Effect::Done { .. })));
 /// assert!(matches!(world.poll_effect(), Some(Effect::Ready { .. })));
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
     pub(crate) settings: Settings,
     pub(crate) now: Moment,
     pub(crate) players: Players,
+    pub(crate) games: Games,
+    pub(crate) data: GameData,
+    pub(crate) timers: Timers,
     pub(crate) failed_logins: FailedLogins,
     sessions: BTreeMap<ConnId, Session>,
-    /// Connections that have not logged in, by the time they are closed.
-    login_deadlines: BTreeSet<(Duration, ConnId)>,
-    questions: BTreeMap<Ticket, (ConnId, Continuation)>,
+    questions: BTreeMap<Ticket, Asker>,
     next_ticket: Ticket,
     next_ping: Duration,
     /// When changes are told next; none while there are none.
     next_report: Option<Duration>,
     lifecycle: Lifecycle,
+    /// Polled until there are none, after every event.
+    #[serde(skip)]
     effects: VecDeque<Effect>,
 }
 
+/// Who has asked a question, and what follows from the answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Asker {
+    /// A command.
+    Command(ConnId, Box<Continuation>),
+    /// What is being stored about a game.
+    Game(GameId),
+    /// What there is to play.
+    Data,
+}
+
 /// How far the server's life has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Lifecycle {
     Running,
     /// No new games; it ends when the running ones have, or at this time.
@@ -71,23 +88,31 @@ pub(crate) enum Lifecycle {
 }
 
 impl World {
-    /// An empty lobby.
+    /// A lobby without players. It waits for those of the games that it begins with.
     #[must_use]
-    pub fn new(settings: Settings, now: Moment) -> Self {
-        Self {
+    pub fn new(settings: Settings, now: Moment, beginning: Beginning) -> Self {
+        let Beginning { last_game, data, games } = beginning;
+        let mut world = Self {
             next_ping: now.elapsed + settings.ping_interval,
             settings,
             now,
             players: Players::default(),
+            games: Games::new(last_game),
+            data,
+            timers: Timers::default(),
             failed_logins: FailedLogins::default(),
             sessions: BTreeMap::new(),
-            login_deadlines: BTreeSet::new(),
             questions: BTreeMap::new(),
             next_ticket: Ticket(1),
             next_report: None,
             lifecycle: Lifecycle::Running,
             effects: VecDeque::new(),
+        };
+        world.timers.set(now.elapsed + DATA_INTERVAL, Timer::ReadData);
+        for game in games {
+            world.resume_game(game);
         }
+        world
     }
 
     /// Takes in something that has happened. Deadlines that have come are dealt with first.
@@ -98,7 +123,7 @@ impl World {
                 self.connected(conn, address, country, session);
             }
             Event::Received { conn, message } => self.received(conn, message),
-            Event::Disconnected { conn } => self.end_session(conn),
+            Event::Disconnected { conn } => self.end_session(conn, Leaving::Lost),
             Event::Answered { ticket, answer } => self.answered(ticket, answer),
             Event::Shutdown => self.shutdown(),
         }
@@ -108,7 +133,11 @@ impl World {
     /// Does what has become due.
     pub fn handle_timeout(&mut self, now: Moment) {
         self.now = now;
-        self.close_unused();
+        while self.lifecycle != Lifecycle::Stopped
+            && let Some(timer) = self.timers.take_due(now.elapsed)
+        {
+            self.timer_is_due(timer);
+        }
         if now.elapsed >= self.next_ping {
             self.next_ping = next_on_grid(now.elapsed, self.settings.ping_interval);
             self.ping();
@@ -135,8 +164,7 @@ impl World {
             Lifecycle::Draining { until } => Some(until),
             _ => None,
         };
-        let login = self.login_deadlines.first().map(|(deadline, _)| *deadline);
-        [Some(self.next_ping), self.next_report, draining, login].into_iter().flatten().min()
+        [Some(self.next_ping), self.next_report, draining, self.timers.next()].into_iter().flatten().min()
     }
 
     /// The next thing to be done, if there is any.
@@ -165,7 +193,38 @@ impl World {
     /// Whether no question is open and nothing waits to be told: without a new event, only pings will follow.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.questions.is_empty() && !self.players.has_changes()
+        self.questions.is_empty() && !self.players.has_changes() && self.games.is_settled()
+    }
+
+    /// All games that are known, in order of their ids; also those that are over and not forgotten yet.
+    pub fn games(&self) -> impl Iterator<Item = &Game> {
+        self.games.iter()
+    }
+
+    /// All games as everybody would see them who could.
+    #[must_use]
+    pub fn game_infos(&self) -> Vec<Arc<GameInfo>> {
+        self.games.iter().map(|game| game.info(&self.players)).collect()
+    }
+
+    /// The world without its secrets, for a log that others may read: every secret is replaced.
+    #[must_use]
+    pub fn without_secrets(&self, replace: &dyn Fn(&Secret) -> Secret) -> Self {
+        let mut world = self.clone();
+        for session in world.sessions.values_mut() {
+            if let Some(Ok(message)) = session.waiting.as_deref_mut() {
+                message.replace_secrets(replace);
+            }
+        }
+        let asked = world.questions.values_mut().filter_map(|asker| match asker {
+            Asker::Command(_, continuation) => continuation.secret(),
+            _ => None,
+        });
+        let of_games = world.games.iter_mut().filter_map(|game| game.password.as_mut());
+        for secret in asked.chain(of_games) {
+            *secret = replace(secret);
+        }
+        world
     }
 
     fn connected(&mut self, conn: ConnId, address: Option<IpAddr>, country: String, number: SessionNumber) {
@@ -176,7 +235,7 @@ impl World {
         let session = Session::new(number, address, country, self.now.elapsed, self.settings.login_timeout);
         self.count(Count::Connection);
         self.count(Count::Client { before: None, after: Some(session.client.clone()) });
-        self.login_deadlines.insert((session.login_deadline, conn));
+        self.timers.set(session.login_deadline, Timer::Login(conn));
         self.sessions.insert(conn, session);
     }
 
@@ -203,8 +262,11 @@ impl World {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer) {
-        let Some((conn, continuation)) = self.questions.remove(&ticket) else {
-            return self.log(LogLine::WrongAnswer { ticket });
+        let (conn, continuation) = match self.questions.remove(&ticket) {
+            None => return self.log(LogLine::WrongAnswer { ticket }),
+            Some(Asker::Game(game)) => return self.stored(game, answer),
+            Some(Asker::Data) => return self.data_read(answer),
+            Some(Asker::Command(conn, continuation)) => (conn, *continuation),
         };
         // Whoever asked may be gone; what the answer means to others does not depend on it.
         if !self.sessions.contains_key(&conn) {
@@ -215,11 +277,11 @@ impl World {
     }
 
     /// What follows from the outcome of a command, or of one half of it.
-    fn conclude(&mut self, conn: ConnId, outcome: Result<Progress, Refusal>) {
+    pub(crate) fn conclude(&mut self, conn: ConnId, outcome: Result<Progress, Refusal>) {
         let progress = match outcome {
             Ok(progress) => progress,
             Err(refusal) => {
-                if let Some(message) = refusal.message() {
+                for message in refusal.messages() {
                     self.send(conn, message);
                 }
                 if let Some(reason) = refusal.closes_because() {
@@ -252,10 +314,17 @@ impl World {
         }
     }
 
-    /// Forgets a connection. Whoever was logged in on it is offline from now on.
-    fn end_session(&mut self, conn: ConnId) {
+    /// Forgets a connection. Whoever was logged in on it is offline from now on, and out of the game.
+    fn end_session(&mut self, conn: ConnId, how: Leaving) {
+        let Some(session) = self.sessions.get(&conn) else { return };
+        let is_current = |player: &PlayerId| self.players.get(*player).is_some_and(|online| online.conn == conn);
+        // A lobby that has stopped leaves its games as they are stored, and others go on with them.
+        let is_stopped = self.lifecycle == Lifecycle::Stopped;
+        if let Some(player) = session.player.filter(is_current).filter(|_| !is_stopped) {
+            self.leave_game(player, how);
+        }
         let Some(session) = self.sessions.remove(&conn) else { return };
-        self.login_deadlines.remove(&(session.login_deadline, conn));
+        self.timers.remove(session.login_deadline, Timer::Login(conn));
         self.count(Count::Client { before: Some(session.client), after: None });
         if let Some(gone) = session.player.and_then(|player| self.players.remove(player, conn)) {
             self.log(LogLine::LoggedOut { conn, player: gone.info.id, login: gone.info.login.clone() });
@@ -266,17 +335,32 @@ impl World {
     pub(crate) fn close(&mut self, conn: ConnId) {
         if self.sessions.contains_key(&conn) {
             self.effects.push_back(Effect::Close { conn });
-            self.end_session(conn);
+            self.end_session(conn, Leaving::Kicked);
         }
     }
 
-    fn close_unused(&mut self) {
-        while let Some(&(deadline, conn)) = self.login_deadlines.first()
-            && self.now.elapsed >= deadline
-        {
-            self.log(LogLine::Refused { conn, reason: "nobody has logged in".to_owned() });
-            self.close(conn);
+    fn timer_is_due(&mut self, timer: Timer) {
+        match timer {
+            Timer::Login(conn) => {
+                self.log(LogLine::Refused { conn, reason: "nobody has logged in".to_owned() });
+                self.close(conn);
+            }
+            Timer::GameConnection(conn) => self.game_connection_timed_out(conn),
+            Timer::GameSetup(game) => self.game_setup_timed_out(game),
+            Timer::Awaited(game) => self.stop_awaiting(game),
+            Timer::StoreAgain(game) => self.ask_to_store(game),
+            Timer::ReadData => {
+                self.ask_as(Asker::Data, Question::ReadGameData);
+            }
         }
+    }
+
+    fn data_read(&mut self, answer: Answer) {
+        // Without an answer, what was known before has to do.
+        if let Answer::GameData(data) = answer {
+            self.data = *data;
+        }
+        self.timers.set(self.now.elapsed + DATA_INTERVAL, Timer::ReadData);
     }
 
     fn ping(&mut self) {
@@ -304,15 +388,16 @@ impl World {
         if !players.is_empty() {
             self.broadcast(ServerMessage::PlayerInfo(PlayerList { players }));
         }
-        if let Lifecycle::Draining { .. } = self.lifecycle {
-            // There are no games to wait for.
+        self.report_games();
+        if matches!(self.lifecycle, Lifecycle::Draining { .. }) && !self.games.are_going_on() {
             self.stop();
         }
     }
 
     fn schedule_report(&mut self) {
         let is_draining = matches!(self.lifecycle, Lifecycle::Draining { .. });
-        if self.next_report.is_none() && (self.players.has_changes() || is_draining) {
+        let has_changes = self.players.has_changes() || self.games.has_due_changes();
+        if self.next_report.is_none() && self.lifecycle != Lifecycle::Stopped && (has_changes || is_draining) {
             self.next_report = Some(next_on_grid(self.now.elapsed, self.settings.report_interval));
         }
     }
@@ -323,6 +408,7 @@ impl World {
                 self.log(LogLine::Shutdown { step: "shutting down: no new games" });
                 let grace_period = self.settings.shutdown_grace_period;
                 self.lifecycle = Lifecycle::Draining { until: self.now.elapsed + grace_period };
+                self.close_lobbies();
                 let text = texts::shutting_down(grace_period);
                 self.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, text)));
             }
@@ -331,6 +417,20 @@ impl World {
         }
     }
 
+    /// Ends all games that are not live yet.
+    fn close_lobbies(&mut self) {
+        let lobbies: Vec<GameId> = self.games.iter().filter(|game| game.state == GameState::Lobby).map(|game| game.id).collect();
+        for lobby in lobbies {
+            let Some(game) = self.games.get(lobby) else { continue };
+            let (members, conns) = (game.members.clone(), self.peers(game, &[]));
+            self.send_several(conns, ServerMessage::Notice(Notice::without_text(NoticeStyle::Kill)));
+            for member in members {
+                self.leave_game(member, Leaving::Aborted);
+            }
+        }
+    }
+
+    /// Ends everything. Games that are live stay as they are stored, and go on when a lobby begins with them.
     fn stop(&mut self) {
         self.lifecycle = Lifecycle::Stopped;
         self.next_report = None;
@@ -341,6 +441,7 @@ impl World {
             self.close(conn);
         }
         self.players.take_changes();
+        self.games.take_changes();
         self.effects.push_back(Effect::Stop);
     }
 
@@ -348,6 +449,10 @@ impl World {
 
     pub(crate) fn session(&self, conn: ConnId) -> &Session {
         self.sessions.get(&conn).expect("commands are carried out for connections that exist")
+    }
+
+    pub(crate) fn session_if_open(&self, conn: ConnId) -> Option<&Session> {
+        self.sessions.get(&conn)
     }
 
     pub(crate) fn session_mut(&mut self, conn: ConnId) -> &mut Session {
@@ -359,7 +464,7 @@ impl World {
         let session = self.session_mut(conn);
         session.player = Some(player);
         let deadline = session.login_deadline;
-        self.login_deadlines.remove(&(deadline, conn));
+        self.timers.remove(deadline, Timer::Login(conn));
         self.effects.push_back(Effect::LoggedIn { conn });
     }
 
@@ -381,7 +486,20 @@ impl World {
     }
 
     pub(crate) fn send_several(&mut self, conns: Vec<ConnId>, message: ServerMessage) {
-        self.effects.push_back(Effect::Send { to: Audience::Several(conns), message });
+        self.send_to(Audience::Several(conns), message);
+    }
+
+    /// Sends a message, if there is anybody to get it.
+    pub(crate) fn send_to(&mut self, to: Audience, message: ServerMessage) {
+        let is_nobody = match &to {
+            Audience::One(_) => false,
+            Audience::Several(conns) => conns.is_empty(),
+            Audience::LoggedIn => self.players.len() == 0,
+            Audience::LoggedInExcept(conns) => conns.len() >= self.players.len(),
+        };
+        if !is_nobody {
+            self.effects.push_back(Effect::Send { to, message });
+        }
     }
 
     /// Sends a message to everybody who is logged in.
@@ -411,11 +529,20 @@ impl World {
         question: Question,
         continuation: Continuation,
     ) -> Result<Progress, Refusal> {
+        self.ask_as(Asker::Command(conn, Box::new(continuation)), question);
+        Ok(Progress::Asked)
+    }
+
+    /// Asks a question on behalf of somebody.
+    pub(crate) fn ask_as(&mut self, asker: Asker, question: Question) {
         let ticket = self.next_ticket;
         self.next_ticket = Ticket(ticket.0 + 1);
-        self.questions.insert(ticket, (conn, continuation));
+        let conn = match &asker {
+            Asker::Command(conn, _) => Some(*conn),
+            Asker::Game(_) | Asker::Data => None,
+        };
+        self.questions.insert(ticket, asker);
         self.effects.push_back(Effect::Ask { conn, ticket, question });
-        Ok(Progress::Asked)
     }
 
     /// Counts the connection as one of another client.

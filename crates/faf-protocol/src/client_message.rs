@@ -1,8 +1,8 @@
 //! What clients send, command by command. Reading this file from top to bottom is reading that half of the protocol.
 //!
 //! Every message has a member `command`, which names it, and further members as documented here; members that are not
-//! listed are ignored. Section numbers are those of session.md. Commands for games, matchmaking and parties are not typed
-//! yet and arrive as [`ClientMessage::Other`].
+//! listed are ignored. Section numbers are those of session.md, or of games.md where it says so. Commands for matchmaking
+//! and parties are not typed yet and arrive as [`ClientMessage::Other`].
 
 use std::borrow::Cow;
 
@@ -11,13 +11,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{EncodeError, FieldError};
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId};
-use crate::json::escape;
+use crate::json::{Json, escape};
 use crate::message::Message;
 use crate::secret::Secret;
+use crate::server_message::Visibility;
 use crate::wire::{Encode, Heartbeat};
 
 /// A message from a client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// Asks for the session number and introduces the client. Allowed before login (section 3).
@@ -48,9 +49,13 @@ pub enum ClientMessage {
     IceServers,
     /// Asks for the state of the matchmaker queues.
     MatchmakerInfo,
-    /// Says that the client is back while its game still runs (section 10).
+    /// Opens a game (games.md section 1.1).
+    GameHost(GameHost),
+    /// Wants to play in a game (games.md section 1.2).
+    GameJoin(GameJoin),
+    /// Says that the client is back while its game still runs (games.md section 1.3).
     RestoreGameSession(RestoreGameSession),
-    /// Answer to a match offer; accepted without effect (section 10).
+    /// Answer to a match offer; accepted without effect (games.md section 1.5).
     MatchReady,
     /// The connectivity test of clients that are too old (section 10).
     #[serde(rename = "InitiateTest")]
@@ -180,10 +185,51 @@ pub enum ModvaultAction {
     },
 }
 
+/// Members of `game_host`. Members that are not here, such as `options`, are ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GameHost {
+    /// Who sees the game.
+    pub visibility: Visibility,
+    /// Title, ASCII; beyond 128 characters it is cut. Missing, null or empty: one made from the host's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Technical name of the featured mod, in any case; `coop` makes a co-op game. Missing, null or empty: `faf`.
+    #[serde(default, rename = "mod", skip_serializing_if = "Option::is_none")]
+    pub featured_mod: Option<String>,
+    /// Folder name of the map, in any case. Missing, null or empty: `scmp_007`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapname: Option<String>,
+    /// What a player needs to join; missing, null or empty: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// Lowest displayed rating that is welcome; a number or its text, never beyond all numbers.
+    #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
+    pub rating_min: Option<f64>,
+    /// Highest displayed rating that is welcome, likewise.
+    #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
+    pub rating_max: Option<f64>,
+    /// Whether players outside of these bounds cannot see the game. Anything but `false`, `null`, 0 and empty texts, lists
+    /// and objects means yes.
+    #[serde(default, deserialize_with = "truthiness")]
+    pub enforce_rating_range: bool,
+}
+
+/// Members of `game_join`. Members that are not here, such as `gameport`, are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameJoin {
+    /// The game. Integers that are no [`GameId`] are read as 0, which is the id of no game.
+    #[serde(deserialize_with = "any_game")]
+    pub uid: GameId,
+    /// The password of the game; missing, null or empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+}
+
 /// Members of `restore_game_session`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreGameSession {
-    /// The game that still runs.
+    /// The game that still runs. Integers that are no [`GameId`] are read as 0, which is the id of no game.
+    #[serde(deserialize_with = "any_game")]
     pub game_id: GameId,
 }
 
@@ -196,7 +242,7 @@ pub enum ConnectivityTarget {
 }
 
 /// A message from a client that names no command, or whose members do not fit its command.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}: {error}", .command.as_deref().unwrap_or("no command"))]
 pub struct CommandError {
     /// The command, if there is one.
@@ -236,12 +282,38 @@ impl ClientMessage {
             Self::Modvault(_) => "modvault",
             Self::IceServers => "ice_servers",
             Self::MatchmakerInfo => "matchmaker_info",
+            Self::GameHost(_) => "game_host",
+            Self::GameJoin(_) => "game_join",
             Self::RestoreGameSession(_) => "restore_game_session",
             Self::MatchReady => "match_ready",
             Self::InitiateTest { .. } => "InitiateTest",
             Self::Game(message) => &message.command,
             Self::Other(message) => return message.command(),
         }))
+    }
+
+    /// Replaces all secrets, for logs that others may read; in commands that are not in the list, the members `password` and
+    /// `token`.
+    pub fn replace_secrets(&mut self, replace: &dyn Fn(&Secret) -> Secret) {
+        let secret = match self {
+            Self::Hello(hello) => Some(&mut hello.password),
+            Self::Auth(auth) => Some(&mut auth.token),
+            Self::GameHost(host) => host.password.as_mut(),
+            Self::GameJoin(join) => join.password.as_mut(),
+            Self::Other(message) => {
+                for member in ["password", "token"] {
+                    if let Some(secret) = message.get(member) {
+                        let replaced = replace(&Secret::new(secret.text()));
+                        message.set(member, replaced.reveal()).expect("a text can be a member");
+                    }
+                }
+                None
+            }
+            _ => None,
+        };
+        if let Some(secret) = secret {
+            *secret = replace(secret);
+        }
     }
 
     /// The message, if its command is in the list.
@@ -265,6 +337,8 @@ impl ClientMessage {
             "modvault" => Self::Modvault(ModvaultAction::read(message)?),
             "ice_servers" => Self::IceServers,
             "matchmaker_info" => Self::MatchmakerInfo,
+            "game_host" => Self::GameHost(message.parse()?),
+            "game_join" => Self::GameJoin(message.parse()?),
             "restore_game_session" => Self::RestoreGameSession(message.parse()?),
             "match_ready" => Self::MatchReady,
             "InitiateTest" if message.target().as_deref() == Some("connectivity") => {
@@ -345,6 +419,41 @@ pub(crate) fn serialize_carried<S: Serializer>(
     message.carried().serialize(serializer)
 }
 
+/// As [`ClientMessage::read`] reads it.
+impl<'de> Deserialize<'de> for ClientMessage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(Message::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A number, or its text; neither infinite nor none.
+fn rating_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let Some(value) = Option::<Json>::deserialize(deserializer)? else { return Ok(None) };
+    let number = match value.as_ref().as_str() {
+        Some(text) => text.trim().parse().ok(),
+        None => value.as_ref().parse::<f64>().ok(),
+    };
+    let number = number.filter(|number| number.is_finite());
+    number.map(Some).ok_or_else(|| serde::de::Error::custom("it must be a number"))
+}
+
+fn truthiness<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = Json::deserialize(deserializer)?;
+    let is_zero = value.as_ref().parse::<f64>().is_ok_and(|number| number == 0.0);
+    Ok(!is_zero && !matches!(value.as_ref().text(), "false" | "null" | "\"\"" | "[]" | "{}"))
+}
+
+/// An integer or its text.
+fn any_game<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GameId, D::Error> {
+    let value = Json::deserialize(deserializer)?;
+    let id = match value.as_ref().as_str() {
+        Some(text) => text.trim().parse::<i128>().ok(),
+        None => value.as_ref().parse::<i128>().ok(),
+    };
+    let id = id.ok_or_else(|| serde::de::Error::custom("it must be the id of a game"))?;
+    Ok(GameId(i32::try_from(id).map_or(0, |id| id.max(0).cast_unsigned())))
+}
+
 fn string_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -393,6 +502,10 @@ mod tests {
             r#"{"command":"modvault","type":"download","uid":"x"}"#,
             r#"{"command":"ice_servers"}"#,
             r#"{"command":"matchmaker_info"}"#,
+            r#"{"command":"game_host","visibility":"public","enforce_rating_range":false}"#,
+            r#"{"command":"game_host","visibility":"friends","title":"t","mod":"faf","mapname":"m","password":"p","rating_min":-5.5,"rating_max":1000.0,"enforce_rating_range":true}"#,
+            r#"{"command":"game_join","uid":5012}"#,
+            r#"{"command":"game_join","uid":5012,"password":"p"}"#,
             r#"{"command":"restore_game_session","game_id":123}"#,
             r#"{"command":"match_ready"}"#,
             r#"{"command":"InitiateTest","target":"connectivity"}"#,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Why bytes from a peer are no message.
 ///
 /// "Not enough bytes yet" is no error: decoders answer `Ok(None)`.
@@ -183,7 +185,7 @@ pub enum EncodeError {
 }
 
 /// A member of a message that is missing or of the wrong type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}{reason}", Field(.field.as_deref()))]
 pub struct FieldError {
     /// Name of the member, where it is known.

@@ -1,9 +1,10 @@
 //! What the server sends, command by command. Reading this file from top to bottom is reading that half of the protocol.
 //!
 //! Every message has a member `command`, which names it. Members are written in the order given here; clients should
-//! ignore members and commands they do not know. Section numbers are those of session.md. Messages about games, matches and
-//! parties are not typed yet.
+//! ignore members and commands they do not know. Section numbers are those of session.md, or of games.md where it says so.
+//! Messages about matches and parties are not typed yet.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::{MapAccess, Visitor};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::client_message::serialize_carried;
 use crate::error::{EncodeError, FieldError};
 use crate::gpgnet::GpgNetMessage;
-use crate::ids::{PlayerId, SessionNumber};
+use crate::ids::{GameId, PlayerId, SessionNumber};
 use crate::json::{Json, escape};
 use crate::message::Message;
 use crate::wire::{Encode, Heartbeat};
@@ -36,8 +37,15 @@ pub enum ServerMessage {
     PlayerInfo(PlayerList),
     /// Chat channels, friends and foes (section 6.4).
     Social(Social),
-    /// Open and live games (section 6.4).
-    GameInfo(GameList),
+    /// A game that was opened, has changed or is gone (games.md section 4).
+    GameInfo(Arc<GameInfo>),
+    /// Open and live games, at login (games.md section 4.3).
+    #[serde(rename = "game_info")]
+    GameList(GameList),
+    /// The client must start the game process (games.md section 1.4).
+    GameLaunch(GameLaunch),
+    /// The player cannot join that game; sent before a notice that says the same (upstream-2026.md section 3.1).
+    GameJoinFailed(GameJoinFailed),
     /// The state of the matchmaker queues.
     MatchmakerInfo(QueueList),
     /// Asks for a `pong` (section 9).
@@ -252,11 +260,157 @@ pub struct Social {
     pub power: Option<u8>,
 }
 
-/// Members of `game_info` with a list.
+/// Members of `game_info` about one game. Clients that know it as `closed` remove it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GameInfo {
+    /// Who sees it.
+    pub visibility: Visibility,
+    /// Whether a password is needed to join.
+    pub password_protected: bool,
+    /// The game.
+    pub uid: GameId,
+    /// Title, at most 128 characters, ASCII.
+    pub title: String,
+    /// How far it has come.
+    pub state: GameInfoState,
+    /// What kind of game it is.
+    pub game_type: GameType,
+    /// Technical name of the featured mod.
+    pub featured_mod: String,
+    /// Mods of the simulation: names by uid.
+    pub sim_mods: BTreeMap<String, String>,
+    /// Folder name of the map.
+    pub mapname: String,
+    /// Deprecated: `maps/` + `mapname` + `.zip`.
+    pub map_file_path: String,
+    /// Login of the host.
+    pub host: String,
+    /// Players who are connected, observers included.
+    pub num_players: usize,
+    /// Slots of the map that are open to players.
+    pub max_players: i64,
+    /// When players could first join: ISO 8601, UTC, written `+00:00`.
+    pub hosted_at: Option<String>,
+    /// When it was launched, in Unix seconds with a fraction.
+    pub launched_at: Option<f64>,
+    /// Technical name of the leaderboard it is rated on.
+    pub rating_type: String,
+    /// Lowest displayed rating that is welcome.
+    pub rating_min: Option<f64>,
+    /// Highest displayed rating that is welcome.
+    pub rating_max: Option<f64>,
+    /// Whether only players between these see the game.
+    pub enforce_rating_range: bool,
+    /// Players by team, ordered by team: -1 observes, 1 has no team, others are teams.
+    pub teams_ids: Vec<GameTeam>,
+    /// Deprecated: names of the players by number of the team, written as text.
+    pub teams: TeamNames,
+}
+
+/// One entry of [`GameInfo::teams_ids`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameTeam {
+    /// Number of the team.
+    pub team_id: i64,
+    /// Its players who are connected, in the order they joined.
+    pub player_ids: Vec<PlayerId>,
+}
+
+/// Names of players by team, ordered by team; the keys are numbers written as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TeamNames(pub BTreeMap<i64, Vec<String>>);
+
+/// Who sees a game besides its players.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    /// Everybody but the host's foes.
+    Public,
+    /// The host's friends.
+    Friends,
+}
+
+/// How far a game has come, as clients are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GameInfoState {
+    /// Not open yet, or over.
+    Closed,
+    /// Players can join.
+    Open,
+    /// It is being played.
+    Playing,
+}
+
+/// What kind of game it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GameType {
+    /// Hosted by a player.
+    Custom,
+    /// A co-op mission.
+    Coop,
+    /// Made by the matchmaker.
+    Matchmaker,
+}
+
+/// Members of `game_info` with a list.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GameList {
-    /// Games, each an object of its own.
-    pub games: Vec<Message>,
+    /// Games; each entry has the members of [`GameInfo`] and `"command":"game_info"`.
+    #[serde(serialize_with = "serialize_games")]
+    pub games: Vec<Arc<GameInfo>>,
+}
+
+fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(tag = "command", rename_all = "snake_case")]
+    enum Entry<'a> {
+        GameInfo(&'a GameInfo),
+    }
+    serializer.collect_seq(games.iter().map(|game| Entry::GameInfo(game)))
+}
+
+/// Members of `game_launch`. Clients take the next one for the answer to `game_host` and `game_join`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameLaunch {
+    /// Arguments for the game process: `/numgames` and how many rated games the player has played.
+    pub args: (String, u32),
+    /// The game.
+    pub uid: GameId,
+    /// Technical name of the featured mod.
+    #[serde(rename = "mod")]
+    pub featured_mod: String,
+    /// Title of the game.
+    pub name: String,
+    /// Superseded by `game_type`: 0 for a normal lobby, 1 for an automatic one.
+    pub init_mode: u8,
+    /// What kind of game it is.
+    pub game_type: GameType,
+    /// Technical name of the leaderboard it is rated on.
+    pub rating_type: String,
+}
+
+/// Members of `game_join_failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameJoinFailed {
+    /// Why.
+    pub reason: GameJoinFailure,
+    /// The game that was asked for.
+    pub uid: GameId,
+}
+
+/// Why somebody cannot join a game.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GameJoinFailure {
+    /// There is no such game.
+    HostLeftGame,
+    /// It is not open yet, or not any more.
+    GameNotReady,
+    /// The password is another one.
+    BadPassword,
 }
 
 /// Members of `matchmaker_info`.
@@ -360,8 +514,7 @@ impl ServerMessage {
     /// Finds out what a message from the server is.
     ///
     /// # Errors
-    /// [`FieldError`] if `command` is missing or no string, or if the members of a command in the list do not fit. A
-    /// `game_info` about one game is no list, and arrives as [`ServerMessage::Other`].
+    /// [`FieldError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
     pub fn read(message: Message) -> Result<Self, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
@@ -375,7 +528,10 @@ impl ServerMessage {
             "welcome" => Self::Welcome(message.parse()?),
             "player_info" => Self::PlayerInfo(message.parse()?),
             "social" => Self::Social(message.parse()?),
-            "game_info" if message.get("games").is_some() => Self::GameInfo(message.parse()?),
+            "game_info" if message.get("games").is_some() => Self::GameList(message.parse()?),
+            "game_info" => Self::GameInfo(message.parse()?),
+            "game_launch" => Self::GameLaunch(message.parse()?),
+            "game_join_failed" => Self::GameJoinFailed(message.parse()?),
             "matchmaker_info" => Self::MatchmakerInfo(message.parse()?),
             "ping" => Self::Ping,
             "pong" => Self::Pong,
@@ -408,9 +564,13 @@ impl Encode for ServerMessage {
     fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         /// What a player takes as a rule; room for a list is made at once.
         const USUAL_PLAYER: usize = 480;
+        /// What a game takes as a rule.
+        const USUAL_GAME: usize = 1024;
 
-        if let Self::PlayerInfo(list) = self {
-            out.reserve(list.players.len() * USUAL_PLAYER);
+        match self {
+            Self::PlayerInfo(list) => out.reserve(list.players.len() * USUAL_PLAYER),
+            Self::GameList(list) => out.reserve(list.games.len() * USUAL_GAME),
+            _ => {}
         }
         match self {
             Self::Other(message) => message.write_json(out),
@@ -481,6 +641,7 @@ mod tests {
     #[test]
     fn every_command_comes_back_as_it_went() {
         let player = r#"{"id":17,"login":"Bob","avatar":{"url":"u","tooltip":"t"},"country":"DE","clan":"XYZ","state":"offline","ratings":{"global":{"rating":[1210.5,88.25],"number_of_games":41},"ladder_1v1":{"rating":[1500.0,500.0],"number_of_games":0}},"global_rating":[1210.5,88.25],"ladder_rating":[1500.0,500.0],"number_of_games":41}"#;
+        let game = r#"{"command":"game_info","visibility":"public","password_protected":false,"uid":5012,"title":"t","state":"open","game_type":"custom","featured_mod":"faf","sim_mods":{"u":"n"},"mapname":"m","map_file_path":"maps/m.zip","host":"Ada","num_players":2,"max_players":8,"hosted_at":null,"launched_at":1.5,"rating_type":"global","rating_min":1000.0,"rating_max":null,"enforce_rating_range":false,"teams_ids":[{"team_id":-1,"player_ids":[11]},{"team_id":3,"player_ids":[]}],"teams":{"-1":["Ada"],"3":[]}}"#;
         for text in [
             r#"{"command":"session","session":3405691582}"#.to_owned(),
             r#"{"command":"notice","style":"info","text":"hi"}"#.to_owned(),
@@ -496,8 +657,10 @@ mod tests {
             r##"{"command":"social","autojoin":["#a"],"channels":["#a"],"friends":[1],"foes":[],"power":2}"##
                 .to_owned(),
             r##"{"command":"social","autojoin":["#a"]}"##.to_owned(),
-            r#"{"command":"game_info","games":[{"uid":1}]}"#.to_owned(),
-            r#"{"command":"game_info","uid":1,"title":"one game"}"#.to_owned(),
+            format!(r#"{{"command":"game_info","games":[{game},{game}]}}"#),
+            game.to_owned(),
+            r#"{"command":"game_launch","args":["/numgames",37],"uid":5012,"mod":"faf","name":"t","init_mode":0,"game_type":"custom","rating_type":"global"}"#.to_owned(),
+            r#"{"command":"game_join_failed","reason":"bad_password","uid":4711}"#.to_owned(),
             r#"{"command":"matchmaker_info","queues":[]}"#.to_owned(),
             r#"{"command":"ping"}"#.to_owned(),
             r#"{"command":"pong"}"#.to_owned(),

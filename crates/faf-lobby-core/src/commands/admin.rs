@@ -6,6 +6,7 @@
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::AdminAction;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage, Social};
+use serde::{Deserialize, Serialize};
 
 use crate::commands::{Continuation, Progress};
 use crate::effect::{LogLine, Permission, Question};
@@ -14,7 +15,7 @@ use crate::refusal::Refusal;
 use crate::world::World;
 
 /// What is remembered while the permission is looked up.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Permitted {
     action: AdminAction,
     permission: Permission,

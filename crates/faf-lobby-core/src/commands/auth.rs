@@ -1,6 +1,7 @@
 //! `auth`: login with a token (session.md section 5).
 
 use faf_protocol::client_message::Auth;
+use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
 use crate::commands::{Continuation, Progress};
@@ -12,7 +13,7 @@ use crate::texts;
 use crate::world::World;
 
 /// What is remembered while the token is checked.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Checked {
     unique_id: String,
 }

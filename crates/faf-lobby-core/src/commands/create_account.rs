@@ -5,5 +5,5 @@ use crate::refusal::Refusal;
 use crate::texts;
 
 pub(crate) fn carry_out() -> Result<Progress, Refusal> {
-    Err(Refusal::Declined(texts::NO_REGISTRATION))
+    Err(Refusal::declined(texts::NO_REGISTRATION))
 }

@@ -9,13 +9,5 @@ use crate::world::World;
 /// Remembers that this client cannot play, and says so.
 pub(crate) fn carry_out(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
     world.session_mut(conn).is_outdated = true;
-    Err(Refusal::Declined(texts::OUTDATED_CLIENT))
-}
-
-/// Refuses what needs a client that can play.
-pub(super) fn check_not_outdated(world: &World, conn: ConnId) -> Result<(), Refusal> {
-    match world.session(conn).is_outdated {
-        true => Err(Refusal::Declined(texts::OUTDATED_CLIENT_NO_GAMES)),
-        false => Ok(()),
-    }
+    Err(Refusal::declined(texts::OUTDATED_CLIENT))
 }

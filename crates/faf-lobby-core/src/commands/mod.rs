@@ -10,12 +10,13 @@ mod auth;
 mod avatar;
 mod coop_list;
 mod create_account;
-mod game_messages;
-mod games_unavailable;
+mod game_host;
+mod game_join;
 mod hello;
 mod ice_servers;
 mod initiate_test;
 mod matchmaker_info;
+mod matchmaking_unavailable;
 mod modvault;
 mod ping;
 mod restore_game_session;
@@ -24,10 +25,13 @@ mod social_remove;
 
 use std::borrow::Cow;
 
-use faf_protocol::{ClientMessage, CommandError};
+use faf_protocol::{ClientMessage, CommandError, Secret};
+use serde::{Deserialize, Serialize};
 
 use crate::effect::{Count, LogLine};
 use crate::event::{Answer, ConnId, Ticket};
+use crate::game_commands;
+use crate::games::check_before_reading;
 use crate::login::{self, LoggingIn};
 use crate::refusal::Refusal;
 use crate::world::World;
@@ -84,7 +88,7 @@ pub(crate) enum Progress {
 }
 
 /// The second half of a command that has asked something.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Continuation {
     CheckedPassword(hello::Checked),
     CheckedToken(auth::Checked),
@@ -98,6 +102,22 @@ pub(crate) enum Continuation {
     ModsListed,
     ModLiked,
     DownloadCounted,
+    HostPermitted(game_host::Permitted),
+    HostMapFound(Box<game_host::MapFound>),
+    JoinPermitted(game_join::Permitted),
+    GameCommand(game_commands::Continuation),
+}
+
+impl Continuation {
+    /// The secret of a client that is remembered.
+    pub(crate) fn secret(&mut self) -> Option<&mut Secret> {
+        match self {
+            Self::HostPermitted(state) => state.request.password.as_mut(),
+            Self::HostMapFound(state) => state.request.password.as_mut(),
+            Self::JoinPermitted(state) => state.request.password.as_mut(),
+            _ => None,
+        }
+    }
 }
 
 /// Carries out a message of a client, or the first half of it.
@@ -111,6 +131,9 @@ pub(crate) fn carry_out(
         Err(error) => error.command.as_deref().map(Cow::Borrowed),
     };
     check_allowed(world, conn, command.as_deref())?;
+    if message.is_err() {
+        check_before_reading(world, conn, command.as_deref())?;
+    }
     match message? {
         ClientMessage::AskSession(request) => ask_session::carry_out(world, conn, request),
         ClientMessage::Hello(request) => hello::carry_out(world, conn, request),
@@ -126,10 +149,12 @@ pub(crate) fn carry_out(
         ClientMessage::Modvault(action) => modvault::carry_out(world, conn, action),
         ClientMessage::IceServers => ice_servers::carry_out(world, conn),
         ClientMessage::MatchmakerInfo => matchmaker_info::carry_out(world, conn),
-        ClientMessage::RestoreGameSession(_) => restore_game_session::carry_out(world, conn),
+        ClientMessage::GameHost(request) => game_host::carry_out(world, conn, request),
+        ClientMessage::GameJoin(request) => game_join::carry_out(world, conn, request),
+        ClientMessage::RestoreGameSession(request) => restore_game_session::carry_out(world, conn, &request),
         ClientMessage::InitiateTest { .. } => initiate_test::carry_out(world, conn),
-        ClientMessage::Game(message) => game_messages::carry_out(&message),
-        ClientMessage::Other(message) => games_unavailable::carry_out(world, conn, &message),
+        ClientMessage::Game(message) => Ok(game_commands::carry_out(world, conn, &message)),
+        ClientMessage::Other(message) => matchmaking_unavailable::carry_out(world, conn, &message),
     }
 }
 
@@ -145,6 +170,8 @@ pub(crate) fn go_on(
         hello::take_attempt_back(world, conn);
     }
     match (continuation, answer) {
+        // What a game process says never ends the connection.
+        (Continuation::GameCommand(state), answer) => Ok(game_commands::go_on(world, conn, state, answer)),
         (_, Answer::Busy) => {
             world.count(Count::Busy);
             Err(Refusal::AuthenticationFailed(crate::texts::BUSY))
@@ -167,7 +194,7 @@ pub(crate) fn go_on(
             Ok(Progress::Done)
         }
         (Continuation::SocialAdded(_), Answer::UnknownPlayer) => {
-            Err(Refusal::Declined(crate::texts::UNKNOWN_PLAYER))
+            Err(Refusal::declined(crate::texts::UNKNOWN_PLAYER))
         }
         (Continuation::SocialRemoved(state), Answer::RelationChanged) => {
             social_remove::go_on(world, conn, &state);
@@ -188,8 +215,11 @@ pub(crate) fn go_on(
         (Continuation::ModLiked, Answer::LikedBefore)
         | (Continuation::DownloadCounted, Answer::DownloadCounted) => Ok(Progress::Done),
         (Continuation::ModLiked | Continuation::DownloadCounted, Answer::UnknownMod) => {
-            Err(Refusal::Declined(crate::texts::UNKNOWN_MOD))
+            Err(Refusal::declined(crate::texts::UNKNOWN_MOD))
         }
+        (Continuation::HostPermitted(state), Answer::Ban(ban)) => game_host::permitted(world, conn, state, ban),
+        (Continuation::HostMapFound(state), Answer::Map(map)) => game_host::map_found(world, conn, *state, map),
+        (Continuation::JoinPermitted(state), Answer::Ban(ban)) => game_join::permitted(world, conn, state, ban),
         _ => {
             world.log(LogLine::WrongAnswer { ticket });
             Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE))

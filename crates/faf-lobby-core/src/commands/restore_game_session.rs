@@ -1,13 +1,43 @@
-//! `restore_game_session`: back into a game that still runs (session.md section 10). There are no games to go back to.
+//! `restore_game_session`: back into a game that still runs (games.md section 1.3).
+//!
+//! Only whoever was in the game comes back: players of a live game, and players whose connection was lost in the lobby.
+//! There is no reply.
+
+use faf_protocol::client_message::RestoreGameSession;
 
 use crate::commands::Progress;
-use crate::commands::initiate_test::check_not_outdated;
 use crate::event::ConnId;
+use crate::games::{GameState, check_can_play};
+use crate::players::{Activity, ConnectionState, GameConnection};
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
 
-pub(crate) fn carry_out(world: &World, conn: ConnId) -> Result<Progress, Refusal> {
-    check_not_outdated(world, conn)?;
-    Err(Refusal::Informed(texts::GAME_IS_GONE))
+pub(crate) fn carry_out(
+    world: &mut World,
+    conn: ConnId,
+    request: &RestoreGameSession,
+) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, "restore_game_session")?;
+    let player = world.player_of(conn);
+    let Some(game) = world.games.get_mut(request.game_id) else {
+        return Err(Refusal::Informed(texts::GAME_IS_GONE));
+    };
+    let belongs = match (game.state, &game.live) {
+        (GameState::Lobby, _) => game.lost.contains(&player),
+        (GameState::Live, Some(live)) => live.player(player).is_some(),
+        _ => return Err(Refusal::Informed(texts::GAME_IS_OVER)),
+    };
+    if !belongs {
+        return Err(Refusal::Informed(texts::NOT_IN_GAME));
+    }
+    game.add_member(player);
+    let id = game.id;
+    if let Some(online) = world.players.get_mut(player) {
+        online.activity = Activity::Playing;
+        let (state, deadline) = (ConnectionState::Connected, world.now.elapsed);
+        online.game = Some(GameConnection { game: id, state, deadline });
+    }
+    world.games.mark(id);
+    Ok(world.save_game(id, Some(conn)))
 }

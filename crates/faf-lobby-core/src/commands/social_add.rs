@@ -4,6 +4,7 @@
 
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
+use serde::{Deserialize, Serialize};
 
 use crate::commands::{Continuation, Progress};
 use crate::effect::{Question, Relation};
@@ -13,7 +14,7 @@ use crate::texts;
 use crate::world::World;
 
 /// What is remembered while the relation is stored.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Added {
     subject: PlayerId,
     relation: Relation,
@@ -27,7 +28,7 @@ pub(crate) fn carry_out(
     let Some((subject, relation)) = subject_and_relation(request) else { return Ok(Progress::Done) };
     let player = world.player_of(conn);
     if subject == player {
-        return Err(Refusal::Declined(texts::SELF_RELATION));
+        return Err(Refusal::declined(texts::SELF_RELATION));
     }
     let is_so_already = world.online(player).is_some_and(|online| match relation {
         Relation::Friend => online.friends.contains(&subject),
@@ -49,6 +50,7 @@ pub(crate) fn go_on(world: &mut World, conn: ConnId, Added { subject, relation }
     };
     now.insert(*subject);
     no_longer.remove(subject);
+    world.host_lists_changed(player, *subject);
 }
 
 /// Whom a request is about; a friend if both are given.

@@ -4,6 +4,7 @@
 
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
+use serde::{Deserialize, Serialize};
 
 use crate::commands::social_add::subject_and_relation;
 use crate::commands::{Continuation, Progress};
@@ -13,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::world::World;
 
 /// What is remembered while the relation is removed.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Removed {
     subject: PlayerId,
     relation: Relation,
@@ -37,4 +38,5 @@ pub(crate) fn go_on(world: &mut World, conn: ConnId, Removed { subject, relation
         Relation::Friend => online.friends.remove(subject),
         Relation::Foe => online.foes.remove(subject),
     };
+    world.host_lists_changed(player, *subject);
 }

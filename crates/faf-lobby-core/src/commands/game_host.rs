@@ -1,0 +1,151 @@
+//! `game_host`: opens a game (games.md section 1.1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use faf_protocol::client_message::GameHost;
+
+use serde::{Deserialize, Serialize};
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::Question;
+use crate::event::{Ban, ConnId, MapVersion};
+use crate::client_text::{cut, quoted};
+use crate::game_options::{GameKind, GameOptions};
+use crate::games::{FeaturedMod, Game, GameState, Host, Map, TITLE_LIMIT, check_can_play};
+use crate::login;
+use crate::maps::MAP_FOLDER_MAX;
+use crate::ratings::GLOBAL;
+use crate::refusal::Refusal;
+use crate::texts;
+use crate::timers::Timer;
+use crate::world::World;
+
+const COMMAND: &str = "game_host";
+
+/// What is hosted if the client does not say.
+const DEFAULT_MOD: &str = "faf";
+const DEFAULT_MAP: &str = "scmp_007";
+
+/// The featured mod of co-op games.
+const COOP: &str = "coop";
+
+/// Longest password, in bytes.
+pub(crate) const PASSWORD_LIMIT: usize = 1000;
+
+/// What is remembered while the player's bans are looked up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Permitted {
+    pub(crate) request: GameHost,
+}
+
+/// What is remembered while the map is looked up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MapFound {
+    pub(crate) request: GameHost,
+    title: String,
+    folder: String,
+    featured_mod: FeaturedMod,
+}
+
+pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, COMMAND)?;
+    let question = Question::FindBan { player: world.player_of(conn), joining: None };
+    world.ask(conn, question, Continuation::HostPermitted(Permitted { request }))
+}
+
+pub(crate) fn permitted(
+    world: &mut World,
+    conn: ConnId,
+    Permitted { request }: Permitted,
+    ban: Option<Ban>,
+) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, COMMAND)?;
+    login::check_not_banned(world, ban)?;
+    let title = match request.title.as_deref().filter(|title| !title.is_empty()) {
+        Some(title) => title.to_owned(),
+        None => {
+            let host = world.players.get(world.player_of(conn)).map(|online| online.info.login.clone());
+            format!("{}'s game", host.unwrap_or_default())
+        }
+    };
+    if !title.is_ascii() {
+        return Err(Refusal::declined(texts::TITLE_NOT_ASCII));
+    }
+    let title = cut(title.trim().to_owned(), TITLE_LIMIT);
+    if title.is_empty() {
+        return Err(Refusal::declined(texts::TITLE_EMPTY));
+    }
+    if request.password.as_ref().is_some_and(|password| password.reveal().len() > PASSWORD_LIMIT) {
+        return Err(Refusal::declined(texts::PASSWORD_TOO_LONG));
+    }
+    let chosen = |choice: &Option<String>, default: &str| match choice.as_deref() {
+        None | Some("") => default.to_owned(),
+        Some(choice) => choice.to_lowercase(),
+    };
+    let folder = chosen(&request.mapname, DEFAULT_MAP);
+    if folder.len() > MAP_FOLDER_MAX {
+        return Err(Refusal::declined(texts::MAP_NAME_TOO_LONG));
+    }
+    let name = chosen(&request.featured_mod, DEFAULT_MOD);
+    let Some(id) = world.data.featured_mods.get(&name).copied() else {
+        return Err(Refusal::declined(texts::unknown_featured_mod(&quoted(name))));
+    };
+    let question = Question::FindMap { folder: folder.clone() };
+    let featured_mod = FeaturedMod { id, name };
+    let state = MapFound { request, title, folder, featured_mod };
+    world.ask(conn, question, Continuation::HostMapFound(Box::new(state)))
+}
+
+pub(crate) fn map_found(
+    world: &mut World,
+    conn: ConnId,
+    MapFound { request, title, folder, featured_mod }: MapFound,
+    found: Option<MapVersion>,
+) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, COMMAND)?;
+    if world.is_draining() {
+        return Err(Refusal::Disabled { request: COMMAND });
+    }
+    let Some(host) = world.players.get(world.player_of(conn)) else { return Ok(Progress::Done) };
+    let host = Host {
+        id: host.info.id,
+        login: host.info.login.clone(),
+        friends: host.friends.clone(),
+        foes: host.foes.clone(),
+    };
+    let kind = if featured_mod.name == COOP { GameKind::Coop } else { GameKind::Custom };
+    let GameHost { visibility, password, rating_min, rating_max, enforce_rating_range, .. } = request;
+    let password = password.filter(|password| !password.reveal().is_empty());
+    let mut map = Map::unknown(folder);
+    map.look_up(found);
+    let id = world.games.next_id();
+    let game = Game {
+        id,
+        kind,
+        state: GameState::Initializing,
+        host,
+        title,
+        visibility,
+        is_password_protected: password.is_some(),
+        password,
+        featured_mod,
+        leaderboard: GLOBAL.to_owned(),
+        rating_min,
+        rating_max,
+        enforce_rating_range,
+        map,
+        options: GameOptions::new(kind),
+        mods: BTreeMap::new(),
+        slots: BTreeMap::new(),
+        ais: BTreeMap::new(),
+        members: Vec::new(),
+        lost: BTreeSet::new(),
+        hosted_at: None,
+        live: None,
+    };
+    world.timers.set(world.now.elapsed + game.setup_timeout(), Timer::GameSetup(id));
+    world.games.insert(game);
+    world.games.mark(id);
+    world.launch_game_process(conn, id);
+    Ok(Progress::Done)
+}

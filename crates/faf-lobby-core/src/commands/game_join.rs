@@ -1,0 +1,57 @@
+//! `game_join`: wants to play in a game (games.md section 1.2).
+
+use faf_protocol::client_message::GameJoin;
+use faf_protocol::server_message::GameJoinFailure;
+use serde::{Deserialize, Serialize};
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::Question;
+use crate::event::{Ban, ConnId};
+use crate::games::{GameState, JoinAttempt, check_can_play};
+use crate::login;
+use crate::refusal::Refusal;
+use crate::texts;
+use crate::world::World;
+
+const COMMAND: &str = "game_join";
+
+/// What is remembered while the player's bans are looked up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Permitted {
+    pub(crate) request: GameJoin,
+}
+
+pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, COMMAND)?;
+    let joining = JoinAttempt { game: request.uid, address: world.session(conn).address };
+    let question = Question::FindBan { player: world.player_of(conn), joining: Some(joining) };
+    world.ask(conn, question, Continuation::JoinPermitted(Permitted { request }))
+}
+
+pub(crate) fn permitted(
+    world: &mut World,
+    conn: ConnId,
+    Permitted { request: GameJoin { uid, password } }: Permitted,
+    ban: Option<Ban>,
+) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, COMMAND)?;
+    login::check_not_banned(world, ban)?;
+    let failed = |reason| Refusal::CannotJoin { game: uid, reason };
+    let game = world.games.get(uid).ok_or_else(|| failed(GameJoinFailure::HostLeftGame))?;
+    let Some(joiner) = world.players.get(world.player_of(conn)) else { return Ok(Progress::Done) };
+    if game.host.foes.contains(&joiner.info.id) {
+        return Err(Refusal::declined(texts::FOE_OF_HOST));
+    }
+    if game.state != GameState::Lobby {
+        return Err(failed(GameJoinFailure::GameNotReady));
+    }
+    if !game.is_welcome(joiner) {
+        return Err(Refusal::declined(texts::RATING_NOT_WELCOME));
+    }
+    let password = password.filter(|password| !password.reveal().is_empty());
+    if game.is_password_protected && password != game.password {
+        return Err(failed(GameJoinFailure::BadPassword));
+    }
+    world.launch_game_process(conn, uid);
+    Ok(Progress::Done)
+}

@@ -1,0 +1,33 @@
+//! `AIOption`: what the host says about an AI (games.md section 6.4). That there is one is what counts.
+
+use faf_protocol::json::Json;
+
+use crate::commands::Progress;
+use crate::game_commands::Sender;
+use crate::game_commands::player_option::integer;
+use crate::world::World;
+
+/// AIs a game may have; further ones are ignored. There are 16 places.
+const AIS_LIMIT: usize = 64;
+
+/// Longest name of an AI, in bytes; longer ones are ignored.
+const NAME_LIMIT: usize = 200;
+
+pub(crate) fn carry_out(
+    world: &mut World,
+    sender: Sender,
+    name: String,
+    key: &str,
+    value: &Json,
+) -> Progress {
+    let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
+    if name.len() > NAME_LIMIT || game.ais.len() >= AIS_LIMIT && !game.ais.contains_key(&name) {
+        return Progress::Done;
+    }
+    let start_spot = game.ais.entry(name).or_default();
+    if key == "StartSpot" {
+        *start_spot = integer(value).or(*start_spot);
+    }
+    world.games.mark(sender.game);
+    Progress::Done
+}

@@ -1,0 +1,15 @@
+//! `EnforceRating`: the game counts, however short it is (games.md section 6).
+
+use crate::commands::Progress;
+use crate::game_commands::Sender;
+use crate::world::World;
+
+pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
+    let now = world.now.utc;
+    let Some(live) = world.live_game(sender.game) else { return Progress::Done };
+    live.last_heard = now;
+    if std::mem::replace(&mut live.enforces_rating, true) {
+        return Progress::Done;
+    }
+    world.save_game(sender.game, Some(sender.conn))
+}

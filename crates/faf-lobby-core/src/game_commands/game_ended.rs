@@ -1,0 +1,14 @@
+//! `GameEnded`: a player's simulation is over (games.md section 8.2). Before the launch it means nothing.
+
+use crate::commands::Progress;
+use crate::game_commands::Sender;
+use crate::world::World;
+
+pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
+    let now = world.now.utc;
+    let Some(live) = world.live_game(sender.game) else { return Progress::Done };
+    live.done.insert(sender.player);
+    live.last_heard = now;
+    world.check_end(sender.game, None);
+    world.save_game(sender.game, Some(sender.conn))
+}

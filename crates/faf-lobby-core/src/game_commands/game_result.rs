@@ -1,0 +1,18 @@
+//! `GameResult`: how an army fared, as one player's game sees it (game-results.md section 1).
+
+use crate::commands::Progress;
+use crate::game_commands::Sender;
+use crate::results::Report;
+use crate::world::World;
+
+pub(crate) fn carry_out(world: &mut World, sender: Sender, army: i64, text: &str) -> Progress {
+    let Some(report) = Report::read(sender.player, army, text) else { return Progress::Done };
+    let now = world.now.utc;
+    let Some(live) = world.live_game(sender.game) else { return Progress::Done };
+    if !live.has_army(army) || !live.reports.add(report) {
+        return Progress::Done;
+    }
+    live.last_heard = now;
+    world.count_achievements(sender.game);
+    world.save_game(sender.game, Some(sender.conn))
+}

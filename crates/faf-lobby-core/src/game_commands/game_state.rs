@@ -1,0 +1,120 @@
+//! `GameState`: how far a game process has come (games.md sections 7 and 8).
+
+use faf_protocol::gpgnet::{GameState as ProcessState, ServerToGame};
+
+use crate::commands::Progress;
+use crate::effect::Question;
+use crate::event::Answer;
+use crate::game_commands::{Continuation, Sender};
+use crate::games::{GameState, Leaving};
+use crate::players::{Activity, ConnectionState};
+use crate::world::World;
+
+pub(crate) fn carry_out(world: &mut World, sender: Sender, state: &ProcessState) -> Progress {
+    match state {
+        ProcessState::Idle => idle(world, sender),
+        ProcessState::Lobby => lobby(world, sender),
+        ProcessState::Launching => return launching(world, sender),
+        ProcessState::Ended => world.leave_game(sender.player, Leaving::Closed),
+        ProcessState::Other(_) => world.games.mark(sender.game),
+    }
+    Progress::Done
+}
+
+/// The process has started. Said again, it means nothing.
+fn idle(world: &mut World, sender: Sender) {
+    if sender.state != ConnectionState::Initializing {
+        return;
+    }
+    let Some(game) = world.games.get_mut(sender.game) else { return };
+    let (state, activity) = if game.host.id == sender.player {
+        // The game may have timed out, or ended, before.
+        if game.state != GameState::Initializing {
+            return;
+        }
+        game.state = GameState::Lobby;
+        game.add_member(sender.player);
+        (ConnectionState::Connected, Activity::Hosting)
+    } else {
+        (ConnectionState::Initialized, Activity::Joining)
+    };
+    set(world, sender, state, activity);
+}
+
+/// The process is ready to host, or to be told whom to connect to.
+fn lobby(world: &mut World, sender: Sender) {
+    world.games.mark(sender.game);
+    match sender.activity {
+        Activity::Hosting => host(world, sender),
+        Activity::Joining if sender.state == ConnectionState::Initialized => join(world, sender),
+        _ => {}
+    }
+}
+
+fn host(world: &mut World, sender: Sender) {
+    let now = world.now.utc;
+    let Some(game) = world.hosted_lobby(sender).filter(|game| game.hosted_at.is_none()) else { return };
+    game.hosted_at = Some(now);
+    let map = game.map.folder.clone();
+    world.send_to_game(sender.conn, ServerToGame::HostGame { map });
+}
+
+fn join(world: &mut World, sender: Sender) {
+    let Some(game) = world.games.get(sender.game) else { return };
+    let host = world.players.get(game.host.id).filter(|host| {
+        game.state == GameState::Lobby
+            && host.activity == Activity::Hosting
+            && host.game.as_ref().is_some_and(|connection| connection.game == game.id)
+    });
+    let (Some(host), Some(joiner)) = (host, world.players.get(sender.player)) else {
+        return world.leave_game(sender.player, Leaving::Aborted);
+    };
+    let (host_conn, host_id, host_login) = (host.conn, host.info.id, host.info.login.clone());
+    let joiner_login = joiner.info.login.clone();
+    let others = game.members.iter().filter(|member| ![host_id, sender.player].contains(member));
+    let others: Vec<_> = others.filter_map(|member| world.players.get(*member)).collect();
+    let peers: Vec<_> = others.iter().map(|peer| (peer.conn, peer.info.id, peer.info.login.clone())).collect();
+    let connect = |login: &str, player_id, offer| ServerToGame::ConnectToPeer { login: login.to_owned(), player_id, offer };
+
+    // The adapter of the joiner begins its session with this one.
+    world.send_to_game(sender.conn, ServerToGame::JoinGame { login: host_login, player_id: host_id });
+    world.send_to_game(host_conn, connect(&joiner_login, sender.player, true));
+    for (conn, id, login) in &peers {
+        world.send_to_game(sender.conn, connect(login, *id, true));
+        world.send_to_game(*conn, connect(&joiner_login, sender.player, false));
+    }
+    if let Some(game) = world.games.get_mut(sender.game) {
+        game.add_member(sender.player);
+    }
+    set(world, sender, ConnectionState::Connected, Activity::Joining);
+}
+
+/// The simulation begins; only the host's word counts.
+fn launching(world: &mut World, sender: Sender) -> Progress {
+    world.games.mark(sender.game);
+    let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
+    // The vault may have changed since the map was chosen.
+    let question = Question::FindMap { folder: game.map.folder.clone() };
+    world.ask_for_game(sender, question, Continuation::LaunchMapFound)
+}
+
+pub(super) fn launch_map_found(world: &mut World, sender: Sender, answer: &Answer) -> Progress {
+    if world.hosted_lobby(sender).is_none() {
+        return Progress::Done;
+    }
+    // Without an answer, what was known before has to do.
+    let found = match answer {
+        Answer::Map(found) => Some(*found),
+        _ => None,
+    };
+    world.launch(sender.game, found, sender.conn)
+}
+
+fn set(world: &mut World, sender: Sender, state: ConnectionState, activity: Activity) {
+    if let Some(online) = world.players.get_mut(sender.player) {
+        online.activity = activity;
+        if let Some(connection) = &mut online.game {
+            connection.state = state;
+        }
+    }
+}

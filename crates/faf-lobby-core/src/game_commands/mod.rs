@@ -1,0 +1,137 @@
+//! The commands of game processes, a file each under its wire name (games.md section 6).
+//!
+//! Without a game connection everything is ignored. What cannot be understood is ignored, too: games change, and nothing
+//! they say ends the connection of a client.
+
+mod ai_option;
+mod clear_slot;
+mod desync;
+mod enforce_rating;
+mod game_ended;
+mod game_mods;
+mod game_option;
+mod game_result;
+mod game_state;
+mod ice_msg;
+mod json_stats;
+mod operation_complete;
+mod player_option;
+mod teamkill_happened;
+
+use faf_protocol::gpgnet::{GameToServer, GpgNetMessage};
+use faf_protocol::{GameId, PlayerId};
+use serde::{Deserialize, Serialize};
+
+use crate::client_text::quoted;
+use crate::commands::{self, Progress};
+use crate::effect::{LogLine, Question};
+use crate::event::{Answer, ConnId};
+use crate::games::{Game, GameState};
+use crate::players::{Activity, ConnectionState};
+use crate::world::World;
+
+/// Whose game process has sent something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender {
+    pub(crate) conn: ConnId,
+    pub(crate) player: PlayerId,
+    pub(crate) game: GameId,
+    pub(crate) state: ConnectionState,
+    pub(crate) activity: Activity,
+}
+
+/// The second half of a command that has asked something.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Continuation {
+    MapFound(game_option::MapFound),
+    ModsNamed(game_mods::ModsNamed),
+    LaunchMapFound,
+}
+
+/// Carries out what a game process has sent.
+pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &GpgNetMessage) -> Progress {
+    let Some(sender) = world.game_sender(conn) else { return Progress::Done };
+    let command = match GameToServer::read(message) {
+        Ok(read) => read.command,
+        Err(error) => {
+            let reason = quoted(error.to_string());
+            world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
+            return Progress::Done;
+        }
+    };
+    match command {
+        GameToServer::GameState { state } => game_state::carry_out(world, sender, &state),
+        GameToServer::GameOption { key, value } => game_option::carry_out(world, sender, &key, value),
+        GameToServer::PlayerOption { player_id, key, value } => {
+            player_option::carry_out(world, sender, player_id, &key, &value)
+        }
+        GameToServer::AiOption { name, key, value } => {
+            ai_option::carry_out(world, sender, name, &key, &value)
+        }
+        GameToServer::ClearSlot { slot } => clear_slot::carry_out(world, sender, slot),
+        GameToServer::GameMods(mods) => game_mods::carry_out(world, sender, mods),
+        GameToServer::GameResult { army, result } => game_result::carry_out(world, sender, army, &result),
+        GameToServer::GameEnded => game_ended::carry_out(world, sender),
+        GameToServer::JsonStats { stats } => json_stats::carry_out(world, sender, &stats),
+        GameToServer::Desync => desync::carry_out(world, sender),
+        GameToServer::EnforceRating => enforce_rating::carry_out(world, sender),
+        GameToServer::OperationComplete { primary, secondary, delta } => {
+            operation_complete::carry_out(world, sender, primary, secondary, &delta)
+        }
+        GameToServer::TeamkillHappened { gametime, victim_id, teamkiller_id, .. } => {
+            teamkill_happened::carry_out(world, sender, &gametime, victim_id, teamkiller_id)
+        }
+        GameToServer::IceMsg { receiver_id, message } => {
+            ice_msg::carry_out(world, sender, receiver_id, message)
+        }
+        GameToServer::TeamkillReport
+        | GameToServer::Chat { .. }
+        | GameToServer::GameFull
+        | GameToServer::Rehost
+        | GameToServer::Bottleneck
+        | GameToServer::BottleneckCleared
+        | GameToServer::Disconnected
+        | GameToServer::LaunchStatus { .. }
+        | GameToServer::EstablishedPeer { .. }
+        | GameToServer::DisconnectedPeer { .. } => Progress::Done,
+        GameToServer::Unknown { command } => {
+            let reason = format!("unknown command {}", quoted(command));
+            world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
+            Progress::Done
+        }
+    }
+}
+
+/// Carries out the second half of a command.
+pub(crate) fn go_on(world: &mut World, conn: ConnId, continuation: Continuation, answer: Answer) -> Progress {
+    // The process may have ended meanwhile, or be another one.
+    let Some(sender) = world.game_sender(conn) else { return Progress::Done };
+    match (continuation, answer) {
+        (Continuation::MapFound(state), answer) => game_option::map_found(world, sender, state, &answer),
+        (Continuation::ModsNamed(state), answer) => game_mods::named(world, sender, state, answer),
+        (Continuation::LaunchMapFound, answer) => game_state::launch_map_found(world, sender, &answer),
+    }
+}
+
+impl World {
+    /// The game process behind a connection, if there is one.
+    fn game_sender(&self, conn: ConnId) -> Option<Sender> {
+        let player = self.session_if_open(conn)?.player?;
+        let online = self.players.get(player)?;
+        let connection = online.game.as_ref()?;
+        let (game, state) = (connection.game, connection.state);
+        Some(Sender { conn, player, game, state, activity: online.activity })
+    }
+
+    /// The game in whose lobby the sender is the host, and may change everything.
+    fn hosted_lobby(&mut self, sender: Sender) -> Option<&mut Game> {
+        let is_lobby = |game: &&mut Game| game.state == GameState::Lobby && game.host.id == sender.player;
+        self.games.get_mut(sender.game).filter(is_lobby).filter(|_| sender.activity == Activity::Hosting)
+    }
+
+    fn ask_for_game(&mut self, sender: Sender, question: Question, continuation: Continuation) -> Progress {
+        // Asking never fails; that it answers like a command is for the commands of clients.
+        let asked = self.ask(sender.conn, question, commands::Continuation::GameCommand(continuation));
+        asked.unwrap_or(Progress::Done)
+    }
+}

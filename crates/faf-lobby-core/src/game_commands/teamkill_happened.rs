@@ -1,0 +1,41 @@
+//! `TeamkillHappened`: a commander was killed by a team mate (games.md section 6.7). Every player's game reports every kill.
+
+use faf_protocol::PlayerId;
+use faf_protocol::json::Json;
+
+use crate::commands::Progress;
+use crate::game_commands::Sender;
+use crate::games::{GameWrite, Note};
+use crate::world::World;
+
+/// Latest time that can be stored, in seconds; the column holds no more.
+const TIME_LIMIT: f64 = 16_777_215.0;
+
+/// Kills that are noted for a game; sixteen players may each report the same few.
+const TEAMKILLS_LIMIT: u32 = 500;
+
+pub(crate) fn carry_out(
+    world: &mut World,
+    sender: Sender,
+    game_time: &Json,
+    victim: PlayerId,
+    teamkiller: PlayerId,
+) -> Progress {
+    // AIs have no accounts.
+    if victim == PlayerId(0) || teamkiller == PlayerId(0) {
+        return Progress::Done;
+    }
+    let seconds = match game_time.as_ref().as_str() {
+        Some(text) => text.trim().parse().ok(),
+        None => game_time.as_ref().parse::<f64>().ok(),
+    };
+    let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()) else { return Progress::Done };
+    let Some(live) = world.live_game(sender.game) else { return Progress::Done };
+    if live.teamkills >= TEAMKILLS_LIMIT {
+        return Progress::Done;
+    }
+    live.teamkills += 1;
+    let game_time = seconds.round().clamp(0.0, TIME_LIMIT) as u32;
+    let note = Note::Teamkill { teamkiller, victim, game_time };
+    world.store(sender.game, GameWrite::Note(note), Some(sender.conn))
+}

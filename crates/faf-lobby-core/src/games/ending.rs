@@ -1,0 +1,249 @@
+//! The end of a game: who has won, whether it counts, and what is stored of it (games.md section 8.2, game-results.md
+//! section 4).
+
+use faf_protocol::{GameId, PlayerId};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::effect::{Count, Effect, LogLine};
+use crate::explanation::Decision;
+use crate::games::game::{Game, GameState, Live};
+use crate::games::storage::GameWrite;
+use crate::publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
+use crate::ratings::{RatedTeam, RatingChange, TeamOutcome};
+use crate::results::{self, Outcome, Resolution};
+use crate::statistics;
+use crate::validity::{self, EndFacts, Results, Validity};
+use crate::world::World;
+
+/// What is stored when a launched game is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GameEnd {
+    /// Whether it counts.
+    pub validity: Validity,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How its players fared; none if their results are dropped.
+    pub results: Vec<PlayerResult>,
+    /// The teams to be rated, if the game is rated.
+    pub rated: Option<RatedGame>,
+    /// Why it counts or not.
+    pub decisions: Vec<Decision>,
+    /// What other services are told when it is stored.
+    pub published: Option<GameResults>,
+}
+
+/// How one player fared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayerResult {
+    /// Who.
+    pub player: PlayerId,
+    /// Of the army.
+    pub outcome: Outcome,
+    /// Of the army, as far as it can be stored.
+    pub score: i8,
+}
+
+/// A game that is rated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RatedGame {
+    /// Technical name of the leaderboard.
+    pub leaderboard: String,
+    /// Its two teams.
+    pub teams: [RatedTeam; 2],
+}
+
+impl World {
+    /// The live game with this id, if it is live.
+    pub(crate) fn live_game(&mut self, id: GameId) -> Option<&mut Live> {
+        let game = self.games.get_mut(id).filter(|game| game.state == GameState::Live)?;
+        game.live.as_mut()
+    }
+
+    /// Ends a game if nothing keeps it going: somebody has left it, or a simulation has ended.
+    pub(crate) fn check_end(&mut self, id: GameId, leaver: Option<PlayerId>) {
+        let now = self.now.utc;
+        let Some(game) = self.games.get_mut(id) else { return };
+        match (game.state, &mut game.live) {
+            (GameState::Ended, _) => {}
+            (GameState::Live, Some(live)) => {
+                if live.finished_at.is_none() && !live.is_running_for(&game.members) {
+                    live.finished_at = Some(now.min(live.last_heard));
+                }
+                let is_empty = game.members.is_empty() && live.awaited.is_empty();
+                if live.finished_at.is_some() || is_empty {
+                    self.end_live(id);
+                } else {
+                    self.count_achievements(id);
+                }
+            }
+            _ => {
+                if game.members.is_empty() || leaver == Some(game.host.id) {
+                    self.end_unlaunched(id);
+                }
+            }
+        }
+    }
+
+    /// Ends a game that was never launched.
+    pub(crate) fn end_unlaunched(&mut self, id: GameId) {
+        if let Some(game) = self.games.get_mut(id) {
+            game.state = GameState::Ended;
+            self.games.mark(id);
+        }
+    }
+
+    /// Ends a live game: everything about its results is decided here and stored from here.
+    fn end_live(&mut self, id: GameId) {
+        self.count_achievements(id);
+        let Some(game) = self.games.get_mut(id) else { return };
+        game.state = GameState::Ended;
+        let participants = game.participants();
+        let Some(live) = &mut game.live else { return };
+        live.awaited.clear();
+        let ended_at = live.finished_at.unwrap_or(live.last_heard);
+        let resolution = results::resolve_teams(&participants, &live.reports);
+        let facts = EndFacts {
+            desyncs: live.desyncs,
+            has_reports: !live.reports.is_empty(),
+            enforces_rating: live.enforces_rating,
+            is_short: validity::is_short(ended_at.since(live.launched_at), live.players.len()),
+            is_resolved: resolution.is_resolved(),
+        };
+        let checks = validity::check_at_end(live.validity, game.kind, facts);
+        live.validity = checks.validity;
+        live.decisions.push(Decision::Ended { at: ended_at });
+        for player in &live.players {
+            let verdict = live.reports.verdict(player.army);
+            live.decisions.push(Decision::Army {
+                player: player.login.clone(),
+                army: player.army,
+                outcome: verdict.outcome,
+                votes: verdict.votes,
+                score: verdict.score,
+            });
+        }
+        live.decisions.push(Decision::Teams { rule: resolution.rule });
+        live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
+        let rated = (checks.results == Results::Rated)
+            .then(|| rated_teams(&resolution))
+            .flatten()
+            .map(|teams| RatedGame { leaderboard: game.leaderboard.clone(), teams });
+        live.decisions.push(match &rated {
+            Some(rated) => Decision::Rated { leaderboard: rated.leaderboard.clone() },
+            None => Decision::NotRated { validity: checks.validity },
+        });
+        let has_results = checks.results != Results::Dropped;
+        let result = |player: &crate::games::LivePlayer| {
+            let verdict = live.reports.verdict(player.army);
+            PlayerResult { player: player.id, outcome: verdict.outcome, score: verdict.stored_score() }
+        };
+        let end = GameEnd {
+            validity: checks.validity,
+            ended_at,
+            results: if has_results { live.players.iter().map(result).collect() } else { Vec::new() },
+            published: has_results.then(|| published(game, &resolution)).flatten(),
+            rated,
+            decisions: game.decisions().to_vec(),
+        };
+        self.log(LogLine::GameEnded { game: id, validity: end.validity });
+        if let Some(rated) = &end.rated {
+            self.count(Count::RatedGame(rated.leaderboard.clone()));
+        }
+        self.games.mark(id);
+        self.store(id, GameWrite::End(Box::new(end)), None);
+    }
+
+    /// The results of a game are durable.
+    pub(crate) fn results_stored(&mut self, id: GameId, end: GameEnd, ratings: &[RatingChange]) {
+        if let Some(results) = end.published {
+            self.emit(Effect::Publish(Publication::GameResults(Box::new(results))));
+        }
+        self.apply_ratings(ratings);
+        for change in ratings {
+            self.emit(Effect::Publish(Publication::Rating(RatingUpdate {
+                game_id: id,
+                player_id: change.player,
+                rating_type: change.leaderboard.clone(),
+                new_rating_mean: change.after.mean,
+                new_rating_deviation: change.after.deviation,
+                old_rating_mean: change.before.mean,
+                old_rating_deviation: change.before.deviation,
+                outcome: change.outcome,
+            })));
+        }
+    }
+
+    /// Tells of the achievements of players whose results and statistics are there (game-results.md section 8.1).
+    pub(crate) fn count_achievements(&mut self, id: GameId) {
+        let Some(game) = self.games.get_mut(id) else { return };
+        let has_cheats = game.options.get("CheatsEnabled").is_none_or(|value| value.as_ref().text() != "\"false\"");
+        let Some(live) = game.live.as_mut().filter(|_| !has_cheats) else { return };
+        let Some(statistics) = &live.statistics else { return };
+        let mut updates = Vec::new();
+        for player in &live.players {
+            if !live.reports.has(player.army) || !live.counted.insert(player.id) {
+                continue;
+            }
+            let outcome = live.reports.verdict(player.army).outcome;
+            let (is_known, has_won) = (outcome != Outcome::Unknown, outcome == Outcome::Victory);
+            let of_player =
+                statistics::updates(player.id, &player.login, is_known, has_won, &game.leaderboard, statistics);
+            updates.extend(of_player);
+        }
+        for statistics::Updates { achievements, events } in updates {
+            let achievements = achievements.into_iter().map(Publication::Achievement);
+            let events = events.into_iter().map(Publication::Event);
+            for publication in achievements.chain(events) {
+                self.emit(Effect::Publish(publication));
+            }
+        }
+    }
+}
+
+fn rated_teams(resolution: &Resolution) -> Option<[RatedTeam; 2]> {
+    let teams: Vec<RatedTeam> = resolution
+        .teams
+        .iter()
+        .map(|team| RatedTeam { outcome: team_outcome(team.outcome), players: team.players.clone() })
+        .collect();
+    teams.try_into().ok()
+}
+
+fn team_outcome(outcome: Outcome) -> TeamOutcome {
+    match outcome {
+        Outcome::Victory => TeamOutcome::Victory,
+        Outcome::Defeat => TeamOutcome::Defeat,
+        Outcome::Draw => TeamOutcome::Draw,
+        Outcome::Unknown | Outcome::Conflicting => TeamOutcome::Unknown,
+    }
+}
+
+fn published(game: &Game, resolution: &Resolution) -> Option<GameResults> {
+    let live = game.live.as_ref()?;
+    let army_result = |player: &PlayerId| {
+        let army = live.player(*player).map(|player| player.army);
+        let verdict = army.map(|army| live.reports.verdict(army));
+        ArmyResult {
+            player_id: *player,
+            army,
+            army_outcome: verdict.as_ref().map_or(Outcome::Unknown, |verdict| verdict.outcome),
+            metadata: verdict.map(|verdict| verdict.metadata).unwrap_or_default(),
+        }
+    };
+    let teams = resolution.teams.iter().map(|team| TeamResults {
+        outcome: team.outcome,
+        player_ids: team.players.clone(),
+        army_results: team.players.iter().map(army_result).collect(),
+    });
+    Some(GameResults {
+        game_id: game.id,
+        rating_type: game.leaderboard.clone(),
+        map_id: game.map.version,
+        featured_mod: game.featured_mod.name.clone(),
+        sim_mod_ids: game.mods.keys().cloned().collect(),
+        commander_kills: live.statistics.as_ref().map(statistics::Statistics::commander_kills).unwrap_or_default(),
+        validity: live.validity,
+        teams: teams.collect(),
+    })
+}

@@ -1,0 +1,284 @@
+//! [`Game`]: one game, from the request to host it until its results are stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use faf_protocol::server_message::{Rating, Visibility};
+use faf_protocol::{GameId, PlayerId, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::event::MapVersion;
+use crate::explanation::Decision;
+use crate::game_options::{GameKind, GameOptions};
+use crate::maps::is_generated_map;
+use crate::results::{Participant, Reports};
+use crate::statistics::Statistics;
+use crate::validity::Validity;
+
+/// Longest title, in characters; the rest is cut (games.md section 1.1).
+pub(crate) const TITLE_LIMIT: usize = 128;
+
+/// A game, as the lobby keeps it and as it is saved while it is live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Game {
+    pub(crate) id: GameId,
+    pub(crate) kind: GameKind,
+    pub(crate) state: GameState,
+    pub(crate) host: Host,
+    pub(crate) title: String,
+    pub(crate) visibility: Visibility,
+    pub(crate) is_password_protected: bool,
+    /// Needed to join; forgotten at launch, so that it is never stored.
+    pub(crate) password: Option<Secret>,
+    pub(crate) featured_mod: FeaturedMod,
+    /// Technical name of the leaderboard the game is rated on.
+    pub(crate) leaderboard: String,
+    pub(crate) rating_min: Option<f64>,
+    pub(crate) rating_max: Option<f64>,
+    pub(crate) enforce_rating_range: bool,
+    pub(crate) map: Map,
+    pub(crate) options: GameOptions,
+    /// Names of the active mods of the simulation, by uid.
+    pub(crate) mods: BTreeMap<String, String>,
+    /// What the host has said about players; whoever is in here is connected to the host (games.md section 4.2).
+    pub(crate) slots: BTreeMap<PlayerId, Slot>,
+    /// Start spots of AIs, by name.
+    pub(crate) ais: BTreeMap<String, Option<i64>>,
+    /// Players whose game is connected, in the order they came.
+    pub(crate) members: Vec<PlayerId>,
+    /// Players who lost their connection in the lobby, and may come back.
+    pub(crate) lost: BTreeSet<PlayerId>,
+    pub(crate) hosted_at: Option<Timestamp>,
+    /// Everything since the launch.
+    pub(crate) live: Option<Live>,
+}
+
+/// How far a game has come (games.md section 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GameState {
+    /// The host's game is being started.
+    Initializing,
+    /// Players can join.
+    Lobby,
+    /// It is being played.
+    Live,
+    /// It is over, or was never opened.
+    Ended,
+}
+
+/// The player who has made a game. The host's lists decide who sees it, also while the host is away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Host {
+    pub(crate) id: PlayerId,
+    pub(crate) login: String,
+    pub(crate) friends: BTreeSet<PlayerId>,
+    pub(crate) foes: BTreeSet<PlayerId>,
+}
+
+/// A featured mod that the server offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FeaturedMod {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+}
+
+/// The map of a game.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Map {
+    /// Folder name, lower-case.
+    pub(crate) folder: String,
+    /// Number of the version in the vault; none for maps that are not there.
+    pub(crate) version: Option<u32>,
+    pub(crate) is_ranked: bool,
+}
+
+/// What the host has said about one player.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    pub(crate) team: Option<i64>,
+    pub(crate) army: Option<i64>,
+    pub(crate) start_spot: Option<i64>,
+    pub(crate) faction: Option<i64>,
+    pub(crate) color: Option<i64>,
+}
+
+/// A player who was in the game when it was launched, and does not only observe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LivePlayer {
+    /// Who.
+    pub id: PlayerId,
+    /// Name of the account.
+    pub login: String,
+    /// Number of the army.
+    pub army: i64,
+    /// Number of the team; 1 is none.
+    pub team: Option<i64>,
+    /// Place on the map.
+    pub start_spot: Option<i64>,
+    /// Faction, 0 if the host has not said.
+    pub faction: i64,
+    /// Colour, 0 if the host has not said.
+    pub color: i64,
+    /// The rating before the game on its leaderboard.
+    pub rating: Rating,
+}
+
+/// What belongs to a game that was launched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Live {
+    pub(crate) launched_at: Timestamp,
+    /// When anything was last heard of the game.
+    pub(crate) last_heard: Timestamp,
+    pub(crate) players: Vec<LivePlayer>,
+    pub(crate) validity: Validity,
+    /// Why the game is rated or not, so far.
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) reports: Reports,
+    pub(crate) statistics: Option<Statistics>,
+    /// Players whose achievements have been counted.
+    pub(crate) counted: BTreeSet<PlayerId>,
+    pub(crate) desyncs: u32,
+    /// Players whose first desync was noted.
+    pub(crate) desynced: BTreeSet<PlayerId>,
+    /// The game counts however short it is.
+    pub(crate) enforces_rating: bool,
+    /// Players whose simulation has ended.
+    pub(crate) done: BTreeSet<PlayerId>,
+    /// When all simulations had ended.
+    pub(crate) finished_at: Option<Timestamp>,
+    /// Killings of team mates that were noted.
+    pub(crate) teamkills: u32,
+    /// The mission's completion was noted.
+    pub(crate) is_mission_complete: bool,
+    /// Players who have lost their connection and are waited for until then, by the lobby's clock.
+    pub(crate) awaited: BTreeMap<PlayerId, Duration>,
+}
+
+impl Game {
+    /// Number of the game.
+    #[must_use]
+    pub fn id(&self) -> GameId {
+        self.id
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn state(&self) -> GameState {
+        self.state
+    }
+
+    /// The player who has made it.
+    #[must_use]
+    pub fn host(&self) -> PlayerId {
+        self.host.id
+    }
+
+    /// Players whose game is connected, in the order they came.
+    #[must_use]
+    pub fn members(&self) -> &[PlayerId] {
+        &self.members
+    }
+
+    /// Technical name of the featured mod.
+    #[must_use]
+    pub fn featured_mod(&self) -> &str {
+        &self.featured_mod.name
+    }
+
+    /// Why it is rated or not, as far as that is known.
+    #[must_use]
+    pub fn decisions(&self) -> &[Decision] {
+        self.live.as_ref().map_or(&[], |live| &live.decisions)
+    }
+
+    /// Whether it is in the list of games that is sent at login.
+    pub(crate) fn is_listed(&self) -> bool {
+        matches!(self.state, GameState::Lobby | GameState::Live)
+    }
+
+    pub(crate) fn is_member(&self, player: PlayerId) -> bool {
+        self.members.contains(&player)
+    }
+
+    /// Members the host is connected to, in the order they came.
+    pub(crate) fn connected(&self) -> impl Iterator<Item = (PlayerId, &Slot)> {
+        self.members.iter().filter_map(|player| Some((*player, self.slots.get(player)?)))
+    }
+
+    /// Adds somebody whose game is connected.
+    pub(crate) fn add_member(&mut self, player: PlayerId) {
+        self.lost.remove(&player);
+        if let Some(live) = &mut self.live {
+            live.awaited.remove(&player);
+        }
+        if !self.is_member(player) {
+            self.members.push(player);
+        }
+    }
+
+    /// How long the host's game, or a guest's, may take to start (games.md section 3.1).
+    pub(crate) fn setup_timeout(&self) -> Duration {
+        Duration::from_secs(match self.kind {
+            GameKind::Custom => 30,
+            GameKind::Coop => 60,
+        })
+    }
+
+    /// Players by team, for the rules.
+    pub(crate) fn participants(&self) -> Vec<Participant> {
+        let players = self.live.iter().flat_map(|live| &live.players);
+        players
+            .map(|player| Participant { player: player.id, army: Some(player.army), team: player.team })
+            .collect()
+    }
+}
+
+impl Map {
+    /// A map nobody has looked up.
+    pub(crate) fn unknown(folder: String) -> Self {
+        Self { folder, version: None, is_ranked: false }
+    }
+
+    /// Takes over what the vault says. Generated maps are ranked without being in there.
+    pub(crate) fn look_up(&mut self, found: Option<MapVersion>) {
+        self.version = found.map(|found| found.id);
+        self.is_ranked = found.map_or_else(|| is_generated_map(&self.folder), |found| found.is_ranked);
+    }
+}
+
+impl Slot {
+    /// Sets an option the lobby knows; others are only kept by the games themselves.
+    pub(crate) fn set(&mut self, key: &str, value: i64) {
+        let option = match key {
+            "Team" => &mut self.team,
+            "Army" => &mut self.army,
+            "StartSpot" => &mut self.start_spot,
+            "Faction" => &mut self.faction,
+            "Color" => &mut self.color,
+            _ => return,
+        };
+        *option = Some(value);
+    }
+
+    /// Makes an observer of whoever is in the slot.
+    pub(crate) fn clear(&mut self) {
+        (self.team, self.army, self.start_spot) = (Some(-1), Some(-1), Some(-1));
+    }
+}
+
+impl Live {
+    /// Whether somebody still plays, or is expected to.
+    pub(crate) fn is_running_for(&self, members: &[PlayerId]) -> bool {
+        members.iter().chain(self.awaited.keys()).any(|player| !self.done.contains(player))
+    }
+
+    pub(crate) fn player(&self, player: PlayerId) -> Option<&LivePlayer> {
+        self.players.iter().find(|candidate| candidate.id == player)
+    }
+
+    pub(crate) fn has_army(&self, army: i64) -> bool {
+        self.players.iter().any(|player| player.army == army)
+    }
+}

@@ -1,0 +1,127 @@
+//! The launch: who plays is settled, and whether the game counts, as far as that is known (games.md section 8.1).
+
+use faf_protocol::{GameId, PlayerId};
+use serde::{Deserialize, Serialize};
+
+use crate::event::{ConnId, MapVersion};
+use crate::commands::Progress;
+use crate::explanation::Decision;
+use crate::game_options::VictoryCondition;
+use crate::games::game::{Game, GameState, Live, LivePlayer};
+use crate::games::storage::GameWrite;
+use crate::players::Activity;
+use crate::results::Reports;
+use crate::validity::{self, LaunchFacts, Validity};
+use crate::world::World;
+
+/// What is stored when a game is launched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GameLaunched {
+    /// The game, to be kept until it is over.
+    pub game: Game,
+    /// Number of the featured mod.
+    pub featured_mod: u32,
+    /// The player who has made it.
+    pub host: PlayerId,
+    /// Number of the map's version; none for maps that are not in the vault.
+    pub map_version: Option<u32>,
+    /// Title.
+    pub title: String,
+    /// How the game is won.
+    pub victory: VictoryCondition,
+    /// Whether it counts, as far as that is known.
+    pub validity: Validity,
+    /// Uids of the active mods, which were played once more.
+    pub mods: Vec<String>,
+    /// Who plays.
+    pub players: Vec<LivePlayer>,
+}
+
+impl World {
+    /// Launches a game that is in its lobby.
+    pub(crate) fn launch(&mut self, id: GameId, map: Option<Option<MapVersion>>, conn: ConnId) -> Progress {
+        let now = self.now.utc;
+        let Some(game) = self.games.get_mut(id) else { return Progress::Done };
+        if let Some(found) = map {
+            game.map.look_up(found);
+        }
+        let plays = |(_, slot): &(PlayerId, &crate::games::Slot)| slot.army.is_some_and(|army| army >= 0);
+        let mut live = Live::new(now);
+        for (player, slot) in game.connected().filter(plays) {
+            let Some(online) = self.players.get(player) else { continue };
+            live.players.push(LivePlayer {
+                id: player,
+                login: online.info.login.clone(),
+                army: slot.army.unwrap_or_default(),
+                team: slot.team,
+                start_spot: slot.start_spot,
+                faction: slot.faction.unwrap_or_default(),
+                color: slot.color.unwrap_or_default(),
+                rating: online.rating(&game.leaderboard),
+            });
+        }
+        game.live = Some(live);
+        game.state = GameState::Live;
+        game.password = None;
+        let participants = game.participants();
+        let unranked_mod = game.mods.keys().find(|uid| !self.data.ranked_mods.contains(&uid.to_lowercase()));
+        let checks = validity::check_at_launch(&LaunchFacts {
+            kind: game.kind,
+            options: &game.options,
+            participants: &participants,
+            has_ai: !game.ais.is_empty(),
+            unranked_mod: unranked_mod.map(String::as_str),
+            map_is_ranked: game.map.is_ranked,
+        });
+        let players = match &mut game.live {
+            Some(live) => {
+                live.validity = checks.validity;
+                live.decisions.push(Decision::Launched { at: now, players: live.players.len() });
+                live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
+                live.players.clone()
+            }
+            None => Vec::new(),
+        };
+        let launched = GameLaunched {
+            featured_mod: game.featured_mod.id,
+            host: game.host.id,
+            map_version: game.map.version,
+            title: game.title.clone(),
+            victory: game.options.victory(),
+            validity: checks.validity,
+            mods: game.mods.keys().cloned().collect(),
+            players: players.clone(),
+            game: game.clone(),
+        };
+        for player in players {
+            if let Some(online) = self.players.get_mut(player.id) {
+                online.activity = Activity::Playing;
+            }
+        }
+        self.games.mark(id);
+        self.store(id, GameWrite::Launch(Box::new(launched)), Some(conn))
+    }
+}
+
+impl Live {
+    fn new(now: crate::clock::Timestamp) -> Self {
+        Self {
+            launched_at: now,
+            last_heard: now,
+            players: Vec::new(),
+            validity: Validity::Valid,
+            decisions: Vec::new(),
+            reports: Reports::default(),
+            statistics: None,
+            counted: Default::default(),
+            desyncs: 0,
+            desynced: Default::default(),
+            enforces_rating: false,
+            done: Default::default(),
+            finished_at: None,
+            teamkills: 0,
+            is_mission_complete: false,
+            awaited: Default::default(),
+        }
+    }
+}

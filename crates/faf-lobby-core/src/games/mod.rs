@@ -1,0 +1,142 @@
+//! Games: what belongs to them, who sees them, and how they come and go.
+
+mod connection;
+mod ending;
+mod game;
+mod info;
+mod launch;
+mod preconditions;
+mod storage;
+mod visibility;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use faf_protocol::GameId;
+use serde::{Deserialize, Serialize};
+
+use crate::ratings::Leaderboards;
+
+pub(crate) use connection::Leaving;
+pub use ending::{GameEnd, PlayerResult, RatedGame};
+pub use game::{Game, GameState, LivePlayer};
+pub(crate) use game::{FeaturedMod, Host, Map, Slot, TITLE_LIMIT};
+pub use launch::GameLaunched;
+pub(crate) use preconditions::{check_before_reading, check_can_play};
+pub(crate) use storage::Storage;
+pub use storage::{GameWrite, JoinAttempt, Note};
+
+/// How often featured mods, ranked mods and leaderboards are read again (games.md section 3.3).
+pub(crate) const DATA_INTERVAL: Duration = Duration::from_secs(600);
+
+/// What the database says about games in general.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GameData {
+    /// Numbers of the featured mods by technical name, lower-case.
+    pub featured_mods: BTreeMap<String, u32>,
+    /// Uids of the mods that may be active in rated games, lower-case.
+    pub ranked_mods: BTreeSet<String>,
+    /// All leaderboards.
+    pub leaderboards: Leaderboards,
+}
+
+/// What a lobby begins with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Beginning {
+    /// The highest id that any game has had; the next one gets the number behind it.
+    pub last_game: GameId,
+    /// What the database says about games in general.
+    pub data: GameData,
+    /// Games that were live when the lobby last ended.
+    pub games: Vec<Game>,
+}
+
+/// All games the lobby knows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Games {
+    last: GameId,
+    games: BTreeMap<GameId, Game>,
+    /// Games that have changed since that was last told.
+    changed: BTreeSet<GameId>,
+    /// What is being stored about games.
+    pub(crate) storage: BTreeMap<GameId, Storage>,
+}
+
+impl Games {
+    pub(crate) fn new(last: GameId) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    pub(crate) fn get(&self, game: GameId) -> Option<&Game> {
+        self.games.get(&game)
+    }
+
+    pub(crate) fn get_mut(&mut self, game: GameId) -> Option<&mut Game> {
+        self.games.get_mut(&game)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Game> {
+        self.games.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Game> {
+        self.games.values_mut()
+    }
+
+    /// The number for a new game.
+    pub(crate) fn next_id(&mut self) -> GameId {
+        // Clients read ids as 32-bit integers.
+        self.last = GameId(if self.last.0 >= i32::MAX as u32 { 1 } else { self.last.0 + 1 });
+        self.last
+    }
+
+    pub(crate) fn insert(&mut self, game: Game) {
+        self.last = self.last.max(game.id);
+        self.games.insert(game.id, game);
+    }
+
+    /// Notes that a game has to be told of.
+    pub(crate) fn mark(&mut self, game: GameId) {
+        if self.games.contains_key(&game) {
+            self.changed.insert(game);
+        }
+    }
+
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Games to be told of. Those whose launch is about to be stored have to wait: what others are told is durable.
+    pub(crate) fn take_changes(&mut self) -> Vec<GameId> {
+        let storage = &self.storage;
+        let is_due = |game: &GameId| !storage.get(game).is_some_and(Storage::is_first_try_of_launch);
+        let (due, waiting) = std::mem::take(&mut self.changed).into_iter().partition::<Vec<_>, _>(is_due);
+        self.changed.extend(waiting);
+        due
+    }
+
+    /// Whether something about games has not been told, and can be.
+    pub(crate) fn has_due_changes(&self) -> bool {
+        let waits = |game: &GameId| self.storage.get(game).is_some_and(Storage::is_first_try_of_launch);
+        self.changed.iter().any(|game| !waits(game))
+    }
+
+    /// Forgets a game that is over, once nobody's game process is left and everything is stored.
+    pub(crate) fn forget_if_over(&mut self, game: GameId) {
+        let is_over = self.games.get(&game).is_some_and(|game| {
+            game.state == GameState::Ended && game.members.is_empty()
+        });
+        if is_over && !self.changed.contains(&game) && !self.storage.contains_key(&game) {
+            self.games.remove(&game);
+        }
+    }
+
+    /// Whether any game is open or live, or its results are not stored yet.
+    pub(crate) fn are_going_on(&self) -> bool {
+        self.games.values().any(Game::is_listed) || !self.storage.is_empty()
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.changed.is_empty() && self.storage.is_empty()
+    }
+}

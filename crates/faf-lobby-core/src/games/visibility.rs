@@ -1,0 +1,129 @@
+//! Who sees a game (games.md section 3.2).
+
+use std::sync::Arc;
+
+use faf_protocol::server_message::{GameInfo, GameInfoState, ServerMessage, Visibility};
+use faf_protocol::{GameId, PlayerId};
+
+use crate::effect::Audience;
+use crate::event::ConnId;
+use crate::games::Games;
+use crate::games::game::{Game, GameState};
+use crate::players::{OnlinePlayer, Players};
+use crate::world::World;
+
+impl Game {
+    /// Whether a player is told of the game.
+    pub(crate) fn is_visible_to(&self, viewer: &OnlinePlayer) -> bool {
+        let id = viewer.info.id;
+        if id == self.host.id || self.is_member(id) {
+            return true;
+        }
+        self.is_welcome(viewer)
+            && match self.visibility {
+                Visibility::Friends => self.host.friends.contains(&id),
+                Visibility::Public => !self.host.foes.contains(&id),
+            }
+    }
+
+    /// Whether the player's rating is one the host wants, if that is enforced.
+    pub(crate) fn is_welcome(&self, player: &OnlinePlayer) -> bool {
+        if !self.enforce_rating_range {
+            return true;
+        }
+        let displayed = player.displayed_rating(&self.leaderboard);
+        self.rating_min.is_none_or(|least| displayed >= least)
+            && self.rating_max.is_none_or(|most| displayed <= most)
+    }
+
+    /// Everybody who is told of the game.
+    fn audience(&self, players: &Players) -> Audience {
+        let online = |ids: &mut dyn Iterator<Item = PlayerId>| -> Vec<ConnId> {
+            ids.filter_map(|id| players.get(id)).map(|player| player.conn).collect()
+        };
+        if self.enforce_rating_range {
+            let sees = |player: &&OnlinePlayer| self.is_visible_to(player);
+            return Audience::Several(players.iter().filter(sees).map(|player| player.conn).collect());
+        }
+        let is_inside = |id: PlayerId| id == self.host.id || self.is_member(id);
+        match self.visibility {
+            Visibility::Public => {
+                let foes = online(&mut self.host.foes.iter().copied().filter(|foe| !is_inside(*foe)));
+                if foes.is_empty() { Audience::LoggedIn } else { Audience::LoggedInExcept(foes) }
+            }
+            Visibility::Friends => {
+                let host = std::iter::once(self.host.id).filter(|host| !self.is_member(*host));
+                let members = self.members.iter().copied();
+                let friends = self.host.friends.iter().copied().filter(|friend| !is_inside(*friend));
+                Audience::Several(online(&mut host.chain(members).chain(friends)))
+            }
+        }
+    }
+}
+
+impl Games {
+    /// Games a player is told of at login.
+    pub(crate) fn list_for(&self, viewer: &OnlinePlayer, players: &Players) -> Vec<Arc<GameInfo>> {
+        let is_shown = |game: &&Game| game.is_listed() && game.is_visible_to(viewer);
+        self.iter().filter(is_shown).map(|game| game.info(players)).collect()
+    }
+}
+
+impl World {
+    /// Tells of all games that have changed, each of them to whoever may see it.
+    pub(crate) fn report_games(&mut self) {
+        for id in self.games.take_changes() {
+            let Some(game) = self.games.get(id) else { continue };
+            let (info, audience) = (game.info(&self.players), game.audience(&self.players));
+            self.send_to(audience, ServerMessage::GameInfo(info));
+            self.games.forget_if_over(id);
+        }
+    }
+
+    /// Takes a game out of the list of somebody who has left it, and would not hear of its end.
+    pub(crate) fn hide_from(&mut self, viewer: PlayerId, game: GameId) {
+        let (Some(online), Some(game)) = (self.players.get(viewer), self.games.get(game)) else { return };
+        if !game.is_visible_to(online) {
+            let (conn, info) = (online.conn, game.info(&self.players));
+            self.send(conn, closed(info));
+        }
+    }
+
+    /// A host is back, perhaps with other lists.
+    pub(crate) fn host_has_come(&mut self, host: PlayerId) {
+        let Some(lists) = self.players.get(host) else { return };
+        for game in self.games.iter_mut().filter(|game| game.host.id == host) {
+            game.host.friends.clone_from(&lists.friends);
+            game.host.foes.clone_from(&lists.foes);
+        }
+    }
+
+    /// The host's lists have changed: what appears or disappears for the player they are about.
+    pub(crate) fn host_lists_changed(&mut self, host: PlayerId, subject: PlayerId) {
+        let Some(lists) = self.players.get(host) else { return };
+        let (friends, foes) = (lists.friends.clone(), lists.foes.clone());
+        let Some(viewer) = self.players.get(subject) else { return };
+        let conn = viewer.conn;
+        let mut messages = Vec::new();
+        for game in self.games.iter_mut().filter(|game| game.host.id == host) {
+            let was_visible = game.is_visible_to(viewer);
+            game.host.friends.clone_from(&friends);
+            game.host.foes.clone_from(&foes);
+            let is_told = matches!(game.state, GameState::Lobby | GameState::Live);
+            match (was_visible, game.is_visible_to(viewer)) {
+                (false, true) if is_told => messages.push(ServerMessage::GameInfo(game.info(&self.players))),
+                (true, false) if is_told => messages.push(closed(game.info(&self.players))),
+                _ => {}
+            }
+        }
+        for message in messages {
+            self.send(conn, message);
+        }
+    }
+}
+
+/// The same game, to be removed.
+fn closed(info: Arc<GameInfo>) -> ServerMessage {
+    let info = GameInfo { state: GameInfoState::Closed, ..Arc::unwrap_or_clone(info) };
+    ServerMessage::GameInfo(Arc::new(info))
+}

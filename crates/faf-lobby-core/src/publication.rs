@@ -1,0 +1,104 @@
+//! What other services are told over the message broker (ops.md section 11.2).
+
+use std::collections::BTreeMap;
+
+use faf_protocol::{GameId, PlayerId};
+use serde::{Deserialize, Serialize};
+
+use crate::ratings::TeamOutcome;
+use crate::results::Outcome;
+use crate::statistics::{AchievementUpdate, EventUpdate};
+use crate::validity::Validity;
+
+/// Something other services are told. It serialises as the body they expect.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Publication {
+    /// A game has ended.
+    GameResults(Box<GameResults>),
+    /// A player has a new rating.
+    Rating(RatingUpdate),
+    /// A player has come closer to an achievement.
+    Achievement(AchievementUpdate),
+    /// Something a player did is counted.
+    Event(EventUpdate),
+}
+
+impl Publication {
+    /// Under which routing key it is published.
+    #[must_use]
+    pub fn routing_key(&self) -> &'static str {
+        match self {
+            Self::GameResults(_) => "success.gameResults.create",
+            Self::Rating(_) => "success.rating.update",
+            Self::Achievement(_) => "request.achievement.update",
+            Self::Event(_) => "request.event.update",
+        }
+    }
+}
+
+/// How a game has ended, also if it is not rated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GameResults {
+    /// Which.
+    pub game_id: GameId,
+    /// Technical name of the leaderboard.
+    pub rating_type: String,
+    /// Number of the map's version; none for maps that are not in the vault.
+    pub map_id: Option<u32>,
+    /// Technical name of the featured mod.
+    pub featured_mod: String,
+    /// Uids of the active mods.
+    pub sim_mod_ids: Vec<String>,
+    /// Commanders killed by each army that has told, by its name.
+    pub commander_kills: BTreeMap<String, i64>,
+    /// Whether it counts.
+    pub validity: Validity,
+    /// Its teams; if it is unclear who has won, their outcomes are unknown.
+    pub teams: Vec<TeamResults>,
+}
+
+/// How a team fared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TeamResults {
+    /// How.
+    pub outcome: Outcome,
+    /// Its players.
+    pub player_ids: Vec<PlayerId>,
+    /// How each of them fared.
+    pub army_results: Vec<ArmyResult>,
+}
+
+/// How one player's army fared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmyResult {
+    /// The player.
+    pub player_id: PlayerId,
+    /// Number of the army.
+    pub army: Option<i64>,
+    /// How.
+    pub army_outcome: Outcome,
+    /// Words about it, such as `recall`.
+    pub metadata: Vec<String>,
+}
+
+/// A new rating.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RatingUpdate {
+    /// The game it comes from.
+    pub game_id: GameId,
+    /// Whose.
+    pub player_id: PlayerId,
+    /// Technical name of the leaderboard.
+    pub rating_type: String,
+    /// Estimate after the game.
+    pub new_rating_mean: f64,
+    /// Uncertainty after the game.
+    pub new_rating_deviation: f64,
+    /// Estimate before the game.
+    pub old_rating_mean: f64,
+    /// Uncertainty before the game.
+    pub old_rating_deviation: f64,
+    /// How the player's team fared.
+    pub outcome: TeamOutcome,
+}
