@@ -24,6 +24,7 @@ mod event;
 mod failed_logins;
 mod login;
 mod players;
+pub mod ratings;
 mod refusal;
 mod session;
 mod settings;
