@@ -1,0 +1,112 @@
+//! Ratings: what a player has on each leaderboard, and what a game makes of it (ratings.md).
+//!
+//! ```text
+//!   stored ratings             teams and their outcomes
+//!         |                                |
+//!         v                                v
+//!   Leaderboards::rating  ---------->  rate_game  ---------->  RatingChange
+//!   stored, or derived                     |        on the game's board: everybody
+//!   from another board                     v        on `global`: who is adjusted
+//!                                   true_skill::rate
+//! ```
+//!
+//! Everything here is arithmetic. Who calls it reads all stored ratings of the participants before the game is rated,
+//! and stores and publishes the changes: all of them or, if one cannot be stored, none (ratings.md R2).
+
+mod initial;
+mod rate;
+pub mod true_skill;
+
+use faf_protocol::server_message::Rating;
+use serde::{Deserialize, Serialize};
+
+pub use initial::{Derived, START_RATING};
+pub use rate::{NotRated, RATING_ADJUSTMENT_MAX_RATING, RatedTeam, RatingChange, TeamOutcome, rate_game};
+
+/// The leaderboard of custom games, which matchmaker games adjust (ratings.md section 6).
+pub const GLOBAL: &str = "global";
+
+/// The leaderboard of the matchmaker's games of one against one.
+pub const LADDER: &str = "ladder_1v1";
+
+/// A leaderboard, also called rating type: a row of the table `leaderboard`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaderboard {
+    /// The number of the row.
+    pub id: u32,
+    /// The technical name, which games, queues and messages call it by.
+    pub name: String,
+    /// The `id` of the leaderboard whose rating a player begins with; none for the start rating.
+    pub initializer: Option<u32>,
+}
+
+/// All leaderboards. Of two with the same name or number the first counts. Default: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Leaderboards(Vec<Leaderboard>);
+
+impl Leaderboards {
+    /// The rows of the table; initializers may lead nowhere or in a circle.
+    #[must_use]
+    pub fn new(leaderboards: Vec<Leaderboard>) -> Self {
+        Self(leaderboards)
+    }
+
+    /// The leaderboard of this technical name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Leaderboard> {
+        self.iter().find(|leaderboard| leaderboard.name == name)
+    }
+
+    /// The leaderboard of this number.
+    #[must_use]
+    pub fn by_id(&self, id: u32) -> Option<&Leaderboard> {
+        self.iter().find(|leaderboard| leaderboard.id == id)
+    }
+
+    /// All of them, in the order they were given.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Leaderboard> {
+        self.0.iter()
+    }
+}
+
+impl From<Vec<Leaderboard>> for Leaderboards {
+    fn from(leaderboards: Vec<Leaderboard>) -> Self {
+        Self::new(leaderboards)
+    }
+}
+
+/// What clients show of a rating and the limits of lobbies compare: mean - 3 * deviation. May be negative, is not
+/// rounded.
+#[must_use]
+pub fn displayed(rating: Rating) -> f64 {
+    rating.mean - 3.0 * rating.deviation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaderboards_are_found_by_name_and_number() {
+        let leaderboard =
+            |id, name: &str, initializer| Leaderboard { id, name: name.to_owned(), initializer };
+        let rows = vec![leaderboard(4, GLOBAL, None), leaderboard(2, "tmm_2v2", Some(4))];
+        let leaderboards = Leaderboards::from(rows.clone());
+        assert_eq!(leaderboards.get("tmm_2v2"), Some(&rows[1]));
+        assert_eq!(leaderboards.by_id(4), Some(&rows[0]));
+        assert_eq!(leaderboards.get(LADDER), None);
+        assert_eq!(leaderboards.by_id(1), None);
+        assert_eq!(Leaderboards::default().get(GLOBAL), None);
+
+        let json = serde_json::to_string(&leaderboards).unwrap();
+        assert_eq!(serde_json::from_str::<Leaderboards>(&json).unwrap(), leaderboards);
+        assert!(json.starts_with(r#"[{"id":4,"name":"global","initializer":null}"#), "{json}");
+    }
+
+    #[test]
+    fn the_displayed_rating_may_be_negative() {
+        assert_eq!(displayed(Rating { mean: 1500.0, deviation: 500.0 }), 0.0);
+        assert_eq!(displayed(Rating { mean: -10.5, deviation: 100.0 }), -310.5);
+    }
+}

@@ -1,0 +1,307 @@
+//! What a game makes of the ratings of its players (ratings.md sections 4 to 6).
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
+
+use faf_protocol::PlayerId;
+use faf_protocol::server_message::Rating;
+use serde::{Deserialize, Serialize};
+
+use super::true_skill::{self, GameResult};
+use super::{GLOBAL, Leaderboards, displayed};
+
+/// A matchmaker game does not lift the displayed rating on `global` above this, in rating points: it shall tell
+/// newcomers from experienced players in custom lobbies, no more (ratings.md section 6).
+pub const RATING_ADJUSTMENT_MAX_RATING: f64 = 1400.0;
+
+/// How a game ended for a team, after its players' reports were weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TeamOutcome {
+    /// It won.
+    Victory,
+    /// It lost.
+    Defeat,
+    /// Nobody won.
+    Draw,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A team of a game that is to be rated: the players frozen at launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RatedTeam {
+    /// How the game ended for all of them.
+    pub outcome: TeamOutcome,
+    /// Who they are.
+    pub players: Vec<PlayerId>,
+}
+
+/// The change of one player's rating on one leaderboard. It counts as one game there, and as a won one after
+/// [`TeamOutcome::Victory`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RatingChange {
+    /// Whose rating.
+    pub player: PlayerId,
+    /// The technical name of the leaderboard.
+    pub leaderboard: String,
+    /// The rating before the game, stored or derived.
+    pub before: Rating,
+    /// The rating after the game.
+    pub after: Rating,
+    /// How the game ended for the player's team.
+    pub outcome: TeamOutcome,
+    /// Whether the player has a row on this leaderboard; if not, the store inserts one that begins with `before`, 0
+    /// games and 0 wins (ratings.md section 5.1, R1).
+    pub was_stored: bool,
+}
+
+/// Why a game cannot be rated. Nothing changes then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRated {
+    /// There is no such leaderboard.
+    UnknownLeaderboard(String),
+    /// The outcomes, by team, are neither a victory and a defeat nor two draws.
+    Outcomes([TeamOutcome; 2]),
+    /// A team has no players.
+    EmptyTeam,
+    /// A player is named twice.
+    PlayerTwice(PlayerId),
+}
+
+/// The changes of the ratings by one game: on its leaderboard those of all players in the order of the teams, then on
+/// `global` those of the players who are adjusted there.
+///
+/// `start` is the rating of newcomers, `stored` gives stored ratings as they are before the game, by player and
+/// technical name. A game on `global` itself adjusts nothing, nor does any game if there is no such leaderboard.
+///
+/// # Errors
+///
+/// If the game cannot be rated: see [`NotRated`].
+pub fn rate_game(
+    leaderboards: &Leaderboards,
+    start: Rating,
+    leaderboard: &str,
+    teams: &[RatedTeam; 2],
+    stored: &dyn Fn(PlayerId, &str) -> Option<Rating>,
+) -> Result<Vec<RatingChange>, NotRated> {
+    if leaderboards.get(leaderboard).is_none() {
+        return Err(NotRated::UnknownLeaderboard(leaderboard.to_owned()));
+    }
+    let result = result(teams)?;
+    check_players(teams)?;
+
+    let rating = |player, name: &str| leaderboards.rating(name, start, |name| stored(player, name));
+    let base = teams.each_ref().map(|team| {
+        team.players.iter().map(|&player| rating(player, leaderboard).rating).collect::<Vec<_>>()
+    });
+    let change = |team: &RatedTeam, player, name: &str, after| {
+        let before = rating(player, name);
+        RatingChange {
+            player,
+            leaderboard: name.to_owned(),
+            before: before.rating,
+            after,
+            outcome: team.outcome,
+            was_stored: before.is_stored,
+        }
+    };
+
+    let mut changes = Vec::new();
+    for (team, after) in teams.iter().zip(true_skill::rate(&base, result)) {
+        let players = team.players.iter().zip(after);
+        changes.extend(players.map(|(&player, after)| change(team, player, leaderboard, after)));
+    }
+    if leaderboard != GLOBAL && leaderboards.get(GLOBAL).is_some() {
+        for (side, team) in teams.iter().enumerate() {
+            for (seat, &player) in team.players.iter().enumerate() {
+                let after = adjusted(&base, (side, seat), rating(player, GLOBAL).rating, result);
+                changes.extend(after.map(|after| change(team, player, GLOBAL, after)));
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn result(teams: &[RatedTeam; 2]) -> Result<GameResult, NotRated> {
+    let outcomes = teams.each_ref().map(|team| team.outcome);
+    match outcomes {
+        [TeamOutcome::Victory, TeamOutcome::Defeat] => Ok(GameResult::FirstWins),
+        [TeamOutcome::Defeat, TeamOutcome::Victory] => Ok(GameResult::SecondWins),
+        [TeamOutcome::Draw, TeamOutcome::Draw] => Ok(GameResult::Draw),
+        _ => Err(NotRated::Outcomes(outcomes)),
+    }
+}
+
+fn check_players(teams: &[RatedTeam; 2]) -> Result<(), NotRated> {
+    if teams.iter().any(|team| team.players.is_empty()) {
+        return Err(NotRated::EmptyTeam);
+    }
+    let mut seen = BTreeSet::new();
+    match teams.iter().flat_map(|team| &team.players).find(|player| !seen.insert(**player)) {
+        Some(&player) => Err(NotRated::PlayerTwice(player)),
+        None => Ok(()),
+    }
+}
+
+/// What the game makes of one player's rating on `global`, the others counting with what they have on the game's
+/// leaderboard; none if it stays. Only who seems no weaker on the game's leaderboard may rise, and nobody falls.
+fn adjusted(
+    base: &[Vec<Rating>; 2],
+    (side, seat): (usize, usize),
+    global: Rating,
+    result: GameResult,
+) -> Option<Rating> {
+    if displayed(base[side][seat]) < displayed(global) {
+        return None;
+    }
+    let mut teams = base.clone();
+    teams[side][seat] = global;
+    let after = true_skill::rate(&teams, result)[side][seat];
+    let rises = displayed(global) < displayed(after);
+    (rises && displayed(after) <= RATING_ADJUSTMENT_MAX_RATING).then_some(after)
+}
+
+impl fmt::Display for NotRated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownLeaderboard(name) => write!(f, "there is no leaderboard {name:?}"),
+            Self::Outcomes([first, second]) => {
+                write!(f, "the outcomes do not fit: {first:?} and {second:?}")
+            }
+            Self::EmptyTeam => f.write_str("a team has no players"),
+            Self::PlayerTwice(player) => write!(f, "player {player} is named twice"),
+        }
+    }
+}
+
+impl Error for NotRated {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LADDER, Leaderboard, START_RATING};
+    use super::TeamOutcome::{Defeat, Draw, Unknown, Victory};
+    use super::*;
+
+    const TMM: &str = "tmm_2v2";
+
+    /// The player's rating on the ladder and on `global`, the opponent's on the ladder, how it ended for the player, and
+    /// his new rating on `global`.
+    #[test]
+    fn the_table_of_adjustments() {
+        type Row = ((f64, f64), (f64, f64), (f64, f64), TeamOutcome, Option<(f64, f64)>);
+        let rows: [Row; 8] = [
+            ((1500.0, 500.0), (1500.0, 500.0), (1500.0, 500.0), Victory, Some((1765.511882, 429.191878))),
+            ((1500.0, 90.0), (900.0, 150.0), (1500.0, 90.0), Victory, Some((1023.894440, 139.910837))),
+            ((1500.0, 90.0), (900.0, 150.0), (1500.0, 90.0), Defeat, None),
+            ((1800.0, 80.0), (1640.0, 80.0), (1700.0, 80.0), Victory, None),
+            ((1800.0, 80.0), (1600.0, 80.0), (1700.0, 80.0), Victory, Some((1619.381442, 79.148845))),
+            ((1300.0, 100.0), (1300.0, 100.0), (1200.0, 100.0), Victory, Some((1319.251673, 98.219227))),
+            ((1000.0, 100.0), (1500.0, 80.0), (1000.0, 100.0), Victory, None),
+            ((1500.0, 90.0), (1000.0, 300.0), (1000.0, 90.0), Draw, Some((1000.0, 228.439057))),
+        ];
+        for (number, (base, global, opponent, outcome, expected)) in rows.into_iter().enumerate() {
+            let against = match outcome {
+                Victory => Defeat,
+                Defeat => Victory,
+                other => other,
+            };
+            let stored = |player, name: &str| match (player, name) {
+                (PlayerId(1), GLOBAL) => Some(rating(global)),
+                (PlayerId(1), _) => Some(rating(base)),
+                // High enough to be left alone.
+                (_, GLOBAL) => Some(rating((3000.0, 50.0))),
+                _ => Some(rating(opponent)),
+            };
+            let teams = [team(outcome, &[1]), team(against, &[2])];
+            let changes = rate_game(&boards(), START_RATING, LADDER, &teams, &stored).unwrap();
+            assert_eq!(changes.len(), 2 + usize::from(expected.is_some()), "row {number}");
+            if let (Some(change), Some(expected)) = (changes.get(2), expected) {
+                assert_eq!((change.player, &*change.leaderboard), (PlayerId(1), GLOBAL), "row {number}");
+                assert!((change.after.mean - expected.0).abs() < 1e-5, "row {number}: {change:?}");
+                assert!((change.after.deviation - expected.1).abs() < 1e-5, "row {number}: {change:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn newcomers_are_to_be_inserted_on_both_boards() {
+        let stored =
+            |player, name: &str| (player == PlayerId(2) && name == GLOBAL).then_some(rating((1600.0, 90.0)));
+        let teams = [team(Victory, &[1, 2]), team(Defeat, &[3, 4])];
+        let changes = rate_game(&boards(), START_RATING, TMM, &teams, &stored).unwrap();
+        let rows = changes.iter().map(|change| (change.player.0, &*change.leaderboard, change.was_stored));
+        assert_eq!(
+            rows.collect::<Vec<_>>(),
+            [(1, TMM, false), (2, TMM, false), (3, TMM, false), (4, TMM, false), (1, GLOBAL, false)]
+        );
+        assert_eq!(changes[1].before, rating((1600.0, 240.0)));
+        assert_eq!(changes[4].before, START_RATING);
+        assert_eq!(changes[4].outcome, Victory);
+    }
+
+    #[test]
+    fn without_the_global_board_nothing_is_adjusted() {
+        let only_ladder =
+            Leaderboards::new(vec![Leaderboard { id: 1, name: LADDER.to_owned(), initializer: None }]);
+        let teams = [team(Victory, &[1]), team(Defeat, &[2])];
+        let changes = rate_game(&only_ladder, START_RATING, LADDER, &teams, &|_, _| None).unwrap();
+        assert!(changes.iter().all(|change| change.leaderboard == LADDER));
+    }
+
+    #[test]
+    fn what_cannot_be_rated() {
+        let rate = |leaderboard, first, second| {
+            rate_game(&boards(), START_RATING, leaderboard, &[first, second], &|_, _| None).unwrap_err()
+        };
+        assert_eq!(
+            rate("tmm_9v9", team(Victory, &[1]), team(Defeat, &[2])),
+            NotRated::UnknownLeaderboard("tmm_9v9".to_owned())
+        );
+        let all = [Victory, Defeat, Draw, Unknown];
+        let rateable = [[Victory, Defeat], [Defeat, Victory], [Draw, Draw]];
+        for outcomes in all.map(|first| all.map(|second| [first, second])).as_flattened() {
+            if !rateable.contains(outcomes) {
+                let error = rate(GLOBAL, team(outcomes[0], &[1]), team(outcomes[1], &[2]));
+                assert_eq!(error, NotRated::Outcomes(*outcomes));
+            }
+        }
+        assert_eq!(rate(GLOBAL, team(Victory, &[1]), team(Defeat, &[])), NotRated::EmptyTeam);
+        assert_eq!(
+            rate(GLOBAL, team(Draw, &[1, 2]), team(Draw, &[3, 1])),
+            NotRated::PlayerTwice(PlayerId(1))
+        );
+        assert_eq!(
+            rate(GLOBAL, team(Draw, &[2, 2]), team(Draw, &[3])).to_string(),
+            "player 2 is named twice"
+        );
+        assert_eq!(
+            NotRated::Outcomes([Victory, Unknown]).to_string(),
+            "the outcomes do not fit: Victory and Unknown"
+        );
+    }
+
+    #[test]
+    fn changes_survive_being_stored() {
+        let teams = [team(Victory, &[1]), team(Defeat, &[2])];
+        let changes = rate_game(&boards(), START_RATING, LADDER, &teams, &|_, _| None).unwrap();
+        let json = serde_json::to_string(&(&teams, &changes)).unwrap();
+        let read: ([RatedTeam; 2], Vec<RatingChange>) = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, (teams, changes));
+        assert!(json.starts_with(r#"[[{"outcome":"VICTORY","players":[1]}"#), "{json}");
+    }
+
+    fn boards() -> Leaderboards {
+        let board = |id, name: &str, initializer| Leaderboard { id, name: name.to_owned(), initializer };
+        Leaderboards::new(vec![board(1, GLOBAL, None), board(2, LADDER, None), board(3, TMM, Some(1))])
+    }
+
+    fn team(outcome: TeamOutcome, players: &[u32]) -> RatedTeam {
+        RatedTeam { outcome, players: players.iter().copied().map(PlayerId).collect() }
+    }
+
+    fn rating((mean, deviation): (f64, f64)) -> Rating {
+        Rating { mean, deviation }
+    }
+}
