@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
 use faf_protocol::{GameId, PlayerId, Secret, ServerMessage, SessionNumber};
+use serde::{Deserialize, Serialize};
 
 use crate::event::{ConnId, Ticket};
 use crate::games::{GameWrite, JoinAttempt};
@@ -378,7 +378,9 @@ impl fmt::Display for LogLine {
             Self::GameMessageIgnored { player, reason } => {
                 write!(f, "a message of player {player}'s game is ignored: {reason}")
             }
-            Self::GameLaunched { game, players } => write!(f, "game {game} is launched with {players} players"),
+            Self::GameLaunched { game, players } => {
+                write!(f, "game {game} is launched with {players} players")
+            }
             Self::GameEnded { game, validity } => write!(f, "game {game} has ended: {}", validity.name()),
             Self::GameRefused { game } => {
                 write!(f, "something about game {game} contradicts what is stored and is dropped")

@@ -43,9 +43,7 @@ mod world;
 
 pub use clock::{Moment, Timestamp};
 pub use effect::{Audience, Client, Count, Effect, LogLine, LoginMethod, Permission, Question, Relation};
-pub use event::{
-    Account, Answer, Ban, ConnId, Event, MapVersion, Profile, Ticket, TokenFault, VaultMod,
-};
+pub use event::{Account, Answer, Ban, ConnId, Event, MapVersion, Profile, Ticket, TokenFault, VaultMod};
 pub use explanation::Decision;
 pub use games::{
     Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, JoinAttempt, LivePlayer, Note,

@@ -154,21 +154,14 @@ pub(crate) fn complete(
     Ok(Progress::Done)
 }
 
-fn player_info(
-    id: PlayerId,
-    login: String,
-    country: String,
-    profile: &Profile,
-    world: &World,
-) -> Player {
+fn player_info(id: PlayerId, login: String, country: String, profile: &Profile, world: &World) -> Player {
     let stored = |leaderboard: &str| {
         profile.ratings.iter().find(|(name, _)| name == leaderboard).map(|(_, rating)| *rating)
     };
     let known = |leaderboard: &str| {
         let rating = |name: &str| stored(name).map(|stored| stored.rating);
         let derived = world.data.leaderboards.rating(leaderboard, world.settings.start_rating, rating);
-        stored(leaderboard)
-            .unwrap_or(LeaderboardRating { rating: derived.rating, number_of_games: 0 })
+        stored(leaderboard).unwrap_or(LeaderboardRating { rating: derived.rating, number_of_games: 0 })
     };
     let [global, ladder] = ALWAYS_SHOWN.map(known);
     let mut ratings: Vec<_> = NAMES.iter().map(|name| (Arc::clone(name), known(name))).collect();

@@ -27,7 +27,6 @@ pub(crate) struct OnlinePlayer {
 
 /// What a player is doing (games.md section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are explained in games.md")]
 pub(crate) enum Activity {
     Idle,
     StartingGame,

@@ -317,7 +317,8 @@ impl World {
     /// Forgets a connection. Whoever was logged in on it is offline from now on, and out of the game.
     fn end_session(&mut self, conn: ConnId, how: Leaving) {
         let Some(session) = self.sessions.get(&conn) else { return };
-        let is_current = |player: &PlayerId| self.players.get(*player).is_some_and(|online| online.conn == conn);
+        let is_current =
+            |player: &PlayerId| self.players.get(*player).is_some_and(|online| online.conn == conn);
         // A lobby that has stopped leaves its games as they are stored, and others go on with them.
         let is_stopped = self.lifecycle == Lifecycle::Stopped;
         if let Some(player) = session.player.filter(is_current).filter(|_| !is_stopped) {
@@ -397,7 +398,8 @@ impl World {
     fn schedule_report(&mut self) {
         let is_draining = matches!(self.lifecycle, Lifecycle::Draining { .. });
         let has_changes = self.players.has_changes() || self.games.has_due_changes();
-        if self.next_report.is_none() && self.lifecycle != Lifecycle::Stopped && (has_changes || is_draining) {
+        if self.next_report.is_none() && self.lifecycle != Lifecycle::Stopped && (has_changes || is_draining)
+        {
             self.next_report = Some(next_on_grid(self.now.elapsed, self.settings.report_interval));
         }
     }
@@ -419,7 +421,8 @@ impl World {
 
     /// Ends all games that are not live yet.
     fn close_lobbies(&mut self) {
-        let lobbies: Vec<GameId> = self.games.iter().filter(|game| game.state == GameState::Lobby).map(|game| game.id).collect();
+        let lobbies: Vec<GameId> =
+            self.games.iter().filter(|game| game.state == GameState::Lobby).map(|game| game.id).collect();
         for lobby in lobbies {
             let Some(game) = self.games.get(lobby) else { continue };
             let (members, conns) = (game.members.clone(), self.peers(game, &[]));

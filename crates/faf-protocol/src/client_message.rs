@@ -129,7 +129,7 @@ pub enum AvatarAction {
 }
 
 /// Members of `admin`. Without the permission named, an action is ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action")]
 pub enum AdminAction {
     /// Ends somebody's game. Needs `ADMIN_KICK_SERVER`.

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_lobby_core::{
-    Answer, Audience, ConnId, Count, Effect, Event, LogLine, Moment, Question, Settings, Ticket, Timestamp,
-    World,
+    Answer, Audience, ConnId, Count, Effect, Event, LogLine, Moment, Publication, Question, Settings, Ticket,
+    Timestamp, World,
 };
 use faf_protocol::{ClientMessage, Encode, Message, PlayerId, ServerMessage, SessionNumber};
 
@@ -33,11 +33,16 @@ pub struct SimulatedLobby {
     pub log: Vec<LogLine>,
     /// Everything that was counted.
     pub counts: Vec<Count>,
+    /// Everything other services were told.
+    pub published: Vec<Publication>,
     /// Logins that were reported to the policy service.
     pub reported: Vec<(PlayerId, String)>,
     /// The lobby wants the server to end.
     pub has_stopped: bool,
+    settings: Settings,
     now: Duration,
+    /// How long lobbies before this one have lasted.
+    started: Duration,
     clients: BTreeMap<ConnId, Client>,
     next_conn: u64,
     questions: VecDeque<(Ticket, Question)>,
@@ -60,15 +65,18 @@ impl SimulatedLobby {
     pub fn new(settings: Settings, store: FakeStore) -> Self {
         let now = Moment { elapsed: Duration::ZERO, utc: BEGINNING };
         Self {
-            world: World::new(settings, now),
+            world: World::new(settings.clone(), now, store.beginning()),
+            settings,
             store,
             holds_answers: false,
             expects_wrong_answers: false,
             log: Vec::new(),
             counts: Vec::new(),
+            published: Vec::new(),
             reported: Vec::new(),
             has_stopped: false,
             now: Duration::ZERO,
+            started: Duration::ZERO,
             clients: BTreeMap::new(),
             next_conn: 1,
             questions: VecDeque::new(),
@@ -83,7 +91,8 @@ impl SimulatedLobby {
     }
 
     fn moment(&self) -> Moment {
-        Moment { elapsed: self.now, utc: Timestamp(BEGINNING.0 + self.now.as_micros() as i64) }
+        let utc = Timestamp(BEGINNING.0 + (self.started + self.now).as_micros() as i64);
+        Moment { elapsed: self.now, utc }
     }
 
     /// Somebody connects; the session number is 1000 and the number of the connection.
@@ -184,6 +193,17 @@ impl SimulatedLobby {
         self.run();
     }
 
+    /// The server is killed: all connections are lost, and a lobby begins with what is stored.
+    pub fn restart(&mut self) {
+        self.clients.values_mut().for_each(|client| client.is_open = false);
+        self.questions.clear();
+        self.asked.clear();
+        // Its clock begins anew.
+        self.started += self.now;
+        self.now = Duration::ZERO;
+        self.world = World::new(self.settings.clone(), self.moment(), self.store.beginning());
+    }
+
     /// The operator wants the server to end.
     pub fn shut_down(&mut self) {
         self.handle(Event::Shutdown);
@@ -268,6 +288,7 @@ impl SimulatedLobby {
                     self.questions.push_back((ticket, question));
                 }
                 Effect::ReportLogin { player, unique_id, .. } => self.reported.push((player, unique_id)),
+                Effect::Publish(publication) => self.published.push(publication),
                 Effect::Count(count) => self.counts.push(count),
                 Effect::Log(line) => {
                     assert!(
@@ -288,9 +309,9 @@ impl SimulatedLobby {
         let conns = match to {
             Audience::One(conn) => vec![*conn],
             Audience::Several(conns) => conns.clone(),
-            Audience::LoggedIn => {
-                let members = self.clients.iter().filter(|(_, client)| client.is_open && client.is_logged_in);
-                members.map(|(conn, _)| *conn).collect()
+            Audience::LoggedIn => self.logged_in().collect(),
+            Audience::LoggedInExcept(others) => {
+                self.logged_in().filter(|conn| !others.contains(conn)).collect::<Vec<_>>()
             }
         };
         for conn in conns {
@@ -298,6 +319,11 @@ impl SimulatedLobby {
             assert!(client.is_open, "{conn:?} has ended and gets {message:?}");
             client.heard.push_back(message.clone());
         }
+    }
+
+    fn logged_in(&self) -> impl Iterator<Item = ConnId> {
+        let members = self.clients.iter().filter(|(_, client)| client.is_open && client.is_logged_in);
+        members.map(|(conn, _)| *conn)
     }
 
     fn client(&mut self, conn: ConnId) -> &mut Client {

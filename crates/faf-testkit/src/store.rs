@@ -2,12 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faf_lobby_core::{Account, Answer, Ban, Profile, Question, Relation, TokenFault, VaultMod};
-use faf_protocol::PlayerId;
-use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating};
+use faf_lobby_core::ratings::{
+    GLOBAL, LADDER, Leaderboard, Leaderboards, RatingChange, START_RATING, rate_game,
+};
+use faf_lobby_core::{
+    Account, Answer, Ban, Beginning, Game, GameData, GameEnd, GameLaunched, GameWrite, JoinAttempt,
+    MapVersion, Note, Profile, Question, Relation, TokenFault, VaultMod,
+};
+use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating, Rating};
+use faf_protocol::{GameId, PlayerId};
 
 /// Everything the lobby can ask for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct FakeStore {
     /// Accounts, by name.
     pub accounts: BTreeMap<String, FakeAccount>,
@@ -17,10 +23,33 @@ pub struct FakeStore {
     pub mods: Vec<VaultMod>,
     /// Who likes which mod.
     pub likes: BTreeSet<(PlayerId, String)>,
+    /// Featured mods, ranked mods and leaderboards; at first `faf` and `coop`, none, and the two every lobby has.
+    pub data: GameData,
+    /// Maps by folder name; at first `scmp_007`.
+    pub maps: BTreeMap<String, MapVersion>,
+    /// Games that were launched.
+    pub games: BTreeMap<GameId, FakeGame>,
+    /// Wishes to join a game.
+    pub join_attempts: Vec<(PlayerId, JoinAttempt)>,
     /// Whether nothing can be found out.
     pub is_unavailable: bool,
     /// Whether no token can be checked.
     pub has_no_keys: bool,
+}
+
+/// A game that was launched, with everything that is stored of it.
+#[derive(Debug, Clone)]
+pub struct FakeGame {
+    /// As it was launched.
+    pub launched: GameLaunched,
+    /// As it was last saved, until it is over.
+    pub saved: Option<Game>,
+    /// How it has ended.
+    pub end: Option<GameEnd>,
+    /// What else has happened in it.
+    pub notes: Vec<Note>,
+    /// What has become of ratings.
+    pub ratings: Vec<RatingChange>,
 }
 
 /// An account with everything that belongs to it.
@@ -50,6 +79,29 @@ pub struct FakeAccount {
     pub foes: BTreeSet<PlayerId>,
 }
 
+impl Default for FakeStore {
+    fn default() -> Self {
+        let leaderboard = |id, name: &str| Leaderboard { id, name: name.to_owned(), initializer: None };
+        let data = GameData {
+            featured_mods: BTreeMap::from([("faf".to_owned(), 0), ("coop".to_owned(), 25)]),
+            ranked_mods: BTreeSet::new(),
+            leaderboards: Leaderboards::new(vec![leaderboard(1, GLOBAL), leaderboard(2, LADDER)]),
+        };
+        Self {
+            accounts: BTreeMap::new(),
+            missions: Vec::new(),
+            mods: Vec::new(),
+            likes: BTreeSet::new(),
+            data,
+            maps: BTreeMap::from([("scmp_007".to_owned(), MapVersion { id: 7, is_ranked: true })]),
+            games: BTreeMap::new(),
+            join_attempts: Vec::new(),
+            is_unavailable: false,
+            has_no_keys: false,
+        }
+    }
+}
+
 impl FakeStore {
     /// A store with these accounts, numbered from 1; each has its name followed by `-pw` as password.
     #[must_use]
@@ -73,6 +125,72 @@ impl FakeStore {
 
     fn by_id(&mut self, player: PlayerId) -> Option<(&String, &mut FakeAccount)> {
         self.accounts.iter_mut().find(|(_, account)| account.id == player.0)
+    }
+
+    /// What a lobby begins with.
+    #[must_use]
+    pub fn beginning(&self) -> Beginning {
+        Beginning {
+            last_game: self.games.keys().next_back().copied().unwrap_or_default(),
+            data: self.data.clone(),
+            games: self.games.values().filter_map(|game| game.saved.clone()).collect(),
+        }
+    }
+
+    fn store_game(&mut self, id: GameId, write: GameWrite) -> Answer {
+        match write {
+            GameWrite::Launch(launched) => {
+                let saved = Some(launched.game.clone());
+                let game = FakeGame {
+                    launched: *launched,
+                    saved,
+                    end: None,
+                    notes: Vec::new(),
+                    ratings: Vec::new(),
+                };
+                assert!(self.games.insert(id, game).is_none(), "game {id} is launched a second time");
+            }
+            GameWrite::Save(saved) => self.launched(id).saved = Some(*saved),
+            GameWrite::Note(note) => self.launched(id).notes.push(note),
+            GameWrite::End(end) => {
+                let ratings = self.rate(&end);
+                let game = self.launched(id);
+                assert!(game.end.is_none(), "game {id} ends a second time");
+                (game.saved, game.end, game.ratings) = (None, Some(*end), ratings.clone());
+                return Answer::GameStored(ratings);
+            }
+        }
+        Answer::GameStored(Vec::new())
+    }
+
+    fn launched(&mut self, id: GameId) -> &mut FakeGame {
+        self.games.get_mut(&id).unwrap_or_else(|| panic!("game {id} was not launched"))
+    }
+
+    fn rate(&mut self, end: &GameEnd) -> Vec<RatingChange> {
+        let Some(rated) = &end.rated else { return Vec::new() };
+        let stored = |player: PlayerId, leaderboard: &str| -> Option<Rating> {
+            let account = self.accounts.values().find(|account| account.id == player.0)?;
+            account.ratings.iter().find(|(name, _)| name == leaderboard).map(|(_, rating)| rating.rating)
+        };
+        let leaderboards = &self.data.leaderboards;
+        let changes = rate_game(leaderboards, START_RATING, &rated.leaderboard, &rated.teams, &stored);
+        let changes = changes.unwrap_or_default();
+        for change in &changes {
+            let Some((_, account)) = self.by_id(change.player) else { continue };
+            let known = account.ratings.iter_mut().find(|(name, _)| *name == change.leaderboard);
+            match known {
+                Some((_, known)) => {
+                    known.rating = change.after;
+                    known.number_of_games += 1;
+                }
+                None => account.ratings.push((
+                    change.leaderboard.clone(),
+                    LeaderboardRating { rating: change.after, number_of_games: 1 },
+                )),
+            }
+        }
+        changes
     }
 
     /// Answers a question of the lobby. A token is the number of the account, or the word `forbidden`.
@@ -162,6 +280,17 @@ impl FakeStore {
                 }
                 None => Answer::UnknownMod,
             },
+            Question::FindBan { player, joining } => {
+                self.join_attempts.extend(joining.map(|attempt| (player, attempt)));
+                Answer::Ban(self.by_id(player).and_then(|(_, account)| account.ban.clone()))
+            }
+            Question::FindMap { folder } => Answer::Map(self.maps.get(&folder).copied()),
+            Question::NameMods { uids } => {
+                let known = self.mods.iter().filter(|known| uids.contains(&known.uid));
+                Answer::ModNames(known.map(|known| (known.uid.clone(), known.name.clone())).collect())
+            }
+            Question::ReadGameData => Answer::GameData(Box::new(self.data.clone())),
+            Question::StoreGame { game, write } => self.store_game(game, write),
         }
     }
 }

@@ -6,10 +6,10 @@ use faf_protocol::client_message::GameHost;
 
 use serde::{Deserialize, Serialize};
 
+use crate::client_text::{cut, quoted};
 use crate::commands::{Continuation, Progress};
 use crate::effect::Question;
 use crate::event::{Ban, ConnId, MapVersion};
-use crate::client_text::{cut, quoted};
 use crate::game_options::{GameKind, GameOptions};
 use crate::games::{FeaturedMod, Game, GameState, Host, Map, TITLE_LIMIT, check_can_play};
 use crate::login;

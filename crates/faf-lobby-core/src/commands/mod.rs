@@ -217,9 +217,15 @@ pub(crate) fn go_on(
         (Continuation::ModLiked | Continuation::DownloadCounted, Answer::UnknownMod) => {
             Err(Refusal::declined(crate::texts::UNKNOWN_MOD))
         }
-        (Continuation::HostPermitted(state), Answer::Ban(ban)) => game_host::permitted(world, conn, state, ban),
-        (Continuation::HostMapFound(state), Answer::Map(map)) => game_host::map_found(world, conn, *state, map),
-        (Continuation::JoinPermitted(state), Answer::Ban(ban)) => game_join::permitted(world, conn, state, ban),
+        (Continuation::HostPermitted(state), Answer::Ban(ban)) => {
+            game_host::permitted(world, conn, state, ban)
+        }
+        (Continuation::HostMapFound(state), Answer::Map(map)) => {
+            game_host::map_found(world, conn, *state, map)
+        }
+        (Continuation::JoinPermitted(state), Answer::Ban(ban)) => {
+            game_join::permitted(world, conn, state, ban)
+        }
         _ => {
             world.log(LogLine::WrongAnswer { ticket });
             Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE))

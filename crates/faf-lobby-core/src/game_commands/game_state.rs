@@ -73,8 +73,13 @@ fn join(world: &mut World, sender: Sender) {
     let joiner_login = joiner.info.login.clone();
     let others = game.members.iter().filter(|member| ![host_id, sender.player].contains(member));
     let others: Vec<_> = others.filter_map(|member| world.players.get(*member)).collect();
-    let peers: Vec<_> = others.iter().map(|peer| (peer.conn, peer.info.id, peer.info.login.clone())).collect();
-    let connect = |login: &str, player_id, offer| ServerToGame::ConnectToPeer { login: login.to_owned(), player_id, offer };
+    let peers: Vec<_> =
+        others.iter().map(|peer| (peer.conn, peer.info.id, peer.info.login.clone())).collect();
+    let connect = |login: &str, player_id, offer| ServerToGame::ConnectToPeer {
+        login: login.to_owned(),
+        player_id,
+        offer,
+    };
 
     // The adapter of the joiner begins its session with this one.
     world.send_to_game(sender.conn, ServerToGame::JoinGame { login: host_login, player_id: host_id });

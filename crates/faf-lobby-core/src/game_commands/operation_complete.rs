@@ -31,7 +31,9 @@ pub(crate) fn carry_out(
 fn is_time(text: &str) -> bool {
     let parts: Vec<&str> = text.split(':').collect();
     let is_number = |part: &str, limit: u32| {
-        part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse().is_ok_and(|n: u32| n < limit)
+        part.len() == 2
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && part.parse().is_ok_and(|n: u32| n < limit)
     };
     matches!(parts[..], [hours, minutes, seconds]
         if is_number(hours, 100) && is_number(minutes, 60) && is_number(seconds, 60))
@@ -46,7 +48,17 @@ mod tests {
         for time in ["00:00:00", "01:59:59", "99:00:01"] {
             assert!(is_time(time), "{time}");
         }
-        for other in ["", "1:02:03", "00:60:00", "00:00:60", "00:00", "00:00:00:00", "-1:00:00", "aa:bb:cc", "+1:00:00"] {
+        for other in [
+            "",
+            "1:02:03",
+            "00:60:00",
+            "00:00:60",
+            "00:00",
+            "00:00:00:00",
+            "-1:00:00",
+            "aa:bb:cc",
+            "+1:00:00",
+        ] {
             assert!(!is_time(other), "{other}");
         }
     }

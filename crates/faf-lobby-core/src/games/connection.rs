@@ -42,7 +42,8 @@ impl World {
         let Some(game) = self.games.get(game) else { return };
         let id = game.id;
         let Some(online) = self.players.get_mut(player) else { return };
-        let rated_games = online.info.ratings.get(&game.leaderboard).map_or(0, |rating| rating.number_of_games);
+        let rated_games =
+            online.info.ratings.get(&game.leaderboard).map_or(0, |rating| rating.number_of_games);
         let message = GameLaunch {
             args: ("/numgames".to_owned(), rated_games),
             uid: game.id,

@@ -177,7 +177,8 @@ impl World {
     /// Tells of the achievements of players whose results and statistics are there (game-results.md section 8.1).
     pub(crate) fn count_achievements(&mut self, id: GameId) {
         let Some(game) = self.games.get_mut(id) else { return };
-        let has_cheats = game.options.get("CheatsEnabled").is_none_or(|value| value.as_ref().text() != "\"false\"");
+        let has_cheats =
+            game.options.get("CheatsEnabled").is_none_or(|value| value.as_ref().text() != "\"false\"");
         let Some(live) = game.live.as_mut().filter(|_| !has_cheats) else { return };
         let Some(statistics) = &live.statistics else { return };
         let mut updates = Vec::new();
@@ -187,8 +188,14 @@ impl World {
             }
             let outcome = live.reports.verdict(player.army).outcome;
             let (is_known, has_won) = (outcome != Outcome::Unknown, outcome == Outcome::Victory);
-            let of_player =
-                statistics::updates(player.id, &player.login, is_known, has_won, &game.leaderboard, statistics);
+            let of_player = statistics::updates(
+                player.id,
+                &player.login,
+                is_known,
+                has_won,
+                &game.leaderboard,
+                statistics,
+            );
             updates.extend(of_player);
         }
         for statistics::Updates { achievements, events } in updates {
@@ -242,7 +249,11 @@ fn published(game: &Game, resolution: &Resolution) -> Option<GameResults> {
         map_id: game.map.version,
         featured_mod: game.featured_mod.name.clone(),
         sim_mod_ids: game.mods.keys().cloned().collect(),
-        commander_kills: live.statistics.as_ref().map(statistics::Statistics::commander_kills).unwrap_or_default(),
+        commander_kills: live
+            .statistics
+            .as_ref()
+            .map(statistics::Statistics::commander_kills)
+            .unwrap_or_default(),
         validity: live.validity,
         teams: teams.collect(),
     })

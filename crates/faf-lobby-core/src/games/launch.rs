@@ -3,8 +3,8 @@
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{ConnId, MapVersion};
 use crate::commands::Progress;
+use crate::event::{ConnId, MapVersion};
 use crate::explanation::Decision;
 use crate::game_options::VictoryCondition;
 use crate::games::game::{Game, GameState, Live, LivePlayer};

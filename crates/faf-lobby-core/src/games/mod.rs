@@ -19,8 +19,8 @@ use crate::ratings::Leaderboards;
 
 pub(crate) use connection::Leaving;
 pub use ending::{GameEnd, PlayerResult, RatedGame};
-pub use game::{Game, GameState, LivePlayer};
 pub(crate) use game::{FeaturedMod, Host, Map, Slot, TITLE_LIMIT};
+pub use game::{Game, GameState, LivePlayer};
 pub use launch::GameLaunched;
 pub(crate) use preconditions::{check_before_reading, check_can_play};
 pub(crate) use storage::Storage;
@@ -102,10 +102,6 @@ impl Games {
         }
     }
 
-    pub(crate) fn has_changes(&self) -> bool {
-        !self.changed.is_empty()
-    }
-
     /// Games to be told of. Those whose launch is about to be stored have to wait: what others are told is durable.
     pub(crate) fn take_changes(&mut self) -> Vec<GameId> {
         let storage = &self.storage;
@@ -123,9 +119,10 @@ impl Games {
 
     /// Forgets a game that is over, once nobody's game process is left and everything is stored.
     pub(crate) fn forget_if_over(&mut self, game: GameId) {
-        let is_over = self.games.get(&game).is_some_and(|game| {
-            game.state == GameState::Ended && game.members.is_empty()
-        });
+        let is_over = self
+            .games
+            .get(&game)
+            .is_some_and(|game| game.state == GameState::Ended && game.members.is_empty());
         if is_over && !self.changed.contains(&game) && !self.storage.contains_key(&game) {
             self.games.remove(&game);
         }

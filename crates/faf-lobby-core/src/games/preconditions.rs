@@ -26,7 +26,11 @@ pub(crate) fn check_can_play(world: &World, conn: ConnId, command: &str) -> Resu
 }
 
 /// The same for a message that cannot be read: whoever is busy hears of that first, and keeps the connection.
-pub(crate) fn check_before_reading(world: &World, conn: ConnId, command: Option<&str>) -> Result<(), Refusal> {
+pub(crate) fn check_before_reading(
+    world: &World,
+    conn: ConnId,
+    command: Option<&str>,
+) -> Result<(), Refusal> {
     match command {
         Some(command) if world.session(conn).player.is_some() => check_can_play(world, conn, command),
         _ => Ok(()),

@@ -103,9 +103,7 @@ impl Storage {
     fn push(&mut self, write: GameWrite, waiting: Vec<ConnId>) {
         let is_under_way = self.writes.len() == 1;
         match (self.writes.back_mut(), &write) {
-            (Some(last), GameWrite::Save(_))
-                if !is_under_way && matches!(last.write, GameWrite::Save(_)) =>
-            {
+            (Some(last), GameWrite::Save(_)) if !is_under_way && matches!(last.write, GameWrite::Save(_)) => {
                 last.write = write;
                 last.waiting.extend(waiting);
             }
