@@ -27,6 +27,7 @@ mod players;
 mod refusal;
 mod session;
 mod settings;
+pub mod statistics;
 mod texts;
 mod world;
 
