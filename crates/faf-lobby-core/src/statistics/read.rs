@@ -1,0 +1,349 @@
+//! From the text of a `JsonStats` to [`Statistics`].
+//!
+//! ```text
+//! {"stats":[{"type":"Human","name":"Ada","faction":2,"general":{"score":100},
+//!            "units":{"air":{"built":3,"lost":1,"kills":2},...},
+//!            "blueprints":{"ual0001":{"built":1,"lowest_health":11000},...}},...]}
+//! ```
+//!
+//! The text is the work of a Lua program that changes with every release and of any player who likes to write one.
+//! Whatever is not as it should be counts as missing where it stands, and no further: in a number, a member, an army.
+//! Lua has one empty table for both, so `[]` is an object without members as well.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::achievements;
+use super::army::{Army, ArmyType, Blueprint, Counts, Faction, Figures, LARGEST_COUNT, Statistics, Units};
+
+/// Longest text that is read, in bytes: 1 MiB.
+///
+/// Those of large games have tens of kilobytes, some more than 64 KiB. All 16 armies of a game, each with all 500
+/// units there are and 60 bytes a unit, stay below half of this.
+pub const LONGEST_TEXT: usize = 1024 * 1024;
+
+/// Most armies that are read: 64. A map has at most 16 for players, and some more for civilians and its scripts.
+pub const MOST_ARMIES: usize = 64;
+
+/// Longest name of an army, in bytes: 255. One with a longer name counts as nameless. Logins are far shorter, and
+/// those of AIs are a nickname and what kind it is.
+pub const LONGEST_NAME: usize = 255;
+
+/// Why a text has no statistics. The ones that came before it stay in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatisticsError {
+    /// It is longer than [`LONGEST_TEXT`].
+    TooLong {
+        /// Bytes of the text.
+        length: usize,
+        /// Bytes it may have.
+        limit: usize,
+    },
+    /// It is not JSON. What the parser says, without anything of the text.
+    Malformed(String),
+    /// It is no object with the member `stats`.
+    NoStats,
+    /// The member `stats` is not a list.
+    NotAList,
+    /// There are more than [`MOST_ARMIES`].
+    TooManyArmies {
+        /// Armies in the list.
+        number: usize,
+        /// Armies it may have.
+        limit: usize,
+    },
+}
+
+impl Statistics {
+    /// Reads the text of a `JsonStats`.
+    ///
+    /// An army is kept whatever it lacks, even if it is no object. Counts are cut to whole numbers from 0 to
+    /// 2147483647. Members that nobody asks for are skipped, however deep they nest, as skipping does not recurse.
+    ///
+    /// # Errors
+    /// If the text is too long, is no JSON, or has no list of armies of a reasonable number under `stats`.
+    pub fn read(text: &str) -> Result<Self, StatisticsError> {
+        if text.len() > LONGEST_TEXT {
+            return Err(StatisticsError::TooLong { length: text.len(), limit: LONGEST_TEXT });
+        }
+        let document: Part<Document<'_>> =
+            serde_json::from_str(text).map_err(|error| StatisticsError::Malformed(error.to_string()))?;
+        let stats = document.object().and_then(|document| document.stats).ok_or(StatisticsError::NoStats)?;
+        let armies: Vec<&RawValue> =
+            serde_json::from_str(stats.get()).map_err(|_| StatisticsError::NotAList)?;
+        if armies.len() > MOST_ARMIES {
+            return Err(StatisticsError::TooManyArmies { number: armies.len(), limit: MOST_ARMIES });
+        }
+        Ok(Self { armies: armies.into_iter().map(army).collect() })
+    }
+}
+
+impl fmt::Display for StatisticsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { length, limit } => write!(f, "{length} bytes are more than {limit}"),
+            Self::Malformed(error) => write!(f, "not JSON: {error}"),
+            Self::NoStats => f.write_str("not an object with the member stats"),
+            Self::NotAList => f.write_str("stats is not a list"),
+            Self::TooManyArmies { number, limit } => write!(f, "{number} armies are more than {limit}"),
+        }
+    }
+}
+
+impl Error for StatisticsError {}
+
+/// Each army is parsed on its own, so that one the parser stumbles over loses none of the others.
+fn army(text: &RawValue) -> Army {
+    serde_json::from_str::<Part<ArmyText>>(text.get()).ok().and_then(Part::object).unwrap_or_default().into()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Document<'a> {
+    #[serde(borrow)]
+    stats: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ArmyText {
+    #[serde(rename = "type")]
+    kind: Scalar,
+    name: Scalar,
+    faction: Scalar,
+    general: Part<GeneralText>,
+    units: Part<Units<Part<CountsText>>>,
+    blueprints: Part<BlueprintsText>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GeneralText {
+    score: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CountsText {
+    built: Scalar,
+    lost: Scalar,
+    kills: Scalar,
+}
+
+#[derive(Default)]
+struct BlueprintsText(BTreeMap<String, Blueprint>);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BlueprintText {
+    built: Scalar,
+    lowest_health: Scalar,
+}
+
+impl From<ArmyText> for Army {
+    fn from(text: ArmyText) -> Self {
+        let units = text.units.object();
+        let commander_kills = units.as_ref().and_then(|units| match &units.cdr {
+            Part::Object(cdr) => cdr.kills.number().map(count),
+            _ => None,
+        });
+        let figures = || {
+            Some(Figures {
+                faction: Faction::of_number(text.faction.number().map(count)?),
+                units: complete(units?)?,
+                blueprints: text.blueprints.object()?.0,
+            })
+        };
+        Self {
+            kind: match text.kind.text().as_deref() {
+                Some("Human") => Some(ArmyType::Human),
+                Some("AI") => Some(ArmyType::Ai),
+                _ => None,
+            },
+            name: text.name.text(),
+            score: text.general.object().and_then(|general| general.score.number()),
+            commander_kills,
+            figures: figures(),
+        }
+    }
+}
+
+/// The categories, or none if one of them is missing.
+fn complete(units: Units<Part<CountsText>>) -> Option<Units<Counts>> {
+    let counts = |category: Part<CountsText>| {
+        let CountsText { built, lost, .. } = category.object()?;
+        Some(Counts { built: count_or_0(&built), lost: count_or_0(&lost) })
+    };
+    Some(Units {
+        air: counts(units.air)?,
+        land: counts(units.land)?,
+        naval: counts(units.naval)?,
+        experimental: counts(units.experimental)?,
+        cdr: counts(units.cdr)?,
+        tech1: counts(units.tech1)?,
+        tech2: counts(units.tech2)?,
+        tech3: counts(units.tech3)?,
+        engineer: counts(units.engineer)?,
+        transportation: counts(units.transportation)?,
+        sacu: counts(units.sacu)?,
+    })
+}
+
+fn count_or_0(number: &Scalar) -> u32 {
+    number.number().map_or(0, count)
+}
+
+/// The conversion cuts off fractions and what is negative.
+fn count(number: f64) -> u32 {
+    (number as u32).min(LARGEST_COUNT)
+}
+
+impl<'de> Deserialize<'de> for BlueprintsText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BlueprintsVisitor)
+    }
+}
+
+struct BlueprintsVisitor;
+
+impl<'de> Visitor<'de> for BlueprintsVisitor {
+    type Value = BlueprintsText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of units")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<BlueprintsText, A::Error> {
+        let mut blueprints = BTreeMap::new();
+        while let Some(UnitId(unit)) = members.next_key()? {
+            let Some(unit) = unit else {
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if let Some(BlueprintText { built, lowest_health }) = members.next_value::<Part<_>>()?.object() {
+                let lowest_health = lowest_health.number().unwrap_or(0.0);
+                blueprints.insert(unit, Blueprint { built: count_or_0(&built), lowest_health });
+            }
+        }
+        Ok(BlueprintsText(blueprints))
+    }
+}
+
+/// The id of a unit, if an achievement is about it.
+struct UnitId(Option<String>);
+
+impl<'de> Deserialize<'de> for UnitId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(UnitIdVisitor)
+    }
+}
+
+struct UnitIdVisitor;
+
+impl Visitor<'_> for UnitIdVisitor {
+    type Value = UnitId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the id of a unit")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<UnitId, E> {
+        Ok(UnitId(achievements::are_about(text).then(|| text.to_owned())))
+    }
+}
+
+/// A value of which it is not sure what it is. One of another type than asked for counts as missing.
+#[derive(Default)]
+enum Part<T> {
+    #[default]
+    Missing,
+    Number(f64),
+    Text(String),
+    Object(T),
+}
+
+/// A number or a text.
+type Scalar = Part<IgnoredAny>;
+
+impl<T> Part<T> {
+    /// Finite, as JSON has no other numbers.
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn object(self) -> Option<T> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Part<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PartVisitor(PhantomData))
+    }
+}
+
+struct PartVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for PartVisitor<T> {
+    type Value = Part<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Part<T>, E> {
+        Ok(Part::Missing)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Part<T>, E> {
+        Ok(Part::Missing)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Part<T>, E> {
+        Ok(Part::Number(number as f64))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Part<T>, E> {
+        Ok(Part::Number(number as f64))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Part<T>, E> {
+        Ok(Part::Number(number))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Part<T>, E> {
+        Ok(if text.len() > LONGEST_NAME { Part::Missing } else { Part::Text(text.to_owned()) })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Part<T>, A::Error> {
+        let mut part = Part::Object(T::default());
+        while elements.next_element::<IgnoredAny>()?.is_some() {
+            part = Part::Missing;
+        }
+        Ok(part)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Part<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Part::Object)
+    }
+}
