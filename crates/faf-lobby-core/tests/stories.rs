@@ -622,7 +622,7 @@ fn games_are_not_offered_yet() {
     for (text, answer) in [
         (
             r#"{"command":"game_host","visibility":"public"}"#,
-            notice("error", "This server does not offer games yet."),
+            notice("error", "This server does not offer parties and matchmaking yet."),
         ),
         (
             r#"{"command":"restore_game_session","game_id":1}"#,
