@@ -22,12 +22,16 @@ mod commands;
 mod effect;
 mod event;
 mod failed_logins;
+pub mod game_options;
 mod login;
+pub mod maps;
 mod players;
 mod refusal;
+pub mod results;
 mod session;
 mod settings;
 mod texts;
+pub mod validity;
 mod world;
 
 pub use clock::{Moment, Timestamp};
