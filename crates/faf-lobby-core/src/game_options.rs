@@ -1,0 +1,257 @@
+//! The options of a game, which the host sets one by one (games.md sections 2 and 6.1).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use faf_protocol::json::{Json, JsonRef};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Options of one game. The game has some fifty, and mods add their own; with the two lengths below, a host can fill about
+/// a megabyte.
+pub const OPTIONS_MAX: usize = 256;
+
+/// Bytes of the name of an option. Names are words in the source of the game or a mod; the longest are some thirty bytes.
+pub const OPTION_KEY_MAX: usize = 128;
+
+/// Bytes of the JSON text of a value. The longest that are known are paths and lists of unit categories.
+pub const OPTION_VALUE_MAX: usize = 4096;
+
+/// What kind of game it is (games.md section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GameKind {
+    /// Players against players or against AIs.
+    Custom,
+    /// Players together through a mission; the featured mod is `coop`.
+    Coop,
+}
+
+impl GameKind {
+    /// The word in `game_type`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Custom => "custom",
+            Self::Coop => "coop",
+        }
+    }
+}
+
+/// What ends a game (games.md section 6.1). Text is read in any case and written as [`as_str`](Self::as_str).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum VictoryCondition {
+    /// Commanders must die.
+    Demoralization,
+    /// All structures and engineers must be destroyed.
+    Domination,
+    /// All units must be destroyed.
+    Eradication,
+    /// There is none.
+    Sandbox,
+    /// All commanders of a team must die; rated as demoralization is (since 2025).
+    Decapitation,
+}
+
+impl VictoryCondition {
+    const ALL: [Self; 5] =
+        [Self::Demoralization, Self::Domination, Self::Eradication, Self::Sandbox, Self::Decapitation];
+
+    /// The name in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Demoralization => "DEMORALIZATION",
+            Self::Domination => "DOMINATION",
+            Self::Eradication => "ERADICATION",
+            Self::Sandbox => "SANDBOX",
+            Self::Decapitation => "DECAPITATION",
+        }
+    }
+
+    /// Reads a name in any case; nothing for other text.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|condition| text.eq_ignore_ascii_case(condition.as_str()))
+    }
+}
+
+impl fmt::Display for VictoryCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for VictoryCondition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::read(&text).ok_or_else(|| D::Error::custom(format_args!("no victory condition: {text:?}")))
+    }
+}
+
+/// What became of an option that was to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Accepted {
+    /// It has the new value.
+    Stored,
+    /// It keeps its old value, because nobody knows the word (`Victory`).
+    Kept,
+    /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`).
+    Malformed,
+    /// The command is to be ignored, because it goes beyond a limit.
+    BeyondLimit {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much it would be.
+        found: usize,
+        /// How much is allowed.
+        limit: usize,
+    },
+}
+
+/// The options of one game (games.md sections 2 and 6.1).
+///
+/// Bounded by [`OPTIONS_MAX`], [`OPTION_KEY_MAX`] and [`OPTION_VALUE_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GameOptions {
+    victory: VictoryCondition,
+    slots: i64,
+    /// All but `Victory` and `Slots`.
+    others: BTreeMap<String, Json>,
+}
+
+impl GameOptions {
+    /// The options every game of this kind begins with. `ScenarioFile` is not among them, as it depends on the map.
+    #[must_use]
+    pub fn new(kind: GameKind) -> Self {
+        let mut others = BTreeMap::from(
+            [
+                ("AIReplacement", "Off".into()),
+                ("CheatsEnabled", "false".into()),
+                ("FogOfWar", "explored".into()),
+                ("GameSpeed", "normal".into()),
+                ("NoRushOption", "Off".into()),
+                ("PrebuiltUnits", "Off".into()),
+                ("RestrictedCategories", 0.into()),
+                ("TeamLock", "locked".into()),
+                ("Unranked", "No".into()),
+            ]
+            .map(|(key, value): (&str, Json)| (key.to_owned(), value)),
+        );
+        let victory = match kind {
+            GameKind::Custom => VictoryCondition::Demoralization,
+            GameKind::Coop => {
+                others.extend(
+                    [
+                        ("TeamSpawn", "fixed".into()),
+                        ("RevealedCivilians", "No".into()),
+                        ("Difficulty", 3.into()),
+                        ("Expansion", "true".into()),
+                    ]
+                    .map(|(key, value): (&str, Json)| (key.to_owned(), value)),
+                );
+                VictoryCondition::Sandbox
+            }
+        };
+        Self { victory, slots: 12, others }
+    }
+
+    /// Sets an option as the host wants it; see [`Accepted`] for when it stays as it was.
+    ///
+    /// `Victory` takes the words of [`VictoryCondition`] in any case (anything but text is ignored: games.md Q16), `Slots`
+    /// an integer or its text within 32 bits, as clients read it so. All others are stored verbatim; what
+    /// `ScenarioFile` and `Title` mean for the game itself is up to the caller (games.md section 6.1).
+    pub fn set(&mut self, key: &str, value: Json) -> Accepted {
+        if let Some((what, found, limit)) = self.excess(key, value.as_ref()) {
+            return Accepted::BeyondLimit { what, found, limit };
+        }
+        match key {
+            "Victory" => match value.as_ref().as_str().map(|word| VictoryCondition::read(&word)) {
+                Some(Some(victory)) => self.victory = victory,
+                Some(None) => return Accepted::Kept,
+                None => return Accepted::Malformed,
+            },
+            "Slots" => match integer(value.as_ref()) {
+                Some(slots) => self.slots = slots.into(),
+                None => return Accepted::Malformed,
+            },
+            _ => {
+                self.others.insert(key.to_owned(), value);
+            }
+        }
+        Accepted::Stored
+    }
+
+    /// What ends the game; default demoralization, in co-op games sandbox.
+    #[must_use]
+    pub fn victory(&self) -> VictoryCondition {
+        self.victory
+    }
+
+    /// How many can play; default 12. The host may say any 32-bit number.
+    #[must_use]
+    pub fn slots(&self) -> i64 {
+        self.slots
+    }
+
+    /// The value of an option, as it came. `Victory` and `Slots` are not found here, but by their own functions.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        self.others.get(key)
+    }
+
+    /// Whether an option is off: `false`, 0, or one of the words `false`, `off` and `no` in any case
+    /// (game-results.md section 5).
+    #[must_use]
+    pub fn is_off(&self, key: &str) -> bool {
+        self.switch(key) == Some(false)
+    }
+
+    /// Whether an option is on: `true`, 1, or one of the words `true`, `on` and `yes` in any case
+    /// (game-results.md section 5).
+    #[must_use]
+    pub fn is_on(&self, key: &str) -> bool {
+        self.switch(key) == Some(true)
+    }
+
+    fn switch(&self, key: &str) -> Option<bool> {
+        let value = self.get(key)?.as_ref();
+        if let Some(word) = value.as_str() {
+            let is_one_of = |words: [&str; 3]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
+            return match (is_one_of(["false", "off", "no"]), is_one_of(["true", "on", "yes"])) {
+                (true, _) => Some(false),
+                (_, true) => Some(true),
+                _ => None,
+            };
+        }
+        match (value.parse::<bool>(), value.parse::<f64>()) {
+            (Ok(flag), _) => Some(flag),
+            (_, Ok(0.0)) => Some(false),
+            (_, Ok(1.0)) => Some(true),
+            _ => None,
+        }
+    }
+
+    fn excess(&self, key: &str, value: JsonRef<'_>) -> Option<(&'static str, usize, usize)> {
+        let is_new = !matches!(key, "Victory" | "Slots") && !self.others.contains_key(key);
+        [
+            ("bytes of the name", key.len(), OPTION_KEY_MAX),
+            ("bytes of the value", value.text().len(), OPTION_VALUE_MAX),
+            ("options", self.others.len() + usize::from(is_new), OPTIONS_MAX),
+        ]
+        .into_iter()
+        .find(|(_, found, limit)| found > limit)
+    }
+}
+
+fn integer(value: JsonRef<'_>) -> Option<i32> {
+    match value.as_str() {
+        Some(text) => text.trim().parse().ok(),
+        None => value.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+use super::*;
+
+fn json(text: &str) -> Json {
+    Json::parse(text).unwrap()
+}
+
+fn texts(options: &GameOptions) -> BTreeMap<&str, &str> {
+    options.others.iter().map(|(key, value)| (key.as_str(), value.as_ref().text())).collect()
+}
+
+#[test]
+fn a_custom_game_begins_with_these() {
+    let options = GameOptions::new(GameKind::Custom);
+    assert_eq!(options.victory(), VictoryCondition::Demoralization);
+    assert_eq!(options.slots(), 12);
+    assert_eq!(
+        texts(&options),
+        BTreeMap::from([
+            ("AIReplacement", r#""Off""#),
+            ("CheatsEnabled", r#""false""#),
+            ("FogOfWar", r#""explored""#),
+            ("GameSpeed", r#""normal""#),
+            ("NoRushOption", r#""Off""#),
+            ("PrebuiltUnits", r#""Off""#),
+            ("RestrictedCategories", "0"),
+            ("TeamLock", r#""locked""#),
+            ("Unranked", r#""No""#),
+        ])
+    );
+}
+
+#[test]
+fn a_co_op_game_begins_with_more() {
+    let options = GameOptions::new(GameKind::Coop);
+    assert_eq!(options.victory(), VictoryCondition::Sandbox);
+    assert_eq!(options.slots(), 12);
+    let custom = GameOptions::new(GameKind::Custom);
+    let mut expected = texts(&custom);
+    expected.extend([
+        ("TeamSpawn", r#""fixed""#),
+        ("RevealedCivilians", r#""No""#),
+        ("Difficulty", "3"),
+        ("Expansion", r#""true""#),
+    ]);
+    assert_eq!(texts(&options), expected);
+}
+
+#[test]
+fn kinds_have_their_names() {
+    for (kind, name) in [(GameKind::Custom, "custom"), (GameKind::Coop, "coop")] {
+        assert_eq!(kind.as_str(), name);
+        assert_eq!(serde_json::to_string(&kind).unwrap(), format!("{name:?}"));
+        assert_eq!(serde_json::from_str::<GameKind>(&format!("{name:?}")).unwrap(), kind);
+    }
+}
+
+#[test]
+fn victory_takes_its_words_in_any_case() {
+    for (word, condition, name) in [
+        ("demoralization", VictoryCondition::Demoralization, "DEMORALIZATION"),
+        ("Domination", VictoryCondition::Domination, "DOMINATION"),
+        ("ERADICATION", VictoryCondition::Eradication, "ERADICATION"),
+        ("sandBox", VictoryCondition::Sandbox, "SANDBOX"),
+        ("decapitation", VictoryCondition::Decapitation, "DECAPITATION"),
+    ] {
+        let mut options = GameOptions::new(GameKind::Custom);
+        assert_eq!(options.set("Victory", word.into()), Accepted::Stored);
+        assert_eq!(options.victory(), condition);
+        assert_eq!(options.get("Victory"), None);
+        assert_eq!(condition.to_string(), name);
+        assert_eq!(serde_json::to_string(&condition).unwrap(), format!("{name:?}"));
+        assert_eq!(serde_json::from_str::<VictoryCondition>(&format!("{word:?}")).unwrap(), condition);
+    }
+    assert!(serde_json::from_str::<VictoryCondition>("\"chess\"").is_err());
+    assert!(serde_json::from_str::<VictoryCondition>("0").is_err());
+}
+
+#[test]
+fn victory_stays_where_the_word_is_unknown_or_none() {
+    let mut options = GameOptions::new(GameKind::Custom);
+    assert_eq!(options.set("Victory", "domination".into()), Accepted::Stored);
+    let before = options.clone();
+    assert_eq!(options.set("Victory", "chess".into()), Accepted::Kept);
+    assert_eq!(options.set("Victory", "".into()), Accepted::Kept);
+    for value in ["1", "null", "true", "[\"sandbox\"]", "{}"] {
+        assert_eq!(options.set("Victory", json(value)), Accepted::Malformed, "{value}");
+    }
+    assert_eq!(options, before);
+}
+
+#[test]
+fn slots_are_an_integer_or_its_text() {
+    let mut options = GameOptions::new(GameKind::Custom);
+    for (value, slots) in
+        [("8", 8), (r#""6""#, 6), (r#"" 4 ""#, 4), ("0", 0), ("-1", -1), ("2147483647", 2_147_483_647)]
+    {
+        assert_eq!(options.set("Slots", json(value)), Accepted::Stored, "{value}");
+        assert_eq!(options.slots(), slots);
+    }
+    for value in ["2147483648", "8.5", "null", "true", "[8]", r#""""#, r#""eight""#, r#""8.5""#] {
+        assert_eq!(options.set("Slots", json(value)), Accepted::Malformed, "{value}");
+        assert_eq!(options.slots(), 2_147_483_647);
+    }
+    assert_eq!(options.get("Slots"), None);
+}
+
+#[test]
+fn others_are_stored_verbatim() {
+    let mut options = GameOptions::new(GameKind::Custom);
+    for (key, value) in [
+        ("FogOfWar", r#""none""#),
+        ("victory", r#""chess""#),
+        ("Title", r#""  ""#),
+        ("ScenarioFile", r#""/maps/x/x_scenario.lua""#),
+        ("Anything", r#"{"a":[1.50]}"#),
+    ] {
+        assert_eq!(options.set(key, json(value)), Accepted::Stored);
+        assert_eq!(options.get(key).unwrap().as_ref().text(), value);
+    }
+    assert_eq!(options.get("Nothing"), None);
+}
+
+#[test]
+fn off_and_on_have_many_spellings() {
+    let mut options = GameOptions::new(GameKind::Custom);
+    let mut switch = |value: &str| {
+        assert_eq!(options.set("Switch", json(value)), Accepted::Stored);
+        (options.is_off("Switch"), options.is_on("Switch"))
+    };
+    for off in ["false", "0", "0.0", r#""false""#, r#""False""#, r#""OFF""#, r#""no""#] {
+        assert_eq!(switch(off), (true, false), "{off}");
+    }
+    for on in ["true", "1", "1.0", r#""true""#, r#""On""#, r#""YES""#] {
+        assert_eq!(switch(on), (false, true), "{on}");
+    }
+    for neither in ["2", "-1", "0.5", r#""0""#, r#""1""#, r#""""#, r#"" off""#, "null", "[]", "{}", "[0]"] {
+        assert_eq!(switch(neither), (false, false), "{neither}");
+    }
+    assert!(!options.is_off("Nothing") && !options.is_on("Nothing"));
+}
+
+#[test]
+fn the_number_of_options_is_limited() {
+    let mut options = GameOptions::new(GameKind::Custom);
+    for number in options.others.len()..OPTIONS_MAX {
+        assert_eq!(options.set(&number.to_string(), true.into()), Accepted::Stored);
+    }
+    let before = options.clone();
+    let refused = Accepted::BeyondLimit { what: "options", found: OPTIONS_MAX + 1, limit: OPTIONS_MAX };
+    assert_eq!(options.set("one more", true.into()), refused);
+    assert_eq!(options, before);
+    assert_eq!(options.set("FogOfWar", "none".into()), Accepted::Stored);
+    assert_eq!(options.set("Slots", 4.into()), Accepted::Stored);
+    assert_eq!(options.set("Victory", "sandbox".into()), Accepted::Stored);
+}
+
+#[test]
+fn the_length_of_an_option_is_limited() {
+    let mut options = GameOptions::new(GameKind::Custom);
+    let key = "k".repeat(OPTION_KEY_MAX);
+    assert_eq!(options.set(&key, 1.into()), Accepted::Stored);
+    let limit = OPTION_KEY_MAX;
+    assert_eq!(
+        options.set(&(key + "k"), 1.into()),
+        Accepted::BeyondLimit { what: "bytes of the name", found: limit + 1, limit }
+    );
+    let value = "v".repeat(OPTION_VALUE_MAX - 2);
+    assert_eq!(options.set("Value", value.as_str().into()), Accepted::Stored);
+    let limit = OPTION_VALUE_MAX;
+    assert_eq!(
+        options.set("Value", (value + "v").as_str().into()),
+        Accepted::BeyondLimit { what: "bytes of the value", found: limit + 1, limit }
+    );
+}
+
+#[test]
+fn options_come_back_as_they_were_written() {
+    let mut options = GameOptions::new(GameKind::Coop);
+    assert_eq!(options.set("Odd", json(r#"{"n":1.50}"#)), Accepted::Stored);
+    assert_eq!(options.set("Slots", 4.into()), Accepted::Stored);
+    let text = serde_json::to_string(&options).unwrap();
+    assert_eq!(serde_json::from_str::<GameOptions>(&text).unwrap(), options);
+}

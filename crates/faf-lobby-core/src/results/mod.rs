@@ -1,0 +1,18 @@
+//! How games went: from what the players' games report to the outcome of every team (game-results.md sections 1 to 3).
+//!
+//! ```text
+//!  GameResult ---> Report ---> Reports ---> ArmyVerdict ---> Resolution
+//!    (text)         read                     a vote an        a rule for
+//!                                            army             all teams
+//! ```
+//!
+//! Every game process reports every army it sees falling, so an army normally has as many reports as there are players.
+
+mod army;
+mod report;
+mod teams;
+
+pub use army::{ArmyVerdict, REPORTS_PER_REPORTER_MAX, Reports};
+pub use report::{Outcome, REPORT_TEXT_MAX, Report};
+pub(crate) use teams::{NO_TEAM, group};
+pub use teams::{Participant, Resolution, ResolvedTeam, TeamRule, resolve_teams};
