@@ -61,7 +61,8 @@ fn enter(lobby: &mut SimulatedLobby, conn: ConnId, uid: u32) {
 
 /// The host gives a player a place: army and start spot, and a team.
 fn seat(lobby: &mut SimulatedLobby, host: ConnId, player: u32, army: i64, team: i64) {
-    for (key, value) in [("Faction", 1), ("Color", army), ("Team", team), ("StartSpot", army), ("Army", army)] {
+    for (key, value) in [("Faction", 1), ("Color", army), ("Team", team), ("StartSpot", army), ("Army", army)]
+    {
         game(lobby, host, "PlayerOption", &format!(r#"[{player},"{key}",{value}]"#));
     }
 }
@@ -107,7 +108,9 @@ fn heard_games(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<(String, u64)> {
     let games = lobby.hear(conn).into_iter().filter(|text| text.starts_with(r#"{"command":"game_info""#));
     let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
     let games = games.map(read).filter(|info| info.get("uid").is_some());
-    games.map(|info| (info["state"].as_str().unwrap().to_owned(), info["num_players"].as_u64().unwrap())).collect()
+    games
+        .map(|info| (info["state"].as_str().unwrap().to_owned(), info["num_players"].as_u64().unwrap()))
+        .collect()
 }
 
 /// What a client has heard for its game process.
@@ -125,7 +128,9 @@ fn a_game_is_hosted_and_everybody_sees_it_grow() {
     host_with(&mut lobby, ada, r#","title":" 4v4 ","rating_min":"1000","rating_max":null"#);
     assert_eq!(
         lobby.hear(ada),
-        [r#"{"command":"game_launch","args":["/numgames",0],"uid":1,"mod":"faf","name":"4v4","init_mode":0,"game_type":"custom","rating_type":"global"}"#]
+        [
+            r#"{"command":"game_launch","args":["/numgames",0],"uid":1,"mod":"faf","name":"4v4","init_mode":0,"game_type":"custom","rating_type":"global"}"#
+        ]
     );
     lobby.advance(SECOND);
     assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
@@ -138,7 +143,9 @@ fn a_game_is_hosted_and_everybody_sees_it_grow() {
     lobby.advance(SECOND);
     assert_eq!(
         lobby.hear(cem),
-        [r#"{"command":"game_info","visibility":"public","password_protected":false,"uid":1,"title":"4v4","state":"open","game_type":"custom","featured_mod":"faf","sim_mods":{},"mapname":"scmp_007","map_file_path":"maps/scmp_007.zip","host":"Ada","num_players":0,"max_players":12,"hosted_at":"2026-07-01T12:00:03+00:00","launched_at":null,"rating_type":"global","rating_min":1000.0,"rating_max":null,"enforce_rating_range":false,"teams_ids":[],"teams":{}}"#]
+        [
+            r#"{"command":"game_info","visibility":"public","password_protected":false,"uid":1,"title":"4v4","state":"open","game_type":"custom","featured_mod":"faf","sim_mods":{},"mapname":"scmp_007","map_file_path":"maps/scmp_007.zip","host":"Ada","num_players":0,"max_players":12,"hosted_at":"2026-07-01T12:00:03+00:00","launched_at":null,"rating_type":"global","rating_min":1000.0,"rating_max":null,"enforce_rating_range":false,"teams_ids":[],"teams":{}}"#
+        ]
     );
     seat(&mut lobby, ada, 1, 1, 2);
     enter(&mut lobby, bob, 1);
@@ -151,7 +158,13 @@ fn a_game_is_hosted_and_everybody_sees_it_grow() {
     assert!(told[0].ends_with(r#""teams_ids":[{"team_id":-1,"player_ids":[2]},{"team_id":2,"player_ids":[1]}],"teams":{"-1":["Bob"],"2":["Ada"]}}"#), "{told:?}");
     let newcomer = lobby.connect();
     lobby.say_hello(newcomer, "Dan");
-    assert!(lobby.hear(newcomer).pop().unwrap().starts_with(r#"{"command":"game_info","games":[{"command":"game_info","#));
+    assert!(
+        lobby
+            .hear(newcomer)
+            .pop()
+            .unwrap()
+            .starts_with(r#"{"command":"game_info","games":[{"command":"game_info","#)
+    );
 }
 
 #[test]
@@ -178,7 +191,10 @@ fn whoever_joins_is_connected_to_everybody_in_order() {
         ]
     );
     for (conn, offer) in [(ada, true), (bob, false), (cem, false)] {
-        assert_eq!(heard_orders(&mut lobby, conn), [to_game("ConnectToPeer", &format!(r#"["Dan",4,{offer}]"#))]);
+        assert_eq!(
+            heard_orders(&mut lobby, conn),
+            [to_game("ConnectToPeer", &format!(r#"["Dan",4,{offer}]"#))]
+        );
     }
     // Said again, it means nothing.
     game(&mut lobby, dan, "GameState", r#"["Lobby"]"#);
@@ -287,7 +303,10 @@ fn only_good_requests_make_a_game() {
     lobby.say(ada, r#"{"command":"game_host"}"#);
     assert_eq!(lobby.hear(ada), [notice("error", "Can't host a game while in state STARTING_GAME")]);
     let info = &lobby.world.game_infos()[0];
-    assert_eq!((info.title.len(), info.mapname.as_str(), info.featured_mod.as_str()), (128, "scmp_007", "faf"));
+    assert_eq!(
+        (info.title.len(), info.mapname.as_str(), info.featured_mod.as_str()),
+        (128, "scmp_007", "faf")
+    );
 }
 
 #[test]
@@ -300,20 +319,30 @@ fn only_welcome_players_join() {
     )];
     let [ada, bob, cem, dan, eve] = PLAYERS.map(|(login, _)| lobby.log_in(login));
     let failed = |reason: &str, uid: i64, text: &str| {
-        vec![format!(r#"{{"command":"game_join_failed","reason":"{reason}","uid":{uid}}}"#), notice("info", text)]
+        vec![
+            format!(r#"{{"command":"game_join_failed","reason":"{reason}","uid":{uid}}}"#),
+            notice("info", text),
+        ]
     };
     join(&mut lobby, bob, 1);
     assert_eq!(lobby.hear(bob), failed("host_left_game", 1, "The host has left the game."));
     lobby.say(bob, r#"{"command":"game_join","uid":-1}"#);
     assert_eq!(lobby.hear(bob), failed("host_left_game", 0, "The host has left the game."));
-    host_with(&mut lobby, ada, r#","password":"Secret","rating_min":1000,"rating_max":1300,"enforce_rating_range":1"#);
+    host_with(
+        &mut lobby,
+        ada,
+        r#","password":"Secret","rating_min":1000,"rating_max":1300,"enforce_rating_range":1"#,
+    );
     join(&mut lobby, dan, 1);
     assert_eq!(lobby.hear(dan), failed("game_not_ready", 1, "The game you are trying to join is not ready."));
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     join(&mut lobby, cem, 1);
     assert_eq!(lobby.hear(cem), [notice("error", "You cannot join games hosted by this player.")]);
     join(&mut lobby, eve, 1);
-    assert_eq!(lobby.hear(eve), [notice("error", "Your rating is outside of the range that this game allows.")]);
+    assert_eq!(
+        lobby.hear(eve),
+        [notice("error", "Your rating is outside of the range that this game allows.")]
+    );
     for password in ["", r#","password":"secret""#, r#","password":"""#, r#","password":null"#] {
         lobby.say(dan, &format!(r#"{{"command":"game_join","uid":1{password}}}"#));
         assert_eq!(lobby.hear(dan), failed("bad_password", 1, "Bad password (it's case sensitive)."));
@@ -374,12 +403,9 @@ fn options_are_the_hosts_until_the_launch() {
     let info = |lobby: &SimulatedLobby| lobby.world.game_infos().remove(0);
     game(&mut lobby, bob, "GameOption", r#"["Slots",2]"#);
     assert_eq!(info(&lobby).max_players, 12);
-    for (args, check) in [
-        (r#"["Slots","8"]"#, 8),
-        (r#"["Slots","many"]"#, 8),
-        (r#"["Slots",[]]"#, 8),
-        (r#"["Slots"]"#, 8),
-    ] {
+    for (args, check) in
+        [(r#"["Slots","8"]"#, 8), (r#"["Slots","many"]"#, 8), (r#"["Slots",[]]"#, 8), (r#"["Slots"]"#, 8)]
+    {
         game(&mut lobby, ada, "GameOption", args);
         assert_eq!(info(&lobby).max_players, check, "{args}");
     }
