@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use faf_lobby_core::{Account, Answer, Question};
-use faf_protocol::Secret;
+use faf_lobby_core::{Account, Answer, GameWrite, Question};
+use faf_protocol::{GameId, Secret};
 
 use crate::passwords::{Busy, PasswordThreads};
-use crate::store::{AccountError, Like, Store, StoreError, StoredAccount, is_valid_login};
+use crate::store::{AccountError, GameStored, Like, Store, StoreError, StoredAccount, is_valid_login};
 use crate::tokens::Tokens;
 
 /// Answers questions; copies are the same.
@@ -26,6 +26,29 @@ impl Answers {
             tracing::error!(%error, "a question of the lobby cannot be answered");
             Answer::Unavailable
         })
+    }
+
+    /// The answer to [`Question::StoreGame`]. The database has it behind all that was asked for before when this returns,
+    /// whether the answer is waited for or not.
+    pub(crate) fn store_game(
+        &self,
+        game: GameId,
+        write: GameWrite,
+    ) -> impl Future<Output = Answer> + Send + use<> {
+        let stored = self.store.store_game(game, write);
+        async move {
+            match stored.await {
+                Ok(GameStored::Durable(ratings)) => Answer::GameStored(ratings),
+                Ok(GameStored::Refused(reason)) => {
+                    tracing::error!(game = game.0, reason, "the database refuses something about a game");
+                    Answer::GameRefused
+                }
+                Err(error) => {
+                    tracing::error!(%error, game = game.0, "something about a game is not stored yet");
+                    Answer::Unavailable
+                }
+            }
+        }
     }
 
     async fn find_out(&self, question: Question) -> Result<Answer, StoreError> {
@@ -69,6 +92,11 @@ impl Answers {
                 true => Answer::DownloadCounted,
                 false => Answer::UnknownMod,
             },
+            Question::FindBan { player, joining } => Answer::Ban(store.find_ban(player, joining).await?),
+            Question::FindMap { folder } => Answer::Map(store.find_map(folder).await?),
+            Question::NameMods { uids } => Answer::ModNames(store.mod_names(uids).await?),
+            Question::ReadGameData => Answer::GameData(Box::new(store.game_data().await?)),
+            Question::StoreGame { game, write } => self.store_game(game, write).await,
         })
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct FanOut {
     touched: Vec<(ConnId, Writer)>,
     /// Whether those that are logged in were.
     are_all_touched: bool,
+    /// Places among those that are logged in that are left out of a message; all false between messages.
+    left_out: Vec<bool>,
     metrics: Arc<Metrics>,
 }
 
@@ -55,7 +57,7 @@ impl Peer {
 impl FanOut {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         let (peers, logged_in, touched) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { peers, logged_in, touched, are_all_touched: false, metrics }
+        Self { peers, logged_in, touched, are_all_touched: false, left_out: Vec::new(), metrics }
     }
 
     pub(crate) fn connect(&mut self, conn: ConnId, peer: Peer) {
@@ -132,6 +134,23 @@ impl FanOut {
                 }
                 self.are_all_touched = true;
             }
+            Audience::LoggedInExcept(conns) => {
+                self.leave_out(conns, true);
+                for ((_, writer), _) in self.logged_in.iter().zip(&self.left_out).filter(|(_, out)| !**out) {
+                    queue(writer, &mut frames, &self.metrics);
+                }
+                self.leave_out(conns, false);
+                self.are_all_touched = true;
+            }
+        }
+    }
+
+    /// Marks the places of connections, or takes the marks back. So it costs something for each that is left out, and for
+    /// each receiver no more than a look at its mark.
+    fn leave_out(&mut self, conns: &[ConnId], mark: bool) {
+        self.left_out.resize(self.logged_in.len(), false);
+        for place in conns.iter().filter_map(|conn| self.peers.get(conn)?.place) {
+            self.left_out[place] = mark;
         }
     }
 

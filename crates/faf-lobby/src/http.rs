@@ -11,6 +11,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use faf_connection::tcp;
+use faf_lobby_core::{GameState, World};
+use faf_protocol::ServerMessage;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -21,7 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::lobby::{Input, Snapshot};
+use crate::lobby::Input;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -58,8 +60,34 @@ struct Status {
     uptime_seconds: u64,
     players: usize,
     connections: usize,
+    games: GameCounts,
     /// Whether no command is being carried out and no change waits to be told.
     is_settled: bool,
+}
+
+/// How many games there are, by how far they have come.
+#[derive(Debug, Default, Serialize)]
+struct GameCounts {
+    initializing: usize,
+    lobby: usize,
+    live: usize,
+    /// Over, but not stored yet, or not left by everybody.
+    ended: usize,
+}
+
+impl GameCounts {
+    fn of(world: &World) -> Self {
+        let mut counts = Self::default();
+        for game in world.games() {
+            *match game.state() {
+                GameState::Initializing => &mut counts.initializing,
+                GameState::Lobby => &mut counts.lobby,
+                GameState::Live => &mut counts.live,
+                GameState::Ended => &mut counts.ended,
+            } += 1;
+        }
+        counts
+    }
 }
 
 /// Connections at the same time; further ones are turned away. Operators and their tools need a few.
@@ -107,11 +135,19 @@ impl Interface {
             .with_state(self)
     }
 
-    async fn inspect(&self) -> Result<Snapshot, StatusCode> {
-        let (reply, snapshot) = oneshot::channel();
+    /// What the lobby says about itself, if it answers in time.
+    async fn inspect<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&World) -> T + Send + 'static,
+    ) -> Result<T, StatusCode> {
+        let (reply, seen) = oneshot::channel();
+        let look = move |world: &World| {
+            // Whoever asked may be gone.
+            let _ = reply.send(look(world));
+        };
         let inspection = async {
-            self.inbox.send(Input::Inspect(reply)).await.ok()?;
-            snapshot.await.ok()
+            self.inbox.send(Input::Inspect(Box::new(look))).await.ok()?;
+            seen.await.ok()
         };
         timeout(PATIENCE, inspection).await.ok().flatten().ok_or(StatusCode::SERVICE_UNAVAILABLE)
     }
@@ -129,7 +165,7 @@ async fn ready(State(interface): State<Interface>) -> Response {
 
 /// Whether the lobby and the database answer.
 async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
-    let lobby = interface.inspect().await.is_ok();
+    let lobby = interface.inspect(|_| ()).await.is_ok();
     let database = timeout(PATIENCE, interface.store.check()).await.is_ok_and(|checked| checked.is_ok());
     let status = if lobby && database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |is_well: bool| if is_well { "ok" } else { "no answer" };
@@ -137,6 +173,9 @@ async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>)
 }
 
 async fn metrics(State(interface): State<Interface>) -> Response {
+    let metrics = Arc::clone(&interface.metrics);
+    // A lobby that does not answer is no reason to show nothing.
+    let _ = interface.inspect(move |world| metrics.count_games(world.games())).await;
     match interface.metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -144,26 +183,29 @@ async fn metrics(State(interface): State<Interface>) -> Response {
 }
 
 async fn status(State(interface): State<Interface>) -> Result<Json<Status>, StatusCode> {
-    let Snapshot { players, connections, is_settled } = interface.inspect().await?;
-    Ok(Json(Status {
+    let uptime_seconds = interface.started.elapsed().as_secs();
+    let look = move |world: &World| Status {
         version: env!("CARGO_PKG_VERSION"),
-        uptime_seconds: interface.started.elapsed().as_secs(),
-        players: players.len(),
-        connections,
-        is_settled,
-    }))
+        uptime_seconds,
+        players: world.player_count(),
+        connections: world.connection_count(),
+        games: GameCounts::of(world),
+        is_settled: world.is_settled(),
+    };
+    interface.inspect(look).await.map(Json)
 }
 
 /// Everybody who is online, as clients see them.
 async fn players(State(interface): State<Interface>) -> Result<Response, StatusCode> {
-    let players = interface.inspect().await?.players;
+    let players = interface.inspect(World::players).await?;
     let players: Vec<_> = players.iter().map(AsRef::as_ref).collect();
     Ok(Json(players).into_response())
 }
 
-/// All games; there are none yet.
-async fn games() -> Json<[Value; 0]> {
-    Json([])
+/// All games, as clients would see them who may see all: also those that are over and not forgotten yet.
+async fn games(State(interface): State<Interface>) -> Result<Json<Vec<ServerMessage>>, StatusCode> {
+    let games = interface.inspect(World::game_infos).await?;
+    Ok(Json(games.into_iter().map(ServerMessage::GameInfo).collect()))
 }
 
 #[cfg(test)]

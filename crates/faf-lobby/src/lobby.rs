@@ -1,12 +1,17 @@
 //! The one loop around the lobby: waits for an input or the next deadline, tells the [`World`], and carries out what it
 //! wants done.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use faf_lobby_core::{ConnId, Effect, Event, LogLine, Moment, Question, Ticket, Timestamp, World};
-use faf_protocol::{ClientMessage, CommandError, server_message};
-use tokio::sync::{mpsc, oneshot};
+use faf_lobby_core::{
+    Answer, Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Question, Ticket, Timestamp,
+    World,
+};
+use faf_protocol::{ClientMessage, CommandError};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::answers::Answers;
@@ -32,16 +37,7 @@ pub(crate) enum Input {
     /// Something else has happened.
     Event(Event),
     /// Somebody wants to know what is going on.
-    Inspect(oneshot::Sender<Snapshot>),
-}
-
-/// What is going on.
-#[derive(Debug)]
-pub(crate) struct Snapshot {
-    pub(crate) players: Vec<Arc<server_message::Player>>,
-    pub(crate) connections: usize,
-    /// Whether no command is being carried out and no change waits to be told.
-    pub(crate) is_settled: bool,
+    Inspect(Box<dyn FnOnce(&World) + Send>),
 }
 
 /// The lobby with all it needs to act.
@@ -53,22 +49,30 @@ pub(crate) struct Lobby {
     metrics: Arc<Metrics>,
     /// Where answers go.
     inbox: mpsc::Sender<Input>,
+    /// What is being stored about games, in the order it was asked for. At most one for each game.
+    storing: mpsc::UnboundedSender<Storing>,
     started: Instant,
     is_stopped: bool,
 }
 
+/// Something about a game that the database has been told to store.
+type Storing = (Ticket, Pin<Box<dyn Future<Output = Answer> + Send>>);
+
 impl Lobby {
     pub(crate) fn new(
         settings: faf_lobby_core::Settings,
+        beginning: Beginning,
         answers: Answers,
         policy: PolicyServer,
         metrics: Arc<Metrics>,
         inbox: mpsc::Sender<Input>,
     ) -> Self {
         let started = Instant::now();
-        let world = World::new(settings, moment(started));
+        let world = World::new(settings, moment(started), beginning);
         let fan_out = FanOut::new(Arc::clone(&metrics));
-        Self { world, fan_out, answers, policy, metrics, inbox, started, is_stopped: false }
+        let (storing, stored) = mpsc::unbounded_channel();
+        tokio::spawn(pass_on(stored, inbox.clone()));
+        Self { world, fan_out, answers, policy, metrics, inbox, storing, started, is_stopped: false }
     }
 
     /// Runs until the world stops.
@@ -114,15 +118,7 @@ impl Lobby {
                 }
                 self.tell(event);
             }
-            Input::Inspect(reply) => {
-                let snapshot = Snapshot {
-                    players: self.world.players(),
-                    connections: self.world.connection_count(),
-                    is_settled: self.world.is_settled(),
-                };
-                // Whoever asked may be gone.
-                let _ = reply.send(snapshot);
-            }
+            Input::Inspect(look) => look(&self.world),
         }
     }
 
@@ -147,6 +143,7 @@ impl Lobby {
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
                 }
+                Effect::Publish(publication) => self.publish(&publication),
                 Effect::Count(count) => self.metrics.count(count),
                 Effect::Log(line) => log(&line),
                 Effect::Stop => self.is_stopped = true,
@@ -155,17 +152,53 @@ impl Lobby {
     }
 
     /// Finds the answer elsewhere; it comes back as an event.
-    fn ask(&self, conn: ConnId, ticket: Ticket, question: Question) {
+    ///
+    /// What is stored about games is stored in the order it was asked for, and answered in that order: games are rated in
+    /// the order in which they have ended, and who hears of two new ratings hears of the newer one last. With other
+    /// questions it does not matter: what they change belongs to one player, who has one question open.
+    fn ask(&self, conn: Option<ConnId>, ticket: Ticket, question: Question) {
+        if let Question::StoreGame { game, write } = question {
+            let answer = self.answers.store_game(game, write);
+            // It only fails when the runtime is about to end; then nobody waits for the answer, and it is stored all the
+            // same.
+            let _ = self.storing.send((ticket, Box::pin(answer)));
+            return;
+        }
         let (answers, inbox) = (self.answers.clone(), self.inbox.clone());
-        let seat = self.fan_out.seat(conn);
+        let seat = conn.and_then(|conn| self.fan_out.seat(conn));
         tokio::spawn(async move {
             // In a task of its own, so that there is an answer even if that one panics.
             let answer = tokio::spawn(async move { answers.answer(question).await }).await;
-            let answer = answer.unwrap_or(faf_lobby_core::Answer::Unavailable);
+            let answer = answer.unwrap_or(Answer::Unavailable);
             // The lobby may have stopped meanwhile.
             let _ = inbox.send(Input::Event(Event::Answered { ticket, answer })).await;
             drop(seat);
         });
+    }
+
+    /// Tells other services; as long as there is no broker, the log.
+    fn publish(&self, publication: &Publication) {
+        let routing_key = publication.routing_key();
+        self.metrics.count_publication(routing_key);
+        tracing::debug!(routing_key, body = %Body(publication), "published");
+    }
+}
+
+/// Passes answers about games on, one after the other: the database carries them out in this order, too.
+async fn pass_on(mut storing: mpsc::UnboundedReceiver<Storing>, inbox: mpsc::Sender<Input>) {
+    while let Some((ticket, answer)) = storing.recv().await {
+        let answer = answer.await;
+        // A lobby that has stopped does not need to know.
+        let _ = inbox.send(Input::Event(Event::Answered { ticket, answer })).await;
+    }
+}
+
+/// A publication as other services get it; only written if somebody reads it.
+struct Body<'a>(&'a Publication);
+
+impl fmt::Display for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self.0).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -182,8 +215,10 @@ fn log(line: &LogLine) {
         | LogLine::Banned { .. }
         | LogLine::Admin { .. }
         | LogLine::NoPermission { .. }
-        | LogLine::Shutdown { .. } => tracing::info!("{line}"),
-        LogLine::Refused { .. } => tracing::debug!("{line}"),
-        LogLine::WrongAnswer { .. } => tracing::error!("{line}"),
+        | LogLine::Shutdown { .. }
+        | LogLine::GameLaunched { .. }
+        | LogLine::GameEnded { .. } => tracing::info!("{line}"),
+        LogLine::Refused { .. } | LogLine::GameMessageIgnored { .. } => tracing::debug!("{line}"),
+        LogLine::GameRefused { .. } | LogLine::WrongAnswer { .. } => tracing::error!("{line}"),
     }
 }

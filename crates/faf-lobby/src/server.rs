@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -65,8 +66,12 @@ impl Server {
     /// # Errors
     /// [`Failure`] with the code of the database, of listening, or of a configuration that does not fit the addresses.
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
-        let store =
-            Store::open(&settings.database).map_err(|error| Failure::new(exit_code::DATABASE, error))?;
+        let database_failure = |error| Failure::new(exit_code::DATABASE, error);
+        let store = Store::open(&settings.database).map_err(database_failure)?;
+        let beginning = store.beginning().await.map_err(database_failure)?;
+        if !beginning.games.is_empty() {
+            tracing::info!(games = beginning.games.len(), "waiting for the players of games that were live");
+        }
         let lobby_listens = [
             (WireFormat::QDataStream, &settings.qdatastream),
             (WireFormat::SimpleJson, &settings.simple_json),
@@ -92,10 +97,13 @@ impl Server {
         // From a file, so that it does not take long; the keys may be somewhere else, and are not waited for.
         countries.read_file().await;
         let metrics = Arc::new(Metrics::new(store.clone()));
+        metrics.expect_games(&beginning.data);
         let (inbox, inputs) = mpsc::channel(INBOX);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
-        let lobby = Lobby::new(settings.lobby(), answers, policy, Arc::clone(&metrics), inbox.clone());
+        let (settings_of_lobby, metrics_of_lobby) = (settings.lobby(), Arc::clone(&metrics));
+        let lobby =
+            Lobby::new(settings_of_lobby, beginning, answers, policy, metrics_of_lobby, inbox.clone());
         let entrance =
             Arc::new(Entrance::new(&settings, inbox.clone(), Arc::clone(&metrics), Arc::clone(&countries)));
 
@@ -152,6 +160,7 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT * 2, entrance.wait_until_empty()).await;
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
+        finish_writing(&self.store).await;
         match timeout(CLOSE_TIMEOUT, self.store.settle()).await {
             Ok(Ok(true)) => {}
             _ => tracing::warn!("the database is closed with parts of it in the file beside it"),
@@ -169,6 +178,15 @@ impl Shutdown {
     pub async fn request(&self) {
         // A server that has stopped already does not mind.
         let _ = self.0.send(Input::Event(Event::Shutdown)).await;
+    }
+}
+
+/// Waits until everything is in the database that was handed to it. However long that takes: what is in there may be the
+/// results of games, and whoever cannot wait can kill the process.
+async fn finish_writing(store: &Store) {
+    let mut finished = pin!(store.finish_writing());
+    while timeout(CLOSE_TIMEOUT, &mut finished).await.is_err() {
+        tracing::warn!("the database is still being written to");
     }
 }
 

@@ -187,6 +187,18 @@ impl Game {
         &self.featured_mod.name
     }
 
+    /// Technical name of the leaderboard it is rated on.
+    #[must_use]
+    pub fn leaderboard(&self) -> &str {
+        &self.leaderboard
+    }
+
+    /// Whether it counts, as far as that is known; nothing before the launch.
+    #[must_use]
+    pub fn validity(&self) -> Option<Validity> {
+        self.live.as_ref().map(|live| live.validity)
+    }
+
     /// Why it is rated or not, as far as that is known.
     #[must_use]
     pub fn decisions(&self) -> &[Decision] {

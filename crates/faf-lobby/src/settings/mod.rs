@@ -48,6 +48,8 @@ pub struct Settings {
     pub idle_timeout: f64,
     pub report_interval: f64,
     pub shutdown_grace_period: f64,
+    pub reconnect_grace_period: f64,
+    pub restart_grace_period: f64,
     pub message_limit: usize,
     pub nesting_limit: usize,
     pub outbox_limit: usize,
@@ -131,6 +133,8 @@ impl Settings {
         within("idle_timeout", self.idle_timeout, 0.0..=86_400.0);
         within("report_interval", self.report_interval, 0.01..=3600.0);
         within("shutdown_grace_period", self.shutdown_grace_period, 0.0..=86_400.0);
+        within("reconnect_grace_period", self.reconnect_grace_period, 0.0..=86_400.0);
+        within("restart_grace_period", self.restart_grace_period, 0.0..=86_400.0);
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
@@ -200,6 +204,8 @@ impl Settings {
             idle_timeout: (self.idle_timeout > 0.0).then(|| seconds(self.idle_timeout)),
             report_interval: seconds(self.report_interval),
             shutdown_grace_period: seconds(self.shutdown_grace_period),
+            reconnect_grace_period: seconds(self.reconnect_grace_period),
+            restart_grace_period: seconds(self.restart_grace_period),
             allow_password_login: self.allow_password_login,
             www_url: self.www_url.clone(),
             content_url: self.content_url.clone(),

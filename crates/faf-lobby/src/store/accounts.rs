@@ -294,7 +294,11 @@ fn account(
 }
 
 /// The ban from the lobby that ends last.
-fn newest_ban(t: &Transaction<'_>, player: u32, condition: &'static str) -> rusqlite::Result<Option<Ban>> {
+pub(super) fn newest_ban(
+    t: &Transaction<'_>,
+    player: u32,
+    condition: &'static str,
+) -> rusqlite::Result<Option<Ban>> {
     let mut select = t.prepare_cached(&format!(
         "SELECT reason, expires_at FROM lobby_ban WHERE idUser = ?1 {condition} ORDER BY expires_at DESC LIMIT 1"
     ))?;

@@ -2,13 +2,24 @@
 //!
 //! Every operation is one transaction, carried out on a thread of its own kind: one thread writes, as SQLite wants it,
 //! and a few read at the same time. Nobody else waits for a slow query. Nothing of SQLite shows outside of this folder.
+//!
+//! What is written about games outlives a crash of the machine once it is answered; anything else a crash may take back
+//! for the last moment, but never in parts.
 
 mod accounts;
 mod avatars;
 mod coop;
+mod game_data;
+mod game_end;
+mod game_record;
+mod games;
+mod joins;
+mod maps;
 mod mod_vault;
+mod notes;
 mod permissions;
 mod profile;
+mod ratings;
 mod schema;
 mod seed;
 mod social;
@@ -26,6 +37,8 @@ use tokio::sync::oneshot;
 
 pub(crate) use accounts::is_valid_login;
 pub use accounts::{AccountError, ListedAccount, Role, StoredAccount};
+pub use game_record::{GameRecord, PlayerRecord, RecordedRating};
+pub use games::GameStored;
 pub use mod_vault::Like;
 pub use seed::{Planted, SeedError, SeedFile};
 
@@ -52,9 +65,19 @@ pub enum StoreError {
     /// A query failed.
     #[error("database query failed: {0}")]
     Query(#[from] rusqlite::Error),
-    /// The threads that would carry out the query have ended.
+    /// The threads that would carry out the query have ended, or have failed with it.
     #[error("the database has been closed")]
     Closed,
+}
+
+/// Whether what was to be written contradicts what is stored, or can never be: to try again would not help.
+fn is_contradiction(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+
+    match error {
+        rusqlite::Error::ToSqlConversionFailure(_) => true,
+        other => matches!(other.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch)),
+    }
 }
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -112,57 +135,95 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database cannot be used.
     pub async fn settle(&self) -> Result<bool, StoreError> {
-        let (done, settled) = oneshot::channel();
-        let job = move |connection: &mut Connection| {
-            let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
-            let _ = done.send(result);
+        let checkpoint = |connection: &mut Connection| {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))
         };
-        self.write.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
-        let is_busy: bool = settled.await.map_err(|_| StoreError::Closed)??;
+        let is_busy: bool = self.hand_over(&self.write, checkpoint).await?;
         Ok(!is_busy)
     }
 
+    /// Waits until everything is written that was asked for before this.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] if the thread that writes has ended.
+    pub async fn finish_writing(&self) -> Result<(), StoreError> {
+        self.hand_over(&self.write, |_| Ok(())).await
+    }
+
     /// Carries out queries that change nothing.
-    async fn read<T: Send + 'static>(
-        &self,
-        queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.run(&self.read, TransactionBehavior::Deferred, queries).await
+    fn read<T: Send + 'static, Q>(&self, queries: Q) -> impl Answered<T> + use<T, Q>
+    where
+        Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.hand_over(&self.read, |connection| transact(connection, TransactionBehavior::Deferred, queries))
     }
 
     /// Carries out queries that belong together: all of them, or none.
-    async fn write<T: Send + 'static>(
-        &self,
-        queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.run(&self.write, TransactionBehavior::Immediate, queries).await
+    ///
+    /// They are carried out behind all others that were asked for before, whether anybody waits for the answer or not.
+    fn write<T: Send + 'static, Q>(&self, queries: Q) -> impl Answered<T> + use<T, Q>
+    where
+        Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.hand_over(&self.write, |connection| {
+            transact(connection, TransactionBehavior::Immediate, queries)
+        })
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        jobs: &Sender<Job>,
-        behavior: TransactionBehavior,
-        queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    /// As [`write`](Self::write), and what was written is on the disk when it is answered, with all that was before it.
+    fn write_durably<T: Send + 'static, Q>(&self, queries: Q) -> impl Answered<T> + use<T, Q>
+    where
+        Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.hand_over(&self.write, |connection| {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let result = transact(connection, TransactionBehavior::Immediate, queries);
+            // If it stays as it is, writing is only slower.
+            let _ = connection.pragma_update(None, "synchronous", "NORMAL");
+            result
+        })
+    }
+
+    /// Has a thread do something. It is in the queue when this returns; the future only waits for it.
+    fn hand_over<T: Send + 'static, W>(&self, jobs: &Sender<Job>, work: W) -> impl Answered<T> + use<T, W>
+    where
+        W: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let job = move |connection: &mut Connection| {
-            let result = connection.transaction_with_behavior(behavior).and_then(|transaction| {
-                let result = queries(&transaction)?;
-                transaction.commit()?;
-                Ok(result)
-            });
             // Whoever asked may have stopped waiting.
-            let _ = answer.send(result);
+            let _ = answer.send(work(connection));
         };
-        // Unbounded, but never long: a connection has one question open, and keeps its place until it is answered.
-        jobs.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
-        let result = answered.await.map_err(|_| StoreError::Closed)?;
-        if let Err(error) = &result {
-            let code = error.sqlite_error().map_or(0, |error| error.extended_code);
-            *self.failures.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+        // Unbounded, but never long: a connection has one question open, and keeps its place until it is answered; and so
+        // has a game.
+        let handed_over = jobs.send(Box::new(job)).map_err(|_| StoreError::Closed);
+        let failures = Arc::clone(&self.failures);
+        async move {
+            handed_over?;
+            let result = answered.await.map_err(|_| StoreError::Closed)?;
+            if let Err(error) = &result {
+                let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+                *failures.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+            }
+            result.map_err(StoreError::Query)
         }
-        result.map_err(StoreError::Query)
     }
+}
+
+/// What comes of something that was handed to the database.
+pub(crate) trait Answered<T>: Future<Output = Result<T, StoreError>> + Send {}
+
+impl<T, F: Future<Output = Result<T, StoreError>> + Send> Answered<T> for F {}
+
+fn transact<T>(
+    connection: &mut Connection,
+    behavior: TransactionBehavior,
+    queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(behavior)?;
+    let result = queries(&transaction)?;
+    transaction.commit()?;
+    Ok(result)
 }
 
 /// All rows but those that hold what they should not, such as a negative count: one of them must not hide all others.

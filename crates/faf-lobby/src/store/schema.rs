@@ -3,7 +3,8 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What makes a database of one version from one of the version before; the first makes version 1 from nothing.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_live_games.sql")];
 
 /// Marks the database as one of this server: "FAFL".
 const APPLICATION_ID: i32 = 0x4641_464C;
@@ -39,4 +40,30 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i32).map_err(failed)?;
     transaction.commit().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_of_every_version_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        for version in 0..=MIGRATIONS.len() {
+            let path = folder.path().join(format!("{version}.sqlite"));
+            let old = Connection::open(&path).unwrap();
+            MIGRATIONS[..version].iter().for_each(|migration| old.execute_batch(migration).unwrap());
+            if version > 0 {
+                old.execute_batch("INSERT INTO map_pool (id, name) VALUES (7, 'kept')").unwrap();
+                old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+                old.pragma_update(None, "user_version", version as i32).unwrap();
+            }
+            drop(old);
+            let store = Store::open(&path).unwrap();
+            let query = "SELECT (SELECT count(*) FROM map_pool), (SELECT count(*) FROM live_game)";
+            let counts = store.read(move |t| t.query_row(query, (), |row| Ok((row.get(0)?, row.get(1)?))));
+            assert_eq!(counts.await.unwrap(), (i64::from(version > 0), 0), "from version {version}");
+        }
+    }
 }
