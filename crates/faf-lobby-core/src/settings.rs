@@ -22,6 +22,8 @@ pub struct Settings {
     pub report_interval: Duration,
     /// How long a shutdown waits for running games; default 1800 s.
     pub shutdown_grace_period: Duration,
+    /// How long a game process may take to start; default 30 s. A co-op game has twice as long.
+    pub game_setup_timeout: Duration,
     /// How long a live game waits for players who lose their connection to the lobby; default not at all. Without it a game
     /// ends when the last one is lost, with whatever was reported.
     pub reconnect_grace_period: Duration,
@@ -47,6 +49,7 @@ impl Default for Settings {
             idle_timeout: None,
             report_interval: Duration::from_secs(1),
             shutdown_grace_period: Duration::from_secs(1800),
+            game_setup_timeout: Duration::from_secs(30),
             reconnect_grace_period: Duration::ZERO,
             restart_grace_period: Duration::from_secs(300),
             allow_password_login: true,

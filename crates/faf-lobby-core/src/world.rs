@@ -201,10 +201,10 @@ impl World {
         self.games.iter()
     }
 
-    /// All games as everybody would see them who could.
+    /// All games whose end has not been told, as everybody would see them who could.
     #[must_use]
     pub fn game_infos(&self) -> Vec<Arc<GameInfo>> {
-        self.games.iter().map(|game| game.info(&self.players)).collect()
+        self.games.untold().map(|game| game.info(&self.players)).collect()
     }
 
     /// The world without its secrets, for a log that others may read: every secret is replaced.

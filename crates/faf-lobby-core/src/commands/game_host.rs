@@ -143,7 +143,7 @@ pub(crate) fn map_found(
         hosted_at: None,
         live: None,
     };
-    world.timers.set(world.now.elapsed + game.setup_timeout(), Timer::GameSetup(id));
+    world.timers.set(world.now.elapsed + game.setup_timeout(&world.settings), Timer::GameSetup(id));
     world.games.insert(game);
     world.games.mark(id);
     world.launch_game_process(conn, id);

@@ -54,7 +54,7 @@ impl World {
             rating_type: game.leaderboard.clone(),
         };
         online.activity = Activity::StartingGame;
-        let deadline = self.now.elapsed + game.setup_timeout();
+        let deadline = self.now.elapsed + game.setup_timeout(&self.settings);
         online.game = Some(GameConnection { game: id, state: ConnectionState::Initializing, deadline });
         self.timers.set(deadline, Timer::GameConnection(conn));
         self.send(conn, ServerMessage::GameLaunch(message));

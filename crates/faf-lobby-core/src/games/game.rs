@@ -13,6 +13,7 @@ use crate::explanation::Decision;
 use crate::game_options::{GameKind, GameOptions};
 use crate::maps::is_generated_map;
 use crate::results::{Participant, Reports};
+use crate::settings::Settings;
 use crate::statistics::Statistics;
 use crate::validity::Validity;
 
@@ -230,12 +231,12 @@ impl Game {
         }
     }
 
-    /// How long the host's game, or a guest's, may take to start (games.md section 3.1).
-    pub(crate) fn setup_timeout(&self) -> Duration {
-        Duration::from_secs(match self.kind {
-            GameKind::Custom => 30,
-            GameKind::Coop => 60,
-        })
+    /// How long the host's game process, or a guest's, may take to start (games.md section 3.1).
+    pub(crate) fn setup_timeout(&self, settings: &Settings) -> Duration {
+        match self.kind {
+            GameKind::Custom => settings.game_setup_timeout,
+            GameKind::Coop => settings.game_setup_timeout * 2,
+        }
     }
 
     /// Players by team, for the rules.

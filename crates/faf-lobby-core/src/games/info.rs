@@ -55,18 +55,18 @@ impl Game {
         }
     }
 
-    /// Connected players by team. After the launch teams stay, and empty as players leave.
+    /// Connected players by team. After the launch teams stay, and empty as players leave; a lobby that was closed has none.
     fn teams(&self) -> BTreeMap<i64, Vec<PlayerId>> {
-        let mut teams: BTreeMap<i64, Vec<PlayerId>> = BTreeMap::new();
-        if let Some(live) = &self.live {
-            teams.extend(live.players.iter().filter_map(|player| Some((player.team?, Vec::new()))));
-        }
+        let mut teams: BTreeMap<i64, Vec<PlayerId>> = match &self.live {
+            Some(live) => live.players.iter().filter_map(|player| Some((player.team?, Vec::new()))).collect(),
+            None if self.state == GameState::Lobby => {
+                self.connected().filter_map(|(_, slot)| Some((slot.team?, Vec::new()))).collect()
+            }
+            None => BTreeMap::new(),
+        };
         for (player, slot) in self.connected() {
-            let Some(team) = slot.team else { continue };
-            match teams.get_mut(&team) {
-                Some(members) => members.push(player),
-                None if self.live.is_none() => drop(teams.insert(team, vec![player])),
-                None => {}
+            if let Some(members) = slot.team.and_then(|team| teams.get_mut(&team)) {
+                members.push(player);
             }
         }
         teams

@@ -83,6 +83,11 @@ impl Games {
         self.games.values_mut()
     }
 
+    /// Games whose end has not been told.
+    pub(crate) fn untold(&self) -> impl Iterator<Item = &Game> {
+        self.iter().filter(|game| game.state != GameState::Ended || self.changed.contains(&game.id))
+    }
+
     /// The number for a new game.
     pub(crate) fn next_id(&mut self) -> GameId {
         // Clients read ids as 32-bit integers.

@@ -48,6 +48,7 @@ pub struct Settings {
     pub idle_timeout: f64,
     pub report_interval: f64,
     pub shutdown_grace_period: f64,
+    pub game_setup_timeout: f64,
     pub reconnect_grace_period: f64,
     pub restart_grace_period: f64,
     pub message_limit: usize,
@@ -133,6 +134,7 @@ impl Settings {
         within("idle_timeout", self.idle_timeout, 0.0..=86_400.0);
         within("report_interval", self.report_interval, 0.01..=3600.0);
         within("shutdown_grace_period", self.shutdown_grace_period, 0.0..=86_400.0);
+        within("game_setup_timeout", self.game_setup_timeout, 0.1..=3600.0);
         within("reconnect_grace_period", self.reconnect_grace_period, 0.0..=86_400.0);
         within("restart_grace_period", self.restart_grace_period, 0.0..=86_400.0);
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
@@ -204,6 +206,7 @@ impl Settings {
             idle_timeout: (self.idle_timeout > 0.0).then(|| seconds(self.idle_timeout)),
             report_interval: seconds(self.report_interval),
             shutdown_grace_period: seconds(self.shutdown_grace_period),
+            game_setup_timeout: seconds(self.game_setup_timeout),
             reconnect_grace_period: seconds(self.reconnect_grace_period),
             restart_grace_period: seconds(self.restart_grace_period),
             allow_password_login: self.allow_password_login,

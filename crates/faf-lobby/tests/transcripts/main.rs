@@ -76,8 +76,34 @@ sessions! {
     s28_login_timeout
     s29_password_login_disabled
     s30_graceful_shutdown
+    s31_host_game
+    s32_join_game
+    s33_four_players_connect
+    s34_lobby_options
+    s35_rated_custom_game
+    s36_unrated_too_short
+    s37_host_leaves_lobby
+    s38_guest_leaves_lobby
+    s39_guest_drops_in_lobby
+    s40_host_drops_in_lobby
+    s41_password_game
+    s42_friends_only_and_foes
+    s43_rating_range
+    s44_join_refused
+    s45_restore_game_session
+    s46_host_never_opens
+    s47_guest_never_opens
+    s48_disconnect_mid_game
+    s49_ice_relay
+    s50_host_validation
+    s51_game_message_order
+    s52_teamkill_and_stats
+    s53_conflicting_results
+    s54_coop_game
+    s55_unranked_reasons
     s56_http_endpoints
     s57_wire_fragmentation
+    s79_double_login_while_hosting
     s80_policy_server
     s81_oversized
 }

@@ -25,6 +25,9 @@ const REPORT_INTERVAL: f64 = 0.01;
 /// Without games a shutdown ends with the next report. It must leave time for what the session does before.
 const REPORT_INTERVAL_IN_SHUTDOWN: f64 = 1.0;
 
+/// In the recording half a minute, in sessions that wait for it.
+const GAME_SETUP_TIMEOUT: f64 = 1.0;
+
 /// For every second of the recording.
 const PING_INTERVAL: f64 = 0.02;
 
@@ -69,6 +72,7 @@ impl TestServer {
             geoip_database: file("country.mmdb", &country_database([1, 1, 1, 1], "US")),
             ping_interval: overridden("PING_INTERVAL")
                 .map_or(3600.0, |value| value.as_f64().unwrap() * PING_INTERVAL),
+            game_setup_timeout: if waits_for_time_limits(session) { GAME_SETUP_TIMEOUT } else { 300.0 },
             report_interval: match session {
                 "30_graceful_shutdown" => REPORT_INTERVAL_IN_SHUTDOWN,
                 _ => REPORT_INTERVAL,
@@ -127,6 +131,11 @@ impl TestServer {
         self.signal().await;
         timeout(PATIENCE, self.server.wait()).await.unwrap().unwrap();
     }
+}
+
+/// Whether a session is about game processes that do not start in time.
+pub(crate) fn waits_for_time_limits(session: &str) -> bool {
+    matches!(session, "46_host_never_opens" | "47_guest_never_opens")
 }
 
 /// A database with the seed of the sessions. It is made once: to hash all the passwords takes a second.
