@@ -63,7 +63,8 @@ pub enum ClientMessage {
         /// Always `connectivity`; with any other target the command is unknown.
         target: ConnectivityTarget,
     },
-    /// A command of the game: everything with `"target": "game"`, whatever its name.
+    /// A command of the game: everything with `"target": "game"`, whatever its name. One whose `args` are no list becomes
+    /// one without name and arguments, which means nothing (games.md section 5).
     #[serde(untagged, serialize_with = "serialize_carried")]
     Game(GpgNetMessage),
     /// A command that is not in this list.
@@ -320,7 +321,9 @@ impl ClientMessage {
     fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
-            return GpgNetMessage::from_message(message).map(Self::Game).map(Some);
+            // What games say is ignored where it is not understood, and never ends a connection.
+            let game = GpgNetMessage::from_message(message).unwrap_or_else(|_| GpgNetMessage::new("", []));
+            return Ok(Some(Self::Game(game)));
         }
         Ok(Some(match command.as_str() {
             "ask_session" => Self::AskSession(message.parse()?),
@@ -538,10 +541,8 @@ mod tests {
         assert_eq!(error(r#"{"command":"avatar","action":"select"}"#), "avatar: `avatar`: is missing");
         assert_eq!(error(r#"{"command":"avatar","action":"x"}"#), "avatar: `action`: unknown value `x`");
         assert_eq!(error(r#"{"command":"modvault","type":"x"}"#), "modvault: `type`: unknown value `x`");
-        assert_eq!(
-            error(r#"{"command":"GameState","target":"game","args":{}}"#),
-            "GameState: `args`: invalid type: map, expected a sequence"
-        );
+        let nameless = ClientMessage::Game(GpgNetMessage::new("", []));
+        assert_eq!(read(r#"{"command":"GameState","target":"game","args":{}}"#), Ok(nameless));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::store::FakeStore;
 pub const BEGINNING: Timestamp = Timestamp(1_782_907_200_000_000);
 
 /// A lobby, everything around it, and what has come of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SimulatedLobby {
     /// The lobby itself.
     pub world: World,
@@ -49,7 +49,7 @@ pub struct SimulatedLobby {
     asked: BTreeSet<Ticket>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Client {
     heard: VecDeque<ServerMessage>,
     is_open: bool,
