@@ -219,7 +219,7 @@ impl GameOptions {
     fn switch(&self, key: &str) -> Option<bool> {
         let value = self.get(key)?.as_ref();
         if let Some(word) = value.as_str() {
-            let is_one_of = |words: [&str; 3]| words.iter().any(|other| word.eq(*other));
+            let is_one_of = |words: [&str; 3]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
             return match (is_one_of(["false", "off", "no"]), is_one_of(["true", "on", "yes"])) {
                 (true, _) => Some(false),
                 (_, true) => Some(true),

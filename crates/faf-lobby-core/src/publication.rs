@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
-use crate::ratings::TeamOutcome;
 use crate::results::Outcome;
 use crate::statistics::{AchievementUpdate, EventUpdate};
 use crate::validity::Validity;
@@ -100,5 +99,5 @@ pub struct RatingUpdate {
     /// Uncertainty before the game.
     pub old_rating_deviation: f64,
     /// How the player's team fared.
-    pub outcome: TeamOutcome,
+    pub outcome: Outcome,
 }

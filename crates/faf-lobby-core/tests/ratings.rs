@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use faf_lobby_core::ratings::{
     GLOBAL, LADDER, Leaderboard, Leaderboards, NotRated, RATING_ADJUSTMENT_MAX_RATING, RatedTeam,
-    RatingChange, START_RATING, TeamOutcome, rate_game, true_skill,
+    RatingChange, START_RATING, rate_game, true_skill,
 };
+use faf_lobby_core::results::Outcome;
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::Rating;
 use serde::Deserialize;
@@ -190,7 +191,7 @@ impl Store {
         let row = self.rows.get_mut(&key).expect("the row was stored or has just been inserted");
         (row.mean, row.deviation) = (after.mean as f32, after.deviation as f32);
         row.total_games += 1;
-        row.won_games += u32::from(*outcome == TeamOutcome::Victory);
+        row.won_games += u32::from(*outcome == Outcome::Victory);
 
         if *leaderboard == game.rating_type {
             self.written.game_player_stats.push(json!({
@@ -292,7 +293,7 @@ fn check_parameters(parameters: &Value) {
     assert_eq!(true_skill::DRAW_PROBABILITY, number("draw_probability"));
 }
 
-fn rated_teams(players: [Vec<PlayerId>; 2], outcomes: [TeamOutcome; 2]) -> [RatedTeam; 2] {
+fn rated_teams(players: [Vec<PlayerId>; 2], outcomes: [Outcome; 2]) -> [RatedTeam; 2] {
     let [first, second] = players;
     [RatedTeam { outcome: outcomes[0], players: first }, RatedTeam { outcome: outcomes[1], players: second }]
 }
@@ -346,7 +347,7 @@ struct GoldenBoard {
 struct TwoTeams {
     id: String,
     teams: [Vec<Listed>; 2],
-    outcomes: [TeamOutcome; 2],
+    outcomes: [Outcome; 2],
     #[serde(default)]
     expected: Vec<Exact>,
     expected_error: Option<String>,
@@ -380,7 +381,7 @@ struct InitialRating {
 struct GlobalAdjustment {
     id: String,
     teams: [Vec<PlayerId>; 2],
-    outcomes: [TeamOutcome; 2],
+    outcomes: [Outcome; 2],
     matchmaker_rating_before: BTreeMap<String, Rating>,
     global_rating_before: BTreeMap<String, Rating>,
     expected_global_changes: Vec<Exact>,

@@ -616,13 +616,13 @@ fn administrators_need_the_permission_for_each_action() {
 }
 
 #[test]
-fn games_are_not_offered_yet() {
+fn matchmaking_is_not_offered_yet() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     for (text, answer) in [
         (
-            r#"{"command":"game_host","visibility":"public"}"#,
-            notice("error", "This server does not offer games yet."),
+            r#"{"command":"leave_party"}"#,
+            notice("error", "This server does not offer parties and matchmaking yet."),
         ),
         (
             r#"{"command":"restore_game_session","game_id":1}"#,

@@ -10,7 +10,7 @@ use crate::explanation::Decision;
 use crate::games::game::{Game, GameState, Live};
 use crate::games::storage::GameWrite;
 use crate::publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
-use crate::ratings::{RatedTeam, RatingChange, TeamOutcome};
+use crate::ratings::{RatedTeam, RatingChange};
 use crate::results::{self, Outcome, Resolution};
 use crate::statistics;
 use crate::validity::{self, EndFacts, Results, Validity};
@@ -212,18 +212,9 @@ fn rated_teams(resolution: &Resolution) -> Option<[RatedTeam; 2]> {
     let teams: Vec<RatedTeam> = resolution
         .teams
         .iter()
-        .map(|team| RatedTeam { outcome: team_outcome(team.outcome), players: team.players.clone() })
+        .map(|team| RatedTeam { outcome: team.outcome, players: team.players.clone() })
         .collect();
     teams.try_into().ok()
-}
-
-fn team_outcome(outcome: Outcome) -> TeamOutcome {
-    match outcome {
-        Outcome::Victory => TeamOutcome::Victory,
-        Outcome::Defeat => TeamOutcome::Defeat,
-        Outcome::Draw => TeamOutcome::Draw,
-        Outcome::Unknown | Outcome::Conflicting => TeamOutcome::Unknown,
-    }
 }
 
 fn published(game: &Game, resolution: &Resolution) -> Option<GameResults> {

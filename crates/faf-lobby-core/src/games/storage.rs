@@ -100,14 +100,14 @@ impl Storage {
         self.failures == 0 && matches!(self.writes.front(), Some(Write { write: GameWrite::Launch(_), .. }))
     }
 
-    fn push(&mut self, write: GameWrite, waiting: Vec<ConnId>) {
+    fn push(&mut self, write: GameWrite, waiting: Option<ConnId>) {
         let is_under_way = self.writes.len() == 1;
         match (self.writes.back_mut(), &write) {
             (Some(last), GameWrite::Save(_)) if !is_under_way && matches!(last.write, GameWrite::Save(_)) => {
                 last.write = write;
                 last.waiting.extend(waiting);
             }
-            _ => self.writes.push_back(Write { write, waiting }),
+            _ => self.writes.push_back(Write { write, waiting: waiting.into_iter().collect() }),
         }
     }
 }
@@ -128,7 +128,9 @@ impl World {
     pub(crate) fn store(&mut self, id: GameId, write: GameWrite, waiting: Option<ConnId>) -> Progress {
         let storage = self.games.storage.entry(id).or_default();
         let is_idle = storage.writes.is_empty();
-        storage.push(write, waiting.into_iter().collect());
+        // A database that is away must not hold up the players: nobody waits for more than one try.
+        let waiting = waiting.filter(|_| storage.failures == 0);
+        storage.push(write, waiting);
         if is_idle {
             self.ask_to_store(id);
         }
@@ -155,24 +157,26 @@ impl World {
         };
         let now = self.now.elapsed;
         let Some(storage) = self.games.storage.get_mut(&id) else { return };
-        let Some(first) = storage.writes.front_mut() else { return };
-        // Nobody waits for more than one try: a database that is away must not hold up the players.
-        let waiting = std::mem::take(&mut first.waiting);
+        let mut waiting = Vec::new();
         if is_done {
-            let written = storage.writes.pop_front().map(|first| first.write);
+            let Some(Write { write, waiting: released }) = storage.writes.pop_front() else { return };
+            waiting = released;
             storage.failures = 0;
             if storage.writes.is_empty() {
                 self.games.storage.remove(&id);
             } else {
                 self.ask_to_store(id);
             }
-            if let Some(GameWrite::End(end)) = written {
+            if let GameWrite::End(end) = write {
                 self.results_stored(id, *end, &ratings);
             }
             self.games.forget_if_over(id);
         } else {
             let pause = FIRST_PAUSE.saturating_mul(1 << storage.failures.min(6)).min(LONGEST_PAUSE);
             storage.failures = storage.failures.saturating_add(1);
+            for write in &mut storage.writes {
+                waiting.append(&mut write.waiting);
+            }
             self.count(Count::GameNotStored);
             self.timers.set(now + pause, Timer::StoreAgain(id));
         }

@@ -21,7 +21,7 @@ use faf_protocol::server_message::Rating;
 use serde::{Deserialize, Serialize};
 
 pub use initial::{Derived, START_RATING};
-pub use rate::{NotRated, RATING_ADJUSTMENT_MAX_RATING, RatedTeam, RatingChange, TeamOutcome, rate_game};
+pub use rate::{NotRated, RATING_ADJUSTMENT_MAX_RATING, RatedTeam, RatingChange, rate_game};
 
 /// The leaderboard of custom games, which matchmaker games adjust (ratings.md section 6).
 pub const GLOBAL: &str = "global";

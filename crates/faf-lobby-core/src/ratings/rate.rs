@@ -8,6 +8,8 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::Rating;
 use serde::{Deserialize, Serialize};
 
+use crate::results::Outcome;
+
 use super::true_skill::{self, GameResult};
 use super::{GLOBAL, Leaderboards, displayed};
 
@@ -15,31 +17,17 @@ use super::{GLOBAL, Leaderboards, displayed};
 /// newcomers from experienced players in custom lobbies, no more (ratings.md section 6).
 pub const RATING_ADJUSTMENT_MAX_RATING: f64 = 1400.0;
 
-/// How a game ended for a team, after its players' reports were weighed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum TeamOutcome {
-    /// It won.
-    Victory,
-    /// It lost.
-    Defeat,
-    /// Nobody won.
-    Draw,
-    /// Nobody knows.
-    Unknown,
-}
-
 /// A team of a game that is to be rated: the players frozen at launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RatedTeam {
     /// How the game ended for all of them.
-    pub outcome: TeamOutcome,
+    pub outcome: Outcome,
     /// Who they are.
     pub players: Vec<PlayerId>,
 }
 
 /// The change of one player's rating on one leaderboard. It counts as one game there, and as a won one after
-/// [`TeamOutcome::Victory`].
+/// [`Outcome::Victory`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RatingChange {
     /// Whose rating.
@@ -51,7 +39,7 @@ pub struct RatingChange {
     /// The rating after the game.
     pub after: Rating,
     /// How the game ended for the player's team.
-    pub outcome: TeamOutcome,
+    pub outcome: Outcome,
     /// Whether the player has a row on this leaderboard; if not, the store inserts one that begins with `before`, 0
     /// games and 0 wins (ratings.md section 5.1, R1).
     pub was_stored: bool,
@@ -63,7 +51,7 @@ pub enum NotRated {
     /// There is no such leaderboard.
     UnknownLeaderboard(String),
     /// The outcomes, by team, are neither a victory and a defeat nor two draws.
-    Outcomes([TeamOutcome; 2]),
+    Outcomes([Outcome; 2]),
     /// A team has no players.
     EmptyTeam,
     /// A player is named twice.
@@ -127,9 +115,9 @@ pub fn rate_game(
 fn result(teams: &[RatedTeam; 2]) -> Result<GameResult, NotRated> {
     let outcomes = teams.each_ref().map(|team| team.outcome);
     match outcomes {
-        [TeamOutcome::Victory, TeamOutcome::Defeat] => Ok(GameResult::FirstWins),
-        [TeamOutcome::Defeat, TeamOutcome::Victory] => Ok(GameResult::SecondWins),
-        [TeamOutcome::Draw, TeamOutcome::Draw] => Ok(GameResult::Draw),
+        [Outcome::Victory, Outcome::Defeat] => Ok(GameResult::FirstWins),
+        [Outcome::Defeat, Outcome::Victory] => Ok(GameResult::SecondWins),
+        [Outcome::Draw, Outcome::Draw] => Ok(GameResult::Draw),
         _ => Err(NotRated::Outcomes(outcomes)),
     }
 }
@@ -181,8 +169,8 @@ impl Error for NotRated {}
 #[cfg(test)]
 mod tests {
     use super::super::{LADDER, Leaderboard, START_RATING};
-    use super::TeamOutcome::{Defeat, Draw, Unknown, Victory};
     use super::*;
+    use crate::results::Outcome::{Defeat, Draw, Unknown, Victory};
 
     const TMM: &str = "tmm_2v2";
 
@@ -190,7 +178,7 @@ mod tests {
     /// his new rating on `global`.
     #[test]
     fn the_table_of_adjustments() {
-        type Row = ((f64, f64), (f64, f64), (f64, f64), TeamOutcome, Option<(f64, f64)>);
+        type Row = ((f64, f64), (f64, f64), (f64, f64), Outcome, Option<(f64, f64)>);
         let rows: [Row; 8] = [
             ((1500.0, 500.0), (1500.0, 500.0), (1500.0, 500.0), Victory, Some((1765.511882, 429.191878))),
             ((1500.0, 90.0), (900.0, 150.0), (1500.0, 90.0), Victory, Some((1023.894440, 139.910837))),
@@ -297,7 +285,7 @@ mod tests {
         Leaderboards::new(vec![board(1, GLOBAL, None), board(2, LADDER, None), board(3, TMM, Some(1))])
     }
 
-    fn team(outcome: TeamOutcome, players: &[u32]) -> RatedTeam {
+    fn team(outcome: Outcome, players: &[u32]) -> RatedTeam {
         RatedTeam { outcome, players: players.iter().copied().map(PlayerId).collect() }
     }
 

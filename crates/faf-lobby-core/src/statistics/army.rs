@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// The armies of a game, as its last `JsonStats` described them (game-results.md section 8).
 ///
 /// Has at most [`MOST_ARMIES`](super::MOST_ARMIES) armies; each takes some hundred bytes and at most about four KiB,
-/// however long the text was. Made by [`Statistics::read`]; serialization is for a log of our own, and what is read from
-/// there is taken as it is.
+/// however long the text was. Made by [`Statistics::read`]; serialization is for a log of our own, and what is read
+/// from there is taken as it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Statistics {

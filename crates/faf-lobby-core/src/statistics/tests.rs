@@ -417,8 +417,8 @@ fn incomplete_statistics_as_recorded() {
     }
 }
 
-/// `recorded.jsonl` has the statistics of `52_teamkill_and_stats` and all that the original published for them, record by
-/// record. Harbor and Iris had won; the game was rated as global.
+/// `recorded.jsonl` has the statistics of `52_teamkill_and_stats` and all that the original published for them, record
+/// by record. Harbor and Iris had won; the game was rated as global.
 #[test]
 fn updates_as_recorded() {
     let records: Vec<Value> =

@@ -259,7 +259,8 @@ mod tests {
                 prop_assert!(end.validity == Validity::Valid && !is_coop && is_resolved);
             }
             let has_hit = end.checks.iter().any(|check| check.is_hit);
-            prop_assert_eq!(has_hit, end.validity != current || end.checks.iter().any(|check| check.detail.ends_with(" stays")));
+            let stays = end.checks.iter().any(|check| check.detail.ends_with(" stays"));
+            prop_assert_eq!(has_hit, end.validity != current || stays);
         }
     }
 }

@@ -125,7 +125,7 @@ fn save(t: &Transaction<'_>, id: GameId, game: &Game) -> rusqlite::Result<GameSt
         return Ok(GameStored::Refused("it is not among the live games".to_owned()));
     }
     t.prepare_cached("UPDATE game_stats SET validity = coalesce(?2, validity) WHERE id = ?1")?
-        .execute((id.0, game.validity().map(|validity| validity.number())))?;
+        .execute((id.0, game.validity().map(faf_lobby_core::validity::Validity::number)))?;
     Ok(GameStored::without_ratings())
 }
 

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use faf_lobby_core::RatedGame;
-use faf_lobby_core::ratings::{Leaderboards, RatingChange, START_RATING, TeamOutcome, rate_game};
+use faf_lobby_core::ratings::{Leaderboards, RatingChange, START_RATING, rate_game};
+use faf_lobby_core::results::Outcome;
 use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 use rusqlite::{OptionalExtension, Row, Transaction};
@@ -70,7 +71,7 @@ pub(super) fn recorded(
     )?;
     let outcome = |player| {
         let team = rated.teams.iter().find(|team| team.players.contains(&player));
-        team.map_or(TeamOutcome::Unknown, |team| team.outcome)
+        team.map_or(Outcome::Unknown, |team| team.outcome)
     };
     let change = |row: &Row<'_>| {
         let player = PlayerId(row.get(0)?);
@@ -144,7 +145,7 @@ fn store(
         leaderboard,
         after.mean,
         after.deviation,
-        change.outcome == TeamOutcome::Victory,
+        change.outcome == Outcome::Victory,
     ))?;
     Ok(())
 }
