@@ -135,7 +135,7 @@ mod tests {
             &store,
             "INSERT INTO leaderboard (id, technical_name, initializer_id) VALUES (3, 'tmm', 1);
              INSERT INTO leaderboard_rating (login_id, leaderboard_id, mean, deviation, total_games, won_games)
-             VALUES (1, 1, 900.125, 150.0625, 40, 20), (2, 3, 1700.1, 80.3, 7, 6);",
+             VALUES (1, 1, 900.125, 150.0625, 40, 20), (1, 3, 1500.1, 80.3, 7, 6);",
         )
         .await;
         let rated = game.end.rated.as_mut().unwrap();
@@ -145,7 +145,7 @@ mod tests {
         let in_database = |player: PlayerId, name: &str| {
             let (mean, deviation) = match (player.0, name) {
                 (1, "global") => (900.125, 150.0625),
-                (2, "tmm") => (1700.1, 80.3),
+                (1, "tmm") => (1500.1, 80.3),
                 _ => return None,
             };
             Some(faf_protocol::server_message::Rating { mean, deviation })
@@ -160,12 +160,12 @@ mod tests {
             rows(&store, ratings).await,
             [
                 format!("1 1 41 21 {}", mean(2)),
-                format!("1 3 1 1 {}", mean(0)),
-                format!("2 3 8 6 {}", mean(1))
+                format!("1 3 8 7 {}", mean(0)),
+                format!("2 3 1 0 {}", mean(1))
             ]
         );
         assert_eq!(rows(&store, "SELECT count(*) FROM leaderboard_rating_journal").await, ["3"]);
-        assert_eq!(rows(&store, "SELECT mean FROM game_player_stats WHERE playerId = 2").await, ["1700.1"]);
+        assert_eq!(rows(&store, "SELECT mean FROM game_player_stats WHERE playerId = 1").await, ["1500.1"]);
     }
 
     #[tokio::test]
