@@ -154,17 +154,18 @@ mod tests {
         let ratings = "SELECT login_id, leaderboard_id, total_games, won_games, mean FROM leaderboard_rating
                        ORDER BY login_id, leaderboard_id";
         let mean = |index: usize| changes[index].after.mean;
-        // Ada's global rating is adjusted.
-        assert_eq!(changes.len(), 3);
+        // Both are adjusted on the global leaderboard, where Bob is new.
+        assert_eq!(changes.len(), 4);
         assert_eq!(
             rows(&store, ratings).await,
             [
                 format!("1 1 41 21 {}", mean(2)),
                 format!("1 3 8 7 {}", mean(0)),
+                format!("2 1 1 0 {}", mean(3)),
                 format!("2 3 1 0 {}", mean(1))
             ]
         );
-        assert_eq!(rows(&store, "SELECT count(*) FROM leaderboard_rating_journal").await, ["3"]);
+        assert_eq!(rows(&store, "SELECT count(*) FROM leaderboard_rating_journal").await, ["4"]);
         assert_eq!(rows(&store, "SELECT mean FROM game_player_stats WHERE playerId = 1").await, ["1500.1"]);
     }
 
