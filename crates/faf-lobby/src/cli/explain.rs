@@ -58,8 +58,8 @@ fn explained(game: &GameRecord) -> String {
 
 fn heading(game: &GameRecord) -> String {
     let map = game.map.as_deref().unwrap_or("a map that is not in the vault");
-    // A title is what somebody has typed.
-    let title = game.title.escape_debug();
+    // A title is what some client has sent; what is in it must not move the cursor.
+    let title = game.title.replace(char::is_control, "\u{FFFD}");
     let end = match (game.ended_at, game.is_live) {
         (_, true) => "not over yet".to_owned(),
         (Some(at), _) => format!("ended at {at}"),
