@@ -411,6 +411,9 @@ impl Collector for Elsewhere {
 
 #[cfg(test)]
 mod tests {
+    use faf_testkit::lobby::SimulatedLobby;
+    use faf_testkit::store::FakeStore;
+
     use super::*;
 
     fn metrics() -> (Metrics, tempfile::TempDir) {
@@ -450,6 +453,61 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         assert!(text.contains("build_info{version="));
+    }
+
+    #[test]
+    fn games_are_counted_in_all_combinations() {
+        let (metrics, _folder) = metrics();
+        let mut store = FakeStore::with_accounts(["Ada", "Bob", "Cem"]);
+        store
+            .data
+            .featured_mods
+            .extend((100..).zip("abcdefgh".chars()).map(|(id, name)| (name.to_string(), id)));
+        metrics.expect_games(&store.data);
+        let mut lobby = SimulatedLobby::new(faf_lobby_core::Settings::default(), store);
+        let conns = ["Ada", "Bob", "Cem"].map(|login| lobby.log_in(login));
+        for (conn, featured_mod) in conns.into_iter().zip(["coop", "faf", "faf"]) {
+            lobby.say(
+                conn,
+                &format!(r#"{{"command":"game_host","mod":"{featured_mod}","visibility":"public"}}"#),
+            );
+        }
+        lobby.say(conns[2], r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
+        let check = |lines: &[&str]| {
+            let text = metrics.text().unwrap();
+            for line in lines {
+                assert!(text.lines().any(|found| found == *line), "{line} is missing in\n{text}");
+            }
+        };
+        metrics.count_games(lobby.world.games());
+        metrics.count(Count::RatedGame("global".to_owned()));
+        metrics.count(Count::GameNotStored);
+        metrics.count_publication("success.rating.update");
+        check(&[
+            r#"server_game_active_games_total{game_mode="coop",game_state="INITIALIZING"} 1"#,
+            r#"server_game_active_games_total{game_mode="faf",game_state="INITIALIZING"} 1"#,
+            r#"server_game_active_games_total{game_mode="faf",game_state="LOBBY"} 1"#,
+            r#"server_game_active_games_total{game_mode="h",game_state="ENDED"} 0"#,
+            r#"server_game_active_games_total{game_mode="other",game_state="LIVE"} 0"#,
+            r#"server_game_active_games_by_rating_type_total{rating_type="global",game_state="INITIALIZING"} 2"#,
+            r#"server_game_active_games_by_rating_type_total{rating_type="ladder_1v1",game_state="LIVE"} 0"#,
+            r#"server_game_rated_games_total{leaderboard="global"} 1"#,
+            "server_games_not_stored_total 1",
+            r#"server_publications_total{routing_key="success.rating.update"} 1"#,
+        ]);
+        metrics.count_games(std::iter::empty());
+        check(&[r#"server_game_active_games_total{game_mode="coop",game_state="INITIALIZING"} 0"#]);
+    }
+
+    #[test]
+    fn names_beyond_the_limit_count_together() {
+        let known = Mutex::new((0..LABEL_VALUES).map(|number| number.to_string()).collect());
+        let counts = ["x", "y", "5"].map(|name| ((name.to_owned(), GameState::Live), 2)).into();
+        let all = all_combinations(&known, &counts);
+        assert_eq!(all.len(), (LABEL_VALUES + 1) * GAME_STATES.len());
+        for (name, count) in [("other", 4), ("5", 2), ("6", 0)] {
+            assert!(all.contains(&(name.to_owned(), "LIVE", count)));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value as Cell;
 use serde_json::{Value, json};
 
-use super::support::{Client, TestServer};
+use super::support::{Client, TestServer, soon};
 
 /// Ada hosts a game on the map `testmap`, and Bob joins; each has a team.
 pub(crate) async fn open_lobby(ada: &mut Client, bob: &mut Client) -> u64 {
@@ -189,6 +189,37 @@ async fn a_game_is_played_and_rated() {
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_what_is_being_stored() {
+    let server = TestServer::start().await;
+    add_map(&server.database());
+    let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
+    let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
+    open_lobby(&mut ada, &mut bob).await;
+    ada.play("GameState", r#""Launching""#).await;
+    ada.play("EnforceRating", "").await;
+    report(&mut [&mut ada, &mut bob]).await;
+    ada.play("GameEnded", "").await;
+    ada.settle().await;
+    // Another program writes, so what is stored at the end has to wait.
+    let database = server.database();
+    let other = Connection::open(&database).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    bob.play("GameEnded", "").await;
+    soon("the game ends", async { while parse(&server.get("/status").await.1)["games"]["ended"] != 1 {} })
+        .await;
+    server.request_shutdown().await;
+    server.request_shutdown().await;
+    for client in [&mut ada, &mut bob] {
+        client.hear_end().await;
+    }
+    drop((ada, bob));
+    other.execute_batch("COMMIT").unwrap();
+    let _folder = server.wait().await;
+    assert_eq!(rows(&database, "SELECT result FROM game_player_stats"), ["VICTORY", "DEFEAT"]);
+    assert_eq!(rows(&database, "SELECT total_games FROM leaderboard_rating"), ["1", "1"]);
 }
 
 #[tokio::test]

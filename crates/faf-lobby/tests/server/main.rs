@@ -5,6 +5,7 @@
 mod bad_input;
 mod games;
 mod http;
+mod kills;
 mod lobby;
 mod proxies;
 mod shutdown;
