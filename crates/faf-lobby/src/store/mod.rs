@@ -24,7 +24,7 @@ mod schema;
 mod seed;
 mod social;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -13,30 +13,30 @@ use super::{GameStored, Store};
 
 /// Everything the lobby wants stored of one game.
 #[derive(Debug, Clone)]
-pub(super) struct Played {
-    pub(super) id: GameId,
-    pub(super) launched: GameLaunched,
+pub(crate) struct Played {
+    pub(crate) id: GameId,
+    pub(crate) launched: GameLaunched,
     /// As it was saved last.
-    pub(super) saved: Game,
-    pub(super) end: GameEnd,
+    pub(crate) saved: Game,
+    pub(crate) end: GameEnd,
 }
 
 /// Games of Ada and Bob, who are players 1 and 2, one after the other.
-pub(super) struct Season {
+pub(crate) struct Season {
     lobby: SimulatedLobby,
     ada: ConnId,
     bob: ConnId,
 }
 
 impl Season {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut lobby = SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["Ada", "Bob"]));
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
         Self { lobby, ada, bob }
     }
 
     /// A rated game on the map `scmp_007` that one of the armies 1 (Ada's) and 2 (Bob's) wins.
-    pub(super) fn play(&mut self, winner: i64) -> Played {
+    pub(crate) fn play(&mut self, winner: i64) -> Played {
         let (ada, bob) = (self.ada, self.bob);
         self.lobby.say(ada, r#"{"command":"game_host","title":"Ada's game","visibility":"public"}"#);
         let id = self.lobby.world.games().last().unwrap().id();
@@ -84,7 +84,7 @@ impl Season {
 }
 
 /// A database with Ada, Bob, the map `scmp_007`, and two mods, the first in two versions.
-pub(super) async fn new_store_for_games() -> (Store, tempfile::TempDir) {
+pub(crate) async fn new_store_for_games() -> (Store, tempfile::TempDir) {
     let (store, folder) = new_store();
     for login in ["Ada", "Bob"] {
         store.create_account(login, String::new()).await.unwrap();
@@ -103,12 +103,12 @@ pub(super) async fn new_store_for_games() -> (Store, tempfile::TempDir) {
     (store, folder)
 }
 
-pub(super) async fn change(store: &Store, sql: &'static str) {
+pub(crate) async fn change(store: &Store, sql: &'static str) {
     store.write(move |t| t.execute_batch(sql)).await.unwrap();
 }
 
 /// All rows that a query finds, a line each.
-pub(super) async fn rows(store: &Store, query: &'static str) -> Vec<String> {
+pub(crate) async fn rows(store: &Store, query: &'static str) -> Vec<String> {
     let all = store.read(move |t| {
         let mut select = t.prepare(query)?;
         let columns = select.column_count();
@@ -130,7 +130,7 @@ pub(super) async fn rows(store: &Store, query: &'static str) -> Vec<String> {
 }
 
 /// Everything that writing about games may change.
-pub(super) async fn everything(store: &Store) -> Vec<String> {
+pub(crate) async fn everything(store: &Store) -> Vec<String> {
     let mut all = Vec::new();
     for query in [
         "SELECT 'game_stats', * FROM game_stats",
@@ -152,7 +152,7 @@ pub(super) async fn everything(store: &Store) -> Vec<String> {
 }
 
 /// The ratings that have changed, from something that must be stored.
-pub(super) async fn stored(store: &Store, game: GameId, write: GameWrite) -> Vec<RatingChange> {
+pub(crate) async fn stored(store: &Store, game: GameId, write: GameWrite) -> Vec<RatingChange> {
     match store.store_game(game, write).await.unwrap() {
         GameStored::Durable(changes) => changes,
         GameStored::Refused(reason) => panic!("{reason}"),
@@ -160,27 +160,27 @@ pub(super) async fn stored(store: &Store, game: GameId, write: GameWrite) -> Vec
 }
 
 /// The reason from something that must be refused.
-pub(super) async fn refused(store: &Store, game: GameId, write: GameWrite) -> String {
+pub(crate) async fn refused(store: &Store, game: GameId, write: GameWrite) -> String {
     match store.store_game(game, write).await.unwrap() {
         GameStored::Refused(reason) => reason,
         GameStored::Durable(changes) => panic!("{changes:?}"),
     }
 }
 
-pub(super) fn launch(played: &Played) -> GameWrite {
+pub(crate) fn launch(played: &Played) -> GameWrite {
     GameWrite::Launch(Box::new(played.launched.clone()))
 }
 
-pub(super) fn save(played: &Played) -> GameWrite {
+pub(crate) fn save(played: &Played) -> GameWrite {
     GameWrite::Save(Box::new(played.saved.clone()))
 }
 
-pub(super) fn end(played: &Played) -> GameWrite {
+pub(crate) fn end(played: &Played) -> GameWrite {
     GameWrite::End(Box::new(played.end.clone()))
 }
 
 /// What a game must make of these ratings.
-pub(super) fn expected(
+pub(crate) fn expected(
     leaderboards: &Leaderboards,
     rated: &RatedGame,
     stored: &dyn Fn(PlayerId, &str) -> Option<Rating>,
