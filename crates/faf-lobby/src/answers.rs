@@ -137,3 +137,26 @@ impl Answers {
 fn account(stored: StoredAccount) -> Account {
     Account { id: stored.id, login: stored.login, ban: stored.ban }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::store::testing::{Season, change, end, launch, new_store_for_games, save};
+
+    #[tokio::test]
+    async fn what_contradicts_is_refused_and_what_fails_is_tried_again() {
+        let (store, _folder) = new_store_for_games().await;
+        let tokens = Arc::new(Tokens::new(&Settings::default()));
+        let answers =
+            Answers { store: store.clone(), tokens, passwords: PasswordThreads::new(), registers: false };
+        let played = Season::new().play(1);
+        let ask = async |write| answers.answer(Question::StoreGame { game: played.id, write }).await;
+        assert_eq!(ask(save(&played)).await, Answer::GameRefused);
+        change(&store, "ALTER TABLE live_game RENAME TO away").await;
+        assert_eq!(ask(launch(&played)).await, Answer::Unavailable);
+        change(&store, "ALTER TABLE away RENAME TO live_game").await;
+        assert_eq!(ask(launch(&played)).await, Answer::GameStored(Vec::new()));
+        assert!(matches!(ask(end(&played)).await, Answer::GameStored(changes) if changes.len() == 2));
+    }
+}

@@ -286,6 +286,37 @@ mod tests {
         assert!(clients[1].1.read().await.is_err());
     }
 
+    #[tokio::test]
+    async fn some_can_be_left_out() {
+        let (mut fan_out, _folder) = fan_out();
+        let mut clients = Vec::new();
+        for number in 0..6 {
+            let (reader, peer, client) = connection(WireFormat::SimpleJson, |_| {});
+            fan_out.connect(ConnId(number), peer);
+            // The last one has not logged in.
+            if number < 5 {
+                fan_out.log_in(ConnId(number));
+            }
+            clients.push((reader, client));
+        }
+        // Whoever came last takes the place of whoever goes.
+        fan_out.close(ConnId(0));
+        let but = [4, 2, 4, 0, 5, 77].map(ConnId).to_vec();
+        fan_out.send(&Audience::LoggedInExcept(but), &ServerMessage::Ping);
+        fan_out.send(&Audience::LoggedInExcept(Vec::new()), &ServerMessage::Pong);
+        fan_out.flush();
+        for (number, expected) in
+            [(1, vec!["ping", "pong"]), (2, vec!["pong"]), (3, vec!["ping", "pong"]), (4, vec!["pong"])]
+        {
+            for command in expected {
+                let heard = clients[number].1.read().await.unwrap();
+                assert_eq!(heard.command().as_deref(), Some(command), "client {number}");
+            }
+        }
+        fan_out.close(ConnId(5));
+        assert!(clients[5].1.read().await.is_err());
+    }
+
     #[test]
     fn large_frames_are_the_same_outside_of_the_heap() {
         for length in [0, LARGE_FRAME - 1, LARGE_FRAME, LARGE_FRAME + 1] {

@@ -1,12 +1,14 @@
 //! What is counted for Prometheus, under the names dashboards know (ops.md section 5).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod games;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_connection::SentMessages;
-use faf_lobby_core::{Client, Count, Game, GameData, GameState, LoginMethod};
+use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod};
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
@@ -18,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use self::games::ActiveGames;
 use crate::store::Store;
 
 /// Different values of a label that clients choose: more become `other`, so that they cannot fill the memory.
@@ -43,14 +46,10 @@ pub(crate) struct Metrics {
     on_message_received: Histogram,
     connections_ended: Family<ReasonLabel, Counter>,
     connections_refused: Family<ReasonLabel, Counter>,
-    game_active_games: Family<GameLabels, Gauge>,
-    game_active_games_by_rating_type: Family<RatingTypeLabels, Gauge>,
+    active_games: ActiveGames,
     game_rated_games: Family<LeaderboardLabel, Counter>,
     games_not_stored: Counter,
     publications: Family<RoutingKeyLabel, Counter>,
-    /// Featured mods and leaderboards that games were or may be of.
-    game_modes: Mutex<BTreeSet<String>>,
-    rating_types: Mutex<BTreeSet<String>>,
     clients: Mutex<Bounded<ClientLabels>>,
     versions: Mutex<Bounded<VersionLabel>>,
 }
@@ -83,18 +82,6 @@ struct ReasonLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct GameLabels {
-    game_mode: String,
-    game_state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RatingTypeLabels {
-    rating_type: String,
-    game_state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LeaderboardLabel {
     leaderboard: String,
 }
@@ -103,14 +90,6 @@ struct LeaderboardLabel {
 struct RoutingKeyLabel {
     routing_key: &'static str,
 }
-
-/// States of games by the names dashboards know.
-const GAME_STATES: [(GameState, &str); 4] = [
-    (GameState::Initializing, "INITIALIZING"),
-    (GameState::Lobby, "LOBBY"),
-    (GameState::Live, "LIVE"),
-    (GameState::Ended, "ENDED"),
-];
 
 impl Metrics {
     pub(crate) fn new(store: Store) -> Self {
@@ -127,13 +106,10 @@ impl Metrics {
             on_message_received: Histogram::new(BUCKETS),
             connections_ended: Family::default(),
             connections_refused: Family::default(),
-            game_active_games: Family::default(),
-            game_active_games_by_rating_type: Family::default(),
+            active_games: ActiveGames::default(),
             game_rated_games: Family::default(),
             games_not_stored: Counter::default(),
             publications: Family::default(),
-            game_modes: Mutex::default(),
-            rating_types: Mutex::default(),
             clients: Mutex::default(),
             versions: Mutex::default(),
         };
@@ -183,16 +159,7 @@ impl Metrics {
             "Connections that ended before their first message was read, by reason",
             self.connections_refused.clone(),
         );
-        registry.register(
-            "server_game_active_games_total",
-            "Games by featured mod and state",
-            self.game_active_games.clone(),
-        );
-        registry.register(
-            "server_game_active_games_by_rating_type_total",
-            "Games by leaderboard and state",
-            self.game_active_games_by_rating_type.clone(),
-        );
+        self.active_games.register(registry);
         registry.register(
             "server_game_rated_games",
             "Games handed to the rating, by leaderboard",
@@ -247,26 +214,12 @@ impl Metrics {
 
     /// Shows featured mods and leaderboards also while there are no games of them.
     pub(crate) fn expect_games(&self, data: &GameData) {
-        let modes = data.featured_mods.keys().cloned();
-        self.game_modes.lock().unwrap_or_else(PoisonError::into_inner).extend(modes);
-        let leaderboards = data.leaderboards.iter().map(|leaderboard| leaderboard.name.clone());
-        self.rating_types.lock().unwrap_or_else(PoisonError::into_inner).extend(leaderboards);
+        self.active_games.expect(data);
     }
 
     /// Counts all games anew.
     pub(crate) fn count_games<'a>(&self, games: impl Iterator<Item = &'a Game>) {
-        let (mut by_mode, mut by_rating_type) = (BTreeMap::new(), BTreeMap::new());
-        for game in games {
-            *by_mode.entry((game.featured_mod().to_owned(), game.state())).or_insert(0) += 1;
-            *by_rating_type.entry((game.leaderboard().to_owned(), game.state())).or_insert(0) += 1;
-        }
-        for (game_mode, game_state, count) in all_combinations(&self.game_modes, &by_mode) {
-            self.game_active_games.get_or_create(&GameLabels { game_mode, game_state }).set(count);
-        }
-        for (rating_type, game_state, count) in all_combinations(&self.rating_types, &by_rating_type) {
-            let labels = RatingTypeLabels { rating_type, game_state };
-            self.game_active_games_by_rating_type.get_or_create(&labels).set(count);
-        }
+        self.active_games.count(games);
     }
 
     pub(crate) fn set_online(&self, players: usize) {
@@ -312,31 +265,6 @@ impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
     }
-}
-
-/// Counts for all names that are or were in use, and all states. Names come from the database, not from clients; so there
-/// are few, and those beyond the limit count as `other`.
-fn all_combinations(
-    known: &Mutex<BTreeSet<String>>,
-    counts: &BTreeMap<(String, GameState), i64>,
-) -> Vec<(String, &'static str, i64)> {
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    for (name, _) in counts.keys() {
-        if known.len() < LABEL_VALUES {
-            known.insert(name.clone());
-        }
-    }
-    let mut all = Vec::new();
-    for (state, name_of_state) in GAME_STATES {
-        let of_state = counts.iter().filter(|((_, other), _)| *other == state);
-        let others = of_state.filter(|((name, _), _)| !known.contains(name)).map(|(_, count)| count).sum();
-        all.push(("other".to_owned(), name_of_state, others));
-        all.extend(known.iter().map(|name| {
-            let count = counts.get(&(name.clone(), state)).copied().unwrap_or(0);
-            (name.clone(), name_of_state, count)
-        }));
-    }
-    all
 }
 
 /// Labels that have been used. One that once became `other` may be let in never, and none ever leaves: so whatever is
@@ -411,6 +339,9 @@ impl Collector for Elsewhere {
 
 #[cfg(test)]
 mod tests {
+    use faf_testkit::lobby::SimulatedLobby;
+    use faf_testkit::store::FakeStore;
+
     use super::*;
 
     fn metrics() -> (Metrics, tempfile::TempDir) {
@@ -450,6 +381,50 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         assert!(text.contains("build_info{version="));
+    }
+
+    #[test]
+    fn games_are_counted_in_all_combinations() {
+        let (metrics, _folder) = metrics();
+        let mut store = FakeStore::with_accounts(["Ada", "Bob", "Cem"]);
+        store
+            .data
+            .featured_mods
+            .extend((100..).zip("abcdefgh".chars()).map(|(id, name)| (name.to_string(), id)));
+        metrics.expect_games(&store.data);
+        let mut lobby = SimulatedLobby::new(faf_lobby_core::Settings::default(), store);
+        let conns = ["Ada", "Bob", "Cem"].map(|login| lobby.log_in(login));
+        for (conn, featured_mod) in conns.into_iter().zip(["coop", "faf", "faf"]) {
+            lobby.say(
+                conn,
+                &format!(r#"{{"command":"game_host","mod":"{featured_mod}","visibility":"public"}}"#),
+            );
+        }
+        lobby.say(conns[2], r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
+        let check = |lines: &[&str]| {
+            let text = metrics.text().unwrap();
+            for line in lines {
+                assert!(text.lines().any(|found| found == *line), "{line} is missing in\n{text}");
+            }
+        };
+        metrics.count_games(lobby.world.games());
+        metrics.count(Count::RatedGame("global".to_owned()));
+        metrics.count(Count::GameNotStored);
+        metrics.count_publication("success.rating.update");
+        check(&[
+            r#"server_game_active_games_total{game_mode="coop",game_state="INITIALIZING"} 1"#,
+            r#"server_game_active_games_total{game_mode="faf",game_state="INITIALIZING"} 1"#,
+            r#"server_game_active_games_total{game_mode="faf",game_state="LOBBY"} 1"#,
+            r#"server_game_active_games_total{game_mode="h",game_state="ENDED"} 0"#,
+            r#"server_game_active_games_total{game_mode="other",game_state="LIVE"} 0"#,
+            r#"server_game_active_games_by_rating_type_total{rating_type="global",game_state="INITIALIZING"} 2"#,
+            r#"server_game_active_games_by_rating_type_total{rating_type="ladder_1v1",game_state="LIVE"} 0"#,
+            r#"server_game_rated_games_total{leaderboard="global"} 1"#,
+            "server_games_not_stored_total 1",
+            r#"server_publications_total{routing_key="success.rating.update"} 1"#,
+        ]);
+        metrics.count_games(std::iter::empty());
+        check(&[r#"server_game_active_games_total{game_mode="coop",game_state="INITIALIZING"} 0"#]);
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn help_is_found_everywhere() {
         "user unban",
         "user role",
         "seed",
+        "explain game",
         "config",
         "check",
     ] {
@@ -125,6 +126,10 @@ fn wrong_usage_has_a_code_of_its_own() {
     operator.fail("user add", 2);
     operator.fail("seed", 2);
     operator.fail("user role Ada emperor", 2);
+    operator.fail("explain", 2);
+    operator.fail("explain game", 2);
+    operator.fail("explain game seven", 2);
+    operator.fail("explain player 7", 2);
 }
 
 #[test]
@@ -201,6 +206,51 @@ fn a_seed_is_planted_once() {
     assert!(!operator.path("b.sqlite").exists());
     assert!(operator.fail("seed missing.json", 1).contains("missing.json"));
     assert!(operator.succeed("user list --database a.sqlite").contains("Ünïcödé"));
+}
+
+#[test]
+fn a_game_is_explained() {
+    let operator = Operator::new();
+    let unknown = operator.fail("explain game 7 --database a.sqlite", 1);
+    assert!(unknown.contains("game 7 is not in the database: it was never launched"), "{unknown}");
+    operator.fail("explain game 7 --database no/such/folder.sqlite", 4);
+
+    operator.succeed("user add Ada --password x --database a.sqlite");
+    let change = |sql: &str| {
+        rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(sql).unwrap();
+    };
+    // As another program may have stored it.
+    change(
+        "INSERT INTO game_stats (id, startTime, gameType, gameMod, host, gameName, validity)
+         VALUES (7, 1782907200, 'SANDBOX', 25, 1, 'Odd ' || char(27) || '[2J', 11);",
+    );
+    let text = operator.succeed("explain game 7 --database a.sqlite");
+    assert_eq!(
+        text,
+        "game 7: \"Odd \u{FFFD}[2J\", hosted by Ada, coop on a map that is not in the vault\n\
+         launched at 2026-07-01T12:00:00+00:00, it is not known when it ended, COOP_NOT_RANKED\n\n\
+         nothing is stored of any player\n\n\
+         why it counts or not was not stored, or cannot be read\n"
+    );
+
+    change(
+        "UPDATE game_stats SET validity = 13, endTime = 1782907260;
+         INSERT INTO game_player_stats (id, gameId, playerId, faction, color, team, place, mean, deviation, score, result)
+         VALUES (5, 7, 1, 1, 1, 2, 1, 1500, 500, 3, 'VICTORY');
+         INSERT INTO leaderboard_rating_journal (game_player_stats_id, leaderboard_id, rating_mean_before,
+           rating_deviation_before, rating_mean_after, rating_deviation_after)
+         VALUES (5, 2, 1000, 100, 1001.5, 99.123456), (5, 1, 900, 90, 901, 90);
+         INSERT INTO game_explanation (game_id, decisions) VALUES (7, '[{\"not_rated\":{\"validity\":\"SINGLE_PLAYER\"}}]');",
+    );
+    let text = operator.succeed("explain game 7 --database a.sqlite");
+    for part in [
+        ", ended at 2026-07-01T12:01:00+00:00, SINGLE_PLAYER\n",
+        "   2  Ada (1)                         VICTORY          3  \
+         ladder_1v1: 1000.00/100.00 -> 1001.50/99.12; global: 900.00/90.00 -> 901.00/90.00\n",
+        "\n\nnot rated: SINGLE_PLAYER\n",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
 }
 
 #[test]

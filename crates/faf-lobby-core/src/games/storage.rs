@@ -113,15 +113,23 @@ impl Storage {
 }
 
 impl World {
-    /// Saves a live game. The connection, if there is one, waits for it.
+    /// Saves a live game. The connection, if there is one, waits for it; whoever has just ended the game, for the end.
     pub(crate) fn save_game(&mut self, id: GameId, waiting: Option<ConnId>) -> Progress {
         match self.games.get(id) {
             Some(game) if game.state == GameState::Live => {
                 let write = GameWrite::Save(Box::new(game.clone()));
                 self.store(id, write, waiting)
             }
-            _ => Progress::Done,
+            _ => self.wait_for_storage(id, waiting),
         }
+    }
+
+    fn wait_for_storage(&mut self, id: GameId, waiting: Option<ConnId>) -> Progress {
+        let storage = self.games.storage.get_mut(&id).filter(|storage| storage.failures == 0);
+        let last = storage.and_then(|storage| storage.writes.back_mut());
+        let (Some(conn), Some(last)) = (waiting, last) else { return Progress::Done };
+        last.waiting.push(conn);
+        Progress::Asked
     }
 
     /// Stores something about a game behind everything else about it. The connection, if there is one, waits for it.

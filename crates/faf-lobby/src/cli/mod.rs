@@ -1,5 +1,6 @@
 //! The command line. Operators script against it, so spellings stay.
 
+mod explain;
 mod serve;
 mod user;
 
@@ -46,6 +47,7 @@ fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("serve", arguments)) => serve::run(settings(arguments)?),
         Some(("user", arguments)) => user::run(arguments),
         Some(("seed", arguments)) => seed(arguments),
+        Some(("explain", arguments)) => explain::run(arguments),
         Some(("config", _)) => {
             say(DEFAULT_FILE.trim_end());
             Ok(())
@@ -86,8 +88,9 @@ fn command() -> Command {
             Command::new("seed")
                 .about("Fill a new database from a file; docs/seed-format.md describes it")
                 .arg(Arg::new("file").required(true).value_name("FILE").value_parser(ValueParser::path_buf()))
-                .args(database),
+                .args(database.clone()),
         )
+        .subcommand(explain::command().args(database.map(|flag| flag.global(true))))
         .subcommand(
             Command::new("config").about("Print the configuration file with all settings at their defaults"),
         )

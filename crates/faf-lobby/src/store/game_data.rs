@@ -91,3 +91,60 @@ fn read_live(id: u32, state: &str) -> Option<Game> {
     );
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Season, change, launch, new_store_for_games, rows, stored};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_there_is_to_play() {
+        let (store, _folder) = new_store_for_games().await;
+        change(
+            &store,
+            "INSERT INTO game_featuredMods (id, gamemod, name) VALUES (27, 'FafBeta', 'Beta'), (-5, 'wrong', 'x');
+             INSERT INTO leaderboard (id, technical_name, initializer_id) VALUES (3, 'tmm_2v2', 1);",
+        )
+        .await;
+        let data = store.game_data().await.unwrap();
+        let mods: Vec<_> = data.featured_mods.iter().map(|(name, id)| (name.as_str(), *id)).collect();
+        assert_eq!(mods, [("coop", 25), ("faf", 0), ("fafbeta", 27)]);
+        assert_eq!(data.ranked_mods, ["one-a", "two"].map(str::to_owned).into());
+        let boards: Vec<_> =
+            data.leaderboards.iter().map(|board| (board.name.as_str(), board.initializer)).collect();
+        assert_eq!(boards, [("global", None), ("ladder_1v1", None), ("tmm_2v2", Some(1))]);
+    }
+
+    #[tokio::test]
+    async fn mods_have_their_names() {
+        let (store, _folder) = new_store_for_games().await;
+        let uids = ["ONE-A", "two", "unknown"].map(str::to_owned).to_vec();
+        let names = store.mod_names(uids).await.unwrap();
+        let names: Vec<_> = names.iter().map(|(uid, name)| (uid.as_str(), name.as_str())).collect();
+        assert_eq!(names, [("ONE-A", "One"), ("two", "Two")]);
+    }
+
+    #[tokio::test]
+    async fn a_lobby_begins_with_the_games_that_were_live() {
+        let (store, _folder) = new_store_for_games().await;
+        assert_eq!(store.beginning().await.unwrap().last_game, GameId(0));
+        let mut season = Season::new();
+        let games = [season.play(1), season.play(2), season.play(1)];
+        for game in &games {
+            stored(&store, game.id, launch(game)).await;
+        }
+        change(
+            &store,
+            "UPDATE live_game SET state = '{\"from\": \"the future\"}' WHERE game_id = 1;
+             UPDATE live_game SET state = (SELECT state FROM live_game WHERE game_id = 3) WHERE game_id = 2;
+             INSERT INTO game_stats (id, gameType, gameMod, host, gameName, validity)
+             VALUES (70, 'SANDBOX', 0, 1, 'by another server', 0), (99999999999, 'SANDBOX', 0, 1, 'odd', 0);",
+        )
+        .await;
+        let beginning = store.beginning().await.unwrap();
+        assert_eq!(beginning.last_game, GameId(70));
+        assert_eq!(beginning.games, [games[2].launched.game.clone()]);
+        // What cannot be read is left to the operator.
+        assert_eq!(rows(&store, "SELECT game_id FROM live_game").await, ["1", "2", "3"]);
+    }
+}

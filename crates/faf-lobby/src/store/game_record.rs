@@ -85,7 +85,7 @@ impl Store {
 
 fn record(t: &Transaction<'_>, id: GameId) -> rusqlite::Result<Option<GameRecord>> {
     let mut select = t.prepare(
-        "SELECT gameName, login, gamemod, folder_name, startTime, endTime, validity
+        "SELECT gameName, login, f.gamemod, folder_name, startTime, endTime, validity
          FROM game_stats g JOIN login h ON h.id = g.host JOIN game_featuredMods f ON f.id = g.gameMod
          LEFT JOIN map_version m ON m.id = g.mapId
          WHERE g.id = ?1",

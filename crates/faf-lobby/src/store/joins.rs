@@ -30,3 +30,28 @@ impl Store {
         self.read(move |t| accounts::newest_ban(t, player.0, "")).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use faf_protocol::GameId;
+
+    use super::super::testing::{new_store_for_games, rows};
+    use super::*;
+
+    #[tokio::test]
+    async fn who_wants_to_join_is_noted_or_not_and_told_of_the_ban() {
+        let (store, _folder) = new_store_for_games().await;
+        store.ban("Bob", "rude".to_owned(), None).await.unwrap();
+        let joining = |address: Option<&str>| {
+            Some(JoinAttempt { game: GameId(9), address: address.map(|text| text.parse().unwrap()) })
+        };
+        let (ada, bob, stranger) = (PlayerId(1), PlayerId(2), PlayerId(99));
+        assert_eq!(store.find_ban(ada, None).await.unwrap(), None);
+        assert_eq!(store.find_ban(ada, joining(Some("2001:db8::1"))).await.unwrap(), None);
+        assert_eq!(store.find_ban(bob, joining(None)).await.unwrap().unwrap().reason, "rude");
+        // There is no such account, which the note would need.
+        assert_eq!(store.find_ban(stranger, joining(None)).await.unwrap(), None);
+        let log = "SELECT player_id, game_id, ip FROM game_join_log";
+        assert_eq!(rows(&store, log).await, ["1 9 2001:db8::1", "2 9 -"]);
+    }
+}

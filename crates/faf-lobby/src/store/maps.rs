@@ -21,3 +21,19 @@ impl Store {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{change, new_store_for_games};
+    use super::*;
+
+    #[tokio::test]
+    async fn maps_are_found_by_their_folder() {
+        let (store, _folder) = new_store_for_games().await;
+        let find = |folder: &str| store.find_map(folder.to_owned());
+        assert_eq!(find("scmp_007").await.unwrap(), Some(MapVersion { id: 7, is_ranked: true }));
+        change(&store, "UPDATE map_version SET ranked = 0").await;
+        assert_eq!(find("scmp_007").await.unwrap(), Some(MapVersion { id: 7, is_ranked: false }));
+        assert_eq!(find("scmp_008").await.unwrap(), None);
+    }
+}

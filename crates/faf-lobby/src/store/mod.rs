@@ -23,6 +23,8 @@ mod ratings;
 mod schema;
 mod seed;
 mod social;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -49,3 +49,56 @@ pub(super) fn add(t: &Transaction<'_>, game: GameId, note: &Note) -> rusqlite::R
     }
     Ok(GameStored::without_ratings())
 }
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::GameWrite;
+    use faf_protocol::PlayerId;
+
+    use super::super::testing::{Season, change, launch, new_store_for_games, refused, rows, stored};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_happens_is_kept() {
+        let (store, _folder) = new_store_for_games().await;
+        change(
+            &store,
+            "INSERT INTO coop_map (id, type, name, filename) VALUES (5, 0, 'M', 'maps/Mission.v0001.zip')",
+        )
+        .await;
+        let game = Season::new().play(1);
+        stored(&store, game.id, launch(&game)).await;
+        let (ada, bob) = (PlayerId(1), PlayerId(2));
+        let desync = |player, game_time| Note::Desync { player, game_time };
+        let teamkill = |victim, game_time| Note::Teamkill { teamkiller: ada, victim, game_time };
+        let complete = |map: &str, secondary| Note::MissionComplete {
+            map: map.to_owned(),
+            secondary,
+            time: "01:02:03".to_owned(),
+            player_count: 1000,
+        };
+        for note in [
+            desync(ada, 5),
+            desync(bob, 6),
+            desync(ada, 7),
+            teamkill(bob, 8),
+            teamkill(bob, u32::MAX),
+            complete("elsewhere", false),
+            complete("mission.v0001", true),
+            complete("mission.v0001", false),
+        ] {
+            assert!(stored(&store, game.id, GameWrite::Note(note)).await.is_empty());
+        }
+        assert_eq!(
+            rows(&store, "SELECT game_id, player_id, game_time FROM game_desync").await,
+            ["1 1 5", "1 2 6"]
+        );
+        let teamkills = "SELECT teamkiller, victim, game_id, gametime FROM teamkills";
+        assert_eq!(rows(&store, teamkills).await, ["1 2 1 8", "1 2 1 16777215"]);
+        let leaderboard = "SELECT mission, gameuid, secondary, time, player_count FROM coop_leaderboard";
+        assert_eq!(rows(&store, leaderboard).await, ["5 1 1 01:02:03 127"]);
+
+        let stranger = teamkill(PlayerId(99), 1);
+        assert!(refused(&store, game.id, GameWrite::Note(stranger)).await.contains("constraint failed"));
+    }
+}

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod games;
 mod http;
+mod kills;
 mod lobby;
 mod proxies;
 mod shutdown;

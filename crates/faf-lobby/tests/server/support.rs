@@ -1,6 +1,7 @@
 //! A server for one test, and clients for it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use faf_connection::{Reader, Settings as ConnectionSettings, Writer, open_tcp, upgrade};
@@ -11,12 +12,16 @@ use faf_lobby::store::{self, Store};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Message, WireFormat};
 use hyper::header::{HeaderName, HeaderValue};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Longer than anything should take, on a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The database in the folder of a server.
+pub(crate) const DATABASE: &str = "test.sqlite";
 
 /// What should happen soon.
 pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
@@ -31,7 +36,7 @@ pub(crate) struct TestServer {
     shutdown: Shutdown,
     store: Store,
     running: tokio::task::JoinHandle<Result<(), faf_lobby::exit_code::Failure>>,
-    _folder: tempfile::TempDir,
+    folder: TempDir,
 }
 
 impl TestServer {
@@ -41,14 +46,18 @@ impl TestServer {
 
     /// A server where the first login makes an account.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), change).await
+    }
+
+    /// A server that goes on with the database in this folder.
+    pub(crate) async fn start_in(folder: TempDir, change: impl FnOnce(&mut Settings)) -> Self {
         let free = || Listen::one("127.0.0.1:0").unwrap();
         let mut settings = Settings {
             qdatastream: free(),
             simple_json: free(),
             websocket: free(),
             http: free(),
-            database: folder.path().join("test.sqlite"),
+            database: folder.path().join(DATABASE),
             open_registration: OpenRegistration::OnLoopback,
             report_interval: 0.02,
             ..Settings::default()
@@ -57,7 +66,12 @@ impl TestServer {
         let server = Server::start(settings).await.unwrap();
         let addresses = server.listening().iter().map(|l| (l.service, l.address)).collect();
         let (shutdown, store) = (server.shutdown(), server.store().clone());
-        Self { addresses, shutdown, store, running: tokio::spawn(server.wait()), _folder: folder }
+        Self { addresses, shutdown, store, running: tokio::spawn(server.wait()), folder }
+    }
+
+    /// The file of the database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join(DATABASE)
     }
 
     pub(crate) fn address(&self, format: WireFormat) -> SocketAddr {
@@ -117,8 +131,10 @@ impl TestServer {
         self.shutdown.request().await;
     }
 
-    pub(crate) async fn wait(self) {
+    /// Waits until the server has shut down; answers the folder with its database.
+    pub(crate) async fn wait(self) -> TempDir {
         soon("the server shuts down", self.running).await.unwrap().unwrap();
+        self.folder
     }
 }
 
@@ -194,7 +210,13 @@ impl Client {
         .await
     }
 
+    /// Logs in; answers the welcome.
     pub(crate) async fn log_in(&mut self, name: &str) -> Message {
+        self.log_in_and_look(name).await.0
+    }
+
+    /// Logs in; answers the welcome and the list of games, the last of what is sent on that occasion.
+    pub(crate) async fn log_in_and_look(&mut self, name: &str) -> (Message, Message) {
         self.say(r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"test"}"#).await;
         let password = digest("secret");
         self.say(&format!(
@@ -202,8 +224,18 @@ impl Client {
         ))
         .await;
         let welcome = self.hear_command("welcome").await;
-        self.hear_command("game_info").await;
-        welcome
+        (welcome, self.hear_command("game_info").await)
+    }
+
+    /// Says something as the player's game.
+    pub(crate) async fn play(&self, command: &str, args: &str) {
+        self.say(&format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#)).await;
+    }
+
+    /// Waits until everything is dealt with that was said.
+    pub(crate) async fn settle(&mut self) {
+        self.say(r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#).await;
+        self.hear_command("session").await;
     }
 
     /// Whether the server still answers.

@@ -1,0 +1,267 @@
+//! Games from the lobby to the rating, and over a restart of the server.
+
+use std::process::Command;
+
+use faf_lobby_core::ratings::{GLOBAL, Leaderboard, Leaderboards, RatedTeam, START_RATING, rate_game};
+use faf_lobby_core::results::Outcome;
+use faf_protocol::{PlayerId, WireFormat};
+use rusqlite::Connection;
+use rusqlite::types::Value as Cell;
+use serde_json::{Value, json};
+
+use super::support::{Client, TestServer, soon};
+
+/// Ada hosts a game on the map `testmap`, and Bob joins; each has a team.
+pub(crate) async fn open_lobby(ada: &mut Client, bob: &mut Client) -> u64 {
+    ada.say(r#"{"command":"game_host","title":"Ada's game","mod":"faf","mapname":"testmap","visibility":"public"}"#)
+        .await;
+    let launch = parse(ada.hear_command("game_launch").await.as_str());
+    let id = launch["uid"].as_u64().unwrap();
+    ada.play("GameState", r#""Idle""#).await;
+    ada.play("GameState", r#""Lobby""#).await;
+    ada.hear_command("HostGame").await;
+    bob.say(&format!(r#"{{"command":"game_join","uid":{id}}}"#)).await;
+    bob.hear_command("game_launch").await;
+    bob.play("GameState", r#""Idle""#).await;
+    bob.play("GameState", r#""Lobby""#).await;
+    bob.hear_command("JoinGame").await;
+    ada.hear_command("ConnectToPeer").await;
+    for player in [1, 2] {
+        let team = player + 1;
+        let options =
+            [("Team", team), ("Army", player), ("StartSpot", player), ("Faction", 2), ("Color", player)];
+        for (key, value) in options {
+            ada.play("PlayerOption", &format!(r#"{player},"{key}",{value}"#)).await;
+        }
+    }
+    ada.settle().await;
+    id
+}
+
+/// Ada and Bob say that Ada has won.
+async fn report(players: &mut [&mut Client]) {
+    for player in players.iter_mut() {
+        player.play("GameResult", r#"1,"victory 10""#).await;
+        player.play("GameResult", r#"2,"defeat -10""#).await;
+        player.settle().await;
+    }
+}
+
+/// Puts a ranked map with the folder name `testmap` into the vault.
+pub(crate) fn add_map(database: &std::path::Path) {
+    let sql = "INSERT INTO map (id, display_name) VALUES (1, 'Test map');
+               INSERT INTO map_version (id, map_id, version, folder_name) VALUES (12, 1, 1, 'testmap');";
+    Connection::open(database).unwrap().execute_batch(sql).unwrap();
+}
+
+/// All rows that a query finds in a database, a line each.
+pub(crate) fn rows(database: &std::path::Path, query: &str) -> Vec<String> {
+    let connection = Connection::open(database).unwrap();
+    let mut select = connection.prepare(query).unwrap();
+    let columns = select.column_count();
+    let text = |cell: Cell| match cell {
+        Cell::Null => "-".to_owned(),
+        Cell::Integer(number) => number.to_string(),
+        Cell::Real(number) => number.to_string(),
+        Cell::Text(text) => text,
+        Cell::Blob(_) => "blob".to_owned(),
+    };
+    let row = |row: &rusqlite::Row<'_>| {
+        let cells: rusqlite::Result<Vec<String>> =
+            (0..columns).map(|column| row.get(column).map(text)).collect();
+        Ok(cells?.join(" "))
+    };
+    select.query_map((), row).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Estimate and uncertainty of Ada and Bob after Ada has won their first game.
+pub(crate) fn expected_ratings() -> [(f64, f64); 2] {
+    let global = Leaderboard { id: 1, name: GLOBAL.to_owned(), initializer: None };
+    let team = |outcome, player| RatedTeam { outcome, players: vec![PlayerId(player)] };
+    let teams = [team(Outcome::Victory, 1), team(Outcome::Defeat, 2)];
+    let changes =
+        rate_game(&Leaderboards::new(vec![global]), START_RATING, GLOBAL, &teams, &|_, _| None).unwrap();
+    [0, 1].map(|index: usize| (changes[index].after.mean, changes[index].after.deviation))
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Standard output of `faf-lobby explain game`.
+async fn explain(server: &TestServer, id: u64) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
+    command.args(["explain", "game", &id.to_string(), "--database"]).arg(server.database());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits until a player is told that both have their new ratings.
+async fn hear_of_ratings(client: &mut Client) {
+    let message = client.hear_of(r#""number_of_games":1"#).await;
+    let players = parse(message.as_str());
+    for (player, (mean, deviation)) in players["players"].as_array().unwrap().iter().zip(expected_ratings()) {
+        let rating = &player["ratings"]["global"];
+        assert_eq!(*rating, json!({"rating": [mean, deviation], "number_of_games": 1}), "{message}");
+    }
+}
+
+fn check_stored_ratings(server: &TestServer) {
+    let [ada, bob] = expected_ratings();
+    let ratings = "SELECT login_id, mean, deviation, total_games, won_games FROM leaderboard_rating";
+    let row = |id: u32, (mean, deviation): (f64, f64), won: u32| format!("{id} {mean} {deviation} 1 {won}");
+    assert_eq!(rows(&server.database(), ratings), [row(1, ada, 1), row(2, bob, 0)]);
+}
+
+#[tokio::test]
+async fn a_game_is_played_and_rated() {
+    let server = TestServer::start().await;
+    add_map(&server.database());
+    let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
+    let mut bob = server.log_in(WireFormat::WebSocket, "Bob").await;
+    let mut cem = server.log_in(WireFormat::QDataStream, "Cem").await;
+    let id = open_lobby(&mut ada, &mut bob).await;
+    cem.hear_of(r#""state":"open""#).await;
+    let status = parse(&server.get("/status").await.1);
+    assert_eq!(status["games"], json!({"initializing": 0, "lobby": 1, "live": 0, "ended": 0}));
+
+    ada.play("GameState", r#""Launching""#).await;
+    let playing = cem.hear_of(r#""state":"playing""#).await;
+    assert!(playing.as_str().contains(r#""teams":{"2":["Ada"],"3":["Bob"]}"#), "{playing}");
+    ada.settle().await;
+    let games = parse(&server.get("/games").await.1);
+    assert_eq!(
+        (&games[0]["command"], &games[0]["uid"], &games[0]["mapname"]),
+        (&json!("game_info"), &json!(id), &json!("testmap"))
+    );
+    for (labels, count) in [
+        (r#"games_total{game_mode="faf",game_state="LIVE"}"#, 1),
+        (r#"games_total{game_mode="faf",game_state="LOBBY"}"#, 0),
+        (r#"games_total{game_mode="coop",game_state="LIVE"}"#, 0),
+        (r#"games_total{game_mode="other",game_state="LIVE"}"#, 0),
+        (r#"games_by_rating_type_total{rating_type="global",game_state="LIVE"}"#, 1),
+        (r#"games_by_rating_type_total{rating_type="ladder_1v1",game_state="LIVE"}"#, 0),
+    ] {
+        server.wait_for_metric(&format!("server_game_active_{labels} {count}")).await;
+    }
+    let text = explain(&server, id).await;
+    assert!(
+        text.contains("not over yet, VALID") && text.contains("ok  BAD_MAP: the map is ranked"),
+        "{text}"
+    );
+    assert!(!text.contains("rated on"), "{text}");
+
+    ada.play("EnforceRating", "").await;
+    report(&mut [&mut ada, &mut bob]).await;
+    ada.play("GameEnded", "").await;
+    bob.play("GameEnded", "").await;
+    cem.hear_of(r#""state":"closed""#).await;
+    hear_of_ratings(&mut ada).await;
+    check_stored_ratings(&server);
+    let all = "SELECT id, gameType, host, mapId, gameName, validity, endTime >= startTime FROM game_stats";
+    assert_eq!(rows(&server.database(), all), ["1 DEMORALIZATION 1 12 Ada's game 0 1"]);
+    let players =
+        "SELECT playerId, faction, color, team, place, result, score, scoreTime > 0 FROM game_player_stats";
+    assert_eq!(rows(&server.database(), players), ["1 2 1 2 1 VICTORY 10 1", "2 2 2 3 2 DEFEAT -10 1"]);
+    assert_eq!(
+        rows(&server.database(), "SELECT player_id, game_id, ip FROM game_join_log"),
+        ["2 1 127.0.0.1"]
+    );
+    assert!(rows(&server.database(), "SELECT game_id FROM live_game").is_empty());
+    for series in [
+        r#"server_game_rated_games_total{leaderboard="global"} 1"#,
+        r#"server_publications_total{routing_key="success.gameResults.create"} 1"#,
+        r#"server_publications_total{routing_key="success.rating.update"} 2"#,
+        "server_games_not_stored_total 0",
+    ] {
+        server.wait_for_metric(series).await;
+    }
+
+    let text = explain(&server, id).await;
+    for part in [
+        "game 1: \"Ada's game\", hosted by Ada, faf on testmap\nlaunched at 20",
+        ", VALID\n\nteam  player",
+        "   2  Ada (1)                         VICTORY         10  global: 1500.00/500.00 -> 1765.51/429.19\n",
+        "   3  Bob (2)                         DEFEAT         -10  global: 1500.00/500.00 -> 1234.49/429.19\n",
+        "army 2 of Bob: DEFEAT, score -10; reported DEFEAT by 2\n",
+        "\nrated on global\n",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_what_is_being_stored() {
+    let server = TestServer::start().await;
+    add_map(&server.database());
+    let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
+    let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
+    open_lobby(&mut ada, &mut bob).await;
+    ada.play("GameState", r#""Launching""#).await;
+    ada.play("EnforceRating", "").await;
+    report(&mut [&mut ada, &mut bob]).await;
+    ada.play("GameEnded", "").await;
+    ada.settle().await;
+    // Another program writes, so what is stored at the end has to wait.
+    let database = server.database();
+    let other = Connection::open(&database).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    bob.play("GameEnded", "").await;
+    soon("the game ends", async { while parse(&server.get("/status").await.1)["games"]["ended"] != 1 {} })
+        .await;
+    server.request_shutdown().await;
+    server.request_shutdown().await;
+    for client in [&mut ada, &mut bob] {
+        client.hear_end().await;
+    }
+    drop((ada, bob));
+    other.execute_batch("COMMIT").unwrap();
+    let _folder = server.wait().await;
+    assert_eq!(rows(&database, "SELECT result FROM game_player_stats"), ["VICTORY", "DEFEAT"]);
+    assert_eq!(rows(&database, "SELECT total_games FROM leaderboard_rating"), ["1", "1"]);
+}
+
+#[tokio::test]
+async fn a_live_game_outlives_the_server() {
+    let server = TestServer::start().await;
+    add_map(&server.database());
+    let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
+    let mut bob = server.log_in(WireFormat::WebSocket, "Bob").await;
+    let id = open_lobby(&mut ada, &mut bob).await;
+    ada.play("GameState", r#""Launching""#).await;
+    ada.play("EnforceRating", "").await;
+    report(&mut [&mut ada]).await;
+    // The second time it does not wait for the game.
+    server.request_shutdown().await;
+    server.request_shutdown().await;
+    for client in [&mut ada, &mut bob] {
+        client.hear_end().await;
+    }
+    drop((ada, bob));
+
+    let server = TestServer::start_in(server.wait().await, |_| {}).await;
+    let mut ada = server.connect(WireFormat::SimpleJson).await;
+    let mut bob = server.connect(WireFormat::WebSocket).await;
+    for (client, name) in [(&mut ada, "Ada"), (&mut bob, "Bob")] {
+        let (_, games) = client.log_in_and_look(name).await;
+        assert!(games.as_str().contains(r#""title":"Ada's game","state":"playing""#), "{games}");
+        client.say(&format!(r#"{{"command":"restore_game_session","game_id":{id}}}"#)).await;
+        client.settle().await;
+    }
+    // What Ada has reported before is known.
+    report(&mut [&mut bob]).await;
+    ada.play("GameEnded", "").await;
+    bob.play("GameEnded", "").await;
+    hear_of_ratings(&mut ada).await;
+    check_stored_ratings(&server);
+    let text = explain(&server, id).await;
+    assert!(text.contains("reported VICTORY by 2") && text.contains("rated on global"), "{text}");
+
+    // The next game has the next number.
+    for client in [&mut ada, &mut bob] {
+        client.play("GameState", r#""Ended""#).await;
+        client.settle().await;
+    }
+    assert_eq!(open_lobby(&mut ada, &mut bob).await, id + 1);
+}

@@ -1,0 +1,246 @@
+//! A server that is killed in the middle of a game, at every moment: what it has acknowledged is there when the database is
+//! opened again, and of the end of a game everything or nothing.
+//!
+//! A message is acknowledged when the answer to a question that was sent behind it has come.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use faf_lobby::passwords::{digest, hash};
+use faf_lobby::store::Store;
+use faf_protocol::WireFormat;
+use faf_testkit::serving::Serving;
+use rusqlite::Connection;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::games::{add_map, expected_ratings, open_lobby, rows};
+use super::support::{Client, DATABASE, TestServer, soon};
+
+/// Who says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Ada,
+    Bob,
+}
+use Who::{Ada, Bob};
+
+impl Who {
+    fn id(self) -> u64 {
+        match self {
+            Ada => 1,
+            Bob => 2,
+        }
+    }
+}
+
+/// What the games of Ada and Bob say from the launch on. They are rated when both have said `GameEnded`.
+const GAME: [(Who, &str, &str); 10] = [
+    (Ada, "GameState", r#""Launching""#),
+    (Ada, "EnforceRating", ""),
+    (Ada, "GameResult", r#"1,"victory 10""#),
+    (Ada, "GameResult", r#"2,"defeat -10""#),
+    (Bob, "GameResult", r#"1,"victory 10""#),
+    (Bob, "GameResult", r#"2,"defeat -10""#),
+    (Ada, "GameEnded", ""),
+    (Bob, "GameEnded", ""),
+    (Ada, "GameState", r#""Ended""#),
+    (Bob, "GameState", r#""Ended""#),
+];
+
+const QUESTION: &str = r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#;
+
+/// A database with Ada, Bob and a map.
+async fn make_database(path: &Path) {
+    let store = Store::open(path).unwrap();
+    for login in ["Ada", "Bob"] {
+        store.create_account(login, hash(&digest("secret")).unwrap()).await.unwrap();
+    }
+    add_map(path);
+    assert!(store.settle().await.unwrap());
+}
+
+/// A server in a process of its own, with the lobby of a game that is about to be launched.
+struct Match {
+    server: Option<Serving>,
+    ada: Client,
+    bob: Client,
+    /// How many questions of Ada's and Bob's have been answered.
+    answers: [usize; 2],
+    folder: TempDir,
+}
+
+impl Match {
+    async fn begin(template: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join(DATABASE);
+        std::fs::copy(template, &database).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
+        for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("FAF_LOBBY_")) {
+            command.env_remove(variable);
+        }
+        command.args(["--simple-json", "127.0.0.1:0", "--qdatastream", "off", "--websocket", "off"]);
+        command.args(["--http", "off", "--log", "off", "--database"]).arg(&database);
+        let server = Serving::start(command.stdin(Stdio::null()).stderr(Stdio::null()));
+        let connect = async || {
+            let stream = TcpStream::connect(server.address("tcp://")).await.unwrap();
+            Client::over(stream, WireFormat::SimpleJson, "/", &[]).await.unwrap()
+        };
+        let (mut ada, mut bob) = (connect().await, connect().await);
+        ada.log_in("Ada").await;
+        bob.log_in("Bob").await;
+        open_lobby(&mut ada, &mut bob).await;
+        Self { server: Some(server), ada, bob, answers: [0, 0], folder }
+    }
+
+    fn client(&mut self, who: Who) -> &mut Client {
+        match who {
+            Ada => &mut self.ada,
+            Bob => &mut self.bob,
+        }
+    }
+
+    /// Says what the game says, and a question behind it.
+    async fn say(&mut self, (who, command, args): (Who, &str, &str)) {
+        let client = self.client(who);
+        client.play(command, args).await;
+        client.say(QUESTION).await;
+    }
+
+    /// Waits until so many of somebody's messages are acknowledged.
+    async fn wait_for(&mut self, who: Who, count: usize) {
+        while self.answers[who as usize] < count {
+            self.client(who).hear_command("session").await;
+            self.answers[who as usize] += 1;
+        }
+    }
+
+    /// Kills the server, and takes in what it has sent before; answers which messages it has acknowledged.
+    async fn kill(&mut self) -> Vec<(Who, &'static str, &'static str)> {
+        drop(self.server.take());
+        for who in [Ada, Bob] {
+            let client = self.client(who);
+            let answers = async {
+                let mut answers = 0;
+                while let Ok(message) = client.reader.read().await {
+                    answers += usize::from(message.command().as_deref() == Some("session"));
+                }
+                answers
+            };
+            self.answers[who as usize] += soon("the end of a killed server", answers).await;
+        }
+        let of = |who: Who| GAME.into_iter().filter(move |(sender, ..)| *sender == who);
+        of(Ada).take(self.answers[0]).chain(of(Bob).take(self.answers[1])).collect()
+    }
+}
+
+/// Checks what is there when the database is opened again.
+async fn check(folder: &Path, acknowledged: &[(Who, &str, &str)]) {
+    let database = folder.join(DATABASE);
+    let count = |table: &str| rows(&database, &format!("SELECT * FROM {table}")).len();
+    let connection = Connection::open(&database).unwrap();
+    let sound: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+    assert_eq!(sound, "ok");
+    assert!(rows(&database, "PRAGMA foreign_key_check").is_empty());
+
+    let is_acknowledged = |message| acknowledged.contains(&message);
+    let is_launched = count("game_stats") == 1;
+    assert!(is_launched || !is_acknowledged(GAME[0]), "the launch was acknowledged");
+    assert_eq!(count("game_player_stats"), if is_launched { 2 } else { 0 });
+    assert_eq!(count("live_game") + count("game_explanation"), usize::from(is_launched));
+    if count("game_explanation") == 1 {
+        return check_end(&database);
+    }
+    assert_eq!((count("leaderboard_rating"), count("leaderboard_rating_journal")), (0, 0));
+    let players = rows(&database, "SELECT result, score, after_mean, after_deviation FROM game_player_stats");
+    assert!(players.iter().all(|row| row == "UNKNOWN 0 - -"), "{players:?}");
+    assert_eq!(rows(&database, "SELECT 1 FROM game_stats WHERE endTime IS NOT NULL").len(), 0);
+    if is_launched {
+        let state: Value = serde_json::from_str(&rows(&database, "SELECT state FROM live_game")[0]).unwrap();
+        let live = &state["live"];
+        for (who, command, args) in acknowledged.iter().copied() {
+            let is_saved = match command {
+                "EnforceRating" => live["enforces_rating"] == true,
+                "GameEnded" => live["done"].as_array().unwrap().iter().any(|player| *player == who.id()),
+                "GameResult" => {
+                    let army: u64 = args.split(',').next().unwrap().parse().unwrap();
+                    let reports = live["reports"].as_array().unwrap();
+                    reports.iter().any(|report| report["reporter"] == who.id() && report["army"] == army)
+                }
+                _ => true,
+            };
+            assert!(is_saved, "{who:?} {command} {args} was acknowledged and is missing in {state}");
+        }
+    }
+}
+
+/// Checks that results and ratings are there.
+fn check_end(database: &Path) {
+    let players = rows(database, "SELECT playerId, result, score FROM game_player_stats");
+    assert_eq!(players, ["1 VICTORY 10", "2 DEFEAT -10"]);
+    let [ada, bob] = expected_ratings();
+    let row = |id: u32, (mean, deviation): (f64, f64), won: u32| format!("{id} {mean} {deviation} 1 {won}");
+    let ratings = "SELECT login_id, mean, deviation, total_games, won_games FROM leaderboard_rating";
+    assert_eq!(rows(database, ratings), [row(1, ada, 1), row(2, bob, 0)]);
+    assert_eq!(rows(database, "SELECT * FROM leaderboard_rating_journal").len(), 2);
+    assert_eq!(
+        rows(database, "SELECT 1 FROM game_stats WHERE endTime >= startTime AND validity = 0").len(),
+        1
+    );
+}
+
+/// Checks that a new server, which waits for nobody, ends the game with what was saved.
+async fn check_next_server(folder: TempDir, acknowledged: &[(Who, &str, &str)]) {
+    let server = TestServer::start_in(folder, |settings| settings.restart_grace_period = 0.0).await;
+    server.request_shutdown().await;
+    let folder = server.wait().await;
+    let database = folder.path().join(DATABASE);
+    assert!(rows(&database, "SELECT * FROM live_game").is_empty());
+    let reports = acknowledged.iter().filter(|(_, command, _)| *command == "GameResult").count();
+    if reports == 4 {
+        check_end(&database);
+    }
+}
+
+#[tokio::test]
+async fn killed_behind_each_message() {
+    let template = tempfile::tempdir().unwrap();
+    let template = template.path().join(DATABASE);
+    make_database(&template).await;
+    for last in 0..GAME.len() {
+        let mut game = Match::begin(&template).await;
+        let mut said = [0, 0];
+        for message in &GAME[..last] {
+            game.say(*message).await;
+            said[message.0 as usize] += 1;
+            game.wait_for(message.0, said[message.0 as usize]).await;
+        }
+        // Nobody waits for what comes of this one.
+        game.say(GAME[last]).await;
+        let acknowledged = game.kill().await;
+        assert!(acknowledged.len() >= last);
+        check(game.folder.path(), &acknowledged).await;
+        check_next_server(game.folder, &acknowledged).await;
+    }
+}
+
+#[tokio::test]
+async fn killed_while_everything_is_under_way() {
+    let template = tempfile::tempdir().unwrap();
+    let template = template.path().join(DATABASE);
+    make_database(&template).await;
+    let moments = (1..=6).map(|answers| (Ada, answers)).chain((1..=4).map(|answers| (Bob, answers)));
+    for (who, answers) in moments {
+        let mut game = Match::begin(&template).await;
+        game.say(GAME[0]).await;
+        game.wait_for(Ada, 1).await;
+        for message in &GAME[1..] {
+            game.say(*message).await;
+        }
+        game.wait_for(who, answers).await;
+        let acknowledged = game.kill().await;
+        check(game.folder.path(), &acknowledged).await;
+        check_next_server(game.folder, &acknowledged).await;
+    }
+}
