@@ -15,7 +15,10 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, state: &ProcessState)
         ProcessState::Idle => idle(world, sender),
         ProcessState::Lobby => lobby(world, sender),
         ProcessState::Launching => return launching(world, sender),
-        ProcessState::Ended => world.leave_game(sender.player, Leaving::Closed),
+        ProcessState::Ended => {
+            world.leave_game(sender.player, Leaving::Closed);
+            return world.wait_for_storage(sender.game, sender.conn);
+        }
         ProcessState::Other(_) => world.games.mark(sender.game),
     }
     Progress::Done

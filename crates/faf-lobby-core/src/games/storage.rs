@@ -120,16 +120,20 @@ impl World {
                 let write = GameWrite::Save(Box::new(game.clone()));
                 self.store(id, write, waiting)
             }
-            _ => self.wait_for_storage(id, waiting),
+            _ => waiting.map_or(Progress::Done, |conn| self.wait_for_storage(id, conn)),
         }
     }
 
-    fn wait_for_storage(&mut self, id: GameId, waiting: Option<ConnId>) -> Progress {
+    /// Makes a connection wait until everything about a game is stored, or has failed to be.
+    pub(crate) fn wait_for_storage(&mut self, id: GameId, conn: ConnId) -> Progress {
         let storage = self.games.storage.get_mut(&id).filter(|storage| storage.failures == 0);
-        let last = storage.and_then(|storage| storage.writes.back_mut());
-        let (Some(conn), Some(last)) = (waiting, last) else { return Progress::Done };
-        last.waiting.push(conn);
-        Progress::Asked
+        match storage.and_then(|storage| storage.writes.back_mut()) {
+            Some(last) => {
+                last.waiting.push(conn);
+                Progress::Asked
+            }
+            None => Progress::Done,
+        }
     }
 
     /// Stores something about a game behind everything else about it. The connection, if there is one, waits for it.

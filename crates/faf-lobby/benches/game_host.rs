@@ -1,0 +1,89 @@
+//! What a `game_host` costs end to end, over a socket and with the database: the time from the request to `game_launch`, and
+//! that of a launch, which is durable before it is acknowledged. `cargo bench -p faf-lobby --bench game_host`.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by people")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use faf_testkit::serving::Serving;
+use faf_testkit::token::{JWKS, token_of};
+
+/// Games that are hosted, after a few that warm up.
+const GAMES: usize = 1000;
+const WARM_UP: usize = 50;
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
+        command.current_dir(&folder).stderr(Stdio::null());
+        command
+    };
+    std::fs::write(folder.path().join("keys.json"), JWKS).unwrap();
+    assert!(program().args(["user", "list"]).output().unwrap().status.success());
+    rusqlite::Connection::open(folder.path().join("faf-lobby.sqlite"))
+        .unwrap()
+        .execute("INSERT INTO login (id, login, login_key, password) VALUES (1, 'Ada', 'ada', '')", ())
+        .unwrap();
+    let listeners = ["qdatastream", "simple-json", "websocket", "http"];
+    let ports = listeners.map(|listener| format!("--{listener}=127.0.0.1:0"));
+    let server = Serving::start(program().arg("serve").args(ports).arg("--jwks=keys.json"));
+
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut client = Client { reader: BufReader::new(stream.try_clone().unwrap()), writer: stream };
+    client.say(&format!(r#"{{"command":"auth","token":"{}","unique_id":"x"}}"#, token_of(1)));
+    client.wait_for("\"games\":[");
+    let (mut pings, mut hosts, mut launches) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..WARM_UP + GAMES {
+        pings.push(client.ask(r#"{"command":"ping"}"#, "pong"));
+        hosts.push(client.ask(r#"{"command":"game_host","visibility":"public"}"#, "game_launch"));
+        client.state("Idle");
+        client.state("Lobby");
+        client.wait_for("HostGame");
+        client.state("Launching");
+        // Answered when the launch is.
+        launches.push(client.ask(r#"{"command":"ask_session"}"#, "\"session\""));
+        client.state("Ended");
+        client.ask(r#"{"command":"ask_session"}"#, "\"session\"");
+    }
+    for (name, times) in [("ping", pings), ("game_host", hosts), ("launch, durable", launches)] {
+        let mut times = times[WARM_UP..].to_vec();
+        times.sort_unstable();
+        let micros = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1e6;
+        println!("{name:<16} median {:>7.1} us, 99 of 100 within {:>7.1} us", micros(50), micros(99));
+    }
+}
+
+struct Client {
+    reader: BufReader<TcpStream>,
+    writer: TcpStream,
+}
+
+impl Client {
+    fn say(&mut self, line: &str) {
+        self.writer.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn state(&mut self, state: &str) {
+        self.say(&format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#));
+    }
+
+    fn wait_for(&mut self, part: &str) {
+        let mut line = String::new();
+        while !line.contains(part) {
+            line.clear();
+            assert_ne!(self.reader.read_line(&mut line).unwrap(), 0, "the server has closed the connection");
+        }
+    }
+
+    fn ask(&mut self, line: &str, answer: &str) -> Duration {
+        let begin = Instant::now();
+        self.say(line);
+        self.wait_for(answer);
+        begin.elapsed()
+    }
+}
