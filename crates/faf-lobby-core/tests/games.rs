@@ -481,6 +481,103 @@ fn nobody_joins_a_host_who_has_gone() {
     assert!(lobby.hear(cem)[0].contains("game_not_ready"));
 }
 
+/// Everything on the way of Ada's and Bob's game to its launch: who says what.
+fn choreography() -> Vec<(usize, String)> {
+    const ADA: usize = 0;
+    const BOB: usize = 1;
+    let game = |conn: usize, command: &str, args: &str| {
+        (conn, format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#))
+    };
+    vec![
+        (ADA, r#"{"command":"game_host","visibility":"public"}"#.to_owned()),
+        game(ADA, "GameState", r#"["Idle"]"#),
+        game(ADA, "GameState", r#"["Lobby"]"#),
+        game(ADA, "PlayerOption", r#"[1,"Army",1]"#),
+        (BOB, r#"{"command":"game_join","uid":1}"#.to_owned()),
+        game(BOB, "GameState", r#"["Idle"]"#),
+        game(BOB, "GameState", r#"["Lobby"]"#),
+        game(ADA, "PlayerOption", r#"[2,"Army",2]"#),
+        game(ADA, "GameOption", r#"["ScenarioFile","/maps/x/x_scenario.lua"]"#),
+        game(ADA, "GameMods", r#"["uids","a"]"#),
+        game(ADA, "GameState", r#"["Launching"]"#),
+        game(BOB, "GameResult", r#"[1,"victory 10"]"#),
+        game(BOB, "GameEnded", "[]"),
+        game(ADA, "GameEnded", "[]"),
+    ]
+}
+
+#[test]
+fn anybody_may_vanish_at_any_step() {
+    let ended = r#"{"target":"game","command":"GameState","args":["Ended"]}"#;
+    let steps = choreography();
+    for vanishing in [0, 1] {
+        for step in 0..=steps.len() {
+            for is_asked in [false, true] {
+                for is_lost in [false, true] {
+                    let place =
+                        format!("player {vanishing} before step {step}, asked {is_asked}, lost {is_lost}");
+                    let mut lobby = lobby();
+                    let mut conns = [lobby.log_in("Ada"), lobby.log_in("Bob")];
+                    for (number, (conn, text)) in steps.iter().enumerate() {
+                        // The answer to what was asked last may come when its player has gone.
+                        lobby.holds_answers = is_asked && number + 1 >= step;
+                        if number == step {
+                            break;
+                        }
+                        lobby.say(conns[*conn], text);
+                    }
+                    match is_lost {
+                        true => lobby.disconnect(conns[vanishing]),
+                        false => lobby.say(conns[vanishing], ended),
+                    }
+                    lobby.holds_answers = false;
+                    while lobby.answer_next() {}
+                    lobby.check();
+                    for (conn, text) in &steps[step..] {
+                        if lobby.is_open(conns[*conn]) {
+                            lobby.say(conns[*conn], text);
+                        }
+                    }
+                    if is_lost {
+                        conns[vanishing] = lobby.log_in(["Ada", "Bob"][vanishing]);
+                    }
+                    for conn in conns {
+                        lobby.say(conn, ended);
+                    }
+                    lobby.advance(SECOND * 40);
+                    lobby.check();
+                    assert_eq!(lobby.world.games().count(), 0, "{place}");
+                    assert!(lobby.world.is_settled(), "{place}");
+                    for conn in conns {
+                        lobby.hear(conn);
+                        host_with(&mut lobby, conn, "");
+                        assert_eq!(lobby.hear_commands(conn), ["game_launch"], "{place}");
+                    }
+                    for stored in lobby.store.games.values() {
+                        assert!(stored.end.is_some() && stored.saved.is_none(), "{place}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_game_that_never_ends_keeps_nobody_else_waiting() {
+    let mut lobby = lobby();
+    let (ada, bob) = live_game(&mut lobby);
+    game(&mut lobby, bob, "GameEnded", "[]");
+    game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
+    host_with(&mut lobby, bob, "");
+    assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()));
+    lobby.advance(SECOND * 3600 * 24);
+    assert!(lobby.is_open(ada));
+    assert_eq!(lobby.world.games().map(Game::state).collect::<Vec<_>>(), [GameState::Live]);
+    lobby.disconnect(ada);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.world.games().count(), 0);
+}
+
 #[test]
 fn a_game_is_played_and_rated() {
     let mut lobby = lobby();
