@@ -127,7 +127,10 @@ fn banner(
                 urls.push(url);
             }
             Service::Http => {
-                line("http", &format!("http://{address}/status, also /ready, /health, /metrics, /players"));
+                line(
+                    "http",
+                    &format!("http://{address}/, also /ready, /health, /metrics, /status, /players"),
+                );
             }
         }
     }
