@@ -333,6 +333,11 @@ pub enum LogLine {
         /// Why.
         reason: String,
     },
+    /// Players can join a game from now on.
+    GameOpened {
+        /// Which.
+        game: GameId,
+    },
     /// A game was launched.
     GameLaunched {
         /// Which.
@@ -378,6 +383,7 @@ impl fmt::Display for LogLine {
             Self::GameMessageIgnored { player, reason } => {
                 write!(f, "a message of player {player}'s game is ignored: {reason}")
             }
+            Self::GameOpened { game } => write!(f, "game {game} is open"),
             Self::GameLaunched { game, players } => {
                 write!(f, "game {game} is launched with {players} players")
             }

@@ -207,6 +207,12 @@ impl World {
         self.games.untold().map(|game| game.info(&self.players)).collect()
     }
 
+    /// One of these games.
+    #[must_use]
+    pub fn game_info(&self, game: GameId) -> Option<Arc<GameInfo>> {
+        self.games.get(game).map(|game| game.info(&self.players))
+    }
+
     /// The world without its secrets, for a log that others may read: every secret is replaced.
     #[must_use]
     pub fn without_secrets(&self, replace: &dyn Fn(&Secret) -> Secret) -> Self {

@@ -15,6 +15,7 @@ pub mod cli;
 mod country;
 pub mod exit_code;
 mod fan_out;
+mod happenings;
 mod http;
 mod listener;
 mod lobby;

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::answers::Answers;
 use crate::fan_out::{FanOut, Peer};
+use crate::happenings::Happenings;
 use crate::metrics::Metrics;
 use crate::policy::PolicyServer;
 
@@ -47,6 +48,8 @@ pub(crate) struct Lobby {
     answers: Answers,
     policy: PolicyServer,
     metrics: Arc<Metrics>,
+    /// What the status page tells of.
+    happenings: Arc<Happenings>,
     /// Where answers go.
     inbox: mpsc::Sender<Input>,
     /// What is being stored about games, in the order it was asked for. At most one for each game.
@@ -65,6 +68,7 @@ impl Lobby {
         answers: Answers,
         policy: PolicyServer,
         metrics: Arc<Metrics>,
+        happenings: Arc<Happenings>,
         inbox: mpsc::Sender<Input>,
     ) -> Self {
         let started = Instant::now();
@@ -72,7 +76,8 @@ impl Lobby {
         let fan_out = FanOut::new(Arc::clone(&metrics));
         let (storing, stored) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(stored, inbox.clone()));
-        Self { world, fan_out, answers, policy, metrics, inbox, storing, started, is_stopped: false }
+        let is_stopped = false;
+        Self { world, fan_out, answers, policy, metrics, happenings, inbox, storing, started, is_stopped }
     }
 
     /// Runs until the world stops.
@@ -130,6 +135,7 @@ impl Lobby {
     /// Does what the world wants done, in its order.
     fn carry_out(&mut self) {
         while let Some(effect) = self.world.poll_effect() {
+            self.happenings.notice(&effect, &self.world);
             match effect {
                 Effect::Send { to, message } => self.fan_out.send(&to, &message),
                 Effect::Ready { conn } => self.fan_out.ready(conn),
@@ -203,9 +209,12 @@ impl fmt::Display for Body<'_> {
 }
 
 fn moment(started: Instant) -> Moment {
+    Moment { elapsed: started.elapsed(), utc: utc_now() }
+}
+
+pub(crate) fn utc_now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let utc = Timestamp(since_epoch.as_micros().try_into().unwrap_or(i64::MAX));
-    Moment { elapsed: started.elapsed(), utc }
+    Timestamp(since_epoch.as_micros().try_into().unwrap_or(i64::MAX))
 }
 
 fn log(line: &LogLine) {
@@ -216,6 +225,7 @@ fn log(line: &LogLine) {
         | LogLine::Admin { .. }
         | LogLine::NoPermission { .. }
         | LogLine::Shutdown { .. }
+        | LogLine::GameOpened { .. }
         | LogLine::GameLaunched { .. }
         | LogLine::GameEnded { .. } => tracing::info!("{line}"),
         LogLine::Refused { .. } | LogLine::GameMessageIgnored { .. } => tracing::debug!("{line}"),

@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use crate::answers::Answers;
 use crate::country::Countries;
 use crate::exit_code::{self, Failure};
-use crate::http::{Interface, Phase};
+use crate::happenings::Happenings;
+use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
 use crate::lobby::{INBOX, Input, Lobby};
 use crate::metrics::Metrics;
@@ -101,9 +102,16 @@ impl Server {
         let (inbox, inputs) = mpsc::channel(INBOX);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
-        let (settings_of_lobby, metrics_of_lobby) = (settings.lobby(), Arc::clone(&metrics));
-        let lobby =
-            Lobby::new(settings_of_lobby, beginning, answers, policy, metrics_of_lobby, inbox.clone());
+        let happenings = Arc::new(Happenings::default());
+        let lobby = Lobby::new(
+            settings.lobby(),
+            beginning,
+            answers,
+            policy,
+            Arc::clone(&metrics),
+            Arc::clone(&happenings),
+            inbox.clone(),
+        );
         let entrance =
             Arc::new(Entrance::new(&settings, inbox.clone(), Arc::clone(&metrics), Arc::clone(&countries)));
 
@@ -121,6 +129,7 @@ impl Server {
             store: store.clone(),
             started: Instant::now(),
             phase: phase.subscribe(),
+            board: Arc::new(Board::new(happenings)),
         };
         let mut http = JoinSet::new();
         for socket in http_sockets {

@@ -3,7 +3,7 @@
 use faf_protocol::gpgnet::{GameState as ProcessState, ServerToGame};
 
 use crate::commands::Progress;
-use crate::effect::Question;
+use crate::effect::{LogLine, Question};
 use crate::event::Answer;
 use crate::game_commands::{Continuation, Sender};
 use crate::games::{GameState, Leaving};
@@ -59,6 +59,7 @@ fn host(world: &mut World, sender: Sender) {
     let Some(game) = world.hosted_lobby(sender).filter(|game| game.hosted_at.is_none()) else { return };
     game.hosted_at = Some(now);
     let map = game.map.folder.clone();
+    world.log(LogLine::GameOpened { game: sender.game });
     world.send_to_game(sender.conn, ServerToGame::HostGame { map });
 }
 

@@ -4,6 +4,7 @@ use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Progress;
+use crate::effect::LogLine;
 use crate::event::{ConnId, MapVersion};
 use crate::explanation::Decision;
 use crate::game_options::VictoryCondition;
@@ -93,6 +94,7 @@ impl World {
             players: players.clone(),
             game: game.clone(),
         };
+        self.log(LogLine::GameLaunched { game: id, players: players.len() });
         for player in players {
             if let Some(online) = self.players.get_mut(player.id) {
                 online.activity = Activity::Playing;

@@ -129,7 +129,7 @@ fn banner(
             Service::Http => {
                 line(
                     "http",
-                    &format!("http://{address}/status, also /ready, /health, /metrics, /players, /games"),
+                    &format!("http://{address}/, also /ready, /health, /metrics, /status, /players, /games"),
                 );
             }
         }

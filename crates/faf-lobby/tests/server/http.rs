@@ -1,9 +1,13 @@
 //! The HTTP interface for operators.
 
+use faf_lobby::server::Service;
 use faf_protocol::WireFormat;
 use serde_json::{Value, json};
 
-use super::support::TestServer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::support::{TestServer, soon};
 
 fn parse(body: &str) -> Value {
     serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
@@ -15,7 +19,7 @@ async fn it_tells_how_the_server_is() {
     assert_eq!(server.get("/ready").await, (200, String::new()));
     let (status, health) = server.get("/health").await;
     assert_eq!((status, parse(&health)), (200, json!({"lobby": "ok", "database": "ok"})));
-    for path in ["/", "/nothing", "/metrics/x"] {
+    for path in ["/nothing", "/metrics/x"] {
         assert_eq!(server.get(path).await.0, 404, "{path}");
     }
 }
@@ -57,4 +61,141 @@ async fn it_counts() {
     stranger.say(r#"{"command":"game_host"}"#).await;
     stranger.hear_end().await;
     server.wait_for_metric("server_messages_unauthenticated_total{command=\"game_host\"} 1").await;
+}
+
+/// A page that is told of changes, by its connection.
+struct Watcher {
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
+
+impl Watcher {
+    async fn come(server: &TestServer) -> Self {
+        let mut stream = TcpStream::connect(server.addresses_of(Service::Http)[0]).await.unwrap();
+        stream.write_all(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+        Self { stream, heard: Vec::new() }
+    }
+
+    /// Waits until a text has been heard, and forgets what is heard before the next one.
+    async fn hear_of(&mut self, text: &str) {
+        soon(text, async {
+            while !self.heard.windows(text.len()).any(|window| window == text.as_bytes()) {
+                let read = self.stream.read_buf(&mut self.heard).await.unwrap();
+                assert!(read > 0, "{text}: {}", String::from_utf8_lossy(&self.heard));
+            }
+        })
+        .await;
+        self.heard.clear();
+    }
+
+    async fn hear_end(mut self) {
+        soon("the end of a stream", self.stream.read_to_end(&mut self.heard)).await.unwrap();
+        assert!(self.heard.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&self.heard));
+    }
+}
+
+#[tokio::test]
+async fn it_shows_people_a_page() {
+    let server = TestServer::start().await;
+    let (status, page) = server.get("/").await;
+    assert_eq!(status, 200);
+    assert!(page.starts_with("<!DOCTYPE html>"));
+    let mut stream = TcpStream::connect(server.addresses_of(Service::Http)[0]).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    soon("the page", stream.read_to_string(&mut answer)).await.unwrap();
+    for header in [
+        "content-security-policy: default-src 'none'; script-src 'sha256-",
+        "content-type: text/html; charset=utf-8\r\n",
+        "x-content-type-options: nosniff\r\n",
+        "referrer-policy: no-referrer\r\n",
+        "connection: close\r\n",
+    ] {
+        assert!(answer.contains(header), "{header} is missing in\n{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_overview_says_what_everybody_may_know() {
+    let server = TestServer::start().await;
+    let mut ada = server.log_in(WireFormat::WebSocket, "Ada").await;
+    let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
+    let mut cem = server.log_in(WireFormat::QDataStream, "Cem").await;
+    let (title, map) =
+        (r#""title":"For all","mapname":"SCMP_009""#, r#""password":"s3cret","rating_max":900"#);
+    let uid = ada.host(&format!(r#""visibility":"public",{title},{map}"#)).await;
+    bob.host(r#""visibility":"friends","title":"For few""#).await;
+    // An overview is at most a second old: whoever watches hears of the newest.
+    let mut watcher = Watcher::come(&server).await;
+    watcher.hear_of(r#""for_friends":{"open":1,"live":0}"#).await;
+    let (status, body) = server.get("/overview").await;
+    let overview = parse(&body);
+    assert_eq!(status, 200);
+    let logins: Vec<_> = overview["players"].as_array().unwrap().iter().map(|one| &one["login"]).collect();
+    assert_eq!(logins, ["Ada", "Bob", "Cem"]);
+    assert_eq!(overview["players"][0], json!({"login": "Ada", "clan": null, "country": "", "rating": 0}));
+    let open = &overview["open"][0];
+    for (member, value) in [
+        ("id", json!(uid)),
+        ("title", json!("For all")),
+        ("host", json!("Ada")),
+        ("map", json!("scmp_009")),
+        ("featured_mod", json!("faf")),
+        ("players", json!(0)),
+        ("password_protected", json!(true)),
+        ("rating_min", json!(null)),
+        ("rating_max", json!(900.0)),
+    ] {
+        assert_eq!(open[member], value, "{member}");
+    }
+    assert_eq!(overview["open"].as_array().unwrap().len(), 1);
+    let happened: Vec<_> =
+        overview["happenings"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+    assert_eq!(happened, ["came_online", "came_online", "came_online", "game_opened"]);
+    for secret in ["s3cret", "For few"] {
+        assert!(!body.contains(secret), "{secret} is in\n{body}");
+    }
+
+    ada.seat(1, 1, 2).await;
+    ada.say_as_game("GameState", r#"["Launching"]"#).await;
+    watcher.hear_of(r#""what":"game_launched","title":"For all","players":1"#).await;
+    bob.say_as_game("GameState", r#"["Launching"]"#).await;
+    watcher.hear_of(r#""for_friends":{"open":0,"live":1}"#).await;
+    ada.say_as_game("GameState", r#"["Ended"]"#).await;
+    watcher.hear_of(r#""what":"game_ended","title":"For all","validity":""#).await;
+    drop(bob);
+    watcher.hear_of(r#""what":"left","login":"Bob""#).await;
+    cem.check_is_served().await;
+    server.request_shutdown().await;
+    watcher.hear_end().await;
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_streams_and_they_leave_room_for_operators() {
+    let server = TestServer::start().await;
+    let mut watchers = Vec::new();
+    for _ in 0..32 {
+        let mut watcher = Watcher::come(&server).await;
+        watcher.hear_of("data: {").await;
+        watchers.push(watcher);
+    }
+    assert_eq!(server.get("/events").await.0, 503);
+    assert_eq!(server.get("/overview").await.0, 200);
+    assert_eq!(server.get("/ready").await.0, 200);
+    // Those who never read hold up nobody, and a place is free as soon as somebody leaves.
+    let mut last = watchers.pop().unwrap();
+    let _ada = server.log_in(WireFormat::WebSocket, "Ada").await;
+    last.hear_of(r#""login":"Ada""#).await;
+    drop(last);
+    soon("a free place", async {
+        loop {
+            let mut next = Watcher::come(&server).await;
+            let mut answer = [0; 12];
+            next.stream.read_exact(&mut answer).await.unwrap();
+            if &answer == b"HTTP/1.1 200" {
+                break;
+            }
+        }
+    })
+    .await;
 }

@@ -238,6 +238,29 @@ impl Client {
         self.hear_command("session").await;
     }
 
+    /// What the game process says.
+    pub(crate) async fn say_as_game(&self, command: &str, args: &str) {
+        self.say(&format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#)).await;
+    }
+
+    /// Hosts a game and opens its lobby; answers its id. Members of the request are given as JSON.
+    pub(crate) async fn host(&mut self, request: &str) -> u64 {
+        self.say(&format!(r#"{{"command":"game_host",{request}}}"#)).await;
+        let launch = self.hear_command("game_launch").await;
+        let launch: serde_json::Value = serde_json::from_str(launch.as_str()).unwrap();
+        self.say_as_game("GameState", r#"["Idle"]"#).await;
+        self.say_as_game("GameState", r#"["Lobby"]"#).await;
+        self.hear_command("HostGame").await;
+        launch["uid"].as_u64().unwrap()
+    }
+
+    /// As the host of a game, gives a player an army and a team.
+    pub(crate) async fn seat(&self, player: u64, army: u8, team: u8) {
+        for (key, value) in [("Army", army), ("StartSpot", army), ("Team", team)] {
+            self.say_as_game("PlayerOption", &format!(r#"[{player},"{key}",{value}]"#)).await;
+        }
+    }
+
     /// Whether the server still answers.
     pub(crate) async fn check_is_served(&mut self) {
         self.say(r#"{"command":"ping"}"#).await;

@@ -1,5 +1,9 @@
-//! The HTTP interface for operators: health, metrics, and who is online (ops.md sections 5 to 7).
+//! The HTTP interface: health, metrics, and who is online for operators (ops.md sections 5 to 7), and a page for people.
 
+mod overview;
+mod status_page;
+
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +12,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use faf_connection::tcp;
@@ -27,6 +32,8 @@ use crate::lobby::Input;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
+pub(crate) use overview::Board;
+
 /// What the lobby or the database may take before it counts as ill.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -41,6 +48,7 @@ pub(crate) struct Interface {
     pub(crate) store: Store,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) board: Arc<Board>,
 }
 
 /// How far the server's life has come.
@@ -90,8 +98,13 @@ impl GameCounts {
     }
 }
 
-/// Connections at the same time; further ones are turned away. Operators and their tools need a few.
+/// Connections at the same time; further ones are turned away. Operators and their tools need a few, and half of them can
+/// be [streams to pages](status_page::STREAMS).
 const CONNECTIONS: usize = 64;
+
+/// How long a connection is kept. Then it ends behind the answer that is under way, or after [`REQUEST_TIMEOUT`]: whoever
+/// does not read an answer does not hold a place for ever.
+const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 
 /// How long somebody may take to ask, on a new connection or one that is kept.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -118,20 +131,28 @@ impl Interface {
                     .timer(TokioTimer::new())
                     .header_read_timeout(REQUEST_TIMEOUT)
                     .serve_connection(TokioIo::new(stream), service);
+                let mut connection = pin!(connection);
                 // Whoever asked may be gone before the answer, and whoever only connects is no concern of ours.
-                let _ = connection.await;
+                if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_err() {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = timeout(REQUEST_TIMEOUT, connection).await;
+                }
             });
         }
     }
 
     fn router(self) -> Router {
         Router::new()
+            .route("/", get(status_page::page))
+            .route("/overview", get(overview::overview))
+            .route("/events", get(status_page::events))
             .route("/ready", get(ready))
             .route("/health", get(health))
             .route("/metrics", get(metrics))
             .route("/status", get(status))
             .route("/players", get(players))
             .route("/games", get(games))
+            .layer(map_response(status_page::restrict))
             .with_state(self)
     }
 
@@ -233,13 +254,18 @@ mod tests {
         let (inbox, _) = mpsc::channel(1);
         let (phase, receiver) = watch::channel(Phase::Ready);
         let metrics = Arc::new(Metrics::new(store.clone()));
-        let interface = Interface { inbox, metrics, store, started: Instant::now(), phase: receiver };
+        let board = Arc::new(Board::new(Arc::default()));
+        let interface = Interface { inbox, metrics, store, started: Instant::now(), phase: receiver, board };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let serving = tokio::spawn(interface.serve(socket));
         assert_eq!(ask(address, "/ready").await, "200");
         assert_eq!(ask(address, "/health").await, "503");
         assert_eq!(ask(address, "/status").await, "503");
+        assert_eq!(ask(address, "/overview").await, "503");
+        assert_eq!(ask(address, "/events").await, "503");
+        // The page is there all the same, and says that nobody answers.
+        assert_eq!(ask(address, "/").await, "200");
         phase.send_replace(Phase::Stopping);
         assert_eq!(ask(address, "/ready").await, "503");
         phase.send_replace(Phase::Stopped);
