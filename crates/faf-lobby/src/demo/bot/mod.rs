@@ -165,6 +165,9 @@ impl Bot {
     /// The server has said something. What a bot does not understand, it ignores.
     pub(super) fn hear(&mut self, now: Duration, message: &ServerMessage) {
         self.view.hear(message);
+        if let ServerMessage::Notice(notice) = message {
+            tracing::debug!(bot = self.login(), style = ?notice.style, text = notice.text, "bot got a notice");
+        }
         match message {
             ServerMessage::Ping => self.say(ClientMessage::Pong),
             ServerMessage::Welcome(_) => self.arrive(now),
@@ -241,7 +244,7 @@ impl Bot {
 
     fn follow_wish(&mut self, now: Duration) {
         let wish = next_wish(&mut self.rng, &self.view, &self.world.stage);
-        tracing::debug!(bot = self.login(), ?wish, "wishes");
+        tracing::debug!(bot = self.login(), ?wish, "bot has a wish");
         match wish {
             Wish::Wait => self.look_around(now),
             Wish::Browse(message) => {
@@ -264,6 +267,7 @@ impl Bot {
     }
 
     fn leave(&mut self, away: Duration, order: Order) {
+        tracing::debug!(bot = self.login(), ?order, ?away, "bot leaves");
         self.leaving = Some(Leaving { away, order: Some(order) });
     }
 
