@@ -13,6 +13,7 @@
 mod answers;
 pub mod cli;
 mod country;
+pub mod demo;
 pub mod exit_code;
 mod fan_out;
 mod happenings;

@@ -1,5 +1,6 @@
 //! The command line. Operators script against it, so spellings stay.
 
+mod demo;
 mod explain;
 mod serve;
 mod user;
@@ -45,6 +46,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
         Some(("serve", arguments)) => serve::run(settings(arguments)?),
+        Some(("demo", arguments)) => demo::run(arguments, settings(arguments)?),
         Some(("user", arguments)) => user::run(arguments),
         Some(("seed", arguments)) => seed(arguments),
         Some(("explain", arguments)) => explain::run(arguments),
@@ -83,6 +85,7 @@ fn command() -> Command {
                 .after_help(exit_code::HELP)
                 .args(CATALOGUE.iter().map(flag)),
         )
+        .subcommand(demo::command())
         .subcommand(user::command().args(database.clone().map(|flag| flag.global(true))))
         .subcommand(
             Command::new("seed")

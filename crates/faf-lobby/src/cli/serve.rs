@@ -1,6 +1,7 @@
 //! `faf-lobby serve`.
 
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use faf_protocol::WireFormat;
@@ -15,6 +16,12 @@ use crate::settings::Settings;
 const OTHER_FILES: u64 = 100;
 
 pub(super) fn run(settings: Settings) -> Result<(), Failure> {
+    prepare(&settings)?;
+    run_to_the_end(serve(settings))
+}
+
+/// What a process that serves does first.
+pub(super) fn prepare(settings: &Settings) -> Result<(), Failure> {
     let filter = settings.log_filter();
     let filter =
         filter.map_err(|error| Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!("log: {error}")))?;
@@ -24,9 +31,13 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
         .with_ansi(io::stderr().is_terminal())
         .init();
     raise_file_limit(settings.connection_limit);
+    Ok(())
+}
+
+pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(anyhow::Error::from)?;
-    let ended = runtime.block_on(serve(settings));
+    let ended = runtime.block_on(work);
     // What still runs, such as a query nobody waits for, does not hold up the end.
     runtime.shutdown_background();
     ended
@@ -36,12 +47,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let (database, path) = (settings.database.clone(), settings.websocket_path.clone());
     let mut signals = Signals::new()?;
     let server = Server::start(settings).await?;
-    for Listening { service, address } in server.listening() {
-        match service {
-            Service::Lobby(format) => tracing::info!(%address, %format, "listening"),
-            Service::Http => tracing::info!(%address, "listening for http"),
-        }
-    }
+    log_listening(server.listening());
     let accounts = server.store().count_accounts().await;
     let accounts = accounts.map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     say(banner(server.listening(), &path, &database, accounts, &Calls::find()).trim_end());
@@ -53,24 +59,38 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     ended
 }
 
+pub(super) fn log_listening(listening: &[Listening]) {
+    for Listening { service, address } in listening {
+        match service {
+            Service::Lobby(format) => tracing::info!(%address, %format, "listening"),
+            Service::Http => tracing::info!(%address, "listening for http"),
+        }
+    }
+}
+
 /// Signals that ask a server to shut down.
-struct Signals {
+pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, Failure> {
         let watch = |kind| signal(kind).map_err(anyhow::Error::from);
         Ok(Self { terminate: watch(SignalKind::terminate())?, interrupt: watch(SignalKind::interrupt())? })
     }
 
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     async fn pass_on(&mut self, shutdown: &Shutdown) {
         loop {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
+            self.next().await;
             shutdown.request().await;
         }
     }
@@ -89,13 +109,13 @@ fn raise_file_limit(connections: usize) {
 }
 
 /// How this program and its companion are called, as far as whoever started it is concerned.
-struct Calls {
+pub(super) struct Calls {
     lobby: &'static str,
     wire: &'static str,
 }
 
 impl Calls {
-    fn find() -> Self {
+    pub(super) fn find() -> Self {
         // Cargo says so to what it runs.
         match std::env::var_os("CARGO") {
             Some(_) => Self { lobby: "cargo run --release --", wire: "cargo run --release -p faf-wire --" },
@@ -110,41 +130,60 @@ fn banner(
     websocket_path: &str,
     database: &Path,
     accounts: u32,
+    calls: &Calls,
+) -> String {
+    let mut text = addresses(listening, websocket_path);
+    text += &format!("  {:<12} {}, {accounts} accounts\n", "database", database.display());
+    text += "\nTry next:\n";
+    if accounts == 0 {
+        let add = format!("{} user add NAME --database {}", calls.lobby, database.display());
+        text += &next_step("make an account", &add);
+    }
+    text + &last_steps(listening, websocket_path, "--user NAME", calls)
+}
+
+/// What listens where.
+pub(super) fn addresses(listening: &[Listening], websocket_path: &str) -> String {
+    let mut text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
+    for Listening { service, address } in listening {
+        let (name, value) = match service {
+            Service::Lobby(format) => (format.name(), url(*format, address, websocket_path)),
+            Service::Http => (
+                "http",
+                format!("http://{address}/, also /ready, /health, /metrics, /status, /players, /games"),
+            ),
+        };
+        text += &format!("  {name:<12} {value}\n");
+    }
+    text
+}
+
+/// What everybody may try next; `login` says as whom.
+pub(super) fn last_steps(
+    listening: &[Listening],
+    websocket_path: &str,
+    login: &str,
     Calls { lobby, wire }: &Calls,
 ) -> String {
-    let mut text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
-    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
-    let mut urls = Vec::new();
-    for Listening { service, address } in listening {
-        match service {
-            Service::Lobby(format) => {
-                let url = match format {
-                    WireFormat::QDataStream => format!("qdatastream://{address}"),
-                    WireFormat::SimpleJson => format!("tcp://{address}"),
-                    WireFormat::WebSocket => format!("ws://{address}{websocket_path}"),
-                };
-                line(format.name(), &url);
-                urls.push(url);
-            }
-            Service::Http => {
-                line(
-                    "http",
-                    &format!("http://{address}/, also /ready, /health, /metrics, /status, /players, /games"),
-                );
-            }
-        }
+    let mut urls = listening.iter().filter_map(|Listening { service, address }| match service {
+        Service::Lobby(format) => Some(url(*format, address, websocket_path)),
+        Service::Http => None,
+    });
+    let watch =
+        urls.next_back().map(|url| next_step("log in and watch", &format!("{wire} connect {url} {login}")));
+    watch.unwrap_or_default() + &next_step("see all settings", &format!("{lobby} config"))
+}
+
+fn next_step(what: &str, command: &str) -> String {
+    format!("  {what:<17} {command}\n")
+}
+
+fn url(format: WireFormat, address: &SocketAddr, websocket_path: &str) -> String {
+    match format {
+        WireFormat::QDataStream => format!("qdatastream://{address}"),
+        WireFormat::SimpleJson => format!("tcp://{address}"),
+        WireFormat::WebSocket => format!("ws://{address}{websocket_path}"),
     }
-    line("database", &format!("{}, {accounts} accounts", database.display()));
-    text.push_str("\nTry next:\n");
-    let mut next = |what: &str, command: &str| text.push_str(&format!("  {what:<17} {command}\n"));
-    if accounts == 0 {
-        next("make an account", &format!("{lobby} user add NAME --database {}", database.display()));
-    }
-    if let Some(url) = urls.last() {
-        next("log in and watch", &format!("{wire} connect {url} --user NAME"));
-    }
-    next("see all settings", &format!("{lobby} config"));
-    text
 }
 
 #[cfg(test)]

@@ -187,6 +187,12 @@ impl Settings {
         listens.into_iter().flat_map(Listen::addresses).find(|address| has_proxy || !address.is_loopback())
     }
 
+    /// Whether only this machine can connect.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.public_address().is_none()
+    }
+
     /// What is logged.
     ///
     /// # Errors

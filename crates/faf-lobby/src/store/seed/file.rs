@@ -49,7 +49,11 @@ impl SeedFile {
         Self::parse(&text)
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the text of a seed file.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(text: &str) -> Result<Self, String> {
         let file: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         for user in &file.users {
             if user.password.is_none() && user.password_sha256_hex.is_none() {

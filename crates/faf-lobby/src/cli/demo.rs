@@ -1,0 +1,135 @@
+//! `faf-lobby demo`.
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::serve::{Calls, Signals, addresses, last_steps, log_listening, prepare, run_to_the_end};
+use super::{flag, say};
+use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
+use crate::exit_code::{self, Failure};
+use crate::server::Listening;
+use crate::settings::{CATALOGUE, OpenRegistration, Settings};
+
+/// Settings that are not up to whoever starts a demo.
+const OWN: [&str; 1] = ["database"];
+
+pub(super) fn command() -> Command {
+    Command::new("demo")
+        .about("Run a lobby with bots in it, to try a client with; leaves nothing behind")
+        .args_override_self(true)
+        .after_help(exit_code::HELP)
+        .arg(
+            Arg::new("bots")
+                .long("bots")
+                .value_name("NUMBER")
+                .default_value("40")
+                .value_parser(value_parser!(u64).range(0..=Options::MOST_BOTS as u64))
+                .help("How many bots play"),
+        )
+        .arg(
+            Arg::new("speed")
+                .long("speed")
+                .value_name("FACTOR")
+                .default_value("1")
+                .value_parser(speed)
+                .help("How many times faster bots live; at 1, a game takes one to three minutes"),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_name("NUMBER")
+                .value_parser(value_parser!(u64))
+                .help("Where the bots' decisions come from [default: another one every time]"),
+        )
+        .args(CATALOGUE.iter().filter(|entry| !OWN.contains(&entry.name.as_str())).map(flag))
+}
+
+/// A factor within the bounds.
+fn speed(text: &str) -> Result<f64, String> {
+    let (min, max) = (Options::SPEEDS.start(), Options::SPEEDS.end());
+    let speed = text.parse().ok().filter(|speed| Options::SPEEDS.contains(speed));
+    speed.ok_or_else(|| format!("it must be a number from {min} to {max}"))
+}
+
+pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), Failure> {
+    let seed = match arguments.get_one("seed") {
+        Some(seed) => *seed,
+        None => getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?,
+    };
+    let options = Options {
+        bots: arguments.get_one("bots").copied().map_or(0, |bots: u64| bots as usize),
+        speed: arguments.get_one("speed").copied().unwrap_or(1.0),
+        seed,
+    };
+    // Somebody always comes or goes: the guide below would be gone in a moment.
+    if arguments.get_one::<String>("log").is_none() && settings.log == Settings::default().log {
+        "warn".clone_into(&mut settings.log);
+    }
+    prepare(&settings)?;
+    run_to_the_end(demonstrate(settings, options))
+}
+
+async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let registers = settings.open_registration != OpenRegistration::Off || settings.is_private();
+    let path = settings.websocket_path.clone();
+    let demo = Demo::start(settings, &options).await?;
+    let listening = demo.server().listening();
+    log_listening(listening);
+    say(banner(listening, &path, &options, registers, &Calls::find()).trim_end());
+    demo.run_until(signals.next()).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What listens where, who may come in, and what is to be seen.
+fn banner(
+    listening: &[Listening],
+    websocket_path: &str,
+    options: &Options,
+    registers: bool,
+    calls: &Calls,
+) -> String {
+    let Options { bots, speed, seed } = options;
+    let mut text = addresses(listening, websocket_path);
+    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
+    line("database", "in a folder that is removed at the end");
+    line("bots", &format!("{bots}, with --speed {speed} --seed {seed}"));
+    text += "\nLog in with one of these names and passwords:\n";
+    for (login, password) in free_accounts() {
+        text += &format!("  {login:<12} {password}\n");
+    }
+    if registers {
+        text += "  or with any new name and a password of your choice, which makes an account\n";
+    }
+    text += "\nWhat is to be seen: players come and go; bots host games for two to eight players, free-for-alls and co-op\n\
+             missions. Some are for friends or for some ratings only, some have mods or a password, which is\n";
+    text += &format!("`{GAME_PASSWORD}`. They are open for up to a minute");
+    text += ", are played for one to three, and change the ratings of\n\
+             those who play. Join one: the host gives you a seat and waits for you. Host one: bots will come. End with Ctrl-C.\n";
+    text += "\nTry next:\n";
+    text + &last_steps(listening, websocket_path, "--user demo --password demo", calls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_have_bounds() {
+        assert_eq!((speed("1"), speed("0.5"), speed("60")), (Ok(1.0), Ok(0.5), Ok(60.0)));
+        for wrong in ["0", "-1", "61", "NaN", "inf", "fast", ""] {
+            assert!(speed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_banner_names_the_accounts_and_the_password() {
+        let options = Options { bots: 3, speed: 2.0, seed: 7 };
+        let text = banner(&[], "/", &options, true, &Calls::find());
+        for part in ["demo         demo", "guest1", "letmein", "--seed 7", "any new name", "see all settings"]
+        {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        assert!(!banner(&[], "/", &options, false, &Calls::find()).contains("any new name"));
+    }
+}

@@ -1,0 +1,216 @@
+use faf_protocol::Message;
+
+use super::*;
+
+/// A bot in the lobby, with its clock.
+struct Life {
+    bot: Bot,
+    now: Duration,
+}
+
+impl Life {
+    fn begin(place: usize, world: &Arc<World>) -> Self {
+        let account = world.stage.cast().nth(place).unwrap().clone();
+        let mut bot = Bot::new(account, Arc::clone(world), Rng::with_seed(1));
+        bot.connected(Duration::ZERO);
+        let mut life = Self { bot, now: Duration::ZERO };
+        assert_eq!(life.orders(), ["ask_session", "hello"]);
+        let id = place + 1;
+        let me = format!(
+            r#"{{"id":{id},"login":"P","country":"","ratings":{{}},"global_rating":[1500,500],"ladder_rating":[1500,500],"number_of_games":0}}"#
+        );
+        life.hear(&format!(r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"P"}}"#));
+        life
+    }
+
+    fn hear(&mut self, message: &str) {
+        let message: Message = message.parse().unwrap();
+        self.bot.hear(self.now, &ServerMessage::read(message).unwrap());
+    }
+
+    fn hear_order(&mut self, command: &str, args: &str) {
+        self.hear(&format!(r#"{{"command":"{command}","args":{args},"target":"game"}}"#));
+    }
+
+    fn hear_of_game(&mut self, state: &str, players: &str) {
+        self.hear(&format!(
+            r#"{{"command":"game_info","visibility":"public","password_protected":false,"uid":5,"title":"t","state":"{state}","game_type":"custom","featured_mod":"faf","sim_mods":{{}},"mapname":"m","map_file_path":"maps/m.zip","host":"Lumo","num_players":1,"max_players":2,"hosted_at":"t","launched_at":null,"rating_type":"global","rating_min":null,"rating_max":null,"enforce_rating_range":false,"teams_ids":[{{"team_id":2,"player_ids":{players}}}],"teams":{{}}}}"#
+        ));
+    }
+
+    fn launch(&mut self) {
+        self.hear(
+            r#"{"command":"game_launch","args":["/numgames",0],"uid":5,"mod":"faf","name":"t","init_mode":0,"game_type":"custom","rating_type":"global"}"#,
+        );
+    }
+
+    /// What it wants done: the names of commands, with the state for `GameState`.
+    fn orders(&mut self) -> Vec<String> {
+        let mut orders = Vec::new();
+        while let Some(order) = self.bot.poll() {
+            orders.push(match order {
+                Order::Say(ClientMessage::Game(game)) if game.command == "GameState" => {
+                    game.args[0].as_ref().as_str().unwrap().into_owned()
+                }
+                Order::Say(message) => message.command().unwrap().into_owned(),
+                other => format!("{other:?}"),
+            });
+        }
+        orders
+    }
+
+    /// Lives on to its next deadline.
+    fn step(&mut self) -> Vec<String> {
+        self.now = self.now.max(self.bot.next_deadline());
+        self.bot.handle_timeout(self.now);
+        self.orders()
+    }
+
+    /// Lives on until it wants this done; answers what came before.
+    fn live_until(&mut self, wanted: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        for _ in 0..1000 {
+            all.extend(self.step());
+            if all.iter().any(|order| order == wanted) {
+                return all;
+            }
+            if self.bot.leaving.is_some() {
+                self.come_back();
+            }
+        }
+        panic!("{wanted} never comes: {all:?}");
+    }
+
+    /// The connection has ended, and there is a new one.
+    fn come_back(&mut self) {
+        self.now += self.bot.disconnected();
+        self.bot.connected(self.now);
+        self.orders();
+        let me = r#"{"id":1,"login":"P","country":"","ratings":{},"global_rating":[1500,500],"ladder_rating":[1500,500],"number_of_games":0}"#;
+        self.hear(&format!(r#"{{"command":"welcome","me":{me},"current_time":"t","id":1,"login":"P"}}"#));
+    }
+
+    fn is_looking(&self) -> bool {
+        matches!(self.bot.doing, Doing::Looking)
+    }
+}
+
+fn world() -> Arc<World> {
+    Arc::new(World { stage: Stage::read(), tempo: Tempo(1.0), battles: Battles::default() })
+}
+
+/// A host with a game of two, of which the other one is `guest`.
+fn launched(world: &Arc<World>, guest: &mut Life) -> Life {
+    let mut host = Life::begin(0, world);
+    host.live_until("game_host");
+    host.launch();
+    assert_eq!(host.step(), ["Idle", "Lobby"]);
+    host.hear_order("HostGame", r#"["m"]"#);
+    assert!(host.orders().iter().filter(|order| *order == "PlayerOption").count() == 5);
+    guest.now = host.now;
+    guest.bot.doing = Doing::Asking(None);
+    guest.launch();
+    assert_eq!(guest.step(), ["Idle", "Lobby"]);
+    guest.hear_order("JoinGame", r#"["Brackenfall",1]"#);
+    host.hear_order("ConnectToPeer", r#"["Lumo",2,true]"#);
+    let mut orders = host.orders();
+    assert_eq!(orders.remove(0), "IceMsg");
+    assert_eq!(orders, ["PlayerOption"; 5]);
+    guest.hear_order("IceMsg", r#"[1,"candidates"]"#);
+    assert_eq!(guest.orders(), ["IceMsg"]);
+    guest.hear_of_game("open", "[1,2]");
+    let last = host.live_until("Launching");
+    assert_eq!(last, ["PlayerOption", "PlayerOption", "Launching"]);
+    host
+}
+
+#[test]
+fn a_game_is_hosted_joined_and_played_to_its_end() {
+    let world = world();
+    let mut guest = Life::begin(1, &world);
+    let mut host = launched(&world, &mut guest);
+    guest.now = host.now;
+    guest.hear_of_game("playing", "[1,2]");
+    assert_eq!(guest.orders(), ["Launching"]);
+    for player in [&mut host, &mut guest] {
+        let said = player.live_until("Ended");
+        assert!(said.iter().any(|order| order == "GameResult"), "{said:?}");
+        assert!(said.iter().any(|order| order == "EnforceRating"), "{said:?}");
+        assert!(player.is_looking());
+    }
+}
+
+#[test]
+fn whoever_is_not_seated_or_has_no_host_leaves() {
+    let world = world();
+    let mut bot = Life::begin(0, &world);
+    let join = |bot: &mut Life| {
+        bot.bot.doing = Doing::Asking(None);
+        bot.launch();
+        assert_eq!(bot.step(), ["Idle", "Lobby"]);
+    };
+    join(&mut bot);
+    assert_eq!(bot.step(), ["Ended"]);
+    join(&mut bot);
+    bot.hear_order("JoinGame", r#"["Brackenfall",1]"#);
+    bot.hear_of_game("open", "[9]");
+    assert_eq!(bot.step(), ["Ended"]);
+    join(&mut bot);
+    bot.hear_order("JoinGame", r#"["Brackenfall",1]"#);
+    bot.hear_of_game("closed", "[]");
+    assert_eq!(bot.orders(), ["Ended"]);
+    assert!(bot.is_looking());
+}
+
+#[test]
+fn refusals_and_answers_that_never_come_are_no_problem() {
+    let world = world();
+    for refusal in [
+        r#"{"command":"game_join_failed","reason":"bad_password","uid":5}"#,
+        r#"{"command":"disabled","request":"game_host"}"#,
+        r#"{"command":"notice","style":"error","text":"Can't host a game while in state PLAYING"}"#,
+    ] {
+        let mut bot = Life::begin(0, &world);
+        bot.bot.doing = Doing::Asking(None);
+        bot.hear(refusal);
+        assert!(bot.is_looking(), "{refusal}");
+    }
+    let mut bot = Life::begin(0, &world);
+    bot.bot.doing = Doing::Asking(None);
+    bot.step();
+    assert!(bot.is_looking());
+    for strange in [
+        r#"{"command":"ping"}"#,
+        r#"{"command":"no_such_command","x":[]}"#,
+        r#"{"command":"HostGame","args":[],"target":"game"}"#,
+        r#"{"command":"JoinGame","args":["x",1],"target":"game"}"#,
+        r#"{"command":"NewCommand","args":[{}],"target":"game"}"#,
+        r#"{"command":"notice","style":"kill"}"#,
+    ] {
+        bot.hear(strange);
+    }
+    assert_eq!(bot.orders(), ["pong"]);
+}
+
+#[test]
+fn a_game_goes_on_while_the_connection_is_lost() {
+    let world = world();
+    let mut host = launched(&world, &mut Life::begin(1, &world));
+    host.come_back();
+    assert_eq!(host.orders(), ["restore_game_session"]);
+    host.live_until("Ended");
+    assert!(host.is_looking());
+}
+
+#[test]
+fn pauses_get_longer_and_whoever_is_sent_away_stays_away() {
+    let world = world();
+    let mut bot = Life::begin(0, &world).bot;
+    let pauses: Vec<Duration> = (0..12).map(|_| bot.disconnected()).collect();
+    assert!(pauses[0] <= BACKOFF.0 && pauses[11] >= BACKOFF.1 / 2);
+    assert!(pauses.iter().all(|pause| (BACKOFF.0 / 2..=BACKOFF.1).contains(pause)));
+    let mut bot = Life::begin(0, &world);
+    bot.hear(r#"{"command":"notice","style":"kick","text":"bye"}"#);
+    assert_eq!(bot.orders(), ["LogOut"]);
+    assert_eq!(bot.bot.disconnected(), KICKED);
+}
