@@ -185,10 +185,12 @@ impl World {
         }
     }
 
-    /// Everybody hears of new ratings.
+    /// Everybody hears of new ratings. What players see may depend on theirs.
     pub(crate) fn apply_ratings(&mut self, changes: &[RatingChange]) {
         for change in changes {
+            let before = self.seen_by(change.player);
             self.players.rate(change.player, &change.leaderboard, change.after);
+            self.tell_difference(change.player, &before);
         }
     }
 }
