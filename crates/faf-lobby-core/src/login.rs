@@ -48,6 +48,15 @@ pub(crate) struct LoggingIn {
     player: PlayerId,
     login: String,
     unique_id: String,
+    /// Meanwhile the player was rated: the profile may be the one before.
+    is_outdated: bool,
+}
+
+impl LoggingIn {
+    /// A player has been rated; tells the one who is logging in.
+    pub(crate) fn rated(&mut self, player: PlayerId) {
+        self.is_outdated |= self.player == player;
+    }
 }
 
 /// A connection logs in once; to be somebody else takes another connection.
@@ -83,10 +92,14 @@ pub(crate) fn accept(
         world.log(LogLine::Banned { player, login });
         return Err(refusal);
     }
+    sign_in(world, conn, LoggingIn { method, player, login, unique_id, is_outdated: false })
+}
+
+fn sign_in(world: &mut World, conn: ConnId, state: LoggingIn) -> Result<Progress, Refusal> {
     let session = world.session(conn);
-    let question =
-        Question::SignIn { player, address: session.address, user_agent: session.client.user_agent.clone() };
-    world.ask(conn, question, Continuation::SignedIn(LoggingIn { method, player, login, unique_id }))
+    let (address, user_agent) = (session.address, session.client.user_agent.clone());
+    let question = Question::SignIn { player: state.player, address, user_agent };
+    world.ask(conn, question, Continuation::SignedIn(state))
 }
 
 /// Turns away whoever has a ban in force.
@@ -111,9 +124,13 @@ fn ban_notice(world: &World, ban: &Ban) -> Notice {
 pub(crate) fn complete(
     world: &mut World,
     conn: ConnId,
-    LoggingIn { method, player, login, unique_id }: LoggingIn,
+    state: LoggingIn,
     profile: Profile,
 ) -> Result<Progress, Refusal> {
+    if state.is_outdated {
+        return sign_in(world, conn, LoggingIn { is_outdated: false, ..state });
+    }
+    let LoggingIn { method, player, login, unique_id, .. } = state;
     let session = world.session_mut(conn);
     let (country, number) = (session.country.clone(), session.number);
     // The old connection is gone for good before the new one counts, so that its end cannot take the new one along.

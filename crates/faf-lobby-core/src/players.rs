@@ -137,8 +137,12 @@ impl Players {
         }
     }
 
-    /// A player has a new rating after one more game.
+    /// A player has a new rating after one more game. Who has logged in since it was stored knows it already.
     pub(crate) fn rate(&mut self, player: PlayerId, leaderboard: &str, rating: Rating) {
+        let known = self.get(player).and_then(|online| online.info.ratings.get(leaderboard));
+        if known.is_some_and(|known| known.rating == rating) {
+            return;
+        }
         self.change(player, |info| {
             let ratings = &mut info.ratings.0;
             let known = ratings.iter_mut().find(|(name, _)| &**name == leaderboard);

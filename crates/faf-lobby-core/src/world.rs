@@ -554,6 +554,17 @@ impl World {
         self.effects.push_back(Effect::Ask { conn, ticket, question });
     }
 
+    /// A player who is logging in has been rated.
+    pub(crate) fn rated_while_logging_in(&mut self, player: PlayerId) {
+        for asker in self.questions.values_mut() {
+            if let Asker::Command(_, continuation) = asker
+                && let Continuation::SignedIn(state) = &mut **continuation
+            {
+                state.rated(player);
+            }
+        }
+    }
+
     /// Counts the connection as one of another client.
     pub(crate) fn introduce(&mut self, conn: ConnId, client: Client) {
         let before = std::mem::replace(&mut self.session_mut(conn).client, client.clone());

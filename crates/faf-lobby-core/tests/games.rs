@@ -605,6 +605,43 @@ fn a_game_is_played_and_rated() {
 }
 
 #[test]
+fn whoever_logs_in_while_being_rated_has_the_new_rating() {
+    for is_stored_first in [false, true] {
+        let mut lobby = lobby();
+        let (ada, bob) = live_game(&mut lobby);
+        lobby.advance(SECOND * 121);
+        game(&mut lobby, bob, "GameResult", r#"[1,"victory 10"]"#);
+        lobby.disconnect(ada);
+        let ada = lobby.connect();
+        lobby.holds_answers = true;
+        // One of the two is read from the database first, and answered last.
+        let sign_in = |lobby: &mut SimulatedLobby| {
+            lobby.say_hello(ada, "Ada");
+            lobby.answer_next();
+        };
+        let end = |lobby: &mut SimulatedLobby| game(lobby, bob, "GameState", r#"["Ended"]"#);
+        if is_stored_first {
+            end(&mut lobby);
+            let late = lobby.look_at_next();
+            sign_in(&mut lobby);
+            lobby.answer_next();
+            lobby.give_late(late);
+        } else {
+            sign_in(&mut lobby);
+            let late = lobby.look_at_next();
+            end(&mut lobby);
+            lobby.answer_next();
+            lobby.give_late(late);
+        }
+        lobby.holds_answers = false;
+        while lobby.answer_next() {}
+        let me = lobby.world.players().remove(0);
+        assert_eq!((me.login.as_str(), me.number_of_games), ("Ada", 1), "stored first: {is_stored_first}");
+        assert_eq!(me.global_rating, lobby.store.account("Ada").ratings[0].1.rating);
+    }
+}
+
+#[test]
 fn games_that_do_not_count_say_why() {
     let end_of = |play: &dyn Fn(&mut SimulatedLobby, ConnId, ConnId)| {
         let mut lobby = lobby();

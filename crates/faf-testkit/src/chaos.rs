@@ -13,7 +13,7 @@ use crate::store::FakeStore;
 const LOGINS: [&str; 3] = ["Ada", "Bob", "Cem"];
 
 /// What clients say, sensible or not.
-const SAYINGS: [&str; 32] = [
+const SAYINGS: [&str; 63] = [
     r#"{"command":"ping"}"#,
     r#"{"command":"pong"}"#,
     r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#,
@@ -43,7 +43,38 @@ const SAYINGS: [&str; 32] = [
     r#"{"command":"restore_game_session","game_id":1}"#,
     r#"{"command":"InitiateTest","target":"connectivity"}"#,
     r#"{"command":"game_host"}"#,
+    r#"{"command":"game_host","visibility":"public"}"#,
+    r#"{"command":"game_host","visibility":"public","password":"x","mod":"coop"}"#,
+    r#"{"command":"game_host","visibility":"friends","rating_min":100,"enforce_rating_range":true}"#,
+    r#"{"command":"game_host","visibility":"public","title":"\u00e4"}"#,
+    r#"{"command":"game_join","uid":1}"#,
+    r#"{"command":"game_join","uid":2,"password":"x"}"#,
+    r#"{"command":"restore_game_session","game_id":2}"#,
+    r#"{"command":"social_remove","foe":1}"#,
+    r#"{"command":"social_add","friend":3}"#,
     r#"{"command":"GameState","target":"game","args":["Idle"]}"#,
+    r#"{"command":"GameState","target":"game","args":["Lobby"]}"#,
+    r#"{"command":"GameState","target":"game","args":["Launching"]}"#,
+    r#"{"command":"GameState","target":"game","args":["Ended"]}"#,
+    r#"{"command":"GameOption","target":"game","args":["Slots","4"]}"#,
+    r#"{"command":"GameOption","target":"game","args":["ScenarioFile","/maps/x/x_scenario.lua"]}"#,
+    r#"{"command":"GameMods","target":"game","args":["uids","a b"]}"#,
+    r#"{"command":"GameMods","target":"game","args":["activated",0]}"#,
+    r#"{"command":"PlayerOption","target":"game","args":["1","Army",1]}"#,
+    r#"{"command":"PlayerOption","target":"game","args":[2,"Army","2"]}"#,
+    r#"{"command":"PlayerOption","target":"game","args":[1,"Team",2]}"#,
+    r#"{"command":"PlayerOption","target":"game","args":[2,"Team",3]}"#,
+    r#"{"command":"AIOption","target":"game","args":["AI: Easy","StartSpot",3]}"#,
+    r#"{"command":"ClearSlot","target":"game","args":[3]}"#,
+    r#"{"command":"IceMsg","target":"game","args":[2,"{}"]}"#,
+    r#"{"command":"GameResult","target":"game","args":[1,"victory 10"]}"#,
+    r#"{"command":"GameResult","target":"game","args":["2","recall defeat -10"]}"#,
+    r#"{"command":"JsonStats","target":"game","args":["{\"stats\":[]}"]}"#,
+    r#"{"command":"Desync","target":"game","args":[]}"#,
+    r#"{"command":"EnforceRating","target":"game","args":[]}"#,
+    r#"{"command":"OperationComplete","target":"game","args":[1,1,"00:01:02"]}"#,
+    r#"{"command":"TeamkillHappened","target":"game","args":[30,2,"Bob",1,"Ada"]}"#,
+    r#"{"command":"GameEnded","target":"game","args":[]}"#,
     r#"{"command":"nonsense"}"#,
     r#"{"no":"command"}"#,
 ];
@@ -92,9 +123,11 @@ pub fn run(story: &[u8]) {
         lobby.check();
     }
     lobby.holds_answers = false;
+    lobby.store.is_unavailable = false;
     while lobby.answer_next() {}
-    // A ping may close somebody who was silent, and the next report tells of it.
-    for _ in 0..3 {
+    // A ping may close somebody who was silent, and the next report tells of it. What could not be stored of a game is
+    // tried again after a minute at most.
+    for _ in 0..65 {
         lobby.advance(Duration::from_secs(1));
         lobby.check();
         if lobby.world.is_settled() {

@@ -6,5 +6,6 @@ pub mod geoip;
 pub mod golden;
 pub mod lobby;
 pub mod serving;
+pub mod simulation;
 pub mod store;
 pub mod token;

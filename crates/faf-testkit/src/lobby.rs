@@ -217,6 +217,20 @@ impl SimulatedLobby {
         true
     }
 
+    /// Finds the answer to the question that has waited longest, for [`give_late`](Self::give_late).
+    ///
+    /// # Panics
+    /// If there is no question.
+    pub fn look_at_next(&mut self) -> (Ticket, Answer) {
+        let (ticket, question) = self.questions.pop_front().expect("a question is open");
+        (ticket, self.store.answer(question))
+    }
+
+    /// Gives an answer that was found before.
+    pub fn give_late(&mut self, (ticket, answer): (Ticket, Answer)) {
+        self.give_answer(ticket, answer);
+    }
+
     /// How many questions wait.
     #[must_use]
     pub fn open_questions(&self) -> usize {

@@ -9,7 +9,8 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
     live.last_heard = now;
     if std::mem::replace(&mut live.enforces_rating, true) {
-        return Progress::Done;
+        // The one before may still be on its way.
+        return world.wait_for_storage(sender.game, sender.conn);
     }
     world.save_game(sender.game, Some(sender.conn))
 }

@@ -9,9 +9,10 @@ use crate::game_commands::Sender;
 use crate::world::World;
 
 pub(crate) fn carry_out(world: &mut World, sender: Sender, receiver: PlayerId, message: Json) -> Progress {
-    let is_in_game = |connection: &crate::players::GameConnection| connection.game == sender.game;
-    let receiver = world.players.get(receiver).filter(|peer| peer.game.as_ref().is_some_and(is_in_game));
-    if let Some(conn) = receiver.map(|peer| peer.conn) {
+    // Not to somebody who only starts the process: a guest's adapter must hear of the host first.
+    let are_in_game = |game: &&crate::games::Game| game.is_member(sender.player) && game.is_member(receiver);
+    let conn = world.games.get(sender.game).filter(are_in_game).and_then(|_| world.players.get(receiver));
+    if let Some(conn) = conn.map(|peer| peer.conn) {
         world.send_to_game(conn, ServerToGame::IceMsg { sender_id: sender.player, message });
     }
     Progress::Done

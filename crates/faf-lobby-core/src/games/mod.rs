@@ -107,19 +107,22 @@ impl Games {
         }
     }
 
-    /// Games to be told of. Those whose launch is about to be stored have to wait: what others are told is durable.
+    /// Whether a launch is about to be stored. Nobody is told of it before: what others are told is durable.
+    pub(crate) fn is_launching(&self, game: GameId) -> bool {
+        self.storage.get(&game).is_some_and(Storage::is_first_try_of_launch)
+    }
+
+    /// Games to be told of.
     pub(crate) fn take_changes(&mut self) -> Vec<GameId> {
-        let storage = &self.storage;
-        let is_due = |game: &GameId| !storage.get(game).is_some_and(Storage::is_first_try_of_launch);
-        let (due, waiting) = std::mem::take(&mut self.changed).into_iter().partition::<Vec<_>, _>(is_due);
+        let changed = std::mem::take(&mut self.changed);
+        let (waiting, due) = changed.into_iter().partition::<Vec<_>, _>(|game| self.is_launching(*game));
         self.changed.extend(waiting);
         due
     }
 
     /// Whether something about games has not been told, and can be.
     pub(crate) fn has_due_changes(&self) -> bool {
-        let waits = |game: &GameId| self.storage.get(game).is_some_and(Storage::is_first_try_of_launch);
-        self.changed.iter().any(|game| !waits(game))
+        self.changed.iter().any(|game| !self.is_launching(*game))
     }
 
     /// Forgets a game that is over, once nobody's game process is left and everything is stored.

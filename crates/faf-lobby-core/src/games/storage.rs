@@ -159,13 +159,13 @@ impl World {
 
     /// What was first is stored, or is not.
     pub(crate) fn stored(&mut self, id: GameId, answer: Answer) {
-        let (is_done, ratings) = match answer {
-            Answer::GameStored(ratings) => (true, ratings),
+        let (is_done, stored) = match answer {
+            Answer::GameStored(ratings) => (true, Some(ratings)),
             Answer::GameRefused => {
                 self.log(LogLine::GameRefused { game: id });
-                (true, Vec::new())
+                (true, None)
             }
-            _ => (false, Vec::new()),
+            _ => (false, None),
         };
         let now = self.now.elapsed;
         let Some(storage) = self.games.storage.get_mut(&id) else { return };
@@ -179,7 +179,7 @@ impl World {
             } else {
                 self.ask_to_store(id);
             }
-            if let GameWrite::End(end) = write {
+            if let (GameWrite::End(end), Some(ratings)) = (write, stored) {
                 self.results_stored(id, *end, &ratings);
             }
             self.games.forget_if_over(id);
@@ -197,10 +197,13 @@ impl World {
         }
     }
 
-    /// Everybody hears of new ratings.
+    /// Everybody hears of new ratings. What players see may depend on theirs.
     pub(crate) fn apply_ratings(&mut self, changes: &[RatingChange]) {
         for change in changes {
+            self.rated_while_logging_in(change.player);
+            let before = self.seen_by(change.player);
             self.players.rate(change.player, &change.leaderboard, change.after);
+            self.tell_difference(change.player, &before);
         }
     }
 }

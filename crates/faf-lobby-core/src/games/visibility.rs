@@ -1,5 +1,6 @@
 //! Who sees a game (games.md section 3.2).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use faf_protocol::server_message::{GameInfo, GameInfoState, ServerMessage, Visibility};
@@ -8,7 +9,7 @@ use faf_protocol::{GameId, PlayerId};
 use crate::effect::Audience;
 use crate::event::ConnId;
 use crate::games::Games;
-use crate::games::game::{Game, GameState};
+use crate::games::game::Game;
 use crate::players::{OnlinePlayer, Players};
 use crate::world::World;
 
@@ -62,9 +63,10 @@ impl Game {
 }
 
 impl Games {
-    /// Games a player is told of at login.
+    /// Games a player is told of at login; of those that are being launched, the next report tells.
     pub(crate) fn list_for(&self, viewer: &OnlinePlayer, players: &Players) -> Vec<Arc<GameInfo>> {
-        let is_shown = |game: &&Game| game.is_listed() && game.is_visible_to(viewer);
+        let is_shown =
+            |game: &&Game| game.is_listed() && game.is_visible_to(viewer) && !self.is_launching(game.id);
         self.iter().filter(is_shown).map(|game| game.info(players)).collect()
     }
 }
@@ -89,7 +91,7 @@ impl World {
         }
     }
 
-    /// A host is back, perhaps with other lists.
+    /// A host is back, perhaps with other lists, or has changed them.
     pub(crate) fn host_has_come(&mut self, host: PlayerId) {
         let Some(lists) = self.players.get(host) else { return };
         for game in self.games.iter_mut().filter(|game| game.host.id == host) {
@@ -100,23 +102,38 @@ impl World {
 
     /// The host's lists have changed: what appears or disappears for the player they are about.
     pub(crate) fn host_lists_changed(&mut self, host: PlayerId, subject: PlayerId) {
-        let Some(lists) = self.players.get(host) else { return };
-        let (friends, foes) = (lists.friends.clone(), lists.foes.clone());
-        let Some(viewer) = self.players.get(subject) else { return };
-        let conn = viewer.conn;
-        let mut messages = Vec::new();
-        for game in self.games.iter_mut().filter(|game| game.host.id == host) {
-            let was_visible = game.is_visible_to(viewer);
-            game.host.friends.clone_from(&friends);
-            game.host.foes.clone_from(&foes);
-            let is_told = matches!(game.state, GameState::Lobby | GameState::Live);
-            match (was_visible, game.is_visible_to(viewer)) {
-                (false, true) if is_told => messages.push(ServerMessage::GameInfo(game.info(&self.players))),
-                (true, false) if is_told => messages.push(closed(game.info(&self.players))),
-                _ => {}
-            }
+        let before = self.seen_by(subject);
+        // Also if the subject is offline, and comes later.
+        self.host_has_come(host);
+        self.tell_difference(subject, &before);
+        let of_host = self.games.iter().filter(|game| game.host.id == host);
+        let of_host: Vec<GameId> = of_host.map(|game| game.id).collect();
+        for id in of_host {
+            self.save_game(id, None);
         }
-        for message in messages {
+    }
+
+    /// Games that a player sees and was told of, unless that is about to be told.
+    pub(crate) fn seen_by(&self, viewer: PlayerId) -> BTreeSet<GameId> {
+        let Some(viewer) = self.players.get(viewer) else { return BTreeSet::new() };
+        let was_opened = |game: &Game| game.is_listed() || game.hosted_at.is_some() || game.live.is_some();
+        let seen = self.games.untold().filter(|game| was_opened(game) && game.is_visible_to(viewer));
+        seen.map(|game| game.id).collect()
+    }
+
+    /// Tells a player what has appeared and disappeared since these were seen.
+    pub(crate) fn tell_difference(&mut self, viewer: PlayerId, before: &BTreeSet<GameId>) {
+        let Some(conn) = self.players.get(viewer).map(|online| online.conn) else { return };
+        let after = self.seen_by(viewer);
+        for id in before.symmetric_difference(&after) {
+            let Some(game) = self.games.get(*id) else { continue };
+            let info = game.info(&self.players);
+            let message = match after.contains(id) {
+                // The next report tells.
+                true if self.games.is_launching(*id) || !game.is_listed() => continue,
+                true => ServerMessage::GameInfo(info),
+                false => closed(info),
+            };
             self.send(conn, message);
         }
     }

@@ -1,0 +1,109 @@
+//! Plays evenings of a lobby in simulated time, and looks whether all laws hold.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line tool")]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use faf_testkit::simulation::{Evening, Plan, run_many};
+
+const USAGE: &str = "\
+Plays whole evenings of the lobby in simulated time, and looks whether all laws hold.
+
+    faf-testkit simulate --seeds N [--from SEED]    plays the evenings of N seeds
+    faf-testkit simulate --seed SEED [--trace]      plays one, and tells everything that happens
+
+    --players P    how many players there are; default 100
+    --minutes M    how long they play; default 15
+    --threads T    how many evenings at the same time; default as many as there are processors
+
+Ends with 0 if all laws hold, with 1 if not, or if something never happened in 500 evenings or more, and with 2 if it
+does not understand what it is to do.
+";
+
+/// From so many evenings on, everything must have happened.
+const ENOUGH: u64 = 500;
+
+struct Orders {
+    plan: Plan,
+    /// How many evenings; none for a single one.
+    seeds: Option<u64>,
+    threads: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match read(&arguments) {
+        Ok(orders) => simulate(&orders),
+        Err(complaint) => {
+            eprintln!("{complaint}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn read(arguments: &[String]) -> Result<Orders, String> {
+    let mut arguments = arguments.iter();
+    match arguments.next().map(String::as_str) {
+        Some("simulate") => {}
+        other => return Err(format!("no command: {}", other.unwrap_or_default())),
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut orders = Orders { plan: Plan::new(1), seeds: Some(ENOUGH), threads };
+    while let Some(argument) = arguments.next() {
+        if argument == "--trace" {
+            orders.plan.is_traced = true;
+            continue;
+        }
+        let value = arguments.next().ok_or_else(|| format!("{argument} needs a number"))?;
+        let number: u64 = value.parse().map_err(|error| format!("{argument} {value}: {error}"))?;
+        match argument.as_str() {
+            "--seeds" => orders.seeds = Some(number),
+            "--from" => orders.plan.seed = number,
+            "--seed" => (orders.plan.seed, orders.seeds) = (number, None),
+            "--players" => orders.plan.players = number as usize,
+            "--minutes" => orders.plan.length = Duration::from_secs(number * 60),
+            "--threads" => orders.threads = number as usize,
+            other => return Err(format!("no option: {other}")),
+        }
+    }
+    Ok(orders)
+}
+
+fn simulate(orders: &Orders) -> ExitCode {
+    let Some(seeds) = orders.seeds else { return simulate_one(orders.plan) };
+    let started = Instant::now();
+    let many = run_many(Plan { is_traced: false, ..orders.plan }, seeds, orders.threads);
+    let seconds = started.elapsed().as_secs_f64();
+    println!("{}", many.coverage);
+    println!(
+        "{} evenings in {seconds:.1} s, {:.1} a second",
+        many.evenings,
+        many.evenings as f64 / seconds.max(1e-3)
+    );
+    for failure in &many.failures {
+        println!("\n{failure}");
+    }
+    let missing = many.coverage.missing();
+    if many.failures.is_empty() && many.evenings >= ENOUGH && !missing.is_empty() {
+        println!("This never happened: {}", missing.join(", "));
+        return ExitCode::FAILURE;
+    }
+    if many.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn simulate_one(plan: Plan) -> ExitCode {
+    match Evening::play(Plan { is_digested: true, ..plan }) {
+        Ok(told) => {
+            if plan.is_traced {
+                println!("{}", told.lines.join("\n"));
+            }
+            println!("{}\nAll laws hold. Digest of all effects: {:016x}", told.coverage, told.digest);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            println!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

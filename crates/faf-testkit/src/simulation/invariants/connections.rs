@@ -1,0 +1,262 @@
+//! Connections, what they say, and who has logged in on them.
+
+use std::cmp::Ordering;
+
+use faf_lobby_core::results::Report;
+use faf_lobby_core::{Account, Answer, ConnId, Event, Question, Relation, Ticket};
+use faf_protocol::client_message::{GameHost, GameJoin};
+use faf_protocol::gpgnet::{GameState as ProcessState, GameToServer, GpgNetMessage};
+use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret};
+
+use super::Checker;
+use super::laws::{Law, Violation, broken, ensure};
+use super::model::{About, Connection, Fact, Lists, Open, Said};
+
+impl Checker {
+    /// Something happens to the lobby.
+    pub(super) fn event(&mut self, event: &Event) -> Result<(), Violation> {
+        match event {
+            Event::Connected { conn, .. } => {
+                self.coverage.count("connections");
+                let connection = Connection { may_read: true, ..Connection::default() };
+                self.connections.insert(*conn, connection);
+            }
+            Event::Received { conn, message } => self.received(*conn, message),
+            Event::Disconnected { conn } => {
+                self.coverage.count("connections lost");
+                self.forget(*conn);
+            }
+            Event::Answered { ticket, answer } => return self.answered(*ticket, answer),
+            Event::Shutdown => self.coverage.count("graceful shutdowns"),
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, conn: ConnId, message: &Result<ClientMessage, CommandError>) {
+        let player = self.connections.get(&conn).and_then(|connection| connection.player);
+        let said = match message {
+            Ok(ClientMessage::GameHost(request)) => host(request),
+            Ok(ClientMessage::GameJoin(request)) => join(request),
+            Ok(ClientMessage::RestoreGameSession(request)) => Said::Restore(request.game_id),
+            Ok(ClientMessage::Game(message)) => self.said_by_process(player, message),
+            _ => Said::Other,
+        };
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        connection.may_read = false;
+        let is_heartbeat = matches!(message, Ok(ClientMessage::Ping | ClientMessage::Pong));
+        // A heartbeat is answered beside a command that is being dealt with.
+        if !is_heartbeat || connection.said.is_empty() {
+            connection.said.push_back(said);
+        }
+    }
+
+    fn said_by_process(&self, player: Option<PlayerId>, message: &GpgNetMessage) -> Said {
+        let (Some(player), Ok(read)) = (player, GameToServer::read(message)) else { return Said::Other };
+        let game = self.games_of(player).next();
+        let fact = match read.command {
+            GameToServer::GameState { state: ProcessState::Idle } => return Said::Idle,
+            GameToServer::GameResult { army, result } => {
+                Report::read(player, army, &result).map(Fact::Result)
+            }
+            GameToServer::Desync => Some(Fact::Desync),
+            GameToServer::EnforceRating => Some(Fact::EnforceRating),
+            GameToServer::GameEnded => Some(Fact::Done(player)),
+            _ => None,
+        };
+        match (game, fact) {
+            (Some(game), Some(fact)) => Said::Fact(game, fact),
+            _ => Said::Other,
+        }
+    }
+
+    /// Games a player is in; at most one.
+    pub(super) fn games_of(&self, player: PlayerId) -> impl Iterator<Item = GameId> {
+        self.seen.iter().filter(move |(_, game)| game.members.contains(&player)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn ready(&mut self, conn: ConnId) -> Result<(), Violation> {
+        let connection = self.connection(conn, "let read")?;
+        let was_reading = std::mem::replace(&mut connection.may_read, true);
+        ensure(!was_reading, Law::ReadInTurn, || format!("connection {} could be read already", conn.0))
+    }
+
+    pub(super) fn done(&mut self, conn: ConnId) -> Result<(), Violation> {
+        // It may have been closed later in the same step.
+        let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
+        match connection.said.pop_front() {
+            None => broken(Law::DoneOnce, format!("connection {} had said nothing", conn.0)),
+            Some(Said::Fact(game, fact)) => {
+                self.acknowledged(game, fact);
+                Ok(())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn closed(&mut self, conn: ConnId) -> Result<(), Violation> {
+        self.connection(conn, "closed")?;
+        self.coverage.count("connections closed by the lobby");
+        self.forget(conn);
+        Ok(())
+    }
+
+    fn forget(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.remove(&conn) else { return };
+        if let Some(player) = connection.player
+            && self.online.get(&player) == Some(&conn)
+        {
+            self.online.remove(&player);
+            self.processes.remove(&player);
+        }
+    }
+
+    pub(super) fn logged_in(&mut self, conn: ConnId) -> Result<(), Violation> {
+        let connection = self.connection(conn, "logged in")?;
+        let proof = connection.account.zip(connection.profile.take());
+        let (Some((player, profile)), None) = (proof, connection.player) else {
+            return broken(Law::LoginIsProven, format!("connection {} has proven nothing", conn.0));
+        };
+        connection.player = Some(player);
+        if let Some(other) = self.online.insert(player, conn) {
+            let (other, conn) = (other.0, conn.0);
+            return broken(
+                Law::LoginIsProven,
+                format!("player {player} is on connections {other} and {conn}"),
+            );
+        }
+        self.coverage.count("logins");
+        let lists = Lists {
+            friends: profile.friends.into_iter().collect(),
+            foes: profile.foes.into_iter().collect(),
+        };
+        self.lists.insert(player, lists);
+        self.ratings.insert(player, profile.ratings);
+        Ok(())
+    }
+
+    pub(super) fn asked(
+        &mut self,
+        conn: Option<ConnId>,
+        ticket: Ticket,
+        question: &Question,
+    ) -> Result<(), Violation> {
+        ensure(self.last_ticket < Some(ticket), Law::AskedOnce, || {
+            format!("{ticket:?} comes after {:?}", self.last_ticket)
+        })?;
+        self.last_ticket = Some(ticket);
+        let relation =
+            |player, subject, relation, begins| About::Relation { player, subject, relation, begins };
+        let about = match question {
+            Question::CheckPassword { .. } => About::Credentials,
+            Question::CheckToken { .. } => {
+                self.coverage.count("logins with a token");
+                About::Credentials
+            }
+            Question::SignIn { player, .. } => {
+                let account = conn.and_then(|conn| self.connections.get(&conn)?.account);
+                ensure(account == Some(*player), Law::LoginIsProven, || format!("player {player}"))?;
+                About::Profile
+            }
+            Question::SetRelation { player, subject, relation: what } => {
+                relation(*player, *subject, *what, true)
+            }
+            Question::EndRelation { player, subject, relation: what } => {
+                relation(*player, *subject, *what, false)
+            }
+            Question::StoreGame { game, write } => {
+                let step = self.store_asked(*game, ticket, write)?;
+                About::Game(*game, step)
+            }
+            _ => About::Else,
+        };
+        if let Some(connection) = conn.and_then(|conn| self.connections.get_mut(&conn)) {
+            connection.open.insert(ticket);
+        }
+        self.open.insert(ticket, Open { conn, about });
+        Ok(())
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: &Answer) -> Result<(), Violation> {
+        let Some(Open { conn, about }) = self.open.remove(&ticket) else {
+            return broken(Law::AnsweredOnce, format!("{ticket:?} was answered before, or never asked"));
+        };
+        let connection = conn.and_then(|conn| self.connections.get_mut(&conn));
+        if *answer == Answer::Unavailable {
+            self.coverage.count("answers unavailable");
+        }
+        let is_open = connection.is_some();
+        if let Some(connection) = connection {
+            connection.open.remove(&ticket);
+            match (&about, answer) {
+                (About::Credentials, Answer::Account(Some(Account { id, .. }))) => {
+                    connection.account = Some(*id);
+                }
+                (About::Credentials, _) => self.coverage.count("logins that failed"),
+                (About::Profile, Answer::Profile(profile)) => {
+                    connection.profile = Some((**profile).clone());
+                    let player = connection.account;
+                    if player.is_some_and(|player| self.online.contains_key(&player)) {
+                        self.coverage.count("logins that replaced another");
+                    }
+                }
+                _ => {}
+            }
+        }
+        match about {
+            About::Relation { player, subject, relation, begins }
+                if is_open && *answer == Answer::RelationChanged =>
+            {
+                self.relation_changed(player, subject, relation, begins);
+            }
+            About::Game(game, step) => self.store_answered(game, step, answer),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn relation_changed(&mut self, player: PlayerId, subject: PlayerId, relation: Relation, begins: bool) {
+        let visible = |checker: &Self| checker.visible_to(subject).len();
+        let before = visible(self);
+        self.remember_what_is_seen(subject);
+        self.change_relation(player, subject, relation, begins);
+        match visible(self).cmp(&before) {
+            Ordering::Less => self.coverage.count("games hidden by a new relation"),
+            Ordering::Greater => self.coverage.count("games shown by a new relation"),
+            Ordering::Equal => {}
+        }
+    }
+
+    fn change_relation(&mut self, player: PlayerId, subject: PlayerId, relation: Relation, begins: bool) {
+        let lists = self.lists.entry(player).or_default();
+        let (list, other, made) = match relation {
+            Relation::Friend => (&mut lists.friends, &mut lists.foes, "friends made"),
+            Relation::Foe => (&mut lists.foes, &mut lists.friends, "foes made"),
+        };
+        if begins {
+            self.coverage.count(made);
+            list.insert(subject);
+            other.remove(&subject);
+        } else {
+            list.remove(&subject);
+        }
+    }
+}
+
+fn host(request: &GameHost) -> Said {
+    Said::Host {
+        visibility: request.visibility,
+        min: request.rating_min,
+        max: request.rating_max,
+        enforces: request.enforce_rating_range,
+        password: text(request.password.as_ref()),
+    }
+}
+
+fn join(request: &GameJoin) -> Said {
+    Said::Join { game: request.uid, password: text(request.password.as_ref()) }
+}
+
+/// No password is the empty one.
+fn text(password: Option<&Secret>) -> String {
+    password.map(|password| password.reveal().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,311 @@
+//! What clients are told, and whether they may be told.
+
+use faf_lobby_core::{Audience, ConnId, GameState};
+use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
+use faf_protocol::server_message::{
+    GameInfo, GameInfoState, GameLaunch, GameList, Player, ServerMessage, Visibility,
+};
+use faf_protocol::{GameId, PlayerId};
+
+use super::laws::{Law, Violation, broken, ensure};
+use super::model::{Hosted, Said, Told, rating_on};
+use super::{Checker, Seen};
+use crate::simulation::GLOBAL;
+
+impl Checker {
+    /// A message is sent.
+    pub(super) fn sent(&mut self, to: &Audience, message: &ServerMessage) -> Result<(), Violation> {
+        match to {
+            Audience::One(conn) => self.delivered(*conn, message)?,
+            Audience::Several(conns) => {
+                for conn in conns {
+                    self.delivered(*conn, message)?;
+                }
+            }
+            Audience::LoggedIn | Audience::LoggedInExcept(_) => {
+                let others: &[ConnId] = match to {
+                    Audience::LoggedInExcept(others) => others,
+                    _ => &[],
+                };
+                // Only what is said of a game may not be for everybody.
+                if let ServerMessage::GameInfo(info) = message {
+                    let conns: Vec<ConnId> = self.online.values().copied().collect();
+                    for conn in conns.into_iter().filter(|conn| !others.contains(conn)) {
+                        self.game_told(conn, info)?;
+                    }
+                }
+            }
+        }
+        match message {
+            ServerMessage::PlayerInfo(list) => {
+                self.check_ratings(list.players.iter().map(|player| &**player))
+            }
+            ServerMessage::GameInfo(info) => self.check_order(info, !matches!(to, Audience::One(_))),
+            _ => Ok(()),
+        }
+    }
+
+    fn delivered(&mut self, conn: ConnId, message: &ServerMessage) -> Result<(), Violation> {
+        self.connection(conn, "told something")?;
+        match message {
+            ServerMessage::GameInfo(info) => self.game_told(conn, info),
+            ServerMessage::GameList(list) => self.listed(conn, list),
+            ServerMessage::GameLaunch(launch) => self.launched(conn, launch),
+            ServerMessage::Game(message) => self.process_told(conn, message),
+            ServerMessage::Welcome(welcome) => {
+                let player = self.connections[&conn].player;
+                ensure(player == Some(welcome.id), Law::LoginIsProven, || {
+                    format!("connection {} is welcomed as player {}", conn.0, welcome.id)
+                })
+            }
+            ServerMessage::GameJoinFailed(_) => {
+                self.coverage.count("joins refused");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a player may see a game: its host and whoever is in it, and else whom the host wants to see it.
+    fn may_see(&self, id: GameId, game: &Hosted, player: PlayerId) -> bool {
+        if player == game.host || is_in(&self.seen, id, player) {
+            return true;
+        }
+        let lists = self.lists.get(&game.host);
+        game.welcomes(rating_on(self.ratings.get(&player), GLOBAL).rating)
+            && match game.visibility {
+                Visibility::Public => !lists.is_some_and(|lists| lists.foes.contains(&player)),
+                Visibility::Friends => lists.is_some_and(|lists| lists.friends.contains(&player)),
+            }
+    }
+
+    /// Something is about to change what a player may see. Who could see a game until now may be told of its end.
+    pub(super) fn remember_what_is_seen(&mut self, player: PlayerId) {
+        let visible = self.games.iter().filter(|(id, game)| self.may_see(**id, game, player));
+        let visible: Vec<_> = visible.map(|(id, _)| (player, *id)).collect();
+        self.could_see.extend(visible);
+    }
+
+    fn hosted(&self, id: GameId) -> Result<&Hosted, Violation> {
+        match self.games.get(&id) {
+            Some(game) => Ok(game),
+            None => broken(Law::GamesAreHosted, format!("nobody has hosted game {id}")),
+        }
+    }
+
+    fn game_told(&mut self, conn: ConnId, info: &GameInfo) -> Result<(), Violation> {
+        let id = info.uid;
+        let Some(player) = self.connections.get(&conn).and_then(|connection| connection.player) else {
+            return broken(Law::HiddenStaysHidden, format!("connection {} is not logged in", conn.0));
+        };
+        // Who comes or leaves in this step may be told before or after it.
+        let may_see = self.may_see(id, self.hosted(id)?, player) || is_in(&self.before, id, player);
+        let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
+        if info.state == GameInfoState::Closed {
+            let was_shown = connection.shown.remove(&id);
+            if was_shown && !may_see {
+                self.coverage.count("closed sent to take a game away");
+            }
+            let could_see = self.could_see.contains(&(player, id));
+            ensure(may_see || was_shown || could_see, Law::HiddenStaysHidden, || {
+                format!("player {player} is told of the end of game {id}")
+            })
+        } else {
+            connection.shown.insert(id);
+            ensure(may_see, Law::HiddenStaysHidden, || format!("player {player} is told of game {id}"))
+        }
+    }
+
+    /// What anybody hears of a game comes in an order.
+    fn check_order(&mut self, info: &GameInfo, is_report: bool) -> Result<(), Violation> {
+        let id = info.uid;
+        let is_over = self.seen.get(&id).is_none_or(|game| game.state == GameState::Ended);
+        self.check_durable(id, info.state)?;
+        let Some(game) = self.games.get_mut(&id) else { return Ok(()) };
+        let told = match info.state {
+            // While it is set up, or for somebody from whom it is hidden now.
+            GameInfoState::Closed if !is_over => return Ok(()),
+            GameInfoState::Closed => Told::Over,
+            GameInfoState::Open => Told::Open,
+            GameInfoState::Playing => Told::Playing,
+        };
+        let before = game.told;
+        // What one player is told is news for no other.
+        if is_report {
+            game.told = told;
+        }
+        // Its end may be told again to those who leave it later.
+        ensure(before <= told, Law::ToldInOrder, || format!("game {id}: {told:?} after {before:?}"))
+    }
+
+    fn check_durable(&self, id: GameId, state: GameInfoState) -> Result<(), Violation> {
+        let is_kept = self.games.get(&id).is_some_and(|game| game.storing.launch_was_answered);
+        ensure(state != GameInfoState::Playing || is_kept, Law::ToldIsDurable, || format!("game {id}"))
+    }
+
+    fn listed(&mut self, conn: ConnId, list: &GameList) -> Result<(), Violation> {
+        let Some(player) = self.connections.get(&conn).and_then(|connection| connection.player) else {
+            return broken(Law::ListIsComplete, format!("connection {} is not logged in", conn.0));
+        };
+        for info in &list.games {
+            self.check_durable(info.uid, info.state)?;
+        }
+        let shown: Vec<GameId> = list.games.iter().map(|info| info.uid).collect();
+        let mut visible = self.visible_to(player);
+        // Of those that are being launched, the next report tells.
+        visible.retain(|id| self.games.get(id).is_some_and(|game| !game.is_launching()));
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.shown = visible.iter().copied().collect();
+        }
+        ensure(shown == visible, Law::ListIsComplete, || {
+            let is_only_in = |one: &[GameId], other: &[GameId]| -> Vec<GameId> {
+                one.iter().filter(|id| !other.contains(id)).copied().collect()
+            };
+            let (wrong, missing) = (is_only_in(&shown, &visible), is_only_in(&visible, &shown));
+            format!("player {player} is shown {wrong:?}, which is too much, and not {missing:?}")
+        })
+    }
+
+    /// Open and live games that a player may see.
+    pub(super) fn visible_to(&self, player: PlayerId) -> Vec<GameId> {
+        let is_listed = |state| matches!(state, GameState::Lobby | GameState::Live);
+        let listed = self.seen.iter().filter(|(_, game)| is_listed(game.state));
+        let may_see = |id: &GameId| self.games.get(id).is_some_and(|game| self.may_see(*id, game, player));
+        listed.map(|(id, _)| *id).filter(may_see).collect()
+    }
+
+    fn check_ratings<'a>(&self, players: impl Iterator<Item = &'a Player>) -> Result<(), Violation> {
+        // Whoever leaves is told of as they were; their last game may end later.
+        for player in players.filter(|player| player.state.is_none()) {
+            let stored = rating_on(self.ratings.get(&player.id), GLOBAL);
+            let shown = player.ratings.get(GLOBAL);
+            let agrees = shown == Some(stored)
+                && player.global_rating == stored.rating
+                && player.number_of_games == stored.number_of_games;
+            ensure(agrees, Law::RatingsAreShown, || {
+                format!("player {} is shown with {shown:?}, and has {stored:?}", player.id)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn launched(&mut self, conn: ConnId, launch: &GameLaunch) -> Result<(), Violation> {
+        let id = launch.uid;
+        let connection = self.connection(conn, "told to launch a game")?;
+        connection.process_was_told = false;
+        let (said, player) = (connection.said.clone(), connection.player);
+        let Some(player) = player else {
+            return broken(Law::LaunchIsAsked, format!("connection {} is not logged in", conn.0));
+        };
+        self.processes.insert(player, id);
+        let join = said.iter().find_map(|said| match said {
+            Said::Join { game, password } if *game == id => Some(password),
+            _ => None,
+        });
+        if let Some(password) = join {
+            self.coverage.count("joins");
+            return self.check_join(id, player, password);
+        }
+        let host = said.iter().find_map(|said| Hosted::new(player, self.now, said));
+        let Some(host) = host.filter(|_| !self.games.contains_key(&id)) else {
+            return broken(Law::LaunchIsAsked, format!("player {player} starts game {id} unasked"));
+        };
+        self.coverage.count("games hosted");
+        if host.visibility == Visibility::Friends {
+            self.coverage.count("games hosted for friends");
+        }
+        if !host.password.is_empty() {
+            self.coverage.count("games hosted with a password");
+        }
+        if host.enforces {
+            self.coverage.count("games hosted with an enforced rating range");
+        }
+        if launch.featured_mod == "coop" {
+            self.coverage.count("co-op games hosted");
+        }
+        self.games.insert(id, host);
+        Ok(())
+    }
+
+    fn check_join(&mut self, id: GameId, player: PlayerId, password: &str) -> Result<(), Violation> {
+        let game = self.hosted(id)?;
+        let who = || format!("player {player} joins game {id}");
+        ensure(game.password.is_empty() || game.password == password, Law::PasswordIsNeeded, who)?;
+        let is_foe = self.lists.get(&game.host).is_some_and(|lists| lists.foes.contains(&player));
+        ensure(!is_foe, Law::FoesStayOut, who)?;
+        let rating = rating_on(self.ratings.get(&player), GLOBAL).rating;
+        ensure(game.welcomes(rating), Law::RatingIsWelcome, who)?;
+        if !game.password.is_empty() {
+            self.coverage.count("joins with the right password");
+        }
+        Ok(())
+    }
+
+    fn process_told(&mut self, conn: ConnId, message: &GpgNetMessage) -> Result<(), Violation> {
+        let connection = self.connection(conn, "told something for its game")?;
+        let is_first = !std::mem::replace(&mut connection.process_was_told, true);
+        let player = connection.player;
+        let Some((player, game)) = player.and_then(|player| Some((player, *self.processes.get(&player)?)))
+        else {
+            return broken(Law::PeersShareAGame, format!("connection {} has no process", conn.0));
+        };
+        let command = match ServerToGame::read(message) {
+            Ok(read) => read.command,
+            Err(error) => return broken(Law::PeersShareAGame, error.to_string()),
+        };
+        let is_guest = self.hosted(game)?.host != player;
+        // Who comes back into a game was told before.
+        let was_in_it = self.hosted(game)?.ever.contains(&player);
+        if is_first && is_guest && !was_in_it {
+            ensure(matches!(command, ServerToGame::JoinGame { .. }), Law::JoinGameComesFirst, || {
+                format!("player {player} in game {game} is told {command:?}")
+            })?;
+        }
+        let peer = match command {
+            ServerToGame::JoinGame { player_id, .. } => {
+                self.coverage.count("guests connected");
+                self.joined.push((player, game));
+                self.introductions.push((player, player_id, false));
+                player_id
+            }
+            ServerToGame::ConnectToPeer { player_id, offer, .. } => {
+                self.introductions.push((player, player_id, offer));
+                player_id
+            }
+            ServerToGame::IceMsg { sender_id, .. } => {
+                self.coverage.count("ICE messages delivered");
+                sender_id
+            }
+            _ => return Ok(()),
+        };
+        ensure(self.processes.get(&peer) == Some(&game), Law::PeersShareAGame, || {
+            format!("player {player} in game {game} hears of player {peer}")
+        })
+    }
+
+    /// Whoever is told of somebody else in this step is told together with them, and one of them makes the offer.
+    pub(super) fn check_introductions(&self) -> Result<(), Violation> {
+        for (who, whom, offers) in &self.introductions {
+            let others = self.introductions.iter().filter(|(other, of, _)| (other, of) == (whom, who));
+            let answers: Vec<bool> = others.map(|(_, _, offers)| *offers).collect();
+            ensure(answers == [!*offers], Law::OneSideOffers, || {
+                format!("player {who} offers to {whom}: {offers}, and the other way: {answers:?}")
+            })?;
+        }
+        for (guest, game) in &self.joined {
+            let members = self.before.get(game).map(|game| game.members.as_slice()).unwrap_or_default();
+            for member in members.iter().filter(|member| *member != guest) {
+                let is_introduced =
+                    self.introductions.iter().any(|(who, whom, _)| (who, whom) == (guest, member));
+                ensure(is_introduced, Law::JoinsMeetEverybody, || {
+                    format!("player {guest} in game {game} does not hear of player {member}")
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_in(games: &Seen, id: GameId, player: PlayerId) -> bool {
+    games.get(&id).is_some_and(|game| game.members.contains(&player))
+}

@@ -1,0 +1,105 @@
+//! All laws at a glance.
+
+use std::fmt;
+
+/// Declares the laws with a sentence each.
+macro_rules! laws {
+    ($($name:ident: $sentence:literal,)+) => {
+        /// Something that must hold whatever happens.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Law {
+            $(#[doc = $sentence] $name,)+
+        }
+
+        impl Law {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// What it says.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$name => $sentence,)+
+                }
+            }
+        }
+    };
+}
+
+laws! {
+    // Questions.
+    AskedOnce: "A ticket is used for one question.",
+    AnsweredOnce: "A question is answered once.",
+    OneWriteAtATime: "At most one question to store something is open for a game.",
+    AnswersFit: "The lobby takes every answer for one that fits its question.",
+    // Connections.
+    ClosedIsSilent: "A connection that has ended gets nothing, is not read and is not closed again.",
+    ReadInTurn: "A connection is let read once for each message that was read.",
+    DoneOnce: "Every message is dealt with once, in the order in which they came.",
+    NobodyIsStuck: "A connection can be read again when nothing is open for it.",
+    LoginIsProven: "Whoever is logged in has proven to be that player, and is so on one connection only.",
+    // Nothing without an owner.
+    SessionsAreConnections: "The lobby knows the connections that are open, and no other.",
+    PlayersAreLoggedIn: "The lobby knows the players who are logged in, and no other.",
+    GamesHaveOwners: "A game is kept while it is being set up, listed, somebody's process is in it, or something of it is to be stored.",
+    // Games.
+    OneGameEach: "A player is in at most one game.",
+    MembersAreOnline: "Whoever is in a game is online.",
+    GamesAreHosted: "Every game was made by the player who is its host.",
+    LobbiesHaveHosts: "The host of an open lobby is in it.",
+    StatesGoForward: "A game goes from setting up to its lobby, then live, then ended, and never back.",
+    // Who sees a game.
+    HiddenStaysHidden: "Nobody is told of a game hidden from them, but by the one message that takes away what was shown.",
+    NoGhosts: "After a report, clients show exactly the open and live games that their players may see.",
+    ListIsComplete: "The list of games at login has exactly the visible open and live games.",
+    ToldInOrder: "Nobody hears that a game is open after anybody has heard that it is played, nor anything after its end.",
+    ToldIsDurable: "Nobody hears that a game is played before the database was asked to keep it and has answered.",
+    // Who gets into a game.
+    LaunchIsAsked: "A game process is started for whoever has just asked to host or to join that game.",
+    PasswordIsNeeded: "Nobody joins a game without its password.",
+    FoesStayOut: "No foe of a host joins the host's game.",
+    RatingIsWelcome: "Nobody joins a game whose enforced rating range excludes them.",
+    MembersComeProperly: "Whoever is in a game has hosted it, was connected to its host, or was in it before.",
+    // Between game processes.
+    PeersShareAGame: "ICE messages and connections go only between players of the same game.",
+    OneSideOffers: "Of two players who are connected, each is told of the other, and exactly one makes the offer.",
+    JoinsMeetEverybody: "Whoever joins is connected to everybody in the game.",
+    JoinGameComesFirst: "The first thing a guest's process is told is whom to join.",
+    // What is stored.
+    LaunchedThenEnded: "What is stored of a game begins with one launch, has at most one end, and only notes behind it.",
+    AcknowledgedIsKept: "What a game process has reported, and was dealt with, is stored when the server is killed.",
+    EndedOnce: "Every launched game that the database took is stored with exactly one end, or as live.",
+    RatedOnce: "A rated game changes each of its players once on its leaderboard, and nobody else.",
+    RatingsAreShown: "The ratings and numbers of games that everybody sees are those that were stored.",
+    // The end.
+    EverythingEnds: "When everybody has left and the database works, no game is left and nothing is open.",
+    ShutdownEnds: "A graceful shutdown ends when its time is over, with every connection closed.",
+    NeverPanics: "The lobby never panics.",
+}
+
+/// A law that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub law: Law,
+    /// What has happened.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {} {}", self.law, self.law.sentence(), self.detail)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// A law does not hold.
+pub(super) fn broken<T>(law: Law, detail: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation { law, detail: detail.into() })
+}
+
+/// Checks a law.
+pub(super) fn ensure(holds: bool, law: Law, detail: impl FnOnce() -> String) -> Result<(), Violation> {
+    if holds { Ok(()) } else { broken(law, detail()) }
+}

@@ -1,0 +1,273 @@
+//! What must hold between steps: every second, when the server is killed, and at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use faf_lobby_core::ratings::RatingChange;
+use faf_lobby_core::results::Report;
+use faf_lobby_core::{GameState, Settings, World};
+use faf_protocol::{GameId, PlayerId};
+use serde_json::Value;
+
+use super::laws::{Law, Violation, broken, ensure};
+use super::model::{Fact, Told, rating_on};
+use super::{Checker, Seen};
+use crate::simulation::{GAMES_BEFORE, GLOBAL};
+use crate::store::{FakeGame, FakeStore};
+
+/// How long the lobby may take to do what is due: it tells of changes every second.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// How large the lobby says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Connections.
+    pub connections: usize,
+    /// Players who are online.
+    pub players: usize,
+}
+
+impl Size {
+    /// How large a lobby is.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        Self { connections: world.connection_count(), players: world.player_count() }
+    }
+}
+
+impl Checker {
+    /// Checks that nothing is kept without reason, and that nobody waits for nothing.
+    ///
+    /// # Errors
+    /// If a law does not hold.
+    pub fn second(&mut self, size: Size, settings: &Settings) -> Result<(), Violation> {
+        let (connections, players) = (self.connections.len(), self.online.len());
+        ensure(size.connections == connections, Law::SessionsAreConnections, || {
+            format!("{connections} are open, the lobby knows {}", size.connections)
+        })?;
+        ensure(size.players == players, Law::PlayersAreLoggedIn, || {
+            format!("{players} are logged in, the lobby knows {}", size.players)
+        })?;
+        for (conn, connection) in &self.connections {
+            let waits_for_game = || {
+                let of_player = connection.player.and_then(|player| self.processes.get(&player));
+                let game = of_player.and_then(|id| self.games.get(id));
+                game.is_some_and(|game| game.storing.open.is_some())
+            };
+            let is_stuck = !connection.may_read && connection.open.is_empty() && !waits_for_game();
+            ensure(!is_stuck, Law::NobodyIsStuck, || format!("connection {}", conn.0))?;
+        }
+        self.check_owners(settings)
+    }
+
+    fn check_owners(&mut self, settings: &Settings) -> Result<(), Violation> {
+        // Co-op games may take longest.
+        let setup = settings.game_setup_timeout * 2 + SLACK;
+        let grace = settings.reconnect_grace_period.max(settings.restart_grace_period) + SLACK;
+        for (id, seen) in &self.seen {
+            let Some(game) = self.games.get_mut(id) else { continue };
+            let is_over = seen.state == GameState::Ended
+                && seen.members.is_empty()
+                && game.storing.open.is_none()
+                && !game.storing.is_failing;
+            game.over_since = is_over.then(|| game.over_since.unwrap_or(self.now));
+            let lasts_too_long = |since: Option<Duration>, limit: Duration| {
+                since.is_some_and(|since| self.now > since + limit)
+            };
+            let is_setting_up = (seen.state == GameState::Initializing).then_some(game.since);
+            let is_left = lasts_too_long(is_setting_up, setup)
+                || lasts_too_long(game.empty_since, grace)
+                || lasts_too_long(game.over_since, SLACK);
+            ensure(!is_left, Law::GamesHaveOwners, || format!("game {id} is {:?}", seen.state))?;
+        }
+        // Numbers of games that were never launched are used again after a kill.
+        let seen = &self.seen;
+        self.games.retain(|id, game| seen.contains_key(id) || game.storing.asked.is_some());
+        Ok(())
+    }
+
+    /// Checks that clients show what their players may see. Only right after a report, when nothing waits to be told.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn reported(&self, store: &FakeStore) -> Result<(), Violation> {
+        if self.open.is_empty() {
+            self.check_knowledge(store)?;
+        }
+        // A time limit that has come at this very moment is told of with the next report.
+        if self.changed_at == self.now {
+            return Ok(());
+        }
+        for (player, conn) in &self.online {
+            let Some(connection) = self.connections.get(conn) else { continue };
+            let visible: BTreeSet<GameId> = self.visible_to(*player).into_iter().collect();
+            // A lobby is told of when its host's game is ready, and a launch when it is durable.
+            let is_told = |id: &&GameId| {
+                self.games.get(*id).is_some_and(|game| {
+                    !game.is_launching() && (game.told != Told::Nothing || connection.shown.contains(id))
+                })
+            };
+            let difference: Vec<GameId> =
+                visible.symmetric_difference(&connection.shown).filter(is_told).copied().collect();
+            ensure(difference.is_empty(), Law::NoGhosts, || {
+                let shown: Vec<_> = difference.iter().map(|id| (connection.shown.contains(id), id)).collect();
+                format!("player {player} on connection {}, whether shown, game: {shown:?}", conn.0)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What the lobby was told is what the database says, when nothing is under way.
+    fn check_knowledge(&self, store: &FakeStore) -> Result<(), Violation> {
+        let accounts =
+            store.accounts.values().filter(|account| self.online.contains_key(&PlayerId(account.id)));
+        for account in accounts {
+            let player = PlayerId(account.id);
+            let (known, stored) =
+                (rating_on(self.ratings.get(&player), GLOBAL), rating_on(Some(&account.ratings), GLOBAL));
+            ensure(known == stored, Law::RatingsAreShown, || {
+                format!("the lobby knows {known:?} of player {player}, stored is {stored:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The server is killed. A lobby begins with what is stored: checks that this is enough.
+    ///
+    /// # Errors
+    /// If something is lost.
+    pub fn killed(&mut self, store: &FakeStore) -> Result<(), Violation> {
+        self.coverage.count("server kills");
+        let ids: Vec<GameId> = self.games.keys().copied().collect();
+        for id in ids {
+            if self.games[&id].is_all_stored() {
+                self.keep(id);
+            }
+            let (game, stored) = (&self.games[&id], store.games.get(&id));
+            if game.storing.was_refused {
+                continue;
+            }
+            if let Some(saved) = stored.and_then(|stored| stored.saved.as_ref()) {
+                let saved = serde_json::to_value(saved).unwrap_or_default();
+                check_kept(id, &saved, &game.storing.kept)?;
+            }
+            let was_stored = game.storing.launch_was_answered && !game.storing.is_failing;
+            let is_lost =
+                was_stored && !stored.is_some_and(|game| game.saved.is_some() || game.end.is_some());
+            ensure(!is_lost, Law::AcknowledgedIsKept, || format!("game {id} was launched"))?;
+        }
+        self.connections.clear();
+        self.online.clear();
+        self.processes.clear();
+        self.open.clear();
+        self.last_ticket = None;
+        self.has_stopped = false;
+        self.games.retain(|id, _| store.games.contains_key(id));
+        for (id, game) in &mut self.games {
+            // An end that was refused is tried again.
+            game.storing.is_over = store.games.get(id).is_some_and(|stored| stored.end.is_some());
+            game.storing.open = None;
+            game.storing.is_failing = false;
+            // It is in the store, whether the lobby that is gone has heard of it or not.
+            game.storing.launch_was_answered = true;
+            // Its end is told again if it was not stored.
+            game.told = game.told.min(Told::Playing);
+            game.empty_since = None;
+            game.over_since = None;
+            game.storing.weak.clear();
+        }
+        self.before.clear();
+        self.seen.clear();
+        Ok(())
+    }
+
+    /// A lobby has begun with these games.
+    pub fn resumed(&mut self, seen: Seen) {
+        self.coverage.add("games resumed after a kill", seen.len() as u64);
+        for (id, game) in &mut self.games {
+            game.empty_since = seen.contains_key(id).then_some(self.now);
+        }
+        self.before.clone_from(&seen);
+        self.seen = seen;
+    }
+
+    /// Whether the lobby has said that the server may end.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.has_stopped
+    }
+
+    /// Everybody has left, and the database has worked for long.
+    ///
+    /// # Errors
+    /// If something is left.
+    pub fn ended(&self, is_settled: bool, store: &FakeStore) -> Result<(), Violation> {
+        let (games, open) = (self.seen.len(), self.open.len());
+        ensure(is_settled && games == 0 && open == 0, Law::EverythingEnds, || {
+            format!("{games} games, {open} questions, settled: {is_settled}")
+        })?;
+        for (id, game) in &store.games {
+            let was_refused = self.games.get(id).is_some_and(|game| game.storing.was_refused);
+            ensure(was_refused || game.end.is_some() && game.saved.is_none(), Law::EndedOnce, || {
+                format!("game {id}")
+            })?;
+        }
+        check_ratings(store)
+    }
+}
+
+/// Looks for facts in a game as it is stored.
+fn check_kept(id: GameId, saved: &Value, facts: &[Fact]) -> Result<(), Violation> {
+    let live = &saved["live"];
+    let reports: Vec<Report> = serde_json::from_value(live["reports"].clone()).unwrap_or_default();
+    let done: Vec<u64> = serde_json::from_value(live["done"].clone()).unwrap_or_default();
+    let desyncs = facts.iter().filter(|fact| **fact == Fact::Desync).count() as u64;
+    for fact in facts {
+        let is_kept = match fact {
+            Fact::Result(report) => reports.contains(report),
+            Fact::Desync => live["desyncs"].as_u64() >= Some(desyncs),
+            Fact::EnforceRating => live["enforces_rating"] == true,
+            Fact::Done(player) => done.contains(&u64::from(player.0)),
+        };
+        ensure(is_kept, Law::AcknowledgedIsKept, || format!("game {id}: {fact:?}"))?;
+    }
+    Ok(())
+}
+
+/// Ratings are what rated games have made of them.
+fn check_ratings(store: &FakeStore) -> Result<(), Violation> {
+    let mut changes: BTreeMap<PlayerId, u32> = BTreeMap::new();
+    for (id, game) in &store.games {
+        check_rated(*id, game)?;
+        for change in &game.ratings {
+            *changes.entry(change.player).or_default() += 1;
+        }
+    }
+    for account in store.accounts.values() {
+        let player = PlayerId(account.id);
+        let known = account.ratings.iter().find(|(name, _)| name == GLOBAL);
+        let games = known.map_or(0, |(_, rating)| rating.number_of_games);
+        let rated = changes.get(&player).copied().unwrap_or(0);
+        ensure(games % GAMES_BEFORE == rated, Law::RatedOnce, || {
+            format!("player {player} has {games} games, and was rated {rated} times")
+        })?;
+    }
+    Ok(())
+}
+
+fn check_rated(id: GameId, game: &FakeGame) -> Result<(), Violation> {
+    let rated = game.end.as_ref().and_then(|end| end.rated.as_ref());
+    let mut players: Vec<PlayerId> =
+        rated.into_iter().flat_map(|rated| &rated.teams).flat_map(|team| &team.players).copied().collect();
+    let mut changed: Vec<PlayerId> = game.ratings.iter().map(|change: &RatingChange| change.player).collect();
+    players.sort_unstable();
+    changed.sort_unstable();
+    let frozen = |player: &PlayerId| game.launched.players.iter().any(|frozen| frozen.id == *player);
+    if players != changed || !players.iter().all(frozen) {
+        return broken(
+            Law::RatedOnce,
+            format!("game {id}: {players:?} were rated, {changed:?} have changed"),
+        );
+    }
+    Ok(())
+}

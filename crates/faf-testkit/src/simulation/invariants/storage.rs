@@ -1,0 +1,138 @@
+//! What is stored of games, and what must not be lost.
+
+use faf_lobby_core::{Answer, GameState, GameWrite, Note, Ticket};
+use faf_protocol::GameId;
+
+use super::Checker;
+use super::laws::{Law, Violation, broken, ensure};
+use super::model::{Fact, Step};
+
+/// Reports of one player in a game that are kept.
+const REPORTS_PER_REPORTER: usize = faf_lobby_core::results::REPORTS_PER_REPORTER_MAX;
+
+impl Checker {
+    /// Something of a game is to be stored.
+    pub(super) fn store_asked(
+        &mut self,
+        id: GameId,
+        ticket: Ticket,
+        write: &GameWrite,
+    ) -> Result<Step, Violation> {
+        let step = match write {
+            GameWrite::Launch(_) => Step::Launch,
+            GameWrite::Save(_) => Step::Save,
+            GameWrite::Note(_) => Step::Note,
+            GameWrite::End(_) => Step::End,
+        };
+        let Some(game) = self.games.get_mut(&id) else {
+            return broken(Law::GamesAreHosted, format!("{step:?} of game {id}"));
+        };
+        let other = game.storing.open.replace(ticket);
+        ensure(other.is_none(), Law::OneWriteAtATime, || format!("{ticket:?} and {other:?} of game {id}"))?;
+        let is_again = game.storing.is_failing;
+        let fits = match (game.storing.asked, step) {
+            (None, Step::Launch) => true,
+            (None, _) => false,
+            (Some(Step::Launch), Step::Launch) => is_again,
+            (Some(_), Step::Launch) => false,
+            // A game that went on after the server was killed may end again if its end was not stored.
+            (Some(_), _) if !game.storing.is_over => true,
+            (Some(_), step) => step == Step::Note,
+        };
+        let asked = game.storing.asked.replace(step);
+        ensure(fits, Law::LaunchedThenEnded, || format!("{step:?} of game {id} after {asked:?}"))?;
+        if let GameWrite::Note(Note::MissionComplete { .. }) = write {
+            self.coverage.count("missions completed");
+        }
+        if let GameWrite::Launch(launched) = write {
+            game.players = launched.players.iter().map(|player| (player.id, player.army)).collect();
+            if !is_again {
+                self.coverage.count("games launched");
+                if launched.players.len() > 1 {
+                    self.coverage.count("games launched with several players");
+                }
+            }
+        }
+        Ok(step)
+    }
+
+    /// The database has stored something of a game, or has not.
+    pub(super) fn store_answered(&mut self, id: GameId, step: Step, answer: &Answer) {
+        if let Answer::GameStored(changes) = answer {
+            for change in changes {
+                self.remember_what_is_seen(change.player);
+            }
+        }
+        let Some(game) = self.games.get_mut(&id) else { return };
+        let storing = &mut game.storing;
+        storing.open = None;
+        storing.launch_was_answered |= step == Step::Launch;
+        storing.is_failing = !matches!(answer, Answer::GameStored(_) | Answer::GameRefused);
+        match answer {
+            Answer::GameStored(changes) => {
+                storing.is_over |= step == Step::End;
+                for change in changes {
+                    self.coverage.count("ratings changed");
+                    // Of those who are offline, the database tells when they come back.
+                    let known = self.ratings.entry(change.player).or_default();
+                    match known.iter_mut().find(|(name, _)| *name == change.leaderboard) {
+                        Some((_, rating)) => {
+                            rating.rating = change.after;
+                            rating.number_of_games += 1;
+                        }
+                        None => {
+                            let first = faf_protocol::server_message::LeaderboardRating {
+                                rating: change.after,
+                                number_of_games: 1,
+                            };
+                            known.push((change.leaderboard.clone(), first));
+                        }
+                    }
+                }
+                if step == Step::End {
+                    self.coverage.count("games ended");
+                    let what = if changes.is_empty() { "games not rated" } else { "games rated" };
+                    self.coverage.count(what);
+                }
+            }
+            Answer::GameRefused => {
+                storing.was_refused = true;
+                storing.is_over |= step == Step::End;
+                self.coverage.count("writes refused");
+            }
+            _ => {}
+        }
+    }
+
+    /// What a game process has said of a live game was dealt with.
+    pub(super) fn acknowledged(&mut self, id: GameId, fact: Fact) {
+        let is_live = self.seen.get(&id).is_some_and(|game| game.state == GameState::Live);
+        let Some(game) = self.games.get_mut(&id).filter(|_| is_live) else { return };
+        let said = game.storing.kept.iter().chain(&game.storing.weak);
+        match &fact {
+            Fact::Result(report) => {
+                let is_known = game.players.values().any(|army| *army == report.army);
+                let is_his =
+                    |said: &&Fact| matches!(said, Fact::Result(other) if other.reporter == report.reporter);
+                if !is_known || said.filter(is_his).count() >= REPORTS_PER_REPORTER {
+                    return;
+                }
+                self.coverage.count("results reported");
+            }
+            Fact::Desync => self.coverage.count("desyncs"),
+            Fact::EnforceRating | Fact::Done(_) => {}
+        }
+        game.storing.weak.push(fact);
+        self.keep(id);
+    }
+
+    /// What was dealt with is stored, unless the database was away.
+    pub(super) fn keep(&mut self, id: GameId) {
+        if let Some(game) = self.games.get_mut(&id)
+            && !game.storing.is_failing
+        {
+            let weak = std::mem::take(&mut game.storing.weak);
+            game.storing.kept.extend(weak);
+        }
+    }
+}

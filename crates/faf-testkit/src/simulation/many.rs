@@ -1,0 +1,51 @@
+//! Many evenings at the same time.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use super::coverage::Coverage;
+use super::evening::{Evening, Failure, Plan};
+
+/// What has come of many evenings.
+#[derive(Debug, Default)]
+pub struct Many {
+    /// How many were played.
+    pub evenings: u64,
+    /// What has happened in all of them.
+    pub coverage: Coverage,
+    /// Those that broke a law; the rest is not played then.
+    pub failures: Vec<Failure>,
+}
+
+/// Plays this many evenings that differ in nothing but their seeds, from the seed of the plan on.
+#[must_use]
+pub fn run_many(plan: Plan, seeds: u64, threads: usize) -> Many {
+    let next = AtomicU64::new(0);
+    let has_failed = AtomicBool::new(false);
+    let sum = Mutex::new(Many::default());
+    let play = || {
+        while !has_failed.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= seeds {
+                return;
+            }
+            let outcome = Evening::play(Plan { seed: plan.seed.wrapping_add(number), ..plan });
+            let mut sum = sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            sum.evenings += 1;
+            match outcome {
+                Ok(told) => sum.coverage.merge(&told.coverage),
+                Err(failure) => {
+                    has_failed.store(true, Ordering::Relaxed);
+                    sum.failures.push(failure);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(play);
+        }
+    });
+    sum.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,530 @@
+//! Some evenings, and proof that the laws would notice if they were broken: each is given something forged.
+//!
+//! Many more evenings are played by `cargo run -p faf-testkit --release -- simulate --seeds 500`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_lobby_core::{
+    Account, Answer, Audience, ConnId, Effect, Event, GameState, LogLine, Profile, Question, Relation,
+    Settings, Ticket,
+};
+use faf_protocol::client_message::ClientMessage;
+use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
+use faf_protocol::server_message::{GameInfo, GameLaunch, GameList, ServerMessage};
+use faf_protocol::{GameId, Message, PlayerId, Secret, SessionNumber};
+use faf_testkit::simulation::invariants::{Checker, Law, Seen, SeenGame, Size, Violation};
+use faf_testkit::simulation::{Evening, Plan, run_many};
+use faf_testkit::store::FakeStore;
+
+#[test]
+fn evenings_keep_the_laws() {
+    let plan = Plan { players: 60, length: Duration::from_secs(900), ..Plan::new(1_000_000) };
+    let many = run_many(plan, 12, 2);
+    if let Some(failure) = many.failures.first() {
+        panic!("{failure}");
+    }
+    assert_eq!(many.evenings, 12);
+}
+
+#[test]
+fn the_same_seed_is_the_same_evening() {
+    let plan =
+        |seed| Plan { players: 50, length: Duration::from_secs(600), is_digested: true, ..Plan::new(seed) };
+    let evening = |seed| Evening::play(plan(seed)).unwrap();
+    let (first, again, other) = (evening(7), evening(7), evening(8));
+    assert_eq!(first.digest, again.digest);
+    assert_eq!(first.coverage, again.coverage);
+    assert_ne!(first.digest, other.digest);
+}
+
+/// A lobby of which only the outside is there: what goes in and out is made up by the tests.
+#[derive(Default)]
+struct Forged {
+    checker: Checker,
+    now: Duration,
+    ticket: u64,
+    games: Seen,
+}
+
+const ADA: (ConnId, PlayerId) = (ConnId(1), PlayerId(1));
+const BOB: (ConnId, PlayerId) = (ConnId(2), PlayerId(2));
+const CEM: (ConnId, PlayerId) = (ConnId(3), PlayerId(3));
+const GAME: GameId = GameId(5);
+
+type Outcome = Result<(), Violation>;
+
+impl Forged {
+    /// Ada, Bob and Cem are online; Cem is a foe of Ada.
+    fn new() -> Self {
+        let mut forged = Self::default();
+        for (conn, player) in [ADA, BOB, CEM] {
+            let foes = if player == ADA.1 { vec![CEM.1] } else { Vec::new() };
+            forged.log_in(conn, player, foes).unwrap();
+        }
+        forged
+    }
+
+    fn step(&mut self, event: Option<&Event>, effects: &[Effect]) -> Outcome {
+        self.now += Duration::from_millis(10);
+        self.checker.step(self.now, event, effects, Some(self.games.clone()))
+    }
+
+    fn does(&mut self, effects: &[Effect]) -> Outcome {
+        self.step(None, effects)
+    }
+
+    fn connect(&mut self, conn: ConnId) -> Outcome {
+        let session = SessionNumber(1);
+        self.step(Some(&Event::Connected { conn, address: None, country: String::new(), session }), &[])
+    }
+
+    fn ask(&mut self, conn: Option<ConnId>, question: Question) -> Ticket {
+        self.ticket += 1;
+        let ticket = Ticket(self.ticket);
+        self.does(&[Effect::Ask { conn, ticket, question }]).unwrap();
+        ticket
+    }
+
+    fn log_in(&mut self, conn: ConnId, player: PlayerId, foes: Vec<PlayerId>) -> Outcome {
+        self.connect(conn)?;
+        let ticket = self.ask(Some(conn), Question::CheckToken { token: Secret::new("t") });
+        let account = Account { id: player, login: format!("p{player}"), ban: None };
+        self.step(Some(&Event::Answered { ticket, answer: Answer::Account(Some(account)) }), &[])?;
+        let ticket = self.ask(Some(conn), Question::SignIn { player, address: None, user_agent: None });
+        let profile = Profile {
+            avatar: None,
+            clan: None,
+            ratings: Vec::new(),
+            groups: Vec::new(),
+            friends: Vec::new(),
+            foes,
+        };
+        let answer = Answer::Profile(Box::new(profile));
+        self.step(Some(&Event::Answered { ticket, answer }), &[Effect::LoggedIn { conn }])
+    }
+
+    /// A client says something, and the lobby does something about it at once.
+    fn say(&mut self, conn: ConnId, text: &str, effects: &[Effect]) -> Outcome {
+        let message = ClientMessage::read(text.parse::<Message>().unwrap());
+        let mut effects = effects.to_vec();
+        effects.extend([Effect::Done { conn }, Effect::Ready { conn }]);
+        self.step(Some(&Event::Received { conn, message }), &effects)
+    }
+
+    fn game(&mut self, state: GameState, members: &[PlayerId]) {
+        self.games.insert(GAME, SeenGame { state, host: ADA.1, members: members.to_vec() });
+    }
+
+    /// Ada hosts a game with these properties, and it is open.
+    fn hosted(more: &str) -> Self {
+        let mut forged = Self::new();
+        forged.game(GameState::Initializing, &[]);
+        let host = format!(r#"{{"command":"game_host","visibility":"public"{more}}}"#);
+        forged.say(ADA.0, &host, &[launch(ADA.0)]).unwrap();
+        forged.game(GameState::Lobby, &[ADA.1]);
+        let idle = r#"{"target":"game","command":"GameState","args":["Idle"]}"#;
+        forged.say(ADA.0, idle, &[]).unwrap();
+        forged
+    }
+
+    /// Bob has joined that game.
+    fn joined() -> Self {
+        let mut forged = Self::hosted("");
+        forged.say(BOB.0, &join(""), &[launch(BOB.0)]).unwrap();
+        forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
+        forged.does(&introduction()).unwrap();
+        forged
+    }
+}
+
+fn join(more: &str) -> String {
+    format!(r#"{{"command":"game_join","uid":{GAME}{more}}}"#)
+}
+
+fn one(conn: ConnId, message: ServerMessage) -> Effect {
+    Effect::Send { to: Audience::One(conn), message }
+}
+
+fn launch(conn: ConnId) -> Effect {
+    let json = format!(
+        r#"{{"args":["/numgames",0],"uid":{GAME},"mod":"faf","name":"x","init_mode":0,"game_type":"custom","rating_type":"global"}}"#
+    );
+    one(conn, ServerMessage::GameLaunch(serde_json::from_str::<GameLaunch>(&json).unwrap()))
+}
+
+fn info(state: &str) -> Arc<GameInfo> {
+    let json = format!(
+        r#"{{"visibility":"public","password_protected":false,"uid":{GAME},"title":"x","state":"{state}","game_type":"custom","featured_mod":"faf","sim_mods":{{}},"mapname":"x","map_file_path":"x","host":"p1","num_players":1,"max_players":12,"hosted_at":null,"launched_at":null,"rating_type":"global","rating_min":null,"rating_max":null,"enforce_rating_range":false,"teams_ids":[],"teams":{{}}}}"#
+    );
+    Arc::new(serde_json::from_str(&json).unwrap())
+}
+
+fn told(conn: ConnId, state: &str) -> Effect {
+    one(conn, ServerMessage::GameInfo(info(state)))
+}
+
+fn gpg(conn: ConnId, command: ServerToGame) -> Effect {
+    one(conn, ServerMessage::Game(GpgNetMessage::from(command)))
+}
+
+fn join_game() -> Effect {
+    gpg(BOB.0, ServerToGame::JoinGame { login: "p1".to_owned(), player_id: ADA.1 })
+}
+
+fn connect_to(conn: ConnId, player_id: PlayerId, offer: bool) -> Effect {
+    gpg(conn, ServerToGame::ConnectToPeer { login: format!("p{player_id}"), player_id, offer })
+}
+
+/// Bob joins Ada.
+fn introduction() -> [Effect; 2] {
+    [join_game(), connect_to(ADA.0, BOB.1, true)]
+}
+
+fn ice(conn: ConnId, sender_id: PlayerId) -> Effect {
+    gpg(conn, ServerToGame::IceMsg { sender_id, message: "x".into() })
+}
+
+#[track_caller]
+fn breaks(outcome: Outcome, law: Law) {
+    assert_eq!(outcome.expect_err("it breaks a law").law, law);
+}
+
+#[test]
+fn honest_steps_break_nothing() {
+    let mut forged = Forged::joined();
+    forged.does(&[told(BOB.0, "open"), ice(BOB.0, ADA.1), ice(ADA.0, BOB.1)]).unwrap();
+    let settings = Settings::default();
+    forged.checker.second(Size { connections: 3, players: 3 }, &settings).unwrap();
+}
+
+#[test]
+fn tickets_are_used_once() {
+    let mut forged = Forged::new();
+    let ticket = forged.ask(Some(ADA.0), Question::CoopMissions);
+    let question = Question::CoopMissions;
+    breaks(forged.does(&[Effect::Ask { conn: None, ticket, question }]), Law::AskedOnce);
+    let answer = Event::Answered { ticket, answer: Answer::Missions(Vec::new()) };
+    forged.step(Some(&answer), &[]).unwrap();
+    breaks(forged.step(Some(&answer), &[]), Law::AnsweredOnce);
+    breaks(forged.does(&[Effect::Log(LogLine::WrongAnswer { ticket })]), Law::AnswersFit);
+}
+
+#[test]
+fn who_is_gone_is_left_alone() {
+    let pong = |conn| one(conn, ServerMessage::Pong);
+    let mut forged = Forged::new();
+    forged.step(Some(&Event::Disconnected { conn: BOB.0 }), &[]).unwrap();
+    breaks(forged.does(&[pong(BOB.0)]), Law::ClosedIsSilent);
+    let several = Effect::Send { to: Audience::Several(vec![ADA.0, BOB.0]), message: ServerMessage::Pong };
+    breaks(forged.does(&[several]), Law::ClosedIsSilent);
+    breaks(forged.does(&[Effect::Ready { conn: BOB.0 }]), Law::ClosedIsSilent);
+    breaks(forged.does(&[Effect::Close { conn: BOB.0 }]), Law::ClosedIsSilent);
+    forged.does(&[Effect::Close { conn: ADA.0 }]).unwrap();
+    breaks(forged.does(&[pong(ADA.0)]), Law::ClosedIsSilent);
+    breaks(forged.does(&[Effect::Stop]), Law::ShutdownEnds);
+}
+
+#[test]
+fn messages_are_read_and_dealt_with_in_turn() {
+    let mut forged = Forged::new();
+    breaks(forged.does(&[Effect::Ready { conn: ADA.0 }]), Law::ReadInTurn);
+    breaks(forged.does(&[Effect::Done { conn: ADA.0 }]), Law::DoneOnce);
+    let message = ClientMessage::read(r#"{"command":"coop_list"}"#.parse().unwrap());
+    forged.step(Some(&Event::Received { conn: ADA.0, message }), &[]).unwrap();
+    let (size, settings) = (Size { connections: 3, players: 3 }, Settings::default());
+    breaks(forged.checker.second(size, &settings), Law::NobodyIsStuck);
+}
+
+#[test]
+fn a_login_needs_a_proof() {
+    let mut forged = Forged::new();
+    forged.connect(ConnId(9)).unwrap();
+    breaks(forged.does(&[Effect::LoggedIn { conn: ConnId(9) }]), Law::LoginIsProven);
+    breaks(Forged::new().log_in(ConnId(10), ADA.1, Vec::new()), Law::LoginIsProven);
+}
+
+#[test]
+fn nothing_is_kept_without_an_owner() {
+    let settings = Settings::default();
+    let sizes = [(4, 3, Law::SessionsAreConnections), (3, 2, Law::PlayersAreLoggedIn)];
+    for (connections, players, law) in sizes {
+        breaks(Forged::new().checker.second(Size { connections, players }, &settings), law);
+    }
+    let mut forged = Forged::hosted("");
+    forged.game(GameState::Ended, &[]);
+    let size = Size { connections: 3, players: 3 };
+    forged.does(&[]).unwrap();
+    forged.checker.second(size, &settings).unwrap();
+    forged.now += Duration::from_secs(10);
+    forged.does(&[]).unwrap();
+    breaks(forged.checker.second(size, &settings), Law::GamesHaveOwners);
+    let store = FakeStore::default();
+    breaks(forged.checker.ended(true, &store), Law::EverythingEnds);
+}
+
+#[test]
+fn games_are_made_by_somebody_who_is_there() {
+    let mut forged = Forged::new();
+    forged.game(GameState::Initializing, &[]);
+    breaks(forged.does(&[]), Law::GamesAreHosted);
+    breaks(Forged::new().does(&[told(BOB.0, "open")]), Law::GamesAreHosted);
+
+    let mut forged = Forged::joined();
+    forged.game(GameState::Lobby, &[BOB.1]);
+    breaks(forged.does(&[]), Law::LobbiesHaveHosts);
+
+    let mut forged = Forged::joined();
+    forged.game(GameState::Initializing, &[]);
+    breaks(forged.does(&[]), Law::StatesGoForward);
+
+    let mut forged = Forged::joined();
+    let other = SeenGame { state: GameState::Initializing, host: ADA.1, members: vec![BOB.1] };
+    forged
+        .games
+        .insert(GAME, SeenGame { state: GameState::Lobby, host: ADA.1, members: vec![ADA.1, BOB.1, BOB.1] });
+    breaks(forged.does(&[]), Law::OneGameEach);
+    forged.games.insert(GameId(6), other);
+    breaks(forged.does(&[]), Law::OneGameEach);
+
+    let mut forged = Forged::joined();
+    breaks(forged.step(Some(&Event::Disconnected { conn: BOB.0 }), &[]), Law::MembersAreOnline);
+}
+
+#[test]
+fn nobody_comes_into_a_game_by_magic() {
+    let mut forged = Forged::hosted("");
+    forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
+    breaks(forged.does(&[]), Law::MembersComeProperly);
+    // Asking to come back does not help whoever was never there.
+    let mut forged = Forged::hosted("");
+    forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
+    let restore = format!(r#"{{"command":"restore_game_session","game_id":{GAME}}}"#);
+    breaks(forged.say(BOB.0, &restore, &[]), Law::MembersComeProperly);
+}
+
+#[test]
+fn hidden_games_are_hidden() {
+    let mut forged = Forged::hosted("");
+    forged.does(&[told(BOB.0, "open")]).unwrap();
+    breaks(forged.does(&[told(CEM.0, "open")]), Law::HiddenStaysHidden);
+    breaks(Forged::hosted("").does(&[told(CEM.0, "closed")]), Law::HiddenStaysHidden);
+    let everybody = Effect::Send { to: Audience::LoggedIn, message: ServerMessage::GameInfo(info("open")) };
+    breaks(Forged::hosted("").does(&[everybody]), Law::HiddenStaysHidden);
+    let but_cem = Effect::Send {
+        to: Audience::LoggedInExcept(vec![CEM.0]),
+        message: ServerMessage::GameInfo(info("open")),
+    };
+    Forged::hosted("").does(&[but_cem]).unwrap();
+    for range in
+        [r#","rating_min":100,"enforce_rating_range":true"#, r#","rating_max":-1,"enforce_rating_range":1"#]
+    {
+        breaks(Forged::hosted(range).does(&[told(BOB.0, "open")]), Law::HiddenStaysHidden);
+    }
+
+    // One message takes away what was shown, and one is enough.
+    let ticket = forged
+        .ask(Some(ADA.0), Question::SetRelation { player: ADA.1, subject: BOB.1, relation: Relation::Foe });
+    let changed = Event::Answered { ticket, answer: Answer::RelationChanged };
+    forged.step(Some(&changed), &[told(BOB.0, "closed")]).unwrap();
+    breaks(forged.does(&[told(BOB.0, "closed")]), Law::HiddenStaysHidden);
+    let store = FakeStore::default();
+    forged.does(&[]).unwrap();
+    breaks(Forged::joined().reported_after_telling(&store), Law::NoGhosts);
+}
+
+impl Forged {
+    /// Ada is told of the game, and Bob is not.
+    fn reported_after_telling(mut self, store: &FakeStore) -> Outcome {
+        let to = Audience::Several(vec![ADA.0]);
+        self.does(&[Effect::Send { to, message: ServerMessage::GameInfo(info("open")) }]).unwrap();
+        self.checker.step(self.now + Duration::from_millis(10), None, &[], None)?;
+        self.checker.reported(store)
+    }
+}
+
+#[test]
+fn the_list_at_login_is_complete_and_no_more() {
+    let list = |conn, games| one(conn, ServerMessage::GameList(GameList { games }));
+    let mut forged = Forged::hosted("");
+    forged.does(&[list(BOB.0, vec![info("open")])]).unwrap();
+    breaks(forged.does(&[list(BOB.0, Vec::new())]), Law::ListIsComplete);
+    breaks(forged.does(&[list(CEM.0, vec![info("open")])]), Law::ListIsComplete);
+}
+
+#[test]
+fn games_are_told_of_in_order_and_when_they_are_durable() {
+    breaks(Forged::hosted("").does(&[told(BOB.0, "playing")]), Law::ToldIsDurable);
+    let to_bob = |state| Effect::Send {
+        to: Audience::Several(vec![BOB.0]),
+        message: ServerMessage::GameInfo(info(state)),
+    };
+    let mut forged = Forged::hosted("");
+    forged.game(GameState::Ended, &[]);
+    forged.does(&[to_bob("closed")]).unwrap();
+    breaks(forged.does(&[to_bob("open")]), Law::ToldInOrder);
+}
+
+#[test]
+fn processes_are_started_for_those_who_may() {
+    breaks(Forged::new().does(&[launch(BOB.0)]), Law::LaunchIsAsked);
+    let with_password =
+        |more: &str| Forged::hosted(r#","password":"secret""#).say(BOB.0, &join(more), &[launch(BOB.0)]);
+    breaks(with_password(""), Law::PasswordIsNeeded);
+    breaks(with_password(r#","password":"wrong""#), Law::PasswordIsNeeded);
+    with_password(r#","password":"secret""#).unwrap();
+    breaks(Forged::hosted("").say(CEM.0, &join(""), &[launch(CEM.0)]), Law::FoesStayOut);
+    let mut forged = Forged::hosted(r#","rating_min":100,"enforce_rating_range":true"#);
+    breaks(forged.say(BOB.0, &join(""), &[launch(BOB.0)]), Law::RatingIsWelcome);
+}
+
+#[test]
+fn processes_hear_of_those_in_their_game_only() {
+    breaks(Forged::joined().does(&[ice(CEM.0, ADA.1)]), Law::PeersShareAGame);
+    breaks(Forged::joined().does(&[ice(ADA.0, CEM.1)]), Law::PeersShareAGame);
+    let stranger = [connect_to(ADA.0, CEM.1, true)];
+    breaks(Forged::joined().does(&stranger), Law::PeersShareAGame);
+}
+
+#[test]
+fn one_side_offers_and_the_host_comes_first() {
+    let joining = || {
+        let mut forged = Forged::hosted("");
+        forged.say(BOB.0, &join(""), &[launch(BOB.0)]).unwrap();
+        forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
+        forged
+    };
+    breaks(joining().does(&[join_game(), connect_to(ADA.0, BOB.1, false)]), Law::OneSideOffers);
+    breaks(joining().does(&[join_game()]), Law::OneSideOffers);
+    breaks(joining().does(&[connect_to(ADA.0, BOB.1, true)]), Law::OneSideOffers);
+    breaks(joining().does(&[ice(BOB.0, ADA.1)]), Law::JoinGameComesFirst);
+    joining().does(&introduction()).unwrap();
+
+    // Dan meets Ada, but not Bob.
+    let (dan, id) = (ConnId(4), PlayerId(4));
+    let mut forged = Forged::joined();
+    forged.log_in(dan, id, Vec::new()).unwrap();
+    forged.say(dan, &join(""), &[launch(dan)]).unwrap();
+    forged.game(GameState::Lobby, &[ADA.1, BOB.1, id]);
+    let join_ada = gpg(dan, ServerToGame::JoinGame { login: "p1".to_owned(), player_id: ADA.1 });
+    breaks(forged.does(&[join_ada, connect_to(ADA.0, id, true)]), Law::JoinsMeetEverybody);
+}
+
+#[test]
+fn every_law_says_something() {
+    for law in Law::ALL {
+        assert!(law.sentence().ends_with('.'), "{law:?}");
+    }
+}
+
+/// A real game, for what is stored of games.
+fn played() -> FakeStore {
+    use faf_testkit::lobby::SimulatedLobby;
+    let mut lobby = SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["p1", "p2"]));
+    let (ada, bob) = (lobby.log_in("p1"), lobby.log_in("p2"));
+    let process = |lobby: &mut SimulatedLobby, conn, text: &str| {
+        lobby.say(conn, &format!(r#"{{"target":"game","command":{text}}}"#));
+    };
+    lobby.say(ada, r#"{"command":"game_host","visibility":"public"}"#);
+    process(&mut lobby, ada, r#""GameState","args":["Idle"]"#);
+    process(&mut lobby, ada, r#""GameState","args":["Lobby"]"#);
+    lobby.say(bob, r#"{"command":"game_join","uid":1}"#);
+    process(&mut lobby, bob, r#""GameState","args":["Idle"]"#);
+    process(&mut lobby, bob, r#""GameState","args":["Lobby"]"#);
+    for option in [r#"1,"Army",1"#, r#"1,"Team",2"#, r#"2,"Army",2"#, r#"2,"Team",3"#] {
+        process(&mut lobby, ada, &format!(r#""PlayerOption","args":[{option}]"#));
+    }
+    process(&mut lobby, ada, r#""GameState","args":["Launching"]"#);
+    lobby.advance(Duration::from_secs(600));
+    process(&mut lobby, ada, r#""GameResult","args":[1,"victory 10"]"#);
+    process(&mut lobby, ada, r#""GameEnded","args":[]"#);
+    process(&mut lobby, bob, r#""GameEnded","args":[]"#);
+    assert_eq!(lobby.store.games[&GameId(1)].ratings.len(), 2);
+    lobby.store
+}
+
+/// The launch of Ada's game is asked to be stored.
+fn launching() -> (Forged, Ticket, Effect) {
+    let stored = played().games[&GameId(1)].clone();
+    let mut forged = Forged::joined();
+    let write = faf_lobby_core::GameWrite::Launch(Box::new(stored.launched));
+    let question = Question::StoreGame { game: GAME, write };
+    let again = Effect::Ask { conn: None, ticket: Ticket(99), question: question.clone() };
+    let ticket = forged.ask(None, question);
+    (forged, ticket, again)
+}
+
+#[test]
+fn writes_come_one_at_a_time_and_in_order() {
+    let (mut forged, ticket, again) = launching();
+    breaks(forged.does(std::slice::from_ref(&again)), Law::OneWriteAtATime);
+    let (mut forged, ..) = launching();
+    let answer = Answer::GameStored(Vec::new());
+    forged.step(Some(&Event::Answered { ticket, answer }), &[]).unwrap();
+    breaks(forged.does(&[again]), Law::LaunchedThenEnded);
+
+    let end = played().games[&GameId(1)].end.clone().unwrap();
+    let write = faf_lobby_core::GameWrite::End(Box::new(end));
+    let question = Question::StoreGame { game: GAME, write };
+    let end_first = Effect::Ask { conn: None, ticket: Ticket(99), question };
+    breaks(Forged::joined().does(&[end_first]), Law::LaunchedThenEnded);
+}
+
+#[test]
+fn what_was_acknowledged_must_be_stored() {
+    let launched = || {
+        let (mut forged, ticket, _) = launching();
+        let answer = Answer::GameStored(Vec::new());
+        forged.game(GameState::Live, &[ADA.1, BOB.1]);
+        forged.step(Some(&Event::Answered { ticket, answer }), &[]).unwrap();
+        forged
+    };
+    // The launch itself is lost.
+    breaks(launched().checker.killed(&FakeStore::default()), Law::AcknowledgedIsKept);
+    let mut store = FakeStore::default();
+    let mut game = played().games[&GameId(1)].clone();
+    (game.saved, game.end) = (Some(game.launched.game.clone()), None);
+    store.games.insert(GAME, game);
+    launched().checker.killed(&store).unwrap();
+    for said in
+        [r#""GameResult","args":[2,"defeat 0"]"#, r#""Desync""#, r#""EnforceRating""#, r#""GameEnded""#]
+    {
+        let mut forged = launched();
+        let said = format!(r#"{{"target":"game","command":{said}}}"#);
+        forged.say(BOB.0, &said, &[]).unwrap();
+        breaks(forged.checker.killed(&store), Law::AcknowledgedIsKept);
+    }
+}
+
+#[test]
+fn every_game_ends_once_and_is_rated_once() {
+    let ended = |store: &FakeStore| Checker::default().ended(true, store);
+    let store = played();
+    ended(&store).unwrap();
+    let mut lasting = store.clone();
+    lasting.games.get_mut(&GameId(1)).unwrap().end = None;
+    breaks(ended(&lasting), Law::EndedOnce);
+    let mut twice = store.clone();
+    let game = twice.games.get_mut(&GameId(1)).unwrap();
+    game.ratings.push(game.ratings[0].clone());
+    breaks(ended(&twice), Law::RatedOnce);
+    let mut miscounted = store;
+    miscounted.account("p2").ratings[0].1.number_of_games += 1;
+    breaks(ended(&miscounted), Law::RatedOnce);
+}
+
+#[test]
+fn ratings_are_shown_as_they_are_stored() {
+    let shown = |number_of_games: u32| {
+        let json = format!(
+            r#"{{"id":1,"login":"p1","country":"","ratings":{{"global":{{"rating":[1500.0,500.0],"number_of_games":{number_of_games}}}}},"global_rating":[1500.0,500.0],"ladder_rating":[1500.0,500.0],"number_of_games":{number_of_games}}}"#
+        );
+        let players = vec![Arc::new(serde_json::from_str(&json).unwrap())];
+        let message = ServerMessage::PlayerInfo(faf_protocol::server_message::PlayerList { players });
+        Effect::Send { to: Audience::LoggedIn, message }
+    };
+    Forged::new().does(&[shown(0)]).unwrap();
+    breaks(Forged::new().does(&[shown(1)]), Law::RatingsAreShown);
+}
