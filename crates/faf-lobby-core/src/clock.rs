@@ -33,6 +33,12 @@ impl Timestamp {
         self.0 as f64 / 1e6
     }
 
+    /// So long after this.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_micros().try_into().unwrap_or(i64::MAX)))
+    }
+
     /// How long it is from `earlier` until this; zero if it is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

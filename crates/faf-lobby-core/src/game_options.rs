@@ -196,6 +196,11 @@ impl GameOptions {
         self.slots
     }
 
+    /// Forgets all options but these, and `Victory` and `Slots`.
+    pub(crate) fn keep_only(&mut self, keys: &[&str]) {
+        self.others.retain(|key, _| keys.contains(&key.as_str()));
+    }
+
     /// The value of an option, as it came. `Victory` and `Slots` are not found here, but by their own functions.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Json> {

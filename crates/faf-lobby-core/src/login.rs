@@ -15,7 +15,7 @@ use crate::commands::{Continuation, Progress};
 use crate::effect::{Count, Effect, LogLine, LoginMethod, Question};
 use crate::event::{Account, Ban, ConnId, Profile};
 use crate::players::{Activity, OnlinePlayer};
-use crate::ratings::{GLOBAL, LADDER};
+use crate::ratings::{GLOBAL, LADDER, START_RATING};
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
@@ -177,7 +177,7 @@ fn player_info(id: PlayerId, login: String, country: String, profile: &Profile, 
     };
     let known = |leaderboard: &str| {
         let rating = |name: &str| stored(name).map(|stored| stored.rating);
-        let derived = world.data.leaderboards.rating(leaderboard, world.settings.start_rating, rating);
+        let derived = world.data.leaderboards.rating(leaderboard, START_RATING, rating);
         stored(leaderboard).unwrap_or(LeaderboardRating { rating: derived.rating, number_of_games: 0 })
     };
     let [global, ladder] = ALWAYS_SHOWN.map(known);

@@ -22,7 +22,15 @@ pub fn map_folder(scenario_file: &str) -> Option<String> {
         .split(is_separator)
         .filter(|part| !part.is_empty() && *part != ".");
     let folder = parts.nth(if has_anchor { 1 } else { 2 })?.to_lowercase();
-    (folder != ".." && folder.len() <= MAP_FOLDER_MAX).then_some(folder)
+    is_map_folder(&folder).then_some(folder)
+}
+
+/// Whether this can be the name of a map folder: not empty, at most [`MAP_FOLDER_MAX`] bytes, without separators and control
+/// characters, and not `.` or `..`. It becomes part of paths on the machines of all players.
+#[must_use]
+pub fn is_map_folder(folder: &str) -> bool {
+    let is_odd = |c: char| matches!(c, '/' | '\\') || c.is_control();
+    !matches!(folder, "" | "." | "..") && folder.len() <= MAP_FOLDER_MAX && !folder.contains(is_odd)
 }
 
 /// Whether a map folder, in lower case, is one of the map generator's, whose maps are ranked without being in the vault.

@@ -9,9 +9,8 @@ use crate::results::Outcome;
 use crate::statistics::{AchievementUpdate, EventUpdate};
 use crate::validity::Validity;
 
-/// Something other services are told. It serialises as the body they expect.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
+/// Something other services are told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Publication {
     /// A game has ended.
     GameResults(Box<GameResults>),
@@ -24,6 +23,19 @@ pub enum Publication {
 }
 
 impl Publication {
+    /// What they are told, as JSON.
+    ///
+    /// # Errors
+    /// None that are known; serialising could fail.
+    pub fn body(&self) -> serde_json::Result<String> {
+        match self {
+            Self::GameResults(results) => serde_json::to_string(results),
+            Self::Rating(update) => serde_json::to_string(update),
+            Self::Achievement(update) => serde_json::to_string(update),
+            Self::Event(update) => serde_json::to_string(update),
+        }
+    }
+
     /// Under which routing key it is published.
     #[must_use]
     pub fn routing_key(&self) -> &'static str {

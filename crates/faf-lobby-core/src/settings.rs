@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use faf_protocol::server_message::Rating;
 use serde::{Deserialize, Serialize};
 
 /// What the lobby can be told to do otherwise. Field names are those of the server's configuration.
@@ -31,8 +30,6 @@ pub struct Settings {
     pub restart_grace_period: Duration,
     /// Whether `hello` with a password is accepted; default true.
     pub allow_password_login: bool,
-    /// Rating of a player who has none; default 1500 and 500.
-    pub start_rating: Rating,
     /// Address of the web site, for notices.
     pub www_url: String,
     /// Address of the file server, for links to mods.
@@ -53,7 +50,6 @@ impl Default for Settings {
             reconnect_grace_period: Duration::ZERO,
             restart_grace_period: Duration::from_secs(300),
             allow_password_login: true,
-            start_rating: Rating { mean: 1500.0, deviation: 500.0 },
             www_url: "https://www.faforever.com".to_owned(),
             content_url: "https://content.faforever.com".to_owned(),
         }

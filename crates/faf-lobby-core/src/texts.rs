@@ -28,7 +28,7 @@ pub(crate) const OUTDATED_CLIENT_NO_GAMES: &str =
     "Cannot join game. Please update your client to the newest version.";
 pub(crate) const TITLE_NOT_ASCII: &str = "Title must contain only ascii characters.";
 pub(crate) const TITLE_EMPTY: &str = "Title must not be empty.";
-pub(crate) const MAP_NAME_TOO_LONG: &str = "The name of the map is too long.";
+pub(crate) const MAP_NAME_INVALID: &str = "This cannot be the name of a map.";
 pub(crate) const PASSWORD_TOO_LONG: &str = "The password is too long.";
 pub(crate) const HOST_HAS_LEFT: &str = "The host has left the game.";
 pub(crate) const GAME_NOT_READY: &str = "The game you are trying to join is not ready.";

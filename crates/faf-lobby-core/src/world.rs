@@ -425,17 +425,21 @@ impl World {
         }
     }
 
-    /// Ends all games that are not live yet.
+    /// Ends all games that are not live yet, and tells the clients of everybody who is or wants to be in one.
     fn close_lobbies(&mut self) {
-        let lobbies: Vec<GameId> =
-            self.games.iter().filter(|game| game.state == GameState::Lobby).map(|game| game.id).collect();
-        for lobby in lobbies {
-            let Some(game) = self.games.get(lobby) else { continue };
-            let (members, conns) = (game.members.clone(), self.peers(game, &[]));
-            self.send_several(conns, ServerMessage::Notice(Notice::without_text(NoticeStyle::Kill)));
-            for member in members {
-                self.leave_game(member, Leaving::Aborted);
-            }
+        let is_early = |game: GameId| {
+            self.games
+                .get(game)
+                .is_some_and(|game| matches!(game.state, GameState::Initializing | GameState::Lobby))
+        };
+        let in_early_game =
+            |player: &&OnlinePlayer| player.game.as_ref().is_some_and(|own| is_early(own.game));
+        let inside: Vec<_> =
+            self.players.iter().filter(in_early_game).map(|player| (player.conn, player.info.id)).collect();
+        let conns = inside.iter().map(|(conn, _)| *conn).collect();
+        self.send_several(conns, ServerMessage::Notice(Notice::without_text(NoticeStyle::Kill)));
+        for (_, player) in inside {
+            self.leave_game(player, Leaving::Aborted);
         }
     }
 

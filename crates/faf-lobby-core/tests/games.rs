@@ -79,6 +79,12 @@ fn live_game(lobby: &mut SimulatedLobby) -> (ConnId, ConnId) {
     (ada, bob)
 }
 
+/// A live game of one player.
+fn live_game_of(lobby: &mut SimulatedLobby, conn: ConnId) {
+    host(lobby, conn, "");
+    game(lobby, conn, "GameState", r#"["Launching"]"#);
+}
+
 /// Everybody says how it was, the game ends, and the processes, too.
 fn finish(lobby: &mut SimulatedLobby, conns: &[ConnId], results: &[(i64, &str)]) {
     for conn in conns {
@@ -267,12 +273,14 @@ fn only_good_requests_make_a_game() {
     for (request, answer) in [
         (r#","title":"ümlaut""#.to_owned(), notice("error", "Title must contain only ascii characters.")),
         (r#","title":"   ""#.to_owned(), notice("error", "Title must not be empty.")),
+        (r#","title":"a\nb""#.to_owned(), notice("error", "Title must contain only ascii characters.")),
+        (r#","mapname":"../x""#.to_owned(), notice("error", "This cannot be the name of a map.")),
         (
             r#","mod":"chess""#.to_owned(),
             r#"{"command":"notice","style":"error","text":"The featured mod \"chess\" is not available on this server."}"#
                 .to_owned(),
         ),
-        (format!(r#","mapname":"{long}""#), notice("error", "The name of the map is too long.")),
+        (format!(r#","mapname":"{long}""#), notice("error", "This cannot be the name of a map.")),
         (format!(r#","password":"{}""#, long.repeat(10)), notice("error", "The password is too long.")),
     ] {
         host_with(&mut lobby, ada, &request);
@@ -354,7 +362,7 @@ fn only_welcome_players_join() {
     }
     lobby.say(dan, r#"{"command":"game_join","uid":"1","password":"Secret"}"#);
     assert_eq!(lobby.hear_commands(dan), ["game_launch"]);
-    assert_eq!(lobby.store.join_attempts.len(), 10);
+    assert_eq!(lobby.store.join_attempts.len(), 8);
 }
 
 #[test]
@@ -437,6 +445,106 @@ fn options_are_the_hosts_until_the_launch() {
 }
 
 #[test]
+fn numbers_stay_within_what_clients_can_read() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    host(&mut lobby, ada, r#","rating_min":-1e300,"rating_max":1e300"#);
+    seat(&mut lobby, ada, 1, 1, 2);
+    game(&mut lobby, ada, "PlayerOption", r#"[1,"Team",9000000000000000000]"#);
+    let info = lobby.world.game_infos().remove(0);
+    assert_eq!((info.rating_min, info.rating_max), (Some(-1_000_000.0), Some(1_000_000.0)));
+    assert_eq!(info.teams_ids[0].team_id, 2);
+}
+
+#[test]
+fn games_that_come_and_go_are_not_told() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    for _ in 0..100 {
+        host_with(&mut lobby, ada, "");
+        game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
+    }
+    lobby.advance(SECOND);
+    assert_eq!(heard_games(&mut lobby, bob), []);
+    assert_eq!(lobby.world.games().count(), 0);
+}
+
+#[test]
+fn who_has_not_come_in_has_no_say() {
+    let mut lobby = lobby();
+    let [ada, bob, cem, dan, _] = PLAYERS.map(|(login, _)| lobby.log_in(login));
+    host(&mut lobby, ada, "");
+    enter(&mut lobby, bob, 1);
+    seat(&mut lobby, ada, 1, 1, 2);
+    seat(&mut lobby, ada, 2, 2, 3);
+    // They start their processes, and go no further.
+    for late in [cem, dan] {
+        join(&mut lobby, late, 1);
+        game(&mut lobby, late, "GameState", r#"["Idle"]"#);
+    }
+    lobby.hear(ada);
+    game(&mut lobby, cem, "IceMsg", r#"[1,"x"]"#);
+    assert!(heard_orders(&mut lobby, ada).is_empty());
+    lobby.holds_answers = true;
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    while lobby.answer_next() {}
+    lobby.holds_answers = false;
+    for late in [cem, dan] {
+        (0..30).for_each(|_| game(&mut lobby, late, "Desync", "[]"));
+        game(&mut lobby, late, "GameResult", r#"[2,"victory 10"]"#);
+        // They are free for another game.
+        lobby.hear(late);
+        host_with(&mut lobby, late, "");
+        assert_eq!(lobby.hear_commands(late), ["game_launch"]);
+        game(&mut lobby, late, "GameState", r#"["Ended"]"#);
+    }
+    lobby.advance(SECOND * 200);
+    finish(&mut lobby, &[ada, bob], &[(1, "victory 10"), (2, "defeat -10")]);
+    let stored = &lobby.store.games[&GameId(1)];
+    assert_eq!(
+        (stored.end.as_ref().unwrap().validity, stored.ratings[0].player),
+        (Validity::Valid, PlayerId(1))
+    );
+    assert!(stored.notes.is_empty());
+}
+
+#[test]
+fn foes_do_not_slip_in() {
+    // Made a foe between the request and the lobby.
+    let mut lobby = lobby();
+    let [ada, bob, cem, ..] = PLAYERS.map(|(login, _)| lobby.log_in(login));
+    host(&mut lobby, ada, "");
+    join(&mut lobby, bob, 1);
+    game(&mut lobby, bob, "GameState", r#"["Idle"]"#);
+    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
+    lobby.hear(ada);
+    game(&mut lobby, bob, "GameState", r#"["Lobby"]"#);
+    assert!(heard_orders(&mut lobby, ada).iter().all(|order| !order.contains("ConnectToPeer")));
+    assert_eq!(only_game(&lobby).members(), [PlayerId(1)]);
+    // Made a foe while the connection is lost.
+    enter(&mut lobby, cem, 1);
+    lobby.disconnect(cem);
+    lobby.say(ada, r#"{"command":"social_add","foe":3}"#);
+    let cem = lobby.log_in("Cem");
+    lobby.say(cem, r#"{"command":"restore_game_session","game_id":1}"#);
+    assert_eq!(lobby.hear(cem), [notice("error", "You cannot join games hosted by this player.")]);
+}
+
+#[test]
+fn the_time_of_day_does_not_matter_to_a_game() {
+    for jump in [-7200, 7200] {
+        let mut lobby = lobby();
+        let (ada, bob) = live_game(&mut lobby);
+        lobby.advance(SECOND * if jump < 0 { 3000 } else { 10 });
+        lobby.clock_error = jump * 1_000_000;
+        finish(&mut lobby, &[ada, bob], &[(1, "victory 10"), (2, "defeat -10")]);
+        let end = lobby.store.games[&GameId(1)].end.clone().unwrap();
+        let expected = if jump < 0 { Validity::Valid } else { Validity::TooShort };
+        assert_eq!(end.validity, expected, "the clock jumps by {jump} s");
+    }
+}
+
+#[test]
 fn processes_that_do_not_start_are_given_up() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -472,6 +580,19 @@ fn nobody_joins_a_host_who_has_gone() {
     assert_eq!(heard_orders(&mut lobby, bob), [""; 0]);
     host_with(&mut lobby, bob, "");
     assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()), "Bob is free again");
+
+    // The same for a game that is forgotten already.
+    let mut lobby = self::lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    join(&mut lobby, bob, 1);
+    game(&mut lobby, bob, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
+    lobby.advance(SECOND * 5);
+    game(&mut lobby, bob, "GameState", r#"["Lobby"]"#);
+    lobby.hear(bob);
+    host_with(&mut lobby, bob, "");
+    assert_eq!(lobby.hear_commands(bob), ["game_launch"]);
 
     // The same for a game that has begun without the guest.
     let mut lobby = self::lobby();
@@ -762,6 +883,62 @@ fn a_database_that_is_away_loses_nothing() {
 }
 
 #[test]
+fn a_database_that_is_away_does_not_fill_the_memory() {
+    let mut lobby = lobby();
+    let (ada, bob) = live_game(&mut lobby);
+    lobby.store.is_unavailable = true;
+    for round in 0..200 {
+        game(&mut lobby, ada, "GameResult", &format!(r#"[1,"victory {round}"]"#));
+        game(&mut lobby, bob, "TeamkillHappened", r#"[10,1,"Ada",2,"Bob"]"#);
+        game(&mut lobby, bob, "Desync", "[]");
+    }
+    let size = serde_json::to_string(&lobby.world).unwrap().len();
+    assert!(size < 100_000, "{size} bytes");
+}
+
+#[test]
+fn achievements_are_counted_once() {
+    let army = |name: &str| {
+        let units = [
+            "air",
+            "land",
+            "naval",
+            "experimental",
+            "cdr",
+            "tech1",
+            "tech2",
+            "tech3",
+            "engineer",
+            "transportation",
+            "sacu",
+        ];
+        let units: serde_json::Map<_, _> =
+            units.iter().map(|unit| ((*unit).to_owned(), serde_json::json!({}))).collect();
+        serde_json::json!({"type": "Human", "name": name, "faction": 1, "general": {"score": 1}, "units": units, "blueprints": {}})
+    };
+    let stats = serde_json::json!({"stats": [army("Ada"), army("Bob")]}).to_string();
+    let args = serde_json::json!([stats]).to_string();
+    let mut lobby = lobby();
+    let (ada, _) = live_game(&mut lobby);
+    game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
+    // Told when it is stored that they were counted, and not again after a kill.
+    lobby.holds_answers = true;
+    game(&mut lobby, ada, "JsonStats", &args);
+    assert!(lobby.published.is_empty());
+    lobby.holds_answers = false;
+    while lobby.answer_next() {}
+    let told = lobby.published.len();
+    assert!(told > 0);
+    lobby.restart();
+    let ada = lobby.log_in("Ada");
+    lobby.say(ada, r#"{"command":"restore_game_session","game_id":1}"#);
+    game(&mut lobby, ada, "JsonStats", &args);
+    game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
+    assert_eq!(lobby.published.len(), told);
+    assert!(lobby.published.iter().all(|publication| publication.body().unwrap().contains("\"playerId\":1")));
+}
+
+#[test]
 fn ice_messages_stay_in_the_game() {
     let mut lobby = lobby();
     let [ada, bob, cem, ..] = PLAYERS.map(|(login, _)| lobby.log_in(login));
@@ -772,6 +949,8 @@ fn ice_messages_stay_in_the_game() {
     lobby.hear(cem);
     game(&mut lobby, bob, "IceMsg", r#"["1",{"b":[1.50],"a":2}]"#);
     assert_eq!(heard_orders(&mut lobby, ada), [to_game("IceMsg", r#"[2,{"b":[1.50],"a":2}]"#)]);
+    game(&mut lobby, bob, "IceMsg", &format!(r#"[1,"{}"]"#, "x".repeat(70_000)));
+    assert!(heard_orders(&mut lobby, ada).is_empty());
     game(&mut lobby, bob, "IceMsg", r#"[3,"candidate"]"#);
     game(&mut lobby, bob, "IceMsg", r#"[99,"candidate"]"#);
     assert!(heard_orders(&mut lobby, cem).is_empty());
@@ -823,6 +1002,19 @@ fn a_shutdown_closes_lobbies_and_waits_for_live_games() {
     finish(&mut lobby, &[ada, bob], &[(1, "victory 10"), (2, "defeat -10")]);
     assert!(lobby.has_stopped);
     assert_eq!(lobby.store.games[&GameId(1)].ratings.len(), 2);
+
+    // What is only being opened does not open any more.
+    let mut lobby = self::lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    live_game_of(&mut lobby, bob);
+    host_with(&mut lobby, ada, "");
+    lobby.shut_down();
+    game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    assert!(heard_orders(&mut lobby, ada).is_empty());
+    game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
+    lobby.advance(SECOND * 2);
+    assert!(lobby.has_stopped);
 
     // Who does not want to wait finds the game again.
     let mut lobby = self::lobby();

@@ -204,7 +204,7 @@ struct Body<'a>(&'a Publication);
 
 impl fmt::Display for Body<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(self.0).map_err(|_| fmt::Error)?)
+        f.write_str(&self.0.body().map_err(|_| fmt::Error)?)
     }
 }
 

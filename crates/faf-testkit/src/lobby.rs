@@ -27,6 +27,8 @@ pub struct SimulatedLobby {
     pub store: FakeStore,
     /// Questions wait for [`answer_next`](Self::answer_next) instead of being answered at once.
     pub holds_answers: bool,
+    /// By how many microseconds the time of day is wrong.
+    pub clock_error: i64,
     /// Answers that do not fit their question are part of the story.
     pub expects_wrong_answers: bool,
     /// Everything that was logged.
@@ -69,6 +71,7 @@ impl SimulatedLobby {
             settings,
             store,
             holds_answers: false,
+            clock_error: 0,
             expects_wrong_answers: false,
             log: Vec::new(),
             counts: Vec::new(),
@@ -91,7 +94,7 @@ impl SimulatedLobby {
     }
 
     fn moment(&self) -> Moment {
-        let utc = Timestamp(BEGINNING.0 + (self.started + self.now).as_micros() as i64);
+        let utc = Timestamp(BEGINNING.0 + self.clock_error + (self.started + self.now).as_micros() as i64);
         Moment { elapsed: self.now, utc }
     }
 

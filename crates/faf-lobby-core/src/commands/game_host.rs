@@ -13,7 +13,7 @@ use crate::event::{Ban, ConnId, MapVersion};
 use crate::game_options::{GameKind, GameOptions};
 use crate::games::{FeaturedMod, Game, GameState, Host, Map, TITLE_LIMIT, check_can_play};
 use crate::login;
-use crate::maps::MAP_FOLDER_MAX;
+use crate::maps::is_map_folder;
 use crate::ratings::GLOBAL;
 use crate::refusal::Refusal;
 use crate::texts;
@@ -31,6 +31,9 @@ const COOP: &str = "coop";
 
 /// Longest password, in bytes.
 pub(crate) const PASSWORD_LIMIT: usize = 1000;
+
+/// Bounds of ratings beyond this are taken for this: no rating comes near, and clients read them as 32-bit integers.
+const RATING_BOUND_MAX: f64 = 1_000_000.0;
 
 /// What is remembered while the player's bans are looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,7 +71,7 @@ pub(crate) fn permitted(
             format!("{}'s game", host.unwrap_or_default())
         }
     };
-    if !title.is_ascii() {
+    if !title.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control()) {
         return Err(Refusal::declined(texts::TITLE_NOT_ASCII));
     }
     let title = cut(title.trim().to_owned(), TITLE_LIMIT);
@@ -83,8 +86,8 @@ pub(crate) fn permitted(
         Some(choice) => choice.to_lowercase(),
     };
     let folder = chosen(&request.mapname, DEFAULT_MAP);
-    if folder.len() > MAP_FOLDER_MAX {
-        return Err(Refusal::declined(texts::MAP_NAME_TOO_LONG));
+    if !is_map_folder(&folder) {
+        return Err(Refusal::declined(texts::MAP_NAME_INVALID));
     }
     let name = chosen(&request.featured_mod, DEFAULT_MOD);
     let Some(id) = world.data.featured_mods.get(&name).copied() else {
@@ -115,6 +118,7 @@ pub(crate) fn map_found(
     };
     let kind = if featured_mod.name == COOP { GameKind::Coop } else { GameKind::Custom };
     let GameHost { visibility, password, rating_min, rating_max, enforce_rating_range, .. } = request;
+    let within = |bound: Option<f64>| bound.map(|bound| bound.clamp(-RATING_BOUND_MAX, RATING_BOUND_MAX));
     let password = password.filter(|password| !password.reveal().is_empty());
     let mut map = Map::unknown(folder);
     map.look_up(found);
@@ -130,8 +134,8 @@ pub(crate) fn map_found(
         password,
         featured_mod,
         leaderboard: GLOBAL.to_owned(),
-        rating_min,
-        rating_max,
+        rating_min: within(rating_min),
+        rating_max: within(rating_max),
         enforce_rating_range,
         map,
         options: GameOptions::new(kind),
@@ -141,6 +145,7 @@ pub(crate) fn map_found(
         members: Vec::new(),
         lost: BTreeSet::new(),
         hosted_at: None,
+        is_told: false,
         live: None,
     };
     world.timers.set(world.now.elapsed + game.setup_timeout(&world.settings), Timer::GameSetup(id));

@@ -23,8 +23,12 @@ pub(crate) struct Permitted {
 
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
     check_can_play(world, conn, COMMAND)?;
-    let joining = JoinAttempt { game: request.uid, address: world.session(conn).address };
-    let question = Question::FindBan { player: world.player_of(conn), joining: Some(joining) };
+    // Attempts to join games that do not exist are not worth a note.
+    let joining = world
+        .games
+        .get(request.uid)
+        .map(|game| JoinAttempt { game: game.id, address: world.session(conn).address });
+    let question = Question::FindBan { player: world.player_of(conn), joining };
     world.ask(conn, question, Continuation::JoinPermitted(Permitted { request }))
 }
 

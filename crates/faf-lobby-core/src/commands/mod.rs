@@ -127,6 +127,8 @@ pub(crate) fn carry_out(
     message: Result<ClientMessage, CommandError>,
 ) -> Result<Progress, Refusal> {
     let command = match &message {
+        // The game's commands have names of their own; one of them may be that of a client's.
+        Ok(ClientMessage::Game(message)) if message.command != "Bottleneck" => Some(Cow::Borrowed("")),
         Ok(message) => message.command(),
         Err(error) => error.command.as_deref().map(Cow::Borrowed),
     };

@@ -28,6 +28,9 @@ pub(crate) fn carry_out(
         (GameState::Live, Some(live)) => live.player(player).is_some(),
         _ => return Err(Refusal::Informed(texts::GAME_IS_OVER)),
     };
+    if game.state == GameState::Lobby && game.host.foes.contains(&player) {
+        return Err(Refusal::declined(texts::FOE_OF_HOST));
+    }
     if !belongs {
         return Err(Refusal::Informed(texts::NOT_IN_GAME));
     }

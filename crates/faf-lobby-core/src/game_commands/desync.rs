@@ -4,18 +4,24 @@
 use crate::commands::Progress;
 use crate::game_commands::Sender;
 use crate::games::{GameWrite, Note};
+use crate::validity::DESYNCS_MAX;
 use crate::world::World;
 
 pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
-    let now = world.now.utc;
+    let now = world.now.elapsed;
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
-    live.desyncs = live.desyncs.saturating_add(1);
-    live.last_heard = now;
+    live.hear(now);
+    let game_time = live.last_heard.as_secs().try_into().unwrap_or(u32::MAX);
     let is_first = live.desynced.insert(sender.player);
-    let game_time = now.since(live.launched_at).as_secs().try_into().unwrap_or(u32::MAX);
+    // One more than too many is enough to know.
+    let counts = live.desyncs <= DESYNCS_MAX;
+    live.desyncs += u32::from(counts);
     if is_first {
         let note = Note::Desync { player: sender.player, game_time };
         world.store(sender.game, GameWrite::Note(note), None);
+    }
+    if !counts {
+        return Progress::Done;
     }
     world.save_game(sender.game, Some(sender.conn))
 }

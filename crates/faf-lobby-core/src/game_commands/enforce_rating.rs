@@ -5,9 +5,9 @@ use crate::game_commands::Sender;
 use crate::world::World;
 
 pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
-    let now = world.now.utc;
+    let now = world.now.elapsed;
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
-    live.last_heard = now;
+    live.hear(now);
     if std::mem::replace(&mut live.enforces_rating, true) {
         // The one before may still be on its way.
         return world.wait_for_storage(sender.game, sender.conn);

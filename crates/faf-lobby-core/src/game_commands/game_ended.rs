@@ -5,10 +5,10 @@ use crate::game_commands::Sender;
 use crate::world::World;
 
 pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
-    let now = world.now.utc;
+    let now = world.now.elapsed;
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
     live.done.insert(sender.player);
-    live.last_heard = now;
+    live.hear(now);
     world.check_end(sender.game, None);
     world.save_game(sender.game, Some(sender.conn))
 }

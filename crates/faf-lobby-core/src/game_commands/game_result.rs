@@ -7,12 +7,12 @@ use crate::world::World;
 
 pub(crate) fn carry_out(world: &mut World, sender: Sender, army: i64, text: &str) -> Progress {
     let Some(report) = Report::read(sender.player, army, text) else { return Progress::Done };
-    let now = world.now.utc;
+    let now = world.now.elapsed;
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
     if !live.has_army(army) || !live.reports.add(report) {
         return Progress::Done;
     }
-    live.last_heard = now;
+    live.hear(now);
     world.count_achievements(sender.game);
     world.save_game(sender.game, Some(sender.conn))
 }

@@ -29,10 +29,11 @@ fn idle(world: &mut World, sender: Sender) {
     if sender.state != ConnectionState::Initializing {
         return;
     }
+    let is_draining = world.is_draining();
     let Some(game) = world.games.get_mut(sender.game) else { return };
     let (state, activity) = if game.host.id == sender.player {
         // The game may have timed out, or ended, before.
-        if game.state != GameState::Initializing {
+        if game.state != GameState::Initializing || is_draining {
             return;
         }
         game.state = GameState::Lobby;
@@ -64,13 +65,16 @@ fn host(world: &mut World, sender: Sender) {
 }
 
 fn join(world: &mut World, sender: Sender) {
-    let Some(game) = world.games.get(sender.game) else { return };
-    let host = world.players.get(game.host.id).filter(|host| {
-        game.state == GameState::Lobby
-            && host.activity == Activity::Hosting
-            && host.game.as_ref().is_some_and(|connection| connection.game == game.id)
+    let game = world.games.get(sender.game).filter(|game| game.state == GameState::Lobby);
+    let host = game.and_then(|game| world.players.get(game.host.id)).filter(|host| {
+        host.activity == Activity::Hosting
+            && host.game.as_ref().is_some_and(|connection| connection.game == sender.game)
     });
-    let (Some(host), Some(joiner)) = (host, world.players.get(sender.player)) else {
+    // Since the request was granted, the host may have become a foe.
+    let joiner = world.players.get(sender.player).filter(|joiner| {
+        game.is_some_and(|game| game.is_welcome(joiner) && !game.host.foes.contains(&sender.player))
+    });
+    let (Some(game), Some(host), Some(joiner)) = (game, host, joiner) else {
         return world.leave_game(sender.player, Leaving::Aborted);
     };
     let (host_conn, host_id, host_login) = (host.conn, host.info.id, host.info.login.clone());

@@ -9,10 +9,19 @@ use crate::game_commands::Sender;
 use crate::statistics::Statistics;
 use crate::world::World;
 
+/// Statistics that are read for a game; every player sends them once, or a few times.
+const STATISTICS_LIMIT: u32 = 64;
+
 pub(crate) fn carry_out(world: &mut World, sender: Sender, text: &str) -> Progress {
     let Some(live) = world.games.get_mut(sender.game).and_then(|game| game.live.as_mut()) else {
         return Progress::Done;
     };
+    // Reading them takes its time, and once everybody is counted nobody needs them any more.
+    let are_needed = live.players.iter().any(|player| !live.counted.contains(&player.id));
+    if live.statistics_sent >= STATISTICS_LIMIT || !are_needed {
+        return Progress::Done;
+    }
+    live.statistics_sent += 1;
     match Statistics::read(text) {
         Ok(statistics) => live.statistics = Some(statistics),
         Err(error) => {
@@ -22,5 +31,6 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, text: &str) -> Progre
         }
     }
     world.count_achievements(sender.game);
+    world.publish_if_over(sender.game);
     world.save_game(sender.game, Some(sender.conn))
 }

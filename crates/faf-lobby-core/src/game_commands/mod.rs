@@ -59,6 +59,10 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &GpgNetMessage
             return Progress::Done;
         }
     };
+    // Who is not in the game yet has nothing to say in it but how far the process has come.
+    if sender.state != ConnectionState::Connected && !matches!(command, GameToServer::GameState { .. }) {
+        return Progress::Done;
+    }
     match command {
         GameToServer::GameState { state } => game_state::carry_out(world, sender, &state),
         GameToServer::GameOption { key, value } => game_option::carry_out(world, sender, &key, value),

@@ -30,10 +30,11 @@ pub(crate) fn carry_out(
     Progress::Done
 }
 
-/// An integer or its text; games send both.
+/// An integer or its text; games send both. Clients read it as a 32-bit integer, so others are none.
 pub(super) fn integer(value: &Json) -> Option<i64> {
-    match value.as_ref().as_str() {
+    let number: Option<i32> = match value.as_ref().as_str() {
         Some(text) => text.trim().parse().ok(),
         None => value.as_ref().parse().ok(),
-    }
+    };
+    number.map(i64::from)
 }

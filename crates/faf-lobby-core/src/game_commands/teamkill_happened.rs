@@ -21,17 +21,14 @@ pub(crate) fn carry_out(
     victim: PlayerId,
     teamkiller: PlayerId,
 ) -> Progress {
-    // AIs have no accounts.
-    if victim == PlayerId(0) || teamkiller == PlayerId(0) {
-        return Progress::Done;
-    }
     let seconds = match game_time.as_ref().as_str() {
         Some(text) => text.trim().parse().ok(),
         None => game_time.as_ref().parse::<f64>().ok(),
     };
     let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()) else { return Progress::Done };
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
-    if live.teamkills >= TEAMKILLS_LIMIT {
+    let plays = |player| live.player(player).is_some();
+    if live.teamkills >= TEAMKILLS_LIMIT || !plays(victim) || !plays(teamkiller) {
         return Progress::Done;
     }
     live.teamkills += 1;

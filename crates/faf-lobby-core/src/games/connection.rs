@@ -5,7 +5,7 @@ use faf_protocol::server_message::{GameLaunch, ServerMessage};
 use faf_protocol::{GameId, PlayerId};
 
 use crate::event::ConnId;
-use crate::games::game::{Game, GameState};
+use crate::games::game::{Game, GameClock, GameState};
 use crate::players::{Activity, ConnectionState, GameConnection};
 use crate::timers::Timer;
 use crate::world::World;
@@ -84,6 +84,10 @@ impl World {
             self.disconnect_peers_from(player, id);
         }
         let was_member = self.remove_member(id, player, how);
+        let is_abandoned = |game: &Game| game.state == GameState::Initializing && game.host.id == player;
+        if self.games.get(id).is_some_and(is_abandoned) {
+            self.end_unlaunched(id);
+        }
         if !how.is_ours() {
             self.disconnect_peers_from(player, id);
         }
@@ -102,7 +106,7 @@ impl World {
         if game.state == GameState::Live
             && let Some(live) = &mut game.live
         {
-            live.last_heard = now.utc;
+            live.hear(now.elapsed);
             let plays_on = how.is_gone() && live.player(player).is_some() && !live.done.contains(&player);
             if plays_on && !grace.is_zero() {
                 live.awaited.insert(player, now.elapsed + grace);
@@ -175,7 +179,11 @@ impl World {
         if game.state != GameState::Live {
             return;
         }
-        let until = self.now.elapsed + self.settings.restart_grace_period;
+        let now = self.now;
+        let until = now.elapsed + self.settings.restart_grace_period;
+        // The game went on while the lobby did not.
+        let base = live.last_heard.max(now.utc.since(live.launched_at));
+        live.clock = GameClock::new(base, now.elapsed);
         let members = std::mem::take(&mut game.members);
         let awaited = members.into_iter().chain(live.awaited.keys().copied());
         let plays = |player: &PlayerId| live.players.iter().any(|candidate| candidate.id == *player);

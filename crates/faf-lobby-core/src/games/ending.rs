@@ -62,16 +62,15 @@ impl World {
 
     /// Ends a game if nothing keeps it going: somebody has left it, or a simulation has ended.
     pub(crate) fn check_end(&mut self, id: GameId, leaver: Option<PlayerId>) {
-        let now = self.now.utc;
         let Some(game) = self.games.get_mut(id) else { return };
         match (game.state, &mut game.live) {
             (GameState::Ended, _) => {}
             (GameState::Live, Some(live)) => {
-                if live.finished_at.is_none() && !live.is_running_for(&game.members) {
-                    live.finished_at = Some(now.min(live.last_heard));
+                if live.finished.is_none() && !live.is_running_for(&game.members) {
+                    live.finished = Some(live.last_heard);
                 }
                 let is_empty = game.members.is_empty() && live.awaited.is_empty();
-                if live.finished_at.is_some() || is_empty {
+                if live.finished.is_some() || is_empty {
                     self.end_live(id);
                 } else {
                     self.count_achievements(id);
@@ -101,13 +100,14 @@ impl World {
         let participants = game.participants();
         let Some(live) = &mut game.live else { return };
         live.awaited.clear();
-        let ended_at = live.finished_at.unwrap_or(live.last_heard);
+        let lasted = live.finished.unwrap_or(live.last_heard);
+        let ended_at = live.launched_at.after(lasted);
         let resolution = results::resolve_teams(&participants, &live.reports);
         let facts = EndFacts {
             desyncs: live.desyncs,
             has_reports: !live.reports.is_empty(),
             enforces_rating: live.enforces_rating,
-            is_short: validity::is_short(ended_at.since(live.launched_at), live.players.len()),
+            is_short: validity::is_short(lasted, live.players.len()),
             is_resolved: resolution.is_resolved(),
         };
         let checks = validity::check_at_end(live.validity, game.kind, facts);
@@ -174,14 +174,14 @@ impl World {
         }
     }
 
-    /// Tells of the achievements of players whose results and statistics are there (game-results.md section 8.1).
+    /// Counts the achievements of players whose results and statistics are there (game-results.md section 8.1). They are
+    /// told when it is stored that they were, so that nobody is counted twice, whatever happens to the lobby.
     pub(crate) fn count_achievements(&mut self, id: GameId) {
         let Some(game) = self.games.get_mut(id) else { return };
         let has_cheats =
             game.options.get("CheatsEnabled").is_none_or(|value| value.as_ref().text() != "\"false\"");
         let Some(live) = game.live.as_mut().filter(|_| !has_cheats) else { return };
         let Some(statistics) = &live.statistics else { return };
-        let mut updates = Vec::new();
         for player in &live.players {
             if !live.reports.has(player.army) || !live.counted.insert(player.id) {
                 continue;
@@ -196,13 +196,9 @@ impl World {
                 &game.leaderboard,
                 statistics,
             );
-            updates.extend(of_player);
-        }
-        for statistics::Updates { achievements, events } in updates {
-            let achievements = achievements.into_iter().map(Publication::Achievement);
-            let events = events.into_iter().map(Publication::Event);
-            for publication in achievements.chain(events) {
-                self.emit(Effect::Publish(publication));
+            if let Some(statistics::Updates { achievements, events }) = of_player {
+                live.unpublished.extend(achievements.into_iter().map(Publication::Achievement));
+                live.unpublished.extend(events.into_iter().map(Publication::Event));
             }
         }
     }

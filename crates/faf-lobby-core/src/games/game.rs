@@ -12,6 +12,7 @@ use crate::event::MapVersion;
 use crate::explanation::Decision;
 use crate::game_options::{GameKind, GameOptions};
 use crate::maps::is_generated_map;
+use crate::publication::Publication;
 use crate::results::{Participant, Reports};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
@@ -51,6 +52,8 @@ pub struct Game {
     /// Players who lost their connection in the lobby, and may come back.
     pub(crate) lost: BTreeSet<PlayerId>,
     pub(crate) hosted_at: Option<Timestamp>,
+    /// Others have been told of it.
+    pub(crate) is_told: bool,
     /// Everything since the launch.
     pub(crate) live: Option<Live>,
 }
@@ -130,8 +133,9 @@ pub struct LivePlayer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Live {
     pub(crate) launched_at: Timestamp,
-    /// When anything was last heard of the game.
-    pub(crate) last_heard: Timestamp,
+    pub(crate) clock: GameClock,
+    /// When anything was last heard of the game, by its clock.
+    pub(crate) last_heard: Duration,
     pub(crate) players: Vec<LivePlayer>,
     pub(crate) validity: Validity,
     /// Why the game is rated or not, so far.
@@ -147,14 +151,37 @@ pub(crate) struct Live {
     pub(crate) enforces_rating: bool,
     /// Players whose simulation has ended.
     pub(crate) done: BTreeSet<PlayerId>,
-    /// When all simulations had ended.
-    pub(crate) finished_at: Option<Timestamp>,
+    /// When all simulations had ended, by the game's clock.
+    pub(crate) finished: Option<Duration>,
+    /// How often statistics were sent.
+    pub(crate) statistics_sent: u32,
+    /// What other services are told as soon as it is stored that they were.
+    pub(crate) unpublished: Vec<Publication>,
     /// Killings of team mates that were noted.
     pub(crate) teamkills: u32,
     /// The mission's completion was noted.
     pub(crate) is_mission_complete: bool,
     /// Players who have lost their connection and are waited for until then, by the lobby's clock.
     pub(crate) awaited: BTreeMap<PlayerId, Duration>,
+}
+
+/// How long a game has been live, whatever becomes of the time of day meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GameClock {
+    /// How long it was when the lobby's clock stood at `since`.
+    base: Duration,
+    since: Duration,
+}
+
+impl GameClock {
+    /// Of a game that is live for so long at this time of the lobby's clock.
+    pub(crate) fn new(base: Duration, now: Duration) -> Self {
+        Self { base, since: now }
+    }
+
+    pub(crate) fn at(self, now: Duration) -> Duration {
+        self.base + now.saturating_sub(self.since)
+    }
 }
 
 impl Game {
@@ -285,6 +312,11 @@ impl Live {
     /// Whether somebody still plays, or is expected to.
     pub(crate) fn is_running_for(&self, members: &[PlayerId]) -> bool {
         members.iter().chain(self.awaited.keys()).any(|player| !self.done.contains(player))
+    }
+
+    /// Something was heard of the game.
+    pub(crate) fn hear(&mut self, now: Duration) {
+        self.last_heard = self.clock.at(now);
     }
 
     pub(crate) fn player(&self, player: PlayerId) -> Option<&LivePlayer> {

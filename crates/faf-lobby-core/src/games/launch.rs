@@ -1,16 +1,20 @@
 //! The launch: who plays is settled, and whether the game counts, as far as that is known (games.md section 8.1).
 
+use std::time::Duration;
+
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::commands::Progress;
 use crate::effect::LogLine;
 use crate::event::{ConnId, MapVersion};
 use crate::explanation::Decision;
 use crate::game_options::VictoryCondition;
-use crate::games::game::{Game, GameState, Live, LivePlayer};
+use crate::games::connection::Leaving;
+use crate::games::game::{Game, GameClock, GameState, Live, LivePlayer};
 use crate::games::storage::GameWrite;
-use crate::players::Activity;
+use crate::players::{Activity, OnlinePlayer};
 use crate::results::Reports;
 use crate::validity::{self, LaunchFacts, Validity};
 use crate::world::World;
@@ -47,7 +51,7 @@ impl World {
             game.map.look_up(found);
         }
         let plays = |(_, slot): &(PlayerId, &crate::games::Slot)| slot.army.is_some_and(|army| army >= 0);
-        let mut live = Live::new(now);
+        let mut live = Live::new(now, self.now.elapsed);
         for (player, slot) in game.connected().filter(plays) {
             let Some(online) = self.players.get(player) else { continue };
             live.players.push(LivePlayer {
@@ -63,7 +67,9 @@ impl World {
         }
         game.live = Some(live);
         game.state = GameState::Live;
+        // What is not needed any more is not saved with every result.
         game.password = None;
+        game.lost.clear();
         let participants = game.participants();
         let unranked_mod = game.mods.keys().find(|uid| !self.data.ranked_mods.contains(&uid.to_lowercase()));
         let checks = validity::check_at_launch(&LaunchFacts {
@@ -74,6 +80,7 @@ impl World {
             unranked_mod: unranked_mod.map(String::as_str),
             map_is_ranked: game.map.is_ranked,
         });
+        game.options.keep_only(&["CheatsEnabled"]);
         let players = match &mut game.live {
             Some(live) => {
                 live.validity = checks.validity;
@@ -101,15 +108,32 @@ impl World {
             }
         }
         self.games.mark(id);
-        self.store(id, GameWrite::Launch(Box::new(launched)), Some(conn))
+        let progress = self.store(id, GameWrite::Launch(Box::new(launched)), Some(conn));
+        self.turn_late_guests_away(id);
+        progress
+    }
+}
+
+impl World {
+    /// Ends the game connections of those who have not come into the lobby in time.
+    fn turn_late_guests_away(&mut self, id: GameId) {
+        let Some(game) = self.games.get(id) else { return };
+        let is_late = |player: &&OnlinePlayer| {
+            player.game.as_ref().is_some_and(|own| own.game == id) && !game.is_member(player.info.id)
+        };
+        let late: Vec<PlayerId> = self.players.iter().filter(is_late).map(|player| player.info.id).collect();
+        for player in late {
+            self.leave_game(player, Leaving::Aborted);
+        }
     }
 }
 
 impl Live {
-    fn new(now: crate::clock::Timestamp) -> Self {
+    fn new(launched_at: Timestamp, now: Duration) -> Self {
         Self {
-            launched_at: now,
-            last_heard: now,
+            launched_at,
+            clock: GameClock::new(Duration::ZERO, now),
+            last_heard: Duration::ZERO,
             players: Vec::new(),
             validity: Validity::Valid,
             decisions: Vec::new(),
@@ -120,7 +144,9 @@ impl Live {
             desynced: Default::default(),
             enforces_rating: false,
             done: Default::default(),
-            finished_at: None,
+            finished: None,
+            statistics_sent: 0,
+            unpublished: Vec::new(),
             teamkills: 0,
             is_mission_complete: false,
             awaited: Default::default(),

@@ -1,7 +1,7 @@
 //! Storing games: one write after the other for each game, tried again until the database takes it.
 //!
 //! Whoever caused a write goes on when it is done, so that what a client has sent is durable before its next message is
-//! dealt with. Saves that wait behind another write become one.
+//! dealt with; but nobody waits for a database that is away. Saves that wait become one.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -11,11 +11,12 @@ use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Progress;
-use crate::effect::{Count, LogLine, Question};
+use crate::effect::{Count, Effect, LogLine, Question};
 use crate::event::{Answer, ConnId};
 use crate::games::ending::GameEnd;
 use crate::games::game::{Game, GameState};
 use crate::games::launch::GameLaunched;
+use crate::publication::Publication;
 use crate::ratings::RatingChange;
 use crate::timers::Timer;
 use crate::world::{Asker, World};
@@ -85,30 +86,42 @@ pub struct JoinAttempt {
 pub(crate) struct Storage {
     writes: VecDeque<Write>,
     failures: u32,
+    /// What other services are told when the first write is stored.
+    unpublished: Vec<Publication>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Write {
-    write: GameWrite,
+    what: What,
     /// Connections that go on when it is done.
     waiting: Vec<ConnId>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum What {
+    /// The game as it is when its turn has come.
+    Save,
+    Other(GameWrite),
 }
 
 impl Storage {
     /// Whether a launch is being stored that has not failed before.
     pub(crate) fn is_first_try_of_launch(&self) -> bool {
-        self.failures == 0 && matches!(self.writes.front(), Some(Write { write: GameWrite::Launch(_), .. }))
+        let first = self.writes.front().map(|first| &first.what);
+        self.failures == 0 && matches!(first, Some(What::Other(GameWrite::Launch(_))))
     }
 
-    fn push(&mut self, write: GameWrite, waiting: Option<ConnId>) {
-        let is_under_way = self.writes.len() == 1;
-        match (self.writes.back_mut(), &write) {
-            (Some(last), GameWrite::Save(_)) if !is_under_way && matches!(last.write, GameWrite::Save(_)) => {
-                last.write = write;
-                last.waiting.extend(waiting);
-            }
-            _ => self.writes.push_back(Write { write, waiting: waiting.into_iter().collect() }),
+    /// Adds a write behind all others, in place of a save that has not begun: this one will be newer, or is the end.
+    fn push(&mut self, what: What, waiting: Option<ConnId>) {
+        let mut write = Write { what, waiting: waiting.into_iter().collect() };
+        let makes_saves_needless = matches!(write.what, What::Save | What::Other(GameWrite::End(_)));
+        let save = self.writes.iter().skip(1).position(|queued| matches!(queued.what, What::Save));
+        if let Some(save) =
+            save.filter(|_| makes_saves_needless).and_then(|place| self.writes.remove(place + 1))
+        {
+            write.waiting.extend(save.waiting);
         }
+        self.writes.push_back(write);
     }
 }
 
@@ -116,10 +129,7 @@ impl World {
     /// Saves a live game. The connection, if there is one, waits for it; whoever has just ended the game, for the end.
     pub(crate) fn save_game(&mut self, id: GameId, waiting: Option<ConnId>) -> Progress {
         match self.games.get(id) {
-            Some(game) if game.state == GameState::Live => {
-                let write = GameWrite::Save(Box::new(game.clone()));
-                self.store(id, write, waiting)
-            }
+            Some(game) if game.state == GameState::Live => self.push_write(id, What::Save, waiting),
             _ => waiting.map_or(Progress::Done, |conn| self.wait_for_storage(id, conn)),
         }
     }
@@ -138,11 +148,15 @@ impl World {
 
     /// Stores something about a game behind everything else about it. The connection, if there is one, waits for it.
     pub(crate) fn store(&mut self, id: GameId, write: GameWrite, waiting: Option<ConnId>) -> Progress {
+        self.push_write(id, What::Other(write), waiting)
+    }
+
+    fn push_write(&mut self, id: GameId, what: What, waiting: Option<ConnId>) -> Progress {
         let storage = self.games.storage.entry(id).or_default();
         let is_idle = storage.writes.is_empty();
         // A database that is away must not hold up the players: nobody waits for more than one try.
         let waiting = waiting.filter(|_| storage.failures == 0);
-        storage.push(write, waiting);
+        storage.push(what, waiting);
         if is_idle {
             self.ask_to_store(id);
         }
@@ -151,10 +165,23 @@ impl World {
 
     /// Asks to store what is first.
     pub(crate) fn ask_to_store(&mut self, id: GameId) {
-        let Some(storage) = self.games.storage.get(&id) else { return };
+        let Some(storage) = self.games.storage.get_mut(&id) else { return };
+        let mut game = self.games.games.get_mut(&id);
+        // A save that has failed is needless once the game is over: its end is the next write.
+        let is_over = game.as_ref().is_none_or(|game| game.state != GameState::Live);
+        if is_over && storage.writes.len() > 1 && matches!(storage.writes[0].what, What::Save) {
+            storage.writes.pop_front();
+        }
         let Some(first) = storage.writes.front() else { return };
-        let question = Question::StoreGame { game: id, write: first.write.clone() };
-        self.ask_as(Asker::Game(id), question);
+        if let Some(live) = game.as_mut().and_then(|game| game.live.as_mut()) {
+            storage.unpublished.append(&mut live.unpublished);
+        }
+        let write = match (&first.what, game) {
+            (What::Other(write), _) => write.clone(),
+            (What::Save, Some(game)) => GameWrite::Save(Box::new(game.clone())),
+            (What::Save, None) => return,
+        };
+        self.ask_as(Asker::Game(id), Question::StoreGame { game: id, write });
     }
 
     /// What was first is stored, or is not.
@@ -171,17 +198,22 @@ impl World {
         let Some(storage) = self.games.storage.get_mut(&id) else { return };
         let mut waiting = Vec::new();
         if is_done {
-            let Some(Write { write, waiting: released }) = storage.writes.pop_front() else { return };
+            let Some(Write { what, waiting: released }) = storage.writes.pop_front() else { return };
             waiting = released;
             storage.failures = 0;
+            let published = std::mem::take(&mut storage.unpublished);
             if storage.writes.is_empty() {
                 self.games.storage.remove(&id);
             } else {
                 self.ask_to_store(id);
             }
-            if let (GameWrite::End(end), Some(ratings)) = (write, stored) {
-                self.results_stored(id, *end, &ratings);
+            if let Some(ratings) = stored {
+                if let What::Other(GameWrite::End(end)) = what {
+                    self.results_stored(id, *end, &ratings);
+                }
+                self.publish(published);
             }
+            self.publish_if_over(id);
             self.games.forget_if_over(id);
         } else {
             let pause = FIRST_PAUSE.saturating_mul(1 << storage.failures.min(6)).min(LONGEST_PAUSE);
@@ -194,6 +226,24 @@ impl World {
         }
         for conn in waiting {
             self.conclude(conn, Ok(Progress::Done));
+        }
+    }
+
+    /// Of a game that is over and stored, nothing will be stored any more to wait for.
+    pub(crate) fn publish_if_over(&mut self, id: GameId) {
+        if self.games.storage.contains_key(&id) {
+            return;
+        }
+        let over = self.games.get_mut(id).filter(|game| game.state == GameState::Ended);
+        if let Some(live) = over.and_then(|game| game.live.as_mut()) {
+            let unpublished = std::mem::take(&mut live.unpublished);
+            self.publish(unpublished);
+        }
+    }
+
+    fn publish(&mut self, publications: Vec<Publication>) {
+        for publication in publications {
+            self.emit(Effect::Publish(publication));
         }
     }
 

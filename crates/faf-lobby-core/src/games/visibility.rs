@@ -9,7 +9,7 @@ use faf_protocol::{GameId, PlayerId};
 use crate::effect::Audience;
 use crate::event::ConnId;
 use crate::games::Games;
-use crate::games::game::Game;
+use crate::games::game::{Game, GameState};
 use crate::players::{OnlinePlayer, Players};
 use crate::world::World;
 
@@ -75,9 +75,12 @@ impl World {
     /// Tells of all games that have changed, each of them to whoever may see it.
     pub(crate) fn report_games(&mut self) {
         for id in self.games.take_changes() {
-            let Some(game) = self.games.get(id) else { continue };
-            let (info, audience) = (game.info(&self.players), game.audience(&self.players));
-            self.send_to(audience, ServerMessage::GameInfo(info));
+            let Some(game) = self.games.get_mut(id) else { continue };
+            // Nobody needs to hear of a game that has come and gone meanwhile.
+            if std::mem::replace(&mut game.is_told, true) || game.state != GameState::Ended {
+                let (info, audience) = (game.info(&self.players), game.audience(&self.players));
+                self.send_to(audience, ServerMessage::GameInfo(info));
+            }
             self.games.forget_if_over(id);
         }
     }
