@@ -205,6 +205,10 @@ impl Evening {
         }
         let grace = self.around.settings.restart_grace_period + self.around.settings.reconnect_grace_period;
         self.run_until(self.now + grace + Duration::from_secs(200))?;
+        if !self.around.world.is_settled() {
+            // The lobby reads from time to time what there is to play; it may be just now.
+            self.run_until(self.now + Duration::from_secs(10))?;
+        }
         self.checker.ended(self.around.world.is_settled(), &self.around.store)
     }
 

@@ -25,7 +25,7 @@ impl Checker {
                 format!("game {id}: {before:?}, then {:?}", game.state)
             })?;
             // What a host's process says early is dealt with in the same step.
-            let is_new = before.is_some() || game.state <= GameState::Lobby;
+            let is_new = before.is_some() || game.state != GameState::Live;
             ensure(is_new, Law::StatesGoForward, || format!("game {id} begins as {:?}", game.state))?;
             for member in &game.members {
                 ensure(players.insert(*member), Law::OneGameEach, || format!("player {member}"))?;
