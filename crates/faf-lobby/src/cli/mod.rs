@@ -1,5 +1,6 @@
 //! The command line. Operators script against it, so spellings stay.
 
+mod replay;
 mod serve;
 mod user;
 
@@ -46,6 +47,7 @@ fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("serve", arguments)) => serve::run(settings(arguments)?),
         Some(("user", arguments)) => user::run(arguments),
         Some(("seed", arguments)) => seed(arguments),
+        Some(("replay", arguments)) => replay::run(arguments),
         Some(("config", _)) => {
             say(DEFAULT_FILE.trim_end());
             Ok(())
@@ -88,6 +90,7 @@ fn command() -> Command {
                 .arg(Arg::new("file").required(true).value_name("FILE").value_parser(ValueParser::path_buf()))
                 .args(database),
         )
+        .subcommand(replay::command())
         .subcommand(
             Command::new("config").about("Print the configuration file with all settings at their defaults"),
         )

@@ -6,5 +6,6 @@ mod bad_input;
 mod http;
 mod lobby;
 mod proxies;
+mod recording;
 mod shutdown;
 mod support;
