@@ -49,7 +49,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes of a file, after which a new one is begun. A file is larger if the world in its first line is larger than half
-    /// of it, since otherwise there would be little but worlds.
+    /// of it, since otherwise there would be little but worlds; and by what waits when it is full.
     pub size: u64,
     /// How many files are kept.
     pub files: usize,

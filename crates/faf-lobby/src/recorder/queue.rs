@@ -11,7 +11,8 @@ use faf_protocol::ServerMessage;
 use super::format::write_input;
 
 /// Bytes that may wait for the thread: 64 MiB. That is minutes of a large lobby, or the moments after a restart in which
-/// thousands log in and each gets the list of the others. Besides, there is at most one copy of the world in it.
+/// thousands log in and each gets the list of the others. Besides, there is a copy of the world
+/// in it now and then.
 pub const QUEUE_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Bytes an effect counts for besides the long parts it may have.

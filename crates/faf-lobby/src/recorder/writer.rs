@@ -84,26 +84,20 @@ impl Writer {
     /// The next thing to do. Whatever waits in memory is written before the thread waits itself, so that a process that is
     /// killed loses next to nothing.
     fn next(&mut self) -> Option<Job> {
-        loop {
-            match self.jobs.try_next() {
-                Ok(job) => return Some(job),
-                Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) => {}
+        match self.jobs.try_next() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+        let written = self.file.as_mut().map_or(Ok(()), File::write);
+        self.check(written);
+        match self.jobs.next(self.pause.filter(|_| self.file.is_none())) {
+            // With the world it will try again.
+            Err(RecvTimeoutError::Timeout) => {
+                self.jobs.ask_for_world();
+                self.jobs.next(None).ok()
             }
-            let written = self.file.as_mut().map_or(Ok(()), File::write);
-            self.check(written);
-            match self.jobs.next(self.pause.filter(|_| self.file.is_none())) {
-                Ok(job) => return Some(job),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                // With the world it will try again.
-                Err(RecvTimeoutError::Timeout) => {
-                    self.jobs.ask_for_world();
-                    match self.jobs.next(None) {
-                        Ok(job) => return Some(job),
-                        Err(_) => return None,
-                    }
-                }
-            }
+            job => job.ok(),
         }
     }
 

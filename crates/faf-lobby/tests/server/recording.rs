@@ -132,7 +132,16 @@ async fn a_recorded_game_is_replayed() {
         "{printed}{error}"
     );
 
-    // So is what was damaged.
+    // A recording of another version is tried.
+    let version = concat!("\"server\":\"", env!("CARGO_PKG_VERSION"));
+    std::fs::write(&changed, lines.replacen(version, "\"server\":\"0.0.1", 1)).unwrap();
+    let printed = replay(&changed, &[]);
+    assert!(
+        printed.contains("recorded by faf-lobby 0.0.1") && printed.contains("this is faf-lobby"),
+        "{printed}"
+    );
+
+    // What was damaged is named.
     std::fs::write(&changed, lines.replacen("\"n\":5,", "\"n\":5;", 1)).unwrap();
     let output = run(&changed, &[]);
     let error = text(&output.stderr);

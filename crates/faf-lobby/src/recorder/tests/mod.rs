@@ -245,13 +245,18 @@ fn the_event_that_was_too_much_is_there() {
     let event = Event::Received { conn: ada, message: Ok(ClientMessage::Ping) };
     let number = rig.effects.last().unwrap().0 + 1;
     let Rig { recorder, world, disk, .. } = rig;
-    let failed = std::thread::spawn(move || {
-        let mut recorder = recorder;
-        recorder.begin(&world, rig::moment(Duration::from_secs(1)), Some(&event));
-        recorder.note(&Effect::Ready { conn: ada });
-        panic!("a part of this test");
-    })
-    .join();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let failed = runtime.block_on(async move {
+        // As the loop of the lobby: a task that has waited before.
+        let task = tokio::spawn(async move {
+            let mut recorder = recorder;
+            tokio::task::yield_now().await;
+            recorder.begin(&world, rig::moment(Duration::from_secs(1)), Some(&event));
+            recorder.note(&Effect::Ready { conn: ada });
+            panic!("a part of this test");
+        });
+        task.await
+    });
     assert!(failed.is_err());
     let recording = disk.recordings().remove(0);
     assert_eq!(verdicts(&recording).last(), Some(&(number, Verdict::FailedThen)));
