@@ -19,16 +19,14 @@ fn a_full_disk() {
     rig.ping_until(ada, "something is written", |disk| disk.recordings().iter().any(|file| !file.is_empty()));
     rig.disk.set(|disk| disk.is_full = true);
     // It is tried again and again, and nothing is left of that.
-    let full = |rig: &mut Rig| rig.say(ada, r#"{"command":"ping"}"#);
-    for _ in 0..1000 {
-        full(&mut rig);
-        std::thread::yield_now();
-    }
+    rig.ping_until(ada, "several failures", |disk| disk.state().failures > 10);
     assert!(rig.disk.names().len() <= 2, "{:?}", rig.disk.names());
     rig.disk.set(|disk| disk.is_full = false);
-    let count =
-        |disk: &super::rig::Disk| disk.recordings().iter().filter(|file| file.ends_with(b"\n")).count();
-    rig.ping_until(ada, "it goes on", |disk| disk.recordings().len() > 1 && count(disk) >= 1);
+    // Behind the first, which was cut, there is one that is complete so far.
+    let goes_on = |disk: &super::rig::Disk| {
+        disk.recordings().iter().skip(1).any(|recording| recording.ends_with(b"\n"))
+    };
+    rig.ping_until(ada, "it goes on", goes_on);
     rig.say(ada, r#"{"command":"nonsense"}"#);
     let inputs = rig.effects.last().unwrap().0;
     let recordings = rig.finish().recordings();
@@ -95,11 +93,15 @@ fn a_disk_that_is_too_slow() {
         rig.say(ada, &long);
     }
     rig.disk.set(|disk| disk.hangs = false);
-    rig.ping_until(ada, "it goes on", |disk| disk.recordings().len() > 1);
+    // At the first of these the thread catches up, and with the next it goes on.
+    rig.is_in_step = true;
+    rig.say(ada, r#"{"command":"ping"}"#);
+    rig.say(ada, r#"{"command":"ping"}"#);
     rig.say(ada, r#"{"command":"nonsense"}"#);
     let inputs = rig.effects.last().unwrap().0;
     let recordings = rig.finish().recordings();
-    let [cut, rest] = &recordings[..] else { panic!("{}", recordings.len()) };
+    // The thread may have caught up in between, before it was held up for good.
+    let [cut, .., rest] = &recordings[..] else { panic!("{}", recordings.len()) };
     assert!(cut.len() < 2 * LIMIT, "{}", cut.len());
     let (_, last, _) = replay(cut);
     let expected = format!("event {} and those behind it are missing: the disk is too slow", last + 1);

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) files: BTreeMap<String, Vec<u8>>,
     /// Nothing can be written.
     pub(super) is_full: bool,
+    /// How often something could not be written because of that.
+    pub(super) failures: u32,
     /// Nothing can be made.
     pub(super) is_read_only: bool,
     /// Whoever writes has to wait.
@@ -96,6 +98,7 @@ impl Write for OpenFile {
         let mut state = self.disk.0.1.wait_while(self.disk.state(), |state| state.hangs).unwrap();
         if state.is_full {
             // As on a real one, something may still fit.
+            state.failures += 1;
             let some = &bytes[..bytes.len() / 2];
             state.files.entry(self.name.clone()).or_default().extend_from_slice(some);
             return Err(io::ErrorKind::StorageFull.into());
