@@ -196,6 +196,11 @@ impl World {
         self.questions.is_empty() && !self.players.has_changes() && self.games.is_settled()
     }
 
+    /// Questions that are not answered yet, and on whose behalf they were asked, in words for whoever looks into it.
+    pub fn open_questions(&self) -> impl Iterator<Item = (Ticket, String)> {
+        self.questions.iter().map(|(ticket, asker)| (*ticket, format!("{asker:?}")))
+    }
+
     /// All games that are known, in order of their ids; also those that are over and not forgotten yet.
     pub fn games(&self) -> impl Iterator<Item = &Game> {
         self.games.iter()

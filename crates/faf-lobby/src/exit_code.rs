@@ -15,10 +15,13 @@ pub const CONFIGURATION: u8 = 3;
 pub const DATABASE: u8 = 4;
 /// An address cannot be listened on.
 pub const LISTEN: u8 = 5;
+/// A recording gives other effects than recorded.
+pub const DIFFERENT: u8 = 6;
 
 /// The numbers as they stand in `--help`.
 pub const HELP: &str = "Exit codes: 0 success, 1 other failures, 2 wrong usage, 3 wrong configuration, \
-                        4 unusable database, 5 address cannot be listened on.";
+                        4 unusable database, 5 address cannot be listened on, 6 a replay differs from what was \
+                        recorded.";
 
 /// A failure with the number the process ends with.
 #[derive(Debug)]

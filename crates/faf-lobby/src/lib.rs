@@ -23,6 +23,7 @@ mod lobby;
 mod metrics;
 pub mod passwords;
 mod policy;
+pub mod recorder;
 pub mod server;
 mod session;
 pub mod settings;

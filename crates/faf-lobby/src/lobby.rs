@@ -19,6 +19,7 @@ use crate::fan_out::{FanOut, Peer};
 use crate::happenings::Happenings;
 use crate::metrics::Metrics;
 use crate::policy::PolicyServer;
+use crate::recorder::Recorder;
 
 /// Inputs that may wait. Every connection has at most a few under way, and waits with more while this is full.
 pub(crate) const INBOX: usize = 1024;
@@ -50,6 +51,7 @@ pub(crate) struct Lobby {
     metrics: Arc<Metrics>,
     /// What the status page tells of.
     happenings: Arc<Happenings>,
+    recorder: Recorder,
     /// Where answers go.
     inbox: mpsc::Sender<Input>,
     /// What is being stored about games, in the order it was asked for. At most one for each game.
@@ -76,8 +78,27 @@ impl Lobby {
         let fan_out = FanOut::new(Arc::clone(&metrics));
         let (storing, stored) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(stored, inbox.clone()));
-        let is_stopped = false;
-        Self { world, fan_out, answers, policy, metrics, happenings, inbox, storing, started, is_stopped }
+        let recorder = Recorder::off();
+        Self {
+            world,
+            fan_out,
+            answers,
+            policy,
+            metrics,
+            happenings,
+            recorder,
+            inbox,
+            storing,
+            started,
+            is_stopped: false,
+        }
+    }
+
+    /// Everything it is told is recorded.
+    pub(crate) fn recorded_by(mut self, mut recorder: Recorder) -> Self {
+        recorder.attach(&self.world, moment(self.started));
+        self.recorder = recorder;
+        self
     }
 
     /// Runs until the world stops.
@@ -88,14 +109,14 @@ impl Lobby {
             tokio::select! {
                 _ = inbox.recv_many(&mut inputs, TURN) => {}
                 () = sleep_until(deadline) => {
-                    self.world.handle_timeout(moment(self.started));
-                    self.carry_out();
+                    self.turn_to(None);
                 }
             }
             for input in inputs.drain(..) {
                 self.take_in(input);
             }
             self.fan_out.flush();
+            self.recorder.flush();
             self.metrics.set_online(self.world.player_count());
         }
         // Whoever was about to come in is not left waiting.
@@ -105,6 +126,7 @@ impl Lobby {
                 peer.close();
             }
         }
+        self.recorder.finish().await;
     }
 
     fn take_in(&mut self, input: Input) {
@@ -128,14 +150,26 @@ impl Lobby {
     }
 
     fn tell(&mut self, event: Event) {
-        self.world.handle(moment(self.started), event);
+        self.turn_to(Some(event));
+    }
+
+    /// Tells the world of an event, or that time has passed, and carries out what follows.
+    fn turn_to(&mut self, event: Option<Event>) {
+        let now = moment(self.started);
+        self.recorder.begin(&self.world, now, event.as_ref());
+        match event {
+            Some(event) => self.world.handle(now, event),
+            None => self.world.handle_timeout(now),
+        }
         self.carry_out();
+        self.recorder.end();
     }
 
     /// Does what the world wants done, in its order.
     fn carry_out(&mut self) {
         while let Some(effect) = self.world.poll_effect() {
             self.happenings.notice(&effect, &self.world);
+            self.recorder.note(&effect);
             match effect {
                 Effect::Send { to, message } => self.fan_out.send(&to, &message),
                 Effect::Ready { conn } => self.fan_out.ready(conn),

@@ -24,6 +24,7 @@ use crate::lobby::{INBOX, Input, Lobby};
 use crate::metrics::Metrics;
 use crate::passwords::PasswordThreads;
 use crate::policy::PolicyServer;
+use crate::recorder::Recorder;
 use crate::session::CLOSE_TIMEOUT;
 use crate::settings::{Listen, ListenAddress, OpenRegistration, Settings};
 use crate::store::Store;
@@ -115,10 +116,15 @@ impl Server {
         let entrance =
             Arc::new(Entrance::new(&settings, inbox.clone(), Arc::clone(&metrics), Arc::clone(&countries)));
 
+        let recorder = match settings.recording.as_os_str().is_empty() {
+            true => Recorder::off(),
+            false => Recorder::start(&settings.recording, settings.recording_bounds()),
+        };
+
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
-        let lobby = tokio::spawn(lobby.run(inputs));
+        let lobby = tokio::spawn(lobby.recorded_by(recorder).run(inputs));
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&entrance)));
         }

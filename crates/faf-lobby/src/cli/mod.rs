@@ -2,6 +2,7 @@
 
 mod demo;
 mod explain;
+mod replay;
 mod serve;
 mod user;
 
@@ -50,6 +51,7 @@ fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("user", arguments)) => user::run(arguments),
         Some(("seed", arguments)) => seed(arguments),
         Some(("explain", arguments)) => explain::run(arguments),
+        Some(("replay", arguments)) => replay::run(arguments),
         Some(("config", _)) => {
             say(DEFAULT_FILE.trim_end());
             Ok(())
@@ -94,6 +96,7 @@ fn command() -> Command {
                 .args(database.clone()),
         )
         .subcommand(explain::command().args(database.map(|flag| flag.global(true))))
+        .subcommand(replay::command())
         .subcommand(
             Command::new("config").about("Print the configuration file with all settings at their defaults"),
         )

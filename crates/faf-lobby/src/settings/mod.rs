@@ -19,6 +19,8 @@ pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
 pub use layers::{Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 
+use crate::recorder::Bounds;
+
 /// All settings. The names are those of the file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +60,9 @@ pub struct Settings {
     pub www_url: String,
     pub content_url: String,
     pub log: String,
+    pub recording: PathBuf,
+    pub recording_size: u64,
+    pub recording_files: usize,
 }
 
 /// The values of `default.toml`.
@@ -141,6 +146,8 @@ impl Settings {
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
         within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
+        within("recording_size", self.recording_size as f64, 65_536.0..=68_719_476_736.0);
+        within("recording_files", self.recording_files as f64, 1.0..=10_000.0);
         if self.idle_timeout > 0.0 && self.idle_timeout < 2.0 * self.ping_interval {
             let least = 2.0 * self.ping_interval;
             problems.push(("idle_timeout", format!("clients that answer every ping need at least {least}")));
@@ -218,8 +225,13 @@ impl Settings {
             allow_password_login: self.allow_password_login,
             www_url: self.www_url.clone(),
             content_url: self.content_url.clone(),
-            ..faf_lobby_core::Settings::default()
         }
+    }
+
+    /// How large recordings get.
+    #[must_use]
+    pub fn recording_bounds(&self) -> Bounds {
+        Bounds { size: self.recording_size, files: self.recording_files }
     }
 
     /// What is accepted from clients.

@@ -8,5 +8,6 @@ mod http;
 mod kills;
 mod lobby;
 mod proxies;
+mod recording;
 mod shutdown;
 mod support;

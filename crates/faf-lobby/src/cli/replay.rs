@@ -1,0 +1,202 @@
+//! `faf-lobby replay`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use faf_lobby_core::{Effect, Moment, World};
+use faf_protocol::PlayerId;
+
+use super::say;
+use crate::exit_code::{self, Failure};
+use crate::recorder::replay::{Ending, Played, Replay, Verdict};
+
+pub(super) fn command() -> Command {
+    Command::new("replay")
+        .about("Run a recording through the lobby again; docs/recordings.md describes it")
+        .after_help(exit_code::HELP)
+        .arg(
+            Arg::new("file")
+                .required(true)
+                .value_name("FILE")
+                .value_parser(ValueParser::path_buf())
+                .help("A file from the folder `recording`"),
+        )
+        .arg(
+            Arg::new("until")
+                .long("until")
+                .value_name("NUMBER")
+                .value_parser(value_parser!(u64))
+                .help("Stop behind this event and print who is online, the games, and open questions"),
+        )
+        .arg(
+            Arg::new("effects")
+                .long("effects")
+                .action(ArgAction::SetTrue)
+                .help("Print the effects of the last event, or of the first that has others than recorded"),
+        )
+}
+
+pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
+    let path = arguments.get_one::<PathBuf>("file").cloned().unwrap_or_default();
+    let until = arguments.get_one::<u64>("until").copied();
+    let failure = |error: &dyn std::fmt::Display| Failure::from(anyhow!("{}: {error}", path.display()));
+    let mut replay = Replay::open(&path).map_err(|error| failure(&error))?;
+    let header = replay.header();
+    let first = header.first;
+    say(&format!("recorded by faf-lobby {}, begun at {}", header.server, header.recorded_at));
+    if header.server != env!("CARGO_PKG_VERSION") {
+        say(&format!("this is faf-lobby {}, which may do other things", env!("CARGO_PKG_VERSION")));
+    }
+    if until.is_some_and(|until| until < first) {
+        return Err(failure(&format!("it begins with event {first}; look into an older file")));
+    }
+
+    let mut summary = Summary::default();
+    while summary.last.as_ref().is_none_or(|last| last.verdict == Verdict::Same && Some(last.number) != until)
+    {
+        match replay.step() {
+            Ok(Some(played)) => summary.add(played),
+            Ok(None) => break,
+            Err(error) => {
+                say(&summary.count());
+                return Err(failure(&error));
+            }
+        }
+    }
+    say(&summary.count());
+    let world = replay.world();
+    say(&state(world));
+    if until.is_some() {
+        say(&details(world));
+    }
+    if let (Some(last), true) = (&summary.last, arguments.get_flag("effects")) {
+        say(&effects(last));
+    }
+    match summary.last {
+        Some(last) if last.verdict != Verdict::Same => conclude(&last),
+        last => {
+            if let Some(until) = until.filter(|until| last.is_none_or(|last| last.number < *until)) {
+                return Err(failure(&format!("it ends before event {until}")));
+            }
+            say("all effects are the same");
+            if let Some(ending) = replay.ending() {
+                say(&describe(ending));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What is said at the end if not everything was the same.
+fn conclude(last: &Played) -> Result<(), Failure> {
+    let number = last.number;
+    let problem = match last.verdict {
+        Verdict::Same => return Ok(()),
+        Verdict::FailsAgain => {
+            say("all effects before are the same");
+            say(&format!("the lobby fails over event {number}, as it did when it was recorded"));
+            return Ok(());
+        }
+        Verdict::Different => format!("event {number} gives other effects than recorded"),
+        Verdict::FailsNow => {
+            format!("the lobby fails over event {number}, which it did not when it was recorded")
+        }
+        Verdict::FailedThen => {
+            format!("the lobby failed over event {number} when it was recorded, and does not now")
+        }
+    };
+    Err(Failure::new(exit_code::DIFFERENT, anyhow!(problem)))
+}
+
+/// What has been replayed.
+#[derive(Default)]
+struct Summary {
+    events: u64,
+    timeouts: u64,
+    first: Option<(u64, Moment)>,
+    last: Option<Played>,
+}
+
+impl Summary {
+    fn add(&mut self, played: Played) {
+        match &played.event {
+            Some(_) => self.events += 1,
+            None => self.timeouts += 1,
+        }
+        self.first.get_or_insert((played.number, played.now));
+        self.last = Some(played);
+    }
+
+    fn count(&self) -> String {
+        let (Some((first, from)), Some(last)) = (self.first, &self.last) else {
+            return "no events".to_owned();
+        };
+        let Self { events, timeouts, .. } = self;
+        let took = last.now.elapsed.saturating_sub(from.elapsed);
+        format!(
+            "events {first} to {}, of which {timeouts} only say that time has passed and {events} more; \
+             from {} to {}, {took:.1?}",
+            last.number, from.utc, last.now.utc
+        )
+    }
+}
+
+fn state(world: &World) -> String {
+    let (players, connections) = (world.player_count(), world.connection_count());
+    let (games, questions) = (world.games().count(), world.open_questions().count());
+    format!(
+        "behind the last: {players} players online, {connections} connections, {games} games, \
+         {questions} open questions"
+    )
+}
+
+/// Who is online, the games, and what the lobby waits for.
+fn details(world: &World) -> String {
+    let mut text = "online:".to_owned();
+    let mut names = BTreeMap::new();
+    for player in world.players() {
+        let _ = write!(text, "\n  {} {}", player.id, player.login);
+        names.insert(player.id, player.login.clone());
+    }
+    let name = |id: &PlayerId| names.get(id).map_or_else(|| id.to_string(), Clone::clone);
+    text.push_str("\ngames:");
+    for (game, info) in world.games().zip(world.game_infos()) {
+        let members: Vec<String> = game.members().iter().map(name).collect();
+        let (id, title, state) = (game.id(), &info.title, game.state());
+        let (host, members) = (name(&game.host()), members.join(", "));
+        let _ = write!(text, "\n  {id} {title:?}: {state:?}, hosted by {host}, with {members}");
+    }
+    text.push_str("\nopen questions:");
+    for (ticket, asker) in world.open_questions() {
+        let _ = write!(text, "\n  {}: {asker}", ticket.0);
+    }
+    text
+}
+
+/// An event with its effects, a line each, as they are hashed.
+fn effects(played: &Played) -> String {
+    let Played { number, event, effects, .. } = played;
+    let mut text = match event {
+        Some(event) => format!("event {number}: {event:?}"),
+        None => format!("event {number}: time has passed"),
+    };
+    for effect in effects {
+        let effect: &Effect = effect;
+        let _ = write!(text, "\n  {effect:?}");
+    }
+    text
+}
+
+fn describe(ending: &Ending) -> String {
+    match ending {
+        Ending::Said(reason) => format!("the recording ends: {reason}"),
+        Ending::Silent => {
+            "the recording ends without saying why: the server still runs, or was killed".to_owned()
+        }
+        Ending::Cut(line) => format!("line {line} is cut: the server still writes it, or was killed"),
+    }
+}

@@ -1,0 +1,237 @@
+//! Runs a recording through the core again and compares what comes of it.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use faf_lobby_core::{Effect, Event, Moment, World};
+use serde::Deserialize;
+
+use super::format::{Chain, FORMAT, Header, Input, Line, MAGIC};
+
+/// A recording that is being replayed, input by input.
+#[derive(Debug)]
+pub struct Replay<R = BufReader<File>> {
+    source: R,
+    /// The first line without the world, which is [`world`](Self::world) now.
+    header: Header<()>,
+    world: World,
+    chain: Chain,
+    /// Number of the next input.
+    next: u64,
+    /// Number of the line that was read last.
+    line: u64,
+    ending: Option<Ending>,
+}
+
+/// An input that was replayed.
+#[derive(Debug)]
+pub struct Played {
+    /// Its number.
+    pub number: u64,
+    /// When it was taken in.
+    pub now: Moment,
+    /// What has happened; if nothing, time has passed.
+    pub event: Option<Event>,
+    /// What has come of it now.
+    pub effects: Vec<Effect>,
+    /// Whether this is what came of it when it was recorded.
+    pub verdict: Verdict,
+}
+
+/// How an input compares to what was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The effects are the same, byte for byte.
+    Same,
+    /// The effects are others, or so are those of an earlier input.
+    Different,
+    /// The lobby fails over it, as it did when it was recorded.
+    FailsAgain,
+    /// The lobby fails over it now, and did not when it was recorded.
+    FailsNow,
+    /// The lobby failed over it when it was recorded, and does not now.
+    FailedThen,
+}
+
+/// How a recording ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// As it should; the recorder says why.
+    Said(String),
+    /// Behind a line, without a word: the server was killed.
+    Silent,
+    /// Within this line: the server was killed while it wrote it.
+    Cut(u64),
+}
+
+/// Why a recording cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Read(#[from] io::Error),
+    /// It is something else.
+    #[error("this is no recording: it does not begin with {}", String::from_utf8_lossy(MAGIC))]
+    NoRecording,
+    /// It ends before its first line does.
+    #[error("there is nothing in it: the server was killed before the first line was complete")]
+    Empty,
+    /// Another version of the format.
+    #[error(
+        "the recording has format {found}, and only format {FORMAT} is known: use the server that made it"
+    )]
+    OtherFormat {
+        /// Which.
+        found: u32,
+    },
+    /// A line makes no sense.
+    #[error("line {line} is damaged: {problem}")]
+    Damaged {
+        /// Which, from 1 on.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The first line is sound, but this server keeps other things in its world.
+    #[error(
+        "the world of line 1 was recorded by faf-lobby {server} and cannot be read by this one: {problem}"
+    )]
+    OtherWorld {
+        /// Version of the server.
+        server: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Replay {
+    /// Opens a recording.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with the file or its first line.
+    pub fn open(path: &Path) -> Result<Self, ReplayError> {
+        Self::read(BufReader::new(File::open(path)?))
+    }
+}
+
+impl<R: BufRead> Replay<R> {
+    /// Reads the first line of a recording.
+    ///
+    /// # Errors
+    /// As for [`Replay::open`].
+    pub fn read(mut source: R) -> Result<Self, ReplayError> {
+        // Before anything is taken for a line: some other file may have none.
+        let mut magic = Vec::with_capacity(MAGIC.len());
+        source.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic)?;
+        if magic.is_empty() || (magic.len() < MAGIC.len() && MAGIC.starts_with(&magic)) {
+            return Err(ReplayError::Empty);
+        }
+        if magic != MAGIC {
+            return Err(ReplayError::NoRecording);
+        }
+        let mut line = magic;
+        source.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            return Err(ReplayError::Empty);
+        }
+        let damaged = |error: serde_json::Error| ReplayError::Damaged { line: 1, problem: error.to_string() };
+        let Marks { faf_lobby_recording: found } = serde_json::from_slice(&line).map_err(damaged)?;
+        if found != FORMAT {
+            return Err(ReplayError::OtherFormat { found });
+        }
+        // In two steps, so that the version can be told if the world has changed.
+        let header: Header<&serde_json::value::RawValue> = serde_json::from_slice(&line).map_err(damaged)?;
+        let world = serde_json::from_str(header.world.get()).map_err(|error| ReplayError::OtherWorld {
+            server: header.server.clone(),
+            problem: error.to_string(),
+        })?;
+        let Header { faf_lobby_recording, server, recorded_at, first, at, world: _ } = header;
+        let header = Header { faf_lobby_recording, server, recorded_at, first, at, world: () };
+        Ok(Self { source, header, world, chain: Chain::default(), next: first, line: 1, ending: None })
+    }
+
+    /// Replays the next input; nothing if there is none, and then there is an [`ending`](Self::ending).
+    ///
+    /// # Errors
+    /// [`ReplayError::Read`] and [`ReplayError::Damaged`].
+    pub fn step(&mut self) -> Result<Option<Played>, ReplayError> {
+        if self.ending.is_some() {
+            return Ok(None);
+        }
+        let mut line = Vec::new();
+        self.source.read_until(b'\n', &mut line)?;
+        self.line += 1;
+        if line.last() != Some(&b'\n') {
+            self.ending = Some(if line.is_empty() { Ending::Silent } else { Ending::Cut(self.line) });
+            return Ok(None);
+        }
+        match Line::read(&line).map_err(|problem| self.damaged(problem))? {
+            Line::End(reason) => {
+                self.ending = Some(Ending::Said(reason));
+                Ok(None)
+            }
+            Line::Input(input) if input.number != self.next => {
+                Err(self.damaged(format!("event {} should come here, not event {}", self.next, input.number)))
+            }
+            Line::Input(input) => {
+                self.next += 1;
+                Ok(Some(self.play(input)))
+            }
+        }
+    }
+
+    fn play(&mut self, input: Input) -> Played {
+        let Input { number, now, event, outcome } = input;
+        let mut effects = Vec::new();
+        let world = &mut self.world;
+        let told = event.clone();
+        // A world that has failed is not told anything any more: whoever replays stops there.
+        let played = catch_unwind(AssertUnwindSafe(|| {
+            match told {
+                Some(event) => world.handle(now, event),
+                None => world.handle_timeout(now),
+            }
+            while let Some(effect) = world.poll_effect() {
+                effects.push(effect);
+            }
+        }));
+        let verdict = match (played, outcome) {
+            (Ok(()), Some(recorded)) if self.chain.add(&effects) == recorded => Verdict::Same,
+            (Ok(()), Some(_)) => Verdict::Different,
+            (Ok(()), None) => Verdict::FailedThen,
+            (Err(_), Some(_)) => Verdict::FailsNow,
+            (Err(_), None) => Verdict::FailsAgain,
+        };
+        Played { number, now, event, effects, verdict }
+    }
+
+    /// The first line, without the world.
+    #[must_use]
+    pub fn header(&self) -> &Header<()> {
+        &self.header
+    }
+
+    /// The world behind what was replayed so far.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// How the recording ends, once that is known.
+    #[must_use]
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    fn damaged(&self, problem: String) -> ReplayError {
+        ReplayError::Damaged { line: self.line, problem }
+    }
+}
+
+/// What has to be known before the rest can be read.
+#[derive(Deserialize)]
+struct Marks {
+    faf_lobby_recording: u32,
+}
