@@ -12,7 +12,7 @@
 //!
 //! The server is the one that `faf-lobby serve` runs. Bots know nothing of it that a client would not: they connect over
 //! real sockets in all wire formats, log in, look around, host, join, play and report. Only what real games tell each other
-//! peer to peer, who wins, goes through memory ([`battle`]).
+//! peer to peer, who wins, goes through memory (`battle.rs`).
 //!
 //! | file | is about |
 //! | --- | --- |
