@@ -69,7 +69,7 @@ pub(crate) enum ConnectionState {
 }
 
 impl OnlinePlayer {
-    /// The rating on a leaderboard; the one for new players if there is none.
+    /// The rating on a leaderboard; the global one if the player has none there.
     pub(crate) fn rating(&self, leaderboard: &str) -> Rating {
         let known = self.info.ratings.get(leaderboard).map(|known| known.rating);
         known.unwrap_or(self.info.global_rating)

@@ -212,7 +212,7 @@ impl World {
         self.games.untold().map(|game| game.info(&self.players)).collect()
     }
 
-    /// One of these games.
+    /// A game as everybody would see it who could; also one whose end has been told, as long as it is known.
     #[must_use]
     pub fn game_info(&self, game: GameId) -> Option<Arc<GameInfo>> {
         self.games.get(game).map(|game| game.info(&self.players))

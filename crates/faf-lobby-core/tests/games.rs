@@ -366,6 +366,31 @@ fn only_welcome_players_join() {
 }
 
 #[test]
+fn a_game_is_full_at_some_time() {
+    let logins: Vec<String> = (1..=101).map(|number| format!("player{number:03}")).collect();
+    let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
+    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let conns: Vec<ConnId> = logins.iter().map(|login| lobby.log_in(login)).collect();
+    host(&mut lobby, conns[0], "");
+    // Two of them want the last place.
+    for conn in &conns[99..] {
+        join(&mut lobby, *conn, 1);
+        game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
+    }
+    for conn in &conns[1..99] {
+        enter(&mut lobby, *conn, 1);
+    }
+    for conn in &conns[99..] {
+        lobby.hear(*conn);
+        game(&mut lobby, *conn, "GameState", r#"["Lobby"]"#);
+    }
+    assert_eq!(heard_orders(&mut lobby, conns[99]).len(), 99);
+    assert!(heard_orders(&mut lobby, conns[100]).is_empty());
+    join(&mut lobby, conns[100], 1);
+    assert!(lobby.hear(conns[100])[0].contains("game_not_ready"));
+}
+
+#[test]
 fn hidden_games_do_not_leak() {
     let mut lobby = lobby();
     lobby.store.account("Ada").friends.insert(PlayerId(2));

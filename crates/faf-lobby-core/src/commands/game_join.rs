@@ -46,7 +46,7 @@ pub(crate) fn permitted(
     if game.host.foes.contains(&joiner.info.id) {
         return Err(Refusal::declined(texts::FOE_OF_HOST));
     }
-    if game.state != GameState::Lobby {
+    if game.state != GameState::Lobby || game.is_full() {
         return Err(failed(GameJoinFailure::GameNotReady));
     }
     if !game.is_welcome(joiner) {

@@ -31,7 +31,7 @@ pub(crate) fn carry_out(
     if game.state == GameState::Lobby && game.host.foes.contains(&player) {
         return Err(Refusal::declined(texts::FOE_OF_HOST));
     }
-    if !belongs {
+    if !belongs || game.state == GameState::Lobby && game.is_full() {
         return Err(Refusal::Informed(texts::NOT_IN_GAME));
     }
     game.add_member(player);

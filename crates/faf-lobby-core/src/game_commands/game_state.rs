@@ -70,9 +70,11 @@ fn join(world: &mut World, sender: Sender) {
         host.activity == Activity::Hosting
             && host.game.as_ref().is_some_and(|connection| connection.game == sender.game)
     });
-    // Since the request was granted, the host may have become a foe.
+    // Since the request was granted, the player may have become a foe, and others may have been faster.
     let joiner = world.players.get(sender.player).filter(|joiner| {
-        game.is_some_and(|game| game.is_welcome(joiner) && !game.host.foes.contains(&sender.player))
+        game.is_some_and(|game| {
+            game.is_welcome(joiner) && !game.host.foes.contains(&sender.player) && !game.is_full()
+        })
     });
     let (Some(game), Some(host), Some(joiner)) = (game, host, joiner) else {
         return world.leave_game(sender.player, Leaving::Aborted);

@@ -21,6 +21,9 @@ use crate::validity::Validity;
 /// Longest title, in characters; the rest is cut (games.md section 1.1).
 pub(crate) const TITLE_LIMIT: usize = 128;
 
+/// Players in a game; more cannot join. A map has at most 16 places, and a few may watch.
+pub(crate) const MEMBERS_MAX: usize = 100;
+
 /// A game, as the lobby keeps it and as it is saved while it is live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Game {
@@ -240,6 +243,10 @@ impl Game {
 
     pub(crate) fn is_member(&self, player: PlayerId) -> bool {
         self.members.contains(&player)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.members.len() >= MEMBERS_MAX
     }
 
     /// Members the host is connected to, in the order they came.

@@ -1,6 +1,8 @@
 //! Achievements (game-results.md section 8.3).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use faf_protocol::PlayerId;
 use serde::{Deserialize, Serialize};
@@ -87,12 +89,18 @@ pub(super) fn updates(player: PlayerId, played: &Played<'_>) -> Vec<AchievementU
 
 /// Whether any achievement depends on what was built of this unit, or on how it fared.
 pub(super) fn are_about(unit: &str) -> bool {
-    let counts = |Rule(_, step, condition): &Rule| match (step, condition) {
-        (Increment(BuiltUnits(units)) | SetStepsAtLeast(BuiltUnits(units)), _) => units.contains(&unit),
-        (_, WonWith(built)) => *built == unit,
-        _ => false,
-    };
-    COMMANDERS.contains(&unit) || RULES.iter().any(counts)
+    // Statistics may name thousands of units.
+    static UNITS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+        let of_rule = |Rule(_, step, condition): &'static Rule| -> Vec<&'static str> {
+            match (step, condition) {
+                (Increment(BuiltUnits(units)) | SetStepsAtLeast(BuiltUnits(units)), _) => units.to_vec(),
+                (_, WonWith(built)) => vec![*built],
+                _ => Vec::new(),
+            }
+        };
+        COMMANDERS.into_iter().chain(RULES.iter().flat_map(of_rule)).collect()
+    });
+    UNITS.contains(unit)
 }
 
 impl Step {
