@@ -114,9 +114,15 @@ impl What {
     }
 }
 
+/// Whether a game is neither for friends nor for some ratings only. That the host's foes do not see it in their clients is no
+/// secret to them elsewhere.
+pub(crate) fn is_for_everybody(game: &GameInfo) -> bool {
+    game.visibility == Visibility::Public && !game.enforce_rating_range
+}
+
 /// A game, if everybody may know of it.
 fn public(game: GameId, world: &World) -> Option<GameInfo> {
-    let info = world.game_info(game).filter(|info| info.visibility == Visibility::Public)?;
+    let info = world.game_info(game).filter(|info| is_for_everybody(info))?;
     Some(Arc::unwrap_or_clone(info))
 }
 

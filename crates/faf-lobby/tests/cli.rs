@@ -211,11 +211,11 @@ fn a_seed_is_planted_once() {
 #[test]
 fn a_game_is_explained() {
     let operator = Operator::new();
+    operator.fail("explain game 7 --database no/such/folder.sqlite", 4);
+    operator.succeed("user add Ada --password x --database a.sqlite");
     let unknown = operator.fail("explain game 7 --database a.sqlite", 1);
     assert!(unknown.contains("game 7 is not in the database: it was never launched"), "{unknown}");
-    operator.fail("explain game 7 --database no/such/folder.sqlite", 4);
 
-    operator.succeed("user add Ada --password x --database a.sqlite");
     let change = |sql: &str| {
         rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(sql).unwrap();
     };
@@ -334,4 +334,58 @@ fn the_log_keeps_secrets_and_addresses() {
             log.lines().filter(|line| !line.contains("listening")).any(|line| line.contains("127.0.0.1"));
         assert_eq!(mentions, shows_addresses, "{client} in {log}");
     }
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_server() {
+    let operator = Operator::new();
+    let line = "serve --qdatastream off --websocket off --http off --simple-json 127.0.0.1:0 --log debug";
+    // The log goes into a pipe that takes 64 KiB.
+    let server = Serving::start(&mut operator.command(line));
+    let address = server.address("tcp://");
+    let connect = || TcpStream::connect(&address).unwrap();
+    for _ in 0..3000 {
+        let mut stream = connect();
+        stream.write_all(b"this is no message, and the log says so\n").unwrap();
+        // Until the server has ended it.
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    }
+    let mut stream = connect();
+    stream.write_all(b"{\"command\":\"ping\"}\n").unwrap();
+    let mut pong = String::new();
+    BufReader::new(&stream).read_line(&mut pong).unwrap();
+    assert_eq!(pong, "{\"command\":\"pong\"}\n");
+    server.signal("-TERM");
+    let (log, code) = server.wait();
+    assert_eq!(code, Some(0));
+    assert!(log.len() > 100_000, "too little was logged for this test: {} bytes", log.len());
+}
+
+#[test]
+fn a_demo_leaves_the_operators_things_alone() {
+    let operator = Operator::new();
+    let recordings = operator.path("recordings");
+    std::fs::create_dir(&recordings).unwrap();
+    for number in 1..=9 {
+        std::fs::write(recordings.join(format!("lobby-20200101T000000Z-000{number}.jsonl")), "mine").unwrap();
+    }
+    let line = "demo --bots 0 --qdatastream off --websocket off --http off --simple-json 127.0.0.1:0";
+    let mut command = operator.command(line);
+    command.env("FAF_LOBBY_RECORDING", &recordings).env("FAF_LOBBY_DATABASE", operator.path("mine.sqlite"));
+    let demo = Serving::start(&mut command);
+    demo.signal("-HUP");
+    assert_eq!(demo.wait().1, Some(0));
+    assert_eq!(std::fs::read_dir(&recordings).unwrap().count(), 9);
+    assert!(!operator.path("mine.sqlite").exists());
+
+    let problem = operator.fail("demo --bots 0 --simple-json 0.0.0.0:0", 3);
+    assert!(problem.contains("on this machine only"), "{problem}");
+}
+
+#[test]
+fn explaining_makes_no_database() {
+    let operator = Operator::new();
+    let problem = operator.fail("explain game 1 --database nothing.sqlite", 4);
+    assert!(problem.contains("there is no database nothing.sqlite"), "{problem}");
+    assert!(!operator.path("nothing.sqlite").exists());
 }

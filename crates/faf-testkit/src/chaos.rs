@@ -130,7 +130,8 @@ pub fn run(story: &[u8]) {
     for _ in 0..65 {
         lobby.advance(Duration::from_secs(1));
         lobby.check();
-        if lobby.world.is_settled() {
+        // A lobby that has stopped leaves what is not stored to the next one.
+        if lobby.world.is_settled() || lobby.has_stopped {
             return;
         }
     }

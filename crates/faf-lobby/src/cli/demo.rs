@@ -7,10 +7,20 @@ use super::{flag, say};
 use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
 use crate::exit_code::{self, Failure};
 use crate::server::Listening;
-use crate::settings::{CATALOGUE, OpenRegistration, Settings};
+use crate::settings::{CATALOGUE, Settings};
 
-/// Settings that are not up to whoever starts a demo.
-const OWN: [&str; 1] = ["database"];
+/// Settings that are not up to whoever starts a demo; what the environment says of them is for a real server.
+const OWN: [&str; 9] = [
+    "database",
+    "open_registration",
+    "jwks",
+    "token_issuer",
+    "token_audience",
+    "policy_server",
+    "recording",
+    "recording_size",
+    "recording_files",
+];
 
 pub(super) fn command() -> Command {
     Command::new("demo")
@@ -64,31 +74,24 @@ pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), 
     if arguments.get_one::<String>("log").is_none() && settings.log == Settings::default().log {
         "warn".clone_into(&mut settings.log);
     }
-    prepare(&settings)?;
+    let _log = prepare(&settings)?;
     run_to_the_end(demonstrate(settings, options))
 }
 
 async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let registers = settings.open_registration != OpenRegistration::Off || settings.is_private();
     let path = settings.websocket_path.clone();
     let demo = Demo::start(settings, &options).await?;
     let listening = demo.server().listening();
     log_listening(listening);
-    say(banner(listening, &path, &options, registers, &Calls::find()).trim_end());
+    say(banner(listening, &path, &options, &Calls::find()).trim_end());
     demo.run_until(signals.next()).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// What listens where, who may come in, and what is to be seen.
-fn banner(
-    listening: &[Listening],
-    websocket_path: &str,
-    options: &Options,
-    registers: bool,
-    calls: &Calls,
-) -> String {
+fn banner(listening: &[Listening], websocket_path: &str, options: &Options, calls: &Calls) -> String {
     let Options { bots, speed, seed } = options;
     let mut text = addresses(listening, websocket_path);
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
@@ -98,9 +101,7 @@ fn banner(
     for (login, password) in free_accounts() {
         text += &format!("  {login:<12} {password}\n");
     }
-    if registers {
-        text += "  or with any new name and a password of your choice, which makes an account\n";
-    }
+    text += "  or with any new name and a password of your choice, which makes an account\n";
     text += "\nWhat is to be seen: players come and go; bots host games for two to eight players, free-for-alls and co-op\n\
              missions. Some are for friends or for some ratings only, some have mods or a password, which is\n";
     text += &format!("`{GAME_PASSWORD}`. They are open for up to a minute");
@@ -125,11 +126,10 @@ mod tests {
     #[test]
     fn the_banner_names_the_accounts_and_the_password() {
         let options = Options { bots: 3, speed: 2.0, seed: 7 };
-        let text = banner(&[], "/", &options, true, &Calls::find());
+        let text = banner(&[], "/", &options, &Calls::find());
         for part in ["demo         demo", "guest1", "letmein", "--seed 7", "any new name", "see all settings"]
         {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
-        assert!(!banner(&[], "/", &options, false, &Calls::find()).contains("any new name"));
     }
 }

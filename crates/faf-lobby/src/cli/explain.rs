@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use faf_protocol::GameId;
 use faf_protocol::server_message::Rating;
 
-use super::{say, with_store};
+use super::{say, settings, with_store};
 use crate::exit_code::{self, Failure};
 use crate::store::{GameRecord, PlayerRecord};
 
@@ -31,6 +31,11 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
         unreachable!("clap wants a command it knows")
     };
     let id = GameId(arguments.get_one("id").copied().unwrap_or_default());
+    let database = settings(arguments)?.database;
+    if !database.exists() {
+        let problem = anyhow::anyhow!("there is no database {}; see --database", database.display());
+        return Err(Failure::new(exit_code::DATABASE, problem));
+    }
     let record = with_store(arguments, async |store| store.game_record(id).await)?
         .map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     match record {
@@ -50,7 +55,11 @@ fn explained(game: &GameRecord) -> String {
     text.push_str(&players(&game.players));
     text.push('\n');
     match &game.decisions {
-        Some(decisions) => decisions.iter().for_each(|decision| text.push_str(&format!("{decision}\n"))),
+        Some(decisions) => decisions.iter().for_each(|decision| {
+            // Options are what some client has sent; what is in them must not move the cursor.
+            let line = decision.to_string().replace(char::is_control, "\u{FFFD}");
+            text.push_str(&format!("{line}\n"));
+        }),
         None => text.push_str("why it counts or not was not stored, or cannot be read\n"),
     }
     text

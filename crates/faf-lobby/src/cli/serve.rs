@@ -6,6 +6,7 @@ use std::path::Path;
 
 use faf_protocol::WireFormat;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
 use super::say;
 use crate::exit_code::{self, Failure};
@@ -15,23 +16,28 @@ use crate::settings::Settings;
 /// Files that are open besides connections: the database, listeners, the log.
 const OTHER_FILES: u64 = 100;
 
+/// Lines of the log that may wait to be written, some megabytes.
+const LOG_LINES: usize = 16 * 1024;
+
 pub(super) fn run(settings: Settings) -> Result<(), Failure> {
-    prepare(&settings)?;
+    let _log = prepare(&settings)?;
     run_to_the_end(serve(settings))
 }
 
-/// What a process that serves does first.
-pub(super) fn prepare(settings: &Settings) -> Result<(), Failure> {
+/// What a process that serves does first. What is logged until the answer is dropped is written by a thread of its own, so
+/// that the server goes on when nobody reads its log; lines beyond some ten thousand are then lost.
+pub(super) fn prepare(settings: &Settings) -> Result<WorkerGuard, Failure> {
     let filter = settings.log_filter();
     let filter =
         filter.map_err(|error| Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!("log: {error}")))?;
+    let (log, guard) = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES).finish(io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(log)
         .with_ansi(io::stderr().is_terminal())
         .init();
     raise_file_limit(settings.connection_limit);
-    Ok(())
+    Ok(guard)
 }
 
 pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
@@ -71,19 +77,26 @@ pub(super) fn log_listening(listening: &[Listening]) {
 /// Signals that ask a server to shut down.
 pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
+    /// The terminal is gone.
+    hang_up: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Signals {
     pub(super) fn new() -> Result<Self, Failure> {
         let watch = |kind| signal(kind).map_err(anyhow::Error::from);
-        Ok(Self { terminate: watch(SignalKind::terminate())?, interrupt: watch(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: watch(SignalKind::terminate())?,
+            hang_up: watch(SignalKind::hangup())?,
+            interrupt: watch(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for the next one.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
             _ = self.interrupt.recv() => {}
         }
     }

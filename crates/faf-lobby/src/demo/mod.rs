@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | `seed.rs`, `demo-seed.json` | who plays, and what there is to play |
 //! | `behaviour.rs` | what a bot does next |
-//! | `bot.rs` | one bot as a state machine: client and game process |
+//! | `bot/` | one bot as a state machine: client and game process |
 //! | `hosting.rs`, `battle.rs`, `process.rs` | a lobby from its host's view, a game as it is played, what processes say of it |
 //! | `view.rs` | what a bot knows of the lobby |
 //! | `connection.rs` | sockets |
@@ -27,7 +27,7 @@
 //! seconds, usually nothing, otherwise one message. Whoever hosts sends about 20 messages when the lobby opens, 6 for each
 //! player who joins, one for each army that falls, and four at the end. Whoever joins sends 2, and one for every other
 //! player. So 40 bots send some ten messages a second together, and less as a rule. A lobby stays open for seconds to a minute
-//! and is played for one to two and a half.
+//! and is played for one to three.
 //!
 //! **Weight**: with 40 bots at speed 1, the whole process takes less than 1 % of one core behind the first half minute, in
 //! which everybody logs in (measured over four minutes with a release build: 0.25 %), and 95 MB of memory. Most of that is
@@ -103,17 +103,24 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts a server with a database of its own, and bots who will soon log in. The database of the settings is left
-    /// alone. Everybody may register, as long as only this machine can connect.
+    /// Starts a server with a database of its own, and bots who will soon log in. Everybody may register. What the settings
+    /// say of the world around a real server, such as its database, is left alone.
     ///
     /// # Errors
-    /// [`Failure`] as of [`Server::start`], or if there is no place for the database.
+    /// [`Failure`] as of [`Server::start`], if there is no place for the database, or if others than this machine could
+    /// connect: everybody knows the passwords.
     pub async fn start(mut settings: Settings, options: &Options) -> Result<Self, Failure> {
+        if !settings.is_private() {
+            let problem = "a demo listens on this machine only, as everybody knows its passwords; use addresses such as \
+                           127.0.0.1:8003";
+            return Err(Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!(problem)));
+        }
+        let Settings { jwks, token_issuer, token_audience, policy_server, recording, .. } =
+            Settings::default();
+        settings = Settings { jwks, token_issuer, token_audience, policy_server, recording, ..settings };
         let folder = tempfile::Builder::new().prefix("faf-lobby-demo-").tempdir().map_err(no_folder)?;
         settings.database = folder.path().join("demo.sqlite");
-        if settings.open_registration == OpenRegistration::Off && settings.is_private() {
-            settings.open_registration = OpenRegistration::OnLoopback;
-        }
+        settings.open_registration = OpenRegistration::OnLoopback;
         plant(&settings).await?;
         let path = settings.websocket_path.clone();
         // Bots have no proxy in front of them.

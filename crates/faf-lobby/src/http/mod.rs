@@ -107,7 +107,7 @@ const CONNECTIONS: usize = 64;
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 
 /// How long somebody may take to ask, on a new connection or one that is kept.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Interface {
     /// Answers whoever asks, until the server has stopped.

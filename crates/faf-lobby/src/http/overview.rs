@@ -1,6 +1,6 @@
 //! The overview of the lobby for everybody who can reach the port: the status page shows it.
 //!
-//! Games for friends are only counted, and what players do is nobody's business.
+//! Games that are not for everybody are only counted, and what players do is nobody's business.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use faf_lobby_core::{Timestamp, World};
 use faf_protocol::GameId;
-use faf_protocol::server_message::{GameInfo, GameInfoState, Player, TeamNames, Visibility};
+use faf_protocol::server_message::{GameInfo, GameInfoState, Player, TeamNames};
 use serde::Serialize;
 use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::Interface;
 use super::status_page::STREAMS;
-use crate::happenings::{Happening, Happenings, as_text};
+use crate::happenings::{Happening, Happenings, as_text, is_for_everybody};
 use crate::lobby::utc_now;
 
 /// An overview is at least this old before the lobby is asked for another one, however many want one.
@@ -127,8 +127,8 @@ struct Overview<'a> {
     open: Vec<OpenGame<'a>>,
     /// Games that are played, the oldest first.
     live: Vec<LiveGame<'a>>,
-    /// How many games are only for friends.
-    for_friends: ForFriends,
+    /// How many games are for friends or for some ratings only.
+    restricted: Restricted,
     /// The newest last.
     happenings: &'a [Arc<Happening>],
 }
@@ -181,7 +181,7 @@ struct LiveGame<'a> {
 }
 
 #[derive(Debug, Default, PartialEq, Serialize)]
-struct ForFriends {
+struct Restricted {
     open: usize,
     live: usize,
 }
@@ -198,7 +198,7 @@ impl<'a> Overview<'a> {
             players: seen.players.iter().map(|player| OnlinePlayer::of(player)).collect(),
             open: Vec::new(),
             live: Vec::new(),
-            for_friends: ForFriends::default(),
+            restricted: Restricted::default(),
             happenings: &seen.happenings,
         };
         for game in &seen.games {
@@ -209,13 +209,10 @@ impl<'a> Overview<'a> {
 
     fn add(&mut self, game: &'a GameInfo) {
         let GameInfo { uid: id, title, host, mapname: map, featured_mod, .. } = game;
-        let for_friends = match game.visibility {
-            Visibility::Public => None,
-            Visibility::Friends => Some(&mut self.for_friends),
-        };
+        let restricted = (!is_for_everybody(game)).then_some(&mut self.restricted);
         // A lobby that its host's game has not opened yet cannot be joined.
         match (game.state, &game.hosted_at, game.launched_at) {
-            (GameInfoState::Open, Some(opened_at), _) => match for_friends {
+            (GameInfoState::Open, Some(opened_at), _) => match restricted {
                 Some(counts) => counts.open += 1,
                 None => self.open.push(OpenGame {
                     id: *id,
@@ -231,7 +228,7 @@ impl<'a> Overview<'a> {
                     opened_at,
                 }),
             },
-            (GameInfoState::Playing, _, Some(launched_at)) => match for_friends {
+            (GameInfoState::Playing, _, Some(launched_at)) => match restricted {
                 Some(counts) => counts.live += 1,
                 None => self.live.push(LiveGame {
                     id: *id,

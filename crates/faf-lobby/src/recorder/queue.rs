@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use faf_lobby_core::{Effect, Event, GameWrite, Moment, Question, World};
+use faf_lobby_core::{Audience, ConnId, Effect, Event, GameWrite, Moment, Question, World};
 use faf_protocol::ServerMessage;
 
 use super::format::write_input;
@@ -115,8 +115,14 @@ impl Batch {
 }
 
 /// About how many bytes an effect takes. Where it has parts that can be long these are counted; all others are bounded by the
-/// core to some hundred bytes.
+/// core to some thousand bytes.
 fn weight(effect: &Effect) -> usize {
+    let audience = match effect {
+        Effect::Send { to: Audience::Several(conns) | Audience::LoggedInExcept(conns), .. } => {
+            conns.len() * size_of::<ConnId>()
+        }
+        _ => 0,
+    };
     let long_parts = match effect {
         Effect::Send { message, .. } => match message {
             ServerMessage::PlayerInfo(list) => list.players.len() * size_of::<usize>(),
@@ -131,7 +137,7 @@ fn weight(effect: &Effect) -> usize {
         },
         _ => 0,
     };
-    EFFECT + long_parts
+    EFFECT + audience + long_parts
 }
 
 /// Bytes of the JSON, without making it.

@@ -64,7 +64,8 @@ impl Scrubber {
     }
 }
 
-/// Names those that never have any instead of those that have, so that a new command is safe before anybody thinks of it.
+/// Names those that have none instead of those that have, so that a new command is safe before anybody thinks of it. What games
+/// tell each other may hold passwords of their connections, which end with the game.
 fn may_have_secrets(message: &ClientMessage) -> bool {
     !matches!(message, ClientMessage::Ping | ClientMessage::Pong | ClientMessage::Game(_))
 }

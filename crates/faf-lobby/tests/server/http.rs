@@ -127,7 +127,7 @@ async fn the_overview_says_what_everybody_may_know() {
     bob.host(r#""visibility":"friends","title":"For few""#).await;
     // An overview is at most a second old: whoever watches hears of the newest.
     let mut watcher = Watcher::come(&server).await;
-    watcher.hear_of(r#""for_friends":{"open":1,"live":0}"#).await;
+    watcher.hear_of(r#""restricted":{"open":1,"live":0}"#).await;
     let (status, body) = server.get("/overview").await;
     let overview = parse(&body);
     assert_eq!(status, 200);
@@ -160,7 +160,7 @@ async fn the_overview_says_what_everybody_may_know() {
     ada.say_as_game("GameState", r#"["Launching"]"#).await;
     watcher.hear_of(r#""what":"game_launched","title":"For all","players":1"#).await;
     bob.say_as_game("GameState", r#"["Launching"]"#).await;
-    watcher.hear_of(r#""for_friends":{"open":0,"live":1}"#).await;
+    watcher.hear_of(r#""restricted":{"open":0,"live":1}"#).await;
     ada.say_as_game("GameState", r#"["Ended"]"#).await;
     watcher.hear_of(r#""what":"game_ended","title":"For all","validity":""#).await;
     drop(bob);
