@@ -362,7 +362,7 @@ fn only_welcome_players_join() {
     }
     lobby.say(dan, r#"{"command":"game_join","uid":"1","password":"Secret"}"#);
     assert_eq!(lobby.hear_commands(dan), ["game_launch"]);
-    assert_eq!(lobby.store.join_attempts.len(), 8);
+    assert_eq!(lobby.store.join_attempts.len(), 3);
 }
 
 #[test]

@@ -143,6 +143,7 @@ pub(crate) fn map_found(
         slots: BTreeMap::new(),
         ais: BTreeMap::new(),
         members: Vec::new(),
+        noted: BTreeSet::new(),
         lost: BTreeSet::new(),
         hosted_at: None,
         is_told: false,

@@ -23,12 +23,12 @@ pub(crate) struct Permitted {
 
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
     check_can_play(world, conn, COMMAND)?;
-    // Attempts to join games that do not exist are not worth a note.
-    let joining = world
-        .games
-        .get(request.uid)
-        .map(|game| JoinAttempt { game: game.id, address: world.session(conn).address });
-    let question = Question::FindBan { player: world.player_of(conn), joining };
+    let (player, address) = (world.player_of(conn), world.session(conn).address);
+    // Once for each game: whoever insists must not fill the disk.
+    let game = world.games.get_mut(request.uid).filter(|game| game.live.is_none());
+    let joining = game.and_then(|game| game.noted.insert(player).then_some(game.id));
+    let joining = joining.map(|game| JoinAttempt { game, address });
+    let question = Question::FindBan { player, joining };
     world.ask(conn, question, Continuation::JoinPermitted(Permitted { request }))
 }
 

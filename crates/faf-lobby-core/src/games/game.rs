@@ -52,6 +52,8 @@ pub struct Game {
     pub(crate) ais: BTreeMap<String, Option<i64>>,
     /// Players whose game is connected, in the order they came.
     pub(crate) members: Vec<PlayerId>,
+    /// Players whose wish to join was noted; further wishes of theirs are not.
+    pub(crate) noted: BTreeSet<PlayerId>,
     /// Players who lost their connection in the lobby, and may come back.
     pub(crate) lost: BTreeSet<PlayerId>,
     pub(crate) hosted_at: Option<Timestamp>,

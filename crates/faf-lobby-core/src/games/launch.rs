@@ -70,6 +70,7 @@ impl World {
         // What is not needed any more is not saved with every result.
         game.password = None;
         game.lost.clear();
+        game.noted.clear();
         let participants = game.participants();
         let unranked_mod = game.mods.keys().find(|uid| !self.data.ranked_mods.contains(&uid.to_lowercase()));
         let checks = validity::check_at_launch(&LaunchFacts {
