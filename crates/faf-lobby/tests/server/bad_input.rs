@@ -145,7 +145,7 @@ async fn one_byte_and_then_silence() {
 
 #[tokio::test]
 async fn a_peer_that_never_reads() {
-    let mut watched = Watched::start_with(|settings| settings.outbox_limit = 65_536).await;
+    let mut watched = Watched::start_with(|settings| settings.outbox_limit = 1024 * 1024).await;
     let mut deaf = Vec::new();
     for format in WireFormat::ALL {
         deaf.push(watched.server.log_in(format, &format!("deaf-{format}")).await);
