@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by people")]
 
-use std::process::{Command, Stdio};
+mod installation;
+
 use std::time::{Duration, Instant};
 
 use faf_testkit::golden;
-use faf_testkit::serving::Serving;
+use installation::Installation;
 
 const RUNS: usize = 21;
 
@@ -15,20 +16,13 @@ const RUNS: usize = 21;
 const TARGET: Duration = Duration::from_millis(300);
 
 fn main() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
-        command.current_dir(&folder).stderr(Stdio::null());
-        command
-    };
-    let seeded = program().arg("seed").arg(golden::path("seed-data.json")).output().unwrap();
+    let installation = Installation::new();
+    let seeded = installation.program().arg("seed").arg(golden::path("seed-data.json")).output().unwrap();
     assert!(seeded.status.success());
-    let ports = ["qdatastream", "simple-json", "websocket", "http"]
-        .map(|listener| format!("--{listener}=127.0.0.1:0"));
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {
             let begin = Instant::now();
-            let server = Serving::start(program().arg("serve").args(&ports));
+            let server = installation.serve(&[]);
             let time = begin.elapsed();
             drop(server);
             time

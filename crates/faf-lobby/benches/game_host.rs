@@ -3,34 +3,22 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by people")]
 
+mod installation;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use faf_testkit::serving::Serving;
-use faf_testkit::token::{JWKS, token_of};
+use faf_testkit::token::token_of;
+use installation::Installation;
 
 /// Games that are hosted, after a few that warm up.
 const GAMES: usize = 1000;
 const WARM_UP: usize = 50;
 
 fn main() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
-        command.current_dir(&folder).stderr(Stdio::null());
-        command
-    };
-    std::fs::write(folder.path().join("keys.json"), JWKS).unwrap();
-    assert!(program().args(["user", "list"]).output().unwrap().status.success());
-    rusqlite::Connection::open(folder.path().join("faf-lobby.sqlite"))
-        .unwrap()
-        .execute("INSERT INTO login (id, login, login_key, password) VALUES (1, 'Ada', 'ada', '')", ())
-        .unwrap();
-    let listeners = ["qdatastream", "simple-json", "websocket", "http"];
-    let ports = listeners.map(|listener| format!("--{listener}=127.0.0.1:0"));
-    let server = Serving::start(program().arg("serve").args(ports).arg("--jwks=keys.json"));
+    let installation = Installation::with_accounts(1);
+    let server = installation.serve(&[]);
 
     let stream = TcpStream::connect(server.address("tcp://")).unwrap();
     stream.set_nodelay(true).unwrap();

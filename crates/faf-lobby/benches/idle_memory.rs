@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by people")]
 
-use std::process::{Command, Stdio};
+mod installation;
+
 use std::sync::Arc;
 
 use faf_connection::upgrade;
 use faf_testkit::serving::Serving;
-use faf_testkit::token::{JWKS, token_of};
+use faf_testkit::token::token_of;
+use installation::Installation;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -35,20 +37,9 @@ fn main() {
 
 /// Resident bytes a connection, of so many.
 async fn measure(scheme: &str, connections: u32) -> f64 {
-    let folder = tempfile::tempdir().unwrap();
-    let program = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
-        command.current_dir(&folder).stderr(Stdio::null());
-        command
-    };
-    std::fs::write(folder.path().join("keys.json"), JWKS).unwrap();
-    assert!(program().args(["user", "list"]).output().unwrap().status.success());
-    make_accounts(&folder.path().join("faf-lobby.sqlite"), connections);
-    let listeners = ["qdatastream", "simple-json", "websocket", "http"];
-    let ports = listeners.map(|listener| format!("--{listener}=127.0.0.1:0"));
+    let installation = Installation::with_accounts(connections);
     // Nobody says anything to anybody while it is measured.
-    let quiet = ["--jwks=keys.json", "--report-interval=3600", "--ping-interval=3600"];
-    let server = Serving::start(program().arg("serve").args(ports).args(quiet));
+    let server = installation.serve(&["--report-interval=3600", "--ping-interval=3600"]);
     // What the first login makes the server allocate is not a matter of connections.
     let first = log_in(&server.address(scheme), scheme, 1).await;
     let before = resident(&server);
@@ -67,19 +58,6 @@ async fn measure(scheme: &str, connections: u32) -> f64 {
     let after = resident(&server);
     drop((first, clients));
     (after - before) as f64 / f64::from(connections - 1)
-}
-
-/// Accounts without passwords: hashing them would take longer than all the rest.
-fn make_accounts(database: &std::path::Path, count: u32) {
-    let mut database = rusqlite::Connection::open(database).unwrap();
-    let transaction = database.transaction().unwrap();
-    for id in 1..=count {
-        let name = format!("player{id}");
-        transaction
-            .execute("INSERT INTO login (id, login, login_key, password) VALUES (?1, ?2, ?2, '')", (id, name))
-            .unwrap();
-    }
-    transaction.commit().unwrap();
 }
 
 async fn log_in(address: &str, scheme: &str, player: u32) -> TcpStream {

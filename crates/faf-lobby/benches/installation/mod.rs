@@ -1,0 +1,58 @@
+//! A server of its own for a benchmark: a folder with its database, and how it is started there.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use faf_testkit::serving::Serving;
+use faf_testkit::token::JWKS;
+
+pub(crate) struct Installation {
+    folder: tempfile::TempDir,
+}
+
+impl Installation {
+    /// With nothing in it yet.
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// With accounts numbered from 1 who log in with tokens: hashing passwords would take longer than all the rest.
+    #[allow(dead_code, reason = "not every benchmark logs in")]
+    pub(crate) fn with_accounts(count: u32) -> Self {
+        let installation = Self::new();
+        std::fs::write(installation.path("keys.json"), JWKS).unwrap();
+        assert!(installation.program().args(["user", "list"]).output().unwrap().status.success());
+        let mut database = rusqlite::Connection::open(installation.path("faf-lobby.sqlite")).unwrap();
+        let transaction = database.transaction().unwrap();
+        for id in 1..=count {
+            let insert = "INSERT INTO login (id, login, login_key, password) VALUES (?1, ?2, ?2, '')";
+            transaction.execute(insert, (id, format!("player{id}"))).unwrap();
+        }
+        transaction.commit().unwrap();
+        installation
+    }
+
+    /// The program, to be run in the folder.
+    pub(crate) fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
+        command.current_dir(&self.folder).stderr(Stdio::null());
+        command
+    }
+
+    /// Starts the server on free ports, and waits until it is ready.
+    pub(crate) fn serve(&self, flags: &[&str]) -> Serving {
+        let mut command = self.program();
+        command.arg("serve").args(flags);
+        for listener in ["qdatastream", "simple-json", "websocket", "http"] {
+            command.arg(format!("--{listener}=127.0.0.1:0"));
+        }
+        if self.path("keys.json").exists() {
+            command.arg("--jwks=keys.json");
+        }
+        Serving::start(&mut command)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
