@@ -1,0 +1,10 @@
+//! Custom games from host to result, told as stories in simulated time.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bounds;
+mod live;
+mod lobby;
+mod storage;
+mod support;
+mod visibility;

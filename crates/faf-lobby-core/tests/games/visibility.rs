@@ -1,0 +1,101 @@
+//! Who is told of games, and when.
+
+use faf_protocol::PlayerId;
+use faf_testkit::lobby::SimulatedLobby;
+
+use crate::support::{PLAYERS, SECOND, enter, game, heard_games, host, host_with, join, lobby};
+
+const EMPTY_LIST: &str = r#"{"command":"game_info","games":[]}"#;
+
+#[test]
+fn hidden_games_do_not_leak() {
+    let mut lobby = lobby();
+    lobby.store.account("Ada").friends.insert(PlayerId(2));
+    let [ada, bob, cem, ..] = PLAYERS.map(|(login, _)| lobby.log_in(login));
+    lobby.say(ada, r#"{"command":"game_host","visibility":"friends"}"#);
+    game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    lobby.advance(SECOND);
+    assert_eq!(heard_games(&mut lobby, bob).len(), 1);
+    assert_eq!(heard_games(&mut lobby, cem), []);
+    // Friends come and go, and the game with them.
+    lobby.say(ada, r#"{"command":"social_add","friend":3}"#);
+    assert_eq!(heard_games(&mut lobby, cem), [("open".to_owned(), 0)]);
+    lobby.say(ada, r#"{"command":"social_remove","friend":3}"#);
+    assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
+    // Whoever is inside sees it, and is told of its end on leaving.
+    enter(&mut lobby, cem, 1);
+    lobby.advance(SECOND);
+    assert_eq!(heard_games(&mut lobby, cem), [("open".to_owned(), 0)]);
+    game(&mut lobby, cem, "GameState", r#"["Ended"]"#);
+    assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
+    game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
+    lobby.advance(SECOND);
+    assert_eq!(heard_games(&mut lobby, cem), []);
+    assert_eq!(heard_games(&mut lobby, bob).last().unwrap().0, "closed");
+
+    host(&mut lobby, ada, "");
+    lobby.advance(SECOND);
+    assert_eq!(heard_games(&mut lobby, bob).len(), 1);
+    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
+    assert_eq!(heard_games(&mut lobby, bob), [("closed".to_owned(), 0)]);
+    lobby.say(ada, r#"{"command":"social_remove","foe":2}"#);
+    assert_eq!(heard_games(&mut lobby, bob), [("open".to_owned(), 0)]);
+}
+
+#[test]
+fn games_that_come_and_go_are_not_told() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    for _ in 0..100 {
+        host_with(&mut lobby, ada, "");
+        game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
+    }
+    lobby.advance(SECOND);
+    assert_eq!(heard_games(&mut lobby, bob), []);
+    assert_eq!(lobby.world.games().count(), 0);
+}
+
+fn list_of(lobby: &mut SimulatedLobby, login: &str) -> String {
+    let conn = lobby.connect();
+    lobby.say_hello(conn, login);
+    let heard = lobby.hear(conn);
+    heard.into_iter().find(|text| text.contains(r#""games":["#)).unwrap_or_default()
+}
+
+#[test]
+fn who_becomes_a_foe_while_offline_does_not_find_the_game_later() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    host(&mut lobby, ada, "");
+    lobby.advance(SECOND);
+    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
+    assert_eq!(list_of(&mut lobby, "Bob"), EMPTY_LIST);
+    assert_ne!(list_of(&mut lobby, "Cem"), EMPTY_LIST);
+}
+
+#[test]
+fn who_becomes_a_foe_during_a_game_does_not_find_it_after_a_kill() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    host(&mut lobby, ada, "");
+    lobby.advance(SECOND);
+    game(&mut lobby, ada, "PlayerOption", r#"[1,"Army",1]"#);
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
+    lobby.restart();
+    assert_eq!(list_of(&mut lobby, "Bob"), EMPTY_LIST);
+    assert_ne!(list_of(&mut lobby, "Cem"), EMPTY_LIST);
+}
+
+#[test]
+fn a_guest_hears_of_the_host_before_anybody_else() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    lobby.advance(SECOND);
+    join(&mut lobby, bob, 1);
+    lobby.hear(bob);
+    game(&mut lobby, ada, "IceMsg", r#"[2,"early"]"#);
+    assert!(lobby.hear(bob).is_empty());
+}
