@@ -173,7 +173,7 @@ impl GameOptions {
                 Some(None) => return Accepted::Kept,
                 None => return Accepted::Malformed,
             },
-            "Slots" => match integer(value.as_ref()) {
+            "Slots" => match value.as_ref().number::<i32>() {
                 Some(slots) => self.slots = slots.into(),
                 None => return Accepted::Malformed,
             },
@@ -248,13 +248,6 @@ impl GameOptions {
         ]
         .into_iter()
         .find(|(_, found, limit)| found > limit)
-    }
-}
-
-fn integer(value: JsonRef<'_>) -> Option<i32> {
-    match value.as_str() {
-        Some(text) => text.trim().parse().ok(),
-        None => value.parse().ok(),
     }
 }
 

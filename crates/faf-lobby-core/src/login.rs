@@ -152,7 +152,7 @@ pub(crate) fn complete(
         activity: Activity::Idle,
         game: None,
     });
-    world.host_has_come(player);
+    world.take_over_lists(player);
     world.log_in(conn, player);
     world.count(Count::LoginAccepted(method));
     world.log(LogLine::LoggedIn { conn, player, login: login.clone() });

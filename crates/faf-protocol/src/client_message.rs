@@ -432,11 +432,7 @@ impl<'de> Deserialize<'de> for ClientMessage {
 /// A number, or its text; neither infinite nor none.
 fn rating_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     let Some(value) = Option::<Json>::deserialize(deserializer)? else { return Ok(None) };
-    let number = match value.as_ref().as_str() {
-        Some(text) => text.trim().parse().ok(),
-        None => value.as_ref().parse::<f64>().ok(),
-    };
-    let number = number.filter(|number| number.is_finite());
+    let number = value.as_ref().number::<f64>().filter(|number| number.is_finite());
     number.map(Some).ok_or_else(|| serde::de::Error::custom("it must be a number"))
 }
 
@@ -449,10 +445,7 @@ fn truthiness<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
 /// An integer or its text.
 fn any_game<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GameId, D::Error> {
     let value = Json::deserialize(deserializer)?;
-    let id = match value.as_ref().as_str() {
-        Some(text) => text.trim().parse::<i128>().ok(),
-        None => value.as_ref().parse::<i128>().ok(),
-    };
+    let id = value.as_ref().number::<i128>();
     let id = id.ok_or_else(|| serde::de::Error::custom("it must be the id of a game"))?;
     Ok(GameId(i32::try_from(id).map_or(0, |id| id.max(0).cast_unsigned())))
 }

@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use faf_protocol::client_message::GameHost;
-
 use serde::{Deserialize, Serialize};
 
-use crate::client_text::{cut, quoted};
+use crate::client_text::quoted;
 use crate::commands::{Continuation, Progress};
 use crate::effect::Question;
 use crate::event::{Ban, ConnId, MapVersion};
 use crate::game_options::{GameKind, GameOptions};
-use crate::games::{FeaturedMod, Game, GameState, Host, Map, TITLE_LIMIT, check_can_play};
+use crate::games::{self, FeaturedMod, Game, GameState, Host, Map, check_can_play};
 use crate::login;
 use crate::maps::is_map_folder;
 use crate::ratings::GLOBAL;
@@ -30,7 +29,7 @@ const DEFAULT_MAP: &str = "scmp_007";
 const COOP: &str = "coop";
 
 /// Longest password, in bytes.
-pub(crate) const PASSWORD_LIMIT: usize = 1000;
+const PASSWORD_LIMIT: usize = 1000;
 
 /// Bounds of ratings beyond this are taken for this: no rating comes near, and clients read them as 32-bit integers.
 const RATING_BOUND_MAX: f64 = 1_000_000.0;
@@ -71,13 +70,7 @@ pub(crate) fn permitted(
             format!("{}'s game", host.unwrap_or_default())
         }
     };
-    if !title.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control()) {
-        return Err(Refusal::declined(texts::TITLE_NOT_ASCII));
-    }
-    let title = cut(title.trim().to_owned(), TITLE_LIMIT);
-    if title.is_empty() {
-        return Err(Refusal::declined(texts::TITLE_EMPTY));
-    }
+    let title = games::title(&title).map_err(Refusal::declined)?;
     if request.password.as_ref().is_some_and(|password| password.reveal().len() > PASSWORD_LIMIT) {
         return Err(Refusal::declined(texts::PASSWORD_TOO_LONG));
     }

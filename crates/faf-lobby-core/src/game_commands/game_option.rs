@@ -3,13 +3,12 @@
 use faf_protocol::json::Json;
 use serde::{Deserialize, Serialize};
 
-use crate::client_text::cut;
 use crate::commands::Progress;
 use crate::effect::Question;
 use crate::event::Answer;
 use crate::game_commands::{Continuation, Sender};
 use crate::game_options::Accepted;
-use crate::games::TITLE_LIMIT;
+use crate::games;
 use crate::maps::map_folder;
 use crate::world::World;
 
@@ -28,9 +27,8 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, key: &str, value: Jso
     let mut folder = None;
     match (key, text) {
         ("Title", Some(text)) => {
-            let title = text.trim();
-            if title.is_ascii() && !title.is_empty() {
-                game.title = cut(title.to_owned(), TITLE_LIMIT);
+            if let Ok(title) = games::title(&text) {
+                game.title = title;
             }
         }
         ("ScenarioFile", Some(path)) => folder = map_folder(&path),
@@ -52,7 +50,7 @@ pub(super) fn map_found(
 ) -> Progress {
     if let Some(game) = world.hosted_lobby(sender) {
         // Without an answer, the map is looked up again at launch.
-        game.map = crate::games::Map::unknown(folder);
+        game.map = games::Map::unknown(folder);
         if let Answer::Map(found) = answer {
             game.map.look_up(*found);
         }

@@ -21,10 +21,7 @@ pub(crate) fn carry_out(
     victim: PlayerId,
     teamkiller: PlayerId,
 ) -> Progress {
-    let seconds = match game_time.as_ref().as_str() {
-        Some(text) => text.trim().parse().ok(),
-        None => game_time.as_ref().parse::<f64>().ok(),
-    };
+    let seconds = game_time.as_ref().number::<f64>();
     let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()) else { return Progress::Done };
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
     let plays = |player| live.player(player).is_some();

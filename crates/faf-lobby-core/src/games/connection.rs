@@ -1,6 +1,6 @@
 //! Game connections: how players get into a game and out of it (games.md sections 7 and 10).
 
-use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
+use faf_protocol::gpgnet::ServerToGame;
 use faf_protocol::server_message::{GameLaunch, ServerMessage};
 use faf_protocol::{GameId, PlayerId};
 
@@ -67,18 +67,15 @@ impl World {
         let Some(connection) = online.game.take() else { return };
         let Some(game) = self.games.get_mut(connection.game) else { return };
         let id = game.id;
-        match how {
-            Leaving::Closed => {
-                // After the launch, what the host has said of players stays: their results count.
-                if game.live.is_none() {
-                    game.slots.remove(&player);
-                }
-                game.lost.remove(&player);
+        if how.is_gone() && game.is_member(player) && game.state == GameState::Lobby {
+            game.lost.insert(player);
+        }
+        if how == Leaving::Closed {
+            game.lost.remove(&player);
+            // After the launch, what the host has said of players stays: their results count.
+            if game.live.is_none() {
+                game.slots.remove(&player);
             }
-            _ if how.is_gone() && game.is_member(player) && game.state == GameState::Lobby => {
-                game.lost.insert(player);
-            }
-            _ => {}
         }
         if how.is_ours() {
             self.disconnect_peers_from(player, id);
@@ -121,24 +118,14 @@ impl World {
     /// Tells all others in a lobby to drop a player, who may not have come to all of them yet.
     fn disconnect_peers_from(&mut self, player: PlayerId, game: GameId) {
         let Some(game) = self.games.get(game).filter(|game| game.state == GameState::Lobby) else { return };
-        let peers = self.peers(game, &[player]);
-        self.send_to_games(peers, ServerToGame::DisconnectFromPeer { player_id: player });
-    }
-
-    /// Connections of all in a game but these, in the order they came.
-    pub(crate) fn peers(&self, game: &Game, but: &[PlayerId]) -> Vec<ConnId> {
-        let others = game.members.iter().filter(|member| !but.contains(member));
-        others.filter_map(|member| self.players.get(*member)).map(|peer| peer.conn).collect()
+        let others = game.members.iter().filter(|member| **member != player);
+        let peers = others.filter_map(|member| self.players.get(*member)).map(|peer| peer.conn).collect();
+        let command = ServerToGame::DisconnectFromPeer { player_id: player };
+        self.send_several(peers, ServerMessage::Game(command.into()));
     }
 
     pub(crate) fn send_to_game(&mut self, conn: ConnId, command: ServerToGame) {
-        self.send(conn, ServerMessage::Game(GpgNetMessage::from(command)));
-    }
-
-    pub(crate) fn send_to_games(&mut self, conns: Vec<ConnId>, command: ServerToGame) {
-        if !conns.is_empty() {
-            self.send_several(conns, ServerMessage::Game(GpgNetMessage::from(command)));
-        }
+        self.send(conn, ServerMessage::Game(command.into()));
     }
 
     /// The game process has not started in time.

@@ -1,17 +1,19 @@
 //! The end of a game: who has won, whether it counts, and what is stored of it (games.md section 8.2, game-results.md
 //! section 4).
 
+use std::collections::BTreeMap;
+
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::effect::{Count, Effect, LogLine};
 use crate::explanation::Decision;
-use crate::games::game::{Game, GameState, Live};
+use crate::games::game::{Game, GameState, Live, LivePlayer};
 use crate::games::storage::GameWrite;
 use crate::publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 use crate::ratings::{RatedTeam, RatingChange};
-use crate::results::{self, Outcome, Resolution};
+use crate::results::{self, ArmyVerdict, Outcome, Resolution};
 use crate::statistics;
 use crate::validity::{self, EndFacts, Results, Validity};
 use crate::world::World;
@@ -72,8 +74,6 @@ impl World {
                 let is_empty = game.members.is_empty() && live.awaited.is_empty();
                 if live.finished.is_some() || is_empty {
                     self.end_live(id);
-                } else {
-                    self.count_achievements(id);
                 }
             }
             _ => {
@@ -94,15 +94,13 @@ impl World {
 
     /// Ends a live game: everything about its results is decided here and stored from here.
     fn end_live(&mut self, id: GameId) {
-        self.count_achievements(id);
         let Some(game) = self.games.get_mut(id) else { return };
         game.state = GameState::Ended;
-        let participants = game.participants();
         let Some(live) = &mut game.live else { return };
         live.awaited.clear();
         let lasted = live.finished.unwrap_or(live.last_heard);
         let ended_at = live.launched_at.after(lasted);
-        let resolution = results::resolve_teams(&participants, &live.reports);
+        let resolution = results::resolve_teams(&live.participants(), &live.reports);
         let facts = EndFacts {
             desyncs: live.desyncs,
             has_reports: !live.reports.is_empty(),
@@ -113,16 +111,18 @@ impl World {
         let checks = validity::check_at_end(live.validity, game.kind, facts);
         live.validity = checks.validity;
         live.decisions.push(Decision::Ended { at: ended_at });
-        for player in &live.players {
-            let verdict = live.reports.verdict(player.army);
-            live.decisions.push(Decision::Army {
+        let of_player = |player: &LivePlayer| (player.id, live.reports.verdict(player.army));
+        let verdicts: BTreeMap<PlayerId, ArmyVerdict> = live.players.iter().map(of_player).collect();
+        live.decisions.extend(live.players.iter().map(|player| {
+            let verdict = &verdicts[&player.id];
+            Decision::Army {
                 player: player.login.clone(),
                 army: player.army,
                 outcome: verdict.outcome,
-                votes: verdict.votes,
+                votes: verdict.votes.clone(),
                 score: verdict.score,
-            });
-        }
+            }
+        }));
         live.decisions.push(Decision::Teams { rule: resolution.rule });
         live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
         let rated = (checks.results == Results::Rated)
@@ -134,15 +134,15 @@ impl World {
             None => Decision::NotRated { validity: checks.validity },
         });
         let has_results = checks.results != Results::Dropped;
-        let result = |player: &crate::games::LivePlayer| {
-            let verdict = live.reports.verdict(player.army);
+        let result = |player: &LivePlayer| {
+            let verdict = &verdicts[&player.id];
             PlayerResult { player: player.id, outcome: verdict.outcome, score: verdict.stored_score() }
         };
         let end = GameEnd {
             validity: checks.validity,
             ended_at,
             results: if has_results { live.players.iter().map(result).collect() } else { Vec::new() },
-            published: has_results.then(|| published(game, &resolution)).flatten(),
+            published: has_results.then(|| published(game, &resolution, &verdicts)).flatten(),
             rated,
             decisions: game.decisions().to_vec(),
         };
@@ -213,17 +213,17 @@ fn rated_teams(resolution: &Resolution) -> Option<[RatedTeam; 2]> {
     teams.try_into().ok()
 }
 
-fn published(game: &Game, resolution: &Resolution) -> Option<GameResults> {
+fn published(
+    game: &Game,
+    resolution: &Resolution,
+    verdicts: &BTreeMap<PlayerId, ArmyVerdict>,
+) -> Option<GameResults> {
     let live = game.live.as_ref()?;
-    let army_result = |player: &PlayerId| {
-        let army = live.player(*player).map(|player| player.army);
-        let verdict = army.map(|army| live.reports.verdict(army));
-        ArmyResult {
-            player_id: *player,
-            army,
-            army_outcome: verdict.as_ref().map_or(Outcome::Unknown, |verdict| verdict.outcome),
-            metadata: verdict.map(|verdict| verdict.metadata).unwrap_or_default(),
-        }
+    let army_result = |player: &PlayerId| ArmyResult {
+        player_id: *player,
+        army: live.player(*player).map(|player| player.army),
+        army_outcome: verdicts[player].outcome,
+        metadata: verdicts[player].metadata.clone(),
     };
     let teams = resolution.teams.iter().map(|team| TeamResults {
         outcome: team.outcome,

@@ -7,6 +7,7 @@ use faf_protocol::server_message::{Rating, Visibility};
 use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
+use crate::client_text::cut;
 use crate::clock::Timestamp;
 use crate::event::MapVersion;
 use crate::explanation::Decision;
@@ -16,12 +17,14 @@ use crate::publication::Publication;
 use crate::results::{Participant, Reports};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
+use crate::texts;
 use crate::validity::Validity;
 
 /// Longest title, in characters; the rest is cut (games.md section 1.1).
-pub(crate) const TITLE_LIMIT: usize = 128;
+const TITLE_LIMIT: usize = 128;
 
-/// Players in a game; more cannot join. A map has at most 16 places, and a few may watch.
+/// Players in a game; more cannot join, and its host can say nothing about more. A map has at most 16 places, and a few may
+/// watch.
 pub(crate) const MEMBERS_MAX: usize = 100;
 
 /// A game, as the lobby keeps it and as it is saved while it is live.
@@ -189,6 +192,20 @@ impl GameClock {
     }
 }
 
+/// A title as it is shown: without blanks around it, and cut.
+///
+/// # Errors
+/// What the player is told, if it is empty or not plain text.
+pub(crate) fn title(text: &str) -> Result<String, &'static str> {
+    if !text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control()) {
+        return Err(texts::TITLE_NOT_ASCII);
+    }
+    match cut(text.trim().to_owned(), TITLE_LIMIT) {
+        title if title.is_empty() => Err(texts::TITLE_EMPTY),
+        title => Ok(title),
+    }
+}
+
 impl Game {
     /// Number of the game.
     #[must_use]
@@ -274,14 +291,6 @@ impl Game {
             GameKind::Coop => settings.game_setup_timeout * 2,
         }
     }
-
-    /// Players by team, for the rules.
-    pub(crate) fn participants(&self) -> Vec<Participant> {
-        let players = self.live.iter().flat_map(|live| &live.players);
-        players
-            .map(|player| Participant { player: player.id, army: Some(player.army), team: player.team })
-            .collect()
-    }
 }
 
 impl Map {
@@ -318,6 +327,16 @@ impl Slot {
 }
 
 impl Live {
+    /// Who plays, for the rules.
+    pub(crate) fn participants(&self) -> Vec<Participant> {
+        let participant = |player: &LivePlayer| Participant {
+            player: player.id,
+            army: Some(player.army),
+            team: player.team,
+        };
+        self.players.iter().map(participant).collect()
+    }
+
     /// Whether somebody still plays, or is expected to.
     pub(crate) fn is_running_for(&self, members: &[PlayerId]) -> bool {
         members.iter().chain(self.awaited.keys()).any(|player| !self.done.contains(player))

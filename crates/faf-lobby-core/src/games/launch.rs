@@ -12,7 +12,7 @@ use crate::event::{ConnId, MapVersion};
 use crate::explanation::Decision;
 use crate::game_options::VictoryCondition;
 use crate::games::connection::Leaving;
-use crate::games::game::{Game, GameClock, GameState, Live, LivePlayer};
+use crate::games::game::{Game, GameClock, GameState, Live, LivePlayer, Slot};
 use crate::games::storage::GameWrite;
 use crate::players::{Activity, OnlinePlayer};
 use crate::results::Reports;
@@ -36,6 +36,8 @@ pub struct GameLaunched {
     pub victory: VictoryCondition,
     /// Whether it counts, as far as that is known.
     pub validity: Validity,
+    /// When.
+    pub launched_at: Timestamp,
     /// Uids of the active mods, which were played once more.
     pub mods: Vec<String>,
     /// Who plays.
@@ -50,7 +52,7 @@ impl World {
         if let Some(found) = map {
             game.map.look_up(found);
         }
-        let plays = |(_, slot): &(PlayerId, &crate::games::Slot)| slot.army.is_some_and(|army| army >= 0);
+        let plays = |(_, slot): &(PlayerId, &Slot)| slot.army.is_some_and(|army| army >= 0);
         let mut live = Live::new(now, self.now.elapsed);
         for (player, slot) in game.connected().filter(plays) {
             let Some(online) = self.players.get(player) else { continue };
@@ -65,32 +67,26 @@ impl World {
                 rating: online.rating(&game.leaderboard),
             });
         }
+        let unranked_mod = game.mods.keys().find(|uid| !self.data.ranked_mods.contains(&uid.to_lowercase()));
+        let checks = validity::check_at_launch(&LaunchFacts {
+            kind: game.kind,
+            options: &game.options,
+            participants: &live.participants(),
+            has_ai: !game.ais.is_empty(),
+            unranked_mod: unranked_mod.map(String::as_str),
+            map_is_ranked: game.map.is_ranked,
+        });
+        live.validity = checks.validity;
+        live.decisions.push(Decision::Launched { at: now, players: live.players.len() });
+        live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
+        let players = live.players.clone();
         game.live = Some(live);
         game.state = GameState::Live;
         // What is not needed any more is not saved with every result.
         game.password = None;
         game.lost.clear();
         game.noted.clear();
-        let participants = game.participants();
-        let unranked_mod = game.mods.keys().find(|uid| !self.data.ranked_mods.contains(&uid.to_lowercase()));
-        let checks = validity::check_at_launch(&LaunchFacts {
-            kind: game.kind,
-            options: &game.options,
-            participants: &participants,
-            has_ai: !game.ais.is_empty(),
-            unranked_mod: unranked_mod.map(String::as_str),
-            map_is_ranked: game.map.is_ranked,
-        });
         game.options.keep_only(&["CheatsEnabled"]);
-        let players = match &mut game.live {
-            Some(live) => {
-                live.validity = checks.validity;
-                live.decisions.push(Decision::Launched { at: now, players: live.players.len() });
-                live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
-                live.players.clone()
-            }
-            None => Vec::new(),
-        };
         let launched = GameLaunched {
             featured_mod: game.featured_mod.id,
             host: game.host.id,
@@ -99,11 +95,12 @@ impl World {
             victory: game.options.victory(),
             validity: checks.validity,
             mods: game.mods.keys().cloned().collect(),
-            players: players.clone(),
+            launched_at: now,
             game: game.clone(),
+            players,
         };
-        self.log(LogLine::GameLaunched { game: id, players: players.len() });
-        for player in players {
+        self.log(LogLine::GameLaunched { game: id, players: launched.players.len() });
+        for player in &launched.players {
             if let Some(online) = self.players.get_mut(player.id) {
                 online.activity = Activity::Playing;
             }
@@ -113,9 +110,7 @@ impl World {
         self.turn_late_guests_away(id);
         progress
     }
-}
 
-impl World {
     /// Ends the game connections of those who have not come into the lobby in time.
     fn turn_late_guests_away(&mut self, id: GameId) {
         let Some(game) = self.games.get(id) else { return };

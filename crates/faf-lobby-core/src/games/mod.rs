@@ -19,7 +19,7 @@ use crate::ratings::Leaderboards;
 
 pub(crate) use connection::Leaving;
 pub use ending::{GameEnd, PlayerResult, RatedGame};
-pub(crate) use game::{FeaturedMod, Host, Map, Slot, TITLE_LIMIT};
+pub(crate) use game::{FeaturedMod, Host, MEMBERS_MAX, Map, title};
 pub use game::{Game, GameState, LivePlayer};
 pub use launch::GameLaunched;
 pub(crate) use preconditions::{check_before_reading, check_can_play};

@@ -94,8 +94,8 @@ impl World {
         }
     }
 
-    /// A host is back, perhaps with other lists, or has changed them.
-    pub(crate) fn host_has_come(&mut self, host: PlayerId) {
+    /// Games have the lists of their host as they are now.
+    pub(crate) fn take_over_lists(&mut self, host: PlayerId) {
         let Some(lists) = self.players.get(host) else { return };
         for game in self.games.iter_mut().filter(|game| game.host.id == host) {
             game.host.friends.clone_from(&lists.friends);
@@ -107,7 +107,7 @@ impl World {
     pub(crate) fn host_lists_changed(&mut self, host: PlayerId, subject: PlayerId) {
         let before = self.seen_by(subject);
         // Also if the subject is offline, and comes later.
-        self.host_has_come(host);
+        self.take_over_lists(host);
         self.tell_difference(subject, &before);
         let of_host = self.games.iter().filter(|game| game.host.id == host);
         let of_host: Vec<GameId> = of_host.map(|game| game.id).collect();

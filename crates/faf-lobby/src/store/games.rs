@@ -5,7 +5,7 @@
 //! of a team mate there may be a second row, as there is for every player who reports it.
 
 use faf_lobby_core::ratings::RatingChange;
-use faf_lobby_core::{Decision, Game, GameLaunched, GameWrite, LivePlayer};
+use faf_lobby_core::{Game, GameLaunched, GameWrite, LivePlayer};
 use faf_protocol::GameId;
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
@@ -61,17 +61,13 @@ fn launch(t: &Transaction<'_>, id: GameId, launched: &GameLaunched) -> rusqlite:
     if live_state(t, id)?.is_some_and(|stored| stored == state) {
         return Ok(GameStored::without_ratings());
     }
-    let launched_at = launched.game.decisions().iter().find_map(|decision| match decision {
-        Decision::Launched { at, .. } => Some(at.0.div_euclid(1_000_000)),
-        _ => None,
-    });
     t.prepare_cached(
         "INSERT INTO game_stats (id, startTime, gameType, gameMod, host, mapId, gameName, validity)
-         VALUES (?1, coalesce(?2, unixepoch()), ?3, ?4, ?5, ?6, ?7, ?8)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute((
         id.0,
-        launched_at,
+        launched.launched_at.0.div_euclid(1_000_000),
         launched.victory.as_str(),
         launched.featured_mod,
         launched.host.0,

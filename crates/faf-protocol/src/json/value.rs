@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -46,6 +47,16 @@ impl<'a> JsonRef<'a> {
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let quoted = self.0.strip_prefix('"')?.strip_suffix('"')?;
         if quoted.contains('\\') { self.parse().ok().map(Cow::Owned) } else { Some(Cow::Borrowed(quoted)) }
+    }
+
+    /// A number, or a text that is one; games and old clients send both. Nothing for other kinds, and for numbers that `T`
+    /// does not hold.
+    #[must_use]
+    pub fn number<T: DeserializeOwned + FromStr>(self) -> Option<T> {
+        match self.as_str() {
+            Some(text) => text.trim().parse().ok(),
+            None => self.parse().ok(),
+        }
     }
 
     /// Turns the value into a type.
@@ -167,6 +178,15 @@ mod tests {
         assert_eq!(value.as_ref().text(), r#"{"n":123456789012345678901234567890,"x":1.50}"#);
         assert_eq!(serde_json::to_string(&value).unwrap(), value.as_ref().text());
         assert_eq!(serde_json::from_str::<Json>("[1, 2]").unwrap().as_ref().text(), "[1,2]");
+    }
+
+    #[test]
+    fn numbers_may_be_text() {
+        let number = |text: &str| Json::parse(text).unwrap().as_ref().number::<i32>();
+        assert_eq!((number("7"), number("\" -7 \"")), (Some(7), Some(-7)));
+        for other in ["2147483648", "\"2147483648\"", "1.5", "\"\"", "\"x\"", "null", "true", "[1]"] {
+            assert_eq!(number(other), None, "{other}");
+        }
     }
 
     #[test]
