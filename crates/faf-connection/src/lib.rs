@@ -16,6 +16,7 @@
 //! | read | until one whole message is there | [`Reader::read`] |
 //! | send one, many, raw | until handed to the operating system | [`Writer::send`], [`Writer::send_many`], [`Writer::send_raw`] |
 //! | write one, many, raw | never | [`Writer::write`], [`Writer::write_many`], [`Writer::write_raw`] |
+//! | hand over | never; what is taken at once is gone | [`Writer::hand_over`] |
 //! | drain | until nothing waits; callers take turns | [`Writer::drain`] |
 //! | wait for room | until not much waits | [`Writer::wait_for_room`] |
 //! | is connected | never | [`Writer::is_connected`] |
@@ -40,6 +41,7 @@
 //! options of [`tcp`] sockets.
 
 mod error;
+mod halves;
 mod outbox;
 pub mod proxy;
 mod reader;
@@ -57,13 +59,15 @@ pub use writer::Writer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use halves::{ReadHalf, WriteHalf};
+
 /// Makes a connection of a stream.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
 pub fn open(stream: impl AsyncRead + AsyncWrite + Send + 'static, settings: Settings) -> (Reader, Writer) {
     let (read, write) = tokio::io::split(stream);
-    open_halves(read, write, settings)
+    open_halves(ReadHalf::Other(Box::new(read)), WriteHalf::Other(Box::new(write)), settings)
 }
 
 /// Makes a connection of a TCP stream, which is cheaper than [`open`].
@@ -72,14 +76,10 @@ pub fn open(stream: impl AsyncRead + AsyncWrite + Send + 'static, settings: Sett
 /// Outside of a tokio runtime.
 pub fn open_tcp(stream: TcpStream, settings: Settings) -> (Reader, Writer) {
     let (read, write) = stream.into_split();
-    open_halves(read, write, settings)
+    open_halves(ReadHalf::Tcp(read), WriteHalf::Tcp(write), settings)
 }
 
-fn open_halves(
-    read: impl AsyncRead + Send + Unpin + 'static,
-    write: impl AsyncWrite + Send + Unpin + 'static,
-    settings: Settings,
-) -> (Reader, Writer) {
-    let writer = Writer::new(Box::new(write), &settings);
-    (Reader::new(Box::new(read), writer.clone(), settings), writer)
+fn open_halves(read: ReadHalf, write: WriteHalf, settings: Settings) -> (Reader, Writer) {
+    let writer = Writer::new(write, &settings);
+    (Reader::new(read, writer.clone(), settings), writer)
 }

@@ -7,11 +7,11 @@ use bytes::{Buf, Bytes};
 
 use crate::error::OutboxFull;
 
-/// Most bytes that may wait for a peer by default: 16 MiB.
+/// Most bytes that may wait for a peer by default: 1 MiB, some hundred usual messages.
 ///
-/// The largest thing a server sends at once is the list of players at login. With 10,000 players online it takes some
-/// 4.5 MB, in the UTF-16 of QDataStream twice that; a peer that is slow to read it must not be cut off for that alone.
-pub const OUTBOX_LIMIT: usize = 16 * 1024 * 1024;
+/// Whoever has more to say at once, such as a list of all players, sends it part by part, or as one piece: an empty outbox
+/// takes anything.
+pub const OUTBOX_LIMIT: usize = 1024 * 1024;
 
 /// What a waiting message takes besides its bytes; counted, so that many tiny messages are bounded, too.
 const ENTRY_COST: usize = size_of::<Bytes>();
@@ -46,6 +46,29 @@ impl Outbox {
         }
         self.push_last(bytes);
         Ok(())
+    }
+
+    /// Puts all of these at the end, or none.
+    pub(crate) fn push_all(&mut self, pieces: &[Bytes]) -> Result<(), OutboxFull> {
+        let cost: usize = pieces.iter().map(|piece| piece.len() + ENTRY_COST).sum();
+        if !self.is_empty() && self.waiting + cost > self.limit {
+            return Err(OutboxFull { waiting: self.waiting, limit: self.limit });
+        }
+        self.push_rest(pieces, 0);
+        Ok(())
+    }
+
+    /// Puts what is left of these behind the first `written` bytes at the end, whatever the limit says.
+    pub(crate) fn push_rest(&mut self, pieces: &[Bytes], mut written: usize) {
+        for piece in pieces {
+            match piece.len().checked_sub(written) {
+                Some(_) => {
+                    self.push_last(piece.slice(written..));
+                    written = 0;
+                }
+                None => written -= piece.len(),
+            }
+        }
     }
 
     /// Puts the last bytes of a connection at the end, whatever the limit says.

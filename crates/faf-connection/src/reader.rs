@@ -10,6 +10,7 @@ use faf_protocol::{Decoded, Decoder, Message};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::error::{Disconnected, Error};
+use crate::halves::ReadHalf;
 use crate::settings::Settings;
 use crate::writer::{Phase, Writer};
 
@@ -18,8 +19,6 @@ const CHUNK: usize = 16 * 1024;
 
 /// Bytes that may wait for a peer while its pings are answered; beyond it nothing is read before it has taken some.
 const ANSWERS_LIMIT: usize = 4 * 1024;
-
-pub(crate) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
 
 /// The receiving end of a connection. Dropping it aborts the connection.
 pub struct Reader {

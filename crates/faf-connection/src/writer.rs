@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -11,21 +11,16 @@ use faf_protocol::{Encode, EncodeError, WireFormat};
 use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::unconstrained;
 
 use crate::error::{Disconnected, Error, OutboxFull};
+use crate::halves::{SLICES, WriteHalf};
 use crate::outbox::Outbox;
 use crate::settings::{SentMessages, Settings};
 
-/// Most entries of the outbox that one vectored write takes; the kernel takes no more than 1,024.
-const SLICES: usize = 64;
-
-pub(crate) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
-
 /// The sending end of a connection. Copies of it are the same end.
 ///
-/// There is no task for writing while nothing waits. [`flush`](Self::flush) hands over what the operating system takes at
-/// once; only for the rest, and for what was written without a flush, there is a task until all of it is gone.
+/// There is no task for writing while nothing waits. [`hand_over`](Self::hand_over) gives the operating system what it takes
+/// at once; only for the rest, and for what was only queued, there is a task until all of it is gone.
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -141,40 +136,67 @@ impl Writer {
     /// # Errors
     /// [`Error::Disconnected`] and [`Error::OutboxFull`]; nothing was queued then.
     pub fn write_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
-        self.queue_raw(bytes, messages)?;
-        self.shared.ensure_flushing(&mut self.shared.lock());
-        Ok(())
-    }
-
-    /// Queues bytes as [`write_raw`](Self::write_raw) does, but leaves it to the caller to call
-    /// [`flush`](Self::flush) when all that belongs together is queued.
-    ///
-    /// # Errors
-    /// As [`write_raw`](Self::write_raw).
-    pub fn queue_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
-        let mut state = self.shared.lock();
-        if state.phase != Phase::Open {
-            return Err(Disconnected::Here.into());
-        }
+        let mut state = self.shared.open()?;
         state.outbox.push(bytes)?;
+        self.shared.ensure_flushing(&mut state);
         drop(state);
         self.shared.sent.add(self.shared.format, messages);
         Ok(())
     }
 
-    /// Hands over what the operating system takes at once, all in one vectored write; the rest follows by itself.
+    /// Gives the operating system what it takes of these pieces at once, in one vectored write; the rest follows by itself.
+    /// Never waits. Answers whether all of it is gone.
     ///
-    /// Never waits.
-    pub fn flush(&self) {
+    /// The pieces are `messages` complete frames of this connection's format. An empty outbox takes all of them, however many
+    /// bytes that are.
+    ///
+    /// # Errors
+    /// As [`write_raw`](Self::write_raw), for all of them at once; and [`Error::Disconnected`] if the connection is found to be
+    /// lost.
+    pub fn hand_over(&self, pieces: &[Bytes], messages: u64) -> Result<bool, Error> {
+        let mut state = self.shared.open()?;
+        if !state.outbox.is_empty() || state.is_flushing {
+            state.outbox.push_all(pieces)?;
+            self.shared.ensure_flushing(&mut state);
+            drop(state);
+            self.shared.sent.add(self.shared.format, messages);
+            return Ok(false);
+        }
+        let State { write_half: Some(write_half), outbox, .. } = &mut *state else {
+            return Err(Disconnected::Here.into());
+        };
+        match write_half.write_at_once(pieces) {
+            Ok((written, is_all)) => {
+                if !is_all {
+                    outbox.push_rest(pieces, written);
+                    self.shared.spawn_flusher(&mut state);
+                }
+                drop(state);
+                self.shared.sent.add(self.shared.format, messages);
+                Ok(is_all)
+            }
+            Err(error) => {
+                let kind = error.kind();
+                state.failure = Some(kind);
+                self.shared.end(&mut state, Phase::Aborted);
+                Err(Disconnected::Lost(kind.into()).into())
+            }
+        }
+    }
+
+    /// Queues the last bytes of a connection, whatever the limit says, and begins to [`close`](Self::close) it.
+    pub fn finish(&self, pieces: impl IntoIterator<Item = Bytes>) {
         let mut state = self.shared.lock();
-        if state.is_flushing {
-            return;
+        if state.phase == Phase::Open {
+            pieces.into_iter().for_each(|piece| state.outbox.push_last(piece));
+            self.shared.start_close(&mut state);
         }
-        // A task that flushes thousands of connections in a row would soon be told to wait by the runtime, if it counted.
-        let mut flushing = pin!(unconstrained(poll_fn(|cx| self.shared.poll_flush(&mut state, cx))));
-        if flushing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            self.shared.spawn_flusher(&mut state);
-        }
+    }
+
+    /// How many bytes wait for the peer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().outbox.waiting()
     }
 
     /// Sends a message and waits until all that waits has been handed to the operating system.
@@ -202,8 +224,7 @@ impl Writer {
     /// # Errors
     /// As [`write_raw`](Self::write_raw) and [`drain`](Self::drain).
     pub async fn send_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
-        self.queue_raw(bytes, messages)?;
-        self.flush();
+        self.hand_over(&[bytes], messages)?;
         self.drain().await
     }
 
@@ -266,21 +287,7 @@ impl Writer {
 
     /// Begins to [`close`](Self::close), without waiting.
     pub fn start_close(&self) {
-        let mut state = self.shared.lock();
-        if state.phase != Phase::Open {
-            return;
-        }
-        state.phase = Phase::Closing;
-        if self.shared.format == WireFormat::WebSocket {
-            state.outbox.push_last(match self.shared.role {
-                Role::Server => Bytes::from_static(CLOSE_FRAME),
-                Role::Client => {
-                    Control::Close { code: Some(1000), reason: String::new() }.encode(Some(random_mask()))
-                }
-            });
-        }
-        self.shared.ensure_flushing(&mut state);
-        self.shared.changed.notify_waiters();
+        self.shared.start_close(&mut self.shared.lock());
     }
 
     /// Ends the connection now. What waits is lost.
@@ -343,6 +350,32 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that holds the lock leaves the state half changed, so a panic elsewhere does no harm here.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, if something can still be sent.
+    fn open(&self) -> Result<MutexGuard<'_, State>, Disconnected> {
+        let state = self.lock();
+        match state.phase {
+            Phase::Open => Ok(state),
+            _ => Err(Disconnected::Here),
+        }
+    }
+
+    fn start_close(self: &Arc<Self>, state: &mut State) {
+        if state.phase != Phase::Open {
+            return;
+        }
+        state.phase = Phase::Closing;
+        if self.format == WireFormat::WebSocket {
+            state.outbox.push_last(match self.role {
+                Role::Server => Bytes::from_static(CLOSE_FRAME),
+                Role::Client => {
+                    Control::Close { code: Some(1000), reason: String::new() }.encode(Some(random_mask()))
+                }
+            });
+        }
+        self.ensure_flushing(state);
+        self.changed.notify_waiters();
     }
 
     /// Makes sure that a task flushes, if there is something to do.

@@ -60,8 +60,7 @@ async fn flushing_many_peers_in_a_row_takes_no_task() {
     }
     let before = tasks();
     for (_, writer, _) in &peers {
-        writer.queue_raw(Bytes::from_static(b"{}\n"), 1).unwrap();
-        writer.flush();
+        writer.hand_over(&[Bytes::from_static(b"{}\n")], 1).unwrap();
     }
     assert_eq!(tasks(), before);
 }

@@ -16,7 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::country::Countries;
-use crate::fan_out::Peer;
 use crate::lobby::Input;
 use crate::metrics::Metrics;
 use crate::session::{Seat, Session};
@@ -162,11 +161,11 @@ impl Entrance {
         };
         let (reader, writer) = open_tcp(arrival.stream, settings);
         let seat = Seat::new(place);
-        let peer = Peer::new(writer.clone(), Arc::clone(&seat));
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
+        let connect = Input::Connect(conn, writer.clone(), Arc::clone(&seat), connected);
         let mut session = Session { conn, reader, writer, seat, inbox, metrics };
-        if self.inbox.send(Input::Connect(conn, peer, connected)).await.is_ok() {
+        if self.inbox.send(connect).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.
             tokio::spawn(async move { session.run().await });
         }

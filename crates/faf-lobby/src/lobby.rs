@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use faf_connection::Writer;
 use faf_lobby_core::{
     Answer, Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Question, Ticket, Timestamp,
     World,
@@ -15,11 +16,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::answers::Answers;
-use crate::fan_out::{FanOut, Peer};
+use crate::fan_out::{FanOut, Patience};
 use crate::happenings::Happenings;
 use crate::metrics::Metrics;
 use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
+use crate::session::{self, Seat};
 
 /// Inputs that may wait. Every connection has at most a few under way, and waits with more while this is full.
 pub(crate) const INBOX: usize = 1024;
@@ -33,7 +35,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// What reaches the lobby.
 pub(crate) enum Input {
     /// Somebody has connected; the event is [`Event::Connected`].
-    Connect(ConnId, Peer, Event),
+    Connect(ConnId, Writer, Arc<Seat>, Event),
     /// A connection has sent something, and this is when it was read.
     Received(ConnId, Result<ClientMessage, CommandError>, Instant),
     /// Something else has happened.
@@ -72,10 +74,11 @@ impl Lobby {
         metrics: Arc<Metrics>,
         happenings: Arc<Happenings>,
         inbox: mpsc::Sender<Input>,
+        patience: Patience,
     ) -> Self {
         let started = Instant::now();
         let world = World::new(settings, moment(started), beginning);
-        let fan_out = FanOut::new(Arc::clone(&metrics));
+        let fan_out = FanOut::start(patience, Arc::clone(&metrics));
         let (storing, stored) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(stored, inbox.clone()));
         let recorder = Recorder::off();
@@ -115,15 +118,15 @@ impl Lobby {
             for input in inputs.drain(..) {
                 self.take_in(input);
             }
-            self.fan_out.flush();
+            self.fan_out.flush().await;
             self.recorder.flush();
             self.metrics.set_online(self.world.player_count());
         }
         // Whoever was about to come in is not left waiting.
         inbox.close();
         while let Some(input) = inbox.recv().await {
-            if let Input::Connect(_, peer, _) = input {
-                peer.close();
+            if let Input::Connect(_, writer, seat, _) = input {
+                session::turn_away(&writer, &seat);
             }
         }
         self.recorder.finish().await;
@@ -131,8 +134,8 @@ impl Lobby {
 
     fn take_in(&mut self, input: Input) {
         match input {
-            Input::Connect(conn, peer, event) => {
-                self.fan_out.connect(conn, peer);
+            Input::Connect(conn, writer, seat, event) => {
+                self.fan_out.connect(conn, writer, seat);
                 self.tell(event);
             }
             Input::Received(conn, message, read_at) => {
@@ -171,7 +174,7 @@ impl Lobby {
             self.happenings.notice(&effect, &self.world);
             self.recorder.note(&effect);
             match effect {
-                Effect::Send { to, message } => self.fan_out.send(&to, &message),
+                Effect::Send { to, message } => self.fan_out.send(to, message),
                 Effect::Ready { conn } => self.fan_out.ready(conn),
                 Effect::Done { conn } => self.fan_out.done(conn),
                 Effect::LoggedIn { conn } => self.fan_out.log_in(conn),

@@ -46,6 +46,9 @@ pub(crate) struct Metrics {
     on_message_received: Histogram,
     connections_ended: Family<ReasonLabel, Counter>,
     connections_refused: Family<ReasonLabel, Counter>,
+    clients_behind: Gauge,
+    bytes_behind: Gauge,
+    messages_merged: Counter,
     active_games: ActiveGames,
     game_rated_games: Family<LeaderboardLabel, Counter>,
     games_not_stored: Counter,
@@ -106,6 +109,9 @@ impl Metrics {
             on_message_received: Histogram::new(BUCKETS),
             connections_ended: Family::default(),
             connections_refused: Family::default(),
+            clients_behind: Gauge::default(),
+            bytes_behind: Gauge::default(),
+            messages_merged: Counter::default(),
             active_games: ActiveGames::default(),
             game_rated_games: Family::default(),
             games_not_stored: Counter::default(),
@@ -158,6 +164,21 @@ impl Metrics {
             "server_connections_refused",
             "Connections that ended before their first message was read, by reason",
             self.connections_refused.clone(),
+        );
+        registry.register(
+            "server_clients_behind",
+            "Clients that have not taken yet what they were told",
+            self.clients_behind.clone(),
+        );
+        registry.register(
+            "server_bytes_behind",
+            "Memory for what waits for these clients, without lists, which all newcomers share",
+            self.bytes_behind.clone(),
+        );
+        registry.register(
+            "server_messages_merged",
+            "States of games and players that were not told to a client since newer ones took their place",
+            self.messages_merged.clone(),
         );
         self.active_games.register(registry);
         registry.register(
@@ -232,6 +253,15 @@ impl Metrics {
 
     pub(crate) fn count_ended(&self, reason: &'static str) {
         self.connections_ended.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    pub(crate) fn set_behind(&self, clients: usize, bytes: usize) {
+        self.clients_behind.set(clients.try_into().unwrap_or(i64::MAX));
+        self.bytes_behind.set(bytes.try_into().unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn count_merged(&self, messages: u64) {
+        self.messages_merged.inc_by(messages);
     }
 
     pub(crate) fn count_refused(&self, reason: &'static str) {

@@ -112,6 +112,7 @@ impl Server {
             Arc::clone(&metrics),
             Arc::clone(&happenings),
             inbox.clone(),
+            settings.patience(),
         );
         let entrance =
             Arc::new(Entrance::new(&settings, inbox.clone(), Arc::clone(&metrics), Arc::clone(&countries)));

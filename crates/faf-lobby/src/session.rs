@@ -16,10 +16,6 @@ use crate::metrics::Metrics;
 /// How long a peer may take to read what is left and to end its side, after that the connection is cut.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Bytes that may wait for a peer while its next message is read. One that does not read the answers to its questions can
-/// ask no more of them.
-const UNREAD_LIMIT: usize = 64 * 1024;
-
 /// A place among the connections that are allowed. The session holds it, the lobby, and every question that is open for
 /// the connection, so that whoever comes and goes quickly cannot leave more work behind than connections are allowed.
 #[derive(Debug)]
@@ -33,6 +29,12 @@ impl Seat {
     pub(crate) fn new(place: OwnedSemaphorePermit) -> Arc<Self> {
         Arc::new(Self { signal: Notify::new(), _place: place })
     }
+}
+
+/// Ends a connection that has come too late to be let in.
+pub(crate) fn turn_away(writer: &Writer, seat: &Seat) {
+    writer.start_close();
+    seat.signal.notify_one();
 }
 
 /// A connection the lobby has been told of.
@@ -66,7 +68,6 @@ impl Session {
     /// Answers why the connection has ended, or nothing if it was ended on this side.
     async fn pass_on_messages(&mut self) -> Option<Error> {
         loop {
-            self.writer.wait_for_room(UNREAD_LIMIT).await;
             let read = tokio::select! {
                 read = self.reader.read() => read,
                 // No message is being dealt with, so it can only be the end.

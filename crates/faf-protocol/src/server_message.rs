@@ -74,6 +74,22 @@ pub enum ServerMessage {
     Other(Message),
 }
 
+/// What becomes of a message that waits for a client which has fallen behind, when a newer one comes.
+///
+/// Clients keep the newest state of games and players only, so that it is enough if they get that. Everything else is
+/// delivered, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Merging {
+    /// It is delivered whatever comes behind it.
+    Never,
+    /// A newer state of this game takes its place.
+    Game(GameId),
+    /// Newer states of the players in it take the place of those.
+    Players,
+    /// One that waits says as much as several.
+    Ping,
+}
+
 /// Members of `session`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -511,6 +527,36 @@ pub struct UpdatedAchievements {
 }
 
 impl ServerMessage {
+    /// Whether a newer message may take the place of this one while it waits.
+    #[must_use]
+    pub fn merging(&self) -> Merging {
+        match self {
+            Self::GameInfo(game) => Merging::Game(game.uid),
+            Self::PlayerInfo(_) => Merging::Players,
+            Self::Ping => Merging::Ping,
+            Self::Session(_)
+            | Self::Notice(_)
+            | Self::AuthenticationFailed(_)
+            | Self::IrcPassword(_)
+            | Self::Welcome(_)
+            | Self::Social(_)
+            | Self::GameList(_)
+            | Self::GameLaunch(_)
+            | Self::GameJoinFailed(_)
+            | Self::MatchmakerInfo(_)
+            | Self::Pong
+            | Self::Avatar(_)
+            | Self::CoopInfo(_)
+            | Self::ModvaultInfo(_)
+            | Self::IceServers(_)
+            | Self::Disabled(_)
+            | Self::Invalid(_)
+            | Self::UpdatedAchievements(_)
+            | Self::Game(_)
+            | Self::Other(_) => Merging::Never,
+        }
+    }
+
     /// Finds out what a message from the server is.
     ///
     /// # Errors

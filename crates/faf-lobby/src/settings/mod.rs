@@ -19,6 +19,7 @@ pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
 pub use layers::{Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 
+use crate::fan_out::Patience;
 use crate::recorder::Bounds;
 
 /// All settings. The names are those of the file.
@@ -56,6 +57,8 @@ pub struct Settings {
     pub message_limit: usize,
     pub nesting_limit: usize,
     pub outbox_limit: usize,
+    pub outbox_memory: usize,
+    pub stall_timeout: f64,
     pub connection_limit: usize,
     pub www_url: String,
     pub content_url: String,
@@ -145,6 +148,8 @@ impl Settings {
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
+        within("outbox_memory", self.outbox_memory as f64, 1_048_576.0..=1_099_511_627_776.0);
+        within("stall_timeout", self.stall_timeout, 0.1..=3600.0);
         within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
         within("recording_size", self.recording_size as f64, 65_536.0..=68_719_476_736.0);
         within("recording_files", self.recording_files as f64, 1.0..=10_000.0);
@@ -238,6 +243,15 @@ impl Settings {
     #[must_use]
     pub fn limits(&self) -> faf_protocol::Limits {
         faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
+    }
+
+    /// What a client is granted that does not keep up.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience {
+            limit: self.outbox_limit,
+            memory: self.outbox_memory,
+            stall_timeout: seconds(self.stall_timeout),
+        }
     }
 
     /// How long a client may take before its first message.

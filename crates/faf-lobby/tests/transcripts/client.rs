@@ -55,7 +55,9 @@ impl Client {
             let header = proxy::header(SocketAddr::new(source.parse().unwrap(), 50_000), address);
             stream.write_all(header.as_bytes()).await.unwrap();
         }
-        let (reader, writer) = open_tcp(stream, Settings { role: Role::Client, ..Settings::new(format) });
+        // A client says what was recorded, however much that is.
+        let settings = Settings { role: Role::Client, outbox_limit: usize::MAX, ..Settings::new(format) };
+        let (reader, writer) = open_tcp(stream, settings);
         Self {
             name: name.to_owned(),
             reader,

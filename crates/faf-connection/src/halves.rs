@@ -1,0 +1,132 @@
+//! The two directions of a stream: of a TCP socket, or of anything else.
+
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::task::unconstrained;
+
+/// Most pieces that one vectored write takes; the kernel takes no more than 1,024.
+pub(crate) const SLICES: usize = 64;
+
+/// Where bytes come from.
+pub(crate) enum ReadHalf {
+    Tcp(OwnedReadHalf),
+    Other(Box<dyn AsyncRead + Send + Unpin>),
+}
+
+/// Where bytes go.
+pub(crate) enum WriteHalf {
+    Tcp(OwnedWriteHalf),
+    Other(Box<dyn AsyncWrite + Send + Unpin>),
+}
+
+impl WriteHalf {
+    /// Writes as much of these pieces as is taken at once, without waiting and without being woken later.
+    ///
+    /// Answers how many bytes that were, and whether nothing is left, neither here nor in a buffer of the stream.
+    pub(crate) fn write_at_once(&mut self, pieces: &[Bytes]) -> io::Result<(usize, bool)> {
+        let mut written = 0;
+        for pieces in pieces.chunks(SLICES) {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            for (slice, piece) in slices.iter_mut().zip(pieces) {
+                *slice = IoSlice::new(piece);
+            }
+            let mut left = &mut slices[..pieces.len()];
+            while !left.is_empty() {
+                match self.try_write(left) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(count) => {
+                        written += count;
+                        IoSlice::advance_slices(&mut left, count);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((written, false)),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok((written, self.is_flushed()?))
+    }
+
+    fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            // One piece is the usual case, and cheaper by itself.
+            Self::Tcp(socket) => match slices {
+                [single] => socket.try_write(single),
+                several => socket.try_write_vectored(several),
+            },
+            Self::Other(stream) => poll_once(|cx| Pin::new(&mut *stream).poll_write_vectored(cx, slices)),
+        }
+    }
+
+    fn is_flushed(&mut self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(_) => Ok(true),
+            Self::Other(stream) => match poll_once(|cx| Pin::new(&mut *stream).poll_flush(cx)) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+/// Polls without waiting; what is pending would block.
+fn poll_once<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
+    // Whoever writes to thousands of streams in a row would soon be told to wait by the runtime, if it counted.
+    let mut polled = pin!(unconstrained(std::future::poll_fn(poll)));
+    match polled.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl AsyncRead for ReadHalf {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Other(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for WriteHalf {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Other(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A client that gets what is merged knows in the end what one knows that gets everything.
+
+use bytes::BytesMut;
+use faf_protocol::{Decoded, Decoder, Limits, Message};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+/// Something the server tells everybody.
+#[derive(Debug, Clone)]
+enum Told {
+    Game { uid: u32, players: usize },
+    Players(Vec<(u32, bool)>),
+    Ping,
+    Notice(u32),
+    List(u32),
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    prop_oneof![
+        (0..4_u32, 0..10_usize).prop_map(|(uid, players)| Told::Game { uid, players }),
+        vec((0..5_u32, any::<bool>()), 0..4).prop_map(Told::Players),
+        Just(Told::Ping),
+        any::<u32>().prop_map(Told::Notice),
+    ]
+}
+
+/// As a newcomer is told: lists, and then what changes.
+fn evening(most: usize) -> impl Strategy<Value = Vec<Told>> {
+    (vec((0..5_u32).prop_map(Told::List), 0..4), vec(told(), 0..most))
+        .prop_map(|(lists, told)| [lists, told].concat())
+}
+
+fn player(id: u32, is_offline: bool) -> Value {
+    let rating = serde_json::json!([1500.0, 500.0]);
+    let mut player = serde_json::json!({
+        "id": id, "login": "x", "country": "", "ratings": {}, "global_rating": rating, "ladder_rating": rating,
+        "number_of_games": 0,
+    });
+    if is_offline {
+        player["state"] = "offline".into();
+    }
+    player
+}
+
+fn message(told: &Told) -> Arc<Frames> {
+    let json = match told {
+        Told::Game { uid, players } => serde_json::json!({
+            "command": "game_info", "visibility": "public", "password_protected": false, "uid": uid, "title": "t",
+            "state": "open", "game_type": "custom", "featured_mod": "faf", "sim_mods": {}, "mapname": "m",
+            "map_file_path": "maps/m.zip", "host": "Ada", "num_players": players, "max_players": 8, "hosted_at": null,
+            "launched_at": null, "rating_type": "global", "rating_min": null, "rating_max": null,
+            "enforce_rating_range": false, "teams_ids": [], "teams": {},
+        }),
+        Told::Players(players) => {
+            // Each id at most once in a message.
+            let players: BTreeMap<_, _> = players.iter().copied().collect();
+            let players: Vec<_> = players.into_iter().map(|(id, gone)| player(id, gone)).collect();
+            serde_json::json!({"command": "player_info", "players": players})
+        }
+        Told::Ping => serde_json::json!({"command": "ping"}),
+        Told::Notice(number) => {
+            serde_json::json!({"command": "notice", "style": "info", "text": number.to_string()})
+        }
+        Told::List(number) => {
+            serde_json::json!({"command": "player_info", "players": [player(*number, false)]})
+        }
+    };
+    let message: Message = json.to_string().parse().unwrap();
+    let message = ServerMessage::read(message).unwrap();
+    if matches!(told, Told::List(_)) { Frames::of_list(message) } else { Frames::new(message) }
+}
+
+/// What a client knows, and what it was told that is not state.
+#[derive(Debug, Default, PartialEq)]
+struct Client {
+    games: BTreeMap<u64, Value>,
+    players: BTreeMap<u64, Value>,
+    notices: Vec<Value>,
+    has_ping: bool,
+}
+
+impl Client {
+    fn hear(&mut self, decoder: &mut Decoder, frame: &Bytes) {
+        let mut buffer = BytesMut::from(&frame[..]);
+        while let Some(Decoded::Message(message)) = decoder.decode(&mut buffer).unwrap() {
+            let value: Value = serde_json::from_str(&message.to_string()).unwrap();
+            match value["command"].as_str().unwrap() {
+                "game_info" => drop(self.games.insert(value["uid"].as_u64().unwrap(), value)),
+                "player_info" => {
+                    let players = value["players"].as_array().unwrap();
+                    assert!((1..=PLAYERS).contains(&players.len()));
+                    for player in players {
+                        self.players.insert(player["id"].as_u64().unwrap(), player.clone());
+                    }
+                }
+                "ping" => self.has_ping = true,
+                _ => self.notices.push(value),
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_by_merging(told in evening(60), cuts in vec(0..300_usize, 0..30)) {
+        for format in [WireFormat::QDataStream, WireFormat::SimpleJson] {
+            let decoder = || Decoder::new(format, Limits::default());
+            let (mut spared, mut spared_decoder) = (Client::default(), decoder());
+            let (mut other, mut other_decoder) = (Client::default(), decoder());
+            let mut backlog = Backlog::new(format, 0);
+            let mut cuts = cuts.iter();
+            for told in &told {
+                let frames = message(told);
+                if !matches!(told, Told::Players(players) if players.is_empty()) {
+                    other.hear(&mut other_decoder, frames.get(format).unwrap());
+                }
+                backlog.push(&frames);
+                // Sometimes the client takes some of it.
+                if let Some(most) = cuts.next() {
+                    for frame in backlog.take_front(*most) {
+                        spared.hear(&mut spared_decoder, &frame);
+                    }
+                }
+            }
+            for frame in backlog.take_front(usize::MAX) {
+                spared.hear(&mut spared_decoder, &frame);
+            }
+            prop_assert_eq!(&spared, &other);
+            prop_assert!(backlog.is_empty());
+            backlog.take_front(0);
+            prop_assert_eq!(backlog.cost(), 0);
+            prop_assert!(backlog.games.is_empty() && backlog.players.is_empty() && !backlog.has_ping);
+        }
+    }
+
+    /// However much happens, state takes no more than there are games and players.
+    #[test]
+    fn state_does_not_grow(told in vec(told(), 0..300)) {
+        let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+        let is_state = |told: &&Told| matches!(told, Told::Game { .. } | Told::Players(_) | Told::Ping);
+        for told in told.iter().filter(is_state) {
+            backlog.push(&message(told));
+        }
+        prop_assert!(backlog.entries.len() <= 4 + 1 + 1);
+        prop_assert!(backlog.cost() <= 4 * (1024 + ENTRY_COST) + 5 * ENTRY_COST + 3 * ENTRY_COST);
+    }
+}
+
+#[test]
+fn who_plays_is_known_before_the_game() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    for told in [
+        Told::Game { uid: 1, players: 1 },
+        Told::Players(vec![(7, false)]),
+        Told::Notice(1),
+        Told::Players(vec![(8, false)]),
+        Told::Game { uid: 1, players: 2 },
+    ] {
+        backlog.push(&message(&told));
+    }
+    let frames = backlog.take_front(usize::MAX);
+    let texts: Vec<_> = frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert!(texts[0].contains("\"id\":7") && texts[0].contains("\"id\":8"));
+    assert!(texts[1].contains("notice"));
+    assert!(texts[2].contains("\"num_players\":2"));
+}
+
+#[test]
+fn many_players_come_in_several_messages() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let all = (0..1000).map(|id| (id, false)).collect();
+    backlog.push(&message(&Told::Players(all)));
+    assert_eq!(backlog.cost(), 1001 * ENTRY_COST);
+    let mut counts = Vec::new();
+    while !backlog.is_empty() {
+        for frame in backlog.take_front(1) {
+            counts.push(String::from_utf8_lossy(&frame).matches("\"login\"").count());
+        }
+    }
+    assert_eq!(counts, [256, 256, 256, 232]);
+    backlog.take_front(0);
+    assert_eq!(backlog.cost(), 0);
+}
+
+#[test]
+fn lists_cost_what_they_take_here() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    backlog.push(&message(&Told::List(1)));
+    assert_eq!(backlog.cost(), ENTRY_COST);
+    backlog.push(&message(&Told::Notice(1)));
+    assert!(backlog.cost() > 2 * ENTRY_COST);
+}

@@ -1,0 +1,390 @@
+//! The task that delivers: it writes to the sockets itself, and keeps what they do not take.
+//!
+//! Broadcasts are handed over in passes over all connections, some at a time, so that answers to single clients do not wait
+//! for thousands of others; such a client gets the broadcasts it misses in front of its answer. Whoever is visited late in a
+//! pass gets all that has been said meanwhile in one write: the more there is to do, the more is saved.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use faf_connection::Error;
+use faf_lobby_core::{Audience, ConnId};
+use faf_protocol::ServerMessage;
+use faf_protocol::server_message::{Notice, NoticeStyle};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::yield_now;
+
+use super::backlog::Backlog;
+use super::broadcasts::Broadcasts;
+use super::catching_up::{CaughtUp, catch_up};
+use super::frames::Frames;
+use super::peers::Peers;
+use super::{Order, Patience};
+use crate::metrics::Metrics;
+
+/// Connections that are visited in a pass before others get their turn: less than a millisecond's worth.
+const VISITS: usize = 64;
+
+/// Turns of the lobby that are taken together, if they wait.
+const TURNS: usize = 16;
+
+/// What is handed over to a client at once that catches up, in bytes.
+const FRONT: usize = 64 * 1024;
+
+/// Delivers messages.
+pub(crate) struct Delivery {
+    turns: Receiver<Vec<Order>>,
+    caught_up: UnboundedReceiver<(ConnId, CaughtUp)>,
+    /// For those who wait for a client; one for each that is behind.
+    waiting: UnboundedSender<(ConnId, CaughtUp)>,
+    peers: Peers,
+    broadcasts: Broadcasts,
+    /// Where the pass over all connections is, if one goes on, and up to which broadcast it delivers at least.
+    pass: Option<Pass>,
+    /// Messages of this turn for single connections.
+    direct: Vec<(ConnId, Arc<Frames>)>,
+    /// Connections that may be read from behind this turn.
+    ready: Vec<ConnId>,
+    /// Connections that end behind this turn.
+    ending: Vec<(ConnId, End)>,
+    behind: Behind,
+    patience: Patience,
+    metrics: Arc<Metrics>,
+}
+
+struct Pass {
+    place: usize,
+    end: u64,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    /// Here, behind what was sent.
+    Closed,
+    /// It is gone.
+    Gone,
+}
+
+/// All that waits for clients that are behind.
+#[derive(Default)]
+struct Behind {
+    clients: usize,
+    cost: usize,
+}
+
+impl Delivery {
+    pub(crate) fn new(turns: Receiver<Vec<Order>>, patience: Patience, metrics: Arc<Metrics>) -> Self {
+        let (waiting, caught_up) = unbounded_channel();
+        Self {
+            turns,
+            caught_up,
+            waiting,
+            peers: Peers::default(),
+            broadcasts: Broadcasts::default(),
+            pass: None,
+            direct: Vec::new(),
+            ready: Vec::new(),
+            ending: Vec::new(),
+            behind: Behind::default(),
+            patience,
+            metrics,
+        }
+    }
+
+    /// Delivers until the lobby has ended and everything is delivered that it wanted to be.
+    pub(crate) async fn run(mut self) {
+        loop {
+            if self.pass.is_some() {
+                self.visit_some();
+                yield_now().await;
+            } else {
+                tokio::select! {
+                    turn = self.turns.recv() => match turn {
+                        Some(turn) => self.take_in(turn),
+                        None => return,
+                    },
+                    Some((conn, how)) = self.caught_up.recv() => self.go_on(conn, how),
+                }
+            }
+            for _ in 0..TURNS {
+                let Ok(turn) = self.turns.try_recv() else { break };
+                self.take_in(turn);
+            }
+            for _ in 0..VISITS {
+                let Ok((conn, how)) = self.caught_up.try_recv() else { break };
+                self.go_on(conn, how);
+            }
+            self.finish_turn();
+        }
+    }
+
+    fn take_in(&mut self, turn: Vec<Order>) {
+        for order in turn {
+            match order {
+                Order::Connect(conn, peer) => self.peers.insert(conn, peer),
+                Order::LogIn(conn) => {
+                    let end = self.broadcasts.end();
+                    if let Some(peer) = self.peers.get_mut(conn) {
+                        peer.next_broadcast = Some(end);
+                    }
+                }
+                Order::Send(to, frames) => self.send(to, frames),
+                Order::Ready(conn) => self.ready.push(conn),
+                Order::Close(conn) => {
+                    self.deliver_missed(conn);
+                    self.ending.push((conn, End::Closed));
+                }
+                Order::Forget(conn) => self.ending.push((conn, End::Gone)),
+            }
+        }
+    }
+
+    fn send(&mut self, to: Audience, frames: Arc<Frames>) {
+        match to {
+            Audience::One(conn) => self.send_to(conn, frames),
+            Audience::Several(conns) => {
+                conns.into_iter().for_each(|conn| self.send_to(conn, Arc::clone(&frames)));
+            }
+            Audience::LoggedIn => self.broadcasts.push(frames),
+            Audience::LoggedInExcept(conns) => {
+                conns.iter().for_each(|conn| self.deliver_missed(*conn));
+                self.broadcasts.push(frames);
+                let end = self.broadcasts.end();
+                for conn in conns {
+                    if let Some(peer) = self.peers.get_mut(conn)
+                        && peer.next_broadcast.is_some()
+                    {
+                        peer.next_broadcast = Some(end);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_to(&mut self, conn: ConnId, frames: Arc<Frames>) {
+        self.deliver_missed(conn);
+        self.direct.push((conn, frames));
+    }
+
+    /// Delivers the broadcasts to a connection that it has not had its turn for yet.
+    fn deliver_missed(&mut self, conn: ConnId) {
+        let Some(next) = self.peers.get_mut(conn).and_then(|peer| peer.next_broadcast.as_mut()) else {
+            return;
+        };
+        let missed = self.broadcasts.since(std::mem::replace(next, self.broadcasts.end()));
+        self.direct.extend(missed.map(|frames| (conn, Arc::clone(frames))));
+    }
+
+    /// Hands over what there is for single connections, each its part at once, and starts a pass for broadcasts.
+    fn finish_turn(&mut self) {
+        let mut direct = std::mem::take(&mut self.direct);
+        direct.sort_by_key(|(conn, _)| *conn);
+        for messages in direct.chunk_by(|(one, _), (other, _)| one == other) {
+            if let Some(place) = self.peers.place_of(messages[0].0) {
+                self.deliver(place, messages.iter().map(|(_, frames)| frames));
+            }
+        }
+        direct.clear();
+        self.direct = direct;
+        for (conn, end) in std::mem::take(&mut self.ending) {
+            self.end(conn, end);
+        }
+        for conn in std::mem::take(&mut self.ready) {
+            self.let_read(conn);
+        }
+        if self.behind.cost > self.patience.memory {
+            self.give_up_greediest();
+        }
+        self.metrics.set_behind(self.behind.clients, self.behind.cost);
+        let end = self.broadcasts.end();
+        if self.pass.is_none() && !self.broadcasts.is_empty() {
+            self.pass = Some(Pass { place: 0, end });
+        }
+    }
+
+    /// Goes on with the pass.
+    fn visit_some(&mut self) {
+        let Some(Pass { place, end }) = self.pass else { return };
+        let next = (place + VISITS).min(self.peers.len());
+        for place in place..next {
+            self.visit(place);
+        }
+        self.pass = Some(Pass { place: next, end });
+        if next >= self.peers.len() {
+            self.broadcasts.forget_before(end);
+            self.pass = None;
+        }
+    }
+
+    /// Delivers to the connection at a place all broadcasts that it misses.
+    fn visit(&mut self, place: usize) {
+        let end = self.broadcasts.end();
+        let (conn, peer) = self.peers.at(place);
+        let Some(next) = peer.next_broadcast.replace(end) else {
+            // It is not logged in.
+            peer.next_broadcast = None;
+            return;
+        };
+        if next == end {
+            return;
+        }
+        if peer.backlog.is_none() {
+            let pieces = self.broadcasts.pieces_since(next, peer.writer.format());
+            match peer.writer.hand_over(pieces, end - next) {
+                Ok(true) | Err(Error::Disconnected(_)) => return,
+                Ok(false) => return self.fall_behind(conn),
+                // Only control frames wait; the broadcasts go behind them.
+                Err(_) => self.fall_behind(conn),
+            }
+        }
+        let missed: Vec<_> = self.broadcasts.since(next).cloned().collect();
+        self.keep(place, missed.iter());
+    }
+
+    /// Delivers messages to the connection at a place, behind all it has got before.
+    fn deliver<'a>(&mut self, place: usize, messages: impl Iterator<Item = &'a Arc<Frames>> + Clone) {
+        let (conn, peer) = self.peers.at(place);
+        if peer.backlog.is_none() {
+            let format = peer.writer.format();
+            let pieces: Vec<Bytes> =
+                messages.clone().filter_map(|frames| frames.get(format)).cloned().collect();
+            let size: usize = pieces.iter().map(Bytes::len).sum();
+            // Large lists are handed over bit by bit, so that few of them are in outboxes.
+            if size <= FRONT {
+                match peer.writer.hand_over(&pieces, pieces.len() as u64) {
+                    Ok(true) | Err(Error::Disconnected(_)) => return,
+                    Ok(false) => return self.fall_behind(conn),
+                    Err(_) => {}
+                }
+            }
+            self.fall_behind(conn);
+        }
+        self.keep(place, messages);
+    }
+
+    /// From now on messages for this client are kept here until it has taken what was handed over.
+    fn fall_behind(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        let backlog = Backlog::new(peer.writer.format(), peer.writer.waiting());
+        self.behind.clients += 1;
+        self.behind.cost += backlog.cost();
+        peer.backlog = Some(Box::new(backlog));
+        self.wait_for(conn);
+    }
+
+    fn wait_for(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        if peer.writer.waiting() == 0 {
+            // It fails only when nobody delivers any more.
+            let _ = self.waiting.send((conn, CaughtUp::Drained));
+            return;
+        }
+        let (writer, waiting, timeout) =
+            (peer.writer.clone(), self.waiting.clone(), self.patience.stall_timeout);
+        tokio::spawn(async move {
+            let how = catch_up(&writer, timeout).await;
+            let _ = waiting.send((conn, how));
+        });
+    }
+
+    fn keep<'a>(&mut self, place: usize, messages: impl Iterator<Item = &'a Arc<Frames>>) {
+        let (conn, peer) = self.peers.at(place);
+        let Some(backlog) = &mut peer.backlog else { return };
+        let before = backlog.cost();
+        messages.for_each(|frames| backlog.push(frames));
+        self.behind.cost = self.behind.cost + backlog.cost() - before;
+        self.metrics.count_merged(backlog.take_merged());
+        if backlog.cost() > self.patience.limit {
+            self.give_up(conn, "too slow");
+        }
+    }
+
+    /// A client that was behind has taken what was handed over, or has not.
+    fn go_on(&mut self, conn: ConnId, how: CaughtUp) {
+        if how == CaughtUp::Stalled {
+            return self.give_up(conn, "stalled");
+        }
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        let Some(backlog) = &mut peer.backlog else { return };
+        if backlog.is_empty() {
+            self.behind.clients -= 1;
+            self.behind.cost -= backlog.cost();
+            peer.backlog = None;
+            if std::mem::take(&mut peer.is_ready) {
+                peer.seat.signal.notify_one();
+            }
+            return;
+        }
+        let before = backlog.cost();
+        let front = backlog.take_front(FRONT);
+        self.behind.cost = self.behind.cost + backlog.cost() - before;
+        match peer.writer.hand_over(&front, front.len() as u64) {
+            Ok(_) => self.wait_for(conn),
+            // Its end is noticed by the session.
+            Err(_) => drop(self.stop_waiting(conn)),
+        }
+    }
+
+    /// Forgets what waits for a client.
+    fn stop_waiting(&mut self, conn: ConnId) -> Option<Box<Backlog>> {
+        let backlog = self.peers.get_mut(conn)?.backlog.take()?;
+        self.behind.clients -= 1;
+        self.behind.cost -= backlog.cost();
+        Some(backlog)
+    }
+
+    /// Lets the session read again, unless its client has not even taken what it has been told: that is how one is slowed
+    /// down who asks more than it reads.
+    fn let_read(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        match peer.backlog {
+            Some(_) => peer.is_ready = true,
+            None => peer.seat.signal.notify_one(),
+        }
+    }
+
+    fn end(&mut self, conn: ConnId, end: End) {
+        let Some((place, mut peer)) = self.peers.remove(conn) else { return };
+        if let Some(backlog) = &peer.backlog {
+            self.behind.clients -= 1;
+            self.behind.cost -= backlog.cost();
+        }
+        match end {
+            End::Closed => peer.close(),
+            End::Gone => {}
+        }
+        // Whoever took the place may not have been visited yet, and would not be any more.
+        if self.pass.as_ref().is_some_and(|pass| place < pass.place) && place < self.peers.len() {
+            self.visit(place);
+        }
+    }
+
+    /// Too much is kept for all who are behind together.
+    fn give_up_greediest(&mut self) {
+        while self.behind.cost > self.patience.memory
+            && let Some(conn) = self.peers.greediest()
+        {
+            self.give_up(conn, "memory");
+        }
+    }
+
+    /// Ends the connection of a client that does not keep up. If it reads after all, it is told so.
+    fn give_up(&mut self, conn: ConnId, reason: &'static str) {
+        let Some(backlog) = self.stop_waiting(conn) else { return };
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        tracing::info!(
+            conn = conn.0,
+            reason,
+            kept = backlog.cost(),
+            "a client does not keep up and is disconnected"
+        );
+        self.metrics.count_ended(reason);
+        let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, TOO_SLOW));
+        peer.writer.finish(Frames::new(notice).get(peer.writer.format()).cloned());
+        peer.seat.signal.notify_one();
+    }
+}
+
+/// What a client is told that does not keep up.
+const TOO_SLOW: &str =
+    "Your connection is too slow for what the server has to tell you, so it has been closed.";

@@ -1,0 +1,157 @@
+//! Who gets what: from connections of the lobby to outboxes of peers.
+//!
+//! ```text
+//!   lobby --- turn: Vec<Order> ---> Delivery --- one write for each client and turn ---> sockets
+//!   (never waits for a socket)         |
+//!                                      +-- Backlog, for a client whose socket is full: merged, bounded
+//! ```
+//!
+//! A message is encoded once for every wire format that is in use among its receivers, and they share the bytes.
+
+mod backlog;
+mod broadcasts;
+mod catching_up;
+mod delivery;
+mod frames;
+mod peers;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_connection::Writer;
+use faf_lobby_core::{Audience, ConnId};
+use faf_protocol::ServerMessage;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::metrics::Metrics;
+use crate::session::Seat;
+use delivery::Delivery;
+use frames::Frames;
+pub(crate) use peers::Peer;
+
+/// Turns of the lobby that may wait to be delivered. When there are more, the lobby waits, and reads nothing meanwhile.
+const TURNS: usize = 64;
+
+/// What one who does not keep up is granted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Most bytes that may be kept for one client.
+    pub(crate) limit: usize,
+    /// Most bytes that may be kept for all clients together.
+    pub(crate) memory: usize,
+    /// How long a client may take nothing of what waits for it.
+    pub(crate) stall_timeout: Duration,
+}
+
+/// Something for the one who delivers.
+#[derive(Debug)]
+enum Order {
+    Connect(ConnId, Peer),
+    LogIn(ConnId),
+    Send(Audience, Arc<Frames>),
+    Ready(ConnId),
+    Close(ConnId),
+    Forget(ConnId),
+}
+
+/// The lobby's end: collects what a turn has for clients.
+#[derive(Debug)]
+pub(crate) struct FanOut {
+    connections: HashMap<ConnId, Connection>,
+    turn: Vec<Order>,
+    delivery: mpsc::Sender<Vec<Order>>,
+    metrics: Arc<Metrics>,
+}
+
+/// A connection, as the lobby's loop sees it.
+#[derive(Debug)]
+struct Connection {
+    seat: Arc<Seat>,
+    /// When the message was read that is being dealt with.
+    received: Option<Instant>,
+}
+
+impl FanOut {
+    /// Starts the task that delivers; it ends behind this.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub(crate) fn start(patience: Patience, metrics: Arc<Metrics>) -> Self {
+        let (delivery, turns) = mpsc::channel(TURNS);
+        tokio::spawn(Delivery::new(turns, patience, Arc::clone(&metrics)).run());
+        Self { connections: HashMap::new(), turn: Vec::new(), delivery, metrics }
+    }
+
+    pub(crate) fn connect(&mut self, conn: ConnId, writer: Writer, seat: Arc<Seat>) {
+        self.connections.insert(conn, Connection { seat: Arc::clone(&seat), received: None });
+        self.turn.push(Order::Connect(conn, Peer::new(writer, seat)));
+    }
+
+    /// Forgets a connection that has ended.
+    pub(crate) fn disconnect(&mut self, conn: ConnId) {
+        if self.connections.remove(&conn).is_some() {
+            self.turn.push(Order::Forget(conn));
+        }
+    }
+
+    /// Ends a connection behind what was sent to it.
+    pub(crate) fn close(&mut self, conn: ConnId) {
+        if self.connections.remove(&conn).is_some() {
+            self.turn.push(Order::Close(conn));
+        }
+    }
+
+    /// From now on the connection hears what everybody hears.
+    pub(crate) fn log_in(&mut self, conn: ConnId) {
+        self.turn.push(Order::LogIn(conn));
+    }
+
+    /// The connection's place, for what is done on its behalf.
+    pub(crate) fn seat(&self, conn: ConnId) -> Option<Arc<Seat>> {
+        self.connections.get(&conn).map(|connection| Arc::clone(&connection.seat))
+    }
+
+    /// Notes when a message was read; the time until it is [`done`](Self::done) counts.
+    pub(crate) fn received(&mut self, conn: ConnId, read_at: Instant) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            // What is read while another message is dealt with is not measured.
+            connection.received.get_or_insert(read_at);
+        }
+    }
+
+    /// Notes that a message is dealt with.
+    pub(crate) fn done(&mut self, conn: ConnId) {
+        let received = self.connections.get_mut(&conn).and_then(|connection| connection.received.take());
+        if let Some(read_at) = received {
+            self.metrics.observe_message(read_at.elapsed());
+        }
+    }
+
+    /// Lets the session read again, behind what this turn has for its client, and as soon as the client has taken it.
+    pub(crate) fn ready(&mut self, conn: ConnId) {
+        self.turn.push(Order::Ready(conn));
+    }
+
+    /// Adds a message to this turn.
+    pub(crate) fn send(&mut self, to: Audience, message: ServerMessage) {
+        let is_list = matches!(message, ServerMessage::PlayerInfo(_) | ServerMessage::GameList(_));
+        let frames = match to {
+            Audience::One(_) if is_list => Frames::of_list(message),
+            _ => Frames::new(message),
+        };
+        self.turn.push(Order::Send(to, frames));
+    }
+
+    /// Hands the turn over to be delivered. Waits only if much more waits than can be delivered.
+    pub(crate) async fn flush(&mut self) {
+        if !self.turn.is_empty() {
+            // It ends only when this does, or in a panic, which the sessions survive and the clients notice.
+            let _ = self.delivery.send(std::mem::take(&mut self.turn)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

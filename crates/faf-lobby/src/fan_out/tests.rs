@@ -1,0 +1,335 @@
+use faf_connection::{Reader, Settings, open};
+use faf_protocol::server_message::{GameInfo, GameInfoState, GameType, Notice, NoticeStyle, Visibility};
+use faf_protocol::websocket::Role;
+use faf_protocol::{GameId, Message, WireFormat};
+use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::store::Store;
+
+const PATIENCE: Patience =
+    Patience { limit: 100_000, memory: 1_000_000, stall_timeout: Duration::from_secs(30) };
+
+/// What a connected client's socket takes, in bytes.
+const SOCKET: usize = 1024;
+
+struct Client {
+    reader: Reader,
+    server: Writer,
+    seat: Arc<Seat>,
+    /// Drained by the tests; the session would read from it.
+    _session: Reader,
+}
+
+impl Client {
+    async fn hear(&mut self) -> Message {
+        self.reader.read().await.unwrap()
+    }
+
+    async fn hears(&mut self, command: &str) {
+        assert_eq!(self.hear().await.command().as_deref(), Some(command));
+    }
+
+    async fn hears_text(&mut self, text: &str) {
+        let message = self.hear().await.to_string();
+        assert!(message.contains(text), "{message} instead of {text}");
+    }
+}
+
+struct Hall {
+    fan_out: FanOut,
+    _folder: tempfile::TempDir,
+}
+
+impl Hall {
+    fn new(patience: Patience) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
+        Self { fan_out: FanOut::start(patience, Arc::new(Metrics::new(store))), _folder: folder }
+    }
+
+    /// A client in this format; it is not logged in.
+    fn connect(&mut self, conn: u64, format: WireFormat) -> Client {
+        let (session, server, seat, stream) = self.seat(conn, format);
+        let (reader, _) = open(stream, Settings { role: Role::Client, ..Settings::new(format) });
+        Client { reader, server, seat, _session: session }
+    }
+
+    /// The server's side of a connection, and the client's stream.
+    fn seat(&mut self, conn: u64, format: WireFormat) -> (Reader, Writer, Arc<Seat>, DuplexStream) {
+        let (here, there) = tokio::io::duplex(SOCKET);
+        let (session, server) = open(here, Settings::new(format));
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let seat = Seat::new(place);
+        self.fan_out.connect(ConnId(conn), server.clone(), Arc::clone(&seat));
+        (session, server, seat, there)
+    }
+
+    fn log_in(&mut self, conn: u64, format: WireFormat) -> Client {
+        let client = self.connect(conn, format);
+        self.fan_out.log_in(ConnId(conn));
+        client
+    }
+
+    fn broadcast(&mut self, message: ServerMessage) {
+        self.fan_out.send(Audience::LoggedIn, message);
+    }
+
+    async fn wait_for_metric(&self, line: &str) {
+        while !self.fan_out.metrics.text().unwrap().lines().any(|found| found == line) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn notice(text: impl Into<String>) -> ServerMessage {
+    ServerMessage::Notice(Notice::new(NoticeStyle::Info, text))
+}
+
+fn game(uid: u32, num_players: usize) -> ServerMessage {
+    ServerMessage::GameInfo(Arc::new(GameInfo {
+        visibility: Visibility::Public,
+        password_protected: false,
+        uid: GameId(uid),
+        title: "t".to_owned(),
+        state: GameInfoState::Open,
+        game_type: GameType::Custom,
+        featured_mod: "faf".to_owned(),
+        sim_mods: Default::default(),
+        mapname: "m".to_owned(),
+        map_file_path: "m".to_owned(),
+        host: "Ada".to_owned(),
+        num_players,
+        max_players: 8,
+        hosted_at: None,
+        launched_at: None,
+        rating_type: "global".to_owned(),
+        rating_min: None,
+        rating_max: None,
+        enforce_rating_range: false,
+        teams_ids: Vec::new(),
+        teams: Default::default(),
+    }))
+}
+
+#[tokio::test]
+async fn everybody_who_is_logged_in_hears_a_broadcast_in_their_format() {
+    let mut hall = Hall::new(PATIENCE);
+    let formats = WireFormat::ALL.into_iter().chain(WireFormat::ALL);
+    let mut clients: Vec<_> = (0..).zip(formats).map(|(conn, format)| hall.log_in(conn, format)).collect();
+    let mut stranger = hall.connect(6, WireFormat::SimpleJson);
+    hall.fan_out.close(ConnId(1));
+    hall.broadcast(ServerMessage::Ping);
+    hall.fan_out.send(Audience::Several(vec![ConnId(0), ConnId(5), ConnId(77)]), ServerMessage::Pong);
+    hall.fan_out.close(ConnId(6));
+    hall.fan_out.flush().await;
+    for (number, client) in clients.iter_mut().enumerate() {
+        match number {
+            1 => assert!(client.reader.read().await.is_err()),
+            0 | 5 => {
+                client.hears("ping").await;
+                client.hears("pong").await;
+            }
+            _ => client.hears("ping").await,
+        }
+    }
+    assert!(stranger.reader.read().await.is_err());
+}
+
+#[tokio::test]
+async fn some_can_be_left_out() {
+    let mut hall = Hall::new(PATIENCE);
+    let mut clients: Vec<_> = (0..5).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
+    hall.fan_out.close(ConnId(0));
+    let but = [4, 2, 4, 0, 77].map(ConnId).to_vec();
+    hall.broadcast(notice("first"));
+    hall.fan_out.send(Audience::LoggedInExcept(but), ServerMessage::Ping);
+    hall.fan_out.send(Audience::LoggedInExcept(Vec::new()), ServerMessage::Pong);
+    hall.fan_out.flush().await;
+    for (number, client) in clients.iter_mut().enumerate().skip(1) {
+        client.hears("notice").await;
+        if [1, 3].contains(&number) {
+            client.hears("ping").await;
+        }
+        client.hears("pong").await;
+    }
+}
+
+/// Whoever goes gives the place to somebody else, and each hears everything once, whatever a pass is doing.
+#[tokio::test]
+async fn connections_come_and_go_while_everybody_is_told() {
+    let mut hall = Hall::new(PATIENCE);
+    let mut clients: Vec<_> = (0..500).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
+    for round in 0..20_u64 {
+        hall.broadcast(notice(format!("<{round}>")));
+        hall.fan_out.flush().await;
+        tokio::task::yield_now().await;
+        for gone in [round * 3, 499 - round] {
+            hall.fan_out.disconnect(ConnId(gone));
+        }
+        hall.fan_out.send(Audience::One(ConnId(200)), ServerMessage::Pong);
+    }
+    hall.fan_out.flush().await;
+    for (conn, client) in clients.iter_mut().enumerate() {
+        let conn = conn as u64;
+        if (conn < 60 && conn % 3 == 0) || conn >= 480 {
+            continue;
+        }
+        for round in 0..20 {
+            client.hears_text(&format!("<{round}>")).await;
+            if conn == 200 {
+                client.hears("pong").await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_turn_keeps_its_order_for_each() {
+    let mut hall = Hall::new(PATIENCE);
+    let mut ada = hall.log_in(1, WireFormat::SimpleJson);
+    let mut bob = hall.log_in(2, WireFormat::WebSocket);
+    for number in 0..5 {
+        hall.broadcast(notice(format!("all {number}")));
+        hall.fan_out.send(Audience::One(ConnId(1)), notice(format!("Ada {number}")));
+        hall.fan_out.send(Audience::Several(vec![ConnId(2), ConnId(1)]), notice(format!("both {number}")));
+    }
+    hall.fan_out.flush().await;
+    for number in 0..5 {
+        ada.hears_text(&format!("all {number}")).await;
+        ada.hears_text(&format!("Ada {number}")).await;
+        ada.hears_text(&format!("both {number}")).await;
+        bob.hears_text(&format!("all {number}")).await;
+        bob.hears_text(&format!("both {number}")).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_fallen_behind_hears_of_the_newest_state_only_and_of_all_else() {
+    let mut hall = Hall::new(PATIENCE);
+    let mut slow = hall.log_in(1, WireFormat::SimpleJson);
+    let mut good = hall.log_in(2, WireFormat::SimpleJson);
+    hall.broadcast(notice("x".repeat(2 * SOCKET)));
+    hall.fan_out.flush().await;
+    good.hears("notice").await;
+    for round in 0..500 {
+        hall.broadcast(game(7, round));
+        hall.broadcast(game(8, round));
+        if round % 100 == 0 {
+            hall.broadcast(notice(format!("<{round}>")));
+        }
+        hall.fan_out.flush().await;
+        good.hears("game_info").await;
+        good.hears("game_info").await;
+        if round % 100 == 0 {
+            good.hears_text(&format!("<{round}>")).await;
+        }
+    }
+    slow.hears("notice").await;
+    for round in 0..5 {
+        slow.hears_text(&format!("<{}>", round * 100)).await;
+    }
+    for _ in 0..2 {
+        slow.hears_text("\"num_players\":499").await;
+    }
+    hall.wait_for_metric("server_messages_merged_total 998").await;
+    hall.wait_for_metric("server_clients_behind 0").await;
+    hall.wait_for_metric("server_bytes_behind 0").await;
+}
+
+#[tokio::test]
+async fn whoever_does_not_keep_up_is_disconnected_alone_and_told_why() {
+    let mut hall = Hall::new(PATIENCE);
+    let mut slow = hall.log_in(1, WireFormat::SimpleJson);
+    let mut good = hall.log_in(2, WireFormat::SimpleJson);
+    for _ in 0..60 {
+        hall.broadcast(notice("x".repeat(2 * SOCKET)));
+        hall.fan_out.flush().await;
+        good.hears("notice").await;
+    }
+    hall.wait_for_metric("server_connections_ended_total{reason=\"too slow\"} 1").await;
+    assert!(!slow.server.is_connected());
+    slow.hears("notice").await;
+    slow.hears_text("too slow").await;
+    assert!(slow.reader.read().await.is_err());
+    hall.broadcast(ServerMessage::Ping);
+    hall.fan_out.flush().await;
+    good.hears("ping").await;
+    hall.wait_for_metric("server_bytes_behind 0").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_nothing_for_too_long_is_disconnected() {
+    let mut hall = Hall::new(PATIENCE);
+    let stalled = hall.log_in(1, WireFormat::SimpleJson);
+    let (_session, slow, _seat, mut stream) = hall.seat(2, WireFormat::SimpleJson);
+    hall.fan_out.log_in(ConnId(2));
+    hall.broadcast(notice("x".repeat(4 * SOCKET)));
+    hall.fan_out.flush().await;
+    // The other one takes some of it now and then. The clock is simulated.
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        stream.read_exact(&mut [0; 100]).await.unwrap();
+    }
+    assert!(!stalled.server.is_connected());
+    assert!(slow.is_connected());
+    hall.wait_for_metric("server_connections_ended_total{reason=\"stalled\"} 1").await;
+}
+
+#[tokio::test]
+async fn the_greediest_go_when_all_together_are_too_much() {
+    let mut hall = Hall::new(Patience { memory: 200_000, ..PATIENCE });
+    let mut clients: Vec<_> = (0..3).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
+    for (conn, count) in [(0, 70), (1, 80), (2, 60)] {
+        for _ in 0..count {
+            hall.fan_out.send(Audience::One(ConnId(conn)), notice("x".repeat(1000)));
+        }
+        hall.fan_out.flush().await;
+    }
+    hall.wait_for_metric("server_connections_ended_total{reason=\"memory\"} 1").await;
+    let connected: Vec<_> = clients.iter().map(|client| client.server.is_connected()).collect();
+    assert_eq!(connected, [true, false, true]);
+    for _ in 0..60 {
+        clients[2].hears("notice").await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_is_not_read_from() {
+    let mut hall = Hall::new(PATIENCE);
+    let mut client = hall.log_in(1, WireFormat::SimpleJson);
+    hall.fan_out.ready(ConnId(1));
+    hall.fan_out.flush().await;
+    client.seat.signal.notified().await;
+    hall.fan_out.send(Audience::One(ConnId(1)), notice("x".repeat(3 * SOCKET)));
+    hall.fan_out.ready(ConnId(1));
+    hall.fan_out.flush().await;
+    hall.wait_for_metric("server_clients_behind 1").await;
+    let seat = Arc::clone(&client.seat);
+    let ready = tokio::spawn(async move { seat.signal.notified().await });
+    tokio::task::yield_now().await;
+    assert!(!ready.is_finished());
+    client.hears("notice").await;
+    ready.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_waits_is_sent_before_a_connection_is_closed() {
+    let mut hall = Hall::new(PATIENCE);
+    let mut client = hall.log_in(1, WireFormat::WebSocket);
+    for number in 0..20 {
+        hall.broadcast(notice(format!("<{number}>{}", "x".repeat(SOCKET))));
+        hall.fan_out.flush().await;
+    }
+    hall.wait_for_metric("server_clients_behind 1").await;
+    hall.fan_out.send(Audience::One(ConnId(1)), notice("bye"));
+    hall.fan_out.close(ConnId(1));
+    hall.fan_out.flush().await;
+    for number in 0..20 {
+        client.hears_text(&format!("<{number}>")).await;
+    }
+    client.hears_text("bye").await;
+    assert!(client.reader.read().await.is_err());
+    hall.wait_for_metric("server_clients_behind 0").await;
+}
