@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{
-    GameList, IrcPassword, LeaderboardRating, Notice, NoticeStyle, Player, PlayerList, Ratings,
-    ServerMessage, Social, Welcome,
+    IrcPassword, LeaderboardRating, Notice, NoticeStyle, Player, Ratings, ServerMessage, Social, Welcome,
 };
 use serde::{Deserialize, Serialize};
 
@@ -163,11 +162,14 @@ pub(crate) fn complete(
     }
     let current_time = world.now.utc.to_string();
     world.send(conn, ServerMessage::Welcome(Welcome { me: info, current_time, id: player, login }));
-    let players = world.players.list();
-    world.send(conn, ServerMessage::PlayerInfo(PlayerList { players }));
+    for list in world.players.lists().collect::<Vec<_>>() {
+        world.send(conn, ServerMessage::PlayerInfo(list));
+    }
     world.send(conn, ServerMessage::Social(social));
-    let games = world.players.get(player).map(|online| world.games.list_for(online, &world.players));
-    world.send(conn, ServerMessage::GameList(GameList { games: games.unwrap_or_default() }));
+    let games = world.players.get(player).map(|online| world.games.lists_for(online, &world.players));
+    for list in games.unwrap_or_default() {
+        world.send(conn, ServerMessage::GameList(list));
+    }
     Ok(Progress::Done)
 }
 

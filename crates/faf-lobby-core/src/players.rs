@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use faf_protocol::server_message::{LeaderboardRating, Player, PlayerState, Rating};
+use faf_protocol::server_message::{LeaderboardRating, Player, PlayerList, PlayerState, Rating};
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::event::ConnId;
+use crate::lists;
 use crate::ratings::{GLOBAL, LADDER};
+use crate::roster::Roster;
 
 /// A player who has logged in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -84,10 +86,29 @@ impl OnlinePlayer {
 
 /// Everybody who is online. A player is here as long as the connection is logged in, and at most once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub(crate) struct Players {
     online: BTreeMap<PlayerId, OnlinePlayer>,
     /// The newest state of everybody whose state has not been told yet.
     changed: BTreeMap<PlayerId, Arc<Player>>,
+    /// Everybody, as is told at login.
+    roster: Roster,
+}
+
+/// Everybody who is online, as it is written.
+#[derive(Deserialize)]
+struct Written {
+    online: BTreeMap<PlayerId, OnlinePlayer>,
+    changed: BTreeMap<PlayerId, Arc<Player>>,
+    roster: Vec<Vec<PlayerId>>,
+}
+
+impl From<Written> for Players {
+    fn from(Written { online, changed, roster }: Written) -> Self {
+        let info = |player| online.get(&player).map(|online: &OnlinePlayer| Arc::clone(&online.info));
+        let roster = Roster::restored(roster, info);
+        Self { online, changed, roster }
+    }
 }
 
 impl Players {
@@ -107,7 +128,12 @@ impl Players {
         self.online.values()
     }
 
-    /// Everybody, as is told at login.
+    /// Everybody, as is told at login: lists that all newcomers share.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = Arc<PlayerList>> {
+        self.roster.lists()
+    }
+
+    /// Everybody, in order of their ids.
     pub(crate) fn list(&self) -> Vec<Arc<Player>> {
         self.online.values().map(|player| Arc::clone(&player.info)).collect()
     }
@@ -115,6 +141,7 @@ impl Players {
     /// Takes a player in, in place of the same player on another connection.
     pub(crate) fn insert(&mut self, player: OnlinePlayer) {
         self.changed.insert(player.info.id, Arc::clone(&player.info));
+        self.roster.put(Arc::clone(&player.info));
         self.online.insert(player.info.id, player);
     }
 
@@ -124,6 +151,7 @@ impl Players {
             return None;
         }
         let gone = self.online.remove(&player)?;
+        self.roster.remove(player);
         let offline = Player { state: Some(PlayerState::Offline), ..Player::clone(&gone.info) };
         self.changed.insert(player, Arc::new(offline));
         Some(gone)
@@ -133,6 +161,7 @@ impl Players {
     pub(crate) fn change(&mut self, player: PlayerId, change: impl FnOnce(&mut Player)) {
         if let Some(online) = self.online.get_mut(&player) {
             change(Arc::make_mut(&mut online.info));
+            self.roster.put(Arc::clone(&online.info));
             self.changed.insert(player, Arc::clone(&online.info));
         }
     }
@@ -168,8 +197,11 @@ impl Players {
         !self.changed.is_empty()
     }
 
-    /// What has changed since this was last asked: each player once, in the newest state.
-    pub(crate) fn take_changes(&mut self) -> Vec<Arc<Player>> {
-        std::mem::take(&mut self.changed).into_values().collect()
+    /// What has changed since this was last asked: each player once, in the newest state; in one list unless it would be too
+    /// long.
+    pub(crate) fn take_changes(&mut self) -> impl Iterator<Item = PlayerList> + use<> {
+        let changed = std::mem::take(&mut self.changed).into_values().collect();
+        let lists = lists::split(changed, usize::MAX, |player| lists::player_bytes(player));
+        lists.into_iter().map(|players| PlayerList { players })
     }
 }

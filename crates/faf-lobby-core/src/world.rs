@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use faf_protocol::server_message::{GameInfo, Notice, NoticeStyle, Player, PlayerList, ServerMessage};
+use faf_protocol::server_message::{GameInfo, Notice, NoticeStyle, Player, ServerMessage};
 use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret, SessionNumber};
 use serde::{Deserialize, Serialize};
 
@@ -231,8 +231,7 @@ impl World {
             Asker::Command(_, continuation) => continuation.secret(),
             _ => None,
         });
-        let of_games = world.games.iter_mut().filter_map(|game| game.password.as_mut());
-        for secret in asked.chain(of_games) {
+        for secret in asked.chain(world.games.passwords()) {
             *secret = replace(secret);
         }
         world
@@ -339,6 +338,8 @@ impl World {
         self.timers.remove(session.login_deadline, Timer::Login(conn));
         self.count(Count::Client { before: Some(session.client), after: None });
         if let Some(gone) = session.player.and_then(|player| self.players.remove(player, conn)) {
+            // A lobby that has stopped leaves him in his game, which shows the names of those who are online.
+            gone.game.iter().for_each(|connection| self.games.touch(connection.game));
             self.log(LogLine::LoggedOut { conn, player: gone.info.id, login: gone.info.login.clone() });
         }
     }
@@ -396,9 +397,8 @@ impl World {
 
     /// Tells everybody what has changed.
     fn report(&mut self) {
-        let players = self.players.take_changes();
-        if !players.is_empty() {
-            self.broadcast(ServerMessage::PlayerInfo(PlayerList { players }));
+        for list in self.players.take_changes() {
+            self.broadcast(ServerMessage::PlayerInfo(Arc::new(list)));
         }
         self.report_games();
         if matches!(self.lifecycle, Lifecycle::Draining { .. }) && !self.games.are_going_on() {
@@ -458,7 +458,7 @@ impl World {
         for conn in all {
             self.close(conn);
         }
-        self.players.take_changes();
+        drop(self.players.take_changes());
         self.games.take_changes();
         self.effects.push_back(Effect::Stop);
     }

@@ -33,15 +33,15 @@ pub enum ServerMessage {
     IrcPassword(IrcPassword),
     /// The login was accepted (section 6.4).
     Welcome(Welcome),
-    /// Players who came, changed or left (sections 6.4 and 8).
-    PlayerInfo(PlayerList),
+    /// Players who came, changed or left (sections 6.4 and 8). A list may go to many, one after the other, so it is shared.
+    PlayerInfo(Arc<PlayerList>),
     /// Chat channels, friends and foes (section 6.4).
     Social(Social),
     /// A game that was opened, has changed or is gone (games.md section 4).
     GameInfo(Arc<GameInfo>),
     /// Open and live games, at login (games.md section 4.3).
     #[serde(rename = "game_info")]
-    GameList(GameList),
+    GameList(Arc<GameList>),
     /// The client must start the game process (games.md section 1.4).
     GameLaunch(GameLaunch),
     /// The player cannot join that game; sent before a notice that says the same (upstream-2026.md section 3.1).
@@ -572,9 +572,9 @@ impl ServerMessage {
             "authentication_failed" => Self::AuthenticationFailed(message.parse()?),
             "irc_password" => Self::IrcPassword(message.parse()?),
             "welcome" => Self::Welcome(message.parse()?),
-            "player_info" => Self::PlayerInfo(message.parse()?),
+            "player_info" => Self::PlayerInfo(Arc::new(message.parse()?)),
             "social" => Self::Social(message.parse()?),
-            "game_info" if message.get("games").is_some() => Self::GameList(message.parse()?),
+            "game_info" if message.get("games").is_some() => Self::GameList(Arc::new(message.parse()?)),
             "game_info" => Self::GameInfo(message.parse()?),
             "game_launch" => Self::GameLaunch(message.parse()?),
             "game_join_failed" => Self::GameJoinFailed(message.parse()?),

@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use faf_lobby_core::{Answer, ConnId, Settings};
+use faf_protocol::PlayerId;
 
 use crate::lobby::SimulatedLobby;
+use crate::newcomer::look_in;
 use crate::store::FakeStore;
 
 const LOGINS: [&str; 3] = ["Ada", "Bob", "Cem"];
@@ -121,6 +123,10 @@ pub fn run(story: &[u8]) {
             _ => {}
         }
         lobby.check();
+        if choice % 8 == 0 {
+            // One of those who may be online already, or somebody who never was.
+            look_in(&lobby.world, lobby.moment(), PlayerId(1 + choice as u32 / 8 % 4));
+        }
     }
     lobby.holds_answers = false;
     lobby.store.is_unavailable = false;

@@ -93,7 +93,9 @@ impl SimulatedLobby {
         self.now
     }
 
-    fn moment(&self) -> Moment {
+    /// What the lobby's clocks say.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
         let utc = Timestamp(BEGINNING.0 + self.clock_error + (self.started + self.now).as_micros() as i64);
         Moment { elapsed: self.now, utc }
     }
@@ -166,6 +168,11 @@ impl SimulatedLobby {
             String::from_utf8(json).expect("JSON is UTF-8")
         };
         self.client(conn).heard.drain(..).map(as_text).collect()
+    }
+
+    /// What a client has been told since it was last asked.
+    pub fn hear_messages(&mut self, conn: ConnId) -> Vec<ServerMessage> {
+        self.client(conn).heard.drain(..).collect()
     }
 
     /// The commands of what a client has been told since it was last asked.

@@ -13,7 +13,7 @@ use faf_lobby_core::{
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
-use faf_protocol::server_message::{GameInfo, GameLaunch, GameList, ServerMessage};
+use faf_protocol::server_message::{GameInfo, GameLaunch, GameList, Player, PlayerList, ServerMessage};
 use faf_protocol::{GameId, Message, PlayerId, Secret, SessionNumber};
 use faf_testkit::simulation::invariants::{Checker, Law, Seen, SeenGame, Size, Violation};
 use faf_testkit::simulation::{Evening, Plan, run_many};
@@ -347,11 +347,26 @@ impl Forged {
 
 #[test]
 fn the_list_at_login_is_complete_and_no_more() {
-    let list = |conn, games| one(conn, ServerMessage::GameList(GameList { games }));
+    let list = |conn, games| one(conn, ServerMessage::GameList(Arc::new(GameList { games })));
     let mut forged = Forged::hosted("");
     forged.does(&[list(BOB.0, vec![info("open")])]).unwrap();
     breaks(forged.does(&[list(BOB.0, Vec::new())]), Law::ListIsComplete);
     breaks(forged.does(&[list(CEM.0, vec![info("open")])]), Law::ListIsComplete);
+    forged.does(&[list(BOB.0, vec![info("open")]), list(BOB.0, Vec::new())]).unwrap();
+    let twice = [list(BOB.0, vec![info("open")]), list(BOB.0, vec![info("open")])];
+    breaks(forged.does(&twice), Law::ListIsComplete);
+}
+
+#[test]
+fn the_roster_at_login_is_complete() {
+    let list = |ids: &[u32]| {
+        let players = ids.iter().map(|id| player(*id, 0)).collect();
+        one(BOB.0, ServerMessage::PlayerInfo(Arc::new(PlayerList { players })))
+    };
+    Forged::new().does(&[list(&[3, 1]), list(&[2])]).unwrap();
+    breaks(Forged::new().does(&[list(&[3, 1])]), Law::RosterIsComplete);
+    breaks(Forged::new().does(&[list(&[1, 2, 3]), list(&[2])]), Law::RosterIsComplete);
+    breaks(Forged::new().does(&[list(&[1, 2, 3, 4])]), Law::RosterIsComplete);
 }
 
 #[test]
@@ -515,14 +530,18 @@ fn every_game_ends_once_and_is_rated_once() {
     breaks(ended(&miscounted), Law::RatedOnce);
 }
 
+fn player(id: u32, number_of_games: u32) -> Arc<Player> {
+    let json = format!(
+        r#"{{"id":{id},"login":"p{id}","country":"","ratings":{{"global":{{"rating":[1500.0,500.0],"number_of_games":{number_of_games}}}}},"global_rating":[1500.0,500.0],"ladder_rating":[1500.0,500.0],"number_of_games":{number_of_games}}}"#
+    );
+    Arc::new(serde_json::from_str(&json).unwrap())
+}
+
 #[test]
 fn ratings_are_shown_as_they_are_stored() {
     let shown = |number_of_games: u32| {
-        let json = format!(
-            r#"{{"id":1,"login":"p1","country":"","ratings":{{"global":{{"rating":[1500.0,500.0],"number_of_games":{number_of_games}}}}},"global_rating":[1500.0,500.0],"ladder_rating":[1500.0,500.0],"number_of_games":{number_of_games}}}"#
-        );
-        let players = vec![Arc::new(serde_json::from_str(&json).unwrap())];
-        let message = ServerMessage::PlayerInfo(faf_protocol::server_message::PlayerList { players });
+        let players = vec![player(1, number_of_games)];
+        let message = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));
         Effect::Send { to: Audience::LoggedIn, message }
     };
     Forged::new().does(&[shown(0)]).unwrap();

@@ -5,6 +5,7 @@ mod ending;
 mod game;
 mod info;
 mod launch;
+mod listing;
 mod preconditions;
 mod storage;
 mod visibility;
@@ -12,7 +13,7 @@ mod visibility;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use faf_protocol::GameId;
+use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::ratings::Leaderboards;
@@ -22,6 +23,7 @@ pub use ending::{GameEnd, PlayerResult, RatedGame};
 pub(crate) use game::{FeaturedMod, Host, MEMBERS_MAX, Map, title};
 pub use game::{Game, GameState, LivePlayer};
 pub use launch::GameLaunched;
+use listing::Listing;
 pub(crate) use preconditions::{check_before_reading, check_can_play};
 pub(crate) use storage::Storage;
 pub use storage::{GameWrite, JoinAttempt, Note};
@@ -60,6 +62,9 @@ pub(crate) struct Games {
     changed: BTreeSet<GameId>,
     /// What is being stored about games.
     pub(crate) storage: BTreeMap<GameId, Storage>,
+    /// What newcomers are told.
+    #[serde(skip)]
+    listing: Listing,
 }
 
 impl Games {
@@ -71,7 +76,9 @@ impl Games {
         self.games.get(&game)
     }
 
+    /// A game that may be changed.
     pub(crate) fn get_mut(&mut self, game: GameId) -> Option<&mut Game> {
+        self.listing.touch(game);
         self.games.get_mut(&game)
     }
 
@@ -79,8 +86,19 @@ impl Games {
         self.games.values()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Game> {
-        self.games.values_mut()
+    /// All games of a player, also those that are over and not forgotten yet.
+    pub(crate) fn of_host(&self, host: PlayerId) -> impl Iterator<Item = &Game> {
+        self.iter().filter(move |game| game.host.id == host)
+    }
+
+    /// Passwords of games. Nobody is told of them, so whatever becomes of them changes nothing else.
+    pub(crate) fn passwords(&mut self) -> impl Iterator<Item = &mut Secret> {
+        self.games.values_mut().filter_map(|game| game.password.as_mut())
+    }
+
+    /// What is told of a game may have changed, though the game has not.
+    pub(crate) fn touch(&mut self, game: GameId) {
+        self.listing.touch(game);
     }
 
     /// Games whose end has not been told.
@@ -97,6 +115,7 @@ impl Games {
 
     pub(crate) fn insert(&mut self, game: Game) {
         self.last = self.last.max(game.id);
+        self.listing.touch(game.id);
         self.games.insert(game.id, game);
     }
 
@@ -133,6 +152,7 @@ impl Games {
             .is_some_and(|game| game.state == GameState::Ended && game.members.is_empty());
         if is_over && !self.changed.contains(&game) && !self.storage.contains_key(&game) {
             self.games.remove(&game);
+            self.listing.touch(game);
         }
     }
 

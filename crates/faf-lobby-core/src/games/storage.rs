@@ -152,6 +152,8 @@ impl World {
     }
 
     fn push_write(&mut self, id: GameId, what: What, waiting: Option<ConnId>) -> Progress {
+        // While a launch is being stored, nobody is told of the game.
+        self.games.touch(id);
         let storage = self.games.storage.entry(id).or_default();
         let is_idle = storage.writes.is_empty();
         // A database that is away must not hold up the players: nobody waits for more than one try.
@@ -195,6 +197,7 @@ impl World {
             _ => (false, None),
         };
         let now = self.now.elapsed;
+        self.games.touch(id);
         let Some(storage) = self.games.storage.get_mut(&id) else { return };
         let mut waiting = Vec::new();
         if is_done {

@@ -63,11 +63,9 @@ impl Game {
 }
 
 impl Games {
-    /// Games a player is told of at login; of those that are being launched, the next report tells.
-    pub(crate) fn list_for(&self, viewer: &OnlinePlayer, players: &Players) -> Vec<Arc<GameInfo>> {
-        let is_shown =
-            |game: &&Game| game.is_listed() && game.is_visible_to(viewer) && !self.is_launching(game.id);
-        self.iter().filter(is_shown).map(|game| game.info(players)).collect()
+    /// Notes that a game is told of; answers whether it was before.
+    fn note_told(&mut self, game: GameId) -> bool {
+        self.games.get_mut(&game).is_some_and(|game| std::mem::replace(&mut game.is_told, true))
     }
 }
 
@@ -75,10 +73,11 @@ impl World {
     /// Tells of all games that have changed, each of them to whoever may see it.
     pub(crate) fn report_games(&mut self) {
         for id in self.games.take_changes() {
-            let Some(game) = self.games.get_mut(id) else { continue };
+            let was_told = self.games.note_told(id);
+            let Some(info) = self.games.info(id, &self.players) else { continue };
             // Nobody needs to hear of a game that has come and gone meanwhile.
-            if std::mem::replace(&mut game.is_told, true) || game.state != GameState::Ended {
-                let (info, audience) = (game.info(&self.players), game.audience(&self.players));
+            if let Some(game) = self.games.get(id).filter(|game| was_told || game.state != GameState::Ended) {
+                let audience = game.audience(&self.players);
                 self.send_to(audience, ServerMessage::GameInfo(info));
             }
             self.games.forget_if_over(id);
@@ -87,9 +86,12 @@ impl World {
 
     /// Takes a game out of the list of somebody who has left it, and would not hear of its end.
     pub(crate) fn hide_from(&mut self, viewer: PlayerId, game: GameId) {
-        let (Some(online), Some(game)) = (self.players.get(viewer), self.games.get(game)) else { return };
-        if !game.is_visible_to(online) {
-            let (conn, info) = (online.conn, game.info(&self.players));
+        let (Some(online), Some(hidden)) = (self.players.get(viewer), self.games.get(game)) else { return };
+        if hidden.is_visible_to(online) {
+            return;
+        }
+        let conn = online.conn;
+        if let Some(info) = self.games.info(game, &self.players) {
             self.send(conn, closed(info));
         }
     }
@@ -97,7 +99,9 @@ impl World {
     /// Games have the lists of their host as they are now.
     pub(crate) fn take_over_lists(&mut self, host: PlayerId) {
         let Some(lists) = self.players.get(host) else { return };
-        for game in self.games.iter_mut().filter(|game| game.host.id == host) {
+        let of_host = self.games.of_host(host).map(|game| game.id);
+        for id in of_host.collect::<Vec<_>>() {
+            let Some(game) = self.games.get_mut(id) else { continue };
             game.host.friends.clone_from(&lists.friends);
             game.host.foes.clone_from(&lists.foes);
         }
@@ -109,8 +113,7 @@ impl World {
         // Also if the subject is offline, and comes later.
         self.take_over_lists(host);
         self.tell_difference(subject, &before);
-        let of_host = self.games.iter().filter(|game| game.host.id == host);
-        let of_host: Vec<GameId> = of_host.map(|game| game.id).collect();
+        let of_host: Vec<GameId> = self.games.of_host(host).map(|game| game.id).collect();
         for id in of_host {
             self.save_game(id, None);
         }
@@ -129,8 +132,8 @@ impl World {
         let Some(conn) = self.players.get(viewer).map(|online| online.conn) else { return };
         let after = self.seen_by(viewer);
         for id in before.symmetric_difference(&after) {
+            let Some(info) = self.games.info(*id, &self.players) else { continue };
             let Some(game) = self.games.get(*id) else { continue };
-            let info = game.info(&self.players);
             let message = match after.contains(id) {
                 // The next report tells.
                 true if self.games.is_launching(*id) || !game.is_listed() => continue,

@@ -5,6 +5,7 @@
 mod bounds;
 mod live;
 mod lobby;
+mod newcomers;
 mod storage;
 mod support;
 mod visibility;

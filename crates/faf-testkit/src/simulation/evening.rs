@@ -16,6 +16,7 @@ use super::process::Match;
 use super::random::Random;
 use super::surroundings::{Surroundings, Wire};
 use super::trace::Trace;
+use crate::newcomer::look_in;
 
 /// How an evening is to be.
 #[derive(Debug, Clone, Copy)]
@@ -292,6 +293,11 @@ impl Evening {
         self.checker.second(Size::of(&self.around.world), &self.around.settings)?;
         if self.now.as_secs().is_multiple_of(8) {
             self.checker.reported(&self.around.store)?;
+        }
+        if self.now.as_secs().is_multiple_of(30) {
+            // One of those there are, or somebody who never was there.
+            let player = PlayerId(self.random.within(1..self.plan.players as u64 + 2) as u32);
+            look_in(&self.around.world, self.around.moment(self.now), player);
         }
         if self.is_late {
             return Ok(());

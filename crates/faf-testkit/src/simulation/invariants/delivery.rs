@@ -3,12 +3,12 @@
 use faf_lobby_core::{Audience, ConnId, GameState};
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
 use faf_protocol::server_message::{
-    GameInfo, GameInfoState, GameLaunch, GameList, Player, ServerMessage, Visibility,
+    GameInfo, GameInfoState, GameLaunch, GameList, Player, PlayerList, ServerMessage, Visibility,
 };
 use faf_protocol::{GameId, PlayerId};
 
 use super::laws::{Law, Violation, broken, ensure};
-use super::model::{Hosted, Said, Told, rating_on};
+use super::model::{Hosted, Newcomer, Said, Told, rating_on};
 use super::{Checker, Seen};
 use crate::simulation::GLOBAL;
 
@@ -49,6 +49,10 @@ impl Checker {
         self.connection(conn, "told something")?;
         match message {
             ServerMessage::GameInfo(info) => self.game_told(conn, info),
+            ServerMessage::PlayerInfo(list) => {
+                self.introduced(conn, list);
+                Ok(())
+            }
             ServerMessage::GameList(list) => self.listed(conn, list),
             ServerMessage::GameLaunch(launch) => self.launched(conn, launch),
             ServerMessage::Game(message) => self.process_told(conn, message),
@@ -150,20 +154,47 @@ impl Checker {
         for info in &list.games {
             self.check_durable(info.uid, info.state)?;
         }
-        let shown: Vec<GameId> = list.games.iter().map(|info| info.uid).collect();
         let mut visible = self.visible_to(player);
         // Of those that are being launched, the next report tells.
         visible.retain(|id| self.games.get(id).is_some_and(|game| !game.is_launching()));
-        if let Some(connection) = self.connections.get_mut(&conn) {
-            connection.shown = visible.iter().copied().collect();
+        let newcomer = self.newcomers.entry(conn).or_default();
+        newcomer.games.extend(list.games.iter().map(|info| info.uid));
+        // There may be more than one list.
+        if newcomer.visible.is_none() {
+            if let Some(connection) = self.connections.get_mut(&conn) {
+                connection.shown = visible.iter().copied().collect();
+            }
+            newcomer.visible = Some(visible);
         }
-        ensure(shown == visible, Law::ListIsComplete, || {
-            let is_only_in = |one: &[GameId], other: &[GameId]| -> Vec<GameId> {
-                one.iter().filter(|id| !other.contains(id)).copied().collect()
-            };
-            let (wrong, missing) = (is_only_in(&shown, &visible), is_only_in(&visible, &shown));
-            format!("player {player} is shown {wrong:?}, which is too much, and not {missing:?}")
-        })
+        Ok(())
+    }
+
+    fn introduced(&mut self, conn: ConnId, list: &PlayerList) {
+        let newcomer = self.newcomers.entry(conn).or_default();
+        newcomer.players.extend(list.players.iter().map(|player| player.id));
+        newcomer.online = self.online.keys().copied().collect();
+    }
+
+    /// All lists of a newcomer together are what they must be.
+    pub(super) fn check_newcomers(&mut self) -> Result<(), Violation> {
+        for (conn, Newcomer { mut players, online, mut games, visible }) in
+            std::mem::take(&mut self.newcomers)
+        {
+            players.sort_unstable();
+            ensure(players == online, Law::RosterIsComplete, || {
+                format!("connection {} is told of {players:?}, and there are {online:?}", conn.0)
+            })?;
+            games.sort_unstable();
+            let Some(visible) = visible else { continue };
+            ensure(games == visible, Law::ListIsComplete, || {
+                let is_only_in = |one: &[GameId], other: &[GameId]| -> Vec<GameId> {
+                    one.iter().filter(|id| !other.contains(id)).copied().collect()
+                };
+                let (wrong, missing) = (is_only_in(&games, &visible), is_only_in(&visible, &games));
+                format!("connection {} is shown {wrong:?}, which is too much, and not {missing:?}", conn.0)
+            })?;
+        }
+        Ok(())
     }
 
     /// Open and live games that a player may see.

@@ -51,7 +51,8 @@ laws! {
     // Who sees a game.
     HiddenStaysHidden: "Nobody is told of a game hidden from them, but by the one message that takes away what was shown.",
     NoGhosts: "After a report, clients show exactly the open and live games that their players may see.",
-    ListIsComplete: "The list of games at login has exactly the visible open and live games.",
+    RosterIsComplete: "The lists of players at login have everybody who is online, each of them once.",
+    ListIsComplete: "The lists of games at login have exactly the visible open and live games.",
     ToldInOrder: "Nobody hears that a game is open after anybody has heard that it is played, nor anything after its end.",
     ToldIsDurable: "Nobody hears that a game is played before the database was asked to keep it and has answered.",
     // Who gets into a game.

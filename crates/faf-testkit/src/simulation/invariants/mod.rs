@@ -23,7 +23,7 @@ pub use model::{Seen, SeenGame, is_unchanged, look};
 pub use rest::Size;
 
 use laws::{broken, ensure};
-use model::{Connection, Hosted, Lists, Open, Ratings};
+use model::{Connection, Hosted, Lists, Newcomer, Open, Ratings};
 
 use super::coverage::Coverage;
 
@@ -49,6 +49,8 @@ pub struct Checker {
     introductions: Vec<(PlayerId, PlayerId, bool)>,
     /// Guests who were told whom to join in this step.
     joined: Vec<(PlayerId, GameId)>,
+    /// What newcomers were told in this step.
+    newcomers: BTreeMap<ConnId, Newcomer>,
     /// What players could see who may see less from this step on.
     could_see: Vec<(PlayerId, GameId)>,
     /// When games have changed last.
@@ -81,10 +83,12 @@ impl Checker {
         }
         self.introductions.clear();
         self.joined.clear();
+        self.newcomers.clear();
         for effect in effects {
             self.effect(effect)?;
         }
         self.check_introductions()?;
+        self.check_newcomers()?;
         // A lobby that has stopped leaves its games as they are stored.
         if has_changed && !self.has_stopped {
             self.check_membership()?;

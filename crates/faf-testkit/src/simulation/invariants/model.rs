@@ -28,6 +28,15 @@ pub(super) struct Connection {
     pub(super) process_was_told: bool,
 }
 
+/// What somebody is told who logs in, and what that must be.
+#[derive(Debug, Default)]
+pub(super) struct Newcomer {
+    pub(super) players: Vec<PlayerId>,
+    pub(super) online: Vec<PlayerId>,
+    pub(super) games: Vec<GameId>,
+    pub(super) visible: Option<Vec<GameId>>,
+}
+
 /// A message of a client, as far as it matters.
 #[derive(Debug, Clone)]
 pub(super) enum Said {

@@ -1,0 +1,137 @@
+//! What is told of games at login, and that it is kept ready for all newcomers.
+
+use std::sync::Arc;
+
+use faf_lobby_core::{ConnId, Settings};
+use faf_protocol::server_message::{GameList, ServerMessage};
+use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::newcomer::look_in;
+use faf_testkit::store::FakeStore;
+
+use crate::support::{SECOND, enter, game, host, live_game, lobby, seat};
+
+/// The lists of games that a newcomer gets.
+fn lists(lobby: &mut SimulatedLobby, login: &str) -> Vec<Arc<GameList>> {
+    let conn = lobby.connect();
+    lobby.say_hello(conn, login);
+    let games = lobby.hear_messages(conn).into_iter().filter_map(|message| match message {
+        ServerMessage::GameList(list) => Some(list),
+        _ => None,
+    });
+    let games = games.collect();
+    lobby.disconnect(conn);
+    games
+}
+
+fn ids(lists: &[Arc<GameList>]) -> Vec<u32> {
+    lists.iter().flat_map(|list| &list.games).map(|info| info.uid.0).collect()
+}
+
+#[test]
+fn newcomers_share_what_they_all_see() {
+    let mut lobby = lobby();
+    assert_eq!(ids(&lists(&mut lobby, "Dan")), [0; 0]);
+    assert_eq!(lists(&mut lobby, "Dan").len(), 1, "there is a list, and it is empty");
+    lobby.store.account("Ada").foes = [faf_protocol::PlayerId(5)].into();
+    let (ada, bob, cem) = (lobby.log_in("Ada"), lobby.log_in("Bob"), lobby.log_in("Cem"));
+    host(&mut lobby, ada, "");
+    host(&mut lobby, bob, "");
+    host(&mut lobby, cem, r#","rating_min":100,"enforce_rating_range":true"#);
+    let first = lists(&mut lobby, "Dan");
+    assert_eq!(ids(&first), [1, 2]);
+    let second = lists(&mut lobby, "Dan");
+    assert!(Arc::ptr_eq(&first[0], &second[0]));
+    // A foe of one of the hosts sees the others.
+    assert_eq!(ids(&lists(&mut lobby, "Eve")), [2]);
+    // What changes nothing of what is told leaves the list alone.
+    game(&mut lobby, ada, "GameOption", r#"["FogOfWar","none"]"#);
+    assert!(Arc::ptr_eq(&first[0], &lists(&mut lobby, "Dan")[0]));
+    game(&mut lobby, ada, "GameOption", r#"["Slots","3"]"#);
+    let changed = lists(&mut lobby, "Dan");
+    assert_eq!((changed[0].games[0].max_players, first[0].games[0].max_players), (3, 12));
+    assert!(Arc::ptr_eq(&changed[0].games[1], &first[0].games[1]));
+    lobby.disconnect(ada);
+    assert_eq!(ids(&lists(&mut lobby, "Eve")), [2]);
+}
+
+#[test]
+fn who_is_online_decides_about_names() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    enter(&mut lobby, bob, 1);
+    seat(&mut lobby, ada, 1, 1, 2);
+    seat(&mut lobby, ada, 2, 2, 2);
+    let names = |lobby: &mut SimulatedLobby| lists(lobby, "Dan")[0].games[0].teams.0[&2].clone();
+    assert_eq!(names(&mut lobby), ["Ada", "Bob"]);
+    lobby.disconnect(bob);
+    assert_eq!(names(&mut lobby), ["Ada"]);
+    let bob = lobby.log_in("Bob");
+    lobby.say(bob, r#"{"command":"restore_game_session","game_id":1}"#);
+    assert_eq!(names(&mut lobby), ["Ada", "Bob"]);
+}
+
+#[test]
+fn a_launch_is_listed_when_it_is_stored() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    enter(&mut lobby, bob, 1);
+    seat(&mut lobby, ada, 1, 1, 2);
+    seat(&mut lobby, ada, 2, 2, 3);
+    lobby.holds_answers = true;
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    lobby.answer_next();
+    let stored = lobby.look_at_next();
+    lobby.holds_answers = false;
+    assert_eq!(ids(&lists(&mut lobby, "Dan")), [0; 0]);
+    lobby.give_late(stored);
+    assert_eq!(ids(&lists(&mut lobby, "Dan")), [1]);
+
+    // A database that is away holds up no news for longer than one try.
+    let mut lobby = crate::support::lobby();
+    lobby.store.is_unavailable = false;
+    let (ada, _) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    lobby.holds_answers = true;
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    lobby.answer_next();
+    let (ticket, _) = lobby.look_at_next();
+    lobby.holds_answers = false;
+    assert_eq!(ids(&lists(&mut lobby, "Dan")), [0; 0]);
+    lobby.give_late((ticket, faf_lobby_core::Answer::Unavailable));
+    assert_eq!(ids(&lists(&mut lobby, "Dan")), [1]);
+}
+
+#[test]
+fn many_games_come_in_many_lists() {
+    let logins: Vec<String> = (1..=300).map(|number| format!("player{number:03}")).collect();
+    let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
+    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let conns: Vec<ConnId> = logins[1..].iter().map(|login| lobby.log_in(login)).collect();
+    for conn in &conns {
+        host(&mut lobby, *conn, "");
+    }
+    let before = lists(&mut lobby, "player001");
+    assert_eq!(ids(&before), (1..=299).collect::<Vec<u32>>());
+    assert!(before.len() > 3, "{} lists", before.len());
+    game(&mut lobby, conns[100], "GameOption", r#"["Slots","3"]"#);
+    let after = lists(&mut lobby, "player001");
+    let altered = before.iter().zip(&after).filter(|(before, after)| !Arc::ptr_eq(before, after));
+    assert_eq!((altered.count(), after.len()), (1, before.len()));
+    look_in(&lobby.world, lobby.moment(), faf_protocol::PlayerId(1));
+    conns.iter().for_each(|conn| lobby.disconnect(*conn));
+    assert_eq!(ids(&lists(&mut lobby, "player001")), [0; 0]);
+}
+
+#[test]
+fn a_lobby_that_was_written_and_read_tells_the_same() {
+    let mut lobby = lobby();
+    let (ada, _) = live_game(&mut lobby);
+    lobby.advance(SECOND);
+    lists(&mut lobby, "Dan");
+    game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
+    for player in 1..=5 {
+        look_in(&lobby.world, lobby.moment(), faf_protocol::PlayerId(player));
+    }
+}

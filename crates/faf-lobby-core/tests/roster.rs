@@ -1,0 +1,103 @@
+//! What newcomers are told of the players who are online.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_lobby_core::{ConnId, Settings};
+use faf_protocol::PlayerId;
+use faf_protocol::server_message::{Avatar, PlayerList, ServerMessage};
+use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::newcomer::look_in;
+use faf_testkit::store::FakeStore;
+
+const PLAYERS: u32 = 300;
+
+/// Everybody but the last is online, and was told of all others.
+fn crowd() -> (SimulatedLobby, Vec<ConnId>) {
+    let logins: Vec<String> = (1..=PLAYERS).map(|number| format!("player{number:03}")).collect();
+    let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
+    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let conns = logins[..logins.len() - 1].iter().map(|login| lobby.log_in(login)).collect();
+    lobby.advance(Duration::from_secs(1));
+    (lobby, conns)
+}
+
+fn lists(messages: Vec<ServerMessage>) -> Vec<Arc<PlayerList>> {
+    let lists = messages.into_iter().filter_map(|message| match message {
+        ServerMessage::PlayerInfo(list) => Some(list),
+        _ => None,
+    });
+    lists.collect()
+}
+
+/// The last one logs in, and goes again when everybody knows.
+fn newcomer(lobby: &mut SimulatedLobby) -> Vec<Arc<PlayerList>> {
+    let conn = lobby.connect();
+    lobby.say_hello(conn, &format!("player{PLAYERS:03}"));
+    let told = lists(lobby.hear_messages(conn));
+    lobby.disconnect(conn);
+    told
+}
+
+fn ids(lists: &[Arc<PlayerList>]) -> BTreeSet<PlayerId> {
+    lists.iter().flat_map(|list| &list.players).map(|player| player.id).collect()
+}
+
+#[test]
+fn newcomers_share_all_lists_but_a_few() {
+    let (mut lobby, conns) = crowd();
+    let first = newcomer(&mut lobby);
+    assert_eq!(ids(&first).len(), PLAYERS as usize);
+    let shared = |one: &[Arc<PlayerList>], other: &[Arc<PlayerList>]| {
+        one.iter().filter(|list| other.iter().any(|other| Arc::ptr_eq(list, other))).count()
+    };
+    let second = newcomer(&mut lobby);
+    assert!(shared(&first, &second) >= first.len() - 1, "{} of {}", shared(&first, &second), first.len());
+    // Somebody goes, and somebody changes.
+    lobby.disconnect(conns[5]);
+    let avatar = Avatar { url: "https://example.org/a.png".to_owned(), tooltip: "a".to_owned() };
+    lobby.store.account("player200").avatars = vec![avatar.clone()];
+    lobby.say(conns[199], r#"{"command":"avatar","action":"select","avatar":"https://example.org/a.png"}"#);
+    let third = newcomer(&mut lobby);
+    assert!(shared(&second, &third) >= first.len() - 3, "{} of {}", shared(&second, &third), first.len());
+    assert_eq!(ids(&third).len(), PLAYERS as usize - 1);
+    let known = third.iter().flat_map(|list| &list.players).find(|player| player.id == PlayerId(200));
+    assert_eq!(known.unwrap().avatar, Some(avatar));
+    look_in(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
+}
+
+#[test]
+fn no_list_of_changes_is_too_long_for_clients() {
+    let (mut lobby, conns) = crowd();
+    let text = "ä".repeat(1000);
+    for number in 1..PLAYERS {
+        let avatar = Avatar { url: text.clone(), tooltip: text.clone() };
+        lobby.store.account(&format!("player{number:03}")).avatars = vec![avatar];
+    }
+    let watcher = conns[0];
+    lobby.hear_messages(watcher);
+    for conn in &conns {
+        lobby.say(*conn, &format!(r#"{{"command":"avatar","action":"select","avatar":"{text}"}}"#));
+    }
+    lobby.advance(Duration::from_secs(1));
+    let told = lobby.hear(watcher);
+    assert!(told.len() > 5, "{} lists", told.len());
+    assert!(told.iter().all(|text| text.len() < 512 * 1024));
+    look_in(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
+    // They are full of bytes long before they are full of players.
+    assert!(newcomer(&mut lobby).len() > 5);
+}
+
+#[test]
+fn a_short_report_is_one_message() {
+    let (mut lobby, conns) = crowd();
+    lobby.advance(Duration::from_secs(1));
+    lobby.hear_messages(conns[0]);
+    conns[100..280].iter().for_each(|conn| lobby.disconnect(*conn));
+    lobby.advance(Duration::from_secs(1));
+    let told = lists(lobby.hear_messages(conns[0]));
+    assert_eq!((told.len(), told[0].players.len()), (1, 180));
+}

@@ -1,0 +1,113 @@
+//! Somebody who comes in at any moment, into a copy of the lobby, and looks whether all that is told at login is so.
+//!
+//! The lobby keeps ready what newcomers are told. Here it is compared to what is so at that moment, and to what another lobby
+//! tells that was written down and read again and so has nothing ready.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use faf_lobby_core::{Account, Answer, Audience, ConnId, Effect, Event, Moment, Profile, Question, World};
+use faf_protocol::server_message::{GameInfo, Player};
+use faf_protocol::{ClientMessage, Encode, GameId, PlayerId, ServerMessage, SessionNumber};
+
+/// No other connection has this number.
+const CONN: ConnId = ConnId(u64::MAX);
+
+/// Longest JSON of a list.
+const LIST_LIMIT: usize = 512 * 1024;
+
+/// Logs somebody in on a copy of the lobby, and checks what that client hears.
+///
+/// # Panics
+/// If something is wrong with it.
+pub fn look_in(world: &World, now: Moment, player: PlayerId) {
+    let written = serde_json::to_string(world).expect("a world can be written");
+    let restored: World = serde_json::from_str(&written).expect("a world can be read");
+    let (copy, effects) = log_in(world.clone(), now, player);
+    let (_, others) = log_in(restored, now, player);
+    assert_eq!(effects, others, "a lobby that was restored does something else");
+    let mut heard = effects.iter().filter_map(|effect| match effect {
+        Effect::Send { to: Audience::One(CONN), message } => Some(message),
+        _ => None,
+    });
+    if !effects.contains(&Effect::LoggedIn { conn: CONN }) {
+        // The lobby has stopped.
+        return;
+    }
+    let (mut players, mut games, mut lists) = (Vec::new(), Vec::new(), 0);
+    assert!(heard.any(|message| matches!(message, ServerMessage::Welcome(_))), "nobody is welcome");
+    for message in heard {
+        let mut json = Vec::new();
+        message.write_json(&mut json).expect("messages of the lobby can be encoded");
+        assert!(json.len() < LIST_LIMIT, "a message has {} bytes", json.len());
+        match message {
+            ServerMessage::PlayerInfo(list) => players.extend(list.players.iter().map(|player| &**player)),
+            ServerMessage::GameList(list) => {
+                lists += 1;
+                games.extend(list.games.iter().map(|game| &**game));
+            }
+            _ => {}
+        }
+    }
+    let all = copy.players();
+    let known: BTreeMap<PlayerId, &Player> = players.iter().map(|player| (player.id, *player)).collect();
+    assert!(known.values().copied().eq(all.iter().map(|player| &**player)), "{known:?}, and not {all:?}");
+    assert_eq!(known.len(), players.len(), "somebody is told of twice");
+    assert!(lists > 0, "there is no list of games");
+    let known: BTreeMap<GameId, &GameInfo> = games.iter().map(|game| (game.uid, *game)).collect();
+    assert_eq!(known.len(), games.len(), "a game is told of twice");
+    for (id, game) in known {
+        assert_eq!(copy.game_info(id).as_deref(), Some(game), "a game is another one");
+    }
+}
+
+/// The lobby after the login, and all that it does.
+fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect>) {
+    let mut effects = Vec::new();
+    let mut tell = |world: &mut World, now, event: Option<Event>| {
+        match event {
+            Some(event) => world.handle(now, event),
+            None => world.handle_timeout(now),
+        }
+        let first = effects.len();
+        while let Some(effect) = world.poll_effect() {
+            effects.push(effect);
+        }
+        effects[first..].iter().find_map(|effect| match effect {
+            Effect::Ask { conn: Some(CONN), ticket, question } => Some((*ticket, question.clone())),
+            _ => None,
+        })
+    };
+    let event =
+        Event::Connected { conn: CONN, address: None, country: String::new(), session: SessionNumber(0) };
+    tell(&mut world, now, Some(event));
+    let request = serde_json::json!({"command": "auth", "token": "t", "unique_id": ""}).to_string();
+    let message = ClientMessage::read(request.parse().expect("it is JSON"));
+    let mut asked = tell(&mut world, now, Some(Event::Received { conn: CONN, message }));
+    let mut now = now;
+    // Whoever is before the newcomer may have to be waited for.
+    for _ in 0..100 {
+        let Some((ticket, question)) = asked else {
+            now.elapsed += Duration::from_millis(10);
+            asked = tell(&mut world, now, None);
+            continue;
+        };
+        let answer = match question {
+            Question::CheckToken { .. } => {
+                Answer::Account(Some(Account { id: player, login: format!("{player}"), ban: None }))
+            }
+            _ => Answer::Profile(Box::new(profile())),
+        };
+        let is_last = matches!(answer, Answer::Profile(_));
+        asked = tell(&mut world, now, Some(Event::Answered { ticket, answer }));
+        if is_last && asked.is_none() {
+            break;
+        }
+    }
+    (world, effects)
+}
+
+fn profile() -> Profile {
+    let (ratings, groups) = (Vec::new(), Vec::new());
+    Profile { avatar: None, clan: None, ratings, groups, friends: Vec::new(), foes: Vec::new() }
+}
