@@ -1,11 +1,12 @@
 //! What waits for a client that has fallen behind: of every game and every player only the newest state, of all else
 //! everything, in order.
 //!
-//! Games go to the end when they change, so that nobody hears of a game before the players in it. Players keep the place of
-//! the first one that waits; what is said about them makes sense at any time. They are encoded when their turn comes, for
-//! this client alone; until then they cost next to nothing.
+//! Games go to the end when they change, so that nobody hears of a game before the players in it. Messages about players are
+//! kept as they are, shared with everybody else who is behind, until there are so many that the same players must be in them
+//! again and again. Then they are merged, and encoded for this client alone when their turn comes. So it costs nothing that
+//! thousands are behind while everybody comes back, when there is nothing to be gained by merging.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,34 +30,24 @@ pub(crate) struct Backlog {
     next: u64,
     /// Where the state of a game waits.
     games: HashMap<GameId, u64>,
+    /// Where messages about players wait, unless they are merged.
+    player_lists: VecDeque<u64>,
+    /// How many players are in them.
+    listed_players: usize,
     /// Newest states, for the one entry [`Entry::Players`].
     players: BTreeMap<PlayerId, Arc<Player>>,
     has_ping: bool,
-    /// Of the entries.
+    /// Of the entries, as the limit counts them.
     cost: usize,
-    /// Of what was handed over and has not been taken yet.
+    /// Of what was handed over and has not been taken yet, in bytes, without lists.
     handed_over: usize,
     merged: u64,
 }
 
 #[derive(Debug)]
 enum Entry {
-    Message { frame: Bytes, merging: Merging, cost: usize },
+    Message(Arc<Frames>),
     Players,
-}
-
-/// The front of a backlog, to be handed over.
-#[derive(Debug, Default)]
-struct Front {
-    frames: Vec<Bytes>,
-    bytes: usize,
-}
-
-impl Front {
-    fn push(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
-        self.frames.push(frame);
-    }
 }
 
 impl Backlog {
@@ -67,6 +58,8 @@ impl Backlog {
             entries: BTreeMap::new(),
             next: 0,
             games: HashMap::new(),
+            player_lists: VecDeque::new(),
+            listed_players: 0,
             players: BTreeMap::new(),
             has_ping: false,
             cost: 0,
@@ -79,9 +72,15 @@ impl Backlog {
         self.entries.is_empty()
     }
 
-    /// What it costs, in bytes. The bytes of lists are shared by all who log in, and those of players are not made yet.
+    /// How far the client is behind, in bytes. Of messages about players only what they take here counts: their bytes are
+    /// shared by all who are told, and there are not more of them than there are players.
     pub(crate) fn cost(&self) -> usize {
         self.cost + self.handed_over
+    }
+
+    /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them.
+    pub(crate) fn own_memory(&self) -> usize {
+        (self.entries.len() + self.players.len()) * ENTRY_COST + self.handed_over
     }
 
     /// Messages that something newer has taken the place of since this was last asked.
@@ -89,10 +88,10 @@ impl Backlog {
         std::mem::take(&mut self.merged)
     }
 
-    pub(crate) fn push(&mut self, frames: &Frames) {
-        let merging = frames.merging();
-        match merging {
-            Merging::Players => return self.push_players(frames.message()),
+    /// Adds a message. Messages about players are merged when more than so many are in those that wait.
+    pub(crate) fn push(&mut self, frames: &Arc<Frames>, most_players: usize) {
+        match frames.merging() {
+            Merging::Players => return self.push_players(frames, most_players),
             Merging::Ping if std::mem::replace(&mut self.has_ping, true) => {
                 self.merged += 1;
                 return;
@@ -105,51 +104,79 @@ impl Backlog {
             }
             Merging::Ping | Merging::Never => {}
         }
-        let Some(frame) = frames.get(self.format) else { return };
-        let cost = ENTRY_COST + if frames.is_list() { 0 } else { frame.len() };
-        self.append(Entry::Message { frame: frame.clone(), merging, cost }, cost);
+        self.append(Entry::Message(Arc::clone(frames)));
     }
 
     /// Takes messages from the front, as many as fit into so many bytes and at least one. What was taken before has been
     /// delivered.
     pub(crate) fn take_front(&mut self, most: usize) -> Vec<Bytes> {
-        let mut front = Front::default();
         self.handed_over = 0;
-        while front.bytes < most
+        let (mut front, mut bytes) = (Vec::new(), 0);
+        while bytes < most
             && let Some((order, entry)) = self.entries.pop_first()
         {
-            match entry {
-                Entry::Message { frame, merging, cost } => {
-                    self.cost -= cost;
-                    self.handed_over += cost;
-                    match merging {
+            self.cost -= self.entry_cost(&entry);
+            let frame = match entry {
+                Entry::Message(frames) => {
+                    match frames.merging() {
                         Merging::Game(game) => drop(self.games.remove(&game)),
                         Merging::Ping => self.has_ping = false,
-                        Merging::Players | Merging::Never => {}
+                        Merging::Players => {
+                            self.player_lists.pop_front();
+                            self.listed_players -= players_in(&frames).len();
+                        }
+                        Merging::Never => {}
                     }
-                    front.push(frame);
+                    if !frames.is_list() {
+                        self.handed_over += frames.get(self.format).map_or(0, Bytes::len);
+                    }
+                    frames.get(self.format).cloned()
                 }
                 Entry::Players => {
-                    if let Some(frame) = self.take_players() {
-                        self.handed_over += frame.len();
-                        front.push(frame);
+                    let frame = self.take_players();
+                    if !self.players.is_empty() {
+                        self.entries.insert(order, Entry::Players);
+                        self.cost += ENTRY_COST;
                     }
-                    match self.players.is_empty() {
-                        true => self.cost -= ENTRY_COST,
-                        false => drop(self.entries.insert(order, Entry::Players)),
-                    }
+                    frame
                 }
-            }
+            };
+            bytes += frame.as_ref().map_or(0, Bytes::len);
+            front.extend(frame);
         }
-        front.frames
+        front
     }
 
-    fn push_players(&mut self, message: &ServerMessage) {
-        let ServerMessage::PlayerInfo(list) = message else { return };
-        if self.players.is_empty() && !list.players.is_empty() {
-            self.append(Entry::Players, ENTRY_COST);
+    fn push_players(&mut self, frames: &Arc<Frames>, most_players: usize) {
+        if !self.players.is_empty() {
+            return self.merge(frames);
         }
-        for player in &list.players {
+        self.player_lists.push_back(self.next);
+        self.listed_players += players_in(frames).len();
+        self.append(Entry::Message(Arc::clone(frames)));
+        if self.listed_players > most_players {
+            self.merge_players();
+        }
+    }
+
+    /// Makes one entry of all messages about players, in place of the first: what is said about players makes sense at any
+    /// time.
+    fn merge_players(&mut self) {
+        let orders = std::mem::take(&mut self.player_lists);
+        self.listed_players = 0;
+        for order in &orders {
+            if let Some(Entry::Message(frames)) = self.remove(*order) {
+                self.merge(&frames);
+            }
+        }
+        if let Some(first) = orders.front().filter(|_| !self.players.is_empty()) {
+            self.entries.insert(*first, Entry::Players);
+            self.cost += ENTRY_COST;
+        }
+    }
+
+    fn merge(&mut self, frames: &Frames) {
+        for player in players_in(frames) {
             match self.players.insert(player.id, Arc::clone(player)) {
                 Some(_) => self.merged += 1,
                 None => self.cost += ENTRY_COST,
@@ -157,7 +184,7 @@ impl Backlog {
         }
     }
 
-    /// The first players that wait, as a message.
+    /// The first players that were merged, as a message.
     fn take_players(&mut self) -> Option<Bytes> {
         let mut players = Vec::with_capacity(PLAYERS.min(self.players.len()));
         while players.len() < PLAYERS
@@ -166,19 +193,39 @@ impl Backlog {
             players.push(player);
         }
         self.cost -= players.len() * ENTRY_COST;
-        Frames::new(ServerMessage::PlayerInfo(PlayerList { players })).get(self.format).cloned()
+        let message = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));
+        // Nobody else gets it, so nobody else's memory holds it.
+        let frame = self.format.encode(&message).ok()?;
+        self.handed_over += frame.len();
+        Some(frame)
     }
 
-    fn append(&mut self, entry: Entry, cost: usize) {
+    fn append(&mut self, entry: Entry) {
+        self.cost += self.entry_cost(&entry);
         self.entries.insert(self.next, entry);
         self.next += 1;
-        self.cost += cost;
     }
 
-    fn remove(&mut self, order: u64) {
-        if let Some(Entry::Message { cost, .. }) = self.entries.remove(&order) {
-            self.cost -= cost;
+    fn remove(&mut self, order: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&order)?;
+        self.cost -= self.entry_cost(&entry);
+        Some(entry)
+    }
+
+    fn entry_cost(&self, entry: &Entry) -> usize {
+        match entry {
+            Entry::Message(frames) if !frames.is_list() && frames.merging() != Merging::Players => {
+                ENTRY_COST + frames.get(self.format).map_or(0, Bytes::len)
+            }
+            Entry::Message(_) | Entry::Players => ENTRY_COST,
         }
+    }
+}
+
+fn players_in(frames: &Frames) -> &[Arc<Player>] {
+    match frames.message() {
+        ServerMessage::PlayerInfo(list) => &list.players,
+        _ => &[],
     }
 }
 

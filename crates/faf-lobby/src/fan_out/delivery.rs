@@ -17,7 +17,7 @@ use tokio::task::yield_now;
 use super::backlog::Backlog;
 use super::broadcasts::Broadcasts;
 use super::catching_up::{CaughtUp, catch_up};
-use super::frames::Frames;
+use super::frames::{FrameMemory, Frames};
 use super::peers::Peers;
 use super::{Order, Patience};
 use crate::metrics::Metrics;
@@ -30,6 +30,10 @@ const TURNS: usize = 16;
 
 /// What is handed over to a client at once that catches up, in bytes.
 const FRONT: usize = 64 * 1024;
+
+/// So many players may be told of to a client that is behind before messages about them are merged; and so many as there are
+/// connections, twice: with more, the same ones come again and again.
+const FEW_PLAYERS: usize = 256;
 
 /// Delivers messages.
 pub(crate) struct Delivery {
@@ -49,6 +53,7 @@ pub(crate) struct Delivery {
     ending: Vec<(ConnId, End)>,
     behind: Behind,
     patience: Patience,
+    memory: FrameMemory,
     metrics: Arc<Metrics>,
 }
 
@@ -69,11 +74,17 @@ enum End {
 #[derive(Default)]
 struct Behind {
     clients: usize,
-    cost: usize,
+    /// What is kept for each of them alone, in bytes.
+    memory: usize,
 }
 
 impl Delivery {
-    pub(crate) fn new(turns: Receiver<Vec<Order>>, patience: Patience, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        turns: Receiver<Vec<Order>>,
+        patience: Patience,
+        memory: FrameMemory,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (waiting, caught_up) = unbounded_channel();
         Self {
             turns,
@@ -87,6 +98,7 @@ impl Delivery {
             ending: Vec::new(),
             behind: Behind::default(),
             patience,
+            memory,
             metrics,
         }
     }
@@ -192,10 +204,8 @@ impl Delivery {
         for conn in std::mem::take(&mut self.ready) {
             self.let_read(conn);
         }
-        if self.behind.cost > self.patience.memory {
-            self.give_up_greediest();
-        }
-        self.metrics.set_behind(self.behind.clients, self.behind.cost);
+        self.give_up_greediest();
+        self.metrics.set_behind(self.behind.clients, self.memory_in_use());
         let end = self.broadcasts.end();
         if self.pass.is_none() && !self.broadcasts.is_empty() {
             self.pass = Some(Pass { place: 0, end });
@@ -267,7 +277,7 @@ impl Delivery {
         let Some(peer) = self.peers.get_mut(conn) else { return };
         let backlog = Backlog::new(peer.writer.format(), peer.writer.waiting());
         self.behind.clients += 1;
-        self.behind.cost += backlog.cost();
+        self.behind.memory += backlog.own_memory();
         peer.backlog = Some(Box::new(backlog));
         self.wait_for(conn);
     }
@@ -288,11 +298,12 @@ impl Delivery {
     }
 
     fn keep<'a>(&mut self, place: usize, messages: impl Iterator<Item = &'a Arc<Frames>>) {
+        let most_players = (2 * self.peers.len()).max(FEW_PLAYERS);
         let (conn, peer) = self.peers.at(place);
         let Some(backlog) = &mut peer.backlog else { return };
-        let before = backlog.cost();
-        messages.for_each(|frames| backlog.push(frames));
-        self.behind.cost = self.behind.cost + backlog.cost() - before;
+        let before = backlog.own_memory();
+        messages.for_each(|frames| backlog.push(frames, most_players));
+        self.behind.memory = self.behind.memory + backlog.own_memory() - before;
         self.metrics.count_merged(backlog.take_merged());
         if backlog.cost() > self.patience.limit {
             self.give_up(conn, "too slow");
@@ -308,16 +319,16 @@ impl Delivery {
         let Some(backlog) = &mut peer.backlog else { return };
         if backlog.is_empty() {
             self.behind.clients -= 1;
-            self.behind.cost -= backlog.cost();
+            self.behind.memory -= backlog.own_memory();
             peer.backlog = None;
             if std::mem::take(&mut peer.is_ready) {
                 peer.seat.signal.notify_one();
             }
             return;
         }
-        let before = backlog.cost();
+        let before = backlog.own_memory();
         let front = backlog.take_front(FRONT);
-        self.behind.cost = self.behind.cost + backlog.cost() - before;
+        self.behind.memory = self.behind.memory + backlog.own_memory() - before;
         match peer.writer.hand_over(&front, front.len() as u64) {
             Ok(_) => self.wait_for(conn),
             // Its end is noticed by the session.
@@ -329,7 +340,7 @@ impl Delivery {
     fn stop_waiting(&mut self, conn: ConnId) -> Option<Box<Backlog>> {
         let backlog = self.peers.get_mut(conn)?.backlog.take()?;
         self.behind.clients -= 1;
-        self.behind.cost -= backlog.cost();
+        self.behind.memory -= backlog.own_memory();
         Some(backlog)
     }
 
@@ -347,7 +358,7 @@ impl Delivery {
         let Some((place, mut peer)) = self.peers.remove(conn) else { return };
         if let Some(backlog) = &peer.backlog {
             self.behind.clients -= 1;
-            self.behind.cost -= backlog.cost();
+            self.behind.memory -= backlog.own_memory();
         }
         match end {
             End::Closed => peer.close(),
@@ -359,9 +370,14 @@ impl Delivery {
         }
     }
 
-    /// Too much is kept for all who are behind together.
+    /// What all who are behind wait for, in bytes.
+    fn memory_in_use(&self) -> usize {
+        self.behind.memory + self.memory.bytes()
+    }
+
+    /// Ends the connections of those for whom most is kept, while it is too much for all together.
     fn give_up_greediest(&mut self) {
-        while self.behind.cost > self.patience.memory
+        while self.memory_in_use() > self.patience.memory
             && let Some(conn) = self.peers.greediest()
         {
             self.give_up(conn, "memory");
@@ -380,7 +396,7 @@ impl Delivery {
         );
         self.metrics.count_ended(reason);
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, TOO_SLOW));
-        peer.writer.finish(Frames::new(notice).get(peer.writer.format()).cloned());
+        peer.writer.finish(peer.writer.format().encode(&notice).ok());
         peer.seat.signal.notify_one();
     }
 }

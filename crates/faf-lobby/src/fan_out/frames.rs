@@ -1,10 +1,22 @@
 //! A message as bytes: encoded at most once for every wire format, and shared by all who get it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use faf_protocol::server_message::Merging;
 use faf_protocol::{ServerMessage, WireFormat};
+
+/// How many bytes all frames take that somebody still waits for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FrameMemory(Arc<AtomicUsize>);
+
+impl FrameMemory {
+    /// In bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// A message, and its bytes in the formats that were asked for so far.
 #[derive(Debug)]
@@ -13,27 +25,30 @@ pub(crate) struct Frames {
     /// None inside for a format that cannot express the message.
     encoded: [OnceLock<Option<Bytes>>; WireFormat::ALL.len()],
     is_list: bool,
+    memory: FrameMemory,
 }
 
 impl Frames {
-    pub(crate) fn new(message: ServerMessage) -> Arc<Self> {
-        Arc::new(Self { message, encoded: Default::default(), is_list: false })
+    pub(crate) fn new(message: ServerMessage, memory: &FrameMemory) -> Arc<Self> {
+        Arc::new(Self { message, encoded: Default::default(), is_list: false, memory: memory.clone() })
     }
 
     /// Part of a list that everybody gets who logs in. It is not merged with what comes later, since its bytes are shared.
-    pub(crate) fn of_list(message: ServerMessage) -> Arc<Self> {
-        Arc::new(Self { message, encoded: Default::default(), is_list: true })
+    pub(crate) fn of_list(message: ServerMessage, memory: &FrameMemory) -> Arc<Self> {
+        Arc::new(Self { message, encoded: Default::default(), is_list: true, memory: memory.clone() })
     }
 
     /// None if the message cannot be expressed, which would be a mistake of the lobby.
     pub(crate) fn get(&self, format: WireFormat) -> Option<&Bytes> {
-        let encoded = self.encoded[format as usize].get_or_init(|| {
-            let encoded = format.encode(&self.message);
-            encoded
-                .inspect_err(
-                    |error| tracing::error!(%error, %format, "a message cannot be encoded and is not sent"),
-                )
-                .ok()
+        let encoded = self.encoded[format as usize].get_or_init(|| match format.encode(&self.message) {
+            Ok(frame) => {
+                self.memory.0.fetch_add(frame.len(), Ordering::Relaxed);
+                Some(frame)
+            }
+            Err(error) => {
+                tracing::error!(%error, %format, "a message cannot be encoded and is not sent");
+                None
+            }
         });
         encoded.as_ref()
     }
@@ -49,5 +64,12 @@ impl Frames {
     /// What becomes of it while it waits and something newer comes.
     pub(crate) fn merging(&self) -> Merging {
         if self.is_list { Merging::Never } else { self.message.merging() }
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        let encoded = self.encoded.iter().filter_map(|encoded| encoded.get()?.as_ref());
+        self.memory.0.fetch_sub(encoded.map(Bytes::len).sum(), Ordering::Relaxed);
     }
 }

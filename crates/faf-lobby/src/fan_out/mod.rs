@@ -13,6 +13,7 @@ mod broadcasts;
 mod catching_up;
 mod delivery;
 mod frames;
+mod lists;
 mod peers;
 
 use std::collections::HashMap;
@@ -28,7 +29,8 @@ use tokio::time::Instant;
 use crate::metrics::Metrics;
 use crate::session::Seat;
 use delivery::Delivery;
-use frames::Frames;
+use frames::{FrameMemory, Frames};
+use lists::Lists;
 pub(crate) use peers::Peer;
 
 /// Turns of the lobby that may wait to be delivered. When there are more, the lobby waits, and reads nothing meanwhile.
@@ -61,6 +63,8 @@ enum Order {
 pub(crate) struct FanOut {
     connections: HashMap<ConnId, Connection>,
     turn: Vec<Order>,
+    lists: Lists,
+    memory: FrameMemory,
     delivery: mpsc::Sender<Vec<Order>>,
     metrics: Arc<Metrics>,
 }
@@ -80,8 +84,10 @@ impl FanOut {
     /// Outside of a tokio runtime.
     pub(crate) fn start(patience: Patience, metrics: Arc<Metrics>) -> Self {
         let (delivery, turns) = mpsc::channel(TURNS);
-        tokio::spawn(Delivery::new(turns, patience, Arc::clone(&metrics)).run());
-        Self { connections: HashMap::new(), turn: Vec::new(), delivery, metrics }
+        let memory = FrameMemory::default();
+        tokio::spawn(Delivery::new(turns, patience, memory.clone(), Arc::clone(&metrics)).run());
+        let (connections, turn) = (HashMap::new(), Vec::new());
+        Self { connections, turn, lists: Lists::new(memory.clone()), memory, delivery, metrics }
     }
 
     pub(crate) fn connect(&mut self, conn: ConnId, writer: Writer, seat: Arc<Seat>) {
@@ -136,10 +142,10 @@ impl FanOut {
 
     /// Adds a message to this turn.
     pub(crate) fn send(&mut self, to: Audience, message: ServerMessage) {
-        let is_list = matches!(message, ServerMessage::PlayerInfo(_) | ServerMessage::GameList(_));
         let frames = match to {
-            Audience::One(_) if is_list => Frames::of_list(message),
-            _ => Frames::new(message),
+            // What single clients are told of players and games at length, others are told, too.
+            Audience::One(_) => self.lists.frames(message),
+            _ => Frames::new(message, &self.memory),
         };
         self.turn.push(Order::Send(to, frames));
     }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::fan_out::frames::FrameMemory;
 
 /// Something the server tells everybody.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ enum Told {
 fn told() -> impl Strategy<Value = Told> {
     prop_oneof![
         (0..4_u32, 0..10_usize).prop_map(|(uid, players)| Told::Game { uid, players }),
-        vec((0..5_u32, any::<bool>()), 0..4).prop_map(Told::Players),
+        vec((0..5_u32, any::<bool>()), 1..4).prop_map(Told::Players),
         Just(Told::Ping),
         any::<u32>().prop_map(Told::Notice),
     ]
@@ -70,7 +71,12 @@ fn message(told: &Told) -> Arc<Frames> {
     };
     let message: Message = json.to_string().parse().unwrap();
     let message = ServerMessage::read(message).unwrap();
-    if matches!(told, Told::List(_)) { Frames::of_list(message) } else { Frames::new(message) }
+    let memory = FrameMemory::default();
+    if matches!(told, Told::List(_)) {
+        Frames::of_list(message, &memory)
+    } else {
+        Frames::new(message, &memory)
+    }
 }
 
 /// What a client knows, and what it was told that is not state.
@@ -105,7 +111,7 @@ impl Client {
 
 proptest! {
     #[test]
-    fn nothing_is_lost_by_merging(told in evening(60), cuts in vec(0..300_usize, 0..30)) {
+    fn nothing_is_lost_by_merging(told in evening(60), most in 0..20_usize, cuts in vec(0..300_usize, 0..30)) {
         for format in [WireFormat::QDataStream, WireFormat::SimpleJson] {
             let decoder = || Decoder::new(format, Limits::default());
             let (mut spared, mut spared_decoder) = (Client::default(), decoder());
@@ -114,10 +120,8 @@ proptest! {
             let mut cuts = cuts.iter();
             for told in &told {
                 let frames = message(told);
-                if !matches!(told, Told::Players(players) if players.is_empty()) {
-                    other.hear(&mut other_decoder, frames.get(format).unwrap());
-                }
-                backlog.push(&frames);
+                other.hear(&mut other_decoder, frames.get(format).unwrap());
+                backlog.push(&frames, most);
                 // Sometimes the client takes some of it.
                 if let Some(most) = cuts.next() {
                     for frame in backlog.take_front(*most) {
@@ -133,6 +137,7 @@ proptest! {
             backlog.take_front(0);
             prop_assert_eq!(backlog.cost(), 0);
             prop_assert!(backlog.games.is_empty() && backlog.players.is_empty() && !backlog.has_ping);
+            prop_assert!(backlog.player_lists.is_empty() && backlog.listed_players == 0);
         }
     }
 
@@ -142,7 +147,7 @@ proptest! {
         let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
         let is_state = |told: &&Told| matches!(told, Told::Game { .. } | Told::Players(_) | Told::Ping);
         for told in told.iter().filter(is_state) {
-            backlog.push(&message(told));
+            backlog.push(&message(told), 0);
         }
         prop_assert!(backlog.entries.len() <= 4 + 1 + 1);
         prop_assert!(backlog.cost() <= 4 * (1024 + ENTRY_COST) + 5 * ENTRY_COST + 3 * ENTRY_COST);
@@ -159,7 +164,7 @@ fn who_plays_is_known_before_the_game() {
         Told::Players(vec![(8, false)]),
         Told::Game { uid: 1, players: 2 },
     ] {
-        backlog.push(&message(&told));
+        backlog.push(&message(&told), 0);
     }
     let frames = backlog.take_front(usize::MAX);
     let texts: Vec<_> = frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect();
@@ -173,7 +178,7 @@ fn who_plays_is_known_before_the_game() {
 fn many_players_come_in_several_messages() {
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     let all = (0..1000).map(|id| (id, false)).collect();
-    backlog.push(&message(&Told::Players(all)));
+    backlog.push(&message(&Told::Players(all)), 999);
     assert_eq!(backlog.cost(), 1001 * ENTRY_COST);
     let mut counts = Vec::new();
     while !backlog.is_empty() {
@@ -187,10 +192,22 @@ fn many_players_come_in_several_messages() {
 }
 
 #[test]
+fn players_are_not_merged_before_it_pays() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    for id in 0..10 {
+        backlog.push(&message(&Told::Players(vec![(id, false)])), 10);
+    }
+    assert_eq!((backlog.entries.len(), backlog.players.len()), (10, 0));
+    backlog.push(&message(&Told::Players(vec![(3, true)])), 10);
+    assert_eq!((backlog.entries.len(), backlog.players.len()), (1, 10));
+    assert_eq!(backlog.take_merged(), 1);
+}
+
+#[test]
 fn lists_cost_what_they_take_here() {
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
-    backlog.push(&message(&Told::List(1)));
+    backlog.push(&message(&Told::List(1)), 0);
     assert_eq!(backlog.cost(), ENTRY_COST);
-    backlog.push(&message(&Told::Notice(1)));
+    backlog.push(&message(&Told::Notice(1)), 0);
     assert!(backlog.cost() > 2 * ENTRY_COST);
 }
