@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use faf_protocol::websocket::Control;
-use faf_protocol::{Decoded, Decoder, Message};
+use faf_protocol::{DecodeError, Decoded, Decoder, Message};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::error::{Disconnected, Error};
@@ -59,12 +59,13 @@ impl Reader {
 
     /// Waits for the next message. Can be cancelled at any time without losing anything.
     ///
-    /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the answers is not read from. Once the connection has been closed on this side,
-    /// whatever the peer still sends is dropped until it ends.
+    /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the answers is not read from.
+    /// Once the connection has been closed on this side, whatever the peer still sends is dropped until it ends.
     ///
     /// # Errors
     /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], and [`Error::OutboxFull`] if the peer does
-    /// not read the answers to its pings. There is nothing to be read after an error.
+    /// not read the answers to its pings. There is nothing to be read after an error, except after
+    /// [`DecodeError::TooLarge`]: when [the limit is raised](Self::set_message_limit), the same message is looked at again.
     pub async fn read(&mut self) -> Result<Message, Error> {
         loop {
             if let Some(message) = self.next_message()? {
@@ -78,6 +79,11 @@ impl Reader {
                 return self.last_message();
             }
         }
+    }
+
+    /// Sets how large messages may be from now on, those included that are received already but not read.
+    pub fn set_message_limit(&mut self, bytes: usize) {
+        self.decoder.set_message_limit(bytes);
     }
 
     /// How many bytes of the stream have become messages so far. The offset of a decoding error counts from here.
@@ -109,6 +115,7 @@ impl Reader {
                 Ok(Some(Decoded::Control(control))) => self.answer(control)?,
                 Ok(None) => return Ok(None),
                 Err(_) if is_closing => self.input = Input::Discard,
+                Err(error @ DecodeError::TooLarge { .. }) => return Err(error.into()),
                 Err(error) => {
                     self.input = Input::Ended;
                     return Err(error.into());

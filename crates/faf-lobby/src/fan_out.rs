@@ -92,6 +92,7 @@ impl FanOut {
         {
             peer.place = Some(self.logged_in.len());
             self.logged_in.push((conn, peer.writer.clone()));
+            peer.seat.log_in();
         }
     }
 

@@ -19,7 +19,7 @@ use crate::country::Countries;
 use crate::fan_out::Peer;
 use crate::lobby::Input;
 use crate::metrics::Metrics;
-use crate::session::{Seat, Session};
+use crate::session::{Login, Seat, Session};
 use crate::settings::{Settings, TrustedProxy};
 
 /// What all listeners share.
@@ -36,7 +36,10 @@ pub(crate) struct Entrance {
     /// For peers whose word is taken for whose connection they pass on.
     trusted_endpoint: Endpoint,
     endpoint: Endpoint,
+    /// What is accepted from whoever has not logged in.
     limits: Limits,
+    /// Largest message of whoever has.
+    message_limit: usize,
     outbox_limit: usize,
     byte_stream: bool,
 }
@@ -81,7 +84,8 @@ impl Entrance {
             handshake_timeout: settings.handshake_timeout(),
             trusted_endpoint: Endpoint { forwarded_header, ..endpoint.clone() },
             endpoint,
-            limits: settings.limits(),
+            limits: Limits { message: settings.login_message_limit, ..settings.limits() },
+            message_limit: settings.message_limit,
             outbox_limit: settings.outbox_limit,
             byte_stream: settings.websocket_byte_stream,
         }
@@ -165,7 +169,8 @@ impl Entrance {
         let peer = Peer::new(writer.clone(), Arc::clone(&seat));
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
-        let mut session = Session { conn, reader, writer, seat, inbox, metrics };
+        let (message_limit, login) = (self.message_limit, Login::Missing);
+        let mut session = Session { conn, reader, writer, seat, inbox, metrics, message_limit, login };
         if self.inbox.send(Input::Connect(conn, peer, connected)).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.
             tokio::spawn(async move { session.run().await });

@@ -2,11 +2,12 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use faf_connection::{Disconnected, Error, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
-use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
+use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError, Message};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout};
 
@@ -26,12 +27,22 @@ const UNREAD_LIMIT: usize = 64 * 1024;
 pub(crate) struct Seat {
     /// Tells the session that it may read again, or that the connection is being closed.
     pub(crate) signal: Notify,
+    is_logged_in: AtomicBool,
+    /// Tells a session that waits for it that somebody has logged in.
+    login: Notify,
     _place: OwnedSemaphorePermit,
 }
 
 impl Seat {
     pub(crate) fn new(place: OwnedSemaphorePermit) -> Arc<Self> {
-        Arc::new(Self { signal: Notify::new(), _place: place })
+        let (signal, login) = (Notify::new(), Notify::new());
+        Arc::new(Self { signal, is_logged_in: AtomicBool::new(false), login, _place: place })
+    }
+
+    /// Somebody has logged in, and the connection may do from now on what only players may.
+    pub(crate) fn log_in(&self) {
+        self.is_logged_in.store(true, Ordering::Release);
+        self.login.notify_one();
     }
 }
 
@@ -43,6 +54,18 @@ pub(crate) struct Session {
     pub(crate) seat: Arc<Seat>,
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Largest message when somebody has logged in.
+    pub(crate) message_limit: usize,
+    /// As far as the session has noticed.
+    pub(crate) login: Login,
+}
+
+/// How far a client has come that wants to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    Missing,
+    Tried,
+    Accepted,
 }
 
 impl Session {
@@ -68,7 +91,7 @@ impl Session {
         loop {
             self.writer.wait_for_room(UNREAD_LIMIT).await;
             let read = tokio::select! {
-                read = self.reader.read() => read,
+                read = read(&mut self.reader, &self.seat, &mut self.login, self.message_limit) => read,
                 // No message is being dealt with, so it can only be the end.
                 () = self.seat.signal.notified() => return None,
             };
@@ -82,6 +105,11 @@ impl Session {
                 }),
                 Err(error) => return Some(error),
             };
+            if self.login == Login::Missing
+                && matches!(message, Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)))
+            {
+                self.login = Login::Tried;
+            }
             let room = self.inbox.reserve().await.ok()?;
             room.send(Input::Received(self.conn, message, read_at));
             self.seat.signal.notified().await;
@@ -99,6 +127,31 @@ impl Session {
         };
         if timeout(CLOSE_TIMEOUT, pin!(goodbye)).await.is_err() {
             self.writer.abort();
+        }
+    }
+}
+
+/// Reads a message; players may send larger ones than strangers.
+///
+/// What a client has sent right behind its login is read while the login is being looked at. If it is too large for a
+/// stranger, whether it is too large is known when the login is; no more is read until then. A login that is refused leaves
+/// the connection to the time limit for logging in.
+async fn read(
+    reader: &mut Reader,
+    seat: &Seat,
+    login: &mut Login,
+    message_limit: usize,
+) -> Result<Message, Error> {
+    loop {
+        if *login != Login::Accepted && seat.is_logged_in.load(Ordering::Acquire) {
+            *login = Login::Accepted;
+            reader.set_message_limit(message_limit);
+        }
+        match reader.read().await {
+            Err(Error::Malformed(DecodeError::TooLarge { .. })) if *login == Login::Tried => {
+                seat.login.notified().await;
+            }
+            read => return read,
         }
     }
 }

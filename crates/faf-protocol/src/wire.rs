@@ -180,10 +180,19 @@ impl Decoder {
         self
     }
 
+    /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see [`Limits::message`].
+    ///
+    /// A higher limit also holds for a message that is under way, and even for one that has been refused as
+    /// [`DecodeError::TooLarge`]: nothing of it is used up, so that it can be decoded again.
+    pub fn set_message_limit(&mut self, bytes: usize) {
+        self.limits.message = bytes;
+    }
+
     /// Takes the next message from the front of `buffer`, if all of it is there.
     ///
     /// Call it again until it answers `Ok(None)`, then add more bytes. Nothing is allocated for a message before its
-    /// length is checked against the limits. After an error the stream is not to be read any further.
+    /// length is checked against the limits. After an error the stream is not to be read any further, unless the message
+    /// was too large and [the limit is raised](Self::set_message_limit).
     ///
     /// # Errors
     /// Every [`DecodeError`] but [`DecodeError::Incomplete`].

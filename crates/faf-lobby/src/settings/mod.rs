@@ -54,6 +54,7 @@ pub struct Settings {
     pub reconnect_grace_period: f64,
     pub restart_grace_period: f64,
     pub message_limit: usize,
+    pub login_message_limit: usize,
     pub nesting_limit: usize,
     pub outbox_limit: usize,
     pub connection_limit: usize,
@@ -143,6 +144,8 @@ impl Settings {
         within("reconnect_grace_period", self.reconnect_grace_period, 0.0..=86_400.0);
         within("restart_grace_period", self.restart_grace_period, 0.0..=86_400.0);
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
+        let login_range = 4096.0..=self.message_limit as f64;
+        within("login_message_limit", self.login_message_limit as f64, login_range);
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
         within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
@@ -262,6 +265,7 @@ mod tests {
         assert_eq!(settings.problems(), []);
         assert_eq!(settings.lobby(), faf_lobby_core::Settings::default());
         assert_eq!(settings.limits(), faf_protocol::Limits::default());
+        assert_eq!(settings.login_message_limit, faf_protocol::limits::LOGIN_MESSAGE_LIMIT);
         assert_eq!(settings.outbox_limit, faf_connection::OUTBOX_LIMIT);
     }
 

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::support::{Client, TestServer, soon};
+use super::support::{Client, TestServer, frame, soon};
 
 /// A lobby with a bystander in each format, who must notice nothing.
 struct Watched {
@@ -252,21 +252,4 @@ async fn messages_that_make_no_sense_to_a_player() {
         client.hear_end().await;
     }
     watched.check().await;
-}
-
-/// The text as a client would send it, whether it is a message or not.
-fn frame(format: WireFormat, text: &str) -> Bytes {
-    match format {
-        WireFormat::SimpleJson => format!("{text}\n").into(),
-        WireFormat::QDataStream => {
-            let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-            let length = u32::try_from(units.len()).unwrap();
-            [&(length + 4).to_be_bytes()[..], &length.to_be_bytes(), &units].concat().into()
-        }
-        WireFormat::WebSocket => {
-            let length = u16::try_from(text.len()).unwrap();
-            // A masked text frame with a 16-bit length; a mask of zeros changes nothing.
-            [&[0x81, 0x80 | 126][..], &length.to_be_bytes(), &[0; 4], text.as_bytes()].concat().into()
-        }
-    }
 }
