@@ -246,7 +246,8 @@ mod tests {
         let theirs = Settings { role: faf_protocol::websocket::Role::Client, ..Settings::new(format) };
         let (client, _) = open(there, theirs);
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        (reader, Peer::new(writer, Seat::new(place)), client)
+        let (newcomers, _folder) = crate::newcomers::tests::newcomers(1, 1);
+        (reader, Peer::new(writer, Seat::new(place, newcomers.admit(None).unwrap())), client)
     }
 
     fn fan_out() -> (FanOut, tempfile::TempDir) {

@@ -19,8 +19,13 @@ use crate::country::Countries;
 use crate::fan_out::Peer;
 use crate::lobby::Input;
 use crate::metrics::Metrics;
+use crate::newcomers::{Newcomer, Newcomers};
 use crate::session::{Login, Seat, Session};
 use crate::settings::{Settings, TrustedProxy};
+use crate::turned_away::{Farewells, TurnedAway};
+
+/// How long somebody waits for the place of a connection that is being ended.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub(crate) struct Entrance {
     countries: Arc<Countries>,
     places: Arc<Semaphore>,
     connection_limit: usize,
+    newcomers: Arc<Newcomers>,
+    farewells: Farewells,
     next_conn: AtomicU64,
     trusted_proxies: Vec<TrustedProxy>,
     handshake_timeout: Duration,
@@ -73,7 +80,11 @@ impl Entrance {
     ) -> Self {
         let endpoint = Endpoint { path: settings.websocket_path.clone(), forwarded_header: None };
         let forwarded_header = settings.forwarded_header.parse().ok();
+        let (most, per_address) =
+            (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
         Self {
+            newcomers: Newcomers::new(most, per_address, Arc::clone(&metrics)),
+            farewells: Farewells::new(),
             inbox,
             metrics,
             countries,
@@ -98,9 +109,13 @@ impl Entrance {
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, format: WireFormat, proxy: bool) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            tracing::debug!(%peer, "a connection is turned away: there are as many as connection_limit allows");
-            return self.metrics.count_refused("connection limit");
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() && !self.newcomers.make_room() {
+            return self.turn_away(stream, peer, format, TurnedAway::ConnectionLimit);
+        }
+        let newcomer = match self.newcomers.admit(self.counted(Some(peer.ip()))) {
+            Ok(newcomer) => newcomer,
+            Err(why) => return self.turn_away(stream, peer, format, why),
         };
         if let Err(error) = tcp::prepare(&stream) {
             tracing::debug!(%error, %peer, "a connection is lost at once");
@@ -108,15 +123,43 @@ impl Entrance {
         }
         let entrance = Arc::clone(self);
         tokio::spawn(async move {
-            let shaking_hands = entrance.shake_hands(stream, peer, format, proxy);
-            let refused = match timeout(entrance.handshake_timeout, shaking_hands).await {
-                Ok(Ok(arrival)) => return entrance.begin_session(arrival, format, place).await,
-                Ok(Err(refused)) => refused,
-                Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
+            let Some(place) = entrance.find_place(place).await else {
+                return entrance.turn_away(stream, peer, format, TurnedAway::ConnectionLimit);
+            };
+            let shaking_hands =
+                timeout(entrance.handshake_timeout, entrance.shake_hands(stream, peer, format, proxy));
+            let refused = tokio::select! {
+                shaken = shaking_hands => match shaken {
+                    Ok(Ok(arrival)) => return entrance.begin_session(arrival, peer, format, place, newcomer).await,
+                    Ok(Err(refused)) => refused,
+                    Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
+                },
+                // Whoever has ended it has counted it, too.
+                () = newcomer.ended.notified() => return,
             };
             tracing::debug!(%peer, %format, details = refused.details, "no connection: {}", refused.reason);
             entrance.metrics.count_refused(refused.reason);
         });
+    }
+
+    /// A place, for which another connection may be about to end.
+    async fn find_place(&self, place: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
+        match place {
+            Some(place) => Some(place),
+            None => timeout(ROOM_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await.ok()?.ok(),
+        }
+    }
+
+    /// Counts a client that has just connected as refused, and tells it why.
+    fn turn_away(&self, stream: TcpStream, peer: SocketAddr, format: WireFormat, why: TurnedAway) {
+        tracing::debug!(%peer, %format, "no connection: {}", why.reason());
+        self.metrics.count_refused(why.reason());
+        self.farewells.refuse(stream, format, why);
+    }
+
+    /// An address under which connections are counted: not that of a trusted proxy, who speaks for many.
+    fn counted(&self, address: Option<IpAddr>) -> Option<IpAddr> {
+        address.filter(|address| !self.is_trusted(*address))
     }
 
     /// What comes before the first message: the PROXY header, and the upgrade to WebSocket.
@@ -150,7 +193,19 @@ impl Entrance {
         Ok(Arrival { stream: upgraded.stream, received: upgraded.received, address })
     }
 
-    async fn begin_session(&self, arrival: Arrival, format: WireFormat, place: OwnedSemaphorePermit) {
+    async fn begin_session(
+        &self,
+        arrival: Arrival,
+        peer: SocketAddr,
+        format: WireFormat,
+        place: OwnedSemaphorePermit,
+        newcomer: Newcomer,
+    ) {
+        if let Err(why) = newcomer.comes_from(self.counted(arrival.address)) {
+            tracing::debug!(%peer, %format, "no connection: {}", why.reason());
+            self.metrics.count_refused(why.reason());
+            return self.farewells.dismiss(arrival.stream, format, why);
+        }
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
         let address = arrival.address.map(|address| address.to_canonical());
         let country = address.map(|address| self.countries.of(address)).unwrap_or_default();
@@ -165,11 +220,14 @@ impl Entrance {
             received: arrival.received,
         };
         let (reader, writer) = open_tcp(arrival.stream, settings);
-        let seat = Seat::new(place);
+        if newcomer.begins_session(&writer).is_err() {
+            return;
+        }
+        let seat = Seat::new(place, newcomer);
         let peer = Peer::new(writer.clone(), Arc::clone(&seat));
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
-        let (message_limit, login) = (self.message_limit, Login::Missing);
+        let (message_limit, login) = (self.message_limit, Login::Silent);
         let mut session = Session { conn, reader, writer, seat, inbox, metrics, message_limit, login };
         if self.inbox.send(Input::Connect(conn, peer, connected)).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.

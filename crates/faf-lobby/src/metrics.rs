@@ -46,6 +46,7 @@ pub(crate) struct Metrics {
     on_message_received: Histogram,
     connections_ended: Family<ReasonLabel, Counter>,
     connections_refused: Family<ReasonLabel, Counter>,
+    connections_unauthenticated: Gauge,
     active_games: ActiveGames,
     game_rated_games: Family<LeaderboardLabel, Counter>,
     games_not_stored: Counter,
@@ -106,6 +107,7 @@ impl Metrics {
             on_message_received: Histogram::new(BUCKETS),
             connections_ended: Family::default(),
             connections_refused: Family::default(),
+            connections_unauthenticated: Gauge::default(),
             active_games: ActiveGames::default(),
             game_rated_games: Family::default(),
             games_not_stored: Counter::default(),
@@ -158,6 +160,11 @@ impl Metrics {
             "server_connections_refused",
             "Connections that ended before their first message was read, by reason",
             self.connections_refused.clone(),
+        );
+        registry.register(
+            "server_connections_unauthenticated",
+            "Connections on which nobody has logged in",
+            self.connections_unauthenticated.clone(),
         );
         self.active_games.register(registry);
         registry.register(
@@ -236,6 +243,10 @@ impl Metrics {
 
     pub(crate) fn count_refused(&self, reason: &'static str) {
         self.connections_refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    pub(crate) fn set_unauthenticated(&self, connections: usize) {
+        self.connections_unauthenticated.set(connections.try_into().unwrap_or(i64::MAX));
     }
 
     /// All of it in the text format of Prometheus.

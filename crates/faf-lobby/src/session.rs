@@ -1,8 +1,8 @@
 //! One connection: reads its messages for the lobby, one after the other.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use faf_connection::{Disconnected, Error, Reader, Writer};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::lobby::Input;
 use crate::metrics::Metrics;
+use crate::newcomers::Newcomer;
 
 /// How long a peer may take to read what is left and to end its side, after that the connection is cut.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,17 +31,28 @@ pub(crate) struct Seat {
     is_logged_in: AtomicBool,
     /// Tells a session that waits for it that somebody has logged in.
     login: Notify,
+    /// Its place among those on which nobody has logged in, until somebody has.
+    newcomer: Mutex<Option<Newcomer>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Seat {
-    pub(crate) fn new(place: OwnedSemaphorePermit) -> Arc<Self> {
+    pub(crate) fn new(place: OwnedSemaphorePermit, newcomer: Newcomer) -> Arc<Self> {
         let (signal, login) = (Notify::new(), Notify::new());
-        Arc::new(Self { signal, is_logged_in: AtomicBool::new(false), login, _place: place })
+        let newcomer = Mutex::new(Some(newcomer));
+        Arc::new(Self { signal, is_logged_in: AtomicBool::new(false), login, newcomer, _place: place })
+    }
+
+    /// A first message has come.
+    fn has_spoken(&self) {
+        if let Some(newcomer) = &*self.newcomer.lock().unwrap_or_else(PoisonError::into_inner) {
+            newcomer.has_spoken();
+        }
     }
 
     /// Somebody has logged in, and the connection may do from now on what only players may.
     pub(crate) fn log_in(&self) {
+        self.newcomer.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.is_logged_in.store(true, Ordering::Release);
         self.login.notify_one();
     }
@@ -63,6 +75,9 @@ pub(crate) struct Session {
 /// How far a client has come that wants to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Login {
+    /// It has not said anything.
+    Silent,
+    /// It has said something else.
     Missing,
     Tried,
     Accepted,
@@ -105,10 +120,8 @@ impl Session {
                 }),
                 Err(error) => return Some(error),
             };
-            if self.login == Login::Missing
-                && matches!(message, Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)))
-            {
-                self.login = Login::Tried;
+            if matches!(self.login, Login::Silent | Login::Missing) {
+                self.note_first_words(&message);
             }
             let room = self.inbox.reserve().await.ok()?;
             room.send(Input::Received(self.conn, message, read_at));
@@ -117,6 +130,17 @@ impl Session {
                 return None;
             }
         }
+    }
+
+    /// Notes what a stranger has said.
+    fn note_first_words(&mut self, message: &Result<ClientMessage, CommandError>) {
+        if self.login == Login::Silent {
+            self.seat.has_spoken();
+        }
+        self.login = match message {
+            Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)) => Login::Tried,
+            _ => Login::Missing,
+        };
     }
 
     /// Sends what waits and the end behind it, and reads on until the peer has ended its side, too.

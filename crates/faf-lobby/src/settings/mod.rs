@@ -58,6 +58,8 @@ pub struct Settings {
     pub nesting_limit: usize,
     pub outbox_limit: usize,
     pub connection_limit: usize,
+    pub unauthenticated_limit: usize,
+    pub unauthenticated_limit_per_address: usize,
     pub www_url: String,
     pub content_url: String,
     pub log: String,
@@ -149,6 +151,9 @@ impl Settings {
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
         within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
+        within("unauthenticated_limit", self.unauthenticated_limit as f64, 1.0..=1_000_000.0);
+        let per_address = self.unauthenticated_limit_per_address as f64;
+        within("unauthenticated_limit_per_address", per_address, 1.0..=1_000_000.0);
         within("recording_size", self.recording_size as f64, 65_536.0..=68_719_476_736.0);
         within("recording_files", self.recording_files as f64, 1.0..=10_000.0);
         if self.idle_timeout > 0.0 && self.idle_timeout < 2.0 * self.ping_interval {

@@ -221,7 +221,8 @@ async fn a_port_scanner() {
 async fn more_connections_than_allowed() {
     let mut watched = Watched::start_with(|settings| settings.connection_limit = 4).await;
     let mut last = watched.server.log_in(WireFormat::SimpleJson, "Last").await;
-    assert_eq!(watched.server.send_raw(WireFormat::SimpleJson, b"").await, b"");
+    let words = watched.server.send_raw(WireFormat::SimpleJson, b"").await;
+    assert!(String::from_utf8(words).unwrap().contains("The server is full"));
     watched.server.wait_for_metric("server_connections_refused_total{reason=\"connection limit\"} 1").await;
     last.check_is_served().await;
     drop(last);
@@ -229,7 +230,7 @@ async fn more_connections_than_allowed() {
     // There is room again as soon as the session is gone, which is soon after the player is.
     soon("a free place", async {
         let ping = b"{\"command\":\"ping\"}\n";
-        while watched.server.send_raw(WireFormat::SimpleJson, ping).await.is_empty() {}
+        while watched.server.send_raw(WireFormat::SimpleJson, ping).await != b"{\"command\":\"pong\"}\n" {}
     })
     .await;
     watched.check().await;

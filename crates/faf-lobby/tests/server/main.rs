@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod before_login;
+mod crowds;
 mod games;
 mod http;
 mod kills;
