@@ -22,6 +22,7 @@ mod listener;
 mod lobby;
 mod metrics;
 mod newcomers;
+mod open_files;
 pub mod passwords;
 mod policy;
 pub mod recorder;

@@ -63,9 +63,11 @@ pub(crate) struct Listener {
 impl Listener {
     /// Accepts connections forever.
     pub(crate) async fn run(self, entrance: Arc<Entrance>) {
-        let tell = |error| tracing::error!(%error, format = %self.format, "a connection cannot be accepted");
+        let mut tell = tcp::now_and_then(
+            |error| tracing::error!(%error, format = %self.format, "a connection cannot be accepted"),
+        );
         loop {
-            let (stream, peer) = tcp::accept(&self.socket, tell).await;
+            let (stream, peer) = tcp::accept(&self.socket, &mut tell).await;
             entrance.admit(stream, peer, self.format, self.proxy);
         }
     }
@@ -74,6 +76,7 @@ impl Listener {
 impl Entrance {
     pub(crate) fn new(
         settings: &Settings,
+        connection_limit: usize,
         inbox: mpsc::Sender<Input>,
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
@@ -88,8 +91,8 @@ impl Entrance {
             inbox,
             metrics,
             countries,
-            places: Arc::new(Semaphore::new(settings.connection_limit)),
-            connection_limit: settings.connection_limit,
+            places: Arc::new(Semaphore::new(connection_limit)),
+            connection_limit,
             next_conn: AtomicU64::new(1),
             trusted_proxies: settings.trusted_proxies.clone(),
             handshake_timeout: settings.handshake_timeout(),

@@ -47,6 +47,7 @@ pub(crate) struct Metrics {
     connections_ended: Family<ReasonLabel, Counter>,
     connections_refused: Family<ReasonLabel, Counter>,
     connections_unauthenticated: Gauge,
+    connection_limit: Gauge,
     active_games: ActiveGames,
     game_rated_games: Family<LeaderboardLabel, Counter>,
     games_not_stored: Counter,
@@ -108,6 +109,7 @@ impl Metrics {
             connections_ended: Family::default(),
             connections_refused: Family::default(),
             connections_unauthenticated: Gauge::default(),
+            connection_limit: Gauge::default(),
             active_games: ActiveGames::default(),
             game_rated_games: Family::default(),
             games_not_stored: Counter::default(),
@@ -165,6 +167,11 @@ impl Metrics {
             "server_connections_unauthenticated",
             "Connections on which nobody has logged in",
             self.connections_unauthenticated.clone(),
+        );
+        registry.register(
+            "server_connection_limit",
+            "Connections there may be at the same time, with the files that may be open",
+            self.connection_limit.clone(),
         );
         self.active_games.register(registry);
         registry.register(
@@ -247,6 +254,10 @@ impl Metrics {
 
     pub(crate) fn set_unauthenticated(&self, connections: usize) {
         self.connections_unauthenticated.set(connections.try_into().unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn set_connection_limit(&self, connections: usize) {
+        self.connection_limit.set(connections.try_into().unwrap_or(i64::MAX));
     }
 
     /// All of it in the text format of Prometheus.

@@ -22,6 +22,7 @@ use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
 use crate::lobby::{INBOX, Input, Lobby};
 use crate::metrics::Metrics;
+use crate::open_files::connections_that_fit;
 use crate::passwords::PasswordThreads;
 use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
@@ -113,8 +114,16 @@ impl Server {
             Arc::clone(&happenings),
             inbox.clone(),
         );
-        let entrance =
-            Arc::new(Entrance::new(&settings, inbox.clone(), Arc::clone(&metrics), Arc::clone(&countries)));
+        let connections = connections_that_fit(settings.connection_limit);
+        metrics.set_connection_limit(connections);
+        let entrance = Entrance::new(
+            &settings,
+            connections,
+            inbox.clone(),
+            Arc::clone(&metrics),
+            Arc::clone(&countries),
+        );
+        let entrance = Arc::new(entrance);
 
         let recorder = match settings.recording.as_os_str().is_empty() {
             true => Recorder::off(),

@@ -100,7 +100,7 @@ impl GameCounts {
 
 /// Connections at the same time; further ones are turned away. Operators and their tools need a few, and half of them can
 /// be [streams to pages](status_page::STREAMS).
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 
 /// How long a connection is kept. Then it ends behind the answer that is under way, or after [`REQUEST_TIMEOUT`]: whoever
 /// does not read an answer does not hold a place for ever.
@@ -116,10 +116,11 @@ impl Interface {
         let service = TowerToHyperService::new(self.router());
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
-        let tell = |error| tracing::error!(%error, "an HTTP connection cannot be accepted");
+        let mut tell =
+            tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
         loop {
             let stream = tokio::select! {
-                (stream, _) = tcp::accept(&socket, tell) => stream,
+                (stream, _) = tcp::accept(&socket, &mut tell) => stream,
                 Some(_) = connections.join_next() => continue,
                 _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
             };
