@@ -40,6 +40,7 @@
 //! options of [`tcp`] sockets.
 
 mod error;
+mod large_messages;
 mod outbox;
 pub mod proxy;
 mod reader;
@@ -49,6 +50,7 @@ pub mod upgrade;
 mod writer;
 
 pub use error::{Disconnected, Error, Incomplete, OutboxFull};
+pub use large_messages::{FREE, LargeMessages, Late};
 pub use outbox::OUTBOX_LIMIT;
 pub use reader::Reader;
 pub use settings::{SentMessages, Settings};

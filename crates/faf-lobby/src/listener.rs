@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use faf_connection::upgrade::{self, Endpoint};
-use faf_connection::{open_tcp, proxy, tcp};
+use faf_connection::{LargeMessages, open_tcp, proxy, tcp};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
@@ -20,12 +20,16 @@ use crate::fan_out::Peer;
 use crate::lobby::Input;
 use crate::metrics::Metrics;
 use crate::newcomers::{Newcomer, Newcomers};
-use crate::session::{Login, Seat, Session};
+use crate::session::{Login, PlayerLimits, Seat, Session};
 use crate::settings::{Settings, TrustedProxy};
 use crate::turned_away::{Farewells, TurnedAway};
 
 /// How long somebody waits for the place of a connection that is being ended.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Strangers have memory for large messages besides the players': so many times less. Of their messages, which are small,
+/// five hundred fit by default.
+const STRANGERS_SHARE: usize = 8;
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -45,8 +49,9 @@ pub(crate) struct Entrance {
     endpoint: Endpoint,
     /// What is accepted from whoever has not logged in.
     limits: Limits,
-    /// Largest message of whoever has.
-    message_limit: usize,
+    /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
+    large_messages: Arc<LargeMessages>,
+    player_limits: Arc<PlayerLimits>,
     outbox_limit: usize,
     byte_stream: bool,
 }
@@ -77,6 +82,7 @@ impl Entrance {
     pub(crate) fn new(
         settings: &Settings,
         connection_limit: usize,
+        large_messages: Arc<LargeMessages>,
         inbox: mpsc::Sender<Input>,
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
@@ -99,7 +105,11 @@ impl Entrance {
             trusted_endpoint: Endpoint { forwarded_header, ..endpoint.clone() },
             endpoint,
             limits: Limits { message: settings.login_message_limit, ..settings.limits() },
-            message_limit: settings.message_limit,
+            large_messages: LargeMessages::new(
+                settings.large_message_memory / STRANGERS_SHARE,
+                settings.large_message_timeout(),
+            ),
+            player_limits: Arc::new(PlayerLimits { message: settings.message_limit, large_messages }),
             outbox_limit: settings.outbox_limit,
             byte_stream: settings.websocket_byte_stream,
         }
@@ -217,6 +227,7 @@ impl Entrance {
             format,
             role: Role::Server,
             limits: self.limits,
+            large_messages: Some(Arc::clone(&self.large_messages)),
             outbox_limit: self.outbox_limit,
             byte_stream: self.byte_stream,
             sent: Arc::clone(&self.metrics.sent),
@@ -230,8 +241,8 @@ impl Entrance {
         let peer = Peer::new(writer.clone(), Arc::clone(&seat));
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
-        let (message_limit, login) = (self.message_limit, Login::Silent);
-        let mut session = Session { conn, reader, writer, seat, inbox, metrics, message_limit, login };
+        let (player_limits, login) = (Arc::clone(&self.player_limits), Login::Silent);
+        let mut session = Session { conn, reader, writer, seat, inbox, metrics, player_limits, login };
         if self.inbox.send(Input::Connect(conn, peer, connected)).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.
             tokio::spawn(async move { session.run().await });

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use faf_connection::SentMessages;
+use faf_connection::{LargeMessages, SentMessages};
 use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod};
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
@@ -15,7 +15,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -192,6 +192,11 @@ impl Metrics {
         registry.register_collector(Box::new(Elsewhere { sent: Arc::clone(&self.sent), store }));
     }
 
+    /// Shows how much memory large messages of players take.
+    pub(crate) fn observe_large_messages(&mut self, large_messages: Arc<LargeMessages>) {
+        self.registry.register_collector(Box::new(LargeMessageMemory(large_messages)));
+    }
+
     /// Counts what the lobby wants counted.
     pub(crate) fn count(&self, count: Count) {
         match count {
@@ -356,6 +361,18 @@ impl Collector for Elsewhere {
             ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct LargeMessageMemory(Arc<LargeMessages>);
+
+impl Collector for LargeMessageMemory {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Memory taken for large messages of players";
+        let encoder =
+            encoder.encode_descriptor("server_large_message_bytes", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::try_from(self.0.taken()).unwrap_or(i64::MAX)).encode(encoder)
     }
 }
 

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use faf_connection::tcp;
+use faf_connection::{LargeMessages, tcp};
 use faf_lobby_core::Event;
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
@@ -99,7 +99,11 @@ impl Server {
         let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
         // From a file, so that it does not take long; the keys may be somewhere else, and are not waited for.
         countries.read_file().await;
-        let metrics = Arc::new(Metrics::new(store.clone()));
+        let large_messages =
+            LargeMessages::new(settings.large_message_memory, settings.large_message_timeout());
+        let mut metrics = Metrics::new(store.clone());
+        metrics.observe_large_messages(Arc::clone(&large_messages));
+        let metrics = Arc::new(metrics);
         metrics.expect_games(&beginning.data);
         let (inbox, inputs) = mpsc::channel(INBOX);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
@@ -119,6 +123,7 @@ impl Server {
         let entrance = Entrance::new(
             &settings,
             connections,
+            large_messages,
             inbox.clone(),
             Arc::clone(&metrics),
             Arc::clone(&countries),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use faf_connection::{Disconnected, Error, Reader, Writer};
+use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError, Message};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
@@ -66,10 +66,19 @@ pub(crate) struct Session {
     pub(crate) seat: Arc<Seat>,
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Largest message when somebody has logged in.
-    pub(crate) message_limit: usize,
+    /// What holds when somebody has logged in.
+    pub(crate) player_limits: Arc<PlayerLimits>,
     /// As far as the session has noticed.
     pub(crate) login: Login,
+}
+
+/// How much a player may send; strangers have less of each.
+#[derive(Debug)]
+pub(crate) struct PlayerLimits {
+    /// Largest message, in bytes.
+    pub(crate) message: usize,
+    /// Memory for large messages, which all players share.
+    pub(crate) large_messages: Arc<LargeMessages>,
 }
 
 /// How far a client has come that wants to log in.
@@ -104,9 +113,11 @@ impl Session {
     /// Answers why the connection has ended, or nothing if it was ended on this side.
     async fn pass_on_messages(&mut self) -> Option<Error> {
         loop {
-            self.writer.wait_for_room(UNREAD_LIMIT).await;
+            if let Err(late) = self.reader.wait_for_room(UNREAD_LIMIT).await {
+                return Some(late);
+            }
             let read = tokio::select! {
-                read = read(&mut self.reader, &self.seat, &mut self.login, self.message_limit) => read,
+                read = read(&mut self.reader, &self.seat, &mut self.login, &self.player_limits) => read,
                 // No message is being dealt with, so it can only be the end.
                 () = self.seat.signal.notified() => return None,
             };
@@ -129,6 +140,7 @@ impl Session {
             if !self.writer.is_connected() {
                 return None;
             }
+            self.reader.give_back();
         }
     }
 
@@ -164,12 +176,13 @@ async fn read(
     reader: &mut Reader,
     seat: &Seat,
     login: &mut Login,
-    message_limit: usize,
+    player_limits: &PlayerLimits,
 ) -> Result<Message, Error> {
     loop {
         if *login != Login::Accepted && seat.is_logged_in.load(Ordering::Acquire) {
             *login = Login::Accepted;
-            reader.set_message_limit(message_limit);
+            reader.set_message_limit(player_limits.message);
+            reader.set_large_messages(Arc::clone(&player_limits.large_messages));
         }
         match reader.read().await {
             Err(Error::Malformed(DecodeError::TooLarge { .. })) if *login == Login::Tried => {
@@ -189,6 +202,7 @@ fn reason(error: &Error) -> Option<&'static str> {
         Error::Incomplete(_) => Some("ended inside a message"),
         Error::Malformed(_) => Some("malformed message"),
         Error::OutboxFull(_) => Some("too slow"),
+        Error::Late(_) => Some("large message too slow"),
         Error::Encode(_) => None,
     }
 }

@@ -144,6 +144,15 @@ pub struct Decoder {
     begun: u64,
 }
 
+/// A message that has not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished {
+    /// What is kept of it, framing included, in bytes: in the buffer and in the decoder.
+    pub received: usize,
+    /// The most that will be kept of it, in bytes: what it has announced, or what the limits allow.
+    pub at_most: usize,
+}
+
 #[derive(Debug)]
 enum State {
     QDataStream,
@@ -208,6 +217,27 @@ impl Decoder {
             self.consumed += std::mem::take(&mut self.begun);
         }
         Ok(decoded)
+    }
+
+    /// What is kept after [`decode`](Self::decode) has answered `Ok(None)`, and how much it may become.
+    ///
+    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet.
+    #[must_use]
+    pub fn unfinished(&self, buffer: &BytesMut) -> Unfinished {
+        let (kept, at_most) = match &self.format {
+            State::QDataStream => (0, qdatastream::at_most(buffer, &self.limits)),
+            State::SimpleJson(_) => (0, self.limits.message_in_force() + 1),
+            State::WebSocket(reader) => (reader.kept(), reader.at_most(buffer, &self.limits)),
+        };
+        let received = kept + buffer.len();
+        Unfinished { received, at_most: at_most.max(received) }
+    }
+
+    /// Gives memory back that is not needed for what is kept.
+    pub fn shrink(&mut self) {
+        if let State::WebSocket(reader) = &mut self.format {
+            reader.shrink();
+        }
     }
 
     /// Says what the end of the stream means: a last message, a clean end (`None`), or an end inside a message.

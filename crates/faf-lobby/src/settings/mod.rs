@@ -55,6 +55,8 @@ pub struct Settings {
     pub restart_grace_period: f64,
     pub message_limit: usize,
     pub login_message_limit: usize,
+    pub large_message_memory: usize,
+    pub large_message_timeout: f64,
     pub nesting_limit: usize,
     pub outbox_limit: usize,
     pub connection_limit: usize,
@@ -148,6 +150,9 @@ impl Settings {
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
         let login_range = 4096.0..=self.message_limit as f64;
         within("login_message_limit", self.login_message_limit as f64, login_range);
+        let memory_range = self.message_limit as f64..=68_719_476_736.0;
+        within("large_message_memory", self.large_message_memory as f64, memory_range);
+        within("large_message_timeout", self.large_message_timeout, 0.1..=3600.0);
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
         within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
@@ -246,6 +251,12 @@ impl Settings {
     #[must_use]
     pub fn limits(&self) -> faf_protocol::Limits {
         faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
+    }
+
+    /// How long a message may take that has memory of the shared allowance.
+    #[must_use]
+    pub fn large_message_timeout(&self) -> Duration {
+        seconds(self.large_message_timeout)
     }
 
     /// How long a client may take before its first message.
