@@ -20,6 +20,7 @@ use crate::fan_out::Peer;
 use crate::lobby::Input;
 use crate::metrics::Metrics;
 use crate::newcomers::{Newcomer, Newcomers};
+use crate::open_files::Shares;
 use crate::session::{Login, PlayerLimits, Seat, Session};
 use crate::settings::{Settings, TrustedProxy};
 use crate::turned_away::{Farewells, TurnedAway};
@@ -81,7 +82,7 @@ impl Listener {
 impl Entrance {
     pub(crate) fn new(
         settings: &Settings,
-        connection_limit: usize,
+        shares: Shares,
         large_messages: Arc<LargeMessages>,
         inbox: mpsc::Sender<Input>,
         metrics: Arc<Metrics>,
@@ -93,12 +94,12 @@ impl Entrance {
             (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
         Self {
             newcomers: Newcomers::new(most, per_address, Arc::clone(&metrics)),
-            farewells: Farewells::new(),
+            farewells: Farewells::new(shares.farewells),
             inbox,
             metrics,
             countries,
-            places: Arc::new(Semaphore::new(connection_limit)),
-            connection_limit,
+            places: Arc::new(Semaphore::new(shares.connections)),
+            connection_limit: shares.connections,
             next_conn: AtomicU64::new(1),
             trusted_proxies: settings.trusted_proxies.clone(),
             handshake_timeout: settings.handshake_timeout(),

@@ -22,7 +22,7 @@ use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
 use crate::lobby::{INBOX, Input, Lobby};
 use crate::metrics::Metrics;
-use crate::open_files::connections_that_fit;
+use crate::open_files::Shares;
 use crate::passwords::PasswordThreads;
 use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
@@ -118,11 +118,11 @@ impl Server {
             Arc::clone(&happenings),
             inbox.clone(),
         );
-        let connections = connections_that_fit(settings.connection_limit);
-        metrics.set_connection_limit(connections);
+        let shares = Shares::for_connections(settings.connection_limit);
+        metrics.set_connection_limit(shares.connections);
         let entrance = Entrance::new(
             &settings,
-            connections,
+            shares,
             large_messages,
             inbox.clone(),
             Arc::clone(&metrics),
@@ -150,6 +150,7 @@ impl Server {
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(Board::new(happenings)),
+            connection_limit: shares.http,
         };
         let mut http = JoinSet::new();
         for socket in http_sockets {

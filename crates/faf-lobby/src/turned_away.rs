@@ -87,8 +87,9 @@ impl TurnedAway {
 pub(crate) struct Farewells(Arc<Semaphore>);
 
 impl Farewells {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(FAREWELLS)))
+    /// For so many clients at the same time; see [`FAREWELLS`].
+    pub(crate) fn new(clients: usize) -> Self {
+        Self(Arc::new(Semaphore::new(clients)))
     }
 
     /// Turns away a client that has just connected.

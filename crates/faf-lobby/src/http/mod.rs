@@ -49,6 +49,8 @@ pub(crate) struct Interface {
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) board: Arc<Board>,
+    /// See [`CONNECTIONS`].
+    pub(crate) connection_limit: usize,
 }
 
 /// How far the server's life has come.
@@ -113,8 +115,8 @@ impl Interface {
     /// Answers whoever asks, until the server has stopped.
     pub(crate) async fn serve(self, socket: TcpListener) {
         let mut phase = self.phase.clone();
+        let places = Arc::new(Semaphore::new(self.connection_limit));
         let service = TowerToHyperService::new(self.router());
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         let mut tell =
             tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
@@ -256,7 +258,9 @@ mod tests {
         let (phase, receiver) = watch::channel(Phase::Ready);
         let metrics = Arc::new(Metrics::new(store.clone()));
         let board = Arc::new(Board::new(Arc::default()));
-        let interface = Interface { inbox, metrics, store, started: Instant::now(), phase: receiver, board };
+        let (started, connection_limit) = (Instant::now(), CONNECTIONS);
+        let interface =
+            Interface { inbox, metrics, store, started, phase: receiver, board, connection_limit };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let serving = tokio::spawn(interface.serve(socket));

@@ -53,7 +53,7 @@ async fn what_follows_a_login_at_once_is_what_a_player_says() {
 
 #[tokio::test]
 async fn a_login_that_fails_opens_nothing() {
-    let server = TestServer::start_with(|settings| settings.login_timeout = 0.5).await;
+    let server = TestServer::start_with(|settings| settings.login_timeout = 5.0).await;
     drop(server.log_in(WireFormat::SimpleJson, "Ada").await);
     for format in WireFormat::ALL {
         let mut client = server.connect(format).await;

@@ -41,13 +41,19 @@ async fn knock(server: &TestServer, format: WireFormat) -> Client {
     .await
 }
 
+/// Nobody has to go because of the time, however slow this machine is.
+fn be_patient(settings: &mut Settings) {
+    settings.handshake_timeout = 60.0;
+    settings.login_timeout = 600.0;
+}
+
 async fn unauthenticated(server: &TestServer, count: usize) {
     server.wait_for_metric(&format!("server_connections_unauthenticated {count}")).await;
 }
 
 #[tokio::test]
 async fn an_address_may_have_so_many_that_do_not_log_in() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(be_patient).await;
     let mut bystander = server.log_in(WireFormat::WebSocket, "Bystander").await;
     let mut silent = Vec::new();
     for number in 0..64 {
@@ -89,7 +95,11 @@ async fn an_address_may_have_so_many_that_do_not_log_in() {
 
 #[tokio::test]
 async fn whoever_says_nothing_makes_room() {
-    let server = TestServer::start_with(|settings| settings.unauthenticated_limit = 6).await;
+    let server = TestServer::start_with(|settings| {
+        be_patient(settings);
+        settings.unauthenticated_limit = 6;
+    })
+    .await;
     let mut bystander = server.log_in(WireFormat::SimpleJson, "Bystander").await;
     let mut silent = Vec::new();
     for (number, format) in (2..).zip(WireFormat::ALL.into_iter().cycle().take(6)) {
@@ -121,7 +131,11 @@ async fn whoever_says_nothing_makes_room() {
 
 #[tokio::test]
 async fn whoever_has_spoken_stays() {
-    let server = TestServer::start_with(|settings| settings.unauthenticated_limit = 3).await;
+    let server = TestServer::start_with(|settings| {
+        be_patient(settings);
+        settings.unauthenticated_limit = 3;
+    })
+    .await;
     let mut visitors = Vec::new();
     for format in WireFormat::ALL {
         let mut visitor = server.connect(format).await;
@@ -143,6 +157,7 @@ async fn whoever_has_spoken_stays() {
 #[tokio::test]
 async fn behind_proxies_the_announced_address_counts() {
     let trust = |settings: &mut Settings| {
+        be_patient(settings);
         settings.unauthenticated_limit_per_address = 2;
         settings.forwarded_header = "X-Real-IP".to_owned();
         settings.simple_json = Listen::one("127.0.0.1:0 proxy").unwrap();
@@ -184,7 +199,11 @@ async fn behind_proxies_the_announced_address_counts() {
 
 #[tokio::test]
 async fn when_all_places_are_taken_whoever_says_nothing_makes_room() {
-    let server = TestServer::start_with(|settings| settings.connection_limit = 3).await;
+    let server = TestServer::start_with(|settings| {
+        be_patient(settings);
+        settings.connection_limit = 3;
+    })
+    .await;
     let mut player = server.log_in(WireFormat::WebSocket, "Ada").await;
     let visitors =
         [server.connect(WireFormat::SimpleJson).await, server.connect(WireFormat::WebSocket).await];

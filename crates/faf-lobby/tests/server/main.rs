@@ -5,6 +5,7 @@
 mod bad_input;
 mod before_login;
 mod crowds;
+mod few_files;
 mod games;
 mod http;
 mod kills;
