@@ -2,6 +2,8 @@ use std::io;
 
 use faf_protocol::{DecodeError, EncodeError};
 
+use crate::large_messages::Late;
+
 /// Why an operation on a connection failed.
 ///
 /// A lost connection, a stream that ends inside a message, and a malformed message are three different things.
@@ -22,6 +24,9 @@ pub enum Error {
     /// The peer does not keep up; the message was not queued.
     #[error(transparent)]
     OutboxFull(#[from] OutboxFull),
+    /// A large message was not complete in time.
+    #[error(transparent)]
+    Late(#[from] Late),
 }
 
 impl From<DecodeError> for Error {

@@ -42,6 +42,7 @@
 
 mod error;
 mod halves;
+mod large_messages;
 mod outbox;
 pub mod proxy;
 mod reader;
@@ -51,6 +52,7 @@ pub mod upgrade;
 mod writer;
 
 pub use error::{Disconnected, Error, Incomplete, OutboxFull};
+pub use large_messages::{FREE, LargeMessages, Late};
 pub use outbox::OUTBOX_LIMIT;
 pub use reader::Reader;
 pub use settings::{SentMessages, Settings};

@@ -1,16 +1,19 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use faf_protocol::websocket::Control;
-use faf_protocol::{Decoded, Decoder, Message};
+use faf_protocol::{DecodeError, Decoded, Decoder, Message};
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Disconnected, Error};
 use crate::halves::ReadHalf;
+use crate::large_messages::{Allowance, FREE, LargeMessages, Late};
 use crate::settings::Settings;
 use crate::writer::{Phase, Writer};
 
@@ -28,6 +31,9 @@ pub struct Reader {
     buffer: BytesMut,
     writer: Writer,
     input: Input,
+    large_messages: Option<Arc<LargeMessages>>,
+    /// What was taken from there for the message that is being received or dealt with.
+    allowance: Option<Box<Allowance>>,
     /// A ping was answered, and it has not been made sure since that the peer reads the answers.
     has_answered: bool,
 }
@@ -52,31 +58,89 @@ impl Reader {
             buffer: settings.received,
             writer,
             input: Input::Decode,
+            large_messages: settings.large_messages,
+            allowance: None,
             has_answered: false,
         }
     }
 
     /// Waits for the next message. Can be cancelled at any time without losing anything.
     ///
-    /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the answers is not read from. Once the connection has been closed on this side,
-    /// whatever the peer still sends is dropped until it ends.
+    /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the answers is not read from.
+    /// Once the connection has been closed on this side, whatever the peer still sends is dropped until it ends.
+    ///
+    /// To read more than [`FREE`] bytes of one message, it waits for an allowance, if connections share one.
     ///
     /// # Errors
-    /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], and [`Error::OutboxFull`] if the peer does
-    /// not read the answers to its pings. There is nothing to be read after an error.
+    /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], [`Error::OutboxFull`] if the peer does not read
+    /// the answers to its pings, and [`Error::Late`]. There is nothing to be read after an error, except after
+    /// [`DecodeError::TooLarge`]: when [the limit is raised](Self::set_message_limit), the same message is looked at again.
     pub async fn read(&mut self) -> Result<Message, Error> {
+        self.give_back();
         loop {
             if let Some(message) = self.next_message()? {
                 return Ok(message);
             }
+            self.give_back();
             if self.has_answered {
-                self.writer.wait_for_room(ANSWERS_LIMIT).await;
+                self.wait_for_room(ANSWERS_LIMIT).await?;
                 self.has_answered = false;
             }
-            if poll_fn(|cx| self.poll_receive(cx)).await.map_err(Disconnected::from)? == 0 {
+            let mut room = self.room();
+            if room == 0 {
+                Box::pin(self.take_allowance()).await;
+                room = CHUNK;
+            }
+            let received = match self.allowance.as_ref().map(|allowance| allowance.deadline) {
+                // Without a time limit, whoever sends a large message slowly would keep the memory from others.
+                Some(deadline) => Box::pin(self.receive_in_time(deadline)).await?,
+                None => poll_fn(|cx| self.poll_receive(room, cx)).await,
+            };
+            if received.map_err(Disconnected::from)? == 0 {
                 return self.last_message();
             }
         }
+    }
+
+    /// Gives back what was taken for a message that has been read, once it has been dealt with and nothing of it is left.
+    ///
+    /// Reading on does so, too; this is for who waits for something else before that.
+    pub fn give_back(&mut self) {
+        if self.allowance.is_some() && self.is_little_kept() {
+            self.allowance = None;
+        }
+    }
+
+    fn is_little_kept(&self) -> bool {
+        self.decoder.unfinished(&self.buffer).received <= FREE
+    }
+
+    /// Waits as [`Writer::wait_for_room`] does, but while it holds an allowance, only as long as that.
+    ///
+    /// # Errors
+    /// [`Error::Late`].
+    pub async fn wait_for_room(&mut self, bytes: usize) -> Result<(), Error> {
+        match &self.allowance {
+            None => self.writer.wait_for_room(bytes).await,
+            Some(allowance) => {
+                let waiting = Box::pin(timeout_at(allowance.deadline, self.writer.wait_for_room(bytes)));
+                waiting.await.map_err(|_| Late)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets how large messages may be from now on, those included that are received already but not read.
+    pub fn set_message_limit(&mut self, bytes: usize) {
+        self.decoder.set_message_limit(bytes);
+        // What was taken for an unfinished message may not be enough, so it is taken anew, in its turn.
+        self.allowance = None;
+    }
+
+    /// Sets where memory for large messages is taken from from now on; also for one that is under way.
+    pub fn set_large_messages(&mut self, large_messages: Arc<LargeMessages>) {
+        self.large_messages = Some(large_messages);
+        self.allowance = None;
     }
 
     /// How many bytes of the stream have become messages so far. The offset of a decoding error counts from here.
@@ -102,12 +166,18 @@ impl Reader {
                 // An idle connection must not hold on to the memory of its largest message.
                 self.buffer = BytesMut::new();
             }
+            if self.allowance.is_some() && self.is_little_kept() {
+                // Nor must what has come behind a large message hold on to the memory of that.
+                self.buffer = BytesMut::from(&self.buffer[..]);
+                self.decoder.shrink();
+            }
             match decoded {
                 Ok(Some(Decoded::Message(message))) if !is_closing => return Ok(Some(message)),
                 Ok(Some(Decoded::Message(_))) => {}
                 Ok(Some(Decoded::Control(control))) => self.answer(control)?,
                 Ok(None) => return Ok(None),
                 Err(_) if is_closing => self.input = Input::Discard,
+                Err(error @ DecodeError::TooLarge { .. }) => return Err(error.into()),
                 Err(error) => {
                     self.input = Input::Ended;
                     return Err(error.into());
@@ -154,13 +224,38 @@ impl Reader {
         }
     }
 
-    /// Adds to the buffer what the peer has sent; answers how much, zero at the end of the stream.
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// How much may be received now, in bytes.
+    fn room(&self) -> usize {
+        match (&self.large_messages, &self.allowance) {
+            (Some(_), None) => FREE.saturating_sub(self.decoder.unfinished(&self.buffer).received).min(CHUNK),
+            _ => CHUNK,
+        }
+    }
+
+    /// Waits until the unfinished message may become as large as it may become, or the connection is aborted.
+    async fn take_allowance(&mut self) {
+        let Some(large_messages) = &self.large_messages else { return };
+        let at_most = self.decoder.unfinished(&self.buffer).at_most;
+        let mut taking = pin!(large_messages.take(at_most));
+        let taken = poll_fn(|cx| match self.writer.register_reader(cx.waker()) {
+            Phase::Aborted => Poll::Ready(None),
+            _ => taking.as_mut().poll(cx).map(Some),
+        });
+        self.allowance = taken.await.map(Box::new);
+    }
+
+    /// Receives the next part of a large message, while there is time.
+    async fn receive_in_time(&mut self, deadline: Instant) -> Result<io::Result<usize>, Late> {
+        timeout_at(deadline, poll_fn(|cx| self.poll_receive(CHUNK, cx))).await.map_err(|_| Late)
+    }
+
+    /// Adds to the buffer what the peer has sent, so many bytes at most; answers how much, zero at the end of the stream.
+    fn poll_receive(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.writer.register_reader(cx.waker()) == Phase::Aborted {
             return Poll::Ready(Ok(0));
         }
         let mut memory = [const { MaybeUninit::uninit() }; CHUNK];
-        let mut chunk = ReadBuf::uninit(&mut memory);
+        let mut chunk = ReadBuf::uninit(&mut memory[..room]);
         ready!(Pin::new(&mut self.read_half).poll_read(cx, &mut chunk))?;
         self.buffer.extend_from_slice(chunk.filled());
         Poll::Ready(Ok(chunk.filled().len()))

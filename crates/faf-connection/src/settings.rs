@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, WireFormat};
 
+use crate::large_messages::LargeMessages;
 use crate::outbox::OUTBOX_LIMIT;
 
 /// What a connection needs to know from the beginning.
@@ -16,6 +17,9 @@ pub struct Settings {
     pub role: Role,
     /// What is accepted from the peer.
     pub limits: Limits,
+    /// Where memory for large messages is taken from, which connections share; default none, and no bound but that of each
+    /// message.
+    pub large_messages: Option<Arc<LargeMessages>>,
     /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails with
     /// [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however large it is.
     pub outbox_limit: usize,
@@ -36,6 +40,7 @@ impl Settings {
             format,
             role: Role::Server,
             limits: Limits::default(),
+            large_messages: None,
             outbox_limit: OUTBOX_LIMIT,
             byte_stream: false,
             sent: Arc::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// Connections that may wait to be accepted: 4,096.
 ///
@@ -16,6 +16,9 @@ pub const BACKLOG: i32 = 4096;
 
 /// The pause after a failure to accept: trying again at once would fail again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long nothing is said of further failures; see [`now_and_then`].
+pub const TELL_PAUSE: Duration = Duration::from_secs(10);
 
 /// A silent peer is asked for a sign of life after this time.
 pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(60);
@@ -60,6 +63,18 @@ pub async fn accept(listener: &TcpListener, mut tell: impl FnMut(io::Error)) -> 
     }
 }
 
+/// Passes failures on, but after each of them none for [`TELL_PAUSE`]: while no file can be opened, to accept fails ten times
+/// a second.
+pub fn now_and_then(mut tell: impl FnMut(io::Error)) -> impl FnMut(io::Error) {
+    let mut told: Option<Instant> = None;
+    move |error| {
+        if told.is_none_or(|told| told.elapsed() >= TELL_PAUSE) {
+            told = Some(Instant::now());
+            tell(error);
+        }
+    }
+}
+
 /// Sets the options every connection has: no delay for small messages, and keep-alive.
 ///
 /// # Errors
@@ -71,4 +86,23 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
         .with_interval(KEEP_ALIVE_INTERVAL)
         .with_retries(KEEP_ALIVE_RETRIES);
     SockRef::from(stream).set_tcp_keepalive(&keep_alive)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn not_every_failure_is_told() {
+        let mut told = 0;
+        let mut tell = now_and_then(|_| told += 1);
+        for _ in 0..201 {
+            tell(io::ErrorKind::OutOfMemory.into());
+            advance(ACCEPT_PAUSE).await;
+        }
+        drop(tell);
+        assert_eq!(told, 3);
+    }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use faf_connection::{Disconnected, Error, OutboxFull, Reader, SentMessages, Settings, Writer, open};
 use faf_protocol::websocket::{self, Control, Role};
-use faf_protocol::{DecodeError, Message, WireFormat};
+use faf_protocol::{DecodeError, Limits, Message, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
 
 /// A connection whose peer is a bare stream that takes `room` bytes before it has to be read.
@@ -266,6 +266,36 @@ async fn a_last_line_without_end_is_still_a_message() {
     assert_eq!(reader.read().await.unwrap(), Message::PING);
     assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::ByPeer))));
     assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::ByPeer))));
+}
+
+#[tokio::test]
+async fn a_message_that_was_too_large_can_be_read_under_a_higher_limit() {
+    for format in WireFormat::ALL {
+        let (here, mut peer) = duplex(10_000);
+        let limits = Limits { message: 200, ..Limits::default() };
+        let (mut reader, _writer) = open(here, Settings { limits, ..Settings::new(format) });
+        let large = message(&format!(r#"{{"large":"{}"}}"#, "x".repeat(1000)));
+        for message in [&Message::PING, &large, &large, &Message::PONG] {
+            let frame = match format {
+                WireFormat::WebSocket => websocket::encode_masked(message, [7; 4]).unwrap(),
+                other => other.encode(message).unwrap(),
+            };
+            peer.write_all(&frame).await.unwrap();
+        }
+        assert_eq!(reader.read().await.unwrap(), Message::PING);
+        for _ in 0..2 {
+            let refused = reader.read().await;
+            assert!(
+                matches!(refused, Err(Error::Malformed(DecodeError::TooLarge { limit: 200, .. }))),
+                "{format}: {refused:?}"
+            );
+        }
+        reader.set_message_limit(10_000);
+        assert_eq!(reader.read().await.unwrap(), large);
+        assert_eq!(reader.read().await.unwrap(), large);
+        reader.set_message_limit(200);
+        assert_eq!(reader.read().await.unwrap(), Message::PONG);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What the lobby can be told to do otherwise. Field names are those of the server's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// How long a connection may stay without logging in; default 300 s. Then it is closed.
+    /// How long a connection may stay without logging in; default 30 s. Then it is closed.
     pub login_timeout: Duration,
     /// How many logins may fail on one connection; default 20. The next failure closes it.
     pub login_attempts: u32,
@@ -39,7 +39,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            login_timeout: Duration::from_secs(300),
+            login_timeout: Duration::from_secs(30),
             login_attempts: 20,
             login_attempts_per_address: 100,
             ping_interval: Duration::from_secs(45),

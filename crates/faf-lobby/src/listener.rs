@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use faf_connection::upgrade::{self, Endpoint};
-use faf_connection::{open_tcp, proxy, tcp};
+use faf_connection::{LargeMessages, open_tcp, proxy, tcp};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
@@ -18,8 +18,18 @@ use tokio::time::timeout;
 use crate::country::Countries;
 use crate::lobby::Input;
 use crate::metrics::Metrics;
-use crate::session::{Seat, Session};
+use crate::newcomers::{Newcomer, Newcomers};
+use crate::open_files::Shares;
+use crate::session::{Login, PlayerLimits, Seat, Session};
 use crate::settings::{Settings, TrustedProxy};
+use crate::turned_away::{Farewells, TurnedAway};
+
+/// How long somebody waits for the place of a connection that is being ended.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Strangers have memory for large messages besides the players': so many times less. Of their messages, which are small,
+/// five hundred fit by default.
+const STRANGERS_SHARE: usize = 8;
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -29,13 +39,19 @@ pub(crate) struct Entrance {
     countries: Arc<Countries>,
     places: Arc<Semaphore>,
     connection_limit: usize,
+    newcomers: Arc<Newcomers>,
+    farewells: Farewells,
     next_conn: AtomicU64,
     trusted_proxies: Vec<TrustedProxy>,
     handshake_timeout: Duration,
     /// For peers whose word is taken for whose connection they pass on.
     trusted_endpoint: Endpoint,
     endpoint: Endpoint,
+    /// What is accepted from whoever has not logged in.
     limits: Limits,
+    /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
+    large_messages: Arc<LargeMessages>,
+    player_limits: Arc<PlayerLimits>,
     outbox_limit: usize,
     byte_stream: bool,
 }
@@ -52,9 +68,11 @@ pub(crate) struct Listener {
 impl Listener {
     /// Accepts connections forever.
     pub(crate) async fn run(self, entrance: Arc<Entrance>) {
-        let tell = |error| tracing::error!(%error, format = %self.format, "a connection cannot be accepted");
+        let mut tell = tcp::now_and_then(
+            |error| tracing::error!(%error, format = %self.format, "a connection cannot be accepted"),
+        );
         loop {
-            let (stream, peer) = tcp::accept(&self.socket, tell).await;
+            let (stream, peer) = tcp::accept(&self.socket, &mut tell).await;
             entrance.admit(stream, peer, self.format, self.proxy);
         }
     }
@@ -63,24 +81,35 @@ impl Listener {
 impl Entrance {
     pub(crate) fn new(
         settings: &Settings,
+        shares: Shares,
+        large_messages: Arc<LargeMessages>,
         inbox: mpsc::Sender<Input>,
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
     ) -> Self {
         let endpoint = Endpoint { path: settings.websocket_path.clone(), forwarded_header: None };
         let forwarded_header = settings.forwarded_header.parse().ok();
+        let (most, per_address) =
+            (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
         Self {
+            newcomers: Newcomers::new(most, per_address, Arc::clone(&metrics)),
+            farewells: Farewells::new(shares.farewells),
             inbox,
             metrics,
             countries,
-            places: Arc::new(Semaphore::new(settings.connection_limit)),
-            connection_limit: settings.connection_limit,
+            places: Arc::new(Semaphore::new(shares.connections)),
+            connection_limit: shares.connections,
             next_conn: AtomicU64::new(1),
             trusted_proxies: settings.trusted_proxies.clone(),
             handshake_timeout: settings.handshake_timeout(),
             trusted_endpoint: Endpoint { forwarded_header, ..endpoint.clone() },
             endpoint,
-            limits: settings.limits(),
+            limits: Limits { message: settings.login_message_limit, ..settings.limits() },
+            large_messages: LargeMessages::new(
+                settings.large_message_memory / STRANGERS_SHARE,
+                settings.large_message_timeout(),
+            ),
+            player_limits: Arc::new(PlayerLimits { message: settings.message_limit, large_messages }),
             outbox_limit: settings.outbox_limit,
             byte_stream: settings.websocket_byte_stream,
         }
@@ -93,9 +122,13 @@ impl Entrance {
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, format: WireFormat, proxy: bool) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            tracing::debug!(%peer, "a connection is turned away: there are as many as connection_limit allows");
-            return self.metrics.count_refused("connection limit");
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() && !self.newcomers.make_room() {
+            return self.turn_away(stream, peer, format, TurnedAway::ConnectionLimit);
+        }
+        let newcomer = match self.newcomers.admit(self.counted(Some(peer.ip()))) {
+            Ok(newcomer) => newcomer,
+            Err(why) => return self.turn_away(stream, peer, format, why),
         };
         if let Err(error) = tcp::prepare(&stream) {
             tracing::debug!(%error, %peer, "a connection is lost at once");
@@ -103,15 +136,43 @@ impl Entrance {
         }
         let entrance = Arc::clone(self);
         tokio::spawn(async move {
-            let shaking_hands = entrance.shake_hands(stream, peer, format, proxy);
-            let refused = match timeout(entrance.handshake_timeout, shaking_hands).await {
-                Ok(Ok(arrival)) => return entrance.begin_session(arrival, format, place).await,
-                Ok(Err(refused)) => refused,
-                Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
+            let Some(place) = entrance.find_place(place).await else {
+                return entrance.turn_away(stream, peer, format, TurnedAway::ConnectionLimit);
+            };
+            let shaking_hands =
+                timeout(entrance.handshake_timeout, entrance.shake_hands(stream, peer, format, proxy));
+            let refused = tokio::select! {
+                shaken = shaking_hands => match shaken {
+                    Ok(Ok(arrival)) => return entrance.begin_session(arrival, peer, format, place, newcomer).await,
+                    Ok(Err(refused)) => refused,
+                    Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
+                },
+                // Whoever has ended it has counted it, too.
+                () = newcomer.ended.notified() => return,
             };
             tracing::debug!(%peer, %format, details = refused.details, "no connection: {}", refused.reason);
             entrance.metrics.count_refused(refused.reason);
         });
+    }
+
+    /// A place, for which another connection may be about to end.
+    async fn find_place(&self, place: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
+        match place {
+            Some(place) => Some(place),
+            None => timeout(ROOM_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await.ok()?.ok(),
+        }
+    }
+
+    /// Counts a client that has just connected as refused, and tells it why.
+    fn turn_away(&self, stream: TcpStream, peer: SocketAddr, format: WireFormat, why: TurnedAway) {
+        tracing::debug!(%peer, %format, "no connection: {}", why.reason());
+        self.metrics.count_refused(why.reason());
+        self.farewells.refuse(stream, format, why);
+    }
+
+    /// An address under which connections are counted: not that of a trusted proxy, who speaks for many.
+    fn counted(&self, address: Option<IpAddr>) -> Option<IpAddr> {
+        address.filter(|address| !self.is_trusted(*address))
     }
 
     /// What comes before the first message: the PROXY header, and the upgrade to WebSocket.
@@ -145,7 +206,19 @@ impl Entrance {
         Ok(Arrival { stream: upgraded.stream, received: upgraded.received, address })
     }
 
-    async fn begin_session(&self, arrival: Arrival, format: WireFormat, place: OwnedSemaphorePermit) {
+    async fn begin_session(
+        &self,
+        arrival: Arrival,
+        peer: SocketAddr,
+        format: WireFormat,
+        place: OwnedSemaphorePermit,
+        newcomer: Newcomer,
+    ) {
+        if let Err(why) = newcomer.comes_from(self.counted(arrival.address)) {
+            tracing::debug!(%peer, %format, "no connection: {}", why.reason());
+            self.metrics.count_refused(why.reason());
+            return self.farewells.dismiss(arrival.stream, format, why);
+        }
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
         let address = arrival.address.map(|address| address.to_canonical());
         let country = address.map(|address| self.countries.of(address)).unwrap_or_default();
@@ -154,17 +227,22 @@ impl Entrance {
             format,
             role: Role::Server,
             limits: self.limits,
+            large_messages: Some(Arc::clone(&self.large_messages)),
             outbox_limit: self.outbox_limit,
             byte_stream: self.byte_stream,
             sent: Arc::clone(&self.metrics.sent),
             received: arrival.received,
         };
         let (reader, writer) = open_tcp(arrival.stream, settings);
-        let seat = Seat::new(place);
+        if newcomer.begins_session(&writer).is_err() {
+            return;
+        }
+        let seat = Seat::new(place, newcomer);
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
+        let (player_limits, login) = (Arc::clone(&self.player_limits), Login::Silent);
         let connect = Input::Connect(conn, writer.clone(), Arc::clone(&seat), connected);
-        let mut session = Session { conn, reader, writer, seat, inbox, metrics };
+        let mut session = Session { conn, reader, writer, seat, inbox, metrics, player_limits, login };
         if self.inbox.send(connect).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.
             tokio::spawn(async move { session.run().await });

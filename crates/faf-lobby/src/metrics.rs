@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use faf_connection::SentMessages;
+use faf_connection::{LargeMessages, SentMessages};
 use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod};
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
@@ -15,7 +15,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -49,6 +49,8 @@ pub(crate) struct Metrics {
     clients_behind: Gauge,
     bytes_behind: Gauge,
     messages_merged: Counter,
+    connections_unauthenticated: Gauge,
+    connection_limit: Gauge,
     active_games: ActiveGames,
     game_rated_games: Family<LeaderboardLabel, Counter>,
     games_not_stored: Counter,
@@ -112,6 +114,8 @@ impl Metrics {
             clients_behind: Gauge::default(),
             bytes_behind: Gauge::default(),
             messages_merged: Counter::default(),
+            connections_unauthenticated: Gauge::default(),
+            connection_limit: Gauge::default(),
             active_games: ActiveGames::default(),
             game_rated_games: Family::default(),
             games_not_stored: Counter::default(),
@@ -180,6 +184,16 @@ impl Metrics {
             "States of games and players that were not told to a client since newer ones took their place",
             self.messages_merged.clone(),
         );
+        registry.register(
+            "server_connections_unauthenticated",
+            "Connections on which nobody has logged in",
+            self.connections_unauthenticated.clone(),
+        );
+        registry.register(
+            "server_connection_limit",
+            "Connections there may be at the same time, with the files that may be open",
+            self.connection_limit.clone(),
+        );
         self.active_games.register(registry);
         registry.register(
             "server_game_rated_games",
@@ -197,6 +211,11 @@ impl Metrics {
             self.publications.clone(),
         );
         registry.register_collector(Box::new(Elsewhere { sent: Arc::clone(&self.sent), store }));
+    }
+
+    /// Shows how much memory large messages of players take.
+    pub(crate) fn observe_large_messages(&mut self, large_messages: Arc<LargeMessages>) {
+        self.registry.register_collector(Box::new(LargeMessageMemory(large_messages)));
     }
 
     /// Counts what the lobby wants counted.
@@ -266,6 +285,14 @@ impl Metrics {
 
     pub(crate) fn count_refused(&self, reason: &'static str) {
         self.connections_refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    pub(crate) fn set_unauthenticated(&self, connections: usize) {
+        self.connections_unauthenticated.set(connections.try_into().unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn set_connection_limit(&self, connections: usize) {
+        self.connection_limit.set(connections.try_into().unwrap_or(i64::MAX));
     }
 
     /// All of it in the text format of Prometheus.
@@ -364,6 +391,18 @@ impl Collector for Elsewhere {
             ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct LargeMessageMemory(Arc<LargeMessages>);
+
+impl Collector for LargeMessageMemory {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Memory taken for large messages of players";
+        let encoder =
+            encoder.encode_descriptor("server_large_message_bytes", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::try_from(self.0.taken()).unwrap_or(i64::MAX)).encode(encoder)
     }
 }
 

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use faf_connection::tcp;
+use faf_connection::{LargeMessages, tcp};
 use faf_lobby_core::Event;
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
@@ -22,6 +22,7 @@ use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
 use crate::lobby::{INBOX, Input, Lobby};
 use crate::metrics::Metrics;
+use crate::open_files::Shares;
 use crate::passwords::PasswordThreads;
 use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
@@ -98,7 +99,11 @@ impl Server {
         let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
         // From a file, so that it does not take long; the keys may be somewhere else, and are not waited for.
         countries.read_file().await;
-        let metrics = Arc::new(Metrics::new(store.clone()));
+        let large_messages =
+            LargeMessages::new(settings.large_message_memory, settings.large_message_timeout());
+        let mut metrics = Metrics::new(store.clone());
+        metrics.observe_large_messages(Arc::clone(&large_messages));
+        let metrics = Arc::new(metrics);
         metrics.expect_games(&beginning.data);
         let (inbox, inputs) = mpsc::channel(INBOX);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
@@ -114,8 +119,17 @@ impl Server {
             inbox.clone(),
             settings.patience(),
         );
-        let entrance =
-            Arc::new(Entrance::new(&settings, inbox.clone(), Arc::clone(&metrics), Arc::clone(&countries)));
+        let shares = Shares::for_connections(settings.connection_limit);
+        metrics.set_connection_limit(shares.connections);
+        let entrance = Entrance::new(
+            &settings,
+            shares,
+            large_messages,
+            inbox.clone(),
+            Arc::clone(&metrics),
+            Arc::clone(&countries),
+        );
+        let entrance = Arc::new(entrance);
 
         let recorder = match settings.recording.as_os_str().is_empty() {
             true => Recorder::off(),
@@ -137,6 +151,7 @@ impl Server {
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(Board::new(happenings)),
+            connection_limit: shares.http,
         };
         let mut http = JoinSet::new();
         for socket in http_sockets {

@@ -1,17 +1,19 @@
 //! One connection: reads its messages for the lobby, one after the other.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use faf_connection::{Disconnected, Error, Reader, Writer};
+use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
-use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
+use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError, Message};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout};
 
 use crate::lobby::Input;
 use crate::metrics::Metrics;
+use crate::newcomers::Newcomer;
 
 /// How long a peer may take to read what is left and to end its side, after that the connection is cut.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,12 +24,33 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Seat {
     /// Tells the session that it may read again, or that the connection is being closed.
     pub(crate) signal: Notify,
+    is_logged_in: AtomicBool,
+    /// Tells a session that waits for it that somebody has logged in.
+    login: Notify,
+    /// Its place among those on which nobody has logged in, until somebody has.
+    newcomer: Mutex<Option<Newcomer>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Seat {
-    pub(crate) fn new(place: OwnedSemaphorePermit) -> Arc<Self> {
-        Arc::new(Self { signal: Notify::new(), _place: place })
+    pub(crate) fn new(place: OwnedSemaphorePermit, newcomer: Newcomer) -> Arc<Self> {
+        let (signal, login) = (Notify::new(), Notify::new());
+        let newcomer = Mutex::new(Some(newcomer));
+        Arc::new(Self { signal, is_logged_in: AtomicBool::new(false), login, newcomer, _place: place })
+    }
+
+    /// A first message has come.
+    fn has_spoken(&self) {
+        if let Some(newcomer) = &*self.newcomer.lock().unwrap_or_else(PoisonError::into_inner) {
+            newcomer.has_spoken();
+        }
+    }
+
+    /// Somebody has logged in, and the connection may do from now on what only players may.
+    pub(crate) fn log_in(&self) {
+        self.newcomer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.is_logged_in.store(true, Ordering::Release);
+        self.login.notify_one();
     }
 }
 
@@ -45,6 +68,30 @@ pub(crate) struct Session {
     pub(crate) seat: Arc<Seat>,
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What holds when somebody has logged in.
+    pub(crate) player_limits: Arc<PlayerLimits>,
+    /// As far as the session has noticed.
+    pub(crate) login: Login,
+}
+
+/// How much a player may send; strangers have less of each.
+#[derive(Debug)]
+pub(crate) struct PlayerLimits {
+    /// Largest message, in bytes.
+    pub(crate) message: usize,
+    /// Memory for large messages, which all players share.
+    pub(crate) large_messages: Arc<LargeMessages>,
+}
+
+/// How far a client has come that wants to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// It has not said anything.
+    Silent,
+    /// It has said something else.
+    Missing,
+    Tried,
+    Accepted,
 }
 
 impl Session {
@@ -69,7 +116,7 @@ impl Session {
     async fn pass_on_messages(&mut self) -> Option<Error> {
         loop {
             let read = tokio::select! {
-                read = self.reader.read() => read,
+                read = read(&mut self.reader, &self.seat, &mut self.login, &self.player_limits) => read,
                 // No message is being dealt with, so it can only be the end.
                 () = self.seat.signal.notified() => return None,
             };
@@ -83,13 +130,28 @@ impl Session {
                 }),
                 Err(error) => return Some(error),
             };
+            if matches!(self.login, Login::Silent | Login::Missing) {
+                self.note_first_words(&message);
+            }
             let room = self.inbox.reserve().await.ok()?;
             room.send(Input::Received(self.conn, message, read_at));
             self.seat.signal.notified().await;
             if !self.writer.is_connected() {
                 return None;
             }
+            self.reader.give_back();
         }
+    }
+
+    /// Notes what a stranger has said.
+    fn note_first_words(&mut self, message: &Result<ClientMessage, CommandError>) {
+        if self.login == Login::Silent {
+            self.seat.has_spoken();
+        }
+        self.login = match message {
+            Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)) => Login::Tried,
+            _ => Login::Missing,
+        };
     }
 
     /// Sends what waits and the end behind it, and reads on until the peer has ended its side, too.
@@ -104,6 +166,32 @@ impl Session {
     }
 }
 
+/// Reads a message; players may send larger ones than strangers.
+///
+/// What a client has sent right behind its login is read while the login is being looked at. If it is too large for a
+/// stranger, whether it is too large is known when the login is; no more is read until then. A login that is refused leaves
+/// the connection to the time limit for logging in.
+async fn read(
+    reader: &mut Reader,
+    seat: &Seat,
+    login: &mut Login,
+    player_limits: &PlayerLimits,
+) -> Result<Message, Error> {
+    loop {
+        if *login != Login::Accepted && seat.is_logged_in.load(Ordering::Acquire) {
+            *login = Login::Accepted;
+            reader.set_message_limit(player_limits.message);
+            reader.set_large_messages(Arc::clone(&player_limits.large_messages));
+        }
+        match reader.read().await {
+            Err(Error::Malformed(DecodeError::TooLarge { .. })) if *login == Login::Tried => {
+                seat.login.notified().await;
+            }
+            read => return read,
+        }
+    }
+}
+
 /// What an end is counted as; nothing for what is counted where it was decided.
 fn reason(error: &Error) -> Option<&'static str> {
     match error {
@@ -113,6 +201,7 @@ fn reason(error: &Error) -> Option<&'static str> {
         Error::Incomplete(_) => Some("ended inside a message"),
         Error::Malformed(_) => Some("malformed message"),
         Error::OutboxFull(_) => Some("too slow"),
+        Error::Late(_) => Some("large message too slow"),
         Error::Encode(_) => None,
     }
 }

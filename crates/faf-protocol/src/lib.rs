@@ -61,4 +61,4 @@ pub use limits::Limits;
 pub use message::Message;
 pub use secret::Secret;
 pub use server_message::ServerMessage;
-pub use wire::{Decoded, Decoder, Encode, Heartbeat, WireFormat};
+pub use wire::{Decoded, Decoder, Encode, Heartbeat, Unfinished, WireFormat};

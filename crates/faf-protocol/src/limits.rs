@@ -8,6 +8,12 @@
 /// (wire.md section 6).
 pub const MESSAGE_LIMIT: usize = 10 * 1024 * 1024;
 
+/// Largest message a server accepts by default before its sender has logged in: 64 KiB.
+///
+/// The largest one clients send by then is a login with a token and the description of the machine (some ten kilobytes, in
+/// the UTF-16 of QDataStream twice that). Whoever has not logged in may be anybody, thousands of times.
+pub const LOGIN_MESSAGE_LIMIT: usize = 64 * 1024;
+
 /// Deepest nesting of arrays and objects accepted by default: 128.
 ///
 /// The message itself is level one. No message of the protocol nests deeper than six (wire.md section 7).

@@ -190,6 +190,12 @@ pub(crate) fn finish(buffer: &BytesMut) -> Result<(), DecodeError> {
     Err(DecodeError::Incomplete { got: buffer.len(), expected: Some(expected) })
 }
 
+/// The most bytes that the block at the front of `buffer` takes.
+pub(crate) fn at_most(buffer: &BytesMut, limits: &Limits) -> usize {
+    let limit = limits.message_in_force();
+    LENGTH + announced_length(buffer).map_or(limit, |length| length.min(limit))
+}
+
 fn announced_length(buffer: &[u8]) -> Option<usize> {
     buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
 }

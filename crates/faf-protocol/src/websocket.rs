@@ -47,6 +47,9 @@ const PONG: u8 = 0xA;
 /// Longest frame header without mask.
 const HEADER_LIMIT: usize = 10;
 
+/// Bytes of a mask.
+const MASK: usize = 4;
+
 /// Which side of a connection one is; the peer is the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -228,6 +231,27 @@ impl FrameReader {
 
     pub(crate) fn is_between_messages(&self) -> bool {
         self.payload.is_empty() && !self.unfinished
+    }
+
+    /// Bytes that are kept here, and not in the buffer.
+    pub(crate) fn kept(&self) -> usize {
+        self.payload.len()
+    }
+
+    pub(crate) fn shrink(&mut self) {
+        self.payload = BytesMut::from(&self.payload[..]);
+    }
+
+    /// The most bytes that are kept, here and in the buffer, until the next message is complete.
+    pub(crate) fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize {
+        let limit = limits.message_in_force();
+        let any = HEADER_LIMIT + MASK + limit;
+        match self.read_header(buffer, limits) {
+            // Lines may begin anywhere in a frame and end in a later one.
+            _ if self.byte_stream => self.payload.len() + any,
+            Ok(Some(header)) if header.is_final && !self.unfinished => header.size + header.length,
+            _ => any,
+        }
     }
 
     pub(crate) fn decode(

@@ -144,6 +144,15 @@ pub struct Decoder {
     begun: u64,
 }
 
+/// A message that has not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished {
+    /// What is kept of it, framing included, in bytes: in the buffer and in the decoder.
+    pub received: usize,
+    /// The most that will be kept of it, in bytes: what it has announced, or what the limits allow.
+    pub at_most: usize,
+}
+
 #[derive(Debug)]
 enum State {
     QDataStream,
@@ -180,10 +189,19 @@ impl Decoder {
         self
     }
 
+    /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see [`Limits::message`].
+    ///
+    /// A higher limit also holds for a message that is under way, and even for one that has been refused as
+    /// [`DecodeError::TooLarge`]: nothing of it is used up, so that it can be decoded again.
+    pub fn set_message_limit(&mut self, bytes: usize) {
+        self.limits.message = bytes;
+    }
+
     /// Takes the next message from the front of `buffer`, if all of it is there.
     ///
     /// Call it again until it answers `Ok(None)`, then add more bytes. Nothing is allocated for a message before its
-    /// length is checked against the limits. After an error the stream is not to be read any further.
+    /// length is checked against the limits. After an error the stream is not to be read any further, unless the message
+    /// was too large and [the limit is raised](Self::set_message_limit).
     ///
     /// # Errors
     /// Every [`DecodeError`] but [`DecodeError::Incomplete`].
@@ -199,6 +217,27 @@ impl Decoder {
             self.consumed += std::mem::take(&mut self.begun);
         }
         Ok(decoded)
+    }
+
+    /// What is kept after [`decode`](Self::decode) has answered `Ok(None)`, and how much it may become.
+    ///
+    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet.
+    #[must_use]
+    pub fn unfinished(&self, buffer: &BytesMut) -> Unfinished {
+        let (kept, at_most) = match &self.format {
+            State::QDataStream => (0, qdatastream::at_most(buffer, &self.limits)),
+            State::SimpleJson(_) => (0, self.limits.message_in_force() + 1),
+            State::WebSocket(reader) => (reader.kept(), reader.at_most(buffer, &self.limits)),
+        };
+        let received = kept + buffer.len();
+        Unfinished { received, at_most: at_most.max(received) }
+    }
+
+    /// Gives memory back that is not needed for what is kept.
+    pub fn shrink(&mut self) {
+        if let State::WebSocket(reader) = &mut self.format {
+            reader.shrink();
+        }
     }
 
     /// Says what the end of the stream means: a last message, a clean end (`None`), or an end inside a message.

@@ -109,11 +109,24 @@ fn decode_in_pieces(
     bytes: &[u8],
     sizes: &[usize],
 ) -> (Vec<Decoded>, Result<(), DecodeError>) {
+    decode_with_limits(decoder, bytes, sizes, |_| None)
+}
+
+/// The same, with a limit that may change behind each message.
+fn decode_with_limits(
+    decoder: &mut Decoder,
+    bytes: &[u8],
+    sizes: &[usize],
+    limit_behind: impl Fn(usize) -> Option<usize>,
+) -> (Vec<Decoded>, Result<(), DecodeError>) {
     let mut sizes = sizes.iter().cycle();
     let mut buffer = BytesMut::new();
     let mut found = Vec::new();
     let mut rest = bytes;
     loop {
+        if let Some(limit) = limit_behind(found.len()) {
+            decoder.set_message_limit(limit);
+        }
         match decoder.decode(&mut buffer) {
             Ok(Some(decoded)) => found.push(decoded),
             Err(error) => return (found, Err(error)),
@@ -132,6 +145,15 @@ fn decode_in_pieces(
         }
         Err(error) => (found, Err(error)),
     }
+}
+
+/// How much of an endless line had arrived depends on the pieces.
+fn same_for_all_pieces<T>((found, end): (T, Result<(), DecodeError>)) -> (T, Result<(), DecodeError>) {
+    let end = end.map_err(|error| match error {
+        DecodeError::TooLarge { limit, .. } => DecodeError::TooLarge { limit, size: 0 },
+        other => other,
+    });
+    (found, end)
 }
 
 fn pieces() -> impl Strategy<Value = Vec<usize>> {
@@ -194,14 +216,58 @@ proptest! {
         }
         let limits = Limits { message: 2000, ..Limits::default() };
         let whole = decode_in_pieces(&mut Decoder::new(format, limits), &bytes, &[usize::MAX]);
-        let mut in_pieces = decode_in_pieces(&mut Decoder::new(format, limits), &bytes, &sizes);
-        if let (Err(DecodeError::TooLarge { size: a, .. }), Err(DecodeError::TooLarge { size: b, .. })) =
-            (&whole.1, &mut in_pieces.1)
-        {
-            // How much of an endless line had arrived depends on the pieces.
-            b.clone_from(a);
+        let in_pieces = decode_in_pieces(&mut Decoder::new(format, limits), &bytes, &sizes);
+        prop_assert_eq!(same_for_all_pieces(whole), same_for_all_pieces(in_pieces));
+    }
+
+    #[test]
+    fn any_split_gives_the_same_messages_while_the_limit_changes(
+        messages in prop::collection::vec(message(), 1..6),
+        format in format(),
+        byte_stream in any::<bool>(),
+        sizes in pieces(),
+        limits in prop::collection::vec(prop_oneof![Just(2000_usize), 0..400_usize], 1..6),
+    ) {
+        let bytes: Vec<u8> = messages.iter().flat_map(|message| client_frame(format, message)).collect();
+        let decode = |sizes: &[usize]| {
+            let mut decoder = Decoder::new(format, Limits::default()).with_byte_stream(byte_stream);
+            let limit_behind = |found: usize| limits.get(found % limits.len()).copied();
+            same_for_all_pieces(decode_with_limits(&mut decoder, &bytes, sizes, limit_behind))
+        };
+        prop_assert_eq!(decode(&[usize::MAX]), decode(&sizes));
+    }
+
+    #[test]
+    fn what_is_too_large_can_be_read_under_a_higher_limit(
+        messages in prop::collection::vec(message(), 1..5),
+        format in format(),
+        byte_stream in any::<bool>(),
+        sizes in pieces(),
+        low in 0..400_usize,
+    ) {
+        let bytes: Vec<u8> = messages.iter().flat_map(|message| client_frame(format, message)).collect();
+        let mut decoder = Decoder::new(format, Limits::default()).with_byte_stream(byte_stream);
+        let (mut buffer, mut rest, mut found) = (BytesMut::new(), &bytes[..], Vec::new());
+        let mut sizes = sizes.iter().cycle();
+        decoder.set_message_limit(low);
+        while !(buffer.is_empty() && rest.is_empty() && decoder.is_between_messages()) {
+            match decoder.decode(&mut buffer) {
+                Ok(Some(Decoded::Message(message))) => {
+                    found.push(message);
+                    decoder.set_message_limit(low);
+                }
+                Err(DecodeError::TooLarge { .. }) => decoder.set_message_limit(usize::MAX),
+                Ok(None) => {
+                    let (piece, behind) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+                    buffer.extend_from_slice(piece);
+                    rest = behind;
+                }
+                other => panic!("{other:?}"),
+            }
         }
-        prop_assert_eq!(whole, in_pieces);
+        let whole = decode_in_pieces(&mut Decoder::new(format, Limits::default()), &bytes, &[usize::MAX]);
+        let found: Vec<_> = found.into_iter().map(Decoded::Message).collect();
+        prop_assert_eq!((found, Ok(())), whole);
     }
 
     #[test]

@@ -13,9 +13,6 @@ use crate::exit_code::{self, Failure};
 use crate::server::{Listening, Server, Service, Shutdown};
 use crate::settings::Settings;
 
-/// Files that are open besides connections: the database, listeners, the log.
-const OTHER_FILES: u64 = 100;
-
 /// Lines of the log that may wait to be written, some megabytes.
 const LOG_LINES: usize = 16 * 1024;
 
@@ -36,7 +33,6 @@ pub(super) fn prepare(settings: &Settings) -> Result<WorkerGuard, Failure> {
         .with_writer(log)
         .with_ansi(io::stderr().is_terminal())
         .init();
-    raise_file_limit(settings.connection_limit);
     Ok(guard)
 }
 
@@ -106,18 +102,6 @@ impl Signals {
             self.next().await;
             shutdown.request().await;
         }
-    }
-}
-
-/// Lets the process hold as many connections as it is allowed to.
-fn raise_file_limit(connections: usize) {
-    let wanted = connections as u64 + OTHER_FILES;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(limit) if limit < wanted => {
-            tracing::info!(limit, "fewer files may be open than connection_limit needs; see `ulimit -n`");
-        }
-        Ok(_) => {}
-        Err(error) => tracing::info!(%error, "the limit of open files cannot be raised"),
     }
 }
 

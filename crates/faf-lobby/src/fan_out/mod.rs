@@ -111,6 +111,9 @@ impl FanOut {
 
     /// From now on the connection hears what everybody hears.
     pub(crate) fn log_in(&mut self, conn: ConnId) {
+        if let Some(connection) = self.connections.get(&conn) {
+            connection.seat.log_in();
+        }
         self.turn.push(Order::LogIn(conn));
     }
 

@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::newcomers::tests::newcomers;
 use crate::store::Store;
 
 const PATIENCE: Patience =
@@ -61,7 +62,8 @@ impl Hall {
         let (here, there) = tokio::io::duplex(SOCKET);
         let (session, server) = open(here, Settings::new(format));
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let seat = Seat::new(place);
+        let (newcomers, _folder) = newcomers(1, 1);
+        let seat = Seat::new(place, newcomers.admit(None).unwrap());
         self.fan_out.connect(ConnId(conn), server.clone(), Arc::clone(&seat));
         (session, server, seat, there)
     }

@@ -49,6 +49,8 @@ pub(crate) struct Interface {
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) board: Arc<Board>,
+    /// See [`CONNECTIONS`].
+    pub(crate) connection_limit: usize,
 }
 
 /// How far the server's life has come.
@@ -100,7 +102,7 @@ impl GameCounts {
 
 /// Connections at the same time; further ones are turned away. Operators and their tools need a few, and half of them can
 /// be [streams to pages](status_page::STREAMS).
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 
 /// How long a connection is kept. Then it ends behind the answer that is under way, or after [`REQUEST_TIMEOUT`]: whoever
 /// does not read an answer does not hold a place for ever.
@@ -113,13 +115,14 @@ impl Interface {
     /// Answers whoever asks, until the server has stopped.
     pub(crate) async fn serve(self, socket: TcpListener) {
         let mut phase = self.phase.clone();
+        let places = Arc::new(Semaphore::new(self.connection_limit));
         let service = TowerToHyperService::new(self.router());
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
-        let tell = |error| tracing::error!(%error, "an HTTP connection cannot be accepted");
+        let mut tell =
+            tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
         loop {
             let stream = tokio::select! {
-                (stream, _) = tcp::accept(&socket, tell) => stream,
+                (stream, _) = tcp::accept(&socket, &mut tell) => stream,
                 Some(_) = connections.join_next() => continue,
                 _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
             };
@@ -255,7 +258,9 @@ mod tests {
         let (phase, receiver) = watch::channel(Phase::Ready);
         let metrics = Arc::new(Metrics::new(store.clone()));
         let board = Arc::new(Board::new(Arc::default()));
-        let interface = Interface { inbox, metrics, store, started: Instant::now(), phase: receiver, board };
+        let (started, connection_limit) = (Instant::now(), CONNECTIONS);
+        let interface =
+            Interface { inbox, metrics, store, started, phase: receiver, board, connection_limit };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let serving = tokio::spawn(interface.serve(socket));

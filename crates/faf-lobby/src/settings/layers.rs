@@ -265,7 +265,7 @@ mod tests {
             (1.0, 20.0, 300.5)
         );
         assert_eq!(
-            Settings { ping_interval: 45.0, report_interval: 1.0, login_timeout: 300.0, ..settings },
+            Settings { ping_interval: 45.0, report_interval: 1.0, login_timeout: 30.0, ..settings },
             Settings::default()
         );
     }

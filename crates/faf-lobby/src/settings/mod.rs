@@ -55,11 +55,16 @@ pub struct Settings {
     pub reconnect_grace_period: f64,
     pub restart_grace_period: f64,
     pub message_limit: usize,
+    pub login_message_limit: usize,
+    pub large_message_memory: usize,
+    pub large_message_timeout: f64,
     pub nesting_limit: usize,
     pub outbox_limit: usize,
     pub outbox_memory: usize,
     pub stall_timeout: f64,
     pub connection_limit: usize,
+    pub unauthenticated_limit: usize,
+    pub unauthenticated_limit_per_address: usize,
     pub www_url: String,
     pub content_url: String,
     pub log: String,
@@ -146,11 +151,19 @@ impl Settings {
         within("reconnect_grace_period", self.reconnect_grace_period, 0.0..=86_400.0);
         within("restart_grace_period", self.restart_grace_period, 0.0..=86_400.0);
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
+        let login_range = 4096.0..=self.message_limit as f64;
+        within("login_message_limit", self.login_message_limit as f64, login_range);
+        let memory_range = self.message_limit as f64..=68_719_476_736.0;
+        within("large_message_memory", self.large_message_memory as f64, memory_range);
+        within("large_message_timeout", self.large_message_timeout, 0.1..=3600.0);
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
         within("outbox_memory", self.outbox_memory as f64, 1_048_576.0..=1_099_511_627_776.0);
         within("stall_timeout", self.stall_timeout, 0.1..=3600.0);
         within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
+        within("unauthenticated_limit", self.unauthenticated_limit as f64, 1.0..=1_000_000.0);
+        let per_address = self.unauthenticated_limit_per_address as f64;
+        within("unauthenticated_limit_per_address", per_address, 1.0..=1_000_000.0);
         within("recording_size", self.recording_size as f64, 65_536.0..=68_719_476_736.0);
         within("recording_files", self.recording_files as f64, 1.0..=10_000.0);
         if self.idle_timeout > 0.0 && self.idle_timeout < 2.0 * self.ping_interval {
@@ -254,6 +267,12 @@ impl Settings {
         }
     }
 
+    /// How long a message may take that has memory of the shared allowance.
+    #[must_use]
+    pub fn large_message_timeout(&self) -> Duration {
+        seconds(self.large_message_timeout)
+    }
+
     /// How long a client may take before its first message.
     #[must_use]
     pub fn handshake_timeout(&self) -> Duration {
@@ -276,6 +295,7 @@ mod tests {
         assert_eq!(settings.problems(), []);
         assert_eq!(settings.lobby(), faf_lobby_core::Settings::default());
         assert_eq!(settings.limits(), faf_protocol::Limits::default());
+        assert_eq!(settings.login_message_limit, faf_protocol::limits::LOGIN_MESSAGE_LIMIT);
         assert_eq!(settings.outbox_limit, faf_connection::OUTBOX_LIMIT);
     }
 

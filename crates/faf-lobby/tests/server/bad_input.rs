@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::support::{Client, TestServer, soon};
+use super::support::{Client, TestServer, frame, soon};
 
 /// A lobby with a bystander in each format, who must notice nothing.
 struct Watched {
@@ -221,7 +221,8 @@ async fn a_port_scanner() {
 async fn more_connections_than_allowed() {
     let mut watched = Watched::start_with(|settings| settings.connection_limit = 4).await;
     let mut last = watched.server.log_in(WireFormat::SimpleJson, "Last").await;
-    assert_eq!(watched.server.send_raw(WireFormat::SimpleJson, b"").await, b"");
+    let words = watched.server.send_raw(WireFormat::SimpleJson, b"").await;
+    assert!(String::from_utf8(words).unwrap().contains("The server is full"));
     watched.server.wait_for_metric("server_connections_refused_total{reason=\"connection limit\"} 1").await;
     last.check_is_served().await;
     drop(last);
@@ -229,7 +230,7 @@ async fn more_connections_than_allowed() {
     // There is room again as soon as the session is gone, which is soon after the player is.
     soon("a free place", async {
         let ping = b"{\"command\":\"ping\"}\n";
-        while watched.server.send_raw(WireFormat::SimpleJson, ping).await.is_empty() {}
+        while watched.server.send_raw(WireFormat::SimpleJson, ping).await != b"{\"command\":\"pong\"}\n" {}
     })
     .await;
     watched.check().await;
@@ -252,21 +253,4 @@ async fn messages_that_make_no_sense_to_a_player() {
         client.hear_end().await;
     }
     watched.check().await;
-}
-
-/// The text as a client would send it, whether it is a message or not.
-fn frame(format: WireFormat, text: &str) -> Bytes {
-    match format {
-        WireFormat::SimpleJson => format!("{text}\n").into(),
-        WireFormat::QDataStream => {
-            let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-            let length = u32::try_from(units.len()).unwrap();
-            [&(length + 4).to_be_bytes()[..], &length.to_be_bytes(), &units].concat().into()
-        }
-        WireFormat::WebSocket => {
-            let length = u16::try_from(text.len()).unwrap();
-            // A masked text frame with a 16-bit length; a mask of zeros changes nothing.
-            [&[0x81, 0x80 | 126][..], &length.to_be_bytes(), &[0; 4], text.as_bytes()].concat().into()
-        }
-    }
 }

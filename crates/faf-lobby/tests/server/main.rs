@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod before_login;
+mod crowds;
+mod few_files;
 mod games;
 mod http;
 mod kills;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use faf_connection::{Reader, Settings as ConnectionSettings, Writer, open_tcp, upgrade};
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
@@ -270,5 +271,26 @@ impl Client {
     /// Waits until the server has ended the connection.
     pub(crate) async fn hear_end(&mut self) {
         soon("the end of a connection", async { while self.reader.read().await.is_ok() {} }).await;
+    }
+}
+
+/// The text as a client would send it, whether it is a message or not.
+pub(crate) fn frame(format: WireFormat, text: &str) -> Bytes {
+    match format {
+        WireFormat::SimpleJson => format!("{text}\n").into(),
+        WireFormat::QDataStream => {
+            let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            let length = u32::try_from(units.len()).unwrap();
+            [&(length + 4).to_be_bytes()[..], &length.to_be_bytes(), &units].concat().into()
+        }
+        WireFormat::WebSocket => {
+            // A masked text frame; a mask of zeros changes nothing.
+            let header = match u16::try_from(text.len()) {
+                Ok(short @ 0..126) => vec![0x80 | short as u8],
+                Ok(length) => [&[0x80 | 126][..], &length.to_be_bytes()].concat(),
+                Err(_) => [&[0x80 | 127][..], &(text.len() as u64).to_be_bytes()].concat(),
+            };
+            [&[0x81][..], &header, &[0; 4], text.as_bytes()].concat().into()
+        }
     }
 }

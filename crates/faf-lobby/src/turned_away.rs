@@ -1,0 +1,125 @@
+//! Who is turned away before anybody has logged in: what is counted, and what the client is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use faf_protocol::server_message::{Notice, NoticeStyle};
+use faf_protocol::websocket::CLOSE_FRAME;
+use faf_protocol::{ServerMessage, WireFormat};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Clients that are told at the same time that they are turned away. Further ones are dropped without a word: explaining
+/// must not become the work that an attack makes.
+pub(crate) const FAREWELLS: usize = 64;
+
+/// How long a client may take to read why, and to end its side.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why a connection is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TurnedAway {
+    /// There are as many connections as there may be.
+    ConnectionLimit,
+    /// There are as many without a login as there may be.
+    UnauthenticatedLimit,
+    /// The same for one address.
+    UnauthenticatedLimitPerAddress,
+    /// It was ended, as it had said nothing, when another one came.
+    MadeRoom,
+}
+
+impl TurnedAway {
+    /// As it is counted and logged.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::ConnectionLimit => "connection limit",
+            Self::UnauthenticatedLimit => "unauthenticated limit",
+            Self::UnauthenticatedLimitPerAddress => "unauthenticated limit per address",
+            Self::MadeRoom => "made room",
+        }
+    }
+
+    /// What a player reads.
+    fn text(self) -> &'static str {
+        match self {
+            Self::ConnectionLimit => "The server is full. Please try again in a few minutes.",
+            Self::UnauthenticatedLimit => {
+                "Too many people are logging in right now. Please try again in a minute."
+            }
+            Self::UnauthenticatedLimitPerAddress => {
+                "Too many connections from your address are waiting to log in. Please close other clients that try \
+                 to connect, and try again in a minute."
+            }
+            Self::MadeRoom => {
+                "Your client has connected without logging in, and others want to. Please try again in a minute."
+            }
+        }
+    }
+
+    /// The last thing that is sent, as a notice in this format and with the end that the format has.
+    pub(crate) fn goodbye(self, format: WireFormat) -> Bytes {
+        let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, self.text()));
+        let notice = format.encode(&notice).unwrap_or_default();
+        match format {
+            WireFormat::WebSocket => [&notice, &CLOSE_FRAME[..]].concat().into(),
+            WireFormat::QDataStream | WireFormat::SimpleJson => notice,
+        }
+    }
+
+    /// The answer to an upgrade to WebSocket that is not looked at.
+    fn refusal(self) -> Bytes {
+        let text = self.text();
+        format!(
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nRetry-After: 60\r\n\
+             Connection: close\r\n\r\n{text}\n",
+            text.len() + 1
+        )
+        .into()
+    }
+}
+
+/// Tells clients that they are turned away.
+#[derive(Debug, Clone)]
+pub(crate) struct Farewells(Arc<Semaphore>);
+
+impl Farewells {
+    /// For so many clients at the same time; see [`FAREWELLS`].
+    pub(crate) fn new(clients: usize) -> Self {
+        Self(Arc::new(Semaphore::new(clients)))
+    }
+
+    /// Turns away a client that has just connected.
+    pub(crate) fn refuse(&self, stream: TcpStream, format: WireFormat, why: TurnedAway) {
+        let words = match format {
+            WireFormat::WebSocket => why.refusal(),
+            WireFormat::QDataStream | WireFormat::SimpleJson => why.goodbye(format),
+        };
+        self.say(stream, words);
+    }
+
+    /// Says goodbye to a client that can read messages already.
+    pub(crate) fn dismiss(&self, stream: TcpStream, format: WireFormat, why: TurnedAway) {
+        self.say(stream, why.goodbye(format));
+    }
+
+    fn say(&self, mut stream: TcpStream, words: Bytes) {
+        let Ok(place) = Arc::clone(&self.0).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _place = place;
+            let saying = async {
+                stream.write_all(&words).await?;
+                stream.shutdown().await?;
+                // What is left unread would take the words back that the client has not read yet.
+                let mut unread = [0; 512];
+                while stream.read(&mut unread).await? > 0 {}
+                Ok::<(), std::io::Error>(())
+            };
+            // Whoever does not listen has been told as well as it can be.
+            let _ = timeout(FAREWELL_TIMEOUT, saying).await;
+        });
+    }
+}

@@ -1,0 +1,220 @@
+//! Many connections on which nobody logs in: they keep nobody out for long, and are told why they have to go.
+
+use std::net::SocketAddr;
+
+use faf_lobby::settings::{Listen, Settings, TrustedProxy};
+use faf_protocol::{Message, WireFormat};
+use hyper::header::{HeaderName, HeaderValue};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::support::{Client, TestServer, soon};
+
+/// A connection from another address of this machine.
+async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    socket.connect(server).await.unwrap()
+}
+
+/// Everything the server says before it ends the connection, as far as it is ASCII.
+async fn last_words(mut stream: TcpStream) -> String {
+    let mut words = Vec::new();
+    soon("the end of a connection", stream.read_to_end(&mut words)).await.unwrap();
+    words.retain(|byte| (b' '..=b'~').contains(byte));
+    String::from_utf8(words).unwrap()
+}
+
+/// Connects again and again, until a client is let in.
+async fn knock(server: &TestServer, format: WireFormat) -> Client {
+    soon("a place", async {
+        loop {
+            let stream = TcpStream::connect(server.address(format)).await.unwrap();
+            let Ok(mut client) = Client::over(stream, format, "/", &[]).await else { continue };
+            // Sending may fail, if it has been turned away already.
+            let _ = client.writer.send(&Message::PING).await;
+            if client.reader.read().await.is_ok_and(|answer| answer == Message::PONG) {
+                return client;
+            }
+        }
+    })
+    .await
+}
+
+/// Nobody has to go because of the time, however slow this machine is.
+fn be_patient(settings: &mut Settings) {
+    settings.handshake_timeout = 60.0;
+    settings.login_timeout = 600.0;
+}
+
+async fn unauthenticated(server: &TestServer, count: usize) {
+    server.wait_for_metric(&format!("server_connections_unauthenticated {count}")).await;
+}
+
+#[tokio::test]
+async fn an_address_may_have_so_many_that_do_not_log_in() {
+    let server = TestServer::start_with(be_patient).await;
+    let mut bystander = server.log_in(WireFormat::WebSocket, "Bystander").await;
+    let mut silent = Vec::new();
+    for number in 0..64 {
+        let format = WireFormat::ALL[number % 3];
+        silent.push(connect_from("127.0.0.7", server.address(format)).await);
+    }
+    unauthenticated(&server, 64).await;
+    for (format, expected) in [
+        (WireFormat::QDataStream, r#""style":"error","text":"Too many connections from your address"#),
+        (WireFormat::SimpleJson, r#""style":"error","text":"Too many connections from your address"#),
+        (WireFormat::WebSocket, "HTTP/1.1 503 Service Unavailable"),
+    ] {
+        let mut refused = connect_from("127.0.0.7", server.address(format)).await;
+        // What the client has said already does not take the explanation from it.
+        refused.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        let words = last_words(refused).await;
+        assert!(words.contains(expected) && words.contains("try again in a minute"), "{format}: {words}");
+    }
+    let refused = r#"server_connections_refused_total{reason="unauthenticated limit per address"} 3"#;
+    server.wait_for_metric(refused).await;
+    // Nobody else is concerned, however many they are.
+    let mut household = Vec::new();
+    for number in 0..16 {
+        let format = WireFormat::ALL[number % 3];
+        let stream = connect_from("127.0.0.8", server.address(format)).await;
+        household.push(Client::over(stream, format, "/", &[]).await.unwrap());
+    }
+    for (number, member) in household.iter_mut().enumerate() {
+        member.log_in(&format!("Member{number}")).await;
+    }
+    bystander.check_is_served().await;
+    unauthenticated(&server, 64).await;
+    // When some of them have gone, others can come.
+    silent.truncate(10);
+    unauthenticated(&server, 10).await;
+    let stream = connect_from("127.0.0.7", server.address(WireFormat::SimpleJson)).await;
+    Client::over(stream, WireFormat::SimpleJson, "/", &[]).await.unwrap().log_in("Late").await;
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_makes_room() {
+    let server = TestServer::start_with(|settings| {
+        be_patient(settings);
+        settings.unauthenticated_limit = 6;
+    })
+    .await;
+    let mut bystander = server.log_in(WireFormat::SimpleJson, "Bystander").await;
+    let mut silent = Vec::new();
+    for (number, format) in (2..).zip(WireFormat::ALL.into_iter().cycle().take(6)) {
+        let mut stream = connect_from(&format!("127.0.0.{number}"), server.address(format)).await;
+        // Half a message is none.
+        stream.write_all(if format == WireFormat::WebSocket { b"GE" } else { b"\0\0" }).await.unwrap();
+        silent.push(stream);
+    }
+    unauthenticated(&server, 6).await;
+    // They are given time to speak, so a few may be turned away until then.
+    let mut players = Vec::new();
+    for format in WireFormat::ALL {
+        players.push(knock(&server, format).await);
+    }
+    for (number, player) in players.iter_mut().enumerate() {
+        player.log_in(&format!("Player{number}")).await;
+    }
+    bystander.check_is_served().await;
+    // The oldest went, one for each.
+    for (stream, format) in silent.drain(..3).zip(WireFormat::ALL) {
+        let words = last_words(stream).await;
+        let is_told = words.contains("Your client has connected without logging in");
+        assert_eq!(is_told, format != WireFormat::WebSocket, "{format}: {words}");
+    }
+    server.wait_for_metric(r#"server_connections_ended_total{reason="made room"} 2"#).await;
+    server.wait_for_metric(r#"server_connections_refused_total{reason="made room"} 1"#).await;
+    unauthenticated(&server, 3).await;
+}
+
+#[tokio::test]
+async fn whoever_has_spoken_stays() {
+    let server = TestServer::start_with(|settings| {
+        be_patient(settings);
+        settings.unauthenticated_limit = 3;
+    })
+    .await;
+    let mut visitors = Vec::new();
+    for format in WireFormat::ALL {
+        let mut visitor = server.connect(format).await;
+        visitor.check_is_served().await;
+        visitors.push(visitor);
+    }
+    for format in WireFormat::ALL {
+        let words = last_words(TcpStream::connect(server.address(format)).await.unwrap()).await;
+        assert!(words.contains("Too many people are logging in right now"), "{format}: {words}");
+    }
+    server.wait_for_metric(r#"server_connections_refused_total{reason="unauthenticated limit"} 3"#).await;
+    for (number, visitor) in visitors.iter_mut().enumerate() {
+        visitor.log_in(&format!("Visitor{number}")).await;
+    }
+    server.log_in(WireFormat::WebSocket, "Next").await;
+}
+
+/// Behind proxies, the address counts that they announce; of proxies that announce none, nothing counts but the total.
+#[tokio::test]
+async fn behind_proxies_the_announced_address_counts() {
+    let trust = |settings: &mut Settings| {
+        be_patient(settings);
+        settings.unauthenticated_limit_per_address = 2;
+        settings.forwarded_header = "X-Real-IP".to_owned();
+        settings.simple_json = Listen::one("127.0.0.1:0 proxy").unwrap();
+        settings.trusted_proxies = vec![TrustedProxy::try_from("127.0.0.1".to_owned()).unwrap()];
+    };
+    let server = TestServer::start_with(trust).await;
+    let mut silent = Vec::new();
+    let say_proxy = async |address: &str| {
+        let mut stream = TcpStream::connect(server.address(WireFormat::SimpleJson)).await.unwrap();
+        let header = format!("PROXY TCP4 {address} 10.0.0.1 5555 8002\r\n");
+        stream.write_all(header.as_bytes()).await.unwrap();
+        stream
+    };
+    let upgrade = async |address: &'static str| {
+        let stream = TcpStream::connect(server.address(WireFormat::WebSocket)).await.unwrap();
+        let header = (HeaderName::from_static("x-real-ip"), HeaderValue::from_static(address));
+        Client::over(stream, WireFormat::WebSocket, "/", &[header]).await.unwrap()
+    };
+    for _ in 0..2 {
+        silent.push(say_proxy("1.1.1.1").await);
+    }
+    server.wait_for_metric("server_lobbyconnections_total 2").await;
+    let words = last_words(say_proxy("1.1.1.1").await).await;
+    assert!(words.contains("Too many connections from your address"), "{words}");
+    let mut refused = upgrade("1.1.1.1").await;
+    refused.hear_of("Too many connections from your address").await;
+    refused.hear_end().await;
+    let others = [upgrade("1.1.1.2").await, upgrade("1.1.1.2").await, upgrade("unknown").await];
+    for format in [WireFormat::QDataStream, WireFormat::WebSocket] {
+        for _ in 0..5 {
+            silent.push(TcpStream::connect(server.address(format)).await.unwrap());
+        }
+    }
+    unauthenticated(&server, 15).await;
+    drop((others, silent));
+    unauthenticated(&server, 0).await;
+    upgrade("1.1.1.1").await.log_in("Ada").await;
+}
+
+#[tokio::test]
+async fn when_all_places_are_taken_whoever_says_nothing_makes_room() {
+    let server = TestServer::start_with(|settings| {
+        be_patient(settings);
+        settings.connection_limit = 3;
+    })
+    .await;
+    let mut player = server.log_in(WireFormat::WebSocket, "Ada").await;
+    let visitors =
+        [server.connect(WireFormat::SimpleJson).await, server.connect(WireFormat::WebSocket).await];
+    unauthenticated(&server, 2).await;
+    let mut late = knock(&server, WireFormat::QDataStream).await;
+    late.log_in("Bob").await;
+    let [mut oldest, mut other] = visitors;
+    oldest.hear_of("without logging in").await;
+    oldest.hear_end().await;
+    other.log_in("Cem").await;
+    let words = last_words(TcpStream::connect(server.address(WireFormat::SimpleJson)).await.unwrap()).await;
+    assert!(words.contains("The server is full"), "{words}");
+    player.check_is_served().await;
+}
