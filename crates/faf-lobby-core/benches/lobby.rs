@@ -34,7 +34,11 @@ impl Lobby {
         let logins: Vec<String> = (1..=PLAYERS).map(|number| format!("player{number:04}")).collect();
         let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
         // Nobody is pinged while something else is measured.
-        let settings = Settings { ping_interval: Duration::from_secs(1_000_000_000), ..Settings::default() };
+        let settings = Settings {
+            ping_interval: Duration::from_secs(1_000_000_000),
+            login_rate: 1_000_000,
+            ..Settings::default()
+        };
         let elapsed = Duration::ZERO;
         let world = World::new(settings, moment(elapsed), store.beginning());
         let mut lobby = Self { world, store, elapsed };

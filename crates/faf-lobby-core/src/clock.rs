@@ -64,6 +64,14 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// The next multiple of `interval` after `now`.
+pub(crate) fn next_on_grid(now: Duration, interval: Duration) -> Duration {
+    let interval = interval.max(Duration::from_millis(1));
+    let passed = now.as_nanos() / interval.as_nanos();
+    let next = (passed + 1).saturating_mul(interval.as_nanos());
+    Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -247,6 +247,8 @@ pub enum Count {
     NotLoggedIn(&'static str),
     /// A login was not looked at because too many others were being.
     Busy,
+    /// A login has to wait until others are done.
+    LoginWaits,
     /// A message was sent to everybody.
     Broadcast,
     /// Something about a game could not be stored, and will be tried again.

@@ -16,6 +16,7 @@
 //! Every command of a client has a file of its own under its wire name in `commands/`, and `commands/mod.rs` shows all
 //! of them in one table.
 
+mod admission;
 mod client_text;
 mod clock;
 mod commands;

@@ -10,8 +10,8 @@ use faf_protocol::server_message::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{Continuation, Progress};
-use crate::effect::{Count, Effect, LogLine, LoginMethod, Question};
+use crate::commands::Progress;
+use crate::effect::{Count, Effect, LogLine, LoginMethod};
 use crate::event::{Account, Ban, ConnId, Profile};
 use crate::players::{Activity, OnlinePlayer};
 use crate::ratings::{GLOBAL, LADDER, START_RATING};
@@ -52,6 +52,11 @@ pub(crate) struct LoggingIn {
 }
 
 impl LoggingIn {
+    /// Who is logging in.
+    pub(crate) fn player(&self) -> PlayerId {
+        self.player
+    }
+
     /// A player has been rated; tells the one who is logging in.
     pub(crate) fn rated(&mut self, player: PlayerId) {
         self.is_outdated |= self.player == player;
@@ -91,14 +96,8 @@ pub(crate) fn accept(
         world.log(LogLine::Banned { player, login });
         return Err(refusal);
     }
-    sign_in(world, conn, LoggingIn { method, player, login, unique_id, is_outdated: false })
-}
-
-fn sign_in(world: &mut World, conn: ConnId, state: LoggingIn) -> Result<Progress, Refusal> {
-    let session = world.session(conn);
-    let (address, user_agent) = (session.address, session.client.user_agent.clone());
-    let question = Question::SignIn { player: state.player, address, user_agent };
-    world.ask(conn, question, Continuation::SignedIn(state))
+    world.queue_login(conn, LoggingIn { method, player, login, unique_id, is_outdated: false });
+    Ok(Progress::Asked)
 }
 
 /// Turns away whoever has a ban in force.
@@ -127,7 +126,9 @@ pub(crate) fn complete(
     profile: Profile,
 ) -> Result<Progress, Refusal> {
     if state.is_outdated {
-        return sign_in(world, conn, LoggingIn { is_outdated: false, ..state });
+        // The answer has made room for it.
+        world.sign_in(conn, LoggingIn { is_outdated: false, ..state });
+        return Ok(Progress::Asked);
     }
     let LoggingIn { method, player, login, unique_id, .. } = state;
     let session = world.session_mut(conn);

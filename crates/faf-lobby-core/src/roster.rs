@@ -197,7 +197,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(60))]
+        #![proptest_config(ProptestConfig::with_cases(30))]
 
         #[test]
         fn everybody_is_in_one_list(steps in prop::collection::vec((0..4_u8, 0..400_u32, 0..20_usize), 0..900)) {

@@ -12,6 +12,8 @@ pub struct Settings {
     /// How many logins with a password may fail from one address within ten minutes; default 100. Further ones are not
     /// looked at. An IPv6 network of 64 bits counts as one address.
     pub login_attempts_per_address: u32,
+    /// How many players are signed in a second at most; default 2500. Others wait, a tenth of a second's worth may come at once.
+    pub login_rate: u32,
     /// How often everybody who is logged in gets a `ping`; default 45 s.
     pub ping_interval: Duration,
     /// How long a logged-in connection may stay silent before it is closed; default never. Clients answer every `ping`,
@@ -42,6 +44,7 @@ impl Default for Settings {
             login_timeout: Duration::from_secs(30),
             login_attempts: 20,
             login_attempts_per_address: 100,
+            login_rate: 2500,
             ping_interval: Duration::from_secs(45),
             idle_timeout: None,
             report_interval: Duration::from_secs(1),

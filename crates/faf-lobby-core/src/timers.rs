@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     StoreAgain(GameId),
     /// Featured mods, ranked mods and leaderboards are read again.
     ReadData,
+    /// More of those who wait to be signed in may be.
+    Admission,
 }
 
 /// Times to look at something, the earliest first.

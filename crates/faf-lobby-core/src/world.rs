@@ -9,7 +9,8 @@ use faf_protocol::server_message::{GameInfo, Notice, NoticeStyle, Player, Server
 use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret, SessionNumber};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::admission::Admission;
+use crate::clock::{Moment, next_on_grid};
 use crate::commands::{self, Continuation, Progress};
 use crate::effect::{Audience, Client, Count, Effect, LogLine, Question};
 use crate::event::{Answer, ConnId, Event, Ticket};
@@ -53,6 +54,7 @@ pub struct World {
     pub(crate) data: GameData,
     pub(crate) timers: Timers,
     pub(crate) failed_logins: FailedLogins,
+    pub(crate) admission: Admission,
     sessions: BTreeMap<ConnId, Session>,
     questions: BTreeMap<Ticket, Asker>,
     next_ticket: Ticket,
@@ -101,6 +103,7 @@ impl World {
             data,
             timers: Timers::default(),
             failed_logins: FailedLogins::default(),
+            admission: Admission::default(),
             sessions: BTreeMap::new(),
             questions: BTreeMap::new(),
             next_ticket: Ticket(1),
@@ -193,7 +196,10 @@ impl World {
     /// Whether no question is open and nothing waits to be told: without a new event, only pings will follow.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.questions.is_empty() && !self.players.has_changes() && self.games.is_settled()
+        self.questions.is_empty()
+            && self.admission.is_idle()
+            && !self.players.has_changes()
+            && self.games.is_settled()
     }
 
     /// Questions that are not answered yet, and on whose behalf they were asked, in words for whoever looks into it.
@@ -272,6 +278,12 @@ impl World {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer) {
+        self.admission.answered(ticket);
+        self.take_answer(ticket, answer);
+        self.admit();
+    }
+
+    fn take_answer(&mut self, ticket: Ticket, answer: Answer) {
         let (conn, continuation) = match self.questions.remove(&ticket) {
             None => return self.log(LogLine::WrongAnswer { ticket }),
             Some(Asker::Game(game)) => return self.stored(game, answer),
@@ -335,6 +347,7 @@ impl World {
             self.leave_game(player, how);
         }
         let Some(session) = self.sessions.remove(&conn) else { return };
+        self.admission.remove(conn);
         self.timers.remove(session.login_deadline, Timer::Login(conn));
         self.count(Count::Client { before: Some(session.client), after: None });
         if let Some(gone) = session.player.and_then(|player| self.players.remove(player, conn)) {
@@ -354,6 +367,8 @@ impl World {
 
     fn timer_is_due(&mut self, timer: Timer) {
         match timer {
+            // Whoever waits to be signed in gets his time when his turn has come.
+            Timer::Login(conn) if self.admission.is_waiting(conn) => {}
             Timer::Login(conn) => {
                 self.log(LogLine::Refused { conn, reason: "nobody has logged in".to_owned() });
                 self.close(conn);
@@ -365,6 +380,7 @@ impl World {
             Timer::ReadData => {
                 self.ask_as(Asker::Data, Question::ReadGameData);
             }
+            Timer::Admission => self.admission_is_due(),
         }
     }
 
@@ -486,6 +502,15 @@ impl World {
         self.effects.push_back(Effect::LoggedIn { conn });
     }
 
+    /// The connection has its whole time to log in from now on.
+    pub(crate) fn restart_login_timeout(&mut self, conn: ConnId) {
+        let deadline = self.now.elapsed + self.settings.login_timeout;
+        let session = self.session_mut(conn);
+        let before = std::mem::replace(&mut session.login_deadline, deadline);
+        self.timers.remove(before, Timer::Login(conn));
+        self.timers.set(deadline, Timer::Login(conn));
+    }
+
     /// Who has logged in on a connection; only for commands that need it.
     pub(crate) fn player_of(&self, conn: ConnId) -> PlayerId {
         self.session(conn).player.expect("the command needs a login")
@@ -552,7 +577,7 @@ impl World {
     }
 
     /// Asks a question on behalf of somebody.
-    pub(crate) fn ask_as(&mut self, asker: Asker, question: Question) {
+    pub(crate) fn ask_as(&mut self, asker: Asker, question: Question) -> Ticket {
         let ticket = self.next_ticket;
         self.next_ticket = Ticket(ticket.0 + 1);
         let conn = match &asker {
@@ -561,6 +586,7 @@ impl World {
         };
         self.questions.insert(ticket, asker);
         self.effects.push_back(Effect::Ask { conn, ticket, question });
+        ticket
     }
 
     /// A player who is logging in has been rated.
@@ -581,12 +607,4 @@ impl World {
             self.count(Count::Client { before: Some(before), after: Some(client) });
         }
     }
-}
-
-/// The next multiple of `interval` after `now`.
-fn next_on_grid(now: Duration, interval: Duration) -> Duration {
-    let interval = interval.max(Duration::from_millis(1));
-    let passed = now.as_nanos() / interval.as_nanos();
-    let next = (passed + 1).saturating_mul(interval.as_nanos());
-    Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX))
 }

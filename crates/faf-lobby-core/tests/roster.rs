@@ -19,7 +19,7 @@ const PLAYERS: u32 = 300;
 fn crowd() -> (SimulatedLobby, Vec<ConnId>) {
     let logins: Vec<String> = (1..=PLAYERS).map(|number| format!("player{number:03}")).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
-    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let mut lobby = SimulatedLobby::new(Settings { login_rate: 1_000_000, ..Settings::default() }, store);
     let conns = logins[..logins.len() - 1].iter().map(|login| lobby.log_in(login)).collect();
     lobby.advance(Duration::from_secs(1));
     (lobby, conns)

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     user_online: Gauge,
     lobbyconnections: Counter,
     messages_unauthenticated: Family<CommandLabel, Counter>,
+    logins_waited: Counter,
     broadcasts: Counter,
     on_message_received: Histogram,
     connections_ended: Family<ReasonLabel, Counter>,
@@ -107,6 +108,7 @@ impl Metrics {
             user_online: Gauge::default(),
             lobbyconnections: Counter::default(),
             messages_unauthenticated: Family::default(),
+            logins_waited: Counter::default(),
             broadcasts: Counter::default(),
             on_message_received: Histogram::new(BUCKETS),
             connections_ended: Family::default(),
@@ -152,6 +154,11 @@ impl Metrics {
             "server_messages_unauthenticated",
             "Commands refused before login",
             self.messages_unauthenticated.clone(),
+        );
+        registry.register(
+            "server_user_logins_waited",
+            "Logins that had to wait until others were signed in",
+            self.logins_waited.clone(),
         );
         registry.register("server_broadcasts", "Messages sent to everybody", self.broadcasts.clone());
         registry.register(
@@ -240,6 +247,7 @@ impl Metrics {
                 self.messages_unauthenticated.get_or_create(&CommandLabel { command }).inc();
             }
             Count::Busy => self.count_login("busy", LoginMethod::Password),
+            Count::LoginWaits => drop(self.logins_waited.inc()),
             Count::Broadcast => drop(self.broadcasts.inc()),
             Count::GameNotStored => drop(self.games_not_stored.inc()),
             Count::RatedGame(leaderboard) => {
@@ -431,6 +439,7 @@ mod tests {
         metrics.count(Count::LoginAccepted(LoginMethod::Password));
         metrics.count(Count::LoginFailed(LoginMethod::Token));
         metrics.count(Count::NotLoggedIn("game_host"));
+        metrics.count(Count::LoginWaits);
         metrics.count(Count::Broadcast);
         metrics.set_online(7);
         metrics.observe_message(Duration::from_millis(20));
@@ -442,6 +451,7 @@ mod tests {
             "server_user_logins_total{status=\"success\",method=\"password\"} 1",
             "server_user_logins_total{status=\"failure\",method=\"token\"} 1",
             "server_messages_unauthenticated_total{command=\"game_host\"} 1",
+            "server_user_logins_waited_total 1",
             "server_broadcasts_total 1",
             "server_user_online 7",
             "server_on_message_received_seconds_bucket{le=\"0.025\"} 1",

@@ -198,6 +198,7 @@ impl SimulatedLobby {
             self.now = deadline;
             self.world.handle_timeout(self.moment());
             self.carry_out_effects();
+            self.run();
         }
         self.now = until;
         self.run();

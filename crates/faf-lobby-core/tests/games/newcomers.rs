@@ -107,7 +107,7 @@ fn a_launch_is_listed_when_it_is_stored() {
 fn many_games_come_in_many_lists() {
     let logins: Vec<String> = (1..=300).map(|number| format!("player{number:03}")).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
-    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let mut lobby = SimulatedLobby::new(Settings { login_rate: 1_000_000, ..Settings::default() }, store);
     let conns: Vec<ConnId> = logins[1..].iter().map(|login| lobby.log_in(login)).collect();
     for conn in &conns {
         host(&mut lobby, *conn, "");

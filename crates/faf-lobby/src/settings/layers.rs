@@ -349,6 +349,10 @@ mod tests {
             "flag --ping-interval: ping_interval: 0 is not between 0.01 and 3600"
         );
         assert_eq!(
+            problem(&[("login_rate", "0")], &[], ""),
+            "flag --login-rate: login_rate: 0 is not between 1 and 1000000"
+        );
+        assert_eq!(
             problem(&[("idle_timeout", "60")], &[], ""),
             "flag --idle-timeout: idle_timeout: clients that answer every ping need at least 90"
         );

@@ -45,6 +45,7 @@ pub struct Settings {
     pub login_timeout: f64,
     pub login_attempts: u32,
     pub login_attempts_per_address: u32,
+    pub login_rate: u32,
     pub policy_server: String,
     pub geoip_database: PathBuf,
     pub ping_interval: f64,
@@ -143,6 +144,7 @@ impl Settings {
         within("login_attempts", f64::from(self.login_attempts), 1.0..=1000.0);
         let per_address = f64::from(self.login_attempts_per_address);
         within("login_attempts_per_address", per_address, 1.0..=1_000_000.0);
+        within("login_rate", f64::from(self.login_rate), 1.0..=1_000_000.0);
         within("ping_interval", self.ping_interval, 0.01..=3600.0);
         within("idle_timeout", self.idle_timeout, 0.0..=86_400.0);
         within("report_interval", self.report_interval, 0.01..=3600.0);
@@ -233,6 +235,7 @@ impl Settings {
             login_timeout: seconds(self.login_timeout),
             login_attempts: self.login_attempts,
             login_attempts_per_address: self.login_attempts_per_address,
+            login_rate: self.login_rate,
             ping_interval: seconds(self.ping_interval),
             idle_timeout: (self.idle_timeout > 0.0).then(|| seconds(self.idle_timeout)),
             report_interval: seconds(self.report_interval),

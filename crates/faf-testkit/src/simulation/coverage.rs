@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What must have happened at least once in many evenings.
-const EXPECTED: [&str; 46] = [
+const EXPECTED: [&str; 47] = [
     "connections",
     "logins",
     "logins with a token",
     "logins that failed",
+    "logins that had to wait",
     "logins that replaced another",
     "connections lost",
     "connections closed by the lobby",

@@ -133,6 +133,7 @@ impl Evening {
             login_timeout: Duration::from_secs(60),
             shutdown_grace_period: Duration::from_secs(90),
             login_attempts: 3,
+            login_rate: random.pick(&[1, 3, 2500]).copied().unwrap_or(2500),
             ..Settings::default()
         };
         let mut around = Surroundings::new(settings, plan.players, &mut random);

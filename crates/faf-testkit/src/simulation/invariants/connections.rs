@@ -12,6 +12,9 @@ use super::Checker;
 use super::laws::{Law, Violation, broken, ensure};
 use super::model::{About, Connection, Fact, Lists, Open, Said};
 
+/// Sign-ins that may be under way.
+const LOGINS_AT_ONCE: usize = 64;
+
 impl Checker {
     /// Something happens to the lobby.
     pub(super) fn event(&mut self, event: &Event) -> Result<(), Violation> {
@@ -153,6 +156,8 @@ impl Checker {
                 About::Credentials
             }
             Question::SignIn { player, .. } => {
+                let open = self.open.values().filter(|open| matches!(open.about, About::Profile)).count();
+                ensure(open < LOGINS_AT_ONCE, Law::LoginsAreAdmitted, || format!("{open} are open"))?;
                 let account = conn.and_then(|conn| self.connections.get(&conn)?.account);
                 ensure(account == Some(*player), Law::LoginIsProven, || format!("player {player}"))?;
                 About::Profile
@@ -177,6 +182,7 @@ impl Checker {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: &Answer) -> Result<(), Violation> {
+        let now = self.now;
         let Some(Open { conn, about }) = self.open.remove(&ticket) else {
             return broken(Law::AnsweredOnce, format!("{ticket:?} was answered before, or never asked"));
         };
@@ -189,7 +195,7 @@ impl Checker {
             connection.open.remove(&ticket);
             match (&about, answer) {
                 (About::Credentials, Answer::Account(Some(Account { id, .. }))) => {
-                    connection.account = Some(*id);
+                    (connection.account, connection.accepted) = (Some(*id), Some(now));
                 }
                 (About::Credentials, _) => self.coverage.count("logins that failed"),
                 (About::Profile, Answer::Profile(profile)) => {

@@ -38,6 +38,7 @@ laws! {
     DoneOnce: "Every message is dealt with once, in the order in which they came.",
     NobodyIsStuck: "A connection can be read again when nothing is open for it.",
     LoginIsProven: "Whoever is logged in has proven to be that player, and is so on one connection only.",
+    LoginsAreAdmitted: "No more sign-ins are under way than may be, and whoever waits for it comes in.",
     // Nothing without an owner.
     SessionsAreConnections: "The lobby knows the connections that are open, and no other.",
     PlayersAreLoggedIn: "The lobby knows the players who are logged in, and no other.",

@@ -15,7 +15,7 @@ mod storage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use faf_lobby_core::{ConnId, Effect, Event, LogLine, Ticket};
+use faf_lobby_core::{ConnId, Count, Effect, Event, LogLine, Ticket};
 use faf_protocol::{GameId, PlayerId};
 
 pub use laws::{Law, Violation};
@@ -130,6 +130,10 @@ impl Checker {
                 self.has_stopped = true;
                 let left = self.connections.len();
                 ensure(left == 0, Law::ShutdownEnds, || format!("{left} connections are open"))
+            }
+            Effect::Count(Count::LoginWaits) => {
+                self.coverage.count("logins that had to wait");
+                Ok(())
             }
             Effect::ReportLogin { .. } | Effect::Publish(_) | Effect::Count(_) | Effect::Log(_) => Ok(()),
         }

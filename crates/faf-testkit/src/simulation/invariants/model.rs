@@ -13,6 +13,8 @@ use faf_protocol::{GameId, PlayerId};
 pub(super) struct Connection {
     /// Whose password or token was right.
     pub(super) account: Option<PlayerId>,
+    /// When that was found out.
+    pub(super) accepted: Option<Duration>,
     /// What the database has said about that player.
     pub(super) profile: Option<Profile>,
     /// Who is logged in.

@@ -18,6 +18,9 @@ use crate::store::{FakeGame, FakeStore};
 /// How long the lobby may take to do what is due: it tells of changes every second.
 const SLACK: Duration = Duration::from_secs(2);
 
+/// How long somebody may wait to be signed in, at the lowest rate and with a database that is slow.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
 /// How large the lobby says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -54,7 +57,15 @@ impl Checker {
                 let game = of_player.and_then(|id| self.games.get(id));
                 game.is_some_and(|game| game.storing.open.is_some())
             };
-            let is_stuck = !connection.may_read && connection.open.is_empty() && !waits_for_game();
+            // Whoever has proven who he is comes in when it is his turn.
+            let waits_since = connection.accepted.filter(|_| connection.player.is_none());
+            ensure(
+                waits_since.is_none_or(|since| self.now < since + LONGEST_WAIT),
+                Law::LoginsAreAdmitted,
+                || format!("connection {} still waits", conn.0),
+            )?;
+            let waits = || waits_for_game() || waits_since.is_some();
+            let is_stuck = !connection.may_read && connection.open.is_empty() && !waits();
             ensure(!is_stuck, Law::NobodyIsStuck, || format!("connection {}", conn.0))?;
         }
         self.check_owners(settings)
