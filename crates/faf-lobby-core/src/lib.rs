@@ -30,6 +30,7 @@ mod games;
 mod lists;
 mod login;
 pub mod maps;
+mod pacing;
 mod players;
 mod publication;
 pub mod ratings;
@@ -52,6 +53,7 @@ pub use games::{
     Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, JoinAttempt, LivePlayer, Note,
     PlayerResult, RatedGame,
 };
+pub use pacing::CommandClass;
 pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 pub use settings::Settings;
 pub use world::World;

@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     ReadData,
     /// More of those who wait to be signed in may be.
     Admission,
+    /// A connection that was too fast may be read again.
+    Read(ConnId),
 }
 
 /// Times to look at something, the earliest first.

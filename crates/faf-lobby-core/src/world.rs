@@ -193,6 +193,15 @@ impl World {
         self.sessions.len()
     }
 
+    /// Whether a connection that is not read now will be without anything else happening: it was too fast, or waits to be signed
+    /// in.
+    #[must_use]
+    pub fn will_be_read(&self, conn: ConnId) -> bool {
+        let was_too_fast =
+            |session: &Session| session.waiting.is_none() && session.pacing.reads_at() > self.now.elapsed;
+        self.sessions.get(&conn).is_some_and(was_too_fast) || self.admission.is_waiting(conn)
+    }
+
     /// Whether no question is open and nothing waits to be told: without a new event, only pings will follow.
     #[must_use]
     pub fn is_settled(&self) -> bool {
@@ -260,14 +269,17 @@ impl World {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.last_heard = now;
         session.may_read = false;
-        if !session.is_busy {
+        let is_busy = session.is_busy;
+        let (class, bytes) = commands::price(&message);
+        self.pay(conn, class, bytes);
+        if !is_busy {
             return self.carry_out(conn, message);
         }
         // A ping is answered whatever else is going on; clients take a late answer for a lost connection.
         match message {
             Ok(ClientMessage::Ping) => self.send(conn, ServerMessage::Pong),
             Ok(ClientMessage::Pong) => {}
-            other => session.waiting = Some(Box::new(other)),
+            other => self.session_mut(conn).waiting = Some(Box::new(other)),
         }
         self.let_read(conn);
     }
@@ -327,13 +339,14 @@ impl World {
         self.let_read(conn);
     }
 
-    /// Lets the connection read its next message, unless one waits already.
+    /// Lets the connection read its next message, unless one waits already, or too many came before.
     fn let_read(&mut self, conn: ConnId) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        if !session.may_read && session.waiting.is_none() {
-            session.may_read = true;
-            self.effects.push_back(Effect::Ready { conn });
+        let Some(session) = self.sessions.get(&conn) else { return };
+        if session.may_read || session.waiting.is_some() || self.must_wait(conn) {
+            return;
         }
+        self.session_mut(conn).may_read = true;
+        self.effects.push_back(Effect::Ready { conn });
     }
 
     /// Forgets a connection. Whoever was logged in on it is offline from now on, and out of the game.
@@ -349,6 +362,7 @@ impl World {
         let Some(session) = self.sessions.remove(&conn) else { return };
         self.admission.remove(conn);
         self.timers.remove(session.login_deadline, Timer::Login(conn));
+        self.timers.remove(session.pacing.reads_at(), Timer::Read(conn));
         self.count(Count::Client { before: Some(session.client), after: None });
         if let Some(gone) = session.player.and_then(|player| self.players.remove(player, conn)) {
             // A lobby that has stopped leaves him in his game, which shows the names of those who are online.
@@ -381,6 +395,7 @@ impl World {
                 self.ask_as(Asker::Data, Question::ReadGameData);
             }
             Timer::Admission => self.admission_is_due(),
+            Timer::Read(conn) => self.let_read(conn),
         }
     }
 

@@ -27,6 +27,7 @@ use crate::commands::{self, Progress};
 use crate::effect::{LogLine, Question};
 use crate::event::{Answer, ConnId};
 use crate::games::{Game, GameState};
+use crate::pacing::CommandClass;
 use crate::players::{Activity, ConnectionState};
 use crate::world::World;
 
@@ -46,6 +47,17 @@ pub(crate) enum Continuation {
     MapFound(game_option::MapFound),
     ModsNamed(game_mods::ModsNamed),
     LaunchMapFound,
+}
+
+/// What a message of a game process costs. All but statistics are a few words as a rule, and come in great numbers.
+pub(crate) fn price(message: &GpgNetMessage) -> (CommandClass, usize) {
+    let class = match message.command.as_str() {
+        "JsonStats" => CommandClass::Statistics,
+        _ => CommandClass::Game,
+    };
+    // An empty argument is work, too.
+    let args = message.args.iter().map(|arg| 1 + arg.as_ref().text().len());
+    (class, message.command.len() + args.sum::<usize>())
 }
 
 /// Carries out what a game process has sent.
