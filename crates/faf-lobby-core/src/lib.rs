@@ -19,6 +19,7 @@
 mod admission;
 mod client_text;
 mod clock;
+mod closing;
 mod commands;
 mod effect;
 mod event;

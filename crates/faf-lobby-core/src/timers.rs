@@ -27,6 +27,10 @@ pub(crate) enum Timer {
     Admission,
     /// A connection that was too fast may be read again.
     Read(ConnId),
+    /// More of the clients that have fallen silent are closed.
+    CloseSilent,
+    /// More of the games that are not live are closed, because the server shuts down.
+    CloseLobbies,
 }
 
 /// Times to look at something, the earliest first.

@@ -106,7 +106,7 @@ fn long_messages_of_games_cost_more() {
     assert_eq!(lobby.unread(conn), 0);
     let many = vec!["1"; 500_000].join(",");
     game(&mut lobby, conn, "GameOption", &format!("[{many}]"));
-    for _ in 0..20 {
+    for _ in 0..35 {
         game(&mut lobby, conn, "GameOption", &format!("[{many}]"));
     }
     assert!(lobby.unread(conn) > 5, "{}", lobby.unread(conn));
