@@ -154,7 +154,10 @@ impl World {
 
     /// Lets in as many as may be.
     pub(crate) fn admit(&mut self) {
-        while self.admission.open.len() < LOGINS_AT_ONCE && self.admission.waiting() > 0 {
+        while !self.has_stopped()
+            && self.admission.open.len() < LOGINS_AT_ONCE
+            && self.admission.waiting() > 0
+        {
             let now = self.now.elapsed;
             if let Err(earliest) = self.admission.pace.let_in(now, self.settings.login_rate) {
                 if !std::mem::replace(&mut self.admission.is_timer_set, true) {

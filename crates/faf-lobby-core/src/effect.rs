@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{ConnId, Ticket};
 use crate::games::{GameWrite, JoinAttempt};
+use crate::pacing::CommandClass;
 use crate::publication::Publication;
 use crate::validity::Validity;
 
@@ -249,6 +250,8 @@ pub enum Count {
     Busy,
     /// A login has to wait until others are done.
     LoginWaits,
+    /// A connection is read more slowly because of this message.
+    Paced(CommandClass),
     /// A message was sent to everybody.
     Broadcast,
     /// Something about a game could not be stored, and will be tried again.
@@ -308,6 +311,13 @@ pub enum LogLine {
         conn: ConnId,
         /// What it did.
         reason: String,
+    },
+    /// A connection is too fast for the first time, and read more slowly.
+    Paced {
+        /// The connection.
+        conn: ConnId,
+        /// What it sends too much of.
+        class: CommandClass,
     },
     /// An administrator or moderator did something.
     Admin {
@@ -377,6 +387,14 @@ impl fmt::Display for LogLine {
             }
             Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
             Self::Refused { conn, reason } => write!(f, "connection {} is closed: {reason}", conn.0),
+            Self::Paced { conn, class } => {
+                write!(
+                    f,
+                    "connection {} sends too much of the class {} and is read more slowly",
+                    conn.0,
+                    class.name()
+                )
+            }
             Self::Admin { player, action } => write!(f, "player {player} as administrator: {action}"),
             Self::NoPermission { player, permission } => {
                 write!(f, "player {player} lacks {} and was ignored", permission.technical_name())

@@ -19,6 +19,7 @@
 mod admission;
 mod client_text;
 mod clock;
+mod closing;
 mod commands;
 mod effect;
 mod event;
@@ -30,6 +31,7 @@ mod games;
 mod lists;
 mod login;
 pub mod maps;
+mod pacing;
 mod players;
 mod publication;
 pub mod ratings;
@@ -52,6 +54,7 @@ pub use games::{
     Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, JoinAttempt, LivePlayer, Note,
     PlayerResult, RatedGame,
 };
+pub use pacing::CommandClass;
 pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 pub use settings::Settings;
 pub use world::World;

@@ -13,6 +13,10 @@ use crate::lists;
 use crate::ratings::{GLOBAL, LADDER};
 use crate::roster::Roster;
 
+/// Players in a report; if more have changed, as when thousands lose their connection, the others follow in a moment. So many
+/// take some milliseconds.
+const CHANGES: usize = 2000;
+
 /// A player who has logged in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OnlinePlayer {
@@ -193,14 +197,20 @@ impl Players {
         });
     }
 
+    /// Nobody is told of them any more.
+    pub(crate) fn forget_changes(&mut self) {
+        self.changed.clear();
+    }
+
     pub(crate) fn has_changes(&self) -> bool {
         !self.changed.is_empty()
     }
 
-    /// What has changed since this was last asked: each player once, in the newest state; in one list unless it would be too
-    /// long.
+    /// What has changed since this was last asked, or as much of it as can be told at once: each player once, in the newest
+    /// state; in one list unless it would be too long.
     pub(crate) fn take_changes(&mut self) -> impl Iterator<Item = PlayerList> + use<> {
-        let changed = std::mem::take(&mut self.changed).into_values().collect();
+        let rest = self.changed.keys().nth(CHANGES).copied().map(|first| self.changed.split_off(&first));
+        let changed = std::mem::replace(&mut self.changed, rest.unwrap_or_default()).into_values().collect();
         let lists = lists::split(changed, usize::MAX, |player| lists::player_bytes(player));
         lists.into_iter().map(|players| PlayerList { players })
     }

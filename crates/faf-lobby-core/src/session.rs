@@ -7,6 +7,7 @@ use faf_protocol::{ClientMessage, CommandError, PlayerId, SessionNumber};
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Client;
+use crate::pacing::Pacing;
 
 /// What the lobby knows of a connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +32,10 @@ pub(crate) struct Session {
     pub(crate) waiting: Option<Box<Result<ClientMessage, CommandError>>>,
     /// The next message may be read already.
     pub(crate) may_read: bool,
+    /// How much it has sent of late.
+    pub(crate) pacing: Pacing,
+    /// It was too fast once, and the player was told so.
+    pub(crate) was_paced: bool,
 }
 
 impl Session {
@@ -55,6 +60,8 @@ impl Session {
             is_busy: false,
             waiting: None,
             may_read: true,
+            pacing: Pacing::default(),
+            was_paced: false,
         }
     }
 }

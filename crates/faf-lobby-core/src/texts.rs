@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::pacing::CommandClass;
+
 pub(crate) const LOGIN_FAILED: &str = "Login not found or password incorrect. They are case sensitive.";
 pub(crate) const TOO_MANY_LOGINS: &str = "Too many failed logins. Please reconnect and try again.";
 pub(crate) const TOO_MANY_LOGINS_FROM_ADDRESS: &str =
@@ -78,6 +80,26 @@ pub(crate) fn shutting_down(grace_period: Duration) -> String {
         "The server will be shutting down for maintenance in {}! If you're in a game you can continue to play, \
          however, you will not be able to create any new games until the server has been restarted.",
         in_words(grace_period)
+    )
+}
+
+/// What somebody is told whose client sends more than any should.
+pub(crate) fn too_fast(class: CommandClass) -> String {
+    let what = match class {
+        CommandClass::Heartbeat => "signs of life",
+        CommandClass::Login => "attempts to log in",
+        CommandClass::Query => "questions",
+        CommandClass::List => "changes of lists, avatars and mods",
+        CommandClass::Host => "requests to host a game",
+        CommandClass::Join => "requests to join a game",
+        CommandClass::Party => "commands for parties and matchmaking",
+        CommandClass::Administration => "administrative commands",
+        CommandClass::Game => "messages of the game",
+        CommandClass::Statistics => "statistics of the game",
+    };
+    format!(
+        "Your client sends too many {what} in a short time. Nothing is lost, but the server reads them more slowly, so it may \
+         take a while until you see what comes of them."
     )
 }
 

@@ -25,6 +25,12 @@ pub(crate) enum Timer {
     ReadData,
     /// More of those who wait to be signed in may be.
     Admission,
+    /// A connection that was too fast may be read again.
+    Read(ConnId),
+    /// More of the clients that have fallen silent are closed.
+    CloseSilent,
+    /// More of the games that are not live are closed, because the server shuts down.
+    CloseLobbies,
 }
 
 /// Times to look at something, the earliest first.

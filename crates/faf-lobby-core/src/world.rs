@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use faf_protocol::server_message::{GameInfo, Notice, NoticeStyle, Player, ServerMessage};
+use faf_protocol::server_message::{GameInfo, Player, ServerMessage};
 use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret, SessionNumber};
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +15,11 @@ use crate::commands::{self, Continuation, Progress};
 use crate::effect::{Audience, Client, Count, Effect, LogLine, Question};
 use crate::event::{Answer, ConnId, Event, Ticket};
 use crate::failed_logins::FailedLogins;
-use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, GameState, Games, Leaving};
+use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, Games, Leaving};
 use crate::players::{OnlinePlayer, Players};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::texts;
 use crate::timers::{Timer, Timers};
 
 /// The lobby.
@@ -61,11 +60,14 @@ pub struct World {
     next_ping: Duration,
     /// When changes are told next; none while there are none.
     next_report: Option<Duration>,
-    lifecycle: Lifecycle,
+    pub(crate) lifecycle: Lifecycle,
     /// Polled until there are none, after every event.
     #[serde(skip)]
     effects: VecDeque<Effect>,
 }
+
+/// Time until the rest of a report follows, if too many players have changed for one.
+const REPORT_STEP: Duration = Duration::from_millis(10);
 
 /// Who has asked a question, and what follows from the answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,6 +87,10 @@ pub(crate) enum Lifecycle {
     /// No new games; it ends when the running ones have, or at this time.
     Draining {
         until: Duration,
+    },
+    /// Connections are closed, the next of them at this time, and nothing else is done.
+    Closing {
+        next: Duration,
     },
     Stopped,
 }
@@ -136,7 +142,10 @@ impl World {
     /// Does what has become due.
     pub fn handle_timeout(&mut self, now: Moment) {
         self.now = now;
-        while self.lifecycle != Lifecycle::Stopped
+        if self.has_stopped() {
+            return self.go_on_closing();
+        }
+        while !self.has_stopped()
             && let Some(timer) = self.timers.take_due(now.elapsed)
         {
             self.timer_is_due(timer);
@@ -165,6 +174,7 @@ impl World {
         }
         let draining = match self.lifecycle {
             Lifecycle::Draining { until } => Some(until),
+            Lifecycle::Closing { next } => return Some(next),
             _ => None,
         };
         [Some(self.next_ping), self.next_report, draining, self.timers.next()].into_iter().flatten().min()
@@ -191,6 +201,15 @@ impl World {
     #[must_use]
     pub fn connection_count(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Whether a connection that is not read now will be without anything else happening: it was too fast, or waits to be signed
+    /// in.
+    #[must_use]
+    pub fn will_be_read(&self, conn: ConnId) -> bool {
+        let was_too_fast =
+            |session: &Session| session.waiting.is_none() && session.pacing.reads_at() > self.now.elapsed;
+        self.sessions.get(&conn).is_some_and(was_too_fast) || self.admission.is_waiting(conn)
     }
 
     /// Whether no question is open and nothing waits to be told: without a new event, only pings will follow.
@@ -244,7 +263,7 @@ impl World {
     }
 
     fn connected(&mut self, conn: ConnId, address: Option<IpAddr>, country: String, number: SessionNumber) {
-        if self.lifecycle == Lifecycle::Stopped {
+        if self.has_stopped() {
             self.effects.push_back(Effect::Close { conn });
             return;
         }
@@ -256,18 +275,24 @@ impl World {
     }
 
     fn received(&mut self, conn: ConnId, message: Result<ClientMessage, CommandError>) {
+        if self.has_stopped() {
+            return;
+        }
         let now = self.now.elapsed;
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.last_heard = now;
         session.may_read = false;
-        if !session.is_busy {
+        let is_busy = session.is_busy;
+        let (class, bytes) = commands::price(&message);
+        self.pay(conn, class, bytes);
+        if !is_busy {
             return self.carry_out(conn, message);
         }
         // A ping is answered whatever else is going on; clients take a late answer for a lost connection.
         match message {
             Ok(ClientMessage::Ping) => self.send(conn, ServerMessage::Pong),
             Ok(ClientMessage::Pong) => {}
-            other => session.waiting = Some(Box::new(other)),
+            other => self.session_mut(conn).waiting = Some(Box::new(other)),
         }
         self.let_read(conn);
     }
@@ -291,7 +316,7 @@ impl World {
             Some(Asker::Command(conn, continuation)) => (conn, *continuation),
         };
         // Whoever asked may be gone; what the answer means to others does not depend on it.
-        if !self.sessions.contains_key(&conn) {
+        if !self.sessions.contains_key(&conn) || self.has_stopped() {
             return;
         }
         let outcome = commands::go_on(self, conn, ticket, continuation, answer);
@@ -327,13 +352,14 @@ impl World {
         self.let_read(conn);
     }
 
-    /// Lets the connection read its next message, unless one waits already.
+    /// Lets the connection read its next message, unless one waits already, or too many came before.
     fn let_read(&mut self, conn: ConnId) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        if !session.may_read && session.waiting.is_none() {
-            session.may_read = true;
-            self.effects.push_back(Effect::Ready { conn });
+        let Some(session) = self.sessions.get(&conn) else { return };
+        if session.may_read || session.waiting.is_some() || self.must_wait(conn) {
+            return;
         }
+        self.session_mut(conn).may_read = true;
+        self.effects.push_back(Effect::Ready { conn });
     }
 
     /// Forgets a connection. Whoever was logged in on it is offline from now on, and out of the game.
@@ -342,13 +368,14 @@ impl World {
         let is_current =
             |player: &PlayerId| self.players.get(*player).is_some_and(|online| online.conn == conn);
         // A lobby that has stopped leaves its games as they are stored, and others go on with them.
-        let is_stopped = self.lifecycle == Lifecycle::Stopped;
+        let is_stopped = self.has_stopped();
         if let Some(player) = session.player.filter(is_current).filter(|_| !is_stopped) {
             self.leave_game(player, how);
         }
         let Some(session) = self.sessions.remove(&conn) else { return };
         self.admission.remove(conn);
         self.timers.remove(session.login_deadline, Timer::Login(conn));
+        self.timers.remove(session.pacing.reads_at(), Timer::Read(conn));
         self.count(Count::Client { before: Some(session.client), after: None });
         if let Some(gone) = session.player.and_then(|player| self.players.remove(player, conn)) {
             // A lobby that has stopped leaves him in his game, which shows the names of those who are online.
@@ -381,6 +408,9 @@ impl World {
                 self.ask_as(Asker::Data, Question::ReadGameData);
             }
             Timer::Admission => self.admission_is_due(),
+            Timer::Read(conn) => self.let_read(conn),
+            Timer::CloseSilent => self.close_silent(),
+            Timer::CloseLobbies => self.close_lobbies(),
         }
     }
 
@@ -393,21 +423,7 @@ impl World {
     }
 
     fn ping(&mut self) {
-        let now = self.now.elapsed;
-        if let Some(timeout) = self.settings.idle_timeout {
-            let is_silent =
-                |session: &Session| session.player.is_some() && session.last_heard + timeout <= now;
-            let silent: Vec<ConnId> = self
-                .sessions
-                .iter()
-                .filter(|(_, session)| is_silent(session))
-                .map(|(conn, _)| *conn)
-                .collect();
-            for conn in silent {
-                self.log(LogLine::Refused { conn, reason: "the client is silent".to_owned() });
-                self.close(conn);
-            }
-        }
+        self.close_silent();
         self.broadcast(ServerMessage::Ping);
     }
 
@@ -415,6 +431,11 @@ impl World {
     fn report(&mut self) {
         for list in self.players.take_changes() {
             self.broadcast(ServerMessage::PlayerInfo(Arc::new(list)));
+        }
+        if self.players.has_changes() {
+            // The others come in a moment, and games behind them.
+            self.next_report = Some(self.now.elapsed + REPORT_STEP);
+            return;
         }
         self.report_games();
         if matches!(self.lifecycle, Lifecycle::Draining { .. }) && !self.games.are_going_on() {
@@ -425,58 +446,9 @@ impl World {
     fn schedule_report(&mut self) {
         let is_draining = matches!(self.lifecycle, Lifecycle::Draining { .. });
         let has_changes = self.players.has_changes() || self.games.has_due_changes();
-        if self.next_report.is_none() && self.lifecycle != Lifecycle::Stopped && (has_changes || is_draining)
-        {
+        if self.next_report.is_none() && !self.has_stopped() && (has_changes || is_draining) {
             self.next_report = Some(next_on_grid(self.now.elapsed, self.settings.report_interval));
         }
-    }
-
-    fn shutdown(&mut self) {
-        match self.lifecycle {
-            Lifecycle::Running => {
-                self.log(LogLine::Shutdown { step: "shutting down: no new games" });
-                let grace_period = self.settings.shutdown_grace_period;
-                self.lifecycle = Lifecycle::Draining { until: self.now.elapsed + grace_period };
-                self.close_lobbies();
-                let text = texts::shutting_down(grace_period);
-                self.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, text)));
-            }
-            Lifecycle::Draining { .. } => self.stop(),
-            Lifecycle::Stopped => {}
-        }
-    }
-
-    /// Ends all games that are not live yet, and tells the clients of everybody who is or wants to be in one.
-    fn close_lobbies(&mut self) {
-        let is_early = |game: GameId| {
-            self.games
-                .get(game)
-                .is_some_and(|game| matches!(game.state, GameState::Initializing | GameState::Lobby))
-        };
-        let in_early_game =
-            |player: &&OnlinePlayer| player.game.as_ref().is_some_and(|own| is_early(own.game));
-        let inside: Vec<_> =
-            self.players.iter().filter(in_early_game).map(|player| (player.conn, player.info.id)).collect();
-        let conns = inside.iter().map(|(conn, _)| *conn).collect();
-        self.send_several(conns, ServerMessage::Notice(Notice::without_text(NoticeStyle::Kill)));
-        for (_, player) in inside {
-            self.leave_game(player, Leaving::Aborted);
-        }
-    }
-
-    /// Ends everything. Games that are live stay as they are stored, and go on when a lobby begins with them.
-    fn stop(&mut self) {
-        self.lifecycle = Lifecycle::Stopped;
-        self.next_report = None;
-        self.log(LogLine::Shutdown { step: "shutting down: closing all connections" });
-        self.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, texts::SHUT_DOWN)));
-        let all: Vec<ConnId> = self.sessions.keys().copied().collect();
-        for conn in all {
-            self.close(conn);
-        }
-        drop(self.players.take_changes());
-        self.games.take_changes();
-        self.effects.push_back(Effect::Stop);
     }
 
     // What commands need of the world.
@@ -518,6 +490,29 @@ impl World {
 
     pub(crate) fn online(&mut self, player: PlayerId) -> Option<&mut OnlinePlayer> {
         self.players.get_mut(player)
+    }
+
+    /// Whether everything ends now, or has.
+    pub(crate) fn has_stopped(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Stopped)
+    }
+
+    fn go_on_closing(&mut self) {
+        if let Lifecycle::Closing { next } = self.lifecycle
+            && self.now.elapsed >= next
+        {
+            self.close_some();
+        }
+    }
+
+    /// All connections, in order of their numbers.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnId> {
+        self.connections_where(|_| true)
+    }
+
+    /// Connections of which something is so.
+    pub(crate) fn connections_where(&self, holds: impl Fn(&Session) -> bool) -> impl Iterator<Item = ConnId> {
+        self.sessions.iter().filter(move |(_, session)| holds(session)).map(|(conn, _)| *conn)
     }
 
     pub(crate) fn is_draining(&self) -> bool {

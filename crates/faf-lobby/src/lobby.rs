@@ -259,6 +259,7 @@ fn log(line: &LogLine) {
         LogLine::LoggedIn { .. }
         | LogLine::LoggedOut { .. }
         | LogLine::Banned { .. }
+        | LogLine::Paced { .. }
         | LogLine::Admin { .. }
         | LogLine::NoPermission { .. }
         | LogLine::Shutdown { .. }

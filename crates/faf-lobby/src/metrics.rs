@@ -43,6 +43,7 @@ pub(crate) struct Metrics {
     lobbyconnections: Counter,
     messages_unauthenticated: Family<CommandLabel, Counter>,
     logins_waited: Counter,
+    messages_paced: Family<ClassLabel, Counter>,
     broadcasts: Counter,
     on_message_received: Histogram,
     connections_ended: Family<ReasonLabel, Counter>,
@@ -83,6 +84,11 @@ struct CommandLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClassLabel {
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
 }
@@ -109,6 +115,7 @@ impl Metrics {
             lobbyconnections: Counter::default(),
             messages_unauthenticated: Family::default(),
             logins_waited: Counter::default(),
+            messages_paced: Family::default(),
             broadcasts: Counter::default(),
             on_message_received: Histogram::new(BUCKETS),
             connections_ended: Family::default(),
@@ -159,6 +166,11 @@ impl Metrics {
             "server_user_logins_waited",
             "Logins that had to wait until others were signed in",
             self.logins_waited.clone(),
+        );
+        registry.register(
+            "server_messages_paced",
+            "Messages behind which a connection was read more slowly, by class",
+            self.messages_paced.clone(),
         );
         registry.register("server_broadcasts", "Messages sent to everybody", self.broadcasts.clone());
         registry.register(
@@ -248,6 +260,9 @@ impl Metrics {
             }
             Count::Busy => self.count_login("busy", LoginMethod::Password),
             Count::LoginWaits => drop(self.logins_waited.inc()),
+            Count::Paced(class) => {
+                self.messages_paced.get_or_create(&ClassLabel { class: class.name() }).inc();
+            }
             Count::Broadcast => drop(self.broadcasts.inc()),
             Count::GameNotStored => drop(self.games_not_stored.inc()),
             Count::RatedGame(leaderboard) => {
@@ -416,6 +431,7 @@ impl Collector for LargeMessageMemory {
 
 #[cfg(test)]
 mod tests {
+    use faf_lobby_core::CommandClass;
     use faf_testkit::lobby::SimulatedLobby;
     use faf_testkit::store::FakeStore;
 
@@ -440,6 +456,7 @@ mod tests {
         metrics.count(Count::LoginFailed(LoginMethod::Token));
         metrics.count(Count::NotLoggedIn("game_host"));
         metrics.count(Count::LoginWaits);
+        metrics.count(Count::Paced(CommandClass::Game));
         metrics.count(Count::Broadcast);
         metrics.set_online(7);
         metrics.observe_message(Duration::from_millis(20));
@@ -452,6 +469,7 @@ mod tests {
             "server_user_logins_total{status=\"failure\",method=\"token\"} 1",
             "server_messages_unauthenticated_total{command=\"game_host\"} 1",
             "server_user_logins_waited_total 1",
+            "server_messages_paced_total{class=\"game\"} 1",
             "server_broadcasts_total 1",
             "server_user_online 7",
             "server_on_message_received_seconds_bucket{le=\"0.025\"} 1",

@@ -181,6 +181,12 @@ impl SimulatedLobby {
         self.hear(conn).into_iter().filter_map(command).collect()
     }
 
+    /// How many messages of a client have not been read yet.
+    #[must_use]
+    pub fn unread(&self, conn: ConnId) -> usize {
+        self.clients[&conn].outgoing.len()
+    }
+
     /// Whether the lobby has not closed a connection.
     #[must_use]
     pub fn is_open(&self, conn: ConnId) -> bool {
@@ -369,7 +375,8 @@ impl SimulatedLobby {
         );
         if self.questions.is_empty() {
             for (conn, client) in &self.clients {
-                assert!(!client.is_open || client.may_send, "{conn:?} will never be read again");
+                let is_read = client.may_send || self.world.will_be_read(*conn);
+                assert!(!client.is_open || is_read, "{conn:?} will never be read again");
             }
         }
     }

@@ -33,50 +33,69 @@ use crate::event::{Answer, ConnId, Ticket};
 use crate::game_commands;
 use crate::games::check_before_reading;
 use crate::login::{self, LoggingIn};
+use crate::pacing::CommandClass::{
+    self, Administration, Game, Heartbeat, Host, Join, List, Login, Party, Query,
+};
 use crate::refusal::Refusal;
 use crate::world::World;
 
 /// All commands at a glance.
 const COMMANDS: &[Rule] = &[
-    //   command                  before login  while shutting down
-    rule("accept_party_invite", false, true),
-    rule("admin", false, true),
-    rule("ask_session", true, true),
-    rule("auth", true, true),
-    rule("avatar", false, true),
-    rule("Bottleneck", true, true), // A game may still send it while its client logs in again.
-    rule("coop_list", false, true),
-    rule("create_account", true, true),
-    rule("game_host", false, false),
-    rule("game_join", false, true),
-    rule("game_matchmaking", false, false),
-    rule("hello", true, true),
-    rule("ice_servers", false, true),
-    rule("InitiateTest", false, true),
-    rule("invite_to_party", false, true),
-    rule("kick_player_from_party", false, true),
-    rule("leave_party", false, true),
-    rule("match_ready", false, true),
-    rule("matchmaker_info", false, true),
-    rule("modvault", false, true),
-    rule("ping", true, true),
-    rule("pong", true, true),
-    rule("restore_game_session", false, true),
-    rule("set_party_factions", false, true),
-    rule("set_player_vetoes", false, true),
-    rule("social_add", false, true),
-    rule("social_remove", false, true),
+    //   command                  before login  while shutting down  class
+    rule("accept_party_invite", false, true, Party),
+    rule("admin", false, true, Administration),
+    rule("ask_session", true, true, Login),
+    rule("auth", true, true, Login),
+    rule("avatar", false, true, List),
+    rule("Bottleneck", true, true, Game), // A game may still send it while its client logs in again.
+    rule("coop_list", false, true, Query),
+    rule("create_account", true, true, Login),
+    rule("game_host", false, false, Host),
+    rule("game_join", false, true, Join),
+    rule("game_matchmaking", false, false, Party),
+    rule("hello", true, true, Login),
+    rule("ice_servers", false, true, Query),
+    rule("InitiateTest", false, true, Query),
+    rule("invite_to_party", false, true, Party),
+    rule("kick_player_from_party", false, true, Party),
+    rule("leave_party", false, true, Party),
+    rule("match_ready", false, true, Party),
+    rule("matchmaker_info", false, true, Query),
+    rule("modvault", false, true, List),
+    rule("ping", true, true, Heartbeat),
+    rule("pong", true, true, Heartbeat),
+    rule("restore_game_session", false, true, Join),
+    rule("set_party_factions", false, true, Party),
+    rule("set_player_vetoes", false, true, Party),
+    rule("social_add", false, true, List),
+    rule("social_remove", false, true, List),
 ];
 
-/// When a command is allowed.
+/// When a command is allowed, and what it costs.
 struct Rule {
     command: &'static str,
     before_login: bool,
     while_draining: bool,
+    class: CommandClass,
 }
 
-const fn rule(command: &'static str, before_login: bool, while_draining: bool) -> Rule {
-    Rule { command, before_login, while_draining }
+const fn rule(command: &'static str, before_login: bool, while_draining: bool, class: CommandClass) -> Rule {
+    Rule { command, before_login, while_draining, class }
+}
+
+fn rule_of(command: &str) -> Option<&'static Rule> {
+    COMMANDS.iter().find(|rule| rule.command == command)
+}
+
+/// What a message costs: its class, and how many bytes of it count.
+pub(crate) fn price(message: &Result<ClientMessage, CommandError>) -> (CommandClass, usize) {
+    let command = match message {
+        Ok(ClientMessage::Game(message)) => return game_commands::price(message),
+        Ok(message) => message.command(),
+        Err(error) => error.command.as_deref().map(Cow::Borrowed),
+    };
+    // What nobody knows ends the connection.
+    (command.and_then(|command| rule_of(&command)).map_or(Query, |rule| rule.class), 0)
 }
 
 /// How far a command has come.
@@ -237,7 +256,7 @@ pub(crate) fn go_on(
 
 fn check_allowed(world: &mut World, conn: ConnId, command: Option<&str>) -> Result<(), Refusal> {
     let Some(command) = command else { return Ok(()) };
-    let rule = COMMANDS.iter().find(|rule| rule.command == command);
+    let rule = rule_of(command);
     if world.session(conn).player.is_none() && !rule.is_some_and(|rule| rule.before_login) {
         let command = rule.map_or("other", |rule| rule.command);
         world.count(Count::NotLoggedIn(command));

@@ -27,8 +27,17 @@ use crate::commands::{self, Progress};
 use crate::effect::{LogLine, Question};
 use crate::event::{Answer, ConnId};
 use crate::games::{Game, GameState};
+use crate::pacing::CommandClass;
 use crate::players::{Activity, ConnectionState};
+use crate::statistics::LONGEST_TEXT;
 use crate::world::World;
+
+/// Longest message that is read, in bytes: 512 KiB, as statistics have their quotes escaped. All others have some hundred bytes, or
+/// thousands. To read texts takes time, and nobody else is served meanwhile.
+const LONGEST_MESSAGE: usize = 2 * LONGEST_TEXT;
+
+/// Arguments whose length counts; no command reads so many.
+const ARGUMENTS: usize = 1000;
 
 /// Whose game process has sent something.
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +57,30 @@ pub(crate) enum Continuation {
     LaunchMapFound,
 }
 
+/// What a message of a game process costs. All but statistics are a few words as a rule, and come in great numbers.
+pub(crate) fn price(message: &GpgNetMessage) -> (CommandClass, usize) {
+    let class = match message.command.as_str() {
+        "JsonStats" => CommandClass::Statistics,
+        _ => CommandClass::Game,
+    };
+    (class, bytes(message))
+}
+
+/// How long a message is, as far as it is read. An empty argument is work, too.
+fn bytes(message: &GpgNetMessage) -> usize {
+    let args = message.args.iter().take(ARGUMENTS).map(|arg| arg.as_ref().text().len());
+    message.command.len() + message.args.len() + args.sum::<usize>()
+}
+
 /// Carries out what a game process has sent.
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &GpgNetMessage) -> Progress {
     let Some(sender) = world.game_sender(conn) else { return Progress::Done };
+    let length = bytes(message);
+    if length > LONGEST_MESSAGE {
+        let reason = format!("{length} bytes are more than {LONGEST_MESSAGE}");
+        world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
+        return Progress::Done;
+    }
     let command = match GameToServer::read(message) {
         Ok(read) => read.command,
         Err(error) => {

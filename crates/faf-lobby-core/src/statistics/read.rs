@@ -23,11 +23,12 @@ use serde_json::value::RawValue;
 use super::achievements;
 use super::army::{Army, ArmyType, Blueprint, Counts, Faction, Figures, LARGEST_COUNT, Statistics, Units};
 
-/// Longest text that is read, in bytes: 1 MiB.
+/// Longest text that is read, in bytes: 256 KiB.
 ///
-/// Those of large games have tens of kilobytes, some more than 64 KiB. All 16 armies of a game, each with all 500
-/// units there are and 60 bytes a unit, stay below half of this.
-pub const LONGEST_TEXT: usize = 1024 * 1024;
+/// Those of large games have tens of kilobytes, some more than 64 KiB; all 16 armies of a game, each with 250 kinds of units
+/// and 60 bytes a unit, stay below this. Nobody else is served while it is read, and whatever is in it, that takes a few
+/// milliseconds.
+pub const LONGEST_TEXT: usize = 256 * 1024;
 
 /// Most armies that are read: 64. A map has at most 16 for players, and some more for civilians and its scripts.
 pub const MOST_ARMIES: usize = 64;
@@ -76,10 +77,9 @@ impl Statistics {
         let document: Part<Document<'_>> =
             serde_json::from_str(text).map_err(|error| StatisticsError::Malformed(error.to_string()))?;
         let stats = document.object().and_then(|document| document.stats).ok_or(StatisticsError::NoStats)?;
-        let armies: Vec<&RawValue> =
-            serde_json::from_str(stats.get()).map_err(|_| StatisticsError::NotAList)?;
-        if armies.len() > MOST_ARMIES {
-            return Err(StatisticsError::TooManyArmies { number: armies.len(), limit: MOST_ARMIES });
+        let ArmyList::List { armies, number } = stats else { return Err(StatisticsError::NotAList) };
+        if number > MOST_ARMIES {
+            return Err(StatisticsError::TooManyArmies { number, limit: MOST_ARMIES });
         }
         Ok(Self { armies: armies.into_iter().map(army).collect() })
     }
@@ -108,7 +108,75 @@ fn army(text: &RawValue) -> Army {
 #[serde(default)]
 struct Document<'a> {
     #[serde(borrow)]
-    stats: Option<&'a RawValue>,
+    stats: Option<ArmyList<'a>>,
+}
+
+/// The texts of armies, found in the same pass that finds the list.
+enum ArmyList<'a> {
+    NotAList,
+    /// Of those that are too many only the number is known.
+    List {
+        armies: Vec<&'a RawValue>,
+        number: usize,
+    },
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ArmyList<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ArmyListVisitor)
+    }
+}
+
+struct ArmyListVisitor;
+
+impl<'de> Visitor<'de> for ArmyListVisitor {
+    type Value = ArmyList<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of armies")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<ArmyList<'de>, E> {
+        Ok(ArmyList::NotAList)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<ArmyList<'de>, E> {
+        Ok(ArmyList::NotAList)
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<ArmyList<'de>, E> {
+        Ok(ArmyList::NotAList)
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<ArmyList<'de>, E> {
+        Ok(ArmyList::NotAList)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<ArmyList<'de>, E> {
+        Ok(ArmyList::NotAList)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<ArmyList<'de>, E> {
+        Ok(ArmyList::NotAList)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<ArmyList<'de>, A::Error> {
+        let (mut armies, mut number) = (Vec::new(), 0);
+        while number < MOST_ARMIES {
+            let Some(army) = elements.next_element()? else { return Ok(ArmyList::List { armies, number }) };
+            armies.push(army);
+            number += 1;
+        }
+        while elements.next_element::<IgnoredAny>()?.is_some() {
+            number += 1;
+        }
+        Ok(ArmyList::List { armies, number })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ArmyList<'de>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(ArmyList::NotAList)
+    }
 }
 
 #[derive(Default, Deserialize)]

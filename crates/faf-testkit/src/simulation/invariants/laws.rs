@@ -37,6 +37,7 @@ laws! {
     ReadInTurn: "A connection is let read once for each message that was read.",
     DoneOnce: "Every message is dealt with once, in the order in which they came.",
     NobodyIsStuck: "A connection can be read again when nothing is open for it.",
+    NobodyIsTooFast: "No client that does what clients do meets a limit of how fast it may send.",
     LoginIsProven: "Whoever is logged in has proven to be that player, and is so on one connection only.",
     LoginsAreAdmitted: "No more sign-ins are under way than may be, and whoever waits for it comes in.",
     // Nothing without an owner.

@@ -131,6 +131,9 @@ impl Checker {
                 let left = self.connections.len();
                 ensure(left == 0, Law::ShutdownEnds, || format!("{left} connections are open"))
             }
+            Effect::Count(Count::Paced(class)) => {
+                broken(Law::NobodyIsTooFast, format!("somebody is, with the class {}", class.name()))
+            }
             Effect::Count(Count::LoginWaits) => {
                 self.coverage.count("logins that had to wait");
                 Ok(())

@@ -1,0 +1,129 @@
+//! A lobby with thousands of players, of whom some sit in open games, for benchmarks.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use faf_lobby_core::{ConnId, Effect, Event, Moment, Settings, Timestamp, World};
+use faf_protocol::{ClientMessage, SessionNumber};
+use faf_testkit::store::FakeStore;
+
+pub(crate) const GAMES: u64 = 300;
+pub(crate) const MEMBERS: u64 = 4;
+
+/// A lobby and what its questions are answered from.
+pub(crate) struct Lobby {
+    pub(crate) world: World,
+    pub(crate) store: FakeStore,
+    pub(crate) elapsed: Duration,
+}
+
+impl Lobby {
+    /// Everybody is online, and the first of them are in games.
+    pub(crate) fn new(players: u64, settings: Settings) -> Self {
+        let logins: Vec<String> = (1..=players).map(login).collect();
+        let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
+        let elapsed = Duration::ZERO;
+        let world = World::new(settings, moment(elapsed), store.beginning());
+        let mut lobby = Self { world, store, elapsed };
+        for number in 1..=players {
+            lobby.log_in(number, number);
+        }
+        for game in 1..=GAMES {
+            let host = host_of(game);
+            lobby.say(host, r#"{"command":"game_host","visibility":"public","title":"4v4 all welcome"}"#);
+            lobby.enter(host);
+            for guest in host..host + MEMBERS {
+                if guest != host {
+                    lobby.say(guest, &format!(r#"{{"command":"game_join","uid":{game}}}"#));
+                    lobby.enter(guest);
+                }
+                for option in ["Faction", "Color", "Team", "StartSpot", "Army"] {
+                    let value = if option == "Team" { 2 + guest % 2 } else { 1 + guest - host };
+                    lobby.say(host, &player_option(guest, option, value));
+                }
+            }
+        }
+        lobby.report();
+        let full = lobby.world.games().filter(|game| game.members().len() as u64 == MEMBERS).count();
+        assert_eq!(full as u64, GAMES);
+        lobby
+    }
+
+    /// Somebody connects and logs in.
+    pub(crate) fn log_in(&mut self, conn: u64, player: u64) {
+        let session = SessionNumber(0);
+        self.handle(Event::Connected {
+            conn: ConnId(conn),
+            address: None,
+            country: "DE".to_owned(),
+            session,
+        });
+        self.say(conn, &hello(player));
+    }
+
+    /// The player's game process starts and comes into the lobby.
+    pub(crate) fn enter(&mut self, player: u64) {
+        for state in ["Idle", "Lobby"] {
+            self.say(player, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+        }
+    }
+
+    pub(crate) fn say(&mut self, player: u64, text: &str) {
+        let message = ClientMessage::read(text.parse().unwrap());
+        self.handle(Event::Received { conn: ConnId(player), message });
+    }
+
+    pub(crate) fn handle(&mut self, event: Event) {
+        self.world.handle(moment(self.elapsed), event);
+        self.carry_out();
+    }
+
+    pub(crate) fn report(&mut self) {
+        self.elapsed += Duration::from_secs(1);
+        self.world.handle_timeout(moment(self.elapsed));
+        self.carry_out();
+    }
+
+    pub(crate) fn carry_out(&mut self) {
+        while let Some(effect) = self.world.poll_effect() {
+            if let Effect::Ask { ticket, question, .. } = effect {
+                let answer = self.store.answer(question);
+                self.world.handle(moment(self.elapsed), Event::Answered { ticket, answer });
+            } else {
+                black_box(effect);
+            }
+        }
+    }
+}
+
+pub(crate) fn moment(elapsed: Duration) -> Moment {
+    Moment { elapsed, utc: Timestamp(1_782_907_200_000_000 + elapsed.as_micros() as i64) }
+}
+
+pub(crate) fn host_of(game: u64) -> u64 {
+    (game - 1) * MEMBERS + 1
+}
+
+pub(crate) fn player_option(player: u64, key: &str, value: u64) -> String {
+    format!(r#"{{"target":"game","command":"PlayerOption","args":[{player},"{key}",{value}]}}"#)
+}
+
+/// Of the player with this number.
+fn login(number: u64) -> String {
+    format!("player{number:05}")
+}
+
+/// What that player says to log in.
+pub(crate) fn hello(number: u64) -> String {
+    let login = login(number);
+    format!(r#"{{"command":"hello","login":"{login}","password":"{login}-pw","unique_id":""}}"#)
+}
+
+/// Nobody is pinged, and everybody comes in at once.
+pub(crate) fn quiet() -> Settings {
+    Settings {
+        ping_interval: Duration::from_secs(1_000_000_000),
+        login_rate: 1_000_000,
+        ..Settings::default()
+    }
+}

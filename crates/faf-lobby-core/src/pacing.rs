@@ -1,0 +1,238 @@
+//! How fast a connection may send: a client that is faster than any honest one is read more slowly, and loses nothing.
+//!
+//! Every message costs one unit of its class, some more if they are long. A connection may spend a burst at once and gets
+//! units back at a rate. Whoever spends more than there is has that message carried out, and is not read again before the
+//! debt is paid; meanwhile TCP makes the sender wait. Nobody is refused anything, so a limit that is met by mistake costs time
+//! and nothing else.
+//!
+//! | class | burst | a second | because |
+//! |---|---|---|---|
+//! | heartbeat | 500 | 200 | clients ping every 5 s at most, but answer every ping, and `ping_interval` may be 0.01 s |
+//! | login | 30 | 1 | one `ask_session` and one login; who mistypes the password has 20 attempts |
+//! | query | 60 | 5 | five or six right after the login, then now and then one that a person waits for |
+//! | list | 60 | 3 | each is a click: a friend, an avatar; and one download for each mod of a game that is joined |
+//! | host | 20 | 0.5 | a click and a dialog; one that is refused is tried again at once |
+//! | join | 30 | 1 | who wants to get into a full lobby clicks every other second |
+//! | party | 60 | 5 | clicks; vetoes and factions may be sent for every step of a slider |
+//! | administration | 60 | 5 | a moderator closes the games of many, with the help of a script |
+//! | game | 3000 | 200 | a host with 16 slots says 400 options at once, three times over when a map is changed; 15 peers and 50 candidates each are 750; long ones cost more |
+//! | statistics | 32 | 1 | every process sends them once, or each time an army is defeated; long ones cost more |
+
+use std::time::Duration;
+
+use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
+use serde::{Deserialize, Serialize};
+
+use crate::effect::{Count, LogLine};
+use crate::event::ConnId;
+use crate::texts;
+use crate::timers::Timer;
+use crate::world::World;
+
+/// Bytes of what a game process says that cost one unit more. Candidates of ICE and options have some hundred bytes.
+const GAME_UNIT: usize = 4096;
+
+/// The same of statistics, of which those of most games stay below.
+const STATISTICS_UNIT: usize = 65_536;
+
+/// What kind of work a message makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CommandClass {
+    /// Signs of life.
+    Heartbeat,
+    /// Everything on the way to be logged in.
+    Login,
+    /// Questions that are answered from memory or with one read.
+    Query,
+    /// Friends, foes, avatars, mods: what is written to the database.
+    List,
+    /// Opening a game.
+    Host,
+    /// Getting into a game.
+    Join,
+    /// Parties and matchmaking.
+    Party,
+    /// Commands of administrators and moderators.
+    Administration,
+    /// What game processes say.
+    Game,
+    /// What game processes say about all units of a game.
+    Statistics,
+}
+
+/// How much of a class may be sent.
+struct Limit {
+    /// Units that may be spent at once.
+    burst: u64,
+    /// Microseconds until a unit is back.
+    interval: u64,
+}
+
+impl CommandClass {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Heartbeat,
+        Self::Login,
+        Self::Query,
+        Self::List,
+        Self::Host,
+        Self::Join,
+        Self::Party,
+        Self::Administration,
+        Self::Game,
+        Self::Statistics,
+    ];
+
+    /// Its name, for metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Heartbeat => "heartbeat",
+            Self::Login => "login",
+            Self::Query => "query",
+            Self::List => "list",
+            Self::Host => "host",
+            Self::Join => "join",
+            Self::Party => "party",
+            Self::Administration => "administration",
+            Self::Game => "game",
+            Self::Statistics => "statistics",
+        }
+    }
+
+    /// The table at the head of this file.
+    const fn limit(self) -> Limit {
+        let (burst, interval) = match self {
+            Self::Heartbeat => (500, 5_000),
+            Self::Login => (30, 1_000_000),
+            Self::Query | Self::Party | Self::Administration => (60, 200_000),
+            Self::List => (60, 333_333),
+            Self::Host => (20, 2_000_000),
+            Self::Join => (30, 1_000_000),
+            Self::Game => (3000, 5_000),
+            Self::Statistics => (32, 1_000_000),
+        };
+        Limit { burst, interval }
+    }
+
+    /// Units that a message of so many bytes costs. However long it is, it costs no more than a burst: so nobody waits longer than
+    /// it takes to get that back.
+    fn units(self, bytes: usize) -> u64 {
+        let unit = match self {
+            Self::Game => GAME_UNIT,
+            Self::Statistics => STATISTICS_UNIT,
+            _ => return 1,
+        };
+        (1 + (bytes / unit) as u64).min(self.limit().burst)
+    }
+}
+
+/// What a connection has spent: for each class the time, in microseconds, at which all is paid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pacing([u64; CommandClass::ALL.len()]);
+
+impl Pacing {
+    /// Takes the price of a message; answers whether it was more than there is.
+    fn spend(&mut self, class: CommandClass, bytes: usize, now: Duration) -> bool {
+        let now = micros(now);
+        let Limit { burst, interval } = class.limit();
+        let paid = &mut self.0[class as usize];
+        *paid = (*paid).max(now) + class.units(bytes) * interval;
+        *paid > now + burst * interval
+    }
+
+    /// When the connection may be read again.
+    pub(crate) fn reads_at(&self) -> Duration {
+        let debts = CommandClass::ALL.into_iter().zip(self.0).map(|(class, paid)| {
+            let Limit { burst, interval } = class.limit();
+            paid.saturating_sub(burst * interval)
+        });
+        Duration::from_micros(debts.max().unwrap_or_default())
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl World {
+    /// A message was read. If there were too many, the next one has to wait, and the player is told so once.
+    pub(crate) fn pay(&mut self, conn: ConnId, class: CommandClass, bytes: usize) {
+        let now = self.now.elapsed;
+        let session = self.session_mut(conn);
+        if !session.pacing.spend(class, bytes, now) {
+            return;
+        }
+        let is_first = !std::mem::replace(&mut session.was_paced, true);
+        self.count(Count::Paced(class));
+        if is_first {
+            self.log(LogLine::Paced { conn, class });
+            let notice = Notice::new(NoticeStyle::Info, texts::too_fast(class));
+            self.send(conn, ServerMessage::Notice(notice));
+        }
+    }
+
+    /// Whether the connection has to wait before it is read; if so, it will be when its time has come.
+    pub(crate) fn must_wait(&mut self, conn: ConnId) -> bool {
+        let reads_at = self.session(conn).pacing.reads_at();
+        let must_wait = reads_at > self.now.elapsed;
+        if must_wait {
+            self.timers.set(reads_at, Timer::Read(conn));
+        }
+        must_wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_idle_connection_remembers_little() {
+        assert_eq!(size_of::<Pacing>(), 80);
+    }
+
+    #[test]
+    fn classes_stand_in_their_order() {
+        for (place, class) in CommandClass::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, place);
+        }
+    }
+
+    #[test]
+    fn a_burst_is_free_and_then_the_rate_counts() {
+        for class in CommandClass::ALL {
+            let Limit { burst, interval } = class.limit();
+            let (mut pacing, start) = (Pacing::default(), SECOND * 1000);
+            for _ in 0..burst {
+                assert!(!pacing.spend(class, 0, start), "{class:?}");
+                assert!(pacing.reads_at() <= start);
+            }
+            let mut now = start;
+            for _ in 0..100 {
+                assert!(pacing.spend(class, 0, now), "{class:?}");
+                now = pacing.reads_at();
+            }
+            assert_eq!(now - start, Duration::from_micros(100 * interval), "{class:?}");
+            // What was not spent comes back, and no more than a burst.
+            now += Duration::from_micros(interval) * 10;
+            (0..10).for_each(|_| assert!(!pacing.spend(class, 0, now), "{class:?}"));
+            assert!(pacing.spend(class, 0, now), "{class:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_long_however_long_a_message_is() {
+        for class in CommandClass::ALL {
+            let mut pacing = Pacing::default();
+            for _ in 0..10_000 {
+                if pacing.spend(class, usize::MAX, SECOND) {
+                    break;
+                }
+            }
+            assert!(pacing.reads_at() <= SECOND * 60, "{class:?} waits until {:?}", pacing.reads_at());
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Clients that are too fast are read more slowly and lose nothing; honest ones never notice.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use faf_lobby_core::{CommandClass, ConnId, Count, LogLine, Settings};
+use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::store::FakeStore;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lobby() -> SimulatedLobby {
+    let logins: Vec<String> = (1..=80).map(|number| format!("player{number:02}")).collect();
+    SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(logins.iter().map(String::as_str)))
+}
+
+fn game(lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str) {
+    lobby.say(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
+}
+
+fn paced(lobby: &SimulatedLobby) -> Vec<CommandClass> {
+    let paced = lobby.counts.iter().filter_map(|count| match count {
+        Count::Paced(class) => Some(*class),
+        _ => None,
+    });
+    paced.collect()
+}
+
+/// What a flooding client says, and what its class allows: at once, and in how many seconds how many.
+const FLOODS: [(CommandClass, &str, usize, u64, usize); 10] = [
+    (CommandClass::Heartbeat, r#"{"command":"ping"}"#, 500, 1, 200),
+    (CommandClass::Login, r#"{"command":"ask_session"}"#, 30, 1, 1),
+    (CommandClass::Query, r#"{"command":"ice_servers"}"#, 60, 1, 5),
+    (CommandClass::List, r#"{"command":"social_add","friend":2}"#, 60, 1, 3),
+    (CommandClass::Host, r#"{"command":"game_host","visibility":"public","title":"\u00e4"}"#, 20, 2, 1),
+    (CommandClass::Join, r#"{"command":"game_join","uid":99}"#, 30, 1, 1),
+    (CommandClass::Party, r#"{"command":"leave_party"}"#, 60, 1, 5),
+    (CommandClass::Administration, r#"{"command":"admin","action":"broadcast","message":"x"}"#, 60, 1, 5),
+    (CommandClass::Game, r#"{"target":"game","command":"GameOption","args":["UnitCap",1000]}"#, 3000, 1, 200),
+    (CommandClass::Statistics, r#"{"target":"game","command":"JsonStats","args":["{}"]}"#, 32, 1, 1),
+];
+
+#[test]
+fn a_flood_is_read_at_its_rate() {
+    for (class, saying, burst, seconds, count) in FLOODS {
+        let mut lobby = lobby();
+        let (mallory, ada) = (lobby.log_in("player01"), lobby.log_in("player02"));
+        // To log in has cost something.
+        lobby.advance(SECOND * 10);
+        lobby.hear(mallory);
+        let flood = burst + 50 * count;
+        for _ in 0..flood {
+            lobby.say(mallory, saying);
+        }
+        // The message that is too many is carried out, and the next one waits.
+        let read = |lobby: &SimulatedLobby| flood - lobby.unread(mallory);
+        assert_eq!(read(&lobby), burst + 1, "{class:?}");
+        for round in 1..=10 {
+            lobby.advance(SECOND * seconds as u32);
+            assert_eq!(read(&lobby), burst + 1 + round * count, "{class:?} after {round} rounds");
+        }
+        lobby.check();
+        // Others notice nothing.
+        lobby.hear(ada);
+        lobby.say(ada, r#"{"command":"ping"}"#);
+        assert_eq!(lobby.hear_commands(ada), ["pong"]);
+        lobby.advance(SECOND * seconds as u32 * 45);
+        assert_eq!(lobby.unread(mallory), 0, "{class:?}: nothing is lost");
+        assert_eq!(paced(&lobby), vec![class; 50 * count], "{class:?}");
+        let logged: Vec<_> =
+            lobby.log.iter().filter(|line| matches!(line, LogLine::Paced { .. })).cloned().collect();
+        assert_eq!(logged, [LogLine::Paced { conn: mallory, class }]);
+        let told = lobby.hear(mallory).into_iter().filter(|text| text.contains("more slowly"));
+        assert_eq!(told.count(), 1, "{class:?}: the player is told once");
+        assert!(lobby.is_open(mallory));
+    }
+}
+
+#[test]
+fn every_message_of_a_flood_is_answered_in_order() {
+    let mut lobby = lobby();
+    let conn = lobby.log_in("player01");
+    for _ in 0..650 {
+        lobby.say(conn, r#"{"command":"ping"}"#);
+    }
+    lobby.say(conn, r#"{"command":"ice_servers"}"#);
+    lobby.advance(SECOND * 10);
+    let mut heard = lobby.hear_commands(conn);
+    heard.retain(|command| command != "player_info");
+    let expected = [vec!["pong"; 500], vec!["notice"], vec!["pong"; 150], vec!["ice_servers"]].concat();
+    assert!(heard == expected);
+}
+
+#[test]
+fn long_messages_of_games_cost_more() {
+    let mut lobby = lobby();
+    let conn = lobby.log_in("player01");
+    let text = "x".repeat(1_000_000);
+    for _ in 0..20 {
+        game(&mut lobby, conn, "IceMsg", &format!(r#"[2,"{text}"]"#));
+    }
+    // Each counts as 245: three megabytes a second may follow on twelve.
+    assert_eq!(lobby.unread(conn), 20 - 13);
+    lobby.advance(SECOND * 60);
+    assert_eq!(lobby.unread(conn), 0);
+    let many = vec!["1"; 500_000].join(",");
+    game(&mut lobby, conn, "GameOption", &format!("[{many}]"));
+    for _ in 0..35 {
+        game(&mut lobby, conn, "GameOption", &format!("[{many}]"));
+    }
+    assert!(lobby.unread(conn) > 5, "{}", lobby.unread(conn));
+}
+
+#[test]
+fn a_flood_that_waits_for_the_database_is_read_in_its_turn() {
+    let mut lobby = lobby();
+    let conn = lobby.log_in("player01");
+    lobby.holds_answers = true;
+    for _ in 0..200 {
+        lobby.say(conn, r#"{"command":"social_add","friend":2}"#);
+        lobby.say(conn, r#"{"command":"ping"}"#);
+    }
+    for _ in 0..1000 {
+        lobby.answer_next();
+        lobby.advance(Duration::from_millis(100));
+        lobby.check();
+    }
+    assert_eq!(lobby.unread(conn), 0);
+    lobby.holds_answers = false;
+    lobby.advance(SECOND * 10);
+    assert!(lobby.world.is_settled());
+    assert_eq!(lobby.hear_commands(conn).iter().filter(|command| *command == "pong").count(), 200);
+}
+
+#[test]
+fn whoever_floods_and_goes_leaves_nothing_behind() {
+    let mut lobby = lobby();
+    for _ in 0..5 {
+        let conn = lobby.log_in("player01");
+        for _ in 0..2000 {
+            lobby.say(conn, r#"{"command":"ping"}"#);
+        }
+        lobby.disconnect(conn);
+    }
+    lobby.advance(SECOND * 2);
+    assert!(lobby.world.is_settled());
+    let next = lobby.world.next_deadline().unwrap() - lobby.now();
+    assert!(next > SECOND * 30, "only a ping is due, in {next:?}");
+}
+
+#[test]
+fn a_host_who_sets_up_a_large_lobby_meets_no_limit() {
+    let mut lobby = lobby();
+    let conns: Vec<ConnId> = (1..=16).map(|number| lobby.log_in(&format!("player{number:02}"))).collect();
+    lobby.say(conns[0], r#"{"command":"game_host","visibility":"public"}"#);
+    for conn in &conns {
+        if *conn != conns[0] {
+            lobby.say(*conn, r#"{"command":"game_join","uid":1}"#);
+        }
+        game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
+        game(&mut lobby, *conn, "GameState", r#"["Lobby"]"#);
+    }
+    // Everything is said anew whenever the host changes the map, three times within a second.
+    for _ in 0..3 {
+        for option in 0..80 {
+            game(&mut lobby, conns[0], "GameOption", &format!(r#"["Option{option}","value"]"#));
+        }
+        for player in 1..=16 {
+            game(&mut lobby, conns[0], "ClearSlot", &format!("[{player}]"));
+            game(&mut lobby, conns[0], "AIOption", &format!(r#"["AI {player}","StartSpot",{player}]"#));
+            for option in 0..20 {
+                game(&mut lobby, conns[0], "PlayerOption", &format!(r#"[{player},"Option{option}",1]"#));
+            }
+        }
+    }
+    // Everybody negotiates with everybody within a few seconds.
+    let candidate = "x".repeat(600);
+    for round in 0..50 {
+        for conn in &conns {
+            for peer in 1..=16 {
+                game(&mut lobby, *conn, "IceMsg", &format!(r#"[{peer},"{candidate}"]"#));
+            }
+        }
+        if round % 10 == 0 {
+            lobby.advance(SECOND);
+        }
+    }
+    assert!(conns.iter().all(|conn| lobby.unread(*conn) == 0));
+    // The end: everybody tells of all armies, and sends statistics, again for each army that is defeated.
+    let statistics = "x".repeat(60_000);
+    for conn in &conns {
+        for army in 1..=16 {
+            game(&mut lobby, *conn, "GameResult", &format!(r#"[{army},"defeat -10"]"#));
+            game(&mut lobby, *conn, "JsonStats", &format!(r#"["{statistics}"]"#));
+        }
+    }
+    assert_eq!(paced(&lobby), []);
+}
+
+#[test]
+fn players_who_click_a_lot_meet_no_limit() {
+    let mut lobby = lobby();
+    let conn = lobby.log_in("player01");
+    for question in ["ice_servers", "matchmaker_info", "coop_list"] {
+        lobby.say(conn, &format!(r#"{{"command":"{question}"}}"#));
+    }
+    lobby.say(conn, r#"{"command":"avatar","action":"list_avatar"}"#);
+    lobby.say(conn, r#"{"command":"modvault","type":"start"}"#);
+    for minute in 0..60 {
+        for tick in 0..12 {
+            // The Java client pings every five seconds; the player wants to get into a game, and makes friends.
+            lobby.say(conn, r#"{"command":"ping"}"#);
+            lobby.say(conn, r#"{"command":"game_join","uid":99}"#);
+            if tick % 2 == 0 {
+                lobby.say(conn, r#"{"command":"game_join","uid":98}"#);
+            }
+            lobby.say(conn, &format!(r#"{{"command":"social_add","friend":{}}}"#, 2 + (minute + tick) % 70));
+            lobby.advance(SECOND * 5);
+        }
+    }
+    // Mods of a game that is joined.
+    for number in 0..50 {
+        lobby.say(conn, &format!(r#"{{"command":"modvault","type":"download","uid":"mod{number}"}}"#));
+    }
+    assert_eq!(paced(&lobby), []);
+}
+
+#[test]
+fn sixteen_households_behind_one_address_meet_no_limit() {
+    let mut lobby = lobby();
+    let address = "203.0.113.9".parse().ok();
+    for number in 1..=64 {
+        let conn = lobby.connect_from(address);
+        lobby.say(conn, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
+        if number % 4 == 0 {
+            // One of each household has forgotten the password.
+            lobby.say(conn, r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#);
+        }
+        lobby.say_hello(conn, &format!("player{number:02}"));
+        for question in ["ice_servers", "matchmaker_info"] {
+            lobby.say(conn, &format!(r#"{{"command":"{question}"}}"#));
+        }
+    }
+    assert_eq!((lobby.world.player_count(), lobby.world.waiting_logins()), (64, 0));
+    assert_eq!(paced(&lobby), []);
+}
