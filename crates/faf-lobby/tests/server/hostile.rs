@@ -52,6 +52,8 @@ async fn slowloris() {
     for _ in 0..10 {
         let client = server.connect(WireFormat::WebSocket).await;
         slow.spawn(async move {
+            // All of it: without its reader, the connection would end.
+            let client = client;
             let frame = frame(WireFormat::WebSocket, &format!(r#"{{"x":"{}"}}"#, "x".repeat(60_000)));
             let mut tick = interval(Duration::from_millis(20));
             for at in 0..frame.len() {
