@@ -83,7 +83,7 @@ impl Reader {
             }
             self.give_back();
             if self.has_answered {
-                self.wait_for_room(ANSWERS_LIMIT).await?;
+                Box::pin(self.wait_for_room(ANSWERS_LIMIT)).await?;
                 self.has_answered = false;
             }
             let mut room = self.room();

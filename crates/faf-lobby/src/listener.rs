@@ -148,7 +148,7 @@ impl Entrance {
                     Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
                 },
                 // Whoever has ended it has counted it, too.
-                () = newcomer.ended.notified() => return,
+                () = newcomer.signal.notified() => return,
             };
             tracing::debug!(%peer, %format, details = refused.details, "no connection: {}", refused.reason);
             entrance.metrics.count_refused(refused.reason);

@@ -61,8 +61,8 @@ enum Stage {
 pub(crate) struct Newcomer {
     number: u64,
     newcomers: Arc<Newcomers>,
-    /// Told when the connection is ended during its handshake.
-    pub(crate) ended: Arc<Notify>,
+    /// Told when the connection is ended during its handshake; in its session, when somebody has logged in.
+    pub(crate) signal: Arc<Notify>,
 }
 
 impl Newcomers {
@@ -83,8 +83,8 @@ impl Newcomers {
         };
         let number = all.next_number;
         all.next_number += 1;
-        let ended = Arc::new(Notify::new());
-        let (since, stage) = (Instant::now(), Stage::Handshake(Arc::clone(&ended)));
+        let signal = Arc::new(Notify::new());
+        let (since, stage) = (Instant::now(), Stage::Handshake(Arc::clone(&signal)));
         all.connections.insert(number, Connection { address, since, stage });
         all.silent.insert(number);
         all.count(address);
@@ -93,7 +93,7 @@ impl Newcomers {
         if let Some(oldest) = oldest {
             self.end(oldest);
         }
-        Ok(Newcomer { number, newcomers: Arc::clone(self), ended })
+        Ok(Newcomer { number, newcomers: Arc::clone(self), signal })
     }
 
     /// Ends the oldest connection that had time to speak and has said nothing; answers whether there was one.
@@ -234,7 +234,7 @@ pub(crate) mod tests {
 
     /// Whether the end has been told; takes it.
     fn is_told(newcomer: &Newcomer) -> bool {
-        pin!(newcomer.ended.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        pin!(newcomer.signal.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     pub(crate) fn newcomers(limit: usize, limit_per_address: usize) -> (Arc<Newcomers>, tempfile::TempDir) {

@@ -150,7 +150,7 @@ impl Server {
             store: store.clone(),
             started: Instant::now(),
             phase: phase.subscribe(),
-            board: Arc::new(Board::new(happenings)),
+            board: Arc::new(Board::new(happenings, shares.http)),
             connection_limit: shares.http,
         };
         let mut http = JoinSet::new();

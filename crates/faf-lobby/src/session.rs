@@ -1,8 +1,7 @@
 //! One connection: reads its messages for the lobby, one after the other.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
@@ -24,33 +23,38 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Seat {
     /// Tells the session that it may read again, or that the connection is being closed.
     pub(crate) signal: Notify,
-    is_logged_in: AtomicBool,
-    /// Tells a session that waits for it that somebody has logged in.
-    login: Notify,
-    /// Its place among those on which nobody has logged in, until somebody has.
-    newcomer: Mutex<Option<Newcomer>>,
+    /// Its place among those on which nobody has logged in; none when somebody has. Apart, as most seats have none.
+    newcomer: Mutex<Option<Box<Newcomer>>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Seat {
     pub(crate) fn new(place: OwnedSemaphorePermit, newcomer: Newcomer) -> Arc<Self> {
-        let (signal, login) = (Notify::new(), Notify::new());
-        let newcomer = Mutex::new(Some(newcomer));
-        Arc::new(Self { signal, is_logged_in: AtomicBool::new(false), login, newcomer, _place: place })
+        let newcomer = Mutex::new(Some(Box::new(newcomer)));
+        Arc::new(Self { signal: Notify::new(), newcomer, _place: place })
     }
 
     /// A first message has come.
     fn has_spoken(&self) {
-        if let Some(newcomer) = &*self.newcomer.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(newcomer) = &*self.newcomer() {
             newcomer.has_spoken();
         }
     }
 
     /// Somebody has logged in, and the connection may do from now on what only players may.
     pub(crate) fn log_in(&self) {
-        self.newcomer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.is_logged_in.store(true, Ordering::Release);
-        self.login.notify_one();
+        if let Some(newcomer) = self.newcomer().take() {
+            newcomer.signal.notify_one();
+        }
+    }
+
+    /// Told when somebody logs in; none if somebody has.
+    fn login(&self) -> Option<Arc<Notify>> {
+        self.newcomer().as_ref().map(|newcomer| Arc::clone(&newcomer.signal))
+    }
+
+    fn newcomer(&self) -> MutexGuard<'_, Option<Box<Newcomer>>> {
+        self.newcomer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,14 +182,16 @@ async fn read(
     player_limits: &PlayerLimits,
 ) -> Result<Message, Error> {
     loop {
-        if *login != Login::Accepted && seat.is_logged_in.load(Ordering::Acquire) {
+        if *login != Login::Accepted && seat.login().is_none() {
             *login = Login::Accepted;
             reader.set_message_limit(player_limits.message);
             reader.set_large_messages(Arc::clone(&player_limits.large_messages));
         }
         match reader.read().await {
             Err(Error::Malformed(DecodeError::TooLarge { .. })) if *login == Login::Tried => {
-                seat.login.notified().await;
+                if let Some(login) = seat.login() {
+                    Box::pin(login.notified()).await;
+                }
             }
             read => return read,
         }

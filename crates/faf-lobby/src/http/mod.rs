@@ -108,6 +108,10 @@ pub(crate) const CONNECTIONS: usize = 64;
 /// does not read an answer does not hold a place for ever.
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 
+/// How long a connection is kept that takes one of the last places, a quarter of all. So whoever is slow to read holds most
+/// places at worst, and a probe finds one within seconds.
+const HURRIED_LIFE: Duration = Duration::from_secs(5);
+
 /// How long somebody may take to ask, on a new connection or one that is kept.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -116,7 +120,7 @@ impl Interface {
     pub(crate) async fn serve(self, socket: TcpListener) {
         let mut phase = self.phase.clone();
         let places = Arc::new(Semaphore::new(self.connection_limit));
-        let service = TowerToHyperService::new(self.router());
+        let service = TowerToHyperService::new(self.clone().router());
         let mut connections = JoinSet::new();
         let mut tell =
             tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
@@ -127,6 +131,8 @@ impl Interface {
                 _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+            let is_among_last = places.available_permits() < self.connection_limit / 4;
+            let life = if is_among_last { HURRIED_LIFE } else { CONNECTION_LIFE };
             let service = service.clone();
             connections.spawn(async move {
                 let _place = place;
@@ -136,7 +142,7 @@ impl Interface {
                     .serve_connection(TokioIo::new(stream), service);
                 let mut connection = pin!(connection);
                 // Whoever asked may be gone before the answer, and whoever only connects is no concern of ours.
-                if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_err() {
+                if timeout(life, connection.as_mut()).await.is_err() {
                     connection.as_mut().graceful_shutdown();
                     let _ = timeout(REQUEST_TIMEOUT, connection).await;
                 }
@@ -257,7 +263,7 @@ mod tests {
         let (inbox, _) = mpsc::channel(1);
         let (phase, receiver) = watch::channel(Phase::Ready);
         let metrics = Arc::new(Metrics::new(store.clone()));
-        let board = Arc::new(Board::new(Arc::default()));
+        let board = Arc::new(Board::new(Arc::default(), CONNECTIONS));
         let (started, connection_limit) = (Instant::now(), CONNECTIONS);
         let interface =
             Interface { inbox, metrics, store, started, phase: receiver, board, connection_limit };

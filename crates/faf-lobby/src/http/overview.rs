@@ -63,8 +63,10 @@ impl Made {
 }
 
 impl Board {
-    pub(crate) fn new(happenings: Arc<Happenings>) -> Self {
-        Self { happenings, newest: Mutex::default(), streams: Arc::new(Semaphore::new(STREAMS)) }
+    /// For an interface with so many connections, at most half of which are streams.
+    pub(crate) fn new(happenings: Arc<Happenings>, connections: usize) -> Self {
+        let streams = Arc::new(Semaphore::new(STREAMS.min(connections / 2)));
+        Self { happenings, newest: Mutex::default(), streams }
     }
 
     /// How often anything has changed.

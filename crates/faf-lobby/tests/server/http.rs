@@ -199,3 +199,30 @@ async fn there_are_only_so_many_streams_and_they_leave_room_for_operators() {
     })
     .await;
 }
+
+/// Whoever asks and does not read what they are told, or does not ask, does not shut out probes.
+#[tokio::test]
+async fn a_probe_finds_a_place_soon_among_many_who_only_connect() {
+    let server = TestServer::start().await;
+    let mut idle = Vec::new();
+    for _ in 0..32 {
+        let mut watcher = Watcher::come(&server).await;
+        watcher.hear_of("data: {").await;
+        idle.push(watcher.stream);
+    }
+    for _ in 0..40 {
+        idle.push(TcpStream::connect(server.addresses_of(Service::Http)[0]).await.unwrap());
+    }
+    soon("an answer to a probe", async {
+        loop {
+            let mut probe = TcpStream::connect(server.addresses_of(Service::Http)[0]).await.unwrap();
+            let mut answer = [0; 12];
+            // It may be turned away before it has asked.
+            let _ = probe.write_all(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n").await;
+            if probe.read_exact(&mut answer).await.is_ok() && &answer == b"HTTP/1.1 200" {
+                break;
+            }
+        }
+    })
+    .await;
+}

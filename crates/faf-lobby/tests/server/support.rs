@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_connection::{Reader, Settings as ConnectionSettings, Writer, open_tcp, upgrade};
+use faf_connection::{Reader, Settings as ConnectionSettings, Writer, open, open_tcp, upgrade};
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
 use faf_lobby::settings::{Listen, OpenRegistration, Settings};
@@ -14,7 +16,7 @@ use faf_protocol::websocket::Role;
 use faf_protocol::{Message, WireFormat};
 use hyper::header::{HeaderName, HeaderValue};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -175,9 +177,26 @@ impl Client {
         Ok(Self { reader, writer })
     }
 
-    pub(crate) async fn say(&self, message: &str) {
-        let message: Message = message.parse().unwrap();
-        soon(message.as_str(), self.writer.send(&message)).await.unwrap();
+    /// A client on a stream of any kind.
+    pub(crate) async fn over_any(
+        mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        format: WireFormat,
+    ) -> Self {
+        let mut settings = ConnectionSettings { role: Role::Client, ..ConnectionSettings::new(format) };
+        if format == WireFormat::WebSocket {
+            let url = "ws://test/".parse().unwrap();
+            let upgraded = soon("an upgrade", upgrade::connect(stream, &url, &[])).await.unwrap();
+            stream = upgraded.stream;
+            settings.received = upgraded.received;
+        }
+        let (reader, writer) = open(stream, settings);
+        Self { reader, writer }
+    }
+
+    /// The future does not hold on to the client, so that it can be awaited in a task.
+    pub(crate) fn say(&self, message: &str) -> impl Future<Output = ()> + use<> {
+        let (message, writer): (Message, _) = (message.parse().unwrap(), self.writer.clone());
+        async move { soon(message.as_str(), writer.send(&message)).await.unwrap() }
     }
 
     /// The next message.
@@ -271,6 +290,38 @@ impl Client {
     /// Waits until the server has ended the connection.
     pub(crate) async fn hear_end(&mut self) {
         soon("the end of a connection", async { while self.reader.read().await.is_ok() {} }).await;
+    }
+}
+
+/// A player who pings all the time, whatever others do.
+pub(crate) struct HonestPlayer {
+    enough: Arc<AtomicBool>,
+    pinging: tokio::task::JoinHandle<usize>,
+}
+
+impl HonestPlayer {
+    pub(crate) async fn log_in(server: &TestServer, format: WireFormat) -> Self {
+        let mut client = server.log_in(format, "Honest").await;
+        let enough = Arc::new(AtomicBool::new(false));
+        let is_enough = Arc::clone(&enough);
+        let pinging = tokio::spawn(async move {
+            let mut pongs = 0;
+            while !is_enough.load(Ordering::Relaxed) {
+                client.check_is_served().await;
+                pongs += 1;
+                // Others need this machine, too.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            client.check_is_served().await;
+            pongs
+        });
+        Self { enough, pinging }
+    }
+
+    /// Makes sure that every ping was answered.
+    pub(crate) async fn was_served(self) {
+        self.enough.store(true, Ordering::Relaxed);
+        assert!(self.pinging.await.unwrap() > 0);
     }
 }
 

@@ -72,6 +72,8 @@ impl TestServer {
             geoip_database: file("country.mmdb", &country_database([1, 1, 1, 1], "US")),
             ping_interval: overridden("PING_INTERVAL")
                 .map_or(3600.0, |value| value.as_f64().unwrap() * PING_INTERVAL),
+            // What was recorded says large things before any login.
+            login_message_limit: Settings::default().message_limit,
             game_setup_timeout: if waits_for_time_limits(session) { GAME_SETUP_TIMEOUT } else { 300.0 },
             report_interval: match session {
                 "30_graceful_shutdown" => REPORT_INTERVAL_IN_SHUTDOWN,

@@ -1,0 +1,91 @@
+//! The wall clock is set while the lobby runs. What waits for time to pass goes by the time that has passed; only what has a
+//! date goes by the clock.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use faf_lobby_core::{Ban, Settings, Timestamp};
+use faf_testkit::lobby::{BEGINNING, SimulatedLobby};
+use faf_testkit::store::FakeStore;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const PING: &str = r#"{"command":"ping"}"#;
+
+/// By how much the clock is wrong, in seconds: up to a year, in both directions.
+const JUMPS: [i64; 9] = [0, 3600, -3600, 1, -1, 86_400 * 365, -86_400 * 365, 50, 0];
+
+fn lobby(settings: Settings) -> SimulatedLobby {
+    SimulatedLobby::new(settings, FakeStore::with_accounts(["Ada", "Bob"]))
+}
+
+fn set_clock(lobby: &mut SimulatedLobby, error: i64) {
+    lobby.clock_error = error * 1_000_000;
+}
+
+#[test]
+fn nobody_is_cut_off_and_nobody_may_stay_longer() {
+    let idle_timeout = Some(135 * SECOND);
+    let mut lobby = lobby(Settings { idle_timeout, ..Settings::default() });
+    let ada = lobby.log_in("Ada");
+    for jump in JUMPS {
+        set_clock(&mut lobby, jump);
+        let stranger = lobby.connect();
+        lobby.advance(29 * SECOND);
+        set_clock(&mut lobby, -jump);
+        assert!(lobby.is_open(stranger), "{jump}");
+        lobby.advance(SECOND);
+        assert!(!lobby.is_open(stranger), "{jump}");
+        // Pings go on at their rhythm, and are answered.
+        lobby.hear(ada);
+        for _ in 0..4 {
+            set_clock(&mut lobby, jump);
+            lobby.advance(45 * SECOND);
+            assert_eq!(lobby.hear(ada), [PING], "{jump}");
+            lobby.say(ada, r#"{"command":"pong"}"#);
+            set_clock(&mut lobby, -jump);
+        }
+        assert!(lobby.is_open(ada), "{jump}");
+    }
+    // Whoever is silent goes as soon as ever.
+    set_clock(&mut lobby, -86_400);
+    lobby.advance(134 * SECOND);
+    assert!(lobby.is_open(ada));
+    lobby.advance(46 * SECOND);
+    assert!(!lobby.is_open(ada));
+    lobby.check();
+}
+
+#[test]
+fn bans_end_at_their_date_and_failed_logins_are_forgotten_in_time() {
+    let mut lobby = lobby(Settings { login_attempts_per_address: 2, ..Settings::default() });
+    let expires_at = Timestamp(BEGINNING.0 + 3600 * 1_000_000);
+    lobby.store.account("Ada").ban = Some(Ban { reason: "x".to_owned(), expires_at });
+    for (jump, is_banned) in [(0, true), (3601, false), (-3600, true), (1800, true), (86_400, false)] {
+        set_clock(&mut lobby, jump);
+        let ada = lobby.connect();
+        lobby.say_hello(ada, "Ada");
+        assert_eq!(lobby.is_open(ada), !is_banned, "{jump}");
+    }
+    let address = Some("10.0.0.1".parse().unwrap());
+    let hello = |password: &str| {
+        format!(r#"{{"command":"hello","login":"Bob","password":"{password}","unique_id":"x"}}"#)
+    };
+    let fails = |lobby: &mut SimulatedLobby, password: &str| {
+        let conn = lobby.connect_from(address);
+        lobby.say(conn, &hello(password));
+        lobby.hear(conn).concat()
+    };
+    for _ in 0..2 {
+        assert!(fails(&mut lobby, "wrong").contains("Login not found"));
+    }
+    // A day later by the clock is not ten minutes later.
+    for jump in [86_400, -86_400, 0] {
+        set_clock(&mut lobby, jump);
+        assert!(fails(&mut lobby, "Bob-pw").contains("from your address"), "{jump}");
+    }
+    lobby.advance(600 * SECOND);
+    assert!(fails(&mut lobby, "Bob-pw").contains("welcome"));
+    lobby.check();
+}

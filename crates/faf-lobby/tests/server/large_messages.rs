@@ -1,0 +1,80 @@
+//! Large messages of many players at once: what they take is bounded, and everybody is answered.
+
+use faf_protocol::WireFormat;
+use tokio::task::JoinSet;
+
+use super::support::{HonestPlayer, TestServer, frame, soon};
+
+const MIB: usize = 1024 * 1024;
+
+/// A ping that takes nearly so many bytes in this format.
+fn large_ping(format: WireFormat, bytes: usize) -> bytes::Bytes {
+    let width = if format == WireFormat::QDataStream { 2 } else { 1 };
+    frame(format, &format!(r#"{{"command":"ping","x":"{}"}}"#, "x".repeat(bytes / width - 100)))
+}
+
+/// What the server says it has given to large messages, in bytes.
+async fn taken(server: &TestServer) -> usize {
+    let metrics = server.get("/metrics").await.1;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("server_large_message_bytes "));
+    line.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn more_than_there_is_memory_for() {
+    const MEMORY: usize = 10 * MIB;
+    let server = TestServer::start_with(|settings| settings.large_message_memory = MEMORY).await;
+    let honest = HonestPlayer::log_in(&server, WireFormat::WebSocket).await;
+    let mut players = JoinSet::new();
+    for number in 0..9 {
+        let format = WireFormat::ALL[number % 3];
+        let mut player = server.log_in(format, &format!("Player{number}")).await;
+        players.spawn(async move {
+            player.writer.write_raw(large_ping(format, 10 * MIB), 1).unwrap();
+            player.hear_command("pong").await;
+            player
+        });
+    }
+    let mut most = 0;
+    let mut inside = Vec::new();
+    soon("all are answered", async {
+        while inside.len() < 9 {
+            tokio::select! {
+                player = players.join_next() => inside.push(player.unwrap().unwrap()),
+                taken = taken(&server) => {
+                    assert!(taken <= MEMORY, "{taken}");
+                    most = most.max(taken);
+                }
+            }
+        }
+    })
+    .await;
+    assert!(most >= MEMORY - 1024, "{most}");
+    honest.was_served().await;
+    for player in &mut inside {
+        player.check_is_served().await;
+    }
+    assert_eq!(taken(&server).await, 0);
+}
+
+#[tokio::test]
+async fn whoever_does_not_finish_goes_and_others_get_their_turn() {
+    let server = TestServer::start_with(|settings| {
+        settings.message_limit = MIB;
+        settings.large_message_memory = MIB;
+        settings.large_message_timeout = 0.5;
+    })
+    .await;
+    let honest = HonestPlayer::log_in(&server, WireFormat::SimpleJson).await;
+    for format in WireFormat::ALL {
+        let mut lazy = server.log_in(format, "Lazy").await;
+        let large = large_ping(format, MIB);
+        lazy.writer.send_raw(large.slice(..large.len() / 2), 0).await.unwrap();
+        let mut next = server.log_in(format, "Next").await;
+        next.writer.write_raw(large, 1).unwrap();
+        next.hear_command("pong").await;
+        lazy.hear_end().await;
+    }
+    server.wait_for_metric(r#"server_connections_ended_total{reason="large message too slow"} 3"#).await;
+    honest.was_served().await;
+}
