@@ -1,10 +1,12 @@
 //! Memory that connections share for messages that are too large for what each of them has for itself.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Bytes of an unfinished message that every connection may hold: 16 KiB. Nearly all messages are smaller, and never wait.
 pub const FREE: usize = 16 * 1024;
@@ -32,7 +34,15 @@ pub struct LargeMessages {
 pub(crate) struct Allowance {
     /// By when the message must be complete.
     pub(crate) deadline: Instant,
+    end: Pin<Box<Sleep>>,
     _memory: OwnedSemaphorePermit,
+}
+
+impl Allowance {
+    /// Whether the message is late. Wakes the task when it is.
+    pub(crate) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Late> {
+        self.end.as_mut().poll(cx).map(|()| Late)
+    }
 }
 
 impl LargeMessages {
@@ -56,7 +66,8 @@ impl LargeMessages {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
         let memory = Arc::clone(&self.memory).acquire_many_owned(units).await;
         let memory = memory.expect("an allowance is never closed");
-        Allowance { deadline: Instant::now() + self.timeout, _memory: memory }
+        let deadline = Instant::now() + self.timeout;
+        Allowance { deadline, end: Box::pin(sleep_until(deadline)), _memory: memory }
     }
 }
 

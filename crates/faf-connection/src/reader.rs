@@ -1,7 +1,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use faf_protocol::websocket::Control;
 use faf_protocol::{DecodeError, Decoded, Decoder, Message};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::error::{Disconnected, Error};
 use crate::halves::ReadHalf;
@@ -34,8 +34,20 @@ pub struct Reader {
     large_messages: Option<Arc<LargeMessages>>,
     /// What was taken from there for the message that is being received or dealt with.
     allowance: Option<Box<Allowance>>,
+    /// What is waited for before more is received.
+    waiting: Option<Waiting>,
     /// A ping was answered, and it has not been made sure since that the peer reads the answers.
     has_answered: bool,
+    /// A message has been given out, and what was taken for it may go back when the next one is asked for.
+    has_read: bool,
+}
+
+/// Something that rarely has to be waited for, kept here so that waiting for a message takes no memory besides the reader's.
+enum Waiting {
+    /// The peer reads what it was answered.
+    Room(Pin<Box<dyn Future<Output = Result<(), Late>> + Send>>),
+    /// There is memory for a large message.
+    Allowance(Pin<Box<dyn Future<Output = Allowance> + Send>>),
 }
 
 /// What is to be done with what the peer sends.
@@ -60,7 +72,9 @@ impl Reader {
             input: Input::Decode,
             large_messages: settings.large_messages,
             allowance: None,
+            waiting: None,
             has_answered: false,
+            has_read: false,
         }
     }
 
@@ -76,29 +90,41 @@ impl Reader {
     /// the answers to its pings, and [`Error::Late`]. There is nothing to be read after an error, except after
     /// [`DecodeError::TooLarge`]: when [the limit is raised](Self::set_message_limit), the same message is looked at again.
     pub async fn read(&mut self) -> Result<Message, Error> {
-        self.give_back();
+        poll_fn(|cx| self.poll_read(cx)).await
+    }
+
+    /// As [`read`](Self::read), for who keeps thousands of readers waiting: everything that has to be remembered is in the reader.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
+        let mut has_received = std::mem::take(&mut self.has_read);
         loop {
+            if has_received {
+                self.give_back();
+            }
             if let Some(message) = self.next_message()? {
-                return Ok(message);
+                self.has_read = true;
+                return Poll::Ready(Ok(message));
             }
-            self.give_back();
+            if has_received {
+                self.give_back();
+            }
+            ready!(self.poll_waiting(cx))?;
             if self.has_answered {
-                Box::pin(self.wait_for_room(ANSWERS_LIMIT)).await?;
                 self.has_answered = false;
+                self.wait_for_room(ANSWERS_LIMIT);
+                continue;
             }
-            let mut room = self.room();
+            let room = self.room();
             if room == 0 {
-                Box::pin(self.take_allowance()).await;
-                room = CHUNK;
+                self.wait_for_allowance();
+                continue;
             }
-            let received = match self.allowance.as_ref().map(|allowance| allowance.deadline) {
-                // Without a time limit, whoever sends a large message slowly would keep the memory from others.
-                Some(deadline) => Box::pin(self.receive_in_time(deadline)).await?,
-                None => poll_fn(|cx| self.poll_receive(room, cx)).await,
-            };
-            if received.map_err(Disconnected::from)? == 0 {
-                return self.last_message();
+            if ready!(self.poll_receive_in_time(room, cx))?.map_err(Disconnected::from)? == 0 {
+                return Poll::Ready(self.last_message());
             }
+            has_received = true;
         }
     }
 
@@ -111,23 +137,16 @@ impl Reader {
         }
     }
 
-    fn is_little_kept(&self) -> bool {
-        self.decoder.unfinished(&self.buffer).received <= FREE
+    /// Whether the large message that memory was taken for is late. Wakes the task when it is.
+    pub fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Late> {
+        match &mut self.allowance {
+            Some(allowance) => allowance.poll_late(cx),
+            None => Poll::Pending,
+        }
     }
 
-    /// Waits as [`Writer::wait_for_room`] does, but while it holds an allowance, only as long as that.
-    ///
-    /// # Errors
-    /// [`Error::Late`].
-    pub async fn wait_for_room(&mut self, bytes: usize) -> Result<(), Error> {
-        match &self.allowance {
-            None => self.writer.wait_for_room(bytes).await,
-            Some(allowance) => {
-                let waiting = Box::pin(timeout_at(allowance.deadline, self.writer.wait_for_room(bytes)));
-                waiting.await.map_err(|_| Late)?;
-            }
-        }
-        Ok(())
+    fn is_little_kept(&self) -> bool {
+        self.decoder.unfinished(&self.buffer).received <= FREE
     }
 
     /// Sets how large messages may be from now on, those included that are received already but not read.
@@ -135,12 +154,14 @@ impl Reader {
         self.decoder.set_message_limit(bytes);
         // What was taken for an unfinished message may not be enough, so it is taken anew, in its turn.
         self.allowance = None;
+        self.waiting = None;
     }
 
     /// Sets where memory for large messages is taken from from now on; also for one that is under way.
     pub fn set_large_messages(&mut self, large_messages: Arc<LargeMessages>) {
         self.large_messages = Some(large_messages);
         self.allowance = None;
+        self.waiting = None;
     }
 
     /// How many bytes of the stream have become messages so far. The offset of a decoding error counts from here.
@@ -232,21 +253,53 @@ impl Reader {
         }
     }
 
-    /// Waits until the unfinished message may become as large as it may become, or the connection is aborted.
-    async fn take_allowance(&mut self) {
-        let Some(large_messages) = &self.large_messages else { return };
-        let at_most = self.decoder.unfinished(&self.buffer).at_most;
-        let mut taking = pin!(large_messages.take(at_most));
-        let taken = poll_fn(|cx| match self.writer.register_reader(cx.waker()) {
-            Phase::Aborted => Poll::Ready(None),
-            _ => taking.as_mut().poll(cx).map(Some),
-        });
-        self.allowance = taken.await.map(Box::new);
+    /// Waits until the peer has read most of what it was answered, but with an allowance only as long as that holds.
+    fn wait_for_room(&mut self, bytes: usize) {
+        let (writer, deadline) = (self.writer.clone(), self.allowance.as_ref().map(|part| part.deadline));
+        self.waiting = Some(Waiting::Room(Box::pin(async move {
+            match deadline {
+                Some(deadline) => timeout_at(deadline, writer.wait_for_room(bytes)).await.map_err(|_| Late),
+                None => Ok(writer.wait_for_room(bytes).await),
+            }
+        })));
     }
 
-    /// Receives the next part of a large message, while there is time.
-    async fn receive_in_time(&mut self, deadline: Instant) -> Result<io::Result<usize>, Late> {
-        timeout_at(deadline, poll_fn(|cx| self.poll_receive(CHUNK, cx))).await.map_err(|_| Late)
+    /// Waits until the unfinished message may become as large as it may become.
+    fn wait_for_allowance(&mut self) {
+        let Some(large_messages) = self.large_messages.clone() else { return };
+        let at_most = self.decoder.unfinished(&self.buffer).at_most;
+        let taking = async move { large_messages.take(at_most).await };
+        self.waiting = Some(Waiting::Allowance(Box::pin(taking)));
+    }
+
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match &mut self.waiting {
+            None => return Poll::Ready(Ok(())),
+            Some(Waiting::Room(room)) => ready!(room.as_mut().poll(cx))?,
+            // A connection that is aborted does not wait for it.
+            Some(Waiting::Allowance(_)) if self.writer.register_reader(cx.waker()) == Phase::Aborted => {
+                return Poll::Ready(Err(self.disconnected()));
+            }
+            Some(Waiting::Allowance(taking)) => {
+                self.allowance = Some(Box::new(ready!(taking.as_mut().poll(cx))));
+            }
+        }
+        self.waiting = None;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Receives, and while it is a large message only as long as there is time: whoever sends one slowly would keep the memory
+    /// from others.
+    fn poll_receive_in_time(
+        &mut self,
+        room: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<io::Result<usize>, Late>> {
+        match (self.poll_receive(room, cx), &mut self.allowance) {
+            (Poll::Ready(received), _) => Poll::Ready(Ok(received)),
+            (Poll::Pending, Some(allowance)) => allowance.poll_late(cx).map(Err),
+            (Poll::Pending, None) => Poll::Pending,
+        }
     }
 
     /// Adds to the buffer what the peer has sent, so many bytes at most; answers how much, zero at the end of the stream.

@@ -26,6 +26,7 @@ mod open_files;
 pub mod passwords;
 mod policy;
 pub mod recorder;
+mod seat;
 pub mod server;
 mod session;
 pub mod settings;

@@ -20,7 +20,8 @@ use crate::lobby::Input;
 use crate::metrics::Metrics;
 use crate::newcomers::{Newcomer, Newcomers};
 use crate::open_files::Shares;
-use crate::session::{Login, PlayerLimits, Seat, Session};
+use crate::seat::Seat;
+use crate::session::{Login, PlayerLimits, Session};
 use crate::settings::{Settings, TrustedProxy};
 use crate::turned_away::{Farewells, TurnedAway};
 
@@ -242,7 +243,17 @@ impl Entrance {
         let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
         let (player_limits, login) = (Arc::clone(&self.player_limits), Login::Silent);
         let connect = Input::Connect(conn, writer.clone(), Arc::clone(&seat), connected);
-        let mut session = Session { conn, reader, writer, seat, inbox, metrics, player_limits, login };
+        let mut session = Session {
+            conn,
+            reader,
+            writer,
+            seat,
+            inbox,
+            metrics,
+            player_limits,
+            login,
+            is_dealt_with: false,
+        };
         if self.inbox.send(connect).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.
             tokio::spawn(async move { session.run().await });

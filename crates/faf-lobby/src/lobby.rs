@@ -21,7 +21,8 @@ use crate::happenings::Happenings;
 use crate::metrics::Metrics;
 use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
-use crate::session::{self, Seat};
+use crate::seat::Seat;
+use crate::session;
 
 /// Inputs that may wait. Every connection has at most a few under way, and waits with more while this is full.
 pub(crate) const INBOX: usize = 1024;

@@ -21,6 +21,7 @@ use super::frames::{FrameMemory, Frames};
 use super::peers::Peers;
 use super::{Order, Patience};
 use crate::metrics::Metrics;
+use crate::seat::Word;
 
 /// Connections that are visited in a pass before others get their turn: less than a millisecond's worth.
 const VISITS: usize = 64;
@@ -322,7 +323,7 @@ impl Delivery {
             self.behind.memory -= backlog.own_memory();
             peer.backlog = None;
             if std::mem::take(&mut peer.is_ready) {
-                peer.seat.signal.notify_one();
+                peer.seat.tell(Word::Ready);
             }
             return;
         }
@@ -349,8 +350,11 @@ impl Delivery {
     fn let_read(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
         match peer.backlog {
-            Some(_) => peer.is_ready = true,
-            None => peer.seat.signal.notify_one(),
+            Some(_) => {
+                peer.is_ready = true;
+                peer.seat.tell(Word::DealtWith);
+            }
+            None => peer.seat.tell(Word::Ready),
         }
     }
 
@@ -397,7 +401,7 @@ impl Delivery {
         self.metrics.count_ended(reason);
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, TOO_SLOW));
         peer.writer.finish(peer.writer.format().encode(&notice).ok());
-        peer.seat.signal.notify_one();
+        peer.seat.tell(Word::Ready);
     }
 }
 

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
-use crate::session::Seat;
+use crate::seat::Seat;
 use delivery::Delivery;
 use frames::{FrameMemory, Frames};
 use lists::Lists;

@@ -7,7 +7,7 @@ use faf_connection::Writer;
 use faf_lobby_core::ConnId;
 
 use super::backlog::Backlog;
-use crate::session::Seat;
+use crate::seat::{Seat, Word};
 
 /// A connection, as the one who delivers sees it.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Peer {
     pub(crate) fn close(&mut self) {
         let waiting = self.backlog.take().map(|mut backlog| backlog.take_front(usize::MAX));
         self.writer.finish(waiting.unwrap_or_default());
-        self.seat.signal.notify_one();
+        self.seat.tell(Word::Ready);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::future::poll_fn;
+
 use faf_connection::{Reader, Settings, open};
 use faf_protocol::server_message::{GameInfo, GameInfoState, GameType, Notice, NoticeStyle, Visibility};
 use faf_protocol::websocket::Role;
@@ -7,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::newcomers::tests::newcomers;
+use crate::seat::Word;
 use crate::store::Store;
 
 const PATIENCE: Patience =
@@ -303,17 +306,15 @@ async fn whoever_does_not_read_is_not_read_from() {
     let mut client = hall.log_in(1, WireFormat::SimpleJson);
     hall.fan_out.ready(ConnId(1));
     hall.fan_out.flush().await;
-    client.seat.signal.notified().await;
+    assert_eq!(poll_fn(|cx| client.seat.poll_word(cx)).await, Word::Ready);
     hall.fan_out.send(Audience::One(ConnId(1)), notice("x".repeat(3 * SOCKET)));
     hall.fan_out.ready(ConnId(1));
     hall.fan_out.flush().await;
     hall.wait_for_metric("server_clients_behind 1").await;
     let seat = Arc::clone(&client.seat);
-    let ready = tokio::spawn(async move { seat.signal.notified().await });
-    tokio::task::yield_now().await;
-    assert!(!ready.is_finished());
+    assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::DealtWith);
     client.hears("notice").await;
-    ready.await.unwrap();
+    assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::Ready);
 }
 
 #[tokio::test]

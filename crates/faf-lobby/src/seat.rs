@@ -1,0 +1,110 @@
+//! A place among the connections that are allowed, and what the session on it is told.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::newcomers::Newcomer;
+
+/// A place among the connections that are allowed. The session holds it, the lobby, and every question that is open for
+/// the connection, so that whoever comes and goes quickly cannot leave more work behind than connections are allowed.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    state: Mutex<State>,
+    _place: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The newest the session has not heard.
+    word: Option<Word>,
+    /// The session, if it waits.
+    session: Option<Waker>,
+    /// Its place among those on which nobody has logged in; none when somebody has. Apart, as most seats have none.
+    newcomer: Option<Box<Newcomer>>,
+}
+
+/// What a session is told about its last message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// It is dealt with, but the client has not taken the answer yet: it is not read from before it has.
+    DealtWith,
+    /// The next one may be read, or the connection is being closed.
+    Ready,
+}
+
+impl Seat {
+    pub(crate) fn new(place: OwnedSemaphorePermit, newcomer: Newcomer) -> Arc<Self> {
+        let state = State { word: None, session: None, newcomer: Some(Box::new(newcomer)) };
+        Arc::new(Self { state: Mutex::new(state), _place: place })
+    }
+
+    /// Tells the session.
+    pub(crate) fn tell(&self, word: Word) {
+        let mut state = self.state();
+        state.word = Some(word);
+        let session = state.session.take();
+        drop(state);
+        if let Some(session) = session {
+            session.wake();
+        }
+    }
+
+    /// What the session is told; each word once. Only the session waits here.
+    pub(crate) fn poll_word(&self, cx: &mut Context<'_>) -> Poll<Word> {
+        let mut state = self.state();
+        match state.word.take() {
+            Some(word) => Poll::Ready(word),
+            None => state.wait(cx),
+        }
+    }
+
+    /// Waits until somebody has logged in.
+    pub(crate) fn poll_login(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        match state.newcomer {
+            Some(_) => state.wait(cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// A first message has come.
+    pub(crate) fn has_spoken(&self) {
+        if let Some(newcomer) = &self.state().newcomer {
+            newcomer.has_spoken();
+        }
+    }
+
+    /// Whether somebody has logged in.
+    pub(crate) fn is_logged_in(&self) -> bool {
+        self.state().newcomer.is_none()
+    }
+
+    /// Somebody has logged in, and the connection may do from now on what only players may.
+    pub(crate) fn log_in(&self) {
+        let mut state = self.state();
+        let newcomer = state.newcomer.take();
+        let session = state.session.take();
+        drop(state);
+        drop(newcomer);
+        if let Some(session) = session {
+            session.wake();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that holds the lock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        match &mut self.session {
+            Some(known) => known.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
