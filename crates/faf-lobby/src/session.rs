@@ -57,6 +57,19 @@ impl Seat {
         self.newcomer().as_ref().map(|newcomer| Arc::clone(&newcomer.signal))
     }
 
+    /// Waits for the login that is being looked at; fails if the connection is closed instead.
+    ///
+    /// What a client has sent right behind its login is read meanwhile. If it is too large for a stranger, whether it is too
+    /// large is known when the login is; no more is read until then. A login that is refused leaves the connection to the
+    /// time limit for logging in.
+    async fn wait_for_login(&self) -> bool {
+        let Some(login) = self.login() else { return true };
+        tokio::select! {
+            () = login.notified() => true,
+            () = self.signal.notified() => false,
+        }
+    }
+
     fn newcomer(&self) -> MutexGuard<'_, Option<Box<Newcomer>>> {
         self.newcomer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,11 +133,18 @@ impl Session {
             if let Err(late) = self.reader.wait_for_room(UNREAD_LIMIT).await {
                 return Some(late);
             }
+            self.notice_login();
             let read = tokio::select! {
-                read = read(&mut self.reader, &self.seat, &mut self.login, &self.player_limits) => read,
+                read = self.reader.read() => read,
                 // No message is being dealt with, so it can only be the end.
                 () = self.seat.signal.notified() => return None,
             };
+            if self.login == Login::Tried && is_too_large(&read) {
+                match Box::pin(self.seat.wait_for_login()).await {
+                    true => continue,
+                    false => return None,
+                }
+            }
             let read_at = Instant::now();
             let message = match read {
                 Ok(message) => ClientMessage::read(message),
@@ -145,6 +165,15 @@ impl Session {
                 return None;
             }
             self.reader.give_back();
+        }
+    }
+
+    /// From a login on, what holds for players.
+    fn notice_login(&mut self) {
+        if self.login != Login::Accepted && self.seat.login().is_none() {
+            self.login = Login::Accepted;
+            self.reader.set_message_limit(self.player_limits.message);
+            self.reader.set_large_messages(Arc::clone(&self.player_limits.large_messages));
         }
     }
 
@@ -171,32 +200,8 @@ impl Session {
     }
 }
 
-/// Reads a message; players may send larger ones than strangers.
-///
-/// What a client has sent right behind its login is read while the login is being looked at. If it is too large for a
-/// stranger, whether it is too large is known when the login is; no more is read until then. A login that is refused leaves
-/// the connection to the time limit for logging in.
-async fn read(
-    reader: &mut Reader,
-    seat: &Seat,
-    login: &mut Login,
-    player_limits: &PlayerLimits,
-) -> Result<Message, Error> {
-    loop {
-        if *login != Login::Accepted && seat.login().is_none() {
-            *login = Login::Accepted;
-            reader.set_message_limit(player_limits.message);
-            reader.set_large_messages(Arc::clone(&player_limits.large_messages));
-        }
-        match reader.read().await {
-            Err(Error::Malformed(DecodeError::TooLarge { .. })) if *login == Login::Tried => {
-                if let Some(login) = seat.login() {
-                    Box::pin(login.notified()).await;
-                }
-            }
-            read => return read,
-        }
-    }
+fn is_too_large(read: &Result<Message, Error>) -> bool {
+    matches!(read, Err(Error::Malformed(DecodeError::TooLarge { .. })))
 }
 
 /// What an end is counted as; nothing for what is counted where it was decided.
