@@ -37,6 +37,7 @@ mod speech;
 mod stage;
 mod swarm;
 mod target;
+mod tcp_table;
 mod timers;
 mod worker;
 
@@ -51,6 +52,10 @@ use options::RunOptions;
 use report::Report;
 use scenarios::broadcast::Broadcast;
 use scenarios::floor::Floor;
+use scenarios::idle::Idle;
+use scenarios::login::LoginRate;
+use scenarios::slow::Slow;
+use scenarios::storm::Storm;
 
 /// Puts load on a lobby server, and measures how it fares.
 #[derive(Debug, Parser)]
@@ -63,7 +68,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one")]
 enum Scenario {
+    Idle(Idle),
+    Login(LoginRate),
     Broadcast(Broadcast),
+    Storm(Storm),
+    Slow(Slow),
     Floor(Floor),
     #[command(hide = true)]
     FloorServer(FloorServer),
@@ -83,6 +92,10 @@ fn main() -> ExitCode {
 fn carry_out(scenario: &Scenario) -> anyhow::Result<()> {
     match scenario {
         Scenario::Broadcast(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Idle(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Login(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Storm(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Slow(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::Floor(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::FloorServer(server) => server.run(),
     }

@@ -192,10 +192,24 @@ impl Stage {
         }
     }
 
-    /// Forgets what has been received.
-    pub(crate) fn forget(&mut self) {
-        let seen = self.swarm.drain();
-        self.note(&seen);
+    /// Waits until nothing is received any more, as after many logins; but no longer than the patience lasts, since others
+    /// may play on the server.
+    ///
+    /// # Errors
+    /// If a client cannot connect or log in.
+    pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
+        /// So long nothing must come, in milliseconds: reports come every second.
+        const SILENCE: u64 = 1200;
+
+        let (began, patience) = (Instant::now(), self.patience);
+        let (mut messages, mut since) = (0, Instant::now());
+        self.watch("waiting for silence", SILENCE, |_, sample| {
+            if sample.messages != messages {
+                (messages, since) = (sample.messages, Instant::now());
+            }
+            if began.elapsed() > patience { SILENCE } else { since.elapsed().as_millis() as u64 }
+        })?;
+        Ok(())
     }
 
     fn cpu(&self) -> Option<Duration> {

@@ -1,6 +1,6 @@
 //! One thread with its share of the clients: it waits until a socket is ready, reads, counts, and does what is ordered.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -197,9 +197,10 @@ impl Worker {
                 }
             }
             Order::LogOut { clients } => {
+                let leaving: HashSet<_> = clients.iter().copied().collect();
+                self.queue.retain(|client| !leaving.contains(client));
                 for client in clients {
                     self.clients[client].cycles = false;
-                    self.queue.retain(|queued| *queued != client);
                     self.close(client);
                 }
             }
@@ -231,7 +232,9 @@ impl Worker {
                     Ok(_) => self.later(client, Duration::from_secs(1), Task::Trickle),
                 }
             }
-            Task::LogIn => self.queue.push_back(client),
+            Task::LogIn if self.retry || self.clients[client].cycles => self.queue.push_back(client),
+            // It was told to stay away.
+            Task::LogIn => {}
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) enum Cue {
     Announce { interval: Duration, size: usize },
     /// Hosts give their games a new title with every report.
     Retitle,
+    /// Players who ping do so.
+    Ping,
     /// Everybody stops.
     Silence,
 }

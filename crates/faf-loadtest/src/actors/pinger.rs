@@ -5,28 +5,37 @@ use std::time::{Duration, Instant};
 
 use faf_protocol::Message;
 
-use super::{Actor, Cues};
+use super::{Actor, Cue, Cues};
 use crate::speech::PING;
 
-/// Sends `ping` in an interval, whether the last one was answered or not.
+/// Sends `ping` in an interval, when told to, whether the last one was answered or not.
 #[derive(Debug)]
 pub(crate) struct Pinger {
     interval: Duration,
+    pings: bool,
     /// When those were sent that are not answered yet.
     waiting: VecDeque<Instant>,
 }
 
 impl Pinger {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, waiting: VecDeque::new() }
+        Self { interval, pings: false, waiting: VecDeque::new() }
+    }
+
+    /// Not everybody at the same moment.
+    fn begin(&mut self, cues: &mut Cues) {
+        self.pings = true;
+        cues.wake = Some(cues.now + self.interval.mul_f64(fastrand::f64()));
     }
 }
 
 impl Actor for Pinger {
     fn logged_in(&mut self, cues: &mut Cues) {
+        // What was sent on another connection is not answered any more.
         self.waiting.clear();
-        // Not all at the same moment.
-        cues.wake = Some(cues.now + self.interval.mul_f64(fastrand::f64()));
+        if self.pings {
+            self.begin(cues);
+        }
     }
 
     fn hear(&mut self, message: &Message, cues: &mut Cues) {
@@ -37,7 +46,18 @@ impl Actor for Pinger {
         }
     }
 
+    fn cue(&mut self, cue: Cue, cues: &mut Cues) {
+        match cue {
+            Cue::Ping if !self.pings => self.begin(cues),
+            Cue::Silence => self.pings = false,
+            _ => {}
+        }
+    }
+
     fn due(&mut self, cues: &mut Cues) {
+        if !self.pings {
+            return;
+        }
         self.waiting.push_back(Instant::now());
         cues.say.push(PING.to_owned());
         cues.wake = Some(cues.now + self.interval);

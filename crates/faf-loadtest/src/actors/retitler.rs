@@ -61,9 +61,13 @@ impl Actor for Retitler {
     }
 
     fn cue(&mut self, cue: Cue, cues: &mut Cues) {
-        self.retitles = matches!(cue, Cue::Retitle);
-        if self.retitles {
-            Self::retitle(cues);
+        match cue {
+            Cue::Retitle => {
+                self.retitles = true;
+                Self::retitle(cues);
+            }
+            Cue::Silence => self.retitles = false,
+            Cue::Announce { .. } | Cue::Ping => {}
         }
     }
 }

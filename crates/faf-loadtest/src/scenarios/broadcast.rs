@@ -67,8 +67,10 @@ pub(crate) struct Broadcast {
 impl Broadcast {
     pub(crate) fn run(&self) -> anyhow::Result<Report> {
         let arguments = [format!("--report-interval={}", self.report_interval)];
-        let mut stage = Stage::open(&self.server, &self.run, &arguments, self.roles())?;
+        let arguments = if self.joined > 1 { &arguments[..] } else { &[] };
+        let mut stage = Stage::open(&self.server, &self.run, arguments, self.roles())?;
         stage.log_in(0..self.clients)?;
+        stage.settle()?;
         let mut report = self.measure(&mut stage)?;
         stage.finish(&mut report);
         Ok(report)
@@ -95,7 +97,7 @@ impl Broadcast {
             let interval = Duration::from_secs_f64(1.0 / self.rate);
             stage.swarm.cue(Cue::Announce { interval, size: self.size });
         }
-        // Until the first ones have come, the server may still be busy with logins.
+        stage.swarm.cue(Cue::Ping);
         stage.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
         stage.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
         let window = stage.measure("broadcasting", self.length.seconds, self.length.deliveries)?;

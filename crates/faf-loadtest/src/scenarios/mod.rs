@@ -2,10 +2,24 @@
 
 pub(crate) mod broadcast;
 pub(crate) mod floor;
+pub(crate) mod idle;
+pub(crate) mod login;
+pub(crate) mod slow;
+pub(crate) mod storm;
 
 use crate::report::Report;
 use crate::sample::Sample;
 use crate::stage::Window;
+
+/// Kibibytes in a number of bytes, for each of so many.
+fn kib_each(bytes: i64, count: u32) -> f64 {
+    bytes as f64 / 1024.0 / f64::from(count.max(1))
+}
+
+/// Megabytes in a number of bytes.
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
 
 /// Rows that every scenario has in which messages are delivered to many.
 fn delivery_rows(report: &mut Report, window: &Window) {
