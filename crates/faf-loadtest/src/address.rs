@@ -61,6 +61,9 @@ pub(crate) fn source(number: u64, per_address: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(0x7F01_0000 + address as u32)
 }
 
+/// Bytes in a packet on the internet.
+const PACKET: u32 = 1448;
+
 /// Begins to connect without waiting for it, from the loopback address of this number if `to` is one.
 pub(crate) fn connect(
     to: SocketAddr,
@@ -73,6 +76,8 @@ pub(crate) fn connect(
     socket.set_tcp_nodelay(true)?;
     if let Some(size) = receive_buffer {
         socket.set_recv_buffer_size(size)?;
+        // With packets as large as loopback has them, the server's kernel would take megabytes for this connection.
+        socket.set_tcp_mss(PACKET)?;
     }
     if let IpAddr::V4(ip) = to.ip()
         && ip.is_loopback()

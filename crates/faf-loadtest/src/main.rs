@@ -21,6 +21,7 @@
 
 mod actors;
 mod address;
+mod attack;
 mod connection;
 mod counter;
 mod credentials;
@@ -51,6 +52,7 @@ use floor_server::FloorServer;
 use options::RunOptions;
 use report::Report;
 use scenarios::broadcast::Broadcast;
+use scenarios::flood::Flood;
 use scenarios::floor::Floor;
 use scenarios::idle::Idle;
 use scenarios::login::LoginRate;
@@ -73,6 +75,7 @@ enum Scenario {
     Broadcast(Broadcast),
     Storm(Storm),
     Slow(Slow),
+    Flood(Flood),
     Floor(Floor),
     #[command(hide = true)]
     FloorServer(FloorServer),
@@ -96,6 +99,7 @@ fn carry_out(scenario: &Scenario) -> anyhow::Result<()> {
         Scenario::Login(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::Storm(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::Slow(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Flood(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::Floor(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::FloorServer(server) => server.run(),
     }
@@ -110,5 +114,8 @@ fn publish(report: &Report, options: &RunOptions) -> anyhow::Result<()> {
     if let Some(file) = &options.json {
         report.write_json(file)?;
     }
-    Ok(())
+    match &report.failure {
+        Some(failure) => anyhow::bail!("{failure}"),
+        None => Ok(()),
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Moment {
 /// A result.
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
-    key: &'static str,
+    key: String,
     label: String,
     /// Not known: blank in the table, null in JSON.
     value: Option<f64>,
@@ -37,22 +37,24 @@ pub(crate) struct Report {
     scenario: &'static str,
     rows: Vec<Row>,
     pub(crate) moments: Vec<Moment>,
+    /// What should not have happened, if something has: the exit code tells.
+    pub(crate) failure: Option<String>,
 }
 
 impl Report {
     pub(crate) fn new(scenario: &'static str) -> Self {
-        Self { scenario, rows: Vec::new(), moments: Vec::new() }
+        Self { scenario, rows: Vec::new(), moments: Vec::new(), failure: None }
     }
 
     /// Adds a result; the key is its name in JSON, without the unit.
     pub(crate) fn row(
         &mut self,
-        key: &'static str,
+        key: impl Into<String>,
         label: impl Into<String>,
         value: impl Into<Option<f64>>,
         unit: &'static str,
     ) {
-        self.rows.push(Row { key, label: label.into(), value: value.into(), unit });
+        self.rows.push(Row { key: key.into(), label: label.into(), value: value.into(), unit });
     }
 
     /// The result with this key.
@@ -74,7 +76,7 @@ impl Report {
 
     pub(crate) fn json(&self) -> Value {
         let results: serde_json::Map<_, _> =
-            self.rows.iter().map(|row| (row.key.to_owned(), json!({"value": row.value, "unit": row.unit}))).collect();
+            self.rows.iter().map(|row| (row.key.clone(), json!({"value": row.value, "unit": row.unit}))).collect();
         let moments: Vec<_> = self
             .moments
             .iter()

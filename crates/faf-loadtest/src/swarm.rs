@@ -90,6 +90,11 @@ impl Swarm {
         sum
     }
 
+    /// What this client says to log in.
+    pub(crate) fn login_messages(&self, client: u32) -> impl Iterator<Item = String> {
+        self.common.credentials.messages(client).into_iter().flatten()
+    }
+
     /// Logs clients in, at most so many at once; they try again and again, if told so.
     pub(crate) fn log_in(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, retry: bool) {
         let at_once = at_once.div_ceil(self.threads.len());
