@@ -30,6 +30,7 @@ mod histogram;
 mod login;
 mod marker;
 mod options;
+mod plot;
 mod process;
 mod report;
 mod sample;
@@ -46,12 +47,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use floor_server::FloorServer;
 use options::RunOptions;
 use report::Report;
 use scenarios::broadcast::Broadcast;
+use scenarios::evening::{Evening, Soak};
 use scenarios::flood::Flood;
 use scenarios::floor::Floor;
 use scenarios::idle::Idle;
@@ -76,6 +79,8 @@ enum Scenario {
     Storm(Storm),
     Slow(Slow),
     Flood(Flood),
+    Evening(Evening),
+    Soak(Soak),
     Floor(Floor),
     #[command(hide = true)]
     FloorServer(FloorServer),
@@ -100,6 +105,8 @@ fn carry_out(scenario: &Scenario) -> anyhow::Result<()> {
         Scenario::Storm(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::Slow(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::Flood(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Evening(scenario) => publish(&scenario.run()?, &scenario.mix.run),
+        Scenario::Soak(scenario) => publish(&scenario.run()?, &scenario.mix.run),
         Scenario::Floor(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::FloorServer(server) => server.run(),
     }
@@ -113,6 +120,10 @@ fn publish(report: &Report, options: &RunOptions) -> anyhow::Result<()> {
     }
     if let Some(file) = &options.json {
         report.write_json(file)?;
+    }
+    if let Some(file) = &options.plot {
+        let picture = plot::svg(report.scenario, &report.moments);
+        std::fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))?;
     }
     match &report.failure {
         Some(failure) => anyhow::bail!("{failure}"),

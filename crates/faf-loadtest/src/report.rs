@@ -34,7 +34,7 @@ struct Row {
 /// Everything that a scenario has found out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Report {
-    scenario: &'static str,
+    pub(crate) scenario: &'static str,
     rows: Vec<Row>,
     pub(crate) moments: Vec<Moment>,
     /// What should not have happened, if something has: the exit code tells.

@@ -11,8 +11,10 @@ pub(crate) enum Task {
     Wake,
     /// Read one byte.
     Trickle,
-    /// Log in.
-    LogIn,
+    /// Try once more to log in.
+    Retry,
+    /// Come back.
+    Return,
 }
 
 /// A task for a client of this index. It is void if the client has another connection by then.

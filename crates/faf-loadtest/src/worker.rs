@@ -11,7 +11,7 @@ use faf_protocol::WireFormat;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::actors::{Actor, Cue, Cues};
+use crate::actors::{Actor, Cue, Cues, Plaza};
 use crate::address::{self, Url};
 use crate::connection::{Connection, Ear, Phase, Reading};
 use crate::credentials::Credentials;
@@ -102,6 +102,7 @@ pub(crate) struct Worker {
     formats: [ForFormat; 3],
     moved: Option<Vec<SocketAddr>>,
     timers: Timers,
+    plaza: Plaza,
     buffer: Vec<u8>,
     /// What has been seen since the thread last waited.
     sample: Sample,
@@ -137,6 +138,7 @@ impl Worker {
                 .map(|format| ForFormat { needles: Needles::new(format), markers: MarkerFinder::new(format) }),
             moved: None,
             timers: Timers::default(),
+            plaza: Plaza::default(),
             buffer: vec![0; BUFFER],
             sample: Sample::default(),
             queue: VecDeque::new(),
@@ -232,9 +234,10 @@ impl Worker {
                     Ok(_) => self.later(client, Duration::from_secs(1), Task::Trickle),
                 }
             }
-            Task::LogIn if self.retry || self.clients[client].cycles => self.queue.push_back(client),
+            Task::Retry if self.retry || self.clients[client].cycles => self.queue.push_back(client),
             // It was told to stay away.
-            Task::LogIn => {}
+            Task::Retry => {}
+            Task::Return => self.queue.push_back(client),
         }
     }
 
@@ -290,7 +293,7 @@ impl Worker {
         self.clients[client].connection = None;
         self.logging_in -= 1;
         if self.retry || self.clients[client].cycles {
-            self.later(client, RETRY, Task::LogIn);
+            self.later(client, RETRY, Task::Retry);
         }
         if !self.retry {
             let number = self.clients[client].number + 1;
@@ -514,9 +517,9 @@ impl Worker {
             return;
         };
         let mut cues =
-            Cues { now: Instant::now(), sample: &mut self.sample, say: Vec::new(), wake: None };
+            Cues { now: Instant::now(), sample: &mut self.sample, say: Vec::new(), wake: None, leave: None, plaza: &mut self.plaza };
         what(actor.as_mut(), &mut cues);
-        let Cues { say, wake, .. } = cues;
+        let Cues { say, wake, leave, .. } = cues;
         let mut bytes = Vec::new();
         for message in &say {
             speech::say(connection.format, message, &mut bytes);
@@ -527,6 +530,10 @@ impl Worker {
         if let Some(at) = wake {
             let connection = client.connections;
             self.timers.add(Timer { at, client: index, connection, task: Task::Wake });
+        }
+        if let Some(away) = leave {
+            self.close(index);
+            self.later(index, away, Task::Return);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! An actor lives on the thread of its client. Whatever happens to it, it answers by what it puts into its [`Cues`].
 
 mod announcer;
+mod evening;
 mod pinger;
 mod retitler;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use faf_protocol::Message;
 
 pub(crate) use announcer::Announcer;
+pub(crate) use evening::{Guest, Host, Plaza, Tempo, Visitor};
 pub(crate) use pinger::Pinger;
 pub(crate) use retitler::Retitler;
 
@@ -26,6 +28,8 @@ pub(crate) enum Cue {
     Retitle,
     /// Players who ping do so.
     Ping,
+    /// The players of an evening begin.
+    Play,
     /// Everybody stops.
     Silence,
 }
@@ -38,6 +42,10 @@ pub(crate) struct Cues<'a> {
     pub(crate) say: Vec<String>,
     /// When [`Actor::due`] shall be called next; a request that was made before stays.
     pub(crate) wake: Option<Instant>,
+    /// Log out, and in again after so long.
+    pub(crate) leave: Option<Duration>,
+    /// What the players of this thread know of each other.
+    pub(crate) plaza: &'a mut Plaza,
 }
 
 /// A client who does something.

@@ -67,7 +67,7 @@ impl Actor for Retitler {
                 Self::retitle(cues);
             }
             Cue::Silence => self.retitles = false,
-            Cue::Announce { .. } | Cue::Ping => {}
+            Cue::Announce { .. } | Cue::Ping | Cue::Play => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is done to a server: one file for each scenario, with its parameters, and what it reports.
 
 pub(crate) mod broadcast;
+pub(crate) mod evening;
 pub(crate) mod flood;
 pub(crate) mod floor;
 pub(crate) mod idle;
