@@ -79,7 +79,8 @@ impl Attack {
             stop: Arc::clone(&stop),
             buffer: vec![0; TURN],
         };
-        let thread = std::thread::Builder::new().name("attackers".to_owned()).spawn(move || attackers.run())?;
+        let thread =
+            std::thread::Builder::new().name("attackers".to_owned()).spawn(move || attackers.run())?;
         Ok(Self { tally, stop, thread: Some(thread) })
     }
 }
@@ -128,7 +129,11 @@ impl Attackers {
                     self.beat(slot);
                 }
             }
-            let wait = if eager.is_empty() { beat.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            let wait = if eager.is_empty() {
+                beat.saturating_duration_since(Instant::now())
+            } else {
+                Duration::ZERO
+            };
             if self.poll.poll(&mut events, Some(wait.min(Duration::from_millis(50)))).is_err() {
                 continue;
             }

@@ -59,7 +59,8 @@ impl Credentials {
                 json!({"command": "hello", "login": login, "password": digest, "unique_id": UNIQUE_ID, "session": 0})
             }
         };
-        let ask = json!({"command": "ask_session", "user_agent": "downlords-faf-client", "version": "loadtest"});
+        let ask =
+            json!({"command": "ask_session", "user_agent": "downlords-faf-client", "version": "loadtest"});
         Some([ask.to_string(), login.to_string()])
     }
 }
@@ -78,6 +79,9 @@ mod tests {
     fn passwords_are_sent_as_digest() {
         let [_, login] = Credentials::password("player{}", "secret").messages(6).unwrap();
         assert!(login.contains(r#""login":"player7""#), "{login}");
-        assert!(login.contains("2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"), "{login}");
+        assert!(
+            login.contains("2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"),
+            "{login}"
+        );
     }
 }

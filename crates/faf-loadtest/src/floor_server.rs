@@ -49,7 +49,12 @@ impl FloorServer {
             Write::Each => "each",
             Write::Joined => "joined",
         };
-        vec![format!("--rate={rate}"), format!("--joined={joined}"), format!("--size={size}"), format!("--write={write}")]
+        vec![
+            format!("--rate={rate}"),
+            format!("--joined={joined}"),
+            format!("--size={size}"),
+            format!("--write={write}"),
+        ]
     }
 
     /// Serves until it is killed.

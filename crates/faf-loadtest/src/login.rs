@@ -72,7 +72,13 @@ impl Login {
     }
 
     /// Takes what was received; adds the number of messages that end in it.
-    pub(crate) fn hear(&mut self, needles: &Needles, counter: &mut Counter, bytes: &[u8], messages: &mut u64) -> Progress {
+    pub(crate) fn hear(
+        &mut self,
+        needles: &Needles,
+        counter: &mut Counter,
+        bytes: &[u8],
+        messages: &mut u64,
+    ) -> Progress {
         let mut progress = Progress::None;
         let mut at = 0;
         if self.step == Step::Welcome {

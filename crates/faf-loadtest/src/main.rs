@@ -55,6 +55,7 @@ use options::RunOptions;
 use report::Report;
 use scenarios::broadcast::Broadcast;
 use scenarios::evening::{Evening, Soak};
+use scenarios::figures::Figures;
 use scenarios::flood::Flood;
 use scenarios::floor::Floor;
 use scenarios::idle::Idle;
@@ -64,7 +65,10 @@ use scenarios::storm::Storm;
 
 /// Puts load on a lobby server, and measures how it fares.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Exit codes: 0 measured, 1 clients could not connect or log in, or another failure, 2 wrong usage.")]
+#[command(
+    version,
+    after_help = "Exit codes: 0 measured, 1 clients could not connect or log in, or another failure, 2 wrong usage."
+)]
 struct Arguments {
     #[command(subcommand)]
     scenario: Scenario,
@@ -82,6 +86,7 @@ enum Scenario {
     Evening(Evening),
     Soak(Soak),
     Floor(Floor),
+    Figures(Figures),
     #[command(hide = true)]
     FloorServer(FloorServer),
 }
@@ -107,6 +112,7 @@ fn carry_out(scenario: &Scenario) -> anyhow::Result<()> {
         Scenario::Flood(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::Evening(scenario) => publish(&scenario.run()?, &scenario.mix.run),
         Scenario::Soak(scenario) => publish(&scenario.run()?, &scenario.mix.run),
+        Scenario::Figures(figures) => figures.run(),
         Scenario::Floor(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::FloorServer(server) => server.run(),
     }
@@ -119,7 +125,7 @@ fn publish(report: &Report, options: &RunOptions) -> anyhow::Result<()> {
         print!("{}", report.table());
     }
     if let Some(file) = &options.json {
-        report.write_json(file)?;
+        report::write_json(&report.json(), file)?;
     }
     if let Some(file) = &options.plot {
         let picture = plot::svg(report.scenario, &report.moments);

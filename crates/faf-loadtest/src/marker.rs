@@ -79,10 +79,18 @@ impl MarkerFinder {
         if tail.length > 0 {
             // A marker that lies wholly in the second half is found below.
             let behind = tail.length;
-            self.search(&joint[..length], |at, moment| if at < behind { found(moment) });
+            self.search(&joint[..length], |at, moment| {
+                if at < behind {
+                    found(moment)
+                }
+            });
         }
         self.search(bytes, |_, moment| found(moment));
-        let end = if bytes.len() >= overlap { &bytes[bytes.len() - overlap..] } else { &joint[length.saturating_sub(overlap)..length] };
+        let end = if bytes.len() >= overlap {
+            &bytes[bytes.len() - overlap..]
+        } else {
+            &joint[length.saturating_sub(overlap)..length]
+        };
         tail.bytes[..end.len()].copy_from_slice(end);
         tail.length = end.len();
     }

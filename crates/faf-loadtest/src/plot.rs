@@ -70,16 +70,30 @@ fn panel(svg: &mut String, top: f64, last: f64, name: &str, lines: &[Line]) {
         let at = y(value);
         _ = writeln!(svg, "<path d=\"M{MARGIN} {at:.1}H{right}\" stroke=\"#ddd\"/>");
         let label = figure(value);
-        _ = writeln!(svg, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", MARGIN - 6.0, at + 4.0);
+        _ = writeln!(
+            svg,
+            "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
+            MARGIN - 6.0,
+            at + 4.0
+        );
     }
     for at in [0.0, last / 2.0, last] {
         let label = figure(at);
-        _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{label} s</text>", x(at), bottom + 18.0);
+        _ = writeln!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{label} s</text>",
+            x(at),
+            bottom + 18.0
+        );
     }
     for (index, Line { name, colour, points }) in lines.iter().enumerate() {
-        let points: Vec<_> = points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
+        let points: Vec<_> =
+            points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
         let points = points.join(" ");
-        _ = writeln!(svg, "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>");
+        _ = writeln!(
+            svg,
+            "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"
+        );
         let left = right - 60.0 * (lines.len() - index) as f64;
         _ = writeln!(svg, "<text x=\"{left}\" y=\"{}\" fill=\"{colour}\">{name}</text>", top - 8.0);
     }

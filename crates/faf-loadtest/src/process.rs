@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn what_linux_says_is_understood() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 3 0 100 1000 10 18446744073709551615";
+        let stat =
+            "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 3 0 100 1000 10 18446744073709551615";
         assert_eq!(cpu_of_stat(stat), Some(Duration::from_secs(3)));
         assert_eq!(cpu_of_stat("7 (a"), None);
         assert_eq!(kilobytes("VmHWM:\t    12 kB\nVmRSS:\t    10 kB\n", "VmRSS:"), Some(10 * 1024));

@@ -75,8 +75,11 @@ impl Report {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let results: serde_json::Map<_, _> =
-            self.rows.iter().map(|row| (row.key.clone(), json!({"value": row.value, "unit": row.unit}))).collect();
+        let results: serde_json::Map<_, _> = self
+            .rows
+            .iter()
+            .map(|row| (row.key.clone(), json!({"value": row.value, "unit": row.unit})))
+            .collect();
         let moments: Vec<_> = self
             .moments
             .iter()
@@ -89,17 +92,16 @@ impl Report {
             .collect();
         json!({"scenario": self.scenario, "results": results, "moments": moments})
     }
+}
 
-    /// Writes JSON to a file, or prints it for `-`.
-    #[expect(clippy::print_stdout, reason = "the output is the product")]
-    pub(crate) fn write_json(&self, file: &Path) -> anyhow::Result<()> {
-        let json = self.json().to_string() + "\n";
-        if file == Path::new("-") {
-            print!("{json}");
-            return Ok(());
-        }
-        std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
+/// Writes JSON to a file, or prints it for `-`.
+#[expect(clippy::print_stdout, reason = "the output is the product")]
+pub(crate) fn write_json(json: &Value, file: &Path) -> anyhow::Result<()> {
+    if file == Path::new("-") {
+        println!("{json}");
+        return Ok(());
     }
+    std::fs::write(file, format!("{json}\n")).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// A number with as many digits as say something, and thousands apart.

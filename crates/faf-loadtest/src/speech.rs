@@ -1,7 +1,7 @@
 //! What clients say, in the bytes of a wire format.
 
-use faf_protocol::qdatastream::{self, PING_BLOCK, PONG_BLOCK};
 use faf_protocol::WireFormat;
+use faf_protocol::qdatastream::{self, PING_BLOCK, PONG_BLOCK};
 use serde_json::json;
 
 use crate::address::Url;

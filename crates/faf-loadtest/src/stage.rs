@@ -39,7 +39,6 @@ pub(crate) struct Window {
 pub(crate) struct Stage {
     pub(crate) target: Target,
     pub(crate) swarm: Swarm,
-    pub(crate) clients: u32,
     patience: Duration,
     at_once: usize,
     began: Instant,
@@ -103,7 +102,6 @@ impl Stage {
         Ok(Self {
             swarm: Swarm::start(plan, roles)?,
             target,
-            clients,
             patience: Duration::from_secs_f64(run.patience),
             at_once: run.at_once,
             began: Instant::now(),

@@ -56,13 +56,25 @@ pub(crate) struct Common {
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Log these in, at most so many at once.
-    LogIn { clients: Vec<usize>, at_once: usize, retry: bool },
+    LogIn {
+        clients: Vec<usize>,
+        at_once: usize,
+        retry: bool,
+    },
     /// Close the connections of these.
-    LogOut { clients: Vec<usize> },
+    LogOut {
+        clients: Vec<usize>,
+    },
     /// Log these in and out again, over and over.
-    Cycle { clients: Vec<usize>, at_once: usize },
+    Cycle {
+        clients: Vec<usize>,
+        at_once: usize,
+    },
     /// These read like this from now on.
-    Read { clients: Vec<usize>, reading: Reading },
+    Read {
+        clients: Vec<usize>,
+        reading: Reading,
+    },
     /// Tell all actors.
     Cue(Cue),
     /// A server that has been started again listens there.
@@ -87,7 +99,15 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(number: u32, actor: Option<Box<dyn Actor>>, receive_buffer: Option<usize>) -> Self {
-        Self { number, actor, receive_buffer, connection: None, connections: 0, is_honest: true, cycles: false }
+        Self {
+            number,
+            actor,
+            receive_buffer,
+            connection: None,
+            connections: 0,
+            is_honest: true,
+            cycles: false,
+        }
     }
 }
 
@@ -134,8 +154,10 @@ impl Worker {
             common,
             shared,
             clients,
-            formats: WireFormat::ALL
-                .map(|format| ForFormat { needles: Needles::new(format), markers: MarkerFinder::new(format) }),
+            formats: WireFormat::ALL.map(|format| ForFormat {
+                needles: Needles::new(format),
+                markers: MarkerFinder::new(format),
+            }),
             moved: None,
             timers: Timers::default(),
             plaza: Plaza::default(),
@@ -314,7 +336,9 @@ impl Worker {
         let when = match &connection.phase {
             Phase::Connecting(_) => "cannot connect",
             Phase::Upgrading(..) => "no upgrade to WebSocket",
-            Phase::LoggingIn(login) if !login.is_welcome() => "the server ends the connection without a welcome",
+            Phase::LoggingIn(login) if !login.is_welcome() => {
+                "the server ends the connection without a welcome"
+            }
             _ => "the server ends the connection in the middle of the login",
         };
         self.fail(index, &format!("{when}: {why}"));
@@ -349,7 +373,8 @@ impl Worker {
 
     fn handle(&mut self, event: &Event) {
         let Token(index) = event.token();
-        let Some(connection) = self.clients.get_mut(index).and_then(|client| client.connection.as_mut()) else {
+        let Some(connection) = self.clients.get_mut(index).and_then(|client| client.connection.as_mut())
+        else {
             return;
         };
         if let Phase::Connecting(began) = connection.phase {
@@ -438,12 +463,8 @@ impl Worker {
                 }
             }
             Phase::LoggingIn(login) => {
-                let progress = login.hear(
-                    &format.needles,
-                    &mut connection.counter,
-                    bytes,
-                    &mut self.sample.messages,
-                );
+                let progress =
+                    login.hear(&format.needles, &mut connection.counter, bytes, &mut self.sample.messages);
                 let began = login.began;
                 match progress {
                     Progress::None => {}
@@ -513,11 +534,18 @@ impl Worker {
     fn act(&mut self, index: usize, what: impl FnOnce(&mut dyn Actor, &mut Cues)) {
         let client = &mut self.clients[index];
         let Some(actor) = &mut client.actor else { return };
-        let Some(connection) = client.connection.as_mut().filter(|connection| connection.is_logged_in()) else {
+        let Some(connection) = client.connection.as_mut().filter(|connection| connection.is_logged_in())
+        else {
             return;
         };
-        let mut cues =
-            Cues { now: Instant::now(), sample: &mut self.sample, say: Vec::new(), wake: None, leave: None, plaza: &mut self.plaza };
+        let mut cues = Cues {
+            now: Instant::now(),
+            sample: &mut self.sample,
+            say: Vec::new(),
+            wake: None,
+            leave: None,
+            plaza: &mut self.plaza,
+        };
         what(actor.as_mut(), &mut cues);
         let Cues { say, wake, leave, .. } = cues;
         let mut bytes = Vec::new();
@@ -544,7 +572,11 @@ fn asks_for_pong(needles: &Needles, bytes: &[u8]) -> bool {
     if bytes.len() <= SHORT_READ {
         return needles.ping.find(bytes).is_some();
     }
-    needles.ping.find(&bytes[..length]).or_else(|| needles.ping.find(&bytes[bytes.len() - length..])).is_some()
+    needles
+        .ping
+        .find(&bytes[..length])
+        .or_else(|| needles.ping.find(&bytes[bytes.len() - length..]))
+        .is_some()
 }
 
 /// What a server has said, for people; of UTF-16 the ASCII in it.
@@ -563,7 +595,8 @@ mod tests {
 
     #[test]
     fn a_ping_is_seen_alone_and_at_the_ends() {
-        let other: Message = format!(r#"{{"command":"notice","text":"{}"}}"#, "x".repeat(500)).parse().unwrap();
+        let other: Message =
+            format!(r#"{{"command":"notice","text":"{}"}}"#, "x".repeat(500)).parse().unwrap();
         for format in WireFormat::ALL {
             let needles = Needles::new(format);
             let bytes = |messages: &[&Message]| -> Vec<u8> {

@@ -12,7 +12,6 @@ use faf_protocol::Message;
 use serde_json::{Value, json};
 
 use super::{Actor, Cue, Cues};
-use crate::marker::stamp;
 use crate::speech::of_game;
 
 /// Candidates that an ICE adapter sends to each peer.
@@ -86,14 +85,15 @@ impl Host {
 
     fn seat(player: i64, seat: usize, cues: &mut Cues) {
         let team = 2 + seat % 2;
-        for (key, value) in [("Faction", 1), ("Color", seat), ("Team", team), ("StartSpot", seat), ("Army", seat)] {
+        for (key, value) in
+            [("Faction", 1), ("Color", seat), ("Team", team), ("StartSpot", seat), ("Army", seat)]
+        {
             cues.say.push(of_game("PlayerOption", &json!([player.to_string(), key, value])));
         }
     }
 
     fn host(&mut self, cues: &mut Cues) {
-        let title = format!("{} 2v2 all welcome", stamp());
-        let request = json!({"command": "game_host", "title": title, "mod": "faf", "mapname": "scmp_007",
+        let request = json!({"command": "game_host", "title": "2v2 all welcome", "mod": "faf", "mapname": "scmp_007",
             "visibility": "public", "password": null, "enforce_rating_range": false});
         cues.say.push(request.to_string());
         self.next = cues.now + self.tempo.lobby;
@@ -195,7 +195,8 @@ impl Actor for Host {
                 if is_full || opened.elapsed() > self.tempo.lobby {
                     self.launch(cues);
                 } else {
-                    cues.say.push(of_game("GameOption", &json!(["Title", format!("{} 2v2", stamp())])));
+                    cues.say
+                        .push(of_game("GameOption", &json!(["Title", format!("2v2, {seated} are there")])));
                     self.next = cues.now + Tempo::about(self.tempo.chatter);
                 }
             }

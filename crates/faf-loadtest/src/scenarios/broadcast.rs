@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{delivery_rows, ping_rows};
+use super::{delivery_rows, ping_rows, volume_rows};
 use crate::actors::{Announcer, Cue, Pinger, Retitler};
 use crate::options::{LengthOptions, RunOptions, ServerOptions};
 use crate::report::Report;
@@ -111,7 +111,8 @@ impl Broadcast {
         let said = window.sample.said as f64;
         report.row("said", "messages to everybody", said, "");
         report.row("joined", "of them at a time", f64::from(self.joined), "");
-        delivery_rows(&mut report, window);
+        volume_rows(&mut report, window);
+        delivery_rows(&mut report, &window.sample);
         ping_rows(&mut report, &window.sample);
         report.row("lost", "clients that the server has disconnected", window.sample.lost as f64, "");
         report

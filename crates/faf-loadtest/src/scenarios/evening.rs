@@ -3,15 +3,15 @@
 //! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a share of `--visitors`
 //! comes and goes, some ping, and the rest listens. A host changes something every `--chatter` seconds while the lobby is
 //! open, launches when all guests are there or after `--lobby` seconds, and plays for about `--game` seconds. Hosts and
-//! guests send each other candidates of their ICE adapters through the server. Titles carry a marker, so that it is known
-//! how long news take: up to a report interval more than the delivery.
+//! guests send each other candidates of their ICE adapters through the server. How the server fares is seen by those who
+//! ping.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
 
-use super::{delivery_rows, megabytes, ping_rows};
+use super::{megabytes, ping_rows, volume_rows};
 use crate::actors::{Cue, Guest, Host, Pinger, Tempo, Visitor};
 use crate::options::{LengthOptions, RunOptions, ServerOptions};
 use crate::report::Report;
@@ -118,7 +118,7 @@ impl Mix {
         report.row("games", "lobbies that opened", sample.games as f64, "");
         report.row("logins", "logins", sample.logins.len() as f64, "");
         report.row("said", "messages sent by hosts and guests", sample.said as f64, "");
-        delivery_rows(&mut report, &window);
+        volume_rows(&mut report, &window);
         ping_rows(&mut report, sample);
         let lists = sample.lists.quantile_ms(0.99);
         report.row("lists_p99", "login to the last list, 99 %", lists, "ms");

@@ -14,8 +14,8 @@
 //!
 //! Meanwhile honest players are logged in and ping. None of them may be disconnected: if one is, the exit code says so.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -166,7 +166,12 @@ impl Flood {
         Ok(report)
     }
 
-    fn measure(&self, stage: &mut Stage, what: &'static str, attack: Option<&Attack>) -> anyhow::Result<crate::stage::Window> {
+    fn measure(
+        &self,
+        stage: &mut Stage,
+        what: &'static str,
+        attack: Option<&Attack>,
+    ) -> anyhow::Result<crate::stage::Window> {
         let attempts = attack.and_then(|attack| Some((attack, self.attempts?)));
         match (attempts, self.pongs) {
             (Some((attack, attempts)), _) if what == Kind::Connects.name() => {
@@ -185,10 +190,25 @@ impl Flood {
         let name = kind.name();
         let tally = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed) as f64;
         let (sample, key) = (&window.sample, |key: &str| format!("{name}_{key}"));
-        report.row(key("pong_p50"), format!("{name}: ping to pong, median"), sample.pong.quantile_ms(0.5), "ms");
-        report.row(key("pong_p99"), format!("{name}: ping to pong, 99 %"), sample.pong.quantile_ms(0.99), "ms");
+        report.row(
+            key("pong_p50"),
+            format!("{name}: ping to pong, median"),
+            sample.pong.quantile_ms(0.5),
+            "ms",
+        );
+        report.row(
+            key("pong_p99"),
+            format!("{name}: ping to pong, 99 %"),
+            sample.pong.quantile_ms(0.99),
+            "ms",
+        );
         report.row(key("pong_max"), format!("{name}: ping to pong, slowest"), sample.pong.max_ms(), "ms");
-        report.row(key("attempts"), format!("{name}: attempts to connect"), tally(&attack.tally.attempts), "");
+        report.row(
+            key("attempts"),
+            format!("{name}: attempts to connect"),
+            tally(&attack.tally.attempts),
+            "",
+        );
         report.row(key("connected"), format!("{name}: connections"), tally(&attack.tally.connected), "");
         report.row(key("ended"), format!("{name}: ended by the server"), tally(&attack.tally.ended), "");
         report.row(key("sent"), format!("{name}: bytes sent"), tally(&attack.tally.bytes) / 1e6, "MB");
@@ -203,10 +223,8 @@ impl Flood {
 
     fn peers(&self, stage: &Stage, kind: Kind) -> Vec<Peer> {
         let urls = &stage.target.urls;
-        let bodies: Vec<[Arc<[u8]>; 2]> = urls
-            .iter()
-            .map(|url| [false, true].map(|is_odd| kind.body(url.format, is_odd).into()))
-            .collect();
+        let bodies: Vec<[Arc<[u8]>; 2]> =
+            urls.iter().map(|url| [false, true].map(|is_odd| kind.body(url.format, is_odd).into())).collect();
         (0..self.clients)
             .map(|number| {
                 let place = number as usize % urls.len();

@@ -6,7 +6,7 @@
 use clap::{Args, ValueEnum};
 use faf_testkit::serving::Serving;
 
-use super::delivery_rows;
+use super::{delivery_rows, volume_rows};
 use crate::credentials::Credentials;
 use crate::floor_server::FloorServer;
 use crate::options::{LengthOptions, RunOptions};
@@ -60,12 +60,7 @@ pub(crate) enum Write {
 impl Floor {
     pub(crate) fn run(&self) -> anyhow::Result<Report> {
         let mut command = std::process::Command::new(std::env::current_exe()?);
-        let server = FloorServer {
-            rate: self.rate,
-            joined: self.joined,
-            size: self.size,
-            write: self.write,
-        };
+        let server = FloorServer { rate: self.rate, joined: self.joined, size: self.size, write: self.write };
         let serving = Serving::start(command.arg("floor-server").args(server.arguments()));
         let address = serving.address("tcp://").parse()?;
         let target = Target::other(address, Process(serving.process()));
@@ -78,7 +73,8 @@ impl Floor {
         let mut report = Report::new("floor");
         report.row("clients", "clients", f64::from(self.clients), "");
         report.row("joined", "messages at a time", f64::from(self.joined), "");
-        delivery_rows(&mut report, &window);
+        volume_rows(&mut report, &window);
+        delivery_rows(&mut report, &window.sample);
         report.row("lost", "clients that were disconnected", window.sample.lost as f64, "");
         stage.finish(&mut report);
         Ok(report)

@@ -76,7 +76,12 @@ impl Idle {
         report.row("user_memory", "server: anonymous memory of each", user, "KiB");
         report.row("resident", "server: resident memory of each", server(|memory| memory.resident), "KiB");
         report.row("kernel_tcp", "kernel: TCP buffers of each", kernel(|memory| memory.tcp), "KiB");
-        report.row("kernel_slab", "kernel: sockets and other objects of each", kernel(|memory| memory.slab), "KiB");
+        report.row(
+            "kernel_slab",
+            "kernel: sockets and other objects of each",
+            kernel(|memory| memory.slab),
+            "KiB",
+        );
         let total = after.server.map(|memory| megabytes(memory.anonymous));
         report.row("total", "server: anonymous memory, all", total, "MB");
         let peak = after.server.map(|memory| megabytes(memory.peak));

@@ -2,6 +2,7 @@
 
 pub(crate) mod broadcast;
 pub(crate) mod evening;
+pub(crate) mod figures;
 pub(crate) mod flood;
 pub(crate) mod floor;
 pub(crate) mod idle;
@@ -23,8 +24,8 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Rows that every scenario has in which messages are delivered to many.
-fn delivery_rows(report: &mut Report, window: &Window) {
+/// Rows that every scenario has in which messages are delivered to many: how many, and what they cost.
+fn volume_rows(report: &mut Report, window: &Window) {
     let Window { sample, seconds, cpu, own_cpu } = window;
     let deliveries = sample.deliveries() as f64;
     report.row("seconds", "measured", *seconds, "s");
@@ -37,6 +38,10 @@ fn delivery_rows(report: &mut Report, window: &Window) {
     report.row("cpu", "server's processor time", cpu.map(|cpu| cpu / seconds * 100.0), "% of one");
     let own = own_cpu.map(|cpu| cpu / seconds * 100.0);
     report.row("own_cpu", "load generator's processor time", own, "% of one");
+}
+
+/// Rows about how long deliveries take.
+fn delivery_rows(report: &mut Report, sample: &Sample) {
     report.row("delivery_p50", "delivery, median", sample.delivery.quantile_ms(0.5), "ms");
     report.row("delivery_p99", "delivery, 99 %", sample.delivery.quantile_ms(0.99), "ms");
     report.row("delivery_max", "delivery, slowest", sample.delivery.max_ms(), "ms");

@@ -79,7 +79,9 @@ impl std::str::FromStr for Part {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let part = match text.strip_suffix('%') {
-            Some(share) => share.parse().ok().filter(|share| (0.0..=100.0).contains(share)).map(Self::Percent),
+            Some(share) => {
+                share.parse().ok().filter(|share| (0.0..=100.0).contains(share)).map(Self::Percent)
+            }
             None => text.parse().ok().map(Self::Count),
         };
         part.ok_or_else(|| format!("`{text}` is neither a number nor a share such as 1%"))
@@ -133,7 +135,12 @@ impl Slow {
         report.row("stalled", "of them stop reading", f64::from(stalled), "");
         let mut window = |keys: [&'static str; 4], label: &str, window: &Window| {
             let (deliveries, delivery) = (window.sample.deliveries() as f64, &window.sample.delivery);
-            report.row(keys[0], format!("{label}: messages delivered a second"), deliveries / window.seconds, "/s");
+            report.row(
+                keys[0],
+                format!("{label}: messages delivered a second"),
+                deliveries / window.seconds,
+                "/s",
+            );
             report.row(keys[1], format!("{label}: delivery, median"), delivery.quantile_ms(0.5), "ms");
             report.row(keys[2], format!("{label}: delivery, 99 %"), delivery.quantile_ms(0.99), "ms");
             report.row(keys[3], format!("{label}: delivery, slowest"), delivery.max_ms(), "ms");
@@ -141,7 +148,8 @@ impl Slow {
         let keys = ["read_per_second", "read_delivery_p50", "read_delivery_p99", "read_delivery_max"];
         window(keys, "everybody reads", &all_read);
         let pong = all_read.sample.pong.quantile_ms(0.99);
-        let keys = ["stalled_per_second", "stalled_delivery_p50", "stalled_delivery_p99", "stalled_delivery_max"];
+        let keys =
+            ["stalled_per_second", "stalled_delivery_p50", "stalled_delivery_p99", "stalled_delivery_max"];
         window(keys, "some do not", &some_stalled);
         report.row("read_pong_p99", "everybody reads: ping to pong, 99 %", pong, "ms");
         ping_rows(&mut report, &some_stalled.sample);

@@ -89,8 +89,18 @@ impl Storm {
         report.row("half", "until half of them are", after(0.5), "s");
         report.row("most", "until 99 % are", after(0.99), "s");
         report.row("last", "until all are", after(1.0), "s");
-        report.row("lists_p50", "from the last attempt to the last list, median", window.sample.lists.quantile_ms(0.5), "ms");
-        report.row("lists_max", "from the last attempt to the last list, slowest", window.sample.lists.max_ms(), "ms");
+        report.row(
+            "lists_p50",
+            "from the last attempt to the last list, median",
+            window.sample.lists.quantile_ms(0.5),
+            "ms",
+        );
+        report.row(
+            "lists_max",
+            "from the last attempt to the last list, slowest",
+            window.sample.lists.max_ms(),
+            "ms",
+        );
         report.row("bytes", "received meanwhile", megabytes(window.sample.bytes), "MB");
         report.row("cpu", "server's processor time", window.cpu, "s");
         report.row("own_cpu", "load generator's processor time", window.own_cpu, "s");
