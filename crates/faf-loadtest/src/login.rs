@@ -39,8 +39,7 @@ impl Needles {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     None,
-    Welcome,
-    /// All lists are there. Perhaps the welcome was among these bytes, too.
+    /// All lists are there.
     Done,
     Refused,
 }
@@ -84,7 +83,7 @@ impl Login {
         if self.step == Step::Welcome {
             match self.find(&needles.welcome, bytes) {
                 Some(end) => {
-                    (self.step, at, progress) = (Step::Games, end, Progress::Welcome);
+                    (self.step, at) = (Step::Games, end);
                     self.tail.clear();
                 }
                 None if self.find(&needles.refused, bytes).is_some() => progress = Progress::Refused,

@@ -75,7 +75,6 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one")]
 enum Scenario {
     Idle(Idle),
     Login(LoginRate),

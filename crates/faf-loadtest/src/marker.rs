@@ -81,7 +81,7 @@ impl MarkerFinder {
             let behind = tail.length;
             self.search(&joint[..length], |at, moment| {
                 if at < behind {
-                    found(moment)
+                    found(moment);
                 }
             });
         }

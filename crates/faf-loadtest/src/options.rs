@@ -99,6 +99,10 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     pub(crate) patience: f64,
 
+    /// After logins, wait until nothing has been received for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.2)]
+    pub(crate) silence: f64,
+
     /// Write the results as JSON to this file; - is standard output, which then gets no table
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

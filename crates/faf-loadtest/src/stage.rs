@@ -41,6 +41,8 @@ pub(crate) struct Stage {
     pub(crate) swarm: Swarm,
     patience: Duration,
     at_once: usize,
+    /// In milliseconds.
+    silence: u64,
     began: Instant,
     progress: ProgressBar,
     pub(crate) moments: Vec<Moment>,
@@ -104,6 +106,7 @@ impl Stage {
             target,
             patience: Duration::from_secs_f64(run.patience),
             at_once: run.at_once,
+            silence: (run.silence * 1000.0) as u64,
             began: Instant::now(),
             progress,
             moments: Vec::new(),
@@ -155,9 +158,10 @@ impl Stage {
             ensure_no_failures(&sample)?;
             if heard.elapsed() > self.patience {
                 bail!(
-                    "{what}: nothing has been received for {} s; {position} of {goal} done. A server that is only slow \
-                     needs more --patience",
-                    self.patience.as_secs()
+                    "{what}: nothing has been received for {} s; {position} of {goal} done, {} clients were \
+                     disconnected. A server that is only slow needs more --patience",
+                    self.patience.as_secs(),
+                    sample.lost
                 );
             }
             std::thread::sleep(LOOK);
@@ -180,6 +184,10 @@ impl Stage {
         seconds: f64,
         deliveries: Option<u64>,
     ) -> anyhow::Result<Window> {
+        // What has come between two measurements belongs to none.
+        let seen = self.swarm.drain();
+        self.note(&seen);
+        ensure_no_failures(&seen)?;
         let began = Instant::now();
         match deliveries {
             Some(deliveries) => self.watch(what, deliveries, |_, sample| sample.deliveries()),
@@ -196,16 +204,13 @@ impl Stage {
     /// # Errors
     /// If a client cannot connect or log in.
     pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
-        /// So long nothing must come, in milliseconds: reports come every second.
-        const SILENCE: u64 = 1200;
-
-        let (began, patience) = (Instant::now(), self.patience);
+        let (began, patience, silence) = (Instant::now(), self.patience, self.silence);
         let (mut messages, mut since) = (0, Instant::now());
-        self.watch("waiting for silence", SILENCE, |_, sample| {
+        self.watch("waiting for silence", silence, |_, sample| {
             if sample.messages != messages {
                 (messages, since) = (sample.messages, Instant::now());
             }
-            if began.elapsed() > patience { SILENCE } else { since.elapsed().as_millis() as u64 }
+            if began.elapsed() > patience { silence } else { since.elapsed().as_millis() as u64 }
         })?;
         Ok(())
     }

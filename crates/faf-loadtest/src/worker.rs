@@ -463,12 +463,15 @@ impl Worker {
                 }
             }
             Phase::LoggingIn(login) => {
+                let was_welcome = login.is_welcome();
                 let progress =
                     login.hear(&format.needles, &mut connection.counter, bytes, &mut self.sample.messages);
                 let began = login.began;
+                if login.is_welcome() && !was_welcome {
+                    self.sample.welcome.record(began.elapsed());
+                }
                 match progress {
                     Progress::None => {}
-                    Progress::Welcome => self.sample.welcome.record(began.elapsed()),
                     Progress::Done => {
                         connection.phase = Phase::LoggedIn;
                         self.complete(index, began);

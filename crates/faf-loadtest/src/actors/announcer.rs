@@ -38,7 +38,8 @@ impl Actor for Announcer {
         let text = stamped(plan.size.saturating_sub(AROUND));
         cues.say.push(json!({"command": "admin", "action": "broadcast", "message": text}).to_string());
         cues.sample.said += 1;
-        plan.next += plan.interval;
+        // Whoever is late does not make up for it: a burst would be another load.
+        plan.next = (plan.next + plan.interval).max(cues.now);
         cues.wake = Some(plan.next);
     }
 }

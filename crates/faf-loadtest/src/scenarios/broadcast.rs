@@ -22,7 +22,7 @@ use crate::swarm::Role;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Broadcast {
     /// Clients who are logged in
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
     /// 1: notices of an administrator (the first account; it needs that permission), each by itself. More: so many

@@ -43,7 +43,7 @@ pub(crate) struct Soak {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Mix {
     /// Clients, all together
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
     /// Games at the same time

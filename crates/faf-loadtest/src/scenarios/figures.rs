@@ -357,7 +357,8 @@ impl Figures {
         let rate = rate.run()?.number("logins_per_second");
         results.add(6, format!("{name}: logins a second with {online} online"), "/s", rate);
         let storm =
-            Storm { clients, kill_server: false, cold: false, ping_clients: 20, server, run }.run()?;
+            Storm { clients, kill_server: false, cold: false, ping_clients: 20, calm: 1.0, server, run }
+                .run()?;
         let label = format!("{name}: storm of {clients}");
         results.add(6, format!("{label}, half are back after"), "s", storm.number("half"));
         results.add(6, format!("{label}, all are back after"), "s", storm.number("last"));

@@ -42,11 +42,11 @@ pub(crate) struct Flood {
     pub(crate) kind: Kind,
 
     /// Attackers at the same time
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
     /// Honest players, who ping five times a second
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) honest: u32,
 
     /// How long each kind is measured
@@ -177,7 +177,10 @@ impl Flood {
             (Some((attack, attempts)), _) if what == Kind::Connects.name() => {
                 stage.watch(what, attempts, |_, _| attack.tally.attempts.load(Ordering::Relaxed))
             }
-            (_, Some(pongs)) => stage.watch(what, pongs, |_, sample| sample.pong.count()),
+            (_, Some(pongs)) => {
+                stage.measure(what, 0.0, None)?;
+                stage.watch(what, pongs, |_, sample| sample.pong.count())
+            }
             _ => stage.measure(what, self.seconds, None),
         }
     }

@@ -20,7 +20,7 @@ use crate::target::Target;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Floor {
     /// Clients who are connected
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
     /// Messages at a time

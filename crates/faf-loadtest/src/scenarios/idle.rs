@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{kib_each, megabytes};
 use crate::options::{RunOptions, ServerOptions};
-use crate::process::{KernelMemory, Memory};
+use crate::process::{KernelMemory, Memory, Process};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::swarm::Role;
@@ -17,7 +17,7 @@ use crate::swarm::Role;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Idle {
     /// Clients who log in
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     pub(crate) clients: u32,
 
     /// How long they stay, for the plot
@@ -40,7 +40,7 @@ pub(crate) struct Usage {
 
 impl Usage {
     pub(crate) fn now(stage: &Stage) -> Self {
-        let server = stage.target.process.and_then(|process| process.memory());
+        let server = stage.target.process.and_then(Process::memory);
         Self { server, kernel: KernelMemory::now() }
     }
 }

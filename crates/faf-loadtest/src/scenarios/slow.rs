@@ -25,7 +25,7 @@ use crate::tcp_table;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Slow {
     /// Clients who are logged in
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     pub(crate) clients: u32,
 
     /// How many of them stop reading: a number, or a share such as 1%

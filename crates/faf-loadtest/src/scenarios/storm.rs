@@ -22,7 +22,7 @@ use crate::swarm::Role;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Storm {
     /// Clients who come back
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
     /// Kill the server, which --start has started, and start it again
@@ -36,6 +36,10 @@ pub(crate) struct Storm {
     /// Players who stay and ping, unless the server is killed
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) ping_clients: u32,
+
+    /// How long to wait before it breaks out
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub(crate) calm: f64,
 
     #[command(flatten)]
     pub(crate) server: ServerOptions,
@@ -59,7 +63,7 @@ impl Storm {
         }
         stage.settle()?;
         stage.swarm.cue(Cue::Ping);
-        stage.measure("the calm before", 1.0, None)?;
+        stage.measure("the calm before", self.calm, None)?;
 
         let (began, moment) = (Instant::now(), marker::now());
         if self.kill_server {
