@@ -45,9 +45,13 @@ pub(crate) struct Flood {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
-    /// Honest players, who ping five times a second
+    /// Honest players, who ping meanwhile
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) honest: u32,
+
+    /// How often each of them pings, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.2)]
+    pub(crate) ping_interval: f64,
 
     /// How long each kind is measured
     #[arg(long, default_value_t = 10.0)]
@@ -137,7 +141,9 @@ impl Flood {
     pub(crate) fn run(&self) -> anyhow::Result<Report> {
         let role = |number| match number {
             // Accounts of the others are for attackers who log in.
-            _ if number < self.honest => Role::acting(Pinger::new(Duration::from_millis(200))),
+            _ if number < self.honest => {
+                Role::acting(Pinger::new(Duration::from_secs_f64(self.ping_interval)))
+            }
             _ => Role::default(),
         };
         let roles = (0..self.honest + self.clients).map(role).collect();
