@@ -22,6 +22,7 @@
 mod actors;
 mod address;
 mod attack;
+mod client;
 mod connection;
 mod counter;
 mod credentials;

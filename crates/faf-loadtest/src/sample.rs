@@ -28,7 +28,9 @@ pub(crate) struct Sample {
     pub(crate) lost_honest: u64,
     /// Attempts to connect or to log in that came to nothing.
     pub(crate) failures: u64,
-    /// The first of them, in words.
+    /// Attempts that came to nothing and were tried again.
+    pub(crate) retries: u64,
+    /// The first failures, in words.
     pub(crate) told: Vec<String>,
     /// Messages that were sent on behalf of a scenario.
     pub(crate) said: u64,
@@ -55,6 +57,7 @@ impl Sample {
         self.lost += other.lost;
         self.lost_honest += other.lost_honest;
         self.failures += other.failures;
+        self.retries += other.retries;
         let room = FAILURES_TOLD.saturating_sub(self.told.len());
         self.told.extend(other.told.into_iter().take(room));
         self.said += other.said;

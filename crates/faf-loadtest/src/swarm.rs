@@ -9,10 +9,11 @@ use mio::{Poll, Waker};
 
 use crate::actors::{Actor, Cue};
 use crate::address::Url;
+use crate::client::{Client, Common, Order};
 use crate::connection::Reading;
 use crate::credentials::Credentials;
 use crate::sample::Sample;
-use crate::worker::{Client, Common, ORDERS, Order, Worker};
+use crate::worker::{ORDERS, Worker};
 
 /// What a client is from the beginning.
 #[derive(Debug, Default)]

@@ -108,8 +108,12 @@ impl Storm {
         report.row("bytes", "received meanwhile", megabytes(window.sample.bytes), "MB");
         report.row("cpu", "server's processor time", window.cpu, "s");
         report.row("own_cpu", "load generator's processor time", window.own_cpu, "s");
-        ping_rows(&mut report, &window.sample);
-        report.row("lost", "clients that the server has disconnected", window.sample.lost as f64, "");
+        report.row("retries", "attempts that came to nothing", window.sample.retries as f64, "");
+        if !self.kill_server {
+            ping_rows(&mut report, &window.sample);
+            let lost = window.sample.lost as f64;
+            report.row("lost", "clients that the server has disconnected", lost, "");
+        }
         let peak = stage.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
         report.row("peak", "server: resident memory, at most", peak, "MB");
         stage.finish(&mut report);
