@@ -64,18 +64,18 @@ pub(crate) fn source(number: u64, per_address: u32) -> Ipv4Addr {
 /// Bytes in a packet on the internet.
 const PACKET: u32 = 1448;
 
-/// Begins to connect without waiting for it, from the loopback address of this number if `to` is one.
+/// Begins to connect without waiting for it, from the loopback address of this number if `to` is one. Packets are small, if
+/// told so, as they are on the internet.
 pub(crate) fn connect(
     to: SocketAddr,
     number: u64,
     per_address: u32,
-    receive_buffer: Option<usize>,
+    small_packets: bool,
 ) -> io::Result<mio::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
-    if let Some(size) = receive_buffer {
-        socket.set_recv_buffer_size(size)?;
+    if small_packets {
         // With packets as large as loopback has them, the server's kernel would take megabytes for this connection.
         socket.set_tcp_mss(PACKET)?;
     }

@@ -167,7 +167,7 @@ impl Attackers {
     fn connect(&mut self, slot: usize) {
         let number = FIRST_CONNECTION + self.tally.attempts.fetch_add(1, Ordering::Relaxed);
         let Slot { peer, connection } = &mut self.slots[slot];
-        let registered = address::connect(peer.to, number, self.per_address, None).and_then(|mut socket| {
+        let registered = address::connect(peer.to, number, self.per_address, false).and_then(|mut socket| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut socket, Token(slot), interest)?;
             Ok(socket)

@@ -58,7 +58,7 @@ pub(crate) enum Order {
 pub(crate) struct Client {
     pub(crate) number: u32,
     pub(crate) actor: Option<Box<dyn Actor>>,
-    /// Size of the receive buffer in the kernel, for clients who will not read.
+    /// Size of the receive buffer in the kernel, for clients who will not read, from then on.
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) connection: Option<Connection>,
     /// How many connections it has had.

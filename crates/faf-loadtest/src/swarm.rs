@@ -20,7 +20,7 @@ use crate::worker::{ORDERS, Worker};
 pub(crate) struct Role {
     /// What it does; without it is quiet.
     pub(crate) actor: Option<Box<dyn Actor>>,
-    /// Size of the receive buffer in the kernel, for clients who will not read.
+    /// Size of the receive buffer in the kernel, for clients who will not read, from then on.
     pub(crate) receive_buffer: Option<usize>,
 }
 

@@ -232,8 +232,12 @@ impl Flood {
 
     fn peers(&self, stage: &Stage, kind: Kind) -> Vec<Peer> {
         let urls = &stage.target.urls;
-        let bodies: Vec<[Arc<[u8]>; 2]> =
-            urls.iter().map(|url| [false, true].map(|is_odd| kind.body(url.format, is_odd).into())).collect();
+        let bodies = |is_odd| -> Vec<Arc<[u8]>> {
+            urls.iter().map(|url| kind.body(url.format, is_odd).into()).collect()
+        };
+        let even = bodies(false);
+        // Only garbage is of two kinds.
+        let odd = if kind == Kind::Garbage { bodies(true) } else { even.clone() };
         (0..self.clients)
             .map(|number| {
                 let place = number as usize % urls.len();
@@ -241,7 +245,7 @@ impl Flood {
                 Peer {
                     to: urls[place].address,
                     greeting: self.greeting(stage, kind, &urls[place], number),
-                    body: Arc::clone(&bodies[place][usize::from(is_odd)]),
+                    body: Arc::clone(if is_odd { &odd[place] } else { &even[place] }),
                     manner: kind.manner(),
                 }
             })

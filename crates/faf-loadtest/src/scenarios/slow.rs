@@ -36,7 +36,7 @@ pub(crate) struct Slow {
     #[arg(long)]
     pub(crate) trickle: bool,
 
-    /// Their receive buffer in the kernel, in bytes
+    /// Their receive buffer in the kernel from then on, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 8192)]
     pub(crate) receive_buffer: usize,
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use faf_protocol::WireFormat;
 use mio::{Interest, Token};
+use socket2::SockRef;
 
 use super::Worker;
 use crate::address;
@@ -37,7 +38,8 @@ impl Worker {
         let number = self.common.connections.fetch_add(1, Ordering::Relaxed);
         client.connections += 1;
         let began = Instant::now();
-        let connected = address::connect(to, number, self.common.per_address, client.receive_buffer);
+        let connected =
+            address::connect(to, number, self.common.per_address, client.receive_buffer.is_some());
         let registered = connected.and_then(|mut socket| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut socket, Token(index), interest)?;
@@ -108,6 +110,10 @@ impl Worker {
         let Some(connection) = &mut client.connection else { return };
         connection.reading = reading;
         client.is_honest = reading == Reading::Everything;
+        if let Some(size) = client.receive_buffer {
+            // If it stays as it is, it only takes longer until it is full.
+            _ = SockRef::from(&connection.socket).set_recv_buffer_size(size);
+        }
         // Errors are told in any case.
         let interest = match reading {
             Reading::Everything => Interest::READABLE | Interest::WRITABLE,
