@@ -1,0 +1,64 @@
+//! Clients who do something: they understand what they are told, and speak.
+//!
+//! An actor lives on the thread of its client. Whatever happens to it, it answers by what it puts into its [`Cues`].
+
+mod announcer;
+mod evening;
+mod pinger;
+mod retitler;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use faf_protocol::Message;
+
+pub(crate) use announcer::Announcer;
+pub(crate) use evening::{Guest, Host, Plaza, Tempo, Visitor};
+pub(crate) use pinger::Pinger;
+pub(crate) use retitler::Retitler;
+
+use crate::sample::Sample;
+
+/// What all actors of a thread are told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cue {
+    /// Announcers tell everybody something of this size, so often.
+    Announce { interval: Duration, size: usize },
+    /// Hosts give their games a new title with every report.
+    Retitle,
+    /// Players who ping do so.
+    Ping,
+    /// The players of an evening begin.
+    Play,
+    /// Everybody stops.
+    Silence,
+}
+
+/// What an actor has at hand and answers with.
+pub(crate) struct Cues<'a> {
+    pub(crate) now: Instant,
+    pub(crate) sample: &'a mut Sample,
+    /// Messages to send, JSON.
+    pub(crate) say: Vec<String>,
+    /// When [`Actor::due`] shall be called next; a request that was made before stays.
+    pub(crate) wake: Option<Instant>,
+    /// Log out, and in again after so long.
+    pub(crate) leave: Option<Duration>,
+    /// What the players of this thread know of each other.
+    pub(crate) plaza: &'a mut Plaza,
+}
+
+/// A client who does something.
+pub(crate) trait Actor: Send + fmt::Debug {
+    /// The login is complete.
+    fn logged_in(&mut self, _cues: &mut Cues) {}
+
+    /// A message was received, also while the login goes on.
+    fn hear(&mut self, _message: &Message, _cues: &mut Cues) {}
+
+    /// The time has come that was asked for.
+    fn due(&mut self, _cues: &mut Cues) {}
+
+    /// All are told something.
+    fn cue(&mut self, _cue: Cue, _cues: &mut Cues) {}
+}

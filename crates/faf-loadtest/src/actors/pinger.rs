@@ -1,0 +1,65 @@
+//! An honest player who wants to know whether the server is there, and how soon it says so.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use faf_protocol::Message;
+
+use super::{Actor, Cue, Cues};
+use crate::speech::PING;
+
+/// Sends `ping` in an interval, when told to, whether the last one was answered or not.
+#[derive(Debug)]
+pub(crate) struct Pinger {
+    interval: Duration,
+    pings: bool,
+    /// When those were sent that are not answered yet.
+    waiting: VecDeque<Instant>,
+}
+
+impl Pinger {
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self { interval, pings: false, waiting: VecDeque::new() }
+    }
+
+    /// Not everybody at the same moment.
+    fn begin(&mut self, cues: &mut Cues) {
+        self.pings = true;
+        cues.wake = Some(cues.now + self.interval.mul_f64(fastrand::f64()));
+    }
+}
+
+impl Actor for Pinger {
+    fn logged_in(&mut self, cues: &mut Cues) {
+        // What was sent on another connection is not answered any more.
+        self.waiting.clear();
+        if self.pings {
+            self.begin(cues);
+        }
+    }
+
+    fn hear(&mut self, message: &Message, cues: &mut Cues) {
+        if message.command().as_deref() == Some("pong")
+            && let Some(sent) = self.waiting.pop_front()
+        {
+            cues.sample.pong.record(sent.elapsed());
+        }
+    }
+
+    fn cue(&mut self, cue: Cue, cues: &mut Cues) {
+        match cue {
+            Cue::Ping if !self.pings => self.begin(cues),
+            Cue::Silence => self.pings = false,
+            _ => {}
+        }
+    }
+
+    fn due(&mut self, cues: &mut Cues) {
+        if !self.pings {
+            return;
+        }
+        self.waiting.push_back(Instant::now());
+        cues.say.push(PING.to_owned());
+        cues.wake = Some(cues.now + self.interval);
+    }
+}

@@ -1,0 +1,268 @@
+//! Peers who mean no good, on a thread of their own: they connect, send what they have, and come back when they are
+//! thrown out.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use faf_protocol::WireFormat;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::address;
+
+/// How often those who dribble send a byte, and those who were thrown out come back.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Most bytes sent by one peer before it is another one's turn.
+const TURN: usize = 256 * 1024;
+
+/// Attackers are not to run out of ports either: they come from addresses far away from those of the honest.
+const FIRST_CONNECTION: u64 = 100_000_000;
+
+/// What an attacker does.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) to: SocketAddr,
+    /// Sent first, once.
+    pub(crate) greeting: Vec<u8>,
+    /// Sent then, again and again.
+    pub(crate) body: Arc<[u8]>,
+    pub(crate) manner: Manner,
+}
+
+/// How an attacker sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Nothing is sent, and the connection is closed as soon as it stands.
+    HangUp,
+    /// A byte now and then.
+    Dribble,
+    /// As much as the server takes, and what it answers is read and dropped.
+    Flood,
+    /// As much as the server takes, and nothing of its answers is read.
+    FloodDeaf,
+}
+
+/// What the attackers have come to.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Attempts to connect.
+    pub(crate) attempts: AtomicU64,
+    /// Connections that stood.
+    pub(crate) connected: AtomicU64,
+    /// Connections that the server has ended.
+    pub(crate) ended: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// An attack under way. It ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Attack {
+    pub(crate) tally: Arc<Tally>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Attack {
+    pub(crate) fn begin(peers: Vec<Peer>, per_address: u32) -> anyhow::Result<Self> {
+        let (tally, stop) = (Arc::<Tally>::default(), Arc::<AtomicBool>::default());
+        let slots = peers.into_iter().map(|peer| Slot { peer, connection: None }).collect();
+        let mut attackers = Attackers {
+            poll: Poll::new()?,
+            slots,
+            per_address,
+            tally: Arc::clone(&tally),
+            stop: Arc::clone(&stop),
+            buffer: vec![0; TURN],
+        };
+        let thread =
+            std::thread::Builder::new().name("attackers".to_owned()).spawn(move || attackers.run())?;
+        Ok(Self { tally, stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Attack {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    peer: Peer,
+    connection: Option<Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    socket: TcpStream,
+    stands: bool,
+    /// So much of the greeting and of the body, over and over, is sent.
+    sent: usize,
+}
+
+#[derive(Debug)]
+struct Attackers {
+    poll: Poll,
+    slots: Vec<Slot>,
+    per_address: u32,
+    tally: Arc<Tally>,
+    stop: Arc<AtomicBool>,
+    buffer: Vec<u8>,
+}
+
+impl Attackers {
+    fn run(&mut self) {
+        let mut events = Events::with_capacity(1024);
+        let mut beat = Instant::now();
+        // Whose socket takes more than they may send in one turn.
+        let mut eager: Vec<usize> = Vec::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            if beat <= Instant::now() {
+                beat += BEAT;
+                for slot in 0..self.slots.len() {
+                    self.beat(slot);
+                }
+            }
+            let wait = if eager.is_empty() {
+                beat.saturating_duration_since(Instant::now())
+            } else {
+                Duration::ZERO
+            };
+            if self.poll.poll(&mut events, Some(wait.min(Duration::from_millis(50)))).is_err() {
+                continue;
+            }
+            let mut turns = std::mem::take(&mut eager);
+            for event in &events {
+                let Token(slot) = event.token();
+                if event.is_readable() && !self.drop_answers(slot, event.is_read_closed()) {
+                    continue;
+                }
+                if event.is_writable() {
+                    turns.push(slot);
+                }
+            }
+            turns.sort_unstable();
+            turns.dedup();
+            eager = turns.into_iter().filter(|slot| self.send(*slot)).collect();
+        }
+    }
+
+    fn beat(&mut self, slot: usize) {
+        let Slot { peer, connection } = &mut self.slots[slot];
+        match connection {
+            None => self.connect(slot),
+            Some(connection) if peer.manner == Manner::Dribble && connection.stands => {
+                self.write(slot, 1);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn connect(&mut self, slot: usize) {
+        let number = FIRST_CONNECTION + self.tally.attempts.fetch_add(1, Ordering::Relaxed);
+        let Slot { peer, connection } = &mut self.slots[slot];
+        let registered = address::connect(peer.to, number, self.per_address, false).and_then(|mut socket| {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            self.poll.registry().register(&mut socket, Token(slot), interest)?;
+            Ok(socket)
+        });
+        // Whoever cannot connect tries again later.
+        *connection = registered.ok().map(|socket| Connection { socket, stands: false, sent: 0 });
+    }
+
+    /// Sends what may be sent in one turn; answers whether the socket would take more.
+    fn send(&mut self, slot: usize) -> bool {
+        let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
+        if !connection.stands {
+            if !matches!(connection.socket.take_error(), Ok(None)) {
+                self.end(slot);
+                return false;
+            }
+            connection.stands = true;
+            self.tally.connected.fetch_add(1, Ordering::Relaxed);
+        }
+        match peer.manner {
+            Manner::HangUp => {
+                self.slots[slot].connection = None;
+                self.connect(slot);
+                false
+            }
+            Manner::Dribble => false,
+            Manner::Flood | Manner::FloodDeaf => self.write(slot, TURN),
+        }
+    }
+
+    /// Sends at most so many bytes; answers whether the socket has taken all of them.
+    fn write(&mut self, slot: usize, most: usize) -> bool {
+        let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
+        let mut left = most;
+        while left > 0 {
+            let greeting = peer.greeting.get(connection.sent..).filter(|rest| !rest.is_empty());
+            let rest = match greeting {
+                Some(greeting) => greeting,
+                None if peer.body.is_empty() => return false,
+                None => &peer.body[(connection.sent - peer.greeting.len()) % peer.body.len()..],
+            };
+            match connection.socket.write(&rest[..rest.len().min(left)]) {
+                Ok(written) => {
+                    (connection.sent, left) = (connection.sent + written, left - written);
+                    self.tally.bytes.fetch_add(written as u64, Ordering::Relaxed);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => {
+                    self.end(slot);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Reads and drops what the server says, unless the peer is deaf; answers whether the connection is still there.
+    fn drop_answers(&mut self, slot: usize, is_over: bool) -> bool {
+        loop {
+            let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
+            if peer.manner == Manner::FloodDeaf && !is_over {
+                return true;
+            }
+            match connection.socket.read(&mut self.buffer) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Ok(0) | Err(_) => {
+                    self.end(slot);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, slot: usize) {
+        if self.slots[slot].connection.take().is_some_and(|connection| connection.stands) {
+            self.tally.ended.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Random bytes, and commands that nobody knows, in a wire format.
+pub(crate) fn garbage(format: WireFormat, is_random: bool) -> Vec<u8> {
+    const SIZE: usize = 64 * 1024;
+
+    if is_random {
+        let mut rng = fastrand::Rng::with_seed(format as u64);
+        return std::iter::repeat_with(|| rng.u8(..)).take(SIZE).collect();
+    }
+    let mut bytes = Vec::new();
+    for number in 0..1000 {
+        let message = format!(r#"{{"command":"nonsense_{number}","argument":[1,2,{{"x":null}}]}}"#);
+        crate::speech::say(format, &message, &mut bytes);
+    }
+    bytes
+}

@@ -1,0 +1,135 @@
+//! One connection of a client: its socket, how far it is, and what the socket has not taken yet.
+
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use faf_protocol::websocket::Role;
+use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
+use mio::net::TcpStream;
+
+use crate::counter::Counter;
+use crate::login::Login;
+use crate::marker::Tail;
+
+/// How much a client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// All there is.
+    Everything,
+    /// Nothing any more.
+    Stalled,
+    /// One byte a second.
+    Trickle,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    Connecting(Instant),
+    /// The upgrade to WebSocket was asked for; its answer, as far as it has come.
+    Upgrading(Instant, Vec<u8>),
+    LoggingIn(Box<Login>),
+    LoggedIn,
+}
+
+/// Takes messages apart, for the few clients who want to know what is said.
+#[derive(Debug)]
+pub(crate) struct Ear {
+    decoder: Decoder,
+    received: BytesMut,
+}
+
+impl Ear {
+    pub(crate) fn new(format: WireFormat) -> Self {
+        Self {
+            decoder: Decoder::for_role(format, Role::Client, Limits::default()),
+            received: BytesMut::new(),
+        }
+    }
+
+    /// The messages that end in these bytes.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) -> Vec<Message> {
+        self.received.extend_from_slice(bytes);
+        let mut messages = Vec::new();
+        while let Ok(Some(decoded)) = self.decoder.decode(&mut self.received) {
+            if let Decoded::Message(message) = decoded {
+                messages.push(message);
+            }
+        }
+        if self.received.is_empty() {
+            self.received = BytesMut::new();
+        }
+        messages
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) socket: TcpStream,
+    pub(crate) format: WireFormat,
+    pub(crate) phase: Phase,
+    pub(crate) counter: Counter,
+    pub(crate) reading: Reading,
+    /// Where a marker may have begun, for those who look for markers.
+    pub(crate) markers: Option<Box<Tail>>,
+    pub(crate) ear: Option<Box<Ear>>,
+    /// What the socket has not taken yet.
+    pending: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) fn new(socket: TcpStream, format: WireFormat, began: Instant) -> Self {
+        Self {
+            socket,
+            format,
+            phase: Phase::Connecting(began),
+            counter: Counter::new(format),
+            reading: Reading::Everything,
+            markers: None,
+            ear: None,
+            pending: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_logged_in(&self) -> bool {
+        matches!(self.phase, Phase::LoggedIn)
+    }
+
+    /// Sends bytes, or keeps what the socket does not take.
+    pub(crate) fn send(&mut self, mut bytes: &[u8]) {
+        if self.pending.is_empty() {
+            while !bytes.is_empty() {
+                match self.socket.write(bytes) {
+                    Ok(written) => bytes = &bytes[written..],
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    // What is wrong with it will be seen when it is read.
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+                    Err(_) => break,
+                }
+            }
+        }
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// The socket may take more.
+    pub(crate) fn flush(&mut self) {
+        if !self.pending.is_empty() {
+            let pending = std::mem::take(&mut self.pending);
+            self.send(&pending);
+        }
+    }
+
+    /// Reads once; nothing if there is nothing at the moment.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            match self.socket.read(buffer) {
+                Ok(size) => return Ok(Some(size)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

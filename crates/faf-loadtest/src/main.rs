@@ -1,0 +1,138 @@
+//! `faf-loadtest`: puts load on a server that speaks the lobby protocol, and measures how it fares.
+//!
+//! ```text
+//!  scenarios/     what is done, a file each; the thread of the program
+//!      |  orders              ^ samples: counts, histograms
+//!      v                      |
+//!  swarm -> worker            a thread or a few, each with thousands of clients and one epoll
+//!              |
+//!              +- connection  a socket, how far its login is, how much it reads
+//!              |    +- counter/   messages are counted without being looked at
+//!              |    +- marker     the moment of sending, found in the bytes
+//!              +- actors/     the few clients who understand what is said, and speak
+//!
+//!  stage          server and swarm together: waits, watches, shows progress
+//!  target         a server that runs, or is started with accounts of its own
+//!  report, plot   a table, JSON, a picture
+//! ```
+//!
+//! It works with any server of this protocol. All clients come from loopback addresses of their own if the server is on
+//! loopback, so that ports do not run out. One file is open for each client.
+
+mod actors;
+mod address;
+mod attack;
+mod client;
+mod connection;
+mod counter;
+mod credentials;
+mod floor_server;
+mod histogram;
+mod login;
+mod marker;
+mod options;
+mod plot;
+mod process;
+mod report;
+mod sample;
+mod scenarios;
+mod speech;
+mod stage;
+mod swarm;
+mod target;
+mod tcp_table;
+mod timers;
+mod worker;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use floor_server::FloorServer;
+use options::RunOptions;
+use report::Report;
+use scenarios::broadcast::Broadcast;
+use scenarios::evening::{Evening, Soak};
+use scenarios::figures::Figures;
+use scenarios::flood::Flood;
+use scenarios::floor::Floor;
+use scenarios::idle::Idle;
+use scenarios::login::LoginRate;
+use scenarios::slow::Slow;
+use scenarios::storm::Storm;
+
+/// Puts load on a lobby server, and measures how it fares.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 measured, 1 clients could not connect or log in, or another failure, 2 wrong usage."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    Idle(Idle),
+    Login(LoginRate),
+    Broadcast(Broadcast),
+    Storm(Storm),
+    Slow(Slow),
+    Flood(Flood),
+    Evening(Evening),
+    Soak(Soak),
+    Floor(Floor),
+    Figures(Figures),
+    #[command(hide = true)]
+    FloorServer(FloorServer),
+}
+
+fn main() -> ExitCode {
+    match carry_out(&Arguments::parse().scenario) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever closed standard error does not want to know.
+            _ = writeln!(io::stderr(), "faf-loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(scenario: &Scenario) -> anyhow::Result<()> {
+    match scenario {
+        Scenario::Broadcast(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Idle(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Login(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Storm(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Slow(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Flood(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::Evening(scenario) => publish(&scenario.run()?, &scenario.mix.run),
+        Scenario::Soak(scenario) => publish(&scenario.run()?, &scenario.mix.run),
+        Scenario::Figures(figures) => figures.run(),
+        Scenario::Floor(scenario) => publish(&scenario.run()?, &scenario.run),
+        Scenario::FloorServer(server) => server.run(),
+    }
+}
+
+/// Shows what was found out, in all ways that were asked for.
+#[expect(clippy::print_stdout, reason = "the output is the product")]
+fn publish(report: &Report, options: &RunOptions) -> anyhow::Result<()> {
+    if options.json.as_deref() != Some(Path::new("-")) {
+        print!("{}", report.table());
+    }
+    if let Some(file) = &options.json {
+        report::write_json(&report.json(), file)?;
+    }
+    if let Some(file) = &options.plot {
+        let picture = plot::svg(report.scenario, &report.moments);
+        std::fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    match &report.failure {
+        Some(failure) => anyhow::bail!("{failure}"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,125 @@
+//! Arguments that all scenarios share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use faf_protocol::WireFormat;
+
+use crate::address::Url;
+
+/// The server under load, and how its players log in.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct ServerOptions {
+    /// A server that runs already: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or ws://HOST:PORT/. Once for
+    /// each wire format; clients are divided among them
+    #[arg(long, value_name = "URL", required_unless_present = "start", conflicts_with = "start")]
+    pub(crate) url: Vec<Url>,
+
+    /// The program faf-lobby, to be started with accounts of its own in a temporary folder
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) start: Option<PathBuf>,
+
+    /// A further argument for the program that is started, such as --server-arg=--outbox-limit=1000000
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub(crate) server_arg: Vec<String>,
+
+    /// The server's process, so that its processor time and memory are shown; not needed with --start
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) pid: Option<u32>,
+
+    /// `token`: signed with the test key of faf-testkit, whose JWKS the server must trust (the accounts are 1, 2, 3...);
+    /// `password`: with names and a password
+    #[arg(long, value_enum, default_value_t = LoginMethod::Token)]
+    pub(crate) login: LoginMethod,
+
+    /// Names of accounts; {} stands for 1, 2, 3...
+    #[arg(long, value_name = "PATTERN", default_value = "player{}")]
+    pub(crate) user_pattern: String,
+
+    /// Password of all accounts
+    #[arg(long, default_value = "")]
+    pub(crate) password: String,
+
+    /// Wire format of the clients; `mix` takes all that there are, in turn. All of the URLs, or tcp with --start, if it is
+    /// left out
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+}
+
+/// How players log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LoginMethod {
+    Token,
+    Password,
+}
+
+/// Which wire formats clients have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Tcp,
+    Qdatastream,
+    Ws,
+    Mix,
+}
+
+impl Format {
+    /// In the order in which clients take them.
+    pub(crate) fn wire_formats(self) -> &'static [WireFormat] {
+        match self {
+            Self::Tcp => &[WireFormat::SimpleJson],
+            Self::Qdatastream => &[WireFormat::QDataStream],
+            Self::Ws => &[WireFormat::WebSocket],
+            Self::Mix => &[WireFormat::SimpleJson, WireFormat::WebSocket, WireFormat::QDataStream],
+        }
+    }
+}
+
+/// How the clients are run, and where results go.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Load generator")]
+pub(crate) struct RunOptions {
+    /// Threads for the clients
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: usize,
+
+    /// Connections from each loopback address
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) per_address: u32,
+
+    /// Logins that are under way at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = 64)]
+    pub(crate) at_once: usize,
+
+    /// How many clients look for markers in what they receive, about, to measure how long deliveries take
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    pub(crate) sampled: u32,
+
+    /// Give up if nothing happens for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    pub(crate) patience: f64,
+
+    /// After logins, wait until nothing has been received for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.2)]
+    pub(crate) silence: f64,
+
+    /// Write the results as JSON to this file; - is standard output, which then gets no table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Draw latency, messages a second and memory of the server over time into this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+/// How long a scenario measures.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct LengthOptions {
+    /// How long to measure
+    #[arg(long, default_value_t = 20.0)]
+    pub(crate) seconds: f64,
+
+    /// Measure until so many messages were delivered to clients, and no longer
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) deliveries: Option<u64>,
+}

@@ -1,0 +1,71 @@
+//! What was seen in a stretch of time.
+
+use crate::histogram::Histogram;
+
+/// How many failures are kept in words.
+const FAILURES_TOLD: usize = 5;
+
+/// Counts and durations since the last time somebody asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sample {
+    /// Messages that were received.
+    pub(crate) messages: u64,
+    /// Bytes that were received.
+    pub(crate) bytes: u64,
+    /// From the marker in a message until it was received, by those who look for markers.
+    pub(crate) delivery: Histogram,
+    /// From `ping` to `pong`.
+    pub(crate) pong: Histogram,
+    /// From the attempt to connect until `welcome`.
+    pub(crate) welcome: Histogram,
+    /// From the attempt to connect until all lists are there.
+    pub(crate) lists: Histogram,
+    /// When logins were complete, in Unix microseconds.
+    pub(crate) logins: Vec<u64>,
+    /// Connections that the server has ended, after login.
+    pub(crate) lost: u64,
+    /// Those of them which clients had that were to stay and did nothing wrong.
+    pub(crate) lost_honest: u64,
+    /// Attempts to connect or to log in that came to nothing.
+    pub(crate) failures: u64,
+    /// Attempts that came to nothing and were tried again.
+    pub(crate) retries: u64,
+    /// The first failures, in words.
+    pub(crate) told: Vec<String>,
+    /// Messages that were sent on behalf of a scenario.
+    pub(crate) said: u64,
+    /// Games whose lobby has opened.
+    pub(crate) games: u64,
+}
+
+impl Sample {
+    pub(crate) fn fail(&mut self, why: impl FnOnce() -> String) {
+        self.failures += 1;
+        if self.told.len() < FAILURES_TOLD {
+            self.told.push(why());
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+        self.delivery.add(&other.delivery);
+        self.pong.add(&other.pong);
+        self.welcome.add(&other.welcome);
+        self.lists.add(&other.lists);
+        self.logins.extend(other.logins);
+        self.lost += other.lost;
+        self.lost_honest += other.lost_honest;
+        self.failures += other.failures;
+        self.retries += other.retries;
+        let room = FAILURES_TOLD.saturating_sub(self.told.len());
+        self.told.extend(other.told.into_iter().take(room));
+        self.said += other.said;
+        self.games += other.games;
+    }
+
+    /// Messages besides answers to pings.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.messages.saturating_sub(self.pong.count())
+    }
+}

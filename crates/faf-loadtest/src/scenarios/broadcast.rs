@@ -1,0 +1,120 @@
+//! One message to everybody, again and again.
+//!
+//! With `--joined 1`, an administrator tells everybody something; each such notice is a message of its own to each client, and
+//! a write of its own. With more, so many hosts give their games a new title with every report: each report carries so many
+//! `game_info`, which a server may send with one write. A host speaks when the last report has reached it, so that no
+//! report misses one; the delivery time then includes the wait for the report.
+//!
+//! Some clients ping meanwhile, to see what a broadcast means for everybody else.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{delivery_rows, ping_rows, volume_rows};
+use crate::actors::{Announcer, Cue, Pinger, Retitler};
+use crate::options::{LengthOptions, RunOptions, ServerOptions};
+use crate::report::Report;
+use crate::stage::{Stage, Window};
+use crate::swarm::Role;
+
+/// One message to everybody, again and again
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Broadcast {
+    /// Clients who are logged in
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) clients: u32,
+
+    /// 1: notices of an administrator (the first account; it needs that permission), each by itself. More: so many
+    /// games that change with every report
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub(crate) joined: u32,
+
+    /// Notices a second
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) rate: f64,
+
+    /// Bytes of a notice, or of a `game_info` (up to about 1,000)
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) size: usize,
+
+    /// Clients who ping meanwhile
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) ping_clients: u32,
+
+    /// How often each of them pings, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.2)]
+    pub(crate) ping_interval: f64,
+
+    /// How long to broadcast before it is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    pub(crate) warm_up: f64,
+
+    /// Of the server that is started: seconds between reports, when games change
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.2)]
+    pub(crate) report_interval: f64,
+
+    #[command(flatten)]
+    pub(crate) length: LengthOptions,
+
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+impl Broadcast {
+    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+        let arguments = [format!("--report-interval={}", self.report_interval)];
+        let arguments = if self.joined > 1 { &arguments[..] } else { &[] };
+        let mut stage = Stage::open(&self.server, &self.run, arguments, self.roles())?;
+        stage.log_in(0..self.clients)?;
+        stage.settle()?;
+        let mut report = self.measure(&mut stage)?;
+        stage.finish(&mut report);
+        Ok(report)
+    }
+
+    /// The administrator first, then those who ping, then hosts, then everybody else.
+    pub(crate) fn roles(&self) -> Vec<Role> {
+        let hosts = if self.joined > 1 { self.joined } else { 0 };
+        let pingers = self.ping_clients;
+        let role = |client| match client {
+            0 => Role::acting(Announcer::default()),
+            _ if client <= pingers => Role::acting(Pinger::new(Duration::from_secs_f64(self.ping_interval))),
+            _ if client <= pingers + hosts => Role::acting(Retitler::new(self.size)),
+            _ => Role::default(),
+        };
+        (0..self.clients).map(role).collect()
+    }
+
+    /// Measures with clients who are logged in.
+    pub(crate) fn measure(&self, stage: &mut Stage) -> anyhow::Result<Report> {
+        if self.joined > 1 {
+            stage.swarm.cue(Cue::Retitle);
+        } else {
+            let interval = Duration::from_secs_f64(1.0 / self.rate);
+            stage.swarm.cue(Cue::Announce { interval, size: self.size });
+        }
+        stage.swarm.cue(Cue::Ping);
+        stage.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
+        stage.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
+        let window = stage.measure("broadcasting", self.length.seconds, self.length.deliveries)?;
+        stage.swarm.cue(Cue::Silence);
+        Ok(self.report(&window))
+    }
+
+    fn report(&self, window: &Window) -> Report {
+        let mut report = Report::new("broadcast");
+        report.row("clients", "clients", f64::from(self.clients), "");
+        let said = window.sample.said as f64;
+        report.row("said", "messages to everybody", said, "");
+        report.row("joined", "of them at a time", f64::from(self.joined), "");
+        volume_rows(&mut report, window);
+        delivery_rows(&mut report, &window.sample);
+        ping_rows(&mut report, &window.sample);
+        report.row("lost", "clients that the server has disconnected", window.sample.lost as f64, "");
+        report
+    }
+}

@@ -1,0 +1,164 @@
+//! An ordinary evening: players come and go, games are hosted, joined, played and over, and everybody hears of it.
+//!
+//! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a share of `--visitors`
+//! comes and goes, some ping, and the rest listens. A host changes something every `--chatter` seconds while the lobby is
+//! open, launches when all guests are there or after `--lobby` seconds, and plays for about `--game` seconds. Hosts and
+//! guests send each other candidates of their ICE adapters through the server. How the server fares is seen by those who
+//! ping.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::Args;
+
+use super::{megabytes, ping_rows, volume_rows};
+use crate::actors::{Cue, Guest, Host, Pinger, Tempo, Visitor};
+use crate::options::{LengthOptions, RunOptions, ServerOptions};
+use crate::report::Report;
+use crate::stage::Stage;
+use crate::swarm::Role;
+
+/// An ordinary evening: players come and go, and games with them
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Evening {
+    #[command(flatten)]
+    pub(crate) mix: Mix,
+
+    #[command(flatten)]
+    pub(crate) length: LengthOptions,
+}
+
+/// An evening for many minutes, with memory and latency over time; use --plot
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Soak {
+    /// How long
+    #[arg(long, default_value_t = 60.0)]
+    pub(crate) minutes: f64,
+
+    #[command(flatten)]
+    pub(crate) mix: Mix,
+}
+
+/// Who is there and what they do.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Mix {
+    /// Clients, all together
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) clients: u32,
+
+    /// Games at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = 300)]
+    pub(crate) games: u32,
+
+    /// Guests of each game
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    pub(crate) guests: u32,
+
+    /// How many of all come and go, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 10.0)]
+    pub(crate) visitors: f64,
+
+    /// Clients who ping
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) ping_clients: u32,
+
+    /// Between changes that a host makes
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    pub(crate) chatter: f64,
+
+    /// How long a lobby waits for guests
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub(crate) lobby: f64,
+
+    /// How long a game is played, about
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    pub(crate) game: f64,
+
+    /// How long visitors stay, and stay away, about
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub(crate) visit: f64,
+
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+impl Evening {
+    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+        self.mix.run("evening", self.length)
+    }
+}
+
+impl Soak {
+    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+        self.mix.run("soak", LengthOptions { seconds: self.minutes * 60.0, deliveries: None })
+    }
+}
+
+impl Mix {
+    fn run(&self, name: &'static str, length: LengthOptions) -> anyhow::Result<Report> {
+        let mut stage = Stage::open(&self.server, &self.run, &[], self.roles()?)?;
+        stage.log_in(0..self.clients)?;
+        stage.settle()?;
+        let memory = |stage: &Stage| {
+            let memory = stage.target.process.and_then(crate::process::Process::memory)?;
+            Some((megabytes(memory.anonymous), megabytes(memory.peak)))
+        };
+        let before = memory(&stage);
+        stage.swarm.cue(Cue::Ping);
+        stage.swarm.cue(Cue::Play);
+        let window = stage.measure(name, length.seconds, length.deliveries)?;
+        let after = memory(&stage);
+        stage.swarm.cue(Cue::Silence);
+        let sample = &window.sample;
+        let mut report = Report::new(name);
+        report.row("clients", "clients", f64::from(self.clients), "");
+        report.row("games", "lobbies that opened", sample.games as f64, "");
+        report.row("logins", "logins", sample.logins.len() as f64, "");
+        report.row("said", "messages sent by hosts and guests", sample.said as f64, "");
+        volume_rows(&mut report, &window);
+        ping_rows(&mut report, sample);
+        let lists = sample.lists.quantile_ms(0.99);
+        report.row("lists_p99", "login to the last list, 99 %", lists, "ms");
+        report.row("memory_before", "server: anonymous memory before", before.map(|both| both.0), "MB");
+        report.row("memory_after", "server: anonymous memory after", after.map(|both| both.0), "MB");
+        report.row("peak", "server: resident memory, at most", after.map(|both| both.1), "MB");
+        report.row("lost", "clients that the server has disconnected", sample.lost as f64, "");
+        stage.finish(&mut report);
+        Ok(report)
+    }
+
+    /// Pingers first, then hosts, guests and visitors, then those who only listen.
+    fn roles(&self) -> anyhow::Result<Vec<Role>> {
+        let tempo = Tempo {
+            guests: self.guests as usize,
+            chatter: Duration::from_secs_f64(self.chatter),
+            lobby: Duration::from_secs_f64(self.lobby),
+            game: Duration::from_secs_f64(self.game),
+            visit: Duration::from_secs_f64(self.visit),
+        };
+        let pingers = self.ping_clients;
+        let hosts = pingers + self.games;
+        let guests = hosts + self.games * self.guests;
+        let visitors = guests + (f64::from(self.clients) * self.visitors / 100.0) as u32;
+        ensure!(
+            visitors <= self.clients,
+            "{} clients are too few: {pingers} ping, {} games have a host and {} guests each, {} come and go; take more \
+             --clients or fewer --games",
+            self.clients,
+            self.games,
+            self.guests,
+            visitors - guests
+        );
+        let role = |client| match client {
+            _ if client < pingers => Role::acting(Pinger::new(Duration::from_millis(200))),
+            _ if client < hosts => Role::acting(Host::new(client + 1, tempo)),
+            _ if client < guests => Role::acting(Guest::new(tempo)),
+            _ if client < visitors => Role::acting(Visitor::new(tempo)),
+            _ => Role::default(),
+        };
+        Ok((0..self.clients).map(role).collect())
+    }
+}

@@ -1,0 +1,82 @@
+//! The least that a broadcast costs on this machine: a process that writes bytes to sockets and does nothing else.
+//!
+//! It is measured by the same clients in the same way as a server, and what it costs is what servers can be compared
+//! with: both depend on the machine, their ratio hardly does.
+
+use clap::{Args, ValueEnum};
+use faf_testkit::serving::Serving;
+
+use super::{delivery_rows, volume_rows};
+use crate::credentials::Credentials;
+use crate::floor_server::FloorServer;
+use crate::options::{LengthOptions, RunOptions};
+use crate::process::Process;
+use crate::report::Report;
+use crate::stage::Stage;
+use crate::swarm::Role;
+use crate::target::Target;
+
+/// The least that a broadcast costs on this machine
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Floor {
+    /// Clients who are connected
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) clients: u32,
+
+    /// Messages at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) joined: u32,
+
+    /// Whether messages at the same time are one write each, or one together
+    #[arg(long, value_enum, default_value_t = Write::Each)]
+    pub(crate) write: Write,
+
+    /// How many times a second
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) rate: f64,
+
+    /// Bytes of a message
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) size: usize,
+
+    /// How long to broadcast before it is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    pub(crate) warm_up: f64,
+
+    #[command(flatten)]
+    pub(crate) length: LengthOptions,
+
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+/// How messages at the same time are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Write {
+    Each,
+    Joined,
+}
+
+impl Floor {
+    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        let server = FloorServer { rate: self.rate, joined: self.joined, size: self.size, write: self.write };
+        let serving = Serving::start(command.arg("floor-server").args(server.arguments()));
+        let address = serving.address("tcp://").parse()?;
+        let target = Target::other(address, Process(serving.process()));
+        let roles = (0..self.clients).map(|_| Role::default()).collect();
+        let mut stage = Stage::with(target, Credentials::None, &self.run, roles)?;
+        stage.log_in(0..self.clients)?;
+        stage.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
+        stage.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
+        let window = stage.measure("the floor", self.length.seconds, self.length.deliveries)?;
+        let mut report = Report::new("floor");
+        report.row("clients", "clients", f64::from(self.clients), "");
+        report.row("joined", "messages at a time", f64::from(self.joined), "");
+        volume_rows(&mut report, &window);
+        delivery_rows(&mut report, &window.sample);
+        report.row("lost", "clients that were disconnected", window.sample.lost as f64, "");
+        stage.finish(&mut report);
+        Ok(report)
+    }
+}

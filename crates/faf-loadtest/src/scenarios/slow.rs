@@ -1,0 +1,239 @@
+//! Some clients stop reading while everybody is told something again and again: does anybody else notice?
+//!
+//! One run has both windows: first with everybody reading, then with the stalled clients. What a server holds back for a
+//! client is bounded, and when the bound is reached the client is disconnected; to see that within the run, the server
+//! that is started gets a small bound (`--outbox-limit`), and those clients a small buffer in the kernel and small packets,
+//! which keep the buffer of the server's side small as well. Together they hold some 200 kB more than the bound.
+
+use std::collections::HashSet;
+use std::net::SocketAddrV4;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::{megabytes, ping_rows};
+use crate::actors::{Announcer, Cue, Pinger};
+use crate::connection::Reading;
+use crate::histogram::Histogram;
+use crate::options::{LengthOptions, RunOptions, ServerOptions};
+use crate::report::Report;
+use crate::stage::{Stage, Window};
+use crate::swarm::Role;
+use crate::tcp_table;
+
+/// Some clients stop reading: does anybody else notice?
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Slow {
+    /// Clients who are logged in
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub(crate) clients: u32,
+
+    /// How many of them stop reading: a number, or a share such as 1%
+    #[arg(long, default_value = "1%")]
+    pub(crate) stalled: Part,
+
+    /// They do read, one byte a second
+    #[arg(long)]
+    pub(crate) trickle: bool,
+
+    /// Their receive buffer in the kernel from then on, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 8192)]
+    pub(crate) receive_buffer: usize,
+
+    /// Of the server that is started: bytes that may wait for one client
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    pub(crate) outbox_limit: u32,
+
+    /// Notices a second
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) rate: f64,
+
+    /// Bytes of a notice
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) size: usize,
+
+    /// Clients who ping meanwhile
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) ping_clients: u32,
+
+    /// How long each window is
+    #[command(flatten)]
+    pub(crate) length: LengthOptions,
+
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+/// Some of many: a number or a share.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Part {
+    Count(u32),
+    Percent(f64),
+}
+
+impl std::str::FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let part = match text.strip_suffix('%') {
+            Some(share) => {
+                share.parse().ok().filter(|share| (0.0..=100.0).contains(share)).map(Self::Percent)
+            }
+            None => text.parse().ok().map(Self::Count),
+        };
+        part.ok_or_else(|| format!("`{text}` is neither a number nor a share such as 1%"))
+    }
+}
+
+impl Part {
+    fn of(self, all: u32) -> u32 {
+        match self {
+            Self::Count(count) => count.min(all),
+            Self::Percent(share) => (f64::from(all) * share / 100.0).ceil() as u32,
+        }
+    }
+}
+
+impl Slow {
+    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+        let arguments = [format!("--outbox-limit={}", self.outbox_limit)];
+        let stalled = self.stalled.of(self.clients - 1);
+        let honest = self.clients - stalled;
+        let role = |client| match client {
+            0 => Role::acting(Announcer::default()),
+            _ if client <= self.ping_clients && client < honest => {
+                Role::acting(Pinger::new(Duration::from_millis(200)))
+            }
+            _ if client < honest => Role::default(),
+            _ => Role { actor: None, receive_buffer: Some(self.receive_buffer) },
+        };
+        let roles = (0..self.clients).map(role).collect();
+        let mut stage = Stage::open(&self.server, &self.run, &arguments, roles)?;
+        let others = Watched::of(&stage);
+        stage.log_in(0..honest)?;
+        let before = others.established();
+        stage.log_in(honest..self.clients)?;
+        let slow = others.established().difference(&before).copied().collect();
+        stage.settle()?;
+
+        let interval = Duration::from_secs_f64(1.0 / self.rate);
+        stage.swarm.cue(Cue::Announce { interval, size: self.size });
+        stage.swarm.cue(Cue::Ping);
+        stage.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
+        let all_read = stage.measure("everybody reads", self.length.seconds, self.length.deliveries)?;
+
+        let reading = if self.trickle { Reading::Trickle } else { Reading::Stalled };
+        stage.swarm.read(honest..self.clients, reading);
+        let mut ends = Ends::new(others, slow);
+        let some_stalled = self.measure_stalled(&mut stage, &mut ends)?;
+        stage.swarm.cue(Cue::Silence);
+        let mut report = Report::new("slow");
+        report.row("clients", "clients", f64::from(self.clients), "");
+        report.row("stalled", "of them stop reading", f64::from(stalled), "");
+        let mut window = |keys: [&'static str; 4], label: &str, window: &Window| {
+            let (deliveries, delivery) = (window.sample.deliveries() as f64, &window.sample.delivery);
+            report.row(
+                keys[0],
+                format!("{label}: messages delivered a second"),
+                deliveries / window.seconds,
+                "/s",
+            );
+            report.row(keys[1], format!("{label}: delivery, median"), delivery.quantile_ms(0.5), "ms");
+            report.row(keys[2], format!("{label}: delivery, 99 %"), delivery.quantile_ms(0.99), "ms");
+            report.row(keys[3], format!("{label}: delivery, slowest"), delivery.max_ms(), "ms");
+        };
+        let keys = ["read_per_second", "read_delivery_p50", "read_delivery_p99", "read_delivery_max"];
+        window(keys, "everybody reads", &all_read);
+        let pong = all_read.sample.pong.quantile_ms(0.99);
+        let keys =
+            ["stalled_per_second", "stalled_delivery_p50", "stalled_delivery_p99", "stalled_delivery_max"];
+        window(keys, "some do not", &some_stalled);
+        report.row("read_pong_p99", "everybody reads: ping to pong, 99 %", pong, "ms");
+        ping_rows(&mut report, &some_stalled.sample);
+        report.row("disconnected", "stalled clients that were disconnected", ends.times.count() as f64, "");
+        report.row("disconnected_p50", "after, median", ends.times.quantile_ms(0.5).map(|ms| ms / 1e3), "s");
+        report.row("disconnected_max", "after, latest", ends.times.max_ms().map(|ms| ms / 1e3), "s");
+        let lost = all_read.sample.lost_honest + some_stalled.sample.lost_honest;
+        report.row("lost", "others that were disconnected", lost as f64, "");
+        let peak = stage.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
+        report.row("peak", "server: resident memory, at most", peak, "MB");
+        stage.finish(&mut report);
+        Ok(report)
+    }
+
+    /// The second window, in pieces: in between it is looked who is gone.
+    fn measure_stalled(&self, stage: &mut Stage, ends: &mut Ends) -> anyhow::Result<Window> {
+        /// Looking costs time of the kernel, so not too often.
+        const PIECE: f64 = 2.0;
+
+        let (began, mut sum) = (Instant::now(), Window::default());
+        let LengthOptions { seconds, deliveries } = self.length;
+        while deliveries.map_or(sum.seconds < seconds, |wanted| sum.sample.deliveries() < wanted) {
+            let piece = stage.measure("some do not", PIECE.min(seconds), deliveries.map(|_| 1))?;
+            sum.seconds = began.elapsed().as_secs_f64();
+            sum.sample.add(piece.sample);
+            ends.look();
+        }
+        Ok(sum)
+    }
+}
+
+/// Connections of a server.
+#[derive(Debug)]
+struct Watched(Vec<u16>);
+
+impl Watched {
+    fn of(stage: &Stage) -> Self {
+        Self(stage.target.urls.iter().map(|url| url.address.port()).collect())
+    }
+
+    fn established(&self) -> HashSet<SocketAddrV4> {
+        tcp_table::established(&self.0).unwrap_or_default()
+    }
+}
+
+/// When connections ended.
+#[derive(Debug)]
+struct Ends {
+    watched: Watched,
+    left: HashSet<SocketAddrV4>,
+    began: Instant,
+    times: Histogram,
+}
+
+impl Ends {
+    fn new(watched: Watched, left: HashSet<SocketAddrV4>) -> Self {
+        Self { watched, left, began: Instant::now(), times: Histogram::default() }
+    }
+
+    fn look(&mut self) {
+        if self.left.is_empty() {
+            return;
+        }
+        let established = self.watched.established();
+        let (times, after) = (&mut self.times, self.began.elapsed());
+        self.left.retain(|connection| {
+            let is_there = established.contains(connection);
+            if !is_there {
+                times.record(after);
+            }
+            is_there
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_a_number_or_a_share() {
+        assert_eq!("1%".parse::<Part>().unwrap().of(10_000), 100);
+        assert_eq!("1%".parse::<Part>().unwrap().of(10), 1);
+        assert_eq!("7".parse::<Part>().unwrap().of(5), 5);
+        assert!("101%".parse::<Part>().is_err() && "x".parse::<Part>().is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! Everybody loses the connection at the same moment and comes back at once, as after a failure of the network.
+//!
+//! With `--kill-server` the server that was started is killed without warning and started again. With `--cold` nobody was
+//! there before. Those who come back try again every tenth of a second until they are let in, and never give up.
+//!
+//! A few players stay, if the server does, and ping meanwhile.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use clap::Args;
+
+use super::{megabytes, ping_rows};
+use crate::actors::{Cue, Pinger};
+use crate::marker;
+use crate::options::{RunOptions, ServerOptions};
+use crate::report::Report;
+use crate::stage::Stage;
+use crate::swarm::Role;
+
+/// Everybody loses the connection and comes back at once
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Storm {
+    /// Clients who come back
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) clients: u32,
+
+    /// Kill the server, which --start has started, and start it again
+    #[arg(long, requires = "start", conflicts_with = "cold")]
+    pub(crate) kill_server: bool,
+
+    /// Nobody was there before
+    #[arg(long)]
+    pub(crate) cold: bool,
+
+    /// Players who stay and ping, unless the server is killed
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) ping_clients: u32,
+
+    /// How long to wait before it breaks out
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub(crate) calm: f64,
+
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+impl Storm {
+    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+        let pingers = if self.kill_server { 0 } else { self.ping_clients };
+        let role = |client| match client {
+            _ if client < pingers => Role::acting(Pinger::new(Duration::from_millis(200))),
+            _ => Role::default(),
+        };
+        let all = pingers..pingers + self.clients;
+        let mut stage = Stage::open(&self.server, &self.run, &[], (0..all.end).map(role).collect())?;
+        stage.log_in(0..pingers)?;
+        if !self.cold {
+            stage.log_in(all.clone())?;
+        }
+        stage.settle()?;
+        stage.swarm.cue(Cue::Ping);
+        stage.measure("the calm before", self.calm, None)?;
+
+        let (began, moment) = (Instant::now(), marker::now());
+        if self.kill_server {
+            stage.target.kill_and_restart()?;
+            stage.swarm.relocate(&stage.target.urls);
+        }
+        let restarted = began.elapsed();
+        stage.swarm.log_out(all.clone());
+        stage.swarm.log_in(all.clone(), self.clients as usize, true);
+        let goal = u64::from(self.clients);
+        let window = stage.watch("coming back", goal, |_, sample| {
+            sample.logins.iter().filter(|login| **login >= moment).count() as u64
+        })?;
+        let mut logins = window.sample.logins.clone();
+        logins.sort_unstable();
+        ensure!(!logins.is_empty(), "nobody has come back");
+        let after = |share: f64| {
+            let place = ((logins.len() as f64 * share).ceil() as usize).clamp(1, logins.len());
+            logins[place - 1].saturating_sub(moment) as f64 / 1e6
+        };
+        let mut report = Report::new("storm");
+        report.row("clients", "clients", f64::from(self.clients), "");
+        if self.kill_server {
+            report.row("restart", "until the server was there again", restarted.as_secs_f64(), "s");
+        }
+        report.row("first", "until the first is back, with all lists", after(0.0), "s");
+        report.row("half", "until half of them are", after(0.5), "s");
+        report.row("most", "until 99 % are", after(0.99), "s");
+        report.row("last", "until all are", after(1.0), "s");
+        report.row(
+            "lists_p50",
+            "from the last attempt to the last list, median",
+            window.sample.lists.quantile_ms(0.5),
+            "ms",
+        );
+        report.row(
+            "lists_max",
+            "from the last attempt to the last list, slowest",
+            window.sample.lists.max_ms(),
+            "ms",
+        );
+        report.row("bytes", "received meanwhile", megabytes(window.sample.bytes), "MB");
+        report.row("cpu", "server's processor time", window.cpu, "s");
+        report.row("own_cpu", "load generator's processor time", window.own_cpu, "s");
+        report.row("retries", "attempts that came to nothing", window.sample.retries as f64, "");
+        if !self.kill_server {
+            ping_rows(&mut report, &window.sample);
+            let lost = window.sample.lost as f64;
+            report.row("lost", "clients that the server has disconnected", lost, "");
+        }
+        let peak = stage.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
+        report.row("peak", "server: resident memory, at most", peak, "MB");
+        stage.finish(&mut report);
+        Ok(report)
+    }
+}

@@ -1,0 +1,281 @@
+//! A server and its clients, and the watch that is kept over them while a scenario goes on.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::credentials::Credentials;
+use crate::histogram::Histogram;
+use crate::options::{LoginMethod, RunOptions, ServerOptions};
+use crate::process::Process;
+use crate::report::{Moment, Report};
+use crate::sample::Sample;
+use crate::swarm::{Plan, Role, Swarm};
+use crate::target::Target;
+
+/// How often it is looked what has happened.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How often a moment is noted for the plot.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// Files that are open besides connections.
+const OTHER_FILES: u64 = 64;
+
+/// What was seen in a stretch of time that was measured.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    pub(crate) sample: Sample,
+    pub(crate) seconds: f64,
+    /// Processor time of the server in it, in seconds.
+    pub(crate) cpu: Option<f64>,
+    /// Processor time of this process in it, in seconds.
+    pub(crate) own_cpu: Option<f64>,
+}
+
+/// A server, its clients, and what has been seen of them.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) target: Target,
+    pub(crate) swarm: Swarm,
+    patience: Duration,
+    at_once: usize,
+    /// In milliseconds.
+    silence: u64,
+    began: Instant,
+    progress: ProgressBar,
+    pub(crate) moments: Vec<Moment>,
+    /// Since the last moment.
+    recent: Recent,
+}
+
+#[derive(Debug)]
+struct Recent {
+    since: Instant,
+    messages: u64,
+    delivery: Histogram,
+    pong: Histogram,
+}
+
+impl Recent {
+    fn new() -> Self {
+        let (delivery, pong) = (Histogram::default(), Histogram::default());
+        Self { since: Instant::now(), messages: 0, delivery, pong }
+    }
+}
+
+impl Stage {
+    /// Finds or starts the server, and prepares clients who do not connect yet.
+    pub(crate) fn open(
+        server: &ServerOptions,
+        run: &RunOptions,
+        arguments: &[String],
+        roles: Vec<Role>,
+    ) -> anyhow::Result<Self> {
+        let clients = roles.len() as u32;
+        raise_file_limit(clients)?;
+        let target = Target::open(server, clients, arguments)?;
+        let credentials = match server.login {
+            LoginMethod::Token => Credentials::sign(clients),
+            LoginMethod::Password => Credentials::password(&server.user_pattern, &server.password),
+        };
+        Self::with(target, credentials, run, roles)
+    }
+
+    pub(crate) fn with(
+        target: Target,
+        credentials: Credentials,
+        run: &RunOptions,
+        roles: Vec<Role>,
+    ) -> anyhow::Result<Self> {
+        let clients = roles.len() as u32;
+        raise_file_limit(clients)?;
+        let plan = Plan {
+            urls: target.urls.clone(),
+            credentials,
+            threads: run.threads,
+            per_address: run.per_address,
+            sampled: run.sampled,
+        };
+        let progress = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{msg:<28} {bar:30} {pos}/{len} {elapsed} {prefix}");
+        progress.set_style(style.expect("the template is right"));
+        Ok(Self {
+            swarm: Swarm::start(plan, roles)?,
+            target,
+            patience: Duration::from_secs_f64(run.patience),
+            at_once: run.at_once,
+            silence: (run.silence * 1000.0) as u64,
+            began: Instant::now(),
+            progress,
+            moments: Vec::new(),
+            recent: Recent::new(),
+        })
+    }
+
+    /// Logs clients in, at the pace that was asked for, and waits until they are.
+    ///
+    /// # Errors
+    /// If one of them cannot connect or log in, or nothing happens any more.
+    pub(crate) fn log_in(&mut self, clients: impl ExactSizeIterator<Item = u32>) -> anyhow::Result<Window> {
+        let goal = self.swarm.online() + clients.len();
+        self.swarm.log_in(clients, self.at_once, false);
+        let window = self.watch("logging in", goal as u64, |stage, _| stage.swarm.online() as u64)?;
+        ensure_no_failures(&window.sample)?;
+        Ok(window)
+    }
+
+    /// Watches until `reached`, which is given what was seen so far, comes to the goal.
+    ///
+    /// # Errors
+    /// If a client cannot connect or log in, or if nothing is received any more.
+    pub(crate) fn watch(
+        &mut self,
+        what: &'static str,
+        goal: u64,
+        mut reached: impl FnMut(&Self, &Sample) -> u64,
+    ) -> anyhow::Result<Window> {
+        self.progress.reset();
+        self.progress.set_message(what);
+        self.progress.set_length(goal);
+        let (began, cpu, own_cpu) = (Instant::now(), self.cpu(), own_cpu());
+        let mut sample = Sample::default();
+        let (mut heard, mut before) = (Instant::now(), 0);
+        loop {
+            let seen = self.swarm.drain();
+            let is_silent = seen.bytes == 0 && seen.logins.is_empty();
+            self.note(&seen);
+            sample.add(seen);
+            let position = reached(self, &sample);
+            if !is_silent || position != before {
+                (heard, before) = (Instant::now(), position);
+            }
+            self.progress.set_position(position.min(goal));
+            if position >= goal {
+                break;
+            }
+            ensure_no_failures(&sample)?;
+            if heard.elapsed() > self.patience {
+                bail!(
+                    "{what}: nothing has been received for {} s; {position} of {goal} done, {} clients were \
+                     disconnected. A server that is only slow needs more --patience",
+                    self.patience.as_secs(),
+                    sample.lost
+                );
+            }
+            std::thread::sleep(LOOK);
+        }
+        let spent = |before: Option<Duration>, now: Option<Duration>| {
+            Some(now?.saturating_sub(before?).as_secs_f64())
+        };
+        Ok(Window {
+            sample,
+            seconds: began.elapsed().as_secs_f64(),
+            cpu: spent(cpu, self.cpu()),
+            own_cpu: spent(own_cpu, self::own_cpu()),
+        })
+    }
+
+    /// Watches for some seconds, or until so many messages were delivered.
+    pub(crate) fn measure(
+        &mut self,
+        what: &'static str,
+        seconds: f64,
+        deliveries: Option<u64>,
+    ) -> anyhow::Result<Window> {
+        // What has come between two measurements belongs to none.
+        let seen = self.swarm.drain();
+        self.note(&seen);
+        ensure_no_failures(&seen)?;
+        let began = Instant::now();
+        match deliveries {
+            Some(deliveries) => self.watch(what, deliveries, |_, sample| sample.deliveries()),
+            None => {
+                let milliseconds = (seconds * 1000.0) as u64;
+                self.watch(what, milliseconds, |_, _| began.elapsed().as_millis() as u64)
+            }
+        }
+    }
+
+    /// Waits until nothing is received any more, as after many logins; but no longer than the patience lasts, since others
+    /// may play on the server.
+    ///
+    /// # Errors
+    /// If a client cannot connect or log in.
+    pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
+        let (began, patience, silence) = (Instant::now(), self.patience, self.silence);
+        let (mut messages, mut since) = (0, Instant::now());
+        self.watch("waiting for silence", silence, |_, sample| {
+            if sample.messages != messages {
+                (messages, since) = (sample.messages, Instant::now());
+            }
+            if began.elapsed() > patience { silence } else { since.elapsed().as_millis() as u64 }
+        })?;
+        Ok(())
+    }
+
+    fn cpu(&self) -> Option<Duration> {
+        self.target.process?.cpu()
+    }
+
+    fn note(&mut self, seen: &Sample) {
+        let recent = &mut self.recent;
+        recent.messages += seen.messages;
+        recent.delivery.add(&seen.delivery);
+        recent.pong.add(&seen.pong);
+        let passed = recent.since.elapsed();
+        if passed < MOMENT {
+            return;
+        }
+        let recent = std::mem::replace(recent, Recent::new());
+        let latency = if recent.delivery.count() > 0 { &recent.delivery } else { &recent.pong };
+        let moment = Moment {
+            at: self.began.elapsed(),
+            messages: recent.messages as f64 / passed.as_secs_f64(),
+            online: self.swarm.online(),
+            p50: latency.quantile_ms(0.5),
+            p99: latency.quantile_ms(0.99),
+            memory: self.target.process.and_then(|process| Some(process.memory()?.resident)),
+        };
+        self.progress.set_prefix(format!("{} online, {:.0} messages/s", moment.online, moment.messages));
+        self.moments.push(moment);
+    }
+
+    /// Ends the show.
+    pub(crate) fn finish(self, report: &mut Report) {
+        self.progress.finish_and_clear();
+        report.moments.extend(self.moments);
+    }
+}
+
+fn own_cpu() -> Option<Duration> {
+    Process(std::process::id()).cpu()
+}
+
+/// What went wrong, if something did, and what to do about it.
+pub(crate) fn ensure_no_failures(sample: &Sample) -> anyhow::Result<()> {
+    let told = sample.told.join("; ");
+    let count = sample.failures;
+    let advice = if told.contains("os error 24") {
+        ". Too few files may be open: raise the limit with `ulimit -n`, or take fewer clients"
+    } else if told.contains("refuses the login") {
+        ". Does the server trust the test keys (--jwks with the key set of faf-testkit), and does it have the accounts?"
+    } else {
+        ""
+    };
+    ensure!(count == 0, "{count} clients could not connect or log in: {told}{advice}");
+    Ok(())
+}
+
+/// Every connection is an open file.
+fn raise_file_limit(clients: u32) -> anyhow::Result<()> {
+    let needed = u64::from(clients) + OTHER_FILES;
+    let limit = rlimit::increase_nofile_limit(needed.max(1024)).unwrap_or(needed);
+    ensure!(
+        limit >= needed,
+        "{clients} clients need {needed} open files and only {limit} are allowed: raise the hard limit, with `ulimit -Hn` as \
+         root or in /etc/security/limits.conf, or take fewer --clients"
+    );
+    Ok(())
+}

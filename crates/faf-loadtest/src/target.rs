@@ -1,0 +1,134 @@
+//! The server under load: one that runs already, or one that is started with accounts of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+use faf_protocol::WireFormat;
+use faf_testkit::serving::Serving;
+use faf_testkit::token::JWKS;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::address::{Url, scheme};
+use crate::options::{Format, ServerOptions};
+use crate::process::Process;
+
+/// The first accounts are administrators.
+pub(crate) const ADMINISTRATORS: u32 = 4;
+
+/// What a server is told besides: it logs only what is wrong, since nobody reads that.
+const ALWAYS: [&str; 6] = [
+    "--qdatastream=127.0.0.1:0",
+    "--simple-json=127.0.0.1:0",
+    "--websocket=127.0.0.1:0",
+    "--http=127.0.0.1:0",
+    "--jwks=keys.json",
+    "--log=error",
+];
+
+/// A server, and where it listens.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) urls: Vec<Url>,
+    pub(crate) process: Option<Process>,
+    started: Option<Started>,
+}
+
+/// A server of our own. It is killed when this is dropped.
+#[derive(Debug)]
+struct Started {
+    serving: Option<Serving>,
+    program: PathBuf,
+    arguments: Vec<String>,
+    formats: Vec<WireFormat>,
+    folder: TempDir,
+}
+
+impl Target {
+    /// Finds the server, or starts it with so many accounts and these arguments in front of the user's own.
+    pub(crate) fn open(options: &ServerOptions, accounts: u32, arguments: &[String]) -> anyhow::Result<Self> {
+        let Some(program) = &options.start else {
+            let urls = chosen(&options.url, options.format)?;
+            return Ok(Self { urls, process: options.pid.map(Process), started: None });
+        };
+        let program = program.canonicalize().with_context(|| format!("no program {}", program.display()))?;
+        let folder = install(&program, accounts)?;
+        let arguments = arguments.iter().chain(&options.server_arg).cloned().collect();
+        let formats = options.format.unwrap_or(Format::Tcp).wire_formats().to_vec();
+        let mut started = Started { serving: None, program, arguments, formats, folder };
+        let (urls, process) = started.serve()?;
+        Ok(Self { urls, process: Some(process), started: Some(started) })
+    }
+
+    /// Something that listens there and is no lobby.
+    pub(crate) fn other(address: SocketAddr, process: Process) -> Self {
+        let urls = vec![Url::new(WireFormat::SimpleJson, address)];
+        Self { urls, process: Some(process), started: None }
+    }
+
+    /// Kills the server without warning and starts it again with what it has stored.
+    pub(crate) fn kill_and_restart(&mut self) -> anyhow::Result<()> {
+        let Some(started) = &mut self.started else {
+            bail!("only a server that was started with --start can be killed")
+        };
+        started.serving = None;
+        let (urls, process) = started.serve()?;
+        (self.urls, self.process) = (urls, Some(process));
+        Ok(())
+    }
+}
+
+impl Started {
+    fn serve(&mut self) -> anyhow::Result<(Vec<Url>, Process)> {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.folder).arg("serve").args(ALWAYS).args(&self.arguments);
+        let serving = Serving::start(&mut command);
+        let mut urls = Vec::new();
+        for format in &self.formats {
+            let address = serving.address(&format!("{}://", scheme(*format)));
+            let address = address.parse().with_context(|| format!("the server says: {}", serving.banner))?;
+            urls.push(Url::new(*format, address));
+        }
+        let process = Process(serving.process());
+        self.serving = Some(serving);
+        Ok((urls, process))
+    }
+}
+
+fn chosen(urls: &[Url], format: Option<Format>) -> anyhow::Result<Vec<Url>> {
+    let Some(format) = format else { return Ok(urls.to_vec()) };
+    let is_meant = |url: &&Url| format.wire_formats().contains(&url.format);
+    let chosen: Vec<_> = urls.iter().filter(is_meant).cloned().collect();
+    ensure!(!chosen.is_empty(), "none of the URLs has the format that --format asks for");
+    Ok(chosen)
+}
+
+/// Makes a folder with keys and a database.
+///
+/// Only the administrators come from a seed file: it asks for passwords, and hashing thousands of them would take longer
+/// than all the rest. The other accounts have none, since everybody logs in with a token.
+fn install(program: &Path, accounts: u32) -> anyhow::Result<TempDir> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    std::fs::write(folder.path().join("keys.json"), JWKS)?;
+    let administrators: Vec<_> = (1..=ADMINISTRATORS)
+        .map(|id| {
+            let groups = ["faf_server_administrators"];
+            json!({"id": id, "login": format!("player{id}"), "password": "load", "groups": groups})
+        })
+        .collect();
+    std::fs::write(folder.path().join("seed.json"), json!({"users": administrators}).to_string())?;
+    let mut seed = Command::new(program);
+    let output = seed.current_dir(&folder).args(["seed", "seed.json"]).output();
+    let output = output.with_context(|| format!("cannot start {}", program.display()))?;
+    ensure!(output.status.success(), "the seed is not taken: {}", String::from_utf8_lossy(&output.stderr));
+    let mut database = rusqlite::Connection::open(folder.path().join("faf-lobby.sqlite"))?;
+    let transaction = database.transaction()?;
+    for id in ADMINISTRATORS + 1..=accounts {
+        let insert = "INSERT INTO login (id, login, login_key, password) VALUES (?1, ?2, ?2, '')";
+        transaction.execute(insert, (id, format!("player{id}")))?;
+    }
+    transaction.commit()?;
+    Ok(folder)
+}

@@ -1,0 +1,255 @@
+//! Every scenario at small scale, against a server in this process, over real sockets.
+//!
+//! How long anything takes is not looked at: what is measured ends with a number of messages.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::{Command, Output};
+
+use faf_lobby::server::{Server, Service};
+use faf_lobby::settings::{Listen, Settings};
+use faf_lobby::store::Role;
+use faf_protocol::WireFormat;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Accounts that there are.
+const ACCOUNTS: u32 = 120;
+
+const FORMATS: [(&str, WireFormat); 3] = [
+    ("tcp", WireFormat::SimpleJson),
+    ("qdatastream", WireFormat::QDataStream),
+    ("ws", WireFormat::WebSocket),
+];
+
+/// A server that goes on while the runtime is there.
+struct TestServer {
+    server: Server,
+    _runtime: Runtime,
+    _folder: TempDir,
+}
+
+impl TestServer {
+    fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("keys.json"), faf_testkit::token::JWKS).unwrap();
+        let free = || Listen::one("127.0.0.1:0").unwrap();
+        let mut settings = Settings {
+            qdatastream: free(),
+            simple_json: free(),
+            websocket: free(),
+            http: free(),
+            database: file("test.sqlite"),
+            jwks: file("keys.json").to_str().unwrap().to_owned(),
+            report_interval: 0.02,
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let server = runtime.block_on(Server::start(settings)).unwrap();
+        let mut database = rusqlite::Connection::open(file("test.sqlite")).unwrap();
+        let transaction = database.transaction().unwrap();
+        for id in 1..=ACCOUNTS {
+            let insert = "INSERT INTO login (id, login, login_key, password) VALUES (?1, ?2, ?2, '')";
+            transaction.execute(insert, (id, format!("player{id}"))).unwrap();
+        }
+        transaction.commit().unwrap();
+        let administrator = server.store().set_role("player1", Role::Administrator);
+        runtime.block_on(administrator).unwrap();
+        Self { server, _runtime: runtime, _folder: folder }
+    }
+
+    /// Runs a scenario against this server.
+    fn load(&self, scenario: &str) -> Results {
+        let mut arguments: Vec<_> = scenario.split(' ').map(str::to_owned).collect();
+        for (scheme, format) in FORMATS {
+            let is_it = |service: Service| service == Service::Lobby(format);
+            let listening = self.server.listening().iter().find(|listening| is_it(listening.service));
+            arguments.push(format!("--url={scheme}://{}", listening.unwrap().address));
+        }
+        arguments.push("--silence=0.1".to_owned());
+        Results::of(&run(&arguments))
+    }
+}
+
+fn run(arguments: &[String]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_faf-loadtest"));
+    command.args(arguments).arg("--json=-").output().unwrap()
+}
+
+/// What a scenario has found out.
+struct Results(Value);
+
+impl Results {
+    fn of(output: &Output) -> Self {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{complaint}");
+        Self(serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    fn number(&self, key: &str) -> f64 {
+        self.0["results"][key]["value"].as_f64().unwrap_or_else(|| panic!("no {key} in {}", self.0))
+    }
+
+    fn is_known(&self, key: &str) -> bool {
+        !self.0["results"][key]["value"].is_null()
+    }
+}
+
+#[test]
+fn idle() {
+    let server = TestServer::start();
+    let pid = std::process::id();
+    let results = server.load(&format!("idle --clients 30 --seconds 0 --pid {pid}"));
+    assert_eq!(results.number("connections"), 29.0);
+    assert!(results.is_known("user_memory") && results.is_known("kernel_slab"));
+    let results = server.load("idle --clients 6 --seconds 0 --threads 2");
+    assert!(!results.is_known("user_memory"));
+}
+
+#[test]
+fn login() {
+    let results = TestServer::start().load("login --online 20 --at-once 4 --logins 40");
+    assert!(results.number("logins") >= 40.0);
+    assert!(results.is_known("welcome_p99") && results.is_known("lists_p99"));
+    assert_eq!(results.number("lost"), 0.0);
+}
+
+#[test]
+fn broadcast() {
+    let server = TestServer::start();
+    for format in ["tcp", "qdatastream", "ws", "mix"] {
+        let scenario = format!(
+            "broadcast --clients 30 --rate 100 --deliveries 300 --ping-interval 0.01 --format {format}"
+        );
+        let results = server.load(&scenario);
+        assert!(results.number("deliveries") >= 300.0);
+        assert!(results.is_known("delivery_p99") && results.is_known("pong_p99"), "{format}");
+        let size = if format == "qdatastream" { 2000.0 } else { 1000.0 };
+        if format != "mix" {
+            assert!((results.number("message_size") - size).abs() < 100.0, "{format}");
+        }
+        assert_eq!(results.number("lost"), 0.0);
+    }
+}
+
+#[test]
+fn broadcast_of_games() {
+    let server = TestServer::start();
+    for format in ["tcp", "qdatastream", "ws"] {
+        let scenario =
+            format!("broadcast --clients 30 --joined 8 --ping-clients 2 --deliveries 2000 --format {format}");
+        let results = server.load(&scenario);
+        assert!(results.number("deliveries") >= 2000.0);
+        assert!(results.is_known("delivery_p50"));
+        assert_eq!(results.number("lost"), 0.0);
+    }
+}
+
+#[test]
+fn storm() {
+    let server = TestServer::start();
+    for scenario in ["storm --clients 40 --calm 0", "storm --clients 40 --calm 0 --cold --ping-clients 2"] {
+        let results = server.load(scenario);
+        assert!(results.number("first") <= results.number("half"));
+        assert!(results.number("half") <= results.number("last"));
+        assert_eq!(results.number("lost"), 0.0);
+    }
+}
+
+#[test]
+fn slow() {
+    let server = TestServer::start_with(|settings| settings.outbox_limit = 65_536);
+    let load = "--clients 6 --stalled 33% --rate 400 --size 10000 --deliveries 600 --format tcp";
+    let results = server.load(&format!("slow {load}"));
+    assert_eq!(results.number("stalled"), 2.0);
+    assert_eq!(results.number("lost"), 0.0);
+    assert!(results.is_known("read_delivery_p99") && results.is_known("stalled_delivery_p99"));
+    assert_eq!(results.number("disconnected"), 2.0, "what waits for a client is bounded");
+    let results = server.load(&format!("slow {load} --trickle"));
+    assert_eq!((results.number("lost"), results.number("disconnected")), (0.0, 2.0));
+}
+
+#[test]
+fn flood() {
+    let server = TestServer::start();
+    let results =
+        server.load("flood --clients 6 --honest 10 --ping-interval 0.02 --pongs 100 --attempts 200");
+    assert_eq!(results.number("honest_lost"), 0.0);
+    assert_eq!(results.number("honest_online"), 10.0);
+    for kind in ["slowloris", "half-open", "connects", "garbage", "huge", "pipeline"] {
+        assert!(results.number(&format!("{kind}_connected")) > 0.0, "{kind}");
+    }
+    for kind in ["slowloris", "half-open", "garbage", "huge", "pipeline"] {
+        assert!(results.is_known(&format!("{kind}_pong_p99")), "{kind}");
+    }
+    assert!(results.number("connects_attempts") >= 200.0);
+    assert!(results.number("huge_sent") > 0.0 && results.number("pipeline_sent") > 0.0);
+}
+
+#[test]
+fn evening() {
+    let times = "--chatter 0.02 --lobby 0.5 --game 0.1 --visit 0.1";
+    let scenario =
+        format!("evening --clients 40 --games 4 --guests 2 --visitors 20 {times} --deliveries 5000");
+    let results = TestServer::start().load(&scenario);
+    assert!(results.number("deliveries") >= 5000.0 && results.number("games") > 0.0);
+    assert!(results.number("logins") > 0.0, "visitors come back");
+    assert_eq!(results.number("lost"), 0.0);
+}
+
+#[test]
+fn floor() {
+    for write in ["each", "joined"] {
+        let scenario = format!("floor --clients 20 --joined 8 --write {write} --rate 100 --deliveries 1600");
+        let arguments: Vec<_> = scenario.split(' ').map(str::to_owned).collect();
+        let results = Results::of(&run(&arguments));
+        assert!(results.number("deliveries") >= 1600.0);
+        assert!(results.is_known("delivery_p99"));
+        assert_eq!(results.number("message_size").round(), 1000.0);
+    }
+}
+
+#[test]
+fn a_plot_shows_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("idle.svg");
+    TestServer::start().load(&format!("idle --clients 4 --seconds 0 --plot {}", plot.display()));
+    assert!(std::fs::read_to_string(plot).unwrap().starts_with("<svg"));
+}
+
+#[test]
+fn who_cannot_log_in_says_why() {
+    let complaint = |arguments: &[&str]| {
+        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // Nothing can listen on port 0.
+    let nobody = complaint(&["idle", "--clients=5", "--url=tcp://127.0.0.1:0"]);
+    assert!(nobody.contains("could not connect") && nobody.contains("refused"), "{nobody}");
+    let server = TestServer::start_with(|settings| settings.jwks = String::new());
+    for (scheme, format) in FORMATS {
+        let listening =
+            server.server.listening().iter().find(|listening| listening.service == Service::Lobby(format));
+        let url = format!("--url={scheme}://{}", listening.unwrap().address);
+        let stranger = complaint(&["idle", "--clients=5", &url]);
+        assert!(stranger.contains("could not connect or log in"), "{scheme}: {stranger}");
+    }
+}
+
+#[test]
+fn who_may_open_too_few_files_is_told() {
+    let line = r#"ulimit -n 64 && exec "$0" idle --clients 100 --url=tcp://127.0.0.1:0"#;
+    let output = Command::new("sh").args(["-c", line, env!("CARGO_BIN_EXE_faf-loadtest")]).output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("100 clients need") && complaint.contains("ulimit -Hn"), "{complaint}");
+}
