@@ -35,7 +35,7 @@ pub struct Reader {
     /// What was taken from there for the message that is being received or dealt with.
     allowance: Option<Box<Allowance>>,
     /// What is waited for before more is received.
-    waiting: Option<Waiting>,
+    waiting: Option<Box<Waiting>>,
     /// A ping was answered, and it has not been made sure since that the peer reads the answers.
     has_answered: bool,
     /// A message has been given out, and what was taken for it may go back when the next one is asked for.
@@ -164,6 +164,12 @@ impl Reader {
         self.waiting = None;
     }
 
+    /// The other end of this connection.
+    #[must_use]
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
     /// How many bytes of the stream have become messages so far. The offset of a decoding error counts from here.
     #[must_use]
     pub fn consumed(&self) -> u64 {
@@ -256,12 +262,15 @@ impl Reader {
     /// Waits until the peer has read most of what it was answered, but with an allowance only as long as that holds.
     fn wait_for_room(&mut self, bytes: usize) {
         let (writer, deadline) = (self.writer.clone(), self.allowance.as_ref().map(|part| part.deadline));
-        self.waiting = Some(Waiting::Room(Box::pin(async move {
+        self.waiting = Some(Box::new(Waiting::Room(Box::pin(async move {
             match deadline {
                 Some(deadline) => timeout_at(deadline, writer.wait_for_room(bytes)).await.map_err(|_| Late),
-                None => Ok(writer.wait_for_room(bytes).await),
+                None => {
+                    writer.wait_for_room(bytes).await;
+                    Ok(())
+                }
             }
-        })));
+        }))));
     }
 
     /// Waits until the unfinished message may become as large as it may become.
@@ -269,11 +278,11 @@ impl Reader {
         let Some(large_messages) = self.large_messages.clone() else { return };
         let at_most = self.decoder.unfinished(&self.buffer).at_most;
         let taking = async move { large_messages.take(at_most).await };
-        self.waiting = Some(Waiting::Allowance(Box::pin(taking)));
+        self.waiting = Some(Box::new(Waiting::Allowance(Box::pin(taking))));
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match &mut self.waiting {
+        match self.waiting.as_deref_mut() {
             None => return Poll::Ready(Ok(())),
             Some(Waiting::Room(room)) => ready!(room.as_mut().poll(cx))?,
             // A connection that is aborted does not wait for it.

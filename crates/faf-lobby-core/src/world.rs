@@ -54,7 +54,8 @@ pub struct World {
     pub(crate) timers: Timers,
     pub(crate) failed_logins: FailedLogins,
     pub(crate) admission: Admission,
-    sessions: BTreeMap<ConnId, Session>,
+    /// Apart from the map, whose nodes are half empty as a rule.
+    sessions: BTreeMap<ConnId, Box<Session>>,
     questions: BTreeMap<Ticket, Asker>,
     next_ticket: Ticket,
     next_ping: Duration,
@@ -209,7 +210,7 @@ impl World {
     pub fn will_be_read(&self, conn: ConnId) -> bool {
         let was_too_fast =
             |session: &Session| session.waiting.is_none() && session.pacing.reads_at() > self.now.elapsed;
-        self.sessions.get(&conn).is_some_and(was_too_fast) || self.admission.is_waiting(conn)
+        self.session_if_open(conn).is_some_and(was_too_fast) || self.admission.is_waiting(conn)
     }
 
     /// Whether no question is open and nothing waits to be told: without a new event, only pings will follow.
@@ -271,7 +272,7 @@ impl World {
         self.count(Count::Connection);
         self.count(Count::Client { before: None, after: Some(session.client.clone()) });
         self.timers.set(session.login_deadline, Timer::Login(conn));
-        self.sessions.insert(conn, session);
+        self.sessions.insert(conn, Box::new(session));
     }
 
     fn received(&mut self, conn: ConnId, message: Result<ClientMessage, CommandError>) {
@@ -458,7 +459,7 @@ impl World {
     }
 
     pub(crate) fn session_if_open(&self, conn: ConnId) -> Option<&Session> {
-        self.sessions.get(&conn)
+        self.sessions.get(&conn).map(|session| &**session)
     }
 
     pub(crate) fn session_mut(&mut self, conn: ConnId) -> &mut Session {

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::newcomers::{Newcomer, Newcomers};
 use crate::open_files::Shares;
 use crate::seat::Seat;
-use crate::session::{Login, PlayerLimits, Session};
+use crate::session::{self, PlayerLimits, Session};
 use crate::settings::{Settings, TrustedProxy};
 use crate::turned_away::{Farewells, TurnedAway};
 
@@ -35,7 +35,7 @@ const STRANGERS_SHARE: usize = 8;
 /// What all listeners share.
 #[derive(Debug)]
 pub(crate) struct Entrance {
-    inbox: mpsc::Sender<Input>,
+    sessions: Arc<session::Lobby>,
     metrics: Arc<Metrics>,
     countries: Arc<Countries>,
     places: Arc<Semaphore>,
@@ -52,7 +52,6 @@ pub(crate) struct Entrance {
     limits: Limits,
     /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
     large_messages: Arc<LargeMessages>,
-    player_limits: Arc<PlayerLimits>,
     outbox_limit: usize,
     byte_stream: bool,
 }
@@ -92,10 +91,12 @@ impl Entrance {
         let forwarded_header = settings.forwarded_header.parse().ok();
         let (most, per_address) =
             (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
+        let player_limits = PlayerLimits { message: settings.message_limit, large_messages };
+        let sessions = Arc::new(session::Lobby { inbox, metrics: Arc::clone(&metrics), player_limits });
         Self {
             newcomers: Newcomers::new(most, per_address, Arc::clone(&metrics)),
             farewells: Farewells::new(shares.farewells),
-            inbox,
+            sessions,
             metrics,
             countries,
             places: Arc::new(Semaphore::new(shares.connections)),
@@ -110,7 +111,6 @@ impl Entrance {
                 settings.large_message_memory / STRANGERS_SHARE,
                 settings.large_message_timeout(),
             ),
-            player_limits: Arc::new(PlayerLimits { message: settings.message_limit, large_messages }),
             outbox_limit: settings.outbox_limit,
             byte_stream: settings.websocket_byte_stream,
         }
@@ -240,22 +240,10 @@ impl Entrance {
         }
         let seat = Seat::new(place, newcomer);
         let connected = Event::Connected { conn, address, country, session: session_number() };
-        let (inbox, metrics) = (self.inbox.clone(), Arc::clone(&self.metrics));
-        let (player_limits, login) = (Arc::clone(&self.player_limits), Login::Silent);
-        let connect = Input::Connect(conn, writer.clone(), Arc::clone(&seat), connected);
-        let mut session = Session {
-            conn,
-            reader,
-            writer,
-            seat,
-            inbox,
-            metrics,
-            player_limits,
-            login,
-            is_dealt_with: false,
-        };
-        if self.inbox.send(connect).await.is_ok() {
+        let connect = Input::Connect(conn, writer, Arc::clone(&seat), connected);
+        if self.sessions.inbox.send(connect).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.
+            let mut session = Session::new(conn, reader, seat, Arc::clone(&self.sessions));
             tokio::spawn(async move { session.run().await });
         }
     }

@@ -63,6 +63,14 @@ pub(crate) struct Lobby {
     is_stopped: bool,
 }
 
+/// What the lobby acts on besides its clients.
+pub(crate) struct Outside {
+    pub(crate) answers: Answers,
+    pub(crate) policy: PolicyServer,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) happenings: Arc<Happenings>,
+}
+
 /// Something about a game that the database has been told to store.
 type Storing = (Ticket, Pin<Box<dyn Future<Output = Answer> + Send>>);
 
@@ -70,13 +78,11 @@ impl Lobby {
     pub(crate) fn new(
         settings: faf_lobby_core::Settings,
         beginning: Beginning,
-        answers: Answers,
-        policy: PolicyServer,
-        metrics: Arc<Metrics>,
-        happenings: Arc<Happenings>,
+        outside: Outside,
         inbox: mpsc::Sender<Input>,
         patience: Patience,
     ) -> Self {
+        let Outside { answers, policy, metrics, happenings } = outside;
         let started = Instant::now();
         let world = World::new(settings, moment(started), beginning);
         let fan_out = FanOut::start(patience, Arc::clone(&metrics));

@@ -38,7 +38,7 @@ impl Shares {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let shares = Self::of(limit, wanted);
         if shares.connections < wanted {
-            tracing::warn!(
+            tracing::info!(
                 connections = shares.connections,
                 wanted,
                 open_files = limit,

@@ -20,7 +20,7 @@ use crate::exit_code::{self, Failure};
 use crate::happenings::Happenings;
 use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
-use crate::lobby::{INBOX, Input, Lobby};
+use crate::lobby::{INBOX, Input, Lobby, Outside};
 use crate::metrics::Metrics;
 use crate::open_files::Shares;
 use crate::passwords::PasswordThreads;
@@ -109,16 +109,9 @@ impl Server {
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
         let happenings = Arc::new(Happenings::default());
-        let lobby = Lobby::new(
-            settings.lobby(),
-            beginning,
-            answers,
-            policy,
-            Arc::clone(&metrics),
-            Arc::clone(&happenings),
-            inbox.clone(),
-            settings.patience(),
-        );
+        let outside =
+            Outside { answers, policy, metrics: Arc::clone(&metrics), happenings: Arc::clone(&happenings) };
+        let lobby = Lobby::new(settings.lobby(), beginning, outside, inbox.clone(), settings.patience());
         let shares = Shares::for_connections(settings.connection_limit);
         metrics.set_connection_limit(shares.connections);
         let entrance = Entrance::new(

@@ -1,7 +1,7 @@
 //! One connection: reads its messages for the lobby, one after the other.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::time::{Instant, timeout};
 
 use crate::lobby::Input;
@@ -28,18 +28,32 @@ pub(crate) fn turn_away(writer: &Writer, seat: &Seat) {
 
 /// A connection the lobby has been told of.
 pub(crate) struct Session {
-    pub(crate) conn: ConnId,
-    pub(crate) reader: Reader,
-    pub(crate) writer: Writer,
-    pub(crate) seat: Arc<Seat>,
+    conn: ConnId,
+    reader: Reader,
+    seat: Arc<Seat>,
+    lobby: Arc<Lobby>,
+    /// As far as the session has noticed.
+    login: Login,
+    /// The last message is dealt with, and the client has not taken the answer.
+    is_dealt_with: bool,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct Lobby {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
     /// What holds when somebody has logged in.
-    pub(crate) player_limits: Arc<PlayerLimits>,
-    /// As far as the session has noticed.
-    pub(crate) login: Login,
-    /// The last message is dealt with, and the client has not taken the answer.
-    pub(crate) is_dealt_with: bool,
+    pub(crate) player_limits: PlayerLimits,
+}
+
+/// What a session does.
+enum Phase {
+    Reading,
+    /// The lobby has much to do, and takes the message later.
+    PassingOn(Pin<Box<dyn Future<Output = Result<(), SendError<Input>>> + Send>>),
+    /// The message is being dealt with.
+    Waiting,
 }
 
 /// A message, if it is one.
@@ -56,7 +70,7 @@ pub(crate) struct PlayerLimits {
 
 /// How far a client has come that wants to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Login {
+enum Login {
     /// It has not said anything.
     Silent,
     /// It has said something else.
@@ -66,40 +80,46 @@ pub(crate) enum Login {
 }
 
 impl Session {
+    pub(crate) fn new(conn: ConnId, reader: Reader, seat: Arc<Seat>, lobby: Arc<Lobby>) -> Self {
+        Self { conn, reader, seat, lobby, login: Login::Silent, is_dealt_with: false }
+    }
+
     /// Reads until the connection ends, and tells the lobby.
     ///
     /// Most sessions wait here most of the time, so what the future holds is kept small: what is waited for is polled, and
     /// what is rare has memory of its own.
     pub(crate) async fn run(&mut self) {
-        if let Some(error) = self.pass_on_messages().await {
+        let mut phase = Phase::Reading;
+        if let Some(error) = poll_fn(|cx| self.poll_pass_on(&mut phase, cx)).await {
             tracing::debug!(conn = self.conn.0, %error, "a connection has ended");
             if let Some(reason) = reason(&error) {
-                self.metrics.count_ended(reason);
+                self.lobby.metrics.count_ended(reason);
             }
         }
         // A lobby that has closed the connection does not mind, and one that has stopped does not need to know.
         let gone = Input::Event(Event::Disconnected { conn: self.conn });
-        let _ = Box::pin(self.inbox.send(gone)).await;
+        let _ = Box::pin(self.lobby.inbox.send(gone)).await;
         Box::pin(self.end()).await;
     }
 
-    /// Answers why the connection has ended, or nothing if it was ended on this side.
-    async fn pass_on_messages(&mut self) -> Option<Error> {
+    /// Passes messages on. Answers why the connection has ended, or nothing if it was ended on this side.
+    fn poll_pass_on(&mut self, phase: &mut Phase, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         loop {
-            let passed_on = match poll_fn(|cx| self.poll_message(cx)).await? {
-                Ok(message) => self.pass_on(message),
-                Err(error) => return Some(error),
-            };
-            match passed_on {
-                Ok(()) => {}
-                Err(TrySendError::Full(input)) => Box::pin(self.inbox.send(*input)).await.ok()?,
-                Err(TrySendError::Closed(_)) => return None,
-            }
-            if let Err(error) = poll_fn(|cx| self.poll_ready(cx)).await {
-                return Some(error);
-            }
-            if !self.writer.is_connected() {
-                return None;
+            *phase = match phase {
+                Phase::Reading => match ready!(self.poll_message(cx)) {
+                    Some(Ok(message)) => self.pass_on(message),
+                    Some(Err(error)) => return Poll::Ready(Some(error)),
+                    None => return Poll::Ready(None),
+                },
+                Phase::PassingOn(passing_on) => match ready!(passing_on.as_mut().poll(cx)) {
+                    Ok(()) => Phase::Waiting,
+                    Err(_) => return Poll::Ready(None),
+                },
+                Phase::Waiting => match ready!(self.poll_ready(cx)) {
+                    Ok(()) if self.reader.writer().is_connected() => Phase::Reading,
+                    Ok(()) => return Poll::Ready(None),
+                    Err(error) => return Poll::Ready(Some(error)),
+                },
             }
         }
     }
@@ -117,8 +137,8 @@ impl Session {
         loop {
             if self.login != Login::Accepted && self.seat.is_logged_in() {
                 self.login = Login::Accepted;
-                self.reader.set_message_limit(self.player_limits.message);
-                self.reader.set_large_messages(Arc::clone(&self.player_limits.large_messages));
+                self.reader.set_message_limit(self.lobby.player_limits.message);
+                self.reader.set_large_messages(Arc::clone(&self.lobby.player_limits.large_messages));
             }
             return Poll::Ready(Some(match ready!(self.reader.poll_read(cx)) {
                 Ok(message) => Ok(ClientMessage::read(message)),
@@ -136,15 +156,18 @@ impl Session {
         }
     }
 
-    fn pass_on(&mut self, message: Received) -> Result<(), TrySendError<Box<Input>>> {
+    fn pass_on(&mut self, message: Received) -> Phase {
         if matches!(self.login, Login::Silent | Login::Missing) {
             self.note_first_words(&message);
         }
         let input = Input::Received(self.conn, message, Instant::now());
-        self.inbox.try_send(input).map_err(|error| match error {
-            TrySendError::Full(input) => TrySendError::Full(Box::new(input)),
-            TrySendError::Closed(input) => TrySendError::Closed(Box::new(input)),
-        })
+        match self.lobby.inbox.try_send(input) {
+            Ok(()) => Phase::Waiting,
+            Err(TrySendError::Full(input) | TrySendError::Closed(input)) => {
+                let inbox = self.lobby.inbox.clone();
+                Phase::PassingOn(Box::pin(async move { inbox.send(input).await }))
+            }
+        }
     }
 
     /// Waits until the next message may be read, or the connection is closed.
@@ -185,11 +208,11 @@ impl Session {
     /// Sends what waits and the end behind it, and reads on until the peer has ended its side, too.
     async fn end(&mut self) {
         let goodbye = async {
-            self.writer.close().await;
+            self.reader.writer().close().await;
             while self.reader.read().await.is_ok() {}
         };
         if timeout(CLOSE_TIMEOUT, pin!(goodbye)).await.is_err() {
-            self.writer.abort();
+            self.reader.writer().abort();
         }
     }
 }
@@ -205,5 +228,20 @@ fn reason(error: &Error) -> Option<&'static str> {
         Error::OutboxFull(_) => Some("too slow"),
         Error::Late(_) => Some("large message too slow"),
         Error::Encode(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There are thousands of them, and nearly all of them wait. With what tokio needs, it is 384 bytes.
+    #[test]
+    fn a_session_that_waits_is_small() {
+        fn size_of_future<F>(_: impl FnOnce(Session) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size_of_future(|mut session| async move { session.run().await });
+        assert!(size <= 280, "{size} bytes, {} of them its reader's", size_of::<Reader>());
     }
 }

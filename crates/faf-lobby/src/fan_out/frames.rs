@@ -42,6 +42,8 @@ impl Frames {
     pub(crate) fn get(&self, format: WireFormat) -> Option<&Bytes> {
         let encoded = self.encoded[format as usize].get_or_init(|| match format.encode(&self.message) {
             Ok(frame) => {
+                // Lists are kept for the next newcomers; what was reserved to write them is not.
+                let frame = if self.is_list { Bytes::copy_from_slice(&frame) } else { frame };
                 self.memory.0.fetch_add(frame.len(), Ordering::Relaxed);
                 Some(frame)
             }

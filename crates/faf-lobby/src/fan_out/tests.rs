@@ -178,7 +178,7 @@ async fn connections_come_and_go_while_everybody_is_told() {
     hall.fan_out.flush().await;
     for (conn, client) in clients.iter_mut().enumerate() {
         let conn = conn as u64;
-        if (conn < 60 && conn % 3 == 0) || conn >= 480 {
+        if (conn < 60 && conn.is_multiple_of(3)) || conn >= 480 {
             continue;
         }
         for round in 0..20 {

@@ -50,6 +50,9 @@ const READERS: usize = 3;
 /// How long to wait for another process, such as `faf-lobby user`, to finish writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What a connection keeps of the database file, in KiB. The operating system keeps it anyhow, for all of them together.
+const PAGE_CACHE: i64 = 256;
+
 /// Prepared statements a connection keeps.
 const STATEMENTS: usize = 64;
 
@@ -247,6 +250,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -PAGE_CACHE)?;
     if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
         // Readers are not stopped by a writer, and a crash loses at most the last moment, never the database.
         connection.pragma_update(None, "journal_mode", "WAL")?;
