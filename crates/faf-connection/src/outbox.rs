@@ -48,16 +48,6 @@ impl Outbox {
         Ok(())
     }
 
-    /// Puts all of these at the end, or none.
-    pub(crate) fn push_all(&mut self, pieces: &[Bytes]) -> Result<(), OutboxFull> {
-        let cost: usize = pieces.iter().map(|piece| piece.len() + ENTRY_COST).sum();
-        if !self.is_empty() && self.waiting + cost > self.limit {
-            return Err(OutboxFull { waiting: self.waiting, limit: self.limit });
-        }
-        self.push_rest(pieces, 0);
-        Ok(())
-    }
-
     /// Puts what is left of these behind the first `written` bytes at the end, whatever the limit says.
     pub(crate) fn push_rest(&mut self, pieces: &[Bytes], mut written: usize) {
         for piece in pieces {

@@ -4,12 +4,13 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use faf_protocol::websocket::Control;
 use faf_protocol::{DecodeError, Decoded, Decoder, Message};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::timeout_at;
+use tokio::time::{Sleep, sleep, timeout_at};
 
 use crate::error::{Disconnected, Error};
 use crate::halves::ReadHalf;
@@ -22,6 +23,12 @@ const CHUNK: usize = 16 * 1024;
 
 /// Bytes that may wait for a peer while its pings are answered; beyond it nothing is read before it has taken some.
 const ANSWERS_LIMIT: usize = 4 * 1024;
+
+/// Pings that are answered at once. Behind so many there is a [`PAUSE`]: peers ping every few seconds.
+const ANSWERS: u8 = 100;
+
+/// How long nothing is read then.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The receiving end of a connection. Dropping it aborts the connection.
 pub struct Reader {
@@ -38,6 +45,8 @@ pub struct Reader {
     waiting: Option<Box<Waiting>>,
     /// A ping was answered, and it has not been made sure since that the peer reads the answers.
     has_answered: bool,
+    /// How many pings have been answered since the last pause.
+    answered: u8,
     /// A message has been given out, and what was taken for it may go back when the next one is asked for.
     has_read: bool,
 }
@@ -46,6 +55,8 @@ pub struct Reader {
 enum Waiting {
     /// The peer reads what it was answered.
     Room(Pin<Box<dyn Future<Output = Result<(), Late>> + Send>>),
+    /// A peer that pings all the time makes a pause.
+    Pause(Pin<Box<Sleep>>),
     /// There is memory for a large message.
     Allowance(Pin<Box<dyn Future<Output = Allowance> + Send>>),
 }
@@ -74,6 +85,7 @@ impl Reader {
             allowance: None,
             waiting: None,
             has_answered: false,
+            answered: 0,
             has_read: false,
         }
     }
@@ -86,9 +98,9 @@ impl Reader {
     /// To read more than [`FREE`] bytes of one message, it waits for an allowance, if connections share one.
     ///
     /// # Errors
-    /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], [`Error::OutboxFull`] if the peer does not read
-    /// the answers to its pings, and [`Error::Late`]. There is nothing to be read after an error, except after
-    /// [`DecodeError::TooLarge`]: when [the limit is raised](Self::set_message_limit), the same message is looked at again.
+    /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], and [`Error::Late`]. There is nothing to be read
+    /// after an error, except after [`DecodeError::TooLarge`]: when [the limit is raised](Self::set_message_limit), the same
+    /// message is looked at again.
     pub async fn read(&mut self) -> Result<Message, Error> {
         poll_fn(|cx| self.poll_read(cx)).await
     }
@@ -103,6 +115,10 @@ impl Reader {
             if has_received {
                 self.give_back();
             }
+            // What came in one piece with a large message may be a long time in being dealt with.
+            if self.poll_late(cx).is_ready() {
+                return Poll::Ready(Err(Late.into()));
+            }
             if let Some(message) = self.next_message()? {
                 self.has_read = true;
                 return Poll::Ready(Ok(message));
@@ -116,7 +132,17 @@ impl Reader {
                 self.wait_for_room(ANSWERS_LIMIT);
                 continue;
             }
+            if self.answered >= ANSWERS {
+                self.answered = 0;
+                self.waiting = Some(Box::new(Waiting::Pause(Box::pin(sleep(PAUSE)))));
+                continue;
+            }
             let room = self.room();
+            if room == 0 && self.writer.phase() != Phase::Open {
+                // Nobody is interested in it any more.
+                self.input = Input::Discard;
+                continue;
+            }
             if room == 0 {
                 self.wait_for_allowance();
                 continue;
@@ -229,8 +255,9 @@ impl Reader {
     fn answer(&mut self, control: Control) -> Result<(), Error> {
         match control {
             Control::Ping(payload) => {
-                self.writer.write_control(&Control::Pong(payload))?;
+                self.writer.write_control(&Control::Pong(payload));
                 self.has_answered = true;
+                self.answered += 1;
             }
             Control::Pong(_) => {}
             Control::Close { .. } => {
@@ -253,6 +280,9 @@ impl Reader {
 
     /// How much may be received now, in bytes.
     fn room(&self) -> usize {
+        if self.input == Input::Discard {
+            return CHUNK;
+        }
         match (&self.large_messages, &self.allowance) {
             (Some(_), None) => FREE.saturating_sub(self.decoder.unfinished(&self.buffer).received).min(CHUNK),
             _ => CHUNK,
@@ -284,7 +314,12 @@ impl Reader {
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         match self.waiting.as_deref_mut() {
             None => return Poll::Ready(Ok(())),
-            Some(Waiting::Room(room)) => ready!(room.as_mut().poll(cx))?,
+            Some(Waiting::Room(room)) => {
+                let in_time = ready!(room.as_mut().poll(cx));
+                self.waiting = None;
+                return Poll::Ready(in_time.map_err(Error::from));
+            }
+            Some(Waiting::Pause(pause)) => ready!(pause.as_mut().poll(cx)),
             // A connection that is aborted does not wait for it.
             Some(Waiting::Allowance(_)) if self.writer.register_reader(cx.waker()) == Phase::Aborted => {
                 return Poll::Ready(Err(self.disconnected()));

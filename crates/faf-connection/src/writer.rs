@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::error::{Disconnected, Error, OutboxFull};
+use crate::error::{Disconnected, Error};
 use crate::halves::{SLICES, WriteHalf};
 use crate::outbox::Outbox;
 use crate::settings::{SentMessages, Settings};
@@ -147,23 +147,22 @@ impl Writer {
     /// Gives the operating system what it takes of these pieces at once, in one vectored write; the rest follows by itself.
     /// Never waits. Answers whether all of it is gone.
     ///
-    /// The pieces are `messages` complete frames of this connection's format. An empty outbox takes all of them, however many
-    /// bytes that are.
+    /// The pieces are `messages` complete frames of this connection's format. The outbox takes all of them, whatever its limit
+    /// is: this is for who hands over the next part when the last one is gone.
     ///
     /// # Errors
-    /// As [`write_raw`](Self::write_raw), for all of them at once; and [`Error::Disconnected`] if the connection is found to be
-    /// lost.
-    pub fn hand_over(&self, pieces: &[Bytes], messages: u64) -> Result<bool, Error> {
+    /// [`Disconnected`]; nothing was queued then.
+    pub fn hand_over(&self, pieces: &[Bytes], messages: u64) -> Result<bool, Disconnected> {
         let mut state = self.shared.open()?;
         if !state.outbox.is_empty() || state.is_flushing {
-            state.outbox.push_all(pieces)?;
+            state.outbox.push_rest(pieces, 0);
             self.shared.ensure_flushing(&mut state);
             drop(state);
             self.shared.sent.add(self.shared.format, messages);
             return Ok(false);
         }
         let State { write_half: Some(write_half), outbox, .. } = &mut *state else {
-            return Err(Disconnected::Here.into());
+            return Err(Disconnected::Here);
         };
         match write_half.write_at_once(pieces) {
             Ok((written, is_all)) => {
@@ -179,7 +178,7 @@ impl Writer {
                 let kind = error.kind();
                 state.failure = Some(kind);
                 self.shared.end(&mut state, Phase::Aborted);
-                Err(Disconnected::Lost(kind.into()).into())
+                Err(Disconnected::Lost(kind.into()))
             }
         }
     }
@@ -224,7 +223,10 @@ impl Writer {
     /// # Errors
     /// As [`write_raw`](Self::write_raw) and [`drain`](Self::drain).
     pub async fn send_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
-        self.hand_over(&[bytes], messages)?;
+        match self.waiting() {
+            0 => drop(self.hand_over(&[bytes], messages)?),
+            _ => self.write_raw(bytes, messages)?,
+        }
         self.drain().await
     }
 
@@ -296,14 +298,13 @@ impl Writer {
     }
 
     /// Queues a WebSocket control frame in answer to one; what cannot be queued is not sent.
-    pub(crate) fn write_control(&self, control: &Control) -> Result<(), OutboxFull> {
+    pub(crate) fn write_control(&self, control: &Control) {
         let mask = (self.shared.role == Role::Client).then(random_mask);
         let mut state = self.shared.lock();
         if state.phase == Phase::Open {
-            state.outbox.push(control.encode(mask))?;
+            let _ = state.outbox.push(control.encode(mask));
             self.shared.ensure_flushing(&mut state);
         }
-        Ok(())
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -172,8 +172,10 @@ async fn lines_that_came_together_hold_the_allowance_until_the_last() {
         reader.give_back();
         assert_eq!(all.taken() > 0, left * 8_000 > FREE, "{left}");
         if left == 10 {
-            // Nobody keeps it for ever.
+            // Nobody keeps it for ever, however long each of them takes.
             assert_eq!(poll_fn(|cx| reader.poll_late(cx)).await, Late);
+            assert!(matches!(reader.read().await, Err(Error::Late(Late))));
+            return;
         }
     }
 }

@@ -166,7 +166,7 @@ fn storm() {
 #[test]
 fn slow() {
     let server = TestServer::start_with(|settings| settings.outbox_limit = 65_536);
-    let load = "--clients 6 --stalled 33% --rate 400 --size 10000 --deliveries 600 --format tcp";
+    let load = "--clients 6 --stalled 33% --rate 50 --size 10000 --deliveries 600 --format tcp";
     let results = server.load(&format!("slow {load}"));
     assert_eq!(results.number("stalled"), 2.0);
     assert_eq!(results.number("lost"), 0.0);

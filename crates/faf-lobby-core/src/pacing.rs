@@ -14,7 +14,7 @@
 //! | host | 20 | 0.5 | a click and a dialog; one that is refused is tried again at once |
 //! | join | 30 | 1 | who wants to get into a full lobby clicks every other second |
 //! | party | 60 | 5 | clicks; vetoes and factions may be sent for every step of a slider |
-//! | administration | 60 | 5 | a moderator closes the games of many, with the help of a script |
+//! | administration | 100 | 50 | a moderator closes the games of many with the help of a script; whoever may tell everybody something could do worse |
 //! | game | 3000 | 200 | a host with 16 slots says 400 options at once, three times over when a map is changed; 15 peers and 50 candidates each are 750; long ones cost more |
 //! | statistics | 32 | 1 | every process sends them once, or each time an army is defeated; long ones cost more |
 
@@ -105,7 +105,8 @@ impl CommandClass {
         let (burst, interval) = match self {
             Self::Heartbeat => (500, 5_000),
             Self::Login => (30, 1_000_000),
-            Self::Query | Self::Party | Self::Administration => (60, 200_000),
+            Self::Query | Self::Party => (60, 200_000),
+            Self::Administration => (100, 20_000),
             Self::List => (60, 333_333),
             Self::Host => (20, 2_000_000),
             Self::Join => (30, 1_000_000),

@@ -36,7 +36,7 @@ const FLOODS: [(CommandClass, &str, usize, u64, usize); 10] = [
     (CommandClass::Host, r#"{"command":"game_host","visibility":"public","title":"\u00e4"}"#, 20, 2, 1),
     (CommandClass::Join, r#"{"command":"game_join","uid":99}"#, 30, 1, 1),
     (CommandClass::Party, r#"{"command":"leave_party"}"#, 60, 1, 5),
-    (CommandClass::Administration, r#"{"command":"admin","action":"broadcast","message":"x"}"#, 60, 1, 5),
+    (CommandClass::Administration, r#"{"command":"admin","action":"broadcast","message":"x"}"#, 100, 1, 50),
     (CommandClass::Game, r#"{"target":"game","command":"GameOption","args":["UnitCap",1000]}"#, 3000, 1, 200),
     (CommandClass::Statistics, r#"{"target":"game","command":"JsonStats","args":["{}"]}"#, 32, 1, 1),
 ];

@@ -43,7 +43,10 @@ impl Seat {
     /// Tells the session.
     pub(crate) fn tell(&self, word: Word) {
         let mut state = self.state();
-        state.word = Some(word);
+        // Whoever is told that the connection ends need not know anything else.
+        if state.word != Some(Word::Ready) {
+            state.word = Some(word);
+        }
         let session = state.session.take();
         drop(state);
         if let Some(session) = session {

@@ -172,8 +172,8 @@ impl Session {
 
     /// Waits until the next message may be read, or the connection is closed.
     ///
-    /// Memory for a large message is given back when that is dealt with. What has come with it may need it still; whoever does
-    /// not take its answers then has as long as for sending it.
+    /// Memory for a large message is given back when the client may send the next one, or has not taken the answer. What has
+    /// come with it may need it still; whoever does not take its answers then has as long as for sending it.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             match self.seat.poll_word(cx) {
@@ -185,6 +185,10 @@ impl Session {
                 Poll::Ready(Word::DealtWith) => {
                     self.reader.give_back();
                     self.is_dealt_with = true;
+                }
+                // Nothing more is told about a connection that is lost.
+                Poll::Pending if self.is_dealt_with && !self.reader.writer().is_connected() => {
+                    return Poll::Ready(Ok(()));
                 }
                 Poll::Pending if self.is_dealt_with => {
                     return self.reader.poll_late(cx).map(|late| Err(late.into()));

@@ -136,6 +136,8 @@ impl Games {
     /// empty if there are none.
     pub(crate) fn lists_for(&mut self, viewer: &OnlinePlayer, players: &Players) -> Vec<Arc<GameList>> {
         self.update_listing(players);
+        // Whoever gets these must hear of their end, even if it comes before the next report.
+        self.games.values_mut().filter(|game| game.is_listed()).for_each(|game| game.is_told = true);
         let listing = &self.listing;
         let sees = |id: &GameId| self.games.get(id).is_some_and(|game| game.is_visible_to(viewer));
         let info = |id: &GameId| listing.infos.get(id).cloned();

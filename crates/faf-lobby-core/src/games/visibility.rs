@@ -137,7 +137,10 @@ impl World {
             let message = match after.contains(id) {
                 // The next report tells.
                 true if self.games.is_launching(*id) || !game.is_listed() => continue,
-                true => ServerMessage::GameInfo(info),
+                true => {
+                    self.games.note_told(*id);
+                    ServerMessage::GameInfo(info)
+                }
                 false => closed(info),
             };
             self.send(conn, message);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use faf_lobby_core::{ConnId, Settings};
-use faf_protocol::server_message::{GameList, ServerMessage};
+use faf_protocol::server_message::{GameInfoState, GameList, ServerMessage};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::newcomer::look_in;
 use faf_testkit::store::FakeStore;
@@ -52,6 +52,23 @@ fn newcomers_share_what_they_all_see() {
     assert!(Arc::ptr_eq(&changed[0].games[1], &first[0].games[1]));
     lobby.disconnect(ada);
     assert_eq!(ids(&lists(&mut lobby, "Eve")), [2]);
+}
+
+#[test]
+fn a_newcomer_hears_of_the_end_of_what_was_listed() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    lobby.advance(2 * SECOND);
+    host(&mut lobby, ada, "");
+    let bob = lobby.log_in("Bob");
+    // All of it between two reports.
+    lobby.disconnect(ada);
+    lobby.advance(2 * SECOND);
+    let told = lobby.hear_messages(bob).into_iter().filter_map(|message| match message {
+        ServerMessage::GameInfo(game) => Some(game.state),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [GameInfoState::Closed]);
 }
 
 #[test]

@@ -72,10 +72,10 @@ impl Backlog {
         self.entries.is_empty()
     }
 
-    /// How far the client is behind, in bytes. Of messages about players only what they take here counts: their bytes are
-    /// shared by all who are told, and there are not more of them than there are players.
+    /// How far the client is behind, in bytes. Of messages about players and lists only that they wait counts: their bytes are
+    /// shared by all who are told, and what was merged is not more than there are players.
     pub(crate) fn cost(&self) -> usize {
-        self.cost + self.handed_over
+        self.cost
     }
 
     /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them.
@@ -177,9 +177,8 @@ impl Backlog {
 
     fn merge(&mut self, frames: &Frames) {
         for player in players_in(frames) {
-            match self.players.insert(player.id, Arc::clone(player)) {
-                Some(_) => self.merged += 1,
-                None => self.cost += ENTRY_COST,
+            if self.players.insert(player.id, Arc::clone(player)).is_some() {
+                self.merged += 1;
             }
         }
     }
@@ -192,7 +191,6 @@ impl Backlog {
         {
             players.push(player);
         }
-        self.cost -= players.len() * ENTRY_COST;
         let message = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));
         // Nobody else gets it, so nobody else's memory holds it.
         let frame = self.format.encode(&message).ok()?;

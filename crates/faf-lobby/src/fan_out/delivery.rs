@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use faf_connection::Error;
 use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::ServerMessage;
 use faf_protocol::server_message::{Notice, NoticeStyle};
@@ -241,12 +240,13 @@ impl Delivery {
         }
         if peer.backlog.is_none() {
             let pieces = self.broadcasts.pieces_since(next, peer.writer.format());
-            match peer.writer.hand_over(pieces, end - next) {
-                Ok(true) | Err(Error::Disconnected(_)) => return,
-                Ok(false) => return self.fall_behind(conn),
-                // Only control frames wait; the broadcasts go behind them.
-                Err(_) => self.fall_behind(conn),
+            if is_handed_over_at_once(pieces) {
+                if let Ok(false) = peer.writer.hand_over(pieces, end - next) {
+                    self.fall_behind(conn);
+                }
+                return;
             }
+            self.fall_behind(conn);
         }
         let missed: Vec<_> = self.broadcasts.since(next).cloned().collect();
         self.keep(place, missed.iter());
@@ -259,14 +259,11 @@ impl Delivery {
             let format = peer.writer.format();
             let pieces: Vec<Bytes> =
                 messages.clone().filter_map(|frames| frames.get(format)).cloned().collect();
-            let size: usize = pieces.iter().map(Bytes::len).sum();
-            // Large lists are handed over bit by bit, so that few of them are in outboxes.
-            if size <= FRONT {
-                match peer.writer.hand_over(&pieces, pieces.len() as u64) {
-                    Ok(true) | Err(Error::Disconnected(_)) => return,
-                    Ok(false) => return self.fall_behind(conn),
-                    Err(_) => {}
+            if is_handed_over_at_once(&pieces) {
+                if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64) {
+                    self.fall_behind(conn);
                 }
+                return;
             }
             self.fall_behind(conn);
         }
@@ -330,11 +327,12 @@ impl Delivery {
         let before = backlog.own_memory();
         let front = backlog.take_front(FRONT);
         self.behind.memory = self.behind.memory + backlog.own_memory() - before;
-        match peer.writer.hand_over(&front, front.len() as u64) {
-            Ok(_) => self.wait_for(conn),
-            // Its end is noticed by the session.
-            Err(_) => drop(self.stop_waiting(conn)),
+        if peer.writer.hand_over(&front, front.len() as u64).is_ok() {
+            return self.wait_for(conn);
         }
+        // It is lost. The session hears of it when it reads, which it must not be kept from.
+        self.stop_waiting(conn);
+        self.let_read(conn);
     }
 
     /// Forgets what waits for a client.
@@ -403,6 +401,12 @@ impl Delivery {
         peer.writer.finish(peer.writer.format().encode(&notice).ok());
         peer.seat.tell(Word::Ready);
     }
+}
+
+/// Whether this is handed over however little the socket takes of it. More is handed over bit by bit, so that little is in
+/// outboxes, where nothing is merged.
+fn is_handed_over_at_once(pieces: &[Bytes]) -> bool {
+    pieces.iter().map(Bytes::len).sum::<usize>() <= FRONT
 }
 
 /// What a client is told that does not keep up.

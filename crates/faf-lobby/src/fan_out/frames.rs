@@ -7,7 +7,7 @@ use bytes::Bytes;
 use faf_protocol::server_message::Merging;
 use faf_protocol::{ServerMessage, WireFormat};
 
-/// How many bytes all frames take that somebody still waits for.
+/// How many bytes all frames take that somebody still waits for, without lists.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FrameMemory(Arc<AtomicUsize>);
 
@@ -44,7 +44,7 @@ impl Frames {
             Ok(frame) => {
                 // Lists are kept for the next newcomers; what was reserved to write them is not.
                 let frame = if self.is_list { Bytes::copy_from_slice(&frame) } else { frame };
-                self.memory.0.fetch_add(frame.len(), Ordering::Relaxed);
+                self.memory.0.fetch_add(self.counted(&frame), Ordering::Relaxed);
                 Some(frame)
             }
             Err(error) => {
@@ -53,6 +53,11 @@ impl Frames {
             }
         });
         encoded.as_ref()
+    }
+
+    /// Lists do not count: there are about as many as there are players, whoever waits for them.
+    fn counted(&self, frame: &Bytes) -> usize {
+        if self.is_list { 0 } else { frame.len() }
     }
 
     pub(crate) fn message(&self) -> &ServerMessage {
@@ -72,6 +77,6 @@ impl Frames {
 impl Drop for Frames {
     fn drop(&mut self) {
         let encoded = self.encoded.iter().filter_map(|encoded| encoded.get()?.as_ref());
-        self.memory.0.fetch_sub(encoded.map(Bytes::len).sum(), Ordering::Relaxed);
+        self.memory.0.fetch_sub(encoded.map(|frame| self.counted(frame)).sum(), Ordering::Relaxed);
     }
 }

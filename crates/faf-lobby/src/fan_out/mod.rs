@@ -156,8 +156,9 @@ impl FanOut {
     /// Hands the turn over to be delivered. Waits only if much more waits than can be delivered.
     pub(crate) async fn flush(&mut self) {
         if !self.turn.is_empty() {
-            // It ends only when this does, or in a panic, which the sessions survive and the clients notice.
-            let _ = self.delivery.send(std::mem::take(&mut self.turn)).await;
+            let sent = self.delivery.send(std::mem::take(&mut self.turn)).await;
+            // A lobby that nobody hears of must end, so that another one can begin.
+            sent.expect("the task that delivers ends behind the lobby");
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::seat::Word;
 use crate::store::Store;
 
 const PATIENCE: Patience =
-    Patience { limit: 100_000, memory: 1_000_000, stall_timeout: Duration::from_secs(30) };
+    Patience { limit: 300_000, memory: 1_000_000, stall_timeout: Duration::from_secs(30) };
 
 /// What a connected client's socket takes, in bytes.
 const SOCKET: usize = 1024;
@@ -248,7 +248,7 @@ async fn whoever_does_not_keep_up_is_disconnected_alone_and_told_why() {
     let mut hall = Hall::new(PATIENCE);
     let mut slow = hall.log_in(1, WireFormat::SimpleJson);
     let mut good = hall.log_in(2, WireFormat::SimpleJson);
-    for _ in 0..60 {
+    for _ in 0..200 {
         hall.broadcast(notice("x".repeat(2 * SOCKET)));
         hall.fan_out.flush().await;
         good.hears("notice").await;
@@ -314,6 +314,27 @@ async fn whoever_does_not_read_is_not_read_from() {
     let seat = Arc::clone(&client.seat);
     assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::DealtWith);
     client.hears("notice").await;
+    assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::Ready);
+}
+
+/// It is read from again, so that its session hears of the end.
+#[tokio::test]
+async fn whoever_is_lost_while_not_being_read_from_is_noticed() {
+    let mut hall = Hall::new(PATIENCE);
+    let client = hall.log_in(1, WireFormat::SimpleJson);
+    for _ in 0..3 {
+        hall.fan_out.send(Audience::One(ConnId(1)), notice("x".repeat(80_000)));
+    }
+    hall.fan_out.ready(ConnId(1));
+    hall.fan_out.flush().await;
+    let Client { reader, seat, _session, .. } = client;
+    assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::DealtWith);
+    drop(reader);
+    assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::Ready);
+    hall.wait_for_metric("server_clients_behind 0").await;
+    // Nothing that comes later takes its place.
+    seat.tell(Word::Ready);
+    seat.tell(Word::DealtWith);
     assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::Ready);
 }
 

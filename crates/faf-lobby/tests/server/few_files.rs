@@ -47,7 +47,7 @@ async fn clients_never_take_the_last_file() {
         command.env_remove(variable);
     }
     command.args(["--simple-json", "127.0.0.1:0", "--qdatastream", "off", "--websocket", "off"]);
-    command.args(["--http", "127.0.0.1:0", "--log", "warn", "--login-timeout", "600", "--database"]);
+    command.args(["--http", "127.0.0.1:0", "--log", "info", "--login-timeout", "600", "--database"]);
     command.arg(&database).stdin(Stdio::null()).stderr(Stdio::piped());
     let server = Serving::start(&mut command);
     assert!(get(&server, "/metrics").await.contains(&format!("server_connection_limit {CONNECTIONS}\n")));
