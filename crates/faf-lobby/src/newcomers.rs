@@ -61,7 +61,7 @@ enum Stage {
 pub(crate) struct Newcomer {
     number: u64,
     newcomers: Arc<Newcomers>,
-    /// Told when the connection is ended during its handshake; in its session, when somebody has logged in.
+    /// Told when the connection is ended during its handshake.
     pub(crate) signal: Arc<Notify>,
 }
 

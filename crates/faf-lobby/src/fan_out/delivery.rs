@@ -1,4 +1,4 @@
-//! The task that delivers: it writes to the sockets itself, and keeps what they do not take.
+//! The thread that delivers: it writes to the sockets itself, and keeps what they do not take.
 //!
 //! Broadcasts are handed over in passes over all connections, some at a time, so that answers to single clients do not wait
 //! for thousands of others; such a client gets the broadcasts it misses in front of its answer. Whoever is visited late in a
@@ -11,7 +11,6 @@ use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::ServerMessage;
 use faf_protocol::server_message::{Notice, NoticeStyle};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::yield_now;
 
 use super::backlog::Backlog;
 use super::broadcasts::Broadcasts;
@@ -103,12 +102,11 @@ impl Delivery {
         }
     }
 
-    /// Delivers until the lobby has ended and everything is delivered that it wanted to be.
+    /// Delivers until the lobby has ended, which closes all connections before: what waits then is in their outboxes.
     pub(crate) async fn run(mut self) {
         loop {
             if self.pass.is_some() {
                 self.visit_some();
-                yield_now().await;
             } else {
                 tokio::select! {
                     turn = self.turns.recv() => match turn {

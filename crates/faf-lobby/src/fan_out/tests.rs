@@ -50,7 +50,10 @@ impl Hall {
     fn new(patience: Patience) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
-        Self { fan_out: FanOut::start(patience, Arc::new(Metrics::new(store))), _folder: folder }
+        let (fan_out, delivery) = FanOut::new(patience, Arc::new(Metrics::new(store)));
+        // Not a thread, so that the clock can be simulated.
+        tokio::spawn(delivery.run());
+        Self { fan_out, _folder: folder }
     }
 
     /// A client in this format; it is not logged in.
