@@ -165,7 +165,7 @@ fn storm() {
 
 #[test]
 fn slow() {
-    let server = TestServer::start_with(|settings| settings.outbox_limit = 65_536);
+    let server = TestServer::start_with(|settings| settings.stall_timeout = 0.5);
     let load = "--clients 6 --stalled 33% --rate 50 --size 10000 --deliveries 600 --format tcp";
     let results = server.load(&format!("slow {load}"));
     assert_eq!(results.number("stalled"), 2.0);

@@ -309,7 +309,12 @@ impl Delivery {
     /// A client that was behind has taken what was handed over, or has not.
     fn go_on(&mut self, conn: ConnId, how: CaughtUp) {
         if how == CaughtUp::Stalled {
-            return self.give_up(conn, "stalled");
+            self.give_up(conn, "stalled");
+            // It would not take the notice either.
+            if let Some(peer) = self.peers.get_mut(conn) {
+                peer.writer.abort();
+            }
+            return;
         }
         let Some(peer) = self.peers.get_mut(conn) else { return };
         let Some(backlog) = &mut peer.backlog else { return };
