@@ -129,6 +129,7 @@ impl Lobby {
             self.recorder.flush();
             self.metrics.set_online(self.world.player_count());
         }
+        self.fan_out.finish().await;
         // Whoever was about to come in is not left waiting.
         inbox.close();
         while let Some(input) = inbox.recv().await {

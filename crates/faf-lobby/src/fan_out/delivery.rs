@@ -11,6 +11,7 @@ use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::ServerMessage;
 use faf_protocol::server_message::{Notice, NoticeStyle};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 use super::backlog::Backlog;
 use super::broadcasts::Broadcasts;
@@ -54,6 +55,8 @@ pub(crate) struct Delivery {
     patience: Patience,
     memory: FrameMemory,
     metrics: Arc<Metrics>,
+    /// Dropped with everything else at the end, which is noticed.
+    _end: oneshot::Sender<()>,
 }
 
 struct Pass {
@@ -83,6 +86,7 @@ impl Delivery {
         patience: Patience,
         memory: FrameMemory,
         metrics: Arc<Metrics>,
+        end: oneshot::Sender<()>,
     ) -> Self {
         let (waiting, caught_up) = unbounded_channel();
         Self {
@@ -99,6 +103,7 @@ impl Delivery {
             patience,
             memory,
             metrics,
+            _end: end,
         }
     }
 

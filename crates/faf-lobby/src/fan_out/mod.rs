@@ -25,7 +25,7 @@ use faf_connection::Writer;
 use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::ServerMessage;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
@@ -68,6 +68,8 @@ pub(crate) struct FanOut {
     lists: Lists,
     memory: FrameMemory,
     delivery: mpsc::Sender<Vec<Order>>,
+    /// Told when everything is delivered.
+    delivered: oneshot::Receiver<()>,
     metrics: Arc<Metrics>,
 }
 
@@ -99,10 +101,11 @@ impl FanOut {
     fn new(patience: Patience, metrics: Arc<Metrics>) -> (Self, Delivery) {
         let (sender, turns) = mpsc::channel(TURNS);
         let memory = FrameMemory::default();
-        let delivery = Delivery::new(turns, patience, memory.clone(), Arc::clone(&metrics));
+        let (end, delivered) = oneshot::channel();
+        let delivery = Delivery::new(turns, patience, memory.clone(), Arc::clone(&metrics), end);
         let (connections, turn) = (HashMap::new(), Vec::new());
         let lists = Lists::new(memory.clone());
-        (Self { connections, turn, lists, memory, delivery: sender, metrics }, delivery)
+        (Self { connections, turn, lists, memory, delivery: sender, delivered, metrics }, delivery)
     }
 
     pub(crate) fn connect(&mut self, conn: ConnId, writer: Writer, seat: Arc<Seat>) {
@@ -175,6 +178,14 @@ impl FanOut {
             // A lobby that nobody hears of must end, so that another one can begin.
             sent.expect("the thread that delivers ends behind the lobby");
         }
+    }
+
+    /// Waits until everything that was handed over is on its way. A session that notices that the lobby has ended closes its
+    /// connection, and must not do so before that.
+    pub(crate) async fn finish(self) {
+        drop(self.delivery);
+        // It tells by being dropped.
+        let _ = self.delivered.await;
     }
 }
 

@@ -304,6 +304,21 @@ async fn the_greediest_go_when_all_together_are_too_much() {
 }
 
 #[tokio::test]
+async fn what_was_handed_over_is_delivered_before_the_end() {
+    let mut hall = Hall::new(PATIENCE);
+    let clients: Vec<_> = (0..300).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
+    hall.broadcast(notice("bye"));
+    (0..300).for_each(|conn| hall.fan_out.close(ConnId(conn)));
+    hall.fan_out.flush().await;
+    hall.fan_out.finish().await;
+    for mut client in clients {
+        assert!(!client.server.is_connected());
+        client.hears("notice").await;
+        assert!(client.reader.read().await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn whoever_does_not_read_is_not_read_from() {
     let mut hall = Hall::new(PATIENCE);
     let mut client = hall.log_in(1, WireFormat::SimpleJson);
