@@ -36,6 +36,8 @@ impl WriteHalf {
                 *slice = IoSlice::new(piece);
             }
             let mut left = &mut slices[..pieces.len()];
+            // Nothing is what a stream takes that is at its end; an empty piece must not look like that.
+            IoSlice::advance_slices(&mut left, 0);
             while !left.is_empty() {
                 match self.try_write(left) {
                     Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -182,6 +182,17 @@ async fn aborting_loses_what_waits_and_wakes_everybody() {
 }
 
 #[tokio::test]
+async fn nothing_can_be_sent() {
+    let (_reader, writer, mut peer) = connection(WireFormat::SimpleJson, 64);
+    writer.send_raw(Bytes::new(), 0).await.unwrap();
+    let pieces = ["", "a", "", "", "b", ""].map(|piece| Bytes::from_static(piece.as_bytes()));
+    assert!(writer.hand_over(&pieces, 1).unwrap());
+    let mut received = [0; 2];
+    peer.read_exact(&mut received).await.unwrap();
+    assert_eq!(&received, b"ab");
+}
+
+#[tokio::test]
 async fn a_failed_write_ends_the_connection() {
     let (mut reader, writer, peer) = connection(WireFormat::SimpleJson, 64);
     drop(peer);

@@ -16,7 +16,9 @@ const SECOND: Duration = Duration::from_secs(1);
 fn lobby(players: u32, login_rate: u32) -> SimulatedLobby {
     let logins: Vec<String> = (1..=players).map(login).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
-    SimulatedLobby::new(Settings { login_rate, ..Settings::default() }, store)
+    // Longer than any of these stories waits on purpose.
+    let login_timeout = SECOND * 300;
+    SimulatedLobby::new(Settings { login_rate, login_timeout, ..Settings::default() }, store)
 }
 
 fn login(number: u32) -> String {
