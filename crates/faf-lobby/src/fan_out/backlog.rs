@@ -39,8 +39,6 @@ pub(crate) struct Backlog {
     has_ping: bool,
     /// Of the entries, as the limit counts them.
     cost: usize,
-    /// Of what was handed over and has not been taken yet, in bytes, without lists.
-    handed_over: usize,
     merged: u64,
 }
 
@@ -51,8 +49,7 @@ enum Entry {
 }
 
 impl Backlog {
-    /// For a client that has not taken so many bytes of what it was told.
-    pub(crate) fn new(format: WireFormat, handed_over: usize) -> Self {
+    pub(crate) fn new(format: WireFormat) -> Self {
         Self {
             format,
             entries: BTreeMap::new(),
@@ -63,7 +60,6 @@ impl Backlog {
             players: BTreeMap::new(),
             has_ping: false,
             cost: 0,
-            handed_over,
             merged: 0,
         }
     }
@@ -78,9 +74,10 @@ impl Backlog {
         self.cost
     }
 
-    /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them.
+    /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them, and what was handed over is
+    /// not much.
     pub(crate) fn own_memory(&self) -> usize {
-        (self.entries.len() + self.players.len()) * ENTRY_COST + self.handed_over
+        (self.entries.len() + self.players.len()) * ENTRY_COST
     }
 
     /// Messages that something newer has taken the place of since this was last asked.
@@ -107,10 +104,8 @@ impl Backlog {
         self.append(Entry::Message(Arc::clone(frames)));
     }
 
-    /// Takes messages from the front, as many as fit into so many bytes and at least one. What was taken before has been
-    /// delivered.
+    /// Takes messages from the front, as many as fit into so many bytes and at least one.
     pub(crate) fn take_front(&mut self, most: usize) -> Vec<Bytes> {
-        self.handed_over = 0;
         let (mut front, mut bytes) = (Vec::new(), 0);
         while bytes < most
             && let Some((order, entry)) = self.entries.pop_first()
@@ -126,9 +121,6 @@ impl Backlog {
                             self.listed_players -= players_in(&frames).len();
                         }
                         Merging::Never => {}
-                    }
-                    if !frames.is_list() {
-                        self.handed_over += frames.get(self.format).map_or(0, Bytes::len);
                     }
                     frames.get(self.format).cloned()
                 }
@@ -192,10 +184,7 @@ impl Backlog {
             players.push(player);
         }
         let message = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));
-        // Nobody else gets it, so nobody else's memory holds it.
-        let frame = self.format.encode(&message).ok()?;
-        self.handed_over += frame.len();
-        Some(frame)
+        self.format.encode(&message).ok()
     }
 
     fn append(&mut self, entry: Entry) {

@@ -276,10 +276,8 @@ impl Delivery {
     /// From now on messages for this client are kept here until it has taken what was handed over.
     fn fall_behind(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
-        let backlog = Backlog::new(peer.writer.format(), peer.writer.waiting());
+        peer.backlog = Some(Box::new(Backlog::new(peer.writer.format())));
         self.behind.clients += 1;
-        self.behind.memory += backlog.own_memory();
-        peer.backlog = Some(Box::new(backlog));
         self.wait_for(conn);
     }
 
@@ -325,7 +323,6 @@ impl Delivery {
         let Some(backlog) = &mut peer.backlog else { return };
         if backlog.is_empty() {
             self.behind.clients -= 1;
-            self.behind.memory -= backlog.own_memory();
             peer.backlog = None;
             if std::mem::take(&mut peer.is_ready) {
                 peer.seat.tell(Word::Ready);

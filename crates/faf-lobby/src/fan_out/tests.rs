@@ -287,9 +287,9 @@ async fn whoever_takes_nothing_for_too_long_is_disconnected() {
 
 #[tokio::test]
 async fn the_greediest_go_when_all_together_are_too_much() {
-    let mut hall = Hall::new(Patience { memory: 200_000, ..PATIENCE });
+    let mut hall = Hall::new(Patience { memory: 300_000, ..PATIENCE });
     let mut clients: Vec<_> = (0..3).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
-    for (conn, count) in [(0, 70), (1, 80), (2, 60)] {
+    for (conn, count) in [(0, 120), (1, 130), (2, 80)] {
         for _ in 0..count {
             hall.fan_out.send(Audience::One(ConnId(conn)), notice("x".repeat(1000)));
         }
@@ -298,7 +298,7 @@ async fn the_greediest_go_when_all_together_are_too_much() {
     hall.wait_for_metric("server_connections_ended_total{reason=\"memory\"} 1").await;
     let connected: Vec<_> = clients.iter().map(|client| client.server.is_connected()).collect();
     assert_eq!(connected, [true, false, true]);
-    for _ in 0..60 {
+    for _ in 0..80 {
         clients[2].hears("notice").await;
     }
 }

@@ -116,7 +116,7 @@ proptest! {
             let decoder = || Decoder::new(format, Limits::default());
             let (mut spared, mut spared_decoder) = (Client::default(), decoder());
             let (mut other, mut other_decoder) = (Client::default(), decoder());
-            let mut backlog = Backlog::new(format, 0);
+            let mut backlog = Backlog::new(format);
             let mut cuts = cuts.iter();
             for told in &told {
                 let frames = message(told);
@@ -134,7 +134,6 @@ proptest! {
             }
             prop_assert_eq!(&spared, &other);
             prop_assert!(backlog.is_empty());
-            backlog.take_front(0);
             prop_assert_eq!((backlog.cost(), backlog.own_memory()), (0, 0));
             prop_assert!(backlog.games.is_empty() && backlog.players.is_empty() && !backlog.has_ping);
             prop_assert!(backlog.player_lists.is_empty() && backlog.listed_players == 0);
@@ -144,7 +143,7 @@ proptest! {
     /// However much happens, state takes no more than there are games and players.
     #[test]
     fn state_does_not_grow(told in vec(told(), 0..300)) {
-        let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+        let mut backlog = Backlog::new(WireFormat::SimpleJson);
         let is_state = |told: &&Told| matches!(told, Told::Game { .. } | Told::Players(_) | Told::Ping);
         for told in told.iter().filter(is_state) {
             backlog.push(&message(told), 0);
@@ -156,7 +155,7 @@ proptest! {
 
 #[test]
 fn who_plays_is_known_before_the_game() {
-    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let mut backlog = Backlog::new(WireFormat::SimpleJson);
     for told in [
         Told::Game { uid: 1, players: 1 },
         Told::Players(vec![(7, false)]),
@@ -176,7 +175,7 @@ fn who_plays_is_known_before_the_game() {
 
 #[test]
 fn many_players_come_in_several_messages() {
-    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let mut backlog = Backlog::new(WireFormat::SimpleJson);
     let all = (0..1000).map(|id| (id, false)).collect();
     backlog.push(&message(&Told::Players(all)), 999);
     assert_eq!((backlog.cost(), backlog.own_memory()), (ENTRY_COST, 1001 * ENTRY_COST));
@@ -187,13 +186,12 @@ fn many_players_come_in_several_messages() {
         }
     }
     assert_eq!(counts, [256, 256, 256, 232]);
-    backlog.take_front(0);
     assert_eq!((backlog.cost(), backlog.own_memory()), (0, 0));
 }
 
 #[test]
 fn players_are_not_merged_before_it_pays() {
-    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let mut backlog = Backlog::new(WireFormat::SimpleJson);
     for id in 0..10 {
         backlog.push(&message(&Told::Players(vec![(id, false)])), 10);
     }
@@ -205,7 +203,7 @@ fn players_are_not_merged_before_it_pays() {
 
 #[test]
 fn lists_cost_what_they_take_here() {
-    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let mut backlog = Backlog::new(WireFormat::SimpleJson);
     backlog.push(&message(&Told::List(1)), 0);
     assert_eq!(backlog.cost(), ENTRY_COST);
     backlog.push(&message(&Told::Notice(1)), 0);
