@@ -114,7 +114,7 @@ fn logins(found: &mut Vec<Longest>, lobby: &mut Lobby) {
     let mut times = Vec::new();
     for number in PLAYERS + 1..=PLAYERS + 200 {
         let (conn, session) = (ConnId(PLAYERS + number), faf_protocol::SessionNumber(0));
-        lobby.handle(Event::Connected { conn, address: None, country: "DE".to_owned(), session });
+        lobby.handle(Event::Connected { conn, address: None, country: "DE".parse().unwrap(), session });
         times.push(timed(lobby, Some(said(PLAYERS + number, &hello(number)))));
         if number % 10 == 0 {
             // Games change, so that lists are made anew.

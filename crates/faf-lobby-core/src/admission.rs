@@ -22,8 +22,8 @@ use crate::clock::next_on_grid;
 use crate::commands::Continuation;
 use crate::effect::{Count, Question};
 use crate::event::{ConnId, Ticket};
-use crate::failed_logins::network;
 use crate::login::LoggingIn;
+use crate::network::network;
 use crate::timers::Timer;
 use crate::world::{Asker, World};
 

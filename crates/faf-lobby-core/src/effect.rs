@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use faf_protocol::{GameId, PlayerId, Secret, ServerMessage, SessionNumber};
 use serde::{Deserialize, Serialize};
 
+use crate::clients::Client;
 use crate::event::{ConnId, Ticket};
 use crate::games::{GameWrite, JoinAttempt};
 use crate::pacing::CommandClass;
@@ -234,9 +236,9 @@ pub enum Count {
     /// A connection is now one of this client instead of that one; nothing before it was made and after it has ended.
     Client {
         /// What it counted as.
-        before: Option<Client>,
+        before: Option<Arc<Client>>,
         /// What it counts as.
-        after: Option<Client>,
+        after: Option<Arc<Client>>,
     },
     /// A client has told its version for the first time.
     Version(String),
@@ -258,15 +260,6 @@ pub enum Count {
     GameNotStored,
     /// A game was handed to the rating of this leaderboard.
     RatedGame(String),
-}
-
-/// A client program. It says so itself, so it can be anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Client {
-    /// Its name, if it has told one.
-    pub user_agent: Option<String>,
-    /// Its version, if it has told one.
-    pub version: Option<String>,
 }
 
 /// How somebody logs in.

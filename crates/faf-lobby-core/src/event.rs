@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating};
-use faf_protocol::{ClientMessage, CommandError, PlayerId, SessionNumber};
+use faf_protocol::{ClientMessage, CommandError, Country, PlayerId, SessionNumber};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +31,8 @@ pub enum Event {
         conn: ConnId,
         /// Where it comes from, if that is known.
         address: Option<IpAddr>,
-        /// ISO 3166 code of the country of that address; empty if it is unknown.
-        country: String,
+        /// The country of that address.
+        country: Country,
         /// A random number for [`ask_session`](faf_protocol::client_message::AskSession).
         session: SessionNumber,
     },

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::network;
+
 /// Failures are counted over this time from the first one on.
 const WINDOW: Duration = Duration::from_secs(600);
 
@@ -56,14 +58,6 @@ impl FailedLogins {
 impl Failures {
     fn is_recent(&self, now: Duration) -> bool {
         now < self.since + WINDOW
-    }
-}
-
-/// What counts as one address: whoever has one of IPv6 has 2^64 of them.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod admission;
 mod client_text;
+mod clients;
 mod clock;
 mod closing;
 mod commands;
@@ -31,6 +32,7 @@ mod games;
 mod lists;
 mod login;
 pub mod maps;
+mod network;
 mod pacing;
 mod players;
 mod publication;
@@ -46,14 +48,16 @@ mod timers;
 pub mod validity;
 mod world;
 
+pub use clients::Client;
 pub use clock::{Moment, Timestamp};
-pub use effect::{Audience, Client, Count, Effect, LogLine, LoginMethod, Permission, Question, Relation};
+pub use effect::{Audience, Count, Effect, LogLine, LoginMethod, Permission, Question, Relation};
 pub use event::{Account, Answer, Ban, ConnId, Event, MapVersion, Profile, Ticket, TokenFault, VaultMod};
 pub use explanation::Decision;
 pub use games::{
     Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, JoinAttempt, LivePlayer, Note,
     PlayerResult, RatedGame,
 };
+pub use network::network;
 pub use pacing::CommandClass;
 pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 pub use settings::Settings;

@@ -34,7 +34,7 @@ pub(crate) fn player_bytes(player: &Player) -> usize {
     let avatar = player.avatar.as_ref().map_or(0, |avatar| text(&avatar.url) + text(&avatar.tooltip));
     let clan = player.clan.as_deref().map_or(0, text);
     let ratings: usize = player.ratings.0.iter().map(|(name, _)| RATING + text(name)).sum();
-    PLAYER + text(&player.login) + text(&player.country) + avatar + clan + ratings
+    PLAYER + text(&player.login) + text(player.country.as_str()) + avatar + clan + ratings
 }
 
 /// At most so many bytes of JSON.
@@ -101,7 +101,7 @@ mod tests {
         Avatar, GameInfoState, GameList, GameTeam, GameType, LeaderboardRating, PlayerList, PlayerState,
         Rating, Ratings, ServerMessage, TeamNames, Visibility,
     };
-    use faf_protocol::{Encode, GameId, PlayerId};
+    use faf_protocol::{Country, Encode, GameId, PlayerId};
     use proptest::prelude::*;
 
     use super::*;
@@ -119,8 +119,8 @@ mod tests {
         Player {
             id: PlayerId(i32::MAX as u32),
             login: text.to_owned(),
-            avatar: Some(Avatar { url: text.to_owned(), tooltip: text.to_owned() }),
-            country: text.to_owned(),
+            avatar: Some(Box::new(Avatar { url: text.to_owned(), tooltip: text.to_owned() })),
+            country: Country::UNKNOWN,
             clan: Some(text.to_owned()),
             state: Some(PlayerState::Offline),
             ratings: Ratings((0..ratings).map(|_| (text.into(), on_leaderboard)).collect()),

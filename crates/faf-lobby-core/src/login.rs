@@ -4,10 +4,10 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use faf_protocol::PlayerId;
 use faf_protocol::server_message::{
     IrcPassword, LeaderboardRating, Notice, NoticeStyle, Player, Ratings, ServerMessage, Social, Welcome,
 };
+use faf_protocol::{Country, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Progress;
@@ -132,7 +132,7 @@ pub(crate) fn complete(
     }
     let LoggingIn { method, player, login, unique_id, .. } = state;
     let session = world.session_mut(conn);
-    let (country, number) = (session.country.clone(), session.number);
+    let (country, number) = (session.country, session.number);
     // The old connection is gone for good before the new one counts, so that its end cannot take the new one along.
     if let Some(elsewhere) = world.players.get(player).map(|online| online.conn) {
         let notice = Notice {
@@ -174,7 +174,7 @@ pub(crate) fn complete(
     Ok(Progress::Done)
 }
 
-fn player_info(id: PlayerId, login: String, country: String, profile: &Profile, world: &World) -> Player {
+fn player_info(id: PlayerId, login: String, country: Country, profile: &Profile, world: &World) -> Player {
     let stored = |leaderboard: &str| {
         profile.ratings.iter().find(|(name, _)| name == leaderboard).map(|(_, rating)| *rating)
     };
@@ -187,11 +187,13 @@ fn player_info(id: PlayerId, login: String, country: String, profile: &Profile, 
     let mut ratings: Vec<_> = NAMES.iter().map(|name| (Arc::clone(name), known(name))).collect();
     let others = profile.ratings.iter().filter(|(name, _)| !ALWAYS_SHOWN.contains(&name.as_str()));
     ratings.extend(others.map(|(name, rating)| (name.as_str().into(), *rating)));
+    // Clients drop the whole message if one of the texts is missing.
+    let avatar =
+        profile.avatar.as_ref().filter(|avatar| !avatar.url.is_empty() && !avatar.tooltip.is_empty());
     Player {
         id,
         login,
-        // Clients drop the whole message if one of the texts is missing.
-        avatar: profile.avatar.clone().filter(|avatar| !avatar.url.is_empty() && !avatar.tooltip.is_empty()),
+        avatar: avatar.cloned().map(Box::new),
         country,
         clan: profile.clan.clone(),
         state: None,

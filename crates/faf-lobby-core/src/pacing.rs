@@ -63,9 +63,9 @@ pub enum CommandClass {
 /// How much of a class may be sent.
 struct Limit {
     /// Units that may be spent at once.
-    burst: u64,
+    burst: u32,
     /// Microseconds until a unit is back.
-    interval: u64,
+    interval: u32,
 }
 
 impl CommandClass {
@@ -118,37 +118,48 @@ impl CommandClass {
 
     /// Units that a message of so many bytes costs. However long it is, it costs no more than a burst: so nobody waits longer than
     /// it takes to get that back.
-    fn units(self, bytes: usize) -> u64 {
+    fn units(self, bytes: usize) -> u32 {
         let unit = match self {
             Self::Game => GAME_UNIT,
             Self::Statistics => STATISTICS_UNIT,
             _ => return 1,
         };
-        (1 + (bytes / unit) as u64).min(self.limit().burst)
+        u32::try_from(1 + bytes / unit).unwrap_or(u32::MAX).min(self.limit().burst)
     }
 }
 
-/// What a connection has spent: for each class the time, in microseconds, at which all is paid.
+/// What a connection has spent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pacing([u64; CommandClass::ALL.len()]);
+pub(crate) struct Pacing {
+    /// When it was last looked at, in microseconds.
+    as_of: u64,
+    /// For each class the microseconds until all is paid: two bursts at most, which are two minutes.
+    spent: [u32; CommandClass::ALL.len()],
+}
 
 impl Pacing {
     /// Takes the price of a message; answers whether it was more than there is.
     fn spend(&mut self, class: CommandClass, bytes: usize, now: Duration) -> bool {
-        let now = micros(now);
+        self.pay_until(micros(now));
         let Limit { burst, interval } = class.limit();
-        let paid = &mut self.0[class as usize];
-        *paid = (*paid).max(now) + class.units(bytes) * interval;
-        *paid > now + burst * interval
+        let spent = &mut self.spent[class as usize];
+        *spent = spent.saturating_add(class.units(bytes) * interval);
+        *spent > burst * interval
+    }
+
+    fn pay_until(&mut self, now: u64) {
+        let passed = u32::try_from(now.saturating_sub(self.as_of)).unwrap_or(u32::MAX);
+        self.spent.iter_mut().for_each(|spent| *spent = spent.saturating_sub(passed));
+        self.as_of = now;
     }
 
     /// When the connection may be read again.
     pub(crate) fn reads_at(&self) -> Duration {
-        let debts = CommandClass::ALL.into_iter().zip(self.0).map(|(class, paid)| {
+        let debts = CommandClass::ALL.into_iter().zip(self.spent).map(|(class, spent)| {
             let Limit { burst, interval } = class.limit();
-            paid.saturating_sub(burst * interval)
+            spent.saturating_sub(burst * interval)
         });
-        Duration::from_micros(debts.max().unwrap_or_default())
+        Duration::from_micros(self.as_of + u64::from(debts.max().unwrap_or_default()))
     }
 }
 
@@ -192,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_remembers_little() {
-        assert_eq!(size_of::<Pacing>(), 80);
+        assert_eq!(size_of::<Pacing>(), 48);
     }
 
     #[test]
@@ -216,9 +227,9 @@ mod tests {
                 assert!(pacing.spend(class, 0, now), "{class:?}");
                 now = pacing.reads_at();
             }
-            assert_eq!(now - start, Duration::from_micros(100 * interval), "{class:?}");
+            assert_eq!(now - start, Duration::from_micros(100 * u64::from(interval)), "{class:?}");
             // What was not spent comes back, and no more than a burst.
-            now += Duration::from_micros(interval) * 10;
+            now += Duration::from_micros(u64::from(interval)) * 10;
             (0..10).for_each(|_| assert!(!pacing.spend(class, 0, now), "{class:?}"));
             assert!(pacing.spend(class, 0, now), "{class:?}");
         }

@@ -92,7 +92,8 @@ impl OnlinePlayer {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub(crate) struct Players {
-    online: BTreeMap<PlayerId, OnlinePlayer>,
+    /// Apart from the map, whose nodes are half empty as a rule.
+    online: BTreeMap<PlayerId, Box<OnlinePlayer>>,
     /// The newest state of everybody whose state has not been told yet.
     changed: BTreeMap<PlayerId, Arc<Player>>,
     /// Everybody, as is told at login.
@@ -102,14 +103,14 @@ pub(crate) struct Players {
 /// Everybody who is online, as it is written.
 #[derive(Deserialize)]
 struct Written {
-    online: BTreeMap<PlayerId, OnlinePlayer>,
+    online: BTreeMap<PlayerId, Box<OnlinePlayer>>,
     changed: BTreeMap<PlayerId, Arc<Player>>,
     roster: Vec<Vec<PlayerId>>,
 }
 
 impl From<Written> for Players {
     fn from(Written { online, changed, roster }: Written) -> Self {
-        let info = |player| online.get(&player).map(|online: &OnlinePlayer| Arc::clone(&online.info));
+        let info = |player| online.get(&player).map(|online| Arc::clone(&online.info));
         let roster = Roster::restored(roster, info);
         Self { online, changed, roster }
     }
@@ -121,15 +122,15 @@ impl Players {
     }
 
     pub(crate) fn get(&self, player: PlayerId) -> Option<&OnlinePlayer> {
-        self.online.get(&player)
+        self.online.get(&player).map(|online| &**online)
     }
 
     pub(crate) fn get_mut(&mut self, player: PlayerId) -> Option<&mut OnlinePlayer> {
-        self.online.get_mut(&player)
+        self.online.get_mut(&player).map(|online| &mut **online)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &OnlinePlayer> {
-        self.online.values()
+        self.online.values().map(|online| &**online)
     }
 
     /// Everybody, as is told at login: lists that all newcomers share.
@@ -146,7 +147,7 @@ impl Players {
     pub(crate) fn insert(&mut self, player: OnlinePlayer) {
         self.changed.insert(player.info.id, Arc::clone(&player.info));
         self.roster.put(Arc::clone(&player.info));
-        self.online.insert(player.info.id, player);
+        self.online.insert(player.info.id, Box::new(player));
     }
 
     /// Takes a player out, if it is this connection that the player uses.
@@ -158,7 +159,7 @@ impl Players {
         self.roster.remove(player);
         let offline = Player { state: Some(PlayerState::Offline), ..Player::clone(&gone.info) };
         self.changed.insert(player, Arc::new(offline));
-        Some(gone)
+        Some(*gone)
     }
 
     /// Changes what everybody is told about a player.

@@ -150,6 +150,7 @@ impl Serialize for Roster {
 
 #[cfg(test)]
 mod tests {
+    use faf_protocol::Country;
     use faf_protocol::server_message::{Rating, Ratings};
     use proptest::prelude::*;
 
@@ -161,7 +162,7 @@ mod tests {
             id: PlayerId(id),
             login: "x".repeat(login),
             avatar: None,
-            country: String::new(),
+            country: Country::UNKNOWN,
             clan: None,
             state: None,
             ratings: Ratings::default(),

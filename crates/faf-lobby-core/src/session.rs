@@ -1,12 +1,13 @@
 //! One connection, from the lobby's side.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use faf_protocol::{ClientMessage, CommandError, PlayerId, SessionNumber};
+use faf_protocol::{ClientMessage, CommandError, Country, PlayerId, SessionNumber};
 use serde::{Deserialize, Serialize};
 
-use crate::effect::Client;
+use crate::clients::Client;
 use crate::pacing::Pacing;
 
 /// What the lobby knows of a connection.
@@ -14,8 +15,8 @@ use crate::pacing::Pacing;
 pub(crate) struct Session {
     pub(crate) number: SessionNumber,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) country: String,
-    pub(crate) client: Client,
+    pub(crate) country: Country,
+    pub(crate) client: Arc<Client>,
     /// Whether the version was counted; it is, once.
     pub(crate) version_counted: bool,
     /// Who has logged in.
@@ -42,7 +43,8 @@ impl Session {
     pub(crate) fn new(
         number: SessionNumber,
         address: Option<IpAddr>,
-        country: String,
+        country: Country,
+        client: Arc<Client>,
         now: Duration,
         login_timeout: Duration,
     ) -> Self {
@@ -50,7 +52,7 @@ impl Session {
             number,
             address,
             country,
-            client: Client::default(),
+            client,
             version_counted: false,
             player: None,
             login_deadline: now + login_timeout,

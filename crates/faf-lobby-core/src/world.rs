@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_protocol::server_message::{GameInfo, Player, ServerMessage};
-use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret, SessionNumber};
+use faf_protocol::{ClientMessage, CommandError, Country, GameId, PlayerId, Secret, SessionNumber};
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Admission;
+use crate::clients::{Client, Clients};
 use crate::clock::{Moment, next_on_grid};
 use crate::commands::{self, Continuation, Progress};
-use crate::effect::{Audience, Client, Count, Effect, LogLine, Question};
+use crate::effect::{Audience, Count, Effect, LogLine, Question};
 use crate::event::{Answer, ConnId, Event, Ticket};
 use crate::failed_logins::FailedLogins;
 use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, Games, Leaving};
@@ -30,13 +31,13 @@ use crate::timers::{Timer, Timers};
 ///
 /// ```
 /// use faf_lobby_core::{Beginning, ConnId, Effect, Event, Moment, Settings, Timestamp, World};
-/// use faf_protocol::{ClientMessage, SessionNumber};
+/// use faf_protocol::{ClientMessage, Country, SessionNumber};
 /// use std::time::Duration;
 ///
 /// let now = Moment { elapsed: Duration::ZERO, utc: Timestamp::from_seconds(1_767_225_600) };
 /// let mut world = World::new(Settings::default(), now, Beginning::default());
 /// let conn = ConnId(1);
-/// let (address, country) = (None, String::new());
+/// let (address, country) = (None, Country::UNKNOWN);
 /// world.handle(now, Event::Connected { conn, address, country, session: SessionNumber(7) });
 /// while world.poll_effect().is_some() {}
 /// world.handle(now, Event::Received { conn, message: Ok(ClientMessage::Ping) });
@@ -54,6 +55,9 @@ pub struct World {
     pub(crate) timers: Timers,
     pub(crate) failed_logins: FailedLogins,
     pub(crate) admission: Admission,
+    /// Shared by sessions; one that was written and read again has its own.
+    #[serde(skip)]
+    clients: Clients,
     /// Apart from the map, whose nodes are half empty as a rule.
     sessions: BTreeMap<ConnId, Box<Session>>,
     questions: BTreeMap<Ticket, Asker>,
@@ -111,6 +115,7 @@ impl World {
             timers: Timers::default(),
             failed_logins: FailedLogins::default(),
             admission: Admission::default(),
+            clients: Clients::default(),
             sessions: BTreeMap::new(),
             questions: BTreeMap::new(),
             next_ticket: Ticket(1),
@@ -263,14 +268,16 @@ impl World {
         world
     }
 
-    fn connected(&mut self, conn: ConnId, address: Option<IpAddr>, country: String, number: SessionNumber) {
+    fn connected(&mut self, conn: ConnId, address: Option<IpAddr>, country: Country, number: SessionNumber) {
         if self.has_stopped() {
             self.effects.push_back(Effect::Close { conn });
             return;
         }
-        let session = Session::new(number, address, country, self.now.elapsed, self.settings.login_timeout);
+        let client = self.clients.share(Client::default());
         self.count(Count::Connection);
-        self.count(Count::Client { before: None, after: Some(session.client.clone()) });
+        self.count(Count::Client { before: None, after: Some(Arc::clone(&client)) });
+        let (now, login_timeout) = (self.now.elapsed, self.settings.login_timeout);
+        let session = Session::new(number, address, country, client, now, login_timeout);
         self.timers.set(session.login_deadline, Timer::Login(conn));
         self.sessions.insert(conn, Box::new(session));
     }
@@ -377,6 +384,7 @@ impl World {
         self.admission.remove(conn);
         self.timers.remove(session.login_deadline, Timer::Login(conn));
         self.timers.remove(session.pacing.reads_at(), Timer::Read(conn));
+        self.clients.give_back(&session.client);
         self.count(Count::Client { before: Some(session.client), after: None });
         if let Some(gone) = session.player.and_then(|player| self.players.remove(player, conn)) {
             // A lobby that has stopped leaves him in his game, which shows the names of those who are online.
@@ -598,7 +606,9 @@ impl World {
 
     /// Counts the connection as one of another client.
     pub(crate) fn introduce(&mut self, conn: ConnId, client: Client) {
-        let before = std::mem::replace(&mut self.session_mut(conn).client, client.clone());
+        let client = self.clients.share(client);
+        let before = std::mem::replace(&mut self.session_mut(conn).client, Arc::clone(&client));
+        self.clients.give_back(&before);
         if before != client {
             self.count(Count::Client { before: Some(before), after: Some(client) });
         }

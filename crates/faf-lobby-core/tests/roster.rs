@@ -65,7 +65,7 @@ fn newcomers_share_all_lists_but_a_few() {
     assert!(shared(&second, &third) >= first.len() - 3, "{} of {}", shared(&second, &third), first.len());
     assert_eq!(ids(&third).len(), PLAYERS as usize - 1);
     let known = third.iter().flat_map(|list| &list.players).find(|player| player.id == PlayerId(200));
-    assert_eq!(known.unwrap().avatar, Some(avatar));
+    assert_eq!(known.unwrap().avatar.as_deref(), Some(&avatar));
     look_in(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
 }
 

@@ -59,7 +59,7 @@ impl Lobby {
         for number in 1..=2 * PLAYERS {
             let (conn, address) = (ConnId(number.into()), Some([192, 0, 2, number as u8].into()));
             let session = SessionNumber(number);
-            lobby.tell(Some(Event::Connected { conn, address, country: "DE".to_owned(), session }));
+            lobby.tell(Some(Event::Connected { conn, address, country: "DE".parse().unwrap(), session }));
         }
         (1..=players).for_each(|number| lobby.log_in(number));
         lobby.elapsed += Duration::from_secs(1);

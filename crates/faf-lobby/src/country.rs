@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use faf_protocol::Country;
 use maxminddb::{Reader, geoip2};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -31,12 +32,12 @@ impl Countries {
         Self { path, loaded: RwLock::new(None) }
     }
 
-    /// ISO 3166 code of the country; empty if it is not known.
-    pub(crate) fn of(&self, address: IpAddr) -> String {
+    /// The country, if it is known.
+    pub(crate) fn of(&self, address: IpAddr) -> Country {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         let code = loaded.as_ref().and_then(|Loaded { reader, .. }| {
             let country = reader.lookup(address).ok()?.decode::<geoip2::Country<'_>>().ok()??;
-            country.country.iso_code.map(str::to_owned)
+            country.country.iso_code?.parse().ok()
         });
         code.unwrap_or_default()
     }
@@ -99,10 +100,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), country_database([1, 1, 1, 1], "US")).unwrap();
         let countries = Countries::new(file.path().to_owned());
-        let of = |address: &str| countries.of(address.parse().unwrap());
+        let of = |address: &str| countries.of(address.parse().unwrap()).to_string();
         assert_eq!(of("1.1.1.1"), "");
         countries.refresh();
-        assert_eq!((of("1.1.1.1").as_str(), of("1.1.1.2").as_str(), of("::1").as_str()), ("US", "", ""));
+        assert_eq!([of("1.1.1.1"), of("1.1.1.2"), of("::1")], ["US", "", ""]);
         std::fs::write(file.path(), "damaged").unwrap();
         countries.refresh();
         assert_eq!(of("1.1.1.1"), "US");
@@ -112,6 +113,6 @@ mod tests {
     fn without_a_file_nothing_is_known() {
         let countries = Countries::new(PathBuf::new());
         countries.refresh();
-        assert_eq!(countries.of("1.1.1.1".parse().unwrap()), "");
+        assert_eq!(countries.of("1.1.1.1".parse().unwrap()), Country::UNKNOWN);
     }
 }

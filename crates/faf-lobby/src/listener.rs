@@ -132,8 +132,7 @@ impl Entrance {
             Err(why) => return self.turn_away(stream, peer, format, why),
         };
         if let Err(error) = tcp::prepare(&stream) {
-            tracing::debug!(%error, %peer, "a connection is lost at once");
-            return self.metrics.count_refused("lost");
+            return self.note_refused(peer, format, "lost", &error.to_string());
         }
         let entrance = Arc::clone(self);
         tokio::spawn(async move {
@@ -151,8 +150,7 @@ impl Entrance {
                 // Whoever has ended it has counted it, too.
                 () = newcomer.signal.notified() => return,
             };
-            tracing::debug!(%peer, %format, details = refused.details, "no connection: {}", refused.reason);
-            entrance.metrics.count_refused(refused.reason);
+            entrance.note_refused(peer, format, refused.reason, &refused.details);
         });
     }
 
@@ -166,9 +164,13 @@ impl Entrance {
 
     /// Counts a client that has just connected as refused, and tells it why.
     fn turn_away(&self, stream: TcpStream, peer: SocketAddr, format: WireFormat, why: TurnedAway) {
-        tracing::debug!(%peer, %format, "no connection: {}", why.reason());
-        self.metrics.count_refused(why.reason());
+        self.note_refused(peer, format, why.reason(), "");
         self.farewells.refuse(stream, format, why);
+    }
+
+    fn note_refused(&self, peer: SocketAddr, format: WireFormat, reason: &'static str, details: &str) {
+        tracing::debug!(%peer, %format, details, "no connection: {reason}");
+        self.metrics.count_refused(reason);
     }
 
     /// An address under which connections are counted: not that of a trusted proxy, who speaks for many.
@@ -216,8 +218,7 @@ impl Entrance {
         newcomer: Newcomer,
     ) {
         if let Err(why) = newcomer.comes_from(self.counted(arrival.address)) {
-            tracing::debug!(%peer, %format, "no connection: {}", why.reason());
-            self.metrics.count_refused(why.reason());
+            self.note_refused(peer, format, why.reason(), "");
             return self.farewells.dismiss(arrival.stream, format, why);
         }
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));

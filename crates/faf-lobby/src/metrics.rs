@@ -242,10 +242,10 @@ impl Metrics {
         match count {
             Count::Connection => drop(self.lobbyconnections.inc()),
             Count::Client { before, after } => {
-                if let Some(labels) = before.map(|client| self.client_labels(client)) {
+                if let Some(labels) = before.map(|client| self.client_labels(&client)) {
                     self.user_connections.get_or_create(&labels).dec();
                 }
-                if let Some(labels) = after.map(|client| self.client_labels(client)) {
+                if let Some(labels) = after.map(|client| self.client_labels(&client)) {
                     self.user_connections.get_or_create(&labels).inc();
                 }
             }
@@ -325,10 +325,10 @@ impl Metrics {
         Ok(text)
     }
 
-    fn client_labels(&self, client: Client) -> ClientLabels {
-        let or_none = |text: Option<String>| text.unwrap_or_else(|| "None".to_owned());
+    fn client_labels(&self, client: &Client) -> ClientLabels {
+        let or_none = |text: &Option<String>| text.as_deref().unwrap_or("None").to_owned();
         let labels =
-            ClientLabels { user_agent: or_none(client.user_agent), version: or_none(client.version) };
+            ClientLabels { user_agent: or_none(&client.user_agent), version: or_none(&client.version) };
         bounded(&self.clients, labels)
     }
 
@@ -442,8 +442,8 @@ mod tests {
         (Metrics::new(Store::open(&folder.path().join("test.sqlite")).unwrap()), folder)
     }
 
-    fn client(name: &str) -> Option<Client> {
-        Some(Client { user_agent: Some(name.to_owned()), version: None })
+    fn client(name: &str) -> Option<Arc<Client>> {
+        Some(Arc::new(Client { user_agent: Some(name.to_owned()), version: None }))
     }
 
     #[test]

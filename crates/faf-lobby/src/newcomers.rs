@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use faf_connection::Writer;
+use faf_lobby_core::network;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -208,14 +209,6 @@ impl All {
                 self.addresses.remove(&address);
             }
         }
-    }
-}
-
-/// What counts as one address: of IPv6 a network of 64 bits, which is what a household gets.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-        version_4 => version_4,
     }
 }
 

@@ -229,9 +229,9 @@ fn reason(error: &Error) -> Option<&'static str> {
         Error::Disconnected(Disconnected::Here) => None,
         Error::Incomplete(_) => Some("ended inside a message"),
         Error::Malformed(_) => Some("malformed message"),
-        Error::OutboxFull(_) => Some("too slow"),
         Error::Late(_) => Some("large message too slow"),
-        Error::Encode(_) => None,
+        // These are about sending.
+        Error::OutboxFull(_) | Error::Encode(_) => None,
     }
 }
 

@@ -38,6 +38,7 @@
 //! Where this crate deliberately does otherwise than the original server: [`differences`].
 
 pub mod client_message;
+mod country;
 #[doc = include_str!("differences.md")]
 pub mod differences {}
 mod error;
@@ -54,6 +55,7 @@ pub mod websocket;
 mod wire;
 
 pub use client_message::{ClientMessage, CommandError};
+pub use country::{Country, InvalidCountry};
 pub use error::{DecodeError, EncodeError, FieldError, JsonKind, Malformed};
 pub use ids::{GameId, PlayerId, SessionNumber};
 pub use json::{Json, JsonRef};

@@ -12,6 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::client_message::serialize_carried;
+use crate::country::Country;
 use crate::error::{EncodeError, FieldError};
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId, SessionNumber};
@@ -196,9 +197,9 @@ pub struct Player {
     pub login: String,
     /// The selected avatar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub avatar: Option<Avatar>,
-    /// ISO 3166 code of the country the player connects from; empty when unknown.
-    pub country: String,
+    pub avatar: Option<Box<Avatar>>,
+    /// Where the player connects from.
+    pub country: Country,
     /// Tag of the clan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clan: Option<String>,

@@ -11,7 +11,7 @@ use faf_lobby_core::{
     Answer, Audience, ConnId, Count, Effect, Event, LogLine, Moment, Publication, Question, Settings, Ticket,
     Timestamp, World,
 };
-use faf_protocol::{ClientMessage, Encode, Message, PlayerId, ServerMessage, SessionNumber};
+use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMessage, SessionNumber};
 
 use crate::store::FakeStore;
 
@@ -118,7 +118,7 @@ impl SimulatedLobby {
         };
         self.clients.insert(conn, client);
         let session = SessionNumber(1000 + conn.0 as u32);
-        self.handle(Event::Connected { conn, address, country: String::new(), session });
+        self.handle(Event::Connected { conn, address, country: Country::UNKNOWN, session });
         conn
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use faf_lobby_core::{Account, Answer, Audience, ConnId, Effect, Event, Moment, Profile, Question, World};
 use faf_protocol::server_message::{GameInfo, Player};
-use faf_protocol::{ClientMessage, Encode, GameId, PlayerId, ServerMessage, SessionNumber};
+use faf_protocol::{ClientMessage, Country, Encode, GameId, PlayerId, ServerMessage, SessionNumber};
 
 /// No other connection has this number.
 const CONN: ConnId = ConnId(u64::MAX);
@@ -79,7 +79,7 @@ fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect
         })
     };
     let event =
-        Event::Connected { conn: CONN, address: None, country: String::new(), session: SessionNumber(0) };
+        Event::Connected { conn: CONN, address: None, country: Country::UNKNOWN, session: SessionNumber(0) };
     tell(&mut world, now, Some(event));
     let request = serde_json::json!({"command": "auth", "token": "t", "unique_id": ""}).to_string();
     let message = ClientMessage::read(request.parse().expect("it is JSON"));

@@ -14,7 +14,7 @@ use faf_lobby_core::{
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
 use faf_protocol::server_message::{GameInfo, GameLaunch, GameList, Player, PlayerList, ServerMessage};
-use faf_protocol::{GameId, Message, PlayerId, Secret, SessionNumber};
+use faf_protocol::{Country, GameId, Message, PlayerId, Secret, SessionNumber};
 use faf_testkit::simulation::invariants::{Checker, Law, Seen, SeenGame, Size, Violation};
 use faf_testkit::simulation::{Evening, Plan, run_many};
 use faf_testkit::store::FakeStore;
@@ -78,7 +78,7 @@ impl Forged {
 
     fn connect(&mut self, conn: ConnId) -> Outcome {
         let session = SessionNumber(1);
-        self.step(Some(&Event::Connected { conn, address: None, country: String::new(), session }), &[])
+        self.step(Some(&Event::Connected { conn, address: None, country: Country::UNKNOWN, session }), &[])
     }
 
     fn ask(&mut self, conn: Option<ConnId>, question: Question) -> Ticket {

@@ -55,7 +55,7 @@ impl Lobby {
         self.handle(Event::Connected {
             conn: ConnId(conn),
             address: None,
-            country: "DE".to_owned(),
+            country: "DE".parse().unwrap(),
             session,
         });
         self.say(conn, &hello(player));

@@ -4,8 +4,9 @@ use faf_protocol::client_message::AskSession;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage, Session};
 
 use crate::client_text::cut;
+use crate::clients::Client;
 use crate::commands::Progress;
-use crate::effect::{Client, Count};
+use crate::effect::Count;
 use crate::event::ConnId;
 use crate::refusal::Refusal;
 use crate::texts;

@@ -26,6 +26,6 @@ pub(crate) fn listed(world: &mut World, conn: ConnId, avatarlist: Vec<Avatar>) -
 
 pub(crate) fn selected(world: &mut World, conn: ConnId, avatar: Option<Avatar>) -> Result<Progress, Refusal> {
     let player = world.player_of(conn);
-    world.players.change(player, |info| info.avatar = avatar);
+    world.players.change(player, |info| info.avatar = avatar.map(Box::new));
     Ok(Progress::Done)
 }

@@ -24,6 +24,8 @@ const PLAYERS: usize = 256;
 /// The messages that wait for one client.
 #[derive(Debug)]
 pub(crate) struct Backlog {
+    /// The client may send its next message as soon as it is not behind.
+    pub(crate) is_ready: bool,
     format: WireFormat,
     /// In the order in which they are delivered.
     entries: BTreeMap<u64, Entry>,
@@ -51,6 +53,7 @@ enum Entry {
 impl Backlog {
     pub(crate) fn new(format: WireFormat) -> Self {
         Self {
+            is_ready: false,
             format,
             entries: BTreeMap::new(),
             next: 0,

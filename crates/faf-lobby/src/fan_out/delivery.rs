@@ -233,14 +233,9 @@ impl Delivery {
     fn visit(&mut self, place: usize) {
         let end = self.broadcasts.end();
         let (conn, peer) = self.peers.at(place);
-        let Some(next) = peer.next_broadcast.replace(end) else {
-            // It is not logged in.
-            peer.next_broadcast = None;
-            return;
-        };
-        if next == end {
-            return;
-        }
+        // Nobody has logged in on it, or it has them all.
+        let Some(next) = peer.next_broadcast.filter(|next| *next != end) else { return };
+        peer.next_broadcast = Some(end);
         if peer.backlog.is_none() {
             let pieces = self.broadcasts.pieces_since(next, peer.writer.format());
             if is_handed_over_at_once(pieces) {
@@ -323,10 +318,10 @@ impl Delivery {
         let Some(backlog) = &mut peer.backlog else { return };
         if backlog.is_empty() {
             self.behind.clients -= 1;
-            peer.backlog = None;
-            if std::mem::take(&mut peer.is_ready) {
+            if backlog.is_ready {
                 peer.seat.tell(Word::Ready);
             }
+            peer.backlog = None;
             return;
         }
         let before = backlog.own_memory();
@@ -352,9 +347,9 @@ impl Delivery {
     /// down who asks more than it reads.
     fn let_read(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
-        match peer.backlog {
-            Some(_) => {
-                peer.is_ready = true;
+        match &mut peer.backlog {
+            Some(backlog) => {
+                backlog.is_ready = true;
                 peer.seat.tell(Word::DealtWith);
             }
             None => peer.seat.tell(Word::Ready),

@@ -30,12 +30,16 @@ pub(crate) struct Frames {
 
 impl Frames {
     pub(crate) fn new(message: ServerMessage, memory: &FrameMemory) -> Arc<Self> {
-        Arc::new(Self { message, encoded: Default::default(), is_list: false, memory: memory.clone() })
+        Self::with(message, false, memory)
     }
 
     /// Part of a list that everybody gets who logs in. It is not merged with what comes later, since its bytes are shared.
     pub(crate) fn of_list(message: ServerMessage, memory: &FrameMemory) -> Arc<Self> {
-        Arc::new(Self { message, encoded: Default::default(), is_list: true, memory: memory.clone() })
+        Self::with(message, true, memory)
+    }
+
+    fn with(message: ServerMessage, is_list: bool, memory: &FrameMemory) -> Arc<Self> {
+        Arc::new(Self { message, encoded: Default::default(), is_list, memory: memory.clone() })
     }
 
     /// None if the message cannot be expressed, which would be a mistake of the lobby.

@@ -63,7 +63,9 @@ enum Order {
 /// The lobby's end: collects what a turn has for clients.
 #[derive(Debug)]
 pub(crate) struct FanOut {
-    connections: HashMap<ConnId, Connection>,
+    connections: HashMap<ConnId, Arc<Seat>>,
+    /// When messages were read that are being dealt with: at most one for each connection.
+    received: HashMap<ConnId, Instant>,
     turn: Vec<Order>,
     lists: Lists,
     memory: FrameMemory,
@@ -71,14 +73,6 @@ pub(crate) struct FanOut {
     /// Told when everything is delivered.
     delivered: oneshot::Receiver<()>,
     metrics: Arc<Metrics>,
-}
-
-/// A connection, as the lobby's loop sees it.
-#[derive(Debug)]
-struct Connection {
-    seat: Arc<Seat>,
-    /// When the message was read that is being dealt with.
-    received: Option<Instant>,
 }
 
 impl FanOut {
@@ -103,18 +97,27 @@ impl FanOut {
         let memory = FrameMemory::default();
         let (end, delivered) = oneshot::channel();
         let delivery = Delivery::new(turns, patience, memory.clone(), Arc::clone(&metrics), end);
-        let (connections, turn) = (HashMap::new(), Vec::new());
-        let lists = Lists::new(memory.clone());
-        (Self { connections, turn, lists, memory, delivery: sender, delivered, metrics }, delivery)
+        let fan_out = Self {
+            connections: HashMap::new(),
+            received: HashMap::new(),
+            turn: Vec::new(),
+            lists: Lists::new(memory.clone()),
+            memory,
+            delivery: sender,
+            delivered,
+            metrics,
+        };
+        (fan_out, delivery)
     }
 
     pub(crate) fn connect(&mut self, conn: ConnId, writer: Writer, seat: Arc<Seat>) {
-        self.connections.insert(conn, Connection { seat: Arc::clone(&seat), received: None });
+        self.connections.insert(conn, Arc::clone(&seat));
         self.turn.push(Order::Connect(conn, Peer::new(writer, seat)));
     }
 
     /// Forgets a connection that has ended.
     pub(crate) fn disconnect(&mut self, conn: ConnId) {
+        self.received.remove(&conn);
         if self.connections.remove(&conn).is_some() {
             self.turn.push(Order::Forget(conn));
         }
@@ -122,6 +125,7 @@ impl FanOut {
 
     /// Ends a connection behind what was sent to it.
     pub(crate) fn close(&mut self, conn: ConnId) {
+        self.received.remove(&conn);
         if self.connections.remove(&conn).is_some() {
             self.turn.push(Order::Close(conn));
         }
@@ -129,29 +133,28 @@ impl FanOut {
 
     /// From now on the connection hears what everybody hears.
     pub(crate) fn log_in(&mut self, conn: ConnId) {
-        if let Some(connection) = self.connections.get(&conn) {
-            connection.seat.log_in();
+        if let Some(seat) = self.connections.get(&conn) {
+            seat.log_in();
         }
         self.turn.push(Order::LogIn(conn));
     }
 
     /// The connection's place, for what is done on its behalf.
     pub(crate) fn seat(&self, conn: ConnId) -> Option<Arc<Seat>> {
-        self.connections.get(&conn).map(|connection| Arc::clone(&connection.seat))
+        self.connections.get(&conn).cloned()
     }
 
     /// Notes when a message was read; the time until it is [`done`](Self::done) counts.
     pub(crate) fn received(&mut self, conn: ConnId, read_at: Instant) {
-        if let Some(connection) = self.connections.get_mut(&conn) {
+        if self.connections.contains_key(&conn) {
             // What is read while another message is dealt with is not measured.
-            connection.received.get_or_insert(read_at);
+            self.received.entry(conn).or_insert(read_at);
         }
     }
 
     /// Notes that a message is dealt with.
     pub(crate) fn done(&mut self, conn: ConnId) {
-        let received = self.connections.get_mut(&conn).and_then(|connection| connection.received.take());
-        if let Some(read_at) = received {
+        if let Some(read_at) = self.received.remove(&conn) {
             self.metrics.observe_message(read_at.elapsed());
         }
     }

@@ -18,13 +18,11 @@ pub(crate) struct Peer {
     pub(crate) next_broadcast: Option<u64>,
     /// What waits for it here, if it has fallen behind: its outbox is not empty.
     pub(crate) backlog: Option<Box<Backlog>>,
-    /// It may send its next message as soon as it is not behind.
-    pub(crate) is_ready: bool,
 }
 
 impl Peer {
     pub(crate) fn new(writer: Writer, seat: Arc<Seat>) -> Self {
-        Self { writer, seat, next_broadcast: None, backlog: None, is_ready: false }
+        Self { writer, seat, next_broadcast: None, backlog: None }
     }
 
     /// Ends the connection behind everything that waits for it.

@@ -253,7 +253,7 @@ impl<'a> OnlinePlayer<'a> {
         Self {
             login: &player.login,
             clan: player.clan.as_deref(),
-            country: &player.country,
+            country: player.country.as_str(),
             rating: (rating.mean - 3.0 * rating.deviation).round() as i64,
         }
     }

@@ -49,11 +49,13 @@ fn players(count: u32) -> ServerMessage {
         Arc::new(Player {
             id: PlayerId(100_000 + number),
             login: format!("Commander{number}"),
-            avatar: number.is_multiple_of(3).then(|| Avatar {
-                url: "https://content.faforever.com/faf/avatars/ICE_Test.png".to_owned(),
-                tooltip: "Tournament winner".to_owned(),
+            avatar: number.is_multiple_of(3).then(|| {
+                Box::new(Avatar {
+                    url: "https://content.faforever.com/faf/avatars/ICE_Test.png".to_owned(),
+                    tooltip: "Tournament winner".to_owned(),
+                })
             }),
-            country: "DE".to_owned(),
+            country: "DE".parse().expect("it is a code"),
             clan: number.is_multiple_of(2).then(|| "XYZ".to_owned()),
             state: None,
             ratings: Ratings(ratings),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use faf_lobby_core::{Audience, ConnId, Effect, Event, GameState, Settings, Ticket};
 use faf_protocol::client_message::ClientMessage;
-use faf_protocol::{GameId, Message, PlayerId, ServerMessage, SessionNumber};
+use faf_protocol::{Country, GameId, Message, PlayerId, ServerMessage, SessionNumber};
 
 use super::coverage::Coverage;
 use super::invariants::{Checker, Law, Size, Violation, is_unchanged, look};
@@ -370,7 +370,7 @@ impl Evening {
         let conn = ConnId(self.around.last_conn);
         self.around.wires.insert(conn, Wire { bot, may_read: true, outgoing: VecDeque::new() });
         let session = SessionNumber(conn.0 as u32);
-        self.tell(Event::Connected { conn, address: None, country: String::new(), session })?;
+        self.tell(Event::Connected { conn, address: None, country: Country::UNKNOWN, session })?;
         Ok(conn)
     }
 

@@ -196,7 +196,7 @@ impl Rig {
     pub(super) fn connect(&mut self, conn: u64) -> ConnId {
         let (conn, address) = (ConnId(conn), Some([127, 0, 0, 1].into()));
         let session = SessionNumber(1000 + conn.0 as u32);
-        self.tell(Some(Event::Connected { conn, address, country: "DE".to_owned(), session }));
+        self.tell(Some(Event::Connected { conn, address, country: "DE".parse().unwrap(), session }));
         conn
     }
 
