@@ -20,8 +20,8 @@ const UNIT: usize = 1024;
 /// from until it gets it. So nobody waits who has something already, and everybody gets their turn: there is no deadlock.
 /// Together, connections hold no more than the allowance and [`FREE`] bytes each, however many send how much.
 ///
-/// That is what they have received; the room it is in may be up to twice as large. To make a message of it takes as much again for a moment, one after the other on
-/// each thread.
+/// That is what they have received; the room it is in may be up to twice as large. To make a message of it takes as much again
+/// for a moment, one after the other on each thread.
 #[derive(Debug)]
 pub struct LargeMessages {
     memory: Arc<Semaphore>,

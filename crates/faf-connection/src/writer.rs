@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
@@ -30,8 +30,8 @@ struct Shared {
     state: Mutex<State>,
     /// Told whenever the outbox has become shorter or the connection is no longer open.
     changed: Notify,
-    /// Whoever holds it is the one who drains. Fair: callers get it in the order they asked.
-    drain_turn: tokio::sync::Mutex<()>,
+    /// Whoever holds it is the one who drains. Fair: callers get it in the order they asked. Most connections never drain.
+    drain_turn: OnceLock<Box<tokio::sync::Mutex<()>>>,
     format: WireFormat,
     role: Role,
     sent: Arc<SentMessages>,
@@ -79,7 +79,7 @@ impl Writer {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
                 changed: Notify::new(),
-                drain_turn: tokio::sync::Mutex::new(()),
+                drain_turn: OnceLock::new(),
                 format: settings.format,
                 role: settings.role,
                 sent: Arc::clone(&settings.sent),
@@ -237,7 +237,7 @@ impl Writer {
     /// # Errors
     /// [`Error::Disconnected`] if the connection ends meanwhile or has ended, even if what waited was delivered.
     pub async fn drain(&self) -> Result<(), Error> {
-        let _turn = self.shared.drain_turn.lock().await;
+        let _turn = self.shared.drain_turn.get_or_init(Box::default).lock().await;
         loop {
             let changed = self.shared.changed.notified();
             {

@@ -29,7 +29,7 @@ mod failed_logins;
 mod game_commands;
 pub mod game_options;
 mod games;
-mod lists;
+pub mod lists;
 mod login;
 pub mod maps;
 mod network;

@@ -6,7 +6,7 @@ use faf_protocol::server_message::{GameInfo, Player};
 
 /// Longest JSON of a list, in bytes: 512 KiB. Client libraries refuse messages above 1 MiB (upstream-2026.md section 3.3), and
 /// one wire format takes two bytes for each of these.
-pub(crate) const LIST_LIMIT: usize = 512 * 1024;
+pub const LIST_LIMIT: usize = 512 * 1024;
 
 /// What is around the entries: `{"command":"player_info","players":[]}`.
 const AROUND: usize = 64;
@@ -29,8 +29,9 @@ const MEMBER: usize = 20;
 /// Quotes, colon and comma around a mod.
 const MOD: usize = 8;
 
-/// At most so many bytes of JSON.
-pub(crate) fn player_bytes(player: &Player) -> usize {
+/// At most so many bytes of JSON a player takes in a list.
+#[must_use]
+pub fn player_bytes(player: &Player) -> usize {
     let avatar = player.avatar.as_ref().map_or(0, |avatar| text(&avatar.url) + text(&avatar.tooltip));
     let clan = player.clan.as_deref().map_or(0, text);
     let ratings: usize = player.ratings.0.iter().map(|(name, _)| RATING + text(name)).sum();
@@ -67,8 +68,9 @@ fn text(text: &str) -> usize {
     bytes.sum()
 }
 
-/// Whether so many bytes of entries are as much as a list may have.
-pub(crate) fn is_too_long(bytes: usize) -> bool {
+/// Whether so many bytes of entries are more than a list may have.
+#[must_use]
+pub fn is_too_long(bytes: usize) -> bool {
     bytes > LIST_LIMIT - AROUND
 }
 

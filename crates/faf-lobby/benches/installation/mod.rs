@@ -16,19 +16,16 @@ impl Installation {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// With accounts numbered from 1 who log in with tokens: hashing passwords would take longer than all the rest.
+    /// With accounts numbered from 1, who log in with tokens: hashing a password would take longer than all the rest.
     #[allow(dead_code, reason = "not every benchmark logs in")]
     pub(crate) fn with_accounts(count: u32) -> Self {
         let installation = Self::new();
         std::fs::write(installation.path("keys.json"), JWKS).unwrap();
-        assert!(installation.program().args(["user", "list"]).output().unwrap().status.success());
-        let mut database = rusqlite::Connection::open(installation.path("faf-lobby.sqlite")).unwrap();
-        let transaction = database.transaction().unwrap();
         for id in 1..=count {
-            let insert = "INSERT INTO login (id, login, login_key, password) VALUES (?1, ?2, ?2, '')";
-            transaction.execute(insert, (id, format!("player{id}"))).unwrap();
+            let mut add = installation.program();
+            add.args(["user", "add", &format!("player{id}"), "--password", "secret"]);
+            assert!(add.output().unwrap().status.success());
         }
-        transaction.commit().unwrap();
         installation
     }
 

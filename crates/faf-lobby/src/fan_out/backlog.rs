@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use faf_lobby_core::lists;
 use faf_protocol::server_message::{Merging, Player, PlayerList, ServerMessage};
 use faf_protocol::{GameId, PlayerId, WireFormat};
 
@@ -18,7 +19,7 @@ use super::frames::Frames;
 /// What an entry takes besides its bytes, in bytes; counted, so that many small messages are bounded, too.
 const ENTRY_COST: usize = 128;
 
-/// Most players in one message, so that it stays well below what client libraries accept (upstream-2026.md section 3.3).
+/// Most players in one message, so that little is made and sent at once; few, if they have much to say.
 const PLAYERS: usize = 256;
 
 /// The messages that wait for one client.
@@ -181,10 +182,15 @@ impl Backlog {
     /// The first players that were merged, as a message.
     fn take_players(&mut self) -> Option<Bytes> {
         let mut players = Vec::with_capacity(PLAYERS.min(self.players.len()));
+        let mut bytes = 0;
         while players.len() < PLAYERS
-            && let Some((_, player)) = self.players.pop_first()
+            && let Some(next) = self.players.first_entry()
         {
-            players.push(player);
+            bytes += lists::player_bytes(next.get());
+            if lists::is_too_long(bytes) && !players.is_empty() {
+                break;
+            }
+            players.push(next.remove());
         }
         let message = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));
         self.format.encode(&message).ok()

@@ -209,3 +209,29 @@ fn lists_cost_what_they_take_here() {
     backlog.push(&message(&Told::Notice(1)), 0);
     assert!(backlog.cost() > 2 * ENTRY_COST);
 }
+
+#[test]
+fn merged_players_with_long_texts_are_told_in_messages_that_clients_read() {
+    let with_texts = |id: u32| {
+        let mut player = player(id, false);
+        player["avatar"] = serde_json::json!({"url": "u".repeat(20_000), "tooltip": "t"});
+        player
+    };
+    let list = |ids: std::ops::Range<u32>| {
+        let players: Vec<_> = ids.map(with_texts).collect();
+        let json = serde_json::json!({"command": "player_info", "players": players});
+        let message = ServerMessage::read(json.to_string().parse().unwrap()).unwrap();
+        Frames::new(message, &FrameMemory::default())
+    };
+    let mut backlog = Backlog::new(WireFormat::SimpleJson);
+    (0..6).for_each(|part| backlog.push(&list(part * 10..part * 10 + 10), 20));
+    let front = backlog.take_front(usize::MAX);
+    assert!(front.len() > 1);
+    for frame in &front {
+        assert!(frame.len() <= lists::LIST_LIMIT, "{} bytes", frame.len());
+    }
+    assert_eq!(
+        front.iter().map(|frame| frame.windows(4).filter(|part| *part == b"\"id\"").count()).sum::<usize>(),
+        60
+    );
+}
