@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use faf_protocol::websocket::Control;
-use faf_protocol::{DecodeError, Decoded, Decoder, Message};
+use faf_protocol::{DecodeError, Decoded, Decoder, Message, WireFormat};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep, timeout_at};
 
@@ -30,6 +30,13 @@ const ANSWERS: u8 = 100;
 /// How long nothing is read then.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Bytes that are taken from a peer after the connection was closed on this side: 16 MiB. Who is in the middle of a message gets to
+/// read what it was told last; who goes on without end does not keep anybody busy.
+const DROPPED_LIMIT: u32 = 16 * 1024 * 1024;
+
+/// How many of these are searched for the close frame of a WebSocket peer, which is the end of what it has to say: 64 KiB.
+const SEARCHED: u32 = 64 * 1024;
+
 /// The receiving end of a connection. Dropping it aborts the connection.
 pub struct Reader {
     read_half: ReadHalf,
@@ -49,6 +56,8 @@ pub struct Reader {
     answered: u8,
     /// A message has been given out, and what was taken for it may go back when the next one is asked for.
     has_read: bool,
+    /// Bytes that have come since the connection was closed on this side.
+    dropped: u32,
 }
 
 /// Something that rarely has to be waited for, kept here so that waiting for a message takes no memory besides the reader's.
@@ -65,7 +74,7 @@ enum Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
     Decode,
-    /// It cannot be understood any more, but the connection is closing, so it does not matter.
+    /// The connection is closing, and nothing that could still come matters.
     Discard,
     /// There is nothing more to come.
     Ended,
@@ -87,13 +96,15 @@ impl Reader {
             has_answered: false,
             answered: 0,
             has_read: false,
+            dropped: 0,
         }
     }
 
     /// Waits for the next message. Can be cancelled at any time without losing anything.
     ///
     /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the answers is not read from.
-    /// Once the connection has been closed on this side, whatever the peer still sends is dropped until it ends.
+    /// Once the connection has been closed on this side, whatever the peer still sends is dropped until it ends. If that is more than
+    /// 16 MiB, the connection is aborted.
     ///
     /// To read more than [`FREE`] bytes of one message, it waits for an allowance, if connections share one.
     ///
@@ -147,10 +158,17 @@ impl Reader {
                 self.wait_for_allowance();
                 continue;
             }
-            if ready!(self.poll_receive_in_time(room, cx))?.map_err(Disconnected::from)? == 0 {
+            let received = ready!(self.poll_receive_in_time(room, cx))?.map_err(Disconnected::from)?;
+            if received == 0 {
                 return Poll::Ready(self.last_message());
             }
             has_received = true;
+            if self.writer.phase() != Phase::Open {
+                self.dropped = self.dropped.saturating_add(received as u32);
+                if self.dropped > DROPPED_LIMIT {
+                    self.writer.abort();
+                }
+            }
         }
     }
 
@@ -214,6 +232,11 @@ impl Reader {
                 Input::Ended => return Err(self.disconnected()),
             }
             let is_closing = self.writer.phase() != Phase::Open;
+            if is_closing && (self.writer.format() != WireFormat::WebSocket || self.dropped > SEARCHED) {
+                // To understand it would be work for nothing.
+                self.input = Input::Discard;
+                continue;
+            }
             let decoded = self.decoder.decode(&mut self.buffer);
             if self.buffer.is_empty() {
                 // An idle connection must not hold on to the memory of its largest message.

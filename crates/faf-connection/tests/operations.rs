@@ -359,6 +359,31 @@ async fn websocket_close_frames_are_exchanged() {
 }
 
 #[tokio::test]
+async fn a_peer_that_goes_on_sending_behind_the_end_is_cut_and_costs_little() {
+    for format in WireFormat::ALL {
+        let (mut reader, writer, mut peer) = connection(format, 64 * 1024);
+        writer.close().await;
+        let flood = tokio::spawn(async move {
+            let message = match format {
+                WireFormat::WebSocket => websocket::encode_masked(&Message::PING, [6; 4]).unwrap(),
+                _ => format.encode(&Message::PING).unwrap(),
+            };
+            let messages = message.repeat(64 * 1024 / message.len());
+            let mut sent = 0;
+            while sent < 32 * 1024 * 1024 && peer.write_all(&messages).await.is_ok() {
+                sent += messages.len();
+            }
+            sent
+        });
+        assert!(reader.read().await.is_err());
+        drop(reader);
+        let sent = flood.await.unwrap();
+        assert!(sent > 10 * 1024 * 1024, "{format}: whoever is inside a message hears what it is told");
+        assert!(sent < 17 * 1024 * 1024, "{format}: {sent} bytes were read");
+    }
+}
+
+#[tokio::test]
 async fn a_peer_that_never_reads_the_answers_to_its_pings_is_not_read_from() {
     let (here, mut peer) = duplex(64);
     let settings = Settings { outbox_limit: 2_000_000, ..Settings::new(WireFormat::WebSocket) };

@@ -16,6 +16,10 @@ use crate::settings::Settings;
 /// Lines of the log that may wait to be written, some megabytes.
 const LOG_LINES: usize = 16 * 1024;
 
+/// Tasks that a thread runs before it looks for what has come over the network. There may be dozens with large messages, and a
+/// ping is not to wait for all of them.
+const EVENT_INTERVAL: u32 = 8;
+
 pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     let _log = prepare(&settings)?;
     run_to_the_end(serve(settings))
@@ -37,7 +41,8 @@ pub(super) fn prepare(settings: &Settings) -> Result<WorkerGuard, Failure> {
 }
 
 pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().event_interval(EVENT_INTERVAL).enable_all().build();
     let runtime = runtime.map_err(anyhow::Error::from)?;
     let ended = runtime.block_on(work);
     // What still runs, such as a query nobody waits for, does not hold up the end.
