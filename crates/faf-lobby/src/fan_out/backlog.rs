@@ -25,7 +25,7 @@ const PLAYERS: usize = 256;
 /// The messages that wait for one client.
 #[derive(Debug)]
 pub(crate) struct Backlog {
-    /// The client may send its next message as soon as it is not behind.
+    /// The client may send its next message as soon as little waits for it.
     pub(crate) is_ready: bool,
     format: WireFormat,
     /// In the order in which they are delivered.

@@ -31,6 +31,10 @@ const TURNS: usize = 16;
 /// What is handed over to a client at once that catches up, in bytes.
 const FRONT: usize = 64 * 1024;
 
+/// Bytes that may wait for a client that is still read from. It is not the one who is slow in taking what everybody is told at
+/// login: its pings are answered, behind that. It is the one who asks more than it reads.
+const ASKING: usize = 16 * 1024;
+
 /// So many players may be told of to a client that is behind before messages about them are merged; and so many as there are
 /// connections, twice: with more, the same ones come again and again.
 const FEW_PLAYERS: usize = 256;
@@ -327,6 +331,9 @@ impl Delivery {
         let before = backlog.own_memory();
         let front = backlog.take_front(FRONT);
         self.behind.memory = self.behind.memory + backlog.own_memory() - before;
+        if backlog.cost() <= ASKING && std::mem::take(&mut backlog.is_ready) {
+            peer.seat.tell(Word::Ready);
+        }
         if peer.writer.hand_over(&front, front.len() as u64).is_ok() {
             return self.wait_for(conn);
         }
@@ -343,16 +350,16 @@ impl Delivery {
         Some(backlog)
     }
 
-    /// Lets the session read again, unless its client has not even taken what it has been told: that is how one is slowed
-    /// down who asks more than it reads.
+    /// Lets the session read again, unless much of what its client was told waits: that is how one is slowed down who asks more
+    /// than it reads.
     fn let_read(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
         match &mut peer.backlog {
-            Some(backlog) => {
+            Some(backlog) if backlog.cost() > ASKING => {
                 backlog.is_ready = true;
                 peer.seat.tell(Word::DealtWith);
             }
-            None => peer.seat.tell(Word::Ready),
+            _ => peer.seat.tell(Word::Ready),
         }
     }
 

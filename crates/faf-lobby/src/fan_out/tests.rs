@@ -319,18 +319,21 @@ async fn what_was_handed_over_is_delivered_before_the_end() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_read_is_not_read_from() {
+async fn whoever_asks_more_than_it_reads_is_not_read_from() {
     let mut hall = Hall::new(PATIENCE);
     let mut client = hall.log_in(1, WireFormat::SimpleJson);
-    hall.fan_out.ready(ConnId(1));
-    hall.fan_out.flush().await;
-    assert_eq!(poll_fn(|cx| client.seat.poll_word(cx)).await, Word::Ready);
+    let seat = Arc::clone(&client.seat);
     hall.fan_out.send(Audience::One(ConnId(1)), notice("x".repeat(3 * SOCKET)));
     hall.fan_out.ready(ConnId(1));
     hall.fan_out.flush().await;
     hall.wait_for_metric("server_clients_behind 1").await;
-    let seat = Arc::clone(&client.seat);
+    // It is behind, but its pings count.
+    assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::Ready);
+    hall.fan_out.send(Audience::One(ConnId(1)), notice("x".repeat(20_000)));
+    hall.fan_out.ready(ConnId(1));
+    hall.fan_out.flush().await;
     assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::DealtWith);
+    client.hears("notice").await;
     client.hears("notice").await;
     assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::Ready);
 }
