@@ -58,6 +58,8 @@ pub struct Beginning {
 pub(crate) struct Games {
     last: GameId,
     games: BTreeMap<GameId, Game>,
+    /// Whose they are.
+    hosts: BTreeSet<(PlayerId, GameId)>,
     /// Games that have changed since that was last told.
     changed: BTreeSet<GameId>,
     /// What is being stored about games.
@@ -87,8 +89,8 @@ impl Games {
     }
 
     /// All games of a player, also those that are over and not forgotten yet.
-    pub(crate) fn of_host(&self, host: PlayerId) -> impl Iterator<Item = &Game> {
-        self.iter().filter(move |game| game.host.id == host)
+    pub(crate) fn of_host(&self, host: PlayerId) -> impl Iterator<Item = GameId> {
+        self.hosts.range((host, GameId(0))..=(host, GameId(u32::MAX))).map(|(_, game)| *game)
     }
 
     /// Passwords of games. Nobody is told of them, so whatever becomes of them changes nothing else.
@@ -116,7 +118,17 @@ impl Games {
     pub(crate) fn insert(&mut self, game: Game) {
         self.last = self.last.max(game.id);
         self.listing.touch(game.id);
+        // Numbers begin anew some day.
+        self.remove(game.id);
+        self.hosts.insert((game.host.id, game.id));
         self.games.insert(game.id, game);
+    }
+
+    fn remove(&mut self, game: GameId) {
+        if let Some(Game { host, .. }) = self.games.remove(&game) {
+            self.hosts.remove(&(host.id, game));
+            self.listing.touch(game);
+        }
     }
 
     /// Notes that a game has to be told of.
@@ -151,8 +163,7 @@ impl Games {
             .get(&game)
             .is_some_and(|game| game.state == GameState::Ended && game.members.is_empty());
         if is_over && !self.changed.contains(&game) && !self.storage.contains_key(&game) {
-            self.games.remove(&game);
-            self.listing.touch(game);
+            self.remove(game);
         }
     }
 
@@ -162,6 +173,6 @@ impl Games {
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.changed.is_empty() && self.storage.is_empty()
+        self.changed.is_empty() && self.storage.is_empty() && self.hosts.len() == self.games.len()
     }
 }

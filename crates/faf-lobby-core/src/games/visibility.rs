@@ -99,8 +99,7 @@ impl World {
     /// Games have the lists of their host as they are now.
     pub(crate) fn take_over_lists(&mut self, host: PlayerId) {
         let Some(lists) = self.players.get(host) else { return };
-        let of_host = self.games.of_host(host).map(|game| game.id);
-        for id in of_host.collect::<Vec<_>>() {
+        for id in self.games.of_host(host).collect::<Vec<_>>() {
             let Some(game) = self.games.get_mut(id) else { continue };
             game.host.friends.clone_from(&lists.friends);
             game.host.foes.clone_from(&lists.foes);
@@ -113,8 +112,7 @@ impl World {
         // Also if the subject is offline, and comes later.
         self.take_over_lists(host);
         self.tell_difference(subject, &before);
-        let of_host: Vec<GameId> = self.games.of_host(host).map(|game| game.id).collect();
-        for id in of_host {
+        for id in self.games.of_host(host).collect::<Vec<_>>() {
             self.save_game(id, None);
         }
     }
