@@ -27,6 +27,7 @@ mod connection;
 mod counter;
 mod credentials;
 mod floor_server;
+mod hanging_database;
 mod histogram;
 mod login;
 mod marker;

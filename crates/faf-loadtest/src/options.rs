@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use faf_protocol::WireFormat;
 
@@ -80,7 +81,7 @@ impl Format {
 #[command(next_help_heading = "Load generator")]
 pub(crate) struct RunOptions {
     /// Threads for the clients
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = count())]
     pub(crate) threads: usize,
 
     /// Connections from each loopback address
@@ -88,7 +89,7 @@ pub(crate) struct RunOptions {
     pub(crate) per_address: u32,
 
     /// Logins that are under way at the same time
-    #[arg(long, value_name = "COUNT", default_value_t = 64)]
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = count())]
     pub(crate) at_once: usize,
 
     /// How many clients look for markers in what they receive, about, to measure how long deliveries take
@@ -96,11 +97,11 @@ pub(crate) struct RunOptions {
     pub(crate) sampled: u32,
 
     /// Give up if nothing happens for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
     pub(crate) patience: f64,
 
     /// After logins, wait until nothing has been received for so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.2)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.2, value_parser = seconds())]
     pub(crate) silence: f64,
 
     /// Write the results as JSON to this file; - is standard output, which then gets no table
@@ -116,10 +117,38 @@ pub(crate) struct RunOptions {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct LengthOptions {
     /// How long to measure
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
     /// Measure until so many messages were delivered to clients, and no longer
     #[arg(long, value_name = "COUNT")]
     pub(crate) deliveries: Option<u64>,
+}
+
+/// A number of which there is one at least.
+fn count() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::new().range(1..=1_000_000)
+}
+
+/// A time in seconds: a day at most.
+pub(crate) fn seconds() -> impl TypedValueParser<Value = f64> {
+    within(0.0, 86_400.0)
+}
+
+/// Seconds between two things that happen again and again: an hour at most.
+pub(crate) fn interval() -> impl TypedValueParser<Value = f64> {
+    within(0.01, 3600.0)
+}
+
+/// How often something happens in a second.
+pub(crate) fn rate() -> impl TypedValueParser<Value = f64> {
+    within(0.001, 1_000_000.0)
+}
+
+/// A number that is no less than one and no more than the other.
+pub(crate) fn within(least: f64, most: f64) -> impl TypedValueParser<Value = f64> {
+    move |text: &str| match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("a number from {least} to {most} is wanted")),
+    }
 }

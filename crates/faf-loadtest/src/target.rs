@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use faf_protocol::WireFormat;
@@ -12,8 +13,12 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::address::{Url, scheme};
+use crate::hanging_database::HangingDatabase;
 use crate::options::{Format, ServerOptions};
 use crate::process::Process;
+
+/// The database of a server that is started, in its folder.
+const DATABASE: &str = "faf-lobby.sqlite";
 
 /// The first accounts are administrators.
 pub(crate) const ADMINISTRATORS: u32 = 4;
@@ -78,6 +83,14 @@ impl Target {
         (self.urls, self.process) = (urls, Some(process));
         Ok(())
     }
+
+    /// Lets nobody else write to the database for some time.
+    pub(crate) fn hang_database(&self, time: Duration) -> anyhow::Result<HangingDatabase> {
+        let Some(started) = &self.started else {
+            bail!("only the database of a server that was started with --start can be locked")
+        };
+        HangingDatabase::hold(&started.folder.path().join(DATABASE), time)
+    }
 }
 
 impl Started {
@@ -123,7 +136,7 @@ fn install(program: &Path, accounts: u32) -> anyhow::Result<TempDir> {
     let output = seed.current_dir(&folder).args(["seed", "seed.json"]).output();
     let output = output.with_context(|| format!("cannot start {}", program.display()))?;
     ensure!(output.status.success(), "the seed is not taken: {}", String::from_utf8_lossy(&output.stderr));
-    let mut database = rusqlite::Connection::open(folder.path().join("faf-lobby.sqlite"))?;
+    let mut database = rusqlite::Connection::open(folder.path().join(DATABASE))?;
     let transaction = database.transaction()?;
     for id in ADMINISTRATORS + 1..=accounts {
         let insert = "INSERT INTO login (id, login, login_key, password) VALUES (?1, ?2, ?2, '')";

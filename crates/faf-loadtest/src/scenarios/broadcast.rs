@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::{delivery_rows, ping_rows, volume_rows};
 use crate::actors::{Announcer, Cue, Pinger, Retitler};
-use crate::options::{LengthOptions, RunOptions, ServerOptions};
+use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, rate, seconds};
 use crate::report::Report;
 use crate::stage::{Stage, Window};
 use crate::swarm::Role;
@@ -31,7 +31,7 @@ pub(crate) struct Broadcast {
     pub(crate) joined: u32,
 
     /// Notices a second
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = rate())]
     pub(crate) rate: f64,
 
     /// Bytes of a notice, or of a `game_info` (up to about 1,000)
@@ -43,15 +43,15 @@ pub(crate) struct Broadcast {
     pub(crate) ping_clients: u32,
 
     /// How often each of them pings, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.2)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.2, value_parser = interval())]
     pub(crate) ping_interval: f64,
 
     /// How long to broadcast before it is measured
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds())]
     pub(crate) warm_up: f64,
 
     /// Of the server that is started: seconds between reports, when games change
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.2)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.2, value_parser = interval())]
     pub(crate) report_interval: f64,
 
     #[command(flatten)]

@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::{megabytes, ping_rows, volume_rows};
 use crate::actors::{Cue, Guest, Host, Pinger, Tempo, Visitor};
-use crate::options::{LengthOptions, RunOptions, ServerOptions};
+use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, seconds, within};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::swarm::Role;
@@ -32,7 +32,7 @@ pub(crate) struct Evening {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Soak {
     /// How long
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 60.0, value_parser = within(0.0, 1440.0))]
     pub(crate) minutes: f64,
 
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub(crate) struct Mix {
     pub(crate) guests: u32,
 
     /// How many of all come and go, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 10.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = within(0.0, 100.0))]
     pub(crate) visitors: f64,
 
     /// Clients who ping
@@ -63,19 +63,19 @@ pub(crate) struct Mix {
     pub(crate) ping_clients: u32,
 
     /// Between changes that a host makes
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = interval())]
     pub(crate) chatter: f64,
 
     /// How long a lobby waits for guests
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) lobby: f64,
 
     /// How long a game is played, about
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
     pub(crate) game: f64,
 
     /// How long visitors stay, and stay away, about
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) visit: f64,
 
     #[command(flatten)]

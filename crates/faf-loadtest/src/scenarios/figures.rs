@@ -28,7 +28,7 @@ use super::login::LoginRate;
 use super::slow::{Part, Slow};
 use super::storm::Storm;
 use crate::address::Url;
-use crate::options::{Format, LengthOptions, LoginMethod, RunOptions, ServerOptions};
+use crate::options::{Format, LengthOptions, LoginMethod, RunOptions, ServerOptions, seconds, within};
 use crate::report::{Report, figure, write_json};
 use crate::stage::Stage;
 
@@ -64,15 +64,15 @@ pub(crate) struct Figures {
     reference_password: String,
 
     /// How often everything is measured
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
 
     /// Take this share of the clients: for smaller machines, and to try it out
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = within(0.001, 10.0))]
     scale: f64,
 
     /// How long each measurement takes
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     seconds: f64,
 
     /// Only these rows, such as 1,2
@@ -151,31 +151,31 @@ fn ratio(value: Option<f64>, to: Option<f64>) -> Option<f64> {
 }
 
 impl Figures {
+    /// The file with the tables is written after every run: what was measured until a failure is there.
     #[expect(clippy::print_stdout, reason = "the output is the product")]
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let mut results = Results::default();
-        for _ in 0..self.runs {
+        let mut text = String::new();
+        for run in 1..=self.runs {
             self.run_once(&mut results)?;
+            text = self.text(run, &results);
+            if let Some(file) = &self.markdown {
+                std::fs::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+            }
         }
-        let mut text = format!(
-            "{} runs of {} s; {} clients where nothing else is said.\n\n",
-            self.runs,
-            self.seconds,
-            self.scaled(10_000)
-        );
-        text.push_str(&results.markdown());
         if let Some(file) = &self.run.json {
             write_json(&results.json(), file)?;
         }
-        match &self.markdown {
-            Some(file) => {
-                std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
-            }
-            None => {
-                print!("{text}");
-                Ok(())
-            }
+        if self.markdown.is_none() {
+            print!("{text}");
         }
+        Ok(())
+    }
+
+    fn text(&self, runs: u32, results: &Results) -> String {
+        let (seconds, clients) = (self.seconds, self.scaled(10_000));
+        let table = results.markdown();
+        format!("{runs} runs of {seconds} s; {clients} clients where nothing else is said.\n\n{table}")
     }
 
     fn run_once(&self, results: &mut Results) -> anyhow::Result<()> {
@@ -360,9 +360,17 @@ impl Figures {
         };
         let rate = rate.run()?.number("logins_per_second");
         results.add(6, format!("{name}: logins a second with {online} online"), "/s", rate);
-        let storm =
-            Storm { clients, kill_server: false, cold: false, ping_clients: 20, calm: 1.0, server, run }
-                .run()?;
+        let storm = Storm {
+            clients,
+            kill_server: false,
+            cold: false,
+            database_hangs: None,
+            ping_clients: 20,
+            calm: 1.0,
+            server,
+            run,
+        }
+        .run()?;
         let label = format!("{name}: storm of {clients}");
         results.add(6, format!("{label}, half are back after"), "s", storm.number("half"));
         results.add(6, format!("{label}, all are back after"), "s", storm.number("last"));

@@ -25,7 +25,7 @@ use super::megabytes;
 use crate::actors::{Cue, Pinger};
 use crate::address::Url;
 use crate::attack::{Attack, Manner, Peer, garbage};
-use crate::options::{RunOptions, ServerOptions};
+use crate::options::{RunOptions, ServerOptions, interval, seconds};
 use crate::report::Report;
 use crate::speech;
 use crate::stage::Stage;
@@ -50,11 +50,11 @@ pub(crate) struct Flood {
     pub(crate) honest: u32,
 
     /// How often each of them pings, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.2)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.2, value_parser = interval())]
     pub(crate) ping_interval: f64,
 
     /// How long each kind is measured
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
     /// Measure each kind until so many pings were answered, and no longer

@@ -9,7 +9,7 @@ use faf_testkit::serving::Serving;
 use super::{delivery_rows, volume_rows};
 use crate::credentials::Credentials;
 use crate::floor_server::FloorServer;
-use crate::options::{LengthOptions, RunOptions};
+use crate::options::{LengthOptions, RunOptions, rate, seconds};
 use crate::process::Process;
 use crate::report::Report;
 use crate::stage::Stage;
@@ -32,7 +32,7 @@ pub(crate) struct Floor {
     pub(crate) write: Write,
 
     /// How many times a second
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = rate())]
     pub(crate) rate: f64,
 
     /// Bytes of a message
@@ -40,7 +40,7 @@ pub(crate) struct Floor {
     pub(crate) size: usize,
 
     /// How long to broadcast before it is measured
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds())]
     pub(crate) warm_up: f64,
 
     #[command(flatten)]

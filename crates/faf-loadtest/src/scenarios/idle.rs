@@ -7,7 +7,7 @@
 use clap::Args;
 
 use super::{kib_each, megabytes};
-use crate::options::{RunOptions, ServerOptions};
+use crate::options::{RunOptions, ServerOptions, seconds};
 use crate::process::{KernelMemory, Memory, Process};
 use crate::report::Report;
 use crate::stage::Stage;
@@ -21,7 +21,7 @@ pub(crate) struct Idle {
     pub(crate) clients: u32,
 
     /// How long they stay, for the plot
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 2.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
     #[command(flatten)]

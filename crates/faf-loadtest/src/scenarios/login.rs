@@ -5,7 +5,7 @@
 
 use clap::Args;
 
-use crate::options::{RunOptions, ServerOptions};
+use crate::options::{RunOptions, ServerOptions, seconds};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::swarm::Role;
@@ -18,7 +18,7 @@ pub(crate) struct LoginRate {
     pub(crate) online: u32,
 
     /// How long to measure
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
     /// Measure until so many have logged in, and no longer

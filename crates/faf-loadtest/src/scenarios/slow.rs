@@ -15,7 +15,7 @@ use super::{megabytes, ping_rows};
 use crate::actors::{Announcer, Cue, Pinger};
 use crate::connection::Reading;
 use crate::histogram::Histogram;
-use crate::options::{LengthOptions, RunOptions, ServerOptions};
+use crate::options::{LengthOptions, RunOptions, ServerOptions, rate};
 use crate::report::Report;
 use crate::stage::{Stage, Window};
 use crate::swarm::Role;
@@ -45,7 +45,7 @@ pub(crate) struct Slow {
     pub(crate) outbox_limit: u32,
 
     /// Notices a second
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = rate())]
     pub(crate) rate: f64,
 
     /// Bytes of a notice

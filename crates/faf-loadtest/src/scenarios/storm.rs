@@ -1,7 +1,8 @@
 //! Everybody loses the connection at the same moment and comes back at once, as after a failure of the network.
 //!
 //! With `--kill-server` the server that was started is killed without warning and started again. With `--cold` nobody was
-//! there before. Those who come back try again every tenth of a second until they are let in, and never give up.
+//! there before. With `--database-hangs` another process has the database to itself from then on, for a while. Those who
+//! come back try again every tenth of a second until they are let in, and never give up.
 //!
 //! A few players stay, if the server does, and ping meanwhile.
 
@@ -13,7 +14,7 @@ use clap::Args;
 use super::{megabytes, ping_rows};
 use crate::actors::{Cue, Pinger};
 use crate::marker;
-use crate::options::{RunOptions, ServerOptions};
+use crate::options::{RunOptions, ServerOptions, seconds};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::swarm::Role;
@@ -33,12 +34,16 @@ pub(crate) struct Storm {
     #[arg(long)]
     pub(crate) cold: bool,
 
+    /// Lock the database of the server, which --start has started, for so long
+    #[arg(long, value_name = "SECONDS", requires = "start", conflicts_with = "kill_server", value_parser = seconds())]
+    pub(crate) database_hangs: Option<f64>,
+
     /// Players who stay and ping, unless the server is killed
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) ping_clients: u32,
 
     /// How long to wait before it breaks out
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds())]
     pub(crate) calm: f64,
 
     #[command(flatten)]
@@ -71,12 +76,15 @@ impl Storm {
             stage.swarm.relocate(&stage.target.urls);
         }
         let restarted = began.elapsed();
+        let hang = |seconds| stage.target.hang_database(Duration::from_secs_f64(seconds));
+        let hanging = self.database_hangs.map(hang).transpose()?;
         stage.swarm.log_out(all.clone());
         stage.swarm.log_in(all.clone(), self.clients as usize, true);
         let goal = u64::from(self.clients);
         let window = stage.watch("coming back", goal, |_, sample| {
             sample.logins.iter().filter(|login| **login >= moment).count() as u64
         })?;
+        drop(hanging);
         let mut logins = window.sample.logins.clone();
         logins.sort_unstable();
         ensure!(!logins.is_empty(), "nobody has come back");
@@ -89,6 +97,7 @@ impl Storm {
         if self.kill_server {
             report.row("restart", "until the server was there again", restarted.as_secs_f64(), "s");
         }
+        report.row("hung", "the database hung", self.database_hangs, "s");
         report.row("first", "until the first is back, with all lists", after(0.0), "s");
         report.row("half", "until half of them are", after(0.5), "s");
         report.row("most", "until 99 % are", after(0.99), "s");
