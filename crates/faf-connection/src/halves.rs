@@ -5,12 +5,21 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::unconstrained;
 
 /// Most pieces that one vectored write takes; the kernel takes no more than 1,024.
 pub(crate) const SLICES: usize = 64;
+
+/// A peer that is gone is an error, and no signal that ends the process.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+/// Elsewhere there is no such flag; Rust programs ignore the signal, as a rule.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const NO_SIGNAL: i32 = 0;
 
 /// Where bytes come from.
 pub(crate) enum ReadHalf {
@@ -55,11 +64,7 @@ impl WriteHalf {
 
     fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            // One piece is the usual case, and cheaper by itself.
-            Self::Tcp(socket) => match slices {
-                [single] => socket.try_write(single),
-                several => socket.try_write_vectored(several),
-            },
+            Self::Tcp(socket) => send(socket.as_ref(), slices),
             Self::Other(stream) => poll_once(|cx| Pin::new(&mut *stream).poll_write_vectored(cx, slices)),
         }
     }
@@ -73,6 +78,17 @@ impl WriteHalf {
                 Err(error) => Err(error),
             },
         }
+    }
+}
+
+/// Sends without asking the runtime whether the socket takes anything: the operating system knows as well, and where the runtime
+/// has noted it would have to be fetched for each of thousands of sockets.
+fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let socket = SockRef::from(socket);
+    // One piece is the usual case, and cheaper by itself.
+    match slices {
+        [single] => socket.send_with_flags(single, NO_SIGNAL),
+        several => socket.send_vectored_with_flags(several, NO_SIGNAL),
     }
 }
 

@@ -24,8 +24,9 @@ const CHUNK: usize = 16 * 1024;
 /// Bytes that may wait for a peer while its pings are answered; beyond it nothing is read before it has taken some.
 const ANSWERS_LIMIT: usize = 4 * 1024;
 
-/// Pings that are answered at once. Behind so many there is a [`PAUSE`]: peers ping every few seconds.
-const ANSWERS: u8 = 100;
+/// How often a peer may send what is no part of a message before there is a [`PAUSE`]: pings and pongs, which come every few
+/// seconds, and pieces of 16 KiB or less that hold next to nothing.
+const IDLE_TALK: u8 = 100;
 
 /// How long nothing is read then.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -52,8 +53,8 @@ pub struct Reader {
     waiting: Option<Box<Waiting>>,
     /// A ping was answered, and it has not been made sure since that the peer reads the answers.
     has_answered: bool,
-    /// How many pings have been answered since the last pause.
-    answered: u8,
+    /// How often something has come since the last pause that was no part of a message; [`IDLE_TALK`] at most.
+    idle_talk: u8,
     /// A message has been given out, and what was taken for it may go back when the next one is asked for.
     has_read: bool,
     /// Bytes that have come since the connection was closed on this side.
@@ -64,7 +65,7 @@ pub struct Reader {
 enum Waiting {
     /// The peer reads what it was answered.
     Room(Pin<Box<dyn Future<Output = Result<(), Late>> + Send>>),
-    /// A peer that pings all the time makes a pause.
+    /// A peer that talks all the time and says nothing makes a pause.
     Pause(Pin<Box<Sleep>>),
     /// There is memory for a large message.
     Allowance(Pin<Box<dyn Future<Output = Allowance> + Send>>),
@@ -94,7 +95,7 @@ impl Reader {
             allowance: None,
             waiting: None,
             has_answered: false,
-            answered: 0,
+            idle_talk: 0,
             has_read: false,
             dropped: 0,
         }
@@ -122,6 +123,8 @@ impl Reader {
     /// As [`read`](Self::read).
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
         let mut has_received = std::mem::take(&mut self.has_read);
+        // What there is to be looked at, and how much of it came last, in bytes.
+        let mut looked_at = None;
         loop {
             if has_received {
                 self.give_back();
@@ -130,9 +133,20 @@ impl Reader {
             if self.poll_late(cx).is_ready() {
                 return Poll::Ready(Err(Late.into()));
             }
-            if let Some(message) = self.next_message()? {
+            // Who makes a pause may have sent more of the same, which is not looked at before its end.
+            if !matches!(self.waiting.as_deref(), None | Some(Waiting::Allowance(_))) {
+                ready!(self.poll_waiting(cx))?;
+            }
+            if self.idle_talk < IDLE_TALK
+                && let Some(message) = self.next_message()?
+            {
                 self.has_read = true;
                 return Poll::Ready(Ok(message));
+            }
+            if let Some((all, last)) = looked_at.take()
+                && self.received() + last / 2 < all
+            {
+                self.note_idle_talk();
             }
             if has_received {
                 self.give_back();
@@ -143,8 +157,8 @@ impl Reader {
                 self.wait_for_room(ANSWERS_LIMIT);
                 continue;
             }
-            if self.answered >= ANSWERS {
-                self.answered = 0;
+            if self.idle_talk >= IDLE_TALK {
+                self.idle_talk = 0;
                 self.waiting = Some(Box::new(Waiting::Pause(Box::pin(sleep(PAUSE)))));
                 continue;
             }
@@ -163,6 +177,7 @@ impl Reader {
                 return Poll::Ready(self.last_message());
             }
             has_received = true;
+            looked_at = Some((self.received(), received));
             if self.writer.phase() != Phase::Open {
                 self.dropped = self.dropped.saturating_add(received as u32);
                 if self.dropped > DROPPED_LIMIT {
@@ -190,7 +205,16 @@ impl Reader {
     }
 
     fn is_little_kept(&self) -> bool {
-        self.decoder.unfinished(&self.buffer).received <= FREE
+        self.received() <= FREE
+    }
+
+    /// What has been received of messages that are not complete, in bytes.
+    fn received(&self) -> usize {
+        self.decoder.unfinished(&self.buffer).received
+    }
+
+    fn note_idle_talk(&mut self) {
+        self.idle_talk = (self.idle_talk + 1).min(IDLE_TALK);
     }
 
     /// Sets how large messages may be from now on, those included that are received already but not read.
@@ -226,7 +250,8 @@ impl Reader {
             match self.input {
                 Input::Decode => {}
                 Input::Discard => {
-                    self.buffer.clear();
+                    // Together with its memory: it may be that of a large message.
+                    self.buffer = BytesMut::new();
                     return Ok(None);
                 }
                 Input::Ended => return Err(self.disconnected()),
@@ -250,7 +275,13 @@ impl Reader {
             match decoded {
                 Ok(Some(Decoded::Message(message))) if !is_closing => return Ok(Some(message)),
                 Ok(Some(Decoded::Message(_))) => {}
-                Ok(Some(Decoded::Control(control))) => self.answer(control)?,
+                Ok(Some(Decoded::Control(control))) => {
+                    self.answer(control)?;
+                    self.note_idle_talk();
+                    if self.idle_talk == IDLE_TALK && !is_closing {
+                        return Ok(None);
+                    }
+                }
                 Ok(None) => return Ok(None),
                 Err(_) if is_closing => self.input = Input::Discard,
                 Err(error @ DecodeError::TooLarge { .. }) => return Err(error.into()),
@@ -280,7 +311,6 @@ impl Reader {
             Control::Ping(payload) => {
                 self.writer.write_control(&Control::Pong(payload));
                 self.has_answered = true;
-                self.answered += 1;
             }
             Control::Pong(_) => {}
             Control::Close { .. } => {
@@ -294,10 +324,9 @@ impl Reader {
     }
 
     fn disconnected(&self) -> Error {
-        match (self.writer.phase(), self.writer.failure()) {
-            (Phase::Open, _) => Disconnected::ByPeer.into(),
-            (_, Some(failure)) => Disconnected::Lost(failure.into()).into(),
-            (_, None) => Disconnected::Here.into(),
+        match self.writer.phase() {
+            Phase::Open => Disconnected::ByPeer.into(),
+            _ => self.writer.loss().unwrap_or(Disconnected::Here).into(),
         }
     }
 
@@ -307,7 +336,7 @@ impl Reader {
             return CHUNK;
         }
         match (&self.large_messages, &self.allowance) {
-            (Some(_), None) => FREE.saturating_sub(self.decoder.unfinished(&self.buffer).received).min(CHUNK),
+            (Some(_), None) => FREE.saturating_sub(self.received()).min(CHUNK),
             _ => CHUNK,
         }
     }
@@ -343,13 +372,12 @@ impl Reader {
                 return Poll::Ready(in_time.map_err(Error::from));
             }
             Some(Waiting::Pause(pause)) => ready!(pause.as_mut().poll(cx)),
-            // A connection that is aborted does not wait for it.
-            Some(Waiting::Allowance(_)) if self.writer.register_reader(cx.waker()) == Phase::Aborted => {
-                return Poll::Ready(Err(self.disconnected()));
-            }
-            Some(Waiting::Allowance(taking)) => {
-                self.allowance = Some(Box::new(ready!(taking.as_mut().poll(cx))));
-            }
+            Some(Waiting::Allowance(taking)) => match self.writer.register_reader(cx.waker()) {
+                Phase::Open => self.allowance = Some(Box::new(ready!(taking.as_mut().poll(cx)))),
+                // It is not wanted any more.
+                Phase::Closing | Phase::Closed => self.input = Input::Discard,
+                Phase::Aborted => return Poll::Ready(Err(self.disconnected())),
+            },
         }
         self.waiting = None;
         Poll::Ready(Ok(()))

@@ -311,7 +311,13 @@ impl Writer {
         self.shared.lock().phase
     }
 
-    /// Why writing has failed, if it has.
+    /// Why the connection is lost, if writing has shown that it is.
+    #[must_use]
+    pub fn loss(&self) -> Option<Disconnected> {
+        self.failure().map(|kind| Disconnected::Lost(kind.into()))
+    }
+
+    /// What has happened when writing has failed, if it has.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.shared.lock().failure
     }

@@ -7,12 +7,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use faf_connection::{Disconnected, Error, OutboxFull, Reader, SentMessages, Settings, Writer, open};
 use faf_protocol::websocket::{self, Control, Role};
 use faf_protocol::{DecodeError, Limits, Message, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
+use tokio::time::Instant;
 
 /// A connection whose peer is a bare stream that takes `room` bytes before it has to be read.
 fn connection(format: WireFormat, room: usize) -> (Reader, Writer, DuplexStream) {
@@ -330,6 +332,31 @@ async fn websocket_pings_are_answered_between_messages() {
     peer.read_exact(&mut received).await.unwrap();
     assert_eq!(received, expected);
     writer.close().await;
+}
+
+/// Nothing is lost, but who talks all the time and says nothing is heard slowly, however much of it comes at once.
+#[tokio::test(start_paused = true)]
+async fn idle_talk_is_heard_slowly() {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let mask = Some([5; 4]);
+    let ping = Control::Ping(Bytes::new()).encode(mask);
+    let pong = Control::Pong(Bytes::new()).encode(mask);
+    let last = websocket::encode_masked(&Message::PING, [6; 4]).unwrap();
+    // The first piece of a message, then many without anything in them, and the last.
+    let (first, empty) = (b"\x01\x80\x01\x02\x03\x04", b"\x00\x80\x01\x02\x03\x04");
+    let end = [&[0x80], &last[1..]].concat();
+    for (talk, pauses) in [
+        ([&ping.repeat(3000)[..], &last].concat(), 29),
+        ([&pong.repeat(3000)[..], &last].concat(), 29),
+        ([&first[..], &empty.repeat(600_000), &end].concat(), 2),
+    ] {
+        let (mut reader, _writer, mut peer) = connection(WireFormat::WebSocket, 4_000_000);
+        let began = Instant::now();
+        peer.write_all(&talk).await.unwrap();
+        assert_eq!(reader.read().await.unwrap(), Message::PING);
+        let passed = began.elapsed();
+        assert!(passed >= pauses * PAUSE && passed < (pauses + 2) * PAUSE, "{passed:?}");
+    }
 }
 
 #[tokio::test]

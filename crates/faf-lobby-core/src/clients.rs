@@ -1,6 +1,6 @@
 //! The programs that players use: thousands of players, and a few programs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,25 +14,24 @@ pub struct Client {
     pub version: Option<String>,
 }
 
-/// Those that are in use, each kept once for all connections.
+/// Those that are in use, each kept once for all connections, and how many use it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Clients(BTreeSet<Arc<Client>>);
+pub(crate) struct Clients(BTreeMap<Arc<Client>, usize>);
 
 impl Clients {
-    /// The one that all who use the same program share.
+    /// The one that all who use the same program share. One connection more uses it.
     pub(crate) fn share(&mut self, client: Client) -> Arc<Client> {
-        if let Some(known) = self.0.get(&client) {
-            return Arc::clone(known);
-        }
-        let client = Arc::new(client);
-        self.0.insert(Arc::clone(&client));
-        client
+        let known = self.0.entry(Arc::new(client));
+        let shared = Arc::clone(known.key());
+        *known.or_default() += 1;
+        shared
     }
 
     /// A connection does not use it any more.
     pub(crate) fn give_back(&mut self, client: &Arc<Client>) {
-        // This set and the caller: nobody else.
-        if Arc::strong_count(client) <= 2 {
+        let Some(count) = self.0.get_mut(client) else { return };
+        *count -= 1;
+        if *count == 0 {
             self.0.remove(client);
         }
     }
@@ -51,10 +50,9 @@ mod tests {
         let other = clients.share(program("other"));
         assert_eq!(clients.0.len(), 2);
         clients.give_back(&ada);
-        drop(ada);
         assert_eq!(clients.0.len(), 2);
         clients.give_back(&bob);
-        drop(bob);
-        assert_eq!(clients.0.iter().collect::<Vec<_>>(), [&other]);
+        // Whoever still looks at it does not keep it here.
+        assert_eq!(clients.0.keys().collect::<Vec<_>>(), [&other]);
     }
 }

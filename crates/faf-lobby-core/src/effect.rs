@@ -29,6 +29,11 @@ pub enum Effect {
         /// Which.
         conn: ConnId,
     },
+    /// All messages of this connection are dealt with, and the next one may be read only later: it sends too much.
+    Wait {
+        /// Which.
+        conn: ConnId,
+    },
     /// The message of this connection that was read first is dealt with.
     Done {
         /// Which.

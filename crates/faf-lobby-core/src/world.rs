@@ -363,7 +363,14 @@ impl World {
     /// Lets the connection read its next message, unless one waits already, or too many came before.
     fn let_read(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get(&conn) else { return };
-        if session.may_read || session.waiting.is_some() || self.must_wait(conn) {
+        if session.may_read || session.waiting.is_some() {
+            return;
+        }
+        let is_busy = session.is_busy;
+        if self.must_wait(conn) {
+            if !is_busy {
+                self.effects.push_back(Effect::Wait { conn });
+            }
             return;
         }
         self.session_mut(conn).may_read = true;

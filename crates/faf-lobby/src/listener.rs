@@ -124,10 +124,7 @@ impl Entrance {
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, format: WireFormat, proxy: bool) {
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        if place.is_none() && !self.newcomers.make_room() {
-            return self.turn_away(stream, peer, format, TurnedAway::ConnectionLimit);
-        }
-        let newcomer = match self.newcomers.admit(self.counted(Some(peer.ip()))) {
+        let newcomer = match self.newcomers.admit(self.counted(Some(peer.ip())), place.is_some()) {
             Ok(newcomer) => newcomer,
             Err(why) => return self.turn_away(stream, peer, format, why),
         };

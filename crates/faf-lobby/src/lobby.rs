@@ -184,12 +184,10 @@ impl Lobby {
             match effect {
                 Effect::Send { to, message } => self.fan_out.send(to, message),
                 Effect::Ready { conn } => self.fan_out.ready(conn),
+                Effect::Wait { conn } => self.fan_out.wait(conn),
                 Effect::Done { conn } => self.fan_out.done(conn),
                 Effect::LoggedIn { conn } => self.fan_out.log_in(conn),
-                Effect::Close { conn } => {
-                    self.metrics.count_ended("closed here");
-                    self.fan_out.close(conn);
-                }
+                Effect::Close { conn } => self.fan_out.close(conn),
                 Effect::Ask { conn, ticket, question } => self.ask(conn, ticket, question),
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);

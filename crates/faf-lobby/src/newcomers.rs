@@ -71,16 +71,22 @@ impl Newcomers {
         Arc::new(Self { limit, limit_per_address, all: Mutex::default(), metrics })
     }
 
-    /// Lets a connection in, for which another one may have to go. Without an address, only the total counts.
-    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Newcomer, TurnedAway> {
+    /// Lets a connection in. If it has no place, or there are too many, the oldest one goes for it that had time to speak and has
+    /// said nothing. Without an address, only the total counts.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        has_place: bool,
+    ) -> Result<Newcomer, TurnedAway> {
         let address = address.map(network);
         let mut all = self.lock();
         if all.has_too_many(address, self.limit_per_address) {
             return Err(TurnedAway::UnauthenticatedLimitPerAddress);
         }
-        let oldest = match all.connections.len() < self.limit {
-            true => None,
-            false => Some(all.remove_oldest_silent().ok_or(TurnedAway::UnauthenticatedLimit)?),
+        let oldest = match (has_place, all.connections.len() < self.limit) {
+            (true, true) => None,
+            (true, false) => Some(all.remove_oldest_silent().ok_or(TurnedAway::UnauthenticatedLimit)?),
+            (false, _) => Some(all.remove_oldest_silent().ok_or(TurnedAway::ConnectionLimit)?),
         };
         let number = all.next_number;
         all.next_number += 1;
@@ -95,16 +101,6 @@ impl Newcomers {
             self.end(oldest);
         }
         Ok(Newcomer { number, newcomers: Arc::clone(self), signal })
-    }
-
-    /// Ends the oldest connection that had time to speak and has said nothing; answers whether there was one.
-    pub(crate) fn make_room(&self) -> bool {
-        let oldest = self.lock().remove_oldest_silent();
-        let is_one = oldest.is_some();
-        if let Some(oldest) = oldest {
-            self.end(oldest);
-        }
-        is_one
     }
 
     /// Ends a connection that has been removed.
@@ -249,14 +245,14 @@ pub(crate) mod tests {
     fn an_address_has_so_many_and_a_network_of_version_6_is_one() {
         let (newcomers, _folder) = newcomers(100, 2);
         for addresses in [["10.0.0.1", "::ffff:10.0.0.1"], ["2001:db8::1", "2001:db8::ffff:2"]] {
-            let inside = addresses.map(|address| newcomers.admit(from(address)).unwrap());
+            let inside = addresses.map(|address| newcomers.admit(from(address), true).unwrap());
             for address in addresses {
-                let refused = newcomers.admit(from(address)).unwrap_err();
+                let refused = newcomers.admit(from(address), true).unwrap_err();
                 assert_eq!(refused, TurnedAway::UnauthenticatedLimitPerAddress);
             }
-            assert!(newcomers.admit(from("10.0.0.2")).is_ok() && newcomers.admit(None).is_ok());
+            assert!(newcomers.admit(from("10.0.0.2"), true).is_ok() && newcomers.admit(None, true).is_ok());
             drop(inside);
-            assert!(newcomers.admit(from(addresses[0])).is_ok());
+            assert!(newcomers.admit(from(addresses[0]), true).is_ok());
         }
         assert_eq!(count_of(&newcomers), (0, 0, 0));
         assert!(newcomers.lock().addresses.is_empty());
@@ -265,7 +261,7 @@ pub(crate) mod tests {
     #[test]
     fn an_announced_address_counts_instead_of_the_first() {
         let (newcomers, _folder) = newcomers(100, 1);
-        let (first, second) = (newcomers.admit(None).unwrap(), newcomers.admit(None).unwrap());
+        let (first, second) = (newcomers.admit(None, true).unwrap(), newcomers.admit(None, true).unwrap());
         first.comes_from(from("1.1.1.1")).unwrap();
         assert_eq!(second.comes_from(from("1.1.1.1")), Err(TurnedAway::UnauthenticatedLimitPerAddress));
         first.comes_from(from("1.1.1.1")).unwrap();
@@ -278,12 +274,12 @@ pub(crate) mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_oldest_who_is_silent_makes_room() {
         let (newcomers, _folder) = newcomers(3, 100);
-        let [speaker, old, young] = [(); 3].map(|()| newcomers.admit(None).unwrap());
+        let [speaker, old, young] = [(); 3].map(|()| newcomers.admit(None, true).unwrap());
         speaker.has_spoken();
         // What they say may be under way.
-        assert_eq!(newcomers.admit(None).unwrap_err(), TurnedAway::UnauthenticatedLimit);
+        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
         advance(TIME_TO_SPEAK).await;
-        let next = newcomers.admit(None).unwrap();
+        let next = newcomers.admit(None, true).unwrap();
         assert!(is_told(&old) && !is_told(&young) && !is_told(&speaker));
         old.comes_from(from("1.1.1.1")).unwrap();
         // Whoever has been ended does not count, whenever it goes.
@@ -291,24 +287,37 @@ pub(crate) mod tests {
         assert_eq!(count_of(&newcomers), (3, 2, 0));
         young.has_spoken();
         next.has_spoken();
-        assert_eq!(newcomers.admit(None).unwrap_err(), TurnedAway::UnauthenticatedLimit);
-        assert!(!newcomers.make_room());
+        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
+        assert_eq!(newcomers.admit(None, false).unwrap_err(), TurnedAway::ConnectionLimit);
         drop(speaker);
-        assert!(newcomers.admit(None).is_ok());
+        assert!(newcomers.admit(None, true).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_has_to_go_for_one_who_is_not_let_in() {
+        let (newcomers, _folder) = newcomers(100, 1);
+        let [old, own] =
+            ["10.0.0.1", "10.0.0.2"].map(|address| newcomers.admit(from(address), true).unwrap());
+        advance(TIME_TO_SPEAK).await;
+        let refused = newcomers.admit(from("10.0.0.2"), false).unwrap_err();
+        assert_eq!(refused, TurnedAway::UnauthenticatedLimitPerAddress);
+        assert!(!is_told(&old) && !is_told(&own));
+        let _next = newcomers.admit(from("10.0.0.3"), false).unwrap();
+        assert!(is_told(&old));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_has_to_go_is_told_why() {
         let (newcomers, _folder) = newcomers(1, 100);
         for format in WireFormat::ALL {
-            let old = newcomers.admit(None).unwrap();
+            let old = newcomers.admit(None, true).unwrap();
             let (here, there) = tokio::io::duplex(1024);
             let (reader, writer) = open(here, Settings::new(format));
             let role = faf_protocol::websocket::Role::Client;
             let (mut client, _) = open(there, Settings { role, ..Settings::new(format) });
             old.begins_session(&writer).unwrap();
             advance(TIME_TO_SPEAK).await;
-            let _next = newcomers.admit(None).unwrap();
+            let _next = newcomers.admit(None, true).unwrap();
             let heard = ServerMessage::read(client.read().await.unwrap()).unwrap();
             let ServerMessage::Notice(notice) = heard else { panic!("{heard:?}") };
             assert!(notice.text.unwrap().contains("others"));

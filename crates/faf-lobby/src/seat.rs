@@ -23,12 +23,14 @@ struct State {
     session: Option<Waker>,
     /// Its place among those on which nobody has logged in; none when somebody has. Apart, as most seats have none.
     newcomer: Option<Box<Newcomer>>,
+    /// The connection ends.
+    ends: bool,
 }
 
 /// What a session is told about its last message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Word {
-    /// It is dealt with, but the client has not taken the answer yet: it is not read from before it has.
+    /// It is dealt with, but the next one is read only later: the client has to take its answers first, or it sends too much.
     DealtWith,
     /// The next one may be read, or the connection is being closed.
     Ready,
@@ -36,7 +38,7 @@ pub(crate) enum Word {
 
 impl Seat {
     pub(crate) fn new(place: OwnedSemaphorePermit, newcomer: Newcomer) -> Arc<Self> {
-        let state = State { word: None, session: None, newcomer: Some(Box::new(newcomer)) };
+        let state = State { word: None, session: None, newcomer: Some(Box::new(newcomer)), ends: false };
         Arc::new(Self { state: Mutex::new(state), _place: place })
     }
 
@@ -61,6 +63,11 @@ impl Seat {
             Some(word) => Poll::Ready(word),
             None => state.wait(cx),
         }
+    }
+
+    /// Notes that the connection ends; answers whether nobody has noted that before, and so, whose reason counts.
+    pub(crate) fn ends(&self) -> bool {
+        !std::mem::replace(&mut self.state().ends, true)
     }
 
     /// Waits until somebody has logged in.

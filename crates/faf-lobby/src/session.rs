@@ -34,7 +34,7 @@ pub(crate) struct Session {
     lobby: Arc<Lobby>,
     /// As far as the session has noticed.
     login: Login,
-    /// The last message is dealt with, and the client has not taken the answer.
+    /// The last message is dealt with, and the next one may not be read yet.
     is_dealt_with: bool,
 }
 
@@ -92,7 +92,9 @@ impl Session {
         let mut phase = Phase::Reading;
         if let Some(error) = poll_fn(|cx| self.poll_pass_on(&mut phase, cx)).await {
             tracing::debug!(conn = self.conn.0, %error, "a connection has ended");
-            if let Some(reason) = reason(&error) {
+            if let Some(reason) = reason(&error)
+                && self.seat.ends()
+            {
                 self.lobby.metrics.count_ended(reason);
             }
         }
@@ -117,7 +119,7 @@ impl Session {
                 },
                 Phase::Waiting => match ready!(self.poll_ready(cx)) {
                     Ok(()) if self.reader.writer().is_connected() => Phase::Reading,
-                    Ok(()) => return Poll::Ready(None),
+                    Ok(()) => return Poll::Ready(self.reader.writer().loss().map(Error::from)),
                     Err(error) => return Poll::Ready(Some(error)),
                 },
             }
@@ -172,8 +174,8 @@ impl Session {
 
     /// Waits until the next message may be read, or the connection is closed.
     ///
-    /// Memory for a large message is given back when the client may send the next one, or has not taken the answer. What has
-    /// come with it may need it still; whoever does not take its answers then has as long as for sending it.
+    /// Memory for a large message is given back when it is dealt with. What has come with it may need it still; whoever does not
+    /// take its answers then has as long as for sending it.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             match self.seat.poll_word(cx) {

@@ -19,6 +19,9 @@ pub(crate) const FAREWELLS: usize = 64;
 /// How long a client may take to read why, and to end its side.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Bytes that are taken from a client until it ends its side, so that its end is noticed and the words reach it: 64 KiB.
+const UNREAD_LIMIT: u64 = 64 * 1024;
+
 /// Why a connection is not wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TurnedAway {
@@ -114,9 +117,7 @@ impl Farewells {
                 stream.write_all(&words).await?;
                 stream.shutdown().await?;
                 // What is left unread would take the words back that the client has not read yet.
-                let mut unread = [0; 512];
-                while stream.read(&mut unread).await? > 0 {}
-                Ok::<(), std::io::Error>(())
+                tokio::io::copy(&mut stream.take(UNREAD_LIMIT), &mut tokio::io::sink()).await
             };
             // Whoever does not listen has been told as well as it can be.
             let _ = timeout(FAREWELL_TIMEOUT, saying).await;

@@ -297,7 +297,7 @@ impl SimulatedLobby {
             match effect {
                 Effect::Send { to, message } => self.deliver(&to, &message),
                 // Only measured.
-                Effect::Done { .. } => {}
+                Effect::Wait { .. } | Effect::Done { .. } => {}
                 Effect::Ready { conn } => {
                     let client = self.client(conn);
                     assert!(client.is_open, "{conn:?} is closed and must not be read");

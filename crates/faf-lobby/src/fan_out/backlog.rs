@@ -42,6 +42,10 @@ pub(crate) struct Backlog {
     has_ping: bool,
     /// Of the entries, as the limit counts them.
     cost: usize,
+    /// Of those that are neither lists nor may be merged.
+    answers: usize,
+    /// Bytes that were made for this client alone and handed over last.
+    made: usize,
     merged: u64,
 }
 
@@ -64,6 +68,8 @@ impl Backlog {
             players: BTreeMap::new(),
             has_ping: false,
             cost: 0,
+            answers: 0,
+            made: 0,
             merged: 0,
         }
     }
@@ -78,10 +84,23 @@ impl Backlog {
         self.cost
     }
 
-    /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them, and what was handed over is
-    /// not much.
+    /// How much waits that is neither a list nor a state that a newer one would take the place of, in bytes: answers, above all.
+    pub(crate) fn answers(&self) -> usize {
+        self.answers
+    }
+
+    /// What would be free if nobody else waited for the same, in bytes. Looks at everything that waits.
+    pub(crate) fn greed(&self) -> usize {
+        let frames = self.entries.values().map(|entry| match entry {
+            Entry::Message(frames) => frames.bytes(),
+            Entry::Players => 0,
+        });
+        self.own_memory() + frames.sum::<usize>()
+    }
+
+    /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them.
     pub(crate) fn own_memory(&self) -> usize {
-        (self.entries.len() + self.players.len()) * ENTRY_COST
+        (self.entries.len() + self.players.len()) * ENTRY_COST + self.made
     }
 
     /// Messages that something newer has taken the place of since this was last asked.
@@ -108,13 +127,15 @@ impl Backlog {
         self.append(Entry::Message(Arc::clone(frames)));
     }
 
-    /// Takes messages from the front, as many as fit into so many bytes and at least one.
+    /// Takes messages from the front, as many as fit into so many bytes and at least one. The client has taken what was taken
+    /// before.
     pub(crate) fn take_front(&mut self, most: usize) -> Vec<Bytes> {
         let (mut front, mut bytes) = (Vec::new(), 0);
+        self.made = 0;
         while bytes < most
             && let Some((order, entry)) = self.entries.pop_first()
         {
-            self.cost -= self.entry_cost(&entry);
+            self.count_no_longer(&entry);
             let frame = match entry {
                 Entry::Message(frames) => {
                     match frames.merging() {
@@ -130,6 +151,7 @@ impl Backlog {
                 }
                 Entry::Players => {
                     let frame = self.take_players();
+                    self.made += frame.as_ref().map_or(0, Bytes::len);
                     if !self.players.is_empty() {
                         self.entries.insert(order, Entry::Players);
                         self.cost += ENTRY_COST;
@@ -198,14 +220,20 @@ impl Backlog {
 
     fn append(&mut self, entry: Entry) {
         self.cost += self.entry_cost(&entry);
+        self.answers += self.answer_cost(&entry);
         self.entries.insert(self.next, entry);
         self.next += 1;
     }
 
     fn remove(&mut self, order: u64) -> Option<Entry> {
         let entry = self.entries.remove(&order)?;
-        self.cost -= self.entry_cost(&entry);
+        self.count_no_longer(&entry);
         Some(entry)
+    }
+
+    fn count_no_longer(&mut self, entry: &Entry) {
+        self.cost -= self.entry_cost(entry);
+        self.answers -= self.answer_cost(entry);
     }
 
     fn entry_cost(&self, entry: &Entry) -> usize {
@@ -214,6 +242,15 @@ impl Backlog {
                 ENTRY_COST + frames.get(self.format).map_or(0, Bytes::len)
             }
             Entry::Message(_) | Entry::Players => ENTRY_COST,
+        }
+    }
+
+    fn answer_cost(&self, entry: &Entry) -> usize {
+        match entry {
+            Entry::Message(frames) if !frames.is_list() && frames.merging() == Merging::Never => {
+                self.entry_cost(entry)
+            }
+            Entry::Message(_) | Entry::Players => 0,
         }
     }
 }

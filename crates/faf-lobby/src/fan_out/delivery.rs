@@ -31,8 +31,8 @@ const TURNS: usize = 16;
 /// What is handed over to a client at once that catches up, in bytes.
 const FRONT: usize = 64 * 1024;
 
-/// Bytes that may wait for a client that is still read from. It is not the one who is slow in taking what everybody is told at
-/// login: its pings are answered, behind that. It is the one who asks more than it reads.
+/// Bytes of answers that may wait for a client that is still read from, so that nobody asks more than they read. What everybody
+/// is told, at login and later, does not count: a client that is slow in taking it is heard meanwhile.
 const ASKING: usize = 16 * 1024;
 
 /// So many players may be told of to a client that is behind before messages about them are merged; and so many as there are
@@ -321,17 +321,16 @@ impl Delivery {
         let Some(peer) = self.peers.get_mut(conn) else { return };
         let Some(backlog) = &mut peer.backlog else { return };
         if backlog.is_empty() {
-            self.behind.clients -= 1;
             if backlog.is_ready {
                 peer.seat.tell(Word::Ready);
             }
-            peer.backlog = None;
+            self.stop_waiting(conn);
             return;
         }
         let before = backlog.own_memory();
         let front = backlog.take_front(FRONT);
         self.behind.memory = self.behind.memory + backlog.own_memory() - before;
-        if backlog.cost() <= ASKING && std::mem::take(&mut backlog.is_ready) {
+        if backlog.answers() <= ASKING && std::mem::take(&mut backlog.is_ready) {
             peer.seat.tell(Word::Ready);
         }
         if peer.writer.hand_over(&front, front.len() as u64).is_ok() {
@@ -350,12 +349,12 @@ impl Delivery {
         Some(backlog)
     }
 
-    /// Lets the session read again, unless much of what its client was told waits: that is how one is slowed down who asks more
-    /// than it reads.
+    /// Lets the session read again, unless much of what it was answered waits: that is how one is slowed down who asks more than
+    /// it reads.
     fn let_read(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
         match &mut peer.backlog {
-            Some(backlog) if backlog.cost() > ASKING => {
+            Some(backlog) if backlog.answers() > ASKING => {
                 backlog.is_ready = true;
                 peer.seat.tell(Word::DealtWith);
             }
@@ -386,10 +385,14 @@ impl Delivery {
 
     /// Ends the connections of those for whom most is kept, while it is too much for all together.
     fn give_up_greediest(&mut self) {
-        while self.memory_in_use() > self.patience.memory
-            && let Some(conn) = self.peers.greediest()
-        {
+        if self.memory_in_use() <= self.patience.memory {
+            return;
+        }
+        for conn in self.peers.greediest() {
             self.give_up(conn, "memory");
+            if self.memory_in_use() <= self.patience.memory {
+                return;
+            }
         }
     }
 
@@ -403,7 +406,9 @@ impl Delivery {
             kept = backlog.cost(),
             "a client does not keep up and is disconnected"
         );
-        self.metrics.count_ended(reason);
+        if peer.seat.ends() {
+            self.metrics.count_ended(reason);
+        }
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, TOO_SLOW));
         peer.writer.finish(peer.writer.format().encode(&notice).ok());
         peer.seat.tell(Word::Ready);

@@ -7,14 +7,26 @@ use bytes::Bytes;
 use faf_protocol::server_message::Merging;
 use faf_protocol::{ServerMessage, WireFormat};
 
-/// How many bytes all frames take that somebody still waits for, without lists.
+/// How many bytes frames take that somebody still waits for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FrameMemory(Arc<AtomicUsize>);
+pub(crate) struct FrameMemory(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    all: AtomicUsize,
+    /// Of lists that newcomers are still told: there are about as many as there are players, whoever waits for them.
+    current_lists: AtomicUsize,
+}
 
 impl FrameMemory {
-    /// In bytes.
+    /// In bytes, without lists that newcomers are still told.
     pub(crate) fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        let Counters { all, current_lists } = &*self.0;
+        all.load(Ordering::Relaxed).saturating_sub(current_lists.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_current_lists(&self, bytes: usize) {
+        self.0.current_lists.store(bytes, Ordering::Relaxed);
     }
 }
 
@@ -48,7 +60,7 @@ impl Frames {
             Ok(frame) => {
                 // Lists are kept for the next newcomers; what was reserved to write them is not.
                 let frame = if self.is_list { Bytes::copy_from_slice(&frame) } else { frame };
-                self.memory.0.fetch_add(self.counted(&frame), Ordering::Relaxed);
+                self.memory.0.all.fetch_add(frame.len(), Ordering::Relaxed);
                 Some(frame)
             }
             Err(error) => {
@@ -59,9 +71,9 @@ impl Frames {
         encoded.as_ref()
     }
 
-    /// Lists do not count: there are about as many as there are players, whoever waits for them.
-    fn counted(&self, frame: &Bytes) -> usize {
-        if self.is_list { 0 } else { frame.len() }
+    /// What it takes in all formats that were asked for so far, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.encoded.iter().filter_map(|encoded| Some(encoded.get()?.as_ref()?.len())).sum()
     }
 
     pub(crate) fn message(&self) -> &ServerMessage {
@@ -80,7 +92,6 @@ impl Frames {
 
 impl Drop for Frames {
     fn drop(&mut self) {
-        let encoded = self.encoded.iter().filter_map(|encoded| encoded.get()?.as_ref());
-        self.memory.0.fetch_sub(encoded.map(|frame| self.counted(frame)).sum(), Ordering::Relaxed);
+        self.memory.0.all.fetch_sub(self.bytes(), Ordering::Relaxed);
     }
 }

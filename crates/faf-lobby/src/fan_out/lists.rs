@@ -28,6 +28,7 @@ impl Lists {
         let frames = Frames::of_list(message, &self.memory);
         // There are few of them, and a new one makes another one old as a rule.
         self.known.retain(|_, frames| is_current(frames.message()));
+        self.memory.set_current_lists(self.known.values().map(|frames| frames.bytes()).sum());
         self.known.insert(place, Arc::clone(&frames));
         frames
     }

@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
-use crate::seat::Seat;
+use crate::seat::{Seat, Word};
 use delivery::Delivery;
 use frames::{FrameMemory, Frames};
 use lists::Lists;
@@ -126,7 +126,10 @@ impl FanOut {
     /// Ends a connection behind what was sent to it.
     pub(crate) fn close(&mut self, conn: ConnId) {
         self.received.remove(&conn);
-        if self.connections.remove(&conn).is_some() {
+        if let Some(seat) = self.connections.remove(&conn) {
+            if seat.ends() {
+                self.metrics.count_ended("closed here");
+            }
             self.turn.push(Order::Close(conn));
         }
     }
@@ -159,7 +162,15 @@ impl FanOut {
         }
     }
 
-    /// Lets the session read again, behind what this turn has for its client, and as soon as the client has taken it.
+    /// Tells the session that nothing of what it has read is needed any more, though it may not read again.
+    pub(crate) fn wait(&self, conn: ConnId) {
+        if let Some(seat) = self.connections.get(&conn) {
+            seat.tell(Word::DealtWith);
+        }
+    }
+
+    /// Lets the session read again, behind what this turn has for its client, and as soon as the client has taken most of what
+    /// it was answered.
     pub(crate) fn ready(&mut self, conn: ConnId) {
         self.turn.push(Order::Ready(conn));
     }

@@ -16,7 +16,7 @@ pub(crate) struct Peer {
     pub(crate) seat: Arc<Seat>,
     /// The number of its next broadcast, once it is logged in.
     pub(crate) next_broadcast: Option<u64>,
-    /// What waits for it here, if it has fallen behind: its outbox is not empty.
+    /// What waits for it here, if it has fallen behind.
     pub(crate) backlog: Option<Box<Backlog>>,
 }
 
@@ -75,9 +75,11 @@ impl Peers {
         (*conn, peer)
     }
 
-    /// The connection for which most is kept here.
-    pub(crate) fn greediest(&self) -> Option<ConnId> {
-        let behind = self.row.iter().filter_map(|(conn, peer)| Some((peer.backlog.as_ref()?.cost(), *conn)));
-        behind.max().map(|(_, conn)| conn)
+    /// Connections for which something is kept here, with that for which it is most in front.
+    pub(crate) fn greediest(&self) -> Vec<ConnId> {
+        let behind = self.row.iter().filter_map(|(conn, peer)| Some((peer.backlog.as_ref()?.greed(), *conn)));
+        let mut behind: Vec<_> = behind.collect();
+        behind.sort_unstable_by(|one, other| other.cmp(one));
+        behind.into_iter().map(|(_, conn)| conn).collect()
     }
 }

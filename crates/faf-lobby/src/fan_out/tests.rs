@@ -1,7 +1,9 @@
 use std::future::poll_fn;
 
 use faf_connection::{Reader, Settings, open};
-use faf_protocol::server_message::{GameInfo, GameInfoState, GameType, Notice, NoticeStyle, Visibility};
+use faf_protocol::server_message::{
+    GameInfo, GameInfoState, GameList, GameType, Notice, NoticeStyle, Visibility,
+};
 use faf_protocol::websocket::Role;
 use faf_protocol::{GameId, Message, WireFormat};
 use tokio::io::{AsyncReadExt, DuplexStream};
@@ -69,7 +71,7 @@ impl Hall {
         let (session, server) = open(here, Settings::new(format));
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let (newcomers, _folder) = newcomers(1, 1);
-        let seat = Seat::new(place, newcomers.admit(None).unwrap());
+        let seat = Seat::new(place, newcomers.admit(None, true).unwrap());
         self.fan_out.connect(ConnId(conn), server.clone(), Arc::clone(&seat));
         (session, server, seat, there)
     }
@@ -303,6 +305,30 @@ async fn the_greediest_go_when_all_together_are_too_much() {
     }
 }
 
+/// Lists that newcomers are told now cost nothing more. Those of before are kept for who has not taken them.
+#[tokio::test]
+async fn old_lists_count() {
+    let mut hall = Hall::new(Patience { memory: 100_000, ..PATIENCE });
+    let mut clients: Vec<_> = (0..2).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
+    let mut current = Vec::new();
+    for number in 0..60 {
+        let ServerMessage::GameInfo(game) = game(number, 1) else { panic!() };
+        let list = ServerMessage::GameList(Arc::new(GameList { games: vec![game; 20] }));
+        current.push(list.clone());
+        for conn in [0, 1] {
+            hall.fan_out.send(Audience::One(ConnId(conn)), list.clone());
+        }
+        hall.fan_out.flush().await;
+        clients[1].hears("game_info").await;
+        if number < 30 {
+            continue;
+        }
+        current.clear();
+    }
+    hall.wait_for_metric("server_connections_ended_total{reason=\"memory\"} 1").await;
+    assert!(!clients[0].server.is_connected() && clients[1].server.is_connected());
+}
+
 #[tokio::test]
 async fn what_was_handed_over_is_delivered_before_the_end() {
     let mut hall = Hall::new(PATIENCE);
@@ -336,6 +362,20 @@ async fn whoever_asks_more_than_it_reads_is_not_read_from() {
     client.hears("notice").await;
     client.hears("notice").await;
     assert_eq!(poll_fn(|cx| seat.poll_word(cx)).await, Word::Ready);
+}
+
+#[tokio::test]
+async fn whoever_is_slow_in_taking_what_everybody_is_told_is_read_from() {
+    let mut hall = Hall::new(PATIENCE);
+    let client = hall.log_in(1, WireFormat::SimpleJson);
+    for number in 0..200 {
+        hall.fan_out.send(Audience::One(ConnId(1)), ServerMessage::PlayerInfo(Arc::default()));
+        hall.broadcast(game(number, 1));
+    }
+    hall.fan_out.ready(ConnId(1));
+    hall.fan_out.flush().await;
+    hall.wait_for_metric("server_clients_behind 1").await;
+    assert_eq!(poll_fn(|cx| client.seat.poll_word(cx)).await, Word::Ready);
 }
 
 /// It is read from again, so that its session hears of the end.

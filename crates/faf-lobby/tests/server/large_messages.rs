@@ -58,6 +58,22 @@ async fn more_than_there_is_memory_for() {
 }
 
 #[tokio::test]
+async fn whoever_has_to_wait_keeps_no_memory() {
+    let server = TestServer::start().await;
+    for format in WireFormat::ALL {
+        let mut player = server.log_in(format, "Ada").await;
+        let units = "x".repeat(3 * MIB);
+        let statistics = format!(r#"{{"target":"game","command":"JsonStats","args":["{units}"]}}"#);
+        // More than anybody may send at once: the next message is read after half a minute.
+        for _ in 0..2 {
+            player.writer.send_raw(frame(format, &statistics), 1).await.unwrap();
+        }
+        player.hear_command("notice").await;
+        server.wait_for_metric("server_large_message_bytes 0").await;
+    }
+}
+
+#[tokio::test]
 async fn whoever_does_not_finish_goes_and_others_get_their_turn() {
     let server = TestServer::start_with(|settings| {
         settings.message_limit = MIB;

@@ -455,6 +455,7 @@ impl Evening {
                 // What is told to everybody is not acted upon: clients look at what they show when they want to play.
                 Effect::Send { .. }
                 | Effect::LoggedIn { .. }
+                | Effect::Wait { .. }
                 | Effect::Done { .. }
                 | Effect::ReportLogin { .. }
                 | Effect::Publish(_)

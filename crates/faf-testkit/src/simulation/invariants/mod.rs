@@ -118,6 +118,8 @@ impl Checker {
         match effect {
             Effect::Send { to, message } => self.sent(to, message),
             Effect::Ready { conn } => self.ready(*conn),
+            // Players of the simulation are never so fast.
+            Effect::Wait { conn } => broken(Law::NobodyIsTooFast, format!("{conn:?} is")),
             // Looked at when the step is over: what the message has changed is known then.
             Effect::Done { .. } => Ok(()),
             Effect::LoggedIn { conn } => self.logged_in(*conn),
