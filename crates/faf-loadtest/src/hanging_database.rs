@@ -1,4 +1,4 @@
-//! Another process that does not let go of the database, such as a backup that has got stuck.
+//! Somebody who does not let go of the database, such as a backup that has got stuck.
 
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};

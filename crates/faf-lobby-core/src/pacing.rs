@@ -133,7 +133,7 @@ impl CommandClass {
 pub(crate) struct Pacing {
     /// When it was last looked at, in microseconds.
     as_of: u64,
-    /// For each class the microseconds until all is paid: two bursts at most, which are two minutes.
+    /// For each class the microseconds until all is paid: two bursts at most, which are 80 s.
     spent: [u32; CommandClass::ALL.len()],
 }
 

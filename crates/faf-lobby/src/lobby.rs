@@ -128,6 +128,7 @@ impl Lobby {
             self.fan_out.flush().await;
             self.recorder.flush();
             self.metrics.set_online(self.world.player_count());
+            self.metrics.set_logins_waiting(self.world.waiting_logins());
         }
         self.fan_out.finish().await;
         // Whoever was about to come in is not left waiting.

@@ -43,6 +43,7 @@ pub(crate) struct Metrics {
     lobbyconnections: Counter,
     messages_unauthenticated: Family<CommandLabel, Counter>,
     logins_waited: Counter,
+    logins_waiting: Gauge,
     messages_paced: Family<ClassLabel, Counter>,
     broadcasts: Counter,
     on_message_received: Histogram,
@@ -115,6 +116,7 @@ impl Metrics {
             lobbyconnections: Counter::default(),
             messages_unauthenticated: Family::default(),
             logins_waited: Counter::default(),
+            logins_waiting: Gauge::default(),
             messages_paced: Family::default(),
             broadcasts: Counter::default(),
             on_message_received: Histogram::new(BUCKETS),
@@ -168,11 +170,20 @@ impl Metrics {
             self.logins_waited.clone(),
         );
         registry.register(
+            "server_user_logins_waiting",
+            "Logins that wait until others are signed in",
+            self.logins_waiting.clone(),
+        );
+        registry.register(
             "server_messages_paced",
             "Messages behind which a connection was read more slowly, by class",
             self.messages_paced.clone(),
         );
-        registry.register("server_broadcasts", "Messages sent to everybody", self.broadcasts.clone());
+        registry.register(
+            "server_broadcasts",
+            "Notices, pings and reports of players that were sent to everybody",
+            self.broadcasts.clone(),
+        );
         registry.register(
             "server_on_message_received_seconds",
             "Time from reading a message until it is dealt with",
@@ -185,7 +196,7 @@ impl Metrics {
         );
         registry.register(
             "server_connections_refused",
-            "Connections that ended before their first message was read, by reason",
+            "Connections that were turned away or ended during their handshake, by reason",
             self.connections_refused.clone(),
         );
         registry.register(
@@ -195,12 +206,12 @@ impl Metrics {
         );
         registry.register(
             "server_bytes_behind",
-            "Memory for what waits for these clients, without lists, which all newcomers share",
+            "Memory that counts for outbox_memory: what waits for these clients, without lists that newcomers are still told",
             self.bytes_behind.clone(),
         );
         registry.register(
             "server_messages_merged",
-            "States of games and players that were not told to a client since newer ones took their place",
+            "States of games and players, and pings, that were not told to a client since newer ones took their place",
             self.messages_merged.clone(),
         );
         registry.register(
@@ -226,7 +237,7 @@ impl Metrics {
         );
         registry.register(
             "server_publications",
-            "What other services were told, by routing key",
+            "What other services would be told, by routing key",
             self.publications.clone(),
         );
         registry.register_collector(Box::new(Elsewhere { sent: Arc::clone(&self.sent), store }));
@@ -287,6 +298,10 @@ impl Metrics {
 
     pub(crate) fn set_online(&self, players: usize) {
         self.user_online.set(players.try_into().unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn set_logins_waiting(&self, logins: usize) {
+        self.logins_waiting.set(logins.try_into().unwrap_or(i64::MAX));
     }
 
     pub(crate) fn observe_message(&self, duration: Duration) {
@@ -459,6 +474,7 @@ mod tests {
         metrics.count(Count::Paced(CommandClass::Game));
         metrics.count(Count::Broadcast);
         metrics.set_online(7);
+        metrics.set_logins_waiting(3);
         metrics.observe_message(Duration::from_millis(20));
         let text = metrics.text().unwrap();
         for line in [
@@ -472,6 +488,7 @@ mod tests {
             "server_messages_paced_total{class=\"game\"} 1",
             "server_broadcasts_total 1",
             "server_user_online 7",
+            "server_user_logins_waiting 3",
             "server_on_message_received_seconds_bucket{le=\"0.025\"} 1",
             "server_messages_total{protocol=\"QDataStreamProtocol\"} 0",
         ] {

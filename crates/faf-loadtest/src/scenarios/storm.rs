@@ -1,7 +1,7 @@
 //! Everybody loses the connection at the same moment and comes back at once, as after a failure of the network.
 //!
 //! With `--kill-server` the server that was started is killed without warning and started again. With `--cold` nobody was
-//! there before. With `--database-hangs` another process has the database to itself from then on, for a while. Those who
+//! there before. With `--database-hangs` the server cannot write to its database from then on, for a while. Those who
 //! come back try again every tenth of a second until they are let in, and never give up.
 //!
 //! A few players stay, if the server does, and ping meanwhile.
@@ -97,7 +97,9 @@ impl Storm {
         if self.kill_server {
             report.row("restart", "until the server was there again", restarted.as_secs_f64(), "s");
         }
-        report.row("hung", "the database hung", self.database_hangs, "s");
+        if let Some(seconds) = self.database_hangs {
+            report.row("hung", "the database hung", seconds, "s");
+        }
         report.row("first", "until the first is back, with all lists", after(0.0), "s");
         report.row("half", "until half of them are", after(0.5), "s");
         report.row("most", "until 99 % are", after(0.99), "s");

@@ -164,9 +164,10 @@ fn details(world: &World) -> String {
     }
     let name = |id: &PlayerId| names.get(id).map_or_else(|| id.to_string(), Clone::clone);
     text.push_str("\ngames:");
-    for (game, info) in world.games().zip(world.game_infos()) {
+    for game in world.games() {
+        let title = world.game_info(game.id()).map(|info| info.title.clone()).unwrap_or_default();
         let members: Vec<String> = game.members().iter().map(name).collect();
-        let (id, title, state) = (game.id(), &info.title, game.state());
+        let (id, state) = (game.id(), game.state());
         let (host, members) = (name(&game.host()), members.join(", "));
         let _ = write!(text, "\n  {id} {title:?}: {state:?}, hosted by {host}, with {members}");
     }

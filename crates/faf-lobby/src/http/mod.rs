@@ -232,7 +232,7 @@ async fn players(State(interface): State<Interface>) -> Result<Response, StatusC
     Ok(Json(players).into_response())
 }
 
-/// All games, as clients would see them who may see all: also those that are over and not forgotten yet.
+/// All games whose end has not been told, as clients would see them who may see all.
 async fn games(State(interface): State<Interface>) -> Result<Json<Vec<ServerMessage>>, StatusCode> {
     let games = interface.inspect(World::game_infos).await?;
     Ok(Json(games.into_iter().map(ServerMessage::GameInfo).collect()))
