@@ -1,32 +1,20 @@
 //! A message as bytes: encoded at most once for every wire format, and shared by all who get it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use faf_protocol::server_message::Merging;
 use faf_protocol::{ServerMessage, WireFormat};
 
-/// How many bytes frames take that somebody still waits for.
+/// How many bytes frames take that somebody still waits for, without lists that newcomers are still told.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FrameMemory(Arc<Counters>);
-
-#[derive(Debug, Default)]
-struct Counters {
-    all: AtomicUsize,
-    /// Of lists that newcomers are still told: there are about as many as there are players, whoever waits for them.
-    current_lists: AtomicUsize,
-}
+pub(crate) struct FrameMemory(Arc<AtomicUsize>);
 
 impl FrameMemory {
-    /// In bytes, without lists that newcomers are still told.
+    /// In bytes.
     pub(crate) fn bytes(&self) -> usize {
-        let Counters { all, current_lists } = &*self.0;
-        all.load(Ordering::Relaxed).saturating_sub(current_lists.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn set_current_lists(&self, bytes: usize) {
-        self.0.current_lists.store(bytes, Ordering::Relaxed);
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -37,6 +25,10 @@ pub(crate) struct Frames {
     /// None inside for a format that cannot express the message.
     encoded: [OnceLock<Option<Bytes>>; WireFormat::ALL.len()],
     is_list: bool,
+    /// It counts, if it is no list, or one that nobody is told any more.
+    counts: AtomicBool,
+    /// As far as it counts, in bytes.
+    counted: AtomicUsize,
     memory: FrameMemory,
 }
 
@@ -51,7 +43,14 @@ impl Frames {
     }
 
     fn with(message: ServerMessage, is_list: bool, memory: &FrameMemory) -> Arc<Self> {
-        Arc::new(Self { message, encoded: Default::default(), is_list, memory: memory.clone() })
+        Arc::new(Self {
+            message,
+            encoded: Default::default(),
+            is_list,
+            counts: AtomicBool::new(!is_list),
+            counted: AtomicUsize::default(),
+            memory: memory.clone(),
+        })
     }
 
     /// None if the message cannot be expressed, which would be a mistake of the lobby.
@@ -60,7 +59,9 @@ impl Frames {
             Ok(frame) => {
                 // Lists are kept for the next newcomers; what was reserved to write them is not.
                 let frame = if self.is_list { Bytes::copy_from_slice(&frame) } else { frame };
-                self.memory.0.all.fetch_add(frame.len(), Ordering::Relaxed);
+                if self.counts.load(Ordering::Relaxed) {
+                    self.count(frame.len());
+                }
                 Some(frame)
             }
             Err(error) => {
@@ -69,6 +70,18 @@ impl Frames {
             }
         });
         encoded.as_ref()
+    }
+
+    /// Newcomers are not told this list any more, so there may be any number of such lists: from now on it counts.
+    pub(crate) fn outdate(&self) {
+        if !self.counts.swap(true, Ordering::Relaxed) {
+            self.count(self.bytes());
+        }
+    }
+
+    fn count(&self, bytes: usize) {
+        self.counted.fetch_add(bytes, Ordering::Relaxed);
+        self.memory.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// What it takes in all formats that were asked for so far, in bytes.
@@ -92,6 +105,6 @@ impl Frames {
 
 impl Drop for Frames {
     fn drop(&mut self) {
-        self.memory.0.all.fetch_sub(self.bytes(), Ordering::Relaxed);
+        self.memory.0.fetch_sub(*self.counted.get_mut(), Ordering::Relaxed);
     }
 }

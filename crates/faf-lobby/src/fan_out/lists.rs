@@ -27,8 +27,13 @@ impl Lists {
         }
         let frames = Frames::of_list(message, &self.memory);
         // There are few of them, and a new one makes another one old as a rule.
-        self.known.retain(|_, frames| is_current(frames.message()));
-        self.memory.set_current_lists(self.known.values().map(|frames| frames.bytes()).sum());
+        self.known.retain(|_, frames| {
+            let is_current = is_current(frames.message());
+            if !is_current {
+                frames.outdate();
+            }
+            is_current
+        });
         self.known.insert(place, Arc::clone(&frames));
         frames
     }

@@ -311,7 +311,7 @@ async fn old_lists_count() {
     let mut hall = Hall::new(Patience { memory: 100_000, ..PATIENCE });
     let mut clients: Vec<_> = (0..2).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
     let mut current = Vec::new();
-    for number in 0..60 {
+    for number in 0..61 {
         let ServerMessage::GameInfo(game) = game(number, 1) else { panic!() };
         let list = ServerMessage::GameList(Arc::new(GameList { games: vec![game; 20] }));
         current.push(list.clone());
@@ -320,10 +320,12 @@ async fn old_lists_count() {
         }
         hall.fan_out.flush().await;
         clients[1].hears("game_info").await;
-        if number < 30 {
-            continue;
+        if number == 30 {
+            assert!(clients[0].server.is_connected());
         }
-        current.clear();
+        if number >= 30 {
+            current.clear();
+        }
     }
     hall.wait_for_metric("server_connections_ended_total{reason=\"memory\"} 1").await;
     assert!(!clients[0].server.is_connected() && clients[1].server.is_connected());
