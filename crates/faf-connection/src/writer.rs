@@ -26,27 +26,31 @@ pub struct Writer {
     shared: Arc<Shared>,
 }
 
+/// What [`hand_over`](Writer::hand_over) needs stands in front, close together: for each of thousands of connections it has to be
+/// fetched from memory.
+#[repr(C)]
 struct Shared {
+    format: WireFormat,
+    role: Role,
+    sent: Arc<SentMessages>,
     state: Mutex<State>,
     /// Told whenever the outbox has become shorter or the connection is no longer open.
     changed: Notify,
     /// Whoever holds it is the one who drains. Fair: callers get it in the order they asked. Most connections never drain.
     drain_turn: OnceLock<Box<tokio::sync::Mutex<()>>>,
-    format: WireFormat,
-    role: Role,
-    sent: Arc<SentMessages>,
     runtime: Handle,
 }
 
+#[repr(C)]
 struct State {
     phase: Phase,
-    outbox: Outbox,
-    /// Missing once the end has been sent or the connection is lost.
-    write_half: Option<WriteHalf>,
-    /// Why the connection is lost, if writing has failed.
-    failure: Option<io::ErrorKind>,
     /// A task waits for the peer to take more.
     is_flushing: bool,
+    /// Missing once the end has been sent or the connection is lost.
+    write_half: Option<WriteHalf>,
+    outbox: Outbox,
+    /// Why the connection is lost, if writing has failed.
+    failure: Option<io::ErrorKind>,
     /// That task, to be woken when there is nothing to wait for any more: a socket that is dropped wakes nobody.
     flusher: Option<Waker>,
     /// The reader, to be woken when the connection is aborted.
