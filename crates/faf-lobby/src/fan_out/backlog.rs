@@ -40,6 +40,8 @@ pub(crate) struct Backlog {
     /// Newest states, for the one entry [`Entry::Players`].
     players: BTreeMap<PlayerId, Arc<Player>>,
     has_ping: bool,
+    /// How many lists wait.
+    lists: usize,
     /// Of the entries, as the limit counts them.
     cost: usize,
     /// Of those that are neither lists nor may be merged.
@@ -55,6 +57,12 @@ enum Entry {
     Players,
 }
 
+impl Entry {
+    fn is_list(&self) -> bool {
+        matches!(self, Self::Message(frames) if frames.is_list())
+    }
+}
+
 impl Backlog {
     pub(crate) fn new(format: WireFormat) -> Self {
         Self {
@@ -67,6 +75,7 @@ impl Backlog {
             listed_players: 0,
             players: BTreeMap::new(),
             has_ping: false,
+            lists: 0,
             cost: 0,
             answers: 0,
             made: 0,
@@ -76,6 +85,17 @@ impl Backlog {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether a list waits that everybody gets who logs in.
+    pub(crate) fn has_lists(&self) -> bool {
+        self.lists > 0
+    }
+
+    /// Whether a message may overtake all that waits: `pong` may, if what waits is no answer but what everybody is told. So players
+    /// hear that the server is there, however much there is to tell.
+    pub(crate) fn lets_pass(&self, frames: &Frames) -> bool {
+        matches!(frames.message(), ServerMessage::Pong) && self.answers == 0 && !self.has_lists()
     }
 
     /// How far the client is behind, in bytes. Of messages about players and lists only that they wait counts: their bytes are
@@ -221,6 +241,7 @@ impl Backlog {
     fn append(&mut self, entry: Entry) {
         self.cost += self.entry_cost(&entry);
         self.answers += self.answer_cost(&entry);
+        self.lists += usize::from(entry.is_list());
         self.entries.insert(self.next, entry);
         self.next += 1;
     }
@@ -234,6 +255,7 @@ impl Backlog {
     fn count_no_longer(&mut self, entry: &Entry) {
         self.cost -= self.entry_cost(entry);
         self.answers -= self.answer_cost(entry);
+        self.lists -= usize::from(entry.is_list());
     }
 
     fn entry_cost(&self, entry: &Entry) -> usize {

@@ -3,10 +3,15 @@
 //! Broadcasts are handed over in passes over all connections, some at a time, so that answers to single clients do not wait
 //! for thousands of others; such a client gets the broadcasts it misses in front of its answer. Whoever is visited late in a
 //! pass gets all that has been said meanwhile in one write: the more there is to do, the more is saved.
+//!
+//! Who is behind gets what waits bit by bit. Players come before newcomers, whose lists are gigabytes when everybody comes back
+//! at once, and a `pong` comes before what everybody is told.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use faf_connection::Writer;
 use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::ServerMessage;
 use faf_protocol::server_message::{Notice, NoticeStyle};
@@ -31,6 +36,10 @@ const TURNS: usize = 16;
 /// What is handed over to a client at once that catches up, in bytes.
 const FRONT: usize = 64 * 1024;
 
+/// What is handed over to clients that catch up before others get their turn, in bytes: about a millisecond's worth. As much goes
+/// to newcomers besides.
+const FRONTS: usize = 1024 * 1024;
+
 /// Bytes of answers that may wait for a client that is still read from, so that nobody asks more than they read. What everybody
 /// is told, at login and later, does not count: a client that is slow in taking it is heard meanwhile.
 const ASKING: usize = 16 * 1024;
@@ -45,6 +54,9 @@ pub(crate) struct Delivery {
     caught_up: UnboundedReceiver<(ConnId, CaughtUp)>,
     /// For those who wait for a client; one for each that is behind.
     waiting: UnboundedSender<(ConnId, CaughtUp)>,
+    /// Who could get more of the lists that newcomers are told. They take turns among themselves: when thousands come back at once,
+    /// that is gigabytes, and those who are there already do not wait for them.
+    newcomers: VecDeque<ConnId>,
     peers: Peers,
     broadcasts: Broadcasts,
     /// Where the pass over all connections is, if one goes on, and up to which broadcast it delivers at least.
@@ -97,6 +109,7 @@ impl Delivery {
             turns,
             caught_up,
             waiting,
+            newcomers: VecDeque::new(),
             peers: Peers::default(),
             broadcasts: Broadcasts::default(),
             pass: None,
@@ -113,28 +126,31 @@ impl Delivery {
 
     /// Delivers until the lobby has ended, which closes all connections before: what waits then is in their outboxes.
     pub(crate) async fn run(mut self) {
-        loop {
-            if self.pass.is_some() {
-                self.visit_some();
-            } else {
-                tokio::select! {
-                    turn = self.turns.recv() => match turn {
-                        Some(turn) => self.take_in(turn),
-                        None => return,
-                    },
-                    Some((conn, how)) = self.caught_up.recv() => self.go_on(conn, how),
+        while self.go_round().await {}
+    }
+
+    /// Delivers some of what there is, and waits if there is nothing. Answers whether more may come.
+    pub(super) async fn go_round(&mut self) -> bool {
+        if self.pass.is_some() {
+            self.visit_some();
+        } else if self.newcomers.is_empty() {
+            tokio::select! {
+                turn = self.turns.recv() => match turn {
+                    Some(turn) => self.take_in(turn),
+                    None => return false,
+                },
+                Some((conn, how)) = self.caught_up.recv() => {
+                    self.notice(conn, how);
                 }
             }
-            for _ in 0..TURNS {
-                let Ok(turn) = self.turns.try_recv() else { break };
-                self.take_in(turn);
-            }
-            for _ in 0..VISITS {
-                let Ok((conn, how)) = self.caught_up.try_recv() else { break };
-                self.go_on(conn, how);
-            }
-            self.finish_turn();
         }
+        for _ in 0..TURNS {
+            let Ok(turn) = self.turns.try_recv() else { break };
+            self.take_in(turn);
+        }
+        self.help_some();
+        self.finish_turn();
+        true
     }
 
     fn take_in(&mut self, turn: Vec<Order>) {
@@ -259,13 +275,16 @@ impl Delivery {
         let (conn, peer) = self.peers.at(place);
         if peer.backlog.is_none() {
             let format = peer.writer.format();
-            let pieces: Vec<Bytes> =
-                messages.clone().filter_map(|frames| frames.get(format)).cloned().collect();
-            if is_handed_over_at_once(&pieces) {
-                if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64) {
-                    self.fall_behind(conn);
+            // To encode a list takes time. Who logs in waits for it, not everybody else who gets something this turn.
+            if !messages.clone().any(|frames| frames.takes_time(format)) {
+                let pieces: Vec<Bytes> =
+                    messages.clone().filter_map(|frames| frames.get(format)).cloned().collect();
+                if is_handed_over_at_once(&pieces) {
+                    if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64) {
+                        self.fall_behind(conn);
+                    }
+                    return;
                 }
-                return;
             }
             self.fall_behind(conn);
         }
@@ -300,7 +319,11 @@ impl Delivery {
         let (conn, peer) = self.peers.at(place);
         let Some(backlog) = &mut peer.backlog else { return };
         let before = backlog.own_memory();
-        messages.for_each(|frames| backlog.push(frames, most_players));
+        for frames in messages {
+            if !(backlog.lets_pass(frames) && is_taken_at_once(&peer.writer, frames)) {
+                backlog.push(frames, most_players);
+            }
+        }
         self.behind.memory = self.behind.memory + backlog.own_memory() - before;
         self.metrics.count_merged(backlog.take_merged());
         if backlog.cost() > self.patience.limit {
@@ -308,24 +331,54 @@ impl Delivery {
         }
     }
 
-    /// A client that was behind has taken what was handed over, or has not.
-    fn go_on(&mut self, conn: ConnId, how: CaughtUp) {
+    /// Goes on with clients that are behind, and with newcomers.
+    fn help_some(&mut self) {
+        let mut handed_over = 0;
+        for _ in 0..VISITS {
+            let Ok((conn, how)) = self.caught_up.try_recv() else { break };
+            handed_over += self.notice(conn, how);
+            if handed_over >= FRONTS {
+                break;
+            }
+        }
+        handed_over = 0;
+        for _ in 0..VISITS {
+            let Some(conn) = self.newcomers.pop_front() else { break };
+            handed_over += self.go_on(conn);
+            if handed_over >= FRONTS {
+                break;
+            }
+        }
+    }
+
+    /// A client that was behind has taken what was handed over, or has not. Answers how many bytes it gets now.
+    fn notice(&mut self, conn: ConnId, how: CaughtUp) -> usize {
         if how == CaughtUp::Stalled {
             self.give_up(conn, "stalled");
             // It would not take the notice either.
             if let Some(peer) = self.peers.get_mut(conn) {
                 peer.writer.abort();
             }
-            return;
+            return 0;
         }
-        let Some(peer) = self.peers.get_mut(conn) else { return };
-        let Some(backlog) = &mut peer.backlog else { return };
+        let peer = self.peers.get_mut(conn);
+        if peer.and_then(|peer| peer.backlog.as_ref()).is_some_and(|backlog| backlog.has_lists()) {
+            self.newcomers.push_back(conn);
+            return 0;
+        }
+        self.go_on(conn)
+    }
+
+    /// Hands over what comes next for a client that is behind, or has caught up. Answers how many bytes that is.
+    fn go_on(&mut self, conn: ConnId) -> usize {
+        let Some(peer) = self.peers.get_mut(conn) else { return 0 };
+        let Some(backlog) = &mut peer.backlog else { return 0 };
         if backlog.is_empty() {
             if backlog.is_ready {
                 peer.seat.tell(Word::Ready);
             }
             self.stop_waiting(conn);
-            return;
+            return 0;
         }
         let before = backlog.own_memory();
         let front = backlog.take_front(FRONT);
@@ -334,11 +387,13 @@ impl Delivery {
             peer.seat.tell(Word::Ready);
         }
         if peer.writer.hand_over(&front, front.len() as u64).is_ok() {
-            return self.wait_for(conn);
+            self.wait_for(conn);
+            return bytes_in(&front);
         }
         // It is lost. The session hears of it when it reads, which it must not be kept from.
         self.stop_waiting(conn);
         self.let_read(conn);
+        0
     }
 
     /// Forgets what waits for a client.
@@ -418,7 +473,17 @@ impl Delivery {
 /// Whether this is handed over however little the socket takes of it. More is handed over bit by bit, so that little is in
 /// outboxes, where nothing is merged.
 fn is_handed_over_at_once(pieces: &[Bytes]) -> bool {
-    pieces.iter().map(Bytes::len).sum::<usize>() <= FRONT
+    bytes_in(pieces) <= FRONT
+}
+
+/// Hands over a message that something else waits behind, if everything before is gone.
+fn is_taken_at_once(writer: &Writer, frames: &Frames) -> bool {
+    let Some(frame) = frames.get(writer.format()) else { return false };
+    writer.waiting() == 0 && writer.hand_over(std::slice::from_ref(frame), 1).is_ok()
+}
+
+fn bytes_in(pieces: &[Bytes]) -> usize {
+    pieces.iter().map(Bytes::len).sum()
 }
 
 /// What a client is told that does not keep up.

@@ -72,6 +72,11 @@ impl Frames {
         encoded.as_ref()
     }
 
+    /// Whether [`get`](Self::get) takes long: it is a list that nobody has asked for in this format before.
+    pub(crate) fn takes_time(&self, format: WireFormat) -> bool {
+        self.is_list && self.encoded[format as usize].get().is_none()
+    }
+
     /// Newcomers are not told this list any more, so there may be any number of such lists: from now on it counts.
     pub(crate) fn outdate(&self) {
         if !self.counts.swap(true, Ordering::Relaxed) {

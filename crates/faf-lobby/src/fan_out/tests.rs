@@ -8,6 +8,7 @@ use faf_protocol::websocket::Role;
 use faf_protocol::{GameId, Message, WireFormat};
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::*;
 use crate::newcomers::tests::newcomers;
@@ -17,7 +18,7 @@ use crate::store::Store;
 const PATIENCE: Patience =
     Patience { limit: 300_000, memory: 1_000_000, stall_timeout: Duration::from_secs(30) };
 
-/// What a connected client's socket takes, in bytes.
+/// What a client's socket takes in most tests, in bytes.
 const SOCKET: usize = 1024;
 
 struct Client {
@@ -45,17 +46,25 @@ impl Client {
 
 struct Hall {
     fan_out: FanOut,
+    /// What a client's socket takes, in bytes.
+    socket: usize,
     _folder: tempfile::TempDir,
 }
 
 impl Hall {
     fn new(patience: Patience) -> Self {
+        let (hall, delivery) = Self::by_hand(patience, SOCKET);
+        // Not a thread, so that the clock can be simulated.
+        tokio::spawn(delivery.run());
+        hall
+    }
+
+    /// For a test that delivers round by round.
+    fn by_hand(patience: Patience, socket: usize) -> (Self, Delivery) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
         let (fan_out, delivery) = FanOut::new(patience, Arc::new(Metrics::new(store)));
-        // Not a thread, so that the clock can be simulated.
-        tokio::spawn(delivery.run());
-        Self { fan_out, _folder: folder }
+        (Self { fan_out, socket, _folder: folder }, delivery)
     }
 
     /// A client in this format; it is not logged in.
@@ -67,7 +76,7 @@ impl Hall {
 
     /// The server's side of a connection, and the client's stream.
     fn seat(&mut self, conn: u64, format: WireFormat) -> (Reader, Writer, Arc<Seat>, DuplexStream) {
-        let (here, there) = tokio::io::duplex(SOCKET);
+        let (here, there) = tokio::io::duplex(self.socket);
         let (session, server) = open(here, Settings::new(format));
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let (newcomers, _folder) = newcomers(1, 1);
@@ -248,6 +257,58 @@ async fn whoever_has_fallen_behind_hears_of_the_newest_state_only_and_of_all_els
     hall.wait_for_metric("server_bytes_behind 0").await;
 }
 
+/// So many that they are not handed over at once.
+fn many_games() -> Vec<ServerMessage> {
+    (0..300).map(|number| game(number, 1)).collect()
+}
+
+#[tokio::test]
+async fn a_pong_waits_for_answers_and_lists_but_not_for_what_everybody_is_told() {
+    let mut hall = Hall::new(PATIENCE);
+    let [mut told, mut asking, mut newcomer] =
+        [1, 2, 3].map(|conn| hall.log_in(conn, WireFormat::SimpleJson));
+    many_games().into_iter().for_each(|game| hall.broadcast(game));
+    hall.fan_out.send(Audience::One(ConnId(2)), notice("answer"));
+    hall.fan_out.send(Audience::One(ConnId(3)), ServerMessage::PlayerInfo(Arc::default()));
+    for conn in [1, 2, 3] {
+        hall.fan_out.send(Audience::One(ConnId(conn)), ServerMessage::Pong);
+    }
+    hall.fan_out.flush().await;
+    told.hears("pong").await;
+    for client in [&mut told, &mut asking, &mut newcomer] {
+        for _ in 0..300 {
+            client.hears("game_info").await;
+        }
+    }
+    asking.hears("notice").await;
+    asking.hears("pong").await;
+    newcomer.hears("player_info").await;
+    newcomer.hears("pong").await;
+    hall.wait_for_metric("server_clients_behind 0").await;
+}
+
+#[tokio::test]
+async fn whoever_reads_nothing_gets_no_pongs_in_front() {
+    let mut hall = Hall::new(PATIENCE);
+    let mut client = hall.log_in(1, WireFormat::SimpleJson);
+    many_games().into_iter().for_each(|game| hall.broadcast(game));
+    hall.fan_out.flush().await;
+    hall.wait_for_metric("server_clients_behind 1").await;
+    while client.server.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..3 {
+        hall.fan_out.send(Audience::One(ConnId(1)), ServerMessage::Pong);
+    }
+    hall.fan_out.flush().await;
+    for _ in 0..300 {
+        client.hears("game_info").await;
+    }
+    for _ in 0..3 {
+        client.hears("pong").await;
+    }
+}
+
 #[tokio::test]
 async fn whoever_does_not_keep_up_is_disconnected_alone_and_told_why() {
     let mut hall = Hall::new(PATIENCE);
@@ -329,6 +390,36 @@ async fn old_lists_count() {
     }
     hall.wait_for_metric("server_connections_ended_total{reason=\"memory\"} 1").await;
     assert!(!clients[0].server.is_connected() && clients[1].server.is_connected());
+}
+
+/// When everybody comes back at once, their lists are gigabytes.
+#[tokio::test(start_paused = true)]
+async fn players_do_not_wait_for_lists_of_newcomers() {
+    const NEWCOMERS: u64 = 50;
+    let (mut hall, mut delivery) = Hall::by_hand(PATIENCE, 16_000_000);
+    let _newcomers: Vec<_> = (1..=NEWCOMERS).map(|conn| hall.connect(conn, WireFormat::SimpleJson)).collect();
+    let mut player = hall.log_in(0, WireFormat::SimpleJson);
+    let games = many_games().into_iter().map(|game| match game {
+        ServerMessage::GameInfo(game) => game,
+        other => panic!("{other:?}"),
+    });
+    let list = ServerMessage::GameList(Arc::new(GameList { games: games.collect() }));
+    for conn in (1..=NEWCOMERS).cycle().take(10 * NEWCOMERS as usize) {
+        hall.fan_out.send(Audience::One(ConnId(conn)), list.clone());
+    }
+    hall.fan_out.flush().await;
+    many_games().into_iter().for_each(|game| hall.broadcast(game));
+    hall.fan_out.flush().await;
+    // Two rounds take everything in, and in a few more the player gets some 64 KiB each. All lists would take fifty.
+    for _ in 0..6 {
+        delivery.go_round().await;
+    }
+    for _ in 0..300 {
+        timeout(Duration::from_secs(1), player.hears("game_info")).await.expect("the player has everything");
+    }
+    hall.wait_for_metric("server_clients_behind 50").await;
+    tokio::spawn(delivery.run());
+    hall.wait_for_metric("server_clients_behind 0").await;
 }
 
 #[tokio::test]
