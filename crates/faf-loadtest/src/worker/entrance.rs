@@ -19,11 +19,21 @@ use crate::timers::Task;
 /// How long a client waits before it tries again to connect.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// Connections that are begun before others are looked after, so that what these hear is heard in time: some milliseconds' worth.
+const CONNECTS: usize = 128;
+
 impl Worker {
+    /// Whether somebody is to log in now.
+    pub(super) fn may_begin(&self) -> bool {
+        self.logging_in < self.at_once && !self.queue.is_empty()
+    }
+
     pub(super) fn begin_logins(&mut self) {
-        while self.logging_in < self.at_once
-            && let Some(client) = self.queue.pop_front()
-        {
+        for _ in 0..CONNECTS {
+            if !self.may_begin() {
+                return;
+            }
+            let Some(client) = self.queue.pop_front() else { return };
             if self.clients[client].connection.is_none() {
                 self.connect(client);
             }

@@ -91,7 +91,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let wait = self.timers.wait(Instant::now());
+            let wait = if self.may_begin() { Some(Duration::ZERO) } else { self.timers.wait(Instant::now()) };
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                     self.sample.fail(|| format!("waiting for sockets: {error}"));
