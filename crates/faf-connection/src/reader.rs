@@ -137,6 +137,7 @@ impl Reader {
             if !matches!(self.waiting.as_deref(), None | Some(Waiting::Allowance(_))) {
                 ready!(self.poll_waiting(cx))?;
             }
+            let talk_before = self.idle_talk;
             if self.idle_talk < IDLE_TALK
                 && let Some(message) = self.next_message()?
             {
@@ -144,6 +145,7 @@ impl Reader {
                 return Poll::Ready(Ok(message));
             }
             if let Some((all, last)) = looked_at.take()
+                && self.idle_talk == talk_before
                 && self.received() + last / 2 < all
             {
                 self.note_idle_talk();

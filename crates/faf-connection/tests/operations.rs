@@ -359,6 +359,23 @@ async fn idle_talk_is_heard_slowly() {
     }
 }
 
+/// A ping counts once, also if it comes alone.
+#[tokio::test(start_paused = true)]
+async fn some_pings_one_after_the_other_are_answered_at_once() {
+    let (mut reader, _writer, mut peer) = connection(WireFormat::WebSocket, 1000);
+    let began = Instant::now();
+    let pings = async {
+        for _ in 0..90 {
+            peer.write_all(&Control::Ping(Bytes::new()).encode(Some([5; 4]))).await.unwrap();
+            peer.read_exact(&mut [0; 2]).await.unwrap();
+        }
+        peer.write_all(&websocket::encode_masked(&Message::PING, [6; 4]).unwrap()).await.unwrap();
+    };
+    let (read, ()) = tokio::join!(reader.read(), pings);
+    assert_eq!(read.unwrap(), Message::PING);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn websocket_close_frames_are_exchanged() {
     // The peer begins.
