@@ -51,7 +51,8 @@ pub enum ServerMessage {
     MatchmakerInfo(QueueList),
     /// Asks for a `pong` (section 9).
     Ping,
-    /// Answers a `ping` (section 9).
+    /// Answers a `ping` (section 9), behind the answers to everything that was sent before it. What everybody is told may come
+    /// later than this.
     Pong,
     /// Answers `avatar` with the action `list_avatar` (section 10).
     Avatar(AvatarList),
@@ -78,7 +79,7 @@ pub enum ServerMessage {
 /// What becomes of a message that waits for a client which has fallen behind, when a newer one comes.
 ///
 /// Clients keep the newest state of games and players only, so that it is enough if they get that. Everything else is
-/// delivered, in its order.
+/// delivered, in its order, which only [`Pong`](ServerMessage::Pong) may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Merging {
     /// It is delivered whatever comes behind it.

@@ -38,7 +38,7 @@ const FRONT: usize = 64 * 1024;
 
 /// What is handed over to clients that catch up before others get their turn, in bytes: about a millisecond's worth. As much goes
 /// to newcomers besides.
-const FRONTS: usize = 1024 * 1024;
+const SHARE: usize = 1024 * 1024;
 
 /// Bytes of answers that may wait for a client that is still read from, so that nobody asks more than they read. What everybody
 /// is told, at login and later, does not count: a client that is slow in taking it is heard meanwhile.
@@ -140,7 +140,7 @@ impl Delivery {
                     None => return false,
                 },
                 Some((conn, how)) = self.caught_up.recv() => {
-                    self.notice(conn, how);
+                    self.hear_of(conn, how);
                 }
             }
         }
@@ -336,8 +336,8 @@ impl Delivery {
         let mut handed_over = 0;
         for _ in 0..VISITS {
             let Ok((conn, how)) = self.caught_up.try_recv() else { break };
-            handed_over += self.notice(conn, how);
-            if handed_over >= FRONTS {
+            handed_over += self.hear_of(conn, how);
+            if handed_over >= SHARE {
                 break;
             }
         }
@@ -345,14 +345,14 @@ impl Delivery {
         for _ in 0..VISITS {
             let Some(conn) = self.newcomers.pop_front() else { break };
             handed_over += self.go_on(conn);
-            if handed_over >= FRONTS {
+            if handed_over >= SHARE {
                 break;
             }
         }
     }
 
     /// A client that was behind has taken what was handed over, or has not. Answers how many bytes it gets now.
-    fn notice(&mut self, conn: ConnId, how: CaughtUp) -> usize {
+    fn hear_of(&mut self, conn: ConnId, how: CaughtUp) -> usize {
         if how == CaughtUp::Stalled {
             self.give_up(conn, "stalled");
             // It would not take the notice either.
