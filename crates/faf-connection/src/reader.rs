@@ -18,7 +18,8 @@ use crate::large_messages::{Allowance, FREE, LargeMessages, Late};
 use crate::settings::Settings;
 use crate::writer::{Phase, Writer};
 
-/// Bytes taken from the operating system at once. They are read into the stack, so that an idle reader holds no buffer.
+/// Bytes taken from the operating system at once, and then other tasks get their turn: a thousand peers who send as fast as they can
+/// must not keep somebody's ping waiting for long. They are read into the stack, so that an idle reader holds no buffer.
 const CHUNK: usize = 16 * 1024;
 
 /// Bytes that may wait for a peer while its pings are answered; beyond it nothing is read before it has taken some.
@@ -125,6 +126,8 @@ impl Reader {
         let mut has_received = std::mem::take(&mut self.has_read);
         // What there is to be looked at, and how much of it came last, in bytes.
         let mut looked_at = None;
+        // In bytes, this time.
+        let mut taken = 0;
         loop {
             if has_received {
                 self.give_back();
@@ -174,7 +177,12 @@ impl Reader {
                 self.wait_for_allowance();
                 continue;
             }
+            if taken >= CHUNK {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let received = ready!(self.poll_receive_in_time(room, cx))?.map_err(Disconnected::from)?;
+            taken += received;
             if received == 0 {
                 return Poll::Ready(self.last_message());
             }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -357,6 +357,20 @@ async fn idle_talk_is_heard_slowly() {
         let passed = began.elapsed();
         assert!(passed >= pauses * PAUSE && passed < (pauses + 2) * PAUSE, "{passed:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_sends_much_takes_turns_with_others() {
+    let (mut reader, _writer, mut peer) = connection(WireFormat::SimpleJson, 2_000_000);
+    let message = message(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000_000)));
+    peer.write_all(&WireFormat::SimpleJson.encode(&message).unwrap()).await.unwrap();
+    let mut turns = 0;
+    let read = poll_fn(|cx| {
+        turns += 1;
+        reader.poll_read(cx)
+    });
+    assert_eq!(read.await.unwrap(), message);
+    assert!((60..70).contains(&turns), "{turns}");
 }
 
 /// A ping counts once, also if it comes alone.
