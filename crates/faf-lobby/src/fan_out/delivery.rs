@@ -333,22 +333,14 @@ impl Delivery {
 
     /// Goes on with clients that are behind, and with newcomers.
     fn help_some(&mut self) {
-        let mut handed_over = 0;
-        for _ in 0..VISITS {
-            let Ok((conn, how)) = self.caught_up.try_recv() else { break };
-            handed_over += self.hear_of(conn, how);
-            if handed_over >= SHARE {
-                break;
-            }
-        }
-        handed_over = 0;
-        for _ in 0..VISITS {
-            let Some(conn) = self.newcomers.pop_front() else { break };
-            handed_over += self.go_on(conn);
-            if handed_over >= SHARE {
-                break;
-            }
-        }
+        share_out(|| {
+            let (conn, how) = self.caught_up.try_recv().ok()?;
+            Some(self.hear_of(conn, how))
+        });
+        share_out(|| {
+            let conn = self.newcomers.pop_front()?;
+            Some(self.go_on(conn))
+        });
     }
 
     /// A client that was behind has taken what was handed over, or has not. Answers how many bytes it gets now.
@@ -476,7 +468,20 @@ fn is_handed_over_at_once(pieces: &[Bytes]) -> bool {
     bytes_in(pieces) <= FRONT
 }
 
-/// Hands over a message that something else waits behind, if everything before is gone.
+/// Helps one client after the other, until a [`SHARE`] or so is handed over. `help` answers how many bytes its client got, or that nobody
+/// is left.
+fn share_out(mut help: impl FnMut() -> Option<usize>) {
+    let mut handed_over = 0;
+    for _ in 0..VISITS {
+        let Some(bytes) = help() else { return };
+        handed_over += bytes;
+        if handed_over >= SHARE {
+            return;
+        }
+    }
+}
+
+/// Hands over a message in front of all that waits here, if everything that was handed over before is gone.
 fn is_taken_at_once(writer: &Writer, frames: &Frames) -> bool {
     let Some(frame) = frames.get(writer.format()) else { return false };
     writer.waiting() == 0 && writer.hand_over(std::slice::from_ref(frame), 1).is_ok()
