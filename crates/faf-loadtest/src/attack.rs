@@ -34,6 +34,13 @@ pub(crate) struct Peer {
     pub(crate) manner: Manner,
 }
 
+impl Peer {
+    /// How many bytes there are to send once.
+    fn once(&self) -> usize {
+        self.greeting.len() + self.body.len()
+    }
+}
+
 /// How an attacker sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -45,6 +52,10 @@ pub(crate) enum Manner {
     Flood,
     /// As much as the server takes, and nothing of its answers is read.
     FloodDeaf,
+    /// Everything once, and then nothing more.
+    Once,
+    /// Everything once; then the connection is closed, and the next one begun.
+    ComeBack,
 }
 
 /// What the attackers have come to.
@@ -160,6 +171,11 @@ impl Attackers {
             Some(connection) if peer.manner == Manner::Dribble && connection.stands => {
                 self.write(slot, 1);
             }
+            // By the next beat the server has read it, or will not: closing at once would take it back.
+            Some(connection) if peer.manner == Manner::ComeBack && connection.sent == peer.once() => {
+                self.slots[slot].connection = None;
+                self.connect(slot);
+            }
             Some(_) => {}
         }
     }
@@ -195,6 +211,10 @@ impl Attackers {
             }
             Manner::Dribble => false,
             Manner::Flood | Manner::FloodDeaf => self.write(slot, TURN),
+            Manner::Once | Manner::ComeBack => {
+                let left = peer.once() - connection.sent;
+                self.write(slot, left.min(TURN)) && left > TURN
+            }
         }
     }
 

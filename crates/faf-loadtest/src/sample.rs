@@ -36,6 +36,16 @@ pub(crate) struct Sample {
     pub(crate) said: u64,
     /// Games whose lobby has opened.
     pub(crate) games: u64,
+    /// Lobbies that hosts have opened on demand.
+    pub(crate) lobbies: Vec<Lobby>,
+}
+
+/// A lobby that others may join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lobby {
+    pub(crate) game: u64,
+    /// The account's number.
+    pub(crate) host: u32,
 }
 
 impl Sample {
@@ -62,6 +72,7 @@ impl Sample {
         self.told.extend(other.told.into_iter().take(room));
         self.said += other.said;
         self.games += other.games;
+        self.lobbies.extend(other.lobbies);
     }
 
     /// Messages besides answers to pings.

@@ -56,6 +56,21 @@ pub(crate) fn upgrade(url: &Url) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A ping of at least so many bytes; none to spare if that is fewer than it has anyway.
+pub(crate) fn padded_ping(bytes: usize) -> String {
+    let head = r#"{"command":"ping","padding":""#;
+    match bytes.checked_sub(head.len() + 2) {
+        Some(padding) => format!(r#"{head}{}"}}"#, "x".repeat(padding)),
+        None => PING.to_owned(),
+    }
+}
+
+/// The request to host a public game.
+pub(crate) fn game_host(title: &str, map: &str) -> serde_json::Value {
+    json!({"command": "game_host", "title": title, "mod": "faf", "mapname": map, "visibility": "public",
+        "password": null, "enforce_rating_range": false})
+}
+
 /// A command of the game process.
 pub(crate) fn of_game(command: &str, args: &serde_json::Value) -> String {
     json!({"command": command, "target": "game", "args": args}).to_string()
@@ -74,7 +89,9 @@ mod tests {
         let middle = format!(r#"{{"command":"notice","text":"{}"}}"#, "x".repeat(700));
         for format in WireFormat::ALL {
             let mut bytes = Vec::new();
-            let said = [PING, PONG, r#"{"command":"ask_session"}"#, &middle, &long];
+            let ping = padded_ping(1000);
+            assert_eq!((ping.len(), padded_ping(20)), (1000, PING.to_owned()));
+            let said = [PING, PONG, r#"{"command":"ask_session"}"#, &middle, &long, &ping];
             for json in said {
                 say(format, json, &mut bytes);
             }

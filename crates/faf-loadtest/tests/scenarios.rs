@@ -183,12 +183,15 @@ fn flood() {
         server.load("flood --clients 6 --honest 10 --ping-interval 0.02 --pongs 100 --attempts 200");
     assert_eq!(results.number("honest_lost"), 0.0);
     assert_eq!(results.number("honest_online"), 10.0);
-    for kind in ["slowloris", "half-open", "connects", "garbage", "huge", "pipeline"] {
+    let kinds = ["slowloris", "half-open", "garbage", "huge", "pipeline"];
+    let shares = ["relay", "big-reports", "unfinished", "strangers", "reconnects"];
+    for kind in kinds.into_iter().chain(shares) {
         assert!(results.number(&format!("{kind}_connected")) > 0.0, "{kind}");
-    }
-    for kind in ["slowloris", "half-open", "garbage", "huge", "pipeline"] {
         assert!(results.is_known(&format!("{kind}_pong_p99")), "{kind}");
     }
+    assert!(results.number("connects_connected") > 0.0);
+    assert!(results.number("relay_sent") > 0.0 && results.number("big-reports_sent") > 0.0);
+    assert!(results.number("strangers_logins") > 0.0);
     assert!(results.number("connects_attempts") >= 200.0);
     assert!(results.number("huge_sent") > 0.0 && results.number("pipeline_sent") > 0.0);
 }

@@ -25,7 +25,7 @@ impl Actor for Announcer {
         self.plan = match cue {
             Cue::Announce { interval, size } => Some(Plan { interval, size, next: cues.now }),
             Cue::Silence => None,
-            Cue::Retitle | Cue::Ping | Cue::Play => return,
+            _ => return,
         };
         self.due(cues);
     }

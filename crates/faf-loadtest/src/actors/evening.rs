@@ -12,7 +12,7 @@ use faf_protocol::Message;
 use serde_json::{Value, json};
 
 use super::{Actor, Cue, Cues};
-use crate::speech::of_game;
+use crate::speech::{game_host, of_game};
 
 /// Candidates that an ICE adapter sends to each peer.
 const CANDIDATES: u32 = 3;
@@ -93,9 +93,7 @@ impl Host {
     }
 
     fn host(&mut self, cues: &mut Cues) {
-        let request = json!({"command": "game_host", "title": "2v2 all welcome", "mod": "faf", "mapname": "scmp_007",
-            "visibility": "public", "password": null, "enforce_rating_range": false});
-        cues.say.push(request.to_string());
+        cues.say.push(game_host("2v2 all welcome", "scmp_007").to_string());
         self.next = cues.now + self.tempo.lobby;
     }
 

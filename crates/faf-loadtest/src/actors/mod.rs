@@ -4,6 +4,7 @@
 
 mod announcer;
 mod evening;
+mod lobby_host;
 mod pinger;
 mod retitler;
 
@@ -14,6 +15,7 @@ use faf_protocol::Message;
 
 pub(crate) use announcer::Announcer;
 pub(crate) use evening::{Guest, Host, Plaza, Tempo, Visitor};
+pub(crate) use lobby_host::LobbyHost;
 pub(crate) use pinger::Pinger;
 pub(crate) use retitler::Retitler;
 
@@ -28,6 +30,12 @@ pub(crate) enum Cue {
     Retitle,
     /// Players who ping do so.
     Ping,
+    /// From now on each ping has so many bytes, or none to spare.
+    PingSize(usize),
+    /// Those who host a lobby on demand do so.
+    OpenLobby,
+    /// They leave it.
+    CloseLobby,
     /// The players of an evening begin.
     Play,
     /// Everybody stops.

@@ -6,20 +6,22 @@ use std::time::{Duration, Instant};
 use faf_protocol::Message;
 
 use super::{Actor, Cue, Cues};
-use crate::speech::PING;
+use crate::speech;
 
 /// Sends `ping` in an interval, when told to, whether the last one was answered or not.
 #[derive(Debug)]
 pub(crate) struct Pinger {
     interval: Duration,
     pings: bool,
+    /// What is sent.
+    ping: String,
     /// When those were sent that are not answered yet.
     waiting: VecDeque<Instant>,
 }
 
 impl Pinger {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, pings: false, waiting: VecDeque::new() }
+        Self { interval, pings: false, ping: speech::PING.to_owned(), waiting: VecDeque::new() }
     }
 
     /// Not everybody at the same moment.
@@ -49,6 +51,7 @@ impl Actor for Pinger {
     fn cue(&mut self, cue: Cue, cues: &mut Cues) {
         match cue {
             Cue::Ping if !self.pings => self.begin(cues),
+            Cue::PingSize(bytes) => self.ping = speech::padded_ping(bytes),
             Cue::Silence => self.pings = false,
             _ => {}
         }
@@ -59,7 +62,7 @@ impl Actor for Pinger {
             return;
         }
         self.waiting.push_back(Instant::now());
-        cues.say.push(PING.to_owned());
+        cues.say.push(self.ping.clone());
         cues.wake = Some(cues.now + self.interval);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Actor, Cue, Cues};
 use crate::marker::stamp;
-use crate::speech::of_game;
+use crate::speech::{game_host, of_game};
 
 /// What `game_info` consists of besides the name of the map, which is in it twice; about.
 const AROUND: usize = 465;
@@ -37,9 +37,7 @@ impl Retitler {
 
 impl Actor for Retitler {
     fn logged_in(&mut self, cues: &mut Cues) {
-        let request = json!({"command": "game_host", "title": "load", "mod": "faf", "mapname": self.map,
-            "visibility": "public", "password": null, "enforce_rating_range": false});
-        cues.say.push(request.to_string());
+        cues.say.push(game_host("load", &self.map).to_string());
     }
 
     fn hear(&mut self, message: &Message, cues: &mut Cues) {
@@ -67,7 +65,7 @@ impl Actor for Retitler {
                 Self::retitle(cues);
             }
             Cue::Silence => self.retitles = false,
-            Cue::Announce { .. } | Cue::Ping | Cue::Play => {}
+            _ => {}
         }
     }
 }

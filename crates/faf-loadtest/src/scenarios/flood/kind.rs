@@ -1,0 +1,171 @@
+//! What attackers of each kind say, in the bytes of a wire format.
+
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use faf_protocol::WireFormat;
+use serde_json::json;
+
+use crate::attack::{Manner, garbage};
+use crate::sample::Lobby;
+use crate::speech;
+
+/// The most a server takes in one message, less what stands around it.
+const HUGE_MESSAGE_BYTES: usize = 10 * 1024 * 1024 - 100;
+
+/// What arrives of a message whose sender then stops: more than a connection holds for itself.
+const UNFINISHED_BYTES: usize = 20_000;
+
+/// A message for another player's game, as long as servers used to pass it on.
+const RELAYED_BYTES: usize = 60_000;
+
+/// A kind of hostile input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Slowloris,
+    HalfOpen,
+    Connects,
+    Garbage,
+    Huge,
+    Pipeline,
+    Relay,
+    BigReports,
+    Unfinished,
+    Strangers,
+    Reconnects,
+    All,
+}
+
+impl Kind {
+    pub(super) const EACH: [Self; 11] = [
+        Self::Slowloris,
+        Self::HalfOpen,
+        Self::Connects,
+        Self::Garbage,
+        Self::Huge,
+        Self::Pipeline,
+        Self::Relay,
+        Self::BigReports,
+        Self::Unfinished,
+        Self::Strangers,
+        Self::Reconnects,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Slowloris => "slowloris",
+            Self::HalfOpen => "half-open",
+            Self::Connects => "connects",
+            Self::Garbage => "garbage",
+            Self::Huge => "huge",
+            Self::Pipeline => "pipeline",
+            Self::Relay => "relay",
+            Self::BigReports => "big-reports",
+            Self::Unfinished => "unfinished",
+            Self::Strangers => "strangers",
+            Self::Reconnects => "reconnects",
+            Self::All => "all",
+        }
+    }
+
+    pub(super) fn manner(self) -> Manner {
+        match self {
+            Self::Slowloris | Self::HalfOpen => Manner::Dribble,
+            Self::Connects => Manner::HangUp,
+            Self::Garbage | Self::Huge | Self::Relay | Self::BigReports => Manner::Flood,
+            Self::Pipeline | Self::All => Manner::FloodDeaf,
+            Self::Unfinished | Self::Strangers => Manner::Once,
+            Self::Reconnects => Manner::ComeBack,
+        }
+    }
+
+    /// Whether attackers of this kind have accounts and log in first.
+    pub(super) fn logs_in(self) -> bool {
+        matches!(
+            self,
+            Self::Huge
+                | Self::Pipeline
+                | Self::Relay
+                | Self::BigReports
+                | Self::Unfinished
+                | Self::Reconnects
+        )
+    }
+
+    /// Whether attackers of this kind speak the wire format; half of those who send garbage do not.
+    pub(super) fn upgrades(self, number: u32) -> bool {
+        match self {
+            Self::HalfOpen | Self::Connects => false,
+            Self::Garbage => number.is_multiple_of(2),
+            _ => true,
+        }
+    }
+
+    /// Said once, after the login: what makes the attacker a member of the victim's lobby, or a host.
+    pub(super) fn opening(self, victim: Option<Lobby>) -> Vec<String> {
+        let enter = match (self, victim) {
+            (Self::Relay, Some(lobby)) => {
+                json!({"command": "game_join", "uid": lobby.game, "password": null})
+            }
+            (Self::BigReports, _) => speech::game_host("load", "scmp_007"),
+            _ => return Vec::new(),
+        };
+        let state = |state: &str| speech::of_game("GameState", &json!([state]));
+        vec![enter.to_string(), state("Idle"), state("Lobby")]
+    }
+
+    /// Said over and over, or once by those who then wait.
+    pub(super) fn body(self, format: WireFormat, is_odd: bool, victim: Option<Lobby>) -> Arc<[u8]> {
+        let mut bytes = Vec::new();
+        let mut say = |message: &str| speech::say(format, message, &mut bytes);
+        match self {
+            Self::HalfOpen | Self::Connects | Self::All => {}
+            Self::Garbage => bytes = garbage(format, is_odd),
+            Self::Huge => {
+                let size = match format {
+                    WireFormat::QDataStream => HUGE_MESSAGE_BYTES / 2,
+                    _ => HUGE_MESSAGE_BYTES,
+                };
+                say(&speech::padded_ping(size - 100));
+            }
+            Self::Slowloris => {
+                say(&json!({"command": "ask_session", "user_agent": "x".repeat(10_000)}).to_string());
+            }
+            Self::Pipeline => {
+                for _ in 0..100 {
+                    say(speech::PING);
+                    say(r#"{"command":"ask_session"}"#);
+                    say(r#"{"command":"matchmaker_info"}"#);
+                    say(r#"{"command":"ice_servers"}"#);
+                }
+            }
+            Self::Relay => {
+                let host = victim.map_or(0, |lobby| lobby.host);
+                say(&speech::of_game("IceMsg", &json!([host, "c".repeat(RELAYED_BYTES)])));
+            }
+            Self::BigReports => {
+                for round in 0..2 {
+                    // Every character of these takes six bytes on the wire.
+                    let uids: Vec<_> =
+                        (0..100).map(|uid| format!("{round}{uid}{}", "\u{1}".repeat(96))).collect();
+                    say(&speech::of_game("GameMods", &json!(["activated", 100])));
+                    say(&speech::of_game("GameMods", &json!(["uids", uids.join(" ")])));
+                    let title = format!("{round}{}", "ä".repeat(120));
+                    say(&speech::of_game("GameOption", &json!(["Title", title])));
+                }
+            }
+            Self::Unfinished => {
+                say(&speech::padded_ping(HUGE_MESSAGE_BYTES / 2 - 100));
+                bytes.truncate(UNFINISHED_BYTES);
+            }
+            Self::Strangers => say(speech::PING),
+            Self::Reconnects => {
+                for _ in 0..10 {
+                    say(&json!({"command": "game_join", "uid": i32::MAX, "password": "guess"}).to_string());
+                    say(&speech::game_host("load", "scmp_007").to_string());
+                }
+            }
+        }
+        bytes.into()
+    }
+}
