@@ -14,6 +14,8 @@ pub(crate) struct Sample {
     pub(crate) bytes: u64,
     /// From the marker in a message until it was received, by those who look for markers.
     pub(crate) delivery: Histogram,
+    /// Pings that were sent.
+    pub(crate) pings: u64,
     /// From `ping` to `pong`.
     pub(crate) pong: Histogram,
     /// From the attempt to connect until `welcome`.
@@ -60,6 +62,7 @@ impl Sample {
         self.messages += other.messages;
         self.bytes += other.bytes;
         self.delivery.add(&other.delivery);
+        self.pings += other.pings;
         self.pong.add(&other.pong);
         self.welcome.add(&other.welcome);
         self.lists.add(&other.lists);

@@ -62,6 +62,7 @@ impl Actor for Pinger {
             return;
         }
         self.waiting.push_back(Instant::now());
+        cues.sample.pings += 1;
         cues.say.push(self.ping.clone());
         cues.wake = Some(cues.now + self.interval);
     }

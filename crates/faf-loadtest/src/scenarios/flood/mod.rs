@@ -155,6 +155,8 @@ impl Flood {
         row("pong_p50", "ping to pong, median", sample.pong.quantile_ms(0.5), "ms");
         row("pong_p99", "ping to pong, 99 %", sample.pong.quantile_ms(0.99), "ms");
         row("pong_max", "ping to pong, slowest", sample.pong.max_ms(), "ms");
+        let unanswered = sample.pings.saturating_sub(sample.pong.count());
+        row("unanswered", "pings without an answer in this time", Some(unanswered as f64), "");
         if kind == Kind::Strangers {
             row("logins", "logins meanwhile", Some(sample.logins.len() as f64), "");
             row("login_p99", "login until all lists are there, 99 %", sample.lists.quantile_ms(0.99), "ms");
