@@ -27,6 +27,8 @@ pub struct FakeStore {
     pub data: GameData,
     /// Maps by folder name; at first `scmp_007`.
     pub maps: BTreeMap<String, MapVersion>,
+    /// The highest number that was given out before there were these games; at first 0.
+    pub last_game: GameId,
     /// Games that were launched.
     pub games: BTreeMap<GameId, FakeGame>,
     /// Wishes to join a game.
@@ -94,6 +96,7 @@ impl Default for FakeStore {
             likes: BTreeSet::new(),
             data,
             maps: BTreeMap::from([("scmp_007".to_owned(), MapVersion { id: 7, is_ranked: true })]),
+            last_game: GameId::default(),
             games: BTreeMap::new(),
             join_attempts: Vec::new(),
             is_unavailable: false,
@@ -131,7 +134,7 @@ impl FakeStore {
     #[must_use]
     pub fn beginning(&self) -> Beginning {
         Beginning {
-            last_game: self.games.keys().next_back().copied().unwrap_or_default(),
+            last_game: self.games.keys().next_back().copied().unwrap_or_default().max(self.last_game),
             data: self.data.clone(),
             games: self.games.values().filter_map(|game| game.saved.clone()).collect(),
         }

@@ -115,7 +115,7 @@ pub(crate) fn map_found(
     let password = password.filter(|password| !password.reveal().is_empty());
     let mut map = Map::unknown(folder);
     map.look_up(found);
-    let id = world.games.next_id();
+    let Some(id) = world.games.next_id() else { return Err(Refusal::declined(texts::NO_MORE_GAMES)) };
     let game = Game {
         id,
         kind,
@@ -138,6 +138,7 @@ pub(crate) fn map_found(
         members: Vec::new(),
         noted: BTreeSet::new(),
         lost: BTreeSet::new(),
+        launching: BTreeSet::new(),
         hosted_at: None,
         is_told: false,
         live: None,
