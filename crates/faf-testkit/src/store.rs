@@ -27,7 +27,7 @@ pub struct FakeStore {
     pub data: GameData,
     /// Maps by folder name; at first `scmp_007`.
     pub maps: BTreeMap<String, MapVersion>,
-    /// The highest number that was given out before there were these games; at first 0.
+    /// The highest number of a game that was given out; at first 0.
     pub last_game: GameId,
     /// Games that were launched.
     pub games: BTreeMap<GameId, FakeGame>,
@@ -288,6 +288,10 @@ impl FakeStore {
                 Answer::Ban(self.by_id(player).and_then(|(_, account)| account.ban.clone()))
             }
             Question::FindMap { folder } => Answer::Map(self.maps.get(&folder).copied()),
+            Question::OpenGame { game, folder, .. } => {
+                self.last_game = self.last_game.max(game);
+                Answer::Map(self.maps.get(&folder).copied())
+            }
             Question::NameMods { uids } => {
                 let known = self.mods.iter().filter(|known| uids.contains(&known.uid));
                 Answer::ModNames(known.map(|known| (known.uid.clone(), known.name.clone())).collect())

@@ -404,6 +404,16 @@ fn processes_are_started_for_those_who_may() {
 }
 
 #[test]
+fn numbers_of_games_are_not_used_again() {
+    let mut forged = Forged::hosted("");
+    forged.games.clear();
+    forged.checker.killed(&FakeStore::default()).unwrap();
+    forged.log_in(ADA.0, ADA.1, Vec::new()).unwrap();
+    let host = r#"{"command":"game_host","visibility":"public"}"#;
+    breaks(forged.say(ADA.0, host, &[launch(ADA.0)]), Law::NumbersAreNew);
+}
+
+#[test]
 fn processes_hear_of_those_in_their_game_only() {
     breaks(Forged::joined().does(&[ice(CEM.0, ADA.1)]), Law::PeersShareAGame);
     breaks(Forged::joined().does(&[ice(ADA.0, CEM.1)]), Law::PeersShareAGame);

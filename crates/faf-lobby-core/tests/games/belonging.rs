@@ -370,3 +370,54 @@ fn a_game_that_is_over_is_as_unknown_as_any_number() {
     assert!(of_over.contains("host_left_game") && of_over.contains("no longer exists"), "{of_over}");
     assert_eq!(of_over, answers(&mut lobby, 4711));
 }
+
+#[test]
+fn only_players_complete_a_mission() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, r#","mod":"coop""#);
+    enter(&mut lobby, bob, 1);
+    seat(&mut lobby, ada, 1, 1, 1);
+    seat(&mut lobby, ada, 2, -1, -1);
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    game(&mut lobby, bob, "OperationComplete", r#"[1,1,"00:00:01"]"#);
+    assert!(lobby.store.games[&GameId(1)].notes.is_empty());
+    game(&mut lobby, ada, "OperationComplete", r#"[1,1,"00:20:00"]"#);
+    assert_eq!(lobby.store.games[&GameId(1)].notes.len(), 1);
+}
+
+#[test]
+fn what_is_said_again_means_nothing() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    enter(&mut lobby, bob, 1);
+    lobby.advance(SECOND);
+    for conn in [ada, bob] {
+        lobby.hear(conn);
+        game(&mut lobby, conn, "GameEnded", "[]");
+        game(&mut lobby, conn, "GameState", r#"["Lobby"]"#);
+        assert!(lobby.hear(conn).is_empty());
+    }
+    assert_eq!(state(&lobby), Some(GameState::Lobby));
+    seat(&mut lobby, ada, 1, 1, 2);
+    seat(&mut lobby, ada, 2, 2, 3);
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    game(&mut lobby, bob, "GameEnded", "[]");
+    game(&mut lobby, bob, "GameEnded", "[]");
+    assert_eq!(state(&lobby), Some(GameState::Live), "Ada still plays");
+}
+
+#[test]
+fn gone_and_back_between_two_reports_is_told_once() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    lobby.advance(SECOND);
+    lobby.hear(ada);
+    lobby.disconnect(bob);
+    lobby.log_in("Bob");
+    lobby.advance(SECOND);
+    let told = lobby.hear(ada).join("\n");
+    assert_eq!(told.matches(r#""login":"Bob""#).count(), 1, "{told}");
+    assert!(!told.contains("offline"), "{told}");
+}

@@ -253,6 +253,15 @@ fn no_number_is_given_out_twice() {
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     lobby.say(bob, r#"{"command":"game_join","uid":2147483647}"#);
     assert!(lobby.hear(bob)[0].contains("game_launch"));
+
+    // Nor is one that was never launched before the server was killed.
+    let mut lobby = crate::support::lobby();
+    let ada = lobby.log_in("Ada");
+    host(&mut lobby, ada, "");
+    lobby.restart();
+    let bob = lobby.log_in("Bob");
+    host_with(&mut lobby, bob, "");
+    assert!(lobby.hear(bob)[0].contains(r#""uid":2,"#));
 }
 
 #[test]
@@ -356,6 +365,9 @@ fn options_are_the_hosts_until_the_launch() {
     assert_eq!(info(&lobby).title, "other");
     game(&mut lobby, ada, "GameMods", r#"["uids","a b"]"#);
     assert_eq!(info(&lobby).sim_mods["b"], "Unknown sim mod");
+    game(&mut lobby, ada, "GameMods", r#"["uids",""]"#);
+    assert!(info(&lobby).sim_mods.is_empty());
+    game(&mut lobby, ada, "GameMods", r#"["uids","a b"]"#);
     game(&mut lobby, ada, "GameMods", r#"["activated","0"]"#);
     assert!(info(&lobby).sim_mods.is_empty());
     seat(&mut lobby, ada, 1, 1, 2);

@@ -240,6 +240,7 @@ impl Checker {
         let Some(host) = host.filter(|_| !self.games.contains_key(&id)) else {
             return broken(Law::LaunchIsAsked, format!("player {player} starts game {id} unasked"));
         };
+        ensure(self.numbers.insert(id), Law::NumbersAreNew, || format!("game {id}"))?;
         self.coverage.count("games hosted");
         if host.visibility == Visibility::Friends {
             self.coverage.count("games hosted for friends");

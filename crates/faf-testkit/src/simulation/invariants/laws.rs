@@ -47,6 +47,7 @@ laws! {
     // Games.
     OneGameEach: "A player is in at most one game.",
     MembersAreOnline: "Whoever is in a game is online.",
+    NumbersAreNew: "A game gets a number that no game has had before, also not before the server was killed.",
     GamesAreHosted: "Every game was made by the player who is its host.",
     LobbiesHaveHosts: "The host of an open lobby is in it.",
     StatesGoForward: "A game goes from setting up to its lobby, then live, then ended, and never back.",

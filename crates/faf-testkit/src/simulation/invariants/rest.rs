@@ -91,7 +91,7 @@ impl Checker {
                 || lasts_too_long(game.over_since, SLACK);
             ensure(!is_left, Law::GamesHaveOwners, || format!("game {id} is {:?}", seen.state))?;
         }
-        // Numbers of games that were never launched are used again after a kill.
+        // Nothing more will be heard of games that were never launched.
         let seen = &self.seen;
         self.games.retain(|id, game| seen.contains_key(id) || game.storing.asked.is_some());
         Ok(())
