@@ -185,6 +185,16 @@ pub enum Question {
         /// Folder name, lower-case.
         folder: String,
     },
+    /// Note that the number of a game is given out, so that no game gets it again whatever becomes of this one and of the server;
+    /// and which map is in this folder? [`Map`](crate::Answer::Map)
+    OpenGame {
+        /// Who hosts it.
+        host: PlayerId,
+        /// Its number.
+        game: GameId,
+        /// Folder name, lower-case.
+        folder: String,
+    },
     /// What are these mods called? [`ModNames`](crate::Answer::ModNames)
     NameMods {
         /// Their uids.

@@ -22,10 +22,20 @@ pub enum Decision {
     },
     /// A rule was looked at.
     Check(Check),
+    /// All others had agreed on the result for long, so the game ended without these.
+    NotWaitedFor {
+        /// Names of those who had not ended it.
+        players: Vec<String>,
+    },
     /// The game has ended.
     Ended {
         /// When.
         at: Timestamp,
+    },
+    /// Reports of those who only watched did not count, as players have reported.
+    Ignored {
+        /// How many.
+        reports: usize,
     },
     /// The reports about one army were counted.
     Army {
@@ -70,7 +80,13 @@ impl fmt::Display for Decision {
                 let word = if check.is_hit { "hit" } else { "ok" };
                 write!(f, "{word:>4}  {}: {}", check.validity, check.detail)
             }
+            Self::NotWaitedFor { players } => {
+                write!(f, "all others agree on the result, so it does not wait for {}", players.join(", "))
+            }
             Self::Ended { at } => write!(f, "ended at {at}"),
+            Self::Ignored { reports } => {
+                write!(f, "{reports} reports of observers do not count, as players have reported")
+            }
             Self::Army { player, army, outcome, votes, score } => {
                 write!(f, "army {army} of {player}: {}, score {score}; reported", outcome.as_str())?;
                 if votes.is_empty() {
@@ -108,6 +124,15 @@ mod tests {
             "army 1 of Ada: VICTORY, score 10; reported VICTORY by 2, DEFEAT by 1"
         );
         assert_eq!(army(&[]).to_string(), "army 1 of Ada: VICTORY, score 10; reported by nobody");
+        let players = vec!["Ada".to_owned(), "Bob".to_owned()];
+        assert_eq!(
+            Decision::NotWaitedFor { players }.to_string(),
+            "all others agree on the result, so it does not wait for Ada, Bob"
+        );
+        assert_eq!(
+            Decision::Ignored { reports: 4 }.to_string(),
+            "4 reports of observers do not count, as players have reported"
+        );
         assert_eq!(Decision::NotRated { validity: Validity::TooShort }.to_string(), "not rated: TOO_SHORT");
     }
 }

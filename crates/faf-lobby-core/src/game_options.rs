@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use faf_protocol::json::{Json, JsonRef};
 use serde::de::Error;
@@ -16,6 +17,9 @@ pub const OPTION_KEY_MAX: usize = 128;
 
 /// Bytes of the JSON text of a value. The longest that are known are paths and lists of unit categories.
 pub const OPTION_VALUE_MAX: usize = 4096;
+
+/// Numbers of players a game may be for: a map has 16 places at most, and without any nobody could play.
+const SLOTS: RangeInclusive<i64> = 1..=16;
 
 /// What kind of game it is (games.md section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,7 +102,8 @@ pub enum Accepted {
     Stored,
     /// It keeps its old value, because nobody knows the word (`Victory`).
     Kept,
-    /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`).
+    /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`) or none of those that can be
+    /// (`Slots`).
     Malformed,
     /// The command is to be ignored, because it goes beyond a limit.
     BeyondLimit {
@@ -161,7 +166,7 @@ impl GameOptions {
     /// Sets an option as the host wants it; see [`Accepted`] for when it stays as it was.
     ///
     /// `Victory` takes the words of [`VictoryCondition`] in any case (anything but text is ignored: games.md Q16), `Slots`
-    /// an integer or its text within 32 bits, as clients read it so. All others are stored verbatim; what
+    /// an integer or its text from 1 to 16, as a map has no more places. All others are stored verbatim; what
     /// `ScenarioFile` and `Title` mean for the game itself is up to the caller (games.md section 6.1).
     pub fn set(&mut self, key: &str, value: Json) -> Accepted {
         if let Some((what, found, limit)) = self.excess(key, value.as_ref()) {
@@ -173,9 +178,9 @@ impl GameOptions {
                 Some(None) => return Accepted::Kept,
                 None => return Accepted::Malformed,
             },
-            "Slots" => match value.as_ref().number::<i32>() {
-                Some(slots) => self.slots = slots.into(),
-                None => return Accepted::Malformed,
+            "Slots" => match value.as_ref().number::<i64>() {
+                Some(slots) if SLOTS.contains(&slots) => self.slots = slots,
+                _ => return Accepted::Malformed,
             },
             _ => {
                 self.others.insert(key.to_owned(), value);
@@ -190,7 +195,7 @@ impl GameOptions {
         self.victory
     }
 
-    /// How many can play; default 12. The host may say any 32-bit number.
+    /// How many can play, from 1 to 16; default 12.
     #[must_use]
     pub fn slots(&self) -> i64 {
         self.slots

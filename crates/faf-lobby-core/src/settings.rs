@@ -25,9 +25,12 @@ pub struct Settings {
     pub shutdown_grace_period: Duration,
     /// How long a game process may take to start; default 30 s. A co-op game has twice as long.
     pub game_setup_timeout: Duration,
-    /// How long a live game waits for players who lose their connection to the lobby; default not at all. Without it a game
+    /// How long a live game waits for players who lose their connection to the lobby; default 120 s. With none at all, a game
     /// ends when the last one is lost, with whatever was reported.
     pub reconnect_grace_period: Duration,
+    /// How long a live game waits for players who say nothing, when all others agree on its result; default 300 s. See
+    /// [`is_agreed`](crate::results::is_agreed).
+    pub game_end_timeout: Duration,
     /// How long games that were live when the server ended wait for their players to come back; default 300 s.
     pub restart_grace_period: Duration,
     /// Whether `hello` with a password is accepted; default true.
@@ -50,7 +53,8 @@ impl Default for Settings {
             report_interval: Duration::from_secs(1),
             shutdown_grace_period: Duration::from_secs(1800),
             game_setup_timeout: Duration::from_secs(30),
-            reconnect_grace_period: Duration::ZERO,
+            reconnect_grace_period: Duration::from_secs(120),
+            game_end_timeout: Duration::from_secs(300),
             restart_grace_period: Duration::from_secs(300),
             allow_password_login: true,
             www_url: "https://www.faforever.com".to_owned(),

@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     GameSetup(GameId),
     /// Players of this game are not waited for any longer.
     Awaited(GameId),
+    /// This game does not wait any longer for players who say nothing.
+    Overdue(GameId),
     /// What could not be stored about this game is tried again.
     StoreAgain(GameId),
     /// Featured mods, ranked mods and leaderboards are read again.

@@ -419,6 +419,7 @@ impl World {
             Timer::GameConnection(conn) => self.game_connection_timed_out(conn),
             Timer::GameSetup(game) => self.game_setup_timed_out(game),
             Timer::Awaited(game) => self.stop_awaiting(game),
+            Timer::Overdue(game) => self.game_is_overdue(game),
             Timer::StoreAgain(game) => self.ask_to_store(game),
             Timer::ReadData => {
                 self.ask_as(Asker::Data, Question::ReadGameData);

@@ -94,6 +94,10 @@ impl Answers {
             },
             Question::FindBan { player, joining } => Answer::Ban(store.find_ban(player, joining).await?),
             Question::FindMap { folder } => Answer::Map(store.find_map(folder).await?),
+            Question::OpenGame { host, game, folder } => {
+                store.note_host(host, game).await?;
+                Answer::Map(store.find_map(folder).await?)
+            }
             Question::NameMods { uids } => Answer::ModNames(store.mod_names(uids).await?),
             Question::ReadGameData => Answer::GameData(Box::new(store.game_data().await?)),
             Question::StoreGame { game, write } => self.store_game(game, write).await,

@@ -27,6 +27,8 @@ pub struct FakeStore {
     pub data: GameData,
     /// Maps by folder name; at first `scmp_007`.
     pub maps: BTreeMap<String, MapVersion>,
+    /// The highest number of a game that was given out; at first 0.
+    pub last_game: GameId,
     /// Games that were launched.
     pub games: BTreeMap<GameId, FakeGame>,
     /// Wishes to join a game.
@@ -94,6 +96,7 @@ impl Default for FakeStore {
             likes: BTreeSet::new(),
             data,
             maps: BTreeMap::from([("scmp_007".to_owned(), MapVersion { id: 7, is_ranked: true })]),
+            last_game: GameId::default(),
             games: BTreeMap::new(),
             join_attempts: Vec::new(),
             is_unavailable: false,
@@ -131,7 +134,7 @@ impl FakeStore {
     #[must_use]
     pub fn beginning(&self) -> Beginning {
         Beginning {
-            last_game: self.games.keys().next_back().copied().unwrap_or_default(),
+            last_game: self.games.keys().next_back().copied().unwrap_or_default().max(self.last_game),
             data: self.data.clone(),
             games: self.games.values().filter_map(|game| game.saved.clone()).collect(),
         }
@@ -285,6 +288,10 @@ impl FakeStore {
                 Answer::Ban(self.by_id(player).and_then(|(_, account)| account.ban.clone()))
             }
             Question::FindMap { folder } => Answer::Map(self.maps.get(&folder).copied()),
+            Question::OpenGame { game, folder, .. } => {
+                self.last_game = self.last_game.max(game);
+                Answer::Map(self.maps.get(&folder).copied())
+            }
             Question::NameMods { uids } => {
                 let known = self.mods.iter().filter(|known| uids.contains(&known.uid));
                 Answer::ModNames(known.map(|known| (known.uid.clone(), known.name.clone())).collect())

@@ -115,7 +115,8 @@ impl Forged {
     }
 
     fn game(&mut self, state: GameState, members: &[PlayerId]) {
-        self.games.insert(GAME, SeenGame { state, host: ADA.1, members: members.to_vec() });
+        let is_listed = matches!(state, GameState::Lobby | GameState::Live);
+        self.games.insert(GAME, SeenGame { state, host: ADA.1, is_listed, members: members.to_vec() });
     }
 
     /// Ada hosts a game with these properties, and it is open.
@@ -281,10 +282,9 @@ fn games_are_made_by_somebody_who_is_there() {
     breaks(forged.does(&[]), Law::StatesGoForward);
 
     let mut forged = Forged::joined();
-    let other = SeenGame { state: GameState::Initializing, host: ADA.1, members: vec![BOB.1] };
-    forged
-        .games
-        .insert(GAME, SeenGame { state: GameState::Lobby, host: ADA.1, members: vec![ADA.1, BOB.1, BOB.1] });
+    let other =
+        SeenGame { state: GameState::Initializing, host: ADA.1, is_listed: false, members: vec![BOB.1] };
+    forged.game(GameState::Lobby, &[ADA.1, BOB.1, BOB.1]);
     breaks(forged.does(&[]), Law::OneGameEach);
     forged.games.insert(GameId(6), other);
     breaks(forged.does(&[]), Law::OneGameEach);
@@ -393,6 +393,24 @@ fn processes_are_started_for_those_who_may() {
     breaks(Forged::hosted("").say(CEM.0, &join(""), &[launch(CEM.0)]), Law::FoesStayOut);
     let mut forged = Forged::hosted(r#","rating_min":100,"enforce_rating_range":true"#);
     breaks(forged.say(BOB.0, &join(""), &[launch(BOB.0)]), Law::RatingIsWelcome);
+    let mut forged = Forged::new();
+    forged.game(GameState::Initializing, &[]);
+    let host = r#"{"command":"game_host","visibility":"friends"}"#;
+    forged.say(ADA.0, host, &[launch(ADA.0)]).unwrap();
+    forged.game(GameState::Lobby, &[ADA.1]);
+    let idle = r#"{"target":"game","command":"GameState","args":["Idle"]}"#;
+    forged.say(ADA.0, idle, &[]).unwrap();
+    breaks(forged.say(BOB.0, &join(""), &[launch(BOB.0)]), Law::HiddenIsUnknown);
+}
+
+#[test]
+fn numbers_of_games_are_not_used_again() {
+    let mut forged = Forged::hosted("");
+    forged.games.clear();
+    forged.checker.killed(&FakeStore::default()).unwrap();
+    forged.log_in(ADA.0, ADA.1, Vec::new()).unwrap();
+    let host = r#"{"command":"game_host","visibility":"public"}"#;
+    breaks(forged.say(ADA.0, host, &[launch(ADA.0)]), Law::NumbersAreNew);
 }
 
 #[test]
@@ -487,15 +505,51 @@ fn writes_come_one_at_a_time_and_in_order() {
     breaks(Forged::joined().does(&[end_first]), Law::LaunchedThenEnded);
 }
 
+/// Ada's game is live, with both in it.
+fn launched() -> Forged {
+    let (mut forged, ticket, _) = launching();
+    let answer = Answer::GameStored(Vec::new());
+    forged.game(GameState::Live, &[ADA.1, BOB.1]);
+    forged.step(Some(&Event::Answered { ticket, answer }), &[]).unwrap();
+    forged
+}
+
+#[test]
+fn only_those_are_rated_whose_games_have_begun() {
+    let end = || {
+        let end = played().games[&GameId(1)].end.clone().unwrap();
+        let write = faf_lobby_core::GameWrite::End(Box::new(end));
+        let question = Question::StoreGame { game: GAME, write };
+        Effect::Ask { conn: None, ticket: Ticket(99), question }
+    };
+    let says = |forged: &mut Forged, conn, said: &str| {
+        forged.say(conn, &format!(r#"{{"target":"game","command":{said}}}"#), &[]).unwrap();
+    };
+    let mut forged = launched();
+    says(&mut forged, ADA.0, r#""GameState","args":["Launching"]"#);
+    breaks(forged.does(&[end()]), Law::RatedHaveBegun);
+    let mut forged = launched();
+    says(&mut forged, ADA.0, r#""GameState","args":["Launching"]"#);
+    says(&mut forged, BOB.0, r#""GameResult","args":[2,"defeat 0"]"#);
+    forged.does(&[end()]).unwrap();
+}
+
+#[test]
+fn whoever_has_ended_stays_out() {
+    let back = |said: &str| {
+        let mut forged = launched();
+        forged.say(BOB.0, &format!(r#"{{"target":"game","command":"{said}"}}"#), &[]).unwrap();
+        forged.game(GameState::Live, &[ADA.1]);
+        forged.does(&[]).unwrap();
+        forged.game(GameState::Live, &[ADA.1, BOB.1]);
+        forged.say(BOB.0, &format!(r#"{{"command":"restore_game_session","game_id":{GAME}}}"#), &[])
+    };
+    back("EnforceRating").unwrap();
+    breaks(back("GameEnded"), Law::EndedStayOut);
+}
+
 #[test]
 fn what_was_acknowledged_must_be_stored() {
-    let launched = || {
-        let (mut forged, ticket, _) = launching();
-        let answer = Answer::GameStored(Vec::new());
-        forged.game(GameState::Live, &[ADA.1, BOB.1]);
-        forged.step(Some(&Event::Answered { ticket, answer }), &[]).unwrap();
-        forged
-    };
     // The launch itself is lost.
     breaks(launched().checker.killed(&FakeStore::default()), Law::AcknowledgedIsKept);
     let mut store = FakeStore::default();

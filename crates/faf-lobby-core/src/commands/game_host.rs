@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use faf_protocol::GameId;
 use faf_protocol::client_message::GameHost;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,7 @@ pub(crate) struct Permitted {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MapFound {
     pub(crate) request: GameHost,
+    id: GameId,
     title: String,
     folder: String,
     featured_mod: FeaturedMod,
@@ -86,16 +88,17 @@ pub(crate) fn permitted(
     let Some(id) = world.data.featured_mods.get(&name).copied() else {
         return Err(Refusal::declined(texts::unknown_featured_mod(&quoted(name))));
     };
-    let question = Question::FindMap { folder: folder.clone() };
     let featured_mod = FeaturedMod { id, name };
-    let state = MapFound { request, title, folder, featured_mod };
+    let Some(id) = world.games.next_id() else { return Err(Refusal::declined(texts::NO_MORE_GAMES)) };
+    let question = Question::OpenGame { host: world.player_of(conn), game: id, folder: folder.clone() };
+    let state = MapFound { request, id, title, folder, featured_mod };
     world.ask(conn, question, Continuation::HostMapFound(Box::new(state)))
 }
 
 pub(crate) fn map_found(
     world: &mut World,
     conn: ConnId,
-    MapFound { request, title, folder, featured_mod }: MapFound,
+    MapFound { request, id, title, folder, featured_mod }: MapFound,
     found: Option<MapVersion>,
 ) -> Result<Progress, Refusal> {
     check_can_play(world, conn, COMMAND)?;
@@ -115,7 +118,6 @@ pub(crate) fn map_found(
     let password = password.filter(|password| !password.reveal().is_empty());
     let mut map = Map::unknown(folder);
     map.look_up(found);
-    let id = world.games.next_id();
     let game = Game {
         id,
         kind,
@@ -138,6 +140,7 @@ pub(crate) fn map_found(
         members: Vec::new(),
         noted: BTreeSet::new(),
         lost: BTreeSet::new(),
+        launching: BTreeSet::new(),
         hosted_at: None,
         is_told: false,
         live: None,

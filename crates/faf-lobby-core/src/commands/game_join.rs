@@ -2,15 +2,15 @@
 
 use faf_protocol::client_message::GameJoin;
 use faf_protocol::server_message::GameJoinFailure;
+use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::{Continuation, Progress};
 use crate::effect::Question;
 use crate::event::{Ban, ConnId};
-use crate::games::{GameState, JoinAttempt, check_can_play};
+use crate::games::{Game, GameState, JoinAttempt, check_can_play};
 use crate::login;
 use crate::refusal::Refusal;
-use crate::texts;
 use crate::world::World;
 
 const COMMAND: &str = "game_join";
@@ -24,8 +24,10 @@ pub(crate) struct Permitted {
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
     check_can_play(world, conn, COMMAND)?;
     let (player, address) = (world.player_of(conn), world.session(conn).address);
-    // Once for each game: whoever insists must not fill the disk.
-    let game = world.games.get_mut(request.uid).filter(|game| game.live.is_none());
+    // Once for each game: whoever insists must not fill the disk. Nothing is noted of a game that is hidden from the player, who
+    // would notice that it takes longer.
+    let joinable = shown(world, player, request.uid).filter(|game| game.live.is_none());
+    let game = joinable.map(|game| game.id).and_then(|game| world.games.get_mut(game));
     let joining = game.and_then(|game| game.noted.insert(player).then_some(game.id));
     let joining = joining.map(|game| JoinAttempt { game, address });
     let question = Question::FindBan { player, joining };
@@ -41,16 +43,10 @@ pub(crate) fn permitted(
     check_can_play(world, conn, COMMAND)?;
     login::check_not_banned(world, ban)?;
     let failed = |reason| Refusal::CannotJoin { game: uid, reason };
-    let game = world.games.get(uid).ok_or_else(|| failed(GameJoinFailure::HostLeftGame))?;
-    let Some(joiner) = world.players.get(world.player_of(conn)) else { return Ok(Progress::Done) };
-    if game.host.foes.contains(&joiner.info.id) {
-        return Err(Refusal::declined(texts::FOE_OF_HOST));
-    }
-    if game.state != GameState::Lobby || game.is_full() {
+    let game = shown(world, world.player_of(conn), uid);
+    let game = game.ok_or_else(|| failed(GameJoinFailure::HostLeftGame))?;
+    if game.state != GameState::Lobby || !game.is_listed() || game.is_full() {
         return Err(failed(GameJoinFailure::GameNotReady));
-    }
-    if !game.is_welcome(joiner) {
-        return Err(Refusal::declined(texts::RATING_NOT_WELCOME));
     }
     let password = password.filter(|password| !password.reveal().is_empty());
     if game.is_password_protected && password != game.password {
@@ -58,4 +54,11 @@ pub(crate) fn permitted(
     }
     world.launch_game_process(conn, uid);
     Ok(Progress::Done)
+}
+
+/// The game with this number, as far as the player is told of games. One that is hidden is no other than none, for whatever
+/// reason it is: for friends only, of a host who has made the player a foe, or for others' ratings.
+fn shown(world: &World, player: PlayerId, game: GameId) -> Option<&Game> {
+    let joiner = world.players.get(player)?;
+    world.games.untold_game(game).filter(|game| game.is_visible_to(joiner))
 }

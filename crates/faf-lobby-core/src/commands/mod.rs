@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::effect::{Count, LogLine};
 use crate::event::{Answer, ConnId, Ticket};
 use crate::game_commands;
-use crate::games::check_before_reading;
+use crate::games;
 use crate::login::{self, LoggingIn};
 use crate::pacing::CommandClass::{
     self, Administration, Game, Heartbeat, Host, Join, List, Login, Party, Query,
@@ -124,6 +124,7 @@ pub(crate) enum Continuation {
     HostPermitted(game_host::Permitted),
     HostMapFound(Box<game_host::MapFound>),
     JoinPermitted(game_join::Permitted),
+    Unreadable(games::Unreadable),
     GameCommand(game_commands::Continuation),
 }
 
@@ -152,10 +153,11 @@ pub(crate) fn carry_out(
         Err(error) => error.command.as_deref().map(Cow::Borrowed),
     };
     check_allowed(world, conn, command.as_deref())?;
-    if message.is_err() {
-        check_before_reading(world, conn, command.as_deref())?;
-    }
-    match message? {
+    let message = match message {
+        Ok(message) => message,
+        Err(error) => return games::refuse_unreadable(world, conn, error),
+    };
+    match message {
         ClientMessage::AskSession(request) => ask_session::carry_out(world, conn, request),
         ClientMessage::Hello(request) => hello::carry_out(world, conn, request),
         ClientMessage::Auth(request) => auth::carry_out(world, conn, request),
@@ -246,6 +248,9 @@ pub(crate) fn go_on(
         }
         (Continuation::JoinPermitted(state), Answer::Ban(ban)) => {
             game_join::permitted(world, conn, state, ban)
+        }
+        (Continuation::Unreadable(state), Answer::Ban(ban)) => {
+            games::unreadable_refused(world, conn, state, ban)
         }
         _ => {
             world.log(LogLine::WrongAnswer { ticket });

@@ -1,13 +1,13 @@
 //! `restore_game_session`: back into a game that still runs (games.md section 1.3).
 //!
-//! Only whoever was in the game comes back: players of a live game, and players whose connection was lost in the lobby.
-//! There is no reply.
+//! Only whoever was in the game comes back: players of a live game who have not ended it, and players whose connection was lost
+//! in the lobby. There is no reply.
 
 use faf_protocol::client_message::RestoreGameSession;
 
 use crate::commands::Progress;
 use crate::event::ConnId;
-use crate::games::{GameState, check_can_play};
+use crate::games::{Game, GameState, check_can_play};
 use crate::players::{Activity, ConnectionState, GameConnection};
 use crate::refusal::Refusal;
 use crate::texts;
@@ -20,17 +20,18 @@ pub(crate) fn carry_out(
 ) -> Result<Progress, Refusal> {
     check_can_play(world, conn, "restore_game_session")?;
     let player = world.player_of(conn);
-    let Some(game) = world.games.get_mut(request.game_id) else {
+    let viewer = world.players.get(player);
+    let is_known = |game: &&Game| viewer.is_some_and(|viewer| game.is_known_to(viewer));
+    let known = world.games.untold_game(request.game_id).filter(is_known).map(|game| game.id);
+    let Some(game) = known.and_then(|game| world.games.get_mut(game)) else {
         return Err(Refusal::Informed(texts::GAME_IS_GONE));
     };
     let belongs = match (game.state, &game.live) {
         (GameState::Lobby, _) => game.lost.contains(&player),
-        (GameState::Live, Some(live)) => live.player(player).is_some(),
+        // Whoever has ended the game has said all there is to say.
+        (GameState::Live, Some(live)) => live.player(player).is_some() && live.is_played_by(player),
         _ => return Err(Refusal::Informed(texts::GAME_IS_OVER)),
     };
-    if game.state == GameState::Lobby && game.host.foes.contains(&player) {
-        return Err(Refusal::declined(texts::FOE_OF_HOST));
-    }
     if !belongs || game.state == GameState::Lobby && game.is_full() {
         return Err(Refusal::Informed(texts::NOT_IN_GAME));
     }
@@ -42,5 +43,6 @@ pub(crate) fn carry_out(
         online.game = Some(GameConnection { game: id, state, deadline });
     }
     world.games.mark(id);
+    world.check_end(id, None);
     Ok(world.save_game(id, Some(conn)))
 }

@@ -1,5 +1,5 @@
 //! `Desync`: the simulations of the players have drifted apart. Too many of these, and the game does not count; the first
-//! of each player is kept (upstream-2026.md section 2.1).
+//! of each player is kept (upstream-2026.md section 2.1). One player alone cannot make it not count, and observers do not matter.
 
 use crate::commands::Progress;
 use crate::game_commands::Sender;
@@ -9,13 +9,13 @@ use crate::world::World;
 
 pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
     let now = world.now.elapsed;
-    let Some(live) = world.live_game(sender.game) else { return Progress::Done };
-    live.hear(now);
+    let Some(live) = world.played_game(sender) else { return Progress::Done };
+    live.hear_from(sender.player, now);
     let game_time = live.last_heard.as_secs().try_into().unwrap_or(u32::MAX);
-    let is_first = live.desynced.insert(sender.player);
-    // One more than too many is enough to know.
-    let counts = live.desyncs <= DESYNCS_MAX;
-    live.desyncs += u32::from(counts);
+    let desyncs = live.desyncs_by.entry(sender.player).or_default();
+    let is_first = *desyncs == 0;
+    let counts = *desyncs < DESYNCS_MAX;
+    *desyncs += u32::from(counts);
     if is_first {
         let note = Note::Desync { player: sender.player, game_time };
         world.store(sender.game, GameWrite::Note(note), None);

@@ -7,8 +7,10 @@ use crate::world::World;
 pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
     let now = world.now.elapsed;
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
+    if live.has_say(sender.player) {
+        live.hear_from(sender.player, now);
+    }
     live.done.insert(sender.player);
-    live.hear(now);
     world.check_end(sender.game, None);
     world.save_game(sender.game, Some(sender.conn))
 }

@@ -1,4 +1,5 @@
-//! `GameResult`: how an army fared, as one player's game sees it (game-results.md section 1).
+//! `GameResult`: how an army fared, as one player's game sees it (game-results.md section 1). Those of observers
+//! are kept, too; whether they count is found out at the end.
 
 use crate::commands::Progress;
 use crate::game_commands::Sender;
@@ -12,7 +13,10 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, army: i64, text: &str
     if !live.has_army(army) || !live.reports.add(report) {
         return Progress::Done;
     }
-    live.hear(now);
+    if live.has_say(sender.player) {
+        live.hear_from(sender.player, now);
+    }
     world.count_achievements(sender.game);
+    world.check_end(sender.game, None);
     world.save_game(sender.game, Some(sender.conn))
 }

@@ -58,6 +58,7 @@ fn lobby(world: &mut World, sender: Sender) {
 fn host(world: &mut World, sender: Sender) {
     let now = world.now.utc;
     let Some(game) = world.hosted_lobby(sender).filter(|game| game.hosted_at.is_none()) else { return };
+    // From now on others are told that it is open.
     game.hosted_at = Some(now);
     let map = game.map.folder.clone();
     world.log(LogLine::GameOpened { game: sender.game });
@@ -70,12 +71,11 @@ fn join(world: &mut World, sender: Sender) {
         host.activity == Activity::Hosting
             && host.game.as_ref().is_some_and(|connection| connection.game == sender.game)
     });
-    // Since the request was granted, the player may have become a foe, and others may have been faster.
-    let joiner = world.players.get(sender.player).filter(|joiner| {
-        game.is_some_and(|game| {
-            game.is_welcome(joiner) && !game.host.foes.contains(&sender.player) && !game.is_full()
-        })
-    });
+    // Since the request was granted, the game may have been hidden from the player, and others may have been faster.
+    let joiner = world
+        .players
+        .get(sender.player)
+        .filter(|joiner| game.is_some_and(|game| game.is_visible_to(joiner) && !game.is_full()));
     let (Some(game), Some(host), Some(joiner)) = (game, host, joiner) else {
         return world.leave_game(sender.player, Leaving::Aborted);
     };
@@ -104,9 +104,19 @@ fn join(world: &mut World, sender: Sender) {
     set(world, sender, ConnectionState::Connected, Activity::Joining);
 }
 
-/// The simulation begins; only the host's word counts.
+/// The simulation begins. Only the host's word launches the game; that of another player is the sign that it does over there, too.
 fn launching(world: &mut World, sender: Sender) -> Progress {
     world.games.mark(sender.game);
+    let Some(game) = world.games.get_mut(sender.game) else { return Progress::Done };
+    if sender.state == ConnectionState::Connected && game.state == GameState::Lobby {
+        game.launching.insert(sender.player);
+    }
+    if let Some(live) = world.played_game(sender)
+        && sender.state == ConnectionState::Connected
+        && live.begun.insert(sender.player)
+    {
+        return world.save_game(sender.game, Some(sender.conn));
+    }
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
     // The vault may have changed since the map was chosen.
     let question = Question::FindMap { folder: game.map.folder.clone() };

@@ -26,7 +26,7 @@ use crate::client_text::quoted;
 use crate::commands::{self, Progress};
 use crate::effect::{LogLine, Question};
 use crate::event::{Answer, ConnId};
-use crate::games::{Game, GameState};
+use crate::games::{Game, GameState, Live};
 use crate::pacing::CommandClass;
 use crate::players::{Activity, ConnectionState};
 use crate::statistics::LONGEST_TEXT;
@@ -161,6 +161,11 @@ impl World {
     fn hosted_lobby(&mut self, sender: Sender) -> Option<&mut Game> {
         let is_lobby = |game: &&mut Game| game.state == GameState::Lobby && game.host.id == sender.player;
         self.games.get_mut(sender.game).filter(is_lobby).filter(|_| sender.activity == Activity::Hosting)
+    }
+
+    /// The live game in which the sender has a say: whoever plays, and only if nobody does, whoever watches.
+    fn played_game(&mut self, sender: Sender) -> Option<&mut Live> {
+        self.live_game(sender.game).filter(|live| live.has_say(sender.player))
     }
 
     fn ask_for_game(&mut self, sender: Sender, question: Question, continuation: Continuation) -> Progress {

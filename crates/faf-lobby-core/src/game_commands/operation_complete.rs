@@ -17,7 +17,9 @@ pub(crate) fn carry_out(
     let Some(game) = world.games.get_mut(sender.game) else { return Progress::Done };
     let map = game.map.folder.clone();
     let (GameKind::Coop, Some(live)) = (game.kind, &mut game.live) else { return Progress::Done };
-    let counts = primary && live.validity == Validity::CoopNotRanked && is_time(time);
+    // Whoever only watches has completed nothing.
+    let counts =
+        primary && live.has_say(sender.player) && live.validity == Validity::CoopNotRanked && is_time(time);
     // Every player sends it; the first one counts.
     if !counts || std::mem::replace(&mut live.is_mission_complete, true) {
         return Progress::Done;

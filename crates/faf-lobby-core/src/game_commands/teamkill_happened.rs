@@ -1,4 +1,7 @@
 //! `TeamkillHappened`: a commander was killed by a team mate (games.md section 6.7). Every player's game reports every kill.
+//!
+//! It is kept for moderators to act upon, so nothing is kept that cannot be so: a kill between those who do not both play, at a
+//! time that is none, or told by an observer.
 
 use faf_protocol::PlayerId;
 use faf_protocol::json::Json;
@@ -22,14 +25,17 @@ pub(crate) fn carry_out(
     teamkiller: PlayerId,
 ) -> Progress {
     let seconds = game_time.as_ref().number::<f64>();
-    let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()) else { return Progress::Done };
-    let Some(live) = world.live_game(sender.game) else { return Progress::Done };
-    let plays = |player| live.player(player).is_some();
-    if live.teamkills >= TEAMKILLS_LIMIT || !plays(victim) || !plays(teamkiller) {
+    let Some(seconds) = seconds.filter(|seconds| (0.0..=TIME_LIMIT).contains(seconds)) else {
+        return Progress::Done;
+    };
+    let Some(live) = world.played_game(sender) else { return Progress::Done };
+    let play = |players: [PlayerId; 2]| players.iter().all(|player| live.player(*player).is_some());
+    if live.teamkills >= TEAMKILLS_LIMIT || !play([victim, teamkiller]) {
         return Progress::Done;
     }
     live.teamkills += 1;
-    let game_time = seconds.round().clamp(0.0, TIME_LIMIT) as u32;
+    live.begun.insert(sender.player);
+    let game_time = seconds.round() as u32;
     let note = Note::Teamkill { teamkiller, victim, game_time };
     world.store(sender.game, GameWrite::Note(note), Some(sender.conn))
 }

@@ -100,11 +100,17 @@ impl World {
         let Some(game) = self.games.get_mut(id) else { return false };
         let Some(place) = game.members.iter().position(|member| *member == player) else { return false };
         game.members.remove(place);
+        game.launching.remove(&player);
         if game.state == GameState::Live
             && let Some(live) = &mut game.live
         {
-            live.hear(now.elapsed);
-            let plays_on = how.is_gone() && live.player(player).is_some() && !live.done.contains(&player);
+            if live.is_played_by(player) {
+                live.hear(now.elapsed);
+            }
+            let plays_on = how.is_gone() && live.player(player).is_some() && live.is_played_by(player);
+            if how == Leaving::Closed {
+                live.done.insert(player);
+            }
             if plays_on && !grace.is_zero() {
                 live.awaited.insert(player, now.elapsed + grace);
                 self.timers.set(now.elapsed + grace, Timer::Awaited(id));
@@ -171,6 +177,8 @@ impl World {
         // The game went on while the lobby did not.
         let base = live.last_heard.max(now.utc.since(live.launched_at));
         live.clock = GameClock::new(base, now.elapsed);
+        // By the clock of the lobby before. Those who come back begin it anew.
+        live.overdue = None;
         let members = std::mem::take(&mut game.members);
         let awaited = members.into_iter().chain(live.awaited.keys().copied());
         let plays = |player: &PlayerId| live.players.iter().any(|candidate| candidate.id == *player);

@@ -15,6 +15,7 @@ use crate::publication::{ArmyResult, GameResults, Publication, RatingUpdate, Tea
 use crate::ratings::{RatedTeam, RatingChange};
 use crate::results::{self, ArmyVerdict, Outcome, Resolution};
 use crate::statistics;
+use crate::timers::Timer;
 use crate::validity::{self, EndFacts, Results, Validity};
 use crate::world::World;
 
@@ -71,9 +72,15 @@ impl World {
                 if live.finished.is_none() && !live.is_running_for(&game.members) {
                     live.finished = Some(live.last_heard);
                 }
-                let is_empty = game.members.is_empty() && live.awaited.is_empty();
-                if live.finished.is_some() || is_empty {
-                    self.end_live(id);
+                if live.finished.is_some() {
+                    return self.end_live(id);
+                }
+                if !live.is_agreed(&game.members) {
+                    live.overdue = None;
+                } else if live.overdue.is_none() {
+                    let due = self.now.elapsed + self.settings.game_end_timeout;
+                    live.overdue = Some(due);
+                    self.timers.set(due, Timer::Overdue(id));
                 }
             }
             _ => {
@@ -82,6 +89,23 @@ impl World {
                 }
             }
         }
+    }
+
+    /// All others have agreed on the result for so long: those who say nothing do not hold it back.
+    pub(crate) fn game_is_overdue(&mut self, id: GameId) {
+        let now = self.now.elapsed;
+        let Some(game) = self.games.get_mut(id).filter(|game| game.state == GameState::Live) else { return };
+        // By now they may disagree, or have agreed anew, which gives everybody the whole time.
+        let is_due = |live: &&mut Live| live.overdue.is_some_and(|due| due <= now);
+        let Some(live) = game.live.as_mut().filter(is_due) else { return };
+        let is_late = |player: &&LivePlayer| {
+            let is_here = game.members.contains(&player.id) || live.awaited.contains_key(&player.id);
+            is_here && live.is_played_by(player.id)
+        };
+        let players = live.players.iter().filter(is_late).map(|player| player.login.clone()).collect();
+        live.decisions.push(Decision::NotWaitedFor { players });
+        live.finished = Some(live.last_heard);
+        self.end_live(id);
     }
 
     /// Ends a game that was never launched.
@@ -100,10 +124,13 @@ impl World {
         live.awaited.clear();
         let lasted = live.finished.unwrap_or(live.last_heard);
         let ended_at = live.launched_at.after(lasted);
-        let resolution = results::resolve_teams(&live.participants(), &live.reports);
+        let reports = live.counting_reports();
+        let resolution = results::resolve_teams(&live.participants(), &reports);
+        let absent = live.players.iter().find(|player| !live.begun.contains(&player.id));
         let facts = EndFacts {
-            desyncs: live.desyncs,
-            has_reports: !live.reports.is_empty(),
+            desyncs: live.desyncs_by.values().sum(),
+            has_reports: !reports.is_empty(),
+            absent: absent.map(|player| player.login.as_str()),
             enforces_rating: live.enforces_rating,
             is_short: validity::is_short(lasted, live.players.len()),
             is_resolved: resolution.is_resolved(),
@@ -111,7 +138,11 @@ impl World {
         let checks = validity::check_at_end(live.validity, game.kind, facts);
         live.validity = checks.validity;
         live.decisions.push(Decision::Ended { at: ended_at });
-        let of_player = |player: &LivePlayer| (player.id, live.reports.verdict(player.army));
+        let ignored = live.reports.iter().count() - reports.iter().count();
+        if ignored > 0 {
+            live.decisions.push(Decision::Ignored { reports: ignored });
+        }
+        let of_player = |player: &LivePlayer| (player.id, reports.verdict(player.army));
         let verdicts: BTreeMap<PlayerId, ArmyVerdict> = live.players.iter().map(of_player).collect();
         live.decisions.extend(live.players.iter().map(|player| {
             let verdict = &verdicts[&player.id];
@@ -181,12 +212,13 @@ impl World {
         let has_cheats =
             game.options.get("CheatsEnabled").is_none_or(|value| value.as_ref().text() != "\"false\"");
         let Some(live) = game.live.as_mut().filter(|_| !has_cheats) else { return };
+        let reports = live.counting_reports();
         let Some(statistics) = &live.statistics else { return };
         for player in &live.players {
-            if !live.reports.has(player.army) || !live.counted.insert(player.id) {
+            if !reports.has(player.army) || !live.counted.insert(player.id) {
                 continue;
             }
-            let outcome = live.reports.verdict(player.army).outcome;
+            let outcome = reports.verdict(player.army).outcome;
             let (is_known, has_won) = (outcome != Outcome::Unknown, outcome == Outcome::Victory);
             let of_player = statistics::updates(
                 player.id,

@@ -14,7 +14,7 @@ use crate::explanation::Decision;
 use crate::game_options::{GameKind, GameOptions};
 use crate::maps::is_generated_map;
 use crate::publication::Publication;
-use crate::results::{Participant, Reports};
+use crate::results::{self, Participant, Reports};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
 use crate::texts;
@@ -59,6 +59,9 @@ pub struct Game {
     pub(crate) noted: BTreeSet<PlayerId>,
     /// Players who lost their connection in the lobby, and may come back.
     pub(crate) lost: BTreeSet<PlayerId>,
+    /// Members whose own process has said `Launching`, before or after the host's; all processes say so at the same time.
+    #[serde(default)]
+    pub(crate) launching: BTreeSet<PlayerId>,
     pub(crate) hosted_at: Option<Timestamp>,
     /// Others have been told of it.
     pub(crate) is_told: bool,
@@ -152,17 +155,24 @@ pub(crate) struct Live {
     pub(crate) statistics: Option<Statistics>,
     /// Players whose achievements have been counted.
     pub(crate) counted: BTreeSet<PlayerId>,
-    pub(crate) desyncs: u32,
-    /// Players whose first desync was noted.
-    pub(crate) desynced: BTreeSet<PlayerId>,
+    /// `Desync` messages of each player, as far as they count.
+    #[serde(default)]
+    pub(crate) desyncs_by: BTreeMap<PlayerId, u32>,
     /// The game counts however short it is.
     pub(crate) enforces_rating: bool,
-    /// Players whose simulation has ended.
+    /// Players whose own process has shown that its simulation began: it said `Launching`, or reported anything.
+    #[serde(default)]
+    pub(crate) begun: BTreeSet<PlayerId>,
+    /// Players whose simulation or process has ended. They do not come back.
     pub(crate) done: BTreeSet<PlayerId>,
     /// When all simulations had ended, by the game's clock.
     pub(crate) finished: Option<Duration>,
-    /// How often statistics were sent.
-    pub(crate) statistics_sent: u32,
+    /// When it ends although some have not ended it, by the lobby's clock; none as long as the others do not agree.
+    #[serde(default)]
+    pub(crate) overdue: Option<Duration>,
+    /// How often each player has sent statistics.
+    #[serde(default)]
+    pub(crate) statistics_by: BTreeMap<PlayerId, u32>,
     /// What other services are told as soon as it is stored that they were.
     pub(crate) unpublished: Vec<Publication>,
     /// Killings of team mates that were noted.
@@ -255,9 +265,20 @@ impl Game {
         self.live.as_ref().map_or(&[], |live| &live.decisions)
     }
 
-    /// Whether it is in the list of games that is sent at login.
-    pub(crate) fn is_listed(&self) -> bool {
-        matches!(self.state, GameState::Lobby | GameState::Live)
+    /// Whether it is shown to players, as open or as being played. A lobby is from the moment when the host's process says that
+    /// others can connect to it, whenever changes are told.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        match self.state {
+            GameState::Lobby => self.hosted_at.is_some(),
+            GameState::Live => true,
+            GameState::Initializing | GameState::Ended => false,
+        }
+    }
+
+    /// Players who have a place in it since the launch, without observers; none before.
+    pub fn seated(&self) -> impl Iterator<Item = PlayerId> {
+        self.live.iter().flat_map(|live| &live.players).map(|player| player.id)
     }
 
     pub(crate) fn is_member(&self, player: PlayerId) -> bool {
@@ -337,9 +358,37 @@ impl Live {
         self.players.iter().map(participant).collect()
     }
 
-    /// Whether somebody still plays, or is expected to.
+    /// Whether a player has a say in the game: whoever plays, and only if nobody does, whoever watches.
+    pub(crate) fn has_say(&self, player: PlayerId) -> bool {
+        self.players.is_empty() || self.player(player).is_some()
+    }
+
+    /// Whether a player who is in the game, or is waited for, has not ended it.
+    pub(crate) fn is_played_by(&self, player: PlayerId) -> bool {
+        self.has_say(player) && !self.done.contains(&player)
+    }
+
+    /// Whether somebody still plays, or is expected to. Observers do not keep a game going.
     pub(crate) fn is_running_for(&self, members: &[PlayerId]) -> bool {
-        members.iter().chain(self.awaited.keys()).any(|player| !self.done.contains(player))
+        members.iter().chain(self.awaited.keys()).any(|player| self.is_played_by(*player))
+    }
+
+    /// Whether the result is known, and only waits for players who neither end their game nor say anything.
+    pub(crate) fn is_agreed(&self, members: &[PlayerId]) -> bool {
+        let is_here = |player: &PlayerId| members.contains(player) || self.awaited.contains_key(player);
+        let has_ended = |player: PlayerId| self.done.contains(&player) || !is_here(&player);
+        results::is_agreed(&self.participants(), &self.counting_reports(), has_ended)
+    }
+
+    /// The reports that count.
+    pub(crate) fn counting_reports(&self) -> Reports {
+        self.reports.counting(|reporter| self.player(reporter).is_some())
+    }
+
+    /// A player's process has said something about the game.
+    pub(crate) fn hear_from(&mut self, player: PlayerId, now: Duration) {
+        self.hear(now);
+        self.begun.insert(player);
     }
 
     /// Something was heard of the game.

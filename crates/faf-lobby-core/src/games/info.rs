@@ -22,9 +22,9 @@ impl Game {
             uid: self.id,
             title: self.title.clone(),
             state: match self.state {
-                GameState::Initializing | GameState::Ended => GameInfoState::Closed,
-                GameState::Lobby => GameInfoState::Open,
                 GameState::Live => GameInfoState::Playing,
+                GameState::Lobby if self.is_listed() => GameInfoState::Open,
+                GameState::Lobby | GameState::Initializing | GameState::Ended => GameInfoState::Closed,
             },
             game_type: self.game_type(),
             featured_mod: self.featured_mod.name.clone(),

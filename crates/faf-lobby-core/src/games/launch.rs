@@ -80,6 +80,7 @@ impl World {
         live.decisions.push(Decision::Launched { at: now, players: live.players.len() });
         live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
         let players = live.players.clone();
+        live.begun = std::mem::take(&mut game.launching);
         game.live = Some(live);
         game.state = GameState::Live;
         // What is not needed any more is not saved with every result.
@@ -136,12 +137,13 @@ impl Live {
             reports: Reports::default(),
             statistics: None,
             counted: Default::default(),
-            desyncs: 0,
-            desynced: Default::default(),
+            desyncs_by: Default::default(),
             enforces_rating: false,
+            begun: Default::default(),
             done: Default::default(),
             finished: None,
-            statistics_sent: 0,
+            overdue: None,
+            statistics_by: Default::default(),
             unpublished: Vec::new(),
             teamkills: 0,
             is_mission_complete: false,

@@ -20,11 +20,11 @@ use crate::ratings::Leaderboards;
 
 pub(crate) use connection::Leaving;
 pub use ending::{GameEnd, PlayerResult, RatedGame};
-pub(crate) use game::{FeaturedMod, Host, MEMBERS_MAX, Map, title};
+pub(crate) use game::{FeaturedMod, Host, Live, MEMBERS_MAX, Map, title};
 pub use game::{Game, GameState, LivePlayer};
 pub use launch::GameLaunched;
 use listing::Listing;
-pub(crate) use preconditions::{check_before_reading, check_can_play};
+pub(crate) use preconditions::{Unreadable, check_can_play, refuse_unreadable, unreadable_refused};
 pub(crate) use storage::Storage;
 pub use storage::{GameWrite, JoinAttempt, Note};
 
@@ -78,6 +78,16 @@ impl Games {
         self.games.get(&game)
     }
 
+    /// A game whose end has not been told. When it has, its number is as good as one that no game has had, whether anybody's
+    /// process still runs or not.
+    pub(crate) fn untold_game(&self, game: GameId) -> Option<&Game> {
+        self.get(game).filter(|game| self.is_untold(game))
+    }
+
+    fn is_untold(&self, game: &Game) -> bool {
+        game.state != GameState::Ended || self.changed.contains(&game.id)
+    }
+
     /// A game that may be changed.
     pub(crate) fn get_mut(&mut self, game: GameId) -> Option<&mut Game> {
         self.listing.touch(game);
@@ -105,21 +115,21 @@ impl Games {
 
     /// Games whose end has not been told.
     pub(crate) fn untold(&self) -> impl Iterator<Item = &Game> {
-        self.iter().filter(|game| game.state != GameState::Ended || self.changed.contains(&game.id))
+        self.iter().filter(|game| self.is_untold(game))
     }
 
-    /// The number for a new game.
-    pub(crate) fn next_id(&mut self) -> GameId {
-        // Clients read ids as 32-bit integers.
-        self.last = GameId(if self.last.0 >= i32::MAX as u32 { 1 } else { self.last.0 + 1 });
-        self.last
+    /// The number for a new game; none when all have been given out. No number is given twice: players, results and replays of
+    /// one game would be taken for those of another.
+    pub(crate) fn next_id(&mut self) -> Option<GameId> {
+        // Clients read numbers as 32-bit integers.
+        let next = self.last.0.checked_add(1).filter(|next| *next <= i32::MAX as u32)?;
+        self.last = GameId(next);
+        Some(self.last)
     }
 
     pub(crate) fn insert(&mut self, game: Game) {
         self.last = self.last.max(game.id);
         self.listing.touch(game.id);
-        // Numbers begin anew some day.
-        self.remove(game.id);
         self.hosts.insert((game.host.id, game.id));
         self.games.insert(game.id, game);
     }

@@ -1,6 +1,12 @@
 //! What must hold before somebody gets into a game (games.md section 1).
 
-use crate::event::ConnId;
+use faf_protocol::CommandError;
+use serde::{Deserialize, Serialize};
+
+use crate::commands::{Continuation, Progress};
+use crate::effect::Question;
+use crate::event::{Ban, ConnId};
+use crate::login;
 use crate::players::Activity;
 use crate::refusal::Refusal;
 use crate::texts;
@@ -12,6 +18,9 @@ const GAME_COMMANDS: [(&str, &str); 3] = [
     ("game_join", "join a game"),
     ("restore_game_session", "reconnect to a game"),
 ];
+
+/// Commands for which bans are looked up.
+const BAN_COMMANDS: [&str; 2] = ["game_host", "game_join"];
 
 /// The client can play, and the player does nothing else.
 pub(crate) fn check_can_play(world: &World, conn: ConnId, command: &str) -> Result<(), Refusal> {
@@ -25,14 +34,39 @@ pub(crate) fn check_can_play(world: &World, conn: ConnId, command: &str) -> Resu
     }
 }
 
-/// The same for a message that cannot be read: whoever is busy hears of that first, and keeps the connection.
-pub(crate) fn check_before_reading(
-    world: &World,
+/// What is remembered of a message that cannot be read while the player's bans are looked up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Unreadable {
+    command: String,
+    reason: String,
+}
+
+/// Refuses a message that cannot be read. Whoever may not play anyway hears of that first: who is busy, and keeps the connection,
+/// and who is banned.
+pub(crate) fn refuse_unreadable(
+    world: &mut World,
     conn: ConnId,
-    command: Option<&str>,
-) -> Result<(), Refusal> {
-    match command {
-        Some(command) if world.session(conn).player.is_some() => check_can_play(world, conn, command),
-        _ => Ok(()),
+    error: CommandError,
+) -> Result<Progress, Refusal> {
+    let (Some(command), Some(player)) = (&error.command, world.session(conn).player) else {
+        return Err(error.into());
+    };
+    check_can_play(world, conn, command)?;
+    if !BAN_COMMANDS.contains(&command.as_str()) {
+        return Err(error.into());
     }
+    let unreadable = Unreadable { command: command.clone(), reason: error.error.to_string() };
+    let question = Question::FindBan { player, joining: None };
+    world.ask(conn, question, Continuation::Unreadable(unreadable))
+}
+
+pub(crate) fn unreadable_refused(
+    world: &mut World,
+    conn: ConnId,
+    Unreadable { command, reason }: Unreadable,
+    ban: Option<Ban>,
+) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, &command)?;
+    login::check_not_banned(world, ban)?;
+    Err(Refusal::invalid(Some(command), reason))
 }

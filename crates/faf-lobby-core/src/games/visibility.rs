@@ -27,6 +27,17 @@ impl Game {
             }
     }
 
+    /// Whether a player knows of the game anyhow: it is visible, or the player was in it and may come back. To all others its
+    /// number is as good as one that no game has had, so that nobody learns of hidden games by trying numbers.
+    pub(crate) fn is_known_to(&self, viewer: &OnlinePlayer) -> bool {
+        let id = viewer.info.id;
+        let was_in_it = match &self.live {
+            Some(live) => live.player(id).is_some(),
+            None => self.lost.contains(&id) && !self.host.foes.contains(&id),
+        };
+        was_in_it || self.is_visible_to(viewer)
+    }
+
     /// Whether the player's rating is one the host wants, if that is enforced.
     pub(crate) fn is_welcome(&self, player: &OnlinePlayer) -> bool {
         if !self.enforce_rating_range {

@@ -1,6 +1,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use faf_protocol::PlayerId;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Participant, Report};
@@ -38,6 +39,14 @@ impl Reports {
             self.0.push(report);
         }
         has_room
+    }
+
+    /// The reports that count: those of players. Whoever only watches is heard if no player has reported anything, and so
+    /// never changes what players say, whether they agree or not.
+    #[must_use]
+    pub fn counting(&self, plays: impl Fn(PlayerId) -> bool) -> Self {
+        let of_players: Vec<_> = self.0.iter().filter(|report| plays(report.reporter)).cloned().collect();
+        if of_players.is_empty() { self.clone() } else { Self(of_players) }
     }
 
     /// Whether nothing was reported.
@@ -132,7 +141,6 @@ fn frequencies<T: Ord>(items: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use faf_protocol::PlayerId;
     use proptest::prelude::*;
 
     const ARMY: i64 = 1;
@@ -199,6 +207,18 @@ mod tests {
         let verdict = reports.verdict(ARMY);
         assert_eq!(verdict.votes, BTreeMap::from([(Outcome::Victory, 1), (Outcome::Defeat, 1)]));
         assert_eq!(verdict.outcome, Outcome::Conflicting);
+    }
+
+    #[test]
+    fn observers_do_not_outvote_players() {
+        let plays = |player: PlayerId| player.0 <= 2;
+        let observers = [report(7, "victory 1"), report(8, "victory 1"), report(9, "victory 1")];
+        let counted = |of_players: &[Report]| {
+            reports(observers.iter().chain(of_players).cloned()).counting(plays).verdict(ARMY).outcome
+        };
+        assert_eq!(counted(&[]), Outcome::Victory);
+        assert_eq!(counted(&[report(1, "defeat 1")]), Outcome::Defeat);
+        assert_eq!(counted(&[report(1, "victory 1"), report(2, "defeat 1")]), Outcome::Conflicting);
     }
 
     #[test]

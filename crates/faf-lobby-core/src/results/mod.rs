@@ -8,10 +8,12 @@
 //!
 //! Every game process reports every army it sees falling, so an army normally has as many reports as there are players.
 
+mod agreement;
 mod army;
 mod report;
 mod teams;
 
+pub use agreement::is_agreed;
 pub use army::{ArmyVerdict, REPORTS_PER_REPORTER_MAX, Reports};
 pub use report::{Outcome, REPORT_TEXT_MAX, Report};
 pub(crate) use teams::{NO_TEAM, group};

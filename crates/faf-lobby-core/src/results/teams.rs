@@ -66,11 +66,14 @@ pub enum TeamRule {
 /// At most one team has won, and if so the other has lost.
 #[must_use]
 pub fn resolve_teams(participants: &[Participant], reports: &Reports) -> Resolution {
+    resolve(participants, |participant| reports.verdict_of(participant).outcome)
+}
+
+/// How the teams fared if their players fared so.
+pub(super) fn resolve(participants: &[Participant], outcome: impl Fn(&Participant) -> Outcome) -> Resolution {
     let teams = group(participants);
-    let outcomes: Vec<BTreeSet<Outcome>> = teams
-        .iter()
-        .map(|team| team.iter().map(|participant| reports.verdict_of(participant).outcome).collect())
-        .collect();
+    let outcomes: Vec<BTreeSet<Outcome>> =
+        teams.iter().map(|team| team.iter().map(|participant| outcome(participant)).collect()).collect();
     let rule = if participants.iter().any(|participant| participant.team.is_none()) {
         TeamRule::PlayerWithoutTeam
     } else {

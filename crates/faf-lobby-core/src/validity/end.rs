@@ -4,7 +4,9 @@ use crate::game_options::GameKind;
 
 use super::{Check, Validity};
 
-/// `Desync` messages of all players together that a game may have and still count (game-results.md section 5).
+/// `Desync` messages of all players together that a game may have and still count (game-results.md section 5). No more of any one
+/// player are counted: every process notices that the simulations have drifted apart, so one that is alone with it is wrong, or
+/// wants a defeat not to count.
 pub const DESYNCS_MAX: u32 = 20;
 
 /// A custom game shorter than this for every player does not count, unless the game says it must (game-results.md
@@ -13,11 +15,13 @@ pub const SHORT_PER_PLAYER: Duration = Duration::from_secs(60);
 
 /// How a game went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EndFacts {
-    /// How many `Desync` messages came from all players together.
+pub struct EndFacts<'a> {
+    /// How many `Desync` messages came from all players together, at most [`DESYNCS_MAX`] of each.
     pub desyncs: u32,
     /// Whether any report was accepted.
     pub has_reports: bool,
+    /// A player whose own process neither said that the game is launching nor reported anything, if there is one.
+    pub absent: Option<&'a str>,
     /// Whether `EnforceRating` came.
     pub enforces_rating: bool,
     /// Whether it was short; see [`is_short`].
@@ -63,7 +67,7 @@ pub fn is_short(lasted: Duration, players: usize) -> bool {
 /// Teams can be resolved beforehand, which has no effects; if the results are [dropped](Results::Dropped), `is_resolved`
 /// does not matter.
 #[must_use]
-pub fn check_at_end(current: Validity, kind: GameKind, facts: EndFacts) -> EndChecks {
+pub fn check_at_end(current: Validity, kind: GameKind, facts: EndFacts<'_>) -> EndChecks {
     let mut end = End { initial: Validity::initial(kind), validity: current, checks: Vec::new() };
     let desyncs = facts.desyncs;
     let is_apart = end.check(
@@ -78,6 +82,12 @@ pub fn check_at_end(current: Validity, kind: GameKind, facts: EndFacts) -> EndCh
     if end.check(Validity::UnknownResult, !facts.has_reports, what.to_owned()) {
         return end.finish(Results::Dropped);
     }
+    // A host can launch a game, and report a victory, while the opponent still looks at the lobby.
+    let what = match facts.absent {
+        Some(player) => format!("the game of {player} neither said Launching nor reported anything"),
+        None => "the games of all players have begun".to_owned(),
+    };
+    end.check(Validity::UnknownResult, facts.absent.is_some(), what);
     let seconds = SHORT_PER_PLAYER.as_secs();
     let what = match (facts.is_short, facts.enforces_rating) {
         (true, false) => format!("shorter than {seconds} s a player, and no EnforceRating came"),
@@ -119,25 +129,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const GOOD: EndFacts = EndFacts {
+    const GOOD: EndFacts<'_> = EndFacts {
         desyncs: 0,
         has_reports: true,
+        absent: None,
         enforces_rating: false,
         is_short: false,
         is_resolved: true,
     };
 
-    fn custom(facts: EndFacts) -> (Validity, Results) {
+    fn custom(facts: EndFacts<'_>) -> (Validity, Results) {
         let end = check_at_end(Validity::Valid, GameKind::Custom, facts);
         (end.validity, end.results)
     }
 
-    fn coop(facts: EndFacts) -> (Validity, Results) {
+    fn coop(facts: EndFacts<'_>) -> (Validity, Results) {
         let end = check_at_end(Validity::CoopNotRanked, GameKind::Coop, facts);
         (end.validity, end.results)
     }
 
-    fn path(current: Validity, kind: GameKind, facts: EndFacts) -> Vec<(Validity, bool, String)> {
+    fn path(current: Validity, kind: GameKind, facts: EndFacts<'_>) -> Vec<(Validity, bool, String)> {
         let checks = check_at_end(current, kind, facts).checks;
         checks.into_iter().map(|check| (check.validity, check.is_hit, check.detail)).collect()
     }
@@ -150,6 +161,7 @@ mod tests {
             [
                 (Validity::TooManyDesyncs, false, "0 Desync messages, at most 20 are allowed".to_owned()),
                 (Validity::UnknownResult, false, "results were reported".to_owned()),
+                (Validity::UnknownResult, false, "the games of all players have begun".to_owned()),
                 (Validity::TooShort, false, "not shorter than 60 s a player".to_owned()),
                 (Validity::UnknownResult, false, "teams are resolved".to_owned()),
             ]
@@ -193,7 +205,7 @@ mod tests {
     fn short_games_are_published_but_not_rated() {
         let facts = EndFacts { is_short: true, ..GOOD };
         assert_eq!(custom(facts), (Validity::TooShort, Results::Published));
-        let detail = |facts| path(Validity::Valid, GameKind::Custom, facts)[2].2.clone();
+        let detail = |facts| path(Validity::Valid, GameKind::Custom, facts)[3].2.clone();
         assert_eq!(detail(facts), "shorter than 60 s a player, and no EnforceRating came");
         let facts = EndFacts { enforces_rating: true, ..facts };
         assert_eq!(custom(facts), (Validity::Valid, Results::Rated));
@@ -204,13 +216,21 @@ mod tests {
     fn unresolved_games_are_published_but_not_rated() {
         let facts = EndFacts { is_resolved: false, ..GOOD };
         assert_eq!(custom(facts), (Validity::UnknownResult, Results::Published));
-        assert_eq!(path(Validity::Valid, GameKind::Custom, facts)[3].2, "teams are unresolved");
+        assert_eq!(path(Validity::Valid, GameKind::Custom, facts)[4].2, "teams are unresolved");
         let facts = EndFacts { is_short: true, ..facts };
         assert_eq!(custom(facts), (Validity::TooShort, Results::Published));
         assert_eq!(
-            path(Validity::Valid, GameKind::Custom, facts)[3],
+            path(Validity::Valid, GameKind::Custom, facts)[4],
             (Validity::UnknownResult, true, "teams are unresolved; TOO_SHORT stays".to_owned())
         );
+    }
+
+    #[test]
+    fn whoever_was_not_there_is_not_rated() {
+        let facts = EndFacts { absent: Some("Bob"), ..GOOD };
+        assert_eq!(custom(facts), (Validity::UnknownResult, Results::Published));
+        let detail = path(Validity::Valid, GameKind::Custom, facts)[2].2.clone();
+        assert_eq!(detail, "the game of Bob neither said Launching nor reported anything");
     }
 
     #[test]
@@ -246,17 +266,18 @@ mod tests {
             number in 0..26_u8,
             is_coop: bool,
             desyncs in 0..40_u32,
-            (has_reports, enforces_rating, is_short, is_resolved) in any::<(bool, bool, bool, bool)>(),
+            (has_reports, enforces_rating, is_short, is_resolved, is_absent) in any::<(bool, bool, bool, bool, bool)>(),
         ) {
             let current = Validity::from_number(number).unwrap();
             let kind = if is_coop { GameKind::Coop } else { GameKind::Custom };
-            let facts = EndFacts { desyncs, has_reports, enforces_rating, is_short, is_resolved };
+            let absent = is_absent.then_some("Bob");
+            let facts = EndFacts { desyncs, has_reports, absent, enforces_rating, is_short, is_resolved };
             let end = check_at_end(current, kind, facts);
             if current != Validity::initial(kind) {
                 prop_assert_eq!(end.validity, current);
             }
             if end.results == Results::Rated {
-                prop_assert!(end.validity == Validity::Valid && !is_coop && is_resolved);
+                prop_assert!(end.validity == Validity::Valid && !is_coop && is_resolved && !is_absent);
             }
             let has_hit = end.checks.iter().any(|check| check.is_hit);
             let stays = end.checks.iter().any(|check| check.detail.ends_with(" stays"));

@@ -39,7 +39,8 @@ fn a_game_is_played_and_rated() {
 #[test]
 fn whoever_logs_in_while_being_rated_has_the_new_rating() {
     for is_stored_first in [false, true] {
-        let mut lobby = lobby();
+        // Nobody waits for Ada, whose connection is lost.
+        let mut lobby = lobby_with(Settings { reconnect_grace_period: SECOND * 0, ..Settings::default() });
         let (ada, bob) = live_game(&mut lobby);
         lobby.advance(SECOND * 121);
         game(&mut lobby, bob, "GameResult", r#"[1,"victory 10"]"#);
@@ -163,7 +164,9 @@ fn the_last_one_who_leaves_ends_the_game() {
     lobby.advance(SECOND);
     assert_eq!(heard_games(&mut lobby, ada), [("playing".to_owned(), 1)]);
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
-    lobby.advance(SECOND);
+    lobby.advance(SECOND * 100);
+    assert_eq!(state(&lobby), Some(GameState::Live), "Bob may come back");
+    lobby.advance(SECOND * 20);
     let end = lobby.store.games[&GameId(1)].end.clone().unwrap();
     assert_eq!((end.validity, end.rated.is_some()), (Validity::Valid, true));
     // Bob is rated, though nobody could tell him.
@@ -206,7 +209,7 @@ fn a_game_that_never_ends_keeps_nobody_else_waiting() {
     assert!(lobby.is_open(ada));
     assert_eq!(lobby.world.games().map(Game::state).collect::<Vec<_>>(), [GameState::Live]);
     lobby.disconnect(ada);
-    lobby.advance(SECOND);
+    lobby.advance(SECOND * 121);
     assert_eq!(lobby.world.games().count(), 0);
 }
 

@@ -1,9 +1,10 @@
 //! Hosting, joining and leaving, until the launch.
 
-use faf_lobby_core::GameState;
-use faf_protocol::PlayerId;
+use faf_lobby_core::{Ban, GameState, Settings, Timestamp};
 use faf_protocol::server_message::{LeaderboardRating, Rating};
+use faf_protocol::{GameId, PlayerId};
 use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::store::FakeStore;
 
 use crate::support::{
     PLAYERS, SECOND, enter, game, heard_games, heard_orders, host, host_with, join, live_game, lobby, notice,
@@ -139,8 +140,8 @@ fn guests_may_leave_and_come_back_and_the_host_may_not() {
     assert_eq!(
         lobby.hear(ada),
         [
-            r#"{"command":"game_join_failed","reason":"game_not_ready","uid":1}"#.to_owned(),
-            notice("info", "The game you are trying to join is not ready.")
+            r#"{"command":"game_join_failed","reason":"host_left_game","uid":1}"#.to_owned(),
+            notice("info", "The host has left the game.")
         ]
     );
     game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
@@ -204,6 +205,66 @@ fn only_good_requests_make_a_game() {
 }
 
 #[test]
+fn the_banned_hear_of_that_before_anything_else() {
+    let ban = || Ban { reason: "a reason".to_owned(), expires_at: Timestamp(i64::MAX) };
+    for request in [
+        r#"{"command":"game_host"}"#,
+        r#"{"command":"game_host","visibility":"public","title":5}"#,
+        r#"{"command":"game_host","visibility":"public","title":"ümlaut","mod":"chess"}"#,
+        r#"{"command":"game_join"}"#,
+        r#"{"command":"game_join","uid":"one"}"#,
+        r#"{"command":"game_join","uid":4711}"#,
+    ] {
+        let mut lobby = lobby();
+        let bob = lobby.log_in("Bob");
+        lobby.store.account("Bob").ban = Some(ban());
+        lobby.say(bob, request);
+        let told = lobby.hear(bob).join("");
+        assert!(told.contains("You are banned from FAF") && !told.contains("invalid"), "{told}");
+        assert!(!lobby.is_open(bob));
+        // Whoever is busy hears of that first.
+        lobby.store.account("Bob").ban = None;
+        let bob = lobby.log_in("Bob");
+        host_with(&mut lobby, bob, "");
+        lobby.hear(bob);
+        lobby.store.account("Bob").ban = Some(ban());
+        lobby.say(bob, request);
+        assert!(lobby.hear(bob).join("").contains("while in state STARTING_GAME"), "{request}");
+        assert!(lobby.is_open(bob));
+    }
+}
+
+#[test]
+fn no_number_is_given_out_twice() {
+    let mut store = FakeStore::with_accounts(PLAYERS.map(|(login, _)| login));
+    store.last_game = GameId(i32::MAX as u32 - 1);
+    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host_with(&mut lobby, ada, "");
+    assert!(lobby.hear(ada)[0].contains(r#""uid":2147483647"#));
+    for _ in 0..2 {
+        host_with(&mut lobby, bob, "");
+        let told = lobby.hear(bob).join("");
+        assert!(told.contains("this server has given out all numbers of games"), "{told}");
+        assert!(lobby.is_open(bob));
+    }
+    // The last one is a game like any other.
+    game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    lobby.say(bob, r#"{"command":"game_join","uid":2147483647}"#);
+    assert!(lobby.hear(bob)[0].contains("game_launch"));
+
+    // Nor is one that was never launched before the server was killed.
+    let mut lobby = crate::support::lobby();
+    let ada = lobby.log_in("Ada");
+    host(&mut lobby, ada, "");
+    lobby.restart();
+    let bob = lobby.log_in("Bob");
+    host_with(&mut lobby, bob, "");
+    assert!(lobby.hear(bob)[0].contains(r#""uid":2,"#));
+}
+
+#[test]
 fn only_welcome_players_join() {
     let mut lobby = lobby();
     lobby.store.account("Ada").foes.insert(PlayerId(3));
@@ -230,13 +291,14 @@ fn only_welcome_players_join() {
     join(&mut lobby, dan, 1);
     assert_eq!(lobby.hear(dan), failed("game_not_ready", 1, "The game you are trying to join is not ready."));
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
-    join(&mut lobby, cem, 1);
-    assert_eq!(lobby.hear(cem), [notice("error", "You cannot join games hosted by this player.")]);
-    join(&mut lobby, eve, 1);
-    assert_eq!(
-        lobby.hear(eve),
-        [notice("error", "Your rating is outside of the range that this game allows.")]
-    );
+    join(&mut lobby, dan, 1);
+    assert_eq!(lobby.hear(dan), failed("game_not_ready", 1, "The game you are trying to join is not ready."));
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    // Foes of the host, and players with another rating, are not told of the game.
+    for hidden in [cem, eve] {
+        join(&mut lobby, hidden, 1);
+        assert_eq!(lobby.hear(hidden), failed("host_left_game", 1, "The host has left the game."));
+    }
     for password in ["", r#","password":"secret""#, r#","password":"""#, r#","password":null"#] {
         lobby.say(dan, &format!(r#"{{"command":"game_join","uid":1{password}}}"#));
         assert_eq!(lobby.hear(dan), failed("bad_password", 1, "Bad password (it's case sensitive)."));
@@ -248,7 +310,7 @@ fn only_welcome_players_join() {
     }
     lobby.say(dan, r#"{"command":"game_join","uid":"1","password":"Secret"}"#);
     assert_eq!(lobby.hear_commands(dan), ["game_launch"]);
-    assert_eq!(lobby.store.join_attempts.len(), 3);
+    assert_eq!(lobby.store.join_attempts.len(), 1, "nothing is noted of a hidden game");
 }
 
 #[test]
@@ -270,7 +332,7 @@ fn foes_do_not_slip_in() {
     lobby.say(ada, r#"{"command":"social_add","foe":3}"#);
     let cem = lobby.log_in("Cem");
     lobby.say(cem, r#"{"command":"restore_game_session","game_id":1}"#);
-    assert_eq!(lobby.hear(cem), [notice("error", "You cannot join games hosted by this player.")]);
+    assert_eq!(lobby.hear(cem), [notice("info", "The game you were connected to no longer exists")]);
 }
 
 #[test]
@@ -289,6 +351,10 @@ fn options_are_the_hosts_until_the_launch() {
         game(&mut lobby, ada, "GameOption", args);
         assert_eq!(info(&lobby).max_players, check, "{args}");
     }
+    for slots in ["-5", "0", r#""-1""#, "17", "2147483648"] {
+        game(&mut lobby, ada, "GameOption", &format!(r#"["Slots",{slots}]"#));
+        assert_eq!(info(&lobby).max_players, 8, "{slots}");
+    }
     game(&mut lobby, ada, "GameOption", r#"["Victory",{"not":"text"}]"#);
     assert_eq!(state(&lobby), Some(GameState::Lobby));
     game(&mut lobby, ada, "GameOption", r#"["ScenarioFile","C:\\Maps\\X\\X_scenario.lua"]"#);
@@ -299,6 +365,9 @@ fn options_are_the_hosts_until_the_launch() {
     assert_eq!(info(&lobby).title, "other");
     game(&mut lobby, ada, "GameMods", r#"["uids","a b"]"#);
     assert_eq!(info(&lobby).sim_mods["b"], "Unknown sim mod");
+    game(&mut lobby, ada, "GameMods", r#"["uids",""]"#);
+    assert!(info(&lobby).sim_mods.is_empty());
+    game(&mut lobby, ada, "GameMods", r#"["uids","a b"]"#);
     game(&mut lobby, ada, "GameMods", r#"["activated","0"]"#);
     assert!(info(&lobby).sim_mods.is_empty());
     seat(&mut lobby, ada, 1, 1, 2);
@@ -438,7 +507,7 @@ fn anybody_may_vanish_at_any_step() {
                     for conn in conns {
                         lobby.say(conn, ended);
                     }
-                    lobby.advance(SECOND * 40);
+                    lobby.advance(SECOND * 130);
                     lobby.check();
                     assert_eq!(lobby.world.games().count(), 0, "{place}");
                     assert!(lobby.world.is_settled(), "{place}");

@@ -24,9 +24,11 @@ fn hidden_games_do_not_leak() {
     lobby.say(ada, r#"{"command":"social_remove","friend":3}"#);
     assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
     // Whoever is inside sees it, and is told of its end on leaving.
+    lobby.say(ada, r#"{"command":"social_add","friend":3}"#);
     enter(&mut lobby, cem, 1);
+    lobby.say(ada, r#"{"command":"social_remove","friend":3}"#);
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, cem), [("open".to_owned(), 0)]);
+    assert_eq!(heard_games(&mut lobby, cem).last(), Some(&("open".to_owned(), 0)));
     game(&mut lobby, cem, "GameState", r#"["Ended"]"#);
     assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
@@ -41,6 +43,90 @@ fn hidden_games_do_not_leak() {
     assert_eq!(heard_games(&mut lobby, bob), [("closed".to_owned(), 0)]);
     lobby.say(ada, r#"{"command":"social_remove","foe":2}"#);
     assert_eq!(heard_games(&mut lobby, bob), [("open".to_owned(), 0)]);
+}
+
+#[test]
+fn hidden_games_are_as_unknown_as_free_numbers() {
+    let mut lobby = lobby();
+    lobby.store.account("Ada").friends.insert(PlayerId(2));
+    lobby.store.account("Dan").foes.insert(PlayerId(3));
+    let [ada, bob, cem, dan, _] = PLAYERS.map(|(login, _)| lobby.log_in(login));
+    lobby.say(ada, r#"{"command":"game_host","visibility":"friends"}"#);
+    game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    host(&mut lobby, dan, "");
+    lobby.advance(SECOND);
+    // What is answered, and what is looked up for it, in each part of it.
+    let tried = |lobby: &mut SimulatedLobby, uid: u32| {
+        lobby.hear(cem);
+        lobby.holds_answers = true;
+        let attempts = lobby.store.join_attempts.len();
+        let mut told = Vec::new();
+        for request in [
+            format!(r#"{{"command":"game_join","uid":{uid}}}"#),
+            format!(r#"{{"command":"game_join","uid":{uid},"password":"x"}}"#),
+            format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#),
+        ] {
+            lobby.say(cem, &request);
+            let questions = lobby.open_questions();
+            while lobby.answer_next() {}
+            told.push((questions, lobby.hear(cem)));
+        }
+        lobby.holds_answers = false;
+        assert_eq!(lobby.store.join_attempts.len(), attempts, "game {uid}");
+        format!("{told:?}").replace(&format!(r#"\"uid\":{uid}"#), "")
+    };
+    let free = tried(&mut lobby, 99);
+    assert!(free.contains("host_left_game") && free.contains("no longer exists"), "{free}");
+    assert_eq!(tried(&mut lobby, 1), free, "for friends only");
+    assert_eq!(tried(&mut lobby, 2), free, "of a host whose foe one is");
+    // Friends and whoever is inside get in, and back in.
+    enter(&mut lobby, bob, 1);
+    lobby.disconnect(bob);
+    lobby.say(ada, r#"{"command":"social_remove","friend":2}"#);
+    let bob = lobby.log_in("Bob");
+    lobby.say(bob, r#"{"command":"restore_game_session","game_id":1}"#);
+    assert!(lobby.hear(bob).is_empty());
+    assert_eq!(lobby.world.games().next().unwrap().members().len(), 2);
+}
+
+#[test]
+fn a_friend_who_is_none_any_more_does_not_slip_in() {
+    let mut lobby = lobby();
+    lobby.store.account("Ada").friends.insert(PlayerId(2));
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    lobby.say(ada, r#"{"command":"game_host","visibility":"friends"}"#);
+    game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    join(&mut lobby, bob, 1);
+    lobby.say(ada, r#"{"command":"social_remove","friend":2}"#);
+    game(&mut lobby, bob, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, bob, "GameState", r#"["Lobby"]"#);
+    assert_eq!(lobby.world.games().next().unwrap().members(), [PlayerId(1)]);
+}
+
+#[test]
+fn a_game_opens_when_its_host_does_whenever_changes_are_told() {
+    for reported_after in [0, 1, 2] {
+        let mut lobby = lobby();
+        let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+        lobby.advance(SECOND);
+        lobby.hear(bob);
+        host_with(&mut lobby, ada, "");
+        for (step, state) in ["Idle", "Lobby"].into_iter().enumerate() {
+            if step == reported_after {
+                lobby.advance(SECOND);
+                assert_eq!(heard_games(&mut lobby, bob), [("closed".to_owned(), 0)]);
+                assert_eq!(list_of(&mut lobby, "Cem"), EMPTY_LIST);
+                join(&mut lobby, bob, 1);
+                assert!(lobby.hear(bob).join("").contains("game_not_ready"));
+            }
+            game(&mut lobby, ada, "GameState", &format!(r#"["{state}"]"#));
+        }
+        lobby.advance(SECOND);
+        assert_eq!(heard_games(&mut lobby, bob), [("open".to_owned(), 0)], "{reported_after}");
+        assert_ne!(list_of(&mut lobby, "Dan"), EMPTY_LIST);
+    }
 }
 
 #[test]

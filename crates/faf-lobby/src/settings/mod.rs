@@ -54,6 +54,7 @@ pub struct Settings {
     pub shutdown_grace_period: f64,
     pub game_setup_timeout: f64,
     pub reconnect_grace_period: f64,
+    pub game_end_timeout: f64,
     pub restart_grace_period: f64,
     pub message_limit: usize,
     pub login_message_limit: usize,
@@ -151,6 +152,7 @@ impl Settings {
         within("shutdown_grace_period", self.shutdown_grace_period, 0.0..=86_400.0);
         within("game_setup_timeout", self.game_setup_timeout, 0.1..=3600.0);
         within("reconnect_grace_period", self.reconnect_grace_period, 0.0..=86_400.0);
+        within("game_end_timeout", self.game_end_timeout, 1.0..=86_400.0);
         within("restart_grace_period", self.restart_grace_period, 0.0..=86_400.0);
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
         let login_range = 4096.0..=self.message_limit as f64;
@@ -242,6 +244,7 @@ impl Settings {
             shutdown_grace_period: seconds(self.shutdown_grace_period),
             game_setup_timeout: seconds(self.game_setup_timeout),
             reconnect_grace_period: seconds(self.reconnect_grace_period),
+            game_end_timeout: seconds(self.game_end_timeout),
             restart_grace_period: seconds(self.restart_grace_period),
             allow_password_login: self.allow_password_login,
             www_url: self.www_url.clone(),

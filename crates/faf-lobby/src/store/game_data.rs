@@ -24,8 +24,11 @@ impl Store {
     /// [`StoreError`] if the database cannot be used.
     pub async fn beginning(&self) -> Result<Beginning, StoreError> {
         self.read(|t| {
-            // Clients read ids as 32-bit integers; a larger one was not given by a lobby.
-            let last = "SELECT coalesce(max(id), 0) FROM game_stats WHERE id BETWEEN 0 AND 2147483647";
+            // Games that were launched, and those that were only hosted or joined. Clients read ids as 32-bit integers; a larger
+            // one was not given by a lobby.
+            let last = "SELECT coalesce(max(id), 0) FROM
+                (SELECT id FROM game_stats UNION ALL SELECT game_id FROM game_join_log)
+                WHERE id BETWEEN 0 AND 2147483647";
             let last_game = t.query_row(last, (), |row| row.get(0).map(GameId))?;
             Ok(Beginning { last_game, data: game_data(t)?, games: live_games(t)? })
         })
@@ -144,6 +147,8 @@ mod tests {
         let beginning = store.beginning().await.unwrap();
         assert_eq!(beginning.last_game, GameId(70));
         assert_eq!(beginning.games, [games[2].launched.game.clone()]);
+        store.note_host(faf_protocol::PlayerId(1), GameId(71)).await.unwrap();
+        assert_eq!(store.beginning().await.unwrap().last_game, GameId(71), "it was given out");
         // What cannot be read is left to the operator.
         assert_eq!(rows(&store, "SELECT game_id FROM live_game").await, ["1", "2", "3"]);
     }

@@ -1,7 +1,7 @@
-//! Whether a player may play, and who wanted to join what.
+//! Whether a player may play, and who wanted to join or host what.
 
 use faf_lobby_core::{Ban, JoinAttempt};
-use faf_protocol::PlayerId;
+use faf_protocol::{GameId, PlayerId};
 
 use super::{Store, StoreError, accounts};
 
@@ -29,12 +29,24 @@ impl Store {
         }
         self.read(move |t| accounts::newest_ban(t, player.0, "")).await
     }
+
+    /// Notes that a player hosts a game, as the first who comes into it. From then on its number counts as given out, whether
+    /// the game is ever launched or not.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be used.
+    pub async fn note_host(&self, host: PlayerId, game: GameId) -> Result<(), StoreError> {
+        self.write(move |t| {
+            let mut insert =
+                t.prepare_cached("INSERT INTO game_join_log (player_id, game_id) VALUES (?1, ?2)")?;
+            insert.execute((host.0, game.0)).map(|_| ())
+        })
+        .await
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use faf_protocol::GameId;
-
     use super::super::testing::{new_store_for_games, rows};
     use super::*;
 

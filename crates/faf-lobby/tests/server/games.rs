@@ -166,7 +166,8 @@ async fn a_game_is_played_and_rated() {
     assert_eq!(rows(&server.database(), players), ["1 2 1 2 1 VICTORY 10 1", "2 2 2 3 2 DEFEAT -10 1"]);
     assert_eq!(
         rows(&server.database(), "SELECT player_id, game_id, ip FROM game_join_log"),
-        ["2 1 127.0.0.1"]
+        ["1 1 -", "2 1 127.0.0.1"],
+        "the host, and who has joined"
     );
     assert!(rows(&server.database(), "SELECT game_id FROM live_game").is_empty());
     for series in [

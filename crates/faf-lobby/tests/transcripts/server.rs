@@ -75,6 +75,11 @@ impl TestServer {
             // What was recorded says large things before any login.
             login_message_limit: Settings::default().message_limit,
             game_setup_timeout: if waits_for_time_limits(session) { GAME_SETUP_TIMEOUT } else { 300.0 },
+            // In the recording nobody waits for a player whose connection is lost.
+            reconnect_grace_period: match session {
+                "48_disconnect_mid_game" => 0.0,
+                _ => Settings::default().reconnect_grace_period,
+            },
             report_interval: match session {
                 "30_graceful_shutdown" => REPORT_INTERVAL_IN_SHUTDOWN,
                 _ => REPORT_INTERVAL,

@@ -127,7 +127,8 @@ impl Evening {
             Duration::from_secs(random.pick(choices).copied().unwrap_or_default())
         };
         let settings = Settings {
-            reconnect_grace_period: seconds(&mut random, &[0, 0, 20, 60]),
+            reconnect_grace_period: seconds(&mut random, &[0, 20, 60, 120]),
+            game_end_timeout: seconds(&mut random, &[10, 60, 300]),
             restart_grace_period: seconds(&mut random, &[0, 30, 120]),
             idle_timeout: Some(seconds(&mut random, &[135, 600])),
             login_timeout: Duration::from_secs(60),

@@ -241,8 +241,13 @@ impl Evening {
         self.say(conn, &sayings::state("Launching"))?;
         for other in 0..self.bots.len() {
             let is_in = |process: &&mut Process| process.game == uid && process.stage == Stage::InLobby;
-            if let Some(process) = self.bots[other].process.as_mut().filter(is_in) {
-                process.stage = Stage::Playing;
+            let Some(process) = self.bots[other].process.as_mut().filter(is_in) else { continue };
+            process.stage = Stage::Playing;
+            // All processes say so, but one that hangs.
+            if let Some(conn) = self.bots[other].conn
+                && self.random.per_mille(900)
+            {
+                self.say(conn, &sayings::state("Launching"))?;
             }
         }
         Ok(())

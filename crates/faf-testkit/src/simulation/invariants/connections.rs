@@ -44,6 +44,17 @@ impl Checker {
             Ok(ClientMessage::Game(message)) => self.said_by_process(player, message),
             _ => Said::Other,
         };
+        // A result may be the sign, whether it can be understood or not; too much of a sign breaks no law.
+        let begun = match &said {
+            Said::Begun(game, player) => Some((*game, *player)),
+            Said::Fact(game, _) => player.map(|player| (*game, player)),
+            _ => None,
+        };
+        if let Some((game, player)) = begun
+            && let Some(game) = self.games.get_mut(&game)
+        {
+            game.begun.insert(player);
+        }
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         connection.may_read = false;
         let is_heartbeat = matches!(message, Ok(ClientMessage::Ping | ClientMessage::Pong));
@@ -58,11 +69,17 @@ impl Checker {
         let game = self.games_of(player).next();
         let fact = match read.command {
             GameToServer::GameState { state: ProcessState::Idle } => return Said::Idle,
+            GameToServer::GameState { state: ProcessState::Launching } | GameToServer::JsonStats { .. } => {
+                return game.map_or(Said::Other, |game| Said::Begun(game, player));
+            }
+            GameToServer::TeamkillHappened { .. } => {
+                return game.map_or(Said::Other, |game| Said::Begun(game, player));
+            }
             GameToServer::GameResult { army, result } => {
                 Report::read(player, army, &result).map(Fact::Result)
             }
-            GameToServer::Desync => Some(Fact::Desync),
-            GameToServer::EnforceRating => Some(Fact::EnforceRating),
+            GameToServer::Desync => Some(Fact::Desync(player)),
+            GameToServer::EnforceRating => Some(Fact::EnforceRating(player)),
             GameToServer::GameEnded => Some(Fact::Done(player)),
             _ => None,
         };

@@ -199,8 +199,7 @@ impl Checker {
 
     /// Open and live games that a player may see.
     pub(super) fn visible_to(&self, player: PlayerId) -> Vec<GameId> {
-        let is_listed = |state| matches!(state, GameState::Lobby | GameState::Live);
-        let listed = self.seen.iter().filter(|(_, game)| is_listed(game.state));
+        let listed = self.seen.iter().filter(|(_, game)| game.is_listed);
         let may_see = |id: &GameId| self.games.get(id).is_some_and(|game| self.may_see(*id, game, player));
         listed.map(|(id, _)| *id).filter(may_see).collect()
     }
@@ -241,6 +240,7 @@ impl Checker {
         let Some(host) = host.filter(|_| !self.games.contains_key(&id)) else {
             return broken(Law::LaunchIsAsked, format!("player {player} starts game {id} unasked"));
         };
+        ensure(self.numbers.insert(id), Law::NumbersAreNew, || format!("game {id}"))?;
         self.coverage.count("games hosted");
         if host.visibility == Visibility::Friends {
             self.coverage.count("games hosted for friends");
@@ -266,6 +266,8 @@ impl Checker {
         ensure(!is_foe, Law::FoesStayOut, who)?;
         let rating = rating_on(self.ratings.get(&player), GLOBAL).rating;
         ensure(game.welcomes(rating), Law::RatingIsWelcome, who)?;
+        let may_see = self.may_see(id, game, player) && self.seen.get(&id).is_none_or(|game| game.is_listed);
+        ensure(may_see, Law::HiddenIsUnknown, who)?;
         if !game.password.is_empty() {
             self.coverage.count("joins with the right password");
         }

@@ -47,6 +47,7 @@ laws! {
     // Games.
     OneGameEach: "A player is in at most one game.",
     MembersAreOnline: "Whoever is in a game is online.",
+    NumbersAreNew: "A game gets a number that no game has had before, also not before the server was killed.",
     GamesAreHosted: "Every game was made by the player who is its host.",
     LobbiesHaveHosts: "The host of an open lobby is in it.",
     StatesGoForward: "A game goes from setting up to its lobby, then live, then ended, and never back.",
@@ -61,8 +62,10 @@ laws! {
     LaunchIsAsked: "A game process is started for whoever has just asked to host or to join that game.",
     PasswordIsNeeded: "Nobody joins a game without its password.",
     FoesStayOut: "No foe of a host joins the host's game.",
+    HiddenIsUnknown: "Nobody joins a game that they are not shown.",
     RatingIsWelcome: "Nobody joins a game whose enforced rating range excludes them.",
     MembersComeProperly: "Whoever is in a game has hosted it, was connected to its host, or was in it before.",
+    EndedStayOut: "Nobody comes back into a live game whose own simulation has ended.",
     // Between game processes.
     PeersShareAGame: "ICE messages and connections go only between players of the same game.",
     OneSideOffers: "Of two players who are connected, each is told of the other, and exactly one makes the offer.",
@@ -72,6 +75,7 @@ laws! {
     LaunchedThenEnded: "What is stored of a game begins with one launch, has at most one end, and only notes behind it.",
     AcknowledgedIsKept: "What a game process has reported, and was dealt with, is stored when the server is killed.",
     EndedOnce: "Every launched game that the database took is stored with exactly one end, or as live.",
+    RatedHaveBegun: "Nobody is rated whose own process has never said that the game begins, or reported anything.",
     RatedOnce: "A rated game changes each of its players once on its leaderboard, and nobody else.",
     RatingsAreShown: "The ratings and numbers of games that everybody sees are those that were stored.",
     // The end.

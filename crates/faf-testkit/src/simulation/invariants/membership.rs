@@ -7,7 +7,7 @@ use faf_protocol::{GameId, PlayerId};
 
 use super::Checker;
 use super::laws::{Law, Violation, broken, ensure};
-use super::model::Said;
+use super::model::{Fact, Said};
 
 impl Checker {
     /// Games have changed.
@@ -36,6 +36,9 @@ impl Checker {
                 if !was_in {
                     let is_proper = self.comes_properly(*id, *member, hosted.host);
                     ensure(is_proper, Law::MembersComeProperly, || format!("player {member}, game {id}"))?;
+                    let is_live = game.state == GameState::Live;
+                    let has_ended = is_live && hosted.has_said(&Fact::Done(*member));
+                    ensure(!has_ended, Law::EndedStayOut, || format!("player {member}, game {id}"))?;
                 }
             }
         }
@@ -58,7 +61,9 @@ impl Checker {
         }
         for (id, game) in &mut self.games {
             let seen = self.seen.get(id);
-            let is_empty = seen.is_some_and(|game| game.state == GameState::Live && game.members.is_empty());
+            let is_empty = seen.is_some_and(|seen| {
+                seen.state == GameState::Live && !seen.members.iter().any(|member| game.has_say(*member))
+            });
             game.empty_since = is_empty.then(|| game.empty_since.unwrap_or(self.now));
         }
         Ok(())

@@ -41,6 +41,8 @@ pub struct Checker {
     /// The last ticket; they are counted up, and so none is used twice.
     last_ticket: Option<Ticket>,
     games: BTreeMap<GameId, Hosted>,
+    /// All numbers that games have had.
+    numbers: BTreeSet<GameId>,
     /// The game whose process a player has, or had until the lobby gave up on it.
     processes: BTreeMap<PlayerId, GameId>,
     before: Seen,

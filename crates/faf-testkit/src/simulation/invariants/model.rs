@@ -42,10 +42,21 @@ pub(super) struct Newcomer {
 /// A message of a client, as far as it matters.
 #[derive(Debug, Clone)]
 pub(super) enum Said {
-    Host { visibility: Visibility, min: Option<f64>, max: Option<f64>, enforces: bool, password: String },
-    Join { game: GameId, password: String },
+    Host {
+        visibility: Visibility,
+        min: Option<f64>,
+        max: Option<f64>,
+        enforces: bool,
+        password: String,
+    },
+    Join {
+        game: GameId,
+        password: String,
+    },
     Restore(GameId),
     Idle,
+    /// The process of a player of this game has begun, or ended.
+    Begun(GameId, PlayerId),
     Fact(GameId, Fact),
     Other,
 }
@@ -54,8 +65,8 @@ pub(super) enum Said {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fact {
     Result(Report),
-    Desync,
-    EnforceRating,
+    Desync(PlayerId),
+    EnforceRating(PlayerId),
     Done(PlayerId),
 }
 
@@ -105,9 +116,11 @@ pub(super) struct Hosted {
     pub(super) ever: BTreeSet<PlayerId>,
     /// Who plays, with army; known from the launch on.
     pub(super) players: BTreeMap<PlayerId, i64>,
+    /// Whose own process has ever said that the game begins, or reported anything.
+    pub(super) begun: BTreeSet<PlayerId>,
     pub(super) told: Told,
     pub(super) storing: Storing,
-    /// Nobody has been in the live game since then.
+    /// Nobody who plays has been in the live game since then.
     pub(super) empty_since: Option<Duration>,
     /// Ended, with nobody in it and nothing to be stored, since then.
     pub(super) over_since: Option<Duration>,
@@ -149,6 +162,8 @@ pub struct SeenGame {
     pub state: GameState,
     /// Its host.
     pub host: PlayerId,
+    /// Whether it is shown to players.
+    pub is_listed: bool,
     /// Who is in it.
     pub members: Vec<PlayerId>,
 }
@@ -161,7 +176,8 @@ pub type Seen = BTreeMap<GameId, SeenGame>;
 pub fn look(world: &World) -> Seen {
     let seen = |game: &faf_lobby_core::Game| {
         let members = game.members().to_vec();
-        (game.id(), SeenGame { state: game.state(), host: game.host(), members })
+        let (state, host, is_listed) = (game.state(), game.host(), game.is_listed());
+        (game.id(), SeenGame { state, host, is_listed, members })
     };
     world.games().map(seen).collect()
 }
@@ -175,6 +191,7 @@ pub fn is_unchanged(seen: &Seen, world: &World) -> bool {
             *id == game.id()
                 && seen.state == game.state()
                 && seen.host == game.host()
+                && seen.is_listed == game.is_listed()
                 && seen.members == game.members()
         })
     };
@@ -206,6 +223,7 @@ impl Hosted {
             password: password.clone(),
             ever: BTreeSet::new(),
             players: BTreeMap::new(),
+            begun: BTreeSet::new(),
             told: Told::Nothing,
             storing: Storing::default(),
             empty_since: None,
@@ -219,6 +237,16 @@ impl Hosted {
         !self.enforces
             || self.min.is_none_or(|least| displayed >= least)
                 && self.max.is_none_or(|most| displayed <= most)
+    }
+
+    /// Whether something was said of it, and dealt with.
+    pub(super) fn has_said(&self, fact: &Fact) -> bool {
+        self.storing.kept.contains(fact) || self.storing.weak.contains(fact)
+    }
+
+    /// Whether a player has a say in the live game: observers have none, unless nobody plays.
+    pub(super) fn has_say(&self, player: PlayerId) -> bool {
+        self.players.is_empty() || self.players.contains_key(&player)
     }
 
     /// Whether the database was asked to keep its launch, and has not answered.

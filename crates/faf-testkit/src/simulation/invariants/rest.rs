@@ -91,7 +91,7 @@ impl Checker {
                 || lasts_too_long(game.over_since, SLACK);
             ensure(!is_left, Law::GamesHaveOwners, || format!("game {id} is {:?}", seen.state))?;
         }
-        // Numbers of games that were never launched are used again after a kill.
+        // Nothing more will be heard of games that were never launched.
         let seen = &self.seen;
         self.games.retain(|id, game| seen.contains_key(id) || game.storing.asked.is_some());
         Ok(())
@@ -112,12 +112,8 @@ impl Checker {
         for (player, conn) in &self.online {
             let Some(connection) = self.connections.get(conn) else { continue };
             let visible: BTreeSet<GameId> = self.visible_to(*player).into_iter().collect();
-            // A lobby is told of when its host's game is ready, and a launch when it is durable.
-            let is_told = |id: &&GameId| {
-                self.games.get(*id).is_some_and(|game| {
-                    !game.is_launching() && (game.told != Told::Nothing || connection.shown.contains(id))
-                })
-            };
+            // A launch is told of when it is durable.
+            let is_told = |id: &&GameId| self.games.get(*id).is_some_and(|game| !game.is_launching());
             let difference: Vec<GameId> =
                 visible.symmetric_difference(&connection.shown).filter(is_told).copied().collect();
             ensure(difference.is_empty(), Law::NoGhosts, || {
@@ -232,12 +228,14 @@ fn check_kept(id: GameId, saved: &Value, facts: &[Fact]) -> Result<(), Violation
     let live = &saved["live"];
     let reports: Vec<Report> = serde_json::from_value(live["reports"].clone()).unwrap_or_default();
     let done: Vec<u64> = serde_json::from_value(live["done"].clone()).unwrap_or_default();
-    let desyncs = facts.iter().filter(|fact| **fact == Fact::Desync).count() as u64;
     for fact in facts {
         let is_kept = match fact {
             Fact::Result(report) => reports.contains(report),
-            Fact::Desync => live["desyncs"].as_u64() >= Some(desyncs),
-            Fact::EnforceRating => live["enforces_rating"] == true,
+            Fact::Desync(player) => {
+                let desyncs = facts.iter().filter(|other| *other == fact).count() as u64;
+                live["desyncs_by"][player.to_string()].as_u64() >= Some(desyncs)
+            }
+            Fact::EnforceRating(_) => live["enforces_rating"] == true,
             Fact::Done(player) => done.contains(&u64::from(player.0)),
         };
         ensure(is_kept, Law::AcknowledgedIsKept, || format!("game {id}: {fact:?}"))?;

@@ -1,6 +1,7 @@
 //! What is stored of games, and what must not be lost.
 
-use faf_lobby_core::{Answer, GameState, GameWrite, Note, Ticket};
+use faf_lobby_core::validity::DESYNCS_MAX;
+use faf_lobby_core::{Answer, Decision, GameState, GameWrite, Note, Ticket};
 use faf_protocol::GameId;
 
 use super::Checker;
@@ -43,6 +44,18 @@ impl Checker {
         ensure(fits, Law::LaunchedThenEnded, || format!("{step:?} of game {id} after {asked:?}"))?;
         if let GameWrite::Note(Note::MissionComplete { .. }) = write {
             self.coverage.count("missions completed");
+        }
+        if let GameWrite::End(end) = write
+            && end.decisions.iter().any(|decision| matches!(decision, Decision::NotWaitedFor { .. }))
+        {
+            self.coverage.count("games that waited for nobody silent");
+        }
+        if let GameWrite::End(end) = write
+            && let Some(rated) = &end.rated
+        {
+            let mut players = rated.teams.iter().flat_map(|team| &team.players);
+            let absent = players.find(|player| !game.begun.contains(player));
+            ensure(absent.is_none(), Law::RatedHaveBegun, || format!("player {absent:?} in game {id}"))?;
         }
         if let GameWrite::Launch(launched) = write {
             game.players = launched.players.iter().map(|player| (player.id, player.army)).collect();
@@ -119,8 +132,15 @@ impl Checker {
                 }
                 self.coverage.count("results reported");
             }
-            Fact::Desync => self.coverage.count("desyncs"),
-            Fact::EnforceRating | Fact::Done(_) => {}
+            Fact::Desync(player) => {
+                let is_enough = said.filter(|said| **said == fact).count() >= DESYNCS_MAX as usize;
+                if is_enough || !game.has_say(*player) {
+                    return;
+                }
+                self.coverage.count("desyncs");
+            }
+            Fact::EnforceRating(player) if !game.has_say(*player) => return,
+            Fact::EnforceRating(_) | Fact::Done(_) => {}
         }
         game.storing.weak.push(fact);
         self.keep(id);

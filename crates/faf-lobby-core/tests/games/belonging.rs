@@ -1,0 +1,423 @@
+//! A game belongs to those who play it: nobody else ends it, keeps it open, or changes its result.
+
+use faf_lobby_core::validity::Validity;
+use faf_lobby_core::{ConnId, GameState, Publication};
+use faf_protocol::GameId;
+use faf_testkit::lobby::SimulatedLobby;
+
+use crate::support::{
+    PLAYERS, SECOND, enter, finish, game, host, join, live_game, lobby, notice, seat, state,
+};
+
+const RESULTS: [(i64, &str); 2] = [(1, "victory 10"), (2, "defeat -10")];
+
+fn report(lobby: &mut SimulatedLobby, conn: ConnId, results: &[(i64, &str)]) {
+    for (army, result) in results {
+        game(lobby, conn, "GameResult", &format!(r#"[{army},"{result}"]"#));
+    }
+}
+
+/// How the game has ended, and everything that is told of it.
+fn end(lobby: &SimulatedLobby) -> (Validity, String) {
+    let end = lobby.store.games[&GameId(1)].end.clone().expect("the game has ended");
+    let lines: Vec<String> = end.decisions.iter().map(ToString::to_string).collect();
+    assert_eq!(end.rated.is_some(), end.validity == Validity::Valid, "{lines:?}");
+    (end.validity, lines.join("\n"))
+}
+
+fn restore(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<String> {
+    lobby.hear(conn);
+    lobby.say(conn, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.hear(conn)
+}
+
+/// Ada and Bob play, and others only watch: Cem has been given a place among observers, Dan none at all.
+fn watched_game(lobby: &mut SimulatedLobby) -> [ConnId; 4] {
+    let [ada, bob, cem, dan, _] = PLAYERS.map(|(login, _)| lobby.log_in(login));
+    host(lobby, ada, "");
+    for guest in [bob, cem, dan] {
+        enter(lobby, guest, 1);
+    }
+    seat(lobby, ada, 1, 1, 2);
+    seat(lobby, ada, 2, 2, 3);
+    seat(lobby, ada, 3, -1, -1);
+    for conn in [ada, bob, cem, dan] {
+        game(lobby, conn, "GameState", r#"["Launching"]"#);
+    }
+    [ada, bob, cem, dan]
+}
+
+/// Ada and Bob in a game that Ada has launched, whatever Bob's process does.
+fn launched_by_host(lobby: &mut SimulatedLobby) -> (ConnId, ConnId) {
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(lobby, ada, "");
+    enter(lobby, bob, 1);
+    seat(lobby, ada, 1, 1, 2);
+    seat(lobby, ada, 2, 2, 3);
+    game(lobby, ada, "GameState", r#"["Launching"]"#);
+    (ada, bob)
+}
+
+#[test]
+fn whoever_has_not_begun_is_not_rated() {
+    let play = |bob_says: &dyn Fn(&mut SimulatedLobby, ConnId)| {
+        let mut lobby = lobby();
+        let (ada, bob) = launched_by_host(&mut lobby);
+        lobby.advance(SECOND * 200);
+        report(&mut lobby, ada, &RESULTS);
+        bob_says(&mut lobby, bob);
+        game(&mut lobby, ada, "GameEnded", "[]");
+        game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
+        lobby.advance(SECOND);
+        end(&lobby)
+    };
+    let (validity, told) = play(&|_, _| ());
+    assert_eq!(validity, Validity::UnknownResult);
+    assert!(told.contains("the game of Bob neither said Launching nor reported anything"), "{told}");
+    assert!(told.ends_with("not rated: UNKNOWN_RESULT"));
+    // What the lobby cannot take for a sign of the simulation does not count.
+    let (validity, _) = play(&|lobby, bob| {
+        game(lobby, bob, "GameState", r#"["Lobby"]"#);
+        game(lobby, bob, "GameResult", r#"[1,"gibberish"]"#);
+        game(lobby, bob, "Chat", r#"["hello"]"#);
+    });
+    assert_eq!(validity, Validity::UnknownResult);
+    for (command, args) in [
+        ("GameState", r#"["Launching"]"#),
+        ("GameResult", r#"[2,"defeat -10"]"#),
+        ("GameEnded", "[]"),
+        ("EnforceRating", "[]"),
+        ("Desync", "[]"),
+        ("JsonStats", r#"["{\"stats\":[]}"]"#),
+    ] {
+        let (validity, told) = play(&|lobby, bob| game(lobby, bob, command, args));
+        assert_eq!(validity, Validity::Valid, "{command}: {told}");
+    }
+}
+
+#[test]
+fn a_guest_may_launch_before_the_host_does() {
+    // All processes say so at the same time, on connections of their own.
+    for leaves in [false, true] {
+        let mut lobby = lobby();
+        let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+        host(&mut lobby, ada, "");
+        enter(&mut lobby, bob, 1);
+        seat(&mut lobby, ada, 1, 1, 2);
+        seat(&mut lobby, ada, 2, 2, 3);
+        game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
+        assert_eq!(state(&lobby), Some(GameState::Lobby));
+        if leaves {
+            // This was another process.
+            game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
+            enter(&mut lobby, bob, 1);
+            seat(&mut lobby, ada, 2, 2, 3);
+        }
+        game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+        lobby.advance(SECOND * 200);
+        finish(&mut lobby, &[ada], &RESULTS);
+        game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
+        lobby.advance(SECOND);
+        assert_eq!(end(&lobby).0 == Validity::Valid, !leaves);
+    }
+}
+
+#[test]
+fn that_a_game_has_begun_outlives_the_server() {
+    let mut lobby = lobby();
+    let (_, bob) = launched_by_host(&mut lobby);
+    game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
+    lobby.advance(SECOND * 200);
+    lobby.restart();
+    let ada = lobby.log_in("Ada");
+    assert!(restore(&mut lobby, ada).is_empty());
+    report(&mut lobby, ada, &RESULTS);
+    game(&mut lobby, ada, "GameEnded", "[]");
+    lobby.advance(SECOND * 400);
+    assert_eq!(end(&lobby).0, Validity::Valid);
+}
+
+#[test]
+fn observers_do_not_decide() {
+    let lies: [(i64, &str); 2] = [(1, "victory 10"), (2, "defeat -10")];
+    let truth: [(i64, &str); 2] = [(1, "defeat -10"), (2, "victory 10")];
+    // One player against the other, with two who watch on one side.
+    let mut lobby = lobby();
+    let [ada, bob, cem, dan] = watched_game(&mut lobby);
+    lobby.advance(SECOND * 200);
+    for liar in [ada, cem, dan] {
+        report(&mut lobby, liar, &lies);
+    }
+    report(&mut lobby, bob, &truth);
+    finish(&mut lobby, &[ada, bob], &[]);
+    let (validity, told) = end(&lobby);
+    assert_eq!(validity, Validity::UnknownResult, "{told}");
+    assert!(told.contains("4 reports of observers do not count"), "{told}");
+
+    // A player who is alone with what he says is believed, whatever others say.
+    let mut lobby = crate::support::lobby();
+    let [ada, bob, cem, dan] = watched_game(&mut lobby);
+    lobby.advance(SECOND * 200);
+    for liar in [cem, dan] {
+        report(&mut lobby, liar, &lies);
+    }
+    report(&mut lobby, bob, &truth);
+    finish(&mut lobby, &[ada, bob], &[]);
+    let (validity, told) = end(&lobby);
+    assert!(validity == Validity::Valid && told.contains("army 2 of Bob: VICTORY"), "{told}");
+
+    // Without any player's word, observers are believed.
+    let mut lobby = crate::support::lobby();
+    let [ada, bob, cem, _] = watched_game(&mut lobby);
+    lobby.advance(SECOND * 200);
+    report(&mut lobby, cem, &truth);
+    finish(&mut lobby, &[ada, bob], &[]);
+    let (validity, told) = end(&lobby);
+    assert!(validity == Validity::Valid && told.contains("army 2 of Bob: VICTORY"), "{told}");
+}
+
+#[test]
+fn observers_have_no_say_in_whether_a_game_counts() {
+    let mut lobby = lobby();
+    let [ada, bob, cem, dan] = watched_game(&mut lobby);
+    lobby.advance(SECOND * 30);
+    for watching in [cem, dan] {
+        (0..30).for_each(|_| game(&mut lobby, watching, "Desync", "[]"));
+        game(&mut lobby, watching, "EnforceRating", "[]");
+        game(&mut lobby, watching, "TeamkillHappened", r#"[20,2,"Bob",1,"Ada"]"#);
+        game(&mut lobby, watching, "JsonStats", r#"["{\"stats\":[]}"]"#);
+    }
+    report(&mut lobby, ada, &RESULTS);
+    report(&mut lobby, bob, &RESULTS);
+    game(&mut lobby, ada, "GameEnded", "[]");
+    // It does not last longer for being watched.
+    lobby.advance(SECOND * 10);
+    report(&mut lobby, cem, &RESULTS);
+    game(&mut lobby, bob, "GameEnded", "[]");
+    lobby.advance(SECOND);
+    assert_eq!(end(&lobby).0, Validity::TooShort);
+    assert!(lobby.store.games[&GameId(1)].notes.is_empty());
+    let is_of_statistics = |told: &Publication| told.routing_key().starts_with("request.");
+    assert!(!lobby.published.iter().any(is_of_statistics));
+}
+
+#[test]
+fn one_player_alone_does_not_undo_a_game_by_desyncs() {
+    for others in [0, 1] {
+        let mut lobby = lobby();
+        let (ada, bob) = live_game(&mut lobby);
+        (0..500).for_each(|_| game(&mut lobby, bob, "Desync", "[]"));
+        (0..others).for_each(|_| game(&mut lobby, ada, "Desync", "[]"));
+        lobby.advance(SECOND * 200);
+        finish(&mut lobby, &[ada, bob], &RESULTS);
+        let expected = if others == 0 { Validity::Valid } else { Validity::TooManyDesyncs };
+        assert_eq!(end(&lobby).0, expected);
+    }
+}
+
+#[test]
+fn kills_are_noted_if_they_can_have_been() {
+    let mut lobby = lobby();
+    let [ada, ..] = watched_game(&mut lobby);
+    for args in [
+        r#"[-1,2,"Bob",1,"Ada"]"#,
+        r#"[16777216,2,"Bob",1,"Ada"]"#,
+        r#"["NaN",2,"Bob",1,"Ada"]"#,
+        r#"[20,3,"Cem",1,"Ada"]"#,
+        r#"[20,2,"Bob",4,"Dan"]"#,
+        r#"[20,0,"AI",1,"Ada"]"#,
+        r#"[20,99,"who",1,"Ada"]"#,
+    ] {
+        game(&mut lobby, ada, "TeamkillHappened", args);
+    }
+    assert!(lobby.store.games[&GameId(1)].notes.is_empty());
+    game(&mut lobby, ada, "TeamkillHappened", r#"["230.5","2","Bob","1","Ada"]"#);
+    assert_eq!(lobby.store.games[&GameId(1)].notes.len(), 1);
+}
+
+#[test]
+fn observers_do_not_keep_a_game_open() {
+    let mut lobby = lobby();
+    let [ada, bob, cem, dan] = watched_game(&mut lobby);
+    lobby.advance(SECOND * 200);
+    for conn in [ada, bob] {
+        report(&mut lobby, conn, &RESULTS);
+        game(&mut lobby, conn, "GameEnded", "[]");
+    }
+    lobby.advance(SECOND);
+    assert_eq!((end(&lobby).0, state(&lobby)), (Validity::Valid, Some(GameState::Ended)));
+    // Their processes may go on as long as they like.
+    for watching in [cem, dan] {
+        assert!(lobby.is_open(watching));
+        game(&mut lobby, watching, "GameState", r#"["Ended"]"#);
+    }
+    game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
+    game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.world.games().count(), 0);
+}
+
+#[test]
+fn a_silent_loser_does_not_hold_the_result_back() {
+    let mut lobby = lobby();
+    let (ada, bob) = live_game(&mut lobby);
+    lobby.advance(SECOND * 200);
+    report(&mut lobby, ada, &RESULTS);
+    lobby.advance(SECOND * 400);
+    assert_eq!(state(&lobby), Some(GameState::Live), "both may still play");
+    game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
+    lobby.advance(SECOND * 299);
+    assert_eq!(state(&lobby), Some(GameState::Live));
+    lobby.advance(SECOND * 2);
+    let (validity, told) = end(&lobby);
+    assert_eq!(validity, Validity::Valid);
+    assert!(told.contains("all others agree on the result, so it does not wait for Bob"), "{told}");
+    // He still plays, as far as he knows, and may end it as usual.
+    assert!(lobby.is_open(bob));
+    game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
+    lobby.advance(SECOND);
+    assert_eq!(lobby.world.games().count(), 0);
+}
+
+#[test]
+fn whoever_disagrees_in_time_is_heard() {
+    let mut lobby = lobby();
+    let (ada, bob) = live_game(&mut lobby);
+    lobby.advance(SECOND * 200);
+    report(&mut lobby, ada, &RESULTS);
+    game(&mut lobby, ada, "GameEnded", "[]");
+    lobby.advance(SECOND * 299);
+    report(&mut lobby, bob, &[(1, "defeat -10")]);
+    lobby.advance(SECOND * 2000);
+    assert_eq!(state(&lobby), Some(GameState::Live), "as long as they disagree, Bob may play on");
+    game(&mut lobby, bob, "GameEnded", "[]");
+    lobby.advance(SECOND);
+    assert_eq!(end(&lobby).0, Validity::UnknownResult);
+}
+
+#[test]
+fn a_game_that_all_agree_on_ends_though_nobody_ends_it() {
+    let mut lobby = lobby();
+    let (ada, bob) = live_game(&mut lobby);
+    lobby.advance(SECOND * 200);
+    report(&mut lobby, ada, &RESULTS);
+    report(&mut lobby, bob, &RESULTS);
+    // The server is killed meanwhile: the time begins anew for those who come back.
+    lobby.advance(SECOND * 200);
+    lobby.restart();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    assert!(restore(&mut lobby, ada).is_empty() && restore(&mut lobby, bob).is_empty());
+    lobby.advance(SECOND * 299);
+    assert_eq!(state(&lobby), Some(GameState::Live));
+    lobby.advance(SECOND * 2);
+    assert_eq!(end(&lobby).0, Validity::Valid);
+}
+
+#[test]
+fn whoever_has_ended_does_not_come_back() {
+    for command in ["GameEnded", "GameState"] {
+        let mut lobby = lobby();
+        let (ada, bob) = live_game(&mut lobby);
+        game(&mut lobby, bob, command, r#"["Ended"]"#);
+        lobby.disconnect(bob);
+        let bob = lobby.log_in("Bob");
+        assert_eq!(restore(&mut lobby, bob), [notice("info", "You are not part of this game")]);
+        // Nothing is waited for: when Ada ends it, it is over.
+        game(&mut lobby, ada, "GameEnded", "[]");
+        lobby.advance(SECOND);
+        assert_eq!(state(&lobby), Some(GameState::Ended), "{command}");
+    }
+}
+
+#[test]
+fn whoever_is_pushed_out_comes_back_and_is_heard() {
+    let mut lobby = lobby();
+    let (ada, bob) = live_game(&mut lobby);
+    lobby.advance(SECOND * 200);
+    lobby.disconnect(bob);
+    report(&mut lobby, ada, &RESULTS);
+    game(&mut lobby, ada, "GameEnded", "[]");
+    game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
+    lobby.advance(SECOND * 100);
+    let bob = lobby.log_in("Bob");
+    assert!(restore(&mut lobby, bob).is_empty());
+    report(&mut lobby, bob, &[(1, "defeat -10"), (2, "victory 10")]);
+    game(&mut lobby, bob, "GameEnded", "[]");
+    lobby.advance(SECOND);
+    assert_eq!(end(&lobby).0, Validity::UnknownResult);
+}
+
+#[test]
+fn a_game_that_is_over_is_as_unknown_as_any_number() {
+    let mut lobby = lobby();
+    let (ada, bob) = live_game(&mut lobby);
+    let cem = lobby.log_in("Cem");
+    for conn in [ada, bob] {
+        game(&mut lobby, conn, "GameEnded", "[]");
+    }
+    // Until others are told of its end, it is there.
+    join(&mut lobby, cem, 1);
+    assert!(lobby.hear(cem).join("").contains("game_not_ready"));
+    lobby.advance(SECOND);
+    assert_eq!(state(&lobby), Some(GameState::Ended), "the processes still run");
+    let answers = |lobby: &mut SimulatedLobby, uid: u32| {
+        lobby.hear(cem);
+        join(lobby, cem, uid);
+        lobby.say(cem, &format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#));
+        lobby.hear(cem).join("\n").replace(&format!(r#""uid":{uid}"#), "")
+    };
+    let of_over = answers(&mut lobby, 1);
+    assert!(of_over.contains("host_left_game") && of_over.contains("no longer exists"), "{of_over}");
+    assert_eq!(of_over, answers(&mut lobby, 4711));
+}
+
+#[test]
+fn only_players_complete_a_mission() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, r#","mod":"coop""#);
+    enter(&mut lobby, bob, 1);
+    seat(&mut lobby, ada, 1, 1, 1);
+    seat(&mut lobby, ada, 2, -1, -1);
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    game(&mut lobby, bob, "OperationComplete", r#"[1,1,"00:00:01"]"#);
+    assert!(lobby.store.games[&GameId(1)].notes.is_empty());
+    game(&mut lobby, ada, "OperationComplete", r#"[1,1,"00:20:00"]"#);
+    assert_eq!(lobby.store.games[&GameId(1)].notes.len(), 1);
+}
+
+#[test]
+fn what_is_said_again_means_nothing() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    enter(&mut lobby, bob, 1);
+    lobby.advance(SECOND);
+    for conn in [ada, bob] {
+        lobby.hear(conn);
+        game(&mut lobby, conn, "GameEnded", "[]");
+        game(&mut lobby, conn, "GameState", r#"["Lobby"]"#);
+        assert!(lobby.hear(conn).is_empty());
+    }
+    assert_eq!(state(&lobby), Some(GameState::Lobby));
+    seat(&mut lobby, ada, 1, 1, 2);
+    seat(&mut lobby, ada, 2, 2, 3);
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    game(&mut lobby, bob, "GameEnded", "[]");
+    game(&mut lobby, bob, "GameEnded", "[]");
+    assert_eq!(state(&lobby), Some(GameState::Live), "Ada still plays");
+}
+
+#[test]
+fn gone_and_back_between_two_reports_is_told_once() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    lobby.advance(SECOND);
+    lobby.hear(ada);
+    lobby.disconnect(bob);
+    lobby.log_in("Bob");
+    lobby.advance(SECOND);
+    let told = lobby.hear(ada).join("\n");
+    assert_eq!(told.matches(r#""login":"Bob""#).count(), 1, "{told}");
+    assert!(!told.contains("offline"), "{told}");
+}
