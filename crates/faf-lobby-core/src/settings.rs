@@ -30,6 +30,9 @@ pub struct Settings {
     pub reconnect_grace_period: Duration,
     /// How long games that were live when the server ended wait for their players to come back; default 300 s.
     pub restart_grace_period: Duration,
+    /// How many rated games two players may have against each other within an hour; default 15. Further ones are played, and
+    /// not rated.
+    pub rated_games_per_pair: u32,
     /// Whether `hello` with a password is accepted; default true.
     pub allow_password_login: bool,
     /// Address of the web site, for notices.
@@ -52,6 +55,7 @@ impl Default for Settings {
             game_setup_timeout: Duration::from_secs(30),
             reconnect_grace_period: Duration::ZERO,
             restart_grace_period: Duration::from_secs(300),
+            rated_games_per_pair: 15,
             allow_password_login: true,
             www_url: "https://www.faforever.com".to_owned(),
             content_url: "https://content.faforever.com".to_owned(),

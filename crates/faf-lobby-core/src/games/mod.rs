@@ -7,6 +7,7 @@ mod info;
 mod launch;
 mod listing;
 mod preconditions;
+mod repeats;
 mod storage;
 mod visibility;
 

@@ -55,6 +55,7 @@ pub struct Settings {
     pub game_setup_timeout: f64,
     pub reconnect_grace_period: f64,
     pub restart_grace_period: f64,
+    pub rated_games_per_pair: u32,
     pub message_limit: usize,
     pub login_message_limit: usize,
     pub large_message_memory: usize,
@@ -152,6 +153,7 @@ impl Settings {
         within("game_setup_timeout", self.game_setup_timeout, 0.1..=3600.0);
         within("reconnect_grace_period", self.reconnect_grace_period, 0.0..=86_400.0);
         within("restart_grace_period", self.restart_grace_period, 0.0..=86_400.0);
+        within("rated_games_per_pair", f64::from(self.rated_games_per_pair), 1.0..=10_000.0);
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
         let login_range = 4096.0..=self.message_limit as f64;
         within("login_message_limit", self.login_message_limit as f64, login_range);
@@ -243,6 +245,7 @@ impl Settings {
             game_setup_timeout: seconds(self.game_setup_timeout),
             reconnect_grace_period: seconds(self.reconnect_grace_period),
             restart_grace_period: seconds(self.restart_grace_period),
+            rated_games_per_pair: self.rated_games_per_pair,
             allow_password_login: self.allow_password_login,
             www_url: self.www_url.clone(),
             content_url: self.content_url.clone(),
