@@ -139,6 +139,7 @@ pub(crate) fn map_found(
         map,
         options: GameOptions::new(kind),
         mods: BTreeMap::new(),
+        unlisted_mod: None,
         slots: BTreeMap::new(),
         ais: BTreeMap::new(),
         members: Vec::new(),

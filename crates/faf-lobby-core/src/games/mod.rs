@@ -21,7 +21,7 @@ use crate::ratings::Leaderboards;
 
 pub(crate) use connection::Leaving;
 pub use ending::{GameEnd, PlayerResult, RatedGame};
-pub(crate) use game::{FeaturedMod, Host, MEMBERS_MAX, Map, title};
+pub(crate) use game::{FeaturedMod, Host, Map, title};
 pub use game::{Game, GameState, LivePlayer};
 pub use launch::GameLaunched;
 use listing::Listing;
