@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::clients::Client;
 use crate::event::{ConnId, Ticket};
 use crate::games::{GameWrite, JoinAttempt};
+use crate::limits::Limit;
 use crate::pacing::CommandClass;
 use crate::publication::Publication;
 use crate::validity::Validity;
@@ -269,6 +270,8 @@ pub enum Count {
     LoginWaits,
     /// A connection is read more slowly because of this message.
     Paced(CommandClass),
+    /// Something was refused because it was done too often of late, or a game is not rated for that.
+    Limited(Limit),
     /// A message was sent to everybody.
     Broadcast,
     /// Something about a game could not be stored, and will be tried again.

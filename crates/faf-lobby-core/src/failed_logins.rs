@@ -1,63 +1,45 @@
 //! Logins with a password that failed or are under way, by address, so that passwords cannot be guessed over many connections
 //! (session.md section 4).
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::network::network;
+use crate::remembered::Remembered;
 
 /// Failures are counted over this time from the first one on.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// Addresses that are remembered. If more fail within the window, it begins anew for all of them.
+/// Addresses that are remembered. If more fail within the window, those go whose window ends first.
 const ADDRESSES: usize = 10_000;
 
 /// Who has failed how often of late.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct FailedLogins(BTreeMap<IpAddr, Failures>);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Failures {
-    since: Duration,
-    count: u32,
-}
+pub(crate) struct FailedLogins(Remembered<IpAddr, u32, ADDRESSES>);
 
 impl FailedLogins {
     /// Counts an attempt; it has failed unless it is taken back.
     pub(crate) fn add(&mut self, address: IpAddr, now: Duration) {
-        if self.0.len() >= ADDRESSES {
-            self.0.retain(|_, failures| failures.is_recent(now));
-        }
-        if self.0.len() >= ADDRESSES {
-            self.0.clear();
-        }
-        let failures = self.0.entry(network(address)).or_insert(Failures { since: now, count: 0 });
-        if !failures.is_recent(now) {
-            *failures = Failures { since: now, count: 0 };
-        }
-        failures.count += 1;
+        let address = network(address);
+        let (until, count) =
+            self.0.get(address, now).map_or((now + WINDOW, 0), |(until, count)| (until, *count));
+        self.0.put(address, count + 1, until, now);
     }
 
     /// Takes an attempt back that did not fail.
-    pub(crate) fn take_back(&mut self, address: IpAddr) {
-        if let Some(failures) = self.0.get_mut(&network(address)) {
-            failures.count = failures.count.saturating_sub(1);
+    pub(crate) fn take_back(&mut self, address: IpAddr, now: Duration) {
+        let address = network(address);
+        if let Some((until, count)) = self.0.get(address, now) {
+            let count = count.saturating_sub(1);
+            self.0.put(address, count, until, now);
         }
     }
 
     /// How many failures there were within the window.
     pub(crate) fn count(&self, address: IpAddr, now: Duration) -> u32 {
-        let failures = self.0.get(&network(address)).filter(|failures| failures.is_recent(now));
-        failures.map_or(0, |failures| failures.count)
-    }
-}
-
-impl Failures {
-    fn is_recent(&self, now: Duration) -> bool {
-        now < self.since + WINDOW
+        self.0.get(network(address), now).map_or(0, |(_, count)| *count)
     }
 }
 
@@ -73,8 +55,8 @@ mod tests {
         failed.add(address("1.1.1.1"), second);
         failed.add(address("1.1.1.1"), 2 * second);
         failed.add(address("1.1.1.1"), 2 * second);
-        failed.take_back(address("1.1.1.1"));
-        failed.take_back(address("3.3.3.3"));
+        failed.take_back(address("1.1.1.1"), 2 * second);
+        failed.take_back(address("3.3.3.3"), 2 * second);
         failed.add(address("2001:db8::1"), second);
         assert_eq!(failed.count(address("1.1.1.1"), 3 * second), 2);
         assert_eq!(failed.count(address("1.1.1.2"), 3 * second), 0);
@@ -86,11 +68,17 @@ mod tests {
     }
 
     #[test]
-    fn not_all_addresses_of_the_world_are_remembered() {
+    fn whoever_has_very_many_addresses_does_not_make_others_forgotten() {
         let mut failed = FailedLogins::default();
+        let mallory = IpAddr::from([6, 6, 6, 6]);
+        let second = Duration::from_secs(1);
         for number in 0..100_000_u32 {
-            failed.add(IpAddr::V4(number.into()), Duration::ZERO);
+            failed.add(IpAddr::V4(number.into()), second);
         }
-        assert!(failed.0.len() <= ADDRESSES);
+        failed.add(mallory, second * 2);
+        for number in 0..(ADDRESSES as u32 - 1) {
+            failed.add(IpAddr::V4(number.into()), second);
+        }
+        assert_eq!((failed.0.len(), failed.count(mallory, second * 2)), (ADDRESSES, 1));
     }
 }

@@ -4,19 +4,30 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use faf_protocol::json::{Json, JsonRef};
+use faf_protocol::json::Json;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Options of one game. The game has some fifty, and mods add their own; with the two lengths below, a host can fill about
-/// a megabyte.
-pub const OPTIONS_MAX: usize = 256;
+/// Bytes of the JSON text of a value that is kept. All that the rules accept is a word or a number.
+pub const OPTION_VALUE_MAX: usize = 256;
 
-/// Bytes of the name of an option. Names are words in the source of the game or a mod; the longest are some thirty bytes.
-pub const OPTION_KEY_MAX: usize = 128;
-
-/// Bytes of the JSON text of a value. The longest that are known are paths and lists of unit categories.
-pub const OPTION_VALUE_MAX: usize = 4096;
+/// Options that are kept besides `Victory` and `Slots`: those that a rule of `validity/` or the lobby itself looks at. The game has
+/// some fifty more, and mods add their own, which are nobody's business here.
+const KEPT: [&str; 13] = [
+    "AIReplacement",
+    "CheatsEnabled",
+    "Difficulty",
+    "Expansion",
+    "FogOfWar",
+    "GameSpeed",
+    "NoRushOption",
+    "PrebuiltUnits",
+    "RestrictedCategories",
+    "RevealedCivilians",
+    "TeamLock",
+    "TeamSpawn",
+    "Unranked",
+];
 
 /// Numbers of players a game may be for: a map has 16 places at most, and without any nobody could play.
 const SLOTS: RangeInclusive<i64> = 1..=16;
@@ -98,32 +109,23 @@ impl<'de> Deserialize<'de> for VictoryCondition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Accepted {
-    /// It has the new value.
+    /// It has the new value, if it is one that matters.
     Stored,
     /// It keeps its old value, because nobody knows the word (`Victory`).
     Kept,
     /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`) or none of those that can be
     /// (`Slots`).
     Malformed,
-    /// The command is to be ignored, because it goes beyond a limit.
-    BeyondLimit {
-        /// What there is too much of.
-        what: &'static str,
-        /// How much it would be.
-        found: usize,
-        /// How much is allowed.
-        limit: usize,
-    },
 }
 
-/// The options of one game (games.md sections 2 and 6.1).
+/// The options of one game that matter to the lobby (games.md sections 2 and 6.1).
 ///
-/// Bounded by [`OPTIONS_MAX`], [`OPTION_KEY_MAX`] and [`OPTION_VALUE_MAX`].
+/// There are few, and each value has at most [`OPTION_VALUE_MAX`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameOptions {
     victory: VictoryCondition,
     slots: i64,
-    /// All but `Victory` and `Slots`.
+    /// All that are kept but `Victory` and `Slots`.
     others: BTreeMap<String, Json>,
 }
 
@@ -166,12 +168,10 @@ impl GameOptions {
     /// Sets an option as the host wants it; see [`Accepted`] for when it stays as it was.
     ///
     /// `Victory` takes the words of [`VictoryCondition`] in any case (anything but text is ignored: games.md Q16), `Slots`
-    /// an integer or its text from 1 to 16, as a map has no more places. All others are stored verbatim; what
-    /// `ScenarioFile` and `Title` mean for the game itself is up to the caller (games.md section 6.1).
+    /// an integer or its text from 1 to 16, as a map has no more places. Of all others, those that a rule looks at are stored
+    /// verbatim, and as an empty text if they are too long to be anything that it accepts. What `ScenarioFile` and `Title` mean
+    /// for the game itself is up to the caller (games.md section 6.1).
     pub fn set(&mut self, key: &str, value: Json) -> Accepted {
-        if let Some((what, found, limit)) = self.excess(key, value.as_ref()) {
-            return Accepted::BeyondLimit { what, found, limit };
-        }
         match key {
             "Victory" => match value.as_ref().as_str().map(|word| VictoryCondition::read(&word)) {
                 Some(Some(victory)) => self.victory = victory,
@@ -182,9 +182,11 @@ impl GameOptions {
                 Some(slots) if SLOTS.contains(&slots) => self.slots = slots,
                 _ => return Accepted::Malformed,
             },
-            _ => {
-                self.others.insert(key.to_owned(), value);
+            _ if KEPT.contains(&key) => {
+                let is_short = value.as_ref().text().len() <= OPTION_VALUE_MAX;
+                self.others.insert(key.to_owned(), if is_short { value } else { "".into() });
             }
+            _ => {}
         }
         Accepted::Stored
     }
@@ -242,17 +244,6 @@ impl GameOptions {
             (_, Ok(1.0)) => Some(true),
             _ => None,
         }
-    }
-
-    fn excess(&self, key: &str, value: JsonRef<'_>) -> Option<(&'static str, usize, usize)> {
-        let is_new = !matches!(key, "Victory" | "Slots") && !self.others.contains_key(key);
-        [
-            ("bytes of the name", key.len(), OPTION_KEY_MAX),
-            ("bytes of the value", value.text().len(), OPTION_VALUE_MAX),
-            ("options", self.others.len() + usize::from(is_new), OPTIONS_MAX),
-        ]
-        .into_iter()
-        .find(|(_, found, limit)| found > limit)
     }
 }
 

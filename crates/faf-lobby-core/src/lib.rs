@@ -29,6 +29,7 @@ mod failed_logins;
 mod game_commands;
 pub mod game_options;
 mod games;
+mod limits;
 pub mod lists;
 mod login;
 pub mod maps;
@@ -38,6 +39,7 @@ mod players;
 mod publication;
 pub mod ratings;
 mod refusal;
+mod remembered;
 pub mod results;
 mod roster;
 mod session;
@@ -57,6 +59,7 @@ pub use games::{
     Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, JoinAttempt, LivePlayer, Note,
     PlayerResult, RatedGame,
 };
+pub use limits::Limit;
 pub use network::network;
 pub use pacing::CommandClass;
 pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};

@@ -8,6 +8,10 @@ use faf_protocol::server_message::{GameInfo, Player};
 /// one wire format takes two bytes for each of these.
 pub const LIST_LIMIT: usize = 512 * 1024;
 
+/// Longest JSON of one game, in bytes: 16 KiB, which needs the most members there may be with names of 20 characters beyond ASCII,
+/// each in a team of his own. A game with sixteen players and some mods has about 2 KiB.
+pub const GAME_INFO_MAX: usize = 16 * 1024;
+
 /// What is around the entries: `{"command":"player_info","players":[]}`.
 const AROUND: usize = 64;
 
@@ -41,7 +45,7 @@ pub fn player_bytes(player: &Player) -> usize {
 /// At most so many bytes of JSON.
 pub(crate) fn game_bytes(game: &GameInfo) -> usize {
     let texts = [&game.title, &game.featured_mod, &game.map_file_path, &game.mapname, &game.host];
-    let mods: usize = game.sim_mods.iter().map(|(uid, name)| MOD + text(uid) + text(name)).sum();
+    let mods: usize = game.sim_mods.iter().map(|(uid, name)| mod_bytes(uid, name)).sum();
     let members: usize = game.teams_ids.iter().map(|team| team.player_ids.len() * MEMBER).sum();
     let names: usize = game.teams.0.values().flatten().map(|name| MEMBER + text(name)).sum();
     let teams = game.teams_ids.len().max(game.teams.0.len()) * TEAM;
@@ -54,6 +58,23 @@ pub(crate) fn game_bytes(game: &GameInfo) -> usize {
         + teams
         + hosted_at
         + rating_type
+}
+
+/// The same for one mod of a game.
+pub(crate) fn mod_bytes(uid: &str, name: &str) -> usize {
+    MOD + text(uid) + text(name)
+}
+
+/// The text without what would take more than so many bytes.
+pub(crate) fn cut_to_bytes(words: &mut String, most: usize) {
+    let mut bytes = 0;
+    let end = words.char_indices().find(|(start, character)| {
+        bytes += text(&words[*start..start + character.len_utf8()]);
+        bytes > most
+    });
+    if let Some((end, _)) = end {
+        words.truncate(end);
+    }
 }
 
 /// A text, as it is escaped: six bytes for a control character, and for each half of what is beyond ASCII.

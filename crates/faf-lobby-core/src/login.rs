@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::commands::Progress;
 use crate::effect::{Count, Effect, LogLine, LoginMethod};
 use crate::event::{Account, Ban, ConnId, Profile};
+use crate::limits::Limit;
 use crate::players::{Activity, OnlinePlayer};
 use crate::ratings::{GLOBAL, LADDER, START_RATING};
 use crate::refusal::Refusal;
@@ -95,6 +96,10 @@ pub(crate) fn accept(
     if let Err(refusal) = check_not_banned(world, ban) {
         world.log(LogLine::Banned { player, login });
         return Err(refusal);
+    }
+    if !world.limits.log_in(player, world.now.elapsed) {
+        world.count(Count::Limited(Limit::Logins));
+        return Err(Refusal::AuthenticationFailed(texts::TOO_MANY_LOGINS_OF_ACCOUNT));
     }
     world.queue_login(conn, LoggingIn { method, player, login, unique_id, is_outdated: false });
     Ok(Progress::Asked)

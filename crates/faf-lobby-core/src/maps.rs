@@ -1,14 +1,14 @@
 //! The names of maps (games.md section 3.3).
 
-/// Bytes of a map folder. The longest name of a file or folder on any file system the game runs on; the name is told to
-/// everybody in the list of games.
+/// Bytes of a map folder. The longest name of a file or folder on any file system the game runs on, and more than the vault
+/// has (200); the name is told to everybody in the list of games, twice.
 pub const MAP_FOLDER_MAX: usize = 255;
 
 /// The map folder in the value of the option `ScenarioFile`, in lower case, which is the key to look the map up.
 ///
 /// The path may be in the style of POSIX or of Windows, and separators may be repeated. The folder is the third part of
 /// the path, of which the root or drive is the first: `/maps/x/x_scenario.lua` and `C:\Maps\X\X_scenario.lua` give `x`.
-/// Nothing for shorter paths, for `..`, and for folders beyond [`MAP_FOLDER_MAX`] (games.md section 3.3).
+/// Nothing for shorter paths, and for what [cannot be a folder](is_map_folder) (games.md section 3.3).
 #[must_use]
 pub fn map_folder(scenario_file: &str) -> Option<String> {
     let is_separator = |c: char| matches!(c, '/' | '\\');
@@ -25,12 +25,17 @@ pub fn map_folder(scenario_file: &str) -> Option<String> {
     is_map_folder(&folder).then_some(folder)
 }
 
-/// Whether this can be the name of a map folder: not empty, at most [`MAP_FOLDER_MAX`] bytes, without separators and control
-/// characters, and not `.` or `..`. It becomes part of paths on the machines of all players.
+/// Whether this can be the name of a map folder.
+///
+/// It becomes part of paths and URLs on the machines of all players, so it has letters and digits of ASCII, `._-`, and some marks
+/// and spaces that people use in names and that mean nothing in a path, a URL or HTML. It does not begin with a dot or a
+/// space, and does not end with one, which Windows would leave out. It has at most [`MAP_FOLDER_MAX`] bytes. The vault makes
+/// names of letters, digits and `._-` only.
 #[must_use]
 pub fn is_map_folder(folder: &str) -> bool {
-    let is_odd = |c: char| matches!(c, '/' | '\\') || c.is_control();
-    !matches!(folder, "" | "." | "..") && folder.len() <= MAP_FOLDER_MAX && !folder.contains(is_odd)
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"._- '()[]!,".contains(&byte);
+    let has_odd_end = folder.starts_with(['.', ' ']) || folder.ends_with(['.', ' ']);
+    (1..=MAP_FOLDER_MAX).contains(&folder.len()) && !has_odd_end && folder.bytes().all(is_usual)
 }
 
 /// Whether a map folder, in lower case, is one of the map generator's, whose maps are ranked without being in the vault.
@@ -93,8 +98,60 @@ mod tests {
         let folder = |length: usize| map_folder(&format!("/maps/{}/x.lua", "m".repeat(length)));
         assert!(folder(MAP_FOLDER_MAX).is_some());
         assert_eq!(folder(MAP_FOLDER_MAX + 1), None);
-        // Lower case may take more bytes.
-        assert_eq!(map_folder(&format!("/maps/{}", "İ".repeat(MAP_FOLDER_MAX / 2))), None);
+    }
+
+    #[test]
+    fn folders_have_no_characters_that_mean_something_in_paths_and_urls() {
+        for folder in [
+            "scmp_009",
+            "seton_s_clutch_-_faf_version.v0004",
+            "neroxis_map_generator_1.8.5_abcdefgh2345w_aiea",
+            "frozen_gate_coop.v0002",
+            "SCMP_007",
+            "Ada's map (v2) [ranked]!, large",
+            "x",
+        ] {
+            assert!(is_map_folder(folder), "{folder}");
+        }
+        for folder in [
+            "",
+            ".",
+            "..",
+            "...",
+            ".x",
+            "x.",
+            " x",
+            "x ",
+            "a/b",
+            r"a\b",
+            "a\0b",
+            "a\nb",
+            "a:b",
+            "c:",
+            "a?b",
+            "a#b",
+            "a%2fb",
+            "%2e%2e",
+            "a&b",
+            "a+b",
+            "a=b",
+            "a;b",
+            "a|b",
+            "a*b",
+            "a<b>",
+            "a\"b",
+            "a`b",
+            "a$b",
+            "a{b}",
+            "~",
+            "a@b",
+            "ä",
+            "\u{202e}x",
+            "a\u{200b}b",
+            "a\u{a0}b",
+        ] {
+            assert!(!is_map_folder(folder), "{folder:?}");
+        }
     }
 
     #[test]
@@ -131,7 +188,7 @@ mod tests {
         #[test]
         fn a_folder_has_no_separators(path in r"([a-zA-Z]:)?([/\\.]{0,3}\PC{0,4}){0,5}") {
             if let Some(folder) = map_folder(&path) {
-                prop_assert!(!folder.is_empty() && !folder.contains(['/', '\\']));
+                prop_assert!(is_map_folder(&folder));
             }
         }
     }

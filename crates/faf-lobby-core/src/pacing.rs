@@ -1,9 +1,16 @@
-//! How fast a connection may send: a client that is faster than any honest one is read more slowly, and loses nothing.
+//! How fast a client may send: one that is faster than any honest one is read more slowly, and loses nothing.
 //!
-//! Every message costs one unit of its class, some more if they are long. A connection may spend a burst at once and gets
+//! Every message costs one unit of its class, some more if they are long. A client may spend a burst at once and gets
 //! units back at a rate. Whoever spends more than there is has that message carried out, and is not read again before the
 //! debt is paid; meanwhile TCP makes the sender wait. Nobody is refused anything, so a limit that is met by mistake costs time
-//! and nothing else.
+//! and nothing else. What is refused when it is done too often stands in `limits.rs`.
+//!
+//! What is spent is kept with the connection as long as that is there. It is counted by player, so whoever logs in takes over
+//! what he has spent on the connection before, and a reconnect is not a new burst. Before the login, it is counted by
+//! address (by network, if it is one of IPv6): what a connection has not paid when it ends without a login, the next ones
+//! from there have spent already. These go on at the rate, but never wait for a debt that is not their own, so nobody is kept
+//! out by his neighbours. A login ends this: whoever has proven who he is leaves nothing to his address. Clients of whom
+//! nobody knows from where they come are counted by connection until they log in.
 //!
 //! | class | burst | a second | because |
 //! |---|---|---|---|
@@ -18,13 +25,18 @@
 //! | game | 3000 | 200 | a host with 16 slots says 400 options at once, three times over when a map is changed; 15 peers and 50 candidates each are 750; long ones cost more |
 //! | statistics | 32 | 1 | every process sends them once, or each time an army is defeated; long ones cost more |
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 use serde::{Deserialize, Serialize};
 
+use crate::commands;
 use crate::effect::{Count, LogLine};
 use crate::event::ConnId;
+use crate::network::network;
+use crate::remembered::Remembered;
 use crate::texts;
 use crate::timers::Timer;
 use crate::world::World;
@@ -34,6 +46,13 @@ const GAME_UNIT: usize = 4096;
 
 /// The same of statistics, of which those of most games stay below.
 const STATISTICS_UNIT: usize = 65_536;
+
+/// Players who have left something unpaid. Each is forgotten when it is paid, after 80 s at most, so more than this have to come and
+/// go within that time for the first ones to be forgotten before.
+const PLAYERS: usize = 50_000;
+
+/// The same for addresses on which nobody has logged in.
+const ADDRESSES: usize = 10_000;
 
 /// What kind of work a message makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -153,6 +172,31 @@ impl Pacing {
         self.as_of = now;
     }
 
+    /// The most that was spent in each class, here or there.
+    fn most_of(mut self, mut other: Self, now: Duration) -> Self {
+        [&mut self, &mut other].into_iter().for_each(|pacing| pacing.pay_until(micros(now)));
+        for (own, others) in self.spent.iter_mut().zip(other.spent) {
+            *own = others.max(*own);
+        }
+        self
+    }
+
+    /// The same without debts: nothing but the burst is spent.
+    fn without_debts(mut self, now: Duration) -> Self {
+        self.pay_until(micros(now));
+        for (class, spent) in CommandClass::ALL.into_iter().zip(&mut self.spent) {
+            let Limit { burst, interval } = class.limit();
+            *spent = (burst * interval).min(*spent);
+        }
+        self
+    }
+
+    /// When everything is paid.
+    fn paid_at(&self) -> Duration {
+        let last = self.spent.iter().max().copied().unwrap_or_default();
+        Duration::from_micros(self.as_of + u64::from(last))
+    }
+
     /// When the connection may be read again.
     pub(crate) fn reads_at(&self) -> Duration {
         let debts = CommandClass::ALL.into_iter().zip(self.spent).map(|(class, spent)| {
@@ -165,6 +209,48 @@ impl Pacing {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What those have spent whose connections have ended, as long as it is not paid.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Unpaid {
+    players: Remembered<PlayerId, Pacing, PLAYERS>,
+    addresses: Remembered<IpAddr, Pacing, ADDRESSES>,
+}
+
+impl Unpaid {
+    /// What a new connection has spent already.
+    pub(crate) fn of_address(&self, address: Option<IpAddr>, now: Duration) -> Option<Pacing> {
+        let (_, pacing) = self.addresses.get(network(address?), now)?;
+        Some(pacing.without_debts(now))
+    }
+
+    /// A connection has ended.
+    pub(crate) fn leave(
+        &mut self,
+        player: Option<PlayerId>,
+        address: Option<IpAddr>,
+        pacing: Pacing,
+        now: Duration,
+    ) {
+        match (player, address.map(network)) {
+            (Some(player), _) => leave(&mut self.players, player, pacing, now),
+            (None, Some(address)) => leave(&mut self.addresses, address, pacing, now),
+            (None, None) => {}
+        }
+    }
+}
+
+fn leave<K: Ord + Copy, const MOST: usize>(
+    unpaid: &mut Remembered<K, Pacing, MOST>,
+    key: K,
+    pacing: Pacing,
+    now: Duration,
+) {
+    // Connections next to each other have paid at the same time, so what they have left does not add up.
+    let before = unpaid.get(key, now).map_or(pacing, |(_, before)| *before);
+    let pacing = pacing.most_of(before, now);
+    unpaid.put(key, pacing, pacing.paid_at(), now);
 }
 
 impl World {
@@ -182,6 +268,23 @@ impl World {
             let notice = Notice::new(NoticeStyle::Info, texts::too_fast(class));
             self.send(conn, ServerMessage::Notice(notice));
         }
+    }
+
+    /// From now on the connection is counted as this player's.
+    pub(crate) fn take_over_pacing(&mut self, conn: ConnId, player: PlayerId) {
+        let now = self.now.elapsed;
+        let pacing = self.unpaid.players.take(player, now).unwrap_or_default();
+        let session = self.session_mut(conn);
+        session.was_paced = false;
+        let before = std::mem::replace(&mut session.pacing, pacing);
+        // A message that was read already is the first one of the player.
+        let waiting = session.waiting.as_deref().map(commands::price);
+        if let Some((class, bytes)) = waiting
+            && session.pacing.spend(class, bytes, now)
+        {
+            self.count(Count::Paced(class));
+        }
+        self.timers.remove(before.reads_at(), Timer::Read(conn));
     }
 
     /// Whether the connection has to wait before it is read; if so, it will be when its time has come.

@@ -33,7 +33,7 @@ pub(crate) struct Session {
     pub(crate) waiting: Option<Box<Result<ClientMessage, CommandError>>>,
     /// The next message may be read already.
     pub(crate) may_read: bool,
-    /// How much it has sent of late.
+    /// How much it has sent of late; before the login also others from its address, after it also the player's other connections.
     pub(crate) pacing: Pacing,
     /// It was too fast once, and the player was told so.
     pub(crate) was_paced: bool,
@@ -45,6 +45,7 @@ impl Session {
         address: Option<IpAddr>,
         country: Country,
         client: Arc<Client>,
+        unpaid: Option<Pacing>,
         now: Duration,
         login_timeout: Duration,
     ) -> Self {
@@ -62,8 +63,9 @@ impl Session {
             is_busy: false,
             waiting: None,
             may_read: true,
-            pacing: Pacing::default(),
-            was_paced: false,
+            pacing: unpaid.unwrap_or_default(),
+            // It may be others who are too fast, and they were told.
+            was_paced: unpaid.is_some(),
         }
     }
 }

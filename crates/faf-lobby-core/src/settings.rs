@@ -33,6 +33,9 @@ pub struct Settings {
     pub game_end_timeout: Duration,
     /// How long games that were live when the server ended wait for their players to come back; default 300 s.
     pub restart_grace_period: Duration,
+    /// How many rated games two players may have against each other within an hour; default 15. Further ones are played, and
+    /// not rated.
+    pub rated_games_per_pair: u32,
     /// Whether `hello` with a password is accepted; default true.
     pub allow_password_login: bool,
     /// Address of the web site, for notices.
@@ -56,6 +59,7 @@ impl Default for Settings {
             reconnect_grace_period: Duration::from_secs(120),
             game_end_timeout: Duration::from_secs(300),
             restart_grace_period: Duration::from_secs(300),
+            rated_games_per_pair: 15,
             allow_password_login: true,
             www_url: "https://www.faforever.com".to_owned(),
             content_url: "https://content.faforever.com".to_owned(),

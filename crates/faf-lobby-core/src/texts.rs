@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use faf_protocol::GameId;
+
 use crate::pacing::CommandClass;
 
 pub(crate) const LOGIN_FAILED: &str = "Login not found or password incorrect. They are case sensitive.";
@@ -43,6 +45,14 @@ pub(crate) const NO_MATCHMAKING_YET: &str = "This server does not offer parties 
 pub(crate) const SELF_RELATION: &str = "You cannot add yourself as friend or foe.";
 pub(crate) const UNKNOWN_PLAYER: &str = "There is no such player.";
 pub(crate) const UNKNOWN_MOD: &str = "There is no such mod.";
+pub(crate) const TOO_MANY_FRIENDS: &str =
+    "Your list of friends is full. Please remove somebody before you add another friend.";
+pub(crate) const TOO_MANY_FOES: &str =
+    "Your list of foes is full. Please remove somebody before you add another foe.";
+pub(crate) const TOO_MANY_LOGINS_OF_ACCOUNT: &str = "There were too many logins to this account in a short time. Please close other clients that use it, and try again in a minute.";
+pub(crate) const TOO_MANY_GAMES: &str =
+    "You have hosted too many games in a short time. Please try again in a minute.";
+pub(crate) const TOO_MANY_PASSWORDS: &str = "There were too many wrong passwords in a short time. Please ask the host for the password, and try again in a minute.";
 pub(crate) const DATABASE_UNAVAILABLE: &str = "Unable to connect to database. Please try again later.";
 pub(crate) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
 
@@ -99,6 +109,14 @@ pub(crate) fn too_fast(class: CommandClass) -> String {
     format!(
         "Your client sends too many {what} in a short time. Nothing is lost, but the server reads them more slowly, so it may \
          take a while until you see what comes of them."
+    )
+}
+
+/// What opponents are told who have had too many rated games against each other.
+pub(crate) fn too_many_rated_games(game: GameId, most: u32) -> String {
+    format!(
+        "Game {game} is not rated: you have had {most} rated games against the same opponent within an hour. You may go on \
+         playing; games will be rated again in a while."
     )
 }
 

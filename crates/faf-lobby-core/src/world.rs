@@ -17,6 +17,8 @@ use crate::effect::{Audience, Count, Effect, LogLine, Question};
 use crate::event::{Answer, ConnId, Event, Ticket};
 use crate::failed_logins::FailedLogins;
 use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, Games, Leaving};
+use crate::limits::Limits;
+use crate::pacing::Unpaid;
 use crate::players::{OnlinePlayer, Players};
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -55,6 +57,8 @@ pub struct World {
     pub(crate) timers: Timers,
     pub(crate) failed_logins: FailedLogins,
     pub(crate) admission: Admission,
+    pub(crate) unpaid: Unpaid,
+    pub(crate) limits: Limits,
     /// Shared by sessions; one that was written and read again has its own.
     #[serde(skip)]
     clients: Clients,
@@ -115,6 +119,8 @@ impl World {
             timers: Timers::default(),
             failed_logins: FailedLogins::default(),
             admission: Admission::default(),
+            unpaid: Unpaid::default(),
+            limits: Limits::default(),
             clients: Clients::default(),
             sessions: BTreeMap::new(),
             questions: BTreeMap::new(),
@@ -277,7 +283,8 @@ impl World {
         self.count(Count::Connection);
         self.count(Count::Client { before: None, after: Some(Arc::clone(&client)) });
         let (now, login_timeout) = (self.now.elapsed, self.settings.login_timeout);
-        let session = Session::new(number, address, country, client, now, login_timeout);
+        let unpaid = self.unpaid.of_address(address, now);
+        let session = Session::new(number, address, country, client, unpaid, now, login_timeout);
         self.timers.set(session.login_deadline, Timer::Login(conn));
         self.sessions.insert(conn, Box::new(session));
     }
@@ -391,6 +398,7 @@ impl World {
         self.admission.remove(conn);
         self.timers.remove(session.login_deadline, Timer::Login(conn));
         self.timers.remove(session.pacing.reads_at(), Timer::Read(conn));
+        self.unpaid.leave(session.player, session.address, session.pacing, self.now.elapsed);
         self.clients.give_back(&session.client);
         self.count(Count::Client { before: Some(session.client), after: None });
         if let Some(gone) = session.player.and_then(|player| self.players.remove(player, conn)) {
@@ -488,6 +496,7 @@ impl World {
         session.player = Some(player);
         let deadline = session.login_deadline;
         self.timers.remove(deadline, Timer::Login(conn));
+        self.take_over_pacing(conn, player);
         self.effects.push_back(Effect::LoggedIn { conn });
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_lobby_core::{CommandClass, ConnId, Count, LogLine, Settings};
@@ -243,5 +244,146 @@ fn sixteen_households_behind_one_address_meet_no_limit() {
         }
     }
     assert_eq!((lobby.world.player_count(), lobby.world.waiting_logins()), (64, 0));
+    assert_eq!(paced(&lobby), []);
+}
+
+/// How many messages of a flood are read within ten seconds by somebody who connects anew every half second, and logs in with
+/// this or does not.
+fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, saying: &str) -> usize {
+    let mut lobby = lobby();
+    let mut read = 0;
+    for _ in 0..20 {
+        let conn = lobby.connect_from(address);
+        if let Some(login) = login {
+            lobby.say_hello(conn, login);
+        }
+        for _ in 0..600 {
+            lobby.say(conn, saying);
+        }
+        lobby.advance(SECOND / 2);
+        read += 600 - lobby.unread(conn).min(600);
+        lobby.disconnect(conn);
+        lobby.check();
+    }
+    read
+}
+
+#[test]
+fn a_reconnect_is_not_a_new_burst() {
+    for (class, saying, burst, seconds, count) in FLOODS {
+        // Further logins are refused.
+        let read = read_by_one_who_reconnects(Some("player01"), None, saying);
+        let allowed = burst + 10 * count / seconds as usize;
+        // The last message of a burst is carried out, and every connection begins with a message.
+        assert!(read <= allowed + 21, "{class:?}: {read} instead of {allowed}");
+        assert!(read >= allowed.min(burst), "{class:?}: {read}");
+    }
+}
+
+#[test]
+fn a_second_client_of_the_same_player_is_not_a_new_burst() {
+    let mut lobby = lobby();
+    let saying = r#"{"command":"game_join","uid":99}"#;
+    let (mut read, mut last) = (0, ConnId(0));
+    for _ in 0..10 {
+        // The one before is signed out, and nobody has disconnected.
+        let conn = lobby.connect();
+        lobby.say_hello(conn, "player01");
+        (0..100).for_each(|_| lobby.say(conn, saying));
+        lobby.advance(SECOND);
+        read += 100 - lobby.unread(conn);
+        last = conn;
+    }
+    lobby.disconnect(last);
+    assert!((30..=42).contains(&read), "{read}");
+    // What is paid is forgotten: a minute later there is a whole burst again.
+    lobby.advance(SECOND * 90);
+    let conn = lobby.log_in("player01");
+    (0..100).for_each(|_| lobby.say(conn, saying));
+    assert_eq!(lobby.unread(conn), 100 - 31);
+}
+
+#[test]
+fn a_message_sent_along_with_the_login_counts() {
+    let mut lobby = lobby();
+    let saying = r#"{"command":"game_join","uid":99}"#;
+    let conn = lobby.log_in("player01");
+    (0..30).for_each(|_| lobby.say(conn, saying));
+    lobby.disconnect(conn);
+    for _ in 0..3 {
+        lobby.holds_answers = true;
+        let conn = lobby.connect();
+        lobby.say_hello(conn, "player01");
+        lobby.say(conn, saying);
+        lobby.holds_answers = false;
+        while lobby.answer_next() {}
+        lobby.disconnect(conn);
+    }
+    let conn = lobby.log_in("player01");
+    // One may be read as soon as the login is on its way.
+    (0..2).for_each(|_| lobby.say(conn, saying));
+    lobby.advance(SECOND * 3);
+    assert_eq!(lobby.unread(conn), 1, "four are owed");
+    lobby.advance(SECOND);
+    assert_eq!(lobby.unread(conn), 0);
+    assert_eq!(paced(&lobby).len(), 5);
+}
+
+#[test]
+fn before_the_login_an_address_counts() {
+    let address = |text: &str| text.parse().ok();
+    let saying = r#"{"command":"ask_session"}"#;
+    let household = read_by_one_who_reconnects(None, address("2001:db8::1"), saying);
+    assert!((40..=61).contains(&household), "{household}: 30, one a second, and one a connection");
+    let by_connection = read_by_one_who_reconnects(None, None, saying);
+    assert_eq!(by_connection, 20 * 31, "nobody knows from where they come");
+    // Another address in the same network, and one in another.
+    let mut lobby = lobby();
+    let mut read = |from: &str| {
+        let conn = lobby.connect_from(address(from));
+        (0..100).for_each(|_| lobby.say(conn, saying));
+        let read = 100 - lobby.unread(conn);
+        lobby.disconnect(conn);
+        read
+    };
+    assert_eq!(read("2001:db8::1"), 31);
+    assert_eq!(read("2001:db8::2"), 1);
+    assert_eq!(read("2001:db8:0:1::1"), 31);
+    assert_eq!(read("203.0.113.9"), 31);
+    assert_eq!(read("::ffff:203.0.113.9"), 1);
+}
+
+#[test]
+fn a_neighbour_who_floods_keeps_nobody_out() {
+    let mut lobby = lobby();
+    let address = "203.0.113.9".parse().ok();
+    for _ in 0..200 {
+        let conn = lobby.connect_from(address);
+        (0..100).for_each(|_| lobby.say(conn, r#"{"command":"ask_session"}"#));
+        lobby.disconnect(conn);
+    }
+    lobby.counts.clear();
+    let ada = lobby.connect_from(address);
+    lobby.say(ada, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
+    lobby.say_hello(ada, "player01");
+    lobby.advance(SECOND * 2);
+    let heard = lobby.hear(ada);
+    assert!(heard.iter().any(|text| text.starts_with(r#"{"command":"welcome""#)), "{heard:?}");
+    // It is not she who was too fast, and once she is logged in nothing of it is left.
+    assert!(!heard.iter().any(|text| text.contains("more slowly")));
+    (0..30).for_each(|_| lobby.say(ada, r#"{"command":"ask_session"}"#));
+    assert_eq!(lobby.unread(ada), 0);
+}
+
+#[test]
+fn whoever_logs_in_leaves_nothing_to_his_address() {
+    let mut lobby = lobby();
+    let address = "203.0.113.9".parse().ok();
+    for number in 1..=60 {
+        let conn = lobby.connect_from(address);
+        lobby.say(conn, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
+        lobby.say_hello(conn, &format!("player{number:02}"));
+        lobby.disconnect(conn);
+    }
     assert_eq!(paced(&lobby), []);
 }

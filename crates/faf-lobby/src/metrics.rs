@@ -45,6 +45,7 @@ pub(crate) struct Metrics {
     logins_waited: Counter,
     logins_waiting: Gauge,
     messages_paced: Family<ClassLabel, Counter>,
+    limits_met: Family<LimitLabel, Counter>,
     broadcasts: Counter,
     on_message_received: Histogram,
     connections_ended: Family<ReasonLabel, Counter>,
@@ -90,6 +91,11 @@ struct ClassLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabel {
+    limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: &'static str,
 }
@@ -118,6 +124,7 @@ impl Metrics {
             logins_waited: Counter::default(),
             logins_waiting: Gauge::default(),
             messages_paced: Family::default(),
+            limits_met: Family::default(),
             broadcasts: Counter::default(),
             on_message_received: Histogram::new(BUCKETS),
             connections_ended: Family::default(),
@@ -178,6 +185,11 @@ impl Metrics {
             "server_messages_paced",
             "Messages behind which a connection was read more slowly, by class",
             self.messages_paced.clone(),
+        );
+        registry.register(
+            "server_limits_met",
+            "Logins, games, passwords and rated games that were one too many for their player, by limit",
+            self.limits_met.clone(),
         );
         registry.register(
             "server_broadcasts",
@@ -273,6 +285,9 @@ impl Metrics {
             Count::LoginWaits => drop(self.logins_waited.inc()),
             Count::Paced(class) => {
                 self.messages_paced.get_or_create(&ClassLabel { class: class.name() }).inc();
+            }
+            Count::Limited(limit) => {
+                self.limits_met.get_or_create(&LimitLabel { limit: limit.name() }).inc();
             }
             Count::Broadcast => drop(self.broadcasts.inc()),
             Count::GameNotStored => drop(self.games_not_stored.inc()),
@@ -446,7 +461,7 @@ impl Collector for LargeMessageMemory {
 
 #[cfg(test)]
 mod tests {
-    use faf_lobby_core::CommandClass;
+    use faf_lobby_core::{CommandClass, Limit};
     use faf_testkit::lobby::SimulatedLobby;
     use faf_testkit::store::FakeStore;
 
@@ -472,6 +487,7 @@ mod tests {
         metrics.count(Count::NotLoggedIn("game_host"));
         metrics.count(Count::LoginWaits);
         metrics.count(Count::Paced(CommandClass::Game));
+        metrics.count(Count::Limited(Limit::Passwords));
         metrics.count(Count::Broadcast);
         metrics.set_online(7);
         metrics.set_logins_waiting(3);
@@ -486,6 +502,7 @@ mod tests {
             "server_messages_unauthenticated_total{command=\"game_host\"} 1",
             "server_user_logins_waited_total 1",
             "server_messages_paced_total{class=\"game\"} 1",
+            "server_limits_met_total{limit=\"passwords\"} 1",
             "server_broadcasts_total 1",
             "server_user_online 7",
             "server_user_logins_waiting 3",

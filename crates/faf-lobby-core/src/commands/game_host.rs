@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
 use crate::commands::{Continuation, Progress};
-use crate::effect::Question;
+use crate::effect::{Count, Question};
 use crate::event::{Ban, ConnId, MapVersion};
 use crate::game_options::{GameKind, GameOptions};
 use crate::games::{self, FeaturedMod, Game, GameState, Host, Map, check_can_play};
+use crate::limits::Limit;
 use crate::login;
 use crate::maps::is_map_folder;
 use crate::ratings::GLOBAL;
@@ -105,7 +106,12 @@ pub(crate) fn map_found(
     if world.is_draining() {
         return Err(Refusal::Disabled { request: COMMAND });
     }
-    let Some(host) = world.players.get(world.player_of(conn)) else { return Ok(Progress::Done) };
+    let player = world.player_of(conn);
+    if !world.limits.host(player, world.now.elapsed) {
+        world.count(Count::Limited(Limit::HostedGames));
+        return Err(Refusal::declined(texts::TOO_MANY_GAMES));
+    }
+    let Some(host) = world.players.get(player) else { return Ok(Progress::Done) };
     let host = Host {
         id: host.info.id,
         login: host.info.login.clone(),
@@ -135,6 +141,7 @@ pub(crate) fn map_found(
         map,
         options: GameOptions::new(kind),
         mods: BTreeMap::new(),
+        unlisted_mod: None,
         slots: BTreeMap::new(),
         ais: BTreeMap::new(),
         members: Vec::new(),

@@ -6,14 +6,19 @@ use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::{Continuation, Progress};
-use crate::effect::Question;
+use crate::effect::{Count, Question};
 use crate::event::{Ban, ConnId};
 use crate::games::{Game, GameState, JoinAttempt, check_can_play};
+use crate::limits::Limit;
 use crate::login;
 use crate::refusal::Refusal;
+use crate::texts;
 use crate::world::World;
 
 const COMMAND: &str = "game_join";
+
+/// Players whose wish to join a game is noted; of a game that more want to get into, the others' wishes are not.
+const NOTED_MAX: usize = 1000;
 
 /// What is remembered while the player's bans are looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,9 +29,10 @@ pub(crate) struct Permitted {
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
     check_can_play(world, conn, COMMAND)?;
     let (player, address) = (world.player_of(conn), world.session(conn).address);
-    // Once for each game: whoever insists must not fill the disk. Nothing is noted of a game that is hidden from the player, who
-    // would notice that it takes longer.
-    let joinable = shown(world, player, request.uid).filter(|game| game.live.is_none());
+    // Once for each game: a player who insists must not fill the disk. Nothing is noted of a game that
+    // is hidden from the player, who would notice that it takes longer.
+    let has_room = |game: &&Game| game.live.is_none() && game.noted.len() < NOTED_MAX;
+    let joinable = shown(world, player, request.uid).filter(has_room);
     let game = joinable.map(|game| game.id).and_then(|game| world.games.get_mut(game));
     let joining = game.and_then(|game| game.noted.insert(player).then_some(game.id));
     let joining = joining.map(|game| JoinAttempt { game, address });
@@ -48,8 +54,16 @@ pub(crate) fn permitted(
     if game.state != GameState::Lobby || !game.is_listed() || game.is_full() {
         return Err(failed(GameJoinFailure::GameNotReady));
     }
+    let (player, now) = (world.player_of(conn), world.now.elapsed);
     let password = password.filter(|password| !password.reveal().is_empty());
-    if game.is_password_protected && password != game.password {
+    let is_wrong = game.is_password_protected && password != game.password;
+    // Right or wrong: it must not show in the answer.
+    if game.is_password_protected && !world.limits.may_try_password(player, uid, now) {
+        world.count(Count::Limited(Limit::Passwords));
+        return Err(Refusal::declined(texts::TOO_MANY_PASSWORDS));
+    }
+    if is_wrong {
+        world.limits.wrong_password(player, uid, now);
         return Err(failed(GameJoinFailure::BadPassword));
     }
     world.launch_game_process(conn, uid);

@@ -55,7 +55,7 @@ pub(crate) fn go_on(
 /// Nobody has found out whether the password is right.
 pub(crate) fn take_attempt_back(world: &mut World, conn: ConnId) {
     if let Some(address) = world.session(conn).address {
-        world.failed_logins.take_back(address);
+        world.failed_logins.take_back(address, world.now.elapsed);
     }
 }
 

@@ -13,6 +13,11 @@ use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
 
+/// Friends that a player may have, and foes: two thousand each, ten times as many as people have. They are told at every login,
+/// and each game of the player is kept and saved with them. A list in the database may be longer already; it stays, and no
+/// longer grows.
+const LIST_MAX: usize = 2000;
+
 /// What is remembered while the relation is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Added {
@@ -30,12 +35,14 @@ pub(crate) fn carry_out(
     if subject == player {
         return Err(Refusal::declined(texts::SELF_RELATION));
     }
-    let is_so_already = world.online(player).is_some_and(|online| match relation {
-        Relation::Friend => online.friends.contains(&subject),
-        Relation::Foe => online.foes.contains(&subject),
+    let list = world.players.get(player).map(|online| match relation {
+        Relation::Friend => (&online.friends, texts::TOO_MANY_FRIENDS),
+        Relation::Foe => (&online.foes, texts::TOO_MANY_FOES),
     });
-    if is_so_already {
-        return Ok(Progress::Done);
+    match list {
+        Some((list, _)) if list.contains(&subject) => return Ok(Progress::Done),
+        Some((list, text)) if list.len() >= LIST_MAX => return Err(Refusal::declined(text)),
+        _ => {}
     }
     let question = Question::SetRelation { player, subject, relation };
     world.ask(conn, question, Continuation::SocialAdded(Added { subject, relation }))

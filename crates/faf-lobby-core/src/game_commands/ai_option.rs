@@ -2,16 +2,17 @@
 
 use faf_protocol::json::Json;
 
+use crate::client_text::cut;
 use crate::commands::Progress;
 use crate::game_commands::Sender;
 use crate::game_commands::player_option::integer;
 use crate::world::World;
 
 /// AIs a game may have; further ones are ignored. There are 16 places.
-const AIS_LIMIT: usize = 64;
+const AIS_LIMIT: usize = 32;
 
-/// Longest name of an AI, in bytes; longer ones are ignored.
-const NAME_LIMIT: usize = 200;
+/// Longest name of an AI, in characters; the rest is cut, as an AI counts whatever its name is.
+const NAME_LIMIT: usize = 100;
 
 pub(crate) fn carry_out(
     world: &mut World,
@@ -21,7 +22,8 @@ pub(crate) fn carry_out(
     value: &Json,
 ) -> Progress {
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
-    if name.len() > NAME_LIMIT || game.ais.len() >= AIS_LIMIT && !game.ais.contains_key(&name) {
+    let name = cut(name, NAME_LIMIT);
+    if game.ais.len() >= AIS_LIMIT && !game.ais.contains_key(&name) {
         return Progress::Done;
     }
     let start_spot = game.ais.entry(name).or_default();

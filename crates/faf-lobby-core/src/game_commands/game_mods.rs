@@ -1,45 +1,62 @@
 //! `GameMods`: the active mods of the simulation (games.md section 6.2).
+//!
+//! Everybody is told of them in the list of games, so there is a bound on how many bytes they take. A mod that is not told of
+//! still counts for whether the game is rated: nobody can hide one behind many others, or behind an odd uid.
 
 use std::collections::BTreeMap;
 
 use faf_protocol::gpgnet::GameMods;
 use serde::{Deserialize, Serialize};
 
+use crate::client_text::cut;
 use crate::commands::Progress;
 use crate::effect::Question;
 use crate::event::Answer;
 use crate::game_commands::{Continuation, Sender};
+use crate::lists;
 use crate::world::World;
 
 /// The name of mods that are not in the vault.
 const UNKNOWN: &str = "Unknown sim mod";
 
-/// Active mods at the same time; further ones are ignored. Players rarely use more than ten.
-const MODS_LIMIT: usize = 100;
+/// Active mods that are told of. Players rarely use more than ten at the same time.
+const MODS_LIMIT: usize = 48;
 
-/// Longest uid, in bytes; mods with longer ones are ignored. The vault has none above 40.
-const UID_LIMIT: usize = 100;
+/// Longest uid, in bytes; the column of the vault has as many characters.
+const UID_LIMIT: usize = 40;
+
+/// JSON bytes of the uids and names of all mods of a game: 3 KiB, enough for the most mods there may be with the longest uids. If
+/// they would take more, names share what the uids leave.
+pub(crate) const MODS_BYTES: usize = 3072;
 
 /// What is remembered while the mods are looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ModsNamed {
     uids: Vec<String>,
+    /// The first one that is not told of.
+    unlisted: Option<String>,
 }
 
 pub(crate) fn carry_out(world: &mut World, sender: Sender, mods: GameMods) -> Progress {
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
     match mods {
-        GameMods::Activated { count: 0 } => game.mods.clear(),
+        GameMods::Activated { count: 0 } => {
+            game.mods.clear();
+            game.unlisted_mod = None;
+        }
         GameMods::Activated { .. } => {}
         GameMods::Uids { uids } => {
-            let uids: Vec<String> = uids
-                .split_whitespace()
-                .filter(|uid| uid.len() <= UID_LIMIT)
-                .take(MODS_LIMIT)
-                .map(str::to_owned)
-                .collect();
-            let question = Question::NameMods { uids: uids.clone() };
-            return world.ask_for_game(sender, question, Continuation::ModsNamed(ModsNamed { uids }));
+            let mut state = ModsNamed { uids: Vec::new(), unlisted: None };
+            for uid in uids.split_whitespace() {
+                if is_uid(uid) && state.uids.len() < MODS_LIMIT {
+                    state.uids.push(uid.to_owned());
+                } else {
+                    state.unlisted = Some(cut(uid.to_owned(), UID_LIMIT));
+                    break;
+                }
+            }
+            let question = Question::NameMods { uids: state.uids.clone() };
+            return world.ask_for_game(sender, question, Continuation::ModsNamed(state));
         }
         GameMods::Other { .. } => return Progress::Done,
     }
@@ -50,7 +67,7 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, mods: GameMods) -> Pr
 pub(super) fn named(
     world: &mut World,
     sender: Sender,
-    ModsNamed { uids }: ModsNamed,
+    ModsNamed { uids, unlisted }: ModsNamed,
     answer: Answer,
 ) -> Progress {
     if let Some(game) = world.hosted_lobby(sender) {
@@ -60,7 +77,64 @@ pub(super) fn named(
         };
         let mut name = |uid: &str| names.remove(uid).unwrap_or_else(|| UNKNOWN.to_owned());
         game.mods = uids.into_iter().map(|uid| (uid.clone(), name(&uid))).collect();
+        shorten_names(&mut game.mods);
+        game.unlisted_mod = unlisted;
         world.games.mark(sender.game);
     }
     Progress::Done
+}
+
+/// Whether this can be the uid of a mod in the vault: at most 40 letters, digits and marks, as people choose them. Most are
+/// UUIDs, some with words in them. Clients look mods up by it.
+fn is_uid(uid: &str) -> bool {
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+{}".contains(&byte);
+    uid.len() <= UID_LIMIT && uid.bytes().all(is_usual)
+}
+
+fn shorten_names(mods: &mut BTreeMap<String, String>) {
+    let bytes = |(uid, name): (&String, &String)| lists::mod_bytes(uid, name);
+    if mods.iter().map(bytes).sum::<usize>() <= MODS_BYTES {
+        return;
+    }
+    let uids: usize = mods.keys().map(|uid| lists::mod_bytes(uid, "")).sum();
+    let share = MODS_BYTES.saturating_sub(uids) / mods.len().max(1);
+    for name in mods.values_mut() {
+        lists::cut_to_bytes(name, share);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids_are_as_the_vault_has_them() {
+        for uid in [
+            "0f0e0d0c-0001-4000-8000-000000000001",
+            "25D57D85-7D84-27HT-A501-BR3WL4N000079",
+            "unknown-uid-1",
+            "{My_Mod.v2+}",
+        ] {
+            assert!(is_uid(uid), "{uid}");
+        }
+        for uid in ["\u{1}", "a\"b", "a\\b", "../x", "a/b", "ä", "<b>", "a%20b", &"x".repeat(41)] {
+            assert!(!is_uid(uid), "{uid}");
+        }
+    }
+
+    #[test]
+    fn names_share_what_uids_leave() {
+        let mods = |name: &str, count: usize| {
+            let uid = |number| format!("{number:040}");
+            let mut mods = (0..count).map(|number| (uid(number), name.to_owned())).collect();
+            shorten_names(&mut mods);
+            let bytes: usize = mods.iter().map(|(uid, name)| lists::mod_bytes(uid, name)).sum();
+            assert!(bytes <= MODS_BYTES, "{bytes}");
+            mods.into_values().next().unwrap()
+        };
+        assert_eq!(mods("Total Mayhem", 40), "Total Mayhem");
+        assert_eq!(mods(&"x".repeat(100), MODS_LIMIT), "x".repeat(16));
+        assert_eq!(mods(&"ä".repeat(100), MODS_LIMIT), "ää");
+        assert_eq!(mods(&"\u{1}".repeat(100), 20).len(), 17);
+    }
 }

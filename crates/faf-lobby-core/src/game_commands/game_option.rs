@@ -3,8 +3,9 @@
 use faf_protocol::json::Json;
 use serde::{Deserialize, Serialize};
 
+use crate::client_text::quoted;
 use crate::commands::Progress;
-use crate::effect::Question;
+use crate::effect::{LogLine, Question};
 use crate::event::Answer;
 use crate::game_commands::{Continuation, Sender};
 use crate::game_options::Accepted;
@@ -31,7 +32,14 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, key: &str, value: Jso
                 game.title = title;
             }
         }
-        ("ScenarioFile", Some(path)) => folder = map_folder(&path),
+        ("ScenarioFile", Some(path)) => {
+            folder = map_folder(&path);
+            if folder.is_none() {
+                // The map stays as it was, so whoever joins may have another one than the host.
+                let reason = format!("no name of a map: {:?}", quoted(path));
+                world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
+            }
+        }
         _ => {}
     }
     let Some(folder) = folder else {

@@ -5,7 +5,6 @@ use faf_protocol::json::Json;
 
 use crate::commands::Progress;
 use crate::game_commands::Sender;
-use crate::games::MEMBERS_MAX;
 use crate::world::World;
 
 pub(crate) fn carry_out(
@@ -16,11 +15,8 @@ pub(crate) fn carry_out(
     value: &Json,
 ) -> Progress {
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
-    if game.slots.len() >= MEMBERS_MAX && !game.slots.contains_key(&player) {
-        return Progress::Done;
-    }
     // That the host says anything is the sign that the player is connected to the host.
-    let slot = game.slots.entry(player).or_default();
+    let Some(slot) = game.slot(player) else { return Progress::Done };
     if let Some(value) = integer(value) {
         slot.set(key, value);
     }

@@ -116,15 +116,9 @@ fn slots_are_an_integer_or_its_text() {
 }
 
 #[test]
-fn others_are_stored_verbatim() {
+fn what_rules_look_at_is_stored_verbatim() {
     let mut options = GameOptions::new(GameKind::Custom);
-    for (key, value) in [
-        ("FogOfWar", r#""none""#),
-        ("victory", r#""chess""#),
-        ("Title", r#""  ""#),
-        ("ScenarioFile", r#""/maps/x/x_scenario.lua""#),
-        ("Anything", r#"{"a":[1.50]}"#),
-    ] {
+    for (key, value) in [("FogOfWar", r#""none""#), ("Difficulty", r#"{"a":[1.50]}"#), ("TeamLock", "null")] {
         assert_eq!(options.set(key, json(value)), Accepted::Stored);
         assert_eq!(options.get(key).unwrap().as_ref().text(), value);
     }
@@ -132,11 +126,37 @@ fn others_are_stored_verbatim() {
 }
 
 #[test]
+fn nothing_else_is_kept() {
+    let mut options = GameOptions::new(GameKind::Custom);
+    let before = options.clone();
+    for key in ["victory", "Title", "ScenarioFile", "Anything", "UnitCap", "", &"k".repeat(10_000)] {
+        assert_eq!(options.set(key, json(r#""chess""#)), Accepted::Stored);
+    }
+    assert_eq!(options, before);
+}
+
+#[test]
+fn a_host_cannot_make_options_large() {
+    let value = |length: usize| Json::from("v".repeat(length - 2).as_str());
+    let mut options = GameOptions::new(GameKind::Coop);
+    for key in KEPT {
+        assert_eq!(options.set(key, value(OPTION_VALUE_MAX)), Accepted::Stored);
+        assert_eq!(options.get(key).unwrap().as_ref().text().len(), OPTION_VALUE_MAX);
+    }
+    assert!(serde_json::to_string(&options).unwrap().len() < 4096);
+    // A longer one is none that a rule accepts, and not the one before, either.
+    let mut options = GameOptions::new(GameKind::Custom);
+    assert_eq!(options.set("CheatsEnabled", value(OPTION_VALUE_MAX + 1)), Accepted::Stored);
+    assert_eq!(options.get("CheatsEnabled"), Some(&"".into()));
+    assert!(!options.is_off("CheatsEnabled") && !options.is_on("CheatsEnabled"));
+}
+
+#[test]
 fn off_and_on_have_many_spellings() {
     let mut options = GameOptions::new(GameKind::Custom);
     let mut switch = |value: &str| {
-        assert_eq!(options.set("Switch", json(value)), Accepted::Stored);
-        (options.is_off("Switch"), options.is_on("Switch"))
+        assert_eq!(options.set("Unranked", json(value)), Accepted::Stored);
+        (options.is_off("Unranked"), options.is_on("Unranked"))
     };
     for off in ["false", "0", "0.0", r#""false""#, r#""False""#, r#""OFF""#, r#""no""#] {
         assert_eq!(switch(off), (true, false), "{off}");
@@ -151,43 +171,9 @@ fn off_and_on_have_many_spellings() {
 }
 
 #[test]
-fn the_number_of_options_is_limited() {
-    let mut options = GameOptions::new(GameKind::Custom);
-    for number in options.others.len()..OPTIONS_MAX {
-        assert_eq!(options.set(&number.to_string(), true.into()), Accepted::Stored);
-    }
-    let before = options.clone();
-    let refused = Accepted::BeyondLimit { what: "options", found: OPTIONS_MAX + 1, limit: OPTIONS_MAX };
-    assert_eq!(options.set("one more", true.into()), refused);
-    assert_eq!(options, before);
-    assert_eq!(options.set("FogOfWar", "none".into()), Accepted::Stored);
-    assert_eq!(options.set("Slots", 4.into()), Accepted::Stored);
-    assert_eq!(options.set("Victory", "sandbox".into()), Accepted::Stored);
-}
-
-#[test]
-fn the_length_of_an_option_is_limited() {
-    let mut options = GameOptions::new(GameKind::Custom);
-    let key = "k".repeat(OPTION_KEY_MAX);
-    assert_eq!(options.set(&key, 1.into()), Accepted::Stored);
-    let limit = OPTION_KEY_MAX;
-    assert_eq!(
-        options.set(&(key + "k"), 1.into()),
-        Accepted::BeyondLimit { what: "bytes of the name", found: limit + 1, limit }
-    );
-    let value = "v".repeat(OPTION_VALUE_MAX - 2);
-    assert_eq!(options.set("Value", value.as_str().into()), Accepted::Stored);
-    let limit = OPTION_VALUE_MAX;
-    assert_eq!(
-        options.set("Value", (value + "v").as_str().into()),
-        Accepted::BeyondLimit { what: "bytes of the value", found: limit + 1, limit }
-    );
-}
-
-#[test]
 fn options_come_back_as_they_were_written() {
     let mut options = GameOptions::new(GameKind::Coop);
-    assert_eq!(options.set("Odd", json(r#"{"n":1.50}"#)), Accepted::Stored);
+    assert_eq!(options.set("Difficulty", json(r#"{"n":1.50}"#)), Accepted::Stored);
     assert_eq!(options.set("Slots", 4.into()), Accepted::Stored);
     let text = serde_json::to_string(&options).unwrap();
     assert_eq!(serde_json::from_str::<GameOptions>(&text).unwrap(), options);

@@ -68,7 +68,7 @@ impl World {
         let Some(game) = self.games.get_mut(connection.game) else { return };
         let id = game.id;
         if how.is_gone() && game.is_member(player) && game.state == GameState::Lobby {
-            game.lost.insert(player);
+            game.lose(player);
         }
         if how == Leaving::Closed {
             game.lost.remove(&player);

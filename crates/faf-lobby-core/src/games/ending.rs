@@ -1,8 +1,9 @@
 //! The end of a game: who has won, whether it counts, and what is stored of it (games.md section 8.2, game-results.md
 //! section 4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +11,14 @@ use crate::clock::Timestamp;
 use crate::effect::{Count, Effect, LogLine};
 use crate::explanation::Decision;
 use crate::games::game::{Game, GameState, Live, LivePlayer};
+use crate::games::repeats;
 use crate::games::storage::GameWrite;
+use crate::limits::Limit;
 use crate::publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 use crate::ratings::{RatedTeam, RatingChange};
 use crate::results::{self, ArmyVerdict, Outcome, Resolution};
 use crate::statistics;
+use crate::texts;
 use crate::timers::Timer;
 use crate::validity::{self, EndFacts, Results, Validity};
 use crate::world::World;
@@ -135,7 +139,9 @@ impl World {
             is_short: validity::is_short(lasted, live.players.len()),
             is_resolved: resolution.is_resolved(),
         };
-        let checks = validity::check_at_end(live.validity, game.kind, facts);
+        let mut checks = validity::check_at_end(live.validity, game.kind, facts);
+        let most = self.settings.rated_games_per_pair;
+        let repeated = repeats::check(&mut checks, &resolution, &mut self.limits, most, self.now.elapsed);
         live.validity = checks.validity;
         live.decisions.push(Decision::Ended { at: ended_at });
         let ignored = live.reports.iter().count() - reports.iter().count();
@@ -183,6 +189,19 @@ impl World {
         }
         self.games.mark(id);
         self.store(id, GameWrite::End(Box::new(end)), None);
+        self.tell_repeated(id, &repeated);
+    }
+
+    /// A game is not rated because of these players, who are told so.
+    fn tell_repeated(&mut self, id: GameId, players: &BTreeSet<PlayerId>) {
+        if players.is_empty() {
+            return;
+        }
+        self.count(Count::Limited(Limit::RatedGames));
+        let conns = players.iter().filter_map(|player| self.players.get(*player)).map(|online| online.conn);
+        let text = texts::too_many_rated_games(id, self.settings.rated_games_per_pair);
+        let notice = Notice::new(NoticeStyle::Info, text);
+        self.send_several(conns.collect(), ServerMessage::Notice(notice));
     }
 
     /// The results of a game are durable.

@@ -24,8 +24,11 @@ use crate::validity::Validity;
 const TITLE_LIMIT: usize = 128;
 
 /// Players in a game; more cannot join, and its host can say nothing about more. A map has at most 16 places, and a few may
-/// watch.
-pub(crate) const MEMBERS_MAX: usize = 100;
+/// watch. Everybody is told of them in the list of games.
+pub(crate) const MEMBERS_MAX: usize = 24;
+
+/// Players who have lost their connection in a lobby, and are still known to have been there.
+const LOST_MAX: usize = 100;
 
 /// A game, as the lobby keeps it and as it is saved while it is live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +52,9 @@ pub struct Game {
     pub(crate) options: GameOptions,
     /// Names of the active mods of the simulation, by uid.
     pub(crate) mods: BTreeMap<String, String>,
+    /// An active mod that is not among them, if there is one: there are too many, or its uid is none of the vault's.
+    #[serde(default)]
+    pub(crate) unlisted_mod: Option<String>,
     /// What the host has said about players; whoever is in here is connected to the host (games.md section 4.2).
     pub(crate) slots: BTreeMap<PlayerId, Slot>,
     /// Start spots of AIs, by name.
@@ -303,6 +309,23 @@ impl Game {
         if !self.is_member(player) {
             self.members.push(player);
         }
+    }
+
+    /// What the host says about a player. If it is of too many, somebody's place goes who is not here any more.
+    pub(crate) fn slot(&mut self, player: PlayerId) -> Option<&mut Slot> {
+        if self.slots.len() >= MEMBERS_MAX && !self.slots.contains_key(&player) {
+            let absent = self.slots.keys().copied().find(|known| !self.members.contains(known))?;
+            self.slots.remove(&absent);
+        }
+        Some(self.slots.entry(player).or_default())
+    }
+
+    /// A player has lost the connection in the lobby, and may come back; of too many, some may not.
+    pub(crate) fn lose(&mut self, player: PlayerId) {
+        if self.lost.len() >= LOST_MAX {
+            self.lost.pop_first();
+        }
+        self.lost.insert(player);
     }
 
     /// How long the host's game process, or a guest's, may take to start (games.md section 3.1).

@@ -68,6 +68,7 @@ impl World {
             });
         }
         let unranked_mod = game.mods.keys().find(|uid| !self.data.ranked_mods.contains(&uid.to_lowercase()));
+        let unranked_mod = unranked_mod.or(game.unlisted_mod.as_ref());
         let checks = validity::check_at_launch(&LaunchFacts {
             kind: game.kind,
             options: &game.options,

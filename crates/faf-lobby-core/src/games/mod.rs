@@ -7,6 +7,7 @@ mod info;
 mod launch;
 mod listing;
 mod preconditions;
+mod repeats;
 mod storage;
 mod visibility;
 
@@ -20,7 +21,7 @@ use crate::ratings::Leaderboards;
 
 pub(crate) use connection::Leaving;
 pub use ending::{GameEnd, PlayerResult, RatedGame};
-pub(crate) use game::{FeaturedMod, Host, Live, MEMBERS_MAX, Map, title};
+pub(crate) use game::{FeaturedMod, Host, Live, Map, title};
 pub use game::{Game, GameState, LivePlayer};
 pub use launch::GameLaunched;
 use listing::Listing;

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of the text of a report. An outcome, a score and the few tags the game knows are about fifty; tags are kept and
 /// published, so they may not grow at will.
-pub const REPORT_TEXT_MAX: usize = 256;
+pub const REPORT_TEXT_MAX: usize = 128;
+
+/// Tags of a report that are kept, the first ones. The game knows very few.
+const TAGS_MAX: usize = 8;
 
 /// How an army or a team fared (game-results.md sections 2 and 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -84,7 +87,7 @@ impl Report {
         let mut words = text.split_whitespace();
         let score = words.next_back()?.parse().ok()?;
         let outcome = Outcome::read(words.next_back()?)?;
-        Some(Self { reporter, army, outcome, score, tags: words.map(str::to_owned).collect() })
+        Some(Self { reporter, army, outcome, score, tags: words.take(TAGS_MAX).map(str::to_owned).collect() })
     }
 }
 
@@ -157,6 +160,13 @@ mod tests {
         let text = |length: usize| format!("{:>length$}", "victory 10");
         assert!(read(&text(REPORT_TEXT_MAX)).is_some());
         assert_eq!(read(&text(REPORT_TEXT_MAX + 1)), None);
+    }
+
+    #[test]
+    fn only_so_many_tags_are_kept() {
+        let tags = (0..50).map(|number| char::from(b'A' + number).to_string()).collect::<Vec<_>>();
+        let (_, _, kept) = read(&format!("{} victory 10", tags.join(" "))).unwrap();
+        assert_eq!(kept, ["a", "b", "c", "d", "e", "f", "g", "h"]);
     }
 
     #[test]

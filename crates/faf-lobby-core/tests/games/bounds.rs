@@ -1,34 +1,38 @@
 //! What a player cannot make larger.
 
-use faf_lobby_core::{ConnId, Settings};
-use faf_protocol::GameId;
+use faf_lobby_core::lists::GAME_INFO_MAX;
+use faf_lobby_core::validity::Validity;
+use faf_lobby_core::{ConnId, GameState, LogLine, Settings, VaultMod};
+use faf_protocol::{GameId, ServerMessage, WireFormat, simple_json};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 
-use crate::support::{enter, game, heard_orders, host, join, live_game, lobby, seat};
+use crate::support::{
+    SECOND, enter, game, heard_orders, host, host_with, join, live_game, lobby, notice, seat, state,
+};
 
 #[test]
 fn a_game_is_full_at_some_time() {
-    let logins: Vec<String> = (1..=101).map(|number| format!("player{number:03}")).collect();
+    let logins: Vec<String> = (1..=25).map(|number| format!("player{number:03}")).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
     let mut lobby = SimulatedLobby::new(Settings::default(), store);
     let conns: Vec<ConnId> = logins.iter().map(|login| lobby.log_in(login)).collect();
     host(&mut lobby, conns[0], "");
     // Two of them want the last place.
-    for conn in &conns[99..] {
+    for conn in &conns[23..] {
         join(&mut lobby, *conn, 1);
         game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
     }
-    for conn in &conns[1..99] {
+    for conn in &conns[1..23] {
         enter(&mut lobby, *conn, 1);
     }
-    for (conn, orders) in [(conns[99], 99), (conns[100], 0)] {
+    for (conn, orders) in [(conns[23], 23), (conns[24], 0)] {
         lobby.hear(conn);
         game(&mut lobby, conn, "GameState", r#"["Lobby"]"#);
         assert_eq!(heard_orders(&mut lobby, conn).len(), orders);
     }
-    join(&mut lobby, conns[100], 1);
-    assert!(lobby.hear(conns[100])[0].contains("game_not_ready"));
+    join(&mut lobby, conns[24], 1);
+    assert!(lobby.hear(conns[24])[0].contains("game_not_ready"));
 }
 
 #[test]
@@ -60,17 +64,163 @@ fn a_host_says_only_so_much() {
     }
     game(&mut lobby, ada, "ClearSlot", "[1]");
     game(&mut lobby, ada, "AIOption", &format!(r#"["{}","StartSpot",1]"#, "x".repeat(201)));
-    // Of those who are known already, more may be said.
-    game(&mut lobby, ada, "PlayerOption", r#"[100,"Team",3]"#);
     let slots = saved(&lobby, "slots");
-    assert_eq!((slots.as_object().unwrap().len(), &slots["100"]["team"]), (100, &3.into()));
-    assert_eq!(saved(&lobby, "ais").as_object().unwrap().len(), 63);
+    // Whoever is here has a place, and of the others the last ones.
+    let known: Vec<u32> = slots.as_object().unwrap().keys().map(|id| id.parse().unwrap()).collect();
+    assert_eq!(known.len(), 24);
+    assert!(known.contains(&1) && known.contains(&110));
+    let ais = saved(&lobby, "ais");
+    assert_eq!(ais.as_object().unwrap().len(), 32);
+    assert!(ais.get("x".repeat(100)).is_some(), "an AI counts, whatever its name is");
+}
 
-    let uids: Vec<String> = (0..150).map(|number| format!("uid-{number}")).collect();
-    let too_long = "x".repeat(101);
-    game(&mut lobby, ada, "GameMods", &format!(r#"["uids","{too_long} {}"]"#, uids.join(" ")));
-    let mods = saved(&lobby, "mods");
-    assert_eq!((mods.as_object().unwrap().len(), mods.get(&too_long)), (100, None));
+#[test]
+fn a_host_keeps_little_memory() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    host(&mut lobby, ada, "");
+    let long = |text: &str, length: usize| text.repeat(length / text.len());
+    for number in 0..300 {
+        let key = format!("{number:03}{}", long("k", 120));
+        game(&mut lobby, ada, "GameOption", &format!(r#"["{key}","{}"]"#, long("v", 4090)));
+        game(&mut lobby, ada, "AIOption", &format!(r#"["{number:03}{}","StartSpot",1]"#, long("😀", 4000)));
+        game(&mut lobby, ada, "PlayerOption", &format!(r#"[{number},"Team",-1]"#));
+        if number % 20 == 0 {
+            lobby.advance(SECOND);
+        }
+    }
+    for key in ["CheatsEnabled", "FogOfWar", "Difficulty", "Unranked", "TeamLock", "Title", "ScenarioFile"] {
+        game(&mut lobby, ada, "GameOption", &format!(r#"["{key}","{}"]"#, long("v", 200_000)));
+    }
+    let uids: Vec<String> = (0..10_000).map(|number| format!("{number:040}")).collect();
+    game(&mut lobby, ada, "GameMods", &format!(r#"["uids","{}"]"#, uids.join(" ")));
+    lobby.advance(SECOND * 60);
+    assert_eq!(lobby.unread(ada), 0);
+    let bytes = serde_json::to_vec(lobby.world.games().next().unwrap()).unwrap().len();
+    assert!(bytes < 32 * 1024, "{bytes}");
+}
+
+/// What everybody is told of the only game, in bytes of JSON.
+fn told(lobby: &SimulatedLobby) -> usize {
+    let info = ServerMessage::GameInfo(lobby.world.game_infos().remove(0));
+    let json = simple_json::encode(&info).unwrap().len();
+    for format in WireFormat::ALL {
+        let frame = format.encode(&info).unwrap().len();
+        assert!(frame <= 2 * GAME_INFO_MAX + 64, "{format}: {frame}");
+    }
+    json
+}
+
+#[test]
+fn the_largest_game_is_told_in_some_kilobytes() {
+    // Names of 20 characters that take twelve bytes each.
+    let logins: Vec<String> = ('a'..='x').map(|last| format!("{}{last}", "😀".repeat(19))).collect();
+    let mut store = FakeStore::with_accounts(logins.iter().map(String::as_str));
+    let uids: Vec<String> = (0..60).map(|number| format!("{number:040}")).collect();
+    let in_vault = |uid: &String| VaultMod {
+        uid: uid.clone(),
+        name: "\u{1}".repeat(100),
+        version: 1,
+        author: String::new(),
+        is_ui: false,
+        date: 0,
+        downloads: 0,
+        likes: 0.0,
+        played: 0,
+        description: String::new(),
+        filename: String::new(),
+        icon: String::new(),
+    };
+    store.mods = uids.iter().map(in_vault).collect();
+    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let conns: Vec<ConnId> = logins.iter().map(|login| lobby.log_in(login)).collect();
+    let title = r#"\""#.repeat(128);
+    let map = "m".repeat(255);
+    let number = "-123456.78901234567";
+    let request = format!(
+        r#","title":"{title}","mapname":"{map}","password":"x","rating_min":{number},"rating_max":{number}"#
+    );
+    host(&mut lobby, conns[0], &request);
+    for conn in &conns[1..] {
+        lobby.say(*conn, r#"{"command":"game_join","uid":1,"password":"x"}"#);
+        game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
+        game(&mut lobby, *conn, "GameState", r#"["Lobby"]"#);
+    }
+    game(&mut lobby, conns[0], "GameMods", &format!(r#"["uids","{}"]"#, uids.join(" ")));
+    game(&mut lobby, conns[0], "GameOption", r#"["Slots",-2147483648]"#);
+    for player in 1..=24 {
+        seat(&mut lobby, conns[0], player, player.into(), i64::from(i32::MIN) + i64::from(player));
+    }
+    let info = lobby.world.game_infos().remove(0);
+    assert_eq!((info.num_players, info.teams_ids.len(), info.sim_mods.len()), (24, 24, 48));
+    let lobby_bytes = told(&lobby);
+    assert!((10_000..=GAME_INFO_MAX).contains(&lobby_bytes), "{lobby_bytes}");
+    game(&mut lobby, conns[0], "GameState", r#"["Launching"]"#);
+    assert_eq!(state(&lobby), Some(GameState::Live));
+    assert!((10_000..=GAME_INFO_MAX).contains(&told(&lobby)));
+}
+
+#[test]
+fn an_everyday_game_is_told_in_two_kilobytes() {
+    let logins: Vec<String> = (1..=16).map(|number| format!("SomePlayer{number:02}")).collect();
+    let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
+    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let conns: Vec<ConnId> = logins.iter().map(|login| lobby.log_in(login)).collect();
+    host(&mut lobby, conns[0], r#","mapname":"seton_s_clutch_-_faf_version.v0004""#);
+    conns[1..].iter().for_each(|conn| enter(&mut lobby, *conn, 1));
+    let uids: Vec<String> = (0..10).map(|number| format!("0f0e0d0c-0001-4000-8000-{number:012}")).collect();
+    game(&mut lobby, conns[0], "GameMods", &format!(r#"["uids","{}"]"#, uids.join(" ")));
+    (1..=16).for_each(|player| seat(&mut lobby, conns[0], player, player.into(), i64::from(2 + player % 2)));
+    let bytes = told(&lobby);
+    assert!((1000..2048).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn no_mod_is_hidden_behind_others_or_an_odd_uid() {
+    let listed: Vec<String> = (0..48).map(|number| format!("ranked-{number}")).collect();
+    let ranked = listed.join(" ");
+    for (uids, check) in [
+        (ranked.clone(), Validity::Valid),
+        (format!("{ranked} unranked"), Validity::BadMod),
+        (format!("ranked-0 {}", "x".repeat(41)), Validity::BadMod),
+        ("ranked-0 ../../x".to_owned(), Validity::BadMod),
+        (r"\u0001".to_owned(), Validity::BadMod),
+    ] {
+        let mut lobby = lobby();
+        lobby.store.data.ranked_mods = listed.iter().cloned().collect();
+        lobby.restart();
+        let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+        host(&mut lobby, ada, "");
+        enter(&mut lobby, bob, 1);
+        seat(&mut lobby, ada, 1, 1, 2);
+        seat(&mut lobby, ada, 2, 2, 3);
+        game(&mut lobby, ada, "GameMods", &format!(r#"["uids","{uids}"]"#));
+        // Others are told of what is listed only.
+        assert!(lobby.world.game_infos()[0].sim_mods.keys().all(|uid| uid.starts_with("ranked-")));
+        game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+        assert_eq!(lobby.world.games().next().unwrap().validity(), Some(check), "{uids}");
+    }
+}
+
+#[test]
+fn the_map_has_a_name_that_can_be_a_folder() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    for name in ["../x", "a%2fb", "a?b", "a#b", "c:x", "a\\u202eb", "<b>", "ä", "x."] {
+        host_with(&mut lobby, ada, &format!(r#","mapname":"{name}""#));
+        assert_eq!(lobby.hear(ada), [notice("error", "This cannot be the name of a map.")], "{name}");
+    }
+    host(&mut lobby, ada, r#","mapname":"neroxis_map_generator_1.8.5_abcdefgh2345w_aiea""#);
+    enter(&mut lobby, bob, 1);
+    let mapname = |lobby: &SimulatedLobby| lobby.world.game_infos()[0].mapname.clone();
+    for name in ["a%2fb", "a?b", "a#b", "a\\u202eb", "<b>", "..", "x."] {
+        lobby.log.clear();
+        game(&mut lobby, ada, "GameOption", &format!(r#"["ScenarioFile","/maps/{name}/x_scenario.lua"]"#));
+        assert_eq!(mapname(&lobby), "neroxis_map_generator_1.8.5_abcdefgh2345w_aiea");
+        assert!(matches!(lobby.log[..], [LogLine::GameMessageIgnored { .. }]), "{:?}", lobby.log);
+    }
+    game(&mut lobby, ada, "GameOption", r#"["ScenarioFile","/maps/Dual Gap (v2)/x_scenario.lua"]"#);
+    assert_eq!(mapname(&lobby), "dual gap (v2)");
 }
 
 #[test]

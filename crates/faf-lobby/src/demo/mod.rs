@@ -121,6 +121,8 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("faf-lobby-demo-").tempdir().map_err(no_folder)?;
         settings.database = folder.path().join("demo.sqlite");
         settings.open_registration = OpenRegistration::OnLoopback;
+        // A few bots play against each other all the time, and up to sixty times as fast as people.
+        settings.rated_games_per_pair = 10_000;
         plant(&settings).await?;
         let path = settings.websocket_path.clone();
         // Bots have no proxy in front of them.

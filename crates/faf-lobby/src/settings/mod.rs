@@ -56,6 +56,7 @@ pub struct Settings {
     pub reconnect_grace_period: f64,
     pub game_end_timeout: f64,
     pub restart_grace_period: f64,
+    pub rated_games_per_pair: u32,
     pub message_limit: usize,
     pub login_message_limit: usize,
     pub large_message_memory: usize,
@@ -154,6 +155,7 @@ impl Settings {
         within("reconnect_grace_period", self.reconnect_grace_period, 0.0..=86_400.0);
         within("game_end_timeout", self.game_end_timeout, 1.0..=86_400.0);
         within("restart_grace_period", self.restart_grace_period, 0.0..=86_400.0);
+        within("rated_games_per_pair", f64::from(self.rated_games_per_pair), 1.0..=10_000.0);
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
         let login_range = 4096.0..=self.message_limit as f64;
         within("login_message_limit", self.login_message_limit as f64, login_range);
@@ -246,6 +248,7 @@ impl Settings {
             reconnect_grace_period: seconds(self.reconnect_grace_period),
             game_end_timeout: seconds(self.game_end_timeout),
             restart_grace_period: seconds(self.restart_grace_period),
+            rated_games_per_pair: self.rated_games_per_pair,
             allow_password_login: self.allow_password_login,
             www_url: self.www_url.clone(),
             content_url: self.content_url.clone(),

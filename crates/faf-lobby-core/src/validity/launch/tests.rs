@@ -383,3 +383,16 @@ proptest! {
         prop_assert_eq!(has_hit, validity != Validity::initial(kind));
     }
 }
+
+#[test]
+fn what_rules_look_at_is_kept_of_the_options() {
+    for kind in [GameKind::Custom, GameKind::Coop] {
+        for rule in rules(kind) {
+            if let Rule::Option(_, key, _) = rule {
+                let mut options = GameOptions::new(kind);
+                let _ = options.set(key, "odd".into());
+                assert_eq!(options.get(key), Some(&"odd".into()), "{key}");
+            }
+        }
+    }
+}

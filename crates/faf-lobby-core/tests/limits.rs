@@ -1,0 +1,251 @@
+//! What is refused to a player who does it again and again, whatever connection he uses; honest players never notice.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use faf_lobby_core::validity::Validity;
+use faf_lobby_core::{ConnId, Count, Decision, Limit, Settings};
+use faf_protocol::{GameId, PlayerId};
+use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::store::FakeStore;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lobby() -> SimulatedLobby {
+    let logins: Vec<String> = (1..=80).map(|number| format!("player{number:02}")).collect();
+    SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(logins.iter().map(String::as_str)))
+}
+
+fn met(lobby: &SimulatedLobby) -> Vec<Limit> {
+    let limits = lobby.counts.iter().filter_map(|count| match count {
+        Count::Limited(limit) => Some(*limit),
+        _ => None,
+    });
+    limits.collect()
+}
+
+/// Whether somebody was told something with these words.
+fn is_told(lobby: &mut SimulatedLobby, conn: ConnId, words: &str) -> bool {
+    lobby.hear(conn).iter().any(|text| text.contains(words))
+}
+
+#[test]
+fn two_clients_that_share_an_account_sign_each_other_out_only_so_often() {
+    let mut lobby = lobby();
+    let mut conns: Vec<ConnId> = Vec::new();
+    for _ in 0..60 {
+        let conn = lobby.connect();
+        lobby.say_hello(conn, "player01");
+        conns.push(conn);
+    }
+    let logged_in = conns.iter().position(|conn| is_told(&mut lobby, *conn, "too many logins"));
+    assert_eq!(logged_in, Some(20), "the twenty-first is refused");
+    assert_eq!(met(&lobby), [Limit::Logins; 40]);
+    // The one who came last stays, and the others may try again on the same connection.
+    assert_eq!(lobby.world.player_count(), 1);
+    assert!(lobby.is_open(conns[19]) && lobby.is_open(conns[59]));
+    lobby.advance(SECOND * 3);
+    lobby.say_hello(conns[59], "player01");
+    assert!(!lobby.is_open(conns[19]));
+    // Nobody else pays for it, and a wrong password does not count.
+    (0..10).for_each(|_| {
+        lobby.say(conns[58], r#"{"command":"hello","login":"player02","password":"x","unique_id":""}"#);
+    });
+    lobby.log_in("player02");
+}
+
+#[test]
+fn a_player_hosts_only_so_many_games_a_minute() {
+    let mut lobby = lobby();
+    let (mut hosted, mut refused) = (0, 0);
+    for _ in 0..6 {
+        let conn = lobby.log_in("player01");
+        for _ in 0..10 {
+            lobby.say(conn, r#"{"command":"game_host","visibility":"public"}"#);
+            lobby.say(conn, r#"{"target":"game","command":"GameState","args":["Ended"]}"#);
+        }
+        let heard = lobby.hear(conn);
+        let count = |words: &str| heard.iter().filter(|text| text.contains(words)).count();
+        hosted += count(r#"{"command":"game_launch""#);
+        refused += count("You have hosted too many games in a short time");
+        assert!(lobby.is_open(conn));
+        lobby.disconnect(conn);
+    }
+    assert_eq!(hosted, 20);
+    assert!(refused > 0);
+    assert_eq!(met(&lobby), vec![Limit::HostedGames; refused]);
+    // No number was used up, and after some seconds there is the next game.
+    lobby.advance(SECOND * 60);
+    let conn = lobby.log_in("player01");
+    lobby.say(conn, r#"{"command":"game_host","visibility":"public"}"#);
+    assert!(is_told(&mut lobby, conn, r#""uid":21"#));
+}
+
+fn join(lobby: &mut SimulatedLobby, conn: ConnId, password: &str) {
+    lobby.say(conn, &format!(r#"{{"command":"game_join","uid":1,"password":"{password}"}}"#));
+}
+
+#[test]
+fn passwords_of_lobbies_cannot_be_guessed() {
+    let mut lobby = lobby();
+    let host = lobby.log_in("player01");
+    lobby.say(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
+    lobby.say(host, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
+    // Ten by one player, whatever the connection.
+    let mut wrong = 0;
+    for _ in 0..5 {
+        let conn = lobby.log_in("player02");
+        for number in 0..5 {
+            join(&mut lobby, conn, &format!("guess {number}"));
+        }
+        wrong += lobby.hear(conn).iter().filter(|text| text.contains("bad_password")).count();
+        lobby.disconnect(conn);
+    }
+    assert_eq!(wrong, 10);
+    // Then even the right one is not looked at, or it would show.
+    let conn = lobby.log_in("player02");
+    lobby.advance(SECOND * 2);
+    join(&mut lobby, conn, "secret");
+    let heard = lobby.hear(conn);
+    assert!(heard.iter().any(|text| text.contains("too many wrong passwords")), "{heard:?}");
+    assert!(!heard.iter().any(|text| text.contains("game_launch")));
+    assert!(lobby.is_open(conn));
+    // Somebody with many accounts has one attempt with each, when there were too many for the game.
+    let mut wrong = 0;
+    for number in 3..=80 {
+        let conn = lobby.log_in(&format!("player{number:02}"));
+        for number in 0..5 {
+            join(&mut lobby, conn, &format!("guess {number}"));
+        }
+        wrong += lobby.hear(conn).iter().filter(|text| text.contains("bad_password")).count();
+        if number < 80 {
+            lobby.disconnect(conn);
+        }
+    }
+    assert!(wrong <= 60 + 78, "{wrong}");
+    lobby.advance(SECOND * 30);
+    join(&mut lobby, conn, "secret");
+    assert!(is_told(&mut lobby, conn, "game_launch"));
+    assert!(met(&lobby).iter().all(|limit| *limit == Limit::Passwords));
+}
+
+#[test]
+fn whoever_knows_the_password_gets_in_while_others_guess() {
+    let mut lobby = lobby();
+    let host = lobby.log_in("player01");
+    lobby.say(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
+    lobby.say(host, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
+    for number in 10..=80 {
+        let conn = lobby.log_in(&format!("player{number:02}"));
+        (0..12).for_each(|_| join(&mut lobby, conn, "guess"));
+    }
+    let bob = lobby.log_in("player02");
+    join(&mut lobby, bob, "secret");
+    assert!(is_told(&mut lobby, bob, "game_launch"));
+}
+
+/// A rated game of these two, which takes no time.
+fn play(lobby: &mut SimulatedLobby, conns: [ConnId; 2], ids: [u32; 2], uid: u32) {
+    let say = |lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str| {
+        lobby.say(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
+    };
+    lobby.say(conns[0], r#"{"command":"game_host","visibility":"public"}"#);
+    say(lobby, conns[0], "GameState", r#"["Idle"]"#);
+    say(lobby, conns[0], "GameState", r#"["Lobby"]"#);
+    lobby.say(conns[1], &format!(r#"{{"command":"game_join","uid":{uid}}}"#));
+    say(lobby, conns[1], "GameState", r#"["Idle"]"#);
+    say(lobby, conns[1], "GameState", r#"["Lobby"]"#);
+    for (army, id) in (1..).zip(ids) {
+        for (key, value) in [("Team", army + 1), ("StartSpot", army), ("Army", army)] {
+            say(lobby, conns[0], "PlayerOption", &format!(r#"[{id},"{key}",{value}]"#));
+        }
+    }
+    for conn in conns {
+        say(lobby, conn, "GameState", r#"["Launching"]"#);
+    }
+    for conn in conns {
+        say(lobby, conn, "EnforceRating", "[]");
+        say(lobby, conn, "GameResult", r#"[1,"victory 10"]"#);
+        say(lobby, conn, "GameResult", r#"[2,"defeat -10"]"#);
+    }
+    for command in ["GameEnded", "GameState"] {
+        for conn in conns {
+            say(lobby, conn, command, if command == "GameState" { r#"["Ended"]"# } else { "[]" });
+        }
+    }
+    lobby.advance(SECOND * 7);
+}
+
+fn validity(lobby: &SimulatedLobby, game: u32) -> Validity {
+    lobby.store.games[&GameId(game)].end.as_ref().unwrap().validity
+}
+
+#[test]
+fn opponents_have_only_so_many_rated_games_an_hour() {
+    let mut lobby = lobby();
+    let (ada, bob, cem) = (lobby.log_in("player01"), lobby.log_in("player02"), lobby.log_in("player03"));
+    for game in 1..=16 {
+        // Who hosts, and who wins, makes no difference.
+        let (conns, ids) = if game % 2 == 0 { ([ada, bob], [1, 2]) } else { ([bob, ada], [2, 1]) };
+        play(&mut lobby, conns, ids, game);
+    }
+    assert!((1..=15).all(|game| validity(&lobby, game) == Validity::Valid));
+    assert_eq!(validity(&lobby, 16), Validity::OtherUnrank);
+    let end = lobby.store.games[&GameId(16)].end.clone().unwrap();
+    assert!(end.rated.is_none() && end.results.len() == 2, "it is played, and its results are kept");
+    let why: Vec<String> = end.decisions.iter().map(Decision::to_string).collect();
+    let hit = " hit  OTHER_UNRANK: players 1, 2 have had 15 rated games against each other within an hour";
+    assert!(why.iter().any(|line| line == hit), "{why:#?}");
+    assert_eq!(why.last().unwrap(), "not rated: OTHER_UNRANK");
+    for conn in [ada, bob] {
+        assert!(is_told(&mut lobby, conn, "Game 16 is not rated: you have had 15 rated games"));
+    }
+    assert_eq!(met(&lobby), [Limit::RatedGames]);
+    // Against others their games count, and against each other they do again in a few minutes.
+    play(&mut lobby, [ada, cem], [1, 3], 17);
+    lobby.advance(SECOND * 240);
+    play(&mut lobby, [ada, bob], [1, 2], 18);
+    assert_eq!([17, 18].map(|game| validity(&lobby, game)), [Validity::Valid; 2]);
+    assert_eq!(lobby.store.games[&GameId(18)].ratings.len(), 2);
+}
+
+#[test]
+fn a_game_that_is_not_rated_anyway_does_not_count() {
+    let mut lobby = lobby();
+    lobby.store.maps.clear();
+    let conns = [lobby.log_in("player01"), lobby.log_in("player02")];
+    for game in 1..=16 {
+        play(&mut lobby, conns, [1, 2], game);
+        assert_eq!(validity(&lobby, game), Validity::BadMap);
+    }
+    assert_eq!(met(&lobby), []);
+}
+
+#[test]
+fn lists_of_friends_and_foes_have_an_end() {
+    let mut lobby = lobby();
+    let full = (1000..3000).map(PlayerId).collect();
+    let more = (1000..6000).map(PlayerId).collect();
+    lobby.store.account("player01").friends = full;
+    lobby.store.account("player02").foes = more;
+    let (ada, bob) = (lobby.log_in("player01"), lobby.log_in("player02"));
+    let say = |lobby: &mut SimulatedLobby, conn, member: &str, id: u32| {
+        lobby.say(conn, &format!(r#"{{"command":"social_add","{member}":{id}}}"#));
+    };
+    say(&mut lobby, ada, "friend", 3);
+    assert!(is_told(&mut lobby, ada, "Your list of friends is full"));
+    assert!(lobby.is_open(ada) && !lobby.store.account("player01").friends.contains(&PlayerId(3)));
+    // The other list has room, and who is a friend already still is.
+    say(&mut lobby, ada, "foe", 3);
+    say(&mut lobby, ada, "friend", 1000);
+    assert!(!is_told(&mut lobby, ada, "full"));
+    assert!(lobby.store.account("player01").foes.contains(&PlayerId(3)));
+    lobby.say(ada, r#"{"command":"social_remove","friend":1000}"#);
+    say(&mut lobby, ada, "friend", 4);
+    assert!(lobby.store.account("player01").friends.contains(&PlayerId(4)));
+    // One that is too long already keeps nobody out, and can only get shorter.
+    say(&mut lobby, bob, "foe", 3);
+    assert!(is_told(&mut lobby, bob, "Your list of foes is full") && lobby.is_open(bob));
+    assert_eq!(lobby.store.account("player02").foes.len(), 5000);
+}
