@@ -11,6 +11,7 @@ use crate::effect::{Effect, LogLine};
 use crate::event::ConnId;
 use crate::games::{GameState, Leaving};
 use crate::players::OnlinePlayer;
+use crate::refusal::farewell;
 use crate::session::Session;
 use crate::texts;
 use crate::timers::Timer;
@@ -77,6 +78,14 @@ impl World {
             self.lifecycle = Lifecycle::Stopped;
             self.emit(Effect::Stop);
         }
+    }
+
+    /// Ends the connection of a player who must not come back by itself, behind what it is told.
+    pub(crate) fn turn_out(&mut self, conn: ConnId, notice: Notice) {
+        for message in farewell(notice) {
+            self.send(conn, message);
+        }
+        self.close(conn);
     }
 
     /// Ends connections of which nothing was heard for too long.

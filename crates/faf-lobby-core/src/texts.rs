@@ -22,6 +22,7 @@ pub(crate) const TOKEN_NO_KEYS: &str =
 pub(crate) const TOKEN_UNKNOWN_PLAYER: &str = "Cannot find user id";
 pub(crate) const ALREADY_SIGNED_IN: &str = "You are already signed in from this location!";
 pub(crate) const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
+pub(crate) const DISCONNECTED_BY_ADMINISTRATOR: &str = "You have been disconnected by an administrator.";
 pub(crate) const NO_REGISTRATION: &str =
     "FAF no longer supports direct registration. Please use the website to register.";
 pub(crate) const OUTDATED_CLIENT: &str =
@@ -57,6 +58,11 @@ pub(crate) fn unofficial_client(www_url: &str) -> String {
 /// What somebody is told who does something else already: `host a game` while `PLAYING`.
 pub(crate) fn busy(wish: &str, state: &str) -> String {
     format!("Can't {wish} while in state {state}")
+}
+
+/// A client sends what this server has never heard of.
+pub(crate) fn unknown_command(command: &str) -> String {
+    format!("This server does not know the command \"{command}\", which your client has sent.")
 }
 
 pub(crate) fn unknown_featured_mod(name: &str) -> String {

@@ -21,18 +21,18 @@ pub(crate) fn carry_out(
     check_can_play(world, conn, "restore_game_session")?;
     let player = world.player_of(conn);
     let Some(game) = world.games.get_mut(request.game_id) else {
-        return Err(Refusal::Informed(texts::GAME_IS_GONE));
+        return Err(Refusal::informed(texts::GAME_IS_GONE));
     };
     let belongs = match (game.state, &game.live) {
         (GameState::Lobby, _) => game.lost.contains(&player),
         (GameState::Live, Some(live)) => live.player(player).is_some(),
-        _ => return Err(Refusal::Informed(texts::GAME_IS_OVER)),
+        _ => return Err(Refusal::informed(texts::GAME_IS_OVER)),
     };
     if game.state == GameState::Lobby && game.host.foes.contains(&player) {
         return Err(Refusal::declined(texts::FOE_OF_HOST));
     }
     if !belongs || game.state == GameState::Lobby && game.is_full() {
-        return Err(Refusal::Informed(texts::NOT_IN_GAME));
+        return Err(Refusal::informed(texts::NOT_IN_GAME));
     }
     game.add_member(player);
     let id = game.id;
