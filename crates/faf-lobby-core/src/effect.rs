@@ -303,6 +303,13 @@ pub enum LogLine {
         /// Name of the account.
         login: String,
     },
+    /// Somebody tried to log in with a token that proves nothing.
+    TokenInvalid {
+        /// The connection.
+        conn: ConnId,
+        /// What is wrong with the token.
+        reason: String,
+    },
     /// The lobby closes a connection because of what it did.
     Refused {
         /// The connection.
@@ -384,6 +391,9 @@ impl fmt::Display for LogLine {
                 write!(f, "{login} ({player}) has left, connection {}", conn.0)
             }
             Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
+            Self::TokenInvalid { conn, reason } => {
+                write!(f, "a token on connection {} is not accepted: {reason}", conn.0)
+            }
             Self::Refused { conn, reason } => write!(f, "connection {} is closed: {reason}", conn.0),
             Self::Paced { conn, class } => {
                 write!(

@@ -110,6 +110,7 @@ impl What {
             | LogLine::Shutdown { .. }
             | LogLine::GameMessageIgnored { .. }
             | LogLine::GameRefused { .. }
+            | LogLine::TokenInvalid { .. }
             | LogLine::WrongAnswer { .. } => None,
         }
     }

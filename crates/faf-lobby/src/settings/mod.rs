@@ -7,6 +7,7 @@ mod catalogue;
 mod layers;
 mod listen;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -86,11 +87,21 @@ impl Default for Settings {
 #[serde(try_from = "String")]
 pub struct TrustedProxy(pub IpNet);
 
+impl TrustedProxy {
+    /// Whether an address is one of them. Sockets that serve both families write addresses of IPv4 as ones of IPv6
+    /// (`::ffff:10.0.0.1`), and operators may, too.
+    pub(crate) fn includes(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let is_mapped_inside = |address: Ipv4Addr| self.0.contains(&IpAddr::V6(address.to_ipv6_mapped()));
+        self.0.contains(&address) || matches!(address, IpAddr::V4(address) if is_mapped_inside(address))
+    }
+}
+
 impl TryFrom<String> for TrustedProxy {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let network = text.parse().or_else(|_| text.parse().map(std::net::IpAddr::into).map_err(|_| ()));
+        let network = text.parse().or_else(|_| text.parse().map(IpAddr::into).map_err(|_| ()));
         network
             .map(Self)
             .map_err(|()| format!("`{text}` is neither an address nor a network such as 10.0.0.0/8"))
@@ -305,8 +316,13 @@ mod tests {
     #[test]
     fn proxies_are_addresses_or_networks() {
         let proxy = |text: &str| TrustedProxy::try_from(text.to_owned());
-        assert!(proxy("10.0.0.0/8").unwrap().0.contains(&"10.1.2.3".parse::<std::net::IpAddr>().unwrap()));
-        assert!(proxy("::1").unwrap().0.contains(&"::1".parse::<std::net::IpAddr>().unwrap()));
+        let includes =
+            |network: &str, address: &str| proxy(network).unwrap().includes(address.parse().unwrap());
+        assert!(includes("10.0.0.0/8", "10.1.2.3") && includes("::1", "::1"));
+        assert!(includes("10.0.0.0/8", "::ffff:10.1.2.3") && includes("::ffff:10.0.0.0/104", "10.1.2.3"));
+        assert!(includes("::ffff:10.1.2.3", "10.1.2.3") && includes("::ffff:10.1.2.3", "::ffff:10.1.2.3"));
+        assert!(!includes("10.0.0.0/8", "::ffff:11.1.2.3") && !includes("::ffff:10.0.0.0/104", "11.1.2.3"));
+        assert!(!includes("::1", "127.0.0.1"));
         assert!(proxy("localhost").is_err());
     }
 }
