@@ -343,6 +343,11 @@ pub enum LogLine {
         /// What is done.
         step: &'static str,
     },
+    /// The end of the server cuts off games that are live.
+    GamesCutOff {
+        /// How many.
+        games: usize,
+    },
     /// A message of a game process was ignored.
     GameMessageIgnored {
         /// Whose.
@@ -408,6 +413,11 @@ impl fmt::Display for LogLine {
                 write!(f, "player {player} lacks {} and was ignored", permission.technical_name())
             }
             Self::Shutdown { step } => f.write_str(step),
+            Self::GamesCutOff { games } => write!(
+                f,
+                "live games cut off by the shutdown: {games}; they are stored, and wait for their players when the server starts \
+                 again"
+            ),
             Self::GameMessageIgnored { player, reason } => {
                 write!(f, "a message of player {player}'s game is ignored: {reason}")
             }

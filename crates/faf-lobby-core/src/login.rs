@@ -96,6 +96,9 @@ pub(crate) fn accept(
         world.log(LogLine::Banned { player, login });
         return Err(refusal);
     }
+    if !world.is_welcome_now(player) {
+        return Err(Refusal::fatal(texts::NO_LOGIN_WHILE_SHUTTING_DOWN));
+    }
     world.queue_login(conn, LoggingIn { method, player, login, unique_id, is_outdated: false });
     Ok(Progress::Asked)
 }

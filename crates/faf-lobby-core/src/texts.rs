@@ -46,6 +46,8 @@ pub(crate) const SELF_RELATION: &str = "You cannot add yourself as friend or foe
 pub(crate) const UNKNOWN_PLAYER: &str = "There is no such player.";
 pub(crate) const UNKNOWN_MOD: &str = "There is no such mod.";
 pub(crate) const DATABASE_UNAVAILABLE: &str = "Unable to connect to database. Please try again later.";
+pub(crate) const NO_LOGIN_WHILE_SHUTTING_DOWN: &str =
+    "The server is shutting down for maintenance. Please try to connect again in a few minutes.";
 pub(crate) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
 
 pub(crate) fn unofficial_client(www_url: &str) -> String {
@@ -81,10 +83,17 @@ pub(crate) fn banned(reason: &str, remaining: Option<Duration>) -> String {
     )
 }
 
-pub(crate) fn shutting_down(grace_period: Duration) -> String {
+/// The shutdown begins; `kicks_idle` if those who are in no game must go.
+pub(crate) fn shutting_down(grace_period: Duration, kicks_idle: bool) -> String {
+    let others = match kicks_idle {
+        true => {
+            "otherwise you will be disconnected. If you aren't reconnected automatically please wait a few minutes and try \
+             to connect again."
+        }
+        false => "however, you will not be able to create any new games until the server has been restarted.",
+    };
     format!(
-        "The server will be shutting down for maintenance in {}! If you're in a game you can continue to play, \
-         however, you will not be able to create any new games until the server has been restarted.",
+        "The server will be shutting down for maintenance in {}! If you're in a game you can continue to play, {others}",
         in_words(grace_period)
     )
 }

@@ -18,6 +18,7 @@ use crate::event::{Answer, ConnId, Event, Ticket};
 use crate::failed_logins::FailedLogins;
 use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, Games, Leaving};
 use crate::players::{OnlinePlayer, Players};
+use crate::publication::Publication;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -426,6 +427,7 @@ impl World {
             Timer::Admission => self.admission_is_due(),
             Timer::Read(conn) => self.let_read(conn),
             Timer::CloseSilent => self.close_silent(),
+            Timer::CloseIdle => self.close_idle(),
             Timer::CloseLobbies => self.close_lobbies(),
         }
     }
@@ -445,8 +447,9 @@ impl World {
 
     /// Tells everybody what has changed.
     fn report(&mut self) {
-        for list in self.players.take_changes() {
-            self.broadcast(ServerMessage::PlayerInfo(Arc::new(list)));
+        for list in self.players.take_changes().map(Arc::new) {
+            self.broadcast(ServerMessage::PlayerInfo(Arc::clone(&list)));
+            self.emit(Effect::Publish(Publication::Players(list)));
         }
         if self.players.has_changes() {
             // The others come in a moment, and games behind them.

@@ -111,6 +111,7 @@ impl What {
             | LogLine::GameMessageIgnored { .. }
             | LogLine::GameRefused { .. }
             | LogLine::TokenInvalid { .. }
+            | LogLine::GamesCutOff { .. }
             | LogLine::WrongAnswer { .. } => None,
         }
     }
