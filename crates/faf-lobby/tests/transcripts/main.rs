@@ -3,7 +3,7 @@
 //!
 //! The sessions are in `golden/sessions` of the repository, and are compared by the rules of the README there.
 //! `differences.toml` lists what is deliberately otherwise; whatever else differs fails the test, and so does a listed
-//! difference that has gone.
+//! difference that has gone. `unrecorded.toml` lists what is otherwise and is in no session.
 //!
 //! * [`replay`] goes through the records and [`compare`] finds what differs.
 //! * [`client`], [`server`], [`http`] and [`policy`] are the players, the server, a browser and the policy service.
@@ -26,6 +26,7 @@ mod http;
 mod policy;
 mod replay;
 mod server;
+mod unrecorded;
 
 use faf_testkit::golden::sessions;
 
