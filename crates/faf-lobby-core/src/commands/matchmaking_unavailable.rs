@@ -3,7 +3,7 @@
 //! Clients send some of them by themselves, after every login or when something has happened to the player: these are
 //! never answered with an error.
 
-use faf_protocol::Message;
+use faf_protocol::{JsonRef, Message};
 
 use crate::client_text::quoted;
 use crate::commands::{Progress, set_party_factions};
@@ -41,5 +41,5 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &Message) -> R
 
 /// Clients end searches also where there are none: when a game starts, or when others change.
 fn ends_a_search(message: &Message) -> bool {
-    message.get("state").and_then(|state| state.as_str()).is_some_and(|state| state == "stop")
+    message.get("state").and_then(JsonRef::as_str).is_some_and(|state| state == "stop")
 }
