@@ -149,8 +149,8 @@ impl Layers {
         }
     }
 
-    /// Takes a text for what the setting needs: text as it is, several separated by commas or as in files, everything else as
-    /// in files.
+    /// Takes a text for what the setting needs: text as it is or in quotes, several separated by commas or as in files,
+    /// everything else as in files.
     fn add_text(&mut self, setting: &str, text: &str, origin: Origin) {
         let default =
             CATALOGUE.iter().find(|entry| entry.name == setting).map(|entry| entry.default.as_str());
@@ -158,13 +158,9 @@ impl Layers {
             Some('[') => list(text),
             // One text may hold commas or brackets: `[::1]:8001`.
             Some('"') if text.contains([',', '[']) && fits(setting, list(text)).is_ok() => list(text),
+            Some('"') if text.starts_with('"') => as_in_files(text),
             Some('"') | None => Value::String(text.to_owned()),
-            Some(_) => {
-                let parsed = format!("value = {text}").parse::<Table>().ok();
-                parsed
-                    .and_then(|mut table| table.remove("value"))
-                    .unwrap_or_else(|| Value::String(text.to_owned()))
-            }
+            Some(_) => as_in_files(text),
         };
         self.add(setting, value, origin);
     }
@@ -204,11 +200,15 @@ fn fits(setting: &str, value: Value) -> Result<(), String> {
     Settings::deserialize(alone).map(|_| ()).map_err(|error| error.message().to_owned())
 }
 
+/// A value as it stands in files; a text if it is none.
+fn as_in_files(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<Table>().ok();
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
 /// Several texts: `a,b`, or in brackets as in files, with quotes or without those that a shell has taken away.
 fn list(text: &str) -> Value {
-    let as_in_files =
-        format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
-    if let Some(array @ Value::Array(_)) = as_in_files {
+    if let array @ Value::Array(_) = as_in_files(text) {
         return array;
     }
     let inside = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -355,6 +355,8 @@ mod tests {
             assert_eq!(count("simple_json", two), 2, "{two}");
         }
         assert_eq!(count("simple_json", "[::1]:8001"), 1);
+        assert_eq!(count("simple_json", r#""off""#), 0);
+        assert_eq!(load(&[("forwarded_header", r#""""#)], &[], None), Ok(Settings::default()));
     }
 
     #[test]
