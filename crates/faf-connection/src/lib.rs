@@ -37,10 +37,11 @@
 //! # }).unwrap();
 //! ```
 //!
-//! What comes before the first message has modules of its own: [`proxy`] headers, the [`upgrade`] to WebSocket, and the
-//! options of [`tcp`] sockets.
+//! What comes before the first message has modules of its own: [`proxy`] headers, the [`upgrade`] to WebSocket with what it says
+//! of who is [`forwarded`], and the options of [`tcp`] sockets.
 
 mod error;
+pub mod forwarded;
 mod halves;
 mod large_messages;
 mod outbox;

@@ -30,7 +30,7 @@ pub struct Upgraded<S> {
     pub stream: S,
     /// What has been received behind the upgrade; for [`Settings::received`](crate::Settings::received).
     pub received: BytesMut,
-    /// The first element of the header that was asked for, if the request had it.
+    /// The header that was asked for, if the request had it; of several lines, the first. For [`forwarded`](crate::forwarded).
     pub forwarded_for: Option<String>,
 }
 
@@ -114,10 +114,10 @@ fn answer(request: &mut Request<Incoming>, endpoint: &Endpoint) -> (Response<Ful
     let Ok(answer) = create_response(&head) else {
         return refuse(StatusCode::BAD_REQUEST, "This is a WebSocket endpoint.\n");
     };
-    let forwarded_for = endpoint.forwarded_header.as_ref().and_then(|name| {
-        let first = request.headers().get(name)?.to_str().ok()?.split(',').next()?;
-        Some(first.trim().to_owned())
-    });
+    let forwarded_for = endpoint
+        .forwarded_header
+        .as_ref()
+        .and_then(|name| Some(String::from_utf8_lossy(request.headers().get(name)?.as_bytes()).into_owned()));
     let upgrade = hyper::upgrade::on(request);
     (answer.map(|()| Full::default()), Some(Offer { upgrade, forwarded_for }))
 }

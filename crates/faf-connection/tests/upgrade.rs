@@ -41,7 +41,7 @@ async fn the_path_upgrades_with_any_query() {
         let (status, outcome) = answer(&request).await;
         assert_eq!(status, "HTTP/1.1 101 Switching Protocols");
         let upgraded = outcome.unwrap();
-        assert_eq!(upgraded.forwarded_for.as_deref(), Some("203.0.113.7"));
+        assert_eq!(upgraded.forwarded_for.as_deref(), Some("203.0.113.7 , 10.0.0.1"));
         assert_eq!(upgraded.received, &b"\x01early"[..]);
     }
 }

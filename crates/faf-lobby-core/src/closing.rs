@@ -3,14 +3,17 @@
 //! Whoever goes leaves a game and is told of, so thousands of ends would keep the lobby busy for too long. They come in steps, and
 //! between these everybody else is served.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
 use crate::effect::{Effect, LogLine};
 use crate::event::ConnId;
-use crate::games::{GameState, Leaving};
-use crate::players::OnlinePlayer;
+use crate::games::{Game, GameState, Leaving};
+use crate::players::{Activity, OnlinePlayer};
+use crate::refusal::farewell;
 use crate::session::Session;
 use crate::texts;
 use crate::timers::Timer;
@@ -18,6 +21,9 @@ use crate::world::{Lifecycle, World};
 
 /// Connections that are ended in a step: some milliseconds of work.
 const AT_ONCE: usize = 400;
+
+/// How often those who are in no game are sent away during a shutdown; time to read why.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Time between two steps.
 const STEP: Duration = Duration::from_millis(10);
@@ -31,8 +37,12 @@ impl World {
                 let grace_period = self.settings.shutdown_grace_period;
                 self.lifecycle = Lifecycle::Draining { until: self.now.elapsed + grace_period };
                 self.close_lobbies();
-                let text = texts::shutting_down(grace_period);
+                let kicks_idle = self.settings.shutdown_kick_idle_players;
+                let text = texts::shutting_down(grace_period, kicks_idle);
                 self.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, text)));
+                if kicks_idle {
+                    self.timers.set(self.now.elapsed + IDLE_PAUSE, Timer::CloseIdle);
+                }
             }
             Lifecycle::Draining { .. } => self.stop(),
             Lifecycle::Closing { .. } | Lifecycle::Stopped => {}
@@ -60,11 +70,40 @@ impl World {
     /// Ends everything. Games that are live stay as they are stored, and go on when a lobby begins with them.
     pub(crate) fn stop(&mut self) {
         self.log(LogLine::Shutdown { step: "shutting down: closing all connections" });
+        let games = self.games.iter().filter(|game| game.state() == GameState::Live).count();
+        if games > 0 {
+            self.log(LogLine::GamesCutOff { games });
+        }
         self.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, texts::SHUT_DOWN)));
         self.close_some();
     }
 
-    /// A step of that. Nothing else happens in the lobby any more.
+    /// Whether somebody may come, or stay without being in a game: not while those who are in no game are sent away. Who has
+    /// lost the connection to a live game may come back to it.
+    pub(crate) fn is_welcome_now(&self, player: PlayerId) -> bool {
+        let sends_away = self.is_draining() && self.settings.shutdown_kick_idle_players;
+        !sends_away || self.games.iter().any(|game| game.awaits(player))
+    }
+
+    /// Sends those away who are in no game, because the server shuts down.
+    pub(crate) fn close_idle(&mut self) {
+        if !matches!(self.lifecycle, Lifecycle::Draining { .. }) {
+            return;
+        }
+        let awaited: BTreeSet<PlayerId> = self.games.iter().flat_map(Game::awaited).collect();
+        let is_idle =
+            |player: &&OnlinePlayer| player.activity == Activity::Idle && !awaited.contains(&player.info.id);
+        let idle: Vec<_> =
+            self.players.iter().filter(is_idle).map(|player| player.conn).take(AT_ONCE).collect();
+        let pause = if idle.len() == AT_ONCE { STEP } else { IDLE_PAUSE };
+        self.timers.set(self.now.elapsed + pause, Timer::CloseIdle);
+        for conn in idle {
+            self.log(LogLine::Refused { conn, reason: "the server shuts down".to_owned() });
+            self.close(conn);
+        }
+    }
+
+    /// A step of the end of everything. Nothing else happens in the lobby any more.
     pub(crate) fn close_some(&mut self) {
         self.lifecycle = Lifecycle::Closing { next: self.now.elapsed + STEP };
         for conn in self.connections().take(AT_ONCE).collect::<Vec<_>>() {
@@ -77,6 +116,14 @@ impl World {
             self.lifecycle = Lifecycle::Stopped;
             self.emit(Effect::Stop);
         }
+    }
+
+    /// Ends the connection of a player who must not come back by itself, behind what it is told.
+    pub(crate) fn turn_out(&mut self, conn: ConnId, notice: Notice) {
+        for message in farewell(notice) {
+            self.send(conn, message);
+        }
+        self.close(conn);
     }
 
     /// Ends connections of which nothing was heard for too long.

@@ -316,6 +316,13 @@ pub enum LogLine {
         /// Name of the account.
         login: String,
     },
+    /// Somebody tried to log in with a token that proves nothing.
+    TokenInvalid {
+        /// The connection.
+        conn: ConnId,
+        /// What is wrong with the token.
+        reason: String,
+    },
     /// The lobby closes a connection because of what it did.
     Refused {
         /// The connection.
@@ -348,6 +355,11 @@ pub enum LogLine {
     Shutdown {
         /// What is done.
         step: &'static str,
+    },
+    /// The end of the server cuts off games that are live.
+    GamesCutOff {
+        /// How many.
+        games: usize,
     },
     /// A message of a game process was ignored.
     GameMessageIgnored {
@@ -397,6 +409,9 @@ impl fmt::Display for LogLine {
                 write!(f, "{login} ({player}) has left, connection {}", conn.0)
             }
             Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
+            Self::TokenInvalid { conn, reason } => {
+                write!(f, "a token on connection {} is not accepted: {reason}", conn.0)
+            }
             Self::Refused { conn, reason } => write!(f, "connection {} is closed: {reason}", conn.0),
             Self::Paced { conn, class } => {
                 write!(
@@ -411,6 +426,11 @@ impl fmt::Display for LogLine {
                 write!(f, "player {player} lacks {} and was ignored", permission.technical_name())
             }
             Self::Shutdown { step } => f.write_str(step),
+            Self::GamesCutOff { games } => write!(
+                f,
+                "live games cut off by the shutdown: {games}; they are stored, and wait for their players when the server starts \
+                 again"
+            ),
             Self::GameMessageIgnored { player, reason } => {
                 write!(f, "a message of player {player}'s game is ignored: {reason}")
             }

@@ -138,10 +138,10 @@ pub struct Ban {
 }
 
 /// Why a token is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenFault {
-    /// It is malformed, expired, not yet valid, or not signed by a known key.
-    Invalid,
+    /// It is malformed, expired, not yet valid, or not signed by a known key; which of these, for the log.
+    Invalid(String),
     /// It does not allow to log in to the lobby.
     NoPermission,
     /// The keys to check it are not available now.

@@ -68,7 +68,7 @@ impl LoggingIn {
 pub(crate) fn check_not_logged_in(world: &World, conn: ConnId) -> Result<(), Refusal> {
     match world.session(conn).player {
         None => Ok(()),
-        Some(_) => Err(Refusal::Informed(texts::ALREADY_SIGNED_IN)),
+        Some(_) => Err(Refusal::informed(texts::ALREADY_SIGNED_IN)),
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn fail(world: &mut World, conn: ConnId, method: LoginMethod, text: &
     let session = world.session_mut(conn);
     session.failed_logins += 1;
     if session.failed_logins > attempts {
-        return Refusal::fatal(texts::TOO_MANY_LOGINS);
+        return Refusal::turned_out(texts::TOO_MANY_LOGINS);
     }
     Refusal::AuthenticationFailed(text)
 }
@@ -101,6 +101,9 @@ pub(crate) fn accept(
         world.count(Count::Limited(Limit::Logins));
         return Err(Refusal::AuthenticationFailed(texts::TOO_MANY_LOGINS_OF_ACCOUNT));
     }
+    if !world.is_welcome_now(player) {
+        return Err(Refusal::fatal(texts::NO_LOGIN_WHILE_SHUTTING_DOWN));
+    }
     world.queue_login(conn, LoggingIn { method, player, login, unique_id, is_outdated: false });
     Ok(Progress::Asked)
 }
@@ -108,7 +111,7 @@ pub(crate) fn accept(
 /// Turns away whoever has a ban in force.
 pub(crate) fn check_not_banned(world: &World, ban: Option<Ban>) -> Result<(), Refusal> {
     match ban.filter(|ban| ban.expires_at > world.now.utc) {
-        Some(ban) => Err(Refusal::Fatal(Box::new(ban_notice(world, &ban)))),
+        Some(ban) => Err(Refusal::TurnedOut(Box::new(ban_notice(world, &ban)))),
         None => Ok(()),
     }
 }
@@ -144,8 +147,7 @@ pub(crate) fn complete(
             reason: Some("signed_in_elsewhere".to_owned()),
             ..Notice::new(NoticeStyle::Kick, texts::SIGNED_IN_ELSEWHERE)
         };
-        world.send(elsewhere, ServerMessage::Notice(notice));
-        world.close(elsewhere);
+        world.turn_out(elsewhere, notice);
     }
     let social = social(&profile);
     let info = Arc::new(player_info(player, login.clone(), country, &profile, world));

@@ -1,8 +1,10 @@
 //! What other services are told over the message broker (ops.md section 11.2).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use faf_protocol::{GameId, PlayerId};
+use faf_protocol::server_message::{GameList, PlayerList, ServerMessage};
+use faf_protocol::{Encode, GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::results::Outcome;
@@ -20,6 +22,10 @@ pub enum Publication {
     Achievement(AchievementUpdate),
     /// Something a player did is counted.
     Event(EventUpdate),
+    /// Players who came, changed or left, as clients are told.
+    Players(Arc<PlayerList>),
+    /// Games that were opened, have changed or are gone: all of a report at once, and whoever may see them.
+    Games(Arc<GameList>),
 }
 
 impl Publication {
@@ -33,6 +39,8 @@ impl Publication {
             Self::Rating(update) => serde_json::to_string(update),
             Self::Achievement(update) => serde_json::to_string(update),
             Self::Event(update) => serde_json::to_string(update),
+            Self::Players(list) => message(&ServerMessage::PlayerInfo(Arc::clone(list))),
+            Self::Games(list) => message(&ServerMessage::GameList(Arc::clone(list))),
         }
     }
 
@@ -44,8 +52,24 @@ impl Publication {
             Self::Rating(_) => "success.rating.update",
             Self::Achievement(_) => "request.achievement.update",
             Self::Event(_) => "request.event.update",
+            Self::Players(_) => "broadcast.playerInfo.update",
+            Self::Games(_) => "broadcast.gameInfo.update",
         }
     }
+
+    /// Whether it must reach the other services also if they or the broker are restarted. What is told again with the next
+    /// change does not.
+    #[must_use]
+    pub fn is_persistent(&self) -> bool {
+        !matches!(self, Self::Players(_) | Self::Games(_))
+    }
+}
+
+/// What a client would be told.
+fn message(message: &ServerMessage) -> serde_json::Result<String> {
+    let mut json = Vec::new();
+    message.write_json(&mut json).map_err(serde::ser::Error::custom)?;
+    String::from_utf8(json).map_err(serde::ser::Error::custom)
 }
 
 /// How a game has ended, also if it is not rated.

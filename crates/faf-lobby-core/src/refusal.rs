@@ -21,13 +21,15 @@ pub(crate) enum Refusal {
     /// The player cannot have that; everything stays as it is.
     Declined(Cow<'static, str>),
     /// As above, and the player is told in another tone.
-    Informed(&'static str),
+    Informed(Cow<'static, str>),
     /// As above, about a game that cannot be joined; programs are told, too.
     CannotJoin { game: GameId, reason: GameJoinFailure },
     /// Login or token are not accepted.
     AuthenticationFailed(&'static str),
-    /// There is no way on with this connection.
+    /// There is no way on with this connection; another one may fare better.
     Fatal(Box<Notice>),
+    /// There is no way on for this player or with these credentials: the client must not log in again by itself.
+    TurnedOut(Box<Notice>),
     /// Not while the server shuts down.
     Disabled { request: &'static str },
 }
@@ -43,8 +45,17 @@ impl Refusal {
         Self::Declined(text.into())
     }
 
+    /// The same in another tone.
+    pub(crate) fn informed(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Informed(text.into())
+    }
+
     pub(crate) fn fatal(text: &str) -> Self {
         Self::Fatal(Box::new(Notice::new(NoticeStyle::Error, text)))
+    }
+
+    pub(crate) fn turned_out(text: &str) -> Self {
+        Self::TurnedOut(Box::new(Notice::new(NoticeStyle::Error, text)))
     }
 
     /// What the client gets.
@@ -67,10 +78,9 @@ impl Refusal {
                 };
                 vec![ServerMessage::GameJoinFailed(failed), notice(NoticeStyle::Info, text)]
             }
-            Self::AuthenticationFailed(text) => {
-                vec![ServerMessage::AuthenticationFailed(AuthenticationFailed { text: (*text).to_owned() })]
-            }
+            Self::AuthenticationFailed(text) => vec![authentication_failed(text)],
             Self::Fatal(notice) => vec![ServerMessage::Notice(Notice::clone(notice))],
+            Self::TurnedOut(notice) => farewell(Notice::clone(notice)).into(),
             Self::Disabled { request } => {
                 vec![ServerMessage::Disabled(Disabled { request: (*request).to_owned() })]
             }
@@ -85,7 +95,7 @@ impl Refusal {
                 Some(format!("{request} is invalid: {reason}"))
             }
             Self::NotLoggedIn { command } => Some(format!("{command} before login")),
-            Self::Fatal(notice) => Some(notice.text.clone().unwrap_or_default()),
+            Self::Fatal(notice) | Self::TurnedOut(notice) => Some(notice.text.clone().unwrap_or_default()),
             Self::Declined(_)
             | Self::Informed(_)
             | Self::CannotJoin { .. }
@@ -93,6 +103,19 @@ impl Refusal {
             | Self::Disabled { .. } => None,
         }
     }
+}
+
+/// What a client is told before its connection is closed for good.
+///
+/// Clients take the end of a connection for an accident and log in again at once, whatever a notice has said; what keeps
+/// them from that is a login that has failed.
+pub(crate) fn farewell(notice: Notice) -> [ServerMessage; 2] {
+    let failed = authentication_failed(notice.text.as_deref().unwrap_or_default());
+    [ServerMessage::Notice(notice), failed]
+}
+
+fn authentication_failed(text: &str) -> ServerMessage {
+    ServerMessage::AuthenticationFailed(AuthenticationFailed { text: text.to_owned() })
 }
 
 impl From<CommandError> for Refusal {

@@ -23,6 +23,9 @@ pub struct Settings {
     pub report_interval: Duration,
     /// How long a shutdown waits for running games; default 1800 s.
     pub shutdown_grace_period: Duration,
+    /// Whether players who are in no game are disconnected while a shutdown waits, and nobody else is let in; default false.
+    #[serde(default)]
+    pub shutdown_kick_idle_players: bool,
     /// How long a game process may take to start; default 30 s. A co-op game has twice as long.
     pub game_setup_timeout: Duration,
     /// How long a live game waits for players who lose their connection to the lobby; default 120 s. With none at all, a game
@@ -55,6 +58,7 @@ impl Default for Settings {
             idle_timeout: None,
             report_interval: Duration::from_secs(1),
             shutdown_grace_period: Duration::from_secs(1800),
+            shutdown_kick_idle_players: false,
             game_setup_timeout: Duration::from_secs(30),
             reconnect_grace_period: Duration::from_secs(120),
             game_end_timeout: Duration::from_secs(300),

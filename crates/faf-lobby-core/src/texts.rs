@@ -24,6 +24,7 @@ pub(crate) const TOKEN_NO_KEYS: &str =
 pub(crate) const TOKEN_UNKNOWN_PLAYER: &str = "Cannot find user id";
 pub(crate) const ALREADY_SIGNED_IN: &str = "You are already signed in from this location!";
 pub(crate) const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
+pub(crate) const DISCONNECTED_BY_ADMINISTRATOR: &str = "You have been disconnected by an administrator.";
 pub(crate) const NO_REGISTRATION: &str =
     "FAF no longer supports direct registration. Please use the website to register.";
 pub(crate) const OUTDATED_CLIENT: &str =
@@ -54,6 +55,8 @@ pub(crate) const TOO_MANY_GAMES: &str =
     "You have hosted too many games in a short time. Please try again in a minute.";
 pub(crate) const TOO_MANY_PASSWORDS: &str = "There were too many wrong passwords in a short time. Please ask the host for the password, and try again in a minute.";
 pub(crate) const DATABASE_UNAVAILABLE: &str = "Unable to connect to database. Please try again later.";
+pub(crate) const NO_LOGIN_WHILE_SHUTTING_DOWN: &str =
+    "The server is shutting down for maintenance. Please try to connect again in a few minutes.";
 pub(crate) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
 
 pub(crate) fn unofficial_client(www_url: &str) -> String {
@@ -66,6 +69,11 @@ pub(crate) fn unofficial_client(www_url: &str) -> String {
 /// What somebody is told who does something else already: `host a game` while `PLAYING`.
 pub(crate) fn busy(wish: &str, state: &str) -> String {
     format!("Can't {wish} while in state {state}")
+}
+
+/// A client sends what this server has never heard of.
+pub(crate) fn unknown_command(command: &str) -> String {
+    format!("This server does not know the command \"{command}\", which your client has sent.")
 }
 
 pub(crate) fn unknown_featured_mod(name: &str) -> String {
@@ -84,10 +92,17 @@ pub(crate) fn banned(reason: &str, remaining: Option<Duration>) -> String {
     )
 }
 
-pub(crate) fn shutting_down(grace_period: Duration) -> String {
+/// The shutdown begins; `kicks_idle` if those who are in no game must go.
+pub(crate) fn shutting_down(grace_period: Duration, kicks_idle: bool) -> String {
+    let others = match kicks_idle {
+        true => {
+            "otherwise you will be disconnected. If you aren't reconnected automatically please wait a few minutes and try \
+             to connect again."
+        }
+        false => "however, you will not be able to create any new games until the server has been restarted.",
+    };
     format!(
-        "The server will be shutting down for maintenance in {}! If you're in a game you can continue to play, \
-         however, you will not be able to create any new games until the server has been restarted.",
+        "The server will be shutting down for maintenance in {}! If you're in a game you can continue to play, {others}",
         in_words(grace_period)
     )
 }

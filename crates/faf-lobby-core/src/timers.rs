@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     Read(ConnId),
     /// More of the clients that have fallen silent are closed.
     CloseSilent,
+    /// Players who are in no game are disconnected, because the server shuts down.
+    CloseIdle,
     /// More of the games that are not live are closed, because the server shuts down.
     CloseLobbies,
 }

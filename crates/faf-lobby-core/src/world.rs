@@ -20,6 +20,7 @@ use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, Games, Leaving};
 use crate::limits::Limits;
 use crate::pacing::Unpaid;
 use crate::players::{OnlinePlayer, Players};
+use crate::publication::Publication;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -435,6 +436,7 @@ impl World {
             Timer::Admission => self.admission_is_due(),
             Timer::Read(conn) => self.let_read(conn),
             Timer::CloseSilent => self.close_silent(),
+            Timer::CloseIdle => self.close_idle(),
             Timer::CloseLobbies => self.close_lobbies(),
         }
     }
@@ -454,8 +456,9 @@ impl World {
 
     /// Tells everybody what has changed.
     fn report(&mut self) {
-        for list in self.players.take_changes() {
-            self.broadcast(ServerMessage::PlayerInfo(Arc::new(list)));
+        for list in self.players.take_changes().map(Arc::new) {
+            self.broadcast(ServerMessage::PlayerInfo(Arc::clone(&list)));
+            self.emit(Effect::Publish(Publication::Players(list)));
         }
         if self.players.has_changes() {
             // The others come in a moment, and games behind them.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use faf_lobby_core::{ConnId, Settings};
+use faf_lobby_core::{ConnId, GameState, LogLine, Settings};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 
@@ -13,10 +13,13 @@ const PLAYERS: usize = 450;
 const STEP: Duration = Duration::from_millis(10);
 
 fn lobby(players: usize, idle_timeout: Option<Duration>) -> (SimulatedLobby, Vec<ConnId>) {
+    lobby_with(players, Settings { idle_timeout, ..Settings::default() })
+}
+
+fn lobby_with(players: usize, settings: Settings) -> (SimulatedLobby, Vec<ConnId>) {
     let logins: Vec<String> = (1..=players).map(|number| format!("player{number:04}")).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
-    let settings = Settings { login_rate: 1_000_000, idle_timeout, ..Settings::default() };
-    let mut lobby = SimulatedLobby::new(settings, store);
+    let mut lobby = SimulatedLobby::new(Settings { login_rate: 1_000_000, ..settings }, store);
     let conns = logins.iter().map(|login| lobby.log_in(login)).collect();
     lobby.advance(Duration::from_secs(2));
     (lobby, conns)
@@ -72,4 +75,116 @@ fn lobbies_close_some_at_a_time() {
     lobby.advance(STEP);
     lobby.advance(Duration::from_secs(2));
     assert!(lobby.has_stopped, "no game is left to wait for");
+}
+
+const NOTICE: &str = "The server will be shutting down for maintenance in 30 minutes! If you're in a game you can continue to play, otherwise you will be disconnected. If you aren't reconnected automatically please wait a few minutes and try to connect again.";
+
+fn state(lobby: &mut SimulatedLobby, conn: ConnId, state: &str) {
+    lobby.say(conn, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+}
+
+/// The first two players in a live game.
+fn live_game(lobby: &mut SimulatedLobby, conns: &[ConnId]) {
+    let (host, guest) = (conns[0], conns[1]);
+    lobby.say(host, r#"{"command":"game_host","visibility":"public"}"#);
+    state(lobby, host, "Idle");
+    state(lobby, host, "Lobby");
+    lobby.advance(Duration::from_secs(1));
+    lobby.say(guest, r#"{"command":"game_join","uid":1}"#);
+    state(lobby, guest, "Idle");
+    state(lobby, guest, "Lobby");
+    for (player, army) in [(1, 1), (2, 2)] {
+        for (key, value) in [("Army", army), ("Team", army + 1), ("StartSpot", army)] {
+            let args = format!(r#"[{player},"{key}",{value}]"#);
+            lobby.say(host, &format!(r#"{{"target":"game","command":"PlayerOption","args":{args}}}"#));
+        }
+    }
+    state(lobby, host, "Launching");
+    state(lobby, guest, "Launching");
+    lobby.advance(Duration::from_secs(1));
+}
+
+fn cut_off(lobby: &SimulatedLobby) -> Option<usize> {
+    lobby.log.iter().find_map(|line| match line {
+        LogLine::GamesCutOff { games } => Some(*games),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_shutdown_may_send_those_away_who_are_in_no_game() {
+    let (mut lobby, conns) = lobby_with(
+        6,
+        Settings {
+            shutdown_kick_idle_players: true,
+            reconnect_grace_period: Duration::from_secs(300),
+            ..Settings::default()
+        },
+    );
+    live_game(&mut lobby, &conns);
+    // One who waits for guests, and one whose process is about to start.
+    lobby.say(conns[2], r#"{"command":"game_host","visibility":"public"}"#);
+    state(&mut lobby, conns[2], "Idle");
+    state(&mut lobby, conns[2], "Lobby");
+    lobby.say(conns[3], r#"{"command":"game_host","visibility":"public"}"#);
+    conns.iter().for_each(|conn| drop(lobby.hear(*conn)));
+    lobby.shut_down();
+    for conn in &conns {
+        let heard = lobby.hear(*conn);
+        assert!(heard.iter().any(|text| text.contains(NOTICE)), "{heard:?}");
+        assert!(lobby.is_open(*conn), "there is time to read it");
+    }
+    lobby.advance(Duration::from_secs(2));
+    let open: Vec<bool> = conns.iter().map(|conn| lobby.is_open(*conn)).collect();
+    assert_eq!(open, [true, true, false, false, false, false]);
+    lobby.check();
+
+    // Nobody gets in who could only be sent away again, but players of the live game do, and have time to get back into it.
+    let idle = lobby.connect();
+    lobby.say_hello(idle, "player0003");
+    let heard = lobby.hear(idle);
+    assert!(heard.len() == 1 && heard[0].contains("shutting down for maintenance. Please try"), "{heard:?}");
+    assert!(!lobby.is_open(idle));
+    lobby.disconnect(conns[1]);
+    let guest = lobby.log_in("player0002");
+    lobby.advance(Duration::from_secs(5));
+    assert!(lobby.is_open(guest));
+    lobby.say(guest, r#"{"command":"restore_game_session","game_id":1}"#);
+    assert_eq!(lobby.world.games().next().unwrap().state(), GameState::Live);
+
+    // When the game has ended, there is nothing left to wait for.
+    for conn in [conns[0], guest] {
+        lobby.say(conn, r#"{"target":"game","command":"GameEnded","args":[]}"#);
+        state(&mut lobby, conn, "Ended");
+    }
+    lobby.advance(Duration::from_secs(3));
+    assert!(lobby.has_stopped);
+    assert_eq!(cut_off(&lobby), None);
+}
+
+#[test]
+fn thousands_are_sent_away_some_at_a_time() {
+    let settings = Settings { shutdown_kick_idle_players: true, ..Settings::default() };
+    let (mut lobby, conns) = lobby_with(PLAYERS, settings);
+    live_game(&mut lobby, &conns);
+    lobby.shut_down();
+    lobby.advance(Duration::from_secs(1));
+    assert_eq!(lobby.world.connection_count(), PLAYERS - 400);
+    lobby.advance(STEP);
+    assert_eq!(lobby.world.connection_count(), 2);
+}
+
+#[test]
+fn operators_are_told_how_many_games_the_end_cuts_off() {
+    let (mut lobby, conns) = lobby(3, None);
+    live_game(&mut lobby, &conns);
+    lobby.say(conns[2], r#"{"command":"game_host","visibility":"public"}"#);
+    lobby.shut_down();
+    lobby.advance(Duration::from_secs(60));
+    assert!(conns.iter().all(|conn| lobby.is_open(*conn)), "without the setting, everybody stays");
+    assert_eq!(cut_off(&lobby), None);
+    lobby.shut_down();
+    assert_eq!(cut_off(&lobby), Some(1));
+    let line = "live games cut off by the shutdown: 1; they are stored";
+    assert!(lobby.log.iter().any(|logged| logged.to_string().starts_with(line)));
 }

@@ -56,7 +56,8 @@ impl Answers {
         Ok(match question {
             Question::CheckPassword { login, password } => self.check_password(&login, &password).await?,
             Question::CheckToken { token } => match self.tokens.check(token.reveal()).await {
-                Ok(player) => Answer::Account(store.account_by_id(player).await?.map(account)),
+                Ok(Some(player)) => Answer::Account(store.account_by_id(player).await?.map(account)),
+                Ok(None) => Answer::Account(None),
                 Err(fault) => Answer::Token(fault),
             },
             Question::SignIn { player, address, user_agent } => {

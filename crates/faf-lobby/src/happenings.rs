@@ -110,6 +110,8 @@ impl What {
             | LogLine::Shutdown { .. }
             | LogLine::GameMessageIgnored { .. }
             | LogLine::GameRefused { .. }
+            | LogLine::TokenInvalid { .. }
+            | LogLine::GamesCutOff { .. }
             | LogLine::WrongAnswer { .. } => None,
         }
     }

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use faf_connection::forwarded::{self, Forwarded};
 use faf_connection::upgrade::{self, Endpoint};
 use faf_connection::{LargeMessages, open_tcp, proxy, tcp};
 use faf_lobby_core::{ConnId, Event};
@@ -32,6 +33,9 @@ const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
 /// five hundred fit by default.
 const STRANGERS_SHARE: usize = 8;
 
+/// So much of a header that is no address is logged, in characters.
+const SHOWN: usize = 200;
+
 /// What all listeners share.
 #[derive(Debug)]
 pub(crate) struct Entrance {
@@ -54,6 +58,8 @@ pub(crate) struct Entrance {
     large_messages: Arc<LargeMessages>,
     outbox_limit: usize,
     byte_stream: bool,
+    /// What has been told of proxies that are not understood.
+    told: ToldOfProxies,
 }
 
 /// One listener.
@@ -113,6 +119,7 @@ impl Entrance {
             ),
             outbox_limit: settings.outbox_limit,
             byte_stream: settings.websocket_byte_stream,
+            told: ToldOfProxies::default(),
         }
     }
 
@@ -187,10 +194,14 @@ impl Entrance {
         let mut address = Some(peer.ip());
         if proxy {
             if !is_trusted {
+                self.told.of_stranger(peer);
                 return Err(Refused { reason: "untrusted proxy", details: "see trusted_proxies".to_owned() });
             }
             let announced = proxy::read_header(&mut stream).await;
-            let announced = announced.map_err(|error| Refused::new("PROXY header", &error))?;
+            let announced = announced.map_err(|error| {
+                self.told.of_header(peer, &error);
+                Refused::new("PROXY header", &error)
+            })?;
             address = Some(announced.unwrap_or(peer).ip());
         }
         if format != WireFormat::WebSocket {
@@ -200,8 +211,14 @@ impl Entrance {
         let upgraded =
             upgrade::accept(stream, endpoint).await.map_err(|error| Refused::new("upgrade", &error))?;
         if let Some(forwarded_for) = upgraded.forwarded_for {
-            // A proxy that does not know says `unknown`.
-            address = forwarded_for.parse().ok();
+            address = match forwarded::read(&forwarded_for) {
+                Forwarded::From(address) => Some(address),
+                Forwarded::Unknown => None,
+                Forwarded::NotUnderstood => {
+                    self.told.of_forwarded(peer, &forwarded_for);
+                    None
+                }
+            };
         }
         Ok(Arrival { stream: upgraded.stream, received: upgraded.received, address })
     }
@@ -247,8 +264,46 @@ impl Entrance {
     }
 
     fn is_trusted(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.trusted_proxies.iter().any(|TrustedProxy(network)| network.contains(&address))
+        self.trusted_proxies.iter().any(|proxy| proxy.includes(address))
+    }
+}
+
+/// What operators have been told of proxies whose word cannot be taken. Each is told once: it is the same for every client of
+/// that proxy, and their addresses, which the rest may show, belong into the log at debug only.
+#[derive(Debug, Default)]
+struct ToldOfProxies {
+    stranger: AtomicBool,
+    header: AtomicBool,
+    forwarded: AtomicBool,
+}
+
+impl ToldOfProxies {
+    fn of_stranger(&self, peer: SocketAddr) {
+        if !self.stranger.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a connection to a listener for proxies does not come from one of trusted_proxies and is refused; at debug, the log \
+                 tells of each"
+            );
+        }
+        tracing::debug!(%peer, "this is none of trusted_proxies");
+    }
+
+    fn of_header(&self, peer: SocketAddr, error: &proxy::ProxyError) {
+        // Whoever has gone before the end of it has not been misunderstood.
+        if !matches!(error, proxy::ProxyError::Io(_)) && !self.header.swap(true, Ordering::Relaxed) {
+            tracing::warn!(proxy = %peer.ip(), %error, "a trusted proxy's header is refused; at debug, the log tells of each");
+        }
+    }
+
+    fn of_forwarded(&self, peer: SocketAddr, header: &str) {
+        if !self.forwarded.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                proxy = %peer.ip(),
+                "the forwarded_header of a trusted proxy is no address, so that its clients have none; at debug, the log shows it"
+            );
+        }
+        let header: String = header.chars().take(SHOWN).collect();
+        tracing::debug!(proxy = %peer.ip(), header, "this is no address");
     }
 }
 

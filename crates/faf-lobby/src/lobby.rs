@@ -230,7 +230,12 @@ impl Lobby {
     fn publish(&self, publication: &Publication) {
         let routing_key = publication.routing_key();
         self.metrics.count_publication(routing_key);
-        tracing::debug!(routing_key, body = %Body(publication), "published");
+        if publication.is_persistent() {
+            tracing::debug!(routing_key, body = %Body(publication), "published");
+        } else {
+            // Every second, and of any length.
+            tracing::trace!(routing_key, body = %Body(publication), "published");
+        }
     }
 }
 
@@ -266,6 +271,7 @@ fn log(line: &LogLine) {
         LogLine::LoggedIn { .. }
         | LogLine::LoggedOut { .. }
         | LogLine::Banned { .. }
+        | LogLine::TokenInvalid { .. }
         | LogLine::Paced { .. }
         | LogLine::Admin { .. }
         | LogLine::NoPermission { .. }
@@ -273,6 +279,7 @@ fn log(line: &LogLine) {
         | LogLine::GameOpened { .. }
         | LogLine::GameLaunched { .. }
         | LogLine::GameEnded { .. } => tracing::info!("{line}"),
+        LogLine::GamesCutOff { .. } => tracing::warn!("{line}"),
         LogLine::Refused { .. } | LogLine::GameMessageIgnored { .. } => tracing::debug!("{line}"),
         LogLine::GameRefused { .. } | LogLine::WrongAnswer { .. } => tracing::error!("{line}"),
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::{EncodeError, FieldError};
+use crate::error::{EncodeError, FieldError, JsonKind};
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId};
 use crate::json::{Json, escape};
@@ -126,6 +126,12 @@ pub enum AvatarAction {
     Select {
         /// Its URL; `null` for no avatar.
         avatar: Option<String>,
+    },
+    /// Selects what is no text and so no avatar; ignored.
+    #[serde(rename = "select")]
+    SelectOther {
+        /// Anything else.
+        avatar: Json,
     },
 }
 
@@ -356,7 +362,12 @@ impl AvatarAction {
     fn read(message: &Message) -> Result<Self, FieldError> {
         match message.field::<String>("action")?.as_str() {
             "list_avatar" => Ok(Self::List),
-            "select" => Ok(Self::Select { avatar: message.field("avatar")? }),
+            "select" => match message.field::<Json>("avatar")? {
+                other if !matches!(other.as_ref().kind(), JsonKind::String | JsonKind::Null) => {
+                    Ok(Self::SelectOther { avatar: other })
+                }
+                _ => Ok(Self::Select { avatar: message.field("avatar")? }),
+            },
             other => Err(unknown("action", other)),
         }
     }
@@ -486,6 +497,7 @@ mod tests {
             r#"{"command":"avatar","action":"list_avatar"}"#,
             r#"{"command":"avatar","action":"select","avatar":null}"#,
             r#"{"command":"avatar","action":"select","avatar":"https://example.org/a.png"}"#,
+            r#"{"command":"avatar","action":"select","avatar":[5.0,{}]}"#,
             r#"{"command":"admin","action":"closeFA","user_id":4}"#,
             r#"{"command":"admin","action":"closelobby","user_id":4}"#,
             r#"{"command":"admin","action":"broadcast","message":"hi"}"#,

@@ -28,7 +28,8 @@ pub enum ServerMessage {
     Session(Session),
     /// A text for the player, or an order to the client (section 11.2).
     Notice(Notice),
-    /// The login or token was not accepted; the connection stays (sections 4 and 5).
+    /// The login or token was not accepted; the connection stays (sections 4 and 5). Also follows a notice about a ban or a
+    /// kick, before the connection is closed, so that clients do not log in again by themselves.
     AuthenticationFailed(AuthenticationFailed),
     /// A constant that token logins get first; nothing uses it (section 6.4).
     IrcPassword(IrcPassword),
@@ -60,7 +61,7 @@ pub enum ServerMessage {
     CoopInfo(CoopMission),
     /// One mod of the vault (section 10).
     ModvaultInfo(ModvaultMod),
-    /// Answers `ice_servers`; always empty (section 10).
+    /// Answers `ice_servers` (section 10).
     IceServers(IceServers),
     /// The command is not available while the server shuts down (section 11.1).
     Disabled(Disabled),
@@ -104,7 +105,7 @@ pub struct Session {
 pub struct Notice {
     /// How to take it.
     pub style: NoticeStyle,
-    /// The text, English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill` and for a kick by an administrator.
+    /// The text, English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Why, as a word for programs. Sent with `kick`.
@@ -518,6 +519,9 @@ pub struct ModvaultMod {
 pub struct IceServers {
     /// Always empty; clients get them from the web API.
     pub ice_servers: Vec<Json>,
+    /// For how many seconds they hold. Clients that do not find it ask again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
 }
 
 /// Members of `disabled`.

@@ -35,8 +35,10 @@ pub struct SimulatedLobby {
     pub log: Vec<LogLine>,
     /// Everything that was counted.
     pub counts: Vec<Count>,
-    /// Everything other services were told.
+    /// Everything other services were told of results, ratings and achievements.
     pub published: Vec<Publication>,
+    /// Everything they were told of changes of players and games.
+    pub reports: Vec<Publication>,
     /// Logins that were reported to the policy service.
     pub reported: Vec<(PlayerId, String)>,
     /// The lobby wants the server to end.
@@ -76,6 +78,7 @@ impl SimulatedLobby {
             log: Vec::new(),
             counts: Vec::new(),
             published: Vec::new(),
+            reports: Vec::new(),
             reported: Vec::new(),
             has_stopped: false,
             now: Duration::ZERO,
@@ -319,7 +322,10 @@ impl SimulatedLobby {
                     self.questions.push_back((ticket, question));
                 }
                 Effect::ReportLogin { player, unique_id, .. } => self.reported.push((player, unique_id)),
-                Effect::Publish(publication) => self.published.push(publication),
+                Effect::Publish(publication) => match publication.is_persistent() {
+                    true => self.published.push(publication),
+                    false => self.reports.push(publication),
+                },
                 Effect::Count(count) => self.counts.push(count),
                 Effect::Log(line) => {
                     assert!(

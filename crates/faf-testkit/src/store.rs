@@ -213,7 +213,7 @@ impl FakeStore {
             Question::CheckToken { .. } if self.has_no_keys => Answer::Token(TokenFault::NoKeys),
             Question::CheckToken { token } => match (token.reveal(), token.reveal().parse()) {
                 ("forbidden", _) => Answer::Token(TokenFault::NoPermission),
-                (_, Err(_)) => Answer::Token(TokenFault::Invalid),
+                (_, Err(_)) => Answer::Token(TokenFault::Invalid("it is no number".to_owned())),
                 (_, Ok(id)) => match self.by_id(PlayerId(id)) {
                     Some((login, account)) => found(login, account),
                     None => Answer::Account(None),

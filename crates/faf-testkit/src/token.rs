@@ -16,8 +16,16 @@ pub const JWKS: &str = r#"{"keys": [{"kty": "RSA", "kid": "test", "use": "sig", 
 /// Never: the key is right.
 #[must_use]
 pub fn sign(claims: &str) -> String {
-    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid":"test","typ":"JWT"}"#);
-    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
+    sign_with(r#"{"alg":"RS256","kid":"test","typ":"JWT"}"#, claims)
+}
+
+/// The same with another header.
+///
+/// # Panics
+/// Never: the key is right.
+#[must_use]
+pub fn sign_with(header: &str, claims: &str) -> String {
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let key = RsaKeyPair::from_pkcs8(PRIVATE_KEY).expect("the key is right");
     let mut signature = vec![0; key.public().modulus_len()];
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)

@@ -12,6 +12,7 @@ use crate::commands::{Continuation, Progress};
 use crate::effect::{LogLine, Permission, Question};
 use crate::event::ConnId;
 use crate::refusal::Refusal;
+use crate::texts;
 use crate::world::World;
 
 /// What is remembered while the permission is looked up.
@@ -57,10 +58,9 @@ pub(crate) fn go_on(
             if let Some(target) = connection_of(world, user_id) {
                 let notice = Notice {
                     reason: Some("administrator".to_owned()),
-                    ..Notice::without_text(NoticeStyle::Kick)
+                    ..Notice::new(NoticeStyle::Kick, texts::DISCONNECTED_BY_ADMINISTRATOR)
                 };
-                world.send(target, ServerMessage::Notice(notice));
-                world.close(target);
+                world.turn_out(target, notice);
             }
         }
         AdminAction::Broadcast { message } => {

@@ -3,9 +3,9 @@
 use faf_protocol::client_message::Auth;
 use serde::{Deserialize, Serialize};
 
-use crate::client_text::cut;
+use crate::client_text::{cut, quoted};
 use crate::commands::{Continuation, Progress};
-use crate::effect::{LoginMethod, Question};
+use crate::effect::{LogLine, LoginMethod, Question};
 use crate::event::{Account, ConnId, TokenFault};
 use crate::login::{self, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
 use crate::refusal::Refusal;
@@ -37,7 +37,11 @@ pub(crate) fn go_on(
     let text = match account {
         Ok(Some(account)) => return login::accept(world, conn, LoginMethod::Token, account, unique_id),
         Ok(None) => texts::TOKEN_UNKNOWN_PLAYER,
-        Err(TokenFault::Invalid) => texts::TOKEN_INVALID,
+        Err(TokenFault::Invalid(reason)) => {
+            // The client is told no more than by the original; whoever runs the server wants to know.
+            world.log(LogLine::TokenInvalid { conn, reason: quoted(reason) });
+            texts::TOKEN_INVALID
+        }
         Err(TokenFault::NotTaken) => texts::TOKEN_NOT_TAKEN,
         Err(TokenFault::NoPermission) => texts::TOKEN_NO_PERMISSION,
         // The client did nothing wrong, so this does not count as an attempt.

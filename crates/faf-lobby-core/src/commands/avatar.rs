@@ -16,6 +16,7 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, action: AvatarAction) -
         AvatarAction::Select { avatar: url } => {
             world.ask(conn, Question::SelectAvatar { player, url }, Continuation::AvatarSelected)
         }
+        AvatarAction::SelectOther { .. } => Ok(Progress::Done),
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Checked {
 
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Hello) -> Result<Progress, Refusal> {
     if !world.settings.allow_password_login {
-        return Err(Refusal::fatal(texts::PASSWORD_LOGIN_DISABLED));
+        return Err(Refusal::turned_out(texts::PASSWORD_LOGIN_DISABLED));
     }
     login::check_not_logged_in(world, conn)?;
     check_address(world, conn)?;
@@ -65,7 +65,7 @@ fn check_address(world: &mut World, conn: ConnId) -> Result<(), Refusal> {
     match world.session(conn).address.map(failed) {
         Some(failed) if failed >= world.settings.login_attempts_per_address => {
             world.count(Count::LoginFailed(LoginMethod::Password));
-            Err(Refusal::fatal(texts::TOO_MANY_LOGINS_FROM_ADDRESS))
+            Err(Refusal::turned_out(texts::TOO_MANY_LOGINS_FROM_ADDRESS))
         }
         _ => Ok(()),
     }

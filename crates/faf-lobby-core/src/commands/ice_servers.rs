@@ -7,7 +7,12 @@ use crate::event::ConnId;
 use crate::refusal::Refusal;
 use crate::world::World;
 
+/// For how many seconds the list holds: a day. The Python client asks again every five seconds while less than ten hours are
+/// left.
+const LIFETIME: u32 = 24 * 60 * 60;
+
 pub(crate) fn carry_out(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
-    world.send(conn, ServerMessage::IceServers(IceServers::default()));
+    let list = IceServers { ice_servers: Vec::new(), ttl: Some(LIFETIME) };
+    world.send(conn, ServerMessage::IceServers(list));
     Ok(Progress::Done)
 }

@@ -20,6 +20,7 @@ mod matchmaking_unavailable;
 mod modvault;
 mod ping;
 mod restore_game_session;
+mod set_party_factions;
 mod social_add;
 mod social_remove;
 
@@ -52,7 +53,7 @@ const COMMANDS: &[Rule] = &[
     rule("create_account", true, true, Login),
     rule("game_host", false, false, Host),
     rule("game_join", false, true, Join),
-    rule("game_matchmaking", false, false, Party),
+    rule("game_matchmaking", false, true, Party), // Searches cannot be begun then, but ended.
     rule("hello", true, true, Login),
     rule("ice_servers", false, true, Query),
     rule("InitiateTest", false, true, Query),
@@ -94,7 +95,6 @@ pub(crate) fn price(message: &Result<ClientMessage, CommandError>) -> (CommandCl
         Ok(message) => message.command(),
         Err(error) => error.command.as_deref().map(Cow::Borrowed),
     };
-    // What nobody knows ends the connection.
     (command.and_then(|command| rule_of(&command)).map_or(Query, |rule| rule.class), 0)
 }
 

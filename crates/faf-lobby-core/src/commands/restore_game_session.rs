@@ -24,16 +24,16 @@ pub(crate) fn carry_out(
     let is_known = |game: &&Game| viewer.is_some_and(|viewer| game.is_known_to(viewer));
     let known = world.games.untold_game(request.game_id).filter(is_known).map(|game| game.id);
     let Some(game) = known.and_then(|game| world.games.get_mut(game)) else {
-        return Err(Refusal::Informed(texts::GAME_IS_GONE));
+        return Err(Refusal::informed(texts::GAME_IS_GONE));
     };
     let belongs = match (game.state, &game.live) {
         (GameState::Lobby, _) => game.lost.contains(&player),
         // Whoever has ended the game has said all there is to say.
         (GameState::Live, Some(live)) => live.player(player).is_some() && live.is_played_by(player),
-        _ => return Err(Refusal::Informed(texts::GAME_IS_OVER)),
+        _ => return Err(Refusal::informed(texts::GAME_IS_OVER)),
     };
     if !belongs || game.state == GameState::Lobby && game.is_full() {
-        return Err(Refusal::Informed(texts::NOT_IN_GAME));
+        return Err(Refusal::informed(texts::NOT_IN_GAME));
     }
     game.add_member(player);
     let id = game.id;

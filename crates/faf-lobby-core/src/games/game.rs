@@ -223,6 +223,17 @@ pub(crate) fn title(text: &str) -> Result<String, &'static str> {
 }
 
 impl Game {
+    /// Who plays in it while it is live, and has not ended it: who may come back to it.
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = PlayerId> {
+        let live = self.live.iter().filter(|_| self.state == GameState::Live);
+        live.flat_map(|live| live.players.iter().map(|player| player.id).filter(|id| !live.done.contains(id)))
+    }
+
+    /// Whether a player may come back to it.
+    pub(crate) fn awaits(&self, player: PlayerId) -> bool {
+        self.awaited().any(|awaited| awaited == player)
+    }
+
     /// Number of the game.
     #[must_use]
     pub fn id(&self) -> GameId {

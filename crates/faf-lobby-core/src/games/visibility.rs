@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use faf_protocol::server_message::{GameInfo, GameInfoState, ServerMessage, Visibility};
+use faf_protocol::server_message::{GameInfo, GameInfoState, GameList, ServerMessage, Visibility};
 use faf_protocol::{GameId, PlayerId};
 
-use crate::effect::Audience;
+use crate::effect::{Audience, Effect};
 use crate::event::ConnId;
 use crate::games::Games;
 use crate::games::game::{Game, GameState};
 use crate::players::{OnlinePlayer, Players};
+use crate::publication::Publication;
 use crate::world::World;
 
 impl Game {
@@ -83,15 +84,20 @@ impl Games {
 impl World {
     /// Tells of all games that have changed, each of them to whoever may see it.
     pub(crate) fn report_games(&mut self) {
+        let mut told = Vec::new();
         for id in self.games.take_changes() {
             let was_told = self.games.note_told(id);
             let Some(info) = self.games.info(id, &self.players) else { continue };
             // Nobody needs to hear of a game that has come and gone meanwhile.
             if let Some(game) = self.games.get(id).filter(|game| was_told || game.state != GameState::Ended) {
                 let audience = game.audience(&self.players);
-                self.send_to(audience, ServerMessage::GameInfo(info));
+                self.send_to(audience, ServerMessage::GameInfo(Arc::clone(&info)));
+                told.push(info);
             }
             self.games.forget_if_over(id);
+        }
+        if !told.is_empty() {
+            self.emit(Effect::Publish(Publication::Games(Arc::new(GameList { games: told }))));
         }
     }
 

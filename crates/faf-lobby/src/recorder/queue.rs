@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use faf_lobby_core::{Audience, ConnId, Effect, Event, GameWrite, Moment, Question, World};
+use faf_lobby_core::{Audience, ConnId, Effect, Event, GameWrite, Moment, Publication, Question, World};
 use faf_protocol::ServerMessage;
 
 use super::format::write_input;
@@ -130,6 +130,8 @@ fn weight(effect: &Effect) -> usize {
             ServerMessage::Game(command) => command.args.iter().map(|arg| arg.as_ref().text().len()).sum(),
             _ => 0,
         },
+        Effect::Publish(Publication::Players(list)) => list.players.len() * size_of::<usize>(),
+        Effect::Publish(Publication::Games(list)) => list.games.len() * size_of::<usize>(),
         Effect::Ask { question: Question::StoreGame { write, .. }, .. } => match write {
             // A game may have a megabyte of options and statistics.
             GameWrite::Launch(_) | GameWrite::Save(_) | GameWrite::End(_) => json_length(write),

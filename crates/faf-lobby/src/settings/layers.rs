@@ -149,20 +149,18 @@ impl Layers {
         }
     }
 
-    /// Takes a text for what the setting needs: text as it is, several separated by commas, everything else as in files.
+    /// Takes a text for what the setting needs: text as it is or in quotes, several separated by commas or as in files,
+    /// everything else as in files.
     fn add_text(&mut self, setting: &str, text: &str, origin: Origin) {
         let default =
             CATALOGUE.iter().find(|entry| entry.name == setting).map(|entry| entry.default.as_str());
         let value = match default.and_then(|default| default.chars().next()) {
             Some('[') => list(text),
-            Some('"') if text.contains(',') && fits(setting, list(text)).is_ok() => list(text),
+            // One text may hold commas or brackets: `[::1]:8001`.
+            Some('"') if text.contains([',', '[']) && fits(setting, list(text)).is_ok() => list(text),
+            Some('"') if text.starts_with('"') => as_in_files(text),
             Some('"') | None => Value::String(text.to_owned()),
-            Some(_) => {
-                let parsed = format!("value = {text}").parse::<Table>().ok();
-                parsed
-                    .and_then(|mut table| table.remove("value"))
-                    .unwrap_or_else(|| Value::String(text.to_owned()))
-            }
+            Some(_) => as_in_files(text),
         };
         self.add(setting, value, origin);
     }
@@ -202,8 +200,19 @@ fn fits(setting: &str, value: Value) -> Result<(), String> {
     Settings::deserialize(alone).map(|_| ()).map_err(|error| error.message().to_owned())
 }
 
+/// A value as it stands in files; a text if it is none.
+fn as_in_files(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<Table>().ok();
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// Several texts: `a,b`, or in brackets as in files, with quotes or without those that a shell has taken away.
 fn list(text: &str) -> Value {
-    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    if let array @ Value::Array(_) = as_in_files(text) {
+        return array;
+    }
+    let inside = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let items = inside.split(',').map(str::trim).filter(|item| !item.is_empty());
     Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
 }
 
@@ -322,6 +331,32 @@ mod tests {
         assert_eq!(settings.message_limit, 100_000);
         assert!(settings.qdatastream.addresses().is_empty());
         assert!(!settings.allow_password_login);
+    }
+
+    #[test]
+    fn lists_are_taken_as_help_shows_them() {
+        let count = |setting: &str, text: &str| {
+            let variable = format!("FAF_LOBBY_{}", setting.to_uppercase());
+            let flag = load(&[(setting, text)], &[], None);
+            assert_eq!(flag, load(&[], &[(&variable, text)], None), "{text}");
+            let settings = flag.unwrap_or_else(|error| panic!("{text}: {error}"));
+            match setting {
+                "trusted_proxies" => settings.trusted_proxies.len(),
+                _ => settings.simple_json.addresses().len(),
+            }
+        };
+        for two in [r#"["10.0.0.0/8", "::1"]"#, "['10.0.0.0/8','::1']", "[10.0.0.0/8, ::1]", "10.0.0.0/8,::1"]
+        {
+            assert_eq!(count("trusted_proxies", two), 2, "{two}");
+        }
+        assert_eq!(count("trusted_proxies", "[]"), 0);
+        assert_eq!(count("trusted_proxies", "[::1]"), 1);
+        for two in [r#"["127.0.0.1:1", "[::1]:2"]"#, "[127.0.0.1:1, 127.0.0.1:2]", "[::1]:1,[::1]:2"] {
+            assert_eq!(count("simple_json", two), 2, "{two}");
+        }
+        assert_eq!(count("simple_json", "[::1]:8001"), 1);
+        assert_eq!(count("simple_json", r#""off""#), 0);
+        assert_eq!(load(&[("forwarded_header", r#""""#)], &[], None), Ok(Settings::default()));
     }
 
     #[test]

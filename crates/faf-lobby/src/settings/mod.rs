@@ -7,6 +7,7 @@ mod catalogue;
 mod layers;
 mod listen;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub struct Settings {
     pub idle_timeout: f64,
     pub report_interval: f64,
     pub shutdown_grace_period: f64,
+    pub shutdown_kick_idle_players: bool,
     pub game_setup_timeout: f64,
     pub reconnect_grace_period: f64,
     pub game_end_timeout: f64,
@@ -88,11 +90,21 @@ impl Default for Settings {
 #[serde(try_from = "String")]
 pub struct TrustedProxy(pub IpNet);
 
+impl TrustedProxy {
+    /// Whether an address is one of them. Sockets that serve both families write addresses of IPv4 as ones of IPv6
+    /// (`::ffff:10.0.0.1`), and operators may, too.
+    pub(crate) fn includes(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let is_mapped_inside = |address: Ipv4Addr| self.0.contains(&IpAddr::V6(address.to_ipv6_mapped()));
+        self.0.contains(&address) || matches!(address, IpAddr::V4(address) if is_mapped_inside(address))
+    }
+}
+
 impl TryFrom<String> for TrustedProxy {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let network = text.parse().or_else(|_| text.parse().map(std::net::IpAddr::into).map_err(|_| ()));
+        let network = text.parse().or_else(|_| text.parse().map(IpAddr::into).map_err(|_| ()));
         network
             .map(Self)
             .map_err(|()| format!("`{text}` is neither an address nor a network such as 10.0.0.0/8"))
@@ -244,6 +256,7 @@ impl Settings {
             idle_timeout: (self.idle_timeout > 0.0).then(|| seconds(self.idle_timeout)),
             report_interval: seconds(self.report_interval),
             shutdown_grace_period: seconds(self.shutdown_grace_period),
+            shutdown_kick_idle_players: self.shutdown_kick_idle_players,
             game_setup_timeout: seconds(self.game_setup_timeout),
             reconnect_grace_period: seconds(self.reconnect_grace_period),
             game_end_timeout: seconds(self.game_end_timeout),
@@ -311,8 +324,13 @@ mod tests {
     #[test]
     fn proxies_are_addresses_or_networks() {
         let proxy = |text: &str| TrustedProxy::try_from(text.to_owned());
-        assert!(proxy("10.0.0.0/8").unwrap().0.contains(&"10.1.2.3".parse::<std::net::IpAddr>().unwrap()));
-        assert!(proxy("::1").unwrap().0.contains(&"::1".parse::<std::net::IpAddr>().unwrap()));
+        let includes =
+            |network: &str, address: &str| proxy(network).unwrap().includes(address.parse().unwrap());
+        assert!(includes("10.0.0.0/8", "10.1.2.3") && includes("::1", "::1"));
+        assert!(includes("10.0.0.0/8", "::ffff:10.1.2.3") && includes("::ffff:10.0.0.0/104", "10.1.2.3"));
+        assert!(includes("::ffff:10.1.2.3", "10.1.2.3") && includes("::ffff:10.1.2.3", "::ffff:10.1.2.3"));
+        assert!(!includes("10.0.0.0/8", "::ffff:11.1.2.3") && !includes("::ffff:10.0.0.0/104", "11.1.2.3"));
+        assert!(!includes("::1", "127.0.0.1"));
         assert!(proxy("localhost").is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! The keys tokens are signed with: a JSON Web Key Set (RFC 7517), from a file or over HTTP.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use jsonwebtoken::DecodingKey;
+use faf_lobby_core::escaped;
+use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -20,6 +22,9 @@ pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(5);
 /// How long the issuer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Keys that verify something (`rs256.rs`), in bits.
+const KEY_BITS: RangeInclusive<usize> = 2048..=8192;
+
 /// Largest key set that is read, in bytes; real ones have a few thousand.
 const SIZE_LIMIT: u64 = 1024 * 1024;
 
@@ -28,6 +33,8 @@ pub(super) struct Keys {
     source: Source,
     known: RwLock<HashMap<String, DecodingKey>>,
     last_read: Mutex<Option<Instant>>,
+    /// What operators have been told of keys that are of no use, so that they are not told again with every reading.
+    told: RwLock<Vec<String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -73,7 +80,7 @@ impl Keys {
             url if url.starts_with("http://") || url.starts_with("https://") => Source::Url(url.to_owned()),
             path => Source::File(path.into()),
         };
-        Self { source, known: RwLock::default(), last_read: Mutex::default() }
+        Self { source, known: RwLock::default(), last_read: Mutex::default(), told: RwLock::default() }
     }
 
     /// Whether there can be any.
@@ -134,12 +141,21 @@ impl Keys {
             }
         };
         match parse(&text) {
-            Ok(keys) => {
+            Ok(Parsed { keys, useless }) => {
                 tracing::debug!(keys = keys.len(), "keys for tokens have been read");
+                self.tell_of(useless);
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
             }
             Err(error) => tracing::warn!(%error, "keys for tokens cannot be understood; those known stay"),
         }
+    }
+
+    fn tell_of(&self, useless: Vec<String>) {
+        let mut told = self.told.write().unwrap_or_else(PoisonError::into_inner);
+        for key in useless.iter().filter(|key| !told.contains(key)) {
+            tracing::warn!("{key}, and no token that names it is accepted");
+        }
+        *told = useless;
     }
 
     fn count(&self) -> usize {
@@ -170,20 +186,51 @@ fn fetch(source: &Source) -> Result<Option<String>, Box<dyn std::error::Error + 
     }
 }
 
-fn parse(text: &str) -> Result<HashMap<String, DecodingKey>, serde_json::Error> {
+/// What is in a key set.
+struct Parsed {
+    keys: HashMap<String, DecodingKey>,
+    /// Keys for signatures that verify nothing, and why.
+    useless: Vec<String>,
+}
+
+fn parse(text: &str) -> Result<Parsed, serde_json::Error> {
     let set: KeySet = serde_json::from_str(text)?;
-    let usable = |value: Value| {
-        let RsaKey { kid, kty: RsaKeyType::Rsa, usage: KeyUse::Signatures, n, e } =
-            serde_json::from_value(value).ok()?;
-        Some((kid, DecodingKey::from_rsa_components(&n, &e).ok()?))
-    };
-    Ok(set.keys.into_iter().filter_map(usable).collect())
+    let mut parsed = Parsed { keys: HashMap::new(), useless: Vec::new() };
+    for value in set.keys {
+        let Ok(key) = serde_json::from_value(value) else { continue };
+        let RsaKey { kid, kty: RsaKeyType::Rsa, usage: KeyUse::Signatures, n, e } = key;
+        let Ok(key) = DecodingKey::from_rsa_components(&n, &e) else {
+            parsed.useless.push(format!("the key `{}` of the JWKS is not in Base64", escaped(&kid)));
+            continue;
+        };
+        let bits = bits(&key);
+        if KEY_BITS.contains(&bits) {
+            parsed.keys.insert(kid, key);
+        } else {
+            let (least, most) = (KEY_BITS.start(), KEY_BITS.end());
+            parsed.useless.push(format!(
+                "the key `{}` of the JWKS has {bits} bits, where {least} to {most} are needed",
+                escaped(&kid)
+            ));
+        }
+    }
+    Ok(parsed)
+}
+
+/// How long a key is.
+fn bits(key: &DecodingKey) -> usize {
+    let DecodingKeyKind::RsaModulusExponent { n, .. } = key.kind() else { return 0 };
+    let zeros = n.iter().take_while(|byte| **byte == 0).count();
+    n.get(zeros).map_or(0, |first| (n.len() - zeros) * 8 - first.leading_zeros() as usize)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
 
@@ -210,18 +257,52 @@ mod tests {
 
     #[test]
     fn keys_of_other_kinds_are_skipped() {
-        let keys = parse(
-            r#"{"keys": [
-                {"kty": "RSA", "kid": "one", "n": "AQAB", "e": "AQAB", "alg": "RS256"},
-                {"kty": "RSA", "kid": "two", "n": "AQAB", "e": "AQAB", "use": "sig"},
-                {"kty": "RSA", "kid": "encryption", "n": "AQAB", "e": "AQAB", "use": "enc"},
-                {"kty": "EC", "kid": "curve", "crv": "P-256", "x": "AQAB", "y": "AQAB"},
-                {"kty": "RSA", "n": "AQAB", "e": "AQAB"}, 5]}"#,
-        )
+        let n = modulus(2048);
+        let parsed = parse(&format!(
+            r#"{{"keys": [
+                {{"kty": "RSA", "kid": "one", "n": "{n}", "e": "AQAB", "alg": "RS256"}},
+                {{"kty": "RSA", "kid": "two", "n": "{n}", "e": "AQAB", "use": "sig"}},
+                {{"kty": "RSA", "kid": "encryption", "n": "{n}", "e": "AQAB", "use": "enc"}},
+                {{"kty": "EC", "kid": "curve", "crv": "P-256", "x": "AQAB", "y": "AQAB"}},
+                {{"kty": "RSA", "n": "{n}", "e": "AQAB"}}, 5]}}"#
+        ))
         .unwrap();
-        let mut names: Vec<_> = keys.into_keys().collect();
+        let mut names: Vec<_> = parsed.keys.into_keys().collect();
         names.sort();
         assert_eq!(names, ["one", "two"]);
+        assert_eq!(parsed.useless, [""; 0]);
         assert!(parse("[]").is_err());
+    }
+
+    #[test]
+    fn keys_that_verify_nothing_are_told() {
+        let set: Vec<String> = [1024, 2047, 2048, 4096, 8192, 8200]
+            .into_iter()
+            .map(|bits| {
+                format!(r#"{{"kty": "RSA", "kid": "k{bits}", "n": "{}", "e": "AQAB"}}"#, modulus(bits))
+            })
+            .chain([r#"{"kty": "RSA", "kid": "odd", "n": "!", "e": "AQAB"}"#.to_owned()])
+            .collect();
+        let parsed = parse(&format!(r#"{{"keys": [{}]}}"#, set.join(","))).unwrap();
+        let mut names: Vec<_> = parsed.keys.into_keys().collect();
+        names.sort();
+        assert_eq!(names, ["k2048", "k4096", "k8192"]);
+        assert_eq!(
+            parsed.useless,
+            [
+                "the key `k1024` of the JWKS has 1024 bits, where 2048 to 8192 are needed",
+                "the key `k2047` of the JWKS has 2047 bits, where 2048 to 8192 are needed",
+                "the key `k8200` of the JWKS has 8200 bits, where 2048 to 8192 are needed",
+                "the key `odd` of the JWKS is not in Base64",
+            ]
+        );
+    }
+
+    /// A number of so many bits, behind a byte of zeros.
+    fn modulus(bits: usize) -> String {
+        let mut bytes = vec![0xFF_u8; bits.div_ceil(8) + 1];
+        bytes[0] = 0;
+        bytes[1] >>= bytes.len().saturating_sub(1) * 8 - bits;
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 }

@@ -240,7 +240,7 @@ async fn more_connections_than_allowed() {
 async fn messages_that_make_no_sense_to_a_player() {
     let mut watched = Watched::start().await;
     for (nonsense, answer) in [
-        (r#"{"command":"nonsense"}"#, Some("invalid")),
+        (r#"{"command":"avatar","action":"nonsense"}"#, Some("invalid")),
         (r#"{"command":["hello"]}"#, None),
         (r#"{"no":"command"}"#, None),
         (r#"{"command":"social_add","friend":"many"}"#, None),
@@ -251,6 +251,13 @@ async fn messages_that_make_no_sense_to_a_player() {
             client.hear_command(answer).await;
         }
         client.hear_end().await;
+    }
+    // A command nobody knows is told, and nothing else.
+    for format in WireFormat::ALL {
+        let mut client = watched.server.log_in(format, "Odd").await;
+        client.say(r#"{"command":"unready_party"}"#).await;
+        client.hear_of("does not know the command").await;
+        client.check_is_served().await;
     }
     watched.check().await;
 }

@@ -99,7 +99,15 @@ async fn a_forwarded_header_counts_if_its_sender_is_trusted() {
             settings.forwarded_header = "X-Real-IP".to_owned();
         })
         .await;
-        for (value, expected) in [(KNOWN, expected), ("1.1.1.1, 10.0.0.1", expected), ("unknown", "")] {
+        for (value, expected) in [
+            (KNOWN, expected),
+            ("1.1.1.1, 10.0.0.1", expected),
+            ("1.1.1.1:5678", expected),
+            ("[::ffff:1.1.1.1]:5678", expected),
+            ("for=\"1.1.1.1:5678\";proto=https", expected),
+            ("unknown", ""),
+            ("gibberish", ""),
+        ] {
             let stream = TcpStream::connect(server.address(WireFormat::WebSocket)).await.unwrap();
             let header = (HeaderName::from_static("x-real-ip"), HeaderValue::from_static(value));
             let mut client = Client::over(stream, WireFormat::WebSocket, "/", &[header]).await.unwrap();

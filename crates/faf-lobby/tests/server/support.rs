@@ -130,6 +130,14 @@ impl TestServer {
         self.store.set_role(name, store::Role::Administrator).await.unwrap();
     }
 
+    pub(crate) async fn unban(&self, name: &str) {
+        self.store.unban(name).await.unwrap();
+    }
+
+    pub(crate) async fn ban(&self, name: &str, reason: &str) {
+        self.store.ban(name, reason.to_owned(), None).await.unwrap();
+    }
+
     pub(crate) async fn request_shutdown(&self) {
         self.shutdown.request().await;
     }
@@ -238,13 +246,17 @@ impl Client {
     /// Logs in; answers the welcome and the list of games, the last of what is sent on that occasion.
     pub(crate) async fn log_in_and_look(&mut self, name: &str) -> (Message, Message) {
         self.say(r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"test"}"#).await;
+        self.say_hello(name).await;
+        let welcome = self.hear_command("welcome").await;
+        (welcome, self.hear_command("game_info").await)
+    }
+
+    /// Says `hello` with the password that all accounts have.
+    pub(crate) fn say_hello(&self, name: &str) -> impl Future<Output = ()> + use<> {
         let password = digest("secret");
         self.say(&format!(
             r#"{{"command":"hello","login":"{name}","password":"{password}","unique_id":"machine"}}"#
         ))
-        .await;
-        let welcome = self.hear_command("welcome").await;
-        (welcome, self.hear_command("game_info").await)
     }
 
     /// Says something as the player's game.

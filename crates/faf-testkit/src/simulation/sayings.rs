@@ -5,7 +5,7 @@ use faf_protocol::{GameId, PlayerId};
 use super::random::Random;
 
 /// What clients say besides playing, sensible or not.
-const CHATTER: [&str; 22] = [
+const CHATTER: [&str; 27] = [
     r#"{"command":"ping"}"#,
     r#"{"command":"pong"}"#,
     r#"{"command":"ask_session","user_agent":"faf-client","version":"0.1"}"#,
@@ -17,6 +17,11 @@ const CHATTER: [&str; 22] = [
     r#"{"command":"matchmaker_info"}"#,
     r#"{"command":"ice_servers"}"#,
     r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#,
+    r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"stop"}"#,
+    r#"{"command":"set_party_factions","factions":["uef","aeon"]}"#,
+    r#"{"command":"set_player_vetoes","vetoes":[]}"#,
+    r#"{"command":"leave_party"}"#,
+    r#"{"command":"unready_party"}"#,
     r#"{"command":"match_ready"}"#,
     r#"{"command":"admin","action":"closelobby","user_id":3}"#,
     r#"{"command":"admin","action":"closeFA","user_id":4}"#,
@@ -33,7 +38,7 @@ const CHATTER: [&str; 22] = [
 /// What ends a connection.
 const GARBAGE: [&str; 4] = [
     r#"{"command":"game_host"}"#,
-    r#"{"command":"nonsense"}"#,
+    r#"{"command":"avatar","action":"nonsense"}"#,
     r#"{"no":"command"}"#,
     r#"{"command":"social_add","friend":"x"}"#,
 ];

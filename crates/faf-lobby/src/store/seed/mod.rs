@@ -1,6 +1,7 @@
 //! Filling a new database from a file.
 
 mod file;
+mod names;
 
 use std::fmt;
 
@@ -71,6 +72,7 @@ impl Store {
 }
 
 fn plant(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
+    names::check(file)?;
     plant_groups(t, file)?;
     plant_clans_and_avatars(t, file)?;
     plant_mods_and_leaderboards(t, file)?;
@@ -115,9 +117,26 @@ const CLAN: &str = "SELECT id FROM clan WHERE tag = ?1";
 const FEATURED_MOD: &str = "SELECT id FROM game_featuredMods WHERE gamemod = ?1";
 const LEADERBOARD: &str = "SELECT id FROM leaderboard WHERE technical_name = ?1";
 
+/// Makes room for a record that has the name of one that a new database has already, under another number.
+fn make_room(
+    t: &Transaction<'_>,
+    record: impl Fn() -> String,
+    deletions: &[&str],
+    name: &str,
+    id: u32,
+) -> Result<(), SeedError> {
+    deletions.iter().try_for_each(|deletion| put(t, &record, deletion, (name, id)).map(drop))
+}
+
 fn plant_groups(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
     for group in &file.groups {
         let record = || format!("group {}", group.technical_name);
+        let deletions = [
+            "DELETE FROM group_permission_assignment WHERE group_id IN
+               (SELECT id FROM user_group WHERE technical_name = ?1 AND id <> ?2)",
+            "DELETE FROM user_group WHERE technical_name = ?1 AND id <> ?2",
+        ];
+        make_room(t, record, &deletions, &group.technical_name, group.id)?;
         put(
             t,
             record,
@@ -156,9 +175,12 @@ fn plant_clans_and_avatars(t: &Transaction<'_>, file: &SeedFile) -> Result<(), S
 
 fn plant_mods_and_leaderboards(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
     for featured in &file.featured_mods {
+        let record = || format!("featured mod {}", featured.technical_name);
+        let deletions = ["DELETE FROM game_featuredMods WHERE gamemod = ?1 AND id <> ?2"];
+        make_room(t, record, &deletions, &featured.technical_name, featured.id)?;
         put(
             t,
-            || format!("featured mod {}", featured.technical_name),
+            record,
             "INSERT INTO game_featuredMods (id, gamemod, name, publish, \"order\") VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (id) DO UPDATE SET gamemod = excluded.gamemod, name = excluded.name,
              publish = excluded.publish, \"order\" = excluded.\"order\"",
@@ -166,9 +188,12 @@ fn plant_mods_and_leaderboards(t: &Transaction<'_>, file: &SeedFile) -> Result<(
         )?;
     }
     for leaderboard in &file.leaderboards {
+        let record = || format!("leaderboard {}", leaderboard.technical_name);
+        let deletions = ["DELETE FROM leaderboard WHERE technical_name = ?1 AND id <> ?2"];
+        make_room(t, record, &deletions, &leaderboard.technical_name, leaderboard.id)?;
         put(
             t,
-            || format!("leaderboard {}", leaderboard.technical_name),
+            record,
             "INSERT INTO leaderboard (id, technical_name) VALUES (?1, ?2)
              ON CONFLICT (id) DO UPDATE SET technical_name = excluded.technical_name",
             (leaderboard.id, &leaderboard.technical_name),
@@ -353,7 +378,8 @@ fn plant_vault(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
         put(
             t,
             record,
-            "INSERT INTO mod (id, display_name, author) VALUES (?1, ?2, ?3)",
+            // Of several versions, the first tells what they have in common.
+            "INSERT INTO mod (id, display_name, author) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
             (vault_mod.id, &vault_mod.display_name, &vault_mod.author),
         )?;
         put(
@@ -379,7 +405,8 @@ fn plant_vault(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
         put(
             t,
             record,
-            "INSERT INTO mod_stats (mod_id, likes, likers, downloads, times_played) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO mod_stats (mod_id, likes, likers, downloads, times_played) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (mod_id) DO NOTHING",
             (vault_mod.id, vault_mod.likes, &vault_mod.likers, vault_mod.downloads, vault_mod.played),
         )?;
     }
@@ -416,50 +443,4 @@ fn plant_games(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::new_store;
-    use super::*;
-
-    async fn seed(store: &Store, text: &str) -> Result<Planted, String> {
-        let file = SeedFile::parse(text)?;
-        store.seed(file).await.map_err(|error| error.to_string())
-    }
-
-    #[tokio::test]
-    async fn a_seed_is_planted_whole_and_once() {
-        let (store, _folder) = new_store();
-        let text = r#"{"users": [
-            {"id": 5, "login": "Ada", "password": "secret", "groups": ["faf_moderators_global"], "friends": [7],
-             "ratings": {"global": {"mean": 1000, "deviation": 80.5, "total_games": 3, "won_games": 1}},
-             "bans": [{"level": "GLOBAL", "reason": "old", "expires_in_hours": -1},
-                      {"level": "CHAT", "reason": "rude", "expires": "never"}]},
-            {"id": 7, "login": "Bob", "password_sha256_hex": "00"}]}"#;
-        assert_eq!(seed(&store, text).await.unwrap(), Planted { users: 2, maps: 0, mods: 0 });
-        let account = store.account_by_login("ada").await.unwrap().unwrap();
-        assert!(passwords::verify(&passwords::digest("secret"), &account.password));
-        assert_eq!(account.ban.unwrap().reason, "old");
-        let profile = store.profile(account.id).await.unwrap();
-        assert_eq!(profile.friends, [faf_protocol::PlayerId(7)]);
-        assert_eq!(profile.ratings[0].1.rating.deviation, 80.5);
-        assert!(seed(&store, text).await.unwrap_err().contains("accounts already"));
-    }
-
-    #[tokio::test]
-    async fn a_wrong_record_plants_nothing() {
-        let (store, _folder) = new_store();
-        let problem = seed(
-            &store,
-            r#"{"clans": [{"id": 1, "name": "N", "tag": "T"}], "maps": [{"map_id": 1, "version_id": 1,
-            "display_name": "M", "filename": "m.scmap", "version": 1, "ranked": true, "max_players": 2, "width": 1, "height": 1}]}"#,
-        );
-        assert_eq!(problem.await.unwrap_err(), "map m.scmap: `filename` must have the form maps/FOLDER.zip");
-        let clans: i64 =
-            store.read(|t| t.query_row("SELECT count(*) FROM clan", (), |row| row.get(0))).await.unwrap();
-        assert_eq!(clans, 0);
-        let stranger = r#"{"users": [{"id": 1, "login": "Ada", "password": "x", "clan": "XYZ"}]}"#;
-        assert_eq!(seed(&store, stranger).await.unwrap_err(), "user Ada: there is no `XYZ`");
-        assert!(seed(&store, r#"{"user": []}"#).await.unwrap_err().contains("unknown field `user`"));
-        let nothing = seed(&store, r#"{"users": [{"id": 1, "login": "Ada"}]}"#).await.unwrap_err();
-        assert_eq!(nothing, "user Ada has neither `password` nor `password_sha256_hex`");
-    }
-}
+mod tests;

@@ -1,0 +1,78 @@
+//! What other services are told of players and games: the reports that clients get.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use faf_lobby_core::{ConnId, Settings};
+use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::store::FakeStore;
+use serde_json::Value;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lobby() -> SimulatedLobby {
+    SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["Ada", "Bob"]))
+}
+
+/// The routing keys and bodies of what was told since the last look.
+fn reports(lobby: &mut SimulatedLobby) -> Vec<(&'static str, Value)> {
+    let told = lobby.reports.drain(..);
+    told.map(|told| (told.routing_key(), serde_json::from_str(&told.body().unwrap()).unwrap())).collect()
+}
+
+fn heard(lobby: &mut SimulatedLobby, conn: ConnId, command: &str) -> Vec<Value> {
+    let heard = lobby.hear(conn).into_iter().map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    heard.filter(|message| message["command"] == command).collect()
+}
+
+#[test]
+fn players_are_told_as_clients_are() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    assert_eq!(reports(&mut lobby), []);
+    lobby.advance(SECOND);
+    let players = heard(&mut lobby, ada, "player_info");
+    assert_eq!(reports(&mut lobby), [("broadcast.playerInfo.update", players[0].clone())]);
+    lobby.advance(60 * SECOND);
+    assert_eq!(reports(&mut lobby), [], "nothing has changed");
+
+    // Also if nobody is left whom the lobby could tell.
+    lobby.disconnect(ada);
+    lobby.advance(SECOND);
+    let told = reports(&mut lobby);
+    assert_eq!((told.len(), told[0].0), (1, "broadcast.playerInfo.update"));
+    assert_eq!(told[0].1["players"][0]["state"], "offline");
+}
+
+#[test]
+fn games_are_told_in_one_list_whoever_may_see_them() {
+    let mut lobby = lobby();
+    let players = ["Ada", "Bob"].map(|login| lobby.log_in(login));
+    for (conn, visibility) in players.into_iter().zip(["public", "friends"]) {
+        lobby.say(conn, &format!(r#"{{"command":"game_host","visibility":"{visibility}"}}"#));
+        for state in ["Idle", "Lobby"] {
+            lobby.say(conn, &format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#));
+        }
+    }
+    lobby.advance(SECOND);
+    let told = reports(&mut lobby);
+    let keys: Vec<_> = told.iter().map(|(key, _)| *key).collect();
+    assert_eq!(keys, ["broadcast.playerInfo.update", "broadcast.gameInfo.update"]);
+    let (_, games) = &told[1];
+    assert_eq!(games["command"], "game_info");
+    let states: Vec<_> = games["games"].as_array().unwrap().iter().map(|game| &game["state"]).collect();
+    assert_eq!(states, ["open", "open"]);
+    // Ada sees only hers, and as it was told.
+    assert_eq!(heard(&mut lobby, players[0], "game_info"), [games["games"][0].clone()]);
+
+    for conn in players {
+        lobby.say(conn, r#"{"command":"GameState","target":"game","args":["Ended"]}"#);
+    }
+    lobby.advance(SECOND);
+    let told = reports(&mut lobby);
+    assert_eq!((told.len(), told[0].0), (1, "broadcast.gameInfo.update"));
+    let states: Vec<_> = told[0].1["games"].as_array().unwrap().iter().map(|game| &game["state"]).collect();
+    assert_eq!(states, ["closed", "closed"]);
+    assert!(lobby.published.is_empty());
+}

@@ -1,0 +1,129 @@
+//! What clients ask for that this server does not offer: no error for what they send by themselves, a text for what a player
+//! wants, and for what nobody knows.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use faf_lobby_core::Settings;
+use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::store::FakeStore;
+
+fn lobby() -> SimulatedLobby {
+    SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["Ada"]))
+}
+
+fn notice(style: &str, text: &str) -> String {
+    format!(r#"{{"command":"notice","style":"{style}","text":"{text}"}}"#)
+}
+
+#[test]
+fn matchmaking_is_not_offered_yet() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    for (text, answer) in [
+        (
+            r#"{"command":"invite_to_party","recipient_id":2}"#,
+            notice("error", "This server does not offer parties and matchmaking yet."),
+        ),
+        (
+            r#"{"command":"restore_game_session","game_id":1}"#,
+            notice("info", "The game you were connected to no longer exists"),
+        ),
+        (r#"{"command":"matchmaker_info"}"#, r#"{"command":"matchmaker_info","queues":[]}"#.to_owned()),
+        (
+            r#"{"command":"InitiateTest","target":"connectivity","args":[6112]}"#,
+            notice(
+                "error",
+                "Your client version is no longer supported. Please update to the newest version: https://faforever.com",
+            ),
+        ),
+    ] {
+        lobby.say(ada, text);
+        assert_eq!(lobby.hear(ada), [answer]);
+    }
+    for text in [
+        r#"{"command":"game_host","visibility":"public"}"#,
+        r#"{"command":"game_join","uid":1}"#,
+        r#"{"command":"restore_game_session","game_id":1}"#,
+        r#"{"command":"game_matchmaking","state":"start"}"#,
+    ] {
+        lobby.say(ada, text);
+        assert_eq!(
+            lobby.hear(ada),
+            [notice("error", "Cannot join game. Please update your client to the newest version.")]
+        );
+    }
+    lobby.say(ada, r#"{"command":"match_ready"}"#);
+    lobby.say(ada, r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
+    assert_eq!(lobby.hear(ada), [""; 0]);
+    assert!(lobby.is_open(ada));
+}
+
+/// After every login, when a game starts, when the party changes; some for all that the original knows.
+#[test]
+fn what_clients_send_by_themselves_is_no_error() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    for silent in [
+        r#"{"command":"set_player_vetoes","vetoes":[{"map_pool_map_version_id":91,"matchmaker_queue_map_pool_id":4,"veto_tokens_applied":2}]}"#,
+        r#"{"command":"set_player_vetoes"}"#,
+        r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"stop"}"#,
+        r#"{"command":"game_matchmaking","state":"stop"}"#,
+        r#"{"command":"leave_party"}"#,
+        r#"{"command":"match_ready"}"#,
+        r#"{"command":"set_party_factions","factions":[]}"#,
+        r#"{"command":"set_party_factions","factions":["uef","borg"]}"#,
+        r#"{"command":"set_party_factions","factions":[0]}"#,
+        r#"{"command":"set_party_factions","factions":"uef"}"#,
+        r#"{"command":"set_party_factions"}"#,
+    ] {
+        lobby.say(ada, silent);
+        assert_eq!(lobby.hear(ada), [""; 0], "{silent}");
+    }
+    let party = |factions: &str| {
+        [format!(
+            r#"{{"command":"update_party","owner":1,"members":[{{"player":1,"factions":[{factions}]}}]}}"#
+        )]
+    };
+    for (chosen, told) in [
+        (r#"["aeon","cybran","uef","seraphim"]"#, r#""uef","aeon","cybran","seraphim""#),
+        (r#"["UEF"]"#, r#""uef""#),
+        (r#"[3,2,3]"#, r#""aeon","cybran""#),
+        (r#"[5.0,"Nomad"]"#, r#""nomad""#),
+    ] {
+        lobby.say(ada, &format!(r#"{{"command":"set_party_factions","factions":{chosen}}}"#));
+        assert_eq!(lobby.hear(ada), party(told));
+    }
+
+    // Not while the server shuts down, either; but a search that cannot begin is told as ever.
+    lobby.say(ada, r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#);
+    assert_eq!(lobby.hear(ada), [notice("error", "This server does not offer parties and matchmaking yet.")]);
+    lobby.shut_down();
+    lobby.hear(ada);
+    lobby.say(ada, r#"{"command":"game_matchmaking","state":"stop"}"#);
+    assert_eq!(lobby.hear(ada), [""; 0]);
+    lobby.say(ada, r#"{"command":"game_matchmaking","state":"start"}"#);
+    assert_eq!(lobby.hear(ada), [r#"{"command":"disabled","request":"game_matchmaking"}"#]);
+    assert!(lobby.is_open(ada));
+    lobby.check();
+}
+
+#[test]
+fn commands_nobody_knows_end_the_connection_only_before_the_login() {
+    let mut lobby = lobby();
+    let (ada, stranger) = (lobby.log_in("Ada"), lobby.connect());
+    for command in ["unready_party", "is_ready_response", "request", "Ping", "Bottleneck", "no_such_command"]
+    {
+        lobby.say(ada, &format!(r#"{{"command":"{command}"}}"#));
+        let text =
+            format!(r#"This server does not know the command \"{command}\", which your client has sent."#);
+        assert_eq!(lobby.hear(ada), [notice("info", &text)]);
+    }
+    lobby.say(stranger, r#"{"command":"unready_party"}"#);
+    assert_eq!(lobby.hear(stranger), [""; 0]);
+    assert!(!lobby.is_open(stranger));
+    // A message without a command is none.
+    lobby.say(ada, r#"{"no":"command"}"#);
+    assert_eq!(lobby.hear_commands(ada), ["invalid"]);
+    assert!(!lobby.is_open(ada));
+    lobby.check();
+}
