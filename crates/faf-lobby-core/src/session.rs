@@ -37,6 +37,9 @@ pub(crate) struct Session {
     pub(crate) pacing: Pacing,
     /// It was too fast once, and the player was told so.
     pub(crate) was_paced: bool,
+    /// When the player was last told that a message to another player's game is too long.
+    #[serde(default)]
+    pub(crate) relay_refusal_told: Option<Duration>,
 }
 
 impl Session {
@@ -64,6 +67,7 @@ impl Session {
             may_read: true,
             pacing: Pacing::default(),
             was_paced: false,
+            relay_refusal_told: None,
         }
     }
 }

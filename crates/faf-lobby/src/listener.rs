@@ -52,7 +52,6 @@ pub(crate) struct Entrance {
     limits: Limits,
     /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
     large_messages: Arc<LargeMessages>,
-    outbox_limit: usize,
     byte_stream: bool,
 }
 
@@ -111,7 +110,6 @@ impl Entrance {
                 settings.large_message_memory / STRANGERS_SHARE,
                 settings.large_message_timeout(),
             ),
-            outbox_limit: settings.outbox_limit,
             byte_stream: settings.websocket_byte_stream,
         }
     }
@@ -227,10 +225,10 @@ impl Entrance {
             role: Role::Server,
             limits: self.limits,
             large_messages: Some(Arc::clone(&self.large_messages)),
-            outbox_limit: self.outbox_limit,
             byte_stream: self.byte_stream,
             sent: Arc::clone(&self.metrics.sent),
             received: arrival.received,
+            ..faf_connection::Settings::new(format)
         };
         let (reader, writer) = open_tcp(arrival.stream, settings);
         if newcomer.begins_session(&writer).is_err() {
