@@ -12,7 +12,7 @@ async fn a_relay_flood_costs_the_sender_alone() {
     let server = TestServer::start().await;
     let mut host = server.log_in(WireFormat::SimpleJson, "Host").await;
     let mut guest = server.log_in(WireFormat::WebSocket, "Guest").await;
-    let game = host.host(r#"{"command":"game_host","mod":"faf","visibility":"public"}"#).await;
+    let game = host.host(r#""mod":"faf","visibility":"public""#).await;
     guest.say(&format!(r#"{{"command":"game_join","uid":{game}}}"#)).await;
     guest.hear_command("game_launch").await;
     guest.play("GameState", r#""Idle""#).await;
