@@ -25,8 +25,11 @@ impl Delivery {
         self.behind.memory + self.memory.bytes()
     }
 
+    /// Whether there is no memory for more. Once there is none, there is only when an eighth is free, so that not each message is
+    /// the one too many again.
     fn is_full(&self) -> bool {
-        self.memory_in_use() > self.patience.memory
+        let spare = if self.behind.holds_back { self.patience.memory / 8 } else { 0 };
+        self.memory_in_use() > self.patience.memory - spare
     }
 
     /// Looks at all who are behind, if it is time to, and gives up who takes too little.
@@ -51,7 +54,7 @@ impl Delivery {
             self.metrics.count_held_back();
             tracing::warn!(
                 clients = self.behind.clients,
-                "the lobby waits: as much as outbox_memory allows waits for clients, and none of them is slow"
+                "the lobby waits: as much as outbox_memory allows waits for clients, and none of them is slow so far"
             );
         }
         self.behind.holds_back = is_full;

@@ -212,8 +212,8 @@ impl Delivery {
 
     /// Drops messages that have waited long enough.
     pub(super) fn end_holds(&mut self) {
-        let now = Instant::now();
         while let Some((at, receiver, sender)) = self.senders.deadlines.front().copied()
+            && let now = Instant::now()
             && at <= now
         {
             self.senders.deadlines.pop_front();
