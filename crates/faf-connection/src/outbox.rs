@@ -16,17 +16,25 @@ pub const OUTBOX_LIMIT: usize = 1024 * 1024;
 /// What a waiting message takes besides its bytes; counted, so that many tiny messages are bounded, too.
 const ENTRY_COST: usize = size_of::<Bytes>();
 
+/// Most bytes of control frames that may wait: 128 KiB, the answers to all pings that are read at once. They do not count
+/// against the limit, so a peer that reads a long message slowly gets its answers however long that message is.
+const CONTROL_LIMIT: usize = 128 * 1024;
+
 /// A queue of bytes that leave in the order they came.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     entries: VecDeque<Bytes>,
     waiting: usize,
     limit: usize,
+    /// Of control frames that were put here since it was last empty.
+    controls: usize,
+    /// Of all that was removed as written.
+    taken: u64,
 }
 
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { entries: VecDeque::new(), waiting: 0, limit }
+        Self { entries: VecDeque::new(), waiting: 0, limit, controls: 0, taken: 0 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -38,6 +46,11 @@ impl Outbox {
         self.waiting
     }
 
+    /// How much has left since the beginning, in bytes.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Puts bytes at the end. An empty outbox takes anything, so that no single message is too large to be sent.
     pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), OutboxFull> {
         let cost = bytes.len() + ENTRY_COST;
@@ -46,6 +59,20 @@ impl Outbox {
         }
         self.push_last(bytes);
         Ok(())
+    }
+
+    /// How much has been put here of control frames since nothing waited, in bytes.
+    pub(crate) fn controls(&self) -> usize {
+        self.controls
+    }
+
+    /// Puts a control frame at the end, whatever waits there of messages. Too many of them are dropped.
+    pub(crate) fn push_control(&mut self, bytes: Bytes) {
+        let cost = bytes.len() + ENTRY_COST;
+        if self.controls + cost <= CONTROL_LIMIT {
+            self.controls += cost;
+            self.push_last(bytes);
+        }
     }
 
     /// Puts what is left of these behind the first `written` bytes at the end, whatever the limit says.
@@ -80,6 +107,7 @@ impl Outbox {
 
     /// Removes what was written from the front.
     pub(crate) fn advance(&mut self, mut written: usize) {
+        self.taken += written as u64;
         while let Some(first) = self.entries.front_mut() {
             if written < first.len() {
                 first.advance(written);
@@ -92,10 +120,12 @@ impl Outbox {
         }
         // Most connections are idle most of the time; room for a few entries is made again in no time.
         self.entries = VecDeque::new();
+        self.controls = 0;
     }
 
     pub(crate) fn clear(&mut self) {
         self.entries = VecDeque::new();
+        self.controls = 0;
         self.waiting = 0;
     }
 }
@@ -146,6 +176,21 @@ mod tests {
         outbox.push_last(Bytes::from_static(b"last"));
         outbox.advance(5000);
         assert_eq!(text(&outbox), b"last");
+    }
+
+    #[test]
+    fn control_frames_have_a_bound_of_their_own() {
+        let mut outbox = Outbox::new(10);
+        outbox.push(Bytes::from(vec![0; 5000])).unwrap();
+        for _ in 0..2 {
+            (0..10_000).for_each(|_| outbox.push_control(Bytes::from_static(b"pong")));
+            let controls = outbox.entries.len() - 1;
+            assert_eq!(controls, CONTROL_LIMIT / (ENTRY_COST + 4));
+            outbox.advance(5000 + 4 * controls);
+            assert!(outbox.is_empty());
+            outbox.push(Bytes::from(vec![0; 5000])).unwrap();
+        }
+        assert_eq!(outbox.taken(), 2 * (5000 + 4 * (CONTROL_LIMIT / (ENTRY_COST + 4)) as u64));
     }
 
     #[test]

@@ -22,7 +22,8 @@ use crate::writer::{Phase, Writer};
 /// must not keep somebody's ping waiting for long. They are read into the stack, so that an idle reader holds no buffer.
 const CHUNK: usize = 16 * 1024;
 
-/// Bytes that may wait for a peer while its pings are answered; beyond it nothing is read before it has taken some.
+/// Bytes of answers to pings that may wait for a peer; beyond it nothing is read before it has taken them. What else waits for
+/// the peer does not count: others may have made it so much.
 const ANSWERS_LIMIT: usize = 4 * 1024;
 
 /// How often a peer may send what is no part of a message before there is a [`PAUSE`]: pings and pongs, which come every few
@@ -356,9 +357,11 @@ impl Reader {
         let (writer, deadline) = (self.writer.clone(), self.allowance.as_ref().map(|part| part.deadline));
         self.waiting = Some(Box::new(Waiting::Room(Box::pin(async move {
             match deadline {
-                Some(deadline) => timeout_at(deadline, writer.wait_for_room(bytes)).await.map_err(|_| Late),
+                Some(deadline) => {
+                    timeout_at(deadline, writer.wait_for_control_room(bytes)).await.map_err(|_| Late)
+                }
                 None => {
-                    writer.wait_for_room(bytes).await;
+                    writer.wait_for_control_room(bytes).await;
                     Ok(())
                 }
             }

@@ -202,6 +202,13 @@ impl Writer {
         self.shared.lock().outbox.waiting()
     }
 
+    /// How many bytes the operating system has taken of what waited here, since the connection began. What it took at once is
+    /// not among them.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.shared.lock().outbox.taken()
+    }
+
     /// Sends a message and waits until all that waits has been handed to the operating system.
     ///
     /// # Errors
@@ -262,11 +269,21 @@ impl Writer {
     ///
     /// Whoever reads from a peer only then does not queue answers for one who does not read them.
     pub async fn wait_for_room(&self, bytes: usize) {
+        self.wait_until(|outbox| outbox.waiting() <= bytes).await;
+    }
+
+    /// Waits until at most so many bytes of control frames may wait for the peer, or the connection is no longer open. However
+    /// much waits of messages, it does not keep the peer from being read.
+    pub(crate) async fn wait_for_control_room(&self, bytes: usize) {
+        self.wait_until(|outbox| outbox.controls() <= bytes).await;
+    }
+
+    async fn wait_until(&self, holds: impl Fn(&Outbox) -> bool) {
         loop {
             let changed = self.shared.changed.notified();
             {
                 let state = self.shared.lock();
-                if state.phase != Phase::Open || state.outbox.waiting() <= bytes {
+                if state.phase != Phase::Open || holds(&state.outbox) {
                     return;
                 }
             }
@@ -301,12 +318,12 @@ impl Writer {
         self.shared.end(&mut self.shared.lock(), Phase::Aborted);
     }
 
-    /// Queues a WebSocket control frame in answer to one; what cannot be queued is not sent.
+    /// Queues a WebSocket control frame in answer to one, however much waits; of many that are not read, some are not sent.
     pub(crate) fn write_control(&self, control: &Control) {
         let mask = (self.shared.role == Role::Client).then(random_mask);
         let mut state = self.shared.lock();
         if state.phase == Phase::Open {
-            let _ = state.outbox.push(control.encode(mask));
+            state.outbox.push_control(control.encode(mask));
             self.shared.ensure_flushing(&mut state);
         }
     }

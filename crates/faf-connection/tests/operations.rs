@@ -444,8 +444,7 @@ async fn a_peer_that_goes_on_sending_behind_the_end_is_cut_and_costs_little() {
 #[tokio::test]
 async fn a_peer_that_never_reads_the_answers_to_its_pings_is_not_read_from() {
     let (here, mut peer) = duplex(64);
-    let settings = Settings { outbox_limit: 2_000_000, ..Settings::new(WireFormat::WebSocket) };
-    let (mut reader, writer) = open(here, settings);
+    let (mut reader, writer) = open(here, Settings::new(WireFormat::WebSocket));
     let sent = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&sent);
     let flood = tokio::spawn(async move {
@@ -463,4 +462,25 @@ async fn a_peer_that_never_reads_the_answers_to_its_pings_is_not_read_from() {
     flood.abort();
     assert!(matches!(reading.await, Err(Error::Disconnected(Disconnected::Lost(_)))));
     assert!(!writer.is_connected());
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_a_long_message_slowly_is_read_from_and_its_pings_are_answered() {
+    let (here, mut peer) = duplex(1000);
+    let (mut reader, writer) = open(here, Settings::new(WireFormat::WebSocket));
+    let long = Bytes::from(vec![b'x'; 2 * 1024 * 1024]);
+    assert!(!writer.hand_over(std::slice::from_ref(&long), 1).unwrap());
+    let ping = Control::Ping(Bytes::from_static(b"?")).encode(Some([0; 4]));
+    for _ in 0..10 {
+        peer.write_all(&ping).await.unwrap();
+    }
+    peer.write_all(&websocket::encode_masked(&Message::PING, [0; 4]).unwrap()).await.unwrap();
+    assert_eq!(reader.read().await.unwrap(), Message::PING);
+    let mut received = vec![0; long.len()];
+    peer.read_exact(&mut received).await.unwrap();
+    assert!(received == long);
+    let mut pongs = [0; 30];
+    peer.read_exact(&mut pongs).await.unwrap();
+    assert_eq!(pongs[..], *b"\x8a\x01?".repeat(10));
+    assert_eq!(writer.taken(), (long.len() - 1000 + 30) as u64);
 }

@@ -25,6 +25,16 @@ pub enum Effect {
         /// The message.
         message: ServerMessage,
     },
+    /// Pass on what one player's game says to another's. It must cost the receiver nothing but its bytes: when more comes than the
+    /// receiver takes, the sender is read more slowly, and what is too much all the same is dropped.
+    Relay {
+        /// The sender's connection.
+        from: ConnId,
+        /// The receiver's; it may be the same.
+        to: ConnId,
+        /// The message, as the receiver gets it.
+        message: ServerMessage,
+    },
     /// The next message of this connection may be read.
     Ready {
         /// Which.
@@ -274,6 +284,8 @@ pub enum Count {
     Limited(Limit),
     /// A message was sent to everybody.
     Broadcast,
+    /// A message from one player's game to another's was too long to be passed on.
+    RelayTooLong,
     /// Something about a game could not be stored, and will be tried again.
     GameNotStored,
     /// A game was handed to the rating of this leaderboard.

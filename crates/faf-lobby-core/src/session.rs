@@ -37,6 +37,9 @@ pub(crate) struct Session {
     pub(crate) pacing: Pacing,
     /// It was too fast once, and the player was told so.
     pub(crate) was_paced: bool,
+    /// When the player was last told that a message to another player's game is too long.
+    #[serde(default)]
+    pub(crate) relay_refusal_told: Option<Duration>,
 }
 
 impl Session {
@@ -66,6 +69,7 @@ impl Session {
             pacing: unpaid.unwrap_or_default(),
             // It may be others who are too fast, and they were told.
             was_paced: unpaid.is_some(),
+            relay_refusal_told: None,
         }
     }
 }

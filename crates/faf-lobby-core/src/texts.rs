@@ -135,6 +135,14 @@ pub(crate) fn too_many_rated_games(game: GameId, most: u32) -> String {
     )
 }
 
+/// What somebody is told whose game wants to tell another player's game more than is passed on at once.
+pub(crate) fn relay_too_long(bytes: usize, limit: usize) -> String {
+    format!(
+        "Your game has sent a message of {bytes} bytes to another player. The server passes on at most {limit} bytes at a time, so \
+         this message is lost, and the connection between the two games may fail."
+    )
+}
+
 /// `1 day and 22.05 hours`, `0.50 hours`
 fn days_and_hours(duration: Duration) -> String {
     const DAY: u64 = 24 * 60 * 60;

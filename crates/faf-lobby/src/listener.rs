@@ -56,7 +56,6 @@ pub(crate) struct Entrance {
     limits: Limits,
     /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
     large_messages: Arc<LargeMessages>,
-    outbox_limit: usize,
     byte_stream: bool,
     /// What has been told of proxies that are not understood.
     told: ToldOfProxies,
@@ -117,7 +116,6 @@ impl Entrance {
                 settings.large_message_memory / STRANGERS_SHARE,
                 settings.large_message_timeout(),
             ),
-            outbox_limit: settings.outbox_limit,
             byte_stream: settings.websocket_byte_stream,
             told: ToldOfProxies::default(),
         }
@@ -244,10 +242,10 @@ impl Entrance {
             role: Role::Server,
             limits: self.limits,
             large_messages: Some(Arc::clone(&self.large_messages)),
-            outbox_limit: self.outbox_limit,
             byte_stream: self.byte_stream,
             sent: Arc::clone(&self.metrics.sent),
             received: arrival.received,
+            ..faf_connection::Settings::new(format)
         };
         let (reader, writer) = open_tcp(arrival.stream, settings);
         if newcomer.begins_session(&writer).is_err() {

@@ -184,6 +184,7 @@ impl Lobby {
             self.recorder.note(&effect);
             match effect {
                 Effect::Send { to, message } => self.fan_out.send(to, message),
+                Effect::Relay { from, to, message } => self.fan_out.relay(from, to, message),
                 Effect::Ready { conn } => self.fan_out.ready(conn),
                 Effect::Wait { conn } => self.fan_out.wait(conn),
                 Effect::Done { conn } => self.fan_out.done(conn),

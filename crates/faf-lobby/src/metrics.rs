@@ -53,6 +53,9 @@ pub(crate) struct Metrics {
     clients_behind: Gauge,
     bytes_behind: Gauge,
     messages_merged: Counter,
+    relay_dropped: Family<ReasonLabel, Counter>,
+    relay_held: Counter,
+    held_back: Counter,
     connections_unauthenticated: Gauge,
     connection_limit: Gauge,
     active_games: ActiveGames,
@@ -132,6 +135,9 @@ impl Metrics {
             clients_behind: Gauge::default(),
             bytes_behind: Gauge::default(),
             messages_merged: Counter::default(),
+            relay_dropped: Family::default(),
+            relay_held: Counter::default(),
+            held_back: Counter::default(),
             connections_unauthenticated: Gauge::default(),
             connection_limit: Gauge::default(),
             active_games: ActiveGames::default(),
@@ -227,6 +233,21 @@ impl Metrics {
             self.messages_merged.clone(),
         );
         registry.register(
+            "server_relay_dropped",
+            "Messages from one player's game to another's that were not passed on, by reason",
+            self.relay_dropped.clone(),
+        );
+        registry.register(
+            "server_relay_held",
+            "Messages from one player's game to another's that had to wait, and their sender with them, until the receiver had taken others",
+            self.relay_held.clone(),
+        );
+        registry.register(
+            "server_delivery_held_back",
+            "Times the lobby had to wait, since more than outbox_memory waited for clients who all read well",
+            self.held_back.clone(),
+        );
+        registry.register(
             "server_connections_unauthenticated",
             "Connections on which nobody has logged in",
             self.connections_unauthenticated.clone(),
@@ -290,6 +311,7 @@ impl Metrics {
                 self.limits_met.get_or_create(&LimitLabel { limit: limit.name() }).inc();
             }
             Count::Broadcast => drop(self.broadcasts.inc()),
+            Count::RelayTooLong => self.count_relay_dropped("too long"),
             Count::GameNotStored => drop(self.games_not_stored.inc()),
             Count::RatedGame(leaderboard) => {
                 self.game_rated_games.get_or_create(&LeaderboardLabel { leaderboard }).inc();
@@ -334,6 +356,18 @@ impl Metrics {
 
     pub(crate) fn count_merged(&self, messages: u64) {
         self.messages_merged.inc_by(messages);
+    }
+
+    pub(crate) fn count_relay_dropped(&self, reason: &'static str) {
+        self.relay_dropped.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    pub(crate) fn count_relay_held(&self) {
+        self.relay_held.inc();
+    }
+
+    pub(crate) fn count_held_back(&self) {
+        self.held_back.inc();
     }
 
     pub(crate) fn count_refused(&self, reason: &'static str) {

@@ -299,6 +299,7 @@ impl SimulatedLobby {
         while let Some(effect) = self.world.poll_effect() {
             match effect {
                 Effect::Send { to, message } => self.deliver(&to, &message),
+                Effect::Relay { to, message, .. } => self.deliver(&Audience::One(to), &message),
                 // Only measured.
                 Effect::Wait { .. } | Effect::Done { .. } => {}
                 Effect::Ready { conn } => {

@@ -390,7 +390,7 @@ impl Figures {
             stalled: Part::Percent(1.0),
             trickle: false,
             receive_buffer: 8192,
-            outbox_limit: 65_536,
+            stall_timeout: 3.0,
             rate: 10.0,
             size: NOTICE,
             ping_clients: 20,

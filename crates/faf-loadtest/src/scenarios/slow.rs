@@ -1,9 +1,9 @@
 //! Some clients stop reading while everybody is told something again and again: does anybody else notice?
 //!
-//! One run has both windows: first with everybody reading, then with the stalled clients. What a server holds back for a
-//! client is bounded, and when the bound is reached the client is disconnected; to see that within the run, the server
-//! that is started gets a small bound (`--outbox-limit`), and those clients a small buffer in the kernel and small packets,
-//! which keep the buffer of the server's side small as well. Together they hold some 200 kB more than the bound.
+//! One run has both windows: first with everybody reading, then with the stalled clients. A client that takes
+//! nothing of what it is offered is disconnected after some time; to see that within the run, the server that is started
+//! gets a short time (`--stall-timeout`), and those clients a small buffer in the kernel and small packets, which keep the
+//! buffer of the server's side small as well. Together they hold some 200 kB, which are taken before anything waits.
 
 use std::collections::HashSet;
 use std::net::SocketAddrV4;
@@ -40,9 +40,9 @@ pub(crate) struct Slow {
     #[arg(long, value_name = "BYTES", default_value_t = 8192)]
     pub(crate) receive_buffer: usize,
 
-    /// Of the server that is started: bytes that may wait for one client
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
-    pub(crate) outbox_limit: u32,
+    /// Of the server that is started: how long a client may take nothing
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    pub(crate) stall_timeout: f64,
 
     /// Notices a second
     #[arg(long, default_value_t = 10.0, value_parser = rate())]
@@ -99,7 +99,7 @@ impl Part {
 
 impl Slow {
     pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        let arguments = [format!("--outbox-limit={}", self.outbox_limit)];
+        let arguments = [format!("--stall-timeout={}", self.stall_timeout)];
         let stalled = self.stalled.of(self.clients - 1);
         let honest = self.clients - stalled;
         let role = |client| match client {

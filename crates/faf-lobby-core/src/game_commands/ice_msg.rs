@@ -1,27 +1,56 @@
 //! `IceMsg`: passed on to another player of the same game, as it is (games.md section 6.6).
 
+use std::time::Duration;
+
 use faf_protocol::PlayerId;
 use faf_protocol::gpgnet::ServerToGame;
 use faf_protocol::json::Json;
+use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
 use crate::commands::Progress;
+use crate::effect::{Count, Effect};
 use crate::game_commands::Sender;
 use crate::games::Game;
+use crate::texts;
 use crate::world::World;
 
-/// Longest message that is passed on, in bytes of JSON; those of adapters have some hundred. Larger ones are dropped, as
-/// they could fill what waits to be sent to the receiver.
-const MESSAGE_LIMIT: usize = 64 * 1024;
+/// Longest message that is passed on, in bytes of JSON: 16 KiB.
+///
+/// The adapter of today's clients says all its candidates for a peer in one message, some 190 bytes each (a recorded one with four
+/// has 830); others send each candidate, or a description of a session, alone, in 300 to 3000 bytes. A machine with ten
+/// addresses and three relays has about fifty candidates, which are 10 KiB. How much may be under way at the same time is looked
+/// after by whoever carries out [`Effect::Relay`].
+const MESSAGE_LIMIT: usize = 16 * 1024;
+
+/// A player whose game sends longer ones is told so once in this time.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) fn carry_out(world: &mut World, sender: Sender, receiver: PlayerId, message: Json) -> Progress {
-    if message.as_ref().text().len() > MESSAGE_LIMIT {
+    let length = message.as_ref().text().len();
+    if length > MESSAGE_LIMIT {
+        world.refuse_to_relay(sender, length);
         return Progress::Done;
     }
     // Not to somebody who only starts the process: a guest's adapter must hear of the host first.
     let is_in_game = |game: &&Game| game.is_member(receiver);
     let conn = world.games.get(sender.game).filter(is_in_game).and_then(|_| world.players.get(receiver));
-    if let Some(conn) = conn.map(|peer| peer.conn) {
-        world.send_to_game(conn, ServerToGame::IceMsg { sender_id: sender.player, message });
+    if let Some(to) = conn.map(|peer| peer.conn) {
+        let message = ServerMessage::Game(ServerToGame::IceMsg { sender_id: sender.player, message }.into());
+        world.emit(Effect::Relay { from: sender.conn, to, message });
     }
     Progress::Done
+}
+
+impl World {
+    fn refuse_to_relay(&mut self, sender: Sender, length: usize) {
+        self.count(Count::RelayTooLong);
+        let now = self.now.elapsed;
+        let session = self.session_mut(sender.conn);
+        if session.relay_refusal_told.is_some_and(|told| now < told + TELL_INTERVAL) {
+            return;
+        }
+        session.relay_refusal_told = Some(now);
+        let notice = Notice::new(NoticeStyle::Info, texts::relay_too_long(length, MESSAGE_LIMIT));
+        self.send(sender.conn, ServerMessage::Notice(notice));
+    }
 }

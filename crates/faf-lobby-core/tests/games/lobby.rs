@@ -1,6 +1,6 @@
 //! Hosting, joining and leaving, until the launch.
 
-use faf_lobby_core::{Ban, GameState, Settings, Timestamp};
+use faf_lobby_core::{Ban, Count, GameState, Settings, Timestamp};
 use faf_protocol::server_message::{LeaderboardRating, Rating};
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::lobby::SimulatedLobby;
@@ -536,9 +536,36 @@ fn ice_messages_stay_in_the_game() {
     lobby.hear(cem);
     game(&mut lobby, bob, "IceMsg", r#"["1",{"b":[1.50],"a":2}]"#);
     assert_eq!(heard_orders(&mut lobby, ada), [to_game("IceMsg", r#"[2,{"b":[1.50],"a":2}]"#)]);
-    game(&mut lobby, bob, "IceMsg", &format!(r#"[1,"{}"]"#, "x".repeat(70_000)));
-    assert!(heard_orders(&mut lobby, ada).is_empty());
     game(&mut lobby, bob, "IceMsg", r#"[3,"candidate"]"#);
     game(&mut lobby, bob, "IceMsg", r#"[99,"candidate"]"#);
     assert!(heard_orders(&mut lobby, cem).is_empty());
+}
+
+/// Fifty candidates in one message, as a machine with many addresses says them, are passed on; what is longer is dropped and
+/// counted, and its sender told so now and then.
+#[test]
+fn ice_messages_are_as_long_as_real_ones_at_most() {
+    let mut lobby = lobby();
+    let [ada, bob, ..] = PLAYERS.map(|(login, _)| lobby.log_in(login));
+    host(&mut lobby, ada, "");
+    enter(&mut lobby, bob, 1);
+    lobby.hear(ada);
+    lobby.hear(bob);
+    let of = |bytes: usize| format!(r#"[1,"{}"]"#, "x".repeat(bytes - 2));
+    for bytes in [50 * 190, 16 * 1024] {
+        game(&mut lobby, bob, "IceMsg", &of(bytes));
+        assert_eq!(heard_orders(&mut lobby, ada).len(), 1, "{bytes}");
+    }
+    for _ in 0..3 {
+        for _ in 0..10 {
+            game(&mut lobby, bob, "IceMsg", &of(16 * 1024 + 1));
+        }
+        assert!(heard_orders(&mut lobby, ada).is_empty());
+        let mut told = lobby.hear(bob);
+        told.retain(|told| told.contains("notice"));
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("16385 bytes") && told[0].contains("at most 16384"), "{}", told[0]);
+        lobby.advance(SECOND * 60);
+    }
+    assert_eq!(lobby.counts.iter().filter(|count| **count == Count::RelayTooLong).count(), 30);
 }

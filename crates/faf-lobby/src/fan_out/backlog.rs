@@ -10,24 +10,45 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use faf_lobby_core::lists;
+use faf_lobby_core::{ConnId, lists};
 use faf_protocol::server_message::{Merging, Player, PlayerList, ServerMessage};
 use faf_protocol::{GameId, PlayerId, WireFormat};
+use tokio::time::Instant;
 
+use super::broadcasts::Turn;
 use super::frames::Frames;
+use super::pace::Pace;
+use super::relay::InFlight;
 
-/// What an entry takes besides its bytes, in bytes; counted, so that many small messages are bounded, too.
+/// What an entry takes besides its bytes, in bytes.
 const ENTRY_COST: usize = 128;
 
 /// Most players in one message, so that little is made and sent at once; few, if they have much to say.
 const PLAYERS: usize = 256;
+
+/// Why a client is told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Its own message is being dealt with.
+    Answer,
+    /// Others have done something, or it has logged in.
+    Told,
+    /// The game on this connection has something to say to its game.
+    Relayed(ConnId),
+}
 
 /// The messages that wait for one client.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     /// The client may send its next message as soon as little waits for it.
     pub(crate) is_ready: bool,
+    /// How much it takes.
+    pub(super) pace: Pace,
+    /// What other players' games say to its game.
+    pub(super) relayed: InFlight,
     format: WireFormat,
+    /// A large turn of broadcasts, in front of all else.
+    turn: Option<Turn>,
     /// In the order in which they are delivered.
     entries: BTreeMap<u64, Entry>,
     next: u64,
@@ -42,32 +63,52 @@ pub(crate) struct Backlog {
     has_ping: bool,
     /// How many lists wait.
     lists: usize,
-    /// Of the entries, as the limit counts them.
-    cost: usize,
-    /// Of those that are neither lists nor may be merged.
+    /// How many messages of other players' games wait.
+    relays: usize,
+    /// What the answers take that wait, in bytes.
     answers: usize,
-    /// Bytes that were made for this client alone and handed over last.
-    made: usize,
+    /// What was handed over last and may not have been taken yet.
+    handed_over: HandedOver,
     merged: u64,
+    /// What was counted of [`own_memory`](Self::own_memory) last.
+    pub(super) counted: usize,
+}
+
+/// What was handed over is held here, so that it counts as long as it takes memory.
+#[derive(Debug, Default)]
+struct HandedOver {
+    messages: Vec<Arc<Frames>>,
+    /// Bytes that were made for this client alone.
+    made: usize,
+    /// Something else was handed over than messages of other players' games.
+    is_owed: bool,
 }
 
 #[derive(Debug)]
 enum Entry {
-    Message(Arc<Frames>),
+    Message(Arc<Frames>, Kind),
     Players,
 }
 
 impl Entry {
     fn is_list(&self) -> bool {
-        matches!(self, Self::Message(frames) if frames.is_list())
+        matches!(self, Self::Message(frames, _) if frames.is_list())
+    }
+
+    fn is_relayed(&self) -> bool {
+        matches!(self, Self::Message(_, Kind::Relayed(_)))
     }
 }
 
 impl Backlog {
-    pub(crate) fn new(format: WireFormat) -> Self {
+    /// For a client that has `taken` so many bytes before.
+    pub(crate) fn new(format: WireFormat, taken: u64) -> Self {
         Self {
             is_ready: false,
+            pace: Pace::new(Instant::now(), taken),
+            relayed: InFlight::default(),
             format,
+            turn: None,
             entries: BTreeMap::new(),
             next: 0,
             games: HashMap::new(),
@@ -76,15 +117,26 @@ impl Backlog {
             players: BTreeMap::new(),
             has_ping: false,
             lists: 0,
-            cost: 0,
+            relays: 0,
             answers: 0,
-            made: 0,
+            handed_over: HandedOver { is_owed: true, ..HandedOver::default() },
             merged: 0,
+            counted: 0,
         }
     }
 
+    pub(super) fn format(&self) -> WireFormat {
+        self.format
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.turn.is_none() && self.entries.is_empty()
+    }
+
+    /// Whether anything was handed over or waits but messages of other players' games. Those may wait for any time: they never count
+    /// against the one who is to read them.
+    pub(super) fn owes(&self) -> bool {
+        self.handed_over.is_owed || self.turn.is_some() || self.entries.len() > self.relays
     }
 
     /// Whether a list waits that everybody gets who logs in.
@@ -98,29 +150,28 @@ impl Backlog {
         matches!(frames.message(), ServerMessage::Pong) && self.answers == 0 && !self.has_lists()
     }
 
-    /// How far the client is behind, in bytes. Of messages about players and lists only that they wait counts: their bytes are
-    /// shared by all who are told, and what was merged is not more than there are players.
-    pub(crate) fn cost(&self) -> usize {
-        self.cost
-    }
-
-    /// How much waits that is neither a list nor a state that a newer one would take the place of, in bytes: answers, above all.
+    /// How much waits of what the client was answered, in bytes: neither lists and states nor what others have made it read.
     pub(crate) fn answers(&self) -> usize {
         self.answers
     }
 
-    /// What would be free if nobody else waited for the same, in bytes. Looks at everything that waits.
+    /// What would be free if nobody else waited for the same, in bytes; without what other players' games have said. Looks at
+    /// everything that waits.
     pub(crate) fn greed(&self) -> usize {
-        let frames = self.entries.values().map(|entry| match entry {
-            Entry::Message(frames) => frames.bytes(),
-            Entry::Players => 0,
+        let waiting = self.entries.values().map(|entry| match entry {
+            Entry::Message(frames, Kind::Answer | Kind::Told) => frames.bytes(),
+            Entry::Message(_, Kind::Relayed(_)) | Entry::Players => 0,
         });
-        self.own_memory() + frames.sum::<usize>()
+        let turn = self.turn.iter().flat_map(Turn::rest).map(|frames| frames.bytes());
+        let handed_over = self.handed_over.messages.iter().map(|frames| frames.bytes());
+        self.own_memory() + waiting.chain(turn).chain(handed_over).sum::<usize>()
     }
 
     /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them.
     pub(crate) fn own_memory(&self) -> usize {
-        (self.entries.len() + self.players.len()) * ENTRY_COST + self.made
+        let entries = self.entries.len() + self.players.len() + usize::from(self.turn.is_some());
+        let handed_over = self.handed_over.messages.len() * size_of::<Arc<Frames>>() + self.handed_over.made;
+        entries * ENTRY_COST + handed_over + self.relayed.own_memory()
     }
 
     /// Messages that something newer has taken the place of since this was last asked.
@@ -128,8 +179,14 @@ impl Backlog {
         std::mem::take(&mut self.merged)
     }
 
-    /// Adds a message. Messages about players are merged when more than so many are in those that wait.
-    pub(crate) fn push(&mut self, frames: &Arc<Frames>, most_players: usize) {
+    /// Adds a large turn of broadcasts as a whole, which all who are told it share. Only if nothing waits.
+    pub(super) fn push_turn(&mut self, turn: Turn) {
+        debug_assert!(self.is_empty(), "a turn stands in front of all else");
+        self.turn = Some(turn).filter(|turn| turn.rest().next().is_some());
+    }
+
+    /// Adds a message that is not relayed. Messages about players are merged when more than so many are in those that wait.
+    pub(crate) fn push(&mut self, frames: &Arc<Frames>, kind: Kind, most_players: usize) {
         match frames.merging() {
             Merging::Players => return self.push_players(frames, most_players),
             Merging::Ping if std::mem::replace(&mut self.has_ping, true) => {
@@ -144,20 +201,56 @@ impl Backlog {
             }
             Merging::Ping | Merging::Never => {}
         }
-        self.append(Entry::Message(Arc::clone(frames)));
+        self.append(Entry::Message(Arc::clone(frames), kind));
     }
 
-    /// Takes messages from the front, as many as fit into so many bytes and at least one. The client has taken what was taken
-    /// before.
+    /// Adds a message of another player's game for which there is room.
+    pub(super) fn append_relayed(&mut self, sender: ConnId, frames: &Arc<Frames>) {
+        self.append(Entry::Message(Arc::clone(frames), Kind::Relayed(sender)));
+    }
+
+    /// Notes what was handed over when nothing waited here.
+    pub(super) fn note_handed_over<'a>(&mut self, messages: impl Iterator<Item = (&'a Arc<Frames>, Kind)>) {
+        self.handed_over.is_owed = false;
+        for (frames, kind) in messages {
+            match kind {
+                Kind::Relayed(sender) => {
+                    let bytes = frames.get(self.format).map_or(0, Bytes::len);
+                    self.relayed.add(sender, bytes);
+                    self.relayed.hand_over(sender, bytes);
+                }
+                Kind::Answer | Kind::Told => self.handed_over.is_owed = true,
+            }
+        }
+    }
+
+    /// The client has taken what was handed over.
+    pub(super) fn has_taken(&mut self) {
+        self.handed_over = HandedOver::default();
+        self.relayed.is_taken();
+    }
+
+    /// Takes messages from the front to be handed over, until there are so many bytes and at least one. The client
+    /// [`has_taken`](Self::has_taken) what was taken before.
     pub(crate) fn take_front(&mut self, most: usize) -> Vec<Bytes> {
         let (mut front, mut bytes) = (Vec::new(), 0);
-        self.made = 0;
+        while bytes < most
+            && let Some(frames) = self.turn.as_mut().and_then(Turn::take_first)
+        {
+            self.handed_over.is_owed = true;
+            let frame = frames.get(self.format).cloned();
+            bytes += frame.as_ref().map_or(0, Bytes::len);
+            front.extend(frame);
+            self.handed_over.messages.push(frames);
+        }
+        self.turn = self.turn.take().filter(|turn| turn.rest().next().is_some());
         while bytes < most
             && let Some((order, entry)) = self.entries.pop_first()
         {
             self.count_no_longer(&entry);
+            self.handed_over.is_owed |= !entry.is_relayed();
             let frame = match entry {
-                Entry::Message(frames) => {
+                Entry::Message(frames, kind) => {
                     match frames.merging() {
                         Merging::Game(game) => drop(self.games.remove(&game)),
                         Merging::Ping => self.has_ping = false,
@@ -167,14 +260,18 @@ impl Backlog {
                         }
                         Merging::Never => {}
                     }
-                    frames.get(self.format).cloned()
+                    let frame = frames.get(self.format).cloned();
+                    if let Kind::Relayed(sender) = kind {
+                        self.relayed.hand_over(sender, frame.as_ref().map_or(0, Bytes::len));
+                    }
+                    self.handed_over.messages.push(frames);
+                    frame
                 }
                 Entry::Players => {
                     let frame = self.take_players();
-                    self.made += frame.as_ref().map_or(0, Bytes::len);
+                    self.handed_over.made += frame.as_ref().map_or(0, Bytes::len);
                     if !self.players.is_empty() {
                         self.entries.insert(order, Entry::Players);
-                        self.cost += ENTRY_COST;
                     }
                     frame
                 }
@@ -191,7 +288,7 @@ impl Backlog {
         }
         self.player_lists.push_back(self.next);
         self.listed_players += players_in(frames).len();
-        self.append(Entry::Message(Arc::clone(frames)));
+        self.append(Entry::Message(Arc::clone(frames), Kind::Told));
         if self.listed_players > most_players {
             self.merge_players();
         }
@@ -203,13 +300,12 @@ impl Backlog {
         let orders = std::mem::take(&mut self.player_lists);
         self.listed_players = 0;
         for order in &orders {
-            if let Some(Entry::Message(frames)) = self.remove(*order) {
+            if let Some(Entry::Message(frames, _)) = self.remove(*order) {
                 self.merge(&frames);
             }
         }
         if let Some(first) = orders.front().filter(|_| !self.players.is_empty()) {
             self.entries.insert(*first, Entry::Players);
-            self.cost += ENTRY_COST;
         }
     }
 
@@ -239,9 +335,16 @@ impl Backlog {
     }
 
     fn append(&mut self, entry: Entry) {
-        self.cost += self.entry_cost(&entry);
+        if let Entry::Message(frames, _) = &entry
+            && !frames.is_list()
+            && frames.merging() != Merging::Players
+        {
+            // What waits is encoded, so that its memory counts. Lists take time, and players may be merged before they are.
+            frames.get(self.format);
+        }
         self.answers += self.answer_cost(&entry);
         self.lists += usize::from(entry.is_list());
+        self.relays += usize::from(entry.is_relayed());
         self.entries.insert(self.next, entry);
         self.next += 1;
     }
@@ -253,27 +356,18 @@ impl Backlog {
     }
 
     fn count_no_longer(&mut self, entry: &Entry) {
-        self.cost -= self.entry_cost(entry);
         self.answers -= self.answer_cost(entry);
         self.lists -= usize::from(entry.is_list());
+        self.relays -= usize::from(entry.is_relayed());
     }
 
-    fn entry_cost(&self, entry: &Entry) -> usize {
-        match entry {
-            Entry::Message(frames) if !frames.is_list() && frames.merging() != Merging::Players => {
-                ENTRY_COST + frames.get(self.format).map_or(0, Bytes::len)
-            }
-            Entry::Message(_) | Entry::Players => ENTRY_COST,
-        }
-    }
-
+    /// Lists, states and `social`, which has all friends and foes, come with the login, however often a client asks.
     fn answer_cost(&self, entry: &Entry) -> usize {
-        match entry {
-            Entry::Message(frames) if !frames.is_list() && frames.merging() == Merging::Never => {
-                self.entry_cost(entry)
-            }
-            Entry::Message(_) | Entry::Players => 0,
-        }
+        let Entry::Message(frames, Kind::Answer) = entry else { return 0 };
+        let is_answer = !frames.is_list()
+            && frames.merging() == Merging::Never
+            && !matches!(frames.message(), ServerMessage::Social(_));
+        if is_answer { ENTRY_COST + frames.get(self.format).map_or(0, Bytes::len) } else { 0 }
     }
 }
 

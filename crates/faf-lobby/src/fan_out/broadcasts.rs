@@ -26,6 +26,27 @@ pub(crate) struct Broadcasts {
 struct Joined {
     range: (u64, u64),
     pieces: [Option<Vec<Bytes>>; WireFormat::ALL.len()],
+    turn: Option<Arc<[Arc<Frames>]>>,
+}
+
+/// Broadcasts that are handed over one after the other, since they are too large to be handed over at once. All who miss the same
+/// share them.
+#[derive(Debug, Clone)]
+pub(super) struct Turn {
+    broadcasts: Arc<[Arc<Frames>]>,
+    next: usize,
+}
+
+impl Turn {
+    pub(super) fn take_first(&mut self) -> Option<Arc<Frames>> {
+        let first = self.broadcasts.get(self.next).cloned();
+        self.next += 1;
+        first
+    }
+
+    pub(super) fn rest(&self) -> impl Iterator<Item = &Arc<Frames>> {
+        self.broadcasts.iter().skip(self.next)
+    }
 }
 
 impl Broadcasts {
@@ -48,12 +69,25 @@ impl Broadcasts {
         self.waiting.iter().skip(skipped)
     }
 
-    /// Everything from this number on, in as few pieces as makes sense.
-    pub(crate) fn pieces_since(&mut self, number: u64, format: WireFormat) -> &[Bytes] {
+    fn expect_range_from(&mut self, number: u64) {
         let range = (number, self.end());
         if self.joined.range != range {
-            self.joined = Joined { range, pieces: Default::default() };
+            self.joined = Joined { range, ..Joined::default() };
         }
+    }
+
+    /// Everything from this number on, to be handed over bit by bit.
+    pub(super) fn turn_since(&mut self, number: u64) -> Turn {
+        self.expect_range_from(number);
+        if self.joined.turn.is_none() {
+            self.joined.turn = Some(self.since(number).cloned().collect());
+        }
+        Turn { broadcasts: self.joined.turn.clone().unwrap_or_default(), next: 0 }
+    }
+
+    /// Everything from this number on, in as few pieces as makes sense.
+    pub(crate) fn pieces_since(&mut self, number: u64, format: WireFormat) -> &[Bytes] {
+        self.expect_range_from(number);
         if self.joined.pieces[format as usize].is_none() {
             let frames: Vec<Bytes> =
                 self.since(number).filter_map(|frames| frames.get(format)).cloned().collect();

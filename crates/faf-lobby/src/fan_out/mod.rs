@@ -3,7 +3,7 @@
 //! ```text
 //!   lobby --- turn: Vec<Order> ---> Delivery --- one write for each client and turn ---> sockets
 //!   (never waits for a socket)         |
-//!                                      +-- Backlog, for a client whose socket is full: merged, bounded
+//!                                      +-- Backlog, for a client whose socket is full: merged, handed over bit by bit
 //! ```
 //!
 //! A message is encoded once for every wire format that is in use among its receivers, and they share the bytes.
@@ -13,8 +13,11 @@ mod broadcasts;
 mod catching_up;
 mod delivery;
 mod frames;
+mod giving_up;
 mod lists;
+mod pace;
 mod peers;
+mod relay;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::seat::{Seat, Word};
+use backlog::Kind;
 use delivery::Delivery;
 use frames::{FrameMemory, Frames};
 use lists::Lists;
@@ -41,8 +45,8 @@ const TURNS: usize = 64;
 /// What one who does not keep up is granted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// Most bytes that may be kept for one client.
-    pub(crate) limit: usize,
+    /// How many bytes are handed over to a client at once. What comes behind waits until it has taken them.
+    pub(crate) at_once: usize,
     /// Most bytes that may be kept for all clients together.
     pub(crate) memory: usize,
     /// How long a client may take nothing of what waits for it.
@@ -55,6 +59,7 @@ enum Order {
     Connect(ConnId, Peer),
     LogIn(ConnId),
     Send(Audience, Arc<Frames>),
+    SendOne(ConnId, Arc<Frames>, Kind),
     Ready(ConnId),
     Close(ConnId),
     Forget(ConnId),
@@ -175,14 +180,21 @@ impl FanOut {
         self.turn.push(Order::Ready(conn));
     }
 
-    /// Adds a message to this turn.
+    /// Adds a message to this turn. To a client of which a message is being dealt with it is an answer.
     pub(crate) fn send(&mut self, to: Audience, message: ServerMessage) {
-        let frames = match to {
+        self.turn.push(match to {
             // What single clients are told of players and games at length, others are told, too.
-            Audience::One(_) => self.lists.frames(message),
-            _ => Frames::new(message, &self.memory),
-        };
-        self.turn.push(Order::Send(to, frames));
+            Audience::One(conn) => {
+                let kind = if self.received.contains_key(&conn) { Kind::Answer } else { Kind::Told };
+                Order::SendOne(conn, self.lists.frames(message), kind)
+            }
+            _ => Order::Send(to, Frames::new(message, &self.memory)),
+        });
+    }
+
+    /// Adds a message that one player's game sends to another's.
+    pub(crate) fn relay(&mut self, from: ConnId, to: ConnId, message: ServerMessage) {
+        self.turn.push(Order::SendOne(to, Frames::new(message, &self.memory), Kind::Relayed(from)));
     }
 
     /// Hands the turn over to be delivered. Waits only if much more waits than can be delivered.

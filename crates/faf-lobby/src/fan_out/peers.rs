@@ -74,12 +74,4 @@ impl Peers {
         let (conn, peer) = &mut self.row[place];
         (*conn, peer)
     }
-
-    /// Connections for which something is kept here, with that for which it is most in front.
-    pub(crate) fn greediest(&self) -> Vec<ConnId> {
-        let behind = self.row.iter().filter_map(|(conn, peer)| Some((peer.backlog.as_ref()?.greed(), *conn)));
-        let mut behind: Vec<_> = behind.collect();
-        behind.sort_unstable_by(|one, other| other.cmp(one));
-        behind.into_iter().map(|(_, conn)| conn).collect()
-    }
 }

@@ -124,7 +124,7 @@ fn weight(effect: &Effect) -> usize {
         _ => 0,
     };
     let long_parts = match effect {
-        Effect::Send { message, .. } => match message {
+        Effect::Send { message, .. } | Effect::Relay { message, .. } => match message {
             ServerMessage::PlayerInfo(list) => list.players.len() * size_of::<usize>(),
             ServerMessage::Notice(notice) => notice.text.as_ref().map_or(0, String::len),
             ServerMessage::Game(command) => command.args.iter().map(|arg| arg.as_ref().text().len()).sum(),

@@ -283,7 +283,7 @@ impl Settings {
     /// What a client is granted that does not keep up.
     pub(crate) fn patience(&self) -> Patience {
         Patience {
-            limit: self.outbox_limit,
+            at_once: self.outbox_limit,
             memory: self.outbox_memory,
             stall_timeout: seconds(self.stall_timeout),
         }
@@ -318,7 +318,6 @@ mod tests {
         assert_eq!(settings.lobby(), faf_lobby_core::Settings::default());
         assert_eq!(settings.limits(), faf_protocol::Limits::default());
         assert_eq!(settings.login_message_limit, faf_protocol::limits::LOGIN_MESSAGE_LIMIT);
-        assert_eq!(settings.outbox_limit, faf_connection::OUTBOX_LIMIT);
     }
 
     #[test]

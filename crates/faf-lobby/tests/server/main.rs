@@ -14,6 +14,7 @@ mod large_messages;
 mod lobby;
 mod locked_database;
 mod proxies;
+mod reading;
 mod recording;
 mod shutdown;
 mod support;

@@ -427,7 +427,10 @@ impl Evening {
         self.checker.step(self.now, event, &effects, after)?;
         for effect in effects {
             match effect {
-                Effect::Send { to: Audience::One(conn), message } => self.hear(conn, &message),
+                Effect::Send { to: Audience::One(conn), message }
+                | Effect::Relay { to: conn, message, .. } => {
+                    self.hear(conn, &message);
+                }
                 Effect::Send { to: Audience::Several(conns), message } => {
                     for conn in conns {
                         self.hear(conn, &message);

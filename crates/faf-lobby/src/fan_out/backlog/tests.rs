@@ -116,14 +116,15 @@ proptest! {
             let decoder = || Decoder::new(format, Limits::default());
             let (mut spared, mut spared_decoder) = (Client::default(), decoder());
             let (mut other, mut other_decoder) = (Client::default(), decoder());
-            let mut backlog = Backlog::new(format);
+            let mut backlog = Backlog::new(format, 0);
             let mut cuts = cuts.iter();
             for told in &told {
                 let frames = message(told);
                 other.hear(&mut other_decoder, frames.get(format).unwrap());
-                backlog.push(&frames, most);
+                backlog.push(&frames, Kind::Told, most);
                 // Sometimes the client takes some of it.
                 if let Some(most) = cuts.next() {
+                    backlog.has_taken();
                     for frame in backlog.take_front(*most) {
                         spared.hear(&mut spared_decoder, &frame);
                     }
@@ -134,8 +135,9 @@ proptest! {
             }
             prop_assert_eq!(&spared, &other);
             // Now it has taken these, too.
-            prop_assert!(backlog.take_front(1).is_empty());
-            prop_assert_eq!((backlog.cost(), backlog.answers(), backlog.own_memory()), (0, 0, 0));
+            backlog.has_taken();
+            prop_assert!(backlog.is_empty() && !backlog.owes());
+            prop_assert_eq!((backlog.answers(), backlog.own_memory(), backlog.greed()), (0, 0, 0));
             prop_assert!(backlog.games.is_empty() && backlog.players.is_empty() && !backlog.has_ping);
             prop_assert!(backlog.player_lists.is_empty() && backlog.listed_players == 0);
         }
@@ -144,19 +146,19 @@ proptest! {
     /// However much happens, state takes no more than there are games and players.
     #[test]
     fn state_does_not_grow(told in vec(told(), 0..300)) {
-        let mut backlog = Backlog::new(WireFormat::SimpleJson);
+        let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
         let is_state = |told: &&Told| matches!(told, Told::Game { .. } | Told::Players(_) | Told::Ping);
         for told in told.iter().filter(is_state) {
-            backlog.push(&message(told), 0);
+            backlog.push(&message(told), Kind::Told, 0);
         }
         prop_assert!(backlog.entries.len() <= 4 + 1 + 1);
-        prop_assert!(backlog.cost() <= 4 * (1024 + ENTRY_COST) + 5 * ENTRY_COST + 3 * ENTRY_COST);
+        prop_assert!(backlog.greed() <= 4 * (1024 + ENTRY_COST) + 5 * ENTRY_COST + 3 * ENTRY_COST);
     }
 }
 
 #[test]
 fn who_plays_is_known_before_the_game() {
-    let mut backlog = Backlog::new(WireFormat::SimpleJson);
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     for told in [
         Told::Game { uid: 1, players: 1 },
         Told::Players(vec![(7, false)]),
@@ -164,7 +166,7 @@ fn who_plays_is_known_before_the_game() {
         Told::Players(vec![(8, false)]),
         Told::Game { uid: 1, players: 2 },
     ] {
-        backlog.push(&message(&told), 0);
+        backlog.push(&message(&told), Kind::Told, 0);
     }
     let frames = backlog.take_front(usize::MAX);
     let texts: Vec<_> = frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect();
@@ -176,10 +178,10 @@ fn who_plays_is_known_before_the_game() {
 
 #[test]
 fn many_players_come_in_several_messages() {
-    let mut backlog = Backlog::new(WireFormat::SimpleJson);
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     let all = (0..1000).map(|id| (id, false)).collect();
-    backlog.push(&message(&Told::Players(all)), 999);
-    assert_eq!((backlog.cost(), backlog.own_memory()), (ENTRY_COST, 1001 * ENTRY_COST));
+    backlog.push(&message(&Told::Players(all)), Kind::Told, 999);
+    assert_eq!(backlog.own_memory(), 1001 * ENTRY_COST);
     let mut counts = Vec::new();
     while !backlog.is_empty() {
         for frame in backlog.take_front(1) {
@@ -188,29 +190,51 @@ fn many_players_come_in_several_messages() {
     }
     assert_eq!(counts, [256, 256, 256, 232]);
     // The last one counts until it has been taken.
-    assert!(backlog.own_memory() > 0 && backlog.take_front(1).is_empty());
-    assert_eq!((backlog.cost(), backlog.own_memory()), (0, 0));
+    assert!(backlog.own_memory() > 0);
+    backlog.has_taken();
+    assert_eq!(backlog.own_memory(), 0);
 }
 
 #[test]
 fn players_are_not_merged_before_it_pays() {
-    let mut backlog = Backlog::new(WireFormat::SimpleJson);
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     for id in 0..10 {
-        backlog.push(&message(&Told::Players(vec![(id, false)])), 10);
+        backlog.push(&message(&Told::Players(vec![(id, false)])), Kind::Told, 10);
     }
     assert_eq!((backlog.entries.len(), backlog.players.len()), (10, 0));
-    backlog.push(&message(&Told::Players(vec![(3, true)])), 10);
+    backlog.push(&message(&Told::Players(vec![(3, true)])), Kind::Told, 10);
     assert_eq!((backlog.entries.len(), backlog.players.len()), (1, 10));
     assert_eq!(backlog.take_merged(), 1);
 }
 
 #[test]
-fn lists_cost_what_they_take_here() {
-    let mut backlog = Backlog::new(WireFormat::SimpleJson);
-    backlog.push(&message(&Told::List(1)), 0);
-    assert_eq!(backlog.cost(), ENTRY_COST);
-    backlog.push(&message(&Told::Notice(1)), 0);
-    assert!(backlog.cost() > 2 * ENTRY_COST);
+fn only_what_a_client_has_asked_for_counts_as_an_answer() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let social = r#"{"command":"social","autojoin":[],"channels":[],"friends":[1],"foes":[2],"power":0}"#;
+    let social = ServerMessage::read(social.parse().unwrap()).unwrap();
+    backlog.push(&Frames::new(social, &FrameMemory::default()), Kind::Answer, 0);
+    for told in [Told::List(1), Told::Players(vec![(1, false)]), Told::Game { uid: 1, players: 1 }] {
+        backlog.push(&message(&told), Kind::Answer, 0);
+    }
+    backlog.push(&message(&Told::Notice(1)), Kind::Told, 0);
+    assert_eq!(backlog.answers(), 0);
+    backlog.push(&message(&Told::Notice(1)), Kind::Answer, 0);
+    assert!(backlog.answers() > ENTRY_COST);
+}
+
+#[test]
+fn what_was_handed_over_is_counted_until_it_is_taken() {
+    let memory = FrameMemory::default();
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let text = ServerMessage::Notice(faf_protocol::server_message::Notice::new(
+        faf_protocol::server_message::NoticeStyle::Info,
+        "x".repeat(1000),
+    ));
+    backlog.push(&Frames::new(text, &memory), Kind::Told, 0);
+    assert_eq!(backlog.take_front(1).len(), 1);
+    assert!(memory.bytes() > 1000 && backlog.greed() > 1000 && backlog.owes());
+    backlog.has_taken();
+    assert_eq!((memory.bytes(), backlog.greed(), backlog.owes()), (0, 0, false));
 }
 
 #[test]
@@ -226,8 +250,8 @@ fn merged_players_with_long_texts_are_told_in_messages_that_clients_read() {
         let message = ServerMessage::read(json.to_string().parse().unwrap()).unwrap();
         Frames::new(message, &FrameMemory::default())
     };
-    let mut backlog = Backlog::new(WireFormat::SimpleJson);
-    (0..6).for_each(|part| backlog.push(&list(part * 10..part * 10 + 10), 20));
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    (0..6).for_each(|part| backlog.push(&list(part * 10..part * 10 + 10), Kind::Told, 20));
     let front = backlog.take_front(usize::MAX);
     assert!(front.len() > 1);
     for frame in &front {

@@ -15,7 +15,7 @@ mod storage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use faf_lobby_core::{ConnId, Count, Effect, Event, LogLine, Ticket};
+use faf_lobby_core::{Audience, ConnId, Count, Effect, Event, LogLine, Ticket};
 use faf_protocol::{GameId, PlayerId};
 
 pub use laws::{Law, Violation};
@@ -119,6 +119,7 @@ impl Checker {
     fn effect(&mut self, effect: &Effect) -> Result<(), Violation> {
         match effect {
             Effect::Send { to, message } => self.sent(to, message),
+            Effect::Relay { to, message, .. } => self.sent(&Audience::One(*to), message),
             Effect::Ready { conn } => self.ready(*conn),
             // Players of the simulation are never so fast.
             Effect::Wait { conn } => broken(Law::NobodyIsTooFast, format!("{conn:?} is")),

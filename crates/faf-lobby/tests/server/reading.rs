@@ -1,0 +1,64 @@
+//! Nobody is ended, muted or late for what others make them read.
+
+use faf_protocol::WireFormat;
+use tokio::time::timeout;
+
+use super::support::{Client, TestServer, soon};
+
+/// The receiver of a flood of the largest messages that are passed on reads nothing of it for a while: the flood is held and
+/// dropped, the receiver's own commands and the game go on.
+#[tokio::test]
+async fn a_relay_flood_costs_the_sender_alone() {
+    let server = TestServer::start().await;
+    let mut host = server.log_in(WireFormat::SimpleJson, "Host").await;
+    let mut guest = server.log_in(WireFormat::WebSocket, "Guest").await;
+    let game = host.host(r#""mod":"faf","visibility":"public""#).await;
+    guest.say(&format!(r#"{{"command":"game_join","uid":{game}}}"#)).await;
+    guest.hear_command("game_launch").await;
+    guest.play("GameState", r#""Idle""#).await;
+    guest.play("GameState", r#""Lobby""#).await;
+    guest.hear_command("JoinGame").await;
+    let flood = format!(r#"1,"{}""#, "x".repeat(16_000));
+    let dropped = r#"server_relay_dropped_total{reason="the receiver is behind"}"#;
+    soon("messages are dropped", async {
+        while !server.get("/metrics").await.1.contains(dropped) {
+            for _ in 0..20 {
+                guest.play("IceMsg", &flood).await;
+            }
+        }
+    })
+    .await;
+    guest.hear_of("more than that player's connection takes").await;
+    // The host has taken nothing yet; it says what it wants, and tells the guest something.
+    host.play("GameOption", r#""Slots",7"#).await;
+    host.play("IceMsg", r#"2,"still here""#).await;
+    guest.hear_of("still here").await;
+    host.check_is_served().await;
+    guest.check_is_served().await;
+    let metrics = server.get("/metrics").await.1;
+    assert!(!metrics.contains("server_connections_ended_total{"), "{metrics}");
+}
+
+/// Whoever is told more than a megabyte at once, and reads it, stays.
+#[tokio::test]
+async fn a_large_broadcast_ends_nobody() {
+    let server = TestServer::start().await;
+    let mut clients: Vec<Client> = Vec::new();
+    for format in WireFormat::ALL {
+        clients.push(server.log_in(format, &format!("by-{format}")).await);
+    }
+    server.make_administrator(&format!("by-{}", WireFormat::SimpleJson)).await;
+    let text = "x".repeat(2_000_000);
+    let broadcast = format!(r#"{{"command":"admin","action":"broadcast","message":"{text}"}}"#);
+    let place = WireFormat::ALL.iter().position(|format| *format == WireFormat::SimpleJson).unwrap();
+    let saying = clients[place].say(&broadcast);
+    let saying = tokio::spawn(saying);
+    for client in &mut clients {
+        client.hear_of(&text).await;
+        client.check_is_served().await;
+    }
+    saying.await.unwrap();
+    assert!(timeout(std::time::Duration::ZERO, clients[0].hear()).await.is_err());
+    let metrics = server.get("/metrics").await.1;
+    assert!(!metrics.contains("server_connections_ended_total{"), "{metrics}");
+}
