@@ -18,7 +18,8 @@ pub const OPTION_KEY_MAX: usize = 128;
 /// Bytes of the JSON text of a value. The longest that are known are paths and lists of unit categories.
 pub const OPTION_VALUE_MAX: usize = 4096;
 
-/// Numbers of players a game may be for: a map has 16 places at most, and without any nobody could play.
+/// Numbers of players a game may be for: a map has 16 places at most, and without any nobody could
+/// play.
 const SLOTS: RangeInclusive<i64> = 1..=16;
 
 /// What kind of game it is (games.md section 2).
@@ -102,8 +103,8 @@ pub enum Accepted {
     Stored,
     /// It keeps its old value, because nobody knows the word (`Victory`).
     Kept,
-    /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`) or none of those that can be
-    /// (`Slots`).
+    /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`) or
+    /// none of those that can be (`Slots`).
     Malformed,
     /// The command is to be ignored, because it goes beyond a limit.
     BeyondLimit {
@@ -166,8 +167,9 @@ impl GameOptions {
     /// Sets an option as the host wants it; see [`Accepted`] for when it stays as it was.
     ///
     /// `Victory` takes the words of [`VictoryCondition`] in any case (anything but text is ignored: games.md Q16), `Slots`
-    /// an integer or its text from 1 to 16, as a map has no more places. All others are stored verbatim; what
-    /// `ScenarioFile` and `Title` mean for the game itself is up to the caller (games.md section 6.1).
+    /// an integer or its text from 1 to 16, as a map has no more places. All others are stored
+    /// verbatim; what `ScenarioFile` and `Title` mean for the game itself is up to the caller
+    /// (games.md section 6.1).
     pub fn set(&mut self, key: &str, value: Json) -> Accepted {
         if let Some((what, found, limit)) = self.excess(key, value.as_ref()) {
             return Accepted::BeyondLimit { what, found, limit };

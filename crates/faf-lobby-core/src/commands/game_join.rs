@@ -24,8 +24,8 @@ pub(crate) struct Permitted {
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
     check_can_play(world, conn, COMMAND)?;
     let (player, address) = (world.player_of(conn), world.session(conn).address);
-    // Once for each game: whoever insists must not fill the disk. Nothing is noted of a game that is hidden from the player, who
-    // would notice that it takes longer.
+    // Once for each game: whoever insists must not fill the disk. Nothing is noted of a game that
+    // is hidden from the player, who would notice that it takes longer.
     let joinable = shown(world, player, request.uid).filter(|game| game.live.is_none());
     let game = joinable.map(|game| game.id).and_then(|game| world.games.get_mut(game));
     let joining = game.and_then(|game| game.noted.insert(player).then_some(game.id));
@@ -56,8 +56,9 @@ pub(crate) fn permitted(
     Ok(Progress::Done)
 }
 
-/// The game with this number, as far as the player is told of games. One that is hidden is no other than none, for whatever
-/// reason it is: for friends only, of a host who has made the player a foe, or for others' ratings.
+/// The game with this number, as far as the player is told of games. One that is hidden is no other
+/// than none, for whatever reason it is: for friends only, of a host who has made the player a foe,
+/// or for others' ratings.
 fn shown(world: &World, player: PlayerId, game: GameId) -> Option<&Game> {
     let joiner = world.players.get(player)?;
     world.games.untold_game(game).filter(|game| game.is_visible_to(joiner))
