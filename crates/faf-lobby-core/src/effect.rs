@@ -196,8 +196,8 @@ pub enum Question {
         /// Folder name, lower-case.
         folder: String,
     },
-    /// Note that the number of a game is given out, so that no game gets it again whatever becomes of this one and of the server;
-    /// and which map is in this folder? [`Map`](crate::Answer::Map)
+    /// Note that the number of a game is given out, so that no game gets it again whatever becomes
+    /// of this one and of the server; and which map is in this folder? [`Map`](crate::Answer::Map)
     OpenGame {
         /// Who hosts it.
         host: PlayerId,

@@ -29,7 +29,8 @@ const KEPT: [&str; 13] = [
     "Unranked",
 ];
 
-/// Numbers of players a game may be for: a map has 16 places at most, and without any nobody could play.
+/// Numbers of players a game may be for: a map has 16 places at most, and without any nobody could
+/// play.
 const SLOTS: RangeInclusive<i64> = 1..=16;
 
 /// What kind of game it is (games.md section 2).
@@ -113,8 +114,8 @@ pub enum Accepted {
     Stored,
     /// It keeps its old value, because nobody knows the word (`Victory`).
     Kept,
-    /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`) or none of those that can be
-    /// (`Slots`).
+    /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`) or
+    /// none of those that can be (`Slots`).
     Malformed,
 }
 

@@ -28,11 +28,11 @@ pub struct Settings {
     pub shutdown_kick_idle_players: bool,
     /// How long a game process may take to start; default 30 s. A co-op game has twice as long.
     pub game_setup_timeout: Duration,
-    /// How long a live game waits for players who lose their connection to the lobby; default 120 s. With none at all, a game
-    /// ends when the last one is lost, with whatever was reported.
+    /// How long a live game waits for players who lose their connection to the lobby; default
+    /// 120 s. With none at all, a game ends when the last one is lost, with whatever was reported.
     pub reconnect_grace_period: Duration,
-    /// How long a live game waits for players who say nothing, when all others agree on its result; default 300 s. See
-    /// [`is_agreed`](crate::results::is_agreed).
+    /// How long a live game waits for players who say nothing, when all others agree on its result;
+    /// default 300 s. See [`is_agreed`](crate::results::is_agreed).
     pub game_end_timeout: Duration,
     /// How long games that were live when the server ended wait for their players to come back; default 300 s.
     pub restart_grace_period: Duration,

@@ -395,20 +395,24 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
 ///
 /// From here to a lobby that is open, for a host:
 ///
-/// 1. The client starts the game process, and sends `GameState ["Idle"]` when it runs. The server says nothing to that, and others
-///    are still told that the game is `closed`. It must come within the server's `game_setup_timeout` (30 s, in co-op games
-///    60 s), or the game is given up.
-/// 2. The process sends `GameState ["Lobby"]` through the client when it can be connected to. The server sends `HostGame` with the
-///    folder of the map. From this moment the game is `open`, to everybody who may see it: it can be joined, is in the list of
-///    games at login, and others are told with the next report. It makes no difference whether there was a report before
-///    `Idle`, between the two, or none.
-/// 3. The process sends what the host chooses: `GameOption`, and `PlayerOption` for whoever is connected to it.
+/// 1. The client starts the game process, and sends `GameState ["Idle"]` when it runs. The server
+///    says nothing to that, and others are still told that the game is `closed`. It must come
+///    within the server's `game_setup_timeout` (30 s, in co-op games 60 s), or the game is given up.
+/// 2. The process sends `GameState ["Lobby"]` through the client when it can be connected to. The
+///    server sends `HostGame` with the folder of the map. From this moment the game is `open`, to
+///    everybody who may see it: it can be joined, is in the list of games at login, and others are
+///    told with the next report. It makes no difference whether there was a report before `Idle`,
+///    between the two, or none.
+/// 3. The process sends what the host chooses: `GameOption`, and `PlayerOption` for whoever is
+///    connected to it.
 ///
-/// For a guest, `Idle` is the same. At `Lobby` the server sends `JoinGame` with the host, and both the guest and everybody in the
-/// game a `ConnectToPeer` for each other. A guest counts as being there when the host's process says anything about him.
+/// For a guest, `Idle` is the same. At `Lobby` the server sends `JoinGame` with the host, and both
+/// the guest and everybody in the game a `ConnectToPeer` for each other. A guest counts as being
+/// there when the host's process says anything about him.
 ///
-/// At the launch every process sends `GameState ["Launching"]`. That of the host launches the game; that of a guest is the sign
-/// that the simulation runs there, too: whoever neither says so nor reports anything later is not rated.
+/// At the launch every process sends `GameState ["Launching"]`. That of the host launches the game;
+/// that of a guest is the sign that the simulation runs there, too: whoever neither says so nor
+/// reports anything later is not rated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameLaunch {
     /// Arguments for the game process: `/numgames` and how many rated games the player has played.

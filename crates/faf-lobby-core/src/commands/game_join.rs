@@ -70,8 +70,9 @@ pub(crate) fn permitted(
     Ok(Progress::Done)
 }
 
-/// The game with this number, as far as the player is told of games. One that is hidden is no other than none, for whatever
-/// reason it is: for friends only, of a host who has made the player a foe, or for others' ratings.
+/// The game with this number, as far as the player is told of games. One that is hidden is no other
+/// than none, for whatever reason it is: for friends only, of a host who has made the player a foe,
+/// or for others' ratings.
 fn shown(world: &World, player: PlayerId, game: GameId) -> Option<&Game> {
     let joiner = world.players.get(player)?;
     world.games.untold_game(game).filter(|game| game.is_visible_to(joiner))

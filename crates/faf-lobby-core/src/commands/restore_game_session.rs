@@ -1,7 +1,7 @@
 //! `restore_game_session`: back into a game that still runs (games.md section 1.3).
 //!
-//! Only whoever was in the game comes back: players of a live game who have not ended it, and players whose connection was lost
-//! in the lobby. There is no reply.
+//! Only whoever was in the game comes back: players of a live game who have not ended it, and
+//! players whose connection was lost in the lobby. There is no reply.
 
 use faf_protocol::client_message::RestoreGameSession;
 

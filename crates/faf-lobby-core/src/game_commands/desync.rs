@@ -1,5 +1,6 @@
 //! `Desync`: the simulations of the players have drifted apart. Too many of these, and the game does not count; the first
-//! of each player is kept (upstream-2026.md section 2.1). One player alone cannot make it not count, and observers do not matter.
+//! of each player is kept (upstream-2026.md section 2.1). One player alone cannot make it not
+//! count, and observers do not matter.
 
 use crate::commands::Progress;
 use crate::game_commands::Sender;

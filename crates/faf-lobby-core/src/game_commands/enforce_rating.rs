@@ -1,4 +1,5 @@
-//! `EnforceRating`: the game counts, however short it is (games.md section 6). Players say so, and observers cannot.
+//! `EnforceRating`: the game counts, however short it is (games.md section 6). Players say so, and
+//! observers cannot.
 
 use crate::commands::Progress;
 use crate::game_commands::Sender;

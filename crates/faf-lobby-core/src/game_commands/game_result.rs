@@ -1,5 +1,5 @@
-//! `GameResult`: how an army fared, as one player's game sees it (game-results.md section 1). Those of observers
-//! are kept, too; whether they count is found out at the end.
+//! `GameResult`: how an army fared, as one player's game sees it (game-results.md section 1). Those
+//! of observers are kept, too; whether they count is found out at the end.
 
 use crate::commands::Progress;
 use crate::game_commands::Sender;

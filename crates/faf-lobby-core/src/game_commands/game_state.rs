@@ -71,7 +71,8 @@ fn join(world: &mut World, sender: Sender) {
         host.activity == Activity::Hosting
             && host.game.as_ref().is_some_and(|connection| connection.game == sender.game)
     });
-    // Since the request was granted, the game may have been hidden from the player, and others may have been faster.
+    // Since the request was granted, the game may have been hidden from the player, and others may
+    // have been faster.
     let joiner = world
         .players
         .get(sender.player)
@@ -104,7 +105,8 @@ fn join(world: &mut World, sender: Sender) {
     set(world, sender, ConnectionState::Connected, Activity::Joining);
 }
 
-/// The simulation begins. Only the host's word launches the game; that of another player is the sign that it does over there, too.
+/// The simulation begins. Only the host's word launches the game; that of another player is the
+/// sign that it does over there, too.
 fn launching(world: &mut World, sender: Sender) -> Progress {
     world.games.mark(sender.game);
     let Some(game) = world.games.get_mut(sender.game) else { return Progress::Done };

@@ -1,6 +1,7 @@
 //! `JsonStats`: what all armies have built and lost (game-results.md section 8). The last one counts.
 //!
-//! It may come after the game has ended, as long as the sender's process is there. Those of observers are not read.
+//! It may come after the game has ended, as long as the sender's process is there. Those of
+//! observers are not read.
 
 use crate::client_text::quoted;
 use crate::commands::Progress;

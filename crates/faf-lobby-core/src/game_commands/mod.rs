@@ -163,7 +163,8 @@ impl World {
         self.games.get_mut(sender.game).filter(is_lobby).filter(|_| sender.activity == Activity::Hosting)
     }
 
-    /// The live game in which the sender has a say: whoever plays, and only if nobody does, whoever watches.
+    /// The live game in which the sender has a say: whoever plays, and only if nobody does, whoever
+    /// watches.
     fn played_game(&mut self, sender: Sender) -> Option<&mut Live> {
         self.live_game(sender.game).filter(|live| live.has_say(sender.player))
     }

@@ -1,7 +1,7 @@
 //! `TeamkillHappened`: a commander was killed by a team mate (games.md section 6.7). Every player's game reports every kill.
 //!
-//! It is kept for moderators to act upon, so nothing is kept that cannot be so: a kill between those who do not both play, at a
-//! time that is none, or told by an observer.
+//! It is kept for moderators to act upon, so nothing is kept that cannot be so: a kill between
+//! those who do not both play, at a time that is none, or told by an observer.
 
 use faf_protocol::PlayerId;
 use faf_protocol::json::Json;

@@ -65,7 +65,8 @@ pub struct Game {
     pub(crate) noted: BTreeSet<PlayerId>,
     /// Players who lost their connection in the lobby, and may come back.
     pub(crate) lost: BTreeSet<PlayerId>,
-    /// Members whose own process has said `Launching`, before or after the host's; all processes say so at the same time.
+    /// Members whose own process has said `Launching`, before or after the host's; all processes
+    /// say so at the same time.
     #[serde(default)]
     pub(crate) launching: BTreeSet<PlayerId>,
     pub(crate) hosted_at: Option<Timestamp>,
@@ -166,14 +167,16 @@ pub(crate) struct Live {
     pub(crate) desyncs_by: BTreeMap<PlayerId, u32>,
     /// The game counts however short it is.
     pub(crate) enforces_rating: bool,
-    /// Players whose own process has shown that its simulation began: it said `Launching`, or reported anything.
+    /// Players whose own process has shown that its simulation began: it said `Launching`, or
+    /// reported anything.
     #[serde(default)]
     pub(crate) begun: BTreeSet<PlayerId>,
     /// Players whose simulation or process has ended. They do not come back.
     pub(crate) done: BTreeSet<PlayerId>,
     /// When all simulations had ended, by the game's clock.
     pub(crate) finished: Option<Duration>,
-    /// When it ends although some have not ended it, by the lobby's clock; none as long as the others do not agree.
+    /// When it ends although some have not ended it, by the lobby's clock; none as long as the
+    /// others do not agree.
     #[serde(default)]
     pub(crate) overdue: Option<Duration>,
     /// How often each player has sent statistics.
@@ -282,8 +285,8 @@ impl Game {
         self.live.as_ref().map_or(&[], |live| &live.decisions)
     }
 
-    /// Whether it is shown to players, as open or as being played. A lobby is from the moment when the host's process says that
-    /// others can connect to it, whenever changes are told.
+    /// Whether it is shown to players, as open or as being played. A lobby is from the moment when
+    /// the host's process says that others can connect to it, whenever changes are told.
     #[must_use]
     pub fn is_listed(&self) -> bool {
         match self.state {
@@ -392,7 +395,8 @@ impl Live {
         self.players.iter().map(participant).collect()
     }
 
-    /// Whether a player has a say in the game: whoever plays, and only if nobody does, whoever watches.
+    /// Whether a player has a say in the game: whoever plays, and only if nobody does, whoever
+    /// watches.
     pub(crate) fn has_say(&self, player: PlayerId) -> bool {
         self.players.is_empty() || self.player(player).is_some()
     }
@@ -407,7 +411,8 @@ impl Live {
         members.iter().chain(self.awaited.keys()).any(|player| self.is_played_by(*player))
     }
 
-    /// Whether the result is known, and only waits for players who neither end their game nor say anything.
+    /// Whether the result is known, and only waits for players who neither end their game nor say
+    /// anything.
     pub(crate) fn is_agreed(&self, members: &[PlayerId]) -> bool {
         let is_here = |player: &PlayerId| members.contains(player) || self.awaited.contains_key(player);
         let has_ended = |player: PlayerId| self.done.contains(&player) || !is_here(&player);

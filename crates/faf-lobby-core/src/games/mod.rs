@@ -79,8 +79,8 @@ impl Games {
         self.games.get(&game)
     }
 
-    /// A game whose end has not been told. When it has, its number is as good as one that no game has had, whether anybody's
-    /// process still runs or not.
+    /// A game whose end has not been told. When it has, its number is as good as one that no game
+    /// has had, whether anybody's process still runs or not.
     pub(crate) fn untold_game(&self, game: GameId) -> Option<&Game> {
         self.get(game).filter(|game| self.is_untold(game))
     }
@@ -119,8 +119,8 @@ impl Games {
         self.iter().filter(|game| self.is_untold(game))
     }
 
-    /// The number for a new game; none when all have been given out. No number is given twice: players, results and replays of
-    /// one game would be taken for those of another.
+    /// The number for a new game; none when all have been given out. No number is given twice:
+    /// players, results and replays of one game would be taken for those of another.
     pub(crate) fn next_id(&mut self) -> Option<GameId> {
         // Clients read numbers as 32-bit integers.
         let next = self.last.0.checked_add(1).filter(|next| *next <= i32::MAX as u32)?;

@@ -41,8 +41,8 @@ pub(crate) struct Unreadable {
     reason: String,
 }
 
-/// Refuses a message that cannot be read. Whoever may not play anyway hears of that first: who is busy, and keeps the connection,
-/// and who is banned.
+/// Refuses a message that cannot be read. Whoever may not play anyway hears of that first: who is
+/// busy, and keeps the connection, and who is banned.
 pub(crate) fn refuse_unreadable(
     world: &mut World,
     conn: ConnId,

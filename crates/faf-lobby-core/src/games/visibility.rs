@@ -28,8 +28,9 @@ impl Game {
             }
     }
 
-    /// Whether a player knows of the game anyhow: it is visible, or the player was in it and may come back. To all others its
-    /// number is as good as one that no game has had, so that nobody learns of hidden games by trying numbers.
+    /// Whether a player knows of the game anyhow: it is visible, or the player was in it and may
+    /// come back. To all others its number is as good as one that no game has had, so that nobody
+    /// learns of hidden games by trying numbers.
     pub(crate) fn is_known_to(&self, viewer: &OnlinePlayer) -> bool {
         let id = viewer.info.id;
         let was_in_it = match &self.live {

@@ -8,13 +8,14 @@ use super::{Outcome, Participant, Reports, group};
 /// What one player's process has said of each army.
 type Account = BTreeMap<i64, BTreeSet<Outcome>>;
 
-/// Whether it is known how a game went, and it only waits for players who say nothing: losers who watch on, or a process
-/// that hangs.
+/// Whether it is known how a game went, and it only waits for players who say nothing: losers who
+/// watch on, or a process that hangs.
 ///
-/// Nobody contradicts anybody; what was reported settles the game, or at least how every army fared; everybody has ended
-/// the game or reported that very result, except for silent players of one single team; and if there are such, somebody else
-/// has ended it. So nobody ends a game by a lie that others still play: of two teams, the one that plays on must say
-/// nothing, and the other must all have ended the game or lie alike.
+/// Nobody contradicts anybody; what was reported settles the game, or at least how every army
+/// fared; everybody has ended the game or reported that very result, except for silent players of
+/// one single team; and if there are such, somebody else has ended it. So nobody ends a game by a
+/// lie that others still play: of two teams, the one that plays on must say nothing, and the other
+/// must all have ended the game or lie alike.
 #[must_use]
 pub fn is_agreed(
     participants: &[Participant],
@@ -51,7 +52,8 @@ pub fn is_agreed(
     silent.is_empty() || !ended.is_empty() && is_of_one_team
 }
 
-/// Whether it follows how the teams fared, or else, as with three teams, it is known how everybody did.
+/// Whether it follows how the teams fared, or else, as with three teams, it is known how everybody
+/// did.
 fn settles(participants: &[Participant], account: &Account) -> bool {
     let outcome = |participant: &Participant| outcome_in(account, participant);
     let is_known = |participant: &Participant| outcome(participant) != Outcome::Unknown;

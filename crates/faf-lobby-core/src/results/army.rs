@@ -41,8 +41,8 @@ impl Reports {
         has_room
     }
 
-    /// The reports that count: those of players. Whoever only watches is heard if no player has reported anything, and so
-    /// never changes what players say, whether they agree or not.
+    /// The reports that count: those of players. Whoever only watches is heard if no player has
+    /// reported anything, and so never changes what players say, whether they agree or not.
     #[must_use]
     pub fn counting(&self, plays: impl Fn(PlayerId) -> bool) -> Self {
         let of_players: Vec<_> = self.0.iter().filter(|report| plays(report.reporter)).cloned().collect();

@@ -4,9 +4,9 @@ use crate::game_options::GameKind;
 
 use super::{Check, Validity};
 
-/// `Desync` messages of all players together that a game may have and still count (game-results.md section 5). No more of any one
-/// player are counted: every process notices that the simulations have drifted apart, so one that is alone with it is wrong, or
-/// wants a defeat not to count.
+/// `Desync` messages of all players together that a game may have and still count (game-results.md
+/// section 5). No more of any one player are counted: every process notices that the simulations
+/// have drifted apart, so one that is alone with it is wrong, or wants a defeat not to count.
 pub const DESYNCS_MAX: u32 = 20;
 
 /// A custom game shorter than this for every player does not count, unless the game says it must (game-results.md
@@ -20,7 +20,8 @@ pub struct EndFacts<'a> {
     pub desyncs: u32,
     /// Whether any report was accepted.
     pub has_reports: bool,
-    /// A player whose own process neither said that the game is launching nor reported anything, if there is one.
+    /// A player whose own process neither said that the game is launching nor reported anything, if
+    /// there is one.
     pub absent: Option<&'a str>,
     /// Whether `EnforceRating` came.
     pub enforces_rating: bool,

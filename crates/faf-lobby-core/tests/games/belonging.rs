@@ -31,7 +31,8 @@ fn restore(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<String> {
     lobby.hear(conn)
 }
 
-/// Ada and Bob play, and others only watch: Cem has been given a place among observers, Dan none at all.
+/// Ada and Bob play, and others only watch: Cem has been given a place among observers, Dan none at
+/// all.
 fn watched_game(lobby: &mut SimulatedLobby) -> [ConnId; 4] {
     let [ada, bob, cem, dan, _] = PLAYERS.map(|(login, _)| lobby.log_in(login));
     host(lobby, ada, "");

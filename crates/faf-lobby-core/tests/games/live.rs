@@ -1,5 +1,7 @@
 //! From the launch to the result and the rating.
 
+use std::time::Duration;
+
 use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{ConnId, Count, Game, GameState, Note, Publication, Settings};
 use faf_protocol::{GameId, PlayerId};
@@ -40,7 +42,8 @@ fn a_game_is_played_and_rated() {
 fn whoever_logs_in_while_being_rated_has_the_new_rating() {
     for is_stored_first in [false, true] {
         // Nobody waits for Ada, whose connection is lost.
-        let mut lobby = lobby_with(Settings { reconnect_grace_period: SECOND * 0, ..Settings::default() });
+        let mut lobby =
+            lobby_with(Settings { reconnect_grace_period: Duration::ZERO, ..Settings::default() });
         let (ada, bob) = live_game(&mut lobby);
         lobby.advance(SECOND * 121);
         game(&mut lobby, bob, "GameResult", r#"[1,"victory 10"]"#);

@@ -7,6 +7,7 @@ mod bounds;
 mod live;
 mod lobby;
 mod newcomers;
+mod preconditions;
 mod storage;
 mod support;
 mod visibility;

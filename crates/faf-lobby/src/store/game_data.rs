@@ -24,8 +24,8 @@ impl Store {
     /// [`StoreError`] if the database cannot be used.
     pub async fn beginning(&self) -> Result<Beginning, StoreError> {
         self.read(|t| {
-            // Games that were launched, and those that were only hosted or joined. Clients read ids as 32-bit integers; a larger
-            // one was not given by a lobby.
+            // Games that were launched, and those that were only hosted or joined. Clients read ids
+            // as 32-bit integers; a larger one was not given by a lobby.
             let last = "SELECT coalesce(max(id), 0) FROM
                 (SELECT id FROM game_stats UNION ALL SELECT game_id FROM game_join_log)
                 WHERE id BETWEEN 0 AND 2147483647";

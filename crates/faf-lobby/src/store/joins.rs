@@ -30,8 +30,8 @@ impl Store {
         self.read(move |t| accounts::newest_ban(t, player.0, "")).await
     }
 
-    /// Notes that a player hosts a game, as the first who comes into it. From then on its number counts as given out, whether
-    /// the game is ever launched or not.
+    /// Notes that a player hosts a game, as the first who comes into it. From then on its number
+    /// counts as given out, whether the game is ever launched or not.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be used.

@@ -1,4 +1,5 @@
-//! What is deliberately otherwise than in the original, though no session shows it. Each has tests that do.
+//! What is deliberately otherwise than in the original, though no session shows it. Each has tests
+//! that do.
 
 use std::path::Path;
 

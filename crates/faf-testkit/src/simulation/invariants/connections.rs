@@ -44,7 +44,8 @@ impl Checker {
             Ok(ClientMessage::Game(message)) => self.said_by_process(player, message),
             _ => Said::Other,
         };
-        // A result may be the sign, whether it can be understood or not; too much of a sign breaks no law.
+        // A result may be the sign, whether it can be understood or not; too much of a sign breaks
+        // no law.
         let begun = match &said {
             Said::Begun(game, player) => Some((*game, *player)),
             Said::Fact(game, _) => player.map(|player| (*game, player)),

@@ -1,0 +1,68 @@
+//! What must hold before anybody plays: nobody is banned, and there is a number for the game.
+
+use faf_lobby_core::{Ban, Settings, Timestamp};
+use faf_protocol::GameId;
+use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::store::FakeStore;
+
+use crate::support::{PLAYERS, game, host, host_with, lobby};
+
+#[test]
+fn the_banned_hear_of_that_before_anything_else() {
+    let ban = || Ban { reason: "a reason".to_owned(), expires_at: Timestamp(i64::MAX) };
+    for request in [
+        r#"{"command":"game_host"}"#,
+        r#"{"command":"game_host","visibility":"public","title":5}"#,
+        r#"{"command":"game_host","visibility":"public","title":"ümlaut","mod":"chess"}"#,
+        r#"{"command":"game_join"}"#,
+        r#"{"command":"game_join","uid":"one"}"#,
+        r#"{"command":"game_join","uid":4711}"#,
+    ] {
+        let mut lobby = lobby();
+        let bob = lobby.log_in("Bob");
+        lobby.store.account("Bob").ban = Some(ban());
+        lobby.say(bob, request);
+        let told = lobby.hear(bob).join("");
+        assert!(told.contains("You are banned from FAF") && !told.contains("invalid"), "{told}");
+        assert!(!lobby.is_open(bob));
+        // Whoever is busy hears of that first.
+        lobby.store.account("Bob").ban = None;
+        let bob = lobby.log_in("Bob");
+        host_with(&mut lobby, bob, "");
+        lobby.hear(bob);
+        lobby.store.account("Bob").ban = Some(ban());
+        lobby.say(bob, request);
+        assert!(lobby.hear(bob).join("").contains("while in state STARTING_GAME"), "{request}");
+        assert!(lobby.is_open(bob));
+    }
+}
+
+#[test]
+fn no_number_is_given_out_twice() {
+    let mut store = FakeStore::with_accounts(PLAYERS.map(|(login, _)| login));
+    store.last_game = GameId(i32::MAX as u32 - 1);
+    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host_with(&mut lobby, ada, "");
+    assert!(lobby.hear(ada)[0].contains(r#""uid":2147483647"#));
+    for _ in 0..2 {
+        host_with(&mut lobby, bob, "");
+        let told = lobby.hear(bob).join("");
+        assert!(told.contains("this server has given out all numbers of games"), "{told}");
+        assert!(lobby.is_open(bob));
+    }
+    // The last one is a game like any other.
+    game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    lobby.say(bob, r#"{"command":"game_join","uid":2147483647}"#);
+    assert!(lobby.hear(bob)[0].contains("game_launch"));
+
+    // Nor is one that was never launched before the server was killed.
+    let mut lobby = crate::support::lobby();
+    let ada = lobby.log_in("Ada");
+    host(&mut lobby, ada, "");
+    lobby.restart();
+    let bob = lobby.log_in("Bob");
+    host_with(&mut lobby, bob, "");
+    assert!(lobby.hear(bob)[0].contains(r#""uid":2,"#));
+}
