@@ -91,7 +91,9 @@ fn passwords_of_lobbies_cannot_be_guessed() {
     let mut lobby = lobby();
     let host = lobby.log_in("player01");
     lobby.say(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
-    lobby.say(host, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
+    for state in ["Idle", "Lobby"] {
+        lobby.say(host, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+    }
     // Ten by one player, whatever the connection.
     let mut wrong = 0;
     for _ in 0..5 {
@@ -135,7 +137,9 @@ fn whoever_knows_the_password_gets_in_while_others_guess() {
     let mut lobby = lobby();
     let host = lobby.log_in("player01");
     lobby.say(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
-    lobby.say(host, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
+    for state in ["Idle", "Lobby"] {
+        lobby.say(host, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+    }
     for number in 10..=80 {
         let conn = lobby.log_in(&format!("player{number:02}"));
         (0..12).for_each(|_| join(&mut lobby, conn, "guess"));

@@ -90,8 +90,13 @@ pub(crate) fn permitted(
         return Err(Refusal::declined(texts::unknown_featured_mod(&quoted(name))));
     };
     let featured_mod = FeaturedMod { id, name };
+    let player = world.player_of(conn);
+    if !world.limits.host(player, world.now.elapsed) {
+        world.count(Count::Limited(Limit::HostedGames));
+        return Err(Refusal::declined(texts::TOO_MANY_GAMES));
+    }
     let Some(id) = world.games.next_id() else { return Err(Refusal::declined(texts::NO_MORE_GAMES)) };
-    let question = Question::OpenGame { host: world.player_of(conn), game: id, folder: folder.clone() };
+    let question = Question::OpenGame { host: player, game: id, folder: folder.clone() };
     let state = MapFound { request, id, title, folder, featured_mod };
     world.ask(conn, question, Continuation::HostMapFound(Box::new(state)))
 }
@@ -107,10 +112,6 @@ pub(crate) fn map_found(
         return Err(Refusal::Disabled { request: COMMAND });
     }
     let player = world.player_of(conn);
-    if !world.limits.host(player, world.now.elapsed) {
-        world.count(Count::Limited(Limit::HostedGames));
-        return Err(Refusal::declined(texts::TOO_MANY_GAMES));
-    }
     let Some(host) = world.players.get(player) else { return Ok(Progress::Done) };
     let host = Host {
         id: host.info.id,
