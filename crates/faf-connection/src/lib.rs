@@ -38,7 +38,7 @@
 //! ```
 //!
 //! What comes before the first message has modules of its own: [`proxy`] headers, the [`upgrade`] to WebSocket, and the
-//! options of [`tcp`] sockets.
+//! options of [`tcp`] sockets. Time limits are counted by [`running_time`].
 
 mod error;
 mod halves;
@@ -46,6 +46,7 @@ mod large_messages;
 mod outbox;
 pub mod proxy;
 mod reader;
+pub mod running_time;
 mod settings;
 pub mod tcp;
 pub mod upgrade;

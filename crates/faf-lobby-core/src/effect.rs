@@ -296,6 +296,19 @@ pub enum LogLine {
         /// Name of the account.
         login: String,
     },
+    /// A login was not accepted.
+    LoginFailed {
+        /// The connection.
+        conn: ConnId,
+        /// Where it comes from, if that is known.
+        address: Option<IpAddr>,
+        /// How it was tried.
+        method: LoginMethod,
+        /// The name that was tried, at most 100 characters of it; empty if there was none. Anything a client chooses to send.
+        account: String,
+        /// Why, in few words that are always the same.
+        reason: &'static str,
+    },
     /// Somebody who is banned tried to log in.
     Banned {
         /// Who.
@@ -382,6 +395,9 @@ impl fmt::Display for LogLine {
             }
             Self::LoggedOut { conn, player, login } => {
                 write!(f, "{login} ({player}) has left, connection {}", conn.0)
+            }
+            Self::LoginFailed { conn, account, reason, .. } => {
+                write!(f, "a login as {account:?} on connection {} has failed: {reason}", conn.0)
             }
             Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
             Self::Refused { conn, reason } => write!(f, "connection {} is closed: {reason}", conn.0),

@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::network;
+use crate::network::Network;
 
 /// Failures are counted over this time from the first one on.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// Addresses that are remembered. If more fail within the window, it begins anew for all of them.
-const ADDRESSES: usize = 10_000;
+/// Addresses and networks that are remembered. If more fail within the window, it begins anew for all of them.
+const ADDRESSES: usize = 30_000;
 
 /// Who has failed how often of late.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct FailedLogins(BTreeMap<IpAddr, Failures>);
+pub(crate) struct FailedLogins(BTreeMap<Network, Failures>);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Failures {
@@ -34,24 +34,31 @@ impl FailedLogins {
         if self.0.len() >= ADDRESSES {
             self.0.clear();
         }
-        let failures = self.0.entry(network(address)).or_insert(Failures { since: now, count: 0 });
-        if !failures.is_recent(now) {
-            *failures = Failures { since: now, count: 0 };
+        for (network, _) in Network::counted(address) {
+            let failures = self.0.entry(network).or_insert(Failures { since: now, count: 0 });
+            if !failures.is_recent(now) {
+                *failures = Failures { since: now, count: 0 };
+            }
+            failures.count += 1;
         }
-        failures.count += 1;
     }
 
     /// Takes an attempt back that did not fail.
     pub(crate) fn take_back(&mut self, address: IpAddr) {
-        if let Some(failures) = self.0.get_mut(&network(address)) {
-            failures.count = failures.count.saturating_sub(1);
+        for (network, _) in Network::counted(address) {
+            if let Some(failures) = self.0.get_mut(&network) {
+                failures.count = failures.count.saturating_sub(1);
+            }
         }
     }
 
-    /// How many failures there were within the window.
+    /// How many failures there were within the window; if a wider network has had more than its [times](Network::counted) as many,
+    /// its part of those.
     pub(crate) fn count(&self, address: IpAddr, now: Duration) -> u32 {
-        let failures = self.0.get(&network(address)).filter(|failures| failures.is_recent(now));
-        failures.map_or(0, |failures| failures.count)
+        let count = |network| self.0.get(&network).filter(|of| of.is_recent(now)).map_or(0, |of| of.count);
+        let parts = Network::counted(address)
+            .map(|(network, times)| count(network) / u32::try_from(times).unwrap_or(u32::MAX));
+        parts.max().unwrap_or(0)
     }
 }
 
@@ -83,6 +90,21 @@ mod tests {
         assert_eq!(failed.count(address("1.1.1.1"), WINDOW + second), 0);
         failed.add(address("1.1.1.1"), WINDOW + second);
         assert_eq!(failed.count(address("1.1.1.1"), WINDOW + second), 1);
+    }
+
+    #[test]
+    fn whoever_has_many_networks_has_not_as_many_attempts() {
+        let mut failed = FailedLogins::default();
+        let of = |number: u16| IpAddr::from([0x2001, 0xdb8, 7, number, 0, 0, 0, 1]);
+        for number in 0..64 {
+            failed.add(of(number), Duration::ZERO);
+        }
+        // All are of one network of 56 bits, which may do as much as four addresses.
+        assert_eq!(failed.count(of(64), Duration::ZERO), 16);
+        assert_eq!(failed.count(of(0x100), Duration::ZERO), 4);
+        failed.take_back(of(64));
+        assert_eq!(failed.count(of(64), Duration::ZERO), 15);
+        assert_eq!(failed.count(IpAddr::from([0x2001, 0xdb8, 8, 0, 0, 0, 0, 1]), Duration::ZERO), 0);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub use games::{
     Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, JoinAttempt, LivePlayer, Note,
     PlayerResult, RatedGame,
 };
-pub use network::network;
+pub use network::{Network, network};
 pub use pacing::CommandClass;
 pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 pub use settings::Settings;

@@ -102,7 +102,8 @@ impl What {
                 let GameInfo { title, .. } = public(*game, world)?;
                 Some(Self::GameEnded { title, validity: *validity })
             }
-            LogLine::Banned { .. }
+            LogLine::LoginFailed { .. }
+            | LogLine::Banned { .. }
             | LogLine::Refused { .. }
             | LogLine::Paced { .. }
             | LogLine::Admin { .. }

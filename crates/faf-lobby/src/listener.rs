@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use faf_connection::running_time::{RunningTime, timeout};
 use faf_connection::upgrade::{self, Endpoint};
 use faf_connection::{LargeMessages, open_tcp, proxy, tcp};
 use faf_lobby_core::{ConnId, Event};
@@ -13,7 +14,6 @@ use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
 
 use crate::country::Countries;
 use crate::lobby::Input;
@@ -84,6 +84,7 @@ impl Entrance {
         shares: Shares,
         large_messages: Arc<LargeMessages>,
         inbox: mpsc::Sender<Input>,
+        time: Arc<RunningTime>,
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
     ) -> Self {
@@ -94,7 +95,7 @@ impl Entrance {
         let player_limits = PlayerLimits { message: settings.message_limit, large_messages };
         let sessions = Arc::new(session::Lobby { inbox, metrics: Arc::clone(&metrics), player_limits });
         Self {
-            newcomers: Newcomers::new(most, per_address, Arc::clone(&metrics)),
+            newcomers: Newcomers::new(most, per_address, time, Arc::clone(&metrics)),
             farewells: Farewells::new(shares.farewells),
             sessions,
             metrics,
@@ -140,9 +141,11 @@ impl Entrance {
                 timeout(entrance.handshake_timeout, entrance.shake_hands(stream, peer, format, proxy));
             let refused = tokio::select! {
                 shaken = shaking_hands => match shaken {
-                    Ok(Ok(arrival)) => return entrance.begin_session(arrival, peer, format, place, newcomer).await,
-                    Ok(Err(refused)) => refused,
-                    Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
+                    Some(Ok(arrival)) => {
+                        return entrance.begin_session(arrival, peer, format, place, newcomer).await;
+                    }
+                    Some(Err(refused)) => refused,
+                    None => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
                 },
                 // Whoever has ended it has counted it, too.
                 () = newcomer.signal.notified() => return,
@@ -155,7 +158,7 @@ impl Entrance {
     async fn find_place(&self, place: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
         match place {
             Some(place) => Some(place),
-            None => timeout(ROOM_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await.ok()?.ok(),
+            None => timeout(ROOM_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await?.ok(),
         }
     }
 

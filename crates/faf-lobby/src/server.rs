@@ -109,8 +109,13 @@ impl Server {
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
         let happenings = Arc::new(Happenings::default());
-        let outside =
-            Outside { answers, policy, metrics: Arc::clone(&metrics), happenings: Arc::clone(&happenings) };
+        let outside = Outside {
+            answers,
+            policy,
+            metrics: Arc::clone(&metrics),
+            happenings: Arc::clone(&happenings),
+            log_addresses: settings.log_addresses,
+        };
         let lobby = Lobby::new(settings.lobby(), beginning, outside, inbox.clone(), settings.patience());
         let shares = Shares::for_connections(settings.connection_limit);
         metrics.set_connection_limit(shares.connections);
@@ -119,6 +124,7 @@ impl Server {
             shares,
             large_messages,
             inbox.clone(),
+            lobby.time(),
             Arc::clone(&metrics),
             Arc::clone(&countries),
         );

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use faf_connection::running_time::timeout;
 use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{SendError, TrySendError};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::lobby::Input;
 use crate::metrics::Metrics;
@@ -71,9 +72,7 @@ pub(crate) struct PlayerLimits {
 /// How far a client has come that wants to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Login {
-    /// It has not said anything.
-    Silent,
-    /// It has said something else.
+    /// It has not tried.
     Missing,
     Tried,
     Accepted,
@@ -81,7 +80,7 @@ enum Login {
 
 impl Session {
     pub(crate) fn new(conn: ConnId, reader: Reader, seat: Arc<Seat>, lobby: Arc<Lobby>) -> Self {
-        Self { conn, reader, seat, lobby, login: Login::Silent, is_dealt_with: false }
+        Self { conn, reader, seat, lobby, login: Login::Missing, is_dealt_with: false }
     }
 
     /// Reads until the connection ends, and tells the lobby.
@@ -159,8 +158,11 @@ impl Session {
     }
 
     fn pass_on(&mut self, message: Received) -> Phase {
-        if matches!(self.login, Login::Silent | Login::Missing) {
-            self.note_first_words(&message);
+        if self.login != Login::Accepted
+            && matches!(message, Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)))
+        {
+            self.login = Login::Tried;
+            self.seat.tries_to_log_in();
         }
         let input = Input::Received(self.conn, message, Instant::now());
         match self.lobby.inbox.try_send(input) {
@@ -200,24 +202,13 @@ impl Session {
         }
     }
 
-    /// Notes what a stranger has said.
-    fn note_first_words(&mut self, message: &Received) {
-        if self.login == Login::Silent {
-            self.seat.has_spoken();
-        }
-        self.login = match message {
-            Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)) => Login::Tried,
-            _ => Login::Missing,
-        };
-    }
-
     /// Sends what waits and the end behind it, and reads on until the peer has ended its side, too.
     async fn end(&mut self) {
         let goodbye = async {
             self.reader.writer().close().await;
             while self.reader.read().await.is_ok() {}
         };
-        if timeout(CLOSE_TIMEOUT, pin!(goodbye)).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, pin!(goodbye)).await.is_none() {
             self.reader.writer().abort();
         }
     }

@@ -389,3 +389,24 @@ fn explaining_makes_no_database() {
     assert!(problem.contains("there is no database nothing.sqlite"), "{problem}");
     assert!(!operator.path("nothing.sqlite").exists());
 }
+
+#[test]
+fn failed_logins_are_logged_with_as_much_of_the_address_as_may_be() {
+    for (flags, shown) in
+        [("", "127.0.0.0/24"), ("--log-addresses none", "address=-"), ("--log-addresses full", "127.0.0.1 ")]
+    {
+        let operator = Operator::new();
+        let server = serve(&operator, flags);
+        let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+        converse(&stream, &hello("Ada\\nforged", "secret"), "authentication_failed");
+        drop(stream);
+        server.signal("-TERM");
+        let (log, _) = server.wait();
+        let line = log.lines().find(|line| line.contains("a login has failed")).unwrap();
+        for part in ["INFO", r#"account="Ada\nforged""#, r#"reason="wrong name or password""#, shown] {
+            assert!(line.contains(part), "{part} is missing in {line}");
+        }
+    }
+    let operator = Operator::new();
+    assert!(operator.fail("check --log-addresses some", 3).contains("log_addresses"));
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use faf_connection::Writer;
-use tokio::time::timeout;
+use faf_connection::running_time::timeout;
 
 /// What has become of a client that had fallen behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +14,10 @@ pub(crate) enum CaughtUp {
     Stalled,
 }
 
-/// Waits until a client has taken all that was handed over, or takes nothing for so long.
+/// Waits until a client has taken all that was handed over, or takes nothing for so long while the process runs.
 pub(crate) async fn catch_up(writer: &Writer, stall_timeout: Duration) -> CaughtUp {
     while let Some(less) = writer.waiting().checked_sub(1) {
-        if timeout(stall_timeout, writer.wait_for_room(less)).await.is_err() {
+        if timeout(stall_timeout, writer.wait_for_room(less)).await.is_none() {
             return CaughtUp::Stalled;
         }
         if !writer.is_connected() {

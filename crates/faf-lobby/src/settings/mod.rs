@@ -19,6 +19,7 @@ pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
 pub use layers::{Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 
+use crate::failed_logins::LogAddresses;
 use crate::fan_out::Patience;
 use crate::recorder::Bounds;
 
@@ -69,6 +70,7 @@ pub struct Settings {
     pub www_url: String,
     pub content_url: String,
     pub log: String,
+    pub log_addresses: LogAddresses,
     pub recording: PathBuf,
     pub recording_size: u64,
     pub recording_files: usize,
