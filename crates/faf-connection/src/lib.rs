@@ -53,10 +53,10 @@ pub mod upgrade;
 mod writer;
 
 pub use error::{Disconnected, Error, Incomplete, OutboxFull};
-pub use large_messages::{FREE, LargeMessages, Late};
+pub use large_messages::{FREE, LargeMessages, Late, PATIENCE, SMALL, WINDOW};
 pub use outbox::OUTBOX_LIMIT;
 pub use reader::Reader;
-pub use settings::{SentMessages, Settings};
+pub use settings::{SentMessages, Settings, Share};
 pub use writer::Writer;
 
 use tokio::io::{AsyncRead, AsyncWrite};

@@ -41,6 +41,12 @@ impl Network {
         Self::new(address, if address.to_canonical().is_ipv6() { 48 } else { 24 })
     }
 
+    /// Its first address.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
+        self.address
+    }
+
     /// The network of so many bits that an address belongs to; at most as many as it has.
     fn new(address: IpAddr, bits: u8) -> Self {
         match address.to_canonical() {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use faf_connection::running_time::{RunningTime, timeout};
 use faf_connection::upgrade::{self, Endpoint};
-use faf_connection::{LargeMessages, open_tcp, proxy, tcp};
-use faf_lobby_core::{ConnId, Event};
+use faf_connection::{LargeMessages, Share, open_tcp, proxy, tcp};
+use faf_lobby_core::{ConnId, Event, Network};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,8 +29,11 @@ use crate::turned_away::{Farewells, TurnedAway};
 const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Strangers have memory for large messages besides the players': so many times less. Of their messages, which are small,
-/// five hundred fit by default.
+/// a thousand fit by default.
 const STRANGERS_SHARE: usize = 8;
+
+/// How often the lobby hears, at most, of bytes that come of an unfinished message: so many times in idle_timeout.
+const SIGNS_OF_LIFE: u32 = 8;
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl Entrance {
         shares: Shares,
         large_messages: Arc<LargeMessages>,
         inbox: mpsc::Sender<Input>,
-        time: Arc<RunningTime>,
+        time: RunningTime,
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
     ) -> Self {
@@ -93,7 +96,9 @@ impl Entrance {
         let (most, per_address) =
             (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
         let player_limits = PlayerLimits { message: settings.message_limit, large_messages };
-        let sessions = Arc::new(session::Lobby { inbox, metrics: Arc::clone(&metrics), player_limits });
+        let heard_every = settings.lobby().idle_timeout.map(|timeout| timeout / SIGNS_OF_LIFE);
+        let sessions =
+            Arc::new(session::Lobby { inbox, metrics: Arc::clone(&metrics), player_limits, heard_every });
         Self {
             newcomers: Newcomers::new(most, per_address, time, Arc::clone(&metrics)),
             farewells: Farewells::new(shares.farewells),
@@ -110,7 +115,8 @@ impl Entrance {
             limits: Limits { message: settings.login_message_limit, ..settings.limits() },
             large_messages: LargeMessages::new(
                 settings.large_message_memory / STRANGERS_SHARE,
-                settings.large_message_timeout(),
+                settings.login_message_limit,
+                settings.large_message_rate,
             ),
             outbox_limit: settings.outbox_limit,
             byte_stream: settings.websocket_byte_stream,
@@ -225,11 +231,14 @@ impl Entrance {
         let address = arrival.address.map(|address| address.to_canonical());
         let country = address.map(|address| self.countries.of(address)).unwrap_or_default();
         tracing::debug!(conn = conn.0, %format, ?address, "connected");
+        // The widest network that is counted.
+        let shared_by = self.counted(arrival.address).and_then(|address| Network::counted(address).last());
+        let shared_by = shared_by.map(|(network, _)| network.address());
         let settings = faf_connection::Settings {
             format,
             role: Role::Server,
             limits: self.limits,
-            large_messages: Some(Arc::clone(&self.large_messages)),
+            large_messages: Some(Share { of: Arc::clone(&self.large_messages), address: shared_by }),
             outbox_limit: self.outbox_limit,
             byte_stream: self.byte_stream,
             sent: Arc::clone(&self.metrics.sent),

@@ -32,9 +32,8 @@ pub(crate) const INBOX: usize = 1024;
 /// Inputs that are taken in before what they caused is sent. More would keep the first ones waiting for long.
 const TURN: usize = 64;
 
-/// How often the loop looks at the clock, whatever else it does: a process that is stopped for three times as long is noticed, and
-/// what it missed does not count against anybody.
-const LOOK: Duration = Duration::from_millis(250);
+/// Without a deadline the loop still looks at the clock from time to time.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// What reaches the lobby.
 pub(crate) enum Input {
@@ -63,7 +62,8 @@ pub(crate) struct Lobby {
     inbox: mpsc::Sender<Input>,
     /// What is being stored about games, in the order it was asked for. At most one for each game.
     storing: mpsc::UnboundedSender<Storing>,
-    time: Arc<RunningTime>,
+    /// By which everything goes that the world waits for.
+    time: RunningTime,
     is_stopped: bool,
 }
 
@@ -88,7 +88,7 @@ impl Lobby {
         patience: Patience,
     ) -> Self {
         let Outside { answers, policy, metrics, happenings, log_addresses } = outside;
-        let time = Arc::new(RunningTime::new(LOOK));
+        let time = RunningTime::begin();
         let world = World::new(settings, moment(&time), beginning);
         let fan_out = FanOut::start(patience, Arc::clone(&metrics));
         let (storing, stored) = mpsc::unbounded_channel();
@@ -111,8 +111,8 @@ impl Lobby {
     }
 
     /// The time by which it goes.
-    pub(crate) fn time(&self) -> Arc<RunningTime> {
-        Arc::clone(&self.time)
+    pub(crate) fn time(&self) -> RunningTime {
+        self.time
     }
 
     /// Everything it is told is recorded.
@@ -126,15 +126,13 @@ impl Lobby {
     pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Input>) {
         let mut inputs = Vec::with_capacity(TURN);
         while !self.is_stopped {
-            let due = self.world.next_deadline().unwrap_or(Duration::MAX);
+            let due = self.world.next_deadline().unwrap_or(self.time.elapsed() + IDLE);
             tokio::select! {
                 // What has arrived comes first: it may be what a deadline waits for.
                 biased;
                 _ = inbox.recv_many(&mut inputs, TURN) => {}
-                () = self.time.wait_or_look(due) => {
-                    if self.time.look() >= due {
-                        self.turn_to(None);
-                    }
+                () = self.time.wait_until(due) => {
+                    self.turn_to(None);
                 }
             }
             for input in inputs.drain(..) {
@@ -274,7 +272,7 @@ impl fmt::Display for Body<'_> {
 }
 
 fn moment(time: &RunningTime) -> Moment {
-    Moment { elapsed: time.look(), utc: utc_now() }
+    Moment { elapsed: time.elapsed(), utc: utc_now() }
 }
 
 pub(crate) fn utc_now() -> Timestamp {

@@ -33,7 +33,7 @@ pub(crate) struct Newcomers {
     limit: usize,
     limit_per_address: usize,
     all: Mutex<All>,
-    time: Arc<RunningTime>,
+    time: RunningTime,
     metrics: Arc<Metrics>,
 }
 
@@ -78,7 +78,7 @@ impl Newcomers {
     pub(crate) fn new(
         limit: usize,
         limit_per_address: usize,
-        time: Arc<RunningTime>,
+        time: RunningTime,
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         Arc::new(Self { limit, limit_per_address, all: Mutex::default(), time, metrics })
@@ -95,7 +95,7 @@ impl Newcomers {
         if all.has_too_many(address, self.limit_per_address) {
             return Err(TurnedAway::UnauthenticatedLimitPerAddress);
         }
-        let now = self.time.look();
+        let now = self.time.elapsed();
         let why_full = match (has_place, all.connections.len() < self.limit) {
             (true, true) => None,
             (true, false) => Some(TurnedAway::UnauthenticatedLimit),
@@ -180,7 +180,7 @@ impl Newcomer {
 
     /// The login was not accepted: it is one of those again that have said nothing.
     pub(crate) fn falls_silent(&self) {
-        let now = self.newcomers.time.look();
+        let now = self.newcomers.time.elapsed();
         self.newcomers.lock().fall_silent(self.number, now);
     }
 }
@@ -276,6 +276,7 @@ pub(crate) mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
+    use faf_connection::running_time::simulate_stop;
     use faf_connection::{Settings, open};
     use faf_protocol::{ServerMessage, WireFormat};
 
@@ -292,7 +293,7 @@ pub(crate) mod tests {
     pub(crate) fn newcomers(limit: usize, limit_per_address: usize) -> (Arc<Newcomers>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
-        let time = Arc::new(RunningTime::new(TIME_TO_SPEAK));
+        let time = RunningTime::begin();
         (Newcomers::new(limit, limit_per_address, time, Arc::new(Metrics::new(store))), folder)
     }
 
@@ -420,6 +421,7 @@ pub(crate) mod tests {
     async fn time_in_which_the_process_does_not_run_is_no_time_to_speak() {
         let (newcomers, _folder) = newcomers(1, 100);
         let _old = newcomers.admit(None, true).unwrap();
+        simulate_stop(100 * TIME_TO_SPEAK);
         advance(100 * TIME_TO_SPEAK).await;
         assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
     }

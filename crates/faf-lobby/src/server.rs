@@ -99,8 +99,11 @@ impl Server {
         let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
         // From a file, so that it does not take long; the keys may be somewhere else, and are not waited for.
         countries.read_file().await;
-        let large_messages =
-            LargeMessages::new(settings.large_message_memory, settings.large_message_timeout());
+        let large_messages = LargeMessages::new(
+            settings.large_message_memory,
+            settings.message_limit,
+            settings.large_message_rate,
+        );
         let mut metrics = Metrics::new(store.clone());
         metrics.observe_large_messages(Arc::clone(&large_messages));
         let metrics = Arc::new(metrics);

@@ -37,6 +37,15 @@ pub(crate) struct Session {
     login: Login,
     /// The last message is dealt with, and the next one may not be read yet.
     is_dealt_with: bool,
+    /// What the lobby was told last of a message that is not complete, if anything. Apart, as hardly anybody has one.
+    heard: Option<Box<Heard>>,
+}
+
+/// A sign of life that the lobby was told of.
+struct Heard {
+    /// How many bytes had come.
+    arrived: u64,
+    at: Instant,
 }
 
 /// What all sessions share.
@@ -46,6 +55,8 @@ pub(crate) struct Lobby {
     pub(crate) metrics: Arc<Metrics>,
     /// What holds when somebody has logged in.
     pub(crate) player_limits: PlayerLimits,
+    /// How often the lobby is told, at most, that somebody sends a message that is not complete; never without idle_timeout.
+    pub(crate) heard_every: Option<Duration>,
 }
 
 /// What a session does.
@@ -80,7 +91,7 @@ enum Login {
 
 impl Session {
     pub(crate) fn new(conn: ConnId, reader: Reader, seat: Arc<Seat>, lobby: Arc<Lobby>) -> Self {
-        Self { conn, reader, seat, lobby, login: Login::Missing, is_dealt_with: false }
+        Self { conn, reader, seat, lobby, login: Login::Missing, is_dealt_with: false, heard: None }
     }
 
     /// Reads until the connection ends, and tells the lobby.
@@ -141,7 +152,11 @@ impl Session {
                 self.reader.set_message_limit(self.lobby.player_limits.message);
                 self.reader.set_large_messages(Arc::clone(&self.lobby.player_limits.large_messages));
             }
-            return Poll::Ready(Some(match ready!(self.reader.poll_read(cx)) {
+            let Poll::Ready(read) = self.reader.poll_read(cx) else {
+                self.tell_of_bytes();
+                return Poll::Pending;
+            };
+            return Poll::Ready(Some(match read {
                 Ok(message) => Ok(ClientMessage::read(message)),
                 Err(Error::Malformed(DecodeError::TooLarge { .. })) if self.login == Login::Tried => {
                     ready!(self.seat.poll_login(cx));
@@ -154,6 +169,22 @@ impl Session {
                 })),
                 Err(error) => Err(error),
             }));
+        }
+    }
+
+    /// Tells the lobby from time to time that bytes come of a message that is not complete, or would come if there were memory for
+    /// them: whoever sends for minutes is not silent.
+    fn tell_of_bytes(&mut self) {
+        let Some(every) = self.lobby.heard_every.filter(|_| self.login == Login::Accepted) else { return };
+        let (arrived, waits) = (self.reader.arrived(), self.reader.waits_for_memory());
+        let is_new = self
+            .heard
+            .as_ref()
+            .is_none_or(|heard| (arrived != heard.arrived || waits) && heard.at.elapsed() >= every);
+        // A full inbox is tried again when more has come.
+        let heard = Input::Event(Event::Heard { conn: self.conn });
+        if is_new && self.reader.is_inside_message() && self.lobby.inbox.try_send(heard).is_ok() {
+            self.heard = Some(Box::new(Heard { arrived, at: Instant::now() }));
         }
     }
 
@@ -176,8 +207,8 @@ impl Session {
 
     /// Waits until the next message may be read, or the connection is closed.
     ///
-    /// Memory for a large message is given back when it is dealt with. What has come with it may need it still; whoever does not
-    /// take its answers then has as long as for sending it.
+    /// Memory for a large message is given back when it is dealt with. What has come with it may need it still, and must be dealt
+    /// with at the rate at which it must come.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             match self.seat.poll_word(cx) {
