@@ -294,7 +294,7 @@ fn log(line: &LogLine) {
         // It is told of elsewhere.
         LogLine::LoginFailed { .. } => {}
         LogLine::Banned { .. } | LogLine::Refused { .. } | LogLine::GameMessageIgnored { .. } => {
-            tracing::debug!("{line}")
+            tracing::debug!("{line}");
         }
         LogLine::GameRefused { .. } | LogLine::WrongAnswer { .. } => tracing::error!("{line}"),
     }
