@@ -24,7 +24,7 @@ pub enum Error {
     /// The peer does not keep up; the message was not queued.
     #[error(transparent)]
     OutboxFull(#[from] OutboxFull),
-    /// A large message was not complete in time.
+    /// A large message came too slowly.
     #[error(transparent)]
     Late(#[from] Late),
 }

@@ -38,7 +38,7 @@
 //! ```
 //!
 //! What comes before the first message has modules of its own: [`proxy`] headers, the [`upgrade`] to WebSocket with what it says
-//! of who is [`forwarded`], and the options of [`tcp`] sockets.
+//! of who is [`forwarded`], and the options of [`tcp`] sockets. Time limits are counted by [`running_time`].
 
 mod error;
 pub mod forwarded;
@@ -47,16 +47,17 @@ mod large_messages;
 mod outbox;
 pub mod proxy;
 mod reader;
+pub mod running_time;
 mod settings;
 pub mod tcp;
 pub mod upgrade;
 mod writer;
 
 pub use error::{Disconnected, Error, Incomplete, OutboxFull};
-pub use large_messages::{FREE, LargeMessages, Late};
+pub use large_messages::{FREE, LargeMessages, Late, PATIENCE, SMALL, WINDOW};
 pub use outbox::OUTBOX_LIMIT;
 pub use reader::Reader;
-pub use settings::{SentMessages, Settings};
+pub use settings::{SentMessages, Settings, Share};
 pub use writer::Writer;
 
 use tokio::io::{AsyncRead, AsyncWrite};

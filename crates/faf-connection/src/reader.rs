@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use faf_protocol::websocket::Control;
-use faf_protocol::{DecodeError, Decoded, Decoder, Message, WireFormat};
+use faf_protocol::{DecodeError, Decoded, Decoder, Message, Unfinished, WireFormat};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::{Sleep, sleep, timeout_at};
+use tokio::time::{Sleep, sleep};
 
 use crate::error::{Disconnected, Error};
 use crate::halves::ReadHalf;
-use crate::large_messages::{Allowance, FREE, LargeMessages, Late};
-use crate::settings::Settings;
+use crate::large_messages::{Allowance, FREE, LargeMessages, Late, WINDOW};
+use crate::running_time::RunningSleep;
+use crate::settings::{Settings, Share};
 use crate::writer::{Phase, Writer};
 
 /// Bytes taken from the operating system at once, and then other tasks get their turn: a thousand peers who send as fast as they can
@@ -48,7 +49,7 @@ pub struct Reader {
     buffer: BytesMut,
     writer: Writer,
     input: Input,
-    large_messages: Option<Arc<LargeMessages>>,
+    large_messages: Option<Box<Share>>,
     /// What was taken from there for the message that is being received or dealt with.
     allowance: Option<Box<Allowance>>,
     /// What is waited for before more is received.
@@ -66,11 +67,11 @@ pub struct Reader {
 /// Something that rarely has to be waited for, kept here so that waiting for a message takes no memory besides the reader's.
 enum Waiting {
     /// The peer reads what it was answered.
-    Room(Pin<Box<dyn Future<Output = Result<(), Late>> + Send>>),
+    Room(Pin<Box<dyn Future<Output = ()> + Send>>),
     /// A peer that talks all the time and says nothing makes a pause.
     Pause(Pin<Box<Sleep>>),
-    /// There is memory for a large message.
-    Allowance(Pin<Box<dyn Future<Output = Allowance> + Send>>),
+    /// There is memory for a large message. Whoever waits for the reader hears of it from time to time.
+    Allowance(Pin<Box<dyn Future<Output = Allowance> + Send>>, RunningSleep),
 }
 
 /// What is to be done with what the peer sends.
@@ -93,7 +94,7 @@ impl Reader {
             buffer: settings.received,
             writer,
             input: Input::Decode,
-            large_messages: settings.large_messages,
+            large_messages: settings.large_messages.map(Box::new),
             allowance: None,
             waiting: None,
             has_answered: false,
@@ -109,7 +110,7 @@ impl Reader {
     /// Once the connection has been closed on this side, whatever the peer still sends is dropped until it ends. If that is more than
     /// 16 MiB, the connection is aborted.
     ///
-    /// To read more than [`FREE`] bytes of one message, it waits for an allowance, if connections share one.
+    /// To read more than [`FREE`] bytes of one message, it waits for memory, if connections share it; see [`LargeMessages`].
     ///
     /// # Errors
     /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], and [`Error::Late`]. There is nothing to be read
@@ -133,12 +134,13 @@ impl Reader {
             if has_received {
                 self.give_back();
             }
-            // What came in one piece with a large message may be a long time in being dealt with.
+            // Whoever sends a large message slowly would keep the memory from others, and what came in one piece with one may be
+            // a long time in being dealt with.
             if self.poll_late(cx).is_ready() {
                 return Poll::Ready(Err(Late.into()));
             }
             // Who makes a pause may have sent more of the same, which is not looked at before its end.
-            if !matches!(self.waiting.as_deref(), None | Some(Waiting::Allowance(_))) {
+            if self.waiting.is_some() && !self.waits_for_memory() {
                 ready!(self.poll_waiting(cx))?;
             }
             let talk_before = self.idle_talk;
@@ -182,7 +184,7 @@ impl Reader {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let received = ready!(self.poll_receive_in_time(room, cx))?.map_err(Disconnected::from)?;
+            let received = ready!(self.poll_receive(room, cx)).map_err(Disconnected::from)?;
             taken += received;
             if received == 0 {
                 return Poll::Ready(self.last_message());
@@ -207,12 +209,40 @@ impl Reader {
         }
     }
 
-    /// Whether the large message that memory was taken for is late. Wakes the task when it is.
+    /// Whether the large message that memory was taken for comes, or is dealt with, too slowly to keep it. Wakes the task when it
+    /// does.
     pub fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Late> {
-        match &mut self.allowance {
-            Some(allowance) => allowance.poll_late(cx),
-            None => Poll::Pending,
+        if self.allowance.is_none() {
+            return Poll::Pending;
         }
+        let (far, waits) = (self.far(), self.waits_for_memory());
+        match (&mut self.allowance, &self.large_messages) {
+            (Some(allowance), Some(share)) => allowance.poll_late(&share.of, far, waits, cx),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// How many bytes have come so far.
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        self.decoder.taken() + self.buffer.len() as u64
+    }
+
+    /// Whether something has come of a message that is not complete.
+    #[must_use]
+    pub fn is_inside_message(&self) -> bool {
+        self.received() > 0
+    }
+
+    /// How far all messages have come, in bytes: what has come counts, and what has become of it counts once more.
+    fn far(&self) -> u64 {
+        2 * self.arrived() - self.received() as u64
+    }
+
+    /// Whether nothing is read because there is no memory for a large message.
+    #[must_use]
+    pub fn waits_for_memory(&self) -> bool {
+        matches!(self.waiting.as_deref(), Some(Waiting::Allowance(..)))
     }
 
     fn is_little_kept(&self) -> bool {
@@ -238,7 +268,8 @@ impl Reader {
 
     /// Sets where memory for large messages is taken from from now on; also for one that is under way.
     pub fn set_large_messages(&mut self, large_messages: Arc<LargeMessages>) {
-        self.large_messages = Some(large_messages);
+        let address = self.large_messages.as_ref().and_then(|share| share.address);
+        self.large_messages = Some(Box::new(Share { of: large_messages, address }));
         self.allowance = None;
         self.waiting = None;
     }
@@ -346,47 +377,49 @@ impl Reader {
         if self.input == Input::Discard {
             return CHUNK;
         }
-        match (&self.large_messages, &self.allowance) {
-            (Some(_), None) => FREE.saturating_sub(self.received()).min(CHUNK),
-            _ => CHUNK,
+        if self.large_messages.is_none() {
+            return CHUNK;
         }
+        let Unfinished { received, at_most } = self.decoder.unfinished(&self.buffer);
+        let limit = match &self.allowance {
+            None => Some(FREE),
+            Some(allowance) => allowance.limit(at_most),
+        };
+        limit.map_or(CHUNK, |limit| limit.saturating_sub(received).min(CHUNK))
     }
 
-    /// Waits until the peer has read most of what it was answered, but with an allowance only as long as that holds.
+    /// Waits until the peer has read most of what it was answered.
     fn wait_for_room(&mut self, bytes: usize) {
-        let (writer, deadline) = (self.writer.clone(), self.allowance.as_ref().map(|part| part.deadline));
-        self.waiting = Some(Box::new(Waiting::Room(Box::pin(async move {
-            match deadline {
-                Some(deadline) => {
-                    timeout_at(deadline, writer.wait_for_control_room(bytes)).await.map_err(|_| Late)
-                }
-                None => {
-                    writer.wait_for_control_room(bytes).await;
-                    Ok(())
-                }
-            }
-        }))));
+        let writer = self.writer.clone();
+        let room = async move { writer.wait_for_control_room(bytes).await };
+        self.waiting = Some(Box::new(Waiting::Room(Box::pin(room))));
     }
 
-    /// Waits until the unfinished message may become as large as it may become.
+    /// Waits until the unfinished message may become larger.
     fn wait_for_allowance(&mut self) {
-        let Some(large_messages) = self.large_messages.clone() else { return };
-        let at_most = self.decoder.unfinished(&self.buffer).at_most;
-        let taking = async move { large_messages.take(at_most).await };
-        self.waiting = Some(Box::new(Waiting::Allowance(Box::pin(taking))));
+        let Some(share) = &self.large_messages else { return };
+        let Unfinished { received, at_most } = self.decoder.unfinished(&self.buffer);
+        let far = self.far();
+        let taking = share.of.take(share.address, received, at_most, far);
+        self.waiting = Some(Box::new(Waiting::Allowance(Box::pin(taking), RunningSleep::new(WINDOW))));
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         match self.waiting.as_deref_mut() {
             None => return Poll::Ready(Ok(())),
-            Some(Waiting::Room(room)) => {
-                let in_time = ready!(room.as_mut().poll(cx));
-                self.waiting = None;
-                return Poll::Ready(in_time.map_err(Error::from));
-            }
+            Some(Waiting::Room(room)) => ready!(room.as_mut().poll(cx)),
             Some(Waiting::Pause(pause)) => ready!(pause.as_mut().poll(cx)),
-            Some(Waiting::Allowance(taking)) => match self.writer.register_reader(cx.waker()) {
-                Phase::Open => self.allowance = Some(Box::new(ready!(taking.as_mut().poll(cx)))),
+            Some(Waiting::Allowance(taking, tick)) => match self.writer.register_reader(cx.waker()) {
+                Phase::Open => match taking.as_mut().poll(cx) {
+                    // What it had before goes back.
+                    Poll::Ready(allowance) => self.allowance = Some(Box::new(allowance)),
+                    Poll::Pending => {
+                        while Pin::new(&mut *tick).poll(cx).is_ready() {
+                            *tick = RunningSleep::new(WINDOW);
+                        }
+                        return Poll::Pending;
+                    }
+                },
                 // It is not wanted any more.
                 Phase::Closing | Phase::Closed => self.input = Input::Discard,
                 Phase::Aborted => return Poll::Ready(Err(self.disconnected())),
@@ -394,20 +427,6 @@ impl Reader {
         }
         self.waiting = None;
         Poll::Ready(Ok(()))
-    }
-
-    /// Receives, and while it is a large message only as long as there is time: whoever sends one slowly would keep the memory
-    /// from others.
-    fn poll_receive_in_time(
-        &mut self,
-        room: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<io::Result<usize>, Late>> {
-        match (self.poll_receive(room, cx), &mut self.allowance) {
-            (Poll::Ready(received), _) => Poll::Ready(Ok(received)),
-            (Poll::Pending, Some(allowance)) => allowance.poll_late(cx).map(Err),
-            (Poll::Pending, None) => Poll::Pending,
-        }
     }
 
     /// Adds to the buffer what the peer has sent, so many bytes at most; answers how much, zero at the end of the stream.

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +20,7 @@ pub struct Settings {
     pub limits: Limits,
     /// Where memory for large messages is taken from, which connections share; default none, and no bound but that of each
     /// message.
-    pub large_messages: Option<Arc<LargeMessages>>,
+    pub large_messages: Option<Share>,
     /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails with
     /// [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however large it is.
     pub outbox_limit: usize,
@@ -47,6 +48,15 @@ impl Settings {
             received: BytesMut::new(),
         }
     }
+}
+
+/// Memory for large messages, and whose share of it a connection takes.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// The memory.
+    pub of: Arc<LargeMessages>,
+    /// The address that it counts for; without one, nothing but the total counts.
+    pub address: Option<IpAddr>,
 }
 
 /// How many messages were sent, by wire format. Every message counts once, however it was sent.

@@ -29,6 +29,13 @@ pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How often a silent peer is asked.
 pub const KEEP_ALIVE_RETRIES: u32 = 4;
 
+/// A connection is lost when nothing that was sent is acknowledged for so long: 90 s.
+///
+/// Keep-alive does not ask while something is on its way, and left to itself the operating system tries for a quarter of an hour. So
+/// a peer whose power fails is gone within two and a half minutes: there is a ping every 45 s, and where there is none, it is asked
+/// after [`KEEP_ALIVE_TIME`]. A bad line comes back sooner than that, or not at all.
+pub const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(90);
+
 /// Listens on an address. Port 0 picks a free one. An IPv6 address of all interfaces takes IPv4 connections, too.
 ///
 /// # Errors
@@ -79,14 +86,18 @@ pub fn now_and_then(mut tell: impl FnMut(io::Error)) -> impl FnMut(io::Error) {
 /// to a slow peer, and says that it takes more only when a third of them are gone.
 pub const UNSENT: u32 = 128 * 1024;
 
-/// Sets the options every connection has: no delay for small messages, and keep-alive.
+/// Sets the options every connection has: no delay for small messages, and limits for peers that vanish without a word.
 ///
 /// # Errors
 /// Those of the operating system.
 pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)?;
+    {
+        let socket = SockRef::from(stream);
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME))?;
+    }
     let keep_alive = TcpKeepalive::new()
         .with_time(KEEP_ALIVE_TIME)
         .with_interval(KEEP_ALIVE_INTERVAL)
@@ -99,6 +110,22 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+
+    /// The time between two pings that logged-in peers get by default.
+    const PINGS: Duration = Duration::from_secs(45);
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[tokio::test]
+    async fn a_peer_that_vanishes_is_gone_within_two_and_a_half_minutes() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&stream).unwrap();
+        let socket = SockRef::from(&stream);
+        let (unacknowledged, limit) = (socket.tcp_user_timeout().unwrap().unwrap(), Duration::from_secs(150));
+        assert!(PINGS + unacknowledged <= limit);
+        let asked = socket.tcp_keepalive_retries().unwrap() * socket.tcp_keepalive_interval().unwrap();
+        assert!(socket.keepalive().unwrap() && socket.tcp_keepalive_time().unwrap() + asked <= limit);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn not_every_failure_is_told() {

@@ -8,11 +8,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_connection::{Error, FREE, LargeMessages, Late, Reader, Settings, Writer, open};
+use faf_connection::running_time::simulate_stop;
+use faf_connection::{
+    Error, FREE, LargeMessages, Late, PATIENCE, Reader, Settings, Share, WINDOW, Writer, open,
+};
 use faf_protocol::{Limits, Message, WireFormat, websocket};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// The largest message, in bytes.
+const LARGEST: usize = 200_000;
+
+/// How fast large messages must come, in bytes a second.
+const RATE: usize = 500;
 
 /// What a stream in memory holds that has not been read.
 const ROOM: usize = 1024;
@@ -20,8 +29,8 @@ const ROOM: usize = 1024;
 /// A connection that shares an allowance, and its peer.
 fn connection(format: WireFormat, large_messages: &Arc<LargeMessages>) -> (Reader, Writer, DuplexStream) {
     let (here, there) = duplex(ROOM);
-    let large_messages = Some(Arc::clone(large_messages));
-    let limits = Limits { message: 200_000, ..Limits::default() };
+    let large_messages = Some(Share { of: Arc::clone(large_messages), address: None });
+    let limits = Limits { message: LARGEST, ..Limits::default() };
     let (reader, writer) = open(here, Settings { large_messages, limits, ..Settings::new(format) });
     (reader, writer, there)
 }
@@ -63,26 +72,32 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_the_allowance_is_not_read_from_and_small_messages_go_on() {
+async fn whoever_waits_for_memory_is_not_read_from_and_others_go_on() {
     for format in WireFormat::ALL {
-        let all = LargeMessages::new(200 * 1024, 60 * SECOND);
+        // For one message of each size.
+        let all = LargeMessages::new(0, LARGEST, RATE);
         let (mut first, _writer, peer) = connection(format, &all);
-        let large = message_of(format, 120_000);
+        let large = message_of(format, 140_000);
         send(peer, frame(format, &large));
         assert_eq!(first.read().await.unwrap(), large);
         // It is dealt with, and holds what it has taken.
         let taken = all.taken();
-        assert!(taken > 120_000, "{format}: {taken}");
+        assert!((140_000..=LARGEST + 50).contains(&taken), "{format}: {taken}");
         let (mut second, _writer, peer) = connection(format, &all);
-        let sent = send(peer, frame(format, &message_of(format, 120_000)));
+        let sent = send(peer, frame(format, &message_of(format, 150_000)));
         let second = tokio::spawn(async move { second.read().await.map(|_| second) });
         settle().await;
-        let received = sent.load(Ordering::Relaxed);
-        assert!((FREE..=FREE + ROOM).contains(&received), "{format}: {received}");
+        // It has got as far as there is memory for it.
+        let (received, part) = (sent.load(Ordering::Relaxed), 128 * 1024);
+        assert!((part..=part + ROOM).contains(&received), "{format}: {received}");
         assert!(!second.is_finished(), "{format}");
-        let (mut third, _writer, peer) = connection(format, &all);
-        send(peer, frame(format, &message(5_000)));
-        assert_eq!(third.read().await.unwrap(), message(5_000));
+        // Smaller ones have memory of their own, and those that are smaller still need none.
+        for bytes in [25_000, 5_000] {
+            let (mut third, _writer, peer) = connection(format, &all);
+            let smaller = message_of(format, bytes);
+            send(peer, frame(format, &smaller));
+            assert_eq!(third.read().await.unwrap(), smaller);
+        }
         first.give_back();
         let mut second = second.await.unwrap().unwrap();
         assert!(all.taken() > 0);
@@ -91,10 +106,31 @@ async fn whoever_waits_for_the_allowance_is_not_read_from_and_small_messages_go_
     }
 }
 
+/// It takes memory as it comes, whatever it says it becomes.
+#[tokio::test(start_paused = true)]
+async fn whoever_announces_much_and_sends_little_keeps_little() {
+    for format in WireFormat::ALL {
+        let all = LargeMessages::new(1024 * 1024, LARGEST, RATE);
+        let mut begun = Vec::new();
+        for _ in 0..5 {
+            let (mut reader, writer, peer) = connection(format, &all);
+            let part = frame(format, &message_of(format, 190_000)).slice(..20_000);
+            send(peer, part);
+            begun.push((writer, tokio::spawn(async move { reader.read().await.map(drop) })));
+        }
+        settle().await;
+        assert_eq!(all.taken(), 5 * 32 * 1024, "{format}");
+        for (_, reading) in begun {
+            assert!(matches!(reading.await.unwrap(), Err(Error::Late(Late))), "{format}");
+        }
+        assert_eq!(all.taken(), 0);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_large_messages_at_once_are_all_read() {
     const ALL: usize = 450 * 1024;
-    let all = LargeMessages::new(ALL, 3600 * SECOND);
+    let all = LargeMessages::new(ALL, LARGEST, RATE);
     let mut readers = tokio::task::JoinSet::new();
     let (mut sent, delivered) = (Vec::new(), Arc::new(AtomicUsize::new(0)));
     for number in 0..60 {
@@ -132,36 +168,124 @@ async fn many_large_messages_at_once_are_all_read() {
     assert_eq!(watched.await.unwrap(), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_large_message_must_be_complete_in_time() {
-    for format in WireFormat::ALL {
-        let all = LargeMessages::new(200 * 1024, 60 * SECOND);
-        let (mut slow, _writer, mut peer) = connection(format, &all);
-        let bytes = frame(format, &message_of(format, 150_000));
-        tokio::spawn(async move {
-            for byte in bytes {
-                peer.write_all(&[byte]).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(1)).await;
+/// Sends a message byte by byte, so many a second, the first 30,000 at once.
+fn send_slowly(mut peer: DuplexStream, bytes: Bytes, rate: u32) {
+    tokio::spawn(async move {
+        peer.write_all(&bytes[..30_000]).await.unwrap();
+        for byte in &bytes[30_000..] {
+            tokio::time::sleep(SECOND / rate).await;
+            // Whoever is too slow is cut off.
+            if peer.write_all(&[*byte]).await.is_err() {
+                return;
             }
-        });
-        let began = tokio::time::Instant::now();
-        let late = slow.read().await;
-        assert!(matches!(late, Err(Error::Late(Late))), "{format}: {late:?}");
-        // What is free may take as long as it takes.
-        let free = Duration::from_millis(FREE as u64 - 1);
-        assert!((60 * SECOND + free..61 * SECOND + free).contains(&began.elapsed()), "{:?}", began.elapsed());
+        }
+        std::future::pending::<()>().await;
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_keeps_sending_may_take_as_long_as_it_takes() {
+    for format in WireFormat::ALL {
+        let all = LargeMessages::new(0, LARGEST, RATE);
+        let (mut slow, _writer, peer) = connection(format, &all);
+        let large = message_of(format, 150_000);
+        send_slowly(peer, frame(format, &large), 1000);
+        // Somebody else waits for the memory all the time.
         let (mut next, _writer, peer) = connection(format, &all);
-        send(peer, frame(format, &message(80_000)));
+        let next_large = message_of(format, 160_000);
+        send(peer, frame(format, &next_large));
         let next = tokio::spawn(async move { next.read().await });
-        settle().await;
+        assert_eq!(slow.read().await.unwrap(), large, "{format}");
         drop(slow);
-        assert_eq!(next.await.unwrap().unwrap(), message(80_000));
+        assert_eq!(next.await.unwrap().unwrap(), next_large, "{format}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_too_slow_goes_sooner_if_somebody_waits() {
+    for (format, waits) in WireFormat::ALL.into_iter().flat_map(|format| [(format, false), (format, true)]) {
+        for rate in [1, 400] {
+            let all = LargeMessages::new(0, LARGEST, RATE);
+            let (mut slow, _writer, peer) = connection(format, &all);
+            let large = frame(format, &message_of(format, 150_000));
+            send_slowly(peer, large, rate);
+            let began = tokio::time::Instant::now();
+            let slow = tokio::spawn(async move { slow.read().await });
+            let (mut next, _writer, peer) = connection(format, &all);
+            if waits {
+                settle().await;
+                send(peer, frame(format, &message_of(format, 30_000)));
+            }
+            let next = tokio::spawn(async move { next.read().await });
+            let late = slow.await.unwrap();
+            assert!(matches!(late, Err(Error::Late(Late))), "{format}: {late:?}");
+            let windows = if waits { 1..=2 } else { PATIENCE..=PATIENCE + 1 };
+            let took = began.elapsed();
+            assert!(
+                (WINDOW * *windows.start()..WINDOW * *windows.end() + SECOND).contains(&took),
+                "{format} {waits} {rate}: {took:?}"
+            );
+            match waits {
+                true => drop(next.await.unwrap().unwrap()),
+                false => next.abort(),
+            }
+            assert_eq!(all.taken(), 0);
+        }
+    }
+}
+
+/// Messages that are larger than anything useful wait for each other, but not with memory that smaller ones need.
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_much_gives_way_to_smaller_ones() {
+    const MIB: usize = 1024 * 1024;
+    let all = LargeMessages::new(0, 10 * MIB, RATE);
+    let connection = || {
+        let (here, there) = duplex(MIB);
+        let large_messages = Some(Share { of: Arc::clone(&all), address: None });
+        let (reader, writer) =
+            open(here, Settings { large_messages, ..Settings::new(WireFormat::SimpleJson) });
+        (reader, writer, there)
+    };
+    let large = frame(WireFormat::SimpleJson, &message(3 * MIB / 2));
+    // The first has the only part for 2 MiB, and the second waits for it with one for 512 KiB.
+    let (mut first, _writer, peer) = connection();
+    send(peer, large.clone());
+    first.read().await.unwrap();
+    let (mut second, _writer, peer) = connection();
+    send(peer, large);
+    let second = tokio::spawn(async move { second.read().await.map(drop) });
+    tokio::time::sleep(10 * WINDOW).await;
+    assert!(!second.is_finished());
+    let (mut third, _writer, peer) = connection();
+    send(peer, frame(WireFormat::SimpleJson, &message(200_000)));
+    assert_eq!(third.read().await.unwrap(), message(200_000));
+    assert!(matches!(second.await.unwrap(), Err(Error::Late(Late))));
+}
+
+/// What came while the process did not run is read before anybody is late.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_is_stopped_finds_nobody_late() {
+    for format in WireFormat::ALL {
+        let all = LargeMessages::new(0, LARGEST, RATE);
+        let (mut reader, _writer, mut peer) = connection(format, &all);
+        let large = message_of(format, 150_000);
+        let bytes = frame(format, &large);
+        let reading = tokio::spawn(async move { reader.read().await });
+        peer.write_all(&bytes[..40_000]).await.unwrap();
+        settle().await;
+        for part in bytes[40_000..].chunks(20_000) {
+            simulate_stop(3600 * SECOND);
+            tokio::time::advance(3600 * SECOND).await;
+            settle().await;
+            peer.write_all(part).await.unwrap();
+        }
+        assert_eq!(reading.await.unwrap().unwrap(), large, "{format}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn lines_that_came_together_hold_the_allowance_until_the_last() {
-    let all = LargeMessages::new(300 * 1024, 60 * SECOND);
+    let all = LargeMessages::new(300 * 1024, LARGEST, RATE);
     let (mut reader, _writer, peer) = connection(WireFormat::WebSocket, &all);
     let lines = format!("{}\n", message(8_000)).repeat(20);
     let length = (lines.len() as u64).to_be_bytes();
@@ -182,7 +306,7 @@ async fn lines_that_came_together_hold_the_allowance_until_the_last() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_aborted_waits_no_longer() {
-    let all = LargeMessages::new(200 * 1024, 60 * SECOND);
+    let all = LargeMessages::new(0, LARGEST, RATE);
     let (mut first, _writer, peer) = connection(WireFormat::SimpleJson, &all);
     send(peer, frame(WireFormat::SimpleJson, &message(20_000)));
     first.read().await.unwrap();
@@ -198,7 +322,7 @@ async fn a_connection_that_is_aborted_waits_no_longer() {
 #[tokio::test(start_paused = true)]
 async fn a_higher_limit_takes_more() {
     let (strangers, players) =
-        (LargeMessages::new(50 * 1024, SECOND), LargeMessages::new(300 * 1024, SECOND));
+        (LargeMessages::new(50 * 1024, 30_000, RATE), LargeMessages::new(300 * 1024, LARGEST, RATE));
     for format in WireFormat::ALL {
         let (mut reader, _writer, peer) = connection(format, &strangers);
         reader.set_message_limit(30_000);

@@ -126,11 +126,13 @@ impl World {
         self.close(conn);
     }
 
-    /// Ends connections of which nothing was heard for too long.
+    /// Ends connections of which nothing was heard for too long, though they were read from.
     pub(crate) fn close_silent(&mut self) {
         let Some(timeout) = self.settings.idle_timeout else { return };
         let now = self.now.elapsed;
-        let is_silent = |session: &Session| session.player.is_some() && session.last_heard + timeout <= now;
+        let is_silent = |session: &Session| {
+            session.player.is_some() && session.may_read && session.last_heard + timeout <= now
+        };
         let silent: Vec<ConnId> = self.connections_where(is_silent).take(AT_ONCE).collect();
         if silent.len() == AT_ONCE {
             self.timers.set(now + STEP, Timer::CloseSilent);

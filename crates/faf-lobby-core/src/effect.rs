@@ -321,19 +321,27 @@ pub enum LogLine {
         /// Name of the account.
         login: String,
     },
+    /// A login was not accepted.
+    LoginFailed {
+        /// The connection.
+        conn: ConnId,
+        /// Where it comes from, if that is known.
+        address: Option<IpAddr>,
+        /// How it was tried.
+        method: LoginMethod,
+        /// The name that was tried, at most 100 characters of it; empty if there was none. Anything a client chooses to send.
+        account: String,
+        /// Why, in few words that are always the same.
+        reason: &'static str,
+        /// More about it; empty if there is no more to say. May quote what a client has sent.
+        detail: String,
+    },
     /// Somebody who is banned tried to log in.
     Banned {
         /// Who.
         player: PlayerId,
         /// Name of the account.
         login: String,
-    },
-    /// Somebody tried to log in with a token that proves nothing.
-    TokenInvalid {
-        /// The connection.
-        conn: ConnId,
-        /// What is wrong with the token.
-        reason: String,
     },
     /// The lobby closes a connection because of what it did.
     Refused {
@@ -420,10 +428,10 @@ impl fmt::Display for LogLine {
             Self::LoggedOut { conn, player, login } => {
                 write!(f, "{login} ({player}) has left, connection {}", conn.0)
             }
-            Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
-            Self::TokenInvalid { conn, reason } => {
-                write!(f, "a token on connection {} is not accepted: {reason}", conn.0)
+            Self::LoginFailed { conn, account, reason, detail, .. } => {
+                write!(f, "a login as {account:?} on connection {} has failed: {reason} {detail}", conn.0)
             }
+            Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
             Self::Refused { conn, reason } => write!(f, "connection {} is closed: {reason}", conn.0),
             Self::Paced { conn, class } => {
                 write!(

@@ -43,6 +43,11 @@ pub enum Event {
         /// The message, or why it is none.
         message: Result<ClientMessage, CommandError>,
     },
+    /// Bytes have come of a message that is not complete: somebody is there, and sends as fast as the line takes it.
+    Heard {
+        /// From whom.
+        conn: ConnId,
+    },
     /// A connection has ended, or was lost.
     Disconnected {
         /// Which.

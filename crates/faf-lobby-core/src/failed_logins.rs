@@ -6,40 +6,46 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::network;
+use crate::network::Network;
 use crate::remembered::Remembered;
 
 /// Failures are counted over this time from the first one on.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// Addresses that are remembered. If more fail within the window, those go whose window ends first.
-const ADDRESSES: usize = 10_000;
+/// Addresses and networks that are remembered. If more fail within the window, those go whose window ends first.
+const ADDRESSES: usize = 30_000;
 
 /// Who has failed how often of late.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct FailedLogins(Remembered<IpAddr, u32, ADDRESSES>);
+pub(crate) struct FailedLogins(Remembered<Network, u32, ADDRESSES>);
 
 impl FailedLogins {
     /// Counts an attempt; it has failed unless it is taken back.
     pub(crate) fn add(&mut self, address: IpAddr, now: Duration) {
-        let address = network(address);
-        let (until, count) =
-            self.0.get(address, now).map_or((now + WINDOW, 0), |(until, count)| (until, *count));
-        self.0.put(address, count + 1, until, now);
+        for (network, _) in Network::counted(address) {
+            let (until, count) =
+                self.0.get(network, now).map_or((now + WINDOW, 0), |(until, count)| (until, *count));
+            self.0.put(network, count + 1, until, now);
+        }
     }
 
     /// Takes an attempt back that did not fail.
     pub(crate) fn take_back(&mut self, address: IpAddr, now: Duration) {
-        let address = network(address);
-        if let Some((until, count)) = self.0.get(address, now) {
-            let count = count.saturating_sub(1);
-            self.0.put(address, count, until, now);
+        for (network, _) in Network::counted(address) {
+            if let Some((until, count)) = self.0.get(network, now) {
+                let count = count.saturating_sub(1);
+                self.0.put(network, count, until, now);
+            }
         }
     }
 
-    /// How many failures there were within the window.
+    /// How many failures there were within the window; if a wider network has had more than its [times](Network::counted) as many,
+    /// its part of those.
     pub(crate) fn count(&self, address: IpAddr, now: Duration) -> u32 {
-        self.0.get(network(address), now).map_or(0, |(_, count)| *count)
+        let count = |network| self.0.get(network, now).map_or(0, |(_, count)| *count);
+        let parts = Network::counted(address)
+            .map(|(network, times)| count(network) / u32::try_from(times).unwrap_or(u32::MAX));
+        parts.max().unwrap_or(0)
     }
 }
 
@@ -65,6 +71,21 @@ mod tests {
         assert_eq!(failed.count(address("1.1.1.1"), WINDOW + second), 0);
         failed.add(address("1.1.1.1"), WINDOW + second);
         assert_eq!(failed.count(address("1.1.1.1"), WINDOW + second), 1);
+    }
+
+    #[test]
+    fn whoever_has_many_networks_has_not_as_many_attempts() {
+        let mut failed = FailedLogins::default();
+        let of = |number: u16| IpAddr::from([0x2001, 0xdb8, 7, number, 0, 0, 0, 1]);
+        for number in 0..64 {
+            failed.add(of(number), Duration::ZERO);
+        }
+        // All are of one network of 56 bits, which may do as much as four addresses.
+        assert_eq!(failed.count(of(64), Duration::ZERO), 16);
+        assert_eq!(failed.count(of(0x100), Duration::ZERO), 4);
+        failed.take_back(of(64), Duration::ZERO);
+        assert_eq!(failed.count(of(64), Duration::ZERO), 15);
+        assert_eq!(failed.count(IpAddr::from([0x2001, 0xdb8, 8, 0, 0, 0, 0, 1]), Duration::ZERO), 0);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub use games::{
     PlayerResult, RatedGame,
 };
 pub use limits::Limit;
-pub use network::network;
+pub use network::{Network, network};
 pub use pacing::CommandClass;
 pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 pub use settings::Settings;

@@ -35,6 +35,9 @@ pub(crate) const TOKEN_LIMIT: usize = 16 * 1024;
 /// Longest description of a machine that is passed on, in characters; the rest is cut.
 pub(crate) const UNIQUE_ID_LIMIT: usize = 8192;
 
+/// How much of a name that was tried is logged, in characters.
+const ACCOUNT_SHOWN: usize = 100;
+
 /// Leaderboards that are shown for everybody.
 const ALWAYS_SHOWN: [&str; 2] = [GLOBAL, LADDER];
 
@@ -72,9 +75,31 @@ pub(crate) fn check_not_logged_in(world: &World, conn: ConnId) -> Result<(), Ref
     }
 }
 
+/// A login that is not accepted, as the operator is told of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failure<'a> {
+    pub(crate) method: LoginMethod,
+    /// The name that was tried, if there was one.
+    pub(crate) account: &'a str,
+    /// A label of a metric, so always one of the same few.
+    pub(crate) reason: &'static str,
+    /// More about it, for people.
+    pub(crate) detail: &'a str,
+}
+
+/// Tells the operator of a login that is not accepted.
+pub(crate) fn note_failure(world: &mut World, conn: ConnId, failure: Failure<'_>) {
+    let Failure { method, account, reason, detail } = failure;
+    let address = world.session(conn).address;
+    let account = account.chars().take(ACCOUNT_SHOWN).collect();
+    let detail = detail.to_owned();
+    world.log(LogLine::LoginFailed { conn, address, method, account, reason, detail });
+}
+
 /// Counts a failed attempt, and decides whether there may be another one.
-pub(crate) fn fail(world: &mut World, conn: ConnId, method: LoginMethod, text: &'static str) -> Refusal {
-    world.count(Count::LoginFailed(method));
+pub(crate) fn fail(world: &mut World, conn: ConnId, failure: Failure<'_>, text: &'static str) -> Refusal {
+    world.count(Count::LoginFailed(failure.method));
+    note_failure(world, conn, failure);
     let attempts = world.settings.login_attempts;
     let session = world.session_mut(conn);
     session.failed_logins += 1;
@@ -94,11 +119,14 @@ pub(crate) fn accept(
 ) -> Result<Progress, Refusal> {
     let Account { id: player, login, ban } = account;
     if let Err(refusal) = check_not_banned(world, ban) {
+        note_failure(world, conn, Failure { method, account: &login, reason: "banned", detail: "" });
         world.log(LogLine::Banned { player, login });
         return Err(refusal);
     }
     if !world.limits.log_in(player, world.now.elapsed) {
         world.count(Count::Limited(Limit::Logins));
+        let reason = "too many of this account";
+        note_failure(world, conn, Failure { method, account: &login, reason, detail: "" });
         return Err(Refusal::AuthenticationFailed(texts::TOO_MANY_LOGINS_OF_ACCOUNT));
     }
     if !world.is_welcome_now(player) {

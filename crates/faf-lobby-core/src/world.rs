@@ -145,6 +145,7 @@ impl World {
                 self.connected(conn, address, country, session);
             }
             Event::Received { conn, message } => self.received(conn, message),
+            Event::Heard { conn } => self.heard(conn),
             Event::Disconnected { conn } => self.end_session(conn, Leaving::Lost),
             Event::Answered { ticket, answer } => self.answered(ticket, answer),
             Event::Shutdown => self.shutdown(),
@@ -313,6 +314,12 @@ impl World {
         self.let_read(conn);
     }
 
+    fn heard(&mut self, conn: ConnId) {
+        if let Some(session) = self.sessions.get_mut(&conn) {
+            session.last_heard = self.now.elapsed;
+        }
+    }
+
     fn carry_out(&mut self, conn: ConnId, message: Result<ClientMessage, CommandError>) {
         let outcome = commands::carry_out(self, conn, message);
         self.conclude(conn, outcome);
@@ -381,7 +388,11 @@ impl World {
             }
             return;
         }
-        self.session_mut(conn).may_read = true;
+        let now = self.now.elapsed;
+        let session = self.session_mut(conn);
+        session.may_read = true;
+        // Until now nothing was read, so nothing could be heard.
+        session.last_heard = now;
         self.effects.push_back(Effect::Ready { conn });
     }
 

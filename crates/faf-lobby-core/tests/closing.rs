@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use faf_lobby_core::{ConnId, GameState, LogLine, Settings};
+use faf_lobby_core::{Answer, ConnId, Event, GameState, LogLine, Settings};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 
@@ -187,4 +187,33 @@ fn operators_are_told_how_many_games_the_end_cuts_off() {
     assert_eq!(cut_off(&lobby), Some(1));
     let line = "live games cut off by the shutdown: 1; they are stored";
     assert!(lobby.log.iter().any(|logged| logged.to_string().starts_with(line)));
+}
+
+/// Whoever sends a message for minutes, or is not read from, is not silent.
+#[test]
+fn nobody_is_silent_who_sends_or_is_not_read_from() {
+    const PING: Duration = Duration::from_secs(45);
+    let (mut lobby, conns) = lobby(3, Some(2 * PING));
+    let [slow, waiting, silent] = conns[..] else { panic!("{conns:?}") };
+    lobby.holds_answers = true;
+    // The database takes its time, and behind the second command nothing is read.
+    for _ in 0..2 {
+        lobby.say(waiting, r#"{"command":"avatar","action":"list_avatar"}"#);
+    }
+    for _ in 0..4 {
+        lobby.handle(Event::Heard { conn: slow });
+        lobby.advance(PING);
+    }
+    assert_eq!([slow, waiting, silent].map(|conn| lobby.is_open(conn)), [true, true, false]);
+    // From now on it is read from, and has as long as everybody.
+    while lobby.open_questions() > 0 {
+        lobby.answer_next_with(Answer::Avatars(Vec::new()));
+    }
+    lobby.handle(Event::Heard { conn: slow });
+    lobby.advance(PING);
+    assert_eq!([slow, waiting].map(|conn| lobby.is_open(conn)), [true, true]);
+    lobby.advance(2 * PING);
+    assert_eq!([slow, waiting].map(|conn| lobby.is_open(conn)), [false, false]);
+    // Bytes of one that has gone meanwhile change nothing.
+    lobby.handle(Event::Heard { conn: slow });
 }

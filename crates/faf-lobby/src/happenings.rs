@@ -102,7 +102,8 @@ impl What {
                 let GameInfo { title, .. } = public(*game, world)?;
                 Some(Self::GameEnded { title, validity: *validity })
             }
-            LogLine::Banned { .. }
+            LogLine::LoginFailed { .. }
+            | LogLine::Banned { .. }
             | LogLine::Refused { .. }
             | LogLine::Paced { .. }
             | LogLine::Admin { .. }
@@ -110,7 +111,6 @@ impl What {
             | LogLine::Shutdown { .. }
             | LogLine::GameMessageIgnored { .. }
             | LogLine::GameRefused { .. }
-            | LogLine::TokenInvalid { .. }
             | LogLine::GamesCutOff { .. }
             | LogLine::WrongAnswer { .. } => None,
         }

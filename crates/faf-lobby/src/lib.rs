@@ -15,6 +15,7 @@ pub mod cli;
 mod country;
 pub mod demo;
 pub mod exit_code;
+mod failed_logins;
 mod fan_out;
 mod happenings;
 mod http;

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use faf_connection::forwarded::{self, Forwarded};
+use faf_connection::running_time::{RunningTime, timeout};
 use faf_connection::upgrade::{self, Endpoint};
-use faf_connection::{LargeMessages, open_tcp, proxy, tcp};
-use faf_lobby_core::{ConnId, Event};
+use faf_connection::{LargeMessages, Share, open_tcp, proxy, tcp};
+use faf_lobby_core::{ConnId, Event, Network};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
 
 use crate::country::Countries;
 use crate::lobby::Input;
@@ -30,11 +30,14 @@ use crate::turned_away::{Farewells, TurnedAway};
 const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Strangers have memory for large messages besides the players': so many times less. Of their messages, which are small,
-/// five hundred fit by default.
+/// a thousand fit by default.
 const STRANGERS_SHARE: usize = 8;
 
 /// So much of a header that is no address is logged, in characters.
 const SHOWN: usize = 200;
+
+/// How often the lobby hears, at most, of bytes that come of an unfinished message: so many times in idle_timeout.
+const SIGNS_OF_LIFE: u32 = 8;
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl Entrance {
         shares: Shares,
         large_messages: Arc<LargeMessages>,
         inbox: mpsc::Sender<Input>,
+        time: RunningTime,
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
     ) -> Self {
@@ -97,9 +101,11 @@ impl Entrance {
         let (most, per_address) =
             (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
         let player_limits = PlayerLimits { message: settings.message_limit, large_messages };
-        let sessions = Arc::new(session::Lobby { inbox, metrics: Arc::clone(&metrics), player_limits });
+        let heard_every = settings.lobby().idle_timeout.map(|timeout| timeout / SIGNS_OF_LIFE);
+        let sessions =
+            Arc::new(session::Lobby { inbox, metrics: Arc::clone(&metrics), player_limits, heard_every });
         Self {
-            newcomers: Newcomers::new(most, per_address, Arc::clone(&metrics)),
+            newcomers: Newcomers::new(most, per_address, time, Arc::clone(&metrics)),
             farewells: Farewells::new(shares.farewells),
             sessions,
             metrics,
@@ -114,7 +120,8 @@ impl Entrance {
             limits: Limits { message: settings.login_message_limit, ..settings.limits() },
             large_messages: LargeMessages::new(
                 settings.large_message_memory / STRANGERS_SHARE,
-                settings.large_message_timeout(),
+                settings.login_message_limit,
+                settings.large_message_rate,
             ),
             byte_stream: settings.websocket_byte_stream,
             told: ToldOfProxies::default(),
@@ -145,9 +152,11 @@ impl Entrance {
                 timeout(entrance.handshake_timeout, entrance.shake_hands(stream, peer, format, proxy));
             let refused = tokio::select! {
                 shaken = shaking_hands => match shaken {
-                    Ok(Ok(arrival)) => return entrance.begin_session(arrival, peer, format, place, newcomer).await,
-                    Ok(Err(refused)) => refused,
-                    Err(_) => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
+                    Some(Ok(arrival)) => {
+                        return entrance.begin_session(arrival, peer, format, place, newcomer).await;
+                    }
+                    Some(Err(refused)) => refused,
+                    None => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
                 },
                 // Whoever has ended it has counted it, too.
                 () = newcomer.signal.notified() => return,
@@ -160,7 +169,7 @@ impl Entrance {
     async fn find_place(&self, place: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
         match place {
             Some(place) => Some(place),
-            None => timeout(ROOM_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await.ok()?.ok(),
+            None => timeout(ROOM_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await?.ok(),
         }
     }
 
@@ -237,11 +246,14 @@ impl Entrance {
         let address = arrival.address.map(|address| address.to_canonical());
         let country = address.map(|address| self.countries.of(address)).unwrap_or_default();
         tracing::debug!(conn = conn.0, %format, ?address, "connected");
+        // The widest network that is counted.
+        let shared_by = self.counted(arrival.address).and_then(|address| Network::counted(address).last());
+        let shared_by = shared_by.map(|(network, _)| network.address());
         let settings = faf_connection::Settings {
             format,
             role: Role::Server,
             limits: self.limits,
-            large_messages: Some(Arc::clone(&self.large_messages)),
+            large_messages: Some(Share { of: Arc::clone(&self.large_messages), address: shared_by }),
             byte_stream: self.byte_stream,
             sent: Arc::clone(&self.metrics.sent),
             received: arrival.received,

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_connection::Writer;
+use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{
     Answer, Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Question, Ticket, Timestamp,
     World,
 };
 use faf_protocol::{ClientMessage, CommandError};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::answers::Answers;
+use crate::failed_logins::{FailedLogins, LogAddresses};
 use crate::fan_out::{FanOut, Patience};
 use crate::happenings::Happenings;
 use crate::metrics::Metrics;
@@ -52,6 +54,7 @@ pub(crate) struct Lobby {
     answers: Answers,
     policy: PolicyServer,
     metrics: Arc<Metrics>,
+    failed_logins: FailedLogins,
     /// What the status page tells of.
     happenings: Arc<Happenings>,
     recorder: Recorder,
@@ -59,7 +62,8 @@ pub(crate) struct Lobby {
     inbox: mpsc::Sender<Input>,
     /// What is being stored about games, in the order it was asked for. At most one for each game.
     storing: mpsc::UnboundedSender<Storing>,
-    started: Instant,
+    /// By which everything goes that the world waits for.
+    time: RunningTime,
     is_stopped: bool,
 }
 
@@ -69,6 +73,7 @@ pub(crate) struct Outside {
     pub(crate) policy: PolicyServer,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) happenings: Arc<Happenings>,
+    pub(crate) log_addresses: LogAddresses,
 }
 
 /// Something about a game that the database has been told to store.
@@ -82,9 +87,9 @@ impl Lobby {
         inbox: mpsc::Sender<Input>,
         patience: Patience,
     ) -> Self {
-        let Outside { answers, policy, metrics, happenings } = outside;
-        let started = Instant::now();
-        let world = World::new(settings, moment(started), beginning);
+        let Outside { answers, policy, metrics, happenings, log_addresses } = outside;
+        let time = RunningTime::begin();
+        let world = World::new(settings, moment(&time), beginning);
         let fan_out = FanOut::start(patience, Arc::clone(&metrics));
         let (storing, stored) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(stored, inbox.clone()));
@@ -94,19 +99,25 @@ impl Lobby {
             fan_out,
             answers,
             policy,
+            failed_logins: FailedLogins::new(log_addresses, Arc::clone(&metrics)),
             metrics,
             happenings,
             recorder,
             inbox,
             storing,
-            started,
+            time,
             is_stopped: false,
         }
     }
 
+    /// The time by which it goes.
+    pub(crate) fn time(&self) -> RunningTime {
+        self.time
+    }
+
     /// Everything it is told is recorded.
     pub(crate) fn recorded_by(mut self, mut recorder: Recorder) -> Self {
-        recorder.attach(&self.world, moment(self.started));
+        recorder.attach(&self.world, moment(&self.time));
         self.recorder = recorder;
         self
     }
@@ -115,10 +126,12 @@ impl Lobby {
     pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Input>) {
         let mut inputs = Vec::with_capacity(TURN);
         while !self.is_stopped {
-            let deadline = self.started + self.world.next_deadline().unwrap_or(self.started.elapsed() + IDLE);
+            let due = self.world.next_deadline().unwrap_or(self.time.elapsed() + IDLE);
             tokio::select! {
+                // What has arrived comes first: it may be what a deadline waits for.
+                biased;
                 _ = inbox.recv_many(&mut inputs, TURN) => {}
-                () = sleep_until(deadline) => {
+                () = self.time.wait_until(due) => {
                     self.turn_to(None);
                 }
             }
@@ -167,7 +180,7 @@ impl Lobby {
 
     /// Tells the world of an event, or that time has passed, and carries out what follows.
     fn turn_to(&mut self, event: Option<Event>) {
-        let now = moment(self.started);
+        let now = moment(&self.time);
         self.recorder.begin(&self.world, now, event.as_ref());
         match event {
             Some(event) => self.world.handle(now, event),
@@ -196,7 +209,13 @@ impl Lobby {
                 }
                 Effect::Publish(publication) => self.publish(&publication),
                 Effect::Count(count) => self.metrics.count(count),
-                Effect::Log(line) => log(&line),
+                Effect::Log(line) => {
+                    if let LogLine::LoginFailed { conn, .. } = line {
+                        self.fan_out.login_failed(conn);
+                        self.failed_logins.tell(&line);
+                    }
+                    log(&line);
+                }
                 Effect::Stop => self.is_stopped = true,
             }
         }
@@ -258,8 +277,8 @@ impl fmt::Display for Body<'_> {
     }
 }
 
-fn moment(started: Instant) -> Moment {
-    Moment { elapsed: started.elapsed(), utc: utc_now() }
+fn moment(time: &RunningTime) -> Moment {
+    Moment { elapsed: time.elapsed(), utc: utc_now() }
 }
 
 pub(crate) fn utc_now() -> Timestamp {
@@ -271,8 +290,6 @@ fn log(line: &LogLine) {
     match line {
         LogLine::LoggedIn { .. }
         | LogLine::LoggedOut { .. }
-        | LogLine::Banned { .. }
-        | LogLine::TokenInvalid { .. }
         | LogLine::Paced { .. }
         | LogLine::Admin { .. }
         | LogLine::NoPermission { .. }
@@ -281,7 +298,11 @@ fn log(line: &LogLine) {
         | LogLine::GameLaunched { .. }
         | LogLine::GameEnded { .. } => tracing::info!("{line}"),
         LogLine::GamesCutOff { .. } => tracing::warn!("{line}"),
-        LogLine::Refused { .. } | LogLine::GameMessageIgnored { .. } => tracing::debug!("{line}"),
+        // It is told of elsewhere.
+        LogLine::LoginFailed { .. } => {}
+        LogLine::Banned { .. } | LogLine::Refused { .. } | LogLine::GameMessageIgnored { .. } => {
+            tracing::debug!("{line}");
+        }
         LogLine::GameRefused { .. } | LogLine::WrongAnswer { .. } => tracing::error!("{line}"),
     }
 }

@@ -41,6 +41,7 @@ pub(crate) struct Metrics {
     user_agent_version_checks: Family<VersionLabel, Counter>,
     user_online: Gauge,
     lobbyconnections: Counter,
+    logins_failed: Family<ReasonLabel, Counter>,
     messages_unauthenticated: Family<CommandLabel, Counter>,
     logins_waited: Counter,
     logins_waiting: Gauge,
@@ -123,6 +124,7 @@ impl Metrics {
             user_agent_version_checks: Family::default(),
             user_online: Gauge::default(),
             lobbyconnections: Counter::default(),
+            logins_failed: Family::default(),
             messages_unauthenticated: Family::default(),
             logins_waited: Counter::default(),
             logins_waiting: Gauge::default(),
@@ -172,6 +174,11 @@ impl Metrics {
         );
         registry.register("server_user_online", "Players who are online", self.user_online.clone());
         registry.register("server_lobbyconnections", "Connections made", self.lobbyconnections.clone());
+        registry.register(
+            "server_logins_failed",
+            "Logins that were not accepted, by reason",
+            self.logins_failed.clone(),
+        );
         registry.register(
             "server_messages_unauthenticated",
             "Commands refused before login",
@@ -317,6 +324,10 @@ impl Metrics {
                 self.game_rated_games.get_or_create(&LeaderboardLabel { leaderboard }).inc();
             }
         }
+    }
+
+    pub(crate) fn count_failed_login(&self, reason: &'static str) {
+        self.logins_failed.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     pub(crate) fn count_publication(&self, routing_key: &'static str) {

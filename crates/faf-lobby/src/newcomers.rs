@@ -1,19 +1,22 @@
 //! Connections on which nobody has logged in yet: how many there may be, of whom, and who goes when there are too many.
 
-use std::collections::{BTreeSet, HashMap};
+mod silent;
+
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use faf_connection::Writer;
-use faf_lobby_core::network;
+use faf_connection::running_time::RunningTime;
+use faf_lobby_core::Network;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 use crate::turned_away::TurnedAway;
+use silent::Silent;
 
-/// How long a connection may be silent before it can be ended for another one: 1 s.
+/// How long a connection may be there without a login before it can be ended for another one: 1 s.
 ///
 /// Clients speak as soon as they are connected, but what they say may be under way. Without this, everybody who comes in
 /// a rush would throw out somebody else, and nobody would get in.
@@ -21,14 +24,16 @@ const TIME_TO_SPEAK: Duration = Duration::from_secs(1);
 
 /// All connections without a login, from when they are accepted.
 ///
-/// Whoever opens connections and says nothing must not keep out those who want to log in. So when there are too many, the
-/// oldest one is ended on which no complete message has come, though there was time for it. From one address
-/// there may only be so many, however long they have been there.
+/// Whoever opens connections and does not log in must not keep out those who want to. So when there are too many, one is ended on
+/// which no login is being looked at: the oldest of the network that has most of them, a whole [`Network::widest`] being one. It
+/// had time to speak, or its network has more than an address may have. From one address there may only be so many, however
+/// long they have been there, and from wider networks of IPv6 so many [times](Network::counted) as many.
 #[derive(Debug)]
 pub(crate) struct Newcomers {
     limit: usize,
     limit_per_address: usize,
     all: Mutex<All>,
+    time: RunningTime,
     metrics: Arc<Metrics>,
 }
 
@@ -37,16 +42,19 @@ struct All {
     /// By number; later ones have higher numbers.
     connections: HashMap<u64, Connection>,
     next_number: u64,
-    /// Those who have not said anything complete.
-    silent: BTreeSet<u64>,
-    /// How many there are of each address that is counted.
-    addresses: HashMap<IpAddr, usize>,
+    /// Those on which no login is being looked at, by when that began.
+    silent: Silent,
+    /// Whose they are, by that number.
+    silences: HashMap<u64, u64>,
+    /// How many there are of each network that is counted.
+    networks: HashMap<Network, usize>,
 }
 
 #[derive(Debug)]
 struct Connection {
     address: Option<IpAddr>,
-    since: Instant,
+    /// Since when no login is being looked at: the number of that, and the time.
+    silent: Option<(u64, Duration)>,
     stage: Stage,
 }
 
@@ -67,38 +75,46 @@ pub(crate) struct Newcomer {
 }
 
 impl Newcomers {
-    pub(crate) fn new(limit: usize, limit_per_address: usize, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { limit, limit_per_address, all: Mutex::default(), metrics })
+    pub(crate) fn new(
+        limit: usize,
+        limit_per_address: usize,
+        time: RunningTime,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
+        Arc::new(Self { limit, limit_per_address, all: Mutex::default(), time, metrics })
     }
 
-    /// Lets a connection in. If it has no place, or there are too many, the oldest one goes for it that had time to speak and has
-    /// said nothing. Without an address, only the total counts.
+    /// Lets a connection in. If it has no place, or there are too many, another one goes for it. Without an address, only the
+    /// total counts.
     pub(crate) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
         has_place: bool,
     ) -> Result<Newcomer, TurnedAway> {
-        let address = address.map(network);
         let mut all = self.lock();
         if all.has_too_many(address, self.limit_per_address) {
             return Err(TurnedAway::UnauthenticatedLimitPerAddress);
         }
-        let oldest = match (has_place, all.connections.len() < self.limit) {
+        let now = self.time.elapsed();
+        let why_full = match (has_place, all.connections.len() < self.limit) {
             (true, true) => None,
-            (true, false) => Some(all.remove_oldest_silent().ok_or(TurnedAway::UnauthenticatedLimit)?),
-            (false, _) => Some(all.remove_oldest_silent().ok_or(TurnedAway::ConnectionLimit)?),
+            (true, false) => Some(TurnedAway::UnauthenticatedLimit),
+            (false, _) => Some(TurnedAway::ConnectionLimit),
         };
-        let number = all.next_number;
-        all.next_number += 1;
+        let gone = match why_full {
+            None => None,
+            Some(why) => Some(all.remove_one_for_another(now, self.limit_per_address).ok_or(why)?),
+        };
+        let number = all.next_number();
         let signal = Arc::new(Notify::new());
-        let (since, stage) = (Instant::now(), Stage::Handshake(Arc::clone(&signal)));
-        all.connections.insert(number, Connection { address, since, stage });
-        all.silent.insert(number);
+        let stage = Stage::Handshake(Arc::clone(&signal));
+        all.connections.insert(number, Connection { address, silent: None, stage });
+        all.fall_silent(number, now);
         all.count(address);
         self.metrics.set_unauthenticated(all.connections.len());
         drop(all);
-        if let Some(oldest) = oldest {
-            self.end(oldest);
+        if let Some(gone) = gone {
+            self.end(gone);
         }
         Ok(Newcomer { number, newcomers: Arc::clone(self), signal })
     }
@@ -131,7 +147,6 @@ impl Newcomers {
 impl Newcomer {
     /// Says whose connection it is, which proxies tell during the handshake. It counts there from now on.
     pub(crate) fn comes_from(&self, address: Option<IpAddr>) -> Result<(), TurnedAway> {
-        let address = address.map(network);
         let mut all = self.newcomers.lock();
         let Some(before) = all.connections.get(&self.number).map(|connection| connection.address) else {
             // It had to go meanwhile, which is noticed when its session begins.
@@ -140,14 +155,13 @@ impl Newcomer {
         if before == address {
             return Ok(());
         }
+        all.count_no_longer(before);
         if all.has_too_many(address, self.newcomers.limit_per_address) {
+            all.count(before);
             return Err(TurnedAway::UnauthenticatedLimitPerAddress);
         }
-        all.count_no_longer(before);
         all.count(address);
-        if let Some(connection) = all.connections.get_mut(&self.number) {
-            connection.address = address;
-        }
+        all.come_from(self.number, address);
         Ok(())
     }
 
@@ -159,9 +173,15 @@ impl Newcomer {
         Ok(())
     }
 
-    /// A complete message has come: it is somebody, and does not have to go for others.
-    pub(crate) fn has_spoken(&self) {
-        self.newcomers.lock().silent.remove(&self.number);
+    /// A login is being looked at: it does not have to go for others.
+    pub(crate) fn tries_to_log_in(&self) {
+        self.newcomers.lock().speak(self.number);
+    }
+
+    /// The login was not accepted: it is one of those again that have said nothing.
+    pub(crate) fn falls_silent(&self) {
+        let now = self.newcomers.time.elapsed();
+        self.newcomers.lock().fall_silent(self.number, now);
     }
 }
 
@@ -174,35 +194,78 @@ impl Drop for Newcomer {
 }
 
 impl All {
-    fn has_too_many(&self, address: Option<IpAddr>, limit: usize) -> bool {
-        address.and_then(|address| self.addresses.get(&address)).is_some_and(|count| *count >= limit)
+    fn next_number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
     }
 
-    fn remove_oldest_silent(&mut self) -> Option<Connection> {
-        let oldest = *self.silent.first()?;
-        let had_time = self.connections.get(&oldest)?.since.elapsed() >= TIME_TO_SPEAK;
-        had_time.then(|| self.remove(oldest)).flatten()
+    fn has_too_many(&self, address: Option<IpAddr>, limit: usize) -> bool {
+        let mut networks = address.into_iter().flat_map(Network::counted);
+        networks.any(|(network, times)| {
+            self.networks.get(&network).is_some_and(|count| *count >= limit.saturating_mul(times))
+        })
+    }
+
+    /// Removes one that goes for another; none if all of them may still be about to speak. A network that has more than an address
+    /// may have is given no time for that.
+    fn remove_one_for_another(&mut self, now: Duration, limit: usize) -> Option<Connection> {
+        let mut oldest = self.silent.oldest();
+        let had_time = |silence: &u64| {
+            let connection = self.silences.get(silence).and_then(|number| self.connections.get(number));
+            let silent = connection.and_then(|connection| connection.silent);
+            silent.is_some_and(|(_, since)| now.saturating_sub(since) >= TIME_TO_SPEAK)
+        };
+        let (silence, _) = oldest.find(|(silence, count)| *count > limit || had_time(silence))?;
+        drop(oldest);
+        self.remove(*self.silences.get(&silence)?)
+    }
+
+    fn fall_silent(&mut self, number: u64, now: Duration) {
+        self.speak(number);
+        let silence = self.next_number();
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        connection.silent = Some((silence, now));
+        self.silent.insert(connection.address.map(Network::widest), silence);
+        self.silences.insert(silence, number);
+    }
+
+    fn speak(&mut self, number: u64) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        if let Some((silence, _)) = connection.silent.take() {
+            self.silent.remove(connection.address.map(Network::widest), silence);
+            self.silences.remove(&silence);
+        }
+    }
+
+    fn come_from(&mut self, number: u64, address: Option<IpAddr>) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        let before = std::mem::replace(&mut connection.address, address);
+        if let Some((silence, _)) = connection.silent {
+            self.silent.remove(before.map(Network::widest), silence);
+            self.silent.insert(address.map(Network::widest), silence);
+        }
     }
 
     fn remove(&mut self, number: u64) -> Option<Connection> {
-        self.silent.remove(&number);
+        self.speak(number);
         let connection = self.connections.remove(&number)?;
         self.count_no_longer(connection.address);
         Some(connection)
     }
 
     fn count(&mut self, address: Option<IpAddr>) {
-        if let Some(address) = address {
-            *self.addresses.entry(address).or_default() += 1;
+        for (network, _) in address.into_iter().flat_map(Network::counted) {
+            *self.networks.entry(network).or_default() += 1;
         }
     }
 
     fn count_no_longer(&mut self, address: Option<IpAddr>) {
-        let Some(address) = address else { return };
-        if let Some(count) = self.addresses.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.addresses.remove(&address);
+        for (network, _) in address.into_iter().flat_map(Network::counted) {
+            if let Some(count) = self.networks.get_mut(&network) {
+                *count -= 1;
+                if *count == 0 {
+                    self.networks.remove(&network);
+                }
             }
         }
     }
@@ -213,6 +276,7 @@ pub(crate) mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
+    use faf_connection::running_time::simulate_stop;
     use faf_connection::{Settings, open};
     use faf_protocol::{ServerMessage, WireFormat};
 
@@ -229,7 +293,8 @@ pub(crate) mod tests {
     pub(crate) fn newcomers(limit: usize, limit_per_address: usize) -> (Arc<Newcomers>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
-        (Newcomers::new(limit, limit_per_address, Arc::new(Metrics::new(store))), folder)
+        let time = RunningTime::begin();
+        (Newcomers::new(limit, limit_per_address, time, Arc::new(Metrics::new(store))), folder)
     }
 
     fn from(address: &str) -> Option<IpAddr> {
@@ -238,7 +303,11 @@ pub(crate) mod tests {
 
     fn count_of(newcomers: &Newcomers) -> (usize, usize, usize) {
         let all = newcomers.lock();
-        (all.connections.len(), all.silent.len(), all.addresses.values().sum())
+        let narrow = all.networks.iter().filter(|(network, _)| {
+            let text = network.to_string();
+            text.ends_with("/32") || text.ends_with("/64")
+        });
+        (all.connections.len(), all.silent.len(), narrow.map(|(_, count)| count).sum())
     }
 
     #[test]
@@ -255,7 +324,7 @@ pub(crate) mod tests {
             assert!(newcomers.admit(from(addresses[0]), true).is_ok());
         }
         assert_eq!(count_of(&newcomers), (0, 0, 0));
-        assert!(newcomers.lock().addresses.is_empty());
+        assert!(newcomers.lock().networks.is_empty() && newcomers.lock().silences.is_empty());
     }
 
     #[test]
@@ -275,7 +344,7 @@ pub(crate) mod tests {
     async fn the_oldest_who_is_silent_makes_room() {
         let (newcomers, _folder) = newcomers(3, 100);
         let [speaker, old, young] = [(); 3].map(|()| newcomers.admit(None, true).unwrap());
-        speaker.has_spoken();
+        speaker.tries_to_log_in();
         // What they say may be under way.
         assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
         advance(TIME_TO_SPEAK).await;
@@ -285,12 +354,76 @@ pub(crate) mod tests {
         // Whoever has been ended does not count, whenever it goes.
         drop(old);
         assert_eq!(count_of(&newcomers), (3, 2, 0));
-        young.has_spoken();
-        next.has_spoken();
+        young.tries_to_log_in();
+        next.tries_to_log_in();
         assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
         assert_eq!(newcomers.admit(None, false).unwrap_err(), TurnedAway::ConnectionLimit);
         drop(speaker);
         assert!(newcomers.admit(None, true).is_ok());
+    }
+
+    #[test]
+    fn whoever_has_many_networks_of_version_6_has_not_as_many_places() {
+        let (newcomers, _folder) = newcomers(1000, 2);
+        let of = |third: u16, fourth: u16| Some(IpAddr::from([0x2001, 0xdb8, third, fourth, 0, 0, 0, 1]));
+        let mut inside = Vec::new();
+        // As many as four addresses may have of 56 bits, as sixteen of 48.
+        for (fourth, places) in [(0, 8), (0x100, 8), (0x200, 8), (0x300, 8), (0x400, 0)] {
+            let households = 0..20_u16;
+            let own = households.flat_map(|number| newcomers.admit(of(1, fourth + number), true).ok());
+            let before = inside.len();
+            inside.extend(own);
+            assert_eq!(inside.len() - before, places);
+        }
+        assert!(newcomers.admit(of(2, 0), true).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_of_the_largest_network_makes_room() {
+        let (newcomers, _folder) = newcomers(5, 2);
+        let come = |address: &str| newcomers.admit(from(address), true).unwrap();
+        let alone = come("10.0.0.1");
+        let crowd = ["2001:db8:1::1", "2001:db8:1:1::1", "2001:db8:1:200::1"].map(come);
+        let other = come("10.0.1.1");
+        // It has more than an address may have, so it is not waited for.
+        let first = come("10.0.2.1");
+        assert!(is_told(&crowd[0]) && !is_told(&alone) && !is_told(&other));
+        // The others are given time to speak.
+        assert_eq!(newcomers.admit(from("10.0.3.1"), true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
+        advance(TIME_TO_SPEAK).await;
+        let second = come("10.0.3.1");
+        assert!(is_told(&crowd[1]));
+        // Of networks of the same size, it is the oldest.
+        let third = come("10.0.4.1");
+        assert!(is_told(&alone) && !is_told(&crowd[2]) && !is_told(&first));
+        drop((second, third));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_login_that_is_looked_at_protects() {
+        let (newcomers, _folder) = newcomers(2, 100);
+        let [old, young] = [(); 2].map(|()| newcomers.admit(None, true).unwrap());
+        advance(TIME_TO_SPEAK).await;
+        old.tries_to_log_in();
+        young.tries_to_log_in();
+        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
+        young.falls_silent();
+        // It may try again at once.
+        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
+        advance(TIME_TO_SPEAK).await;
+        let _next = newcomers.admit(None, true).unwrap();
+        assert!(is_told(&young) && !is_told(&old));
+        young.falls_silent();
+        assert_eq!(count_of(&newcomers), (2, 1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_the_process_does_not_run_is_no_time_to_speak() {
+        let (newcomers, _folder) = newcomers(1, 100);
+        let _old = newcomers.admit(None, true).unwrap();
+        simulate_stop(100 * TIME_TO_SPEAK);
+        advance(100 * TIME_TO_SPEAK).await;
+        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
     }
 
     #[tokio::test(start_paused = true)]

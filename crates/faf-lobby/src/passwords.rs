@@ -3,10 +3,11 @@
 //! Clients send the SHA-256 digest of a password in lower-case hexadecimal, never the password itself. What is stored is an
 //! Argon2id hash of that text, so that neither a stolen database nor what was recorded from it opens an account.
 
-use std::sync::{Arc, LazyLock};
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -22,17 +23,73 @@ pub fn digest(password: &str) -> String {
 /// # Errors
 /// A description, if the system has no randomness for the salt.
 pub fn hash(digest: &str) -> Result<String, String> {
-    Argon2::default()
-        .hash_password(digest.as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|error| error.to_string())
+    Memory::default().hash(digest)
 }
 
 /// Whether a hash is of this. What is no hash is of nothing. Takes as long as [`hash`].
 #[must_use]
 pub fn verify(digest: &str, hash: &str) -> bool {
-    PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(digest.as_bytes(), &hash).is_ok())
+    Memory::default().verify(digest, hash)
+}
+
+/// What one password after the other is hashed in: 19 MiB, allocated once.
+///
+/// Allocated for each password anew, it would come from the heap, where what is small settles in the holes that it leaves, and the
+/// process would grow to many times of it.
+#[derive(Default)]
+struct Memory(Vec<Block>);
+
+impl Memory {
+    fn hash(&mut self, digest: &str) -> Result<String, String> {
+        let mut salt = [0; argon2::RECOMMENDED_SALT_LEN];
+        getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
+        let (argon2, mut output) = (Argon2::default(), [0; Params::DEFAULT_OUTPUT_LEN]);
+        self.fill(&argon2, digest, &salt, &mut output).map_err(|error| error.to_string())?;
+        let hash = (|| {
+            Ok::<_, argon2::password_hash::Error>(PasswordHash {
+                algorithm: Algorithm::default().ident(),
+                version: Some(Version::default().into()),
+                params: ParamsString::try_from(argon2.params())?,
+                salt: Some(Salt::new(&salt)?),
+                hash: Some(Output::new(&output)?),
+            })
+        })();
+        hash.map(|hash| hash.to_string()).map_err(|error| error.to_string())
+    }
+
+    fn verify(&mut self, digest: &str, hash: &str) -> bool {
+        self.computes(digest, hash).unwrap_or(false)
+    }
+
+    /// Whether this gives this hash, with the algorithm and the costs that the hash names.
+    fn computes(&mut self, digest: &str, hash: &str) -> Option<bool> {
+        let hash = PasswordHash::new(hash).ok()?;
+        let (salt, expected) = (hash.salt?, hash.hash?);
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+        let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+        let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash).ok()?);
+        let mut output = [0; Output::MAX_LENGTH];
+        let output = output.get_mut(..expected.len())?;
+        self.fill(&argon2, digest, &salt, output).ok()?;
+        // In constant time.
+        Some(Output::new(output).ok()? == expected)
+    }
+
+    fn fill(
+        &mut self,
+        argon2: &Argon2<'_>,
+        digest: &str,
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> argon2::Result<()> {
+        let (needed, usual) = (argon2.params().block_count(), Params::DEFAULT.block_count());
+        if needed > usual {
+            // A hash that an operator has brought along. What it needs more is not kept.
+            return argon2.hash_password_into(digest.as_bytes(), salt, output);
+        }
+        self.0.resize(usual, Block::new());
+        argon2.hash_password_into_with_memory(digest.as_bytes(), salt, output, &mut self.0[..needed])
+    }
 }
 
 /// Logins that may wait for their turn: some ten seconds' worth. More are told to come back later instead.
@@ -43,35 +100,55 @@ const WAITING: usize = 500;
 pub(crate) struct Busy;
 
 /// Hashes on threads of their own, so many at a time that one processor is left for the lobby; more have to wait.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct PasswordThreads {
     processors: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    /// Memory that is not being used; as many as there have been processors at work at the same time.
+    memories: Arc<Mutex<Vec<Memory>>>,
+}
+
+impl fmt::Debug for PasswordThreads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordThreads").field("queue", &self.queue).finish_non_exhaustive()
+    }
 }
 
 impl PasswordThreads {
     pub(crate) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let processors = Arc::new(Semaphore::new((processors - 1).max(1)));
-        Self { processors, queue: Arc::new(Semaphore::new(WAITING)) }
+        Self { processors, queue: Arc::new(Semaphore::new(WAITING)), memories: Arc::default() }
     }
 
     /// Whether this is the password of an account. Takes as long without an account, so that names cannot be probed.
     pub(crate) async fn verify(&self, digest: String, stored: Option<String>) -> Result<bool, Busy> {
         static NOBODYS: LazyLock<String> = LazyLock::new(|| hash("nobody's password").unwrap_or_default());
 
-        self.run(move || verify(&digest, stored.as_deref().unwrap_or(&NOBODYS)) && stored.is_some()).await
+        self.run(move |memory| {
+            let is_right = memory.verify(&digest, stored.as_deref().unwrap_or(&NOBODYS));
+            is_right && stored.is_some()
+        })
+        .await
     }
 
     pub(crate) async fn hash(&self, digest: String) -> Result<Result<String, String>, Busy> {
-        self.run(move || hash(&digest)).await
+        self.run(move |memory| memory.hash(&digest)).await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, Busy> {
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| Busy)?;
         let processor = Arc::clone(&self.processors).acquire_owned().await.map_err(|_| Busy)?;
+        let memories = Arc::clone(&self.memories);
         let done = spawn_blocking(move || {
-            let done = work();
+            // Nothing that holds the lock leaves it half changed.
+            let lock = || memories.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = lock().pop().unwrap_or_default();
+            let done = work(&mut memory);
+            lock().push(memory);
             drop((processor, place));
             done
         });
@@ -103,6 +180,50 @@ mod tests {
         assert_eq!(verify(&digest("secret").to_uppercase(), Some(&stored)).await, Ok(false));
         assert_eq!(verify(&digest("secret"), Some("no hash")).await, Ok(false));
         assert_eq!(verify("nobody's password", None).await, Ok(false));
+    }
+
+    #[test]
+    fn every_kind_of_hash_verifies() {
+        use argon2::PasswordHasher;
+
+        let mut memory = Memory::default();
+        let kinds = [Algorithm::Argon2d, Algorithm::Argon2i, Algorithm::Argon2id];
+        let costs = [Params::new(64, 1, 1, Some(16)).unwrap(), Params::new(24 * 1024, 1, 2, None).unwrap()];
+        for (kind, costs) in kinds.iter().flat_map(|kind| costs.iter().map(move |costs| (kind, costs))) {
+            let hasher = Argon2::new(*kind, Version::V0x13, costs.clone());
+            let stored = hasher.hash_password(b"secret").unwrap().to_string();
+            assert!(memory.verify("secret", &stored) && !memory.verify("Secret", &stored), "{stored}");
+        }
+        for wrong in
+            ["", "$argon2id$", "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4", "x"]
+        {
+            assert!(!memory.verify("secret", wrong), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_password_is_hashed_in_the_same_memory() {
+        let threads = PasswordThreads::new();
+        let memories = || -> Vec<_> {
+            let memories = threads.memories.lock().unwrap();
+            memories.iter().map(|memory| (memory.0.as_ptr() as usize, memory.0.capacity())).collect()
+        };
+        threads.verify(digest("first"), None).await.unwrap();
+        let before = memories();
+        assert_eq!(before.len(), 1);
+        for _ in 0..5 {
+            threads.verify(digest("wrong"), None).await.unwrap();
+            threads.hash(digest("new")).await.unwrap().unwrap();
+        }
+        assert_eq!(memories(), before);
+        let places = threads.processors.available_permits();
+        let mut many = tokio::task::JoinSet::new();
+        for _ in 0..2 * places + 2 {
+            let threads = threads.clone();
+            many.spawn(async move { threads.verify(digest("wrong"), None).await });
+        }
+        many.join_all().await;
+        assert!(memories().len() <= places, "{:?}", memories());
     }
 
     #[tokio::test]

@@ -79,10 +79,17 @@ impl Seat {
         }
     }
 
-    /// A first message has come.
-    pub(crate) fn has_spoken(&self) {
+    /// A login is being looked at.
+    pub(crate) fn tries_to_log_in(&self) {
         if let Some(newcomer) = &self.state().newcomer {
-            newcomer.has_spoken();
+            newcomer.tries_to_log_in();
+        }
+    }
+
+    /// A login was not accepted.
+    pub(crate) fn login_failed(&self) {
+        if let Some(newcomer) = &self.state().newcomer {
+            newcomer.falls_silent();
         }
     }
 

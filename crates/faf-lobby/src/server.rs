@@ -99,8 +99,11 @@ impl Server {
         let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
         // From a file, so that it does not take long; the keys may be somewhere else, and are not waited for.
         countries.read_file().await;
-        let large_messages =
-            LargeMessages::new(settings.large_message_memory, settings.large_message_timeout());
+        let large_messages = LargeMessages::new(
+            settings.large_message_memory,
+            settings.message_limit,
+            settings.large_message_rate,
+        );
         let mut metrics = Metrics::new(store.clone());
         metrics.observe_large_messages(Arc::clone(&large_messages));
         let metrics = Arc::new(metrics);
@@ -109,8 +112,13 @@ impl Server {
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
         let happenings = Arc::new(Happenings::default());
-        let outside =
-            Outside { answers, policy, metrics: Arc::clone(&metrics), happenings: Arc::clone(&happenings) };
+        let outside = Outside {
+            answers,
+            policy,
+            metrics: Arc::clone(&metrics),
+            happenings: Arc::clone(&happenings),
+            log_addresses: settings.log_addresses,
+        };
         let lobby = Lobby::new(settings.lobby(), beginning, outside, inbox.clone(), settings.patience());
         let shares = Shares::for_connections(settings.connection_limit);
         metrics.set_connection_limit(shares.connections);
@@ -119,6 +127,7 @@ impl Server {
             shares,
             large_messages,
             inbox.clone(),
+            lobby.time(),
             Arc::clone(&metrics),
             Arc::clone(&countries),
         );

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use faf_connection::running_time::timeout;
 use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{SendError, TrySendError};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::lobby::Input;
 use crate::metrics::Metrics;
@@ -36,6 +37,15 @@ pub(crate) struct Session {
     login: Login,
     /// The last message is dealt with, and the next one may not be read yet.
     is_dealt_with: bool,
+    /// What the lobby was told last of a message that is not complete, if anything. Apart, as hardly anybody has one.
+    heard: Option<Box<Heard>>,
+}
+
+/// A sign of life that the lobby was told of.
+struct Heard {
+    /// How many bytes had come.
+    arrived: u64,
+    at: Instant,
 }
 
 /// What all sessions share.
@@ -45,6 +55,8 @@ pub(crate) struct Lobby {
     pub(crate) metrics: Arc<Metrics>,
     /// What holds when somebody has logged in.
     pub(crate) player_limits: PlayerLimits,
+    /// How often the lobby is told, at most, that somebody sends a message that is not complete; never without idle_timeout.
+    pub(crate) heard_every: Option<Duration>,
 }
 
 /// What a session does.
@@ -71,9 +83,7 @@ pub(crate) struct PlayerLimits {
 /// How far a client has come that wants to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Login {
-    /// It has not said anything.
-    Silent,
-    /// It has said something else.
+    /// It has not tried.
     Missing,
     Tried,
     Accepted,
@@ -81,7 +91,7 @@ enum Login {
 
 impl Session {
     pub(crate) fn new(conn: ConnId, reader: Reader, seat: Arc<Seat>, lobby: Arc<Lobby>) -> Self {
-        Self { conn, reader, seat, lobby, login: Login::Silent, is_dealt_with: false }
+        Self { conn, reader, seat, lobby, login: Login::Missing, is_dealt_with: false, heard: None }
     }
 
     /// Reads until the connection ends, and tells the lobby.
@@ -142,7 +152,11 @@ impl Session {
                 self.reader.set_message_limit(self.lobby.player_limits.message);
                 self.reader.set_large_messages(Arc::clone(&self.lobby.player_limits.large_messages));
             }
-            return Poll::Ready(Some(match ready!(self.reader.poll_read(cx)) {
+            let Poll::Ready(read) = self.reader.poll_read(cx) else {
+                self.tell_of_bytes();
+                return Poll::Pending;
+            };
+            return Poll::Ready(Some(match read {
                 Ok(message) => Ok(ClientMessage::read(message)),
                 Err(Error::Malformed(DecodeError::TooLarge { .. })) if self.login == Login::Tried => {
                     ready!(self.seat.poll_login(cx));
@@ -158,9 +172,28 @@ impl Session {
         }
     }
 
+    /// Tells the lobby from time to time that bytes come of a message that is not complete, or would come if there were memory for
+    /// them: whoever sends for minutes is not silent.
+    fn tell_of_bytes(&mut self) {
+        let Some(every) = self.lobby.heard_every.filter(|_| self.login == Login::Accepted) else { return };
+        let (arrived, waits) = (self.reader.arrived(), self.reader.waits_for_memory());
+        let is_new = self
+            .heard
+            .as_ref()
+            .is_none_or(|heard| (arrived != heard.arrived || waits) && heard.at.elapsed() >= every);
+        // A full inbox is tried again when more has come.
+        let heard = Input::Event(Event::Heard { conn: self.conn });
+        if is_new && self.reader.is_inside_message() && self.lobby.inbox.try_send(heard).is_ok() {
+            self.heard = Some(Box::new(Heard { arrived, at: Instant::now() }));
+        }
+    }
+
     fn pass_on(&mut self, message: Received) -> Phase {
-        if matches!(self.login, Login::Silent | Login::Missing) {
-            self.note_first_words(&message);
+        if self.login != Login::Accepted
+            && matches!(message, Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)))
+        {
+            self.login = Login::Tried;
+            self.seat.tries_to_log_in();
         }
         let input = Input::Received(self.conn, message, Instant::now());
         match self.lobby.inbox.try_send(input) {
@@ -174,8 +207,8 @@ impl Session {
 
     /// Waits until the next message may be read, or the connection is closed.
     ///
-    /// Memory for a large message is given back when it is dealt with. What has come with it may need it still; whoever does not
-    /// take its answers then has as long as for sending it.
+    /// Memory for a large message is given back when it is dealt with. What has come with it may need it still, and must be dealt
+    /// with at the rate at which it must come.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             match self.seat.poll_word(cx) {
@@ -200,24 +233,13 @@ impl Session {
         }
     }
 
-    /// Notes what a stranger has said.
-    fn note_first_words(&mut self, message: &Received) {
-        if self.login == Login::Silent {
-            self.seat.has_spoken();
-        }
-        self.login = match message {
-            Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)) => Login::Tried,
-            _ => Login::Missing,
-        };
-    }
-
     /// Sends what waits and the end behind it, and reads on until the peer has ended its side, too.
     async fn end(&mut self) {
         let goodbye = async {
             self.reader.writer().close().await;
             while self.reader.read().await.is_ok() {}
         };
-        if timeout(CLOSE_TIMEOUT, pin!(goodbye)).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, pin!(goodbye)).await.is_none() {
             self.reader.writer().abort();
         }
     }

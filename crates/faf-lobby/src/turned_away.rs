@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use faf_connection::running_time::timeout;
 use faf_protocol::server_message::{Notice, NoticeStyle};
 use faf_protocol::websocket::CLOSE_FRAME;
 use faf_protocol::{ServerMessage, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 /// Clients that are told at the same time that they are turned away. Further ones are dropped without a word: explaining
 /// must not become the work that an attack makes.
@@ -31,7 +31,7 @@ pub(crate) enum TurnedAway {
     UnauthenticatedLimit,
     /// The same for one address.
     UnauthenticatedLimitPerAddress,
-    /// It was ended, as it had said nothing, when another one came.
+    /// It was ended, as it had not tried to log in, when another one came.
     MadeRoom,
 }
 

@@ -389,3 +389,73 @@ fn explaining_makes_no_database() {
     assert!(problem.contains("there is no database nothing.sqlite"), "{problem}");
     assert!(!operator.path("nothing.sqlite").exists());
 }
+
+#[test]
+fn failed_logins_are_logged_with_as_much_of_the_address_as_may_be() {
+    for (flags, shown) in
+        [("", "127.0.0.0/24"), ("--log-addresses none", "address=-"), ("--log-addresses full", "127.0.0.1 ")]
+    {
+        let operator = Operator::new();
+        let server = serve(&operator, flags);
+        let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+        converse(&stream, &hello("Ada\\nforged", "secret"), "authentication_failed");
+        drop(stream);
+        server.signal("-TERM");
+        let (log, _) = server.wait();
+        let line = log.lines().find(|line| line.contains("a login has failed")).unwrap();
+        for part in ["INFO", r#"account="Ada\nforged""#, r#"reason="wrong name or password""#, shown] {
+            assert!(line.contains(part), "{part} is missing in {line}");
+        }
+    }
+    let operator = Operator::new();
+    assert!(operator.fail("check --log-addresses some", 3).contains("log_addresses"));
+}
+
+/// A process that stands still for many times as long as clients may be silent, and then reads what they have sent meanwhile.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_was_stopped_finds_nobody_silent() {
+    use std::time::{Duration, Instant};
+
+    /// Clients may be silent for so long.
+    const IDLE: Duration = Duration::from_secs(3);
+
+    let operator = Operator::new();
+    let flags = "--open-registration --ping-interval 1.5 --idle-timeout 3 --login-timeout 5 --stall-timeout 1 \
+                 --handshake-timeout 1 --game-setup-timeout 4";
+    let server = serve(&operator, flags);
+    let connect = || TcpStream::connect(server.address("tcp://")).unwrap();
+    let (ada, stranger, slow) = (connect(), connect(), connect());
+    converse(&ada, &hello("Ada", "secret"), "welcome");
+    converse(&slow, &hello("Bob", "secret"), "welcome");
+    converse(&stranger, r#"{"command":"ping"}"#, "pong");
+    // It is in the middle of something large, and of hosting a game.
+    let large = format!("{{\"command\":\"ping\",\"x\":\"{}\"}}\n", "x".repeat(60_000));
+    (&slow).write_all(&large.as_bytes()[..30_000]).unwrap();
+    converse(&ada, r#"{"command":"game_host","visibility":"public"}"#, "game_launch");
+    server.signal("-STOP");
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.process())).unwrap();
+        stat.rsplit_once(") ").unwrap().1.chars().next()
+    };
+    while state() != Some('T') {
+        std::thread::yield_now();
+    }
+    // All of them go on, and the stop takes much longer than anybody may be silent.
+    let stopped = Instant::now();
+    (&ada)
+        .write_all(
+            b"{\"command\":\"pong\"}\n{\"target\":\"game\",\"command\":\"GameState\",\"args\":[\"Idle\"]}\n",
+        )
+        .unwrap();
+    (&slow).write_all(&large.as_bytes()[30_000..]).unwrap();
+    (&stranger).write_all(format!("{}\n", hello("Cem", "secret")).as_bytes()).unwrap();
+    while stopped.elapsed() < 2 * IDLE {
+        std::thread::park_timeout(IDLE / 10);
+    }
+    server.signal("-CONT");
+    converse(&stranger, r#"{"command":"ping"}"#, "welcome");
+    converse(&slow, r#"{"command":"pong"}"#, "pong");
+    // Whose process had not started in time would be told that a game lobby cannot be opened.
+    converse(&ada, r#"{"target":"game","command":"GameState","args":["Lobby"]}"#, "HostGame");
+}

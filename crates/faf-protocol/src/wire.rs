@@ -233,6 +233,12 @@ impl Decoder {
         Unfinished { received, at_most: at_most.max(received) }
     }
 
+    /// How many bytes were taken from buffers so far, those included of a message that is not complete.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.consumed + self.begun
+    }
+
     /// Gives memory back that is not needed for what is kept.
     pub fn shrink(&mut self) {
         if let State::WebSocket(reader) = &mut self.format {

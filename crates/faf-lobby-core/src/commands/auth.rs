@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::{cut, quoted};
 use crate::commands::{Continuation, Progress};
-use crate::effect::{LogLine, LoginMethod, Question};
+use crate::effect::{LoginMethod, Question};
 use crate::event::{Account, ConnId, TokenFault};
-use crate::login::{self, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
+use crate::login::{self, Failure, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
@@ -22,7 +22,7 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Auth) -> Resul
     login::check_not_logged_in(world, conn)?;
     let Auth { token, unique_id } = request;
     if token.reveal().len() > TOKEN_LIMIT {
-        return Err(login::fail(world, conn, LoginMethod::Token, texts::TOKEN_INVALID));
+        return Err(login::fail(world, conn, failure("token too long", ""), texts::TOKEN_INVALID));
     }
     let unique_id = cut(unique_id, UNIQUE_ID_LIMIT);
     world.ask(conn, Question::CheckToken { token }, Continuation::CheckedToken(Checked { unique_id }))
@@ -34,18 +34,26 @@ pub(crate) fn go_on(
     Checked { unique_id }: Checked,
     account: Result<Option<Account>, TokenFault>,
 ) -> Result<Progress, Refusal> {
-    let text = match account {
+    let mut detail = String::new();
+    let (text, reason) = match account {
         Ok(Some(account)) => return login::accept(world, conn, LoginMethod::Token, account, unique_id),
-        Ok(None) => texts::TOKEN_UNKNOWN_PLAYER,
-        Err(TokenFault::Invalid(reason)) => {
-            // The client is told no more than by the original; whoever runs the server wants to know.
-            world.log(LogLine::TokenInvalid { conn, reason: quoted(reason) });
-            texts::TOKEN_INVALID
+        Ok(None) => (texts::TOKEN_UNKNOWN_PLAYER, "token of no account"),
+        Err(TokenFault::Invalid(why)) => {
+            // The client is told no more than by the original; the operator wants to know.
+            detail = quoted(why);
+            (texts::TOKEN_INVALID, "token not valid")
         }
-        Err(TokenFault::NotTaken) => texts::TOKEN_NOT_TAKEN,
-        Err(TokenFault::NoPermission) => texts::TOKEN_NO_PERMISSION,
+        Err(TokenFault::NotTaken) => (texts::TOKEN_NOT_TAKEN, "tokens not taken"),
+        Err(TokenFault::NoPermission) => (texts::TOKEN_NO_PERMISSION, "token without permission"),
         // The client did nothing wrong, so this does not count as an attempt.
-        Err(TokenFault::NoKeys) => return Err(Refusal::AuthenticationFailed(texts::TOKEN_NO_KEYS)),
+        Err(TokenFault::NoKeys) => {
+            login::note_failure(world, conn, failure("no keys to check tokens with", ""));
+            return Err(Refusal::AuthenticationFailed(texts::TOKEN_NO_KEYS));
+        }
     };
-    Err(login::fail(world, conn, LoginMethod::Token, text))
+    Err(login::fail(world, conn, failure(reason, &detail), text))
+}
+
+fn failure<'a>(reason: &'static str, detail: &'a str) -> Failure<'a> {
+    Failure { method: LoginMethod::Token, account: "", reason, detail }
 }

@@ -29,11 +29,11 @@ use std::borrow::Cow;
 use faf_protocol::{ClientMessage, CommandError, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::effect::{Count, LogLine};
+use crate::effect::{Count, LogLine, LoginMethod};
 use crate::event::{Answer, ConnId, Ticket};
 use crate::game_commands;
 use crate::games;
-use crate::login::{self, LoggingIn};
+use crate::login::{self, Failure, LoggingIn};
 use crate::pacing::CommandClass::{
     self, Administration, Game, Heartbeat, Host, Join, List, Login, Party, Query,
 };
@@ -197,6 +197,8 @@ pub(crate) fn go_on(
         (Continuation::GameCommand(state), answer) => Ok(game_commands::go_on(world, conn, state, answer)),
         (_, Answer::Busy) => {
             world.count(Count::Busy);
+            let failure = Failure { method: LoginMethod::Password, account: "", reason: "busy", detail: "" };
+            login::note_failure(world, conn, failure);
             Err(Refusal::AuthenticationFailed(crate::texts::BUSY))
         }
         (_, Answer::Unavailable) => Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE)),

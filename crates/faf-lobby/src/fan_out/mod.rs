@@ -147,6 +147,13 @@ impl FanOut {
         self.turn.push(Order::LogIn(conn));
     }
 
+    /// A login was not accepted.
+    pub(crate) fn login_failed(&self, conn: ConnId) {
+        if let Some(seat) = self.connections.get(&conn) {
+            seat.login_failed();
+        }
+    }
+
     /// The connection's place, for what is done on its behalf.
     pub(crate) fn seat(&self, conn: ConnId) -> Option<Arc<Seat>> {
         self.connections.get(&conn).cloned()

@@ -1,10 +1,12 @@
 //! The HTTP interface: health, metrics, and who is online for operators (ops.md sections 5 to 7), and a page for people.
 
 mod overview;
+mod places;
 mod status_page;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -15,10 +17,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use faf_connection::running_time::timeout;
 use faf_connection::tcp;
 use faf_lobby_core::{GameState, World};
 use faf_protocol::ServerMessage;
+use hyper::body::{Frame, SizeHint};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
@@ -26,13 +31,13 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use crate::lobby::Input;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub(crate) use overview::Board;
+use places::{Answering, Places};
 
 /// What the lobby or the database may take before it counts as ill.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -100,17 +105,13 @@ impl GameCounts {
     }
 }
 
-/// Connections at the same time; further ones are turned away. Operators and their tools need a few, and half of them can
-/// be [streams to pages](status_page::STREAMS).
+/// Connections at the same time; for a further one, the address that has [most](Places::take) gives one up. Operators and their tools
+/// need a few, and half of them can be [streams to pages](status_page::STREAMS).
 pub(crate) const CONNECTIONS: usize = 64;
 
 /// How long a connection is kept. Then it ends behind the answer that is under way, or after [`REQUEST_TIMEOUT`]: whoever
 /// does not read an answer does not hold a place for ever.
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);
-
-/// How long a connection is kept that takes one of the last places, a quarter of all. So whoever is slow to read holds most
-/// places at worst, and a probe finds one within seconds.
-const HURRIED_LIFE: Duration = Duration::from_secs(5);
 
 /// How long somebody may take to ask, on a new connection or one that is kept.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -119,32 +120,50 @@ impl Interface {
     /// Answers whoever asks, until the server has stopped.
     pub(crate) async fn serve(self, socket: TcpListener) {
         let mut phase = self.phase.clone();
-        let places = Arc::new(Semaphore::new(self.connection_limit));
-        let service = TowerToHyperService::new(self.clone().router());
+        // For as many files as there may be: who has to go for another one has gone before that is served.
+        let files = Arc::new(Semaphore::new(self.connection_limit));
+        let places = Places::new(self.connection_limit);
+        let router = self.clone().router();
         let mut connections = JoinSet::new();
         let mut tell =
             tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
         loop {
-            let stream = tokio::select! {
-                (stream, _) = tcp::accept(&socket, &mut tell) => stream,
+            let (stream, peer) = tokio::select! {
+                accepted = tcp::accept(&socket, &mut tell) => accepted,
                 Some(_) = connections.join_next() => continue,
                 _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-            let is_among_last = places.available_permits() < self.connection_limit / 4;
-            let life = if is_among_last { HURRIED_LIFE } else { CONNECTION_LIFE };
-            let service = service.clone();
+            // It may be gone already.
+            if tcp::prepare(&stream).is_err() {
+                continue;
+            }
+            let place = Arc::new(places.take(peer.ip()));
+            let Ok(file) = Arc::clone(&files).acquire_owned().await else { return };
+            let router = TowerToHyperService::new(router.clone());
             connections.spawn(async move {
-                let _place = place;
+                let _file = file;
+                let inside = Arc::clone(&place);
+                let service = service_fn(move |request| {
+                    let (answering, answer) = (inside.answer(), router.call(request));
+                    async move {
+                        answer.await.map(|answer| answer.map(|body| Answer { body, _answering: answering }))
+                    }
+                });
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(REQUEST_TIMEOUT)
                     .serve_connection(TokioIo::new(stream), service);
                 let mut connection = pin!(connection);
-                // Whoever asked may be gone before the answer, and whoever only connects is no concern of ours.
-                if timeout(life, connection.as_mut()).await.is_err() {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = timeout(REQUEST_TIMEOUT, connection).await;
+                let serving = async {
+                    // Whoever asked may be gone before the answer, and whoever only connects is no concern of ours.
+                    if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_none() {
+                        connection.as_mut().graceful_shutdown();
+                        let _ = timeout(REQUEST_TIMEOUT, connection).await;
+                    }
+                };
+                tokio::select! {
+                    () = serving => {}
+                    () = place.has_to_go() => {}
                 }
             });
         }
@@ -179,7 +198,33 @@ impl Interface {
             self.inbox.send(Input::Inspect(Box::new(look))).await.ok()?;
             seen.await.ok()
         };
-        timeout(PATIENCE, inspection).await.ok().flatten().ok_or(StatusCode::SERVICE_UNAVAILABLE)
+        timeout(PATIENCE, inspection).await.flatten().ok_or(StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
+/// The body of an answer, which is under way as long as there is this.
+struct Answer {
+    body: axum::body::Body,
+    _answering: Answering,
+}
+
+impl hyper::body::Body for Answer {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -196,7 +241,7 @@ async fn ready(State(interface): State<Interface>) -> Response {
 /// Whether the lobby and the database answer.
 async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
     let lobby = interface.inspect(|_| ()).await.is_ok();
-    let database = timeout(PATIENCE, interface.store.check()).await.is_ok_and(|checked| checked.is_ok());
+    let database = timeout(PATIENCE, interface.store.check()).await.is_some_and(|checked| checked.is_ok());
     let status = if lobby && database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |is_well: bool| if is_well { "ok" } else { "no answer" };
     (status, Json(json!({"lobby": word(lobby), "database": word(database)})))

@@ -216,7 +216,16 @@ fn list(text: &str) -> Value {
     Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
 }
 
+/// Settings that there were once, and what to do without them.
+const GONE: [(&str, &str); 1] = [(
+    "large_message_timeout",
+    "it is no longer a setting: messages may take as long as they keep coming; see `large_message_rate`",
+)];
+
 fn unknown(setting: &str) -> String {
+    if let Some((_, advice)) = GONE.iter().find(|(gone, _)| *gone == setting) {
+        return (*advice).to_owned();
+    }
     let closest = CATALOGUE
         .iter()
         .map(|entry| (strsim::damerau_levenshtein(&entry.name, setting), entry.name.as_str()))

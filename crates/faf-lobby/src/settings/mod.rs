@@ -20,6 +20,7 @@ pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
 pub use layers::{Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 
+use crate::failed_logins::LogAddresses;
 use crate::fan_out::Patience;
 use crate::recorder::Bounds;
 
@@ -62,7 +63,7 @@ pub struct Settings {
     pub message_limit: usize,
     pub login_message_limit: usize,
     pub large_message_memory: usize,
-    pub large_message_timeout: f64,
+    pub large_message_rate: usize,
     pub nesting_limit: usize,
     pub outbox_limit: usize,
     pub outbox_memory: usize,
@@ -73,6 +74,7 @@ pub struct Settings {
     pub www_url: String,
     pub content_url: String,
     pub log: String,
+    pub log_addresses: LogAddresses,
     pub recording: PathBuf,
     pub recording_size: u64,
     pub recording_files: usize,
@@ -171,9 +173,9 @@ impl Settings {
         within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
         let login_range = 4096.0..=self.message_limit as f64;
         within("login_message_limit", self.login_message_limit as f64, login_range);
-        let memory_range = self.message_limit as f64..=68_719_476_736.0;
+        let memory_range = 4.0 * self.message_limit as f64..=68_719_476_736.0;
         within("large_message_memory", self.large_message_memory as f64, memory_range);
-        within("large_message_timeout", self.large_message_timeout, 0.1..=3600.0);
+        within("large_message_rate", self.large_message_rate as f64, 1.0..=1_048_576.0);
         within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
         within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
         within("outbox_memory", self.outbox_memory as f64, 1_048_576.0..=1_099_511_627_776.0);
@@ -287,12 +289,6 @@ impl Settings {
             memory: self.outbox_memory,
             stall_timeout: seconds(self.stall_timeout),
         }
-    }
-
-    /// How long a message may take that has memory of the shared allowance.
-    #[must_use]
-    pub fn large_message_timeout(&self) -> Duration {
-        seconds(self.large_message_timeout)
     }
 
     /// How long a client may take before its first message.

@@ -5,7 +5,7 @@ use faf_protocol::WireFormat;
 use serde_json::{Value, json};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::support::{TestServer, soon};
 
@@ -198,6 +198,48 @@ async fn there_are_only_so_many_streams_and_they_leave_room_for_operators() {
         }
     })
     .await;
+}
+
+/// Whoever comes gets a place at once, however many others connect and say nothing, ask for the whole time, or do not read.
+#[tokio::test]
+async fn a_probe_is_answered_at_once_whatever_others_do() {
+    let server = TestServer::start().await;
+    let address = server.addresses_of(Service::Http)[0];
+    let from = async |source: &str| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+        socket.connect(address).await.unwrap()
+    };
+    // As many from the probe's own address.
+    for source in ["127.0.0.9", "127.0.0.1"] {
+        for said in [
+            "",
+            "GET /",
+            "GET /players HTTP/1.1\r\nHost: test\r\n\r\n",
+            "GET /events HTTP/1.1\r\nHost: test\r\n\r\n",
+        ] {
+            let mut others = Vec::new();
+            for number in 0..150 {
+                let mut stream = from(source).await;
+                // It may have had to go already.
+                let _ = stream.write_all(said.as_bytes()).await;
+                others.push(stream);
+                if number % 10 == 9 {
+                    assert_eq!(server.get("/ready").await.0, 200, "{said}");
+                }
+            }
+        }
+    }
+    // Whoever is told something keeps his place when others only connect.
+    let mut watcher = Watcher::come(&server).await;
+    watcher.hear_of("data: {").await;
+    let mut silent = Vec::new();
+    for _ in 0..150 {
+        silent.push(from("127.0.0.9").await);
+    }
+    assert_eq!(server.get("/ready").await.0, 200);
+    let _ada = server.log_in(WireFormat::WebSocket, "Ada").await;
+    watcher.hear_of(r#""login":"Ada""#).await;
 }
 
 /// Whoever asks and does not read what they are told, or does not ask, does not shut out probes.

@@ -25,6 +25,7 @@ impl Checker {
                 self.connections.insert(*conn, connection);
             }
             Event::Received { conn, message } => self.received(*conn, message),
+            Event::Heard { .. } => self.coverage.count("bytes of unfinished messages"),
             Event::Disconnected { conn } => {
                 self.coverage.count("connections lost");
                 self.forget(*conn);
