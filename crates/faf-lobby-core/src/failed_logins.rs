@@ -12,7 +12,7 @@ use crate::remembered::Remembered;
 /// Failures are counted over this time from the first one on.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// Addresses that are remembered. If more fail within the window, those go whose window ends first.
+/// Addresses that are remembered. If more fail within the window, the oldest windows are dropped.
 const ADDRESSES: usize = 10_000;
 
 /// Who has failed how often of late.

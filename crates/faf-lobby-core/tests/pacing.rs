@@ -247,8 +247,8 @@ fn sixteen_households_behind_one_address_meet_no_limit() {
     assert_eq!(paced(&lobby), []);
 }
 
-/// How many messages of a flood are read within ten seconds by somebody who connects anew every half second, and logs in with
-/// this or does not.
+/// Connects anew every half second for ten seconds, logs in if there is a login, and floods each
+/// time. Returns how many messages of the flood the lobby reads.
 fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, saying: &str) -> usize {
     let mut lobby = lobby();
     let mut read = 0;
@@ -296,7 +296,7 @@ fn a_second_client_of_the_same_player_is_not_a_new_burst() {
     }
     lobby.disconnect(last);
     assert!((30..=42).contains(&read), "{read}");
-    // What is paid is forgotten: a minute later there is a whole burst again.
+    // Paid spending is forgotten: a minute later the whole burst is available again.
     lobby.advance(SECOND * 90);
     let conn = lobby.log_in("player01");
     (0..100).for_each(|_| lobby.say(conn, saying));
