@@ -11,10 +11,11 @@
 //!
 //! - After the login, spending belongs to the player. When the connection ends, the unpaid rest is
 //!   kept in [`Unpaid`], and the player's next connection takes it over at its login.
-//! - Before the login, it belongs to the address, or to the /64 network for IPv6. A connection that
-//!   ends without a login leaves the unpaid rest to its address, and new connections from there
-//!   start with it. They start with at most a spent burst and never with a debt, so a neighbour who
-//!   floods slows them to the rate but cannot keep them out. A login leaves nothing to the address.
+//! - Before the login, it belongs to the address, or to the /64 network for IPv6: a new connection
+//!   starts with the largest spending of any connection from there. Attempts to log in count only if
+//!   the connection ends without a login, because many players may return to one address at once. A
+//!   new connection starts with a debt of two seconds at most, so a neighbour who floods slows it to
+//!   the rate but cannot keep it out.
 //! - A client whose address is unknown is counted by connection until it logs in.
 //!
 //! | class | burst | a second | because |
@@ -58,6 +59,9 @@ const PLAYERS: usize = 50_000;
 
 /// Addresses whose unpaid rest is kept, likewise.
 const ADDRESSES: usize = 10_000;
+
+/// Microseconds that a new connection waits at most for what others at its address have spent.
+const INHERITED_DEBT: u32 = 2_000_000;
 
 /// What kind of work a message makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -186,13 +190,19 @@ impl Pacing {
         self
     }
 
-    /// The same with every class cut to its burst, so that nothing has to be waited for.
-    fn without_debts(mut self, now: Duration) -> Self {
+    /// The same with the debt of every class cut to [`INHERITED_DEBT`].
+    fn with_small_debts(mut self, now: Duration) -> Self {
         self.pay_until(micros(now));
         for (class, spent) in CommandClass::ALL.into_iter().zip(&mut self.spent) {
             let Limit { burst, interval } = class.limit();
-            *spent = (burst * interval).min(*spent);
+            *spent = (burst * interval + INHERITED_DEBT).min(*spent);
         }
+        self
+    }
+
+    /// The same as if no login had been attempted.
+    fn without_logins(mut self) -> Self {
+        self.spent[CommandClass::Login as usize] = 0;
         self
     }
 
@@ -227,10 +237,10 @@ impl Unpaid {
     /// The spending with which a new connection starts.
     pub(crate) fn of_address(&self, address: Option<IpAddr>, now: Duration) -> Option<Pacing> {
         let (_, pacing) = self.addresses.get(network(address?), now)?;
-        Some(pacing.without_debts(now))
+        Some(pacing.with_small_debts(now))
     }
 
-    /// Keeps the unpaid spending of a connection that has ended.
+    /// Keeps the unpaid spending of a connection: of a player's when it ends, else always.
     pub(crate) fn leave(
         &mut self,
         player: Option<PlayerId>,
@@ -263,9 +273,15 @@ impl World {
     pub(crate) fn pay(&mut self, conn: ConnId, class: CommandClass, bytes: usize) {
         let now = self.now.elapsed;
         let session = self.session_mut(conn);
-        if !session.pacing.spend(class, bytes, now) {
+        let is_too_fast = session.pacing.spend(class, bytes, now);
+        if session.player.is_none() {
+            let (address, pacing) = (session.address, session.pacing.without_logins());
+            self.unpaid.leave(None, address, pacing, now);
+        }
+        if !is_too_fast {
             return;
         }
+        let session = self.session_mut(conn);
         let is_first = !std::mem::replace(&mut session.was_paced, true);
         self.count(Count::Paced(class));
         if is_first {

@@ -219,8 +219,10 @@ impl World {
     /// in.
     #[must_use]
     pub fn will_be_read(&self, conn: ConnId) -> bool {
-        let was_too_fast =
-            |session: &Session| session.waiting.is_none() && session.pacing.reads_at() > self.now.elapsed;
+        let was_too_fast = |session: &Session| {
+            let waits_for_an_answer = session.is_busy && session.waiting.is_some();
+            !waits_for_an_answer && session.pacing.reads_at() > self.now.elapsed
+        };
         self.session_if_open(conn).is_some_and(was_too_fast) || self.admission.is_waiting(conn)
     }
 
@@ -298,8 +300,12 @@ impl World {
         session.last_heard = now;
         session.may_read = false;
         let is_busy = session.is_busy;
-        let (class, bytes) = commands::price(&message);
-        self.pay(conn, class, bytes);
+        if !is_busy && self.must_wait(conn) {
+            // A new connection, or one that has just logged in, took over a debt and is read too early.
+            self.session_mut(conn).waiting = Some(Box::new(message));
+            return;
+        }
+        self.pay_for(conn, &message);
         if !is_busy {
             return self.carry_out(conn, message);
         }
@@ -310,6 +316,26 @@ impl World {
             other => self.session_mut(conn).waiting = Some(Box::new(other)),
         }
         self.let_read(conn);
+    }
+
+    fn pay_for(&mut self, conn: ConnId, message: &Result<ClientMessage, CommandError>) {
+        let (class, bytes) = commands::price(message);
+        self.pay(conn, class, bytes);
+    }
+
+    /// The debt of a connection is paid: carries out the message that was read too early, or lets it
+    /// read the next one.
+    fn debt_is_paid(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(&conn) else { return };
+        if session.is_busy || session.waiting.is_none() {
+            return self.let_read(conn);
+        }
+        if !self.must_wait(conn)
+            && let Some(message) = self.session_mut(conn).waiting.take()
+        {
+            self.pay_for(conn, &message);
+            self.carry_out(conn, *message);
+        }
     }
 
     fn carry_out(&mut self, conn: ConnId, message: Result<ClientMessage, CommandError>) {
@@ -432,7 +458,7 @@ impl World {
                 self.ask_as(Asker::Data, Question::ReadGameData);
             }
             Timer::Admission => self.admission_is_due(),
-            Timer::Read(conn) => self.let_read(conn),
+            Timer::Read(conn) => self.debt_is_paid(conn),
             Timer::CloseSilent => self.close_silent(),
             Timer::CloseLobbies => self.close_lobbies(),
         }
