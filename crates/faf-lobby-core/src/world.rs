@@ -300,8 +300,10 @@ impl World {
         session.last_heard = now;
         session.may_read = false;
         let is_busy = session.is_busy;
-        if !is_busy && self.must_wait(conn) {
-            // A new connection, or one that has just logged in, took over a debt and is read too early.
+        let is_stranger = session.player.is_none();
+        if is_stranger && !is_busy && self.must_wait(conn) {
+            // It took over a debt, and its first message is read before anybody can prevent that. A
+            // player's message, which may be large, is not kept here; logins have a limit instead.
             self.session_mut(conn).waiting = Some(Box::new(message));
             return;
         }
