@@ -280,7 +280,7 @@ pub enum Count {
     LoginWaits,
     /// A connection is read more slowly because of this message.
     Paced(CommandClass),
-    /// Something was refused because it was done too often of late, or a game is not rated for that.
+    /// A player met a limit: an action was refused, or a game is not rated.
     Limited(Limit),
     /// A message was sent to everybody.
     Broadcast,

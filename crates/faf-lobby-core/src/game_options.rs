@@ -8,11 +8,12 @@ use faf_protocol::json::Json;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Bytes of the JSON text of a value that is kept. All that the rules accept is a word or a number.
+/// Longest value that is kept, in bytes of JSON. The rules accept only words and numbers.
 pub const OPTION_VALUE_MAX: usize = 256;
 
-/// Options that are kept besides `Victory` and `Slots`: those that a rule of `validity/` or the lobby itself looks at. The game has
-/// some fifty more, and mods add their own, which are nobody's business here.
+/// Options that are kept besides `Victory` and `Slots`: those that a rule in `validity/` reads, and
+/// the game's own defaults. The game has some fifty more and mods add their own; nothing here reads
+/// them.
 const KEPT: [&str; 13] = [
     "AIReplacement",
     "CheatsEnabled",
@@ -168,10 +169,11 @@ impl GameOptions {
 
     /// Sets an option as the host wants it; see [`Accepted`] for when it stays as it was.
     ///
-    /// `Victory` takes the words of [`VictoryCondition`] in any case (anything but text is ignored: games.md Q16), `Slots`
-    /// an integer or its text from 1 to 16, as a map has no more places. Of all others, those that a rule looks at are stored
-    /// verbatim, and as an empty text if they are too long to be anything that it accepts. What `ScenarioFile` and `Title` mean
-    /// for the game itself is up to the caller (games.md section 6.1).
+    /// `Victory` takes the words of [`VictoryCondition`] in any case (anything but text is ignored:
+    /// games.md Q16), `Slots` an integer or its text from 1 to 16, as a map has no more places.
+    /// Other options that a rule reads are stored verbatim, or as an empty text if they are too
+    /// long, which no rule accepts. The rest is not stored. The caller handles `ScenarioFile` and
+    /// `Title` (games.md section 6.1).
     pub fn set(&mut self, key: &str, value: Json) -> Accepted {
         match key {
             "Victory" => match value.as_ref().as_str().map(|word| VictoryCondition::read(&word)) {

@@ -1,16 +1,10 @@
-//! What a player may do only so often, whatever connection he uses for it.
+//! Limits on what one player may do again and again, on any number of connections.
 //!
-//! Pacing makes whoever is too fast wait; here somebody is refused something, because to do it again and again harms others: it
-//! signs out whoever uses the same account, uses up the numbers of games, finds out passwords, moves ratings. No honest
-//! player comes near any of these limits, and whoever meets one is told so.
+//! Pacing only slows a client down. These limits refuse the action, because repeating it harms
+//! other people: it signs out the other user of an account, uses up game numbers, guesses passwords
+//! or moves ratings. No honest player comes near a limit; a player who meets one is told so.
 //!
-//! | limit | at once | one more every | because |
-//! |---|---|---|---|
-//! | logins of an account | 20 | 3 s | two clients that share an account sign each other out as fast as they can log in |
-//! | games hosted by a player | 20 | 3 s | a game process takes some seconds to start, and a lobby minutes to fill |
-//! | wrong passwords of lobbies by a player | 10 | 6 s | it has to be typed; whoever has mistyped it ten times asks the host |
-//! | wrong passwords for one game | 60 | 1 s | beyond it, players have one attempt at a time: see [`Limits::may_try_password`] |
-//! | rated games of two opponents | the setting `rated_games_per_pair` | an hour divided by it | with loading and its lobby a game takes four minutes at least |
+//! Each limit is a token bucket: a burst may be used at once, and one use comes back per interval.
 
 use std::time::Duration;
 
@@ -19,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::remembered::Remembered;
 
-/// Players who are remembered for each limit: more than any lobby has had online. An entry takes some hundred bytes at most,
-/// and is there only until all is given back, which takes a minute.
+/// Players remembered for each limit, at about 100 bytes each and for a minute at most. More than
+/// any lobby has had online.
 const PLAYERS: usize = 50_000;
 
 /// Games for which wrong passwords are remembered, for a minute at most.
 const GAMES: usize = 10_000;
 
-/// Pairs of opponents who are remembered, for an hour at most. A game of eight against eight has 64 of them.
+/// Pairs of opponents remembered, for an hour at most. A game of eight against eight has 64 pairs.
 const PAIRS: usize = 100_000;
 
 /// The time over which rated games of two opponents are counted.
@@ -58,19 +52,29 @@ impl Limit {
     }
 }
 
-/// So many at once, and one more whenever an interval has passed.
+/// The size of a token bucket, and the time until one use comes back.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     burst: u32,
     interval: Duration,
 }
 
+/// Logins of one account, 20 a minute. Two clients that share an account sign each other out as
+/// fast as they can log in.
 const LOGINS: Rate = Rate { burst: 20, interval: Duration::from_secs(3) };
+
+/// Games hosted by one player, 20 a minute. A game process takes seconds to start, a lobby minutes
+/// to fill.
 const HOSTED_GAMES: Rate = Rate { burst: 20, interval: Duration::from_secs(3) };
+
+/// Wrong lobby passwords by one player, 10 a minute. People type them, and ask the host before the
+/// tenth attempt.
 const PASSWORDS_OF_PLAYER: Rate = Rate { burst: 10, interval: Duration::from_secs(6) };
+
+/// Wrong passwords for one game, 60 a minute; see [`Limits::may_try_password`].
 const PASSWORDS_OF_GAME: Rate = Rate { burst: 60, interval: Duration::from_secs(1) };
 
-/// How often something was done of late; what is remembered is when all of it will have been given back.
+/// Token buckets by key. Only the time at which a bucket is full again is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(bound(serialize = "K: Ord + Copy + Serialize"))]
 #[serde(bound(deserialize = "K: Ord + Copy + Deserialize<'de>"))]
@@ -83,12 +87,12 @@ impl<K: Ord + Copy, const MOST: usize> Default for Uses<K, MOST> {
 }
 
 impl<K: Ord + Copy, const MOST: usize> Uses<K, MOST> {
-    /// When all will have been given back after one use more.
+    /// The time at which the bucket is full again after one more use.
     fn after_one_more(&self, key: K, rate: Rate, now: Duration) -> Duration {
         self.0.get(key, now).map_or(now, |(until, ())| until) + rate.interval
     }
 
-    /// Whether there may be one more.
+    /// Returns whether one more use is allowed.
     fn has_room(&self, key: K, rate: Rate, now: Duration) -> bool {
         self.after_one_more(key, rate, now) - now <= rate.interval * rate.burst
     }
@@ -102,7 +106,7 @@ impl<K: Ord + Copy, const MOST: usize> Uses<K, MOST> {
         self.0.put(key, (), until, now);
     }
 
-    /// Adds one if there may be one more.
+    /// Counts one more use if it is allowed, and returns whether it is.
     fn take(&mut self, key: K, rate: Rate, now: Duration) -> bool {
         let has_room = self.has_room(key, rate, now);
         if has_room {
@@ -112,7 +116,7 @@ impl<K: Ord + Copy, const MOST: usize> Uses<K, MOST> {
     }
 }
 
-/// How often what is limited was done of late. A restart forgets it.
+/// The use that players have made of each limit. A restart forgets it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Limits {
     logins: Uses<PlayerId, PLAYERS>,
@@ -123,27 +127,28 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// A player has proven who he is; whether he may log in once more.
+    /// Counts a login with correct credentials, and returns whether it is allowed.
     pub(crate) fn log_in(&mut self, player: PlayerId, now: Duration) -> bool {
         self.logins.take(player, LOGINS, now)
     }
 
-    /// Whether a player may host one more game, which counts if so.
+    /// Counts a hosted game if it is allowed, and returns whether it is.
     pub(crate) fn host(&mut self, player: PlayerId, now: Duration) -> bool {
         self.hosted_games.take(player, HOSTED_GAMES, now)
     }
 
-    /// Whether it is looked at a password at all, right or wrong.
+    /// Returns whether the lobby checks a password at all, right or wrong.
     ///
-    /// Too many wrong ones for a game come from somebody with many accounts. Those who know the password must not pay for that, so
-    /// the game stays open to everybody who has not just been wrong himself.
+    /// A game that has had too many wrong passwords is being attacked from many accounts. Players
+    /// who know the password must not pay for that, so the game stays open to those with no recent
+    /// wrong attempt of their own; an attacker gets one attempt a minute with each account.
     pub(crate) fn may_try_password(&self, player: PlayerId, game: GameId, now: Duration) -> bool {
         self.passwords_of_player.has_room(player, PASSWORDS_OF_PLAYER, now)
             && (self.passwords_of_game.has_room(game, PASSWORDS_OF_GAME, now)
                 || self.passwords_of_player.is_unused(player, now))
     }
 
-    /// A password was wrong.
+    /// Counts a wrong password.
     pub(crate) fn wrong_password(&mut self, player: PlayerId, game: GameId, now: Duration) {
         self.passwords_of_player.add(player, PASSWORDS_OF_PLAYER, now);
         if self.passwords_of_game.has_room(game, PASSWORDS_OF_GAME, now) {
@@ -151,10 +156,10 @@ impl Limits {
         }
     }
 
-    /// Counts a rated game of these opponents, unless every two of them have played `most` of late: then it counts for none
-    /// of them, and these pairs are returned.
+    /// Counts a rated game of these opponents. If every pair of them has had `most` rated games
+    /// within the hour, nothing is counted and the pairs are returned.
     ///
-    /// Two players who have must not be able to take the rating from all others of a larger game by joining it.
+    /// Two players must not be able to take the rating from all others of a larger game by joining it.
     pub(crate) fn rate(
         &mut self,
         opponents: &[(PlayerId, PlayerId)],

@@ -8,8 +8,9 @@ use faf_protocol::server_message::{GameInfo, Player};
 /// one wire format takes two bytes for each of these.
 pub const LIST_LIMIT: usize = 512 * 1024;
 
-/// Longest JSON of one game, in bytes: 16 KiB, which needs the most members there may be with names of 20 characters beyond ASCII,
-/// each in a team of his own. A game with sixteen players and some mods has about 2 KiB.
+/// Longest JSON of one `game_info`, in bytes: 16 KiB. Only a full game of players with the longest
+/// non-ASCII names, each in a team of his own, comes near it. Sixteen players with ten mods take
+/// less than 2 KiB.
 pub const GAME_INFO_MAX: usize = 16 * 1024;
 
 /// What is around the entries: `{"command":"player_info","players":[]}`.

@@ -1,14 +1,15 @@
 //! The names of maps (games.md section 3.3).
 
-/// Bytes of a map folder. The longest name of a file or folder on any file system the game runs on, and more than the vault
-/// has (200); the name is told to everybody in the list of games, twice.
+/// Longest map folder, in bytes. File systems allow no longer names, and the vault has at most 200.
+/// The list of games shows the name to everybody, twice.
 pub const MAP_FOLDER_MAX: usize = 255;
 
 /// The map folder in the value of the option `ScenarioFile`, in lower case, which is the key to look the map up.
 ///
-/// The path may be in the style of POSIX or of Windows, and separators may be repeated. The folder is the third part of
-/// the path, of which the root or drive is the first: `/maps/x/x_scenario.lua` and `C:\Maps\X\X_scenario.lua` give `x`.
-/// Nothing for shorter paths, and for what [cannot be a folder](is_map_folder) (games.md section 3.3).
+/// The path may be in the style of POSIX or of Windows, and separators may be repeated. The folder
+/// is the third part of the path, of which the root or drive is the first: `/maps/x/x_scenario.lua`
+/// and `C:\Maps\X\X_scenario.lua` give `x`. Nothing for shorter paths, and if the name is [not
+/// acceptable](is_map_folder) (games.md section 3.3).
 #[must_use]
 pub fn map_folder(scenario_file: &str) -> Option<String> {
     let is_separator = |c: char| matches!(c, '/' | '\\');
@@ -25,12 +26,12 @@ pub fn map_folder(scenario_file: &str) -> Option<String> {
     is_map_folder(&folder).then_some(folder)
 }
 
-/// Whether this can be the name of a map folder.
+/// Returns whether a name is acceptable for a map folder.
 ///
-/// It becomes part of paths and URLs on the machines of all players, so it has letters and digits of ASCII, `._-`, and some marks
-/// and spaces that people use in names and that mean nothing in a path, a URL or HTML. It does not begin with a dot or a
-/// space, and does not end with one, which Windows would leave out. It has at most [`MAP_FOLDER_MAX`] bytes. The vault makes
-/// names of letters, digits and `._-` only.
+/// All clients build paths and URLs from it. It may contain ASCII letters and digits, `._-`, spaces
+/// and `'()[]!,`, which mean nothing in a path, a URL or HTML. It neither begins nor ends with a
+/// dot or a space, because Windows drops those at the end. It has 1 to [`MAP_FOLDER_MAX`] bytes.
+/// The vault itself uses only letters, digits and `._-`.
 #[must_use]
 pub fn is_map_folder(folder: &str) -> bool {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"._- '()[]!,".contains(&byte);

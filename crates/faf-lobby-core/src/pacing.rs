@@ -1,16 +1,22 @@
-//! How fast a client may send: one that is faster than any honest one is read more slowly, and loses nothing.
+//! How fast a client may send: a client faster than any honest one is read more slowly and loses
+//! nothing.
 //!
-//! Every message costs one unit of its class, some more if they are long. A client may spend a burst at once and gets
-//! units back at a rate. Whoever spends more than there is has that message carried out, and is not read again before the
-//! debt is paid; meanwhile TCP makes the sender wait. Nobody is refused anything, so a limit that is met by mistake costs time
-//! and nothing else. What is refused when it is done too often stands in `limits.rs`.
+//! Every message costs one unit of its class, some more if they are long. A client may spend a
+//! burst at once and gets units back at a rate. A message that costs more than is left is still
+//! carried out, but the connection is not read again until the debt is paid; meanwhile TCP makes
+//! the sender wait. Nothing is refused, so a limit that is met by mistake costs time and nothing
+//! else. `limits.rs` has the limits that refuse.
 //!
-//! What is spent is kept with the connection as long as that is there. It is counted by player, so whoever logs in takes over
-//! what he has spent on the connection before, and a reconnect is not a new burst. Before the login, it is counted by
-//! address (by network, if it is one of IPv6): what a connection has not paid when it ends without a login, the next ones
-//! from there have spent already. These go on at the rate, but never wait for a debt that is not their own, so nobody is kept
-//! out by his neighbours. A login ends this: whoever has proven who he is leaves nothing to his address. Clients of whom
-//! nobody knows from where they come are counted by connection until they log in.
+//! A reconnect is not a new burst:
+//!
+//! - After the login, spending belongs to the player. When the connection ends, the unpaid rest is
+//!   kept in [`Unpaid`], and the player's next connection takes it over at its login.
+//! - Before the login, it belongs to the address, or to the /64 network for IPv6: a new connection
+//!   starts with the largest spending of any connection from there. Attempts to log in count only if
+//!   the connection ends without a login, because many players may return to one address at once. A
+//!   new connection starts with a debt of two seconds at most, so a neighbour who floods slows it to
+//!   the rate but cannot keep it out.
+//! - A client whose address is unknown is counted by connection until it logs in.
 //!
 //! | class | burst | a second | because |
 //! |---|---|---|---|
@@ -47,12 +53,15 @@ const GAME_UNIT: usize = 4096;
 /// The same of statistics, of which those of most games stay below.
 const STATISTICS_UNIT: usize = 65_536;
 
-/// Players who have left something unpaid. Each is forgotten when it is paid, after 80 s at most, so more than this have to come and
-/// go within that time for the first ones to be forgotten before.
+/// Players whose unpaid rest is kept. An entry expires when it is paid, after 80 s at most, and
+/// takes about 150 bytes.
 const PLAYERS: usize = 50_000;
 
-/// The same for addresses on which nobody has logged in.
+/// Addresses whose unpaid rest is kept, likewise.
 const ADDRESSES: usize = 10_000;
+
+/// Microseconds that a new connection waits at most for what others at its address have spent.
+const INHERITED_DEBT: u32 = 2_000_000;
 
 /// What kind of work a message makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -172,7 +181,7 @@ impl Pacing {
         self.as_of = now;
     }
 
-    /// The most that was spent in each class, here or there.
+    /// The larger spending of the two in each class.
     fn most_of(mut self, mut other: Self, now: Duration) -> Self {
         [&mut self, &mut other].into_iter().for_each(|pacing| pacing.pay_until(micros(now)));
         for (own, others) in self.spent.iter_mut().zip(other.spent) {
@@ -181,13 +190,19 @@ impl Pacing {
         self
     }
 
-    /// The same without debts: nothing but the burst is spent.
-    fn without_debts(mut self, now: Duration) -> Self {
+    /// The same with the debt of every class cut to [`INHERITED_DEBT`].
+    fn with_small_debts(mut self, now: Duration) -> Self {
         self.pay_until(micros(now));
         for (class, spent) in CommandClass::ALL.into_iter().zip(&mut self.spent) {
             let Limit { burst, interval } = class.limit();
-            *spent = (burst * interval).min(*spent);
+            *spent = (burst * interval + INHERITED_DEBT).min(*spent);
         }
+        self
+    }
+
+    /// The same as if no login had been attempted.
+    fn without_logins(mut self) -> Self {
+        self.spent[CommandClass::Login as usize] = 0;
         self
     }
 
@@ -211,7 +226,7 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What those have spent whose connections have ended, as long as it is not paid.
+/// The unpaid spending of connections that have ended.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Unpaid {
     players: Remembered<PlayerId, Pacing, PLAYERS>,
@@ -219,13 +234,13 @@ pub(crate) struct Unpaid {
 }
 
 impl Unpaid {
-    /// What a new connection has spent already.
+    /// The spending with which a new connection starts.
     pub(crate) fn of_address(&self, address: Option<IpAddr>, now: Duration) -> Option<Pacing> {
         let (_, pacing) = self.addresses.get(network(address?), now)?;
-        Some(pacing.without_debts(now))
+        Some(pacing.with_small_debts(now))
     }
 
-    /// A connection has ended.
+    /// Keeps the unpaid spending of a connection: of a player's when it ends, else always.
     pub(crate) fn leave(
         &mut self,
         player: Option<PlayerId>,
@@ -247,7 +262,7 @@ fn leave<K: Ord + Copy, const MOST: usize>(
     pacing: Pacing,
     now: Duration,
 ) {
-    // Connections next to each other have paid at the same time, so what they have left does not add up.
+    // Simultaneous connections pay at the same time, so their spending is not added up.
     let before = unpaid.get(key, now).map_or(pacing, |(_, before)| *before);
     let pacing = pacing.most_of(before, now);
     unpaid.put(key, pacing, pacing.paid_at(), now);
@@ -258,9 +273,15 @@ impl World {
     pub(crate) fn pay(&mut self, conn: ConnId, class: CommandClass, bytes: usize) {
         let now = self.now.elapsed;
         let session = self.session_mut(conn);
-        if !session.pacing.spend(class, bytes, now) {
+        let is_too_fast = session.pacing.spend(class, bytes, now);
+        if session.player.is_none() {
+            let (address, pacing) = (session.address, session.pacing.without_logins());
+            self.unpaid.leave(None, address, pacing, now);
+        }
+        if !is_too_fast {
             return;
         }
+        let session = self.session_mut(conn);
         let is_first = !std::mem::replace(&mut session.was_paced, true);
         self.count(Count::Paced(class));
         if is_first {
@@ -270,14 +291,14 @@ impl World {
         }
     }
 
-    /// From now on the connection is counted as this player's.
+    /// Counts the connection as this player's from now on.
     pub(crate) fn take_over_pacing(&mut self, conn: ConnId, player: PlayerId) {
         let now = self.now.elapsed;
         let pacing = self.unpaid.players.take(player, now).unwrap_or_default();
         let session = self.session_mut(conn);
         session.was_paced = false;
         let before = std::mem::replace(&mut session.pacing, pacing);
-        // A message that was read already is the first one of the player.
+        // A message that is waiting for the login is the player's first.
         let waiting = session.waiting.as_deref().map(commands::price);
         if let Some((class, bytes)) = waiting
             && session.pacing.spend(class, bytes, now)

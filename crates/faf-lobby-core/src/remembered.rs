@@ -1,21 +1,22 @@
-//! What is remembered of somebody for a while, with a bound on how many that may be.
+//! A bounded map whose entries expire.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Values by key, each of which is forgotten at a time of its own; at most `MOST` of them.
+/// At most `MOST` values by key, each with an expiry time of its own.
 ///
-/// Whatever has expired is as if it were not there, and is dropped with the next change. If there is no room for one more, the
-/// one that would expire first goes: somebody with very many keys at his command makes room for them by what says the least.
+/// Expired entries read as absent and are dropped at the next change. When the map is full, the
+/// entry that would expire first makes room: an attacker with very many keys displaces the entries
+/// that matter least.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "Vec<(K, Duration, V)>", into = "Vec<(K, Duration, V)>")]
 #[serde(bound(serialize = "K: Ord + Copy + Serialize, V: Clone + Serialize"))]
 #[serde(bound(deserialize = "K: Ord + Copy + Deserialize<'de>, V: Deserialize<'de>"))]
 pub(crate) struct Remembered<K: Ord + Copy, V, const MOST: usize> {
     values: BTreeMap<K, (Duration, V)>,
-    /// When each is forgotten, the first one first.
+    /// Expiry times, earliest first.
     ends: BTreeSet<(Duration, K)>,
 }
 
@@ -26,19 +27,19 @@ impl<K: Ord + Copy, V, const MOST: usize> Default for Remembered<K, V, MOST> {
 }
 
 impl<K: Ord + Copy, V, const MOST: usize> Remembered<K, V, MOST> {
-    /// When the value of this key is forgotten, and the value.
+    /// The expiry time and the value of a key.
     pub(crate) fn get(&self, key: K, now: Duration) -> Option<(Duration, &V)> {
         self.values.get(&key).filter(|(until, _)| *until > now).map(|(until, value)| (*until, value))
     }
 
-    /// Takes out what is remembered.
+    /// Removes the value of a key and returns it, unless it has expired.
     pub(crate) fn take(&mut self, key: K, now: Duration) -> Option<V> {
         let (until, value) = self.values.remove(&key)?;
         self.ends.remove(&(until, key));
         (until > now).then_some(value)
     }
 
-    /// Remembers a value until then, in place of the one that was there.
+    /// Stores a value until the given time, replacing an earlier one.
     pub(crate) fn put(&mut self, key: K, value: V, until: Duration, now: Duration) {
         self.take(key, now);
         self.forget_until(now);

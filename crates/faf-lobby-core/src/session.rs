@@ -33,7 +33,7 @@ pub(crate) struct Session {
     pub(crate) waiting: Option<Box<Result<ClientMessage, CommandError>>>,
     /// The next message may be read already.
     pub(crate) may_read: bool,
-    /// How much it has sent of late; before the login also others from its address, after it also the player's other connections.
+    /// The spending it is paced by; see `pacing.rs` for whose it is.
     pub(crate) pacing: Pacing,
     /// It was too fast once, and the player was told so.
     pub(crate) was_paced: bool,
@@ -67,7 +67,7 @@ impl Session {
             waiting: None,
             may_read: true,
             pacing: unpaid.unwrap_or_default(),
-            // It may be others who are too fast, and they were told.
+            // Somebody else at the address may have spent it, so this client is not blamed.
             was_paced: unpaid.is_some(),
             relay_refusal_told: None,
         }

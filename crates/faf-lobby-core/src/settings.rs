@@ -36,8 +36,8 @@ pub struct Settings {
     pub game_end_timeout: Duration,
     /// How long games that were live when the server ended wait for their players to come back; default 300 s.
     pub restart_grace_period: Duration,
-    /// How many rated games two players may have against each other within an hour; default 15. Further ones are played, and
-    /// not rated.
+    /// Rated games that two opponents may have against each other within an hour; default 15.
+    /// Further games are played but not rated.
     pub rated_games_per_pair: u32,
     /// Whether `hello` with a password is accepted; default true.
     pub allow_password_login: bool,

@@ -127,7 +127,7 @@ pub(crate) fn too_fast(class: CommandClass) -> String {
     )
 }
 
-/// What opponents are told who have had too many rated games against each other.
+/// The notice for opponents who have had too many rated games against each other.
 pub(crate) fn too_many_rated_games(game: GameId, most: u32) -> String {
     format!(
         "Game {game} is not rated: you have had {most} rated games against the same opponent within an hour. You may go on \

@@ -221,8 +221,10 @@ impl World {
     /// in.
     #[must_use]
     pub fn will_be_read(&self, conn: ConnId) -> bool {
-        let was_too_fast =
-            |session: &Session| session.waiting.is_none() && session.pacing.reads_at() > self.now.elapsed;
+        let was_too_fast = |session: &Session| {
+            let waits_for_an_answer = session.is_busy && session.waiting.is_some();
+            !waits_for_an_answer && session.pacing.reads_at() > self.now.elapsed
+        };
         self.session_if_open(conn).is_some_and(was_too_fast) || self.admission.is_waiting(conn)
     }
 
@@ -300,8 +302,14 @@ impl World {
         session.last_heard = now;
         session.may_read = false;
         let is_busy = session.is_busy;
-        let (class, bytes) = commands::price(&message);
-        self.pay(conn, class, bytes);
+        let is_stranger = session.player.is_none();
+        if is_stranger && !is_busy && self.must_wait(conn) {
+            // It took over a debt, and its first message is read before anybody can prevent that. A
+            // player's message, which may be large, is not kept here; logins have a limit instead.
+            self.session_mut(conn).waiting = Some(Box::new(message));
+            return;
+        }
+        self.pay_for(conn, &message);
         if !is_busy {
             return self.carry_out(conn, message);
         }
@@ -317,6 +325,26 @@ impl World {
     fn heard(&mut self, conn: ConnId) {
         if let Some(session) = self.sessions.get_mut(&conn) {
             session.last_heard = self.now.elapsed;
+        }
+    }
+
+    fn pay_for(&mut self, conn: ConnId, message: &Result<ClientMessage, CommandError>) {
+        let (class, bytes) = commands::price(message);
+        self.pay(conn, class, bytes);
+    }
+
+    /// The debt of a connection is paid: carries out the message that was read too early, or lets it
+    /// read the next one.
+    fn debt_is_paid(&mut self, conn: ConnId) {
+        let Some(session) = self.sessions.get(&conn) else { return };
+        if session.is_busy || session.waiting.is_none() {
+            return self.let_read(conn);
+        }
+        if !self.must_wait(conn)
+            && let Some(message) = self.session_mut(conn).waiting.take()
+        {
+            self.pay_for(conn, &message);
+            self.carry_out(conn, *message);
         }
     }
 
@@ -445,7 +473,7 @@ impl World {
                 self.ask_as(Asker::Data, Question::ReadGameData);
             }
             Timer::Admission => self.admission_is_due(),
-            Timer::Read(conn) => self.let_read(conn),
+            Timer::Read(conn) => self.debt_is_paid(conn),
             Timer::CloseSilent => self.close_silent(),
             Timer::CloseIdle => self.close_idle(),
             Timer::CloseLobbies => self.close_lobbies(),

@@ -1,4 +1,4 @@
-//! What is refused to a player who does it again and again, whatever connection he uses; honest players never notice.
+//! Limits that refuse an action a player repeats too often, on any number of connections.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,7 +25,7 @@ fn met(lobby: &SimulatedLobby) -> Vec<Limit> {
     limits.collect()
 }
 
-/// Whether somebody was told something with these words.
+/// Returns whether a client has heard a message that contains these words.
 fn is_told(lobby: &mut SimulatedLobby, conn: ConnId, words: &str) -> bool {
     lobby.hear(conn).iter().any(|text| text.contains(words))
 }
@@ -190,7 +190,7 @@ fn opponents_have_only_so_many_rated_games_an_hour() {
     let mut lobby = lobby();
     let (ada, bob, cem) = (lobby.log_in("player01"), lobby.log_in("player02"), lobby.log_in("player03"));
     for game in 1..=16 {
-        // Who hosts, and who wins, makes no difference.
+        // Host and winner make no difference.
         let (conns, ids) = if game % 2 == 0 { ([ada, bob], [1, 2]) } else { ([bob, ada], [2, 1]) };
         play(&mut lobby, conns, ids, game);
     }

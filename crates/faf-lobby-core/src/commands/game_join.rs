@@ -17,7 +17,7 @@ use crate::world::World;
 
 const COMMAND: &str = "game_join";
 
-/// Players whose wish to join a game is noted; of a game that more want to get into, the others' wishes are not.
+/// Join attempts noted for one game, one per player; further ones are not noted.
 const NOTED_MAX: usize = 1000;
 
 /// What is remembered while the player's bans are looked up.
@@ -57,7 +57,7 @@ pub(crate) fn permitted(
     let (player, now) = (world.player_of(conn), world.now.elapsed);
     let password = password.filter(|password| !password.reveal().is_empty());
     let is_wrong = game.is_password_protected && password != game.password;
-    // Right or wrong: it must not show in the answer.
+    // The same answer for a right and a wrong password, so that it reveals nothing.
     if game.is_password_protected && !world.limits.may_try_password(player, uid, now) {
         world.count(Count::Limited(Limit::Passwords));
         return Err(Refusal::declined(texts::TOO_MANY_PASSWORDS));

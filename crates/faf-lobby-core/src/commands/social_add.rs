@@ -13,9 +13,9 @@ use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
 
-/// Friends that a player may have, and foes: two thousand each, ten times as many as people have. They are told at every login,
-/// and each game of the player is kept and saved with them. A list in the database may be longer already; it stays, and no
-/// longer grows.
+/// Friends a player may have, and the same number of foes. Real lists have a few hundred. The lists
+/// are sent at every login and stored with every game of the player. A longer list that is already
+/// in the database is kept, but cannot grow.
 const LIST_MAX: usize = 2000;
 
 /// What is remembered while the relation is stored.

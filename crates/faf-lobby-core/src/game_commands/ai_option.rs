@@ -11,7 +11,7 @@ use crate::world::World;
 /// AIs a game may have; further ones are ignored. There are 16 places.
 const AIS_LIMIT: usize = 32;
 
-/// Longest name of an AI, in characters; the rest is cut, as an AI counts whatever its name is.
+/// Longest name of an AI, in characters. A longer name is cut, because the AI counts all the same.
 const NAME_LIMIT: usize = 100;
 
 pub(crate) fn carry_out(

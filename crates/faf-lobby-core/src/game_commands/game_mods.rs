@@ -1,7 +1,7 @@
 //! `GameMods`: the active mods of the simulation (games.md section 6.2).
 //!
-//! Everybody is told of them in the list of games, so there is a bound on how many bytes they take. A mod that is not told of
-//! still counts for whether the game is rated: nobody can hide one behind many others, or behind an odd uid.
+//! The list of games shows the mods to everybody, so their size is bounded. A mod that does not fit
+//! is not shown but still makes the game unranked, so nobody can hide one.
 
 use std::collections::BTreeMap;
 
@@ -19,21 +19,21 @@ use crate::world::World;
 /// The name of mods that are not in the vault.
 const UNKNOWN: &str = "Unknown sim mod";
 
-/// Active mods that are told of. Players rarely use more than ten at the same time.
+/// Mods that are shown. Players rarely use more than ten at the same time.
 const MODS_LIMIT: usize = 48;
 
-/// Longest uid, in bytes; the column of the vault has as many characters.
+/// Longest uid, in bytes: the size of the column in the vault.
 const UID_LIMIT: usize = 40;
 
-/// JSON bytes of the uids and names of all mods of a game: 3 KiB, enough for the most mods there may be with the longest uids. If
-/// they would take more, names share what the uids leave.
+/// JSON bytes for the uids and names of all mods of a game, 3 KiB. [`MODS_LIMIT`] of the longest
+/// uids fit; if names are too long, they are cut to an equal share of the rest.
 pub(crate) const MODS_BYTES: usize = 3072;
 
 /// What is remembered while the mods are looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ModsNamed {
     uids: Vec<String>,
-    /// The first one that is not told of.
+    /// The first mod that is not shown.
     unlisted: Option<String>,
 }
 
@@ -84,8 +84,8 @@ pub(super) fn named(
     Progress::Done
 }
 
-/// Whether this can be the uid of a mod in the vault: at most 40 letters, digits and marks, as people choose them. Most are
-/// UUIDs, some with words in them. Clients look mods up by it.
+/// Returns whether a mod in the vault can have this uid: at most 40 ASCII letters, digits and a few
+/// marks. Most are UUIDs, some contain words. Clients look mods up by uid.
 fn is_uid(uid: &str) -> bool {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+{}".contains(&byte);
     uid.len() <= UID_LIMIT && uid.bytes().all(is_usual)

@@ -192,7 +192,7 @@ impl World {
         self.tell_repeated(id, &repeated);
     }
 
-    /// A game is not rated because of these players, who are told so.
+    /// Tells the players because of whom a game is not rated.
     fn tell_repeated(&mut self, id: GameId, players: &BTreeSet<PlayerId>) {
         if players.is_empty() {
             return;

@@ -23,11 +23,11 @@ use crate::validity::Validity;
 /// Longest title, in characters; the rest is cut (games.md section 1.1).
 const TITLE_LIMIT: usize = 128;
 
-/// Players in a game; more cannot join, and its host can say nothing about more. A map has at most 16 places, and a few may
-/// watch. Everybody is told of them in the list of games.
+/// Players in a game, and slots its host may describe. A map has at most 16 places, and a few may
+/// watch. The list of games shows all of them to everybody.
 pub(crate) const MEMBERS_MAX: usize = 24;
 
-/// Players who have lost their connection in a lobby, and are still known to have been there.
+/// Players who are remembered to have lost their connection in a lobby.
 const LOST_MAX: usize = 100;
 
 /// A game, as the lobby keeps it and as it is saved while it is live.
@@ -52,7 +52,7 @@ pub struct Game {
     pub(crate) options: GameOptions,
     /// Names of the active mods of the simulation, by uid.
     pub(crate) mods: BTreeMap<String, String>,
-    /// An active mod that is not among them, if there is one: there are too many, or its uid is none of the vault's.
+    /// An active mod that is not shown, because there are too many or its uid is malformed.
     #[serde(default)]
     pub(crate) unlisted_mod: Option<String>,
     /// What the host has said about players; whoever is in here is connected to the host (games.md section 4.2).
@@ -325,7 +325,8 @@ impl Game {
         }
     }
 
-    /// What the host says about a player. If it is of too many, somebody's place goes who is not here any more.
+    /// The slot of a player, made if necessary. When all are taken, an absent player loses his.
+    /// None if everybody in the slots is present.
     pub(crate) fn slot(&mut self, player: PlayerId) -> Option<&mut Slot> {
         if self.slots.len() >= MEMBERS_MAX && !self.slots.contains_key(&player) {
             let absent = self.slots.keys().copied().find(|known| !self.members.contains(known))?;
@@ -334,7 +335,7 @@ impl Game {
         Some(self.slots.entry(player).or_default())
     }
 
-    /// A player has lost the connection in the lobby, and may come back; of too many, some may not.
+    /// Notes that a player has lost the connection in the lobby and may come back.
     pub(crate) fn lose(&mut self, player: PlayerId) {
         if self.lost.len() >= LOST_MAX {
             self.lost.pop_first();

@@ -1,8 +1,9 @@
-//! Games in which every two opponents have had too many rated games against each other of late: they are played, and not rated.
+//! The rule against rating too many games in which every two opponents are the same as before.
 //!
-//! Whoever lets a friend win, or a second account of his own, can do so hundreds of times a day. A game is looked at when it
-//! ends, as one that is not rated for another reason does not count. Validity has no word for it, and the numbers are those
-//! of the database, which other services read; `OTHER_UNRANK` is the one that stands for reasons without a number.
+//! A player whose friend, or second account, loses on purpose could gain rating hundreds of times a
+//! day. The rule looks at a game when it ends, because a game that is unrated for another reason
+//! does not count. The validity codes belong to the database and other services read them, so there
+//! is no new one: `OTHER_UNRANK` is the code for reasons that have none of their own.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::limits::Limits;
 use crate::results::Resolution;
 use crate::validity::{Check, EndChecks, Results, Validity};
 
-/// Adds the rule to those that were looked at at the end of a game. Returns whose opponent it was once too often.
+/// Applies the rule to a game that has ended. Returns the players because of whom it is not rated.
 pub(super) fn check(
     checks: &mut EndChecks,
     resolution: &Resolution,
@@ -39,7 +40,7 @@ pub(super) fn check(
     players
 }
 
-/// Everybody of one team with everybody of another.
+/// Every pair of players from different teams.
 fn opponents(resolution: &Resolution) -> Vec<(PlayerId, PlayerId)> {
     let teams = &resolution.teams;
     let pairs = teams.iter().enumerate().flat_map(|(place, team)| {

@@ -65,7 +65,7 @@ fn a_host_says_only_so_much() {
     game(&mut lobby, ada, "ClearSlot", "[1]");
     game(&mut lobby, ada, "AIOption", &format!(r#"["{}","StartSpot",1]"#, "x".repeat(201)));
     let slots = saved(&lobby, "slots");
-    // Whoever is here has a place, and of the others the last ones.
+    // Present players keep their slots; absent ones make room.
     let known: Vec<u32> = slots.as_object().unwrap().keys().map(|id| id.parse().unwrap()).collect();
     assert_eq!(known.len(), 24);
     assert!(known.contains(&1) && known.contains(&110));
@@ -100,7 +100,7 @@ fn a_host_keeps_little_memory() {
     assert!(bytes < 32 * 1024, "{bytes}");
 }
 
-/// What everybody is told of the only game, in bytes of JSON.
+/// The JSON size in bytes of the only game's `game_info`.
 fn told(lobby: &SimulatedLobby) -> usize {
     let info = ServerMessage::GameInfo(lobby.world.game_infos().remove(0));
     let json = simple_json::encode(&info).unwrap().len();
