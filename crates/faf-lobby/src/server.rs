@@ -28,7 +28,7 @@ use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
 use crate::session::CLOSE_TIMEOUT;
 use crate::settings::{Listen, ListenAddress, OpenRegistration, Settings};
-use crate::store::Store;
+use crate::store::{Owner, OwnerError, Store};
 use crate::tokens::Tokens;
 
 /// A running server.
@@ -36,6 +36,8 @@ use crate::tokens::Tokens;
 pub struct Server {
     listening: Vec<Listening>,
     store: Store,
+    /// Until everything is written.
+    owner: Owner,
     inbox: mpsc::Sender<Input>,
     lobby: JoinHandle<()>,
     entrance: Arc<Entrance>,
@@ -70,6 +72,10 @@ impl Server {
     /// [`Failure`] with the code of the database, of listening, or of a configuration that does not fit the addresses.
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
         let database_failure = |error| Failure::new(exit_code::DATABASE, error);
+        let owner = Owner::take(&settings.database, settings.wait_for_database(), |holder| {
+            tracing::info!(holder, "waiting until the database is free");
+        });
+        let owner = owner.await.map_err(owner_failure)?;
         let store = Store::open(&settings.database).map_err(database_failure)?;
         let beginning = store.beginning().await.map_err(database_failure)?;
         if !beginning.games.is_empty() {
@@ -150,7 +156,7 @@ impl Server {
         for socket in http_sockets {
             http.spawn(interface.clone().serve(socket));
         }
-        Ok(Self { listening, store, inbox, lobby, entrance, phase, http, background })
+        Ok(Self { listening, store, owner, inbox, lobby, entrance, phase, http, background })
     }
 
     /// Where the server listens.
@@ -176,7 +182,7 @@ impl Server {
     /// # Errors
     /// [`Failure`] if the lobby has ended for another reason, which would be a mistake in it.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, entrance, phase, mut http, lobby, .. } = self;
+        let Self { mut background, entrance, phase, mut http, lobby, store, owner, .. } = self;
         let ended = lobby.await;
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
@@ -184,11 +190,12 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT * 2, entrance.wait_until_empty()).await;
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
-        finish_writing(&self.store).await;
-        match timeout(CLOSE_TIMEOUT, self.store.settle()).await {
+        finish_writing(&store).await;
+        match timeout(CLOSE_TIMEOUT, store.settle()).await {
             Ok(Ok(true)) => {}
             _ => tracing::warn!("the database is closed with parts of it in the file beside it"),
         }
+        drop(owner);
         ended.map_err(|error| Failure::from(anyhow::anyhow!("the lobby has failed: {error}")))
     }
 }
@@ -203,6 +210,14 @@ impl Shutdown {
         // A server that has stopped already does not mind.
         let _ = self.0.send(Input::Event(Event::Shutdown)).await;
     }
+}
+
+fn owner_failure(error: OwnerError) -> Failure {
+    let code = match error {
+        OwnerError::Taken { .. } => exit_code::DATABASE_IN_USE,
+        OwnerError::Lock { .. } => exit_code::DATABASE,
+    };
+    Failure::new(code, error)
 }
 
 /// Waits until everything is in the database that was handed to it. However long that takes: what is in there may be the

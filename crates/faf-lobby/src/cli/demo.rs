@@ -10,8 +10,9 @@ use crate::server::Listening;
 use crate::settings::{CATALOGUE, Settings};
 
 /// Settings that are not up to whoever starts a demo; what the environment says of them is for a real server.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "database",
+    "wait_for_database",
     "open_registration",
     "jwks",
     "token_issuer",

@@ -37,6 +37,7 @@ pub struct Settings {
     pub forwarded_header: String,
     pub handshake_timeout: f64,
     pub database: PathBuf,
+    pub wait_for_database: f64,
     pub open_registration: OpenRegistration,
     pub allow_password_login: bool,
     pub jwks: String,
@@ -140,6 +141,7 @@ impl Settings {
             }
         };
         within("handshake_timeout", self.handshake_timeout, 0.1..=60.0);
+        within("wait_for_database", self.wait_for_database, 0.0..=86_400.0);
         within("login_timeout", self.login_timeout, 0.1..=86_400.0);
         within("login_attempts", f64::from(self.login_attempts), 1.0..=1000.0);
         let per_address = f64::from(self.login_attempts_per_address);
@@ -183,6 +185,11 @@ impl Settings {
         }
         if self.database.as_os_str().is_empty() {
             problems.push(("database", "it must name a file".to_owned()));
+        }
+        if self.database.as_os_str() == ":memory:" {
+            let problem = "there is no database in memory: several threads use it, and it has to outlive a crash; name a \
+                           file, for instance one in /dev/shm, or try `faf-lobby demo`, which leaves nothing behind";
+            problems.push(("database", problem.to_owned()));
         }
         let listens = [&self.qdatastream, &self.simple_json, &self.websocket];
         if listens.iter().all(|listen| listen.addresses().is_empty()) {
@@ -274,6 +281,12 @@ impl Settings {
     #[must_use]
     pub fn large_message_timeout(&self) -> Duration {
         seconds(self.large_message_timeout)
+    }
+
+    /// How long to wait at the start for the database to be free.
+    #[must_use]
+    pub fn wait_for_database(&self) -> Duration {
+        seconds(self.wait_for_database)
     }
 
     /// How long a client may take before its first message.
