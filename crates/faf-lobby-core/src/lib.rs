@@ -48,6 +48,7 @@ mod timers;
 pub mod validity;
 mod world;
 
+pub use client_text::{Escaped, escaped, is_allowed_in_name, is_legible};
 pub use clients::Client;
 pub use clock::{Moment, Timestamp};
 pub use effect::{Audience, Count, Effect, LogLine, LoginMethod, Permission, Question, Relation};

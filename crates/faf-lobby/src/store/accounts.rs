@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use faf_lobby_core::{Ban, Timestamp};
+use faf_lobby_core::{Ban, Timestamp, escaped, is_allowed_in_name};
 use faf_protocol::PlayerId;
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 use unicode_normalization::UnicodeNormalization;
@@ -62,7 +62,10 @@ pub enum AccountError {
     #[error("there is an account `{0}` already")]
     Exists(String),
     /// The name cannot be one.
-    #[error("`{0}` cannot be a name: 1 to {LOGIN_LIMIT} characters, without white space")]
+    #[error(
+        "`{}` cannot be a name: 1 to {LOGIN_LIMIT} characters, without white space and characters nobody can see",
+        escaped(.0)
+    )]
     Name(String),
     /// The database cannot be used.
     #[error(transparent)]
@@ -82,8 +85,9 @@ pub(super) fn login_key(login: &str) -> String {
 /// Whether a name can be one of an account.
 pub(crate) fn is_valid_login(login: &str) -> bool {
     let length = login.chars().count();
-    let is_odd = |character: char| character.is_whitespace() || character.is_control();
-    (1..=LOGIN_LIMIT).contains(&length) && !login.contains(is_odd) && !login_key(login).is_empty()
+    (1..=LOGIN_LIMIT).contains(&length)
+        && login.chars().all(is_allowed_in_name)
+        && !login_key(login).is_empty()
 }
 
 impl Store {
@@ -324,7 +328,10 @@ mod tests {
     #[test]
     fn names_have_bounds() {
         assert!(is_valid_login("Ada") && is_valid_login("Ünïcödé") && is_valid_login(&"x".repeat(20)));
-        for wrong in ["", " ", "two words", "new\nline", &"x".repeat(21), "\u{301}"] {
+        let unseen =
+            ["A\u{200B}da", "Ada\u{3164}", "\u{202E}adA", "Ada\u{E0041}", "A\u{AD}da", "Ada\u{2800}"];
+        for wrong in ["", " ", "two words", "new\nline", &"x".repeat(21), "\u{301}"].into_iter().chain(unseen)
+        {
             assert!(!is_valid_login(wrong), "{wrong:?}");
         }
     }
