@@ -22,6 +22,7 @@ pub(crate) const TOKEN_NO_KEYS: &str =
 pub(crate) const TOKEN_UNKNOWN_PLAYER: &str = "Cannot find user id";
 pub(crate) const ALREADY_SIGNED_IN: &str = "You are already signed in from this location!";
 pub(crate) const SIGNED_IN_ELSEWHERE: &str = "You have been signed out because you signed in elsewhere.";
+pub(crate) const KICKED: &str = "You have been disconnected by an administrator.";
 pub(crate) const NO_REGISTRATION: &str =
     "FAF no longer supports direct registration. Please use the website to register.";
 pub(crate) const OUTDATED_CLIENT: &str =

@@ -140,6 +140,9 @@ impl World {
             Event::Received { conn, message } => self.received(conn, message),
             Event::Disconnected { conn } => self.end_session(conn, Leaving::Lost),
             Event::Answered { ticket, answer } => self.answered(ticket, answer),
+            Event::Banned { player, ban } => self.banned(player, &ban),
+            Event::Kicked { player, reason } => self.kicked(player, reason),
+            Event::Reconfigured { settings } => self.reconfigured(*settings),
             Event::Shutdown => self.shutdown(),
         }
         self.schedule_report();
@@ -201,6 +204,12 @@ impl World {
     #[must_use]
     pub fn player_count(&self) -> usize {
         self.players.len()
+    }
+
+    /// Whether a player is online.
+    #[must_use]
+    pub fn is_online(&self, player: PlayerId) -> bool {
+        self.players.get(player).is_some()
     }
 
     /// How many connections there are, logged in or not.
@@ -574,6 +583,11 @@ impl World {
 
     pub(crate) fn log(&mut self, line: LogLine) {
         self.effects.push_back(Effect::Log(line));
+    }
+
+    /// With a shorter interval between pings, the next one comes sooner.
+    pub(crate) fn ping_no_later_than(&mut self, interval: Duration) {
+        self.next_ping = self.next_ping.min(next_on_grid(self.now.elapsed, interval));
     }
 
     /// Asks a question; the command goes on with the continuation when the answer comes.

@@ -104,6 +104,7 @@ impl What {
             }
             LogLine::Banned { .. }
             | LogLine::Refused { .. }
+            | LogLine::Ejected { .. }
             | LogLine::Paced { .. }
             | LogLine::Admin { .. }
             | LogLine::NoPermission { .. }

@@ -266,6 +266,7 @@ fn log(line: &LogLine) {
         LogLine::LoggedIn { .. }
         | LogLine::LoggedOut { .. }
         | LogLine::Banned { .. }
+        | LogLine::Ejected { .. }
         | LogLine::Paced { .. }
         | LogLine::Admin { .. }
         | LogLine::NoPermission { .. }

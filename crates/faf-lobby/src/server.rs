@@ -18,11 +18,13 @@ use crate::answers::Answers;
 use crate::country::Countries;
 use crate::exit_code::{self, Failure};
 use crate::happenings::Happenings;
+use crate::health::Health;
 use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
 use crate::lobby::{INBOX, Input, Lobby, Outside};
 use crate::metrics::Metrics;
 use crate::open_files::Shares;
+use crate::orders;
 use crate::passwords::PasswordThreads;
 use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
@@ -77,6 +79,7 @@ impl Server {
         });
         let owner = owner.await.map_err(owner_failure)?;
         let store = Store::open(&settings.database).map_err(database_failure)?;
+        store.forget_orders().await.map_err(database_failure)?;
         let beginning = store.beginning().await.map_err(database_failure)?;
         if !beginning.games.is_empty() {
             tracing::info!(games = beginning.games.len(), "waiting for the players of games that were live");
@@ -138,6 +141,10 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
+        background.spawn(orders::carry_out(store.clone(), inbox.clone()));
+        let health = Health::new();
+        let findings = health.findings();
+        background.spawn(health.watch(store.clone(), settings.database.clone()));
         let lobby = tokio::spawn(lobby.recorded_by(recorder).run(inputs));
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&entrance)));
@@ -146,7 +153,7 @@ impl Server {
         let interface = Interface {
             inbox: inbox.clone(),
             metrics,
-            store: store.clone(),
+            health: findings,
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(Board::new(happenings, shares.http)),

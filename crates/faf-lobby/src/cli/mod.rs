@@ -162,7 +162,8 @@ fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) ->
     let settings = settings(arguments)?;
     let database_failure = |error| Failure::new(exit_code::DATABASE, error);
     let store = Store::open(&settings.database).map_err(database_failure)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(anyhow::Error::from)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(anyhow::Error::from)?;
     runtime.block_on(async {
         let done = work(&store).await;
         store.settle().await.map_err(database_failure)?;

@@ -1,15 +1,16 @@
 //! `faf-lobby user`: accounts.
 
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use faf_lobby_core::Timestamp;
+use tokio::time::sleep;
 
-use super::{say, with_store};
+use super::{say, settings, with_store};
 use crate::exit_code::{self, Failure};
 use crate::passwords;
-use crate::store::{AccountError, ListedAccount, Role, Store};
+use crate::store::{AccountError, ListedAccount, Role, Store, owner};
 
 /// Names of roles on the command line.
 const ROLES: [(&str, Role); 3] =
@@ -18,6 +19,12 @@ const ROLES: [(&str, Role); 3] =
 /// Longest line that is read as password, in bytes.
 const PASSWORD_LIMIT: u64 = 1024;
 
+/// How long a running server may take to do what was ordered. It looks every second.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time between two looks whether it has.
+const STEP: Duration = Duration::from_millis(100);
+
 pub(super) fn command() -> Command {
     let name = Arg::new("name").required(true).value_name("NAME").help("Name of the account");
     let password = Arg::new("password").long("password").value_name("TEXT").help(
@@ -25,14 +32,14 @@ pub(super) fn command() -> Command {
     );
     let role = Arg::new("role").required(true).value_name("ROLE").value_parser(ROLES.map(|(name, _)| name));
     Command::new("user")
-        .about("Make, list and change accounts; a running server notices at the next login")
+        .about("Make, list and change accounts; also while a server runs")
         .subcommand_required(true)
         .subcommand(Command::new("add").about("Make an account").arg(name.clone()).arg(password.clone()))
         .subcommand(Command::new("list").about("List all accounts"))
         .subcommand(Command::new("passwd").about("Change a password").arg(name.clone()).arg(password))
         .subcommand(
             Command::new("ban")
-                .about("Ban an account from the lobby")
+                .about("Ban an account from the lobby; who is online is disconnected")
                 .arg(name.clone())
                 .arg(
                     Arg::new("reason")
@@ -48,6 +55,12 @@ pub(super) fn command() -> Command {
                         .value_parser(value_parser!(u32).range(1..=100_000))
                         .help("For how long; without it forever"),
                 ),
+        )
+        .subcommand(
+            Command::new("kick")
+                .about("End the connection of a player who is online")
+                .arg(name.clone())
+                .arg(Arg::new("reason").long("reason").value_name("TEXT").help("Shown to the player")),
         )
         .subcommand(Command::new("unban").about("Revoke all bans from the lobby").arg(name.clone()))
         .subcommand(
@@ -74,10 +87,31 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
         "ban" => {
             let days = arguments.get_one::<u32>("days").copied();
             let expires_at = days.map(|days| now() + i64::from(days) * 24 * 60 * 60);
-            change(arguments, async |store| store.ban(&name(), text("reason"), expires_at).await)?;
-            match days {
-                Some(days) => format!("account {} is banned for {days} days", name()),
-                None => format!("account {} is banned forever", name()),
+            let order = async |store: &Store| {
+                let order = store.ban(&name(), text("reason"), expires_at).await?;
+                order_taken(arguments, store, order).await
+            };
+            let outcome = change(arguments, order)?;
+            let duration = days.map_or("forever".to_owned(), |days| format!("for {days} days"));
+            let consequence = match outcome {
+                Outcome::Online => "and was online: the server has disconnected the player",
+                Outcome::Offline => "and is not online",
+                Outcome::NotTaken(_) | Outcome::NoServer => "from the next login on",
+            };
+            format!("account {} is banned {duration}, {consequence}{}", name(), outcome.advice())
+        }
+        "kick" => {
+            let order = async |store: &Store| {
+                let order = store.kick(&name(), text("reason")).await?;
+                order_taken(arguments, store, order).await
+            };
+            let outcome = change(arguments, order)?;
+            match outcome {
+                Outcome::Online => format!("{} was online: the server has disconnected the player", name()),
+                Outcome::Offline => return Err(anyhow::anyhow!("{} is not online", name()).into()),
+                Outcome::NotTaken(_) | Outcome::NoServer => {
+                    return Err(anyhow::anyhow!("nobody was disconnected{}", outcome.advice()).into());
+                }
             }
         }
         "unban" => {
@@ -105,6 +139,53 @@ fn change<T>(
         AccountError::Store(error) => Failure::new(exit_code::DATABASE, error),
         other => Failure::new(exit_code::FAILURE, other),
     })
+}
+
+/// What has come of an order to a running server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    /// The player was online.
+    Online,
+    /// The player was not.
+    Offline,
+    /// There is a server, which is this process, but it has not taken the order.
+    NotTaken(String),
+    /// No server uses the database.
+    NoServer,
+}
+
+impl Outcome {
+    /// What else the operator should know.
+    fn advice(&self) -> String {
+        match self {
+            Self::Online | Self::Offline => String::new(),
+            Self::NotTaken(server) => format!(
+                "; the server ({server}) has not taken it within {} seconds, and will when it can: see its /health",
+                PATIENCE.as_secs()
+            ),
+            Self::NoServer => {
+                "; no server uses this database here. If yours runs elsewhere, or in a container, give this \
+                               command there, with the same --database"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// Waits until the server that uses the database has taken an order, if there is one.
+async fn order_taken(arguments: &ArgMatches, store: &Store, order: i64) -> Result<Outcome, AccountError> {
+    let Ok(settings) = settings(arguments) else { return Ok(Outcome::NoServer) };
+    let began = Instant::now();
+    loop {
+        if let Some(was_online) = store.outcome_of_order(order).await? {
+            return Ok(if was_online { Outcome::Online } else { Outcome::Offline });
+        }
+        let Some(server) = owner(&settings.database) else { return Ok(Outcome::NoServer) };
+        if began.elapsed() > PATIENCE {
+            return Ok(Outcome::NotTaken(server));
+        }
+        sleep(STEP).await;
+    }
 }
 
 fn hash_of_password(arguments: &ArgMatches) -> Result<String, Failure> {

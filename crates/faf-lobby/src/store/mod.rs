@@ -13,10 +13,12 @@ mod game_data;
 mod game_end;
 mod game_record;
 mod games;
+mod health;
 mod joins;
 mod maps;
 mod mod_vault;
 mod notes;
+mod orders;
 mod owner;
 mod permissions;
 mod profile;
@@ -45,7 +47,9 @@ pub(crate) use accounts::is_valid_login;
 pub use accounts::{AccountError, ListedAccount, Role, StoredAccount};
 pub use game_record::{GameRecord, PlayerRecord, RecordedRating};
 pub use games::GameStored;
+pub(crate) use health::{Examiner, Files};
 pub use mod_vault::Like;
+pub(crate) use orders::{Action, Order};
 pub(crate) use owner::{Owner, OwnerError, PRIVATE, owner};
 pub use seed::{Planted, SeedError, SeedFile};
 
@@ -318,6 +322,8 @@ fn explain(error: &rusqlite::Error) -> String {
             format!("{error}; the file and its folder must be writable")
         }
         Some(ErrorCode::DatabaseBusy) => format!("{error}; another process is writing to it"),
+        Some(ErrorCode::DiskFull) => format!("{error}; there is no room on the disk"),
+        Some(ErrorCode::SystemIoFailure) => format!("{error}; the disk may be full or broken"),
         _ => error.to_string(),
     }
 }

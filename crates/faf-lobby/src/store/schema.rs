@@ -3,8 +3,11 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What makes a database of one version from one of the version before; the first makes version 1 from nothing.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_live_games.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_live_games.sql"),
+    include_str!("migrations/0003_operators.sql"),
+];
 
 /// Marks the database as one of this server: "FAFL".
 const APPLICATION_ID: i32 = 0x4641_464C;

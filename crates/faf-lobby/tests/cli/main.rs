@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod database;
+mod online;
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
