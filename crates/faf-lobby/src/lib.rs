@@ -21,6 +21,7 @@ mod health;
 mod http;
 mod listener;
 mod lobby;
+mod log;
 mod metrics;
 mod newcomers;
 mod open_files;

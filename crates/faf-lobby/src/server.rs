@@ -184,6 +184,12 @@ impl Server {
         Shutdown(self.inbox.clone())
     }
 
+    /// Something that changes the server's settings.
+    #[must_use]
+    pub fn reconfigure(&self) -> Reconfigure {
+        Reconfigure(self.inbox.clone())
+    }
+
     /// Waits until the server has shut down.
     ///
     /// # Errors
@@ -225,6 +231,19 @@ fn owner_failure(error: OwnerError) -> Failure {
         OwnerError::Lock { .. } => exit_code::DATABASE,
     };
     Failure::new(code, error)
+}
+
+/// Gives a running server other settings.
+#[derive(Debug, Clone)]
+pub struct Reconfigure(mpsc::Sender<Input>);
+
+impl Reconfigure {
+    /// Tells the lobby its settings: those of [`Settings::lobby`] count from now on.
+    pub async fn reconfigure(&self, settings: &Settings) {
+        let settings = Box::new(settings.lobby());
+        // A server that has stopped already does not mind.
+        let _ = self.0.send(Input::Event(Event::Reconfigured { settings })).await;
+    }
 }
 
 /// Waits until everything is in the database that was handed to it. However long that takes: what is in there may be the

@@ -2,10 +2,12 @@
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::serve::{Calls, Signals, addresses, last_steps, log_listening, prepare, run_to_the_end};
+use super::serve::{Calls, addresses, last_steps, log_listening, run_to_the_end};
+use super::signals::Signals;
 use super::{flag, say};
 use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
 use crate::exit_code::{self, Failure};
+use crate::log::Log;
 use crate::server::Listening;
 use crate::settings::{CATALOGUE, Settings};
 
@@ -75,7 +77,7 @@ pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), 
     if arguments.get_one::<String>("log").is_none() && settings.log == Settings::default().log {
         "warn".clone_into(&mut settings.log);
     }
-    let _log = prepare(&settings)?;
+    let _log = Log::start(&settings)?;
     run_to_the_end(demonstrate(settings, options))
 }
 
@@ -86,7 +88,11 @@ async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure
     let listening = demo.server().listening();
     log_listening(listening);
     say(banner(listening, &path, &options, &Calls::find()).trim_end());
-    demo.run_until(signals.next()).await?;
+    // Whoever closes the terminal of a demo wants it to end.
+    let signal = async {
+        signals.next().await;
+    };
+    demo.run_until(signal).await?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -2,8 +2,10 @@
 
 mod demo;
 mod explain;
+mod reload;
 mod replay;
 mod serve;
+mod signals;
 mod user;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::exit_code::{self, Failure};
-use crate::settings::{CATALOGUE, DEFAULT_FILE, Entry, Settings, Sources};
+use crate::settings::{CATALOGUE, DEFAULT_FILE, Effective, Entry, Settings, Sources};
 use crate::store::{SeedError, SeedFile, Store};
 
 /// What is meant if no command is given.
@@ -46,7 +48,10 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 
 fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
-        Some(("serve", arguments)) => serve::run(settings(arguments)?),
+        Some(("serve", arguments)) => {
+            let again = arguments.clone();
+            serve::run(effective(arguments)?, move || Effective::load(&sources(&again)))
+        }
         Some(("demo", arguments)) => demo::run(arguments, settings(arguments)?),
         Some(("user", arguments)) => user::run(arguments),
         Some(("seed", arguments)) => seed(arguments),
@@ -143,18 +148,27 @@ fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
 
 /// The settings from all their sources.
 fn settings(arguments: &ArgMatches) -> Result<Settings, Failure> {
+    effective(arguments).map(|effective| effective.settings())
+}
+
+/// As above, with where they come from.
+fn effective(arguments: &ArgMatches) -> Result<Effective, Failure> {
+    Effective::load(&sources(arguments)).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
+}
+
+/// Where settings may come from.
+fn sources(arguments: &ArgMatches) -> Sources {
     let given = |entry: &Entry| {
         let value = arguments.try_get_one::<String>(&entry.name).ok().flatten()?;
         Some((entry.name.clone(), value.clone()))
     };
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    let sources = Sources {
+    Sources {
         flags: CATALOGUE.iter().filter_map(given).collect::<BTreeMap<_, _>>(),
         environment: environment.collect(),
         file: arguments.get_one::<PathBuf>("config").cloned(),
-    };
-    Settings::load(&sources).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
+    }
 }
 
 /// Does something with the database, on one thread, and leaves everything in its one file.

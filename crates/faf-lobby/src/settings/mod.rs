@@ -4,8 +4,10 @@
 //! variables follow from it.
 
 mod catalogue;
+mod effective;
 mod layers;
 mod listen;
+mod units;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -16,7 +18,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
-pub use layers::{Problem, Problems, Sources};
+pub use effective::{Effective, shown};
+pub use layers::{Origin, Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 
 use crate::fan_out::Patience;
@@ -70,6 +73,8 @@ pub struct Settings {
     pub www_url: String,
     pub content_url: String,
     pub log: String,
+    pub log_format: LogFormat,
+    pub banner: Banner,
     pub recording: PathBuf,
     pub recording_size: u64,
     pub recording_files: usize,
@@ -126,6 +131,53 @@ impl TryFrom<BoolOrWord> for OpenRegistration {
             BoolOrWord::Bool(true) => Ok(Self::OnLoopback),
             BoolOrWord::Word(word) if word == "anywhere" => Ok(Self::Anywhere),
             BoolOrWord::Word(word) => Err(format!("`{word}` is neither true nor false nor \"anywhere\"")),
+        }
+    }
+}
+
+/// How lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object of JSON each, for programs.
+    Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("`{text}` is neither \"text\" nor \"json\"")),
+        }
+    }
+}
+
+/// When the server says at the start what listens where and what to try next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Banner {
+    /// If somebody sits in front of it.
+    OnTerminal,
+    /// Also to a file or a program.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl TryFrom<String> for Banner {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "terminal" => Ok(Self::OnTerminal),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(format!("`{text}` is none of \"terminal\", \"always\" and \"never\"")),
         }
     }
 }
