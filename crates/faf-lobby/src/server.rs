@@ -255,7 +255,13 @@ async fn finish_writing(store: &Store) {
     }
 }
 
-async fn listen_on(listen: &Listen) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
+/// Listens on all addresses of a setting.
+///
+/// # Errors
+/// [`Failure`] with what is wrong with the address.
+pub(crate) async fn listen_on(
+    listen: &Listen,
+) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
     let mut sockets = Vec::new();
     for ListenAddress { address, proxy } in listen.addresses() {
         let failure = |error: io::Error| {

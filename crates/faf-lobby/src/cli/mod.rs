@@ -1,7 +1,12 @@
 //! The command line. Operators script against it, so spellings stay.
 
+mod backup;
+mod check;
+mod config;
 mod demo;
 mod explain;
+mod game;
+mod order;
 mod reload;
 mod replay;
 mod serve;
@@ -20,7 +25,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::exit_code::{self, Failure};
-use crate::settings::{CATALOGUE, DEFAULT_FILE, Effective, Entry, Settings, Sources};
+use crate::settings::{CATALOGUE, Effective, Entry, Settings, Sources};
 use crate::store::{SeedError, SeedFile, Store};
 
 /// What is meant if no command is given.
@@ -57,15 +62,10 @@ fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("seed", arguments)) => seed(arguments),
         Some(("explain", arguments)) => explain::run(arguments),
         Some(("replay", arguments)) => replay::run(arguments),
-        Some(("config", _)) => {
-            say(DEFAULT_FILE.trim_end());
-            Ok(())
-        }
-        Some(("check", arguments)) => {
-            settings(arguments)?;
-            say("the configuration is right");
-            Ok(())
-        }
+        Some(("game", arguments)) => game::run(arguments),
+        Some(("backup", arguments)) => backup::run(arguments),
+        Some(("config", arguments)) => config::run(arguments),
+        Some(("check", arguments)) => check::run(&settings(arguments)?),
         _ => unreachable!("clap knows no other command"),
     }
 }
@@ -100,14 +100,14 @@ fn command() -> Command {
                 .arg(Arg::new("file").required(true).value_name("FILE").value_parser(ValueParser::path_buf()))
                 .args(database.clone()),
         )
-        .subcommand(explain::command().args(database.map(|flag| flag.global(true))))
+        .subcommand(explain::command().args(database.clone().map(|flag| flag.global(true))))
+        .subcommand(game::command().args(database.clone().map(|flag| flag.global(true))))
+        .subcommand(backup::command().args(database))
         .subcommand(replay::command())
-        .subcommand(
-            Command::new("config").about("Print the configuration file with all settings at their defaults"),
-        )
+        .subcommand(config::command())
         .subcommand(
             Command::new("check")
-                .about("Check the configuration and end")
+                .about("Check the configuration, and whether what it names is there")
                 .args_override_self(true)
                 .args(CATALOGUE.iter().map(flag)),
         )
@@ -183,6 +183,16 @@ fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) ->
         store.settle().await.map_err(database_failure)?;
         Ok(done)
     })
+}
+
+/// As [`with_store`], but a database that does not exist is not made.
+fn with_existing_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
+    let database = settings(arguments)?.database;
+    if !database.exists() {
+        let problem = anyhow::anyhow!("there is no database {}; see --database", database.display());
+        return Err(Failure::new(exit_code::DATABASE, problem));
+    }
+    with_store(arguments, work)
 }
 
 fn seed(arguments: &ArgMatches) -> Result<(), Failure> {

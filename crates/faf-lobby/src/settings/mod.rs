@@ -260,8 +260,15 @@ impl Settings {
             );
             problems.push(("open_registration", problem));
         }
+        problems.extend(self.clashes());
         if let Err(error) = self.log_filter() {
             problems.push(("log", error));
+        }
+        if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
+            problems.push((
+                "log",
+                format!("`{word}` is no level; these are: off, error, warn, info, debug, trace"),
+            ));
         }
         problems
     }
@@ -271,6 +278,38 @@ impl Settings {
         let listens = [&self.qdatastream, &self.simple_json, &self.websocket, &self.http];
         let has_proxy = !self.trusted_proxies.is_empty();
         listens.into_iter().flat_map(Listen::addresses).find(|address| has_proxy || !address.is_loopback())
+    }
+
+    /// Where is listened, by setting.
+    pub(crate) fn listens(&self) -> [(&'static str, &Listen); 4] {
+        [
+            ("qdatastream", &self.qdatastream),
+            ("simple_json", &self.simple_json),
+            ("websocket", &self.websocket),
+            ("http", &self.http),
+        ]
+    }
+
+    /// Addresses that are listened on twice.
+    fn clashes(&self) -> Vec<(&'static str, String)> {
+        let all = self.listens();
+        let all: Vec<_> = all
+            .iter()
+            .flat_map(|(setting, listen)| listen.addresses().iter().map(move |address| (*setting, address)))
+            .collect();
+        let mut clashes = Vec::new();
+        for (number, (setting, address)) in all.iter().enumerate() {
+            if let Some((other, _)) = all[..number].iter().find(|(_, before)| before.clashes_with(address)) {
+                clashes.push((*setting, format!("{address} is listened on by {other} already")));
+            }
+        }
+        clashes
+    }
+
+    /// Targets that the log is to tell more or less of, and that nothing is called.
+    #[must_use]
+    pub fn unknown_log_targets(&self) -> Vec<&str> {
+        log_targets(&self.log).filter(|target| !is_known_target(target)).collect()
     }
 
     /// Whether only this machine can connect.
@@ -346,6 +385,51 @@ impl Settings {
     pub fn handshake_timeout(&self) -> Duration {
         seconds(self.handshake_timeout)
     }
+}
+
+/// What a filter of the log names besides levels: `info,hyper=warn` names `hyper`.
+fn log_targets(filter: &str) -> impl Iterator<Item = &str> {
+    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.filter(move |word| !is_level(word)).map(|word| word.split(['=', '[']).next().unwrap_or(word))
+}
+
+/// Whether a word was probably meant as a level.
+fn looks_like_level(word: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warning", "information", "debug", "trace"];
+
+    !is_known_target(word)
+        && word.len() > 2
+        && LEVELS.iter().any(|level| {
+            let word = word.to_lowercase();
+            level.starts_with(&word)
+                || word.starts_with(level)
+                || strsim::damerau_levenshtein(level, &word) <= 1
+        })
+}
+
+/// Whether something that logs is called so: a crate, or a part of one.
+fn is_known_target(target: &str) -> bool {
+    const CRATES: [&str; 14] = [
+        "faf_lobby",
+        "faf_lobby_core",
+        "faf_connection",
+        "faf_protocol",
+        "axum",
+        "hyper",
+        "hyper_util",
+        "maxminddb",
+        "mio",
+        "rusqlite",
+        "rustls",
+        "tokio",
+        "tower",
+        "ureq",
+    ];
+
+    let name = target.split("::").next().unwrap_or(target);
+    // A prefix is enough, also the beginning of a name.
+    !name.is_empty() && CRATES.iter().any(|known| known.starts_with(name) || *known == name)
 }
 
 /// Settings are within their bounds when this is called, so no value is negative or too large.

@@ -8,9 +8,11 @@
 
 mod accounts;
 mod avatars;
+mod backup;
 mod coop;
 mod game_data;
 mod game_end;
+mod game_list;
 mod game_record;
 mod games;
 mod health;
@@ -19,6 +21,7 @@ mod maps;
 mod mod_vault;
 mod notes;
 mod orders;
+mod own_key;
 mod owner;
 mod permissions;
 mod profile;
@@ -45,12 +48,15 @@ use tokio::sync::oneshot;
 
 pub(crate) use accounts::is_valid_login;
 pub use accounts::{AccountError, ListedAccount, Role, StoredAccount};
+pub(crate) use backup::{BackupError, back_up};
+pub use game_list::{GameFilter, ListedGame};
 pub use game_record::{GameRecord, PlayerRecord, RecordedRating};
 pub use games::GameStored;
 pub(crate) use health::{Examiner, Files};
 pub use mod_vault::Like;
 pub(crate) use orders::{Action, Order};
 pub(crate) use owner::{Owner, OwnerError, PRIVATE, owner};
+pub(crate) use schema::look_at;
 pub use seed::{Planted, SeedError, SeedFile};
 
 /// Threads that read.

@@ -151,6 +151,12 @@ impl Keys {
     }
 }
 
+/// How many keys can be read from there now that can be used.
+pub(crate) fn try_keys(source: &str) -> Result<usize, String> {
+    let text = fetch(&Keys::new(source).source).map_err(|error| error.to_string())?.unwrap_or_default();
+    parse(&text).map(|keys| keys.len()).map_err(|error| error.to_string())
+}
+
 fn fetch(source: &Source) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>> {
     match source {
         Source::Nowhere => Ok(None),

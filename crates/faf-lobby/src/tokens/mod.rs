@@ -1,6 +1,7 @@
 //! Tokens (JWT) in place of passwords: who signed them, for how long they hold, and whose they are (ops.md section 9).
 
 mod keys;
+mod own;
 mod rs256;
 
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use serde::Deserialize;
 
 use crate::settings::Settings;
 use keys::Keys;
+pub(crate) use keys::try_keys;
+pub(crate) use own::{check as check_own, mint};
 
 /// The permission a token must carry.
 const SCOPE: &str = "lobby";

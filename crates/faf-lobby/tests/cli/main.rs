@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod check;
 mod database;
+mod listing;
 mod log;
 mod online;
 mod signals;
@@ -34,8 +36,12 @@ fn help_is_found_everywhere() {
         "user ban",
         "user unban",
         "user role",
+        "user kick",
+        "user token",
         "seed",
         "explain game",
+        "game list",
+        "backup",
         "config",
         "check",
     ] {
@@ -154,7 +160,7 @@ fn a_game_is_explained() {
     let text = operator.succeed("explain game 7 --database a.sqlite");
     assert_eq!(
         text,
-        "game 7: \"Odd \u{FFFD}[2J\", hosted by Ada, coop on a map that is not in the vault\n\
+        "game 7: \"Odd \\u{1b}[2J\", hosted by Ada, coop on a map that is not in the vault\n\
          launched at 2026-07-01T12:00:00+00:00, it is not known when it ended, COOP_NOT_RANKED\n\n\
          nothing is stored of any player\n\n\
          why it counts or not was not stored, or cannot be read\n"

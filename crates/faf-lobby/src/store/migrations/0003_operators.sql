@@ -28,3 +28,9 @@ END;
 CREATE TRIGGER ban_is_changed AFTER UPDATE ON ban WHEN new.level = 'GLOBAL' BEGIN
   INSERT INTO operator_order (player_id, action) VALUES (new.player_id, 'ban');
 END;
+
+-- The key with which the server signs tokens of its own; made when the first one is.
+CREATE TABLE own_key (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  key BLOB NOT NULL
+) STRICT;
