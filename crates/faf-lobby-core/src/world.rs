@@ -252,6 +252,12 @@ impl World {
         self.games.untold().map(|game| game.info(&self.players)).collect()
     }
 
+    /// A game that is known; also one that is over and not forgotten yet.
+    #[must_use]
+    pub fn game(&self, game: GameId) -> Option<&Game> {
+        self.games.get(game)
+    }
+
     /// A game as everybody would see it who could; also one whose end has been told, as long as it is known.
     #[must_use]
     pub fn game_info(&self, game: GameId) -> Option<Arc<GameInfo>> {

@@ -101,7 +101,7 @@ pub(super) fn log_listening(listening: &[Listening]) {
 
 /// How this program and its companion are called, as far as whoever started it is concerned.
 pub(super) struct Calls {
-    lobby: &'static str,
+    pub(super) lobby: &'static str,
     wire: &'static str,
 }
 
