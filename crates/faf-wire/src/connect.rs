@@ -86,9 +86,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         writer.close().await;
         receiving.await
     };
-    match timeout(CLOSE_TIMEOUT, goodbye).await {
-        Ok(received) => received.map_err(anyhow::Error::from)??,
-        Err(_) => {}
+    if let Ok(received) = timeout(CLOSE_TIMEOUT, goodbye).await {
+        received.map_err(anyhow::Error::from)??;
     }
     course.conclude_unsent()
 }

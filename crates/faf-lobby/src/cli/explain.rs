@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{Decision, escaped};
 use faf_protocol::GameId;
 use faf_protocol::server_message::Rating;
@@ -142,7 +143,7 @@ fn as_json(game: &GameRecord) -> Value {
         "launched_at": game.launched_at.to_string(),
         "ended_at": game.ended_at.map(|at| at.to_string()),
         "is_live": game.is_live,
-        "validity": game.validity.map(|validity| validity.name()),
+        "validity": game.validity.map(Validity::name),
         "players": game.players.iter().map(player).collect::<Vec<_>>(),
         "why": game.decisions.as_ref().map(|decisions| decisions.iter().map(decision).collect::<Vec<_>>()),
     })

@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use faf_lobby_core::escaped;
+use faf_lobby_core::validity::Validity;
 use serde_json::{Value, json};
 
 use super::{say, with_existing_store};
@@ -91,7 +92,7 @@ fn as_json(game: &ListedGame) -> Value {
         "launched_at": game.launched_at.to_string(),
         "ended_at": game.ended_at.map(|at| at.to_string()),
         "is_live": game.is_live,
-        "validity": game.validity.map(|validity| validity.name()),
+        "validity": game.validity.map(Validity::name),
         "players": game.players.iter().map(|player| shown(player)).collect::<Vec<_>>(),
     })
 }

@@ -49,7 +49,7 @@ pub struct Header<W> {
 /// A line behind the first.
 #[derive(Debug)]
 pub(super) enum Line {
-    Input(Input),
+    Input(Box<Input>),
     /// Nothing comes behind it; this is why.
     End(String),
 }
@@ -100,7 +100,7 @@ impl Line {
         };
         match (line.n, line.at, line.end) {
             (Some(number), Some(now), None) => {
-                Ok(Self::Input(Input { number, now, event: line.event, cut: line.cut, outcome }))
+                Ok(Self::Input(Box::new(Input { number, now, event: line.event, cut: line.cut, outcome })))
             }
             (None, None, Some(reason)) => Ok(Self::End(reason)),
             _ => Err("it is neither an input nor an end".to_owned()),

@@ -190,7 +190,7 @@ impl<R: BufRead> Replay<R> {
             }
             Line::Input(input) => {
                 self.next += 1;
-                Ok(Some(self.play(input)))
+                Ok(Some(self.play(*input)))
             }
         }
     }

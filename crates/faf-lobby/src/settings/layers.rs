@@ -165,7 +165,7 @@ impl Layers {
             CATALOGUE.iter().find(|entry| entry.name == setting).map(|entry| entry.default.as_str());
         let value = match default.and_then(|default| default.chars().next()) {
             Some('[') => list(text),
-            Some('"') if text.contains(',') && fits(setting, list(text)).is_ok() => list(text),
+            Some('"') if text.contains(',') && fits(setting, &list(text)).is_ok() => list(text),
             Some('"') | None => Value::String(text.to_owned()),
             Some(_) => {
                 let parsed = format!("value = {text}").parse::<Table>().ok();
@@ -182,7 +182,7 @@ impl Layers {
             return self.add_problem(origin, setting, unknown(setting));
         }
         let value = units::without_unit(setting, value);
-        match fits(setting, value.clone()) {
+        match fits(setting, &value) {
             Ok(()) => {
                 self.values.insert(setting.to_owned(), value);
                 self.origins.insert(setting.to_owned(), origin);
@@ -207,8 +207,8 @@ impl Layers {
 }
 
 /// Whether a setting takes this value. Checked with nothing but defaults around it, so that an error belongs to it.
-pub(super) fn fits(setting: &str, value: Value) -> Result<(), String> {
-    fits_as_it_is(setting, value.clone()).map_err(|problem| units::in_words(setting, &value, &problem))
+pub(super) fn fits(setting: &str, value: &Value) -> Result<(), String> {
+    fits_as_it_is(setting, value.clone()).map_err(|problem| units::in_words(setting, value, &problem))
 }
 
 /// As above, with the problem as serde tells it.

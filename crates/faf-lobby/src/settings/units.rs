@@ -162,7 +162,7 @@ mod tests {
             ("database", Value::from(1)),
             ("log_format", Value::from("xml")),
         ] {
-            let problem = super::super::layers::fits(setting, value.clone()).unwrap_err();
+            let problem = super::super::layers::fits(setting, &value).unwrap_err();
             for word in ["invalid", "f64", "u32", "usize", "enum", "variant", "expected", "untagged"] {
                 assert!(!problem.contains(word), "{setting} = {value}: {problem}");
             }
