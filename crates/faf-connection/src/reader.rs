@@ -62,6 +62,8 @@ pub struct Reader {
     has_read: bool,
     /// Bytes that have come since the connection was closed on this side.
     dropped: u32,
+    /// See [`listen_to_the_end`](Reader::listen_to_the_end).
+    listens_to_the_end: bool,
 }
 
 /// Something that rarely has to be waited for, kept here so that waiting for a message takes no memory besides the reader's.
@@ -101,6 +103,7 @@ impl Reader {
             idle_talk: 0,
             has_read: false,
             dropped: 0,
+            listens_to_the_end: false,
         }
     }
 
@@ -171,7 +174,7 @@ impl Reader {
                 continue;
             }
             let room = self.room();
-            if room == 0 && self.writer.phase() != Phase::Open {
+            if room == 0 && self.is_closing() {
                 // Nobody is interested in it any more.
                 self.input = Input::Discard;
                 continue;
@@ -191,7 +194,7 @@ impl Reader {
             }
             has_received = true;
             looked_at = Some((self.received(), received));
-            if self.writer.phase() != Phase::Open {
+            if self.is_closing() {
                 self.dropped = self.dropped.saturating_add(received as u32);
                 if self.dropped > DROPPED_LIMIT {
                     self.writer.abort();
@@ -274,6 +277,16 @@ impl Reader {
         self.waiting = None;
     }
 
+    /// Goes on with messages after this side has said its last, until the peer has, too: for who passes on what both say.
+    pub fn listen_to_the_end(&mut self) {
+        self.listens_to_the_end = true;
+    }
+
+    /// Whether nothing that comes matters any more.
+    fn is_closing(&self) -> bool {
+        !self.listens_to_the_end && self.writer.phase() != Phase::Open
+    }
+
     /// The other end of this connection.
     #[must_use]
     pub fn writer(&self) -> &Writer {
@@ -298,7 +311,7 @@ impl Reader {
                 }
                 Input::Ended => return Err(self.disconnected()),
             }
-            let is_closing = self.writer.phase() != Phase::Open;
+            let is_closing = self.is_closing();
             if is_closing && (self.writer.format() != WireFormat::WebSocket || self.dropped > SEARCHED) {
                 // To understand it would be work for nothing.
                 self.input = Input::Discard;
@@ -338,7 +351,7 @@ impl Reader {
     /// What the end of the stream means: a last message, a clean end, or an end inside a message.
     fn last_message(&mut self) -> Result<Message, Error> {
         let error = self.disconnected();
-        let is_closing = self.writer.phase() != Phase::Open;
+        let is_closing = self.is_closing();
         if std::mem::replace(&mut self.input, Input::Ended) != Input::Decode || is_closing {
             return Err(error);
         }

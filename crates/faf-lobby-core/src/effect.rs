@@ -350,6 +350,15 @@ pub enum LogLine {
         /// What it did.
         reason: String,
     },
+    /// The operator has ended a player's connection.
+    Ejected {
+        /// The connection.
+        conn: ConnId,
+        /// Who.
+        player: PlayerId,
+        /// Why.
+        why: &'static str,
+    },
     /// A connection is too fast for the first time, and read more slowly.
     Paced {
         /// The connection.
@@ -433,6 +442,9 @@ impl fmt::Display for LogLine {
             }
             Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
             Self::Refused { conn, reason } => write!(f, "connection {} is closed: {reason}", conn.0),
+            Self::Ejected { conn, player, why } => {
+                write!(f, "connection {} of player {player} is closed: {why}", conn.0)
+            }
             Self::Paced { conn, class } => {
                 write!(
                     f,

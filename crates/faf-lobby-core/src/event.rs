@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::games::GameData;
 use crate::ratings::RatingChange;
+use crate::settings::Settings;
 
 /// A connection, as the lobby knows it. Never used again after it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,6 +60,25 @@ pub enum Event {
         ticket: Ticket,
         /// The answer.
         answer: Answer,
+    },
+    /// A player was banned. Whoever has a ban in force is told and disconnected.
+    Banned {
+        /// Who.
+        player: PlayerId,
+        /// The ban that ends last, in force or not.
+        ban: Ban,
+    },
+    /// The operator wants a player to be disconnected, if he is online.
+    Kicked {
+        /// Who.
+        player: PlayerId,
+        /// What he is told; empty for the words of the lobby.
+        reason: String,
+    },
+    /// The operator has changed settings.
+    Reconfigured {
+        /// All of them as they are from now on.
+        settings: Box<Settings>,
     },
     /// The operator wants the server to end: the first time gracefully, the second time at once.
     Shutdown,
@@ -170,6 +190,9 @@ pub struct Profile {
     pub friends: Vec<PlayerId>,
     /// Foes.
     pub foes: Vec<PlayerId>,
+    /// The ban that ends last, in force or not: there may be one since the password was checked.
+    #[serde(default)]
+    pub ban: Option<Ban>,
 }
 
 /// A mod of the vault, as it is stored.

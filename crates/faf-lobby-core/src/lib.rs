@@ -23,6 +23,7 @@ mod clock;
 mod closing;
 mod commands;
 mod effect;
+mod ejection;
 mod event;
 mod explanation;
 mod failed_logins;

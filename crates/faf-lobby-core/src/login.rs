@@ -51,7 +51,7 @@ pub(crate) struct LoggingIn {
     player: PlayerId,
     login: String,
     unique_id: String,
-    /// Meanwhile the player was rated: the profile may be the one before.
+    /// Meanwhile the player was rated, or banned: the profile may be the one before.
     is_outdated: bool,
 }
 
@@ -61,7 +61,7 @@ impl LoggingIn {
         self.player
     }
 
-    /// A player has been rated; tells the one who is logging in.
+    /// What was read about a player is out of date; tells the one who is logging in.
     pub(crate) fn rated(&mut self, player: PlayerId) {
         self.is_outdated |= self.player == player;
     }
@@ -138,10 +138,15 @@ pub(crate) fn accept(
 
 /// Turns away whoever has a ban in force.
 pub(crate) fn check_not_banned(world: &World, ban: Option<Ban>) -> Result<(), Refusal> {
-    match ban.filter(|ban| ban.expires_at > world.now.utc) {
-        Some(ban) => Err(Refusal::TurnedOut(Box::new(ban_notice(world, &ban)))),
+    match ban.and_then(|ban| ban_in_force(world, &ban)) {
+        Some(notice) => Err(Refusal::TurnedOut(Box::new(notice))),
         None => Ok(()),
     }
+}
+
+/// What a player is told who has this ban; none if it is not in force.
+pub(crate) fn ban_in_force(world: &World, ban: &Ban) -> Option<Notice> {
+    (ban.expires_at > world.now.utc).then(|| ban_notice(world, ban))
 }
 
 fn ban_notice(world: &World, ban: &Ban) -> Notice {
@@ -167,6 +172,10 @@ pub(crate) fn complete(
         return Ok(Progress::Asked);
     }
     let LoggingIn { method, player, login, unique_id, .. } = state;
+    if let Err(refusal) = check_not_banned(world, profile.ban.clone()) {
+        world.log(LogLine::Banned { player, login });
+        return Err(refusal);
+    }
     let session = world.session_mut(conn);
     let (country, number) = (session.country, session.number);
     // The old connection is gone for good before the new one counts, so that its end cannot take the new one along.

@@ -148,6 +148,9 @@ impl World {
             Event::Heard { conn } => self.heard(conn),
             Event::Disconnected { conn } => self.end_session(conn, Leaving::Lost),
             Event::Answered { ticket, answer } => self.answered(ticket, answer),
+            Event::Banned { player, ban } => self.banned(player, &ban),
+            Event::Kicked { player, reason } => self.kicked(player, reason),
+            Event::Reconfigured { settings } => self.reconfigured(*settings),
             Event::Shutdown => self.shutdown(),
         }
         self.schedule_report();
@@ -211,6 +214,12 @@ impl World {
         self.players.len()
     }
 
+    /// Whether a player is online.
+    #[must_use]
+    pub fn is_online(&self, player: PlayerId) -> bool {
+        self.players.get(player).is_some()
+    }
+
     /// How many connections there are, logged in or not.
     #[must_use]
     pub fn connection_count(&self) -> usize {
@@ -251,6 +260,12 @@ impl World {
     #[must_use]
     pub fn game_infos(&self) -> Vec<Arc<GameInfo>> {
         self.games.untold().map(|game| game.info(&self.players)).collect()
+    }
+
+    /// A game that is known; also one that is over and not forgotten yet.
+    #[must_use]
+    pub fn game(&self, game: GameId) -> Option<&Game> {
+        self.games.get(game)
     }
 
     /// A game as everybody would see it who could; also one whose end has been told, as long as it is known.
@@ -626,6 +641,11 @@ impl World {
 
     pub(crate) fn log(&mut self, line: LogLine) {
         self.effects.push_back(Effect::Log(line));
+    }
+
+    /// With a shorter interval between pings, the next one comes sooner.
+    pub(crate) fn ping_no_later_than(&mut self, interval: Duration) {
+        self.next_ping = self.next_ping.min(next_on_grid(self.now.elapsed, interval));
     }
 
     /// Asks a question; the command goes on with the continuation when the answer comes.

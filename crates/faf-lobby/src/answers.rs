@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use faf_lobby_core::{Account, Answer, GameWrite, Question};
-use faf_protocol::{GameId, Secret};
+use faf_lobby_core::{Account, Answer, GameWrite, Question, TokenFault};
+use faf_protocol::{GameId, PlayerId, Secret};
 
+use crate::lobby::utc_now;
 use crate::passwords::{Busy, PasswordThreads};
 use crate::store::{AccountError, GameStored, Like, Store, StoreError, StoredAccount, is_valid_login};
-use crate::tokens::Tokens;
+use crate::tokens::{Tokens, check_own};
 
 /// Answers questions; copies are the same.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ impl Answers {
         let store = &self.store;
         Ok(match question {
             Question::CheckPassword { login, password } => self.check_password(&login, &password).await?,
-            Question::CheckToken { token } => match self.tokens.check(token.reveal()).await {
+            Question::CheckToken { token } => match self.check_token(token.reveal()).await? {
                 Ok(Some(player)) => Answer::Account(store.account_by_id(player).await?.map(account)),
                 Ok(None) => Answer::Account(None),
                 Err(fault) => Answer::Token(fault),
@@ -103,6 +104,16 @@ impl Answers {
             Question::ReadGameData => Answer::GameData(Box::new(store.game_data().await?)),
             Question::StoreGame { game, write } => self.store_game(game, write).await,
         })
+    }
+
+    /// Whose token this is, of the server's own or of somebody else who is trusted.
+    /// The player whose token this is; none if no account can have the number in it.
+    async fn check_token(&self, token: &str) -> Result<Result<Option<PlayerId>, TokenFault>, StoreError> {
+        let now = utc_now().0.div_euclid(1_000_000);
+        match check_own(&self.store, token, now).await? {
+            Some(checked) => Ok(checked.map(Some)),
+            None => Ok(self.tokens.check(token).await),
+        }
     }
 
     async fn check_password(&self, login: &str, password: &Secret) -> Result<Answer, StoreError> {

@@ -18,10 +18,13 @@ pub const LISTEN: u8 = 5;
 /// A recording gives other effects than recorded.
 pub const DIFFERENT: u8 = 6;
 
+/// Another server has the database.
+pub const DATABASE_IN_USE: u8 = 7;
+
 /// The numbers as they stand in `--help`.
 pub const HELP: &str = "Exit codes: 0 success, 1 other failures, 2 wrong usage, 3 wrong configuration, \
                         4 unusable database, 5 address cannot be listened on, 6 a replay differs from what was \
-                        recorded.";
+                        recorded, 7 another server has the database.";
 
 /// A failure with the number the process ends with.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use faf_lobby_core::validity::Validity;
-use faf_lobby_core::{Effect, LogLine, Timestamp, World};
+use faf_lobby_core::{Decision, Effect, LogLine, Timestamp, World, escaped};
 use faf_protocol::server_message::{GameInfo, Visibility};
 use faf_protocol::{GameId, ServerMessage};
 use serde::{Serialize, Serializer};
@@ -16,6 +16,12 @@ use crate::lobby::utc_now;
 
 /// Happenings that are remembered: what fits on a page, and is soon read.
 const REMEMBERED: usize = 50;
+
+/// Reasons that are told of a game.
+const REASONS: usize = 5;
+
+/// Longest reason, in characters.
+const REASON_LIMIT: usize = 200;
 
 /// What has just happened, and how often anything has changed that is shown.
 #[derive(Debug, Default)]
@@ -40,9 +46,9 @@ pub(crate) struct Happening {
 enum What {
     CameOnline { login: String },
     Left { login: String },
-    GameOpened { title: String, host: String },
-    GameLaunched { title: String, players: usize },
-    GameEnded { title: String, validity: Validity },
+    GameOpened { title: String, host: String, id: GameId },
+    GameLaunched { title: String, players: usize, id: GameId },
+    GameEnded { title: String, validity: Validity, id: GameId, why: Vec<String> },
 }
 
 impl Happenings {
@@ -88,23 +94,25 @@ impl What {
     /// What a line of the log is to people; nothing if it does not concern them, or not everybody.
     fn of(line: &LogLine, world: &World) -> Option<Self> {
         match line {
-            LogLine::LoggedIn { login, .. } => Some(Self::CameOnline { login: login.clone() }),
-            LogLine::LoggedOut { login, .. } => Some(Self::Left { login: login.clone() }),
+            LogLine::LoggedIn { login, .. } => Some(Self::CameOnline { login: shown(login) }),
+            LogLine::LoggedOut { login, .. } => Some(Self::Left { login: shown(login) }),
             LogLine::GameOpened { game } => {
                 let GameInfo { title, host, .. } = public(*game, world)?;
-                Some(Self::GameOpened { title, host })
+                Some(Self::GameOpened { id: *game, title: shown(&title), host: shown(&host) })
             }
             LogLine::GameLaunched { game, players } => {
                 let GameInfo { title, .. } = public(*game, world)?;
-                Some(Self::GameLaunched { title, players: *players })
+                Some(Self::GameLaunched { id: *game, title: shown(&title), players: *players })
             }
             LogLine::GameEnded { game, validity } => {
                 let GameInfo { title, .. } = public(*game, world)?;
-                Some(Self::GameEnded { title, validity: *validity })
+                let why = world.game(*game).map(|game| reasons(game.decisions())).unwrap_or_default();
+                Some(Self::GameEnded { id: *game, title: shown(&title), validity: *validity, why })
             }
             LogLine::LoginFailed { .. }
             | LogLine::Banned { .. }
             | LogLine::Refused { .. }
+            | LogLine::Ejected { .. }
             | LogLine::Paced { .. }
             | LogLine::Admin { .. }
             | LogLine::NoPermission { .. }
@@ -115,6 +123,22 @@ impl What {
             | LogLine::WrongAnswer { .. } => None,
         }
     }
+}
+
+/// A text as people read it.
+fn shown(text: &str) -> String {
+    escaped(text).to_string()
+}
+
+/// Why a game is rated or not, as far as it is decisive: what each page is sent with every overview is short.
+fn reasons(decisions: &[Decision]) -> Vec<String> {
+    let is_decisive = |decision: &&Decision| match decision {
+        Decision::Check(check) => check.is_hit,
+        Decision::Rated { .. } | Decision::NotRated { .. } | Decision::RatingFailed { .. } => true,
+        _ => false,
+    };
+    let decisive = decisions.iter().filter(is_decisive).take(REASONS);
+    decisive.map(|decision| shown(&decision.to_string()).chars().take(REASON_LIMIT).collect()).collect()
 }
 
 /// Whether a game is neither for friends nor for some ratings only. That the host's foes do not see it in their clients is no
@@ -163,6 +187,15 @@ mod tests {
         let recent = happenings.recent();
         assert_eq!((recent.len(), recent[0].number, recent[49].number), (50, 31, 80));
         assert_eq!(recent[49].what, What::CameOnline { login: "player80".to_owned() });
+    }
+
+    #[test]
+    fn names_deceive_nobody() {
+        let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
+        let world = World::new(Settings::default(), now, Beginning::default());
+        let login = "A\u{202e}da".to_owned();
+        let line = LogLine::LoggedIn { conn: ConnId(1), player: PlayerId(1), login };
+        assert_eq!(What::of(&line, &world), Some(What::CameOnline { login: r"A\u{202e}da".to_owned() }));
     }
 
     #[test]

@@ -290,6 +290,7 @@ fn log(line: &LogLine) {
     match line {
         LogLine::LoggedIn { .. }
         | LogLine::LoggedOut { .. }
+        | LogLine::Ejected { .. }
         | LogLine::Paced { .. }
         | LogLine::Admin { .. }
         | LogLine::NoPermission { .. }

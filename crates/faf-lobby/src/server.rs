@@ -18,17 +18,19 @@ use crate::answers::Answers;
 use crate::country::Countries;
 use crate::exit_code::{self, Failure};
 use crate::happenings::Happenings;
+use crate::health::Health;
 use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
 use crate::lobby::{INBOX, Input, Lobby, Outside};
 use crate::metrics::Metrics;
 use crate::open_files::Shares;
+use crate::orders;
 use crate::passwords::PasswordThreads;
 use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
 use crate::session::CLOSE_TIMEOUT;
 use crate::settings::{Listen, ListenAddress, OpenRegistration, Settings};
-use crate::store::Store;
+use crate::store::{Owner, OwnerError, Store};
 use crate::tokens::Tokens;
 
 /// A running server.
@@ -36,6 +38,8 @@ use crate::tokens::Tokens;
 pub struct Server {
     listening: Vec<Listening>,
     store: Store,
+    /// Until everything is written.
+    owner: Owner,
     inbox: mpsc::Sender<Input>,
     lobby: JoinHandle<()>,
     entrance: Arc<Entrance>,
@@ -70,7 +74,12 @@ impl Server {
     /// [`Failure`] with the code of the database, of listening, or of a configuration that does not fit the addresses.
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
         let database_failure = |error| Failure::new(exit_code::DATABASE, error);
+        let owner = Owner::take(&settings.database, settings.wait_for_database(), |holder| {
+            tracing::info!(holder, "waiting until the database is free");
+        });
+        let owner = owner.await.map_err(owner_failure)?;
         let store = Store::open(&settings.database).map_err(database_failure)?;
+        store.forget_orders().await.map_err(database_failure)?;
         let beginning = store.beginning().await.map_err(database_failure)?;
         if !beginning.games.is_empty() {
             tracing::info!(games = beginning.games.len(), "waiting for the players of games that were live");
@@ -141,6 +150,10 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
+        background.spawn(orders::carry_out(store.clone(), inbox.clone()));
+        let health = Health::new();
+        let findings = health.findings();
+        background.spawn(health.watch(store.clone(), settings.database.clone()));
         let lobby = tokio::spawn(lobby.recorded_by(recorder).run(inputs));
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&entrance)));
@@ -149,7 +162,7 @@ impl Server {
         let interface = Interface {
             inbox: inbox.clone(),
             metrics,
-            store: store.clone(),
+            health: findings,
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(Board::new(happenings, shares.http)),
@@ -159,7 +172,7 @@ impl Server {
         for socket in http_sockets {
             http.spawn(interface.clone().serve(socket));
         }
-        Ok(Self { listening, store, inbox, lobby, entrance, phase, http, background })
+        Ok(Self { listening, store, owner, inbox, lobby, entrance, phase, http, background })
     }
 
     /// Where the server listens.
@@ -180,12 +193,18 @@ impl Server {
         Shutdown(self.inbox.clone())
     }
 
+    /// Something that changes the server's settings.
+    #[must_use]
+    pub fn reconfigure(&self) -> Reconfigure {
+        Reconfigure(self.inbox.clone())
+    }
+
     /// Waits until the server has shut down.
     ///
     /// # Errors
     /// [`Failure`] if the lobby has ended for another reason, which would be a mistake in it.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, entrance, phase, mut http, lobby, .. } = self;
+        let Self { mut background, entrance, phase, mut http, lobby, store, owner, .. } = self;
         let ended = lobby.await;
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
@@ -193,11 +212,12 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT * 2, entrance.wait_until_empty()).await;
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
-        finish_writing(&self.store).await;
-        match timeout(CLOSE_TIMEOUT, self.store.settle()).await {
+        finish_writing(&store).await;
+        match timeout(CLOSE_TIMEOUT, store.settle()).await {
             Ok(Ok(true)) => {}
             _ => tracing::warn!("the database is closed with parts of it in the file beside it"),
         }
+        drop(owner);
         ended.map_err(|error| Failure::from(anyhow::anyhow!("the lobby has failed: {error}")))
     }
 }
@@ -214,6 +234,27 @@ impl Shutdown {
     }
 }
 
+fn owner_failure(error: OwnerError) -> Failure {
+    let code = match error {
+        OwnerError::Taken { .. } => exit_code::DATABASE_IN_USE,
+        OwnerError::Lock { .. } => exit_code::DATABASE,
+    };
+    Failure::new(code, error)
+}
+
+/// Gives a running server other settings.
+#[derive(Debug, Clone)]
+pub struct Reconfigure(mpsc::Sender<Input>);
+
+impl Reconfigure {
+    /// Tells the lobby its settings: those of [`Settings::lobby`] count from now on.
+    pub async fn reconfigure(&self, settings: &Settings) {
+        let settings = Box::new(settings.lobby());
+        // A server that has stopped already does not mind.
+        let _ = self.0.send(Input::Event(Event::Reconfigured { settings })).await;
+    }
+}
+
 /// Waits until everything is in the database that was handed to it. However long that takes: what is in there may be the
 /// results of games, and whoever cannot wait can kill the process.
 async fn finish_writing(store: &Store) {
@@ -223,7 +264,13 @@ async fn finish_writing(store: &Store) {
     }
 }
 
-async fn listen_on(listen: &Listen) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
+/// Listens on all addresses of a setting.
+///
+/// # Errors
+/// [`Failure`] with what is wrong with the address.
+pub(crate) async fn listen_on(
+    listen: &Listen,
+) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
     let mut sockets = Vec::new();
     for ListenAddress { address, proxy } in listen.addresses() {
         let failure = |error: io::Error| {

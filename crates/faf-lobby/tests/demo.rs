@@ -97,6 +97,18 @@ impl Client {
         client
     }
 
+    /// Logs in with a token.
+    async fn log_in_with_token(running: &Running, token: &str) -> Self {
+        let stream = TcpStream::connect(running.demo.address("tcp://")).await.unwrap();
+        let settings = Settings { role: Role::Client, ..Settings::new(WireFormat::SimpleJson) };
+        let (reader, writer) = open_tcp(stream, settings);
+        let (games, ratings) = (BTreeMap::new(), BTreeMap::new());
+        let mut client = Self { reader, writer, games, ratings, has_seen: Seen::default() };
+        client.say(&format!(r#"{{"command":"auth","token":"{token}","unique_id":"x"}}"#)).await;
+        client.hear_until("a welcome", |message, _| matches!(message, ServerMessage::Welcome(_))).await;
+        client
+    }
+
     async fn say(&self, message: &str) {
         self.writer.send(&message.parse::<Message>().unwrap()).await.unwrap();
     }
@@ -227,4 +239,19 @@ fn wrong_usage_is_refused() {
     for flags in ["--bots 41", "--bots -1", "--speed 0", "--seed x", "--database x"] {
         assert_eq!(refused(flags), Some(2), "{flags}");
     }
+}
+
+#[tokio::test]
+async fn it_hands_out_tokens_and_can_be_recorded() {
+    let running = Running::start("--bots 0 --recording recordings");
+    let banner = &running.demo.banner;
+    let (_, tokens) = banner.split_once("tokens").unwrap();
+    let token = tokens.lines().find_map(|line| line.trim().strip_prefix("demo ")).unwrap().trim();
+    Client::log_in_with_token(&running, token).await;
+    let database = banner.lines().find_map(|line| line.trim().strip_prefix("database")).unwrap();
+    let database = database.trim().trim_end_matches(", removed at the end");
+    assert!(Path::new(database).exists(), "{database}");
+    let recordings = running.temporary.path().join("recordings");
+    assert_eq!(files(&recordings), 1);
+    std::fs::remove_dir_all(recordings).unwrap();
 }

@@ -109,5 +109,5 @@ fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect
 
 fn profile() -> Profile {
     let (ratings, groups) = (Vec::new(), Vec::new());
-    Profile { avatar: None, clan: None, ratings, groups, friends: Vec::new(), foes: Vec::new() }
+    Profile { avatar: None, clan: None, ratings, groups, friends: Vec::new(), foes: Vec::new(), ban: None }
 }

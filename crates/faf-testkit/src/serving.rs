@@ -21,6 +21,7 @@ impl Serving {
     /// If it ends before that.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
+        command.env("FAF_LOBBY_BANNER", "always");
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server can be started");
         let mut banner = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));

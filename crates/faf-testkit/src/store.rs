@@ -318,6 +318,7 @@ impl FakeAccount {
             groups: self.groups.clone(),
             friends: self.friends.iter().copied().collect(),
             foes: self.foes.iter().copied().collect(),
+            ban: self.ban.clone(),
         }
     }
 }

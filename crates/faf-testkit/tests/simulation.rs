@@ -101,6 +101,7 @@ impl Forged {
             groups: Vec::new(),
             friends: Vec::new(),
             foes,
+            ban: None,
         };
         let answer = Answer::Profile(Box::new(profile));
         self.step(Some(&Event::Answered { ticket, answer }), &[Effect::LoggedIn { conn }])

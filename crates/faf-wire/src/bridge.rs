@@ -2,14 +2,16 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use faf_connection::upgrade::{self, Endpoint};
 use faf_connection::{Disconnected, Error, Reader, Settings, Writer, open_tcp, tcp};
-use faf_protocol::WireFormat;
+use faf_protocol::{Message, WireFormat};
 use hyper::header::{HeaderName, HeaderValue};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::dial::{Dialer, Introduction, Trust};
 use crate::exit::{self, Failure, complain};
+use crate::render::{Renderer, Style, Way};
 use crate::url::Url;
 
 /// How long a client may take for the upgrade to WebSocket.
@@ -24,6 +27,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a side may take to read what is left when the other one has ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one direction goes on without a message when the other one has ended. A server may take seconds to answer the last
+/// one; it may also not notice that the client is gone.
+const SILENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -42,12 +49,18 @@ pub(crate) struct Arguments {
     /// Most clients at the same time; further ones are turned away
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
     connection_limit: usize,
+    /// Print every message that is passed on, with its client and direction; of passwords and tokens only that they are there
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    style: Style,
     #[command(flatten)]
     trust: Trust,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { listen, to, proxy_header, forwarded_header, connection_limit, trust } = arguments;
+    let Arguments { listen, to, proxy_header, forwarded_header, connection_limit, print, style, trust } =
+        arguments;
     if listen.is_encrypted {
         let error = anyhow::anyhow!("clients cannot be listened for with wss://; put a proxy in front");
         return Err(Failure::new(exit::USAGE, error));
@@ -61,7 +74,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let dialer = Dialer::new(&to, &trust)?;
     writeln!(io::stdout(), "bridge from {bound} to {to}")?;
     let places = Arc::new(Semaphore::new(connection_limit.min(Semaphore::MAX_PERMITS)));
-    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, dialer, places });
+    let renderer = print.then(|| Renderer::new(style));
+    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, dialer, places, renderer });
     tokio::select! {
         never = bridge.accept(listener) => never,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
@@ -80,6 +94,8 @@ struct Bridge {
     forwarded_header: Option<HeaderName>,
     dialer: Dialer,
     places: Arc<Semaphore>,
+    /// Shows what is passed on, if that is wanted.
+    renderer: Option<Renderer>,
 }
 
 impl Bridge {
@@ -100,7 +116,8 @@ impl Bridge {
         }
     }
 
-    /// Carries messages between a client and the server until one of them ends.
+    /// Carries messages between a client and the server until both have ended, or one has failed. A side that says nothing more
+    /// may still be told something.
     async fn carry(
         &self,
         stream: TcpStream,
@@ -121,10 +138,31 @@ impl Bridge {
             }
         };
         let ((mut near_reader, near_writer), (mut far_reader, far_writer)) = (near, far);
+        near_reader.listen_to_the_end();
+        far_reader.listen_to_the_end();
         // A side that does not read stops the other one from being read: nothing piles up here.
-        let ended = tokio::select! {
-            ended = pump(&mut near_reader, &far_writer) => ended.context("from the client"),
-            ended = pump(&mut far_reader, &near_writer) => ended.context("from the server"),
+        let show = |way| {
+            let whose = client.to_string();
+            move |message: &Message| {
+                // Clients are served, whether anybody reads this or not.
+                self.renderer.iter().for_each(|renderer| drop(renderer.passed_on(&whose, way, message)));
+            }
+        };
+        let passed = AtomicU64::new(0);
+        let ended = {
+            let up = pump(&mut near_reader, &far_writer, show(Way::ToServer), &passed);
+            let down = pump(&mut far_reader, &near_writer, show(Way::FromServer), &passed);
+            let (mut up, mut down) = (pin!(up), pin!(down));
+            tokio::select! {
+                ended = &mut up => match ended.context("from the client") {
+                    Ok(()) => finish(down, &far_writer, &passed).await.context("from the server"),
+                    failed => failed,
+                },
+                ended = &mut down => match ended.context("from the server") {
+                    Ok(()) => finish(up, &near_writer, &passed).await.context("from the client"),
+                    failed => failed,
+                },
+            }
         };
         tokio::join!(part((near_reader, near_writer)), part((far_reader, far_writer)));
         ended
@@ -147,12 +185,37 @@ impl Bridge {
     }
 }
 
-/// Passes messages on, each when the one before has been taken, until the sender ends or either side fails.
-async fn pump(from: &mut Reader, to: &Writer) -> anyhow::Result<()> {
+/// One direction has come to its end: ends it, and goes on with the other one, as long as something comes.
+async fn finish(
+    other: impl Future<Output = anyhow::Result<()>>,
+    ended: &Writer,
+    passed: &AtomicU64,
+) -> anyhow::Result<()> {
+    let mut rest = pin!(async { tokio::join!(ended.close(), other).1 });
+    loop {
+        let before = passed.load(Ordering::Relaxed);
+        match timeout(SILENCE, &mut rest).await {
+            Ok(done) => return done,
+            Err(_) if passed.load(Ordering::Relaxed) == before => return Ok(()),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Passes messages on, each when the one before has been taken, until the sender ends or either side fails; counts them.
+async fn pump(
+    from: &mut Reader,
+    to: &Writer,
+    show: impl Fn(&Message),
+    passed: &AtomicU64,
+) -> anyhow::Result<()> {
     loop {
         match from.read().await {
             Ok(message) => match to.send(&message).await {
-                Ok(()) => {}
+                Ok(()) => {
+                    show(&message);
+                    passed.fetch_add(1, Ordering::Relaxed);
+                }
                 Err(Error::Disconnected(_)) => return Ok(()),
                 Err(error) => return Err(error.into()),
             },

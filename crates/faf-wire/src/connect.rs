@@ -1,19 +1,22 @@
 //! `faf-wire connect`: a client for people and scripts.
 
+use std::fmt;
 use std::io::{self, BufRead};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
 use faf_connection::{Disconnected, Error, Reader, Writer};
-use faf_protocol::{DecodeError, Limits, Message, simple_json};
+use faf_protocol::{DecodeError, JsonRef, Limits, Message, simple_json};
 use tokio::signal;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::dial::{Dialer, Introduction, Trust};
-use crate::exit::{Failure, complain};
+use crate::exit::{self, Failure, complain};
 use crate::login::Credentials;
-use crate::render::Renderer;
+use crate::render::{Renderer, Style};
 use crate::url::Url;
 
 /// How long the server may take to end its side when this one has.
@@ -31,21 +34,38 @@ pub(crate) struct Arguments {
     /// End this many seconds after the end of standard input; without it, stay until the server ends
     #[arg(long, value_name = "SECONDS")]
     linger: Option<u64>,
+    #[command(flatten)]
+    style: Style,
+}
+
+/// What becomes of a connection, as far as the end of the process depends on it.
+#[derive(Debug, Default)]
+struct Course {
+    /// A login was sent, and the server has not said `welcome`.
+    is_logging_in: AtomicBool,
+    /// The server has said something.
+    has_heard: AtomicBool,
+    /// A line of the input was not sent.
+    has_unsent: AtomicBool,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { url, credentials, trust, linger } = arguments;
+    let Arguments { url, credentials, trust, linger, style } = arguments;
     let login = credentials.messages()?;
-    let (reader, writer) = Dialer::new(&url, &trust)?.dial(&url, &Introduction::default()).await?;
-    let renderer = Renderer::new();
+    let dialled = Dialer::new(&url, &trust)?.dial(&url, &Introduction::default()).await;
+    let (reader, writer) = dialled.map_err(|error| Failure::new(exit::WRONG_PLACE, error))?;
+    let renderer = Renderer::new(style);
+    let course = Arc::new(Course::default());
+    course.is_logging_in.store(!login.is_empty(), Ordering::Relaxed);
     for message in &login {
-        send(&writer, renderer, &simple_json::encode(message).map_err(anyhow::Error::from)?).await?;
+        send(&writer, &renderer, &course, &simple_json::encode(message).map_err(anyhow::Error::from)?)
+            .await?;
     }
-    let mut receiving = tokio::spawn(receive(reader, writer.clone(), renderer));
+    let mut receiving = tokio::spawn(receive(reader, writer.clone(), renderer.clone(), Arc::clone(&course)));
     let typing = async {
         let mut lines = lines_of_standard_input();
         while let Some(line) = lines.recv().await {
-            send(&writer, renderer, &line).await?;
+            send(&writer, &renderer, &course, &line).await?;
         }
         match linger {
             Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -54,7 +74,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     };
     tokio::select! {
-        received = &mut receiving => return received.map_err(anyhow::Error::from)?,
+        received = &mut receiving => {
+            received.map_err(anyhow::Error::from)??;
+            return course.conclude(&url);
+        }
         typed = typing => typed?,
         interrupted = signal::ctrl_c() => interrupted?,
     }
@@ -63,14 +86,44 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         writer.close().await;
         receiving.await
     };
-    match timeout(CLOSE_TIMEOUT, goodbye).await {
-        Ok(received) => received.map_err(anyhow::Error::from)?,
-        Err(_) => Ok(()),
+    if let Ok(received) = timeout(CLOSE_TIMEOUT, goodbye).await {
+        received.map_err(anyhow::Error::from)??;
+    }
+    course.conclude_unsent()
+}
+
+impl Course {
+    /// The server has ended the connection.
+    fn conclude(&self, url: &Url) -> Result<(), Failure> {
+        if self.is_logging_in.load(Ordering::Relaxed) {
+            return Err(match self.has_heard.load(Ordering::Relaxed) {
+                true => Failure::new(exit::REFUSED, anyhow::anyhow!("the server has not let us in")),
+                false => Failure::new(
+                    exit::WRONG_PLACE,
+                    anyhow::anyhow!(
+                        "{url} has ended the connection without a word: it may speak another format"
+                    ),
+                ),
+            });
+        }
+        self.conclude_unsent()
+    }
+
+    fn conclude_unsent(&self) -> Result<(), Failure> {
+        match self.has_unsent.load(Ordering::Relaxed) {
+            true => Err(Failure::new(exit::UNSENT, anyhow::anyhow!("not everything was sent"))),
+            false => Ok(()),
+        }
+    }
+
+    fn complain_unsent(&self, why: impl fmt::Display) {
+        self.has_unsent.store(true, Ordering::Relaxed);
+        complain(format_args!("not sent: {why}"));
     }
 }
 
 /// Sends a line, if it is a message; otherwise says what is wrong with it.
-async fn send(writer: &Writer, renderer: Renderer, line: &[u8]) -> Result<(), Failure> {
+async fn send(writer: &Writer, renderer: &Renderer, course: &Course, line: &[u8]) -> Result<(), Failure> {
     if line.trim_ascii().is_empty() {
         return Ok(());
     }
@@ -78,27 +131,49 @@ async fn send(writer: &Writer, renderer: Renderer, line: &[u8]) -> Result<(), Fa
         Ok(message) => {
             renderer.sent(&message)?;
             match writer.send(&message).await {
+                Ok(()) => Ok(()),
                 // What is left to be read says why.
-                Ok(()) | Err(Error::Disconnected(_)) => Ok(()),
+                Err(Error::Disconnected(_)) => {
+                    course.complain_unsent("the connection has ended");
+                    Ok(())
+                }
                 Err(error) => Err(anyhow::Error::from(error).into()),
             }
         }
         Err(error) => {
-            complain(format_args!("not sent: {error}"));
+            course.complain_unsent(error);
             Ok(())
         }
     }
 }
 
 /// Shows what the server says until it ends, and answers its pings.
-async fn receive(mut reader: Reader, writer: Writer, renderer: Renderer) -> Result<(), Failure> {
+async fn receive(
+    mut reader: Reader,
+    writer: Writer,
+    renderer: Renderer,
+    course: Arc<Course>,
+) -> Result<(), Failure> {
     loop {
         let message = match reader.read().await {
             Ok(message) => message,
+            Err(Error::Malformed(error)) if !course.has_heard.load(Ordering::Relaxed) => {
+                let error = anyhow::anyhow!("what comes is in another format: {error}");
+                return Err(Failure::new(exit::WRONG_PLACE, error));
+            }
             Err(error) => return end(error, reader.consumed()),
         };
+        course.has_heard.store(true, Ordering::Relaxed);
         renderer.received(&message)?;
-        if message.command().as_deref() == Some("ping") {
+        let command = message.command();
+        if command.as_deref() == Some("welcome") {
+            course.is_logging_in.store(false, Ordering::Relaxed);
+        }
+        if command.as_deref() == Some("authentication_failed") {
+            let text = message.get("text").and_then(JsonRef::as_str).unwrap_or_default();
+            return Err(Failure::new(exit::REFUSED, anyhow::anyhow!("the login was refused: {text}")));
+        }
+        if command.as_deref() == Some("ping") {
             renderer.sent(&Message::PONG)?;
             // If the connection is lost, reading says so.
             let _ = writer.write(&Message::PONG);

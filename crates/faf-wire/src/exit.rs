@@ -7,13 +7,17 @@ use faf_protocol::DecodeError;
 
 /// The numbers as they stand in `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 clean end between messages, 1 other failures, 2 wrong usage, 3 stream \
-                               ended inside a message, 4 malformed message, 5 message too large or too deep.";
+                               ended inside a message, 4 malformed message, 5 message too large or too deep, 6 the \
+                               login was refused, 7 a line was not sent, 8 no server there that speaks so.";
 
 pub(crate) const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 pub(crate) const INCOMPLETE: u8 = 3;
 pub(crate) const MALFORMED: u8 = 4;
 pub(crate) const LIMIT: u8 = 5;
+pub(crate) const REFUSED: u8 = 6;
+pub(crate) const UNSENT: u8 = 7;
+pub(crate) const WRONG_PLACE: u8 = 8;
 
 /// A failure with the number the process ends with.
 #[derive(Debug)]
@@ -66,6 +70,14 @@ impl From<io::Error> for Failure {
 
 /// Says something on standard error.
 pub(crate) fn complain(text: impl fmt::Display) {
+    let mut line = String::new();
+    for character in text.to_string().chars() {
+        match character {
+            // Peers have a say in what is wrong; none of it begins a line or reaches the terminal as a command.
+            ' '..='~' => line.push(character),
+            other => line.extend(other.escape_default()),
+        }
+    }
     // Whoever closed standard error does not want to know.
-    let _ = writeln!(io::stderr(), "faf-wire: {text}");
+    let _ = writeln!(io::stderr(), "faf-wire: {line}");
 }

@@ -1,7 +1,9 @@
 //! Messages on standard output: for people with colour and direction, for programs as plain lines of JSON.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::Args;
 use faf_protocol::{Message, simple_json};
 
 use crate::exit::Failure;
@@ -13,43 +15,181 @@ const GREEN: &str = "\x1b[32m";
 const BLUE: &str = "\x1b[34m";
 const PLAIN: &str = "\x1b[0m";
 
+/// How messages are shown, and which.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Style {
+    /// Show only messages with these commands, such as player_info,game_info
+    #[arg(long, value_name = "COMMANDS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Show in front of each message when it was sent or received (UTC)
+    #[arg(long)]
+    time: bool,
+    /// Show each message on several lines, with indentation
+    #[arg(long)]
+    pretty: bool,
+}
+
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    ToServer,
+    FromServer,
+}
+
 /// Writes messages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Renderer {
+    style: Style,
     is_terminal: bool,
 }
 
 impl Renderer {
-    pub(crate) fn new() -> Self {
-        Self { is_terminal: io::stdout().is_terminal() }
+    pub(crate) fn new(style: Style) -> Self {
+        Self { style, is_terminal: io::stdout().is_terminal() }
     }
 
     /// Shows a message from the server.
-    pub(crate) fn received(self, message: &Message) -> Result<(), Failure> {
-        let line = simple_json::encode(message).map_err(anyhow::Error::from)?;
-        let mut output = io::stdout().lock();
-        if self.is_terminal {
-            write!(output, "{GREEN}<<{PLAIN} ")?;
+    pub(crate) fn received(&self, message: &Message) -> Result<(), Failure> {
+        if !self.is_wanted(message) {
+            return Ok(());
         }
-        output.write_all(&line)?;
-        Ok(output.flush()?)
+        let mark = if self.is_terminal { format!("{GREEN}<<{PLAIN} ") } else { String::new() };
+        self.write(&mark, &simple_json::encode(message).map_err(anyhow::Error::from)?)
     }
 
     /// Shows a message to the server, on a terminal: a program knows what it has sent.
-    pub(crate) fn sent(self, message: &Message) -> Result<(), Failure> {
-        if !self.is_terminal {
+    pub(crate) fn sent(&self, message: &Message) -> Result<(), Failure> {
+        if !self.is_terminal || !self.is_wanted(message) {
             return Ok(());
         }
-        let mut message = message.clone();
-        for secret in SECRETS {
-            if message.get(secret).is_some() {
-                message.set(secret, "...").map_err(anyhow::Error::from)?;
+        self.write(&format!("{BLUE}>>{PLAIN} "), &without_secrets(message)?)
+    }
+
+    /// Shows a message that is passed on for somebody, with its direction.
+    pub(crate) fn passed_on(&self, whose: &str, way: Way, message: &Message) -> Result<(), Failure> {
+        if !self.is_wanted(message) {
+            return Ok(());
+        }
+        let (sign, colour) = match way {
+            Way::ToServer => (">>", BLUE),
+            Way::FromServer => ("<<", GREEN),
+        };
+        let mark = match self.is_terminal {
+            true => format!("{whose} {colour}{sign}{PLAIN} "),
+            false => format!("{whose} {sign} "),
+        };
+        self.write(&mark, &without_secrets(message)?)
+    }
+
+    fn is_wanted(&self, message: &Message) -> bool {
+        let only = &self.style.only;
+        only.is_empty() || message.command().is_some_and(|command| only.iter().any(|one| *one == *command))
+    }
+
+    /// Writes a line of JSON, or several. It is all ASCII, so nothing in it moves the cursor or looks like something else.
+    fn write(&self, mark: &str, line: &[u8]) -> Result<(), Failure> {
+        let mut output = io::stdout().lock();
+        if self.style.time {
+            write!(output, "{} ", time_of_day(SystemTime::now()))?;
+        }
+        output.write_all(mark.as_bytes())?;
+        match self.style.pretty {
+            true => output.write_all(&indented(line))?,
+            false => output.write_all(line)?,
+        }
+        Ok(output.flush()?)
+    }
+}
+
+fn without_secrets(message: &Message) -> Result<Vec<u8>, Failure> {
+    let mut message = message.clone();
+    for secret in SECRETS {
+        if message.get(secret).is_some() {
+            message.set(secret, "...").map_err(anyhow::Error::from)?;
+        }
+    }
+    Ok(simple_json::encode(&message).map_err(anyhow::Error::from)?.to_vec())
+}
+
+/// `12:34:56.789`
+fn time_of_day(now: SystemTime) -> String {
+    let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() % (24 * 60 * 60 * 1000);
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// A line of JSON on several lines. It was checked before, so that only texts have to be told from the rest.
+fn indented(line: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(line.len() * 2);
+    let (mut depth, mut is_text, mut is_escaped) = (0, false, false);
+    let mut bytes = line.trim_ascii_end().iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if is_text {
+            text.push(byte);
+            (is_text, is_escaped) = (byte != b'"' || is_escaped, byte == b'\\' && !is_escaped);
+            continue;
+        }
+        match byte {
+            b'{' | b'[' if bytes.peek().is_some_and(|next| matches!(next, b'}' | b']')) => text.push(byte),
+            b'{' | b'[' => {
+                depth += 1;
+                text.push(byte);
+                begin_line(&mut text, depth);
+            }
+            b'}' | b']' if text.ends_with(b"{") || text.ends_with(b"[") => text.push(byte),
+            b'}' | b']' => {
+                depth -= 1;
+                begin_line(&mut text, depth);
+                text.push(byte);
+            }
+            b',' => {
+                text.push(byte);
+                begin_line(&mut text, depth);
+            }
+            b':' => text.extend_from_slice(b": "),
+            byte if byte.is_ascii_whitespace() => {}
+            byte => {
+                is_text = byte == b'"';
+                text.push(byte);
             }
         }
-        let line = simple_json::encode(&message).map_err(anyhow::Error::from)?;
-        let mut output = io::stdout().lock();
-        write!(output, "{BLUE}>>{PLAIN} ")?;
-        output.write_all(&line)?;
-        Ok(output.flush()?)
+    }
+    text.push(b'\n');
+    text
+}
+
+fn begin_line(text: &mut Vec<u8>, depth: usize) {
+    text.push(b'\n');
+    text.resize(text.len() + 2 * depth, b' ');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn json_is_indented() {
+        let text = indented(br#"{"a":[1,{"b":"x,{\"\\"},[],{}],"c":null}"#);
+        let expected = r#"{
+  "a": [
+    1,
+    {
+      "b": "x,{\"\\"
+    },
+    [],
+    {}
+  ],
+  "c": null
+}
+"#;
+        assert_eq!(String::from_utf8_lossy(&text), expected);
+    }
+
+    #[test]
+    fn the_time_of_day_is_shown() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_782_907_200_000 + 3_661_042);
+        assert_eq!(time_of_day(at), "13:01:01.042");
     }
 }

@@ -358,3 +358,61 @@ async fn what_cannot_work_is_told_at_once() {
         assert!(ended.output.is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_side_that_says_nothing_more_is_still_told_something() {
+    for (near, far) in pairs() {
+        let (_tool, client, server) = bridged(near, far).await;
+        answer_last_words(client, server).await;
+        let (_tool, client, server) = bridged(near, far).await;
+        answer_last_words(server, client).await;
+    }
+}
+
+/// One side sends its last message and the end; the other one sees both, and answers.
+async fn answer_last_words(mut leaving: Peer, mut staying: Peer) {
+    leaving.reader.listen_to_the_end();
+    staying.reader.listen_to_the_end();
+    leaving.send(&Message::PING).await;
+    let ending = leaving.writer.clone();
+    let leave = tokio::spawn(async move { in_time(ending.close()).await });
+    assert_eq!(staying.read().await, Message::PING);
+    // A WebSocket that has said goodbye may be told nothing more; any other may.
+    if staying.writer.format() != WireFormat::WebSocket && leaving.writer.format() != WireFormat::WebSocket {
+        staying.assert_ended().await;
+        staying.send(&Message::PONG).await;
+        assert_eq!(leaving.read().await, Message::PONG);
+    }
+    in_time(staying.writer.close()).await;
+    leaving.wait_for_end().await;
+    leave.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_is_under_way_arrives_behind_the_end_of_the_question() {
+    // A WebSocket that has said goodbye is told nothing more.
+    for (near, far) in pairs().filter(|(near, _)| *near != WireFormat::WebSocket) {
+        let (_tool, mut client, mut server) = bridged(near, far).await;
+        client.reader.listen_to_the_end();
+        client.send(&Message::PING).await;
+        assert_eq!(server.read().await, Message::PING);
+        server.writer.write(&Message::PONG).unwrap();
+        let (_, heard) = tokio::join!(in_time(client.writer.close()), client.reader.read());
+        assert_eq!(heard.unwrap(), Message::PONG, "{near} to {far}");
+        in_time(server.writer.close()).await;
+        client.wait_for_end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_passed_on_can_be_printed() {
+    let server = Server::listen(WireFormat::QDataStream);
+    let (mut tool, place) = bridge(WireFormat::SimpleJson, &server.url(), &["--print"]).await;
+    let (client, mut server) = tokio::join!(client(&place), server.accept());
+    client.send(&message(r#"{"command":"hello","password":"secret"}"#)).await;
+    server.read().await;
+    server.send(&Message::PING).await;
+    let first = tool.line().await;
+    assert!(first.ends_with(r#" >> {"command":"hello","password":"..."}"#), "{first}");
+    assert!(tool.line().await.ends_with(r#" << {"command":"ping"}"#));
+}

@@ -74,9 +74,10 @@ async fn logging_in_sends_what_clients_send() {
             login,
             "{arguments:?}"
         );
+        server.send(&Message::new("welcome")).await;
         let ended = part(tool, server).await;
         ended.assert_clean();
-        assert!(ended.output.is_empty());
+        assert_eq!(ended.output, b"{\"command\":\"welcome\"}\n");
     }
 }
 
@@ -103,7 +104,7 @@ async fn a_line_that_is_no_message_is_reported_and_skipped() {
         assert!(complaint.starts_with("faf-wire: not sent: ") && complaint.contains(reason), "{complaint}");
         assert_eq!(server.read().await, Message::new("good"));
     }
-    part(tool, server).await.assert_clean();
+    part(tool, server).await.assert_failed(7, "not everything was sent");
 }
 
 #[tokio::test]
@@ -145,8 +146,8 @@ async fn nobody_listening_is_told_with_the_address() {
     for format in WireFormat::ALL {
         let url = url(format, address);
         let ended = Tool::run(&["connect", &url], b"").await;
-        ended.assert_failed(1, &format!("faf-wire: cannot connect to {url}"));
-        ended.assert_failed(1, "refused");
+        ended.assert_failed(8, &format!("faf-wire: cannot connect to {url}"));
+        ended.assert_failed(8, "refused");
     }
 }
 
@@ -159,7 +160,7 @@ async fn a_refused_upgrade_is_told_without_the_query() {
     let answer = upgrade::accept(server.accept_stream().await, &endpoint);
     assert!(in_time(answer).await.is_err());
     let ended = tool.end().await;
-    ended.assert_failed(1, &format!("cannot connect to {elsewhere}: no upgrade to WebSocket: 404"));
+    ended.assert_failed(8, &format!("cannot connect to {elsewhere}: no upgrade to WebSocket: 404"));
     assert!(!ended.errors.contains("secret"), "{}", ended.errors);
 }
 
@@ -257,7 +258,7 @@ async fn an_encrypted_connection_needs_a_trusted_certificate() {
         let tool = Tool::start_with(&[&["connect", &url], arguments].concat(), variables);
         assert!(in_time(acceptor.accept(listener.accept_stream().await)).await.is_err());
         let ended = tool.end().await;
-        ended.assert_failed(1, &format!("cannot connect to {url}/: invalid peer certificate"));
+        ended.assert_failed(8, &format!("cannot connect to {url}/: invalid peer certificate"));
     }
 }
 
@@ -268,7 +269,7 @@ async fn an_encrypted_connection_is_with_the_host_of_the_url() {
     let url = listener.url().replace("ws://", "wss://");
     let tool = Tool::start(&["connect", &url, "--ca", file.path().to_str().unwrap()]);
     assert!(in_time(acceptor.accept(listener.accept_stream().await)).await.is_err());
-    tool.end().await.assert_failed(1, "certificate not valid for name");
+    tool.end().await.assert_failed(8, "certificate not valid for name");
 }
 
 #[tokio::test]
@@ -297,4 +298,42 @@ async fn wrong_usage_has_a_code_of_its_own() {
     ] {
         Tool::run(&[&["connect"], arguments].concat(), b"").await.assert_failed(2, reason);
     }
+}
+
+#[tokio::test]
+async fn a_refused_login_has_a_code_of_its_own() {
+    let login = ["--user", "Ada", "--password", "password"];
+    for format in WireFormat::ALL {
+        let (tool, server) = connected(format, &login, &[]).await;
+        server.send(&message(r#"{"command":"authentication_failed","text":"no\n\u001b[31m"}"#)).await;
+        tool.end().await.assert_failed(6, "the login was refused: no\\n\\u{1b}[31m");
+
+        // Some are shown out with a notice only.
+        let (tool, server) = connected(format, &login, &[]).await;
+        server.send(&message(r#"{"command":"notice","style":"error","text":"banned"}"#)).await;
+        part(tool, server).await.assert_failed(6, "has not let us in");
+    }
+}
+
+#[tokio::test]
+async fn a_port_of_something_else_has_a_code_of_its_own() {
+    let login = ["--user", "Ada", "--password", "password"];
+    let (tool, server) = connected(WireFormat::SimpleJson, &login, &[]).await;
+    part(tool, server).await.assert_failed(8, "without a word");
+    let (tool, server) = connected(WireFormat::SimpleJson, &[], &[]).await;
+    server.send_bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    tool.end().await.assert_failed(8, "another format");
+}
+
+#[tokio::test]
+async fn what_is_shown_can_be_chosen() {
+    let arguments = ["--only", "game_info,notice", "--pretty", "--time"];
+    let (mut tool, server) = connected(WireFormat::SimpleJson, &arguments, &[]).await;
+    server.send(&Message::new("player_info")).await;
+    server.send(&Message::new("notice")).await;
+    let first = tool.line().await;
+    assert!(first.len() == "12:00:00.000 {".len() && first.ends_with(" {"), "{first}");
+    assert_eq!(tool.line().await, "  \"command\": \"notice\"");
+    assert_eq!(tool.line().await, "}");
+    part(tool, server).await.assert_clean();
 }

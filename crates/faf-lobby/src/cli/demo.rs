@@ -1,25 +1,27 @@
 //! `faf-lobby demo`.
 
+use std::path::Path;
+
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::serve::{Calls, Signals, addresses, last_steps, log_listening, prepare, run_to_the_end};
+use super::serve::{Calls, addresses, last_steps, log_listening, run_to_the_end};
+use super::signals::Signals;
 use super::{flag, say};
 use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
 use crate::exit_code::{self, Failure};
+use crate::log::Log;
 use crate::server::Listening;
 use crate::settings::{CATALOGUE, Settings};
 
 /// Settings that are not up to whoever starts a demo; what the environment says of them is for a real server.
-const OWN: [&str; 9] = [
+const OWN: [&str; 7] = [
     "database",
+    "wait_for_database",
     "open_registration",
     "jwks",
     "token_issuer",
     "token_audience",
     "policy_server",
-    "recording",
-    "recording_size",
-    "recording_files",
 ];
 
 pub(super) fn command() -> Command {
@@ -74,7 +76,11 @@ pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), 
     if arguments.get_one::<String>("log").is_none() && settings.log == Settings::default().log {
         "warn".clone_into(&mut settings.log);
     }
-    let _log = prepare(&settings)?;
+    // The folder that the environment names is that of a real server.
+    if arguments.get_one::<String>("recording").is_none() {
+        settings.recording = Settings::default().recording;
+    }
+    let _log = Log::start(&settings)?;
     run_to_the_end(demonstrate(settings, options))
 }
 
@@ -84,24 +90,46 @@ async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure
     let demo = Demo::start(settings, &options).await?;
     let listening = demo.server().listening();
     log_listening(listening);
-    say(banner(listening, &path, &options, &Calls::find()).trim_end());
-    demo.run_until(signals.next()).await?;
+    let tokens = demo.tokens().await?;
+    let guide = Guide { options: &options, database: &demo.database(), tokens: &tokens };
+    say(banner(listening, &path, &guide, &Calls::find()).trim_end());
+    // Whoever closes the terminal of a demo wants it to end.
+    let signal = async {
+        signals.next().await;
+    };
+    demo.run_until(signal).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
+/// What people are told of a demo.
+struct Guide<'a> {
+    options: &'a Options,
+    database: &'a Path,
+    /// Of the accounts that are free.
+    tokens: &'a [(String, String)],
+}
+
 /// What listens where, who may come in, and what is to be seen.
-fn banner(listening: &[Listening], websocket_path: &str, options: &Options, calls: &Calls) -> String {
-    let Options { bots, speed, seed } = options;
+fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, calls: &Calls) -> String {
+    let Options { bots, speed, seed } = guide.options;
     let mut text = addresses(listening, websocket_path);
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
-    line("database", "in a folder that is removed at the end");
+    line("database", &format!("{}, removed at the end", guide.database.display()));
     line("bots", &format!("{bots}, with --speed {speed} --seed {seed}"));
     text += "\nLog in with one of these names and passwords:\n";
     for (login, password) in free_accounts() {
         text += &format!("  {login:<12} {password}\n");
     }
     text += "  or with any new name and a password of your choice, which makes an account\n";
+    if !guide.tokens.is_empty() {
+        text += "\nClients that know no passwords log in with one of these tokens, which hold for a day:\n";
+        for (login, token) in guide.tokens {
+            text += &format!("  {login:<12} {token}\n");
+        }
+        let database = guide.database.display();
+        text += &format!("  and for others: {} user token NAME --database {database}\n", calls.lobby);
+    }
     text += "\nWhat is to be seen: players come and go; bots host games for two to eight players, free-for-alls and co-op\n\
              missions. Some are for friends or for some ratings only, some have mods or a password, which is\n";
     text += &format!("`{GAME_PASSWORD}`. They are open for up to a minute");
@@ -126,9 +154,19 @@ mod tests {
     #[test]
     fn the_banner_names_the_accounts_and_the_password() {
         let options = Options { bots: 3, speed: 2.0, seed: 7 };
-        let text = banner(&[], "/", &options, &Calls::find());
-        for part in ["demo         demo", "guest1", "letmein", "--seed 7", "any new name", "see all settings"]
-        {
+        let tokens = [("guest1".to_owned(), "a.b.c".to_owned())];
+        let guide = Guide { options: &options, database: Path::new("demo.sqlite"), tokens: &tokens };
+        let text = banner(&[], "/", &guide, &Calls::find());
+        for part in [
+            "demo         demo",
+            "guest1",
+            "letmein",
+            "--seed 7",
+            "any new name",
+            "see all settings",
+            "guest1       a.b.c",
+            "--database demo.sqlite",
+        ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
     }

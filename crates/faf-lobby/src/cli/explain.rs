@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use faf_lobby_core::validity::Validity;
+use faf_lobby_core::{Decision, escaped};
 use faf_protocol::GameId;
 use faf_protocol::server_message::Rating;
+use serde_json::{Value, json};
 
-use super::{say, settings, with_store};
+use super::{say, with_existing_store};
 use crate::exit_code::{self, Failure};
 use crate::store::{GameRecord, PlayerRecord};
 
@@ -22,7 +25,13 @@ pub(super) fn command() -> Command {
         .subcommand(
             Command::new("game")
                 .about("Tell how a game went, what was stored of it, and why it was rated or not")
-                .arg(id),
+                .arg(id)
+                .arg(
+                    Arg::new("json")
+                        .long("json")
+                        .action(ArgAction::SetTrue)
+                        .help("Print it as one object of JSON"),
+                ),
         )
 }
 
@@ -31,14 +40,13 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
         unreachable!("clap wants a command it knows")
     };
     let id = GameId(arguments.get_one("id").copied().unwrap_or_default());
-    let database = settings(arguments)?.database;
-    if !database.exists() {
-        let problem = anyhow::anyhow!("there is no database {}; see --database", database.display());
-        return Err(Failure::new(exit_code::DATABASE, problem));
-    }
-    let record = with_store(arguments, async |store| store.game_record(id).await)?
+    let record = with_existing_store(arguments, async |store| store.game_record(id).await)?
         .map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     match record {
+        Some(record) if arguments.get_flag("json") => {
+            say(&as_json(&record));
+            Ok(())
+        }
         Some(record) => {
             say(explained(&record).trim_end());
             Ok(())
@@ -57,8 +65,7 @@ fn explained(game: &GameRecord) -> String {
     match &game.decisions {
         Some(decisions) => decisions.iter().for_each(|decision| {
             // Options are what some client has sent; what is in them must not move the cursor.
-            let line = decision.to_string().replace(char::is_control, "\u{FFFD}");
-            text.push_str(&format!("{line}\n"));
+            text.push_str(&format!("{}\n", escaped(&decision.to_string())));
         }),
         None => text.push_str("why it counts or not was not stored, or cannot be read\n"),
     }
@@ -67,8 +74,6 @@ fn explained(game: &GameRecord) -> String {
 
 fn heading(game: &GameRecord) -> String {
     let map = game.map.as_deref().unwrap_or("a map that is not in the vault");
-    // A title is what some client has sent; what is in it must not move the cursor.
-    let title = game.title.replace(char::is_control, "\u{FFFD}");
     let end = match (game.ended_at, game.is_live) {
         (_, true) => "not over yet".to_owned(),
         (Some(at), _) => format!("ended at {at}"),
@@ -76,8 +81,13 @@ fn heading(game: &GameRecord) -> String {
     };
     let validity = game.validity.map_or("of unknown validity", |validity| validity.name());
     format!(
-        "game {}: \"{title}\", hosted by {}, {} on {map}\nlaunched at {}, {end}, {validity}\n\n",
-        game.id, game.host, game.featured_mod, game.launched_at
+        "game {}: \"{}\", hosted by {}, {} on {}\nlaunched at {}, {end}, {validity}\n\n",
+        game.id,
+        escaped(&game.title),
+        escaped(&game.host),
+        escaped(&game.featured_mod),
+        escaped(map),
+        game.launched_at
     )
 }
 
@@ -88,7 +98,7 @@ fn players(players: &[PlayerRecord]) -> String {
     let mut text =
         format!("{:>4}  {:<30}  {:<11}  {:>5}  {}\n", "team", "player", "result", "score", "rating");
     for record in players {
-        let player = format!("{} ({})", record.login, record.player);
+        let player = format!("{} ({})", escaped(&record.login), record.player);
         let result = record.result.as_deref().unwrap_or("-");
         let score = record.score.map_or("-".to_owned(), |score| score.to_string());
         let ratings: Vec<_> = record
@@ -103,6 +113,40 @@ fn players(players: &[PlayerRecord]) -> String {
         let _ = writeln!(text, "{:>4}  {player:<30}  {result:<11}  {score:>5}  {ratings}", record.team);
     }
     text
+}
+
+/// Texts are escaped here, too: this is read on terminals.
+fn as_json(game: &GameRecord) -> Value {
+    let shown = |text: &str| escaped(text).to_string();
+    let rating = |rating: Rating| json!([rating.mean, rating.deviation]);
+    let player = |record: &PlayerRecord| {
+        json!({
+            "id": record.player.0,
+            "login": shown(&record.login),
+            "team": record.team,
+            "result": record.result,
+            "score": record.score,
+            "ratings": record.ratings.iter().map(|change| json!({
+                "leaderboard": change.leaderboard,
+                "before": rating(change.before),
+                "after": rating(change.after),
+            })).collect::<Vec<_>>(),
+        })
+    };
+    let decision = |decision: &Decision| shown(&decision.to_string());
+    json!({
+        "id": game.id.0,
+        "title": shown(&game.title),
+        "host": shown(&game.host),
+        "featured_mod": shown(&game.featured_mod),
+        "map": game.map.as_deref().map(shown),
+        "launched_at": game.launched_at.to_string(),
+        "ended_at": game.ended_at.map(|at| at.to_string()),
+        "is_live": game.is_live,
+        "validity": game.validity.map(Validity::name),
+        "players": game.players.iter().map(player).collect::<Vec<_>>(),
+        "why": game.decisions.as_ref().map(|decisions| decisions.iter().map(decision).collect::<Vec<_>>()),
+    })
 }
 
 /// Estimate and uncertainty.

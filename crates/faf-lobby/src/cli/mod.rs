@@ -1,9 +1,16 @@
 //! The command line. Operators script against it, so spellings stay.
 
+mod backup;
+mod check;
+mod config;
 mod demo;
 mod explain;
+mod game;
+mod order;
+mod reload;
 mod replay;
 mod serve;
+mod signals;
 mod user;
 
 use std::collections::BTreeMap;
@@ -18,7 +25,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::exit_code::{self, Failure};
-use crate::settings::{CATALOGUE, DEFAULT_FILE, Entry, Settings, Sources};
+use crate::settings::{CATALOGUE, Effective, Entry, Settings, Sources};
 use crate::store::{SeedError, SeedFile, Store};
 
 /// What is meant if no command is given.
@@ -46,21 +53,19 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 
 fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
-        Some(("serve", arguments)) => serve::run(settings(arguments)?),
+        Some(("serve", arguments)) => {
+            let again = arguments.clone();
+            serve::run(effective(arguments)?, move || Effective::load(&sources(&again)))
+        }
         Some(("demo", arguments)) => demo::run(arguments, settings(arguments)?),
         Some(("user", arguments)) => user::run(arguments),
         Some(("seed", arguments)) => seed(arguments),
         Some(("explain", arguments)) => explain::run(arguments),
         Some(("replay", arguments)) => replay::run(arguments),
-        Some(("config", _)) => {
-            say(DEFAULT_FILE.trim_end());
-            Ok(())
-        }
-        Some(("check", arguments)) => {
-            settings(arguments)?;
-            say("the configuration is right");
-            Ok(())
-        }
+        Some(("game", arguments)) => game::run(arguments),
+        Some(("backup", arguments)) => backup::run(arguments),
+        Some(("config", arguments)) => config::run(arguments),
+        Some(("check", arguments)) => check::run(&settings(arguments)?),
         _ => unreachable!("clap knows no other command"),
     }
 }
@@ -95,14 +100,14 @@ fn command() -> Command {
                 .arg(Arg::new("file").required(true).value_name("FILE").value_parser(ValueParser::path_buf()))
                 .args(database.clone()),
         )
-        .subcommand(explain::command().args(database.map(|flag| flag.global(true))))
+        .subcommand(explain::command().args(database.clone().map(|flag| flag.global(true))))
+        .subcommand(game::command().args(database.clone().map(|flag| flag.global(true))))
+        .subcommand(backup::command().args(database))
         .subcommand(replay::command())
-        .subcommand(
-            Command::new("config").about("Print the configuration file with all settings at their defaults"),
-        )
+        .subcommand(config::command())
         .subcommand(
             Command::new("check")
-                .about("Check the configuration and end")
+                .about("Check the configuration, and whether what it names is there")
                 .args_override_self(true)
                 .args(CATALOGUE.iter().map(flag)),
         )
@@ -143,18 +148,27 @@ fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
 
 /// The settings from all their sources.
 fn settings(arguments: &ArgMatches) -> Result<Settings, Failure> {
+    effective(arguments).map(|effective| effective.settings())
+}
+
+/// As above, with where they come from.
+fn effective(arguments: &ArgMatches) -> Result<Effective, Failure> {
+    Effective::load(&sources(arguments)).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
+}
+
+/// Where settings may come from.
+fn sources(arguments: &ArgMatches) -> Sources {
     let given = |entry: &Entry| {
         let value = arguments.try_get_one::<String>(&entry.name).ok().flatten()?;
         Some((entry.name.clone(), value.clone()))
     };
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    let sources = Sources {
+    Sources {
         flags: CATALOGUE.iter().filter_map(given).collect::<BTreeMap<_, _>>(),
         environment: environment.collect(),
         file: arguments.get_one::<PathBuf>("config").cloned(),
-    };
-    Settings::load(&sources).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
+    }
 }
 
 /// Does something with the database, on one thread, and leaves everything in its one file.
@@ -162,12 +176,23 @@ fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) ->
     let settings = settings(arguments)?;
     let database_failure = |error| Failure::new(exit_code::DATABASE, error);
     let store = Store::open(&settings.database).map_err(database_failure)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(anyhow::Error::from)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(anyhow::Error::from)?;
     runtime.block_on(async {
         let done = work(&store).await;
         store.settle().await.map_err(database_failure)?;
         Ok(done)
     })
+}
+
+/// As [`with_store`], but a database that does not exist is not made.
+fn with_existing_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
+    let database = settings(arguments)?.database;
+    if !database.exists() {
+        let problem = anyhow::anyhow!("there is no database {}; see --database", database.display());
+        return Err(Failure::new(exit_code::DATABASE, problem));
+    }
+    with_store(arguments, work)
 }
 
 fn seed(arguments: &ArgMatches) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use faf_lobby_core::{Effect, Moment, World};
+use faf_lobby_core::{Effect, Moment, World, escaped};
 use faf_protocol::PlayerId;
 
 use super::say;
@@ -56,8 +56,9 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
     }
 
     let mut summary = Summary::default();
-    while summary.last.as_ref().is_none_or(|last| last.verdict == Verdict::Same && Some(last.number) != until)
-    {
+    while summary.last.as_ref().is_none_or(|last| {
+        matches!(last.verdict, Verdict::Same | Verdict::Unknown) && Some(last.number) != until
+    }) {
         match replay.step() {
             Ok(Some(played)) => summary.add(played),
             Ok(None) => break,
@@ -77,12 +78,18 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
         say(&effects(last));
     }
     match summary.last {
-        Some(last) if last.verdict != Verdict::Same => conclude(&last),
+        Some(last) if !matches!(last.verdict, Verdict::Same | Verdict::Unknown) => conclude(&last),
         last => {
             if let Some(until) = until.filter(|until| last.is_none_or(|last| last.number < *until)) {
                 return Err(failure(&format!("it ends before event {until}")));
             }
-            say("all effects are the same");
+            match replay.cut() {
+                None => say("all effects are the same"),
+                Some(cut) => say(&format!(
+                    "all effects before event {cut} are the same; its message was too long to be kept, and what came of it and \
+                     of later events may be different"
+                )),
+            }
             if let Some(ending) = replay.ending() {
                 say(&describe(ending));
             }
@@ -95,7 +102,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
 fn conclude(last: &Played) -> Result<(), Failure> {
     let number = last.number;
     let problem = match last.verdict {
-        Verdict::Same => return Ok(()),
+        Verdict::Same | Verdict::Unknown => return Ok(()),
         Verdict::FailsAgain => {
             say("all effects before are the same");
             say(&format!("the lobby fails over event {number}, as it did when it was recorded"));
@@ -159,8 +166,8 @@ fn details(world: &World) -> String {
     let mut text = "online:".to_owned();
     let mut names = BTreeMap::new();
     for player in world.players() {
-        let _ = write!(text, "\n  {} {}", player.id, player.login);
-        names.insert(player.id, player.login.clone());
+        let _ = write!(text, "\n  {} {}", player.id, escaped(&player.login));
+        names.insert(player.id, escaped(&player.login).to_string());
     }
     let name = |id: &PlayerId| names.get(id).map_or_else(|| id.to_string(), Clone::clone);
     text.push_str("\ngames:");
@@ -169,7 +176,8 @@ fn details(world: &World) -> String {
         let members: Vec<String> = game.members().iter().map(name).collect();
         let (id, state) = (game.id(), game.state());
         let (host, members) = (name(&game.host()), members.join(", "));
-        let _ = write!(text, "\n  {id} {title:?}: {state:?}, hosted by {host}, with {members}");
+        let title = escaped(&title);
+        let _ = write!(text, "\n  {id} \"{title}\": {state:?}, hosted by {host}, with {members}");
     }
     text.push_str("\nopen questions:");
     for (ticket, asker) in world.open_questions() {

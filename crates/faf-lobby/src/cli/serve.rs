@@ -5,39 +5,27 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use faf_protocol::WireFormat;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 
+use super::reload::Reload;
 use super::say;
+use super::signals::{Signals, Wish};
 use crate::exit_code::{self, Failure};
-use crate::server::{Listening, Server, Service, Shutdown};
-use crate::settings::Settings;
-
-/// Lines of the log that may wait to be written, some megabytes.
-const LOG_LINES: usize = 16 * 1024;
+use crate::log::Log;
+use crate::server::{Listening, Server, Service};
+use crate::settings::{Banner, Effective, Problems, Settings, shown};
 
 /// Tasks that a thread runs before it looks for what has come over the network. There may be dozens with large messages, and a
 /// ping is not to wait for all of them.
 const EVENT_INTERVAL: u32 = 8;
 
-pub(super) fn run(settings: Settings) -> Result<(), Failure> {
-    let _log = prepare(&settings)?;
-    run_to_the_end(serve(settings))
-}
-
-/// What a process that serves does first. What is logged until the answer is dropped is written by a thread of its own, so
-/// that the server goes on when nobody reads its log; lines beyond some ten thousand are then lost.
-pub(super) fn prepare(settings: &Settings) -> Result<WorkerGuard, Failure> {
-    let filter = settings.log_filter();
-    let filter =
-        filter.map_err(|error| Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!("log: {error}")))?;
-    let (log, guard) = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES).finish(io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(log)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
-    Ok(guard)
+pub(super) fn run(
+    configuration: Effective,
+    read: impl Fn() -> Result<Effective, Problems> + Send + 'static,
+) -> Result<(), Failure> {
+    let settings = configuration.settings();
+    let log = Log::start(&settings)?;
+    log_configuration(&configuration);
+    run_to_the_end(serve(settings, Reload::new(read, configuration, log)))
 }
 
 pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
@@ -50,20 +38,56 @@ pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) ->
     ended
 }
 
-async fn serve(settings: Settings) -> Result<(), Failure> {
+async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let (database, path) = (settings.database.clone(), settings.websocket_path.clone());
+    let shows_banner = match settings.banner {
+        Banner::OnTerminal => io::stdout().is_terminal(),
+        Banner::Always => true,
+        Banner::Never => false,
+    };
     let mut signals = Signals::new()?;
-    let server = Server::start(settings).await?;
+    let server = tokio::select! {
+        server = Server::start(settings) => server?,
+        // It may wait for the database.
+        () = signals.end() => return Ok(()),
+    };
     log_listening(server.listening());
     let accounts = server.store().count_accounts().await;
     let accounts = accounts.map_err(|error| Failure::new(exit_code::DATABASE, error))?;
-    say(banner(server.listening(), &path, &database, accounts, &Calls::find()).trim_end());
-    let shutdown = server.shutdown();
-    let signalled = tokio::spawn(async move { signals.pass_on(&shutdown).await });
+    tracing::info!(accounts, "ready");
+    if shows_banner {
+        say(banner(server.listening(), &path, &database, accounts, &Calls::find()).trim_end());
+    }
+    let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());
+    let signalled = tokio::spawn(async move {
+        loop {
+            match signals.next().await {
+                Wish::End => shutdown.request().await,
+                Wish::HangUp => reload.carry_out(&reconfigure).await,
+            }
+        }
+    });
     let ended = server.wait().await;
-    signalled.abort();
     tracing::info!("stopped");
+    signalled.abort();
+    // With it ends the log, which is not before everything is written.
+    let _ = signalled.await;
     ended
+}
+
+/// What runs here, on which database, and what it was told to do otherwise.
+fn log_configuration(configuration: &Effective) {
+    let database = configuration.settings().database;
+    let database = std::path::absolute(&database).unwrap_or(database);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        process = std::process::id(),
+        database = %database.display(),
+        "starting"
+    );
+    for (setting, value, origin) in configuration.set() {
+        tracing::info!(setting, value = shown(value), %origin, "configured");
+    }
 }
 
 pub(super) fn log_listening(listening: &[Listening]) {
@@ -75,44 +99,9 @@ pub(super) fn log_listening(listening: &[Listening]) {
     }
 }
 
-/// Signals that ask a server to shut down.
-pub(super) struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    /// The terminal is gone.
-    hang_up: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    pub(super) fn new() -> Result<Self, Failure> {
-        let watch = |kind| signal(kind).map_err(anyhow::Error::from);
-        Ok(Self {
-            terminate: watch(SignalKind::terminate())?,
-            hang_up: watch(SignalKind::hangup())?,
-            interrupt: watch(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    async fn pass_on(&mut self, shutdown: &Shutdown) {
-        loop {
-            self.next().await;
-            shutdown.request().await;
-        }
-    }
-}
-
 /// How this program and its companion are called, as far as whoever started it is concerned.
 pub(super) struct Calls {
-    lobby: &'static str,
+    pub(super) lobby: &'static str,
     wire: &'static str,
 }
 

@@ -3,13 +3,16 @@
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::{Arg, ArgMatches, Command, value_parser};
-use faf_lobby_core::Timestamp;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use faf_lobby_core::{Timestamp, escaped};
+use serde_json::{Value, json};
 
-use super::{say, with_store};
+use super::order::{Outcome, order_taken};
+use super::{say, settings, with_existing_store, with_store};
 use crate::exit_code::{self, Failure};
 use crate::passwords;
 use crate::store::{AccountError, ListedAccount, Role, Store};
+use crate::tokens;
 
 /// Names of roles on the command line.
 const ROLES: [(&str, Role); 3] =
@@ -25,14 +28,29 @@ pub(super) fn command() -> Command {
     );
     let role = Arg::new("role").required(true).value_name("ROLE").value_parser(ROLES.map(|(name, _)| name));
     Command::new("user")
-        .about("Make, list and change accounts; a running server notices at the next login")
+        .about("Make, list and change accounts; also while a server runs")
         .subcommand_required(true)
         .subcommand(Command::new("add").about("Make an account").arg(name.clone()).arg(password.clone()))
-        .subcommand(Command::new("list").about("List all accounts"))
+        .subcommand(Command::new("list").about("List all accounts").arg(
+            Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print an object of JSON a line"),
+        ))
+        .subcommand(
+            Command::new("token")
+                .about("Make a token with which an account logs in, for clients that know no passwords")
+                .arg(name.clone())
+                .arg(
+                    Arg::new("days")
+                        .long("days")
+                        .value_name("NUMBER")
+                        .default_value("30")
+                        .value_parser(value_parser!(u32).range(1..=3650))
+                        .help("For how long it holds"),
+                ),
+        )
         .subcommand(Command::new("passwd").about("Change a password").arg(name.clone()).arg(password))
         .subcommand(
             Command::new("ban")
-                .about("Ban an account from the lobby")
+                .about("Ban an account from the lobby; who is online is disconnected")
                 .arg(name.clone())
                 .arg(
                     Arg::new("reason")
@@ -49,6 +67,12 @@ pub(super) fn command() -> Command {
                         .help("For how long; without it forever"),
                 ),
         )
+        .subcommand(
+            Command::new("kick")
+                .about("End the connection of a player who is online")
+                .arg(name.clone())
+                .arg(Arg::new("reason").long("reason").value_name("TEXT").help("Shown to the player")),
+        )
         .subcommand(Command::new("unban").about("Revoke all bans from the lobby").arg(name.clone()))
         .subcommand(
             Command::new("role").about("Say what an account may do beyond playing").arg(name).arg(role),
@@ -59,37 +83,69 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
     let Some((command, arguments)) = arguments.subcommand() else { unreachable!("clap wants a command") };
     let text = |argument: &str| arguments.get_one::<String>(argument).cloned().unwrap_or_default();
     let name = || text("name");
+    let database = settings(arguments)?.database;
+    // A name may look like another one.
+    let shown = || escaped(&name()).to_string();
     let done = match command {
         "add" => {
             let hash = hash_of_password(arguments)?;
             let id = change(arguments, async |store| store.create_account(&name(), hash).await)?;
-            format!("account {} has been made, number {id}", name())
+            format!("account {} has been made, number {id}", shown())
         }
-        "list" => list(&change(arguments, async |store| Ok(store.list_accounts().await?))?),
+        "list" => {
+            let accounts = change(arguments, async |store| Ok(store.list_accounts().await?))?;
+            if arguments.get_flag("json") {
+                accounts.iter().for_each(|account| say(&as_json(account)));
+                return Ok(());
+            }
+            list(&accounts)
+        }
+        "token" => token(arguments, &name())?,
         "passwd" => {
             let hash = hash_of_password(arguments)?;
             change(arguments, async |store| store.set_password(&name(), hash).await)?;
-            format!("account {} has a new password", name())
+            format!("account {} has a new password", shown())
         }
         "ban" => {
             let days = arguments.get_one::<u32>("days").copied();
             let expires_at = days.map(|days| now() + i64::from(days) * 24 * 60 * 60);
-            change(arguments, async |store| store.ban(&name(), text("reason"), expires_at).await)?;
-            match days {
-                Some(days) => format!("account {} is banned for {days} days", name()),
-                None => format!("account {} is banned forever", name()),
+            let order = async |store: &Store| {
+                let order = store.ban(&name(), text("reason"), expires_at).await?;
+                order_taken(&database, store, order).await
+            };
+            let outcome = change(arguments, order)?;
+            let duration = days.map_or("forever".to_owned(), |days| format!("for {days} days"));
+            let consequence = match outcome {
+                Outcome::Online => "and was online: the server has disconnected the player",
+                Outcome::Offline => "and is not online",
+                Outcome::NotTaken(_) | Outcome::NoServer => "from the next login on",
+            };
+            format!("account {} is banned {duration}, {consequence}{}", shown(), outcome.advice())
+        }
+        "kick" => {
+            let order = async |store: &Store| {
+                let order = store.kick(&name(), text("reason")).await?;
+                order_taken(&database, store, order).await
+            };
+            let outcome = change(arguments, order)?;
+            match outcome {
+                Outcome::Online => format!("{} was online: the server has disconnected the player", shown()),
+                Outcome::Offline => return Err(anyhow::anyhow!("{} is not online", shown()).into()),
+                Outcome::NotTaken(_) | Outcome::NoServer => {
+                    return Err(anyhow::anyhow!("nobody was disconnected{}", outcome.advice()).into());
+                }
             }
         }
         "unban" => {
             let revoked = change(arguments, async |store| store.unban(&name()).await)?;
-            format!("{revoked} bans of account {} have been revoked", name())
+            format!("{revoked} bans of account {} have been revoked", shown())
         }
         "role" => {
             let role = text("role");
             let meant =
                 ROLES.into_iter().find(|(known, _)| *known == role).map_or(Role::Player, |(_, role)| role);
             change(arguments, async |store| store.set_role(&name(), meant).await)?;
-            format!("account {} is {role} from the next login on", name())
+            format!("account {} is {role} from the next login on", shown())
         }
         _ => unreachable!("clap knows no other command"),
     };
@@ -139,16 +195,45 @@ fn now() -> i64 {
     since_epoch.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
+/// A token of the server's own.
+fn token(arguments: &ArgMatches, name: &str) -> Result<String, Failure> {
+    let until = now() + i64::from(arguments.get_one::<u32>("days").copied().unwrap_or(30)) * 24 * 60 * 60;
+    with_existing_store(arguments, async |store| {
+        let database_failure = |error| Failure::new(exit_code::DATABASE, error);
+        let account = store.account_by_login(name).await.map_err(database_failure)?;
+        let account = account.ok_or_else(|| anyhow::anyhow!(AccountError::Unknown(name.to_owned())))?;
+        tokens::mint(store, account.id, &account.login, now(), until)
+            .await
+            .map_err(|error| Failure::new(exit_code::DATABASE, error))
+    })?
+}
+
 fn list(accounts: &[ListedAccount]) -> String {
     let mut text = format!("{:>8}  {:<20}  {:<25}  {}", "number", "name", "last login", "groups and bans");
     for account in accounts {
         let last_login =
             account.last_login.map_or("never".to_owned(), |at| Timestamp::from_seconds(at).to_string());
-        let ban = account.ban.iter().map(|ban| format!("banned: {}", ban.reason));
-        let remarks: Vec<String> = account.groups.iter().cloned().chain(ban).collect();
-        let line =
-            format!("\n{:>8}  {:<20}  {last_login:<25}  {}", account.id.0, account.login, remarks.join(", "));
+        let ban = account.ban.iter().map(|ban| format!("banned: {}", escaped(&ban.reason)));
+        let groups = account.groups.iter().map(|group| escaped(group).to_string());
+        let remarks: Vec<String> = groups.chain(ban).collect();
+        let login = escaped(&account.login);
+        let line = format!("\n{:>8}  {login:<20}  {last_login:<25}  {}", account.id.0, remarks.join(", "));
         text.push_str(line.trim_end_matches(' '));
     }
     text
+}
+
+/// Texts are escaped here, too: this is read on terminals.
+fn as_json(account: &ListedAccount) -> Value {
+    let shown = |text: &str| escaped(text).to_string();
+    json!({
+        "id": account.id.0,
+        "login": shown(&account.login),
+        "last_login": account.last_login.map(|at| Timestamp::from_seconds(at).to_string()),
+        "groups": account.groups.iter().map(|group| shown(group)).collect::<Vec<_>>(),
+        "ban": account.ban.as_ref().map(|ban| json!({
+            "reason": shown(&ban.reason),
+            "expires_at": ban.expires_at.to_string(),
+        })),
+    })
 }

@@ -45,6 +45,7 @@ mod view;
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,9 +57,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::exit_code::{self, Failure};
+use crate::lobby::utc_now;
 use crate::server::{Listening, Server, Service};
 use crate::settings::{OpenRegistration, Settings};
 use crate::store::{SeedFile, Store};
+use crate::tokens::mint;
 use battle::Battles;
 use bot::{Bot, World};
 use connection::Door;
@@ -66,6 +69,12 @@ use seed::Stage;
 use tempo::Tempo;
 
 pub use behaviour::GAME_PASSWORD;
+
+/// The database in the folder of a demo.
+const DATABASE: &str = "demo.sqlite";
+
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
 
 /// How long bots may take to leave at the end.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -104,7 +113,7 @@ pub struct Demo {
 
 impl Demo {
     /// Starts a server with a database of its own, and bots who will soon log in. Everybody may register. What the settings
-    /// say of the world around a real server, such as its database, is left alone.
+    /// say of the world around a real server, such as its database, is left alone, but for a recording.
     ///
     /// # Errors
     /// [`Failure`] as of [`Server::start`], if there is no place for the database, or if others than this machine could
@@ -115,11 +124,10 @@ impl Demo {
                            127.0.0.1:8003";
             return Err(Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!(problem)));
         }
-        let Settings { jwks, token_issuer, token_audience, policy_server, recording, .. } =
-            Settings::default();
-        settings = Settings { jwks, token_issuer, token_audience, policy_server, recording, ..settings };
+        let Settings { jwks, token_issuer, token_audience, policy_server, .. } = Settings::default();
+        settings = Settings { jwks, token_issuer, token_audience, policy_server, ..settings };
         let folder = tempfile::Builder::new().prefix("faf-lobby-demo-").tempdir().map_err(no_folder)?;
-        settings.database = folder.path().join("demo.sqlite");
+        settings.database = folder.path().join(DATABASE);
         settings.open_registration = OpenRegistration::OnLoopback;
         // A few bots play against each other all the time, and up to sixty times as fast as people.
         settings.rated_games_per_pair = 10_000;
@@ -169,6 +177,28 @@ impl Demo {
     #[must_use]
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Where the database is, as long as the demo runs.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join(DATABASE)
+    }
+
+    /// Logins and tokens of the accounts that are free for people. They hold for a day.
+    ///
+    /// # Errors
+    /// [`Failure`] if the database cannot be used.
+    pub async fn tokens(&self) -> Result<Vec<(String, String)>, Failure> {
+        let now = utc_now().0.div_euclid(1_000_000);
+        let mut tokens = Vec::new();
+        for (login, _) in free_accounts() {
+            let account = self.server.store().account_by_login(&login).await;
+            let Some(account) = account.map_err(anyhow::Error::from)? else { continue };
+            let token = mint(self.server.store(), account.id, &account.login, now, now + DAY);
+            tokens.push((login, token.await.map_err(anyhow::Error::from)?));
+        }
+        Ok(tokens)
     }
 
     /// Goes on until the signal comes, then ends: bots leave, the server shuts down at once, nothing is left behind.

@@ -32,9 +32,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::health::Findings;
 use crate::lobby::Input;
 use crate::metrics::Metrics;
-use crate::store::Store;
 
 pub(crate) use overview::Board;
 use places::{Answering, Places};
@@ -50,7 +50,8 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(crate) struct Interface {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) store: Store,
+    /// What is wrong with the database.
+    pub(crate) health: watch::Receiver<Findings>,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) board: Arc<Board>,
@@ -238,13 +239,15 @@ async fn ready(State(interface): State<Interface>) -> Response {
     (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
 }
 
-/// Whether the lobby and the database answer.
+/// Whether the lobby answers, and the database is well: see `health.rs`.
 async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
     let lobby = interface.inspect(|_| ()).await.is_ok();
-    let database = timeout(PATIENCE, interface.store.check()).await.is_some_and(|checked| checked.is_ok());
-    let status = if lobby && database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let word = |is_well: bool| if is_well { "ok" } else { "no answer" };
-    (status, Json(json!({"lobby": word(lobby), "database": word(database)})))
+    let findings = interface.health.borrow().clone();
+    let database = findings.problem();
+    let is_well = lobby && database.is_none();
+    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let lobby = if lobby { "ok" } else { "no answer" };
+    (status, Json(json!({"lobby": lobby, "database": database.unwrap_or("ok")})))
 }
 
 async fn metrics(State(interface): State<Interface>) -> Response {
@@ -289,6 +292,8 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::health::Health;
+    use crate::store::Store;
 
     /// The status of an answer.
     async fn ask(address: std::net::SocketAddr, path: &str) -> String {
@@ -307,11 +312,12 @@ mod tests {
         // The lobby has gone.
         let (inbox, _) = mpsc::channel(1);
         let (phase, receiver) = watch::channel(Phase::Ready);
-        let metrics = Arc::new(Metrics::new(store.clone()));
+        let metrics = Arc::new(Metrics::new(store));
+        let health = Health::new().findings();
         let board = Arc::new(Board::new(Arc::default(), CONNECTIONS));
         let (started, connection_limit) = (Instant::now(), CONNECTIONS);
         let interface =
-            Interface { inbox, metrics, store, started, phase: receiver, board, connection_limit };
+            Interface { inbox, metrics, health, started, phase: receiver, board, connection_limit };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let serving = tokio::spawn(interface.serve(socket));

@@ -1,7 +1,9 @@
 //! The overview of the lobby for everybody who can reach the port: the status page shows it.
 //!
-//! Games that are not for everybody are only counted, and what players do is nobody's business.
+//! Games that are not for everybody are only counted, and what players do is nobody's business. Texts of clients are
+//! [escaped](faf_lobby_core::escaped), since people read them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,10 +12,10 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use faf_lobby_core::{Timestamp, World};
+use faf_lobby_core::{Timestamp, World, escaped};
 use faf_protocol::GameId;
-use faf_protocol::server_message::{GameInfo, GameInfoState, Player, TeamNames};
-use serde::Serialize;
+use faf_protocol::server_message::{GameInfo, GameInfoState, Player};
+use serde::{Serialize, Serializer};
 use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::Interface;
@@ -147,8 +149,9 @@ struct About {
 
 #[derive(Debug, Serialize)]
 struct OnlinePlayer<'a> {
+    #[serde(serialize_with = "as_shown")]
     login: &'a str,
-    clan: Option<&'a str>,
+    clan: Option<String>,
     country: &'a str,
     /// The global one, as clients show it.
     rating: i64,
@@ -157,9 +160,13 @@ struct OnlinePlayer<'a> {
 #[derive(Debug, Serialize)]
 struct OpenGame<'a> {
     id: GameId,
+    #[serde(serialize_with = "as_shown")]
     title: &'a str,
+    #[serde(serialize_with = "as_shown")]
     host: &'a str,
+    #[serde(serialize_with = "as_shown")]
     map: &'a str,
+    #[serde(serialize_with = "as_shown")]
     featured_mod: &'a str,
     players: usize,
     slots: i64,
@@ -172,12 +179,16 @@ struct OpenGame<'a> {
 #[derive(Debug, Serialize)]
 struct LiveGame<'a> {
     id: GameId,
+    #[serde(serialize_with = "as_shown")]
     title: &'a str,
+    #[serde(serialize_with = "as_shown")]
     host: &'a str,
+    #[serde(serialize_with = "as_shown")]
     map: &'a str,
+    #[serde(serialize_with = "as_shown")]
     featured_mod: &'a str,
     /// Names by number of the team: -1 observes, 1 has no team.
-    teams: &'a TeamNames,
+    teams: BTreeMap<i64, Vec<String>>,
     #[serde(serialize_with = "as_text")]
     launched_at: Timestamp,
 }
@@ -238,7 +249,7 @@ impl<'a> Overview<'a> {
                     host,
                     map,
                     featured_mod,
-                    teams: &game.teams,
+                    teams: game.teams.0.iter().map(|(team, names)| (*team, all_shown(names))).collect(),
                     launched_at: Timestamp((launched_at * 1e6) as i64),
                 }),
             },
@@ -252,9 +263,17 @@ impl<'a> OnlinePlayer<'a> {
         let rating = player.global_rating;
         Self {
             login: &player.login,
-            clan: player.clan.as_deref(),
+            clan: player.clan.as_deref().map(|clan| escaped(clan).to_string()),
             country: player.country.as_str(),
             rating: (rating.mean - 3.0 * rating.deviation).round() as i64,
         }
     }
+}
+
+fn as_shown<S: Serializer>(text: &&str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&escaped(text))
+}
+
+fn all_shown(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| escaped(text).to_string()).collect()
 }

@@ -26,6 +26,9 @@ const HASH_DIGITS: usize = 16;
 /// The text of the effects of one input is made in memory that is kept for the next, up to so many bytes.
 const KEPT: usize = 1024 * 1024;
 
+/// What is kept of a message that is too long, in bytes of its event as JSON.
+const BEGINNING: usize = 4 * 1024;
+
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Header<W> {
@@ -46,7 +49,7 @@ pub struct Header<W> {
 /// A line behind the first.
 #[derive(Debug)]
 pub(super) enum Line {
-    Input(Input),
+    Input(Box<Input>),
     /// Nothing comes behind it; this is why.
     End(String),
 }
@@ -58,6 +61,8 @@ pub(super) struct Input {
     pub(super) now: Moment,
     /// What has happened; if nothing, time has passed.
     pub(super) event: Option<Event>,
+    /// The beginning of a message that was too long to be kept; then the event itself is not there.
+    pub(super) cut: Option<String>,
     /// What came of it; nothing if the lobby failed over it.
     pub(super) outcome: Option<Outcome>,
 }
@@ -79,6 +84,7 @@ struct AnyLine {
     n: Option<u64>,
     at: Option<Moment>,
     event: Option<Event>,
+    cut: Option<String>,
     effects: Option<usize>,
     hash: Option<String>,
     end: Option<String>,
@@ -94,7 +100,7 @@ impl Line {
         };
         match (line.n, line.at, line.end) {
             (Some(number), Some(now), None) => {
-                Ok(Self::Input(Input { number, now, event: line.event, outcome }))
+                Ok(Self::Input(Box::new(Input { number, now, event: line.event, cut: line.cut, outcome })))
             }
             (None, None, Some(reason)) => Ok(Self::End(reason)),
             _ => Err("it is neither an input nor an end".to_owned()),
@@ -102,17 +108,53 @@ impl Line {
     }
 }
 
-/// Writes an input without what came of it, and without the end of the line.
+/// Writes an input without what came of it, and without the end of the line. Of a message for which `room` bytes are not enough
+/// there is only the beginning; returns how many bytes its event has taken.
 pub(super) fn write_input(
     text: &mut Vec<u8>,
     number: u64,
     now: Moment,
     event: Option<&Event>,
-) -> Result<(), serde_json::Error> {
+    room: usize,
+) -> Result<usize, serde_json::Error> {
     write!(text, r#"{{"n":{number},"at":"#).map_err(serde_json::Error::io)?;
     serde_json::to_writer(&mut *text, &now)?;
     text.extend_from_slice(br#","event":"#);
-    serde_json::to_writer(&mut *text, &event)
+    let begin = text.len();
+    let Some(message @ Event::Received { .. }) = event else {
+        serde_json::to_writer(&mut *text, &event)?;
+        return Ok(text.len() - begin);
+    };
+    let mut bounded = Bounded { text, room };
+    match serde_json::to_writer(&mut bounded, message) {
+        Err(error) if error.is_io() => {
+            let kept = String::from_utf8_lossy(&text[begin..text.len().min(begin + BEGINNING)]).into_owned();
+            text.truncate(begin);
+            text.extend_from_slice(br#"null,"cut":"#);
+            serde_json::to_writer(&mut *text, &kept)?;
+        }
+        written => written?,
+    }
+    Ok(text.len() - begin)
+}
+
+/// Takes so many bytes, and fails at the next: what is too long is not even written in memory.
+struct Bounded<'a> {
+    text: &'a mut Vec<u8>,
+    room: usize,
+}
+
+impl std::io::Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let taken = bytes.len().min(self.room);
+        self.text.extend_from_slice(&bytes[..taken]);
+        self.room -= taken;
+        if taken < bytes.len() { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Ends the line of an input with what came of it.

@@ -45,6 +45,16 @@ use writer::Writer;
 /// How long the end of the server waits for the rest to be written. A disk that hangs must not hold it up.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A message is kept up to so many bytes, whatever else is in the file: far more than any but statistics and mods take.
+const LONG: usize = 16 * 1024;
+
+/// The longest message that is kept, as long as the file has room for long ones: statistics of a long game fit. Of what is
+/// longer, and of what comes when there is no room, there is the beginning.
+const LONGEST: usize = 256 * 1024;
+
+/// The part of a file that long messages may take: a few players who send nothing else must not wash out what others did.
+const LONG_SHARE: u64 = 4;
+
 /// How large recordings get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -86,6 +96,9 @@ struct Active {
     is_open: bool,
     /// The thread does not keep up, and nothing is recorded until it has.
     is_behind: bool,
+    /// Bytes that long messages may still take of this file, and of each.
+    long_room: usize,
+    long_share: usize,
     /// Says when the thread has ended.
     ended: Option<Receiver<()>>,
 }
@@ -173,7 +186,11 @@ impl Active {
             drop(end);
         });
         thread.map_err(|error| format!("there can be no thread for it: {error}"))?;
+        // More than a file has would be no bound; less than one message would cut all of them.
+        let long_share = usize::try_from(bounds.size / LONG_SHARE).unwrap_or(usize::MAX);
         Ok(Self {
+            long_room: long_share,
+            long_share,
             scrubber,
             queue,
             batch: Batch::default(),
@@ -192,8 +209,14 @@ impl Active {
             return;
         }
         let event = event.map(|event| self.scrubber.event(event));
-        match self.batch.begin(number, now, event.as_deref()) {
-            Ok(()) => self.is_open = true,
+        let room = if self.long_room >= LONGEST { LONGEST } else { LONG };
+        match self.batch.begin(number, now, event.as_deref(), room) {
+            Ok(bytes) => {
+                self.is_open = true;
+                if bytes > LONG {
+                    self.long_room = self.long_room.saturating_sub(bytes);
+                }
+            }
             Err(error) => self.fall_behind(number, &format!("it cannot be written: {error}")),
         }
     }
@@ -205,6 +228,7 @@ impl Active {
             self.flush();
             let world = Box::new(self.scrubber.world(world));
             self.queue.send_world(Job::Begin { world, now, first: self.next });
+            self.long_room = self.long_share;
             self.is_behind = false;
         }
     }

@@ -68,10 +68,11 @@ impl Batch {
         number: u64,
         now: Moment,
         event: Option<&Event>,
-    ) -> Result<(), serde_json::Error> {
+        room: usize,
+    ) -> Result<usize, serde_json::Error> {
         self.number = number;
         let length = self.text.len();
-        let written = write_input(&mut self.text, number, now, event);
+        let written = write_input(&mut self.text, number, now, event, room);
         if written.is_err() {
             self.text.truncate(length);
         }

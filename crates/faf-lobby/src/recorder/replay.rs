@@ -23,6 +23,8 @@ pub struct Replay<R = BufReader<File>> {
     /// Number of the line that was read last.
     line: u64,
     ending: Option<Ending>,
+    /// The first input that is not in the recording with all of its message.
+    cut: Option<u64>,
 }
 
 /// An input that was replayed.
@@ -45,6 +47,8 @@ pub struct Played {
 pub enum Verdict {
     /// The effects are the same, byte for byte.
     Same,
+    /// Nobody can say: this message, or an earlier one of the recording, was too long to be kept.
+    Unknown,
     /// The effects are others, or so are those of an earlier input.
     Different,
     /// The lobby fails over it, as it did when it was recorded.
@@ -149,7 +153,16 @@ impl<R: BufRead> Replay<R> {
         })?;
         let Header { faf_lobby_recording, server, recorded_at, first, at, world: _ } = header;
         let header = Header { faf_lobby_recording, server, recorded_at, first, at, world: () };
-        Ok(Self { source, header, world, chain: Chain::default(), next: first, line: 1, ending: None })
+        Ok(Self {
+            source,
+            header,
+            world,
+            chain: Chain::default(),
+            next: first,
+            line: 1,
+            ending: None,
+            cut: None,
+        })
     }
 
     /// Replays the next input; nothing if there is none, and then there is an [`ending`](Self::ending).
@@ -177,13 +190,16 @@ impl<R: BufRead> Replay<R> {
             }
             Line::Input(input) => {
                 self.next += 1;
-                Ok(Some(self.play(input)))
+                Ok(Some(self.play(*input)))
             }
         }
     }
 
     fn play(&mut self, input: Input) -> Played {
-        let Input { number, now, event, outcome } = input;
+        let Input { number, now, event, cut, outcome } = input;
+        if cut.is_some() {
+            self.cut.get_or_insert(number);
+        }
         let mut effects = Vec::new();
         let world = &mut self.world;
         let told = event.clone();
@@ -198,6 +214,7 @@ impl<R: BufRead> Replay<R> {
             }
         }));
         let verdict = match (played, outcome) {
+            (Ok(()), _) if self.cut.is_some() => Verdict::Unknown,
             (Ok(()), Some(recorded)) if self.chain.add(&effects) == recorded => Verdict::Same,
             (Ok(()), Some(_)) => Verdict::Different,
             (Ok(()), None) => Verdict::FailedThen,
@@ -217,6 +234,12 @@ impl<R: BufRead> Replay<R> {
     #[must_use]
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// From which input on nobody can say whether the effects are the same, since its message was too long to be kept.
+    #[must_use]
+    pub fn cut(&self) -> Option<u64> {
+        self.cut
     }
 
     /// How the recording ends, once that is known.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::catalogue::DEFAULTS;
-use super::{CATALOGUE, Settings};
+use super::{CATALOGUE, Effective, Settings, units};
 
 pub(super) const VARIABLE_PREFIX: &str = "FAF_LOBBY_";
 
@@ -84,6 +84,16 @@ impl Settings {
     /// # Errors
     /// [`Problems`]: all of them at once, each with its place.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
+        Effective::load(sources).map(|effective| effective.settings())
+    }
+}
+
+impl Effective {
+    /// Reads the configuration from all its sources.
+    ///
+    /// # Errors
+    /// [`Problems`]: all of them at once, each with its place.
+    pub fn load(sources: &Sources) -> Result<Self, Problems> {
         let mut layers = Layers { values: DEFAULTS.clone(), origins: BTreeMap::new(), problems: Vec::new() };
         if let Some(path) =
             sources.file.clone().or_else(|| sources.environment.get(FILE_VARIABLE).map(PathBuf::from))
@@ -98,7 +108,7 @@ impl Settings {
         for (setting, text) in &sources.flags {
             layers.add_text(setting, text, Origin::Flag(setting.replace('_', "-")));
         }
-        layers.into_settings()
+        layers.into_effective()
     }
 }
 
@@ -157,7 +167,7 @@ impl Layers {
         let value = match default.and_then(|default| default.chars().next()) {
             Some('[') => list(text),
             // One text may hold commas or brackets: `[::1]:8001`.
-            Some('"') if text.contains([',', '[']) && fits(setting, list(text)).is_ok() => list(text),
+            Some('"') if text.contains([',', '[']) && fits(setting, &list(text)).is_ok() => list(text),
             Some('"') if text.starts_with('"') => as_in_files(text),
             Some('"') | None => Value::String(text.to_owned()),
             Some(_) => as_in_files(text),
@@ -169,7 +179,8 @@ impl Layers {
         if !CATALOGUE.iter().any(|entry| entry.name == setting) {
             return self.add_problem(origin, setting, unknown(setting));
         }
-        match fits(setting, value.clone()) {
+        let value = units::without_unit(setting, value);
+        match fits(setting, &value) {
             Ok(()) => {
                 self.values.insert(setting.to_owned(), value);
                 self.origins.insert(setting.to_owned(), origin);
@@ -182,19 +193,24 @@ impl Layers {
         self.problems.push(Problem { origin, setting: setting.to_owned(), problem });
     }
 
-    fn into_settings(mut self) -> Result<Settings, Problems> {
-        let settings =
-            Settings::deserialize(std::mem::take(&mut self.values)).expect("every value was checked");
-        for (setting, problem) in settings.problems() {
-            let origin = self.origins.get(setting).cloned().unwrap_or(Origin::Default);
-            self.add_problem(origin, setting, problem);
+    fn into_effective(self) -> Result<Effective, Problems> {
+        let Self { values, origins, mut problems } = self;
+        let effective = Effective { values, origins };
+        for (setting, problem) in effective.settings().problems() {
+            let origin = effective.origin(setting);
+            problems.push(Problem { origin, setting: setting.to_owned(), problem });
         }
-        if self.problems.is_empty() { Ok(settings) } else { Err(Problems(self.problems)) }
+        if problems.is_empty() { Ok(effective) } else { Err(Problems(problems)) }
     }
 }
 
 /// Whether a setting takes this value. Checked with nothing but defaults around it, so that an error belongs to it.
-fn fits(setting: &str, value: Value) -> Result<(), String> {
+pub(super) fn fits(setting: &str, value: &Value) -> Result<(), String> {
+    fits_as_it_is(setting, value.clone()).map_err(|problem| units::in_words(setting, value, &problem))
+}
+
+/// As above, with the problem as serde tells it.
+pub(super) fn fits_as_it_is(setting: &str, value: Value) -> Result<(), String> {
     let mut alone = DEFAULTS.clone();
     alone.insert(setting.to_owned(), value);
     Settings::deserialize(alone).map(|_| ()).map_err(|error| error.message().to_owned())
@@ -379,7 +395,7 @@ mod tests {
         );
         assert_eq!(
             problem(&[], &[], "database = \"x\"\nping_interval = \"often\"\n"),
-            "FILE, line 2: ping_interval: invalid type: string \"often\", expected f64"
+            "FILE, line 2: ping_interval: `often` is not a time: seconds such as 45, or with a unit such as 500ms, 30s, 5m or 2h"
         );
         assert_eq!(
             problem(&[], &[], "[listeners]\nwebsocket = 5\n"),

@@ -44,6 +44,21 @@ impl Listen {
 }
 
 impl ListenAddress {
+    /// Whether both cannot be listened on at the same time. Different names of one host are not recognized.
+    pub(super) fn clashes_with(&self, other: &Self) -> bool {
+        let parts = |address: &str| -> Option<(String, u16)> {
+            let (host, port) = address.rsplit_once(':')?;
+            let host = if host == "localhost" { "127.0.0.1" } else { host.trim_matches(['[', ']']) };
+            Some((host.to_lowercase(), port.parse().ok()?))
+        };
+        let (Some((host, port)), Some((other, other_port))) = (parts(&self.address), parts(&other.address))
+        else {
+            return false;
+        };
+        let is_any = |host: &str| host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        port != 0 && port == other_port && (host == other || is_any(&host) || is_any(&other))
+    }
+
     /// Whether only this machine can connect. Names other than `localhost` are taken for public ones.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

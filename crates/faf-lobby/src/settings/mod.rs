@@ -4,8 +4,10 @@
 //! variables follow from it.
 
 mod catalogue;
+mod effective;
 mod layers;
 mod listen;
+mod units;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
@@ -17,7 +19,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
-pub use layers::{Problem, Problems, Sources};
+pub use effective::{Effective, shown};
+pub use layers::{Origin, Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 
 use crate::failed_logins::LogAddresses;
@@ -39,6 +42,7 @@ pub struct Settings {
     pub forwarded_header: String,
     pub handshake_timeout: f64,
     pub database: PathBuf,
+    pub wait_for_database: f64,
     pub open_registration: OpenRegistration,
     pub allow_password_login: bool,
     pub jwks: String,
@@ -75,6 +79,8 @@ pub struct Settings {
     pub content_url: String,
     pub log: String,
     pub log_addresses: LogAddresses,
+    pub log_format: LogFormat,
+    pub banner: Banner,
     pub recording: PathBuf,
     pub recording_size: u64,
     pub recording_files: usize,
@@ -145,6 +151,53 @@ impl TryFrom<BoolOrWord> for OpenRegistration {
     }
 }
 
+/// How lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object of JSON each, for programs.
+    Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("`{text}` is neither \"text\" nor \"json\"")),
+        }
+    }
+}
+
+/// When the server says at the start what listens where and what to try next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Banner {
+    /// If somebody sits in front of it.
+    OnTerminal,
+    /// Also to a file or a program.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl TryFrom<String> for Banner {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "terminal" => Ok(Self::OnTerminal),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(format!("`{text}` is none of \"terminal\", \"always\" and \"never\"")),
+        }
+    }
+}
+
 impl Settings {
     /// Everything about single values that their types do not say: setting and what is wrong with it.
     fn problems(&self) -> Vec<(&'static str, String)> {
@@ -156,6 +209,7 @@ impl Settings {
             }
         };
         within("handshake_timeout", self.handshake_timeout, 0.1..=60.0);
+        within("wait_for_database", self.wait_for_database, 0.0..=86_400.0);
         within("login_timeout", self.login_timeout, 0.1..=86_400.0);
         within("login_attempts", f64::from(self.login_attempts), 1.0..=1000.0);
         let per_address = f64::from(self.login_attempts_per_address);
@@ -202,6 +256,11 @@ impl Settings {
         if self.database.as_os_str().is_empty() {
             problems.push(("database", "it must name a file".to_owned()));
         }
+        if self.database.as_os_str() == ":memory:" {
+            let problem = "there is no database in memory: several threads use it, and it has to outlive a crash; name a \
+                           file, for instance one in /dev/shm, or try `faf-lobby demo`, which leaves nothing behind";
+            problems.push(("database", problem.to_owned()));
+        }
         let listens = [&self.qdatastream, &self.simple_json, &self.websocket];
         if listens.iter().all(|listen| listen.addresses().is_empty()) {
             problems.push(("websocket", "no client can connect: all listeners are off".to_owned()));
@@ -219,8 +278,15 @@ impl Settings {
             );
             problems.push(("open_registration", problem));
         }
+        problems.extend(self.clashes());
         if let Err(error) = self.log_filter() {
             problems.push(("log", error));
+        }
+        if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
+            problems.push((
+                "log",
+                format!("`{word}` is no level; these are: off, error, warn, info, debug, trace"),
+            ));
         }
         problems
     }
@@ -230,6 +296,38 @@ impl Settings {
         let listens = [&self.qdatastream, &self.simple_json, &self.websocket, &self.http];
         let has_proxy = !self.trusted_proxies.is_empty();
         listens.into_iter().flat_map(Listen::addresses).find(|address| has_proxy || !address.is_loopback())
+    }
+
+    /// Where is listened, by setting.
+    pub(crate) fn listens(&self) -> [(&'static str, &Listen); 4] {
+        [
+            ("qdatastream", &self.qdatastream),
+            ("simple_json", &self.simple_json),
+            ("websocket", &self.websocket),
+            ("http", &self.http),
+        ]
+    }
+
+    /// Addresses that are listened on twice.
+    fn clashes(&self) -> Vec<(&'static str, String)> {
+        let all = self.listens();
+        let all: Vec<_> = all
+            .iter()
+            .flat_map(|(setting, listen)| listen.addresses().iter().map(move |address| (*setting, address)))
+            .collect();
+        let mut clashes = Vec::new();
+        for (number, (setting, address)) in all.iter().enumerate() {
+            if let Some((other, _)) = all[..number].iter().find(|(_, before)| before.clashes_with(address)) {
+                clashes.push((*setting, format!("{address} is listened on by {other} already")));
+            }
+        }
+        clashes
+    }
+
+    /// Targets that the log is to tell more or less of, and that nothing is called.
+    #[must_use]
+    pub fn unknown_log_targets(&self) -> Vec<&str> {
+        log_targets(&self.log).filter(|target| !is_known_target(target)).collect()
     }
 
     /// Whether only this machine can connect.
@@ -291,11 +389,62 @@ impl Settings {
         }
     }
 
+    /// How long to wait at the start for the database to be free.
+    #[must_use]
+    pub fn wait_for_database(&self) -> Duration {
+        seconds(self.wait_for_database)
+    }
+
     /// How long a client may take before its first message.
     #[must_use]
     pub fn handshake_timeout(&self) -> Duration {
         seconds(self.handshake_timeout)
     }
+}
+
+/// What a filter of the log names besides levels: `info,hyper=warn` names `hyper`.
+fn log_targets(filter: &str) -> impl Iterator<Item = &str> {
+    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.filter(move |word| !is_level(word)).map(|word| word.split(['=', '[']).next().unwrap_or(word))
+}
+
+/// Whether a word was probably meant as a level.
+fn looks_like_level(word: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warning", "information", "debug", "trace"];
+
+    !is_known_target(word)
+        && word.len() > 2
+        && LEVELS.iter().any(|level| {
+            let word = word.to_lowercase();
+            level.starts_with(&word)
+                || word.starts_with(level)
+                || strsim::damerau_levenshtein(level, &word) <= 1
+        })
+}
+
+/// Whether something that logs is called so: a crate, or a part of one.
+fn is_known_target(target: &str) -> bool {
+    const CRATES: [&str; 14] = [
+        "faf_lobby",
+        "faf_lobby_core",
+        "faf_connection",
+        "faf_protocol",
+        "axum",
+        "hyper",
+        "hyper_util",
+        "maxminddb",
+        "mio",
+        "rusqlite",
+        "rustls",
+        "tokio",
+        "tower",
+        "ureq",
+    ];
+
+    let name = target.split("::").next().unwrap_or(target);
+    // A prefix is enough, also the beginning of a name.
+    !name.is_empty() && CRATES.iter().any(|known| known.starts_with(name) || *known == name)
 }
 
 /// Settings are within their bounds when this is called, so no value is negative or too large.

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use super::orders::last_order;
 use super::{Store, StoreError};
 
 /// Longest name of an account, in characters.
@@ -163,7 +164,8 @@ impl Store {
         .await
     }
 
-    /// Bans an account from the lobby; without `expires_at`, in Unix seconds, forever.
+    /// Bans an account from the lobby; without `expires_at`, in Unix seconds, forever. Returns the number of the order that a
+    /// running server gets by that: see [`outcome_of_order`](Self::outcome_of_order).
     ///
     /// # Errors
     /// [`AccountError`].
@@ -172,13 +174,13 @@ impl Store {
         login: &str,
         reason: String,
         expires_at: Option<i64>,
-    ) -> Result<(), AccountError> {
+    ) -> Result<i64, AccountError> {
         self.change(login, move |t, id| {
             t.execute(
                 "INSERT INTO ban (player_id, reason, expires_at, level) VALUES (?1, ?2, ?3, 'GLOBAL')",
                 (id, reason, expires_at),
             )?;
-            Ok(())
+            last_order(t, id)
         })
         .await
     }
@@ -263,7 +265,7 @@ impl Store {
         self.read(|t| t.query_row("SELECT count(*) FROM login", (), |row| row.get(0))).await
     }
 
-    async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         login: &str,
         change: impl FnOnce(&Transaction<'_>, u32) -> rusqlite::Result<T> + Send + 'static,

@@ -8,15 +8,21 @@
 
 mod accounts;
 mod avatars;
+mod backup;
 mod coop;
 mod game_data;
 mod game_end;
+mod game_list;
 mod game_record;
 mod games;
+mod health;
 mod joins;
 mod maps;
 mod mod_vault;
 mod notes;
+mod orders;
+mod own_key;
+mod owner;
 mod permissions;
 mod profile;
 mod ratings;
@@ -27,6 +33,9 @@ mod social;
 pub(crate) mod testing;
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -39,9 +48,15 @@ use tokio::sync::oneshot;
 
 pub(crate) use accounts::is_valid_login;
 pub use accounts::{AccountError, ListedAccount, Role, StoredAccount};
+pub(crate) use backup::{BackupError, back_up};
+pub use game_list::{GameFilter, ListedGame};
 pub use game_record::{GameRecord, PlayerRecord, RecordedRating};
 pub use games::GameStored;
+pub(crate) use health::{Examiner, Files};
 pub use mod_vault::Like;
+pub(crate) use orders::{Action, Order};
+pub(crate) use owner::{Owner, OwnerError, PRIVATE, owner};
+pub(crate) use schema::look_at;
 pub use seed::{Planted, SeedError, SeedFile};
 
 /// Threads that read.
@@ -85,6 +100,14 @@ fn is_contradiction(error: &rusqlite::Error) -> bool {
     }
 }
 
+/// How the file is opened. Its name is always one: without the flag for URIs, `file:x` is none.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
+    .union(OpenFlags::SQLITE_OPEN_CREATE)
+    .union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+/// As above, for threads that only read.
+const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A handle on the database; copies are the same handle. The threads end when the last one is dropped.
@@ -103,7 +126,8 @@ impl Store {
     /// [`StoreError::Open`] if the file cannot be opened, is no database of this server, or was made by a newer one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open_error = |problem: String| StoreError::Open { path: path.display().to_string(), problem };
-        let mut writer = connect(path, OpenFlags::default()).map_err(|error| open_error(explain(&error)))?;
+        make_private(path).map_err(|error| open_error(explain_io(&error)))?;
+        let mut writer = connect(path, FLAGS).map_err(|error| open_error(explain(&error)))?;
         schema::migrate(&mut writer).map_err(&open_error)?;
 
         let (write, jobs) = channel();
@@ -112,8 +136,7 @@ impl Store {
         let (read, jobs) = channel();
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..READERS {
-            let reader = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .map_err(|error| open_error(explain(&error)))?;
+            let reader = connect(path, READ_ONLY).map_err(|error| open_error(explain(&error)))?;
             spawn("store-reader", reader, Arc::clone(&jobs))
                 .map_err(|error| open_error(error.to_string()))?;
         }
@@ -245,6 +268,23 @@ fn sound<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result
     .collect()
 }
 
+/// Makes the file if there is none, so that nobody else may read it; those that SQLite puts beside it get the same permissions.
+fn make_private(path: &Path) -> io::Result<()> {
+    // An existing file is not opened here: to close it would take the locks away that SQLite has on it in this process.
+    match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+fn explain_io(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{error}; does the folder exist?"),
+        io::ErrorKind::PermissionDenied => format!("{error}; the file and its folder must be writable"),
+        _ => error.to_string(),
+    }
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -259,7 +299,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn spawn(name: &str, mut connection: Connection, jobs: Arc<Mutex<Receiver<Job>>>) -> std::io::Result<()> {
+fn spawn(name: &str, mut connection: Connection, jobs: Arc<Mutex<Receiver<Job>>>) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(move || {
         loop {
             let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -288,6 +328,8 @@ fn explain(error: &rusqlite::Error) -> String {
             format!("{error}; the file and its folder must be writable")
         }
         Some(ErrorCode::DatabaseBusy) => format!("{error}; another process is writing to it"),
+        Some(ErrorCode::DiskFull) => format!("{error}; there is no room on the disk"),
+        Some(ErrorCode::SystemIoFailure) => format!("{error}; the disk may be full or broken"),
         _ => error.to_string(),
     }
 }

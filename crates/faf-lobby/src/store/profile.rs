@@ -5,7 +5,7 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::{Store, StoreError, avatars, sound};
+use super::{Store, StoreError, accounts, avatars, sound};
 
 impl Store {
     /// Reads the profile of a player.
@@ -27,6 +27,7 @@ impl Store {
                 groups: groups(t, player)?,
                 friends: ids(friends),
                 foes: ids(foes),
+                ban: accounts::newest_ban(t, player.0, "")?,
             })
         })
         .await

@@ -1,10 +1,15 @@
 //! Bringing the tables up to date.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 /// What makes a database of one version from one of the version before; the first makes version 1 from nothing.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_live_games.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_live_games.sql"),
+    include_str!("migrations/0003_operators.sql"),
+];
 
 /// Marks the database as one of this server: "FAFL".
 const APPLICATION_ID: i32 = 0x4641_464C;
@@ -40,6 +45,31 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i32).map_err(failed)?;
     transaction.commit().map_err(failed)
+}
+
+/// Looks at a database without changing it; returns what an operator should know before the server uses it.
+///
+/// # Errors
+/// What is wrong with it, and what to do about it.
+pub(crate) fn look_at(path: &Path) -> Result<Option<String>, String> {
+    let failed = |error: rusqlite::Error| super::explain(&error);
+    let connection = super::connect(path, super::READ_ONLY).map_err(failed)?;
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
+    let version = usize::try_from(pragma("user_version").map_err(failed)?).unwrap_or(0);
+    if pragma("application_id").map_err(failed)? != APPLICATION_ID && tables > 0 {
+        return Err("this database belongs to another program; name another file".to_owned());
+    }
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().readonly()) {
+        return Err("it is read-only".to_owned());
+    }
+    if version > MIGRATIONS.len() {
+        return Err("this database was made by a newer version of faf-lobby".to_owned());
+    }
+    Ok((tables > 0 && version < MIGRATIONS.len()).then(|| {
+        "it was made by an older version, and will be brought up to date at the start: make a backup before".to_owned()
+    }))
 }
 
 #[cfg(test)]

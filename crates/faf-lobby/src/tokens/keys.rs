@@ -167,6 +167,12 @@ impl Keys {
     }
 }
 
+/// How many keys that can be used are there now, and what is wrong with the others.
+pub(crate) fn try_keys(source: &str) -> Result<(usize, Vec<String>), String> {
+    let text = fetch(&Keys::new(source).source).map_err(|error| error.to_string())?.unwrap_or_default();
+    parse(&text).map(|parsed| (parsed.keys.len(), parsed.useless)).map_err(|error| error.to_string())
+}
+
 fn fetch(source: &Source) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>> {
     match source {
         Source::Nowhere => Ok(None),

@@ -1,6 +1,7 @@
 //! Tokens (JWT) in place of passwords: who signed them, for how long they hold, and whose they are (ops.md section 9).
 
 mod keys;
+mod own;
 mod rs256;
 
 use std::fmt;
@@ -15,6 +16,8 @@ use serde_json::value::RawValue;
 
 use crate::settings::Settings;
 use keys::Keys;
+pub(crate) use keys::try_keys;
+pub(crate) use own::{check as check_own, mint};
 
 /// The permission a token must carry.
 const SCOPE: &str = "lobby";

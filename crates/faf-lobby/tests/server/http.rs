@@ -152,6 +152,7 @@ async fn the_overview_says_what_everybody_may_know() {
     let happened: Vec<_> =
         overview["happenings"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
     assert_eq!(happened, ["came_online", "came_online", "came_online", "game_opened"]);
+    assert!(overview["happenings"][3]["id"].is_u64());
     for secret in ["s3cret", "For few"] {
         assert!(!body.contains(secret), "{secret} is in\n{body}");
     }
@@ -163,6 +164,9 @@ async fn the_overview_says_what_everybody_may_know() {
     watcher.hear_of(r#""restricted":{"open":0,"live":1}"#).await;
     ada.say_as_game("GameState", r#"["Ended"]"#).await;
     watcher.hear_of(r#""what":"game_ended","title":"For all","validity":""#).await;
+    // The reason is told along.
+    let overview = server.get("/overview").await.1;
+    assert!(overview.contains(r#""why":[" hit  "#), "{overview}");
     drop(bob);
     watcher.hear_of(r#""what":"left","login":"Bob""#).await;
     cem.check_is_served().await;

@@ -7,6 +7,7 @@ mod before_login;
 mod crowds;
 mod few_files;
 mod games;
+mod health;
 mod hostile;
 mod http;
 mod kills;

@@ -294,7 +294,7 @@ fn every_recorded_message_comes_back() {
         let event = Event::Received { conn: ConnId(1), message: ClientMessage::read(message) };
         let event = scrubber.event(&event).into_owned();
         let mut line = Vec::new();
-        write_input(&mut line, 7, now, Some(&event)).unwrap();
+        write_input(&mut line, 7, now, Some(&event), usize::MAX).unwrap();
         write_outcome(&mut line, None);
         let read = Line::read(&line);
         let Ok(Line::Input(input)) = read else { panic!("{read:?}: {}", String::from_utf8_lossy(&line)) };
@@ -369,4 +369,37 @@ fn anything_can_be_replayed() {
             replay(&recording);
         }
     }
+}
+
+/// Three players who send nothing but long messages take a part of the recording, and the rest is there.
+#[test]
+fn long_messages_do_not_wash_out_what_others_did() {
+    let size = 4 * 1024 * 1024;
+    let mut rig = Rig::new(Bounds { size, files: 10 });
+    let conns: Vec<ConnId> = (1..).zip(NAMES).map(|(number, name)| rig.log_in(number, name)).collect();
+    let long =
+        |length: usize| format!(r#"{{"command":"long","target":"game","args":["{}"]}}"#, "x".repeat(length));
+    for _ in 0..40 {
+        for conn in &conns {
+            rig.say(*conn, &long(100_000));
+        }
+    }
+    rig.say(conns[0], &long(10_000_000));
+    rig.say(conns[0], &long(10_000));
+    rig.say(conns[0], r#"{"command":"ping"}"#);
+    let disk = rig.finish();
+    let recordings = disk.recordings();
+    assert_eq!(recordings.len(), 1, "a new file was begun");
+    let recording = &recordings[0];
+    // A quarter for long ones, as far as the longest would fit, and the beginnings of the others.
+    assert!(recording.len() < 2 * 1024 * 1024, "{} bytes", recording.len());
+    let text = String::from_utf8_lossy(recording);
+    assert_eq!(text.lines().filter(|line| line.contains(&"x".repeat(100_000))).count(), 8);
+    let cut = text.lines().filter(|line| line.contains(r#""event":null,"cut":"{"#)).collect::<Vec<_>>();
+    assert_eq!(cut.len(), 40 * conns.len() - 8 + 1);
+    assert!(cut.iter().all(|line| line.len() < 8 * 1024 && line.contains(&"x".repeat(3000))));
+    assert!(text.contains(&"x".repeat(10_000)));
+    let verdicts = verdicts(recording);
+    assert!(verdicts.iter().any(|(_, verdict)| *verdict == Verdict::Same));
+    assert_eq!(verdicts.last().map(|(_, verdict)| *verdict), Some(Verdict::Unknown));
 }

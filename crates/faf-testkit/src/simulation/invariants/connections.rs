@@ -31,6 +31,9 @@ impl Checker {
                 self.forget(*conn);
             }
             Event::Answered { ticket, answer } => return self.answered(*ticket, answer),
+            Event::Banned { .. } => self.coverage.count("bans of players who may be online"),
+            Event::Kicked { .. } => self.coverage.count("players kicked by the operator"),
+            Event::Reconfigured { .. } => self.coverage.count("changes of settings"),
             Event::Shutdown => self.coverage.count("graceful shutdowns"),
         }
         Ok(())

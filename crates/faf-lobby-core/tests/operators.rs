@@ -1,0 +1,113 @@
+//! Stories of what an operator does while players are online.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use faf_lobby_core::{Ban, Event, LogLine, Settings, Timestamp};
+use faf_protocol::PlayerId;
+use faf_testkit::lobby::{BEGINNING, SimulatedLobby};
+use faf_testkit::store::FakeStore;
+
+const ADA: PlayerId = PlayerId(1);
+
+fn lobby() -> SimulatedLobby {
+    SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["Ada", "Bob"]))
+}
+
+/// A ban that ends so many seconds after the beginning.
+fn ban(seconds: i64) -> Ban {
+    Ban { reason: "rude".to_owned(), expires_at: Timestamp(BEGINNING.0 + seconds * 1_000_000) }
+}
+
+#[test]
+fn who_is_banned_while_online_is_told_and_gone_with_the_game() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    lobby.say(
+        ada,
+        r#"{"command":"game_host","visibility":"public","title":"t","mod":"faf","mapname":"scmp_007"}"#,
+    );
+    lobby.say(ada, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
+    lobby.say(ada, r#"{"target":"game","command":"GameState","args":["Lobby"]}"#);
+    lobby.advance(Duration::from_secs(2));
+    lobby.hear(ada);
+    lobby.hear(bob);
+
+    lobby.handle(Event::Banned { player: ADA, ban: ban(-1) });
+    assert!(lobby.is_open(ada), "this ban is over");
+    lobby.handle(Event::Banned { player: ADA, ban: ban(3600) });
+    let heard = lobby.hear(ada);
+    assert!(!lobby.is_open(ada));
+    let text = "You are banned from FAF for 1.00 hours. <br>Reason: <br>rude";
+    assert!(heard[0].contains("notice") && heard[0].contains(text), "{heard:?}");
+    assert!(heard[1].contains("authentication_failed") && heard[1].contains(text), "{heard:?}");
+    lobby.advance(Duration::from_secs(2));
+    assert!(lobby.hear(bob).iter().any(|text| text.contains("\"state\":\"closed\"")));
+    assert!(lobby.is_open(bob));
+    lobby.check();
+}
+
+#[test]
+fn who_is_banned_while_logging_in_does_not_slip_in() {
+    for is_known_late in [false, true] {
+        let mut lobby = lobby();
+        lobby.holds_answers = true;
+        let ada = lobby.connect();
+        lobby.say_hello(ada, "Ada");
+        // The password is right, and there was no ban.
+        assert!(lobby.answer_next());
+        if is_known_late {
+            let profile = lobby.look_at_next();
+            lobby.store.account("Ada").ban = Some(ban(3600));
+            lobby.handle(Event::Banned { player: ADA, ban: ban(3600) });
+            lobby.give_late(profile);
+        } else {
+            lobby.store.account("Ada").ban = Some(ban(3600));
+        }
+        while lobby.answer_next() {}
+        assert!(!lobby.is_open(ada));
+        assert!(lobby.log.iter().any(|line| matches!(line, LogLine::Banned { player: ADA, .. })));
+        assert_eq!(lobby.world.player_count(), 0);
+    }
+}
+
+#[test]
+fn who_is_kicked_hears_the_reason() {
+    for (reason, said) in [("", "You have been disconnected by an administrator."), ("go", "go")] {
+        let mut lobby = lobby();
+        let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+        lobby.hear(ada);
+        lobby.handle(Event::Kicked { player: ADA, reason: reason.to_owned() });
+        assert_eq!(
+            lobby.hear(ada),
+            [
+                format!(r#"{{"command":"notice","style":"kick","text":"{said}","reason":"administrator"}}"#),
+                format!(r#"{{"command":"authentication_failed","text":"{said}"}}"#),
+            ]
+        );
+        assert!(!lobby.is_open(ada) && lobby.is_open(bob));
+        lobby.handle(Event::Kicked { player: ADA, reason: String::new() });
+        lobby.check();
+    }
+}
+
+#[test]
+fn new_settings_count_from_now_on() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    let settings = Settings {
+        ping_interval: Duration::from_secs(1),
+        allow_password_login: false,
+        www_url: "https://example.org".to_owned(),
+        ..Settings::default()
+    };
+    lobby.handle(Event::Reconfigured { settings: Box::new(settings) });
+    lobby.advance(Duration::from_secs(3));
+    assert_eq!(lobby.hear_commands(ada).iter().filter(|command| *command == "ping").count(), 3);
+    let bob = lobby.connect();
+    lobby.say(bob, r#"{"command":"ask_session","user_agent":"mine"}"#);
+    lobby.say_hello(bob, "Bob");
+    let heard = lobby.hear(bob).concat();
+    assert!(heard.contains("https://example.org") && heard.contains("has been disabled"), "{heard}");
+}

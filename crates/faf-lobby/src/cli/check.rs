@@ -1,0 +1,171 @@
+//! `faf-lobby check`: whether a configuration is right, and what it names is there.
+
+use std::fmt;
+use std::io::Write;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use super::say;
+use crate::exit_code::{self, Failure};
+use crate::server::listen_on;
+use crate::settings::Settings;
+use crate::{store, tokens};
+
+/// How long a service may take to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What was found. Problems keep a server from working as configured; warnings may have an explanation.
+#[derive(Debug, Default)]
+struct Findings {
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Findings {
+    fn problem(&mut self, setting: &str, problem: impl fmt::Display) {
+        self.problems.push(format!("{setting}: {problem}"));
+    }
+
+    fn warning(&mut self, setting: &str, warning: impl fmt::Display) {
+        self.warnings.push(format!("{setting}: {warning}"));
+    }
+}
+
+pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+    let mut findings = Findings::default();
+    database(settings, &mut findings);
+    recording(settings, &mut findings);
+    geoip(settings, &mut findings);
+    services(settings, &mut findings);
+    log(settings, &mut findings);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(anyhow::Error::from)?.block_on(ports(settings, &mut findings));
+    for warning in &findings.warnings {
+        // A closed standard error is no reason to fail.
+        let _ = writeln!(std::io::stderr(), "faf-lobby: warning: {warning}");
+    }
+    if findings.problems.is_empty() {
+        say("the configuration is right");
+        return Ok(());
+    }
+    let problems = findings.problems.join("\n  ");
+    Err(Failure::new(
+        exit_code::CONFIGURATION,
+        anyhow::anyhow!("the configuration does not work:\n  {problems}"),
+    ))
+}
+
+fn database(settings: &Settings, findings: &mut Findings) {
+    let path = &settings.database;
+    if let Some(owner) = store::owner(path) {
+        findings.warning("database", format!("{} is in use by {owner}", path.display()));
+    }
+    let checked = match path.exists() {
+        true => store::look_at(path),
+        false => is_writable(folder_of(path)).map(|()| None),
+    };
+    match checked {
+        Ok(Some(advice)) => findings.warning("database", format!("{}: {advice}", path.display())),
+        Ok(None) => {}
+        Err(problem) => findings.problem("database", format!("{}: {problem}", path.display())),
+    }
+}
+
+fn recording(settings: &Settings, findings: &mut Findings) {
+    if settings.recording.as_os_str().is_empty() {
+        return;
+    }
+    // Folders are made as far as they are missing.
+    let existing = settings.recording.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    if let Err(problem) = is_writable(existing) {
+        findings.problem("recording", format!("{}: {problem}", settings.recording.display()));
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a file in the folder, and removes it again.
+fn is_writable(folder: &Path) -> Result<(), String> {
+    let made = tempfile::Builder::new().prefix(".faf-lobby-check-").tempfile_in(folder);
+    made.map(drop).map_err(|error| format!("nothing can be written to {}: {error}", folder.display()))
+}
+
+fn geoip(settings: &Settings, findings: &mut Findings) {
+    let path = &settings.geoip_database;
+    if !path.as_os_str().is_empty()
+        && let Err(error) = maxminddb::Reader::open_readfile(path)
+    {
+        findings.problem("geoip_database", format!("{}: {error}", path.display()));
+    }
+}
+
+/// What is asked elsewhere. It may be away just now, which a server gets over.
+fn services(settings: &Settings, findings: &mut Findings) {
+    if !settings.jwks.is_empty() {
+        match tokens::try_keys(&settings.jwks) {
+            Ok((usable, useless)) => {
+                useless.into_iter().for_each(|why| findings.warning("jwks", why));
+                if usable == 0 {
+                    let none = "there is no key in it that can be used: nobody can log in with a token";
+                    findings.warning("jwks", none);
+                }
+            }
+            Err(error) => findings.warning("jwks", format!("the keys cannot be read now: {error}")),
+        }
+    }
+    for (setting, url) in [
+        ("policy_server", &settings.policy_server),
+        ("www_url", &settings.www_url),
+        ("content_url", &settings.content_url),
+    ] {
+        if url.is_empty() && setting == "policy_server" {
+            continue;
+        }
+        let parsed: Option<hyper::Uri> = url.parse().ok();
+        let scheme = parsed.as_ref().and_then(hyper::Uri::scheme_str);
+        let (Some(host), Some(scheme @ ("http" | "https"))) =
+            (parsed.as_ref().and_then(hyper::Uri::host), scheme)
+        else {
+            findings.problem(setting, format!("`{url}` is no URL such as https://example.org"));
+            continue;
+        };
+        let port = parsed.as_ref().and_then(hyper::Uri::port_u16);
+        let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
+        // The others are only told to clients.
+        if setting == "policy_server"
+            && let Err(error) = reach(host, port)
+        {
+            findings.warning(setting, format!("{host}:{port} cannot be reached now: {error}"));
+        }
+    }
+}
+
+fn reach(host: &str, port: u16) -> std::io::Result<()> {
+    let mut addresses = (host.trim_matches(['[', ']']), port).to_socket_addrs()?;
+    let address = addresses.next().ok_or(std::io::ErrorKind::NotFound)?;
+    TcpStream::connect_timeout(&address, PATIENCE).map(drop)
+}
+
+fn log(settings: &Settings, findings: &mut Findings) {
+    for target in settings.unknown_log_targets() {
+        findings
+            .warning("log", format!("nothing that logs is called `{target}`; its directive has no effect"));
+    }
+}
+
+async fn ports(settings: &Settings, findings: &mut Findings) {
+    let mut held = Vec::new();
+    for (setting, listen) in settings.listens() {
+        match listen_on(listen).await {
+            // Held until all are looked at.
+            Ok(sockets) => held.push(sockets),
+            Err(failure) if failure.to_string().contains("another server") => {
+                findings.warning(setting, format!("{failure}; or is it this one, which runs already?"));
+            }
+            Err(failure) => findings.problem(setting, failure),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `faf-lobby config`: the configuration file with all defaults, or the values that count.
+
+use std::path::Path;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::{effective, flag, say};
+use crate::exit_code::Failure;
+use crate::settings::{CATALOGUE, DEFAULT_FILE, Effective, Origin};
+
+pub(super) fn command() -> Command {
+    let is_effective = Arg::new("effective")
+        .long("effective")
+        .action(ArgAction::SetTrue)
+        .help("Print each setting with the value that counts, and where it was set");
+    Command::new("config")
+        .about("Print the configuration file with all settings at their defaults, or the values that count")
+        .args_override_self(true)
+        .arg(is_effective)
+        .args(CATALOGUE.iter().map(flag))
+}
+
+pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
+    match arguments.get_flag("effective") {
+        true => say(listed(&effective(arguments)?).trim_end()),
+        false => say(DEFAULT_FILE.trim_end()),
+    }
+    Ok(())
+}
+
+/// A file with the same effect, where each line says where its value comes from.
+fn listed(effective: &Effective) -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for entry in CATALOGUE.iter() {
+        if entry.section != section {
+            section = &entry.section;
+            text += &format!("\n# {section}\n");
+        }
+        let value = effective.value(&entry.name).map(ToString::to_string).unwrap_or_default();
+        let setting = format!("{} = {value}", entry.name);
+        text += &match effective.origin(&entry.name) {
+            Origin::Default => format!("{setting}\n"),
+            Origin::File(path, line) => format!("{setting:<60} # {}\n", Origin::File(shortest(&path), line)),
+            other => format!("{setting:<60} # {other}\n"),
+        };
+    }
+    text.trim_start().to_owned()
+}
+
+/// The path as it was given; a line break in it would end the comment.
+fn shortest(path: &Path) -> std::path::PathBuf {
+    path.display().to_string().replace(char::is_control, "?").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Sources;
+
+    #[test]
+    fn what_is_listed_has_the_same_effect() {
+        let flags = [
+            ("ping_interval", "2m"),
+            ("websocket", "127.0.0.1:1,127.0.0.1:2 proxy"),
+            ("trusted_proxies", "::1"),
+        ];
+        let flags = flags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let given = Effective::load(&Sources { flags, ..Sources::default() }).unwrap();
+        let text = listed(&given);
+        assert!(text.contains("ping_interval = 120.0") && text.contains("# flag --ping-interval"), "{text}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+        assert_eq!(Effective::load(&sources).unwrap().settings(), given.settings());
+    }
+}

@@ -1,0 +1,98 @@
+//! `faf-lobby game`: games that were launched.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use faf_lobby_core::escaped;
+use faf_lobby_core::validity::Validity;
+use serde_json::{Value, json};
+
+use super::{say, with_existing_store};
+use crate::exit_code::{self, Failure};
+use crate::store::{GameFilter, ListedGame};
+
+pub(super) fn command() -> Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let list = Command::new("list")
+        .about("List games that were launched, the newest first")
+        .arg(Arg::new("player").long("player").value_name("NAME").help("Only games of this account"))
+        .arg(flag(
+            "unrated",
+            "Only games that are over and were not rated; `faf-lobby explain game ID` tells why",
+        ))
+        .arg(
+            Arg::new("limit")
+                .long("limit")
+                .value_name("NUMBER")
+                .default_value("50")
+                .value_parser(value_parser!(u32).range(1..=1_000_000))
+                .help("How many at most"),
+        )
+        .arg(flag("json", "Print an object of JSON a line"));
+    Command::new("game")
+        .about("List games; also while a server runs")
+        .subcommand_required(true)
+        .subcommand(list)
+}
+
+pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
+    let Some(("list", arguments)) = arguments.subcommand() else {
+        unreachable!("clap wants a command it knows")
+    };
+    let filter = GameFilter {
+        player: arguments.get_one::<String>("player").cloned(),
+        is_unrated: arguments.get_flag("unrated"),
+        limit: arguments.get_one("limit").copied().unwrap_or(50),
+    };
+    let games = with_existing_store(arguments, async |store| store.list_games(filter).await)?
+        .map_err(|error| Failure::new(exit_code::DATABASE, error))?;
+    if arguments.get_flag("json") {
+        games.iter().for_each(|game| say(&as_json(game)));
+        return Ok(());
+    }
+    say(&format!(
+        "{:>8}  {:<25}  {:<24}  {:<10}  {}",
+        "number", "launched", "validity", "mod", "title, host and players"
+    ));
+    games.iter().for_each(|game| say(&as_text(game)));
+    Ok(())
+}
+
+fn validity(game: &ListedGame) -> &'static str {
+    match game.validity {
+        _ if game.is_live => "not over yet",
+        Some(validity) => validity.name(),
+        None => "of unknown validity",
+    }
+}
+
+fn as_text(game: &ListedGame) -> String {
+    let players: Vec<String> = game.players.iter().map(|player| escaped(player).to_string()).collect();
+    format!(
+        "{:>8}  {:<25}  {:<24}  {:<10}  \"{}\" of {}: {}",
+        game.id.0,
+        game.launched_at.to_string(),
+        validity(game),
+        escaped(&game.featured_mod),
+        escaped(&game.title),
+        escaped(&game.host),
+        players.join(", ")
+    )
+}
+
+/// Texts are escaped here, too: this is read on terminals.
+fn as_json(game: &ListedGame) -> Value {
+    let shown = |text: &str| escaped(text).to_string();
+    json!({
+        "id": game.id.0,
+        "title": shown(&game.title),
+        "host": shown(&game.host),
+        "featured_mod": shown(&game.featured_mod),
+        "map": game.map.as_deref().map(shown),
+        "launched_at": game.launched_at.to_string(),
+        "ended_at": game.ended_at.map(|at| at.to_string()),
+        "is_live": game.is_live,
+        "validity": game.validity.map(Validity::name),
+        "players": game.players.iter().map(|player| shown(player)).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,81 @@
+//! Signals to a server.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::exit_code::Failure;
+
+/// What whoever sends a signal wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// The server is to end: SIGTERM, SIGINT.
+    End,
+    /// It is to read its configuration again, or the terminal is gone: SIGHUP.
+    HangUp,
+}
+
+/// Signals that a server reacts to.
+///
+/// Those that were ignored when the process began stay ignored: `nohup` does so with SIGHUP so that a server outlives its
+/// terminal, and shells do so with SIGINT for what runs in the background.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Option<Signal>,
+    hang_up: Option<Signal>,
+}
+
+impl Signals {
+    pub(super) fn new() -> Result<Self, Failure> {
+        let ignored = ignored_signals(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+        let watch = |kind: SignalKind| signal(kind).map_err(anyhow::Error::from);
+        let watch_unless_ignored = |kind: SignalKind| {
+            let is_ignored = ignored >> (kind.as_raw_value() - 1) & 1 == 1;
+            (!is_ignored).then(|| watch(kind)).transpose()
+        };
+        Ok(Self {
+            terminate: watch(SignalKind::terminate())?,
+            interrupt: watch_unless_ignored(SignalKind::interrupt())?,
+            hang_up: watch_unless_ignored(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::End,
+            () = received(&mut self.interrupt) => Wish::End,
+            () = received(&mut self.hang_up) => Wish::HangUp,
+        }
+    }
+
+    /// Waits for one that ends the server.
+    pub(super) async fn end(&mut self) {
+        while self.next().await != Wish::End {}
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// The set of ignored signals, as Linux tells it in the status of a process: bit 0 is signal 1.
+fn ignored_signals(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_tells_what_is_ignored() {
+        assert_eq!(
+            ignored_signals("Name:\tx\nSigBlk:\t0000000000000004\nSigIgn:\t0000000000001003\n"),
+            0x1003
+        );
+        assert_eq!(ignored_signals(""), 0);
+    }
+}

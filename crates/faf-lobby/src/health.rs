@@ -1,0 +1,129 @@
+//! Whether the server can do its work: it writes to its database and looks at it, from time to time and not whenever somebody
+//! asks.
+
+use std::path::Path;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::store::{Examiner, Files, Store};
+
+/// Time between two looks.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// How long the database may take to write a row. Longer than it waits for another process to let go of it, so that the
+/// problem has a name.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// The whole database is looked through so seldom that it takes the hundredth part of a processor, or less.
+const SHARE: u32 = 100;
+
+/// What is wrong with the database, if anything is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Findings {
+    /// Whether it can be written to, and is where it was.
+    writing: Option<String>,
+    /// Whether what is in it is sound.
+    content: Option<String>,
+}
+
+impl Findings {
+    /// The worst.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.writing.as_deref().or(self.content.as_deref())
+    }
+}
+
+/// Watches the database until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Health {
+    findings: watch::Sender<Findings>,
+}
+
+impl Health {
+    /// A database that was just opened is well.
+    pub(crate) fn new() -> Self {
+        Self { findings: watch::Sender::default() }
+    }
+
+    /// What is found.
+    pub(crate) fn findings(&self) -> watch::Receiver<Findings> {
+        self.findings.subscribe()
+    }
+
+    /// Looks at the database forever.
+    pub(crate) async fn watch(self, store: Store, path: std::path::PathBuf) {
+        tokio::join!(self.write(&store, &path), self.examine(&store, &path));
+    }
+
+    async fn write(&self, store: &Store, path: &Path) {
+        let mut files = None;
+        loop {
+            let written = {
+                let mut beat = pin!(store.beat());
+                match timeout(PATIENCE, beat.as_mut()).await {
+                    Ok(written) => written,
+                    Err(_) => {
+                        self.found(
+                            |findings| &mut findings.writing,
+                            Some("it does not take anything".to_owned()),
+                        );
+                        beat.await
+                    }
+                }
+            };
+            let problem = match written {
+                Err(error) => Some(format!("nothing can be written: {}", error.explained())),
+                Ok(()) => match &files {
+                    Some(files) => Files::problem(files),
+                    None => match Files::of(path) {
+                        Ok(found) => {
+                            files = Some(found);
+                            None
+                        }
+                        Err(error) => Some(format!("{} cannot be looked at: {error}", path.display())),
+                    },
+                },
+            };
+            self.found(|findings| &mut findings.writing, problem);
+            sleep(PERIOD).await;
+        }
+    }
+
+    async fn examine(&self, store: &Store, path: &Path) {
+        let examiner = match Examiner::new(store, path) {
+            Ok(examiner) => examiner,
+            Err(error) => {
+                tracing::error!(%error, "the database is not examined");
+                return;
+            }
+        };
+        loop {
+            let began = Instant::now();
+            let problem = match examiner.examine().await {
+                Ok(finding) => finding.map(|finding| format!("it is damaged: {finding}; restore a backup")),
+                Err(error) => Some(format!("it cannot be read: {}", error.explained())),
+            };
+            self.found(|findings| &mut findings.content, problem);
+            sleep(PERIOD.max(began.elapsed() * SHARE)).await;
+        }
+    }
+
+    /// Notes what was found; the log hears of what has changed.
+    fn found(&self, which: impl FnOnce(&mut Findings) -> &mut Option<String>, problem: Option<String>) {
+        self.findings.send_if_modified(|findings| {
+            let before = findings.problem().map(str::to_owned);
+            *which(findings) = problem;
+            let now = findings.problem();
+            let has_changed = now != before.as_deref();
+            match now {
+                Some(problem) if has_changed => tracing::error!(problem, "the database is not well"),
+                None if has_changed => tracing::info!("the database is well again"),
+                _ => {}
+            }
+            has_changed
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether the database is as it should be: what can be found out without disturbing anybody.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+use super::{Answered, Job, READ_ONLY, Store, StoreError, connect, explain, spawn};
+
+/// Damage that is told; one finding is as bad as many.
+const FINDINGS: u32 = 1;
+
+/// The files of a database as they were when it was opened.
+///
+/// They are looked at by name and never opened: to close one would take the locks away that SQLite has on it.
+#[derive(Debug)]
+pub(crate) struct Files {
+    path: PathBuf,
+    is: (u64, u64),
+    /// The file beside it for what is not in there yet.
+    log: Option<(PathBuf, (u64, u64))>,
+}
+
+impl Files {
+    /// The files that are there now, which have just been written to.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let log = PathBuf::from(log);
+        let log = identity(&log).ok().map(|is| (log, is));
+        Ok(Self { path: path.to_owned(), is: identity(path)?, log })
+    }
+
+    /// What is wrong with them, if anything is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let all = [Some((&self.path, self.is)), self.log.as_ref().map(|(path, is)| (path, *is))];
+        for (path, is) in all.into_iter().flatten() {
+            let what = match identity(path) {
+                Ok(now) if now == is => continue,
+                Ok(_) => "was replaced by another file",
+                Err(error) if error.kind() == io::ErrorKind::NotFound => "was removed",
+                Err(error) => return Some(format!("{} cannot be looked at: {error}", path.display())),
+            };
+            return Some(format!(
+                "{} {what}; what is stored from now on is lost when the server ends: restart it",
+                path.display()
+            ));
+        }
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) if metadata.permissions().readonly() => {
+                Some(format!("{} was made read-only", self.path.display()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Which file it is, whatever it is called.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// A connection of its own for looking through the whole database, which may take long.
+#[derive(Debug)]
+pub(crate) struct Examiner {
+    jobs: std::sync::mpsc::Sender<Job>,
+    store: Store,
+}
+
+impl Examiner {
+    pub(crate) fn new(store: &Store, path: &Path) -> Result<Self, StoreError> {
+        let (jobs, taken) = channel();
+        let problem = |problem| StoreError::Open { path: path.display().to_string(), problem };
+        let connection = connect(path, READ_ONLY).map_err(|error| problem(explain(&error)))?;
+        spawn("store-examiner", connection, Arc::new(Mutex::new(taken)))
+            .map_err(|error| problem(error.to_string()))?;
+        Ok(Self { jobs, store: store.clone() })
+    }
+
+    /// Looks through all tables for damage; returns the first that is found. Indexes are not compared with them.
+    pub(crate) fn examine(&self) -> impl Answered<Option<String>> + use<> {
+        self.store.hand_over(&self.jobs, |connection| {
+            let query = format!("PRAGMA quick_check({FINDINGS})");
+            let finding: String = connection.query_row(&query, (), |row| row.get(0))?;
+            Ok((finding != "ok").then(|| finding.replace('\n', " ")))
+        })
+    }
+}
+
+impl Store {
+    /// Writes something that nobody needs.
+    pub(crate) fn beat(&self) -> impl Answered<()> + use<> {
+        self.write(|t| t.execute("UPDATE heartbeat SET beats = beats + 1", ()).map(|_| ()))
+    }
+}
+
+impl StoreError {
+    /// What is wrong, and what may be done about it, in words.
+    pub(crate) fn explained(&self) -> String {
+        match self {
+            Self::Query(error) => explain(error),
+            other => other.to_string(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `faf-lobby check` and `faf-lobby config`.
+
+use std::net::TcpListener;
+
+use super::support::Operator;
+
+const FREE: &str =
+    "--qdatastream 127.0.0.1:0 --simple-json 127.0.0.1:0 --websocket 127.0.0.1:0 --http 127.0.0.1:0";
+
+#[test]
+fn check_tries_what_is_named() {
+    let operator = Operator::new();
+    let fail = |flags: &str| operator.fail(&format!("check {FREE} {flags}"), 3);
+    operator.write(
+        "file",
+        "this is neither a folder nor a database, but long enough to be taken for one".repeat(9).as_str(),
+    );
+    for (flags, problem) in [
+        ("--database no/folder.sqlite", "nothing can be written to no"),
+        ("--database file", "database: file: this is no SQLite database"),
+        ("--recording file/below", "recording: file/below: nothing can be written"),
+        ("--geoip-database none.mmdb", "geoip_database: none.mmdb"),
+        ("--www-url nonsense", "www_url: `nonsense` is no URL"),
+        ("--policy-server ftp://x", "policy_server: `ftp://x` is no URL"),
+        ("--http no-such-host.invalid:80", "http: cannot listen on no-such-host.invalid:80"),
+        (
+            "--http 127.0.0.1:8002 --simple-json 127.0.0.1:8002",
+            "127.0.0.1:8002 is listened on by simple_json already",
+        ),
+        ("--http 127.0.0.1:8002 --simple-json 0.0.0.0:8002", "is listened on by simple_json already"),
+        ("--log warning", "`warning` is no level"),
+        ("--log info,debg", "`debg` is no level"),
+    ] {
+        let said = fail(flags);
+        assert!(said.contains(problem), "{flags}: {problem} is missing in {said}");
+    }
+    let warn = |flags: &str| {
+        let output = operator.run(&format!("check {FREE} {flags}"));
+        assert!(output.status.success(), "{flags}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(warn("--log info,faf_lobby::store=debug,hyper=off"), "");
+    assert!(warn("--log info,my_crate=debug").contains("nothing that logs is called `my_crate`"));
+    assert!(warn("--jwks none.json").contains("jwks: the keys cannot be read now"));
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = occupied.local_addr().unwrap();
+    assert!(warn(&format!("--http {address}")).contains("which runs already"));
+    drop(occupied);
+    assert!(warn(&format!("--policy-server http://{address}/")).contains("cannot be reached now"));
+    // Nothing was made or left.
+    assert_eq!(std::fs::read_dir(operator.path("")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_effective_configuration_tells_where_values_come_from() {
+    let operator = Operator::new();
+    operator.write("lobby.toml", "# mine\nping_interval = \"1m\"\nmessage_limit = \"1MiB\"\n");
+    let output = operator
+        .command("config --effective --config lobby.toml --login-rate 7")
+        .env("FAF_LOBBY_REPORT_INTERVAL", "500ms")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let has = |setting: &str, origin: &str| {
+        text.lines().any(|line| line.starts_with(setting) && line.ends_with(origin))
+    };
+    assert!(has("ping_interval = 60.0", "# lobby.toml, line 2"), "{text}");
+    assert!(has("message_limit = 1048576", "# lobby.toml, line 3"), "{text}");
+    assert!(has("report_interval = 0.5", "# environment variable FAF_LOBBY_REPORT_INTERVAL"), "{text}");
+    assert!(has("login_rate = 7", "# flag --login-rate"), "{text}");
+    assert!(has("nesting_limit = 128", "128"), "{text}");
+    operator.write("effective.toml", &text);
+    operator.succeed("check --http off --config effective.toml");
+}
+
+#[test]
+fn problems_are_told_in_words() {
+    let operator = Operator::new();
+    let said = operator.fail("check --ping-interval never --login-rate 1.5 --message-limit big", 3);
+    for part in ["`never` is not a time", "`1.5` is not a whole number", "`big` is not a size"] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+}

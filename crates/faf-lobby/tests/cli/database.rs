@@ -1,0 +1,63 @@
+//! The database as an operator has it: who owns it, who may read it, what is no database.
+
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+
+use super::support::{Operator, SERVE, converse, hello, serve, text};
+
+#[test]
+fn a_second_server_refuses_or_waits_and_other_commands_go_on() {
+    let operator = Operator::new();
+    let first = serve(&operator, "--database a.sqlite --open-registration");
+    let second = operator.fail(&format!("{SERVE} --database a.sqlite"), 7);
+    assert!(second.contains(&format!("process {}", first.process())), "{second}");
+    operator.succeed("user add Bob --password x --database a.sqlite");
+    // Also while the first one waits for the end of its games.
+    let stream = TcpStream::connect(first.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "welcome");
+    first.signal("-TERM");
+    converse(&stream, r#"{"command":"ping"}"#, "will be shutting down");
+    operator.fail(&format!("{SERVE} --database ./a.sqlite"), 7);
+
+    let waiting = operator.command(&format!("{SERVE} --database a.sqlite --wait-for-database 60"));
+    let waiting = std::thread::spawn(move || faf_testkit::serving::Serving::start(&mut { waiting }));
+    first.signal("-TERM");
+    assert_eq!(first.wait().1, Some(0));
+    let second = waiting.join().unwrap();
+    second.signal("-TERM");
+    second.signal("-TERM");
+    assert_eq!(second.wait().1, Some(0));
+}
+
+#[test]
+fn nobody_else_may_read_what_is_made() {
+    let operator = Operator::new();
+    let server = serve(&operator, "--database a.sqlite --recording recordings --open-registration");
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "welcome");
+    let mut files = vec!["a.sqlite", "a.sqlite-wal", "a.sqlite-shm", "a.sqlite.lock"]
+        .into_iter()
+        .map(|name| operator.path(name))
+        .collect::<Vec<_>>();
+    let recordings = std::fs::read_dir(operator.path("recordings")).unwrap();
+    files.extend(recordings.map(|entry| entry.unwrap().path()));
+    assert!(files.len() > 4, "nothing is recorded");
+    for file in files {
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    let mode = std::fs::metadata(operator.path("recordings")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn a_database_in_memory_is_no_database() {
+    let operator = Operator::new();
+    for command in ["serve", "user list", "check"] {
+        let problem = operator.fail(&format!("{command} --database :memory:"), 3);
+        assert!(problem.contains("there is no database in memory"), "{problem}");
+    }
+    assert!(!operator.path(":memory:").exists());
+    let output = operator.command("serve").env("FAF_LOBBY_DATABASE", ":memory:").output().unwrap();
+    assert!(text(&output.stderr).contains("FAF_LOBBY_DATABASE"), "{}", text(&output.stderr));
+}

@@ -1,0 +1,102 @@
+//! What operators list, copy and make: accounts, games, backups, tokens.
+
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use super::support::{Operator, converse, hello, serve};
+
+#[test]
+fn what_could_deceive_is_escaped_everywhere() {
+    let operator = Operator::new();
+    operator.succeed("user add Ada --password x --database a.sqlite");
+    let change = |sql: &str| {
+        rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(sql).unwrap();
+    };
+    // As other programs may have stored it.
+    change(
+        "UPDATE login SET login = 'A' || char(8238) || 'da' || char(10) || 'x';
+         INSERT INTO ban (player_id, reason, level) VALUES (1, 'b' || char(27) || '[31m' || char(10), 'GLOBAL');
+         INSERT INTO game_stats (id, startTime, gameType, gameMod, host, gameName, validity)
+         VALUES (7, 1782907200, 'SANDBOX', 25, 1, 't' || char(8203) || char(10) || 'forged', 11);",
+    );
+    for command in [
+        "user list",
+        "user list --json",
+        "game list",
+        "game list --json",
+        "explain game 7",
+        "explain game 7 --json",
+    ] {
+        let said = operator.succeed(&format!("{command} --database a.sqlite"));
+        assert!(!said.contains(['\u{202e}', '\u{200b}', '\x1b']), "{command}: {said:?}");
+        assert!(said.contains(r"A\u{202e}da\nx") || said.contains(r"A\\u{202e}da\\nx"), "{command}: {said}");
+        assert!(
+            !said.lines().any(|line| line.starts_with("forged") || line.starts_with('x')),
+            "{command}: {said}"
+        );
+    }
+}
+
+#[test]
+fn games_and_accounts_are_listed_for_programs() {
+    let operator = Operator::new();
+    operator.fail("game list --database a.sqlite", 4);
+    assert!(!operator.path("a.sqlite").exists());
+    operator.succeed("user add Ada --password x --database a.sqlite");
+    operator.succeed("user add Bob --password x --database a.sqlite");
+    let insert = "INSERT INTO game_stats (id, startTime, gameType, gameMod, host, gameName, validity)
+         VALUES (7, 1782907200, 'SANDBOX', 0, 1, 'old', 0), (8, 1782907201, 'SANDBOX', 0, 2, 'new', 13);
+         INSERT INTO game_player_stats (id, gameId, playerId, faction, color, team, place, mean, deviation)
+         VALUES (1, 7, 1, 1, 1, 2, 1, 1500, 500), (2, 8, 2, 1, 1, 2, 1, 1500, 500), (3, 8, 1, 1, 1, 3, 2, 1500, 500);";
+    rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(insert).unwrap();
+    let list = |flags: &str| -> Vec<u64> {
+        let text = operator.succeed(&format!("game list --json --database a.sqlite {flags}"));
+        let ids = text.lines().map(|line| line.parse::<Value>().unwrap()["id"].as_u64().unwrap());
+        ids.collect()
+    };
+    assert_eq!(list(""), [8, 7]);
+    assert_eq!(list("--player bob"), [8]);
+    assert_eq!(list("--unrated"), [8]);
+    assert_eq!(list("--limit 1"), [8]);
+    let explained = operator.succeed("explain game 8 --json --database a.sqlite");
+    let explained: Value = explained.parse().unwrap();
+    assert_eq!(
+        (&explained["validity"], &explained["players"][0]["login"]),
+        (&"SINGLE_PLAYER".into(), &"Bob".into())
+    );
+    let users = operator.succeed("user list --json --database a.sqlite");
+    assert_eq!(users.lines().next().unwrap().parse::<Value>().unwrap()["login"], "Ada");
+}
+
+#[test]
+fn a_backup_is_made_while_the_server_runs() {
+    let operator = Operator::new();
+    let server = serve(&operator, "--database a.sqlite --open-registration");
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "welcome");
+    operator.succeed("backup copy.sqlite --database a.sqlite");
+    assert!(operator.succeed("user list --database copy.sqlite").contains("Ada"));
+    assert!(operator.fail("backup copy.sqlite --database a.sqlite", 1).contains("already"));
+    assert!(operator.fail("backup other.sqlite --database none.sqlite", 4).contains("no such database"));
+    operator.fail("backup", 2);
+    // The copy serves as a database.
+    let restored = serve(&operator, "--database copy.sqlite");
+    let stream = TcpStream::connect(restored.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "welcome");
+}
+
+#[test]
+fn a_token_of_the_servers_own_logs_in() {
+    let operator = Operator::new();
+    operator.fail("user token Ada --database a.sqlite", 4);
+    let server = serve(&operator, "--database a.sqlite");
+    operator.succeed("user add Ada --password x --database a.sqlite");
+    let token = operator.succeed("user token ada --days 1 --database a.sqlite");
+    let token = token.trim();
+    assert!(operator.fail("user token Bob --database a.sqlite", 1).contains("no account `Bob`"));
+    let auth = |token: &str| format!(r#"{{"command":"auth","token":"{token}","unique_id":"x"}}"#);
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &auth(&token[..token.len() - 6]), "authentication_failed");
+    converse(&stream, &auth(token), "\"login\":\"Ada\"");
+}

@@ -1,0 +1,49 @@
+//! Commands about players who are online.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+
+use super::support::{Operator, converse, hello, serve};
+
+/// What a client is told until its connection ends.
+fn hear_to_the_end(stream: &TcpStream) -> String {
+    let mut heard = String::new();
+    let mut reader = BufReader::new(stream);
+    // A connection that is reset has ended, too.
+    while reader.read_line(&mut heard).is_ok_and(|read| read > 0) {}
+    heard
+}
+
+#[test]
+fn a_ban_and_a_kick_reach_who_is_online() {
+    let operator = Operator::new();
+    let server = serve(&operator, "--database a.sqlite --open-registration");
+    let user = |line: &str| operator.succeed(&format!("user {line} --database a.sqlite"));
+    let log_in = || {
+        let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+        converse(&stream, &hello("Ada", "secret"), "welcome");
+        stream
+    };
+    let ada = log_in();
+    let said = user("kick ada --reason lunch");
+    assert!(said.contains("was online: the server has disconnected the player"), "{said}");
+    let heard = hear_to_the_end(&ada);
+    assert!(heard.contains("\"style\":\"kick\"") && heard.contains("authentication_failed"), "{heard}");
+    assert!(operator.fail("user kick Ada --database a.sqlite", 1).contains("is not online"));
+
+    let ada = log_in();
+    let said = user("ban ada --reason rude --days 3");
+    assert!(said.contains("is banned for 3 days, and was online"), "{said}");
+    assert!(hear_to_the_end(&ada).contains("You are banned from FAF"));
+    assert!(user("ban ada --reason rude").contains("and is not online"));
+}
+
+#[test]
+fn without_a_server_it_is_said_that_nobody_is_reached() {
+    let operator = Operator::new();
+    operator.succeed("user add Ada --password x --database a.sqlite");
+    let said = operator.succeed("user ban Ada --reason rude --database a.sqlite");
+    assert!(said.contains("from the next login on") && said.contains("runs elsewhere"), "{said}");
+    let said = operator.fail("user kick Ada --database a.sqlite", 1);
+    assert!(said.contains("nobody was disconnected; no server uses this database"), "{said}");
+}

@@ -1,0 +1,78 @@
+//! Signals to a server: which of them end it, and which change it.
+
+use std::net::TcpStream;
+use std::process::Command;
+
+use faf_testkit::serving::Serving;
+
+use super::support::{Operator, SERVE, converse, hello};
+
+const PING: &str = r#"{"command":"ping"}"#;
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let operator = Operator::new();
+    // As `nohup` and shells do it.
+    let line = format!(
+        "trap '' HUP INT; exec '{}' --http off --qdatastream off --websocket off --simple-json 127.0.0.1:0 --open-registration",
+        env!("CARGO_BIN_EXE_faf-lobby")
+    );
+    let mut command = operator.command("");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line]).current_dir(command.get_current_dir().unwrap());
+    command = shell;
+    let server = Serving::start(command.stderr(std::process::Stdio::piped()));
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "welcome");
+    server.signal("-HUP");
+    server.signal("-INT");
+    converse(&stream, PING, "pong");
+    server.signal("-TERM");
+    converse(&stream, PING, "will be shutting down");
+    server.signal("-TERM");
+    let (log, code) = server.wait();
+    assert!(!log.contains("configuration"), "{log}");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_hangup_reloads_what_can_be() {
+    let operator = Operator::new();
+    operator.write("lobby.toml", "report_interval = 60\n");
+    let log = std::fs::File::create(operator.path("log")).unwrap();
+    let mut command = operator.command(&format!("{SERVE} --config lobby.toml --open-registration"));
+    let server = Serving::start(command.stderr(log));
+    // A deadline against mistakes, not a measure of time: the test harness would wait forever.
+    let wait_for = |part: &str| {
+        let began = std::time::Instant::now();
+        while !std::fs::read_to_string(operator.path("log")).unwrap().contains(part) {
+            assert!(began.elapsed().as_secs() < 60, "{part} is not logged");
+            std::thread::yield_now();
+        }
+    };
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "welcome");
+    operator.write(
+        "lobby.toml",
+        "report_interval = 60\nping_interval = \"100ms\"\nlog = \"debug\"\nconnection_limit = 7\n",
+    );
+    server.signal("-HUP");
+    // The server pings ever so often from now on.
+    converse(&stream, PING, "\"ping\"");
+    for part in [
+        "a setting has changed, and counts from now on setting=ping_interval now=0.1",
+        "a setting has changed, and counts from now on setting=log",
+        "a setting has changed, and counts after a restart setting=connection_limit now=7",
+    ] {
+        wait_for(part);
+    }
+    operator.write("lobby.toml", "ping_intervall = 5\n");
+    server.signal("-HUP");
+    wait_for("did you mean `ping_interval`?");
+    wait_for("goes on with the configuration as it was");
+    converse(&stream, PING, "\"ping\"");
+    server.signal("-TERM");
+    converse(&stream, PING, "will be shutting down");
+    server.signal("-TERM");
+    assert_eq!(server.wait().1, Some(0));
+}
