@@ -5,13 +5,17 @@
 //! and parties are not typed yet and arrive as [`ClientMessage::Other`].
 
 use std::borrow::Cow;
+use std::fmt;
 
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{EncodeError, FieldError};
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId};
-use crate::json::{Json, escape};
+use crate::json::escape;
+use crate::json::value::whole;
+use crate::limits::LIST_LIMIT;
 use crate::message::Message;
 use crate::secret::Secret;
 use crate::server_message::Visibility;
@@ -155,7 +159,7 @@ pub enum AdminAction {
     /// Makes clients join a chat channel. Needs `ADMIN_JOIN_CHANNEL`.
     #[serde(rename = "join_channel")]
     JoinChannel {
-        /// Whose clients.
+        /// Whose clients; at most [`LIST_LIMIT`].
         user_ids: Vec<PlayerId>,
         /// The channel.
         channel: String,
@@ -218,7 +222,7 @@ pub struct GameHost {
 /// Members of `game_join`. Members that are not here, such as `gameport`, are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameJoin {
-    /// The game. Integers that are no [`GameId`] are read as 0, which is the id of no game.
+    /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
     #[serde(deserialize_with = "any_game")]
     pub uid: GameId,
     /// The password of the game; missing, null or empty: none.
@@ -229,7 +233,7 @@ pub struct GameJoin {
 /// Members of `restore_game_session`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreGameSession {
-    /// The game that still runs. Integers that are no [`GameId`] are read as 0, which is the id of no game.
+    /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
     #[serde(deserialize_with = "any_game")]
     pub game_id: GameId,
 }
@@ -368,9 +372,10 @@ impl AdminAction {
             "closeFA" => Self::CloseFa { user_id: message.field("user_id")? },
             "closelobby" => Self::CloseLobby { user_id: message.field("user_id")? },
             "broadcast" => Self::Broadcast { message: message.optional_field("message")? },
-            "join_channel" => {
-                Self::JoinChannel { user_ids: message.field("user_ids")?, channel: message.field("channel")? }
-            }
+            "join_channel" => Self::JoinChannel {
+                user_ids: players(message, "user_ids")?,
+                channel: message.field("channel")?,
+            },
             other => Self::Other { action: other.to_owned() },
         })
     }
@@ -388,6 +393,10 @@ impl ModvaultAction {
 }
 
 fn unknown(field: &str, value: &str) -> FieldError {
+    /// Bytes of the value that are quoted; it can be of any length.
+    const QUOTED: usize = 100;
+
+    let value = &value[..value.floor_char_boundary(QUOTED)];
     FieldError { field: Some(field.to_owned()), reason: format!("unknown value `{value}`") }
 }
 
@@ -425,42 +434,134 @@ pub(crate) fn serialize_carried<S: Serializer>(
 /// As [`ClientMessage::read`] reads it.
 impl<'de> Deserialize<'de> for ClientMessage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(Message::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Self::read(Message::deserialize(deserializer)?).map_err(Error::custom)
     }
 }
 
 /// A number, or its text; neither infinite nor none.
 fn rating_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    let Some(value) = Option::<Json>::deserialize(deserializer)? else { return Ok(None) };
-    let number = value.as_ref().number::<f64>().filter(|number| number.is_finite());
-    number.map(Some).ok_or_else(|| serde::de::Error::custom("it must be a number"))
+    let number = match Loose::deserialize(deserializer)? {
+        Loose::Null => return Ok(None),
+        Loose::Integer(number) => Some(number as f64),
+        Loose::Float(number) => Some(number),
+        Loose::Text(text) => text.trim().parse().ok(),
+        Loose::Boolean(_) | Loose::Several { .. } => None,
+    };
+    let number = number.filter(|number| number.is_finite());
+    number.map(Some).ok_or_else(|| Error::custom("it must be a number"))
 }
 
 fn truthiness<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    let value = Json::deserialize(deserializer)?;
-    let is_zero = value.as_ref().parse::<f64>().is_ok_and(|number| number == 0.0);
-    Ok(!is_zero && !matches!(value.as_ref().text(), "false" | "null" | "\"\"" | "[]" | "{}"))
+    Ok(match Loose::deserialize(deserializer)? {
+        Loose::Null => false,
+        Loose::Boolean(flag) => flag,
+        Loose::Integer(number) => number != 0,
+        Loose::Float(number) => number != 0.0,
+        Loose::Text(text) => !text.is_empty(),
+        Loose::Several { is_empty } => !is_empty,
+    })
 }
 
-/// An integer or its text.
+/// A whole number, or the text of an integer.
 fn any_game<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GameId, D::Error> {
-    let value = Json::deserialize(deserializer)?;
-    let id = value.as_ref().number::<i128>();
-    let id = id.ok_or_else(|| serde::de::Error::custom("it must be the id of a game"))?;
+    let id = match Loose::deserialize(deserializer)? {
+        Loose::Integer(id) => Some(id),
+        // Those that are too large to be told apart are no ids of games either.
+        Loose::Float(id) if id.fract() == 0.0 => Some(whole(id).unwrap_or(-1).into()),
+        Loose::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let id = id.ok_or_else(|| Error::custom("it must be the id of a game"))?;
     Ok(GameId(i32::try_from(id).map_or(0, |id| id.max(0).cast_unsigned())))
 }
 
 fn string_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Lenient {
-        Text(String),
-        Other(serde::de::IgnoredAny),
-    }
-    Ok(match Lenient::deserialize(deserializer)? {
-        Lenient::Text(text) => Some(text),
-        Lenient::Other(_) => None,
+    Ok(match Loose::deserialize(deserializer)? {
+        Loose::Text(text) => Some(text),
+        _ => None,
     })
+}
+
+/// Ids, of which there are not too many.
+fn players(message: &Message, field: &str) -> Result<Vec<PlayerId>, FieldError> {
+    let too_many = || FieldError {
+        field: Some(field.to_owned()),
+        reason: format!("has more than {LIST_LIMIT} elements"),
+    };
+    match message.get(field) {
+        Some(list) if list.elements().is_some_and(|mut all| all.nth(LIST_LIMIT).is_some()) => Err(too_many()),
+        _ => message.field(field),
+    }
+}
+
+/// A value of any kind. Of lists and objects nothing is kept, as they can be of any size.
+enum Loose {
+    Null,
+    Boolean(bool),
+    Integer(i128),
+    Float(f64),
+    Text(String),
+    Several { is_empty: bool },
+}
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LooseVisitor)
+    }
+}
+
+struct LooseVisitor;
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Loose;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Loose, E> {
+        Ok(Loose::Null)
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Loose, E> {
+        Ok(Loose::Boolean(flag))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Loose, E> {
+        Ok(Loose::Integer(number.into()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Loose, E> {
+        Ok(Loose::Integer(number.into()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Loose, E> {
+        Ok(Loose::Float(number))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Loose, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Loose, E> {
+        Ok(Loose::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Loose, A::Error> {
+        let mut is_empty = true;
+        while elements.next_element::<IgnoredAny>()?.is_some() {
+            is_empty = false;
+        }
+        Ok(Loose::Several { is_empty })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Loose, A::Error> {
+        let mut is_empty = true;
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            is_empty = false;
+        }
+        Ok(Loose::Several { is_empty })
+    }
 }
 
 #[cfg(test)]

@@ -56,6 +56,34 @@ fn format() -> impl Strategy<Value = WireFormat> {
     prop::sample::select(WireFormat::ALL.to_vec())
 }
 
+/// An object whose keys come again and again, and the same with each key in its first place and with its last value.
+fn repeating() -> impl Strategy<Value = (String, String)> {
+    let leaf = (0..10_u8).prop_map(|number| (number.to_string(), number.to_string()));
+    leaf.prop_recursive(4, 60, 12, |value| {
+        prop::collection::vec((0..6_u8, value), 0..40).prop_map(|members| {
+            let mut last: Vec<(u8, String)> = Vec::new();
+            let mut source = Vec::new();
+            for (key, (text, compact)) in members {
+                // The same keys, in two spellings.
+                let spelled = if source.len() % 3 == 0 {
+                    format!("\\u{:04x}", b'a' + key)
+                } else {
+                    (b'a' + key).escape_ascii().to_string()
+                };
+                source.push(format!("\"{spelled}\":{text}"));
+                match last.iter_mut().find(|(other, _)| *other == key) {
+                    Some((_, old)) => *old = compact,
+                    None => last.push((key, compact)),
+                }
+            }
+            let last: Vec<_> =
+                last.iter().map(|(key, value)| format!("\"{}\":{value}", char::from(b'a' + key))).collect();
+            (format!("{{{}}}", source.join(",")), format!("{{{}}}", last.join(",")))
+        })
+    })
+    .prop_map(|(text, compact)| (format!("{{\"x\":{text}}}"), format!("{{\"x\":{compact}}}")))
+}
+
 /// White space where JSON allows it, and the escapes that are not needed.
 fn spell_otherwise(text: &str, choices: &[u8]) -> String {
     let mut choices = choices.iter().cycle();
@@ -198,6 +226,16 @@ proptest! {
             prop_assert_eq!(message.get(&key), Some(value));
         }
         prop_assert_eq!(message.members().count(), theirs.as_object().unwrap().len());
+    }
+
+    #[test]
+    fn of_repeated_keys_the_first_place_and_the_last_value_count(
+        (text, compact) in repeating(),
+        choices in prop::collection::vec(any::<u8>(), 1..50),
+    ) {
+        let read = |text: &str| text.parse::<Message>().unwrap().as_str().to_owned();
+        prop_assert_eq!(read(&text), compact.clone());
+        prop_assert_eq!(read(&spell_otherwise(&text, &choices)), compact);
     }
 
     #[test]
