@@ -53,7 +53,6 @@ pub(crate) struct Entrance {
     /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
     large_messages: Arc<LargeMessages>,
     outbox_limit: usize,
-    byte_stream: bool,
 }
 
 /// One listener.
@@ -87,7 +86,11 @@ impl Entrance {
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
     ) -> Self {
-        let endpoint = Endpoint { path: settings.websocket_path.clone(), forwarded_header: None };
+        let endpoint = Endpoint {
+            path: settings.websocket_path.clone(),
+            origins: settings.websocket_origins.clone(),
+            forwarded_header: None,
+        };
         let forwarded_header = settings.forwarded_header.parse().ok();
         let (most, per_address) =
             (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
@@ -112,7 +115,6 @@ impl Entrance {
                 settings.large_message_timeout(),
             ),
             outbox_limit: settings.outbox_limit,
-            byte_stream: settings.websocket_byte_stream,
         }
     }
 
@@ -228,7 +230,6 @@ impl Entrance {
             limits: self.limits,
             large_messages: Some(Arc::clone(&self.large_messages)),
             outbox_limit: self.outbox_limit,
-            byte_stream: self.byte_stream,
             sent: Arc::clone(&self.metrics.sent),
             received: arrival.received,
         };

@@ -165,11 +165,6 @@ fn check(name: &str, format: WireFormat, frame: impl Fn(usize) -> Vec<u8>) {
         let frame = frame(size);
         let (most, total) = cost(format, &frame);
         let size = frame.len() as u64;
-        println!(
-            "{name}, {format}: {:.2} times its size at once, {:.2} in all",
-            most as f64 / size as f64,
-            total as f64 / size as f64
-        );
         assert!(most <= MEMORY * size + ANY, "{name}, {format}: {most} bytes for a message of {size}");
         total * 1000 / size
     });

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use faf_lobby_core::lists;
 use faf_protocol::server_message::{Merging, Player, PlayerList, ServerMessage};
-use faf_protocol::{GameId, PlayerId, WireFormat};
+use faf_protocol::{Encoding, GameId, PlayerId};
 
 use super::frames::Frames;
 
@@ -27,7 +27,7 @@ const PLAYERS: usize = 256;
 pub(crate) struct Backlog {
     /// The client may send its next message as soon as little waits for it.
     pub(crate) is_ready: bool,
-    format: WireFormat,
+    encoding: Encoding,
     /// In the order in which they are delivered.
     entries: BTreeMap<u64, Entry>,
     next: u64,
@@ -64,10 +64,10 @@ impl Entry {
 }
 
 impl Backlog {
-    pub(crate) fn new(format: WireFormat) -> Self {
+    pub(crate) fn new(encoding: impl Into<Encoding>) -> Self {
         Self {
             is_ready: false,
-            format,
+            encoding: encoding.into(),
             entries: BTreeMap::new(),
             next: 0,
             games: HashMap::new(),
@@ -167,7 +167,7 @@ impl Backlog {
                         }
                         Merging::Never => {}
                     }
-                    frames.get(self.format).cloned()
+                    frames.get(self.encoding).cloned()
                 }
                 Entry::Players => {
                     let frame = self.take_players();
@@ -235,7 +235,7 @@ impl Backlog {
             players.push(next.remove());
         }
         let message = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));
-        self.format.encode(&message).ok()
+        self.encoding.encode(&message).ok()
     }
 
     fn append(&mut self, entry: Entry) {
@@ -261,7 +261,7 @@ impl Backlog {
     fn entry_cost(&self, entry: &Entry) -> usize {
         match entry {
             Entry::Message(frames) if !frames.is_list() && frames.merging() != Merging::Players => {
-                ENTRY_COST + frames.get(self.format).map_or(0, Bytes::len)
+                ENTRY_COST + frames.get(self.encoding).map_or(0, Bytes::len)
             }
             Entry::Message(_) | Entry::Players => ENTRY_COST,
         }

@@ -15,6 +15,7 @@ use faf_connection::Writer;
 use faf_lobby_core::{Audience, ConnId};
 use faf_protocol::ServerMessage;
 use faf_protocol::server_message::{Notice, NoticeStyle};
+use faf_protocol::websocket::CloseCode;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -257,7 +258,7 @@ impl Delivery {
         let Some(next) = peer.next_broadcast.filter(|next| *next != end) else { return };
         peer.next_broadcast = Some(end);
         if peer.backlog.is_none() {
-            let pieces = self.broadcasts.pieces_since(next, peer.writer.format());
+            let pieces = self.broadcasts.pieces_since(next, peer.writer.encoding());
             if is_handed_over_at_once(pieces) {
                 if let Ok(false) = peer.writer.hand_over(pieces, end - next) {
                     self.fall_behind(conn);
@@ -274,11 +275,11 @@ impl Delivery {
     fn deliver<'a>(&mut self, place: usize, messages: impl Iterator<Item = &'a Arc<Frames>> + Clone) {
         let (conn, peer) = self.peers.at(place);
         if peer.backlog.is_none() {
-            let format = peer.writer.format();
+            let encoding = peer.writer.encoding();
             // To encode a list takes time. Who logs in waits for it, not everybody else who gets something this turn.
-            if !messages.clone().any(|frames| frames.takes_time(format)) {
+            if !messages.clone().any(|frames| frames.takes_time(encoding)) {
                 let pieces: Vec<Bytes> =
-                    messages.clone().filter_map(|frames| frames.get(format)).cloned().collect();
+                    messages.clone().filter_map(|frames| frames.get(encoding)).cloned().collect();
                 if is_handed_over_at_once(&pieces) {
                     if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64) {
                         self.fall_behind(conn);
@@ -294,7 +295,7 @@ impl Delivery {
     /// From now on messages for this client are kept here until it has taken what was handed over.
     fn fall_behind(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
-        peer.backlog = Some(Box::new(Backlog::new(peer.writer.format())));
+        peer.backlog = Some(Box::new(Backlog::new(peer.writer.encoding())));
         self.behind.clients += 1;
         self.wait_for(conn);
     }
@@ -457,7 +458,8 @@ impl Delivery {
             self.metrics.count_ended(reason);
         }
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, TOO_SLOW));
-        peer.writer.finish(peer.writer.format().encode(&notice).ok());
+        peer.writer.set_ending(CloseCode::Policy, "too slow");
+        peer.writer.finish(peer.writer.encoding().encode(&notice).ok());
         peer.seat.tell(Word::Ready);
     }
 }
@@ -483,7 +485,7 @@ fn share_out(mut help: impl FnMut() -> Option<usize>) {
 
 /// Hands over a message in front of all that waits here, if everything that was handed over before is gone.
 fn is_taken_at_once(writer: &Writer, frames: &Frames) -> bool {
-    let Some(frame) = frames.get(writer.format()) else { return false };
+    let Some(frame) = frames.get(writer.encoding()) else { return false };
     writer.waiting() == 0 && writer.hand_over(std::slice::from_ref(frame), 1).is_ok()
 }
 

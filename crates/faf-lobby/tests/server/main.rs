@@ -17,3 +17,4 @@ mod proxies;
 mod recording;
 mod shutdown;
 mod support;
+mod websocket;

@@ -10,6 +10,7 @@
 mod block;
 pub(crate) mod compact;
 pub(crate) mod escape;
+pub(crate) mod progress;
 mod repeated;
 pub(crate) mod scan;
 pub(crate) mod typed;
