@@ -5,15 +5,15 @@
 //! and parties are not typed yet and arrive as [`ClientMessage::Other`].
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{EncodeError, FieldError};
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId};
 use crate::json::escape;
+use crate::json::loose::Loose;
 use crate::json::value::whole;
 use crate::limits::LIST_LIMIT;
 use crate::message::Message;
@@ -491,76 +491,6 @@ fn players(message: &Message, field: &str) -> Result<Vec<PlayerId>, FieldError> 
     match message.get(field) {
         Some(list) if list.elements().is_some_and(|mut all| all.nth(LIST_LIMIT).is_some()) => Err(too_many()),
         _ => message.field(field),
-    }
-}
-
-/// A value of any kind. Of lists and objects nothing is kept, as they can be of any size.
-enum Loose {
-    Null,
-    Boolean(bool),
-    Integer(i128),
-    Float(f64),
-    Text(String),
-    Several { is_empty: bool },
-}
-
-impl<'de> Deserialize<'de> for Loose {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LooseVisitor)
-    }
-}
-
-struct LooseVisitor;
-
-impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Loose;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Loose, E> {
-        Ok(Loose::Null)
-    }
-
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Loose, E> {
-        Ok(Loose::Boolean(flag))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Loose, E> {
-        Ok(Loose::Integer(number.into()))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Loose, E> {
-        Ok(Loose::Integer(number.into()))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Loose, E> {
-        Ok(Loose::Float(number))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Loose, E> {
-        self.visit_string(text.to_owned())
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<Loose, E> {
-        Ok(Loose::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Loose, A::Error> {
-        let mut is_empty = true;
-        while elements.next_element::<IgnoredAny>()?.is_some() {
-            is_empty = false;
-        }
-        Ok(Loose::Several { is_empty })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Loose, A::Error> {
-        let mut is_empty = true;
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-            is_empty = false;
-        }
-        Ok(Loose::Several { is_empty })
     }
 }
 

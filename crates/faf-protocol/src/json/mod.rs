@@ -5,11 +5,12 @@
 //! * `progress` follows a text that comes bit by bit, and knows when an object is complete,
 //! * `escape` turns text into pure ASCII on its way out,
 //! * `compact` goes over text that is known to be right,
-//! * [`Json`] and [`JsonRef`] are single values inside a message, and `typed` turns them into types.
+//! * [`Json`] and [`JsonRef`] are single values inside a message, and `typed` and `loose` turn them into types.
 
 mod block;
 pub(crate) mod compact;
 pub(crate) mod escape;
+pub(crate) mod loose;
 pub(crate) mod progress;
 mod repeated;
 pub(crate) mod scan;
