@@ -107,6 +107,11 @@ pub(crate) fn is_cut(error: &DecodeError, line: &[u8]) -> bool {
     match error {
         DecodeError::Malformed { reason: Malformed::UnexpectedEnd, .. } => true,
         DecodeError::Malformed { reason: Malformed::Utf8, .. } => ends_inside_a_character(line),
+        // An exponent may follow that makes it small.
+        DecodeError::Malformed { reason: Malformed::NonFinite | Malformed::IntegerDigits, offset } => {
+            let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+            line.get(*offset..).is_some_and(|number| number.iter().all(is_part))
+        }
         _ => false,
     }
 }

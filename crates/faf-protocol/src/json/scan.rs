@@ -304,7 +304,11 @@ impl<'a> Scanner<'a> {
             return Ok(self.replace(at, 6, character));
         }
         let is_high = (0xD800..0xDC00).contains(&unit);
-        if !is_high || !self.bytes[at + 6..].starts_with(b"\\u") {
+        let rest = &self.bytes[at + 6..];
+        if is_high && rest.len() < 2 && b"\\u".starts_with(rest) {
+            return Err(self.fault(Malformed::UnexpectedEnd, self.bytes.len()));
+        }
+        if !is_high || !rest.starts_with(b"\\u") {
             return Err(self.fault(Malformed::LoneSurrogate, at));
         }
         let partner = self.hex_digits(at + 6)?;
@@ -537,6 +541,8 @@ mod tests {
         assert_eq!(malformed(r#""\x""#), (Malformed::Escape, 1));
         assert_eq!(malformed(r#""\u12g4""#), (Malformed::Escape, 1));
         assert_eq!(malformed(r#""\ud800""#), (Malformed::LoneSurrogate, 1));
+        assert_eq!(malformed(r#""\ud800"#), (Malformed::UnexpectedEnd, 7));
+        assert_eq!(malformed(r#""\ud800\"#), (Malformed::UnexpectedEnd, 8));
         assert_eq!(malformed(r#""\udc00\ud800""#), (Malformed::LoneSurrogate, 1));
         assert_eq!(malformed(r#""\ud800\u0041""#), (Malformed::LoneSurrogate, 1));
         assert_eq!(malformed("01"), (Malformed::Number, 0));

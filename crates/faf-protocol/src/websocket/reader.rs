@@ -275,9 +275,9 @@ impl FrameReader {
     /// If it can never become a message.
     fn read_if_complete(&mut self, limits: &Limits) -> Result<Option<Message>, DecodeError> {
         if self.line.is_none() {
-            match self.read_line(self.payload.len(), limits) {
+            match decode_line(&self.payload, limits) {
                 Err(error) if is_cut(&error, &self.payload) => {}
-                read => return read.map(Some),
+                read => return read.map(Some).map_err(|error| error.shifted(self.base)),
             }
         }
         // From now on only what is new is looked at, or many small messages would cost as much as the square of their number.
@@ -458,6 +458,41 @@ mod tests {
                 let (found, error) = read_with(&mut reader, &bytes);
                 assert_eq!((messages(&found), error), (vec![whole.as_str(), "{}"], None), "{cut}");
                 assert!(reader.is_between_messages());
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_may_be_cut_anywhere() {
+        let digits = "9".repeat(5000);
+        for value in [
+            r#""\ud83d\ude00\u00e9\n""#,
+            "-1.5E-30",
+            &format!("{digits}.5e-4990"),
+            &format!("{}e-300", &digits[..400]),
+        ] {
+            let line = format!("{{\"a\":{value}}}");
+            let whole: Message = line.parse().unwrap();
+            let cuts = (0..=line.len()).filter(|cut| {
+                line.is_char_boundary(*cut) && (*cut < 20 || *cut > line.len() - 20 || cut % 100 == 0)
+            });
+            for cut in cuts {
+                let (found, error) = read(
+                    &[frame(0x81, &line.as_bytes()[..cut]), frame(0x81, &line.as_bytes()[cut..])].concat(),
+                );
+                assert_eq!((messages(&found), error), (vec![whole.as_str()], None), "{value:.40} at {cut}");
+                // The same if the first one comes in two pieces.
+                let bytes =
+                    [frame(0x81, &line.as_bytes()[..cut]), frame(0x81, &line.as_bytes()[cut..])].concat();
+                let mut reader = FrameReader::new(Role::Server);
+                let mut buffer = BytesMut::from(&bytes[..7]);
+                assert_eq!(reader.decode(&mut buffer, &Limits::default()), Ok(None));
+                buffer.extend_from_slice(&bytes[7..]);
+                let mut found = Vec::new();
+                while let Some(decoded) = reader.decode(&mut buffer, &Limits::default()).unwrap() {
+                    found.push(decoded);
+                }
+                assert_eq!(messages(&found), [whole.as_str()], "{value:.40} at {cut}");
             }
         }
     }
