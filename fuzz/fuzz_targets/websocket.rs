@@ -7,6 +7,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((choice, bytes)) = bytes.split_first() else { return };
     let role = if choice & 1 == 0 { Role::Server } else { Role::Client };
     let decoder =
-        |limits| Decoder::for_role(WireFormat::WebSocket, role, limits).with_byte_stream(choice & 2 != 0);
+        |limits| Decoder::for_role(WireFormat::WebSocket, role, limits);
     faf_testkit::decoding::check_stream(decoder, bytes);
+    faf_testkit::decoding::check_websocket_cuts(bytes);
 });

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use faf_protocol::websocket::Control;
+use faf_protocol::websocket::{CloseCode, Control};
 use faf_protocol::{DecodeError, Decoded, Decoder, Message, Unfinished, WireFormat};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep};
@@ -84,12 +84,13 @@ enum Input {
     Discard,
     /// There is nothing more to come.
     Ended,
+    /// What has come cannot be understood, and so nothing that comes behind it.
+    Broken,
 }
 
 impl Reader {
     pub(crate) fn new(read_half: ReadHalf, writer: Writer, settings: Settings) -> Self {
-        let decoder = Decoder::for_role(settings.format, settings.role, settings.limits)
-            .with_byte_stream(settings.byte_stream);
+        let decoder = Decoder::for_role(settings.format, settings.role, settings.limits);
         Self {
             read_half,
             decoder,
@@ -309,7 +310,12 @@ impl Reader {
                     self.buffer = BytesMut::new();
                     return Ok(None);
                 }
-                Input::Ended => return Err(self.disconnected()),
+                // What is left unread when the connection ends would take back what the peer is told last.
+                Input::Broken if self.writer.phase() != Phase::Open => {
+                    self.input = Input::Discard;
+                    continue;
+                }
+                Input::Ended | Input::Broken => return Err(self.disconnected()),
             }
             let is_closing = self.is_closing();
             if is_closing && (self.writer.format() != WireFormat::WebSocket || self.dropped > SEARCHED) {
@@ -328,7 +334,12 @@ impl Reader {
                 self.decoder.shrink();
             }
             match decoded {
-                Ok(Some(Decoded::Message(message))) if !is_closing => return Ok(Some(message)),
+                Ok(Some(Decoded::Message(message))) if !is_closing => {
+                    if self.decoder.is_binary() {
+                        self.writer.answer_in_binary();
+                    }
+                    return Ok(Some(message));
+                }
                 Ok(Some(Decoded::Message(_))) => {}
                 Ok(Some(Decoded::Control(control))) => {
                     self.answer(control)?;
@@ -341,7 +352,8 @@ impl Reader {
                 Err(_) if is_closing => self.input = Input::Discard,
                 Err(error @ DecodeError::TooLarge { .. }) => return Err(error.into()),
                 Err(error) => {
-                    self.input = Input::Ended;
+                    self.input = Input::Broken;
+                    self.writer.set_ending(CloseCode::of(&error), &error.to_string());
                     return Err(error.into());
                 }
             }
@@ -368,10 +380,10 @@ impl Reader {
                 self.has_answered = true;
             }
             Control::Pong(_) => {}
-            Control::Close { .. } => {
+            Control::Close { code, .. } => {
                 self.input = Input::Ended;
                 let error = self.disconnected();
-                self.writer.start_close();
+                self.writer.answer_close(code);
                 return Err(error);
             }
         }

@@ -24,9 +24,6 @@ pub struct Settings {
     /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails with
     /// [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however large it is.
     pub outbox_limit: usize,
-    /// Take WebSocket messages as pieces of one stream of lines; default off. For peers behind a bridge that cuts them
-    /// anywhere.
-    pub byte_stream: bool,
     /// Where messages sent are counted; by default by itself.
     pub sent: Arc<SentMessages>,
     /// What was received already, for example right behind an HTTP upgrade.
@@ -43,7 +40,6 @@ impl Settings {
             limits: Limits::default(),
             large_messages: None,
             outbox_limit: OUTBOX_LIMIT,
-            byte_stream: false,
             sent: Arc::default(),
             received: BytesMut::new(),
         }

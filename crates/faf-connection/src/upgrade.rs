@@ -9,16 +9,16 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{Empty, Full};
 use hyper::body::Incoming;
 use hyper::header::{
-    CONNECTION, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
+    ALLOW, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
-use tungstenite::handshake::server::create_response;
 
 /// Largest head of an upgrade request or its answer: 16 KiB, room for the long access tokens that proxies put into URLs.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -56,14 +56,17 @@ pub enum UpgradeError {
 pub struct Endpoint {
     /// The only path that upgrades; a query behind it is ignored, and never logged: proxies put secrets there.
     pub path: String,
+    /// Origins of web pages that may connect, such as `https://example.org`; `*` stands for all. Clients that are no browsers
+    /// send none as a rule, and may connect.
+    pub origins: Vec<String>,
     /// Header in which a proxy says whose connection it passes on. Ask for it only if the peer is trusted.
     pub forwarded_header: Option<HeaderName>,
 }
 
 /// Answers the upgrade of a client.
 ///
-/// Another path is answered by 404, a request that is no upgrade by 400, another method than GET by 405, and the
-/// connection ends. Waits as long as the peer takes: give it a time limit.
+/// Another path is answered by 404, another method than GET by 405, a request that is no upgrade by 400, another version than
+/// 13 by 426, a web page that may not connect by 403, and the connection ends. Waits as long as the peer takes: give it a time limit.
 ///
 /// # Errors
 /// [`UpgradeError::Refused`] and [`UpgradeError::Http`].
@@ -95,31 +98,103 @@ struct Offer {
 }
 
 fn answer(request: &mut Request<Incoming>, endpoint: &Endpoint) -> (Response<Full<Bytes>>, Option<Offer>) {
-    let refuse = |status: StatusCode, text: &'static str| {
-        let mut answer = Response::new(Full::from(text));
-        *answer.status_mut() = status;
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        (answer, None)
-    };
-    if request.uri().path() != endpoint.path {
-        return refuse(StatusCode::NOT_FOUND, "There is nothing here.\n");
-    }
-    if request.method() != Method::GET {
-        return refuse(StatusCode::METHOD_NOT_ALLOWED, "This is a WebSocket endpoint.\n");
-    }
-    let mut head = Request::new(());
-    *head.method_mut() = request.method().clone();
-    *head.version_mut() = request.version();
-    head.headers_mut().clone_from(request.headers());
-    let Ok(answer) = create_response(&head) else {
-        return refuse(StatusCode::BAD_REQUEST, "This is a WebSocket endpoint.\n");
+    let key = match upgrade_key(request, endpoint) {
+        Ok(key) => key,
+        Err(refusal) => return (refusal.answer(), None),
     };
     let forwarded_for = endpoint
         .forwarded_header
         .as_ref()
         .and_then(|name| Some(String::from_utf8_lossy(request.headers().get(name)?.as_bytes()).into_owned()));
+    let accept = derive_accept_key(key.as_bytes());
     let upgrade = hyper::upgrade::on(request);
-    (answer.map(|()| Full::default()), Some(Offer { upgrade, forwarded_for }))
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = answer.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::try_from(accept).expect("it is ASCII"));
+    (answer, Some(Offer { upgrade, forwarded_for }))
+}
+
+/// Why a request is not granted, with what the client is told besides.
+struct Refusal {
+    status: StatusCode,
+    text: &'static str,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, text: &'static str) -> Self {
+        Self { status, text, header: None }
+    }
+
+    fn answer(self) -> Response<Full<Bytes>> {
+        let mut answer = Response::new(Full::from(self.text));
+        *answer.status_mut() = self.status;
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Some((name, value)) = self.header {
+            answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        answer
+    }
+}
+
+/// The key of an upgrade to WebSocket, if it is one that is granted (RFC 6455 section 4.2.1).
+fn upgrade_key<B>(request: &Request<B>, endpoint: &Endpoint) -> Result<String, Refusal> {
+    let headers = request.headers();
+    if request.uri().path() != endpoint.path {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "There is nothing here.\n"));
+    }
+    if request.method() != Method::GET {
+        let header = Some((ALLOW, "GET"));
+        let text = "This is a WebSocket endpoint.\n";
+        return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, text, header });
+    }
+    let bad = |text| Refusal::new(StatusCode::BAD_REQUEST, text);
+    let is_upgrade = names(headers, &CONNECTION, "upgrade") && names(headers, &UPGRADE, "websocket");
+    if request.version() < Version::HTTP_11 || !is_upgrade {
+        return Err(bad("This is a WebSocket endpoint.\n"));
+    }
+    if only(headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
+        let header = Some((SEC_WEBSOCKET_VERSION, "13"));
+        let text = "The version of WebSocket must be 13.\n";
+        return Err(Refusal { status: StatusCode::UPGRADE_REQUIRED, text, header });
+    }
+    if only(headers, &HOST).is_none() {
+        return Err(bad("There must be exactly one Host.\n"));
+    }
+    let key = only(headers, &SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
+    let key =
+        key.ok_or_else(|| bad("There must be exactly one Sec-WebSocket-Key, of 16 bytes in Base64.\n"))?;
+    let is_allowed = |origin: &str| {
+        endpoint.origins.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+    };
+    if headers.contains_key(ORIGIN) && !only(headers, &ORIGIN).is_some_and(is_allowed) {
+        let text = "Web pages of this origin may not connect.\n";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, text));
+    }
+    Ok(key.to_owned())
+}
+
+/// Whether a list, which may come in several lines, has an element, in any case.
+fn names(headers: &HeaderMap, header: &HeaderName, element: &str) -> bool {
+    let lines = headers.get_all(header).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|name| name.trim().eq_ignore_ascii_case(element))
+}
+
+/// The value of a header that comes exactly once.
+fn only<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Option<&'a str> {
+    let mut lines = headers.get_all(header).iter();
+    let only = lines.next()?.to_str().ok()?;
+    lines.next().is_none().then_some(only.trim())
+}
+
+/// Whether this is Base64 of 16 bytes.
+fn is_key(key: &str) -> bool {
+    let digits = key.strip_suffix("==").unwrap_or_default();
+    digits.len() == 22
+        && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
 /// Asks a server for the upgrade. `headers` are sent besides those that are needed.

@@ -2,12 +2,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use faf_protocol::websocket::{self, CLOSE_FRAME, Control, Role};
-use faf_protocol::{Encode, EncodeError, WireFormat};
+use faf_protocol::websocket::{self, CloseCode, Control, Role};
+use faf_protocol::{Encode, EncodeError, Encoding, WireFormat};
 use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -32,6 +33,8 @@ pub struct Writer {
 struct Shared {
     format: WireFormat,
     role: Role,
+    /// The peer sends binary messages, in WebSocket, and is answered in kind.
+    is_binary: AtomicBool,
     sent: Arc<SentMessages>,
     state: Mutex<State>,
     /// Told whenever the outbox has become shorter or the connection is no longer open.
@@ -55,6 +58,8 @@ struct State {
     flusher: Option<Waker>,
     /// The reader, to be woken when the connection is aborted.
     reader: Option<Waker>,
+    /// What the close frame says, if it is anything but that all has been said.
+    ending: Option<Box<Control>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +83,7 @@ impl Writer {
             is_flushing: false,
             flusher: None,
             reader: None,
+            ending: None,
         };
         Self {
             shared: Arc::new(Shared {
@@ -86,6 +92,7 @@ impl Writer {
                 drain_turn: OnceLock::new(),
                 format: settings.format,
                 role: settings.role,
+                is_binary: AtomicBool::new(false),
                 sent: Arc::clone(&settings.sent),
                 runtime: Handle::current(),
             }),
@@ -96,6 +103,20 @@ impl Writer {
     #[must_use]
     pub fn format(&self) -> WireFormat {
         self.shared.format
+    }
+
+    /// How messages for this peer are encoded. In WebSocket that is text, until the peer has sent a binary message.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        match (self.shared.format, self.shared.is_binary.load(Ordering::Relaxed)) {
+            (WireFormat::WebSocket, true) => Encoding::WebSocketBinary,
+            (format, _) => format.into(),
+        }
+    }
+
+    /// Notes that the peer sends binary messages.
+    pub(crate) fn answer_in_binary(&self) {
+        self.shared.is_binary.store(true, Ordering::Relaxed);
     }
 
     /// Whether messages can still be sent: true until closing or aborting begins here, or a loss is noticed.
@@ -111,7 +132,7 @@ impl Writer {
     pub fn encode(&self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
         match (self.shared.format, self.shared.role) {
             (WireFormat::WebSocket, Role::Client) => websocket::encode_masked(message, random_mask()),
-            (format, _) => format.encode(message),
+            _ => self.encoding().encode(message),
         }
     }
 
@@ -294,7 +315,7 @@ impl Writer {
     /// Ends the connection: takes nothing more, sends what waits and the end behind it, and waits until that is done.
     ///
     /// It waits for a peer that does not read; whoever does not want to, gives it a time limit and calls
-    /// [`abort`](Self::abort) after that. A WebSocket peer gets a close frame with the code 1000. Keep reading until
+    /// [`abort`](Self::abort) after that. A WebSocket peer gets a close frame; see [`set_ending`](Self::set_ending). Keep reading until
     /// the reader says *disconnected*: a socket that is dropped with unread input takes back what the peer has not
     /// read yet.
     pub async fn close(&self) {
@@ -306,6 +327,24 @@ impl Writer {
             }
             changed.await;
         }
+    }
+
+    /// Sets what a WebSocket peer is told in the close frame: why the connection is ended, and in some words. The first that is
+    /// set counts; default [`CloseCode::Normal`] and no words. Words beyond 123 bytes are cut.
+    pub fn set_ending(&self, code: CloseCode, reason: &str) {
+        if self.shared.format == WireFormat::WebSocket {
+            self.shared.lock().ending.get_or_insert_with(|| Box::new(Control::close(code, reason)));
+        }
+    }
+
+    /// The peer has sent a close frame, which is answered by one with the same code.
+    pub(crate) fn answer_close(&self, code: Option<u16>) {
+        let mut state = self.shared.lock();
+        if code.is_some() {
+            let reason = String::new();
+            state.ending.get_or_insert_with(|| Box::new(Control::Close { code, reason }));
+        }
+        self.shared.start_close(&mut state);
     }
 
     /// Begins to [`close`](Self::close), without waiting.
@@ -395,12 +434,10 @@ impl Shared {
         }
         state.phase = Phase::Closing;
         if self.format == WireFormat::WebSocket {
-            state.outbox.push_last(match self.role {
-                Role::Server => Bytes::from_static(CLOSE_FRAME),
-                Role::Client => {
-                    Control::Close { code: Some(1000), reason: String::new() }.encode(Some(random_mask()))
-                }
-            });
+            let normal = || Box::new(Control::close(CloseCode::Normal, ""));
+            let ending = state.ending.take().unwrap_or_else(normal);
+            let mask = (self.role == Role::Client).then(random_mask);
+            state.outbox.push_last(ending.encode(mask));
         }
         self.ensure_flushing(state);
         self.changed.notify_waiters();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use faf_connection::{Disconnected, Error, OutboxFull, Reader, SentMessages, Settings, Writer, open};
-use faf_protocol::websocket::{self, Control, Role};
+use faf_protocol::websocket::{self, CloseCode, Control, Role};
 use faf_protocol::{DecodeError, Limits, Message, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
 use tokio::time::Instant;
@@ -401,7 +401,8 @@ async fn websocket_close_frames_are_exchanged() {
     writer.close().await;
     let mut received = Vec::new();
     peer.read_to_end(&mut received).await.unwrap();
-    assert_eq!(received, websocket::CLOSE_FRAME);
+    // It is answered by its own code.
+    assert_eq!(received, b"\x88\x02\x03\xE9");
 
     // This side begins.
     let (mut reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
@@ -414,6 +415,55 @@ async fn websocket_close_frames_are_exchanged() {
         .await
         .unwrap();
     assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::Here))));
+}
+
+#[tokio::test]
+async fn a_close_frame_says_why() {
+    // The first reason counts, and it is cut between two characters.
+    let (_reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
+    writer.set_ending(CloseCode::GoingAway, &"é".repeat(100));
+    writer.set_ending(CloseCode::Policy, "another");
+    writer.close().await;
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, Control::close(CloseCode::GoingAway, &"é".repeat(61)).encode(None));
+
+    for (bytes, code) in [
+        (&b"\x81\x02{}"[..], CloseCode::ProtocolError),
+        (b"\xC1\x80\0\0\0\0", CloseCode::ProtocolError),
+        (b"\x88\x82\0\0\0\0\x03\xEE", CloseCode::ProtocolError),
+        (b"\x81\x82\0\0\0\0\xFFx", CloseCode::InvalidData),
+        (b"\x81\x81\0\0\0\0x", CloseCode::InvalidData),
+        (b"\x81\x81\0\0\0\x001", CloseCode::Unsupported),
+    ] {
+        let (mut reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
+        peer.write_all(bytes).await.unwrap();
+        let error = reader.read().await.unwrap_err();
+        // What comes behind it is taken and dropped, so that the peer gets to read why.
+        peer.write_all(b"\x81\x82\0\0\0\0{}").await.unwrap();
+        writer.close().await;
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).await.unwrap();
+        assert_eq!(received, Control::close(code, &error.to_string()).encode(None), "{bytes:?}");
+        drop(peer);
+        assert!(matches!(reader.read().await, Err(Error::Disconnected(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_is_answered_in_the_kind_of_messages_it_sends() {
+    let (mut reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
+    let mut first_byte = async |frame: &[u8]| {
+        peer.write_all(frame).await.unwrap();
+        let Ok(_) = reader.read().await else { panic!("a message") };
+        writer.send(&Message::PONG).await.unwrap();
+        let mut received = [0; 21];
+        peer.read_exact(&mut received).await.unwrap();
+        received[0]
+    };
+    assert_eq!(first_byte(b"\x81\x82\0\0\0\0{}").await, 0x81);
+    assert_eq!(first_byte(b"\x82\x82\0\0\0\0{}").await, 0x82);
+    assert_eq!(first_byte(b"\x81\x82\0\0\0\0{}").await, 0x82);
 }
 
 #[tokio::test]

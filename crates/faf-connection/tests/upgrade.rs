@@ -13,11 +13,15 @@ use tokio::net::TcpStream;
 use tungstenite::Message as Frame;
 
 fn endpoint() -> Endpoint {
-    Endpoint { path: "/lobby".to_owned(), forwarded_header: Some("x-real-ip".parse().unwrap()) }
+    Endpoint {
+        path: "/lobby".to_owned(),
+        origins: vec!["https://example.org".to_owned()],
+        forwarded_header: Some("x-real-ip".parse().unwrap()),
+    }
 }
 
-/// The status line a server answers `request` with, and what became of the connection.
-async fn answer(request: &str) -> (String, Result<Upgraded<tokio::io::DuplexStream>, UpgradeError>) {
+/// The head a server answers `request` with, and what became of the connection.
+async fn whole_answer(request: &str) -> (String, Result<Upgraded<tokio::io::DuplexStream>, UpgradeError>) {
     let (mut client, server) = duplex(10_000);
     client.write_all(request.as_bytes()).await.unwrap();
     if !request.contains("\r\n\r\n") {
@@ -27,7 +31,12 @@ async fn answer(request: &str) -> (String, Result<Upgraded<tokio::io::DuplexStre
     let outcome = upgrade::accept(server, &endpoint).await;
     let mut received = vec![0; 10_000];
     let length = client.read(&mut received).await.unwrap();
-    let text = String::from_utf8_lossy(&received[..length]);
+    (String::from_utf8_lossy(&received[..length]).into_owned(), outcome)
+}
+
+/// The same, but only the status line.
+async fn answer(request: &str) -> (String, Result<Upgraded<tokio::io::DuplexStream>, UpgradeError>) {
+    let (text, outcome) = whole_answer(request).await;
     (text.lines().next().unwrap_or_default().to_owned(), outcome)
 }
 
@@ -69,6 +78,80 @@ async fn everything_else_is_refused_with_a_status() {
     assert!(matches!(outcome, Err(UpgradeError::Http(_))), "{outcome:?}");
 }
 
+/// A request for an upgrade, with some of its lines exchanged for others.
+fn request(exchanged: &[(&str, &str)]) -> String {
+    let lines = UPGRADE.split_inclusive("\r\n").map(|line| {
+        let other = exchanged.iter().find(|(name, _)| line.starts_with(&format!("{name}:")));
+        other.map_or(line, |(_, other)| other)
+    });
+    format!("GET /lobby HTTP/1.1\r\n{}\r\n", lines.collect::<String>())
+}
+
+#[tokio::test]
+async fn headers_may_be_lists_in_several_lines() {
+    for exchanged in [
+        [("Connection", "Connection: keep-alive\r\nConnection: Upgrade\r\n")],
+        [("Connection", "Connection: keep-alive , uPGRADE\r\n")],
+        [("Upgrade", "Upgrade: foo, WebSocket\r\n")],
+        [("Upgrade", "Upgrade: foo\r\nUpgrade: websocket\r\n")],
+    ] {
+        let (status, outcome) = answer(&request(&exchanged)).await;
+        assert_eq!(status, "HTTP/1.1 101 Switching Protocols", "{exchanged:?}");
+        assert!(outcome.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn host_and_key_come_exactly_once() {
+    const KEY: &str = "Sec-WebSocket-Key";
+    let key = |value: &str| format!("{KEY}: {value}\r\n");
+    let two_keys = key("dGhlIHNhbXBsZSBub25jZQ==").repeat(2);
+    for (name, other) in [
+        ("Host", ""),
+        ("Host", "Host: a\r\nHost: a\r\n"),
+        (KEY, ""),
+        (KEY, &*two_keys),
+        (KEY, &*key("")),
+        (KEY, &*key("dGhlIHNhbXBsZSBub25jZQ=")),
+        (KEY, &*key("dGhlIHNhbXBsZSBub25jZSE=")),
+        (KEY, &*key("dGhlIHNhbXBsZSBub25j!!==")),
+        ("Connection", "Connection: keep-alive\r\n"),
+        ("Upgrade", "Upgrade: websockets\r\n"),
+    ] {
+        let (status, outcome) = answer(&request(&[(name, other)])).await;
+        assert_eq!(status, "HTTP/1.1 400 Bad Request", "{name}: {other}");
+        assert!(outcome.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_version_is_told_the_right_one() {
+    const VERSION: &str = "Sec-WebSocket-Version";
+    for other in
+        ["", "Sec-WebSocket-Version: 8\r\n", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8\r\n"]
+    {
+        let (head, outcome) = whole_answer(&request(&[(VERSION, other)])).await;
+        assert!(head.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{head}");
+        assert!(head.to_ascii_lowercase().contains("\r\nsec-websocket-version: 13\r\n"), "{head}");
+        assert!(outcome.is_err());
+    }
+}
+
+#[tokio::test]
+async fn web_pages_connect_only_where_that_is_allowed() {
+    let upgrade = async |origin: &str| {
+        let (status, _) = answer(&request(&[("Host", &format!("Host: lobby\r\n{origin}"))])).await;
+        status.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(upgrade("").await, "101");
+    assert_eq!(upgrade("Origin: https://example.org\r\n").await, "101");
+    assert_eq!(upgrade("Origin: HTTPS://Example.org\r\n").await, "101");
+    for origin in ["https://example.org.evil", "http://example.org", "null", ""] {
+        assert_eq!(upgrade(&format!("Origin: {origin}\r\n")).await, "403", "{origin}");
+    }
+    assert_eq!(upgrade("Origin: https://example.org\r\nOrigin: https://evil\r\n").await, "403");
+}
+
 #[tokio::test]
 async fn an_independent_client_is_served() {
     let listener = tcp::listen("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -99,8 +182,9 @@ async fn an_independent_client_is_served() {
     writer.close().await;
     assert!(reading.await.unwrap().is_err());
     let received = tokio::task::spawn_blocking(|| client.join().unwrap()).await.unwrap();
+    // It has sent a binary message, and is answered in kind.
     let texts: Vec<_> =
-        received.iter().filter(|frame| frame.is_text()).map(|f| f.to_text().unwrap()).collect();
+        received.iter().filter(|frame| frame.is_binary()).map(|f| f.to_text().unwrap()).collect();
     assert_eq!(texts, ["{\"command\":\"pong\"}\n".to_owned(), format!("{long}\n")]);
 }
 

@@ -576,7 +576,8 @@ impl World {
     }
 
     /// Whether everything ends now, or has.
-    pub(crate) fn has_stopped(&self) -> bool {
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
         matches!(self.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Stopped)
     }
 

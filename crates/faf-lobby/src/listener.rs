@@ -59,7 +59,6 @@ pub(crate) struct Entrance {
     limits: Limits,
     /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
     large_messages: Arc<LargeMessages>,
-    byte_stream: bool,
     /// What has been told of proxies that are not understood.
     told: ToldOfProxies,
 }
@@ -96,7 +95,11 @@ impl Entrance {
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
     ) -> Self {
-        let endpoint = Endpoint { path: settings.websocket_path.clone(), forwarded_header: None };
+        let endpoint = Endpoint {
+            path: settings.websocket_path.clone(),
+            origins: settings.websocket_origins.clone(),
+            forwarded_header: None,
+        };
         let forwarded_header = settings.forwarded_header.parse().ok();
         let (most, per_address) =
             (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
@@ -123,7 +126,6 @@ impl Entrance {
                 settings.login_message_limit,
                 settings.large_message_rate,
             ),
-            byte_stream: settings.websocket_byte_stream,
             told: ToldOfProxies::default(),
         }
     }
@@ -254,7 +256,6 @@ impl Entrance {
             role: Role::Server,
             limits: self.limits,
             large_messages: Some(Share { of: Arc::clone(&self.large_messages), address: shared_by }),
-            byte_stream: self.byte_stream,
             sent: Arc::clone(&self.metrics.sent),
             received: arrival.received,
             ..faf_connection::Settings::new(format)

@@ -12,6 +12,7 @@ use faf_lobby_core::{
     Answer, Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Question, Ticket, Timestamp,
     World,
 };
+use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -23,8 +24,8 @@ use crate::happenings::Happenings;
 use crate::metrics::Metrics;
 use crate::policy::PolicyServer;
 use crate::recorder::Recorder;
-use crate::seat::Seat;
-use crate::session;
+use crate::seat::{Ending, Seat};
+use crate::session::{self, SHUTTING_DOWN};
 
 /// Inputs that may wait. Every connection has at most a few under way, and waits with more while this is full.
 pub(crate) const INBOX: usize = 1024;
@@ -192,6 +193,8 @@ impl Lobby {
 
     /// Does what the world wants done, in its order.
     fn carry_out(&mut self) {
+        // Whom the world has just refused, and why. It closes the connection then.
+        let mut refused: Option<(ConnId, String)> = None;
         while let Some(effect) = self.world.poll_effect() {
             self.happenings.notice(&effect, &self.world);
             self.recorder.note(&effect);
@@ -202,7 +205,13 @@ impl Lobby {
                 Effect::Wait { conn } => self.fan_out.wait(conn),
                 Effect::Done { conn } => self.fan_out.done(conn),
                 Effect::LoggedIn { conn } => self.fan_out.log_in(conn),
-                Effect::Close { conn } => self.fan_out.close(conn),
+                Effect::Close { conn } => {
+                    let ending = self.ending(refused.take_if(|(other, _)| *other == conn));
+                    if let Some(seat) = self.fan_out.seat(conn) {
+                        seat.set_ending(ending);
+                    }
+                    self.fan_out.close(conn);
+                }
                 Effect::Ask { conn, ticket, question } => self.ask(conn, ticket, question),
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
@@ -215,9 +224,23 @@ impl Lobby {
                         self.failed_logins.tell(&line);
                     }
                     log(&line);
+                    if let LogLine::Refused { conn, reason } = line {
+                        refused = Some((conn, reason));
+                    }
                 }
                 Effect::Stop => self.is_stopped = true,
             }
+        }
+    }
+
+    /// Why a connection is closed, for a WebSocket client.
+    fn ending(&self, refused: Option<(ConnId, String)>) -> Ending {
+        match refused {
+            Some((_, reason)) => Ending { code: CloseCode::Policy, reason },
+            None if self.world.has_stopped() => {
+                Ending { code: CloseCode::GoingAway, reason: SHUTTING_DOWN.to_owned() }
+            }
+            None => Ending { code: CloseCode::Policy, reason: "disconnected by the lobby".to_owned() },
         }
     }
 

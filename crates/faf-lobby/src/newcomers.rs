@@ -132,7 +132,7 @@ impl Newcomers {
                 tracing::debug!("a connection has ended: {}", why.reason());
                 self.metrics.count_ended(why.reason());
                 // What the operating system does not take at once is lost, as this peer is not waited for.
-                let _ = writer.hand_over(&[why.goodbye(writer.format())], 1);
+                let _ = writer.hand_over(&[why.goodbye(writer.encoding())], 1);
                 writer.abort();
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use faf_protocol::websocket::CloseCode;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::newcomers::Newcomer;
@@ -25,6 +26,15 @@ struct State {
     newcomer: Option<Box<Newcomer>>,
     /// The connection ends.
     ends: bool,
+    /// Why, if the lobby has ended it, until its client is told.
+    ending: Option<Box<Ending>>,
+}
+
+/// Why the lobby ends a connection, as the close frame of a WebSocket client says it.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) code: CloseCode,
+    pub(crate) reason: String,
 }
 
 /// What a session is told about its last message.
@@ -38,7 +48,13 @@ pub(crate) enum Word {
 
 impl Seat {
     pub(crate) fn new(place: OwnedSemaphorePermit, newcomer: Newcomer) -> Arc<Self> {
-        let state = State { word: None, session: None, newcomer: Some(Box::new(newcomer)), ends: false };
+        let state = State {
+            word: None,
+            session: None,
+            newcomer: Some(Box::new(newcomer)),
+            ends: false,
+            ending: None,
+        };
         Arc::new(Self { state: Mutex::new(state), _place: place })
     }
 
@@ -68,6 +84,16 @@ impl Seat {
     /// Notes that the connection ends; answers whether nobody has noted that before, and so, whose reason counts.
     pub(crate) fn ends(&self) -> bool {
         !std::mem::replace(&mut self.state().ends, true)
+    }
+
+    /// Notes why the connection ends.
+    pub(crate) fn set_ending(&self, ending: Ending) {
+        self.state().ending = Some(Box::new(ending));
+    }
+
+    /// Why the connection ends, if that has been noted.
+    pub(crate) fn take_ending(&self) -> Option<Ending> {
+        self.state().ending.take().map(|ending| *ending)
     }
 
     /// Waits until somebody has logged in.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use faf_connection::running_time::timeout;
 use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
 use faf_lobby_core::{ConnId, Event};
+use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{SendError, TrySendError};
@@ -21,8 +22,12 @@ use crate::seat::{Seat, Word};
 /// How long a peer may take to read what is left and to end its side, after that the connection is cut.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What the close frame of a WebSocket client says when the server ends.
+pub(crate) const SHUTTING_DOWN: &str = "the server is shutting down";
+
 /// Ends a connection that has come too late to be let in.
 pub(crate) fn turn_away(writer: &Writer, seat: &Seat) {
+    writer.set_ending(CloseCode::GoingAway, SHUTTING_DOWN);
     writer.start_close();
     seat.tell(Word::Ready);
 }
@@ -102,6 +107,13 @@ impl Session {
         let mut phase = Phase::Reading;
         if let Some(error) = poll_fn(|cx| self.poll_pass_on(&mut phase, cx)).await {
             tracing::debug!(conn = self.conn.0, %error, "a connection has ended");
+            match &error {
+                Error::Malformed(error) => self.set_ending(error),
+                Error::Late(late) => {
+                    self.reader.writer().set_ending(CloseCode::Policy, &late.to_string());
+                }
+                _ => {}
+            }
             if let Some(reason) = reason(&error)
                 && self.seat.ends()
             {
@@ -162,11 +174,13 @@ impl Session {
                     ready!(self.seat.poll_login(cx));
                     continue;
                 }
-                // Nothing more can be read, but it was JSON: the client is told like of any other wrong message.
-                Err(Error::Malformed(error @ DecodeError::NotAnObject { .. })) => Ok(Err(CommandError {
-                    command: None,
-                    error: FieldError { field: None, reason: error.to_string() },
-                })),
+                // Nothing more can be read, but a player is told like of any other wrong message, and so is a stranger who has
+                // sent JSON. Other strangers may speak something else, and would not understand it.
+                Err(Error::Malformed(error))
+                    if self.login == Login::Accepted || matches!(error, DecodeError::NotAnObject { .. }) =>
+                {
+                    Ok(Err(self.refuse(&error)))
+                }
                 Err(error) => Err(error),
             }));
         }
@@ -186,6 +200,19 @@ impl Session {
         if is_new && self.reader.is_inside_message() && self.lobby.inbox.try_send(heard).is_ok() {
             self.heard = Some(Box::new(Heard { arrived, at: Instant::now() }));
         }
+    }
+
+    /// What is passed on for something that cannot be decoded. The lobby tells the client, and ends the connection.
+    fn refuse(&self, error: &DecodeError) -> CommandError {
+        self.set_ending(error);
+        if self.seat.ends() {
+            self.lobby.metrics.count_ended(MALFORMED);
+        }
+        CommandError { command: None, error: FieldError { field: None, reason: error.to_string() } }
+    }
+
+    fn set_ending(&self, error: &DecodeError) {
+        self.reader.writer().set_ending(CloseCode::of(error), &error.to_string());
     }
 
     fn pass_on(&mut self, message: Received) -> Phase {
@@ -245,6 +272,9 @@ impl Session {
     }
 }
 
+/// What the end of a connection is counted as whose client has sent something that cannot be decoded.
+const MALFORMED: &str = "malformed message";
+
 /// What an end is counted as; nothing for what is counted where it was decided.
 fn reason(error: &Error) -> Option<&'static str> {
     match error {
@@ -252,7 +282,7 @@ fn reason(error: &Error) -> Option<&'static str> {
         Error::Disconnected(Disconnected::Lost(_)) => Some("lost"),
         Error::Disconnected(Disconnected::Here) => None,
         Error::Incomplete(_) => Some("ended inside a message"),
-        Error::Malformed(_) => Some("malformed message"),
+        Error::Malformed(_) => Some(MALFORMED),
         Error::Late(_) => Some("large message too slow"),
         // These are about sending.
         Error::OutboxFull(_) | Error::Encode(_) => None,

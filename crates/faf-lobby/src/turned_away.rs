@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use faf_connection::running_time::timeout;
 use faf_protocol::server_message::{Notice, NoticeStyle};
-use faf_protocol::websocket::CLOSE_FRAME;
-use faf_protocol::{ServerMessage, WireFormat};
+use faf_protocol::websocket::{CloseCode, Control};
+use faf_protocol::{Encoding, ServerMessage, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -63,12 +63,14 @@ impl TurnedAway {
         }
     }
 
-    /// The last thing that is sent, as a notice in this format and with the end that the format has.
-    pub(crate) fn goodbye(self, format: WireFormat) -> Bytes {
+    /// The last thing that is sent, as a notice in this encoding and with the end that the format has.
+    pub(crate) fn goodbye(self, encoding: Encoding) -> Bytes {
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, self.text()));
-        let notice = format.encode(&notice).unwrap_or_default();
-        match format {
-            WireFormat::WebSocket => [&notice, &CLOSE_FRAME[..]].concat().into(),
+        let notice = encoding.encode(&notice).unwrap_or_default();
+        match encoding.format() {
+            WireFormat::WebSocket => {
+                [notice, Control::close(CloseCode::Policy, self.reason()).encode(None)].concat().into()
+            }
             WireFormat::QDataStream | WireFormat::SimpleJson => notice,
         }
     }
@@ -99,14 +101,14 @@ impl Farewells {
     pub(crate) fn refuse(&self, stream: TcpStream, format: WireFormat, why: TurnedAway) {
         let words = match format {
             WireFormat::WebSocket => why.refusal(),
-            WireFormat::QDataStream | WireFormat::SimpleJson => why.goodbye(format),
+            WireFormat::QDataStream | WireFormat::SimpleJson => why.goodbye(format.into()),
         };
         self.say(stream, words);
     }
 
     /// Says goodbye to a client that can read messages already.
     pub(crate) fn dismiss(&self, stream: TcpStream, format: WireFormat, why: TurnedAway) {
-        self.say(stream, why.goodbye(format));
+        self.say(stream, why.goodbye(format.into()));
     }
 
     fn say(&self, mut stream: TcpStream, words: Bytes) {

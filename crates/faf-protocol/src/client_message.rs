@@ -6,12 +6,17 @@
 
 use std::borrow::Cow;
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{EncodeError, FieldError, JsonKind};
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId};
-use crate::json::{Json, escape};
+use crate::json::Json;
+use crate::json::escape;
+use crate::json::loose::Loose;
+use crate::json::value::whole;
+use crate::limits::LIST_LIMIT;
 use crate::message::Message;
 use crate::secret::Secret;
 use crate::server_message::Visibility;
@@ -161,7 +166,7 @@ pub enum AdminAction {
     /// Makes clients join a chat channel. Needs `ADMIN_JOIN_CHANNEL`.
     #[serde(rename = "join_channel")]
     JoinChannel {
-        /// Whose clients.
+        /// Whose clients; at most [`LIST_LIMIT`].
         user_ids: Vec<PlayerId>,
         /// The channel.
         channel: String,
@@ -224,7 +229,7 @@ pub struct GameHost {
 /// Members of `game_join`. Members that are not here, such as `gameport`, are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameJoin {
-    /// The game. Integers that are no [`GameId`] are read as 0, which is the id of no game.
+    /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
     #[serde(deserialize_with = "any_game")]
     pub uid: GameId,
     /// The password of the game; missing, null or empty: none.
@@ -235,7 +240,7 @@ pub struct GameJoin {
 /// Members of `restore_game_session`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreGameSession {
-    /// The game that still runs. Integers that are no [`GameId`] are read as 0, which is the id of no game.
+    /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
     #[serde(deserialize_with = "any_game")]
     pub game_id: GameId,
 }
@@ -379,9 +384,10 @@ impl AdminAction {
             "closeFA" => Self::CloseFa { user_id: message.field("user_id")? },
             "closelobby" => Self::CloseLobby { user_id: message.field("user_id")? },
             "broadcast" => Self::Broadcast { message: message.optional_field("message")? },
-            "join_channel" => {
-                Self::JoinChannel { user_ids: message.field("user_ids")?, channel: message.field("channel")? }
-            }
+            "join_channel" => Self::JoinChannel {
+                user_ids: players(message, "user_ids")?,
+                channel: message.field("channel")?,
+            },
             other => Self::Other { action: other.to_owned() },
         })
     }
@@ -399,6 +405,10 @@ impl ModvaultAction {
 }
 
 fn unknown(field: &str, value: &str) -> FieldError {
+    /// Bytes of the value that are quoted; it can be of any length.
+    const QUOTED: usize = 100;
+
+    let value = &value[..value.floor_char_boundary(QUOTED)];
     FieldError { field: Some(field.to_owned()), reason: format!("unknown value `{value}`") }
 }
 
@@ -436,42 +446,64 @@ pub(crate) fn serialize_carried<S: Serializer>(
 /// As [`ClientMessage::read`] reads it.
 impl<'de> Deserialize<'de> for ClientMessage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::read(Message::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Self::read(Message::deserialize(deserializer)?).map_err(Error::custom)
     }
 }
 
 /// A number, or its text; neither infinite nor none.
 fn rating_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    let Some(value) = Option::<Json>::deserialize(deserializer)? else { return Ok(None) };
-    let number = value.as_ref().number::<f64>().filter(|number| number.is_finite());
-    number.map(Some).ok_or_else(|| serde::de::Error::custom("it must be a number"))
+    let number = match Loose::deserialize(deserializer)? {
+        Loose::Null => return Ok(None),
+        Loose::Integer(number) => Some(number as f64),
+        Loose::Float(number) => Some(number),
+        Loose::Text(text) => text.trim().parse().ok(),
+        Loose::Boolean(_) | Loose::Several { .. } => None,
+    };
+    let number = number.filter(|number| number.is_finite());
+    number.map(Some).ok_or_else(|| Error::custom("it must be a number"))
 }
 
 fn truthiness<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    let value = Json::deserialize(deserializer)?;
-    let is_zero = value.as_ref().parse::<f64>().is_ok_and(|number| number == 0.0);
-    Ok(!is_zero && !matches!(value.as_ref().text(), "false" | "null" | "\"\"" | "[]" | "{}"))
+    Ok(match Loose::deserialize(deserializer)? {
+        Loose::Null => false,
+        Loose::Boolean(flag) => flag,
+        Loose::Integer(number) => number != 0,
+        Loose::Float(number) => number != 0.0,
+        Loose::Text(text) => !text.is_empty(),
+        Loose::Several { is_empty } => !is_empty,
+    })
 }
 
-/// An integer or its text.
+/// A whole number, or the text of an integer.
 fn any_game<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GameId, D::Error> {
-    let value = Json::deserialize(deserializer)?;
-    let id = value.as_ref().number::<i128>();
-    let id = id.ok_or_else(|| serde::de::Error::custom("it must be the id of a game"))?;
+    let id = match Loose::deserialize(deserializer)? {
+        Loose::Integer(id) => Some(id),
+        // Those that are too large to be told apart are no ids of games either.
+        Loose::Float(id) if id.fract() == 0.0 => Some(whole(id).unwrap_or(-1).into()),
+        Loose::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let id = id.ok_or_else(|| Error::custom("it must be the id of a game"))?;
     Ok(GameId(i32::try_from(id).map_or(0, |id| id.max(0).cast_unsigned())))
 }
 
 fn string_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Lenient {
-        Text(String),
-        Other(serde::de::IgnoredAny),
-    }
-    Ok(match Lenient::deserialize(deserializer)? {
-        Lenient::Text(text) => Some(text),
-        Lenient::Other(_) => None,
+    Ok(match Loose::deserialize(deserializer)? {
+        Loose::Text(text) => Some(text),
+        _ => None,
     })
+}
+
+/// Ids, of which there are not too many.
+fn players(message: &Message, field: &str) -> Result<Vec<PlayerId>, FieldError> {
+    let too_many = || FieldError {
+        field: Some(field.to_owned()),
+        reason: format!("has more than {LIST_LIMIT} elements"),
+    };
+    match message.get(field) {
+        Some(list) if list.elements().is_some_and(|mut all| all.nth(LIST_LIMIT).is_some()) => Err(too_many()),
+        _ => message.field(field),
+    }
 }
 
 #[cfg(test)]

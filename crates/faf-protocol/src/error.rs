@@ -123,8 +123,8 @@ pub enum Malformed {
     /// A WebSocket frame masked where it must not be, or not masked where it must be.
     #[error("WebSocket frame with wrong masking")]
     Masking,
-    /// A WebSocket control frame that is fragmented or longer than 125 bytes.
-    #[error("oversized or fragmented WebSocket control frame")]
+    /// A WebSocket control frame that is fragmented or longer than 125 bytes, or a close frame with a wrong code.
+    #[error("wrong WebSocket control frame")]
     ControlFrame,
     /// A WebSocket continuation without a beginning, or a beginning inside an unfinished message.
     #[error("WebSocket fragments out of order")]
@@ -132,9 +132,6 @@ pub enum Malformed {
     /// A length of a WebSocket frame in a longer form than needed.
     #[error("WebSocket frame length not in its shortest form")]
     FrameLength,
-    /// A WebSocket message without any JSON value.
-    #[error("empty WebSocket message")]
-    EmptyMessage,
     /// A GPGNet frame with more arguments than [`gpgnet::framing::ARGUMENT_LIMIT`](crate::gpgnet::framing::ARGUMENT_LIMIT).
     #[error("more arguments than a game message may have")]
     ArgumentCount,

@@ -5,9 +5,11 @@ use std::fmt;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::json::value::whole;
+
 /// The number of an account. 0 stands for an AI in reports of the game.
 ///
-/// From clients it is taken as an integer or as its decimal text; beyond `i32::MAX` it is an error, because clients
+/// From clients it is taken as a whole number, however it is written, or as the decimal text of one; beyond `i32::MAX` it is an error, because clients
 /// read ids as 32-bit integers (wire.md section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -74,6 +76,12 @@ impl Visitor<'_> for IdVisitor {
             .and_then(|value| self.visit_u64(value))
     }
 
+    fn visit_f64<E: Error>(self, value: f64) -> Result<u32, E> {
+        whole(value)
+            .ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))
+            .and_then(|value| self.visit_i64(value))
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<u32, E> {
         text.trim()
             .parse()
@@ -94,7 +102,20 @@ mod tests {
         assert_eq!(id("0"), Ok(0));
         assert_eq!(id("2147483647"), Ok(2_147_483_647));
         assert_eq!(id("\" 42 \""), Ok(42));
-        for wrong in ["2147483648", "-1", "1.0", "\"\"", "\"-1\"", "null", "[1]", "true", "1e3"] {
+        assert_eq!((id("1.0"), id("1e3"), id("10E-1"), id("-0.0")), (Ok(1), Ok(1000), Ok(1), Ok(0)));
+        for wrong in [
+            "2147483648",
+            "2147483648.0",
+            "-1",
+            "-1.0",
+            "1.5",
+            "\"\"",
+            "\"-1\"",
+            "\"1.0\"",
+            "null",
+            "[1]",
+            "true",
+        ] {
             assert!(id(wrong).is_err(), "{wrong}");
         }
     }

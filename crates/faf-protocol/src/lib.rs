@@ -63,4 +63,4 @@ pub use limits::Limits;
 pub use message::Message;
 pub use secret::Secret;
 pub use server_message::ServerMessage;
-pub use wire::{Decoded, Decoder, Encode, Heartbeat, Unfinished, WireFormat};
+pub use wire::{Decoded, Decoder, Encode, Encoding, Heartbeat, Unfinished, WireFormat};

@@ -35,6 +35,12 @@ pub const MESSAGE_LIMIT_MAX: usize = 256 * 1024 * 1024;
 /// such a number on would break them (wire.md section 7).
 pub const INTEGER_DIGITS_LIMIT: usize = 4300;
 
+/// Most elements of a list in a message of a client: 10,000.
+///
+/// The longest that is known is that of the players who are to join a channel; there have never been so many online. An
+/// element takes twice the memory of its text.
+pub const LIST_LIMIT: usize = 10_000;
+
 /// What a decoder accepts before it gives up on a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -9,15 +9,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::error::{DecodeError, EncodeError, FieldError};
-use crate::json::JsonRef;
-use crate::json::scan::{self, Member, Scanned, Span};
-use crate::json::value::without_position;
+use crate::json::compact::{Members, unescaped};
+use crate::json::{JsonRef, scan, typed};
 use crate::limits::{Limits, NESTING_LIMIT_MAX};
 use crate::wire::{Encode, Heartbeat};
 
-/// A JSON object, kept as compact text with an index of its members.
+/// A JSON object, kept as compact text.
 ///
-/// No tree is built. Member order, unknown members and the digits of numbers are kept; a repeated key has the place of
+/// No tree is built, and no index: members are found by going over the text, so a message takes no more memory than its text,
+/// however many it has. Member order, unknown members and the digits of numbers are kept; a repeated key has the place of
 /// its first and the value of its last appearance. Two messages are equal if their texts are: members in the same
 /// order, numbers in the same spelling.
 ///
@@ -34,20 +34,14 @@ use crate::wire::{Encode, Heartbeat};
 pub struct Message {
     /// Compact JSON, UTF-8, not escaped beyond need.
     text: Cow<'static, str>,
-    members: Cow<'static, [Member]>,
 }
 
 impl Message {
     /// `{"command":"ping"}`.
-    pub const PING: Self = Self::heartbeat_constant(r#"{"command":"ping"}"#);
+    pub const PING: Self = Self { text: Cow::Borrowed(r#"{"command":"ping"}"#) };
 
     /// `{"command":"pong"}`.
-    pub const PONG: Self = Self::heartbeat_constant(r#"{"command":"pong"}"#);
-
-    const fn heartbeat_constant(text: &'static str) -> Self {
-        const MEMBERS: &[Member] = &[Member { key: Span::new(2, 9), value: Span::new(11, 17) }];
-        Self { text: Cow::Borrowed(text), members: Cow::Borrowed(MEMBERS) }
-    }
+    pub const PONG: Self = Self { text: Cow::Borrowed(r#"{"command":"pong"}"#) };
 
     /// A message with this `command` and nothing else.
     #[must_use]
@@ -80,50 +74,20 @@ impl Message {
             return Ok(heartbeat.into());
         }
         let leading = text.len() - text.trim_start_matches([' ', '\t', '\n', '\r']).len();
-        let Scanned { rewritten, members } =
+        let compact =
             scan::scan_object(trimmed, limits.nesting_in_force()).map_err(|error| error.shifted(leading))?;
-        Ok(Self::from_parts(rewritten.unwrap_or_else(|| trimmed.to_owned()), members))
+        Ok(Self::from_compact(compact.unwrap_or_else(|| trimmed.to_owned())))
     }
 
     /// Reads one JSON object, and keeps the text's memory where nothing has to be changed.
     pub(crate) fn from_string(text: String, nesting_limit: usize) -> Result<Self, DecodeError> {
-        let scanned = scan::scan_object(&text, nesting_limit)?;
-        Ok(Self::from_scanned(text, scanned))
+        let compact = scan::scan_object(&text, nesting_limit)?;
+        Ok(Self::from_compact(compact.unwrap_or(text)))
     }
 
-    /// Takes over `text`, from which `scanned` came, or what had to be rewritten.
-    pub(crate) fn from_scanned(text: String, Scanned { rewritten, members }: Scanned) -> Self {
-        Self::from_parts(rewritten.unwrap_or(text), members)
-    }
-
-    fn from_parts(text: String, members: Vec<Member>) -> Self {
-        Self { text: Cow::Owned(text), members: Cow::Owned(members) }
-    }
-
-    /// Puts an object together from keys and values that are compact JSON text; keys without quotes.
-    ///
-    /// Of equal keys the last one wins, in the place of the first.
-    pub(crate) fn from_members(mut members: Vec<(&str, &str)>) -> Self {
-        scan::keep_last(&mut members, |(key, _)| key);
-        let length = members.iter().map(|(key, value)| key.len() + value.len() + 4).sum::<usize>();
-        let mut text = String::with_capacity(length + 2);
-        let mut spans = Vec::with_capacity(members.len());
-        text.push('{');
-        for (key, value) in members {
-            if text.len() > 1 {
-                text.push(',');
-            }
-            let key_start = text.len() as u32 + 1;
-            text.extend(["\"", key, "\":"]);
-            let value_start = text.len() as u32;
-            text.push_str(value);
-            spans.push(Member {
-                key: Span::new(key_start, value_start - 2),
-                value: Span::new(value_start, text.len() as u32),
-            });
-        }
-        text.push('}');
-        Self::from_parts(text, spans)
+    /// `text` must be a compact JSON object.
+    pub(crate) fn from_compact(text: String) -> Self {
+        Self { text: Cow::Owned(text) }
     }
 
     /// The message as compact JSON text. It is UTF-8; the wire formats escape it to ASCII.
@@ -148,26 +112,17 @@ impl Message {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<JsonRef<'_>> {
         let key = escaped_key(key);
-        self.members
-            .iter()
-            .find(|member| member.key.of(&self.text) == key)
-            .map(|member| JsonRef::new(member.value.of(&self.text)))
+        self.raw_members().find(|(other, _)| *other == key).map(|(_, value)| JsonRef::new(value))
     }
 
     /// Keys and values of all members, in order.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, JsonRef<'_>)> {
-        self.raw_members().map(|(key, value)| {
-            let key = match key.contains('\\') {
-                true => Cow::Owned(serde_json::from_str(&format!("\"{key}\"")).unwrap_or_default()),
-                false => Cow::Borrowed(key),
-            };
-            (key, JsonRef::new(value))
-        })
+        self.raw_members().map(|(key, value)| (unescaped(key), JsonRef::new(value)))
     }
 
     /// Keys (escaped, without quotes) and values of all members as compact JSON text.
-    pub(crate) fn raw_members(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members.iter().map(|member| (member.key.of(&self.text), member.value.of(&self.text)))
+    fn raw_members(&self) -> Members<'_> {
+        Members::of(&self.text)
     }
 
     /// Sets a member: in its old place if it is there, at the end otherwise.
@@ -178,9 +133,22 @@ impl Message {
         let value =
             serde_json::to_string(value).map_err(|error| EncodeError::NotRepresentable(error.to_string()))?;
         let key = escaped_key(key);
-        let mut members: Vec<(&str, &str)> = self.raw_members().collect();
-        members.push((&key, &value));
-        *self = Self::from_members(members);
+        let mut text = String::with_capacity(self.text.len() + key.len() + value.len() + 4);
+        let mut is_set = false;
+        let mut push = |key: &str, value: &str| {
+            text.push(if text.is_empty() { '{' } else { ',' });
+            text.extend(["\"", key, "\":", value]);
+        };
+        for (other, old) in self.raw_members() {
+            let is_same = other == key;
+            is_set |= is_same;
+            push(other, if is_same { &value } else { old });
+        }
+        if !is_set {
+            push(&key, &value);
+        }
+        text.push('}');
+        *self = Self::from_compact(text);
         Ok(())
     }
 
@@ -211,18 +179,7 @@ impl Message {
     /// # Errors
     /// [`FieldError`] naming the member that is missing or does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
-        serde_json::from_str(&self.text).map_err(|error| {
-            // Compact text is one line, so the column is the position: behind a value that was read, or in front of one
-            // that was not even begun.
-            let behind = error.column();
-            let field = self.members.iter().find(|member| {
-                member.value.contains(behind.saturating_sub(1)) || member.value.contains(behind)
-            });
-            FieldError {
-                field: field.map(|member| member.key.of(&self.text).to_owned()),
-                reason: without_position(&error),
-            }
-        })
+        typed::from_object(&self.text)
     }
 }
 
@@ -338,7 +295,6 @@ mod tests {
         for heartbeat in [Message::PING, Message::PONG] {
             let parsed = Message::from_string(heartbeat.as_str().to_owned(), 8).unwrap();
             assert_eq!(parsed, heartbeat);
-            assert_eq!(parsed.members, heartbeat.members);
             assert_eq!(parsed.heartbeat(), heartbeat.heartbeat());
         }
     }

@@ -15,10 +15,12 @@
 //!
 //! A payload may be as long as [`Limits::message`]; its length is checked before anything is allocated.
 
+use std::borrow::Cow;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{DecodeError, EncodeError, Malformed};
-use crate::json::scan::{self, Member, Scanned};
+use crate::json::{compact, escape, scan};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::wire::{Encode, Heartbeat};
@@ -34,6 +36,14 @@ const LENGTH: usize = 4;
 
 /// Up to this many bytes at the end of a block are not looked at.
 const IGNORED_TAIL: usize = 4;
+
+/// The member that collects the later parts of a block that are no objects.
+const LEGACY: &str = "legacy";
+
+/// Texts in `legacy` may take so many bytes of JSON in any block: 64 KiB. In a longer one they may take no more than the block.
+///
+/// As JSON, a control character takes six bytes. What clients have put there were a few words.
+const LEGACY_MIN: usize = 64 * 1024;
 
 /// Packs a text into a QString and appends it.
 ///
@@ -216,18 +226,21 @@ pub fn decode_payload(payload: &[u8], limits: &Limits) -> Result<Message, Decode
         _ => {}
     }
     let nesting = limits.nesting_in_force();
-    let scanned = scan_part(&first, nesting).map_err(|error| error.shifted(LENGTH))?;
     if payload.len() - position <= IGNORED_TAIL {
-        return Ok(Message::from_scanned(first, scanned));
+        let compact =
+            scan::scan_object(&first, nesting).map_err(|error| in_utf16(error, &first).shifted(LENGTH))?;
+        return Ok(Message::from_compact(compact.unwrap_or(first)));
     }
-    let mut merged = Merged::new(first.clone(), scanned);
+    let mut merged = Merged::new(payload.len());
+    merged.add_object(&scan_part(&first, nesting).map_err(|error| error.shifted(LENGTH))?);
     while let Some(Ok((end, part))) = next_part(payload, position) {
         if part != first {
-            merged.add(part, nesting).map_err(|error| error.shifted(position + LENGTH))?;
+            merged.add(&part, nesting).map_err(|error| error.shifted(position + LENGTH))?;
         }
         position = end;
     }
-    Ok(merged.into_message())
+    drop(first);
+    merged.into_message(nesting)
 }
 
 fn next_part(payload: &[u8], position: usize) -> Option<Result<(usize, String), DecodeError>> {
@@ -235,48 +248,56 @@ fn next_part(payload: &[u8], position: usize) -> Option<Result<(usize, String), 
     (left > IGNORED_TAIL).then(|| read_qstring(payload, position))
 }
 
-/// Scans the text of a part; offsets of errors count bytes of its UTF-16.
-fn scan_part(text: &str, nesting: usize) -> Result<Scanned, DecodeError> {
-    scan::scan_object(text, nesting).map_err(|error| match error {
-        DecodeError::Malformed { reason, offset } => {
-            DecodeError::Malformed { reason, offset: 2 * text[..offset].encode_utf16().count() }
-        }
-        DecodeError::TooDeep { limit, offset } => {
-            DecodeError::TooDeep { limit, offset: 2 * text[..offset].encode_utf16().count() }
-        }
-        other => other,
-    })
+/// Checks the text of a part, and brings it into compact form; offsets of errors count bytes of its UTF-16.
+fn scan_part(text: &str, nesting: usize) -> Result<Cow<'_, str>, DecodeError> {
+    match scan::scan_object(text, nesting) {
+        Ok(compact) => Ok(compact.map_or(Cow::Borrowed(text), Cow::Owned)),
+        Err(error) => Err(in_utf16(error, text)),
+    }
+}
+
+/// Lets the offset of an error count bytes of UTF-16.
+fn in_utf16(mut error: DecodeError, text: &str) -> DecodeError {
+    if let DecodeError::Malformed { offset, .. } | DecodeError::TooDeep { offset, .. } = &mut error {
+        *offset = 2 * text[..*offset].encode_utf16().count();
+    }
+    error
 }
 
 /// The parts of a block on their way to one message.
 ///
-/// Everything is put together once, at the end, so that a block of a million parts costs no more than its size.
+/// They are put together as one object that repeats keys, and to read that merges them. So a block of a million parts takes no
+/// more memory than one long part.
 struct Merged {
-    objects: Vec<(String, Vec<Member>)>,
+    /// An object without its closing bracket.
+    text: String,
     legacy: Legacy,
-    /// Where `legacy` was created by a text, if it was: in front of this object.
-    created_before: Option<usize>,
+    /// Most bytes that the texts in `legacy` may take.
+    legacy_limit: usize,
 }
 
 /// The member `legacy`, as far as parts have been read.
 enum Legacy {
     Missing,
-    /// A JSON array without its closing bracket.
-    Array(String),
+    /// A JSON array without its closing bracket, and whether it has to be written at the end.
+    Array {
+        open: String,
+        is_changed: bool,
+    },
     /// Something that nothing can be appended to.
     Other,
 }
 
 impl Merged {
-    fn new(first: String, scanned: Scanned) -> Self {
-        let mut merged = Self { objects: Vec::new(), legacy: Legacy::Missing, created_before: None };
-        merged.add_object(first, scanned);
-        merged
+    fn new(payload: usize) -> Self {
+        let legacy_limit = LEGACY_MIN.max(payload);
+        // What the parts take as UTF-8, as nearly all of it is ASCII.
+        Self { text: String::with_capacity(payload / 2), legacy: Legacy::Missing, legacy_limit }
     }
 
-    fn add(&mut self, part: String, nesting: usize) -> Result<(), DecodeError> {
-        match scan_part(&part, nesting) {
-            Ok(scanned) => self.add_object(part, scanned),
+    fn add(&mut self, part: &str, nesting: usize) -> Result<(), DecodeError> {
+        match scan_part(part, nesting) {
+            Ok(object) => self.add_object(&object),
             Err(error @ DecodeError::TooDeep { .. }) => return Err(error),
             // JSON for the original, but not for us: refuse it instead of passing it off as a text.
             Err(
@@ -286,56 +307,65 @@ impl Merged {
             ) if part.trim_start().starts_with('{') => {
                 return Err(error);
             }
-            Err(_) => self.add_text(&part)?,
+            Err(_) => self.add_text(part)?,
         }
         Ok(())
     }
 
-    fn add_object(&mut self, part: String, Scanned { rewritten, members }: Scanned) {
-        let text = rewritten.unwrap_or(part);
-        if let Some(member) = members.iter().find(|member| member.key.of(&text) == "legacy") {
-            self.legacy = match member.value.of(&text).strip_suffix(']') {
-                Some(open) => Legacy::Array(open.to_owned()),
+    fn add_object(&mut self, object: &str) {
+        if let Some((_, legacy)) = compact::Members::of(object).find(|(key, _)| *key == LEGACY) {
+            self.legacy = match legacy.strip_suffix(']') {
+                Some(open) => Legacy::Array { open: open.to_owned(), is_changed: false },
                 None => Legacy::Other,
             };
         }
-        self.objects.push((text, members));
+        let members = &object[1..object.len() - 1];
+        if !members.is_empty() {
+            self.push_members(&[members]);
+        }
     }
 
     fn add_text(&mut self, part: &str) -> Result<(), DecodeError> {
-        let open = match &mut self.legacy {
-            Legacy::Array(open) => open,
-            Legacy::Other => {
-                return Err(DecodeError::Malformed { reason: Malformed::LegacyMember, offset: 0 });
-            }
-            Legacy::Missing => {
-                self.created_before = Some(self.objects.len());
-                self.legacy = Legacy::Array("[".to_owned());
-                return self.add_text(part);
-            }
+        if matches!(self.legacy, Legacy::Missing) {
+            // Its place; the value comes at the end.
+            self.push_members(&["\"", LEGACY, "\":0"]);
+            self.legacy = Legacy::Array { open: "[".to_owned(), is_changed: true };
+        }
+        let Legacy::Array { open, is_changed } = &mut self.legacy else {
+            return Err(DecodeError::Malformed { reason: Malformed::LegacyMember, offset: 0 });
         };
+        *is_changed = true;
+        let size = open.len() + escape::quoted_length(part.as_bytes()) + 1;
+        if size > self.legacy_limit {
+            return Err(DecodeError::TooLarge { limit: self.legacy_limit, size });
+        }
+        reserve(open, size - open.len());
         if open.len() > 1 {
             open.push(',');
         }
-        open.push_str(&serde_json::to_string(part).expect("every text can be a JSON string"));
+        escape::push_quoted(part, open);
         Ok(())
     }
 
-    fn into_message(self) -> Message {
-        let legacy = match self.legacy {
-            Legacy::Array(open) => Some(open + "]"),
-            Legacy::Missing | Legacy::Other => None,
-        };
-        let legacy_member = legacy.as_ref().map(|value| ("legacy", value.as_str()));
-        let mut members = Vec::new();
-        for (index, (text, object)) in self.objects.iter().enumerate() {
-            if self.created_before == Some(index) {
-                members.extend(legacy_member);
-            }
-            members.extend(object.iter().map(|member| (member.key.of(text), member.value.of(text))));
+    fn into_message(mut self, nesting: usize) -> Result<Message, DecodeError> {
+        if let Legacy::Array { open, is_changed: true } = std::mem::replace(&mut self.legacy, Legacy::Other) {
+            self.push_members(&["\"", LEGACY, "\":", &open, "]"]);
         }
-        members.extend(legacy_member);
-        Message::from_members(members)
+        self.text.push_str(if self.text.is_empty() { "{}" } else { "}" });
+        Message::from_string(self.text, nesting)
+    }
+
+    fn push_members(&mut self, members: &[&str]) {
+        reserve(&mut self.text, members.iter().map(|member| member.len()).sum::<usize>() + 1);
+        self.text.push(if self.text.is_empty() { '{' } else { ',' });
+        self.text.extend(members.iter().copied());
+    }
+}
+
+/// Makes room in a text that may be of megabytes, and is not to take twice as many.
+fn reserve(text: &mut String, bytes: usize) {
+    if text.capacity() - text.len() < bytes {
+        text.reserve_exact(bytes.max(text.len() / 8));
     }
 }
 
@@ -354,10 +384,13 @@ fn decode_utf16(units: &[u8]) -> Result<String, usize> {
     if seen & 0x80FF == 0 && units.len().is_multiple_of(2) {
         return Ok(String::from_utf8(ascii).expect("all bytes are ASCII"));
     }
+    drop(ascii);
     let (pairs, half) = units.as_chunks();
-    let mut text = String::with_capacity(units.len());
+    let characters = || char::decode_utf16(pairs.iter().map(|pair| u16::from_be_bytes(*pair)));
+    // Some characters take more bytes here than there.
+    let mut text = String::with_capacity(characters().flatten().map(char::len_utf8).sum());
     let mut offset = 0;
-    for character in char::decode_utf16(pairs.iter().map(|pair| u16::from_be_bytes(*pair))) {
+    for character in characters() {
         let character = character.map_err(|_| offset)?;
         offset += 2 * character.len_utf16();
         text.push(character);
@@ -414,6 +447,14 @@ mod tests {
         let mut parts = vec!["{}"];
         parts.resize(1_000_000, "x");
         assert_eq!(decoded(&parts).unwrap().len(), 999_999 * 4 + 12);
+    }
+
+    #[test]
+    fn texts_of_control_characters_have_a_limit() {
+        let block = |length: usize, character: &str| decoded(&["{}", &character.repeat(length)]);
+        assert_eq!(block(10_000, "\0").unwrap().len(), 60_000 + 15);
+        assert_eq!(block(100_000, "\n").unwrap().len(), 200_000 + 15);
+        assert!(matches!(block(100_000, "\0"), Err(DecodeError::TooLarge { limit: 200_012, size: 600_004 })));
     }
 
     #[test]

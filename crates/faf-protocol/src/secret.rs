@@ -1,8 +1,7 @@
 use std::fmt;
 
-use serde::de::Error as _;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
 
 /// A text that must not appear in logs: password digests, tokens.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -25,10 +24,58 @@ impl Secret {
 /// What is no text is not named in the error: a password is a secret even where it is written as a number.
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Box::<RawValue>::deserialize(deserializer)?;
-        let text = serde_json::from_str(value.get());
-        text.map(Self).map_err(|_| D::Error::custom("it must be a text"))
+        deserializer.deserialize_any(TextVisitor).map(Self)
     }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<String, E> {
+        Ok(text)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<String, E> {
+        Err(no_text())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<String, E> {
+        Err(no_text())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<String, E> {
+        Err(no_text())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<String, E> {
+        Err(no_text())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<String, E> {
+        Err(no_text())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<String, A::Error> {
+        Err(no_text())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<String, A::Error> {
+        Err(no_text())
+    }
+}
+
+fn no_text<E: Error>() -> E {
+    E::custom("it must be a text")
 }
 
 impl fmt::Debug for Secret {

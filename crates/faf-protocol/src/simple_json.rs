@@ -94,17 +94,31 @@ impl LineSearch {
         }
         match decode_line(buffer, limits) {
             Ok(message) => Ok(Some(message)),
-            Err(DecodeError::Malformed { reason: Malformed::UnexpectedEnd, .. }) => {
-                Err(DecodeError::Incomplete { got: buffer.len(), expected: None })
-            }
-            Err(DecodeError::Malformed { reason: Malformed::Utf8, .. })
-                if ends_inside_a_character(buffer) =>
-            {
+            Err(error) if is_cut(&error, buffer) => {
                 Err(DecodeError::Incomplete { got: buffer.len(), expected: None })
             }
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether more of the same line could make it right.
+pub(crate) fn is_cut(error: &DecodeError, line: &[u8]) -> bool {
+    match error {
+        DecodeError::Malformed { reason: Malformed::UnexpectedEnd, .. } => true,
+        DecodeError::Malformed { reason: Malformed::Utf8, .. } => ends_inside_a_character(line),
+        // An exponent may follow that makes it small.
+        DecodeError::Malformed { reason: Malformed::NonFinite | Malformed::IntegerDigits, offset } => {
+            let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+            line.get(*offset..).is_some_and(|number| number.iter().all(is_part))
+        }
+        _ => false,
+    }
+}
+
+/// Whether there is nothing but white space.
+pub(crate) fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| is_white_space(*byte))
 }
 
 fn ends_inside_a_character(bytes: &[u8]) -> bool {

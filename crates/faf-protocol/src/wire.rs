@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::error::{DecodeError, EncodeError};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::websocket::{self, Role};
+use crate::websocket::{self, Kind, Role};
 use crate::{qdatastream, simple_json};
 
 /// How messages become bytes.
@@ -34,11 +34,7 @@ impl WireFormat {
     /// # Errors
     /// [`EncodeError`] for a message that JSON or the frame's length field cannot express.
     pub fn encode(self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
-        match self {
-            Self::QDataStream => qdatastream::encode(message),
-            Self::SimpleJson => simple_json::encode(message),
-            Self::WebSocket => websocket::encode(message),
-        }
+        Encoding::from(self).encode(message)
     }
 
     /// The name in configuration, on command lines and in logs.
@@ -59,6 +55,56 @@ impl WireFormat {
             Self::QDataStream => "QDataStreamProtocol",
             Self::SimpleJson => "SimpleJsonProtocol",
             Self::WebSocket => "WebSocketProtocol",
+        }
+    }
+}
+
+/// The bytes that a server sends: they depend on the wire format, and in WebSocket on the kind of messages the client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Encoding {
+    QDataStream,
+    SimpleJson,
+    WebSocketText,
+    WebSocketBinary,
+}
+
+impl Encoding {
+    /// All encodings.
+    pub const ALL: [Self; 4] =
+        [Self::QDataStream, Self::SimpleJson, Self::WebSocketText, Self::WebSocketBinary];
+
+    /// Turns a message into bytes; see [`WireFormat::encode`].
+    ///
+    /// # Errors
+    /// As [`WireFormat::encode`].
+    pub fn encode(self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
+        match self {
+            Self::QDataStream => qdatastream::encode(message),
+            Self::SimpleJson => simple_json::encode(message),
+            Self::WebSocketText => websocket::encode(message, Kind::Text),
+            Self::WebSocketBinary => websocket::encode(message, Kind::Binary),
+        }
+    }
+
+    /// The wire format whose bytes these are.
+    #[must_use]
+    pub fn format(self) -> WireFormat {
+        match self {
+            Self::QDataStream => WireFormat::QDataStream,
+            Self::SimpleJson => WireFormat::SimpleJson,
+            Self::WebSocketText | Self::WebSocketBinary => WireFormat::WebSocket,
+        }
+    }
+}
+
+impl From<WireFormat> for Encoding {
+    /// In WebSocket, text.
+    fn from(format: WireFormat) -> Self {
+        match format {
+            WireFormat::QDataStream => Self::QDataStream,
+            WireFormat::SimpleJson => Self::SimpleJson,
+            WireFormat::WebSocket => Self::WebSocketText,
         }
     }
 }
@@ -157,7 +203,7 @@ pub struct Unfinished {
 enum State {
     QDataStream,
     SimpleJson(simple_json::LineSearch),
-    WebSocket(websocket::FrameReader),
+    WebSocket(Box<websocket::FrameReader>),
 }
 
 impl Decoder {
@@ -173,20 +219,9 @@ impl Decoder {
         let format = match format {
             WireFormat::QDataStream => State::QDataStream,
             WireFormat::SimpleJson => State::SimpleJson(simple_json::LineSearch::default()),
-            WireFormat::WebSocket => State::WebSocket(websocket::FrameReader::new(role)),
+            WireFormat::WebSocket => State::WebSocket(Box::new(websocket::FrameReader::new(role))),
         };
         Self { format, limits, consumed: 0, begun: 0 }
-    }
-
-    /// Takes WebSocket messages as pieces of one stream of lines, for peers behind a bridge that cuts them anywhere.
-    ///
-    /// Without effect on the other formats (wire.md section 5).
-    #[must_use]
-    pub fn with_byte_stream(mut self, on: bool) -> Self {
-        if let State::WebSocket(reader) = &mut self.format {
-            reader.byte_stream = on;
-        }
-        self
     }
 
     /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see [`Limits::message`].
@@ -221,7 +256,8 @@ impl Decoder {
 
     /// What is kept after [`decode`](Self::decode) has answered `Ok(None)`, and how much it may become.
     ///
-    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet.
+    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet. A WebSocket message that does
+    /// not end its line may become larger than it has announced; that is known when it is there.
     #[must_use]
     pub fn unfinished(&self, buffer: &BytesMut) -> Unfinished {
         let (kept, at_most) = match &self.format {
@@ -237,6 +273,15 @@ impl Decoder {
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.consumed + self.begun
+    }
+
+    /// Whether the peer has sent a WebSocket message that was binary, and so wants to be answered.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        match &self.format {
+            State::QDataStream | State::SimpleJson(_) => false,
+            State::WebSocket(reader) => reader.is_binary(),
+        }
     }
 
     /// Gives memory back that is not needed for what is kept.

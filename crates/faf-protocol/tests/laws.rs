@@ -56,6 +56,34 @@ fn format() -> impl Strategy<Value = WireFormat> {
     prop::sample::select(WireFormat::ALL.to_vec())
 }
 
+/// An object whose keys come again and again, and the same with each key in its first place and with its last value.
+fn repeating() -> impl Strategy<Value = (String, String)> {
+    let leaf = (0..10_u8).prop_map(|number| (number.to_string(), number.to_string()));
+    leaf.prop_recursive(4, 60, 12, |value| {
+        prop::collection::vec((0..6_u8, value), 0..40).prop_map(|members| {
+            let mut last: Vec<(u8, String)> = Vec::new();
+            let mut source = Vec::new();
+            for (key, (text, compact)) in members {
+                // The same keys, in two spellings.
+                let spelled = if source.len() % 3 == 0 {
+                    format!("\\u{:04x}", b'a' + key)
+                } else {
+                    (b'a' + key).escape_ascii().to_string()
+                };
+                source.push(format!("\"{spelled}\":{text}"));
+                match last.iter_mut().find(|(other, _)| *other == key) {
+                    Some((_, old)) => *old = compact,
+                    None => last.push((key, compact)),
+                }
+            }
+            let last: Vec<_> =
+                last.iter().map(|(key, value)| format!("\"{}\":{value}", char::from(b'a' + key))).collect();
+            (format!("{{{}}}", source.join(",")), format!("{{{}}}", last.join(",")))
+        })
+    })
+    .prop_map(|(text, compact)| (format!("{{\"x\":{text}}}"), format!("{{\"x\":{compact}}}")))
+}
+
 /// White space where JSON allows it, and the escapes that are not needed.
 fn spell_otherwise(text: &str, choices: &[u8]) -> String {
     let mut choices = choices.iter().cycle();
@@ -201,6 +229,16 @@ proptest! {
     }
 
     #[test]
+    fn of_repeated_keys_the_first_place_and_the_last_value_count(
+        (text, compact) in repeating(),
+        choices in prop::collection::vec(any::<u8>(), 1..50),
+    ) {
+        let read = |text: &str| text.parse::<Message>().unwrap().as_str().to_owned();
+        prop_assert_eq!(read(&text), compact.clone());
+        prop_assert_eq!(read(&spell_otherwise(&text, &choices)), compact);
+    }
+
+    #[test]
     fn any_split_gives_the_same_messages(
         messages in prop::collection::vec(message(), 1..5),
         format in format(),
@@ -221,16 +259,42 @@ proptest! {
     }
 
     #[test]
+    fn any_cut_of_a_stream_into_websocket_messages_gives_the_same(
+        messages in prop::collection::vec((message(), "[ \t\r]{0,3}(\n[ \t\r\n]{0,2})?"), 1..5),
+        choices in prop::collection::vec(any::<u8>(), 1..50),
+        cuts in pieces(),
+        sizes in pieces(),
+    ) {
+        let spelled = |message: &Message| spell_otherwise(message.as_str(), &choices).replace(['\r', '\n'], " ");
+        // The line ends anywhere between the end of a message and the beginning of the next one.
+        let lines = messages.iter().map(|(message, end)| format!("{}{end}\n", spelled(message)));
+        let stream = lines.collect::<String>().into_bytes();
+        let (mut bytes, mut rest, mut cuts) = (Vec::new(), &stream[..], cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+            // A message of two bytes and less is as good as any, with a mask of zeros.
+            let opcode = if piece.len() % 2 == 0 { 0x81 } else { 0x82 };
+            bytes.extend([opcode, 0x80 | piece.len() as u8, 0, 0, 0, 0]);
+            bytes.extend_from_slice(piece);
+            rest = behind;
+        }
+        let mut decoder = Decoder::new(WireFormat::WebSocket, Limits::default());
+        let (found, end) = decode_in_pieces(&mut decoder, &bytes, &sizes);
+        let expected: Vec<_> = messages.into_iter().map(|(message, _)| Decoded::Message(message)).collect();
+        prop_assert_eq!((found, end), (expected, Ok(())));
+        prop_assert!(decoder.is_between_messages());
+    }
+
+    #[test]
     fn any_split_gives_the_same_messages_while_the_limit_changes(
         messages in prop::collection::vec(message(), 1..6),
         format in format(),
-        byte_stream in any::<bool>(),
         sizes in pieces(),
         limits in prop::collection::vec(prop_oneof![Just(2000_usize), 0..400_usize], 1..6),
     ) {
         let bytes: Vec<u8> = messages.iter().flat_map(|message| client_frame(format, message)).collect();
         let decode = |sizes: &[usize]| {
-            let mut decoder = Decoder::new(format, Limits::default()).with_byte_stream(byte_stream);
+            let mut decoder = Decoder::new(format, Limits::default());
             let limit_behind = |found: usize| limits.get(found % limits.len()).copied();
             same_for_all_pieces(decode_with_limits(&mut decoder, &bytes, sizes, limit_behind))
         };
@@ -241,12 +305,11 @@ proptest! {
     fn what_is_too_large_can_be_read_under_a_higher_limit(
         messages in prop::collection::vec(message(), 1..5),
         format in format(),
-        byte_stream in any::<bool>(),
         sizes in pieces(),
         low in 0..400_usize,
     ) {
         let bytes: Vec<u8> = messages.iter().flat_map(|message| client_frame(format, message)).collect();
-        let mut decoder = Decoder::new(format, Limits::default()).with_byte_stream(byte_stream);
+        let mut decoder = Decoder::new(format, Limits::default());
         let (mut buffer, mut rest, mut found) = (BytesMut::new(), &bytes[..], Vec::new());
         let mut sizes = sizes.iter().cycle();
         decoder.set_message_limit(low);
@@ -279,11 +342,10 @@ proptest! {
         ],
         format in format(),
         role in prop::sample::select(vec![Role::Server, Role::Client]),
-        byte_stream in any::<bool>(),
         sizes in pieces(),
     ) {
         let limits = Limits { message: 100, nesting: 8 };
-        let mut decoder = Decoder::for_role(format, role, limits).with_byte_stream(byte_stream);
+        let mut decoder = Decoder::for_role(format, role, limits);
         let used = measure(|| {
             let _ = decode_in_pieces(&mut decoder, &bytes, &sizes);
         });

@@ -26,6 +26,36 @@ pub fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
     }
 }
 
+/// Sends text as WebSocket messages that are cut anywhere. If all of it can be read when it is not cut, it gives the same.
+///
+/// # Panics
+/// If a law does not hold.
+pub fn check_websocket_cuts(bytes: &[u8]) {
+    let (cuts, stream) = bytes.split_at(bytes.len().min(8));
+    let stream = [&stream[..stream.len().min(LIMITS.message / 2)], b"\n"].concat();
+    let read = |pieces: Vec<&[u8]>| {
+        let frames: Vec<Vec<u8>> = pieces.into_iter().map(websocket_message).collect();
+        let mut decoder = Decoder::new(WireFormat::WebSocket, LIMITS);
+        let read = decode(&mut decoder, frames.iter().map(Vec::as_slice));
+        (read, decoder.is_between_messages())
+    };
+    let whole = read(vec![&stream]);
+    if whole.0.1.is_ok() {
+        assert_eq!(read(pieces(&stream, cuts)), whole, "cut by {cuts:?}");
+    }
+}
+
+/// As a client sends it, with a mask of zeros.
+fn websocket_message(text: &[u8]) -> Vec<u8> {
+    let length = (text.len() as u64).to_be_bytes();
+    let header = match text.len() {
+        0..=125 => vec![0x80 | length[7]],
+        126..=0xFFFF => [&[0x80 | 126][..], &length[6..]].concat(),
+        _ => [&[0x80 | 127][..], &length].concat(),
+    };
+    [&[0x81][..], &header, &[0; 4], text].concat()
+}
+
 /// Decodes the game's own framing at once and cut in pieces, which must give the same; what was found can be encoded again.
 ///
 /// # Panics
@@ -159,7 +189,11 @@ mod tests {
             }
         }
         for vector in vectors("simplejson_decode.jsonl") {
-            check_json(&bytes(&vector.input["bytes"]));
+            let text = bytes(&vector.input["bytes"]);
+            check_json(&text);
+            for cuts in [[0; 8], [1; 8], [3, 1, 4, 1, 5, 9, 2, 6], [31; 8]] {
+                check_websocket_cuts(&[&cuts[..], &text].concat());
+            }
         }
     }
 

@@ -174,7 +174,8 @@ impl Bridge {
         if self.listen.format != WireFormat::WebSocket {
             return Ok(open_tcp(stream, settings));
         }
-        let endpoint = Endpoint { path: self.listen.uri.path().to_owned(), forwarded_header: None };
+        let endpoint =
+            Endpoint { path: self.listen.uri.path().to_owned(), origins: Vec::new(), forwarded_header: None };
         let upgraded = upgrade::accept(stream, &endpoint).await?;
         Ok(open_tcp(upgraded.stream, Settings { received: upgraded.received, ..settings }))
     }

@@ -156,7 +156,7 @@ async fn a_refused_upgrade_is_told_without_the_query() {
     let server = Server::listen(WireFormat::SimpleJson);
     let elsewhere = server.url().replace("tcp://", "ws://") + "/elsewhere";
     let tool = Tool::start(&["connect", &format!("{elsewhere}?verify=secret")]);
-    let endpoint = Endpoint { path: "/".to_owned(), forwarded_header: None };
+    let endpoint = Endpoint { path: "/".to_owned(), origins: Vec::new(), forwarded_header: None };
     let answer = upgrade::accept(server.accept_stream().await, &endpoint);
     assert!(in_time(answer).await.is_err());
     let ended = tool.end().await;

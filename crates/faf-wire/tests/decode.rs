@@ -226,7 +226,7 @@ async fn control_frames_are_passed_over() {
         &Control::Pong("!".into()).encode(None),
         b"\x80\x02 1",
     ];
-    decode("websocket", &input.concat()).await.assert_failed(4, "the text ends where JSON goes on");
+    decode("websocket", &input.concat()).await.assert_failed(3, "the stream ended inside a message");
     let ended =
         decode("websocket", &[&input[..3], &[b"\x80\x021}", &close.encode(None)]].concat().concat()).await;
     ended.assert_clean();

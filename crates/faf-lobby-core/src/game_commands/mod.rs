@@ -36,9 +36,6 @@ use crate::world::World;
 /// thousands. To read texts takes time, and nobody else is served meanwhile.
 const LONGEST_MESSAGE: usize = 2 * LONGEST_TEXT;
 
-/// Arguments whose length counts; no command reads so many.
-const ARGUMENTS: usize = 1000;
-
 /// Whose game process has sent something.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sender {
@@ -66,10 +63,9 @@ pub(crate) fn price(message: &GpgNetMessage) -> (CommandClass, usize) {
     (class, bytes(message))
 }
 
-/// How long a message is, as far as it is read. An empty argument is work, too.
+/// How long a message is. An empty argument is work, too.
 fn bytes(message: &GpgNetMessage) -> usize {
-    let args = message.args.iter().take(ARGUMENTS).map(|arg| arg.as_ref().text().len());
-    message.command.len() + message.args.len() + args.sum::<usize>()
+    message.command.len() + message.args.text().len()
 }
 
 /// Carries out what a game process has sent.

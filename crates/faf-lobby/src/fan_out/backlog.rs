@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use faf_lobby_core::{ConnId, lists};
 use faf_protocol::server_message::{Merging, Player, PlayerList, ServerMessage};
-use faf_protocol::{GameId, PlayerId, WireFormat};
+use faf_protocol::{Encoding, GameId, PlayerId};
 use tokio::time::Instant;
 
 use super::broadcasts::Turn;
@@ -46,7 +46,7 @@ pub(crate) struct Backlog {
     pub(super) pace: Pace,
     /// What other players' games say to its game.
     pub(super) relayed: InFlight,
-    format: WireFormat,
+    encoding: Encoding,
     /// A large turn of broadcasts, in front of all else.
     turn: Option<Turn>,
     /// In the order in which they are delivered.
@@ -102,12 +102,12 @@ impl Entry {
 
 impl Backlog {
     /// For a client that has `taken` so many bytes before.
-    pub(crate) fn new(format: WireFormat, taken: u64) -> Self {
+    pub(crate) fn new(encoding: impl Into<Encoding>, taken: u64) -> Self {
         Self {
             is_ready: false,
             pace: Pace::new(Instant::now(), taken),
             relayed: InFlight::default(),
-            format,
+            encoding: encoding.into(),
             turn: None,
             entries: BTreeMap::new(),
             next: 0,
@@ -125,8 +125,8 @@ impl Backlog {
         }
     }
 
-    pub(super) fn format(&self) -> WireFormat {
-        self.format
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -215,7 +215,7 @@ impl Backlog {
         for (frames, kind) in messages {
             match kind {
                 Kind::Relayed(sender) => {
-                    let bytes = frames.get(self.format).map_or(0, Bytes::len);
+                    let bytes = frames.get(self.encoding).map_or(0, Bytes::len);
                     self.relayed.add(sender, bytes);
                     self.relayed.hand_over(sender, bytes);
                 }
@@ -238,7 +238,7 @@ impl Backlog {
             && let Some(frames) = self.turn.as_mut().and_then(Turn::take_first)
         {
             self.handed_over.is_owed = true;
-            let frame = frames.get(self.format).cloned();
+            let frame = frames.get(self.encoding).cloned();
             bytes += frame.as_ref().map_or(0, Bytes::len);
             front.extend(frame);
             self.handed_over.messages.push(frames);
@@ -260,7 +260,7 @@ impl Backlog {
                         }
                         Merging::Never => {}
                     }
-                    let frame = frames.get(self.format).cloned();
+                    let frame = frames.get(self.encoding).cloned();
                     if let Kind::Relayed(sender) = kind {
                         self.relayed.hand_over(sender, frame.as_ref().map_or(0, Bytes::len));
                     }
@@ -331,7 +331,7 @@ impl Backlog {
             players.push(next.remove());
         }
         let message = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));
-        self.format.encode(&message).ok()
+        self.encoding.encode(&message).ok()
     }
 
     fn append(&mut self, entry: Entry) {
@@ -340,7 +340,7 @@ impl Backlog {
             && frames.merging() != Merging::Players
         {
             // What waits is encoded, so that its memory counts. Lists take time, and players may be merged before they are.
-            frames.get(self.format);
+            frames.get(self.encoding);
         }
         self.answers += self.answer_cost(&entry);
         self.lists += usize::from(entry.is_list());
@@ -367,7 +367,7 @@ impl Backlog {
         let is_answer = !frames.is_list()
             && frames.merging() == Merging::Never
             && !matches!(frames.message(), ServerMessage::Social(_));
-        if is_answer { ENTRY_COST + frames.get(self.format).map_or(0, Bytes::len) } else { 0 }
+        if is_answer { ENTRY_COST + frames.get(self.encoding).map_or(0, Bytes::len) } else { 0 }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use faf_protocol::WireFormat;
+use faf_protocol::Encoding;
 
 use super::frames::Frames;
 
@@ -20,12 +20,12 @@ pub(crate) struct Broadcasts {
     joined: Joined,
 }
 
-/// The frames of a range as pieces to be written, in the formats that were asked for so far. Receivers are visited one after
+/// The frames of a range as pieces to be written, in the encodings that were asked for so far. Receivers are visited one after
 /// the other, and nearly all of them miss the same range.
 #[derive(Debug, Default)]
 struct Joined {
     range: (u64, u64),
-    pieces: [Option<Vec<Bytes>>; WireFormat::ALL.len()],
+    pieces: [Option<Vec<Bytes>>; Encoding::ALL.len()],
     turn: Option<Arc<[Arc<Frames>]>>,
 }
 
@@ -86,14 +86,14 @@ impl Broadcasts {
     }
 
     /// Everything from this number on, in as few pieces as makes sense.
-    pub(crate) fn pieces_since(&mut self, number: u64, format: WireFormat) -> &[Bytes] {
+    pub(crate) fn pieces_since(&mut self, number: u64, encoding: Encoding) -> &[Bytes] {
         self.expect_range_from(number);
-        if self.joined.pieces[format as usize].is_none() {
+        if self.joined.pieces[encoding as usize].is_none() {
             let frames: Vec<Bytes> =
-                self.since(number).filter_map(|frames| frames.get(format)).cloned().collect();
-            self.joined.pieces[format as usize] = Some(join(frames));
+                self.since(number).filter_map(|frames| frames.get(encoding)).cloned().collect();
+            self.joined.pieces[encoding as usize] = Some(join(frames));
         }
-        self.joined.pieces[format as usize].as_deref().unwrap_or_default()
+        self.joined.pieces[encoding as usize].as_deref().unwrap_or_default()
     }
 
     /// Forgets what everybody has who is to get it: all before this number.

@@ -33,7 +33,7 @@ impl Delivery {
     /// From now on messages for this client are kept here until it has taken what was handed over.
     pub(super) fn fall_behind(&mut self, conn: ConnId) -> Option<&mut Backlog> {
         let peer = self.peers.get_mut(conn)?;
-        peer.backlog = Some(Box::new(Backlog::new(peer.writer.format(), peer.writer.taken())));
+        peer.backlog = Some(Box::new(Backlog::new(peer.writer.encoding(), peer.writer.taken())));
         if self.behind.clients == 0 {
             self.behind.next_look = Instant::now() + Pace::interval(self.patience.stall_timeout);
         }
@@ -180,6 +180,6 @@ fn share_out(mut help: impl FnMut() -> Option<usize>) {
 
 /// Hands over a message in front of all that waits here, if everything that was handed over before is gone.
 fn is_taken_at_once(writer: &Writer, frames: &Frames) -> bool {
-    let Some(frame) = frames.get(writer.format()) else { return false };
+    let Some(frame) = frames.get(writer.encoding()) else { return false };
     writer.waiting() == 0 && writer.hand_over(std::slice::from_ref(frame), 1).is_ok()
 }

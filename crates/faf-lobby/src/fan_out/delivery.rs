@@ -267,7 +267,7 @@ impl Delivery {
         let Some(next) = peer.next_broadcast.filter(|next| *next != end) else { return };
         peer.next_broadcast = Some(end);
         if peer.backlog.is_none() {
-            let pieces = self.broadcasts.pieces_since(next, peer.writer.format());
+            let pieces = self.broadcasts.pieces_since(next, peer.writer.encoding());
             if bytes_in(pieces) <= self.patience.at_once {
                 if let Ok(false) = peer.writer.hand_over(pieces, end - next) {
                     self.fall_behind(conn);
@@ -300,11 +300,11 @@ impl Delivery {
     ) {
         let (conn, peer) = self.peers.at(place);
         if peer.backlog.is_none() {
-            let format = peer.writer.format();
+            let encoding = peer.writer.encoding();
             // To encode a list takes time. Who logs in waits for it, not everybody else who gets something this turn.
-            if !messages.clone().any(|(frames, _)| frames.takes_time(format)) {
+            if !messages.clone().any(|(frames, _)| frames.takes_time(encoding)) {
                 let pieces: Vec<Bytes> =
-                    messages.clone().filter_map(|(frames, _)| frames.get(format)).cloned().collect();
+                    messages.clone().filter_map(|(frames, _)| frames.get(encoding)).cloned().collect();
                 if bytes_in(&pieces) <= self.patience.at_once {
                     if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64)
                         && let Some(backlog) = self.fall_behind(conn)

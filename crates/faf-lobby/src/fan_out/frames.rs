@@ -1,11 +1,11 @@
-//! A message as bytes: encoded at most once for every wire format, and shared by all who get it.
+//! A message as bytes: encoded at most once in every encoding, and shared by all who get it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use faf_protocol::server_message::Merging;
-use faf_protocol::{ServerMessage, WireFormat};
+use faf_protocol::{Encoding, ServerMessage};
 
 /// How many bytes frames take that somebody still waits for, without lists that newcomers are still told.
 #[derive(Debug, Clone, Default)]
@@ -18,12 +18,12 @@ impl FrameMemory {
     }
 }
 
-/// A message, and its bytes in the formats that were asked for so far.
+/// A message, and its bytes in the encodings that were asked for so far.
 #[derive(Debug)]
 pub(crate) struct Frames {
     message: ServerMessage,
-    /// None inside for a format that cannot express the message.
-    encoded: [OnceLock<Option<Bytes>>; WireFormat::ALL.len()],
+    /// None inside for an encoding that cannot express the message.
+    encoded: [OnceLock<Option<Bytes>>; Encoding::ALL.len()],
     is_list: bool,
     /// It counts, if it is no list, or one that nobody is told any more.
     counts: AtomicBool,
@@ -54,8 +54,9 @@ impl Frames {
     }
 
     /// None if the message cannot be expressed, which would be a mistake of the lobby.
-    pub(crate) fn get(&self, format: WireFormat) -> Option<&Bytes> {
-        let encoded = self.encoded[format as usize].get_or_init(|| match format.encode(&self.message) {
+    pub(crate) fn get(&self, encoding: impl Into<Encoding>) -> Option<&Bytes> {
+        let encoding = encoding.into();
+        let encoded = self.encoded[encoding as usize].get_or_init(|| match encoding.encode(&self.message) {
             Ok(frame) => {
                 // Lists are kept for the next newcomers; what was reserved to write them is not.
                 let frame = if self.is_list { Bytes::copy_from_slice(&frame) } else { frame };
@@ -65,16 +66,16 @@ impl Frames {
                 Some(frame)
             }
             Err(error) => {
-                tracing::error!(%error, %format, "a message cannot be encoded and is not sent");
+                tracing::error!(%error, ?encoding, "a message cannot be encoded and is not sent");
                 None
             }
         });
         encoded.as_ref()
     }
 
-    /// Whether [`get`](Self::get) takes long: it is a list that nobody has asked for in this format before.
-    pub(crate) fn takes_time(&self, format: WireFormat) -> bool {
-        self.is_list && self.encoded[format as usize].get().is_none()
+    /// Whether [`get`](Self::get) takes long: it is a list that nobody has asked for in this encoding before.
+    pub(crate) fn takes_time(&self, encoding: Encoding) -> bool {
+        self.is_list && self.encoded[encoding as usize].get().is_none()
     }
 
     /// Newcomers are not told this list any more, so there may be any number of such lists: from now on it counts.
@@ -89,7 +90,7 @@ impl Frames {
         self.memory.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What it takes in all formats that were asked for so far, in bytes.
+    /// What it takes in all encodings that were asked for so far, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.encoded.iter().filter_map(|encoded| Some(encoded.get()?.as_ref()?.len())).sum()
     }

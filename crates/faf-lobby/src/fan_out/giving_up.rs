@@ -10,6 +10,7 @@ use std::time::Duration;
 use faf_lobby_core::ConnId;
 use faf_protocol::ServerMessage;
 use faf_protocol::server_message::{Notice, NoticeStyle};
+use faf_protocol::websocket::CloseCode;
 use tokio::time::Instant;
 
 use super::delivery::Delivery;
@@ -113,7 +114,8 @@ impl Delivery {
             peer.writer.abort();
         } else {
             let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, TOO_SLOW));
-            peer.writer.finish(peer.writer.format().encode(&notice).ok());
+            peer.writer.set_ending(CloseCode::Policy, "too slow");
+            peer.writer.finish(peer.writer.encoding().encode(&notice).ok());
         }
         peer.seat.tell(Word::Ready);
     }

@@ -6,7 +6,7 @@
 //!                                      +-- Backlog, for a client whose socket is full: merged, handed over bit by bit
 //! ```
 //!
-//! A message is encoded once for every wire format that is in use among its receivers, and they share the bytes.
+//! A message is encoded once for every encoding that is in use among its receivers, and they share the bytes.
 
 mod backlog;
 mod broadcasts;

@@ -7,7 +7,7 @@ use faf_connection::Writer;
 use faf_lobby_core::ConnId;
 
 use super::backlog::Backlog;
-use crate::seat::{Seat, Word};
+use crate::seat::{Ending, Seat, Word};
 
 /// A connection, as the one who delivers sees it.
 #[derive(Debug)]
@@ -27,6 +27,9 @@ impl Peer {
 
     /// Ends the connection behind everything that waits for it.
     pub(crate) fn close(&mut self) {
+        if let Some(Ending { code, reason }) = self.seat.take_ending() {
+            self.writer.set_ending(code, &reason);
+        }
         let waiting = self.backlog.take().map(|mut backlog| backlog.take_front(usize::MAX));
         self.writer.finish(waiting.unwrap_or_default());
         self.seat.tell(Word::Ready);

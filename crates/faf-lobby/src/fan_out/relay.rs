@@ -249,7 +249,7 @@ impl Delivery {
 impl Backlog {
     /// Adds a message of another player's game, if there is room for it.
     pub(super) fn relay(&mut self, sender: ConnId, frames: &Arc<Frames>, is_scarce: bool) -> Fate {
-        let Some(bytes) = frames.get(self.format()).map(Bytes::len) else { return Fate::Taken };
+        let Some(bytes) = frames.get(self.encoding()).map(Bytes::len) else { return Fate::Taken };
         let fate = self.relayed.ask(sender, frames, bytes, is_scarce);
         if fate == Fate::Taken {
             self.append_relayed(sender, frames);

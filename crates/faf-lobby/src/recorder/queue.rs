@@ -128,7 +128,7 @@ fn weight(effect: &Effect) -> usize {
         Effect::Send { message, .. } | Effect::Relay { message, .. } => match message {
             ServerMessage::PlayerInfo(list) => list.players.len() * size_of::<usize>(),
             ServerMessage::Notice(notice) => notice.text.as_ref().map_or(0, String::len),
-            ServerMessage::Game(command) => command.args.iter().map(|arg| arg.as_ref().text().len()).sum(),
+            ServerMessage::Game(command) => command.args.text().len(),
             _ => 0,
         },
         Effect::Publish(Publication::Players(list)) => list.players.len() * size_of::<usize>(),

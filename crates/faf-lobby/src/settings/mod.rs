@@ -36,7 +36,7 @@ pub struct Settings {
     pub simple_json: Listen,
     pub websocket: Listen,
     pub websocket_path: String,
-    pub websocket_byte_stream: bool,
+    pub websocket_origins: Vec<String>,
     pub http: Listen,
     pub trusted_proxies: Vec<TrustedProxy>,
     pub forwarded_header: String,

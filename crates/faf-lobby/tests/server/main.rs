@@ -20,3 +20,4 @@ mod recording;
 mod shutdown;
 mod support;
 mod turned_out;
+mod websocket;

@@ -1,8 +1,104 @@
-use serde::de::DeserializeOwned;
+use std::fmt;
 
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::JsonKind;
+use crate::json::compact::Elements;
 use crate::json::{Json, JsonRef};
 
 use super::GpgNetMessage;
+
+/// The arguments of a command, kept as the compact text of a JSON array: however many there are, they take no more memory than
+/// that.
+///
+/// ```
+/// use faf_protocol::gpgnet::Args;
+///
+/// let args = Args::from_iter(["Lobby".into(), 5.into()]);
+/// assert_eq!(args.text(), r#"["Lobby",5]"#);
+/// assert_eq!(args.iter().nth(1).unwrap().text(), "5");
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Args(Json);
+
+impl Args {
+    /// The array as compact JSON text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.as_ref().text()
+    }
+
+    /// The arguments, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = JsonRef<'_>> + use<'_> {
+        Elements::of(self.text()).map(JsonRef::new)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text() == "[]"
+    }
+
+    /// Adds further arguments at the end.
+    pub(crate) fn append(&mut self, others: &Self) {
+        match (self.is_empty(), others.is_empty()) {
+            (_, true) => {}
+            (true, false) => *self = others.clone(),
+            (false, false) => {
+                let (own, others) = (self.text(), others.text());
+                *self = Self::of_text([&own[..own.len() - 1], ",", &others[1..]].concat());
+            }
+        }
+    }
+
+    /// `text` must be a compact JSON array.
+    pub(super) fn of_text(text: String) -> Self {
+        Self(Json::of_compact(text))
+    }
+
+    /// Nothing if the value is no array.
+    pub(super) fn of_value(value: JsonRef<'_>) -> Option<Self> {
+        (value.kind() == JsonKind::Array).then(|| Self(value.to_owned()))
+    }
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self::of_text("[]".to_owned())
+    }
+}
+
+impl FromIterator<Json> for Args {
+    fn from_iter<I: IntoIterator<Item = Json>>(args: I) -> Self {
+        let mut text = String::from("[");
+        for argument in args {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(argument.as_ref().text());
+        }
+        text.push(']');
+        Self::of_text(text)
+    }
+}
+
+impl fmt::Debug for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl<'de> Deserialize<'de> for Args {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Json::deserialize(deserializer)?;
+        match value.as_ref().kind() {
+            JsonKind::Array => Ok(Self(value)),
+            kind => Err(D::Error::custom(format_args!("arguments must be an array, not {kind}"))),
+        }
+    }
+}
 
 /// An argument that is missing or of the wrong type.
 ///
@@ -21,12 +117,12 @@ pub struct ArgumentError {
 /// Takes the arguments of a command one after another.
 pub(super) struct Arguments<'a> {
     command: &'a str,
-    rest: &'a [Json],
+    rest: Elements<'a>,
 }
 
 impl<'a> Arguments<'a> {
     pub(super) fn new(message: &'a GpgNetMessage) -> Self {
-        Self { command: &message.command, rest: &message.args }
+        Self { command: &message.command, rest: Elements::of(message.args.text()) }
     }
 
     /// The next argument, as it came.
@@ -34,19 +130,15 @@ impl<'a> Arguments<'a> {
         self.next(argument).map(JsonRef::to_owned)
     }
 
-    /// The next argument, as text; a number counts as its text, because the game sends some ids so.
+    /// The next argument, as text.
     pub(super) fn text(&mut self, argument: &'static str) -> Result<String, ArgumentError> {
         self.parse(argument)
     }
 
-    /// The next argument, as an integer; text of an integer will do.
+    /// The next argument, as an integer; text of an integer will do, and a whole number with a fraction of zero.
     pub(super) fn integer(&mut self, argument: &'static str) -> Result<i64, ArgumentError> {
         let value = self.next(argument)?;
-        let parsed = match value.as_str() {
-            Some(text) => text.trim().parse().map_err(|_| format!("must be an integer, not {value:?}")),
-            None => value.parse(),
-        };
-        parsed.map_err(|reason| self.error(argument, reason))
+        value.number().ok_or_else(|| self.error(argument, format!("must be an integer, not {value:?}")))
     }
 
     /// The next argument, as a flag: `true`, `1`, or one of the words `true`, `on` and `yes` in any case.
@@ -54,7 +146,7 @@ impl<'a> Arguments<'a> {
         let value = self.next(argument)?;
         Ok(match value.as_str() {
             Some(word) => ["true", "on", "yes"].iter().any(|yes| word.eq_ignore_ascii_case(yes)),
-            None => matches!(value.text(), "true" | "1"),
+            None => value.text() == "true" || value.number() == Some(1),
         })
     }
 
@@ -64,18 +156,16 @@ impl<'a> Arguments<'a> {
     }
 
     /// What has not been taken.
-    pub(super) fn surplus(self) -> Vec<Json> {
-        self.rest.to_vec()
+    pub(super) fn surplus(self) -> Args {
+        match self.rest.rest() {
+            "]" => Args::default(),
+            rest => Args::of_text(["[", rest].concat()),
+        }
     }
 
     fn next(&mut self, argument: &'static str) -> Result<JsonRef<'a>, ArgumentError> {
-        match self.rest.split_first() {
-            Some((first, rest)) => {
-                self.rest = rest;
-                Ok(first.as_ref())
-            }
-            None => Err(self.error(argument, "is missing".to_owned())),
-        }
+        let next = self.rest.next().map(JsonRef::new);
+        next.ok_or_else(|| self.error(argument, "is missing".to_owned()))
     }
 
     fn error(&self, argument: &'static str, reason: String) -> ArgumentError {

@@ -16,14 +16,20 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::error::{DecodeError, Malformed};
-use crate::json::{Json, JsonRef};
+use crate::error::{DecodeError, JsonKind, Malformed};
+use crate::json::{JsonRef, escape};
 use crate::limits::Limits;
 
-use super::GpgNetMessage;
+use super::{Args, GpgNetMessage};
 
 /// Most arguments a message may have; existing adapters refuse more.
 pub const ARGUMENT_LIMIT: usize = 10;
+
+/// How many times as long a message may become as JSON.
+const GROWTH: usize = 2;
+
+/// In bytes; shorter messages may become as long as messages of this size.
+const GROWTH_MIN: usize = 64 * 1024;
 
 const INTEGER: u8 = 0;
 const TEXT: u8 = 1;
@@ -31,7 +37,7 @@ const TEXT: u8 = 1;
 /// Why a message cannot be put into the game's framing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
-    /// An argument is neither text, nor boolean, nor an integer of 32 bits.
+    /// An argument is neither text, nor boolean, nor a whole number of 32 bits.
     #[error("argument {index} ({value}) is neither text nor a 32-bit integer")]
     Argument {
         /// Which argument, counted from 0.
@@ -52,7 +58,7 @@ pub enum FramingError {
 /// # Errors
 /// [`FramingError`] for what the framing cannot express.
 pub fn encode(message: &GpgNetMessage) -> Result<Bytes, FramingError> {
-    let count = message.args.len();
+    let count = message.arguments().count();
     if count > ARGUMENT_LIMIT {
         return Err(FramingError::ArgumentCount(count));
     }
@@ -77,7 +83,8 @@ fn integer(argument: JsonRef<'_>) -> Option<i32> {
     match argument.text() {
         "true" => Some(1),
         "false" => Some(0),
-        number => number.parse().ok(),
+        _ if argument.kind() == JsonKind::Number => argument.number(),
+        _ => None,
     }
 }
 
@@ -160,14 +167,8 @@ impl<'a> Reader<'a> {
             };
             args.push(argument);
         }
-        let args = args.into_iter().map(|argument| match argument {
-            Argument::Integer(number) => Ok(i64::from(number).into()),
-            Argument::Text(text) => text.as_str().map(Json::from),
-        });
-        Ok(Some(GpgNetMessage {
-            command: command.as_str()?.to_owned(),
-            args: args.collect::<Result<_, _>>()?,
-        }))
+        let args = args_of(&args, self.position)?;
+        Ok(Some(GpgNetMessage { command: command.as_str()?.to_owned(), args }))
     }
 
     fn argument(&mut self) -> Result<Option<Argument<'a>>, DecodeError> {
@@ -211,6 +212,35 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Arguments as JSON. `size` is that of the whole message.
+///
+/// As JSON, a control character takes six bytes. A message that would become more than [`GROWTH`] times as long has next to
+/// nothing else in it, and is no message of a game.
+fn args_of(args: &[Argument<'_>], size: usize) -> Result<Args, DecodeError> {
+    let lengths = args.iter().map(|argument| match argument {
+        Argument::Integer(number) => number.to_string().len(),
+        Argument::Text(text) => escape::quoted_length(text.bytes),
+    });
+    let length = lengths.sum::<usize>() + args.len().max(1) + 1;
+    let limit = GROWTH * size.max(GROWTH_MIN);
+    if length > limit {
+        return Err(DecodeError::TooLarge { limit, size: length });
+    }
+    let mut out = String::with_capacity(length);
+    out.push('[');
+    for argument in args {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        match argument {
+            Argument::Integer(number) => out.push_str(&number.to_string()),
+            Argument::Text(text) => escape::push_quoted(text.as_str()?, &mut out),
+        }
+    }
+    out.push(']');
+    Ok(Args::of_text(out))
+}
+
 impl<'a> Text<'a> {
     fn as_str(&self) -> Result<&'a str, DecodeError> {
         std::str::from_utf8(self.bytes).map_err(|error| DecodeError::Malformed {
@@ -223,6 +253,7 @@ impl<'a> Text<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Json;
 
     /// The examples of wire.md section 10.
     const EXAMPLES: [(&str, &str, &[u8]); 5] = [
@@ -276,7 +307,8 @@ mod tests {
     #[test]
     fn booleans_are_numbers_and_the_rest_is_refused() {
         assert_eq!(encode(&message("X", "[true,false]")).unwrap(), encode(&message("X", "[1,0]")).unwrap());
-        for args in ["[1.5]", "[2147483648]", "[null]", "[[1]]", "[1e3]"] {
+        assert_eq!(encode(&message("X", "[1e3,-2.0]")).unwrap(), encode(&message("X", "[1000,-2]")).unwrap());
+        for args in ["[1.5]", "[2147483648]", "[null]", "[[1]]", "[1e10]"] {
             assert!(
                 matches!(encode(&message("X", args)), Err(FramingError::Argument { index: 0, .. })),
                 "{args}"
@@ -297,6 +329,21 @@ mod tests {
             finish(&BytesMut::from(&b"\x01"[..])),
             Err(DecodeError::Incomplete { got: 1, expected: None })
         );
+    }
+
+    #[test]
+    fn texts_of_control_characters_have_a_limit() {
+        let frame = |length: usize, character: u8| {
+            let text = vec![character; length];
+            [b"\x04\0\0\0Chat\x01\0\0\0\x01", &(length as u32).to_le_bytes()[..], &text].concat()
+        };
+        let read = |bytes: Vec<u8>| decode(&mut BytesMut::from(&bytes[..]), &Limits::default());
+        assert!(matches!(read(frame(1_000_000, 0)), Err(DecodeError::TooLarge { limit: 2_000_034, .. })));
+        for (length, character) in [(20_000, 0), (1_000_000, b'\n'), (1_000_000, b'"'), (1_000_000, b'x')] {
+            let message = read(frame(length, character)).unwrap().unwrap();
+            let text = message.arguments().next().unwrap().as_str().unwrap();
+            assert!(text.len() == length && text.bytes().all(|byte| byte == character));
+        }
     }
 
     #[test]

@@ -326,14 +326,14 @@ impl GameToServer {
 
 impl From<GameToServer> for GpgNetMessage {
     fn from(command: GameToServer) -> Self {
-        Self { command: command.name().to_owned(), args: command.args() }
+        Self { command: command.name().to_owned(), args: command.args().into_iter().collect() }
     }
 }
 
 impl From<WithSurplus<GameToServer>> for GpgNetMessage {
     fn from(WithSurplus { command, surplus }: WithSurplus<GameToServer>) -> Self {
         let mut message = Self::from(command);
-        message.args.extend(surplus);
+        message.args.append(&surplus);
         message
     }
 }
@@ -380,7 +380,7 @@ mod tests {
         ] {
             let message = GpgNetMessage::from(read(command, args).unwrap());
             assert_eq!(message.command, command);
-            assert_eq!(serde_json::to_string(&message.args).unwrap(), args);
+            assert_eq!(message.args.text(), args);
         }
     }
 
@@ -393,7 +393,22 @@ mod tests {
         );
         assert!(read("ClearSlot", r#"["three"]"#).is_err());
         assert!(read("ClearSlot", "[1.5]").is_err());
+        assert!(read("ClearSlot", "[1e300]").is_err());
+        assert!(read("EstablishedPeer", "[7.5]").is_err());
         assert!(read("ClearSlot", "[]").is_err());
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_as_floats() {
+        assert_eq!(read("ClearSlot", "[3.0]").unwrap().command, GameToServer::ClearSlot { slot: 3 });
+        assert_eq!(
+            read("EstablishedPeer", "[1e1]").unwrap().command,
+            GameToServer::EstablishedPeer { peer_id: PlayerId(10) }
+        );
+        let result = GameToServer::GameResult { army: 1, result: "victory 10".to_owned() };
+        assert_eq!(read("GameResult", r#"[10E-1,"victory 10"]"#).unwrap().command, result);
+        let activated = GameToServer::GameMods(GameMods::Activated { count: 0 });
+        assert_eq!(read("GameMods", r#"["activated",-0.0]"#).unwrap().command, activated);
     }
 
     #[test]
@@ -403,10 +418,10 @@ mod tests {
                 GameToServer::OperationComplete { primary, .. } => primary,
                 other => panic!("{other:?}"),
             };
-        for yes in ["true", "1", "\"true\"", "\"ON\"", "\"Yes\""] {
+        for yes in ["true", "1", "1.0", "\"true\"", "\"ON\"", "\"Yes\""] {
             assert!(primary(yes), "{yes}");
         }
-        for no in ["false", "0", "2", "\"1\"", "\"\"", "null", "[]"] {
+        for no in ["false", "0", "2", "1.5", "\"1\"", "\"\"", "null", "[]"] {
             assert!(!primary(no), "{no}");
         }
     }

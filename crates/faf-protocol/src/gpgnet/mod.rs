@@ -25,7 +25,7 @@ use crate::error::FieldError;
 use crate::json::{Json, JsonRef};
 use crate::message::Message;
 
-pub use arguments::ArgumentError;
+pub use arguments::{Args, ArgumentError};
 pub use game_to_server::{GameMods, GameState, GameToServer};
 pub use sender::{GpgNetClientSender, GpgNetServerSender};
 pub use server_to_game::ServerToGame;
@@ -37,7 +37,7 @@ pub struct GpgNetMessage {
     pub command: String,
     /// The arguments; from clients, a missing list counts as empty.
     #[serde(default)]
-    pub args: Vec<Json>,
+    pub args: Args,
 }
 
 impl GpgNetMessage {
@@ -54,7 +54,13 @@ impl GpgNetMessage {
     /// # Errors
     /// [`FieldError`] if `command` is no string or `args` no array.
     pub fn from_message(message: &Message) -> Result<Self, FieldError> {
-        message.parse()
+        let wrong = || FieldError { field: Some("args".to_owned()), reason: "must be an array".to_owned() };
+        let command = message.field("command")?;
+        let args = match message.get("args") {
+            Some(args) => Args::of_value(args).ok_or_else(wrong)?,
+            None => Args::default(),
+        };
+        Ok(Self { command, args })
     }
 
     /// The lobby message that carries this command: `command`, `args` and `target`, in this order.
@@ -69,15 +75,15 @@ impl GpgNetMessage {
     }
 
     /// The arguments as references.
-    pub fn arguments(&self) -> impl ExactSizeIterator<Item = JsonRef<'_>> {
-        self.args.iter().map(Json::as_ref)
+    pub fn arguments(&self) -> impl Iterator<Item = JsonRef<'_>> + use<'_> {
+        self.args.iter()
     }
 }
 
 #[derive(Serialize)]
 pub(crate) struct Carried<'a> {
     command: &'a str,
-    args: &'a [Json],
+    args: &'a Args,
     target: &'a str,
 }
 
@@ -87,11 +93,11 @@ pub struct WithSurplus<C> {
     /// The command.
     pub command: C,
     /// Further arguments, in order; usually none.
-    pub surplus: Vec<Json>,
+    pub surplus: Args,
 }
 
 impl<C> From<C> for WithSurplus<C> {
     fn from(command: C) -> Self {
-        Self { command, surplus: Vec::new() }
+        Self { command, surplus: Args::default() }
     }
 }

@@ -101,14 +101,14 @@ impl ServerToGame {
 
 impl From<ServerToGame> for GpgNetMessage {
     fn from(command: ServerToGame) -> Self {
-        Self { command: command.name().to_owned(), args: command.args() }
+        Self { command: command.name().to_owned(), args: command.args().into_iter().collect() }
     }
 }
 
 impl From<WithSurplus<ServerToGame>> for GpgNetMessage {
     fn from(WithSurplus { command, surplus }: WithSurplus<ServerToGame>) -> Self {
         let mut message = Self::from(command);
-        message.args.extend(surplus);
+        message.args.append(&surplus);
         message
     }
 }

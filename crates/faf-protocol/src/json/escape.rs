@@ -42,14 +42,61 @@ pub(crate) fn push_ascii(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a text as a JSON string, in compact form: it is UTF-8, with as few escapes as JSON allows.
+pub(crate) fn push_quoted(text: &str, out: &mut String) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(found) = rest.bytes().position(is_escaped) {
+        out.push_str(&rest[..found]);
+        push_escaped(rest.as_bytes()[found], out);
+        rest = &rest[found + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// How many bytes [`push_quoted`] appends.
+pub(crate) fn quoted_length(text: &[u8]) -> usize {
+    let length = |byte: &u8| match byte {
+        b'"' | b'\\' | 8..=10 | 12 | 13 => 2,
+        0..b' ' => 6,
+        _ => 1,
+    };
+    text.iter().map(length).sum::<usize>() + 2
+}
+
+/// Appends an ASCII character as it stands in a compact string, where it [must be escaped](is_escaped).
+pub(super) fn push_escaped(byte: u8, out: &mut String) {
+    match byte {
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        8 => out.push_str("\\b"),
+        b'\t' => out.push_str("\\t"),
+        b'\n' => out.push_str("\\n"),
+        12 => out.push_str("\\f"),
+        b'\r' => out.push_str("\\r"),
+        control => {
+            out.push_str("\\u00");
+            for digit in [control >> 4, control & 0xF] {
+                out.push(char::from(DIGITS[usize::from(digit)]));
+            }
+        }
+    }
+}
+
+pub(super) fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..b' ')
+}
+
 /// Whether all is ASCII without DEL. Other control characters do not occur in compact JSON text.
 fn is_printable(bytes: &[u8]) -> bool {
     // The largest byte of a block is found with vector instructions; stopping inside one would prevent that.
     bytes.chunks(256).all(|block| block.iter().copied().fold(0, u8::max) < 0x7F)
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 fn push_unit(unit: u16, out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |shift: u16| DIGITS[usize::from(unit >> shift & 0xF)];
     out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
 }
@@ -64,6 +111,16 @@ mod tests {
         let mut out = Vec::new();
         write_ascii(&text, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), r#""a\u007f\u00e9\u2028\ud83d\ude00\u0001\n\"\\/""#);
+    }
+
+    #[test]
+    fn quoted_text_is_compact() {
+        for text in ["", "plain é", "a\"b\\c/", "\0\u{8}\t\n\u{b}\u{c}\r\u{1f} \u{7f}😀"] {
+            let mut out = String::new();
+            push_quoted(text, &mut out);
+            assert_eq!(out, serde_json::to_string(text).unwrap());
+            assert_eq!(quoted_length(text.as_bytes()), out.len());
+        }
     }
 
     #[test]

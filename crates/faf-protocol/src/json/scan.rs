@@ -1,64 +1,25 @@
-//! Checks JSON text from a peer and brings it into compact form, in one pass.
+//! Checks JSON text from a peer and brings it into compact form.
 //!
 //! Compact form: no white space between tokens, strings with as few escapes as JSON allows, every object without
 //! repeated keys (first place, last value). Numbers keep their digits. Text that already has this form, as nearly all
-//! traffic has, is only looked at and not copied.
-
-use wide::{u8x16, u8x32};
+//! traffic has, is only looked at and not copied. All other text is written once: in the same pass, or, where an object
+//! repeats a key or has very many, in a second one.
 
 use crate::error::{DecodeError, JsonKind, Malformed};
 use crate::limits::INTEGER_DIGITS_LIMIT;
 
-/// Where a member of the outermost object stands in the compact text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Member {
-    /// The key, without its quotes.
-    pub(crate) key: Span,
-    /// The value.
-    pub(crate) value: Span,
-}
+use super::block::{Block, LONG};
+use super::compact;
+use super::escape::{is_escaped, push_escaped};
+use super::repeated::{Edit, Edits, OpenObject, RepeatedKeys};
 
-/// A range of bytes in a compact text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    pub(crate) const fn new(start: u32, end: u32) -> Self {
-        Self { start, end }
-    }
-
-    /// The text of this range.
-    pub(crate) fn of(self, text: &str) -> &str {
-        &text[self.start as usize..self.end as usize]
-    }
-
-    fn len(self) -> u32 {
-        self.end - self.start
-    }
-
-    pub(crate) fn contains(self, position: usize) -> bool {
-        (self.start as usize..self.end as usize).contains(&position)
-    }
-}
-
-/// A JSON object in compact form.
-pub(crate) struct Scanned {
-    /// The compact text, where it differs from the source.
-    pub(crate) rewritten: Option<String>,
-    /// Members of the outermost object, each key once, in order of first appearance.
-    pub(crate) members: Vec<Member>,
-}
-
-/// Checks that `text` is one JSON object and nothing else.
+/// Checks that `text` is one JSON object and nothing else; returns its compact form where that differs.
 ///
 /// `text` should have no white space around it; where it has, it counts as a difference from compact form.
 ///
 /// # Errors
 /// [`DecodeError::Malformed`], [`DecodeError::TooDeep`] and [`DecodeError::NotAnObject`]; offsets count bytes of `text`.
-pub(crate) fn scan_object(text: &str, nesting_limit: usize) -> Result<Scanned, DecodeError> {
+pub(crate) fn scan_object(text: &str, nesting_limit: usize) -> Result<Option<String>, DecodeError> {
     let mut scanner = Scanner::new(text, nesting_limit);
     match scanner.scan()? {
         JsonKind::Object => Ok(scanner.finish()),
@@ -66,50 +27,14 @@ pub(crate) fn scan_object(text: &str, nesting_limit: usize) -> Result<Scanned, D
     }
 }
 
-/// Checks that `text` is one JSON value and nothing else, and gives its compact form where that differs.
+/// Checks that `text` is one JSON value and nothing else; returns its compact form where that differs.
 ///
 /// # Errors
 /// As [`scan_object`], without [`DecodeError::NotAnObject`].
 pub(crate) fn scan_value(text: &str, nesting_limit: usize) -> Result<Option<String>, DecodeError> {
     let mut scanner = Scanner::new(text, nesting_limit);
     scanner.scan()?;
-    Ok(scanner.finish().rewritten)
-}
-
-/// Whether two members have the same key.
-fn has_repeated(members: &[Member], text: &str) -> bool {
-    /// With more members than this, comparing pairs could become expensive for a hostile message; sorting cannot.
-    const PAIRWISE: usize = 64;
-
-    let key = |member: &Member| &text.as_bytes()[member.key.start as usize..member.key.end as usize];
-    if members.len() > PAIRWISE {
-        let mut keys: Vec<&[u8]> = members.iter().map(key).collect();
-        keys.sort_unstable();
-        return keys.windows(2).any(|pair| pair[0] == pair[1]);
-    }
-    // Most keys differ in length or in their ends, so only few have to be compared with those before them.
-    let mut seen: u64 = 0;
-    members.iter().enumerate().any(|(index, member)| {
-        let this = key(member);
-        let ends = this.first().zip(this.last()).map_or(0, |(first, last)| first.wrapping_mul(5) ^ last);
-        let mark = 1 << ((usize::from(ends) + 3 * this.len()) % 64);
-        let maybe = seen & mark != 0;
-        seen |= mark;
-        maybe && members[..index].iter().any(|earlier| key(earlier) == this)
-    })
-}
-
-/// Of members with equal keys, keeps the last value in the place of the first.
-pub(crate) fn keep_last<'t, T: Copy>(members: &mut Vec<T>, key: impl Fn(&T) -> &'t str) {
-    let mut by_key: Vec<(usize, T)> = members.iter().copied().enumerate().collect();
-    by_key.sort_by(|(_, a), (_, b)| key(a).cmp(key(b)));
-    let mut kept: Vec<(usize, T)> = by_key
-        .chunk_by(|(_, a), (_, b)| key(a) == key(b))
-        .map(|same| (same[0].0, same[same.len() - 1].1))
-        .collect();
-    kept.sort_by_key(|(place, _)| *place);
-    members.clear();
-    members.extend(kept.into_iter().map(|(_, member)| member));
+    Ok(scanner.finish())
 }
 
 /// Scanning stopped at this byte; the scanner knows why. Small enough to be returned in a register.
@@ -122,17 +47,17 @@ enum Fault {
     TooDeep,
 }
 
-/// Room for so many members is made at once.
-const USUAL_MEMBERS: usize = 16;
-
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     /// Up to here the source is in `rewritten`; zero while nothing had to be changed.
     copied: usize,
     rewritten: String,
-    /// Members of the objects that are open; those of the innermost come last.
-    members: Vec<Member>,
+    /// `rewritten` is left empty: the text is written in a second pass.
+    is_deferred: bool,
+    keys: RepeatedKeys,
+    /// In the second pass, what is left out or stands elsewhere.
+    edits: Option<Edits>,
     nesting_limit: usize,
     fault: Option<Fault>,
 }
@@ -145,7 +70,9 @@ impl<'a> Scanner<'a> {
             bytes: text.as_bytes(),
             copied: 0,
             rewritten: String::new(),
-            members: Vec::with_capacity(USUAL_MEMBERS),
+            is_deferred: false,
+            keys: RepeatedKeys::default(),
+            edits: None,
             nesting_limit,
             fault: None,
         }
@@ -175,12 +102,21 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    fn finish(mut self) -> Scanned {
-        if self.copied == 0 {
-            return Scanned { rewritten: None, members: self.members };
+    /// The compact text, where it differs from the source.
+    fn finish(mut self) -> Option<String> {
+        let edits = std::mem::take(&mut self.keys).into_edits();
+        if edits.is_empty() && self.copied == 0 {
+            return None;
+        }
+        if !edits.is_empty() || self.is_deferred {
+            let mut second = Self::new(self.text, self.nesting_limit);
+            second.edits = Some(edits);
+            // It is the text that has just been found right.
+            second.text_of_one_value().ok()?;
+            self = second;
         }
         self.copy_until(self.bytes.len());
-        Scanned { rewritten: Some(self.rewritten), members: self.members }
+        Some(self.rewritten)
     }
 
     /// `first` is the byte at `at`.
@@ -200,33 +136,43 @@ impl<'a> Scanner<'a> {
 
     fn object(&mut self, at: usize, depth: usize) -> Result<usize, Stopped> {
         self.check_depth(at, depth)?;
-        let first_member = self.members.len();
-        let start = self.compact(at);
         let mut position = at + 1;
         let mut found = self.token(&mut position);
         if found == Some(b'}') {
             return Ok(position + 1);
         }
+        let mut open = self.keys.open_object();
         loop {
+            let edit = self.edits.as_mut().and_then(|edits| edits.at(position));
+            if let Some(Edit::Drop { end }) = edit {
+                self.copy_until(position);
+                (position, self.copied) = (end, end);
+                found = self.bytes.get(position).copied();
+                if found != Some(b'}') {
+                    continue;
+                }
+                // The comma in front of the members that go goes, too.
+                if self.rewritten.ends_with(',') {
+                    self.rewritten.pop();
+                }
+                return Ok(position + 1);
+            }
             if found != Some(b'"') {
                 return Err(self.unexpected(found, position));
             }
-            let key_start = self.compact(position) + 1;
+            let key = position;
             position = self.string(position)?;
-            let key_end = self.compact(position) - 1;
+            self.note_key(&mut open, key, position);
             found = self.token(&mut position);
             if found != Some(b':') {
                 return Err(self.unexpected(found, position));
             }
             position += 1;
             found = self.token(&mut position);
-            let value_start = self.compact(position);
-            position = self.value(found, position, depth)?;
-            let value_end = self.compact(position);
-            self.members.push(Member {
-                key: Span::new(key_start, key_end),
-                value: Span::new(value_start, value_end),
-            });
+            position = match edit {
+                Some(Edit::Move { from }) => self.moved_value(position, from, depth)?,
+                _ => self.value(found, position, depth)?,
+            };
             found = self.token(&mut position);
             position += 1;
             match found {
@@ -235,43 +181,38 @@ impl<'a> Scanner<'a> {
                 _ => return Err(self.unexpected(found, position - 1)),
             }
         }
-        self.remove_repeated(first_member, start, position);
-        if depth > 1 {
-            self.members.truncate(first_member);
-        }
+        self.keys.close_object(self.text, &open, position - 1);
+        self.defer_if_costly();
         Ok(position)
     }
 
-    /// Rewrites the object that ends at `end`, if it repeats a key.
-    fn remove_repeated(&mut self, first_member: usize, start: u32, end: usize) {
-        if self.copied > 0 {
-            self.copy_until(end);
+    /// Notes the key from `start` to `end`, quotes included, unless it has been noted in the first pass.
+    #[inline]
+    fn note_key(&mut self, open: &mut OpenObject, start: usize, end: usize) {
+        if self.edits.is_none() {
+            self.keys.note(self.text, open, start..end);
+            self.defer_if_costly();
         }
-        let compact: &str = if self.copied > 0 { &self.rewritten } else { self.text };
-        if !has_repeated(&self.members[first_member..], compact) {
-            return;
+    }
+
+    /// What is noted about keys may take as much memory as the text, and what is written meanwhile once more.
+    #[inline]
+    fn defer_if_costly(&mut self) {
+        if !self.is_deferred && self.keys.are_costly() {
+            self.is_deferred = true;
+            self.rewritten = String::new();
         }
-        let mut members = self.members.split_off(first_member);
-        keep_last(&mut members, |member| member.key.of(compact));
-        let mut object = String::from("{");
-        for (index, member) in members.iter_mut().enumerate() {
-            if index > 0 {
-                object.push(',');
-            }
-            let (key, value) = (member.key.of(compact), member.value.of(compact));
-            let key_start = start + object.len() as u32 + 1;
-            let value_start = key_start + member.key.len() + 2;
-            object.extend(["\"", key, "\":", value]);
-            *member = Member {
-                key: Span::new(key_start, key_start + member.key.len()),
-                value: Span::new(value_start, value_start + member.value.len()),
-            };
-        }
-        object.push('}');
+    }
+
+    /// Writes the value of the member at `from` in place of the one at `at`.
+    fn moved_value(&mut self, at: usize, from: usize, depth: usize) -> Result<usize, Stopped> {
+        self.copy_until(at);
+        let value = compact::value_of_member(self.bytes, from);
+        self.copied = value;
+        let end = self.value(self.bytes.get(value).copied(), value, depth)?;
         self.copy_until(end);
-        self.rewritten.truncate(start as usize);
-        self.rewritten.push_str(&object);
-        self.members.append(&mut members);
+        self.copied = compact::end_of_value(self.bytes, at);
+        Ok(self.copied)
     }
 
     fn array(&mut self, at: usize, depth: usize) -> Result<usize, Stopped> {
@@ -363,7 +304,11 @@ impl<'a> Scanner<'a> {
             return Ok(self.replace(at, 6, character));
         }
         let is_high = (0xD800..0xDC00).contains(&unit);
-        if !is_high || !self.bytes[at + 6..].starts_with(b"\\u") {
+        let rest = &self.bytes[at + 6..];
+        if is_high && rest.len() < 2 && b"\\u".starts_with(rest) {
+            return Err(self.fault(Malformed::UnexpectedEnd, self.bytes.len()));
+        }
+        if !is_high || !rest.starts_with(b"\\u") {
             return Err(self.fault(Malformed::LoneSurrogate, at));
         }
         let partner = self.hex_digits(at + 6)?;
@@ -391,18 +336,14 @@ impl<'a> Scanner<'a> {
     /// Puts `character`, escaped where it must be, in place of `length` bytes.
     fn replace(&mut self, at: usize, length: usize, character: char) -> usize {
         self.copy_until(at);
-        match character {
-            '"' => self.rewritten.push_str("\\\""),
-            '\\' => self.rewritten.push_str("\\\\"),
-            '\u{8}' => self.rewritten.push_str("\\b"),
-            '\t' => self.rewritten.push_str("\\t"),
-            '\n' => self.rewritten.push_str("\\n"),
-            '\u{c}' => self.rewritten.push_str("\\f"),
-            '\r' => self.rewritten.push_str("\\r"),
-            '\0'..' ' => self.rewritten.push_str(&format!("\\u{:04x}", u32::from(character))),
-            other => self.rewritten.push(other),
-        }
         self.copied = at + length;
+        if self.is_deferred {
+            return self.copied;
+        }
+        match u8::try_from(character) {
+            Ok(byte) if is_escaped(byte) => push_escaped(byte, &mut self.rewritten),
+            _ => self.rewritten.push(character),
+        }
         self.copied
     }
 
@@ -487,17 +428,13 @@ impl<'a> Scanner<'a> {
     }
 
     fn copy_until(&mut self, position: usize) {
-        if self.rewritten.capacity() == 0 {
-            self.rewritten.reserve(self.text.len());
+        if !self.is_deferred {
+            if self.rewritten.capacity() == 0 {
+                self.rewritten.reserve_exact(self.text.len());
+            }
+            self.rewritten.push_str(&self.text[self.copied..position]);
         }
-        self.rewritten.push_str(&self.text[self.copied..position]);
         self.copied = position;
-    }
-
-    /// Where the byte at `position` will stand in the compact text.
-    #[inline]
-    fn compact(&self, position: usize) -> u32 {
-        (self.rewritten.len() + position - self.copied) as u32
     }
 
     fn check_depth(&mut self, at: usize, depth: usize) -> Result<(), Stopped> {
@@ -526,65 +463,6 @@ impl<'a> Scanner<'a> {
 /// Whether one of the words for numbers that are not finite comes next, which are no JSON.
 fn is_not_finite(rest: &[u8]) -> bool {
     rest.starts_with(b"NaN") || rest.starts_with(b"Infinity")
-}
-
-/// Bytes that are looked at together at the beginning of a string: most strings are short and plain.
-const SHORT: usize = 16;
-
-/// Bytes that are looked at together in a longer string.
-const LONG: usize = 32;
-
-/// Which bytes of a block are which; the first byte has the lowest bit.
-struct Block {
-    quotes: u64,
-    backslashes: u64,
-    controls: u64,
-}
-
-/// The largest control character.
-const LAST_CONTROL: u8 = b' ' - 1;
-
-impl Block {
-    #[inline]
-    fn short(bytes: [u8; SHORT]) -> Self {
-        let bytes = u8x16::new(bytes);
-        let last_control = u8x16::splat(LAST_CONTROL);
-        Self {
-            quotes: bytes.simd_eq(u8x16::splat(b'"')).to_bitmask().into(),
-            backslashes: bytes.simd_eq(u8x16::splat(b'\\')).to_bitmask().into(),
-            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
-        }
-    }
-
-    #[inline]
-    fn long(bytes: [u8; LONG]) -> Self {
-        let bytes = u8x32::new(bytes);
-        let last_control = u8x32::splat(LAST_CONTROL);
-        Self {
-            quotes: bytes.simd_eq(u8x32::splat(b'"')).to_bitmask().into(),
-            backslashes: bytes.simd_eq(u8x32::splat(b'\\')).to_bitmask().into(),
-            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
-        }
-    }
-
-    /// Which bytes of a long block are escaped by a backslash in front of them. `escaped` says it of the first byte, and afterwards of
-    /// the first byte of the next block.
-    #[inline]
-    fn escapes(&self, escaped: &mut bool) -> u64 {
-        if self.backslashes == 0 {
-            return u64::from(std::mem::take(escaped));
-        }
-        // In a run of backslashes, every other one is escaped. A run that begins at an even place escapes the odd places
-        // up to the byte behind it, so adding the runs that begin at odd places flips exactly those that differ.
-        const EVEN: u64 = 0x5555_5555_5555_5555;
-        let backslashes = self.backslashes & !u64::from(*escaped);
-        let behind = backslashes << 1 | u64::from(*escaped);
-        let begin_odd = backslashes & !EVEN & !behind;
-        let carried = begin_odd + backslashes;
-        let escapes = (EVEN ^ (carried << 1)) & behind;
-        *escaped = escapes >> LONG & 1 != 0;
-        escapes & ((1 << LONG) - 1)
-    }
 }
 
 #[cfg(test)]
@@ -632,13 +510,16 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_where_they_stand_after_rewriting() {
-        let text = r#"{"a" : 1,"b":{"c":2},"a":"\u0041"}"#;
-        let scanned = scan_object(text, 128).unwrap();
-        let compact = scanned.rewritten.unwrap();
-        let found: Vec<_> =
-            scanned.members.iter().map(|m| (m.key.of(&compact), m.value.of(&compact))).collect();
-        assert_eq!(found, [("a", r#""A""#), ("b", r#"{"c":2}"#)]);
+    fn very_many_members_repeat_keys_in_every_way() {
+        // Each key three times: once more soon, so that what goes has others between, and once at the end.
+        let member = |key: usize, value: usize| format!(" \"k{key}\" : {value}");
+        let mut source: Vec<String> =
+            (0..5000).flat_map(|n| [member(n, 1), member(n.saturating_sub(1), 2)]).collect();
+        source.extend((0..5000).map(|n| member(n, 3)));
+        source.extend(["\"k7\":7".to_owned(), "\"k7\":8".to_owned()]);
+        let expected: Vec<String> =
+            (0..5000).map(|n| format!("\"k{n}\":{}", if n == 7 { 8 } else { 3 })).collect();
+        assert_eq!(compact(&format!("{{{}}}", source.join(","))), format!("{{{}}}", expected.join(",")));
     }
 
     #[test]
@@ -660,6 +541,8 @@ mod tests {
         assert_eq!(malformed(r#""\x""#), (Malformed::Escape, 1));
         assert_eq!(malformed(r#""\u12g4""#), (Malformed::Escape, 1));
         assert_eq!(malformed(r#""\ud800""#), (Malformed::LoneSurrogate, 1));
+        assert_eq!(malformed(r#""\ud800"#), (Malformed::UnexpectedEnd, 7));
+        assert_eq!(malformed(r#""\ud800\"#), (Malformed::UnexpectedEnd, 8));
         assert_eq!(malformed(r#""\udc00\ud800""#), (Malformed::LoneSurrogate, 1));
         assert_eq!(malformed(r#""\ud800\u0041""#), (Malformed::LoneSurrogate, 1));
         assert_eq!(malformed("01"), (Malformed::Number, 0));

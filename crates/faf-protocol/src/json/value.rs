@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use crate::error::{DecodeError, EncodeError, JsonKind};
 use crate::limits::NESTING_LIMIT_MAX;
 
-use super::scan;
+use super::compact::{Elements, unescaped};
+use super::{scan, typed};
 
 /// One JSON value inside a [`Message`](crate::Message), as compact text.
 ///
@@ -45,18 +46,29 @@ impl<'a> JsonRef<'a> {
     /// The text of a string, with its escapes resolved; nothing for other kinds.
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
-        let quoted = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if quoted.contains('\\') { self.parse().ok().map(Cow::Owned) } else { Some(Cow::Borrowed(quoted)) }
+        Some(unescaped(self.0.strip_prefix('"')?.strip_suffix('"')?))
     }
 
     /// A number, or a text that is one; games and old clients send both. Nothing for other kinds, and for numbers that `T`
     /// does not hold.
+    ///
+    /// Where `T` holds integers, a whole number may have a fraction or an exponent, as in `1.0` and `1e3`: in many languages
+    /// there is but one kind of number.
     #[must_use]
-    pub fn number<T: DeserializeOwned + FromStr>(self) -> Option<T> {
-        match self.as_str() {
-            Some(text) => text.trim().parse().ok(),
-            None => self.parse().ok(),
+    pub fn number<T: FromStr>(self) -> Option<T> {
+        if let Some(text) = self.as_str() {
+            return text.trim().parse().ok();
         }
+        if self.kind() != JsonKind::Number {
+            return None;
+        }
+        self.0.parse().ok().or_else(|| whole(self.0.parse().ok()?)?.to_string().parse().ok())
+    }
+
+    /// The elements of an array; nothing for other kinds.
+    #[must_use]
+    pub fn elements(self) -> Option<impl Iterator<Item = JsonRef<'a>> + use<'a>> {
+        (self.kind() == JsonKind::Array).then(|| Elements::of(self.0).map(JsonRef))
     }
 
     /// Turns the value into a type.
@@ -64,13 +76,13 @@ impl<'a> JsonRef<'a> {
     /// # Errors
     /// A message that says what was expected, if the value does not fit the type.
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, String> {
-        serde_json::from_str(self.0).map_err(|error| without_position(&error))
+        typed::from_value(self)
     }
 
     /// An owned copy.
     #[must_use]
     pub fn to_owned(self) -> Json {
-        Json(RawValue::from_string(self.0.to_owned()).expect("a JsonRef holds JSON"))
+        Json::of_compact(self.0.to_owned())
     }
 }
 
@@ -91,7 +103,7 @@ impl Json {
     /// As for messages, except that every kind of value will do.
     pub fn parse(text: &str) -> Result<Self, DecodeError> {
         let compact = scan::scan_value(text, NESTING_LIMIT_MAX)?.unwrap_or_else(|| text.to_owned());
-        Ok(JsonRef(&compact).to_owned())
+        Ok(Self::of_compact(compact))
     }
 
     /// Turns anything that can be serialised into a JSON value.
@@ -102,6 +114,11 @@ impl Json {
         serde_json::value::to_raw_value(value)
             .map(Self)
             .map_err(|error| EncodeError::NotRepresentable(error.to_string()))
+    }
+
+    /// `text` must be compact JSON.
+    pub(crate) fn of_compact(text: String) -> Self {
+        Self(RawValue::from_string(text).expect("it is JSON"))
     }
 
     /// The value as a cheap reference, which has all further methods.
@@ -154,18 +171,17 @@ impl<'de> Deserialize<'de> for Json {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         match scan::scan_value(raw.get(), NESTING_LIMIT_MAX).map_err(D::Error::custom)? {
             None => Ok(Self(raw)),
-            Some(compact) => Ok(JsonRef(&compact).to_owned()),
+            Some(compact) => Ok(Self::of_compact(compact)),
         }
     }
 }
 
-/// The message of a JSON error without its line and column, which mean nothing in compact text.
-pub(crate) fn without_position(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+/// Beyond this, some integers cannot be told apart as floats: 2^53.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// The integer that a float is, if it is one and certain which.
+pub(crate) fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < WHOLE_MAX).then_some(number as i64)
 }
 
 #[cfg(test)]
@@ -187,6 +203,23 @@ mod tests {
         for other in ["2147483648", "\"2147483648\"", "1.5", "\"\"", "\"x\"", "null", "true", "[1]"] {
             assert_eq!(number(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_as_floats() {
+        let number = |text: &str| Json::parse(text).unwrap().as_ref().number::<i32>();
+        for (text, expected) in
+            [("1.0", 1), ("-3.000", -3), ("1e3", 1000), ("10E-1", 1), ("-0.0", 0), ("2147483647.0", i32::MAX)]
+        {
+            assert_eq!(number(text), Some(expected), "{text}");
+        }
+        for other in ["0.5", "1e-1", "2147483648.0", "1e300", "\"1.0\"", "\"1e3\""] {
+            assert_eq!(number(other), None, "{other}");
+        }
+        assert_eq!(Json::parse("-0").unwrap().as_ref().number::<u32>(), Some(0));
+        assert_eq!(Json::parse("1e300").unwrap().as_ref().number::<f64>(), Some(1e300));
+        // Which integer is meant here is not certain.
+        assert_eq!(Json::parse("9007199254740993.0").unwrap().as_ref().number::<i64>(), None);
     }
 
     #[test]

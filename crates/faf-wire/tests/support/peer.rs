@@ -101,7 +101,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let forwarded_header = Some(FORWARDED_HEADER.parse().unwrap());
-    let endpoint = Endpoint { path: "/".to_owned(), forwarded_header };
+    let endpoint = Endpoint { path: "/".to_owned(), origins: Vec::new(), forwarded_header };
     in_time(upgrade::accept(stream, &endpoint)).await.unwrap()
 }
 

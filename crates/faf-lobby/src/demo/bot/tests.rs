@@ -50,7 +50,7 @@ impl Life {
         while let Some(order) = self.bot.poll() {
             orders.push(match order {
                 Order::Say(ClientMessage::Game(game)) if game.command == "GameState" => {
-                    game.args[0].as_ref().as_str().unwrap().into_owned()
+                    game.arguments().next().unwrap().as_str().unwrap().into_owned()
                 }
                 Order::Say(message) => message.command().unwrap().into_owned(),
                 other => format!("{other:?}"),

@@ -1,7 +1,7 @@
 //! A client that gets what is merged knows in the end what one knows that gets everything.
 
 use bytes::BytesMut;
-use faf_protocol::{Decoded, Decoder, Limits, Message};
+use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;

@@ -1,0 +1,235 @@
+//! What is special about clients that speak WebSocket, as they see it byte by byte.
+
+use faf_connection::upgrade;
+use faf_lobby::passwords::digest;
+use faf_protocol::WireFormat;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::support::{Client, TestServer, frame, soon};
+
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+
+/// A client that sends and gets frames.
+struct RawClient {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl RawClient {
+    async fn connect(server: &TestServer) -> Self {
+        let stream = TcpStream::connect(server.address(WireFormat::WebSocket)).await.unwrap();
+        let url = "ws://test/".parse().unwrap();
+        let upgraded = soon("an upgrade", upgrade::connect(stream, &url, &[])).await.unwrap();
+        Self { stream: upgraded.stream, received: upgraded.received.to_vec() }
+    }
+
+    async fn log_in(server: &TestServer, name: &str, opcode: u8) -> Self {
+        let mut client = Self::connect(server).await;
+        client.send(opcode, r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#).await;
+        let password = digest("secret");
+        let hello =
+            format!(r#"{{"command":"hello","login":"{name}","password":"{password}","unique_id":"m"}}"#);
+        client.send(opcode, &hello).await;
+        client.hear_of("game_info").await;
+        client
+    }
+
+    /// Sends a frame; a mask of zeros changes nothing.
+    async fn send(&mut self, opcode: u8, text: &str) {
+        let mut bytes = frame(WireFormat::WebSocket, text).to_vec();
+        bytes[0] = opcode;
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    /// The first byte and the payload of the next frame; nothing at the end of the stream.
+    async fn next_frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        loop {
+            let header = match self.received.get(1)? & 0x7F {
+                126 => 4,
+                127 => 10,
+                _ => 2,
+            };
+            if self.received.len() >= header {
+                let length = match header {
+                    2 => usize::from(self.received[1]),
+                    _ => self.received[2..header]
+                        .iter()
+                        .fold(0, |length, byte| length << 8 | usize::from(*byte)),
+                };
+                if self.received.len() >= header + length {
+                    let rest = self.received.split_off(header + length);
+                    let frame = std::mem::replace(&mut self.received, rest);
+                    return Some((frame[0], frame[header..].to_vec()));
+                }
+            }
+            self.receive().await?;
+        }
+    }
+
+    async fn hear(&mut self) -> Option<(u8, String)> {
+        while self.received.len() < 2 {
+            self.receive().await?;
+        }
+        let (first, payload) = self.next_frame().await?;
+        Some((first, String::from_utf8(payload).unwrap()))
+    }
+
+    async fn receive(&mut self) -> Option<()> {
+        let received = soon("bytes", self.stream.read_buf(&mut self.received)).await.unwrap();
+        (received > 0).then_some(())
+    }
+
+    /// The kind of the next frame that holds this text.
+    async fn hear_of(&mut self, text: &str) -> u8 {
+        loop {
+            let (first, payload) = self.hear().await.unwrap_or_else(|| panic!("the end instead of {text}"));
+            if payload.contains(text) {
+                return first;
+            }
+        }
+    }
+
+    /// What is heard last before the close frame, and code and reason of that. The end of the stream comes behind it.
+    async fn hear_close(mut self) -> (String, u16, String) {
+        let mut last = String::new();
+        loop {
+            while self.received.len() < 2 {
+                self.receive().await.expect("a close frame");
+            }
+            let (first, payload) = self.next_frame().await.expect("a close frame");
+            if first == CLOSE {
+                let (code, reason) = payload.split_first_chunk().unwrap();
+                assert!(self.receive().await.is_none());
+                return (last, u16::from_be_bytes(*code), String::from_utf8(reason.to_vec()).unwrap());
+            }
+            last = String::from_utf8(payload).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_are_answered_in_the_kind_of_messages_they_send() {
+    let server = TestServer::start().await;
+    let mut text = RawClient::log_in(&server, "Ada", TEXT).await;
+    let mut binary = RawClient::log_in(&server, "Bob", BINARY).await;
+    for (client, kind) in [(&mut text, TEXT), (&mut binary, BINARY)] {
+        client.send(kind, r#"{"command":"ping"}"#).await;
+        assert_eq!(client.hear_of("pong").await, kind);
+    }
+    // What everybody is told, too.
+    let _cem = server.log_in(WireFormat::SimpleJson, "Cem").await;
+    assert_eq!((text.hear_of("Cem").await, binary.hear_of("Cem").await), (TEXT, BINARY));
+}
+
+#[tokio::test]
+async fn messages_may_be_cut_anywhere() {
+    let server = TestServer::start().await;
+    let mut client = RawClient::log_in(&server, "Ada", BINARY).await;
+    // Neither the line ends nor the ends of the WebSocket messages are where the others are.
+    let first = "{\"command\":\"ping\"}\n\n{ \"command\" : \"ask_session\", \"user_agent\":\"é\"}";
+    let second = "{\"command\":\"ping\"}\n";
+    for size in [1, 2, 7, 100] {
+        for text in [first, second] {
+            for piece in text.as_bytes().chunks(size) {
+                let bytes = [&[BINARY, 0x80 | piece.len() as u8, 0, 0, 0, 0], piece].concat();
+                client.stream.write_all(&bytes).await.unwrap();
+            }
+        }
+        for command in ["pong", "session", "pong"] {
+            client.hear_of(command).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_close_frame_says_why_a_stranger_is_not_heard() {
+    let server = TestServer::start_with(|settings| settings.login_message_limit = 4096).await;
+    for (opcode, text, code) in [
+        (TEXT, "garbage", 1007),
+        (TEXT, "[]", 1003),
+        (0xC1, "{}", 1002),
+        (TEXT, &*"x".repeat(5000), 1009),
+        (TEXT, r#"{"command":"game_join","uid":1}"#, 1008),
+        (TEXT, r#"{"command":"no_such"}"#, 1008),
+    ] {
+        let mut client = RawClient::connect(&server).await;
+        client.send(opcode, text).await;
+        let (_, found, reason) = client.hear_close().await;
+        assert_eq!(found, code, "{text:.40}: {reason}");
+        assert!(!reason.is_empty() && reason.len() <= 123, "{reason}");
+    }
+    // Whoever closes is answered by the same code.
+    let mut client = RawClient::connect(&server).await;
+    client.stream.write_all(b"\x88\x82\0\0\0\0\x0F\xA1").await.unwrap();
+    assert_eq!(client.hear_close().await, (String::new(), 4001, String::new()));
+}
+
+#[tokio::test]
+async fn a_close_frame_says_why_a_player_is_disconnected() {
+    let server = TestServer::start_with(|settings| settings.message_limit = 65_536).await;
+    let mut admin = server.log_in(WireFormat::SimpleJson, "Root").await;
+    server.make_administrator("Root").await;
+    for (opcode, text, code) in [
+        (TEXT, "{\"command\":\"ping\"}}\n", 1007),
+        (TEXT, "5", 1003),
+        (0xC1, "{}", 1002),
+        (TEXT, &*"x".repeat(70_000), 1009),
+    ] {
+        let mut client = RawClient::log_in(&server, "Bob", TEXT).await;
+        client.send(opcode, text).await;
+        let (last, found, reason) = client.hear_close().await;
+        assert_eq!(found, code, "{text:.40}: {reason}");
+        assert!(last.starts_with(r#"{"command":"invalid""#) && last.contains(&reason), "{last}: {reason}");
+    }
+    // Signed in elsewhere.
+    let first = RawClient::log_in(&server, "Eve", TEXT).await;
+    let _second = RawClient::log_in(&server, "Eve", BINARY).await;
+    assert_eq!(first.hear_close().await.1, 1008);
+    // Sent away by an administrator.
+    let kicked = RawClient::log_in(&server, "Dan", TEXT).await;
+    let dan = admin.hear_of("Dan").await;
+    let players: serde_json::Value = dan.get("players").unwrap().parse().unwrap();
+    admin
+        .say(&format!(r#"{{"command":"admin","action":"closelobby","user_id":{}}}"#, players[0]["id"]))
+        .await;
+    assert_eq!(kicked.hear_close().await.1, 1008);
+    // The end of the server.
+    let last = RawClient::log_in(&server, "Fay", BINARY).await;
+    server.request_shutdown().await;
+    server.request_shutdown().await;
+    let (_, code, reason) = last.hear_close().await;
+    assert_eq!((code, &*reason), (1001, "the server is shutting down"));
+}
+
+#[tokio::test]
+async fn a_player_whose_message_cannot_be_decoded_is_told_why_and_a_stranger_is_not() {
+    let server = TestServer::start().await;
+    for format in WireFormat::ALL {
+        let mut client = server.log_in(format, "Ada").await;
+        client.writer.send_raw(frame(format, r#"{"command":"ping",}"#), 1).await.unwrap();
+        let invalid = client.hear_command("invalid").await;
+        assert!(invalid.as_str().contains("malformed message: unexpected character at byte"), "{invalid}");
+        client.hear_end().await;
+        let mut stranger = server.connect(format).await;
+        stranger.writer.send_raw(frame(format, r#"{"command":"ping",}"#), 1).await.unwrap();
+        assert!(soon("the end", stranger.reader.read()).await.is_err());
+    }
+    server.wait_for_metric("server_connections_ended_total{reason=\"malformed message\"} 6").await;
+}
+
+#[tokio::test]
+async fn web_pages_connect_only_if_their_origin_is_listed() {
+    let allowed = |settings: &mut faf_lobby::settings::Settings| {
+        settings.websocket_origins = vec!["https://example.org".to_owned()];
+    };
+    for (server, is_listed) in
+        [(TestServer::start().await, false), (TestServer::start_with(allowed).await, true)]
+    {
+        let stream = TcpStream::connect(server.address(WireFormat::WebSocket)).await.unwrap();
+        let origin = ("origin".parse().unwrap(), "https://example.org".parse().unwrap());
+        assert_eq!(Client::over(stream, WireFormat::WebSocket, "/", &[origin]).await.is_ok(), is_listed);
+    }
+}

@@ -1,0 +1,62 @@
+//! Which bytes of a string end it, escape others or have no place in it, many at a time.
+
+use wide::{u8x16, u8x32};
+
+/// Bytes that are looked at together at the beginning of a string: most strings are short and plain.
+pub(super) const SHORT: usize = 16;
+
+/// Bytes that are looked at together in a longer string.
+pub(super) const LONG: usize = 32;
+
+/// Which bytes of a block are which; the first byte has the lowest bit.
+pub(super) struct Block {
+    pub(super) quotes: u64,
+    pub(super) backslashes: u64,
+    pub(super) controls: u64,
+}
+
+/// The largest control character.
+const LAST_CONTROL: u8 = b' ' - 1;
+
+impl Block {
+    #[inline]
+    pub(super) fn short(bytes: [u8; SHORT]) -> Self {
+        let bytes = u8x16::new(bytes);
+        let last_control = u8x16::splat(LAST_CONTROL);
+        Self {
+            quotes: bytes.simd_eq(u8x16::splat(b'"')).to_bitmask().into(),
+            backslashes: bytes.simd_eq(u8x16::splat(b'\\')).to_bitmask().into(),
+            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn long(bytes: [u8; LONG]) -> Self {
+        let bytes = u8x32::new(bytes);
+        let last_control = u8x32::splat(LAST_CONTROL);
+        Self {
+            quotes: bytes.simd_eq(u8x32::splat(b'"')).to_bitmask().into(),
+            backslashes: bytes.simd_eq(u8x32::splat(b'\\')).to_bitmask().into(),
+            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
+        }
+    }
+
+    /// Which bytes of a long block are escaped by a backslash in front of them. `escaped` says it of the first byte, and afterwards of
+    /// the first byte of the next block.
+    #[inline]
+    pub(super) fn escapes(&self, escaped: &mut bool) -> u64 {
+        if self.backslashes == 0 {
+            return u64::from(std::mem::take(escaped));
+        }
+        // In a run of backslashes, every other one is escaped. A run that begins at an even place escapes the odd places
+        // up to the byte behind it, so adding the runs that begin at odd places flips exactly those that differ.
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        let backslashes = self.backslashes & !u64::from(*escaped);
+        let behind = backslashes << 1 | u64::from(*escaped);
+        let begin_odd = backslashes & !EVEN & !behind;
+        let carried = begin_odd + backslashes;
+        let escapes = (EVEN ^ (carried << 1)) & behind;
+        *escaped = escapes >> LONG & 1 != 0;
+        escapes & ((1 << LONG) - 1)
+    }
+}
