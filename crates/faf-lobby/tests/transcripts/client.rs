@@ -22,6 +22,10 @@ pub(crate) struct Client {
     reader: Reader,
     writer: Writer,
     pub(crate) is_open: bool,
+    /// Whether it has been welcomed.
+    is_logged_in: bool,
+    /// How much it had received when it [asked](Self::ask).
+    asked_at: usize,
     /// Bytes of a message that is not complete.
     unfinished: Vec<u8>,
     /// What has been received in this section.
@@ -63,6 +67,8 @@ impl Client {
             reader,
             writer,
             is_open: true,
+            is_logged_in: false,
+            asked_at: 0,
             unfinished: Vec::new(),
             received: Vec::new(),
             expected: Vec::new(),
@@ -129,6 +135,30 @@ impl Client {
         }
     }
 
+    /// Begins to [`hear_out`](Self::hear_out): asks for the ICE servers, if that is possible. It must have caught up.
+    pub(crate) fn ask(&mut self) -> bool {
+        let can_ask = self.is_logged_in && self.is_open && !self.is_inside_message();
+        if can_ask {
+            self.send(Sent::Message(r#"{"command":"ice_servers"}"#.parse().unwrap()));
+            self.asked_at = self.received.len();
+        }
+        can_ask
+    }
+
+    /// Reads until everything is there that the server has told everybody so far. A pong overtakes such messages; the
+    /// answer to what [`ask`](Self::ask) asks overtakes nothing.
+    pub(crate) async fn hear_out(&mut self, has_asked: bool) {
+        // The session's own questions have been answered, as pongs overtake no answers.
+        while has_asked && self.is_open {
+            let later = &self.received[self.asked_at..];
+            if let Some(own) = later.iter().position(|message| message["command"] == "ice_servers") {
+                self.received.remove(self.asked_at + own);
+                return;
+            }
+            self.read().await;
+        }
+    }
+
     /// Reads until the server ends the connection.
     pub(crate) async fn read_to_end(&mut self) {
         while self.is_open {
@@ -185,6 +215,7 @@ impl Client {
         match message["command"].as_str() {
             Some("ping") => return self.heartbeats.pings += 1,
             Some("pong") => self.heartbeats.pongs += 1,
+            Some("welcome") => self.is_logged_in = true,
             Some("session") => {
                 let number = message["session"].as_u64().filter(|number| *number <= u64::from(u32::MAX));
                 if number.is_none() || self.session.is_some_and(|before| number != Some(before)) {

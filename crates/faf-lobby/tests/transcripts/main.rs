@@ -10,7 +10,8 @@
 //! * [`database`] looks at the tables.
 //!
 //! Nothing here waits for time to pass: a client has received everything when its ping has been answered, the server
-//! says that it has settled, and another ping has been answered. The exceptions are what the server does in its own
+//! says that it has settled, and another ping has been answered; and, before anything is compared, when it has got the
+//! answer to a question, which nothing overtakes. The exceptions are what the server does in its own
 //! time, its pings and the end of connections that do not log in, and these are waited for.
 //!
 //! Not compared are messages on the message queue, because there is no broker yet; the bytes of messages to clients,

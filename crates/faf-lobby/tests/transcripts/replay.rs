@@ -183,6 +183,14 @@ impl Replay<'_> {
         }
     }
 
+    /// After [`synchronise`](Self::synchronise): waits until broadcasts have been received, too.
+    async fn hear_out(&mut self) {
+        let asked: Vec<bool> = self.clients.values_mut().map(Client::ask).collect();
+        for (client, has_asked) in self.clients.values_mut().zip(asked) {
+            client.hear_out(has_asked).await;
+        }
+    }
+
     async fn end_section(&mut self) {
         self.has_heard = false;
         self.synchronise().await;
@@ -194,6 +202,7 @@ impl Replay<'_> {
             // Whoever pings without a pause is read more slowly, and told so.
             sleep(PAUSE).await;
         }
+        self.hear_out().await;
         self.compare().await;
         self.section += 1;
     }
@@ -230,6 +239,7 @@ impl Replay<'_> {
     async fn finish(mut self) -> BTreeSet<String> {
         if self.clients.values().any(|client| client.is_open) {
             self.synchronise().await;
+            self.hear_out().await;
         }
         for client in self.clients.values_mut() {
             client.read_rest().await;
