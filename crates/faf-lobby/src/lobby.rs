@@ -12,7 +12,7 @@ use faf_lobby_core::{
     World,
 };
 use faf_protocol::{ClientMessage, CommandError};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use crate::answers::Answers;
@@ -32,6 +32,10 @@ const TURN: usize = 64;
 
 /// Without a deadline the loop still looks at the clock from time to time.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// Publications that are kept for a subscriber that is behind; a game of 16 players with statistics makes some hundred. One that is
+/// further behind misses the oldest.
+pub(crate) const PUBLICATIONS: usize = 1024;
 
 /// What reaches the lobby.
 pub(crate) enum Input {
@@ -54,6 +58,8 @@ pub(crate) struct Lobby {
     metrics: Arc<Metrics>,
     /// What the status page tells of.
     happenings: Arc<Happenings>,
+    /// What other services are told.
+    publications: broadcast::Sender<Publication>,
     recorder: Recorder,
     /// Where answers go.
     inbox: mpsc::Sender<Input>,
@@ -69,6 +75,7 @@ pub(crate) struct Outside {
     pub(crate) policy: PolicyServer,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) happenings: Arc<Happenings>,
+    pub(crate) publications: broadcast::Sender<Publication>,
 }
 
 /// Something about a game that the database has been told to store.
@@ -82,7 +89,7 @@ impl Lobby {
         inbox: mpsc::Sender<Input>,
         patience: Patience,
     ) -> Self {
-        let Outside { answers, policy, metrics, happenings } = outside;
+        let Outside { answers, policy, metrics, happenings, publications } = outside;
         let started = Instant::now();
         let world = World::new(settings, moment(started), beginning);
         let fan_out = FanOut::start(patience, Arc::clone(&metrics));
@@ -96,6 +103,7 @@ impl Lobby {
             policy,
             metrics,
             happenings,
+            publications,
             recorder,
             inbox,
             storing,
@@ -193,7 +201,7 @@ impl Lobby {
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
                 }
-                Effect::Publish(publication) => self.publish(&publication),
+                Effect::Publish(publication) => self.publish(publication),
                 Effect::Count(count) => self.metrics.count(count),
                 Effect::Log(line) => log(&line),
                 Effect::Stop => self.is_stopped = true,
@@ -226,11 +234,13 @@ impl Lobby {
         });
     }
 
-    /// Tells other services; as long as there is no broker, the log.
-    fn publish(&self, publication: &Publication) {
+    /// Tells other services; as long as there is no broker, the log and whoever has subscribed.
+    fn publish(&self, publication: Publication) {
         let routing_key = publication.routing_key();
         self.metrics.count_publication(routing_key);
-        tracing::debug!(routing_key, body = %Body(publication), "published");
+        tracing::debug!(routing_key, body = %Body(&publication), "published");
+        // It fails if nobody has.
+        let _ = self.publications.send(publication);
     }
 }
 

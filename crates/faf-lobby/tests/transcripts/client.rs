@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use faf_connection::{Error, Reader, Settings, Writer, open_tcp, proxy, tcp};
+use faf_connection::{Error, Reader, Settings, Writer, open_tcp, proxy, tcp, upgrade};
 use faf_protocol::websocket::Role;
-use faf_protocol::{Message, WireFormat};
+use faf_protocol::{Limits, Message, WireFormat};
 use faf_testkit::golden::sessions::Sent;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -60,7 +60,12 @@ impl Client {
             stream.write_all(header.as_bytes()).await.unwrap();
         }
         // A client says what was recorded, however much that is.
-        let settings = Settings { role: Role::Client, outbox_limit: usize::MAX, ..Settings::new(format) };
+        let mut settings = Settings { role: Role::Client, outbox_limit: usize::MAX, ..Settings::new(format) };
+        if format == WireFormat::WebSocket {
+            let url = format!("ws://{address}/").parse().unwrap();
+            let upgraded = upgrade::connect(stream, &url, &[]).await.unwrap();
+            (stream, settings.received) = (upgraded.stream, upgraded.received);
+        }
         let (reader, writer) = open_tcp(stream, settings);
         Self {
             name: name.to_owned(),
@@ -108,6 +113,13 @@ impl Client {
     /// Whether the last message it has sent is not complete.
     pub(crate) fn is_inside_message(&self) -> bool {
         !self.unfinished.is_empty()
+    }
+
+    /// Whether it has begun with a message that is longer than any may be.
+    pub(crate) fn has_announced_too_much(&self) -> bool {
+        let announced = self.unfinished.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
+        self.writer.format() == WireFormat::QDataStream
+            && announced.is_some_and(|length| length > Limits::default().message)
     }
 
     /// Begins to [`catch_up`](Self::catch_up): pings the server, if that is possible.
