@@ -15,13 +15,13 @@ pub(crate) fn published(publications: &mut Receiver<Publication>) -> Vec<Value> 
     let mut published = Vec::new();
     while let Ok(publication) = publications.try_recv() {
         let body: Value = serde_json::from_str(&publication.body().unwrap()).unwrap();
-        published.push(record(publication.routing_key(), body));
+        published.push(record(publication.routing_key(), &body));
     }
     published
 }
 
 /// A publication as this module compares it.
-pub(crate) fn record(routing_key: &str, body: Value) -> Value {
+pub(crate) fn record(routing_key: &str, body: &Value) -> Value {
     json!({"routing_key": routing_key, "body": body})
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn compare(expected: Vec<Value>, published: Vec<Value>) -> Vec<String
 #[test]
 fn publications_are_compared_one_by_one() {
     let rating = |player: u32, mean: f64| {
-        record("success.rating.update", json!({"game_id": 1, "player_id": player, "new_rating_mean": mean}))
+        record("success.rating.update", &json!({"game_id": 1, "player_id": player, "new_rating_mean": mean}))
     };
     assert!(compare(vec![rating(1, 1.5), rating(2, 2.5)], vec![rating(2, 2.5), rating(1, 1.5)]).is_empty());
     assert_eq!(

@@ -90,7 +90,7 @@ fn replay_all(over: Over, is_suitable: impl Fn(&Transcript) -> bool) -> Used {
             let failure = match replay_one(transcript, over) {
                 Ok(findings) => {
                     let history = History::of(transcript);
-                    let left = DIFFERENCES.unexplained(&history, findings, &mut used.lock().unwrap());
+                    let left = DIFFERENCES.unexplained(&history, &findings, &mut used.lock().unwrap());
                     left.iter().fold(String::new(), |text, finding| format!("{text}\n  {finding}"))
                 }
                 Err(panic) => format!("\n  {panic}"),

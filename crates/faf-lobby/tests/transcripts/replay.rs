@@ -91,7 +91,7 @@ impl Replay {
                 self.note(database::compare(&recorded, seed.path(), &self.server.database()));
             }
             Record::Publication(publication) => {
-                self.expected_publications.push(broker::record(&publication.routing_key, publication.body));
+                self.expected_publications.push(broker::record(&publication.routing_key, &publication.body));
             }
             // It has them from the beginning.
             Record::Keys(_) => {}
@@ -125,6 +125,7 @@ impl Replay {
     async fn send(&mut self, conn: &str, sent: Sent) {
         if std::mem::take(&mut self.has_heard) {
             self.synchronise().await;
+            self.wait_for_games().await;
         }
         self.client(conn).send(sent);
     }
@@ -216,16 +217,20 @@ impl Replay {
     async fn end_section(&mut self) {
         self.has_heard = false;
         self.synchronise().await;
-        // What the server does when a time has come.
+        self.wait_for_games().await;
+        self.hear_out().await;
+        self.compare().await;
+        self.section += 1;
+    }
+
+    /// Waits for what the server does when a time has come, if the session is about that.
+    async fn wait_for_games(&mut self) {
         let begin = Instant::now();
         while self.circumstances.waits_for_games && self.lacks_games() && begin.elapsed() < PATIENCE {
             self.synchronise().await;
             // Whoever pings without a pause is read more slowly, and told so.
             sleep(PAUSE).await;
         }
-        self.hear_out().await;
-        self.compare().await;
-        self.section += 1;
     }
 
     /// Whether a client has not heard of all games it should have heard of in this section.
