@@ -9,6 +9,8 @@
 mod accounts;
 mod avatars;
 mod coop;
+#[cfg(test)]
+mod fields;
 mod game_data;
 mod game_end;
 mod game_record;
