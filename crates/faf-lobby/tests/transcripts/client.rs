@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::compare;
 
 /// Whatever is waited for comes within this time, or the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Client {
     name: String,

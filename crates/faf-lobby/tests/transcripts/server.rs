@@ -29,10 +29,13 @@ use crate::policy::PolicyService;
 const REPORT_INTERVAL: f64 = 0.01;
 
 /// Without games a shutdown ends with the next report. It must leave time for what the session does before.
-const REPORT_INTERVAL_IN_SHUTDOWN: f64 = 1.0;
+const REPORT_INTERVAL_IN_SHUTDOWN: f64 = 2.0;
 
-/// In the recording half a minute.
-const GAME_SETUP_TIMEOUT: f64 = 1.0;
+/// In the recording half a minute. What the session does with a game that starts in time must take less, on a busy machine, too.
+const GAME_SETUP_TIMEOUT: f64 = 8.0;
+
+/// For every second of the recording, in which a login takes milliseconds.
+const LOGIN_TIMEOUT: f64 = 3.0;
 
 /// For every second of the recording.
 const PING_INTERVAL: f64 = 0.02;
@@ -110,7 +113,8 @@ impl TestServer {
             database: file("seeded.sqlite", seeded().await),
             allow_password_login: overridden("ALLOW_PASSWORD_LOGIN").is_none_or(|value| *value == true),
             jwks: text(&keys.next().unwrap_or_else(|| folder.path().join("missing.json"))),
-            login_timeout: overridden("LOGIN_TIMEOUT").map_or(300.0, |value| value.as_f64().unwrap()),
+            login_timeout: overridden("LOGIN_TIMEOUT")
+                .map_or(300.0, |value| value.as_f64().unwrap() * LOGIN_TIMEOUT),
             policy_server: policy.as_ref().map(|policy| policy.base_url.clone()).unwrap_or_default(),
             geoip_database: file("country.mmdb", &country_database(address, country)),
             ping_interval: overridden("PING_INTERVAL")
