@@ -17,7 +17,7 @@ const TARGET: Duration = Duration::from_millis(300);
 
 fn main() {
     let installation = Installation::new();
-    let seeded = installation.program().arg("seed").arg(golden::path("seed-data.json")).output().unwrap();
+    let seeded = installation.program().arg("seed").arg(golden::seed()).output().unwrap();
     assert!(seeded.status.success());
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {

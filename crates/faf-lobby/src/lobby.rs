@@ -14,7 +14,7 @@ use faf_lobby_core::{
 };
 use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 
 use crate::answers::Answers;
@@ -35,6 +35,10 @@ const TURN: usize = 64;
 
 /// Without a deadline the loop still looks at the clock from time to time.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// Publications that are kept for a subscriber that is behind; a game of 16 players with statistics makes some hundred. One that is
+/// further behind misses the oldest.
+pub(crate) const PUBLICATIONS: usize = 1024;
 
 /// What reaches the lobby.
 pub(crate) enum Input {
@@ -58,6 +62,8 @@ pub(crate) struct Lobby {
     failed_logins: FailedLogins,
     /// What the status page tells of.
     happenings: Arc<Happenings>,
+    /// What other services are told.
+    publications: broadcast::Sender<Publication>,
     recorder: Recorder,
     /// Where answers go.
     inbox: mpsc::Sender<Input>,
@@ -75,6 +81,7 @@ pub(crate) struct Outside {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) happenings: Arc<Happenings>,
     pub(crate) log_addresses: LogAddresses,
+    pub(crate) publications: broadcast::Sender<Publication>,
 }
 
 /// Something about a game that the database has been told to store.
@@ -88,7 +95,7 @@ impl Lobby {
         inbox: mpsc::Sender<Input>,
         patience: Patience,
     ) -> Self {
-        let Outside { answers, policy, metrics, happenings, log_addresses } = outside;
+        let Outside { answers, policy, metrics, happenings, log_addresses, publications } = outside;
         let time = RunningTime::begin();
         let world = World::new(settings, moment(&time), beginning);
         let fan_out = FanOut::start(patience, Arc::clone(&metrics));
@@ -103,6 +110,7 @@ impl Lobby {
             failed_logins: FailedLogins::new(log_addresses, Arc::clone(&metrics)),
             metrics,
             happenings,
+            publications,
             recorder,
             inbox,
             storing,
@@ -216,7 +224,7 @@ impl Lobby {
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
                 }
-                Effect::Publish(publication) => self.publish(&publication),
+                Effect::Publish(publication) => self.publish(publication),
                 Effect::Count(count) => self.metrics.count(count),
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {
@@ -269,15 +277,19 @@ impl Lobby {
         });
     }
 
-    /// Tells other services; as long as there is no broker, the log.
-    fn publish(&self, publication: &Publication) {
+    /// Tells other services; as long as there is no broker, the log and whoever has subscribed.
+    fn publish(&self, publication: Publication) {
         let routing_key = publication.routing_key();
         self.metrics.count_publication(routing_key);
         if publication.is_persistent() {
-            tracing::debug!(routing_key, body = %Body(publication), "published");
+            tracing::debug!(routing_key, body = %Body(&publication), "published");
         } else {
             // Every second, and of any length.
-            tracing::trace!(routing_key, body = %Body(publication), "published");
+            tracing::trace!(routing_key, body = %Body(&publication), "published");
+        }
+        // Nothing is kept as long as nobody has subscribed.
+        if self.publications.receiver_count() > 0 {
+            let _ = self.publications.send(publication);
         }
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use faf_connection::{LargeMessages, tcp};
-use faf_lobby_core::Event;
+use faf_lobby_core::{Event, Publication};
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -21,7 +21,7 @@ use crate::happenings::Happenings;
 use crate::health::Health;
 use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
-use crate::lobby::{INBOX, Input, Lobby, Outside};
+use crate::lobby::{INBOX, Input, Lobby, Outside, PUBLICATIONS};
 use crate::metrics::Metrics;
 use crate::open_files::Shares;
 use crate::orders;
@@ -44,6 +44,7 @@ pub struct Server {
     lobby: JoinHandle<()>,
     entrance: Arc<Entrance>,
     phase: watch::Sender<Phase>,
+    publications: broadcast::Sender<Publication>,
     http: JoinSet<()>,
     /// Everything that goes on until the server ends.
     background: JoinSet<()>,
@@ -121,12 +122,14 @@ impl Server {
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
         let happenings = Arc::new(Happenings::default());
+        let (publications, _) = broadcast::channel(PUBLICATIONS);
         let outside = Outside {
             answers,
             policy,
             metrics: Arc::clone(&metrics),
             happenings: Arc::clone(&happenings),
             log_addresses: settings.log_addresses,
+            publications: publications.clone(),
         };
         let lobby = Lobby::new(settings.lobby(), beginning, outside, inbox.clone(), settings.patience());
         let shares = Shares::for_connections(settings.connection_limit);
@@ -172,7 +175,7 @@ impl Server {
         for socket in http_sockets {
             http.spawn(interface.clone().serve(socket));
         }
-        Ok(Self { listening, store, owner, inbox, lobby, entrance, phase, http, background })
+        Ok(Self { listening, store, owner, inbox, lobby, entrance, phase, publications, http, background })
     }
 
     /// Where the server listens.
@@ -185,6 +188,13 @@ impl Server {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What other services are told from now on, in order. Of a receiver that is more than 1,024 behind, the oldest
+    /// are dropped.
+    #[must_use]
+    pub fn publications(&self) -> broadcast::Receiver<Publication> {
+        self.publications.subscribe()
     }
 
     /// Something that shuts the server down.

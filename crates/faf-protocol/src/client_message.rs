@@ -211,8 +211,8 @@ pub struct GameHost {
     /// Folder name of the map, in any case. Missing, null or empty: `scmp_007`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapname: Option<String>,
-    /// What a player needs to join; missing, null or empty: nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What a player needs to join; missing, null or empty: nothing. What is no text counts as its JSON.
+    #[serde(default, deserialize_with = "new_password", skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
     /// Lowest displayed rating that is welcome; a number or its text, never beyond all numbers.
     #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
@@ -232,8 +232,8 @@ pub struct GameJoin {
     /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
     #[serde(deserialize_with = "any_game")]
     pub uid: GameId,
-    /// The password of the game; missing, null or empty: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The password of the game; missing, null or empty: none. What is no text is the password of no game.
+    #[serde(default, deserialize_with = "tried_password", skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
 }
 
@@ -474,6 +474,23 @@ fn truthiness<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
     })
 }
 
+/// A text, or the JSON of anything else; nothing for `null`.
+fn new_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let value = Json::deserialize(deserializer)?;
+    let text = value.as_ref().text();
+    // Not named in an error, as a secret.
+    let read = serde_json::from_str::<Option<String>>(text).unwrap_or_else(|_| Some(text.to_owned()));
+    Ok(read.map(Secret::new))
+}
+
+/// A text; what is none becomes one that hosts do not choose, so that it is a wrong password and nothing worse.
+fn tried_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let value = Json::deserialize(deserializer)?;
+    let text = value.as_ref().text();
+    let read = serde_json::from_str::<Option<String>>(text).unwrap_or_else(|_| Some(format!("\0{text}")));
+    Ok(read.map(Secret::new))
+}
+
 /// A whole number, or the text of an integer.
 fn any_game<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GameId, D::Error> {
     let id = match Loose::deserialize(deserializer)? {
@@ -595,6 +612,31 @@ mod tests {
         assert!(matches!(read(r#"{"command":"InitiateTest"}"#), Ok(ClientMessage::Other(_))));
         assert!(matches!(read(r#"{"command":"ping","target":"game"}"#), Ok(ClientMessage::Game(_))));
         assert!(matches!(read(r#"{"command":"Ping"}"#), Ok(ClientMessage::Other(_))));
+    }
+
+    #[test]
+    fn a_password_need_not_be_a_text() {
+        let password = |text: &str| match read(text).unwrap() {
+            ClientMessage::GameHost(host) => host.password,
+            ClientMessage::GameJoin(join) => join.password,
+            other => panic!("{other:?}"),
+        };
+        for (json, hosted) in [
+            ("1234", Some("1234")),
+            (r#""1234""#, Some("1234")),
+            ("1.50", Some("1.50")),
+            ("true", Some("true")),
+            (r#"[1, "a"]"#, Some(r#"[1,"a"]"#)),
+            (r#""""#, Some("")),
+            ("null", None),
+        ] {
+            let host = format!(r#"{{"command":"game_host","visibility":"public","password":{json}}}"#);
+            let found = password(&host);
+            assert_eq!(found.as_ref().map(Secret::reveal), hosted, "{json}");
+            let join = format!(r#"{{"command":"game_join","uid":1,"password":{json}}}"#);
+            let is_text = json.starts_with('"') || json == "null";
+            assert_eq!(password(&join) == found, is_text, "{json}");
+        }
     }
 
     #[test]

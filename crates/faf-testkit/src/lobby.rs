@@ -1,7 +1,8 @@
 //! A lobby in simulated time: scripted clients, a store in memory, and a clock that jumps.
 //!
 //! Whatever the lobby does is checked against what must always hold: a connection that has ended gets nothing, every
-//! question is answered once, nothing is read from a connection that must not read.
+//! question is answered once, nothing is read from a connection that must not read, a report tells of players before
+//! games.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -296,9 +297,20 @@ impl SimulatedLobby {
     }
 
     fn carry_out_effects(&mut self) {
+        let mut was_game_told = false;
         while let Some(effect) = self.world.poll_effect() {
             match effect {
-                Effect::Send { to, message } => self.deliver(&to, &message),
+                Effect::Send { to, message } => {
+                    // Clients look up the players of a game when they hear of it.
+                    let is_player = matches!(message, ServerMessage::PlayerInfo(_));
+                    was_game_told |= matches!(message, ServerMessage::GameInfo(_));
+                    let is_report = to == Audience::LoggedIn;
+                    assert!(
+                        !(is_player && is_report && was_game_told),
+                        "a report tells of games before players"
+                    );
+                    self.deliver(&to, &message);
+                }
                 Effect::Relay { to, message, .. } => self.deliver(&Audience::One(to), &message),
                 // Only measured.
                 Effect::Wait { .. } | Effect::Done { .. } => {}

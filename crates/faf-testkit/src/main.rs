@@ -1,10 +1,12 @@
-//! Plays evenings of a lobby in simulated time, and looks whether all laws hold.
+//! Plays evenings of a lobby in simulated time, and looks whether all laws hold; makes another golden set.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line tool")]
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use faf_testkit::golden::renaming;
 use faf_testkit::simulation::{Evening, Plan, run_many};
 
 const USAGE: &str = "\
@@ -12,6 +14,8 @@ Plays whole evenings of the lobby in simulated time, and looks whether all laws 
 
     faf-testkit simulate --seeds N [--from SEED]    plays the evenings of N seeds
     faf-testkit simulate --seed SEED [--trace]      plays one, and tells everything that happens
+
+    faf-testkit rename-golden FOLDER                writes a golden set with other names, numbers and files, for FAF_GOLDEN
 
     --players P    how many players there are; default 100
     --minutes M    how long they play; default 15
@@ -33,6 +37,17 @@ struct Orders {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, folder] = &arguments[..]
+        && command == "rename-golden"
+    {
+        return match renaming::write(Path::new(folder)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{folder}: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match read(&arguments) {
         Ok(orders) => simulate(&orders),
         Err(complaint) => {

@@ -4,9 +4,10 @@
 
 mod support;
 
+use faf_testkit::golden;
 use faf_testkit::golden::wire::{self, bytes, hex, text};
 use support::tool::{Ended, Tool};
-use support::{delicate_messages, is_listed_difference, line};
+use support::{delicate_messages, is_deliberately_different, line};
 
 async fn encode(arguments: &[&str], lines: &str) -> Ended {
     Tool::run(&[&["encode", "--format"], arguments].concat(), lines.as_bytes()).await
@@ -47,21 +48,19 @@ async fn what_is_encoded_decodes_to_the_same() {
 
 #[tokio::test]
 async fn recorded_messages_become_the_recorded_bytes() {
-    for (format, file) in
-        [("qdatastream", "qdatastream_encode.jsonl"), ("simple-json", "simplejson_encode.jsonl")]
-    {
+    for (format, protocol) in [("qdatastream", "qdatastream"), ("simple-json", "simplejson")] {
         let (mut input, mut expected) = (String::new(), Vec::new());
-        for vector in wire::vectors(file) {
+        for vector in wire::vectors(protocol, "encode_message") {
             let json = text(&vector.input["json"]);
             let output = &vector.expect["ok"]["bytes"];
             // Long outputs are recorded as their hash, which cannot be told apart in a stream.
             let is_whole = output.is_string() || output["repeat"].is_array() || output["concat"].is_array();
-            if is_whole && !json.contains('\n') && !is_listed_difference(&vector.id) {
+            if is_whole && !json.contains('\n') && !is_deliberately_different(&vector) {
                 input += &format!("{json}\n");
                 expected.push(hex(&bytes(output)));
             }
         }
-        assert!(expected.len() >= 60, "{}", expected.len());
+        assert!(!golden::is_own() || expected.len() >= 60, "{}", expected.len());
         let ended = encode(&[format, "--hex"], &input).await;
         ended.assert_clean();
         assert_eq!(ended.lines(), expected);

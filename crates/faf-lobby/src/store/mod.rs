@@ -10,6 +10,8 @@ mod accounts;
 mod avatars;
 mod backup;
 mod coop;
+#[cfg(test)]
+mod fields;
 mod game_data;
 mod game_end;
 mod game_list;

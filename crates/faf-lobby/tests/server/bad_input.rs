@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use faf_protocol::WireFormat;
+use faf_testkit::golden;
 use faf_testkit::golden::wire::{bytes, vectors};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -47,26 +48,26 @@ async fn every_recorded_frame_good_or_bad() {
         _ => WireFormat::SimpleJson,
     };
     let mut count = 0;
-    for file in ["qdatastream_stream.jsonl", "simplejson_stream.jsonl"] {
-        for vector in vectors(file) {
+    for protocol in ["qdatastream", "simplejson"] {
+        for vector in vectors(protocol, "read_stream") {
             let stream: Vec<u8> = vector.input["chunks"].as_array().unwrap().iter().flat_map(bytes).collect();
             watched.server.send_raw(of(&vector.protocol), &stream).await;
             count += 1;
         }
     }
-    for vector in vectors("qdatastream_decode.jsonl") {
+    for vector in vectors("qdatastream", "decode_message") {
         let block = bytes(&vector.input["bytes"]);
         let length = u32::try_from(block.len()).unwrap().to_be_bytes();
         watched.server.send_raw(WireFormat::QDataStream, &[&length[..], &block].concat()).await;
         count += 1;
     }
-    for vector in vectors("simplejson_decode.jsonl") {
+    for vector in vectors("simplejson", "decode_message") {
         let mut line = bytes(&vector.input["bytes"]);
         line.push(b'\n');
         watched.server.send_raw(WireFormat::SimpleJson, &line).await;
         count += 1;
     }
-    assert_eq!(count, 652, "vectors are missing");
+    assert!(!golden::is_own() || count == 652, "vectors are missing: there are {count}");
     watched.check().await;
 }
 

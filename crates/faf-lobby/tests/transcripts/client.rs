@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use faf_connection::{Error, Reader, Settings, Writer, open_tcp, proxy, tcp};
+use faf_connection::{Error, Reader, Settings, Writer, open_tcp, proxy, tcp, upgrade};
 use faf_protocol::websocket::Role;
-use faf_protocol::{Message, WireFormat};
+use faf_protocol::{Limits, Message, WireFormat};
 use faf_testkit::golden::sessions::Sent;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -15,13 +15,17 @@ use tokio::time::timeout;
 use crate::compare;
 
 /// Whatever is waited for comes within this time, or the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Client {
     name: String,
     reader: Reader,
     writer: Writer,
     pub(crate) is_open: bool,
+    /// Whether it has been welcomed.
+    is_logged_in: bool,
+    /// How much it had received when it [asked](Self::ask).
+    asked_at: usize,
     /// Bytes of a message that is not complete.
     unfinished: Vec<u8>,
     /// What has been received in this section.
@@ -56,13 +60,20 @@ impl Client {
             stream.write_all(header.as_bytes()).await.unwrap();
         }
         // A client says what was recorded, however much that is.
-        let settings = Settings { role: Role::Client, outbox_limit: usize::MAX, ..Settings::new(format) };
+        let mut settings = Settings { role: Role::Client, outbox_limit: usize::MAX, ..Settings::new(format) };
+        if format == WireFormat::WebSocket {
+            let url = format!("ws://{address}/").parse().unwrap();
+            let upgraded = upgrade::connect(stream, &url, &[]).await.unwrap();
+            (stream, settings.received) = (upgraded.stream, upgraded.received);
+        }
         let (reader, writer) = open_tcp(stream, settings);
         Self {
             name: name.to_owned(),
             reader,
             writer,
             is_open: true,
+            is_logged_in: false,
+            asked_at: 0,
             unfinished: Vec::new(),
             received: Vec::new(),
             expected: Vec::new(),
@@ -104,6 +115,13 @@ impl Client {
         !self.unfinished.is_empty()
     }
 
+    /// Whether it has begun with a message that is longer than any may be.
+    pub(crate) fn has_announced_too_much(&self) -> bool {
+        let announced = self.unfinished.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
+        self.writer.format() == WireFormat::QDataStream
+            && announced.is_some_and(|length| length > Limits::default().message)
+    }
+
     /// Begins to [`catch_up`](Self::catch_up): pings the server, if that is possible.
     pub(crate) fn ping(&mut self) -> bool {
         let can_ping = self.is_open && !self.is_inside_message();
@@ -126,6 +144,30 @@ impl Client {
             let own = self.received.iter().rposition(|message| message["command"] == "pong").unwrap();
             self.received.remove(own);
             self.heartbeats.pongs -= 1;
+        }
+    }
+
+    /// Begins to [`hear_out`](Self::hear_out): asks for the ICE servers, if that is possible. It must have caught up.
+    pub(crate) fn ask(&mut self) -> bool {
+        let can_ask = self.is_logged_in && self.is_open && !self.is_inside_message();
+        if can_ask {
+            self.send(Sent::Message(r#"{"command":"ice_servers"}"#.parse().unwrap()));
+            self.asked_at = self.received.len();
+        }
+        can_ask
+    }
+
+    /// Reads until everything is there that the server has told everybody so far. A pong overtakes such messages; the
+    /// answer to what [`ask`](Self::ask) asks overtakes nothing.
+    pub(crate) async fn hear_out(&mut self, has_asked: bool) {
+        // The session's own questions have been answered, as pongs overtake no answers.
+        while has_asked && self.is_open {
+            let later = &self.received[self.asked_at..];
+            if let Some(own) = later.iter().position(|message| message["command"] == "ice_servers") {
+                self.received.remove(self.asked_at + own);
+                return;
+            }
+            self.read().await;
         }
     }
 
@@ -185,6 +227,7 @@ impl Client {
         match message["command"].as_str() {
             Some("ping") => return self.heartbeats.pings += 1,
             Some("pong") => self.heartbeats.pongs += 1,
+            Some("welcome") => self.is_logged_in = true,
             Some("session") => {
                 let number = message["session"].as_u64().filter(|number| *number <= u64::from(u32::MAX));
                 if number.is_none() || self.session.is_some_and(|before| number != Some(before)) {

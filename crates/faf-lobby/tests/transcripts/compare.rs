@@ -1,53 +1,61 @@
 //! Compares what a client has received in one section of a session with what it should have, by the rules of
 //! `golden/sessions/README.md`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// Longest part of a message that a finding shows, in characters.
-const SHOWN: usize = 100;
+use crate::align::align;
+use crate::values::differences;
 
-/// Stands behind the last message of a connection the server has ended.
+/// Follows the last message of a connection the server has ended.
 pub(crate) fn end() -> Value {
     json!({"command": "the end"})
 }
 
-/// What differs. Members that are not in the recording are found without their place, as they are everywhere.
-pub(crate) fn section(place: &str, expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
+/// What differs.
+pub(crate) fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
     let (expected, received) = (Heard::new(expected), Heard::new(received));
     let mut findings = Vec::new();
     for pair in align(&expected.direct, &received.direct) {
         match pair {
             (Some(expected), Some(received)) => {
                 let command = expected["command"].as_str().unwrap_or_default();
-                findings.extend(differences(place, command, expected, received));
+                findings.extend(differences(command, expected, received));
             }
-            (Some(missing), None) => findings.push(format!("{place}: missing {}", shown(missing))),
-            (None, Some(other)) => findings.push(format!("{place}: unexpected {}", shown(other))),
+            (Some(missing), None) => findings.push(format!("missing {}", shown(missing))),
+            (None, Some(other)) => findings.push(format!("unexpected {}", shown(other))),
             (None, None) => {}
         }
     }
     if expected.of_itself && !received.of_itself {
-        findings.push(format!("{place}: missing broadcast about itself"));
+        findings.push("missing broadcast about itself".to_owned());
     }
-    findings.extend(each(place, "player", &expected.players, &received.players));
-    findings.extend(each(place, "game", &expected.games, &received.games));
+    match (&expected.queues, &received.queues) {
+        (Some(expected), Some(received)) => {
+            findings.extend(differences("matchmaker_info", expected, received));
+        }
+        (Some(missing), None) => findings.push(format!("missing {}", shown(missing))),
+        (None, Some(other)) => findings.push(format!("unexpected {}", shown(other))),
+        (None, None) => {}
+    }
+    findings.extend(each("player", &expected.players, &received.players));
+    findings.extend(each("game", &expected.games, &received.games));
     findings
 }
 
 /// What differs between lists of players, in any order.
-pub(crate) fn players(place: &str, expected: &Value, received: &Value) -> Vec<String> {
+pub(crate) fn players(expected: &Value, received: &Value) -> Vec<String> {
     let by_id = |list: &Value| {
         let players = list.as_array().into_iter().flatten();
         players.map(|player| (player["id"].as_u64().unwrap_or_default(), player.clone())).collect()
     };
-    each(place, "player", &by_id(expected), &by_id(received))
+    each("player", &by_id(expected), &by_id(received))
 }
 
 /// What differs between lists of games, in any order.
-pub(crate) fn games(place: &str, expected: &Value, received: &Value) -> Vec<String> {
-    each(place, "game", &games_by_uid(expected), &games_by_uid(received))
+pub(crate) fn games(expected: &Value, received: &Value) -> Vec<String> {
+    each("game", &games_by_uid(expected), &games_by_uid(received))
 }
 
 fn games_by_uid(list: &Value) -> BTreeMap<u64, Value> {
@@ -68,35 +76,17 @@ fn constant_game(mut game: Value) -> Value {
     game
 }
 
-/// Whole numbers without a point, so that values of different origin have the same text.
-pub(crate) fn numbers_alike(value: Value) -> Value {
-    match value {
-        Value::Number(number) => match number.as_f64() {
-            Some(float) if float.fract() == 0.0 && float.abs() < 1e15 => (float as i64).into(),
-            _ => number.into(),
-        },
-        Value::Array(values) => values.into_iter().map(numbers_alike).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(key, value)| (key, numbers_alike(value))).collect()
-        }
-        other => other,
-    }
-}
-
-/// The number as a column of single precision shows it.
-pub(crate) fn six_digits(number: f64) -> f64 {
-    format!("{:.5e}", f64::from(number as f32)).parse().unwrap()
-}
-
 /// What a client has heard.
 #[derive(Debug, Default)]
 struct Heard {
     /// Messages to this client alone, in order, without what changes from time to time.
     direct: Vec<Value>,
     /// The last word about each player and each game. Broadcasts tell the same more or less often, so it does not
-    /// matter whether it was said in the list behind a login or later.
+    /// matter whether it was said in the list after a login or later.
     players: BTreeMap<u64, Value>,
     games: BTreeMap<u64, Value>,
+    /// The last word about the queues: everybody is told of them whenever they change.
+    queues: Option<Value>,
     /// Whether there was a broadcast about the player who has logged in here.
     of_itself: bool,
 }
@@ -130,6 +120,7 @@ impl Heard {
                     heard.direct.push(json!({"command": "game_info", "games": uids}));
                     heard.games.extend(games);
                 }
+                Some("matchmaker_info") => heard.queues = Some(constant(message)),
                 command => {
                     if command == Some("welcome") {
                         (is_list_due, own_id) = (true, message["id"].as_u64());
@@ -137,6 +128,11 @@ impl Heard {
                     heard.direct.push(constant(message));
                 }
             }
+        }
+        // In which order a player is to connect to several others does not matter.
+        let is_peer = |message: &Value| message["command"] == "ConnectToPeer";
+        for peers in heard.direct.chunk_by_mut(|one, next| is_peer(one) && is_peer(next)) {
+            peers.sort_by_cached_key(Value::to_string);
         }
         heard
     }
@@ -177,138 +173,103 @@ fn hide_digits(text: &mut Value) {
 
 fn sort(message: &mut Value, list: &str) {
     if let Some(Value::Array(values)) = message.get_mut(list) {
-        values.sort_by_cached_key(|value| numbers_alike(value.clone()).to_string());
+        values.sort_by_cached_key(Value::to_string);
     }
 }
 
-fn each(
-    place: &str,
-    kind: &str,
-    expected: &BTreeMap<u64, Value>,
-    received: &BTreeMap<u64, Value>,
-) -> Vec<String> {
+fn each(kind: &str, expected: &BTreeMap<u64, Value>, received: &BTreeMap<u64, Value>) -> Vec<String> {
     let mut findings = Vec::new();
     for (id, message) in expected {
         match received.get(id) {
             Some(received) => {
-                let of_one = |finding: String| match finding.strip_prefix(&format!("{place}: ")) {
-                    Some(what) => format!("{place}: {kind} {id}: {what}"),
-                    None => finding,
-                };
-                findings.extend(differences(place, kind, message, received).into_iter().map(of_one));
+                let of_one = |finding: String| format!("{kind} {id}: {finding}");
+                findings.extend(differences(kind, message, received).into_iter().map(of_one));
             }
-            None => findings.push(format!("{place}: missing {kind} {id}")),
+            None => findings.push(format!("missing {kind} {id}")),
         }
     }
     for (id, message) in received.iter().filter(|(id, _)| !expected.contains_key(id)) {
-        findings.push(format!(
-            "{place}: unexpected {kind} {id}{}",
-            match message["state"].as_str() {
-                Some(state) => format!(" ({state})"),
-                None => String::new(),
-            }
-        ));
+        findings.push(match message["state"].as_str() {
+            Some(state) => format!("unexpected {kind} {id} ({state})"),
+            None => format!("unexpected {kind} {id}"),
+        });
     }
     findings
-}
-
-/// What differs between two values, at the path.
-fn differences(place: &str, path: &str, expected: &Value, received: &Value) -> Vec<String> {
-    match (expected, received) {
-        (Value::Object(expected), Value::Object(received)) => {
-            let mut findings = Vec::new();
-            for (key, value) in expected {
-                let path = format!("{path}.{key}");
-                match received.get(key) {
-                    Some(received) => findings.extend(differences(place, &path, value, received)),
-                    None => {
-                        findings.push(format!("{place}: {path} is missing, was {}", cut(&value.to_string())));
-                    }
-                }
-            }
-            let additional = received.keys().filter(|key| !expected.contains_key(*key));
-            findings.extend(additional.map(|key| format!("{path}.{key} is additional")));
-            findings
-        }
-        (Value::Array(expected), Value::Array(received)) if expected.len() == received.len() => {
-            let pairs = expected.iter().zip(received);
-            pairs.flat_map(|(expected, received)| differences(place, path, expected, received)).collect()
-        }
-        _ if is_same(expected, received) => Vec::new(),
-        _ => vec![format!(
-            "{place}: {path} is {}, was {}",
-            cut(&received.to_string()),
-            cut(&expected.to_string())
-        )],
-    }
-}
-
-/// Integers and floats are the same if their values are, up to rounding. A rating that the original had read from its
-/// database has six digits left.
-fn is_same(expected: &Value, received: &Value) -> bool {
-    match (expected.as_f64(), received.as_f64()) {
-        (Some(expected), Some(received)) => {
-            (expected - received).abs() <= 1e-6 * expected.abs().max(received.abs())
-                || expected == six_digits(received)
-        }
-        _ => expected == received,
-    }
-}
-
-/// Pairs messages in order: as many equal ones as possible, then as many with the same command.
-fn align<'a>(expected: &'a [Value], received: &'a [Value]) -> Vec<(Option<&'a Value>, Option<&'a Value>)> {
-    let likeness = |expected: &Value, received: &Value| match expected["command"] == received["command"] {
-        true if differences("", "", expected, received).is_empty() => 3,
-        true => 2,
-        false => 0,
-    };
-    // The best that can be made of everything from here on.
-    let mut best: HashMap<(usize, usize), usize> = HashMap::new();
-    let at = |best: &HashMap<_, usize>, here: (usize, usize)| best.get(&here).copied().unwrap_or_default();
-    for i in (0..expected.len()).rev() {
-        for j in (0..received.len()).rev() {
-            let paired = match likeness(&expected[i], &received[j]) {
-                0 => 0,
-                likeness => likeness + at(&best, (i + 1, j + 1)),
-            };
-            let one_alone = at(&best, (i + 1, j)).max(at(&best, (i, j + 1)));
-            best.insert((i, j), paired.max(one_alone));
-        }
-    }
-    let mut pairs = Vec::new();
-    let (mut i, mut j) = (0, 0);
-    while i < expected.len() && j < received.len() {
-        let here = at(&best, (i, j));
-        let likeness = likeness(&expected[i], &received[j]);
-        if likeness > 0 && here == likeness + at(&best, (i + 1, j + 1)) {
-            pairs.push((Some(&expected[i]), Some(&received[j])));
-            (i, j) = (i + 1, j + 1);
-        } else if here == at(&best, (i + 1, j)) {
-            pairs.push((Some(&expected[i]), None));
-            i += 1;
-        } else {
-            pairs.push((None, Some(&received[j])));
-            j += 1;
-        }
-    }
-    pairs.extend(expected[i..].iter().map(|message| (Some(message), None)));
-    pairs.extend(received[j..].iter().map(|message| (None, Some(message))));
-    pairs
 }
 
 fn shown(message: &Value) -> String {
     let mut members = message.as_object().cloned().unwrap_or_default();
     let command = members.remove("command").unwrap_or_default();
     let command = command.as_str().unwrap_or_default();
-    if members.is_empty() {
-        return command.to_owned();
-    }
-    format!("{command} {}", cut(&Value::Object(members).to_string()))
+    if members.is_empty() { command.to_owned() } else { format!("{command} {}", Value::Object(members)) }
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}...", &text[..end]),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(name: &str) -> Value {
+        json!({"command": "ConnectToPeer", "args": [name, 1, true], "target": "game"})
+    }
+
+    fn player(id: u64, games: u64) -> Value {
+        json!({"command": "player_info", "players": [{"id": id, "number_of_games": games}]})
+    }
+
+    #[test]
+    fn peers_come_in_any_order_behind_the_host() {
+        let join = json!({"command": "JoinGame", "args": ["Ada", 1], "target": "game"});
+        let expected = vec![join.clone(), peer("Bob"), peer("Cem")];
+        assert!(section(expected.clone(), vec![join.clone(), peer("Cem"), peer("Bob")]).is_empty());
+        assert_eq!(section(expected.clone(), vec![peer("Bob"), join.clone(), peer("Cem")]).len(), 2);
+        // Each once.
+        assert_eq!(section(expected, vec![join, peer("Cem"), peer("Cem")]).len(), 1);
+    }
+
+    #[test]
+    fn order_counts_for_what_is_said_to_one() {
+        let notice = |text: &str| json!({"command": "notice", "style": "info", "text": text});
+        assert!(!section(vec![notice("a"), notice("b")], vec![notice("b"), notice("a")]).is_empty());
+        assert_eq!(section(vec![notice("a"), end()], vec![notice("a")]), ["missing the end"]);
+        assert_eq!(section(vec![], vec![notice("a")]), [r#"unexpected notice {"style":"info","text":"a"}"#]);
+    }
+
+    #[test]
+    fn the_last_word_of_a_broadcast_counts() {
+        assert!(section(vec![player(1, 1), player(1, 2)], vec![player(1, 2)]).is_empty());
+        assert_eq!(
+            section(vec![player(1, 2)], vec![player(1, 2), player(1, 1)]),
+            ["player 1: player.number_of_games is 1, was 2"]
+        );
+        assert_eq!(section(vec![player(1, 2)], vec![]), ["missing player 1"]);
+        assert_eq!(section(vec![], vec![player(7, 2)]), ["unexpected player 7"]);
+    }
+
+    #[test]
+    fn a_game_is_compared_without_the_time_of_day() {
+        let game = |launched_at: Value, teams: Value| {
+            json!({"command": "game_info", "uid": 1, "hosted_at": "then", "launched_at": launched_at,
+                   "teams_ids": teams})
+        };
+        let team = |id: i64, players: &[u64]| json!({"team_id": id, "player_ids": players});
+        let expected = game(json!(1.5), json!([team(2, &[1, 2]), team(3, &[3])]));
+        let same = game(json!(9.0), json!([team(3, &[3]), team(2, &[1, 2])]));
+        assert!(section(vec![expected.clone()], vec![same]).is_empty());
+        let unlaunched = game(Value::Null, json!([team(2, &[1, 2]), team(3, &[3])]));
+        assert_eq!(section(vec![expected.clone()], vec![unlaunched]).len(), 1);
+        // In a team, the order is that in which players came.
+        let turned = game(json!(1.5), json!([team(2, &[2, 1]), team(3, &[3])]));
+        assert!(!section(vec![expected], vec![turned]).is_empty());
+    }
+
+    #[test]
+    fn the_number_of_words_about_queues_does_not_count() {
+        let queues = |players: u64| {
+            json!({"command": "matchmaker_info", "queues": [{"queue_name": "a", "num_players": players,
+                   "queue_pop_time": "then", "queue_pop_time_delta": 1.5}]})
+        };
+        assert!(section(vec![queues(1), queues(0)], vec![queues(0)]).is_empty());
+        assert_eq!(section(vec![queues(0)], vec![queues(0), queues(1)]).len(), 1);
+        assert_eq!(section(vec![queues(0)], vec![]).len(), 1);
     }
 }

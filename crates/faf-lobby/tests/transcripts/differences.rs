@@ -1,57 +1,267 @@
 //! What is deliberately otherwise than in the sessions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::finding::Finding;
+use crate::history::{Condition, History};
+use crate::pattern::Pattern;
+
 /// The file.
 pub(crate) static DIFFERENCES: LazyLock<Differences> =
-    LazyLock::new(|| toml::from_str(include_str!("differences.toml")).unwrap());
+    LazyLock::new(|| Differences::read(include_str!("differences.toml")));
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Differences {
-    difference: Vec<Difference>,
-}
+#[derive(Debug)]
+pub(crate) struct Differences(Vec<Difference>);
 
-/// Differences with the same reason.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What differs, under which conditions, for one reason.
+#[derive(Debug)]
 struct Difference {
     reason: String,
-    /// What is found, in which session.
-    found: BTreeMap<String, Vec<String>>,
+    /// Conditions on the recording.
+    when: Vec<Condition>,
+    /// What shows it: it must be found, each line, where the conditions hold.
+    shows: Vec<Line>,
+    /// What else may be found there.
+    found: Vec<Line>,
+    /// What may be found anywhere from then on.
+    then: Vec<Line>,
+    /// It does not occur in the repository's own sessions.
+    is_elsewhere: bool,
 }
 
+/// What may be found, as it stands in the file.
+#[derive(Debug)]
+struct Line {
+    text: String,
+    pattern: Pattern,
+}
+
+/// Which lines of the file have stood for something: the number of the difference and the text.
+pub(crate) type Used = BTreeSet<(usize, String)>;
+
 impl Differences {
-    /// The sessions that differ.
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = &str> {
-        self.difference.iter().flat_map(|difference| difference.found.keys()).map(String::as_str)
-    }
-
-    /// Whether something is expected to differ.
-    pub(crate) fn has(&self, session: &str, finding: &str) -> bool {
-        self.of(session).contains(finding)
-    }
-
-    /// Compares what differs with what is listed.
-    pub(crate) fn check(&self, session: &str, found: &BTreeSet<String>) {
-        let unreasoned = self.difference.iter().find(|difference| difference.reason.trim().is_empty());
-        assert!(unreasoned.is_none(), "a difference without a reason: {unreasoned:?}");
-        let listed = self.of(session);
-        let mut report = String::new();
-        for finding in found.iter().filter(|finding| !listed.contains(finding.as_str())) {
-            report += &format!("\n  not in differences.toml: {finding}");
+    fn read(text: &str) -> Self {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            difference: Vec<Entry>,
         }
-        for finding in listed.iter().filter(|finding| !found.contains(**finding)) {
-            report += &format!("\n  has gone: {finding}");
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Entry {
+            reason: String,
+            #[serde(default)]
+            when: OneOrMore,
+            #[serde(default)]
+            shows: OneOrMore,
+            #[serde(default)]
+            found: OneOrMore,
+            #[serde(default)]
+            then: OneOrMore,
+            #[serde(default)]
+            elsewhere: bool,
         }
-        assert!(report.is_empty(), "{session} differs otherwise than stated{report}");
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum OneOrMore {
+            One(String),
+            More(Vec<String>),
+        }
+        impl Default for OneOrMore {
+            fn default() -> Self {
+                Self::More(Vec::new())
+            }
+        }
+        let list = |texts: OneOrMore| match texts {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        };
+        let lines = |texts: OneOrMore| {
+            list(texts).into_iter().map(|text| Line { pattern: Pattern::new(&text), text }).collect()
+        };
+        let file: File = toml::from_str(text).unwrap();
+        let read = |entry: Entry| {
+            let difference = Difference {
+                reason: entry.reason.trim().to_owned(),
+                when: list(entry.when).iter().map(|text| Condition::new(text)).collect(),
+                shows: lines(entry.shows),
+                found: lines(entry.found),
+                then: lines(entry.then),
+                is_elsewhere: entry.elsewhere,
+            };
+            assert!(!difference.reason.is_empty(), "a difference without a reason: {difference:?}");
+            let has_condition =
+                difference.then.is_empty() || !difference.when.is_empty() || !difference.shows.is_empty();
+            assert!(has_condition, "what follows must follow from something: {difference:?}");
+            difference
+        };
+        Self(file.difference.into_iter().map(read).collect())
     }
 
-    fn of(&self, session: &str) -> BTreeSet<&str> {
-        let found = self.difference.iter().filter_map(|difference| difference.found.get(session));
-        found.flatten().map(String::as_str).collect()
+    /// Notes which lines stand for the findings of a session, and returns the findings that no line stands for.
+    pub(crate) fn unexplained(
+        &self,
+        history: &History,
+        findings: &[Finding],
+        used: &mut Used,
+    ) -> Vec<Finding> {
+        let mut explained = HashMap::new();
+        let mut is_unexplained = |finding: &Finding| {
+            let mut is_explained = false;
+            for (number, difference) in self.0.iter().enumerate() {
+                for line in difference.explaining(history, findings, finding) {
+                    if let Some(limit) = difference.limit(history, finding, line) {
+                        let place = (number, &line.text, finding.section, finding.client.clone());
+                        let count = explained.entry(place).or_insert(0);
+                        *count += 1;
+                        if *count > limit {
+                            continue;
+                        }
+                    }
+                    is_explained = true;
+                    used.insert((number, line.text.clone()));
+                }
+            }
+            !is_explained
+        };
+        findings.iter().filter(|finding| is_unexplained(finding)).cloned().collect()
+    }
+
+    /// Lines that have stood for nothing.
+    pub(crate) fn unused(&self, used: &Used) -> Vec<String> {
+        let own = self.0.iter().enumerate().filter(|(_, difference)| !difference.is_elsewhere);
+        let all = own.flat_map(|(number, difference)| {
+            let lines = difference.shows.iter().chain(&difference.found).chain(&difference.then);
+            lines.map(move |line| ((number, line.text.clone()), &difference.reason))
+        });
+        all.filter(|(line, _)| !used.contains(line))
+            .map(|((_, line), reason)| format!("{line} ({reason})"))
+            .collect()
+    }
+}
+
+impl Difference {
+    /// The lines that stand for a finding.
+    fn explaining(&self, history: &History, all: &[Finding], finding: &Finding) -> Vec<&Line> {
+        let Finding { section, client, what } = finding;
+        let here: Vec<_> =
+            self.shows.iter().chain(&self.found).filter(|line| line.pattern.matches(what)).collect();
+        let then: Vec<_> = self.then.iter().filter(|line| line.pattern.matches(what)).collect();
+        let mut explaining = Vec::new();
+        if !here.is_empty() && self.holds(history, all, *section, client.as_deref()) {
+            explaining.extend(here);
+        }
+        let has_held = || {
+            let places = || history.clients().into_iter().map(Some).chain([None]);
+            (1..=*section).any(|section| places().any(|client| self.holds(history, all, section, client)))
+        };
+        if !then.is_empty() && has_held() {
+            explaining.extend(then);
+        }
+        explaining
+    }
+
+    /// Whether the conditions hold for a client in a section, and everything is found there that shows it.
+    fn holds(&self, history: &History, all: &[Finding], section: usize, client: Option<&str>) -> bool {
+        let is_shown = |line: &Line| {
+            let here =
+                all.iter().filter(|found| found.section == section && found.client.as_deref() == client);
+            here.into_iter().any(|found| line.pattern.matches(&found.what))
+        };
+        self.when.iter().all(|condition| condition.count(history, section, client) > 0)
+            && self.shows.iter().all(is_shown)
+    }
+
+    /// How often a line may stand for something in one section of one client: for messages to it, as often as the client
+    /// has said or heard what the first such condition is about.
+    fn limit(&self, history: &History, finding: &Finding, line: &Line) -> Option<usize> {
+        const BROADCASTS: [&str; 2] = ["player ", "game "];
+
+        let message = ["unexpected ", "missing "].iter().find_map(|word| finding.what.strip_prefix(word))?;
+        let is_broadcast = BROADCASTS.iter().any(|kind| message.starts_with(kind));
+        if is_broadcast || self.then.iter().any(|then| std::ptr::eq(then, line)) {
+            return None;
+        }
+        let immediate = self.when.iter().find(|condition| condition.is_immediate())?;
+        Some(immediate.count(history, finding.section, finding.client.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::tests::history;
+
+    const FILE: &str = r#"
+        [[difference]]
+        reason = "Why a game cannot be joined is said."
+        when = 'sends {"command":"game_join",*}'
+        found = ['unexpected game_join_failed *', 'missing notice']
+        then = ['game *: game.state is "open", was "closed"']
+
+        [[difference]]
+        reason = "Everywhere."
+        found = 'welcome.x is additional'
+
+        [[difference]]
+        reason = "A mod must exist."
+        shows = 'unexpected notice *no such mod*'
+        found = 'missing game_launch'
+        then = 'missing game *'
+
+        [[difference]]
+        reason = "Never seen here."
+        elsewhere = true
+        found = 'unexpected game *'
+    "#;
+
+    fn finding(section: usize, client: &str, what: &str) -> Finding {
+        Finding { section, client: Some(client.to_owned()), what: what.to_owned() }
+    }
+
+    fn unexplained(findings: &[Finding]) -> (Vec<Finding>, Vec<String>) {
+        let (differences, mut used) = (Differences::read(FILE), Used::new());
+        let left = differences.unexplained(&history(), findings, &mut used);
+        (left, differences.unused(&used))
+    }
+
+    #[test]
+    fn findings_are_explained_where_their_conditions_hold() {
+        let failed =
+            |section: usize, client: &str| finding(section, client, "unexpected game_join_failed {}");
+        assert!(unexplained(&[failed(2, "A")]).0.is_empty());
+        assert_eq!(unexplained(&[failed(1, "A")]).0.len(), 1);
+        assert_eq!(unexplained(&[failed(2, "B")]).0.len(), 1);
+        // A third one for two questions is one too many.
+        assert_eq!(unexplained(&[failed(2, "A"), failed(2, "A"), failed(2, "A")]).0, [failed(2, "A")]);
+        assert!(unexplained(&[finding(9, "B", "welcome.x is additional")]).0.is_empty());
+    }
+
+    #[test]
+    fn what_follows_is_explained_everywhere_from_then_on() {
+        let open = |section: usize| finding(section, "B", r#"game 7: game.state is "open", was "closed""#);
+        assert!(unexplained(&[open(2), open(5)]).0.is_empty());
+        assert_eq!(unexplained(&[open(1)]).0.len(), 1);
+    }
+
+    #[test]
+    fn what_shows_a_difference_must_be_there() {
+        let (launch, game) = (finding(2, "A", "missing game_launch"), finding(3, "B", "missing game 7"));
+        let notice = |section: usize| finding(section, "A", "unexpected notice no such mod");
+        assert_eq!(unexplained(&[launch.clone(), game.clone()]).0.len(), 2);
+        assert_eq!(unexplained(&[launch.clone(), notice(1)]).0, std::slice::from_ref(&launch));
+        assert!(unexplained(&[launch, notice(2), game]).0.is_empty());
+    }
+
+    #[test]
+    fn lines_that_stand_for_nothing_are_named() {
+        let findings =
+            [finding(2, "A", "unexpected game_join_failed {}"), finding(1, "A", "welcome.x is additional")];
+        let unused = unexplained(&findings).1;
+        assert_eq!(unused.len(), 5, "{unused:?}");
+        assert!(unused[0].starts_with("missing notice (Why a game"), "{unused:?}");
     }
 }

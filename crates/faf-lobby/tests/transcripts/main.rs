@@ -1,119 +1,133 @@
 //! Replays recorded sessions of the original server against this one, over real sockets, and compares what every client
-//! receives.
+//! receives, what is stored, and what other services are told.
 //!
-//! The sessions are in `golden/sessions` of the repository, and are compared by the rules of the README there.
-//! `differences.toml` lists what is deliberately otherwise; whatever else differs fails the test, and so does a listed
-//! difference that has gone. `unrecorded.toml` lists what is otherwise and is in no session.
+//! The sessions are in `golden/sessions` of the repository, or of the folder that `FAF_GOLDEN` names, and are compared
+//! by the rules of the README there. `differences.toml` lists the kinds of things that are deliberately otherwise;
+//! whatever else differs fails the test, and so does a listed kind that does not occur in the repository's own sessions
+//! any more. `unrecorded.toml` lists what is otherwise and is in no session. `FAF_SESSION=34` replays only the
+//! sessions that have `34` in their names.
 //!
-//! * [`replay`] goes through the records and [`compare`] finds what differs.
+//! * [`replay`] goes through the records; [`compare`], [`database`] and [`broker`] find what differs, by way of
+//!   [`values`] and [`align`].
+//! * [`differences`] decides which of these findings are deliberate, by way of [`history`] and [`pattern`].
 //! * [`client`], [`server`], [`http`] and [`policy`] are the players, the server, a browser and the policy service.
-//! * [`database`] looks at the tables.
 //!
 //! Nothing here waits for time to pass: a client has received everything when its ping has been answered, the server
-//! says that it has settled, and another ping has been answered. The exceptions are what the server does in its own
-//! time, its pings and the end of connections that do not log in, and these are waited for.
+//! says that it has settled, and another ping has been answered; and, before anything is compared, when it has got the
+//! answer to a question, which nothing overtakes. The exceptions are what the server does in its own time, its pings
+//! and the end of connections that do not log in, and these are waited for.
 //!
-//! Not compared are messages on the message queue, because there is no broker yet; the bytes of messages to clients,
-//! which have vectors of their own in `golden/wire`; the number and the time of broadcasts.
+//! Not compared are broadcasts on the message queue, because there is no broker yet; the bytes of messages to clients,
+//! which have vectors of their own in `golden/wire`; the number and the time of broadcasts, and the order of those
+//! about players and those about games, which a law of the simulated lobby looks after.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod align;
+mod broker;
 mod client;
 mod compare;
 mod database;
 mod differences;
+mod finding;
+mod history;
 mod http;
+mod pattern;
 mod policy;
 mod replay;
 mod server;
 mod unrecorded;
+mod values;
 
-use faf_testkit::golden::sessions;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::thread;
 
-use differences::DIFFERENCES;
+use faf_testkit::golden;
+use faf_testkit::golden::sessions::{self, Record, Sent, Transcript};
 
-/// Makes a test of each session; `s` stands before its name because names do not begin with digits.
-macro_rules! sessions {
-    ($($name:ident)*) => {
-        const NAMES: &[&str] = &[$(stringify!($name)),*];
+use differences::{DIFFERENCES, Used};
+use finding::Finding;
+use history::History;
+use replay::Over;
 
-        $(
-            #[tokio::test]
-            async fn $name() {
-                replay::replay(stringify!($name).trim_start_matches('s')).await;
-            }
-        )*
-    };
-}
-
-sessions! {
-    s01_ping_before_login
-    s02_login_ok_json
-    s03_login_ok_qds
-    s04_login_wrong_password
-    s05_login_unknown_user
-    s06_login_banned
-    s07_unauthenticated_commands
-    s08_garbage_commands
-    s09_not_a_dict
-    s10_double_login
-    s11_second_hello_same_connection
-    s12_session_variants
-    s13_unicode_login
-    s14_social_add_remove
-    s15_social_errors
-    s16_avatars
-    s17_matchmaker_info
-    s18_coop_list
-    s19_ice_servers
-    s20_admin_broadcast
-    s21_admin_close
-    s22_modvault
-    s23_legacy_commands
-    s24_token_login
-    s25_token_login_no_keys
-    s26_proxy_protocol
-    s27_server_ping
-    s28_login_timeout
-    s29_password_login_disabled
-    s30_graceful_shutdown
-    s31_host_game
-    s32_join_game
-    s33_four_players_connect
-    s34_lobby_options
-    s35_rated_custom_game
-    s36_unrated_too_short
-    s37_host_leaves_lobby
-    s38_guest_leaves_lobby
-    s39_guest_drops_in_lobby
-    s40_host_drops_in_lobby
-    s41_password_game
-    s42_friends_only_and_foes
-    s43_rating_range
-    s44_join_refused
-    s45_restore_game_session
-    s46_host_never_opens
-    s47_guest_never_opens
-    s48_disconnect_mid_game
-    s49_ice_relay
-    s50_host_validation
-    s51_game_message_order
-    s52_teamkill_and_stats
-    s53_conflicting_results
-    s54_coop_game
-    s55_unranked_reasons
-    s56_http_endpoints
-    s57_wire_fragmentation
-    s79_double_login_while_hosting
-    s80_policy_server
-    s81_oversized
-}
+/// Sessions replayed at the same time, for each processor: they wait for each other most of the time.
+const AT_ONCE: usize = 2;
 
 #[test]
-fn every_session_has_a_test() {
-    let tested: Vec<_> = NAMES.iter().map(|name| name.trim_start_matches('s')).collect();
-    assert_eq!(sessions::names(), tested);
-    for name in DIFFERENCES.sessions() {
-        assert!(tested.contains(&name), "differences.toml names a session that is not there: {name}");
+fn sessions_go_as_recorded() {
+    let used = replay_all(Over::Recorded, |_| true);
+    if golden::is_own() && wanted().is_none() {
+        let unused = DIFFERENCES.unused(&used);
+        assert!(unused.is_empty(), "differences.toml lists what does not occur:\n{}", unused.join("\n"));
     }
+}
+
+/// Where nothing was recorded of the bytes that clients send.
+#[test]
+fn sessions_go_the_same_over_websocket() {
+    let is_free_of_bytes = |transcript: &Transcript| {
+        transcript.records.iter().all(|record| match record {
+            Record::Send(_, sent) => matches!(sent, Sent::Message(_)),
+            Record::Connect(connect) => !connect.proxy,
+            _ => true,
+        })
+    };
+    replay_all(Over::WebSocket, is_free_of_bytes);
+}
+
+/// Replays sessions, and returns which lines of `differences.toml` have stood for something.
+fn replay_all(over: Over, is_suitable: impl Fn(&Transcript) -> bool) -> Used {
+    let wanted = wanted();
+    let is_wanted = |name: &String| wanted.as_ref().is_none_or(|wanted| name.contains(wanted));
+    let sessions: Vec<(String, Transcript)> = sessions::all()
+        .into_iter()
+        .filter(|(name, transcript)| is_wanted(name) && is_suitable(transcript))
+        .collect();
+    let (queue, used, report) =
+        (Mutex::new(sessions.iter()), Mutex::new(Used::new()), Mutex::new(String::new()));
+    let threads = thread::available_parallelism().map_or(1, usize::from) * AT_ONCE;
+    let work = || {
+        while let Some((name, transcript)) = { queue.lock().unwrap().next() } {
+            let failure = match replay_one(transcript, over) {
+                Ok(findings) => {
+                    let history = History::of(transcript);
+                    let left = DIFFERENCES.unexplained(&history, &findings, &mut used.lock().unwrap());
+                    left.iter().fold(String::new(), |text, finding| format!("{text}\n  {finding}"))
+                }
+                Err(panic) => format!("\n  {panic}"),
+            };
+            if !failure.is_empty() {
+                writeln!(report.lock().unwrap(), "{name} differs otherwise than stated:{failure}").unwrap();
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let report = report.into_inner().unwrap();
+    assert!(report.is_empty(), "{report}");
+    used.into_inner().unwrap()
+}
+
+/// Replays a session in a thread of its own; what it fails with is returned.
+fn replay_one(transcript: &Transcript, over: Over) -> Result<Vec<Finding>, String> {
+    let replayed = thread::scope(|scope| {
+        let replay = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(replay::replay(transcript, over))
+        };
+        scope.spawn(replay).join()
+    });
+    replayed.map_err(|panic| match panic.downcast_ref::<String>() {
+        Some(text) => text.clone(),
+        None => panic.downcast_ref::<&str>().copied().unwrap_or("it has failed").to_owned(),
+    })
+}
+
+/// What the names of sessions are to contain.
+fn wanted() -> Option<String> {
+    std::env::var("FAF_SESSION").ok()
 }

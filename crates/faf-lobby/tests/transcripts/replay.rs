@@ -3,47 +3,60 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use faf_testkit::golden::sessions::{self, Connect, Http, Record, Sent};
+use faf_lobby_core::Publication;
+use faf_protocol::WireFormat;
+use faf_testkit::golden::sessions::{Connect, Http, Record, Sent, Transcript};
 use serde_json::Value;
+use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, PATIENCE};
-use crate::differences::DIFFERENCES;
-use crate::server::{self, TestServer};
-use crate::{compare, database};
+use crate::finding::Finding;
+use crate::server::{self, Circumstances, TestServer};
+use crate::{broker, compare, database};
 
 /// Between two looks whether a time has come.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Replays a session and checks that it differs from the recording as stated, and in nothing else.
-pub(crate) async fn replay(session: &str) {
-    let transcript = sessions::transcript(session);
-    let server = TestServer::start(session, &transcript).await;
+/// In which format clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// In that of the recording.
+    Recorded,
+    /// In this one, whatever was recorded.
+    WebSocket,
+}
+
+/// Replays a session; returns what differs from the recording.
+pub(crate) async fn replay(transcript: &Transcript, over: Over) -> Vec<Finding> {
+    let server = TestServer::start(transcript).await;
     let mut replay = Replay {
-        session,
+        publications: server.publications(),
+        circumstances: Circumstances::of(transcript),
+        over,
         server,
         clients: BTreeMap::new(),
         numbers: HashMap::new(),
         section: 1,
         has_heard: false,
-        findings: BTreeSet::new(),
+        expected_publications: Vec::new(),
+        findings: Vec::new(),
     };
-    let times_out = transcript.overrides.get("LOGIN_TIMEOUT").is_some();
-    let is_pinged = transcript.overrides.get("PING_INTERVAL").is_some();
-    for record in transcript.records {
+    for record in transcript.records.clone() {
         match record {
             // It took so long that the server has pinged; nobody waits for so long here.
-            Record::Receive(_, message) if message["command"] == "ping" && !is_pinged => {}
-            record => replay.carry_out(record, times_out).await,
+            Record::Receive(_, message)
+                if message["command"] == "ping" && !replay.circumstances.is_pinged => {}
+            record => replay.carry_out(record).await,
         }
     }
-    let findings = replay.finish().await;
-    DIFFERENCES.check(session, &findings);
+    replay.finish().await
 }
 
-struct Replay<'a> {
-    session: &'a str,
+struct Replay {
     server: TestServer,
+    circumstances: Circumstances,
+    over: Over,
     clients: BTreeMap<String, Client>,
     /// Clients by the session numbers they had in the recording.
     numbers: HashMap<u64, String>,
@@ -51,18 +64,21 @@ struct Replay<'a> {
     section: usize,
     /// Whether the last record that says anything about a connection was a message to a client.
     has_heard: bool,
-    findings: BTreeSet<String>,
+    /// What other services should have been told in this section, and what they were.
+    expected_publications: Vec<Value>,
+    publications: Receiver<Publication>,
+    findings: Vec<Finding>,
 }
 
-impl Replay<'_> {
-    async fn carry_out(&mut self, record: Record, times_out: bool) {
+impl Replay {
+    async fn carry_out(&mut self, record: Record) {
         match record {
             Record::Barrier => self.end_section().await,
             Record::Step(step) => self.act(&step).await,
             Record::Connect(connect) => self.connect(connect).await,
             Record::Send(conn, sent) => self.send(&conn, sent).await,
             Record::Receive(conn, message) => self.expect(&conn, message),
-            Record::ClosedByServer(conn) => self.expect_end(&conn, times_out).await,
+            Record::ClosedByServer(conn) => self.expect_end(&conn).await,
             Record::ClosedByClient(conn) => {
                 self.synchronise().await;
                 self.client(&conn).close().await;
@@ -70,10 +86,12 @@ impl Replay<'_> {
             Record::Http(request) => self.ask(request).await,
             Record::Database(recorded) => {
                 self.synchronise().await;
-                let place = format!("{} database", self.section);
                 let seed = tempfile::NamedTempFile::new().unwrap();
                 std::fs::write(seed.path(), server::seeded().await).unwrap();
-                self.note(database::compare(&place, &recorded, seed.path(), &self.server.database()));
+                self.note(database::compare(&recorded, seed.path(), &self.server.database()));
+            }
+            Record::Publication(publication) => {
+                self.expected_publications.push(broker::record(&publication.routing_key, &publication.body));
             }
             // It has them from the beginning.
             Record::Keys(_) => {}
@@ -87,14 +105,17 @@ impl Replay<'_> {
     }
 
     async fn act(&mut self, step: &str) {
-        match step {
-            "SIGTERM" | "second SIGTERM" => self.server.signal().await,
-            "service gone" => self.server.policy.as_ref().unwrap().stop(),
-            _ => {}
+        if step.contains(server::SIGNAL) {
+            self.server.signal().await;
+        } else if step.contains(server::SERVICE_GONE) {
+            self.server.policy.as_ref().unwrap().stop();
         }
     }
 
-    async fn connect(&mut self, connect: Connect) {
+    async fn connect(&mut self, mut connect: Connect) {
+        if self.over == Over::WebSocket {
+            connect.format = WireFormat::WebSocket;
+        }
         let address = self.server.address(&connect);
         let Connect { conn, format, source, .. } = connect;
         let client = Client::connect(&conn, address, format, source.as_deref()).await;
@@ -104,6 +125,7 @@ impl Replay<'_> {
     async fn send(&mut self, conn: &str, sent: Sent) {
         if std::mem::take(&mut self.has_heard) {
             self.synchronise().await;
+            self.wait_for_games().await;
         }
         self.client(conn).send(sent);
     }
@@ -116,7 +138,8 @@ impl Replay<'_> {
         self.client(conn).expect(message);
     }
 
-    async fn expect_end(&mut self, conn: &str, times_out: bool) {
+    async fn expect_end(&mut self, conn: &str) {
+        let times_out = self.circumstances.logins_time_out;
         let client = self.client(conn);
         if times_out {
             client.read_to_end().await;
@@ -137,10 +160,9 @@ impl Replay<'_> {
 
     async fn ask(&mut self, Http { path, status, content_type, body }: Http) {
         self.synchronise().await;
-        let place = format!("{} {path}", self.section);
         let answer = self.server.get(&path).await;
         if answer.status != status {
-            self.note([format!("{place}: {} instead of {status}", answer.status)]);
+            self.note([format!("{path}: {} instead of {status}", answer.status)]);
         }
         // Nobody depends on what a page that is not found says.
         if status != 200 {
@@ -148,15 +170,16 @@ impl Replay<'_> {
         }
         let media_type = |content_type: &str| content_type.split(';').next().map(str::to_owned);
         if media_type(&answer.content_type) != media_type(&content_type) {
-            self.note([format!("{place}: {} instead of {content_type}", answer.content_type)]);
+            self.note([format!("{path}: {} instead of {content_type}", answer.content_type)]);
         }
         let received = serde_json::from_str(&answer.body).unwrap_or(Value::String(answer.body));
-        self.note(match path.as_str() {
-            "/players" => compare::players(&place, &body, &received),
-            "/games" => compare::games(&place, &body, &received),
+        let findings = match path.as_str() {
+            "/players" => compare::players(&body, &received),
+            "/games" => compare::games(&body, &received),
             _ if body == received => Vec::new(),
-            _ => vec![format!("{place}: {received} instead of {body}")],
-        });
+            _ => vec![format!("{received} instead of {body}")],
+        };
+        self.note(findings.into_iter().map(|finding| format!("{path}: {finding}")));
     }
 
     async fn compare_policy_request(&mut self, mut expected: Value) {
@@ -165,7 +188,7 @@ impl Replay<'_> {
         expected["session"] = self.clients[conn].session.into();
         let received = self.server.policy.as_mut().unwrap().next_request().await;
         if received != expected {
-            self.note([format!("{} policy: {received} instead of {expected}", self.section)]);
+            self.note([format!("policy: {received} instead of {expected}")]);
         }
     }
 
@@ -183,19 +206,31 @@ impl Replay<'_> {
         }
     }
 
+    /// After [`synchronise`](Self::synchronise): waits until broadcasts have been received, too.
+    async fn hear_out(&mut self) {
+        let asked: Vec<bool> = self.clients.values_mut().map(Client::ask).collect();
+        for (client, has_asked) in self.clients.values_mut().zip(asked) {
+            client.hear_out(has_asked).await;
+        }
+    }
+
     async fn end_section(&mut self) {
         self.has_heard = false;
         self.synchronise().await;
-        // What the server does when a time has come.
+        self.wait_for_games().await;
+        self.hear_out().await;
+        self.compare().await;
+        self.section += 1;
+    }
+
+    /// Waits for what the server does when a time has come, if the session is about that.
+    async fn wait_for_games(&mut self) {
         let begin = Instant::now();
-        while server::waits_for_time_limits(self.session) && self.lacks_games() && begin.elapsed() < PATIENCE
-        {
+        while self.circumstances.waits_for_games && self.lacks_games() && begin.elapsed() < PATIENCE {
             self.synchronise().await;
             // Whoever pings without a pause is read more slowly, and told so.
             sleep(PAUSE).await;
         }
-        self.compare().await;
-        self.section += 1;
     }
 
     /// Whether a client has not heard of all games it should have heard of in this section.
@@ -213,23 +248,25 @@ impl Replay<'_> {
     async fn compare(&mut self) {
         let mut findings = Vec::new();
         for (name, client) in &mut self.clients {
-            let place = format!("{} {name}", self.section);
-            // It cannot send a ping, so that there is nothing to wait for but the end, if that is to come.
-            if client.is_inside_message()
-                && DIFFERENCES.has(self.session, &format!("{place}: unexpected the end"))
-            {
+            // Nothing it sends now would be heard, and the end will come.
+            if client.has_announced_too_much() {
                 client.read_to_end().await;
             }
             let (expected, received) =
                 (std::mem::take(&mut client.expected), std::mem::take(&mut client.received));
-            findings.extend(compare::section(&place, expected, received));
+            let of_client = |what| Finding { section: self.section, client: Some(name.clone()), what };
+            findings.extend(compare::section(expected, received).into_iter().map(of_client));
         }
-        self.note(findings);
+        self.findings.extend(findings);
+        let expected = std::mem::take(&mut self.expected_publications);
+        let published = broker::published(&mut self.publications);
+        self.note(broker::compare(expected, published));
     }
 
-    async fn finish(mut self) -> BTreeSet<String> {
+    async fn finish(mut self) -> Vec<Finding> {
         if self.clients.values().any(|client| client.is_open) {
             self.synchronise().await;
+            self.hear_out().await;
         }
         for client in self.clients.values_mut() {
             client.read_rest().await;
@@ -242,15 +279,10 @@ impl Replay<'_> {
         self.findings
     }
 
-    /// Notes what differs; the same once more as another finding, unless it is an additional member.
+    /// Notes what differs elsewhere than in what clients receive.
     fn note(&mut self, findings: impl IntoIterator<Item = String>) {
-        for finding in findings {
-            if !self.findings.insert(finding.clone()) && !finding.ends_with("is additional") {
-                let mut again = (2..).map(|count| format!("{finding} ({count})"));
-                let next = again.find(|finding| !self.findings.contains(finding));
-                self.findings.extend(next);
-            }
-        }
+        let section = self.section;
+        self.findings.extend(findings.into_iter().map(|what| Finding { section, client: None, what }));
     }
 
     fn client(&mut self, name: &str) -> &mut Client {

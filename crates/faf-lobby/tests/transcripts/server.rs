@@ -1,18 +1,24 @@
 //! The server, with the recorded configuration and the seed of the sessions.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use faf_lobby::server::{Server, Service};
 use faf_lobby::settings::{Listen, Settings, TrustedProxy};
 use faf_lobby::store::{SeedFile, Store};
+use faf_lobby_core::Publication;
 use faf_protocol::WireFormat;
 use faf_testkit::geoip::country_database;
-use faf_testkit::golden::path;
+use faf_testkit::golden;
 use faf_testkit::golden::sessions::{Connect, Record, Transcript};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
+use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout};
 
 use crate::client::PATIENCE;
@@ -23,13 +29,50 @@ use crate::policy::PolicyService;
 const REPORT_INTERVAL: f64 = 0.01;
 
 /// Without games a shutdown ends with the next report. It must leave time for what the session does before.
-const REPORT_INTERVAL_IN_SHUTDOWN: f64 = 1.0;
+const REPORT_INTERVAL_IN_SHUTDOWN: f64 = 2.0;
 
-/// In the recording half a minute, in sessions that wait for it.
-const GAME_SETUP_TIMEOUT: f64 = 1.0;
+/// In the recording half a minute. What the session does with a game that starts in time must take less, on a busy machine, too.
+const GAME_SETUP_TIMEOUT: f64 = 8.0;
+
+/// For every second of the recording, in which a login takes milliseconds.
+const LOGIN_TIMEOUT: f64 = 3.0;
 
 /// For every second of the recording.
 const PING_INTERVAL: f64 = 0.02;
+
+/// A pause of this length is one for a game process that does not start in time, which takes half a minute.
+const GAME_SETUP_PAUSE: Duration = Duration::from_secs(15);
+
+/// Marks the steps at which the server is to shut down.
+pub(crate) const SIGNAL: &str = "SIGTERM";
+
+/// Marks the step at which the policy service goes away.
+pub(crate) const SERVICE_GONE: &str = "service gone";
+
+/// What a session is about, as far as the server and its clients must be prepared for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Circumstances {
+    /// Connections that do not log in are ended.
+    pub(crate) logins_time_out: bool,
+    /// Clients are pinged.
+    pub(crate) is_pinged: bool,
+    /// Game processes do not start in time.
+    pub(crate) waits_for_games: bool,
+    /// The server shuts down.
+    is_shut_down: bool,
+}
+
+impl Circumstances {
+    pub(crate) fn of(transcript: &Transcript) -> Self {
+        let is_signal = |record: &Record| matches!(record, Record::Step(step) if step.contains(SIGNAL));
+        Self {
+            logins_time_out: transcript.overrides.get("LOGIN_TIMEOUT").is_some(),
+            is_pinged: transcript.overrides.get("PING_INTERVAL").is_some(),
+            waits_for_games: transcript.longest_pause >= GAME_SETUP_PAUSE,
+            is_shut_down: transcript.records.iter().any(is_signal),
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct TestServer {
@@ -41,7 +84,9 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    pub(crate) async fn start(session: &str, transcript: &Transcript) -> Self {
+    pub(crate) async fn start(transcript: &Transcript) -> Self {
+        let circumstances = Circumstances::of(transcript);
+        let assumed = &seed().config_assumed;
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, content: &[u8]| {
             let path = folder.path().join(name);
@@ -57,35 +102,34 @@ impl TestServer {
             Record::Keys(keys) => Some(file("keys.json", keys.to_string().as_bytes())),
             _ => None,
         });
+        let (address, country) = assumed.located();
         let listen: Listen = serde_json::from_value(json!(["127.0.0.1:0", "127.0.0.1:0 proxy"])).unwrap();
         let settings = Settings {
             qdatastream: listen.clone(),
             simple_json: listen,
-            websocket: Listen::default(),
+            websocket: Listen::one("127.0.0.1:0").unwrap(),
             http: Listen::one("127.0.0.1:0").unwrap(),
             trusted_proxies: vec![TrustedProxy("127.0.0.0/8".parse().unwrap())],
             database: file("seeded.sqlite", seeded().await),
             allow_password_login: overridden("ALLOW_PASSWORD_LOGIN").is_none_or(|value| *value == true),
             jwks: text(&keys.next().unwrap_or_else(|| folder.path().join("missing.json"))),
-            login_timeout: overridden("LOGIN_TIMEOUT").map_or(300.0, |value| value.as_f64().unwrap()),
+            login_timeout: overridden("LOGIN_TIMEOUT")
+                .map_or(300.0, |value| value.as_f64().unwrap() * LOGIN_TIMEOUT),
             policy_server: policy.as_ref().map(|policy| policy.base_url.clone()).unwrap_or_default(),
-            geoip_database: file("country.mmdb", &country_database([1, 1, 1, 1], "US")),
+            geoip_database: file("country.mmdb", &country_database(address, country)),
             ping_interval: overridden("PING_INTERVAL")
                 .map_or(3600.0, |value| value.as_f64().unwrap() * PING_INTERVAL),
             // What was recorded says large things before any login.
             login_message_limit: Settings::default().message_limit,
-            game_setup_timeout: if waits_for_time_limits(session) { GAME_SETUP_TIMEOUT } else { 300.0 },
+            game_setup_timeout: if circumstances.waits_for_games { GAME_SETUP_TIMEOUT } else { 300.0 },
             // In the recording nobody waits for a player whose connection is lost.
-            reconnect_grace_period: match session {
-                "48_disconnect_mid_game" => 0.0,
-                _ => Settings::default().reconnect_grace_period,
+            reconnect_grace_period: 0.0,
+            report_interval: match circumstances.is_shut_down {
+                true => REPORT_INTERVAL_IN_SHUTDOWN,
+                false => REPORT_INTERVAL,
             },
-            report_interval: match session {
-                "30_graceful_shutdown" => REPORT_INTERVAL_IN_SHUTDOWN,
-                _ => REPORT_INTERVAL,
-            },
-            www_url: "https://www.example.org".to_owned(),
-            content_url: "http://content.example.org".to_owned(),
+            www_url: assumed.www_url.clone(),
+            content_url: assumed.content_url.clone(),
             ..Settings::default()
         };
         let server = Server::start(settings).await.unwrap();
@@ -121,6 +165,11 @@ impl TestServer {
         }
     }
 
+    /// What other services are told from now on.
+    pub(crate) fn publications(&self) -> Receiver<Publication> {
+        self.server.publications()
+    }
+
     /// What a signal does.
     pub(crate) async fn signal(&self) {
         self.server.shutdown().request().await;
@@ -140,9 +189,34 @@ impl TestServer {
     }
 }
 
-/// Whether a session is about game processes that do not start in time.
-pub(crate) fn waits_for_time_limits(session: &str) -> bool {
-    matches!(session, "46_host_never_opens" | "47_guest_never_opens")
+/// What the seed says of the configuration it was recorded with.
+#[derive(Debug, Deserialize)]
+struct Assumed {
+    www_url: String,
+    content_url: String,
+    /// Countries by address, and by another word for all other addresses.
+    geoip: BTreeMap<String, String>,
+}
+
+impl Assumed {
+    /// The one address whose country is known.
+    fn located(&self) -> ([u8; 4], &str) {
+        let mut known = self.geoip.iter().filter_map(|(address, country)| {
+            Some((address.parse::<Ipv4Addr>().ok()?.octets(), country.as_str()))
+        });
+        known.next().unwrap()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Seed {
+    config_assumed: Assumed,
+}
+
+fn seed() -> &'static Seed {
+    static SEED: LazyLock<Seed> =
+        LazyLock::new(|| serde_json::from_str(&golden::text(&golden::seed())).unwrap());
+    &SEED
 }
 
 /// A database with the seed of the sessions. It is made once: to hash all the passwords takes a second.
@@ -153,7 +227,7 @@ pub(crate) async fn seeded() -> &'static [u8] {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("seed.sqlite");
             let store = Store::open(&file).unwrap();
-            store.seed(SeedFile::read(&path("seed-data.json")).unwrap()).await.unwrap();
+            store.seed(SeedFile::read(&golden::seed()).unwrap()).await.unwrap();
             store.settle().await.unwrap();
             std::fs::read(&file).unwrap()
         })

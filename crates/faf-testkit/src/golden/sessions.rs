@@ -1,12 +1,12 @@
 //! Recorded sessions of the original server, a JSON object a record (`golden/sessions/README.md`).
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use faf_protocol::{Message, WireFormat};
 use serde::Deserialize;
 use serde_json::Value;
-
-const FOLDER: &str = "sessions";
 
 /// One recorded session.
 #[derive(Debug, Clone)]
@@ -15,9 +15,11 @@ pub struct Transcript {
     pub overrides: Value,
     /// What happened, in order.
     pub records: Vec<Record>,
+    /// The longest time without a record.
+    pub longest_pause: Duration,
 }
 
-/// Something that happened. Messages on the message queue are left out.
+/// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Record {
     /// Everything caused by earlier records has happened.
@@ -38,6 +40,8 @@ pub enum Record {
     Http(Http),
     /// What is in the database now, where that differs from the seed.
     Database(Value),
+    /// Other services are told something over the message broker.
+    Publication(Publication),
     /// The keys of tokens.
     Keys(Value),
     /// The policy service is told of a login.
@@ -68,6 +72,15 @@ pub enum Sent {
     Raw(Vec<u8>),
 }
 
+/// What other services are told.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Publication {
+    /// The routing key.
+    pub routing_key: String,
+    /// What they are told.
+    pub body: Value,
+}
+
 /// A question to the health or control endpoint, with the answer.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Http {
@@ -83,6 +96,8 @@ pub struct Http {
 
 #[derive(Debug, Deserialize)]
 struct Line {
+    #[serde(default)]
+    t_ms: u64,
     conn: Option<String>,
     dir: Option<Direction>,
     msg: Option<Message>,
@@ -96,7 +111,7 @@ struct Line {
     barrier: Option<Value>,
     step: Option<String>,
     db: Option<Value>,
-    mq: Option<Value>,
+    mq: Option<Publication>,
     http: Option<Http>,
     jwks: Option<Value>,
     policy_request: Option<Value>,
@@ -133,29 +148,26 @@ struct Generated {
     suffix: String,
 }
 
-/// The names of all sessions, sorted.
+/// All sessions there are, with the names of their files, sorted by these.
 ///
 /// # Panics
-/// If the folder is missing or cannot be read.
+/// If a file cannot be understood.
 #[must_use]
-pub fn names() -> Vec<String> {
-    let folder = std::fs::read_dir(super::path(FOLDER)).expect("golden/sessions can be read");
-    let mut names: Vec<String> = folder
-        .filter_map(|entry| {
-            let name = entry.expect("golden/sessions can be read").file_name();
-            Some(name.to_str()?.strip_suffix(".jsonl")?.to_owned())
-        })
-        .collect();
-    names.sort();
-    names
+pub fn all() -> Vec<(String, Transcript)> {
+    let sessions = super::files("sessions", "jsonl").into_iter().map(|file| {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let transcript = read(&name, &super::text(&file));
+        (name, transcript)
+    });
+    sessions.collect()
 }
 
-/// A session.
+/// Reads a session.
 ///
 /// # Panics
-/// If the file is missing or cannot be understood.
+/// If it cannot be understood.
 #[must_use]
-pub fn transcript(name: &str) -> Transcript {
+pub fn read(name: &str, text: &str) -> Transcript {
     #[derive(Deserialize)]
     struct Head {
         meta: Meta,
@@ -165,18 +177,18 @@ pub fn transcript(name: &str) -> Transcript {
         config_overrides: Value,
     }
 
-    let text = super::text(&format!("{FOLDER}/{name}.jsonl"));
     let mut lines = text.lines();
     let head = lines.next().unwrap_or_default();
     let Head { meta } = serde_json::from_str(head).unwrap_or_else(|error| panic!("{name}: {error}: {head}"));
-    let records = lines.filter_map(|line| {
+    let (mut records, mut now, mut longest_pause) = (Vec::new(), 0, 0);
+    for line in lines {
         let read: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}: {line}"));
-        if read.mq.is_some() {
-            return None;
-        }
-        Some(record(read).unwrap_or_else(|| panic!("{name}: a record of an unknown kind: {line}")))
-    });
-    Transcript { overrides: meta.config_overrides, records: records.collect() }
+        longest_pause = longest_pause.max(read.t_ms.saturating_sub(now));
+        now = read.t_ms;
+        records.push(record(read).unwrap_or_else(|| panic!("{name}: a record of an unknown kind: {line}")));
+    }
+    let longest_pause = Duration::from_millis(longest_pause);
+    Transcript { overrides: meta.config_overrides, records, longest_pause }
 }
 
 fn record(line: Line) -> Option<Record> {
@@ -185,6 +197,7 @@ fn record(line: Line) -> Option<Record> {
         Line { step: Some(step), .. } => Record::Step(step),
         Line { http: Some(http), .. } => Record::Http(http),
         Line { db: Some(tables), .. } => Record::Database(tables),
+        Line { mq: Some(publication), .. } => Record::Publication(publication),
         Line { jwks: Some(keys), .. } => Record::Keys(keys),
         Line { policy_request: Some(request), .. } => Record::PolicyRequest(request),
         Line { metrics: Some(_), .. } => Record::Metrics,

@@ -7,13 +7,14 @@ use sha2::{Digest, Sha256};
 /// One recorded case.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Vector {
-    /// Stable name.
+    /// Its name, which says nothing.
     pub id: String,
     /// What was called.
     pub op: String,
     /// `qdatastream`, `simplejson` or `gpgnet`.
     pub protocol: String,
     /// What kind of case it is.
+    #[serde(default)]
     pub tags: Vec<String>,
     /// What it was called with.
     pub input: Value,
@@ -21,16 +22,28 @@ pub struct Vector {
     pub expect: Value,
 }
 
-/// All vectors of one file.
+/// All vectors there are.
 ///
 /// # Panics
-/// If the file is missing or cannot be understood.
+/// If a file cannot be understood.
 #[must_use]
-pub fn vectors(file: &str) -> Vec<Vector> {
-    super::text(&format!("wire/{file}"))
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{file}: {error}: {line}")))
-        .collect()
+pub fn all() -> Vec<Vector> {
+    let mut vectors = Vec::new();
+    for file in super::files("wire", "jsonl") {
+        vectors.extend(super::text(&file).lines().map(|line| -> Vector {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}: {line}", file.display()))
+        }));
+    }
+    vectors
+}
+
+/// All vectors of one protocol and what was called, as [`Vector::protocol`] and [`Vector::op`] name them.
+///
+/// # Panics
+/// If a file cannot be understood.
+#[must_use]
+pub fn vectors(protocol: &str, op: &str) -> Vec<Vector> {
+    all().into_iter().filter(|vector| vector.protocol == protocol && vector.op == op).collect()
 }
 
 /// The bytes that a `B` of the README stands for: hexadecimal, or repetitions and concatenations of it.

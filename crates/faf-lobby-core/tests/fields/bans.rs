@@ -1,0 +1,50 @@
+//! Who is banned plays no game, also if the ban came after the login.
+
+use faf_lobby_core::{Ban, ConnId};
+use faf_testkit::lobby::SimulatedLobby;
+
+use crate::support::{SECOND, host, host_with, join, lobby, state};
+
+/// Bans Bob for the next minute, who is online.
+fn ban_bob(lobby: &mut SimulatedLobby) {
+    let expires_at = lobby.moment().utc.after(SECOND * 60);
+    lobby.store.account("Bob").ban = Some(Ban { reason: "spam".to_owned(), expires_at });
+}
+
+fn check_turned_away(lobby: &mut SimulatedLobby, conn: ConnId) {
+    let told = lobby.hear(conn).join("\n");
+    assert!(told.contains("You are banned") && told.contains("spam"), "{told}");
+    assert!(!told.contains("game_launch"), "{told}");
+}
+
+#[test]
+fn who_is_banned_hosts_no_game() {
+    let mut lobby = lobby();
+    let bob = lobby.log_in("Bob");
+    ban_bob(&mut lobby);
+    host_with(&mut lobby, bob, "");
+    check_turned_away(&mut lobby, bob);
+    assert_eq!(state(&lobby), None);
+}
+
+#[test]
+fn who_is_banned_joins_no_game() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    ban_bob(&mut lobby);
+    lobby.hear(bob);
+    join(&mut lobby, bob, 1);
+    check_turned_away(&mut lobby, bob);
+}
+
+#[test]
+fn a_ban_that_is_over_hinders_nobody() {
+    let mut lobby = lobby();
+    let bob = lobby.log_in("Bob");
+    ban_bob(&mut lobby);
+    lobby.advance(SECOND * 60);
+    lobby.hear(bob);
+    host_with(&mut lobby, bob, "");
+    assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()));
+}

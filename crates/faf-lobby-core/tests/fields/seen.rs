@@ -1,0 +1,164 @@
+//! What players see of games.
+
+use faf_lobby_core::Settings;
+use faf_protocol::PlayerId;
+use faf_testkit::lobby::BEGINNING;
+
+use crate::support::{
+    SECOND, enter, game, heard_games, host, host_with, join, live_game, lobby, lobby_with, notice, only_game,
+};
+
+#[test]
+fn the_bounds_of_an_enforced_range_are_inside_of_it() {
+    // New players are shown with 0.
+    for (bounds, is_welcome) in [
+        (r#""rating_min":0"#, true),
+        (r#""rating_max":0"#, true),
+        (r#""rating_min":0,"rating_max":0"#, true),
+        (r#""rating_min":0.001"#, false),
+        (r#""rating_max":-0.001"#, false),
+    ] {
+        let mut lobby = lobby();
+        let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+        host(&mut lobby, ada, &format!(r#","enforce_rating_range":true,{bounds}"#));
+        lobby.advance(SECOND * 2);
+        assert_eq!(!heard_games(&mut lobby, bob).is_empty(), is_welcome, "{bounds}");
+        join(&mut lobby, bob, 1);
+        assert_eq!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()), is_welcome, "{bounds}");
+    }
+}
+
+/// That it is so in every report, the simulated lobby checks by itself.
+#[test]
+fn one_report_tells_of_players_and_of_games() {
+    let mut lobby = lobby();
+    let cem = lobby.log_in("Cem");
+    lobby.advance(SECOND * 2);
+    lobby.hear(cem);
+    let ada = lobby.log_in("Ada");
+    host(&mut lobby, ada, "");
+    lobby.advance(SECOND * 2);
+    assert_eq!(lobby.hear_commands(cem), ["player_info", "game_info"]);
+}
+
+#[test]
+fn a_game_that_is_starting_is_not_in_the_list_at_login() {
+    let mut lobby = lobby();
+    let ada = lobby.log_in("Ada");
+    host_with(&mut lobby, ada, "");
+    let list = |lobby: &mut faf_testkit::lobby::SimulatedLobby, login: &str| {
+        let conn = lobby.connect();
+        lobby.say_hello(conn, login);
+        let told = lobby.hear(conn);
+        told.into_iter().find(|text| text.starts_with(r#"{"command":"game_info","games":"#)).unwrap()
+    };
+    assert_eq!(list(&mut lobby, "Bob"), r#"{"command":"game_info","games":[]}"#);
+    game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    assert!(list(&mut lobby, "Cem").contains(r#""uid":1"#));
+}
+
+#[test]
+fn the_times_of_a_game_are_those_of_the_clock() {
+    let mut lobby = lobby();
+    let (ada, cem) = (lobby.log_in("Ada"), lobby.log_in("Cem"));
+    lobby.advance(SECOND * 100);
+    host(&mut lobby, ada, "");
+    let told = |lobby: &mut faf_testkit::lobby::SimulatedLobby| {
+        lobby.advance(SECOND * 2);
+        let text = lobby.hear(cem).into_iter().rfind(|text| text.contains(r#""uid":1"#)).unwrap();
+        let info: serde_json::Value = serde_json::from_str(&text).unwrap();
+        (info["hosted_at"].clone(), info["launched_at"].clone())
+    };
+    let hosted = serde_json::json!("2026-07-01T12:01:40+00:00");
+    assert_eq!(told(&mut lobby), (hosted.clone(), serde_json::Value::Null));
+    lobby.advance(SECOND * 48);
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    let launched = BEGINNING.0 as f64 / 1e6 + 150.0;
+    assert_eq!(told(&mut lobby), (hosted, serde_json::json!(launched)));
+}
+
+#[test]
+fn a_game_that_cannot_be_restored_says_why() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host_with(&mut lobby, ada, "");
+    let restore = |lobby: &mut faf_testkit::lobby::SimulatedLobby, uid: u32| {
+        lobby.hear(bob);
+        lobby.say(bob, &format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#));
+        lobby.hear(bob)
+    };
+    let is_over = notice("info", "The game you were connected to is no longer available");
+    assert_eq!(restore(&mut lobby, 1), [is_over]);
+    assert_eq!(restore(&mut lobby, 7), [notice("info", "The game you were connected to no longer exists")]);
+    game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
+    game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
+    assert_eq!(restore(&mut lobby, 1), [notice("info", "You are not part of this game")]);
+}
+
+/// Lists may have been changed elsewhere, for example on the web site, while the host was away.
+#[test]
+fn a_host_who_returns_brings_friends_and_foes_as_they_are_now() {
+    let mut lobby = lobby();
+    let (ada, _) = live_game(&mut lobby);
+    let (cem, dan) = (lobby.log_in("Cem"), lobby.log_in("Dan"));
+    lobby.advance(SECOND * 2);
+    assert!(!heard_games(&mut lobby, cem).is_empty());
+    lobby.disconnect(ada);
+    lobby.store.account("Ada").foes.insert(PlayerId(3));
+    let ada = lobby.log_in("Ada");
+    lobby.say(ada, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.advance(SECOND * 2);
+    for conn in [cem, dan] {
+        lobby.hear(conn);
+    }
+    game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
+    lobby.advance(SECOND * 2);
+    assert!(heard_games(&mut lobby, cem).is_empty(), "a foe hears of the game");
+    assert!(!heard_games(&mut lobby, dan).is_empty());
+}
+
+#[test]
+fn no_game_is_hosted_when_a_shutdown_has_begun() {
+    // Before the ban is looked up, before the map is, and before that is answered.
+    for answers in 0..=2 {
+        let mut lobby = lobby_with(Settings::default());
+        let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+        // Somebody plays, so that the lobby waits.
+        host(&mut lobby, bob, "");
+        game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
+        lobby.hear(ada);
+        lobby.holds_answers = true;
+        let host_now = |lobby: &mut faf_testkit::lobby::SimulatedLobby| host_with(lobby, ada, "");
+        if answers == 0 {
+            lobby.shut_down();
+            host_now(&mut lobby);
+        } else {
+            host_now(&mut lobby);
+            for _ in 1..answers {
+                lobby.answer_next();
+            }
+            lobby.shut_down();
+        }
+        lobby.holds_answers = false;
+        while lobby.answer_next() {}
+        let told = lobby.hear_commands(ada);
+        assert!(told.contains(&"disabled".to_owned()), "{answers}: {told:?}");
+        assert!(!told.contains(&"game_launch".to_owned()), "{answers}: {told:?}");
+        assert_eq!(lobby.world.games().count(), 1, "{answers}");
+    }
+}
+
+#[test]
+fn army_zero_is_an_army() {
+    let mut lobby = lobby();
+    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
+    host(&mut lobby, ada, "");
+    enter(&mut lobby, bob, 1);
+    crate::support::seat(&mut lobby, ada, 1, 0, 2);
+    crate::support::seat(&mut lobby, ada, 2, 1, 3);
+    game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
+    let launched = &lobby.store.games[&only_game(&lobby).id()].launched;
+    let armies: Vec<_> = launched.players.iter().map(|player| (player.id.0, player.army)).collect();
+    assert_eq!(armies, [(1, 0), (2, 1)]);
+}

@@ -1,0 +1,234 @@
+//! What was said in a recording, and conditions on it.
+
+use std::collections::HashMap;
+
+use faf_protocol::{Limits, WireFormat, qdatastream};
+use faf_testkit::golden::sessions::{Record, Sent, Transcript};
+use serde_json::Value;
+
+use crate::compare;
+use crate::pattern::Pattern;
+
+/// What a client, or a service, has said or heard in a recording, in order.
+#[derive(Debug, Default)]
+pub(crate) struct History(Vec<Said>);
+
+#[derive(Debug)]
+struct Said {
+    section: usize,
+    who: String,
+    verb: Verb,
+    /// JSON with its members in order of their names.
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Sends,
+    Hears,
+}
+
+/// As whom other services are taken; their messages begin with the routing key.
+const BROKER: &str = "the broker";
+
+/// As whom the policy service is taken.
+const POLICY_SERVICE: &str = "the policy service";
+
+/// What a QDataStream block is called that no server needs to take.
+const TOO_LONG: &str = "a block beyond the limit";
+
+impl History {
+    pub(crate) fn of(transcript: &Transcript) -> Self {
+        let (mut said, mut section, mut formats) = (Vec::new(), 1, HashMap::new());
+        for record in &transcript.records {
+            let mut note = |who: &str, verb: Verb, text: String| {
+                said.push(Said { section, who: who.to_owned(), verb, text });
+            };
+            match record {
+                Record::Barrier => section += 1,
+                Record::Connect(connect) => drop(formats.insert(connect.conn.clone(), connect.format)),
+                Record::Send(conn, Sent::Message(message)) => {
+                    note(conn, Verb::Sends, sorted(&message.to_string()));
+                }
+                Record::Send(conn, Sent::Raw(bytes)) => {
+                    for text in taken_apart(formats.get(conn), bytes) {
+                        note(conn, Verb::Sends, text);
+                    }
+                }
+                Record::Receive(conn, message) => note(conn, Verb::Hears, message.to_string()),
+                Record::ClosedByServer(conn) => note(conn, Verb::Hears, compare::end().to_string()),
+                Record::PolicyRequest(request) => {
+                    note(POLICY_SERVICE, Verb::Hears, format!("policy request {request}"));
+                }
+                Record::Publication(publication) => {
+                    note(BROKER, Verb::Hears, format!("{} {}", publication.routing_key, publication.body));
+                }
+                _ => {}
+            }
+        }
+        Self(said)
+    }
+}
+
+/// The texts of what was sent as bytes.
+fn taken_apart(format: Option<&WireFormat>, bytes: &[u8]) -> Vec<String> {
+    if format == Some(&WireFormat::SimpleJson) {
+        return String::from_utf8_lossy(bytes).lines().map(sorted).collect();
+    }
+    let (mut rest, mut texts, limits) = (bytes, Vec::new(), Limits::default());
+    while let Some((length, behind)) = rest.split_first_chunk() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let Some((payload, behind)) = behind.split_at_checked(length) else {
+            texts.extend((length > limits.message).then(|| TOO_LONG.to_owned()));
+            break;
+        };
+        texts.extend(
+            qdatastream::decode_payload(payload, &limits).map(|message| sorted(&message.to_string())),
+        );
+        rest = behind;
+    }
+    texts
+}
+
+/// With the members of objects in order of their names; unchanged if it is not JSON.
+fn sorted(text: &str) -> String {
+    serde_json::from_str(text).map_or_else(|_| text.to_owned(), |value: Value| value.to_string())
+}
+
+/// Something that was said in a recording.
+#[derive(Debug, Clone)]
+pub(crate) struct Condition {
+    /// By anybody, not only by the client that the finding is about.
+    is_anybody: bool,
+    when: When,
+    verb: Verb,
+    pattern: Pattern,
+    /// Something that its sender must not have sent before.
+    unless: Option<Pattern>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// In the section that the finding is about.
+    Now,
+    /// In this one or in an earlier one.
+    SoFar,
+    /// In an earlier one.
+    Before,
+}
+
+impl Condition {
+    /// `[somebody] sends|has sent|had sent|hears|has heard|had heard PATTERN [unless it has sent PATTERN]`
+    pub(crate) fn new(text: &str) -> Self {
+        let (text, unless) = match text.split_once(" unless it has sent ") {
+            Some((text, unless)) => (text, Some(Pattern::new(unless))),
+            None => (text, None),
+        };
+        let (is_anybody, rest) = match text.strip_prefix("somebody ") {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let verbs = [
+            ("sends ", Verb::Sends, When::Now),
+            ("has sent ", Verb::Sends, When::SoFar),
+            ("had sent ", Verb::Sends, When::Before),
+            ("hears ", Verb::Hears, When::Now),
+            ("has heard ", Verb::Hears, When::SoFar),
+            ("had heard ", Verb::Hears, When::Before),
+        ];
+        let found = verbs.iter().find_map(|(words, verb, when)| {
+            let pattern = Pattern::new(rest.strip_prefix(words)?);
+            Some(Self { is_anybody, when: *when, verb: *verb, pattern, unless: unless.clone() })
+        });
+        found.unwrap_or_else(|| panic!("differences.toml has a condition that is none: {text}"))
+    }
+
+    /// How often it is met for a client in a section.
+    pub(crate) fn count(&self, History(all): &History, section: usize, client: Option<&str>) -> usize {
+        let is_it = |(position, said): &(usize, &Said)| {
+            let is_then = match self.when {
+                When::Now => said.section == section,
+                When::SoFar => said.section <= section,
+                When::Before => said.section < section,
+            };
+            let is_ruled_out = |unless: &Pattern| {
+                let before = all[..*position].iter().filter(|before| before.who == said.who);
+                before.into_iter().any(|before| before.verb == Verb::Sends && unless.matches(&before.text))
+            };
+            is_then
+                && (self.is_anybody || client == Some(&said.who))
+                && said.verb == self.verb
+                && self.pattern.matches(&said.text)
+                && !self.unless.as_ref().is_some_and(is_ruled_out)
+        };
+        all.iter().enumerate().filter(is_it).count()
+    }
+
+    /// Whether it is about what the client itself says or hears in the very section.
+    pub(crate) fn is_immediate(&self) -> bool {
+        !self.is_anybody && self.when == When::Now
+    }
+}
+
+impl History {
+    /// Everybody who has said or heard anything.
+    pub(crate) fn clients(&self) -> Vec<&str> {
+        let mut clients: Vec<_> = self.0.iter().map(|said| said.who.as_str()).collect();
+        clients.sort_unstable();
+        clients.dedup();
+        clients
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use faf_testkit::golden::sessions;
+
+    use super::*;
+
+    /// A recording in which A has said hello, heard a welcome, and sent two bad joins in the second section; B has sent
+    /// bytes.
+    pub(crate) fn history() -> History {
+        let text = r#"{"meta":{"config_overrides":{}}}
+{"t_ms":0,"conn":"A","event":"connect","protocol":"json"}
+{"t_ms":0,"conn":"A","dir":"c2s","msg":{"login":"Ada","command":"hello"}}
+{"t_ms":0,"conn":"A","dir":"s2c","msg":{"command":"welcome","id":1}}
+{"t_ms":1,"barrier":"settled"}
+{"t_ms":2,"conn":"B","event":"connect","protocol":"qds"}
+{"t_ms":2,"conn":"A","dir":"c2s","msg":{"command":"game_join","uid":7}}
+{"t_ms":2,"conn":"A","dir":"c2s","msg":{"command":"game_join","uid":8}}
+{"t_ms":2,"conn":"B","dir":"c2s","raw_b64":"AAAADAAAAAgAUABJAE4AR/////8="}
+{"t_ms":3,"conn":"B","event":"closed_by_server"}
+{"t_ms":3,"mq":{"routing_key":"success.x","body":{"b":1,"a":2}}}"#;
+        History::of(&sessions::read("t", text))
+    }
+
+    #[test]
+    fn conditions_are_about_who_said_what_and_when() {
+        let history = history();
+        let count = |text: &str, section: usize, client: &str| {
+            Condition::new(text).count(&history, section, Some(client))
+        };
+        assert_eq!(count(r#"sends {"command":"hello",*}"#, 1, "A"), 1);
+        assert_eq!(count(r#"sends {"command":"hello",*}"#, 2, "A"), 0);
+        assert_eq!(count(r#"has sent {"command":"hello",*}"#, 2, "A"), 1);
+        assert_eq!(count(r#"has sent {"command":"hello",*}"#, 2, "B"), 0);
+        assert_eq!(count(r#"somebody has sent {"command":"hello",*}"#, 2, "B"), 1);
+        assert_eq!(count(r#"had sent {"command":"hello",*}"#, 2, "A"), 1);
+        assert_eq!(count(r#"had sent {"command":"hello",*}"#, 1, "A"), 0);
+        assert_eq!(count(r#"sends {"command":"game_join",*}"#, 2, "A"), 2);
+        // Both come after the greeting, and one of them after the other.
+        assert_eq!(
+            count(r#"sends {"command":"game_join",*} unless it has sent {"command":"hello",*}"#, 2, "A"),
+            0
+        );
+        assert_eq!(count(r#"sends {"command":"game_join",*} unless it has sent {*"uid":7}"#, 2, "A"), 1);
+        assert_eq!(count(r#"hears {"command":"welcome",*}"#, 1, "A"), 1);
+        assert_eq!(count(r#"sends {"command":"welcome",*}"#, 1, "A"), 0);
+        assert_eq!(count(r#"somebody hears success.x {"a":2,"b":1}"#, 2, "A"), 1);
+        // Bytes are messages, too.
+        assert_eq!(count(r#"sends {"command":"ping"}"#, 2, "B"), 1);
+        assert_eq!(count("sends a block beyond the limit", 2, "B"), 1);
+        assert_eq!(count(r#"hears {"command":"the end"}"#, 2, "B"), 1);
+    }
+}

@@ -1,0 +1,320 @@
+//! Makes another golden set of the repository's: the same facts with other names, numbers and files.
+//!
+//! Whatever the tests take for granted of names, ids, file names or the number of sections shows when they read such a
+//! set (`FAF_GOLDEN`). Players keep their ratings, whose changes were computed from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::{files, seed, text};
+
+/// Texts and what stands for them; whole words only.
+const WORDS: [(&str, &str); 33] = [
+    ("Friendly match", "A quick one before tea, all welcome"),
+    ("friendly match", "a quick one before tea, all welcome"),
+    ("New title", "T"),
+    ("Evening round", "Morning round of the long kind"),
+    ("friends only", "for friends"),
+    ("public game", "for all"),
+    ("second", "third one"),
+    ("odd", "strange things"),
+    ("NVA", "P-3"),
+    ("SEA", "Z"),
+    ("Northern Lights", "Polar Night"),
+    ("Star", "Supernova"),
+    ("star.png", "supernova.png"),
+    ("Moon", "Io"),
+    ("moon.png", "io.png"),
+    ("Permanent", "Never-ending"),
+    ("Timed", "Passing"),
+    ("Sable", "Marten"),
+    ("Tidy Interface", "Clean Desk"),
+    ("Quick Build", "Builds in no time at all"),
+    ("Frozen Gate", "Thawed Door"),
+    ("0f0e0d0c", "aabbccdd"),
+    ("scmp_012", "scmp_112"),
+    ("SCMP_012", "SCMP_112"),
+    ("scmp_001", "scmp_101"),
+    ("SCMP_001", "SCMP_101"),
+    ("Private_Map", "My_Own_Little_Map"),
+    ("private_map", "my_own_little_map"),
+    ("no_such_mod", "of_tomorrow"),
+    ("www.example.org", "home.example.net"),
+    ("content.example.org", "files.lobby.example.net"),
+    ("1.1.1.1", "203.0.113.77"),
+    ("US", "NZ"),
+];
+
+/// First halves of new player names; the second halves are numbers.
+const NAMES: [&str; 7] = ["Bo", "Castellan", "Dot", "Eleanora_V", "Fi", "Gawain", "Hox"];
+
+/// Games have numbers in this range, in the seed and in the sessions.
+const GAMES: std::ops::Range<u64> = 4990..5100;
+
+/// What is added to them.
+const LATER_GAMES: u64 = 2311;
+
+/// Members that are players, one or several.
+const PLAYERS: [&str; 15] = [
+    "player_id",
+    "player_ids",
+    "playerId",
+    "host",
+    "friends",
+    "foes",
+    "friend",
+    "foe",
+    "subject_id",
+    "user_id",
+    "teamkiller",
+    "victim",
+    "players",
+    "founder",
+    "leader",
+];
+
+/// What is added to numbers of maps.
+const OTHER_MAPS: u64 = 40;
+
+/// Every such barrier goes away, so that there are other sections.
+const BARRIERS: usize = 4;
+
+/// Writes the other set into a folder, which is made if it is missing.
+///
+/// # Errors
+/// If a file cannot be written.
+///
+/// # Panics
+/// If the set that is read cannot be understood.
+pub fn write(folder: &Path) -> io::Result<()> {
+    let seed: Value = parse(&text(&seed()));
+    let sessions: Vec<Vec<Value>> =
+        files("sessions", "jsonl").iter().map(|file| text(file).lines().map(parse).collect()).collect();
+    let renaming = Renaming::new(&seed, &sessions);
+    for part in ["sessions", "wire", "rating"] {
+        fs::create_dir_all(folder.join(part))?;
+    }
+    fs::write(folder.join(super::SEED), renaming.value("", &seed).to_string())?;
+    for (number, records) in sessions.iter().enumerate() {
+        let lines: Vec<String> = renaming.session(records).iter().map(Value::to_string).collect();
+        let file = format!("sessions/recording {}.jsonl", (number * 37 + 5) % 1000);
+        fs::write(folder.join(file), lines.join("\n") + "\n")?;
+    }
+    // Vectors of all kinds come in every file, in another order.
+    let mut vectors: Vec<Value> = files("wire", "jsonl")
+        .iter()
+        .flat_map(|file| text(file).lines().map(parse).collect::<Vec<_>>())
+        .collect();
+    vectors.reverse();
+    let (mut parts, count) = (vec![String::new(); 3], vectors.len());
+    for (number, vector) in vectors.iter_mut().enumerate() {
+        vector["id"] = format!("v{}", (number * 7919) % count).into();
+        parts[number % 3] += &format!("{vector}\n");
+    }
+    for (number, part) in parts.iter().enumerate() {
+        fs::write(folder.join(format!("wire/{number}.jsonl")), part)?;
+    }
+    for (number, file) in files("rating", "json").iter().enumerate() {
+        let mut content = parse(&text(file));
+        for (number, case) in content["cases"].as_array_mut().into_iter().flatten().enumerate() {
+            case["id"] = format!("case {number}").into();
+        }
+        fs::write(folder.join(format!("rating/{number}.json")), content.to_string())?;
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+struct Renaming {
+    /// Whole words and what stands for them, long ones first.
+    words: Vec<(String, String)>,
+    /// Players by their old numbers.
+    players: BTreeMap<u64, u64>,
+}
+
+impl Renaming {
+    fn new(seed: &Value, sessions: &[Vec<Value>]) -> Self {
+        // Nobody can sign another token for the keys of a recording.
+        let fixed: BTreeSet<u64> = sessions.iter().flatten().filter_map(subject).collect();
+        let mut words: Vec<(String, String)> =
+            WORDS.iter().map(|(word, other)| ((*word).to_owned(), (*other).to_owned())).collect();
+        let mut players = BTreeMap::new();
+        for (number, user) in seed["users"].as_array().into_iter().flatten().enumerate() {
+            let (Some(id), Some(login)) = (user["id"].as_u64(), user["login"].as_str()) else { continue };
+            players.insert(id, if fixed.contains(&id) { id } else { id * 3 + 200 });
+            let mut other = format!("{}{}", NAMES[number % NAMES.len()], number + 10);
+            // One that is not ASCII stays so.
+            if !login.is_ascii() {
+                other.push_str("Ñandú");
+            }
+            words.push((login.to_lowercase(), other.to_lowercase()));
+            words.push((login.to_uppercase(), other.to_uppercase()));
+            words.push((swapped(login), swapped(&other)));
+            words.push((login.to_owned(), other));
+        }
+        words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+        Self { words, players }
+    }
+
+    fn session(&self, records: &[Value]) -> Vec<Value> {
+        let mut barriers = 0;
+        let kept = records.iter().filter(|record| {
+            let is_barrier = record.get("barrier").is_some();
+            barriers += usize::from(is_barrier);
+            !is_barrier || barriers % BARRIERS != 0
+        });
+        kept.map(|record| self.record(record)).collect()
+    }
+
+    fn record(&self, record: &Value) -> Value {
+        let mut record = record.clone();
+        if let Some(conn) = record.get("conn").and_then(Value::as_str) {
+            record["conn"] = format!("peer {conn}").into();
+        }
+        if record["dir"] == "c2s" && record.get("msg").is_some() {
+            // The bytes are those of the message, and would say what it said before.
+            record.as_object_mut().map(|record| (record.remove("raw"), record.remove("raw_b64")));
+        }
+        for part in ["msg", "mq", "http", "policy_request", "proxy_v1_source"] {
+            if let Some(value) = record.get(part) {
+                record[part] = self.value("", value);
+            }
+        }
+        if let Some(Value::Object(tables)) = record.get("db") {
+            let tables = tables.iter().map(|(table, changes)| (table.clone(), self.value(table, changes)));
+            record["db"] = Value::Object(tables.collect());
+        }
+        record
+    }
+
+    /// The value of a member of this name.
+    fn value(&self, name: &str, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.text(name, text).into(),
+            Value::Number(_) => self.number(name, value),
+            Value::Array(values) => values.iter().map(|value| self.value(name, value)).collect(),
+            Value::Object(members) => self.object(name, members),
+            other => other.clone(),
+        }
+    }
+
+    fn object(&self, name_of_all: &str, members: &Map<String, Value>) -> Value {
+        let is_player = members.contains_key("login") || name_of_all == "login";
+        let member = |(key, value): (&String, &Value)| {
+            let name = match key.as_str() {
+                "id" if is_player => "player_id",
+                // Rows of a table, which has told its name.
+                "added_or_changed" | "removed_or_old" => name_of_all,
+                key => key,
+            };
+            // Its members are named after mods, players or addresses.
+            let key = match name_of_all {
+                "sim_mods" | "commander_kills" | "geoip" => self.text("", key),
+                _ => key.clone(),
+            };
+            (key, self.value(name, value))
+        };
+        let mut object: Map<String, Value> = members.iter().map(member).collect();
+        let positions: &[usize] = match members.get("command").and_then(Value::as_str) {
+            Some("PlayerOption" | "DisconnectFromPeer" | "IceMsg") => &[0],
+            Some("JoinGame" | "ConnectToPeer") => &[1],
+            Some("TeamkillHappened" | "TeamkillReport") => &[1, 3],
+            _ => &[],
+        };
+        if let (Some(Value::Array(args)), Some(Value::Array(before))) =
+            (object.get_mut("args"), members.get("args"))
+        {
+            for position in positions.iter().filter(|position| **position < before.len()) {
+                args[*position] = self.player(&before[*position]);
+            }
+        }
+        object.into()
+    }
+
+    fn number(&self, name: &str, number: &Value) -> Value {
+        match (name, number.as_u64()) {
+            _ if PLAYERS.contains(&name) => self.player(number),
+            ("map_id" | "map_version_id" | "map_version" | "version_id", Some(map)) if map < 100 => {
+                (map + OTHER_MAPS).into()
+            }
+            (_, Some(game)) if GAMES.contains(&game) => (game + LATER_GAMES).into(),
+            _ => number.clone(),
+        }
+    }
+
+    /// The other number of a player, which may be written as text.
+    fn player(&self, id: &Value) -> Value {
+        let number = id.as_u64().or_else(|| id.as_str()?.parse().ok());
+        match number.and_then(|number| self.players.get(&number)) {
+            Some(other) if id.is_string() => other.to_string().into(),
+            Some(other) => (*other).into(),
+            None => id.clone(),
+        }
+    }
+
+    fn text(&self, name: &str, text: &str) -> String {
+        if PLAYERS.contains(&name)
+            && let Value::String(other) = self.player(&text.into())
+            && other != text
+        {
+            return other;
+        }
+        if let Ok(game) = text.parse::<u64>()
+            && GAMES.contains(&game)
+        {
+            return (game + LATER_GAMES).to_string();
+        }
+        // A list of numbers, as it is stored.
+        if name == "likers"
+            && let Ok(ids) = serde_json::from_str::<Vec<Value>>(text)
+        {
+            return ids.iter().map(|id| self.player(id)).collect::<Value>().to_string();
+        }
+        let mut renamed = String::new();
+        let mut rest = text;
+        while let Some(character) = rest.chars().next() {
+            let is_begin = !renamed.chars().next_back().is_some_and(char::is_alphabetic);
+            let word = self.words.iter().filter(|_| is_begin).find(|(word, _)| {
+                let behind = rest.strip_prefix(word.as_str());
+                behind.is_some_and(|behind| !behind.starts_with(char::is_alphabetic))
+            });
+            let length = match word {
+                Some((word, other)) => {
+                    renamed.push_str(other);
+                    word.len()
+                }
+                None => {
+                    renamed.push(character);
+                    character.len_utf8()
+                }
+            };
+            rest = &rest[length..];
+        }
+        renamed
+    }
+}
+
+/// With capital letters for small ones, and the other way round.
+fn swapped(text: &str) -> String {
+    let swap = |character: char| match character {
+        _ if character.is_ascii_uppercase() => character.to_ascii_lowercase(),
+        _ => character.to_ascii_uppercase(),
+    };
+    text.chars().map(swap).collect()
+}
+
+/// The player whom the token of a login is about.
+fn subject(record: &Value) -> Option<u64> {
+    let claims = record["msg"]["token"].as_str()?.split('.').nth(1)?;
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    claims["sub"].as_str()?.parse().ok()
+}
