@@ -4,6 +4,7 @@ use faf_lobby_core::Publication;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 
+use crate::compare;
 use crate::values::{differences, is_same, unpaired};
 
 /// What tells publications with the same routing key apart.
@@ -26,7 +27,20 @@ pub(crate) fn record(routing_key: &str, body: &Value) -> Value {
 }
 
 /// What differs, in any order.
-pub(crate) fn compare(expected: Vec<Value>, published: Vec<Value>) -> Vec<String> {
+pub(crate) fn compare(mut expected: Vec<Value>, mut published: Vec<Value>) -> Vec<String> {
+    let told = compare::broadcasts(&take_broadcasts(&mut expected), &take_broadcasts(&mut published));
+    let findings = compare_each(expected, published).into_iter().chain(told);
+    findings.map(|finding| format!("broker: {finding}")).collect()
+}
+
+/// Takes the bodies of what everybody is told in reports out of the records.
+fn take_broadcasts(records: &mut Vec<Value>) -> Vec<Value> {
+    let is_broadcast =
+        |record: &mut Value| record["routing_key"].as_str().is_some_and(|key| key.starts_with("broadcast."));
+    records.extract_if(.., is_broadcast).map(|mut record| record["body"].take()).collect()
+}
+
+fn compare_each(expected: Vec<Value>, published: Vec<Value>) -> Vec<String> {
     let (missing, mut additional) = unpaired(expected, published, is_same);
     let mut findings = Vec::new();
     let name = |record: &Value| record["routing_key"].as_str().unwrap_or_default().to_owned();
@@ -44,7 +58,31 @@ pub(crate) fn compare(expected: Vec<Value>, published: Vec<Value>) -> Vec<String
         }
     }
     findings.extend(additional.iter().map(|other| format!("unexpected {} {}", name(other), other["body"])));
-    findings.into_iter().map(|finding| format!("broker: {finding}")).collect()
+    findings
+}
+
+#[test]
+fn of_broadcasts_the_last_word_counts() {
+    let players = |login: &str| {
+        let players = json!([{"id": 1, "login": login}]);
+        record("broadcast.playerInfo.update", &json!({"command": "player_info", "players": players}))
+    };
+    let game = |state: &str| {
+        let games = json!([{"uid": 5, "state": state, "hosted_at": null, "launched_at": null}]);
+        record("broadcast.gameInfo.update", &json!({"command": "game_info", "games": games}))
+    };
+    let (before, after) =
+        (vec![players("a"), players("b")], vec![game("open"), players("b"), game("closed")]);
+    assert!(compare([before, after.clone()].concat(), after.clone()).is_empty());
+    assert_eq!(
+        compare(after, vec![players("c"), game("open")]),
+        [
+            "broker: player 1: player.login is \"c\", was \"b\"",
+            "broker: game 5: game.state is \"open\", was \"closed\""
+        ]
+    );
+    assert_eq!(compare(vec![players("a")], vec![]), ["broker: missing player 1"]);
+    assert_eq!(compare(vec![], vec![game("open")]), ["broker: unexpected game 5 (open)"]);
 }
 
 #[test]

@@ -58,6 +58,25 @@ pub(crate) fn games(expected: &Value, received: &Value) -> Vec<String> {
     each("game", &games_by_uid(expected), &games_by_uid(received))
 }
 
+/// What differs between broadcasts about players and games, which may tell the same more or less often: of each player and
+/// each game, only the last word counts.
+pub(crate) fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
+    let last = |bodies: &[Value]| {
+        let (mut players, mut games) = (BTreeMap::new(), BTreeMap::new());
+        for body in bodies {
+            for player in body["players"].as_array().into_iter().flatten() {
+                players.insert(player["id"].as_u64().unwrap_or_default(), player.clone());
+            }
+            games.extend(games_by_uid(&body["games"]));
+        }
+        (players, games)
+    };
+    let (expected, received) = (last(expected), last(received));
+    let mut findings = each("player", &expected.0, &received.0);
+    findings.extend(each("game", &expected.1, &received.1));
+    findings
+}
+
 fn games_by_uid(list: &Value) -> BTreeMap<u64, Value> {
     let games = list.as_array().into_iter().flatten();
     games.map(|game| (game["uid"].as_u64().unwrap_or_default(), constant_game(game.clone()))).collect()

@@ -147,6 +147,12 @@ impl Difference {
     /// The lines that stand for a finding.
     fn explaining(&self, history: &History, all: &[Finding], finding: &Finding) -> Vec<&Line> {
         let Finding { section, client, what } = finding;
+        // The broker is told of players and games what everybody is told, so it may be about any client.
+        if let Some(what) = what.strip_prefix("broker: ").filter(|what| is_broadcast(what)) {
+            let everybody = history.clients().into_iter().map(|client| Some(client.to_owned()));
+            let told = everybody.map(|client| Finding { section: *section, client, what: what.to_owned() });
+            return told.flat_map(|told| self.explaining(history, all, &told)).collect();
+        }
         let here: Vec<_> =
             self.shows.iter().chain(&self.found).filter(|line| line.pattern.matches(what)).collect();
         let then: Vec<_> = self.then.iter().filter(|line| line.pattern.matches(what)).collect();
@@ -178,16 +184,19 @@ impl Difference {
     /// How often a line may stand for something in one section of one client: for messages to it, as often as the client
     /// has said or heard what the first such condition is about.
     fn limit(&self, history: &History, finding: &Finding, line: &Line) -> Option<usize> {
-        const BROADCASTS: [&str; 2] = ["player ", "game "];
-
-        let message = ["unexpected ", "missing "].iter().find_map(|word| finding.what.strip_prefix(word))?;
-        let is_broadcast = BROADCASTS.iter().any(|kind| message.starts_with(kind));
-        if is_broadcast || self.then.iter().any(|then| std::ptr::eq(then, line)) {
+        ["unexpected ", "missing "].iter().find_map(|word| finding.what.strip_prefix(word))?;
+        if is_broadcast(&finding.what) || self.then.iter().any(|then| std::ptr::eq(then, line)) {
             return None;
         }
         let immediate = self.when.iter().find(|condition| condition.is_immediate())?;
         Some(immediate.count(history, finding.section, finding.client.as_deref()))
     }
+}
+
+/// Whether a finding is about what everybody is told of a player or a game.
+fn is_broadcast(what: &str) -> bool {
+    let about = ["unexpected ", "missing "].iter().find_map(|word| what.strip_prefix(word)).unwrap_or(what);
+    ["player ", "game "].iter().any(|kind| about.starts_with(kind))
 }
 
 #[cfg(test)]
@@ -245,6 +254,15 @@ mod tests {
         let open = |section: usize| finding(section, "B", r#"game 7: game.state is "open", was "closed""#);
         assert!(unexplained(&[open(2), open(5)]).0.is_empty());
         assert_eq!(unexplained(&[open(1)]).0.len(), 1);
+    }
+
+    #[test]
+    fn what_the_broker_is_told_of_players_and_games_is_what_everybody_is_told() {
+        let told = |section: usize, what: &str| Finding { section, client: None, what: what.to_owned() };
+        let open = r#"broker: game 7: game.state is "open", was "closed""#;
+        assert!(unexplained(&[told(2, open)]).0.is_empty());
+        assert_eq!(unexplained(&[told(1, open)]).0.len(), 1);
+        assert_eq!(unexplained(&[told(2, "broker: welcome.x is additional")]).0.len(), 1);
     }
 
     #[test]
