@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
 
 use crate::actors::{Actor, Cue};
 use crate::address::Url;
@@ -40,6 +41,7 @@ pub(crate) enum Order {
     Cycle {
         clients: Vec<usize>,
         at_once: usize,
+        pause: Duration,
     },
     /// These read like this from now on.
     Read {
@@ -66,7 +68,8 @@ pub(crate) struct Client {
     /// Not so one that misbehaves on purpose, so that it is right to end its connection.
     pub(crate) is_honest: bool,
     /// It logs in and out, over and over.
-    pub(crate) cycles: bool,
+    /// The pause between a login and the next, if it logs in and out over and over.
+    pub(crate) cycles: Option<Duration>,
 }
 
 impl Client {
@@ -78,7 +81,7 @@ impl Client {
             connection: None,
             connections: 0,
             is_honest: true,
-            cycles: false,
+            cycles: None,
         }
     }
 }

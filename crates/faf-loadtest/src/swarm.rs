@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context;
 use mio::{Poll, Waker};
@@ -106,10 +107,10 @@ impl Swarm {
         self.order(clients, |clients| Order::LogOut { clients });
     }
 
-    /// Logs clients in and out again, over and over, at most so many at once.
-    pub(crate) fn cycle(&self, clients: impl IntoIterator<Item = u32>, at_once: usize) {
+    /// Logs clients in and out again, over and over, with a pause between, at most so many at once.
+    pub(crate) fn cycle(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, pause: Duration) {
         let at_once = at_once.div_ceil(self.threads.len());
-        self.order(clients, |clients| Order::Cycle { clients, at_once });
+        self.order(clients, |clients| Order::Cycle { clients, at_once, pause });
     }
 
     pub(crate) fn read(&self, clients: impl IntoIterator<Item = u32>, reading: Reading) {

@@ -58,7 +58,11 @@ impl FailedLogins {
             LoginMethod::Token => "token",
         };
         let address = Shown(self.addresses, *address);
-        tracing::info!(conn, reason, ?detail, ?account, %address, method, left_out, "a login has failed");
+        let reason = match detail.as_str() {
+            "" => (*reason).to_owned(),
+            detail => format!("{reason}: {detail}"),
+        };
+        tracing::info!(conn, reason, account, %address, method, left_out, "a login has failed");
     }
 
     /// Whether a line may be written now, and how many have been left out before it.

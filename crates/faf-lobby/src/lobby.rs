@@ -333,7 +333,8 @@ fn log(line: &LogLine) {
         | LogLine::GameOpened { .. }
         | LogLine::GameLaunched { .. }
         | LogLine::GameEnded { .. } => tracing::info!("{line}"),
-        LogLine::GamesCutOff { .. } => tracing::warn!("{line}"),
+        // A target of its own: games of bots wait for nobody.
+        LogLine::GamesCutOff { .. } => tracing::warn!(target: "faf_lobby::shutdown", "{line}"),
         // It is told of elsewhere.
         LogLine::LoginFailed { .. } => {}
         LogLine::Banned { .. } | LogLine::Refused { .. } | LogLine::GameMessageIgnored { .. } => {

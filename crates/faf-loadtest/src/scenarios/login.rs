@@ -3,12 +3,20 @@
 //! Each gets the list of all who are online, so that a login costs the more the more there are. A login is complete when the
 //! last list, the one of games, is there to its end; then the player logs out and in again.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::options::{RunOptions, ServerOptions, seconds};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::swarm::Role;
+
+/// Logins of one account that a server allows in a short time.
+const LOGINS_EACH: u64 = 20;
+
+/// More logins a second than a server is expected to reach.
+const RATE: f64 = 3000.0;
 
 /// How many players can log in each second
 #[derive(Debug, Clone, Args)]
@@ -34,13 +42,15 @@ pub(crate) struct LoginRate {
 
 impl LoginRate {
     pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        // Twice as many as log in at once, so that a name is free again when it is used.
-        let others = 2 * self.run.at_once as u32;
+        // Twice as many as log in at once, so that a name is free again when it is used; and so many that none of
+        // them logs in too often.
+        let logins = self.logins.unwrap_or((self.seconds * RATE) as u64);
+        let others = (2 * self.run.at_once as u32).max((logins / LOGINS_EACH) as u32);
         let roles = (0..self.online + others).map(|_| Role::default()).collect();
         let mut stage = Stage::open(&self.server, &self.run, &[], roles)?;
         stage.log_in(0..self.online)?;
         stage.settle()?;
-        stage.swarm.cycle(self.online..self.online + others, self.run.at_once);
+        stage.swarm.cycle(self.online..self.online + others, self.run.at_once, Duration::ZERO);
         stage.watch("warming up", 1, |_, sample| sample.logins.len() as u64)?;
         let what = "logging in and out";
         let window = match self.logins {

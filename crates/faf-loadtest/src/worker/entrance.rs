@@ -75,7 +75,7 @@ impl Worker {
     fn fail(&mut self, client: usize, why: &str) {
         self.clients[client].connection = None;
         self.logging_in -= 1;
-        if self.retry || self.clients[client].cycles {
+        if self.retry || self.clients[client].cycles.is_some() {
             self.later(client, RETRY, Task::Retry);
         }
         if self.retry {
@@ -169,9 +169,12 @@ impl Worker {
         self.common.online.fetch_add(1, Ordering::Relaxed);
         self.sample.lists.record(began.elapsed());
         self.sample.logins.push(marker::now());
-        if self.clients[index].cycles {
+        if let Some(pause) = self.clients[index].cycles {
             self.close(index);
-            self.queue.push_back(index);
+            match pause.is_zero() {
+                true => self.queue.push_back(index),
+                false => self.later(index, pause, Task::Retry),
+            }
             return;
         }
         self.act(index, |actor, cues| actor.logged_in(cues));

@@ -130,10 +130,10 @@ impl Worker {
                 (self.at_once, self.retry) = (at_once, retry);
                 self.queue.extend(clients);
             }
-            Order::Cycle { clients, at_once } => {
+            Order::Cycle { clients, at_once, pause } => {
                 self.at_once = at_once;
                 for client in clients {
-                    self.clients[client].cycles = true;
+                    self.clients[client].cycles = Some(pause);
                     self.queue.push_back(client);
                 }
             }
@@ -141,7 +141,7 @@ impl Worker {
                 let leaving: HashSet<_> = clients.iter().copied().collect();
                 self.queue.retain(|client| !leaving.contains(client));
                 for client in clients {
-                    self.clients[client].cycles = false;
+                    self.clients[client].cycles = None;
                     self.close(client);
                 }
             }
@@ -173,7 +173,9 @@ impl Worker {
                     Ok(_) => self.later(client, Duration::from_secs(1), Task::Trickle),
                 }
             }
-            Task::Retry if self.retry || self.clients[client].cycles => self.queue.push_back(client),
+            Task::Retry if self.retry || self.clients[client].cycles.is_some() => {
+                self.queue.push_back(client)
+            }
             // It was told to stay away.
             Task::Retry => {}
             Task::Return => self.queue.push_back(client),

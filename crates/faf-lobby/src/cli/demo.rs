@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), 
     };
     // Somebody always comes or goes: the guide below would be gone in a moment.
     if arguments.get_one::<String>("log").is_none() && settings.log == Settings::default().log {
-        "warn".clone_into(&mut settings.log);
+        "warn,faf_lobby::shutdown=off".clone_into(&mut settings.log);
     }
     // The folder that the environment names is that of a real server.
     if arguments.get_one::<String>("recording").is_none() {

@@ -10,6 +10,7 @@ const SIZES: &[&str] = &[
     "message_limit",
     "login_message_limit",
     "large_message_memory",
+    "large_message_rate",
     "outbox_limit",
     "outbox_memory",
     "recording_size",

@@ -343,7 +343,7 @@ fn failed_logins_are_logged_with_as_much_of_the_address_as_may_be() {
         server.signal("-TERM");
         let (log, _) = server.wait();
         let line = log.lines().find(|line| line.contains("a login has failed")).unwrap();
-        for part in ["INFO", r#"account="Ada\nforged""#, r#"reason="wrong name or password""#, shown] {
+        for part in ["INFO", r"account=Ada\nforged ", r#"reason="wrong name or password""#, shown] {
             assert!(line.contains(part), "{part} is missing in {line}");
         }
     }

@@ -49,6 +49,9 @@ const LARGE_PING_BYTES: usize = 40_000;
 /// Honest players who come and go while strangers take places.
 const VISITORS: u32 = 8;
 
+/// How long each of them stays away: servers take no more logins of an account.
+const VISIT_PAUSE: Duration = Duration::from_secs(3);
+
 /// Hostile input of several kinds, and what honest players notice of it
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Flood {
@@ -186,7 +189,7 @@ impl Flood {
                 return Ok(opened.sample.lobbies);
             }
             Kind::Unfinished => stage.swarm.cue(Cue::PingSize(LARGE_PING_BYTES)),
-            Kind::Strangers => stage.swarm.cycle(self.visitors(), VISITORS as usize),
+            Kind::Strangers => stage.swarm.cycle(self.visitors(), VISITORS as usize, VISIT_PAUSE),
             _ => {}
         }
         Ok(Vec::new())
