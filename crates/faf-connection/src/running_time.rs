@@ -2,7 +2,7 @@
 //!
 //! A process that was stopped, swapped out, or moved with its machine finds that all time limits are over when it goes on, before it
 //! has read what came meanwhile. So a thread looks at the clock ten times a second. Where nobody has looked for [`MISSED`],
-//! the process did not run: that does not count, and neither does the [moment](GRACE) behind it, in which what has arrived is read.
+//! the process did not run: that does not count, and neither does the moment after it, in which what has arrived is read.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};

@@ -174,7 +174,7 @@ impl Worker {
                 }
             }
             Task::Retry if self.retry || self.clients[client].cycles.is_some() => {
-                self.queue.push_back(client)
+                self.queue.push_back(client);
             }
             // It was told to stay away.
             Task::Retry => {}
