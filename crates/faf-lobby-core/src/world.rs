@@ -520,7 +520,8 @@ impl World {
             return;
         }
         self.report_games();
-        if matches!(self.lifecycle, Lifecycle::Draining { .. }) && !self.games.are_going_on() {
+        let is_draining = matches!(self.lifecycle, Lifecycle::Draining { .. });
+        if is_draining && !self.games.are_going_on() && !self.games.has_due_changes() {
             self.stop();
         }
     }

@@ -63,6 +63,9 @@ pub(crate) struct Games {
     hosts: BTreeSet<(PlayerId, GameId)>,
     /// Games that have changed since that was last told.
     changed: BTreeSet<GameId>,
+    /// The first game that the last report had no room for; the next report begins with it.
+    #[serde(default)]
+    turn: GameId,
     /// What is being stored about games.
     pub(crate) storage: BTreeMap<GameId, Storage>,
     /// What newcomers are told.
@@ -154,12 +157,23 @@ impl Games {
         self.storage.get(&game).is_some_and(Storage::is_first_try_of_launch)
     }
 
-    /// Games to be told of.
+    /// Games to be told of, in the order in which it is their turn.
     pub(crate) fn take_changes(&mut self) -> Vec<GameId> {
         let changed = std::mem::take(&mut self.changed);
-        let (waiting, due) = changed.into_iter().partition::<Vec<_>, _>(|game| self.is_launching(*game));
+        let (waiting, mut due) = changed.into_iter().partition::<Vec<_>, _>(|game| self.is_launching(*game));
         self.changed.extend(waiting);
+        let turn = std::mem::take(&mut self.turn);
+        let first = due.partition_point(|game| *game < turn);
+        due.rotate_left(first);
         due
+    }
+
+    /// Leaves a change for the next report, which begins with the first game that is put off.
+    pub(crate) fn put_off(&mut self, game: GameId) {
+        self.changed.insert(game);
+        if self.turn == GameId::default() {
+            self.turn = game;
+        }
     }
 
     /// Whether something about games has not been told, and can be.

@@ -8,6 +8,7 @@ mod live;
 mod lobby;
 mod newcomers;
 mod preconditions;
+mod reports;
 mod storage;
 mod support;
 mod visibility;
