@@ -15,6 +15,7 @@
 //!
 //! ```text
 //! {"a":1}        complete at the end of a WebSocket message: a message, as if a line feed followed
+//! {\n"a":1\n}    the same: line ends inside of a value count only at the end of a WebSocket message
 //! {"b":1}\n{"c"  a message, and the beginning of the next one,
 //! :1}\n          which ends here, or at the end of any later WebSocket message where it is complete
 //! \n             blank: nothing

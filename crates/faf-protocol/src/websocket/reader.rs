@@ -38,9 +38,9 @@ pub(crate) struct FrameReader {
     is_binary: bool,
     /// Lines that were not asked for yet, and the beginning of one that is not complete.
     payload: BytesMut,
-    /// So many bytes at the front of the payload hold no line end.
+    /// So many bytes at the front of the payload were searched for the line's end.
     searched: usize,
-    /// How far the line has come, if it goes on in another WebSocket message.
+    /// How far the line has come, if it was looked at before its end was there.
     line: Option<Box<Line>>,
     /// Where the payload begins, in bytes from the beginning of its frame; the offset of errors counts in.
     base: usize,
@@ -50,7 +50,7 @@ pub(crate) struct FrameReader {
     is_fragmented: bool,
 }
 
-/// A line that goes on in another WebSocket message.
+/// A line that goes on in another WebSocket message, or over line ends inside of one.
 #[derive(Debug)]
 struct Line {
     progress: Progress,
@@ -201,7 +201,7 @@ impl FrameReader {
         }
         let line_end = memchr::memchr(b'\n', payload);
         let is_one_line = line_end.is_none_or(|line_end| line_end + 1 == payload.len());
-        if is_one_line && !is_blank(payload) {
+        if !is_blank(payload) {
             match decode_line(payload, limits) {
                 Ok(message) => {
                     buffer.advance(end);
@@ -209,6 +209,8 @@ impl FrameReader {
                 }
                 // It goes on in the next one.
                 Err(error) if line_end.is_none() && is_cut(&error, payload) => {}
+                // There are several lines.
+                Err(_) if !is_one_line => {}
                 Err(error) => return Err(error.shifted(header.size)),
             }
         }
@@ -249,10 +251,14 @@ impl FrameReader {
             // What has been followed is not blank.
             let message = if self.line.is_none() && is_blank(&self.payload[..size]) {
                 None
-            } else if line_end.is_some() {
+            } else if line_end.is_some() && is_end_of_message && size + 1 == self.payload.len() {
                 Some(self.read_line(size, limits)?)
-            } else if let Some(message) = self.read_if_complete(limits)? {
+            } else if let Some(message) = self.read_if_complete(size, limits)? {
                 Some(message)
+            } else if line_end.is_some() {
+                // Inside of a WebSocket message, a value may stand on several lines.
+                self.searched = size + 1;
+                continue;
             } else {
                 self.searched = size;
                 return Ok(None);
@@ -269,14 +275,15 @@ impl FrameReader {
         decode_line(&self.payload[..size], limits).map_err(|error| error.shifted(self.base))
     }
 
-    /// The payload as a message, if it is complete: the beginning of a line, at the end of a WebSocket message.
+    /// So many bytes of the payload as a message, if they are complete: the beginning of a line, at the end of a WebSocket
+    /// message, or at a line end inside of one.
     ///
     /// # Errors
     /// If it can never become a message.
-    fn read_if_complete(&mut self, limits: &Limits) -> Result<Option<Message>, DecodeError> {
+    fn read_if_complete(&mut self, size: usize, limits: &Limits) -> Result<Option<Message>, DecodeError> {
         if self.line.is_none() {
-            match decode_line(&self.payload, limits) {
-                Err(error) if is_cut(&error, &self.payload) => {}
+            match decode_line(&self.payload[..size], limits) {
+                Err(error) if is_cut(&error, &self.payload[..size]) => {}
                 read => return read.map(Some).map_err(|error| error.shifted(self.base)),
             }
         }
@@ -284,15 +291,15 @@ impl FrameReader {
         let line = self.line.get_or_insert_with(|| {
             Box::new(Line { progress: Progress::new(limits.nesting_in_force()), followed: 0 })
         });
-        let completeness = line.progress.follow(&self.payload[line.followed..]);
-        line.followed = self.payload.len();
+        let completeness = line.progress.follow(&self.payload[line.followed..size]);
+        line.followed = size;
         match completeness {
             Completeness::Begun => Ok(None),
-            Completeness::Complete => self.read_line(self.payload.len(), limits).map(Some),
+            Completeness::Complete => self.read_line(size, limits).map(Some),
             Completeness::Broken => {
                 let reason = Malformed::UnexpectedCharacter;
-                let unexpected = DecodeError::Malformed { reason, offset: self.base + self.payload.len() };
-                Err(self.read_line(self.payload.len(), limits).err().unwrap_or(unexpected))
+                let unexpected = DecodeError::Malformed { reason, offset: self.base + size };
+                Err(self.read_line(size, limits).err().unwrap_or(unexpected))
             }
         }
     }
@@ -429,6 +436,33 @@ mod tests {
         assert_eq!((messages(&found), error), (vec![r#"{"a":1}"#, r#"{"b":2}"#], None));
         let (found, error) = read(&frame(0x81, b"{\"a\":1}\n{\"b\":2}"));
         assert_eq!((messages(&found), error), (vec![r#"{"a":1}"#, r#"{"b":2}"#], None));
+    }
+
+    #[test]
+    fn a_value_may_stand_on_several_lines_of_one_message() {
+        let text = b"{\n  \"a\":\r\n\n  [1,\n2]\n}";
+        for rest in ["", "\n", "\n\n", "\n{\"b\":2}", "\n{\n\"b\":\n2}\n"] {
+            let bytes = frame(0x81, &[text, rest.as_bytes()].concat());
+            // All at once, then byte by byte.
+            for piece in [bytes.len(), 1] {
+                let (mut reader, mut buffer) = (FrameReader::new(Role::Server), BytesMut::new());
+                let mut found = Vec::new();
+                for piece in bytes.chunks(piece) {
+                    buffer.extend_from_slice(piece);
+                    while let Some(decoded) = reader.decode(&mut buffer, &Limits::default()).unwrap() {
+                        found.push(decoded);
+                    }
+                }
+                let values: Vec<Message> =
+                    messages(&found).iter().map(|text| text.parse().unwrap()).collect();
+                assert_eq!(values.len(), if rest.contains('b') { 2 } else { 1 }, "{rest:?} by {piece}");
+                assert!(reader.is_between_messages());
+            }
+        }
+        // A line that ends with its message ends in there.
+        assert_eq!(malformed(&frame(0x81, b"{\"a\":\n")), Malformed::UnexpectedEnd);
+        assert_eq!(malformed(&frame(0x81, b"{\n\"a\":\n")), Malformed::UnexpectedEnd);
+        assert_eq!(malformed(&frame(0x81, b"{\n\"a\n\":1}")), Malformed::ControlCharacter);
     }
 
     #[test]
