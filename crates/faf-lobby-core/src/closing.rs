@@ -98,7 +98,7 @@ impl World {
         let pause = if idle.len() == AT_ONCE { STEP } else { IDLE_PAUSE };
         self.timers.set(self.now.elapsed + pause, Timer::CloseIdle);
         for conn in idle {
-            self.log(LogLine::Refused { conn, reason: "the server shuts down".to_owned() });
+            self.log(LogLine::SentAway { conn });
             self.close(conn);
         }
     }

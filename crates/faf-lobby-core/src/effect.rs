@@ -350,6 +350,11 @@ pub enum LogLine {
         /// What it did.
         reason: String,
     },
+    /// A connection that is in no game is closed because the server shuts down.
+    SentAway {
+        /// The connection.
+        conn: ConnId,
+    },
     /// The operator has ended a player's connection.
     Ejected {
         /// The connection.
@@ -442,6 +447,7 @@ impl fmt::Display for LogLine {
             }
             Self::Banned { player, login } => write!(f, "{login} ({player}) is banned and was turned away"),
             Self::Refused { conn, reason } => write!(f, "connection {} is closed: {reason}", conn.0),
+            Self::SentAway { conn } => write!(f, "connection {} is closed: the server shuts down", conn.0),
             Self::Ejected { conn, player, why } => {
                 write!(f, "connection {} of player {player} is closed: {why}", conn.0)
             }

@@ -112,6 +112,7 @@ impl What {
             LogLine::LoginFailed { .. }
             | LogLine::Banned { .. }
             | LogLine::Refused { .. }
+            | LogLine::SentAway { .. }
             | LogLine::Ejected { .. }
             | LogLine::Paced { .. }
             | LogLine::Admin { .. }

@@ -201,8 +201,8 @@ impl Lobby {
 
     /// Does what the world wants done, in its order.
     fn carry_out(&mut self) {
-        // Whom the world has just refused, and why. It closes the connection then.
-        let mut refused: Option<(ConnId, String)> = None;
+        // What the world has just said of a connection that it closes next.
+        let mut said: Option<(ConnId, Ending)> = None;
         while let Some(effect) = self.world.poll_effect() {
             self.happenings.notice(&effect, &self.world);
             self.recorder.note(&effect);
@@ -214,7 +214,7 @@ impl Lobby {
                 Effect::Done { conn } => self.fan_out.done(conn),
                 Effect::LoggedIn { conn } => self.fan_out.log_in(conn),
                 Effect::Close { conn } => {
-                    let ending = self.ending(refused.take_if(|(other, _)| *other == conn));
+                    let ending = self.ending(said.take_if(|(other, _)| *other == conn));
                     if let Some(seat) = self.fan_out.seat(conn) {
                         seat.set_ending(ending);
                     }
@@ -232,8 +232,12 @@ impl Lobby {
                         self.failed_logins.tell(&line);
                     }
                     log(&line);
-                    if let LogLine::Refused { conn, reason } = line {
-                        refused = Some((conn, reason));
+                    match line {
+                        LogLine::Refused { conn, reason } => {
+                            said = Some((conn, Ending { code: CloseCode::Policy, reason }));
+                        }
+                        LogLine::SentAway { conn } => said = Some((conn, shutting_down())),
+                        _ => {}
                     }
                 }
                 Effect::Stop => self.is_stopped = true,
@@ -242,12 +246,10 @@ impl Lobby {
     }
 
     /// Why a connection is closed, for a WebSocket client.
-    fn ending(&self, refused: Option<(ConnId, String)>) -> Ending {
-        match refused {
-            Some((_, reason)) => Ending { code: CloseCode::Policy, reason },
-            None if self.world.has_stopped() => {
-                Ending { code: CloseCode::GoingAway, reason: SHUTTING_DOWN.to_owned() }
-            }
+    fn ending(&self, said: Option<(ConnId, Ending)>) -> Ending {
+        match said {
+            Some((_, ending)) => ending,
+            None if self.world.has_stopped() => shutting_down(),
             None => Ending { code: CloseCode::Policy, reason: "disconnected by the lobby".to_owned() },
         }
     }
@@ -321,6 +323,10 @@ pub(crate) fn utc_now() -> Timestamp {
     Timestamp(since_epoch.as_micros().try_into().unwrap_or(i64::MAX))
 }
 
+fn shutting_down() -> Ending {
+    Ending { code: CloseCode::GoingAway, reason: SHUTTING_DOWN.to_owned() }
+}
+
 fn log(line: &LogLine) {
     match line {
         LogLine::LoggedIn { .. }
@@ -337,7 +343,10 @@ fn log(line: &LogLine) {
         LogLine::GamesCutOff { .. } => tracing::warn!(target: "faf_lobby::shutdown", "{line}"),
         // It is told of elsewhere.
         LogLine::LoginFailed { .. } => {}
-        LogLine::Banned { .. } | LogLine::Refused { .. } | LogLine::GameMessageIgnored { .. } => {
+        LogLine::Banned { .. }
+        | LogLine::Refused { .. }
+        | LogLine::SentAway { .. }
+        | LogLine::GameMessageIgnored { .. } => {
             tracing::debug!("{line}");
         }
         LogLine::GameRefused { .. } | LogLine::WrongAnswer { .. } => tracing::error!("{line}"),

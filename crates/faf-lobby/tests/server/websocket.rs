@@ -202,6 +202,12 @@ async fn a_close_frame_says_why_a_player_is_disconnected() {
     server.request_shutdown().await;
     let (_, code, reason) = last.hear_close().await;
     assert_eq!((code, &*reason), (1001, "the server is shutting down"));
+
+    // The same for players in no game who are sent away while others play on.
+    let server = TestServer::start_with(|settings| settings.shutdown_kick_idle_players = true).await;
+    let idle = RawClient::log_in(&server, "Gus", TEXT).await;
+    server.request_shutdown().await;
+    assert_eq!(idle.hear_close().await.1, 1001);
 }
 
 #[tokio::test]
