@@ -169,9 +169,15 @@ impl Pot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody waits for a part.
-    fn is_waited_for(&self) -> bool {
-        self.lock().waiting.iter().any(|waiting| !waiting.granted.is_closed())
+    /// Whether somebody waits who could be granted a part if the holder gave its own back. One who has to wait for parts of another
+    /// address, its own, cannot: nobody must lose a message because of that.
+    fn is_waited_for(&self, holder: Option<IpAddr>) -> bool {
+        let state = self.lock();
+        let could_have_it = |waiting: &Waiting| {
+            let is_own_share = waiting.address.is_some() && waiting.address == holder;
+            !waiting.granted.is_closed() && (is_own_share || state.has_share(waiting, self))
+        };
+        state.waiting.iter().any(could_have_it)
     }
 
     /// Gives parts to those who wait, as far as there are any.
@@ -190,12 +196,7 @@ impl State {
     /// else: small ones that come all the time do not take it from a large one that waits.
     fn take_next(&mut self, pot: &Pot) -> Option<Waiting> {
         self.waiting.retain(|waiting| !waiting.granted.is_closed());
-        let has_share = |waiting: &Waiting| {
-            let taken = waiting.address.and_then(|address| self.addresses.get(&address));
-            // One part is always possible.
-            taken.is_none_or(|taken| taken + waiting.bytes <= pot.share)
-        };
-        let next = self.waiting.iter().position(has_share)?;
+        let next = self.waiting.iter().position(|waiting| self.has_share(waiting, pot))?;
         if self.taken + self.waiting[next].bytes > pot.all {
             return None;
         }
@@ -205,6 +206,12 @@ impl State {
             *self.addresses.entry(address).or_default() += next.bytes;
         }
         Some(next)
+    }
+
+    /// Whether the address of one who waits has something left of its share. One part is always possible.
+    fn has_share(&self, waiting: &Waiting, pot: &Pot) -> bool {
+        let taken = waiting.address.and_then(|address| self.addresses.get(&address));
+        taken.is_none_or(|taken| taken + waiting.bytes <= pot.share)
     }
 }
 
@@ -244,9 +251,12 @@ impl Allowance {
             ready!(std::pin::Pin::new(&mut self.window).poll(cx));
             let pot = &self.part.pot;
             let is_between = pot.part <= SMALL && pot.part * GROWTH > SMALL;
-            let is_behind = !waits && far - self.seen < all.least;
+            // What has been discarded counts no longer, so `far` may be less than it was.
+            let is_behind = !waits && far.saturating_sub(self.seen) < all.least;
             self.behind = if is_behind { self.behind + 1 } else { 0 };
-            if self.behind >= PATIENCE || ((is_behind || waits && is_between) && pot.is_waited_for()) {
+            if self.behind >= PATIENCE
+                || ((is_behind || waits && is_between) && pot.is_waited_for(self.part.address))
+            {
                 return Poll::Ready(Late);
             }
             self.seen = far;
@@ -332,7 +342,7 @@ mod tests {
         assert_eq!(all.taken(), fits * 32 * KIB);
         let (mut second, mut third) = (pin!(take(from(100))), pin!(take(from(101))));
         assert!(given(second.as_mut()).is_none() && given(third.as_mut()).is_none());
-        assert!(pot.is_waited_for());
+        assert!(pot.is_waited_for(from(0)));
         first.pop();
         let _second = given(second.as_mut()).expect("the next one gets it");
         assert!(given(third.as_mut()).is_none());
@@ -351,6 +361,8 @@ mod tests {
         let own = take(from(1)).await;
         let mut more = pin!(take(from(1)));
         assert!(given(more.as_mut()).is_none());
+        // It makes nobody else give anything back.
+        assert_eq!([1, 2].map(|last| pot.is_waited_for(from(last))), [true, false]);
         drop(take(from(2)).await);
         drop(own);
         assert!(given(more.as_mut()).is_some());
