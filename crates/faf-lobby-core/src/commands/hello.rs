@@ -56,6 +56,14 @@ pub(crate) fn go_on(
     }
 }
 
+/// Too many passwords are being checked for one more.
+pub(crate) fn too_busy(world: &mut World, conn: ConnId, state: &Checked) -> Result<Progress, Refusal> {
+    take_attempt_back(world, conn);
+    world.count(Count::Busy);
+    login::note_failure(world, conn, failure(&state.login, "busy"));
+    Err(Refusal::AuthenticationFailed(texts::BUSY))
+}
+
 /// Why most logins fail. Which of both is wrong is nobody's business, not even that of who reads the log.
 const WRONG: &str = "wrong name or password";
 
