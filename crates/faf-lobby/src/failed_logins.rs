@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
+use crate::settings::one_of;
 
 /// Lines about failed logins that may come at once; after that, one every [`PAUSE`]. Operators see who tries what all the same, and
 /// nobody fills their disk.
@@ -34,12 +35,7 @@ impl TryFrom<String> for LogAddresses {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "none" => Ok(Self::None),
-            "network" => Ok(Self::Network),
-            "full" => Ok(Self::Full),
-            _ => Err(format!("`{text}` is none of \"none\", \"network\" and \"full\"")),
-        }
+        one_of(&text, &[("none", Self::None), ("network", Self::Network), ("full", Self::Full)])
     }
 }
 
