@@ -1,21 +1,23 @@
-//! Memory that connections share for messages that are too large for what each of them has for itself: who gets how much of it, and
-//! who has to give it back.
+//! The memory that connections share for large messages.
 //!
-//! 1. Every connection may hold [`FREE`] bytes of an unfinished message. For more, it takes a part of a pot, and is not read from
-//!    until it has got it. Each pot has parts of one size, four times that of the pot before; a message begins with the
-//!    smallest that it needs. When that is full it takes one of the next pot, and then gives the first one back. So a message
-//!    takes as it comes, and not what it may become; and as nobody who holds a part waits for one that is not larger,
-//!    somebody can always go on: there is no deadlock.
-//! 2. Half of all memory is in pots for messages of up to [`SMALL`] bytes, which is more than anything useful has. They never wait
-//!    for larger ones: a message that says that it is larger begins behind these pots, and one that turns out to be larger
-//!    goes if it cannot go on while somebody waits for the part it holds.
-//! 3. Of each pot, an address gets a quarter at most. Whoever waits for more of that does not hold up others.
-//! 4. Whoever holds a part sends at a least rate, looked at every [`WINDOW`]. One that does not goes if somebody waits for a part
-//!    as large, and otherwise after [`PATIENCE`] of these in a row. Whoever keeps sending may take as long as it takes.
+//! 1. Every connection may hold [`FREE`] bytes of an unfinished message. For more, it takes a part of a
+//!    pot, and is not read until it has one. All parts of a pot have the same size, four times that of
+//!    the previous pot. A message starts with the smallest part that it needs; when that is full, it
+//!    takes a part of the next pot and gives the first one back. So a message takes memory as it
+//!    arrives, whatever it may become. A connection that holds a part only ever waits for a larger
+//!    one, so there is no deadlock.
+//! 2. Half of the memory is in pots for messages of up to [`SMALL`] bytes, more than honest peers send.
+//!    These never wait for larger ones: a message that announces a larger size starts in the larger
+//!    pots, and one that turns out larger is ended if it cannot grow while another waits for its part.
+//! 3. One address gets at most a quarter of each pot. A connection that waits for more of it holds up
+//!    nobody else, and nobody loses a message for it.
+//! 4. The holder of a part must send at a least rate, measured every [`WINDOW`]. A slower one is ended at
+//!    once if another connection waits for its part, and otherwise after [`PATIENCE`] windows in a row. At
+//!    the least rate, a message may take as long as it needs.
 //!
-//! Together, connections hold no more than all pots and [`FREE`] bytes each. That is what they have received; the room it is in
-//! may be up to twice as large. To make a message of it takes as much again for a moment, one after the other on each
-//! thread.
+//! Together, connections receive no more than all pots and [`FREE`] bytes each. Their buffers may be
+//! up to twice as large. To decode a message takes as much again for a moment, for one message at a
+//! time on each thread.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -73,7 +75,7 @@ struct Pot {
 struct State {
     taken: usize,
     addresses: HashMap<IpAddr, usize>,
-    /// In the order of asking. Whoever does not want it any more is passed over.
+    /// In the order of asking. Those whose connection has ended are passed over.
     waiting: VecDeque<Waiting>,
 }
 
@@ -92,7 +94,7 @@ struct Part {
     pot: Arc<Pot>,
 }
 
-/// What a message has of the memory.
+/// The memory that one message holds.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     part: Part,
@@ -169,8 +171,8 @@ impl Pot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody waits who could be granted a part if the holder gave its own back. One who has to wait for parts of another
-    /// address, its own, cannot: nobody must lose a message because of that.
+    /// Returns whether a connection waits that could be granted a part if the holder gave its own
+    /// back. One that waits only because its address has its share could not.
     fn is_waited_for(&self, holder: Option<IpAddr>) -> bool {
         let state = self.lock();
         let could_have_it = |waiting: &Waiting| {
@@ -192,8 +194,8 @@ impl Pot {
 }
 
 impl State {
-    /// The next who gets a part, which counts as taken. Whoever waits for others of the same address is passed over, and nobody
-    /// else: small ones that come all the time do not take it from a large one that waits.
+    /// The next one to get a part, which counts as taken. Only those whose address has its share are
+    /// passed over: small messages that keep coming do not starve a large one.
     fn take_next(&mut self, pot: &Pot) -> Option<Waiting> {
         self.waiting.retain(|waiting| !waiting.granted.is_closed());
         let next = self.waiting.iter().position(|waiting| self.has_share(waiting, pot))?;

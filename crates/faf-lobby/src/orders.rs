@@ -29,8 +29,8 @@ pub(crate) async fn carry_out(store: Store, inbox: mpsc::Sender<Input>) {
             {
                 return;
             }
-            // Until this is written, it would be carried out again, and who was kicked could not come back. While nothing can be
-            // written, nothing can be ordered either.
+            // An order that is not marked would be carried out again every second, and a player who was
+            // kicked could not come back. While nothing can be written, no new orders come either.
             while store.order_carried_out(id, was_online).await.is_err() {
                 sleep(PERIOD).await;
             }

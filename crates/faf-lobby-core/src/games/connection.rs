@@ -179,8 +179,8 @@ impl World {
         live.clock = GameClock::new(base, now.elapsed);
         // By the clock of the lobby before. Those who come back begin it anew.
         live.overdue = None;
-        // A game that an older version has stored does not say whose processes had begun: all of them had. Else it says so at
-        // least of the host's, which launched the game.
+        // Older versions did not store whose processes had begun, so all are taken to have. A game of
+        // this version names at least the host's process, which launched it.
         if live.begun.is_empty() {
             live.begun = live.players.iter().map(|player| player.id).collect();
         }
