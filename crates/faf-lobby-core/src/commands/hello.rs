@@ -64,7 +64,7 @@ pub(crate) fn too_busy(world: &mut World, conn: ConnId, state: &Checked) -> Resu
     Err(Refusal::AuthenticationFailed(texts::BUSY))
 }
 
-/// Why most logins fail. Which of both is wrong is nobody's business, not even that of who reads the log.
+/// The reason of most failed logins. Not even the log says which of the two is wrong.
 const WRONG: &str = "wrong name or password";
 
 fn failure<'a>(account: &'a str, reason: &'static str) -> Failure<'a> {
