@@ -1,21 +1,23 @@
-//! Memory that connections share for messages that are too large for what each of them has for itself: who gets how much of it, and
-//! who has to give it back.
+//! The memory that connections share for large messages.
 //!
-//! 1. Every connection may hold [`FREE`] bytes of an unfinished message. For more, it takes a part of a pot, and is not read from
-//!    until it has got it. Each pot has parts of one size, four times that of the pot before; a message begins with the
-//!    smallest that it needs. When that is full it takes one of the next pot, and then gives the first one back. So a message
-//!    takes as it comes, and not what it may become; and as nobody who holds a part waits for one that is not larger,
-//!    somebody can always go on: there is no deadlock.
-//! 2. Half of all memory is in pots for messages of up to [`SMALL`] bytes, which is more than anything useful has. They never wait
-//!    for larger ones: a message that says that it is larger begins behind these pots, and one that turns out to be larger
-//!    goes if it cannot go on while somebody waits for the part it holds.
-//! 3. Of each pot, an address gets a quarter at most. Whoever waits for more of that does not hold up others.
-//! 4. Whoever holds a part sends at a least rate, looked at every [`WINDOW`]. One that does not goes if somebody waits for a part
-//!    as large, and otherwise after [`PATIENCE`] of these in a row. Whoever keeps sending may take as long as it takes.
+//! 1. Every connection may hold [`FREE`] bytes of an unfinished message. For more, it takes a part of a
+//!    pot, and is not read until it has one. All parts of a pot have the same size, four times that of
+//!    the previous pot. A message starts with the smallest part that it needs; when that is full, it
+//!    takes a part of the next pot and gives the first one back. So a message takes memory as it
+//!    arrives, whatever it may become. A connection that holds a part only ever waits for a larger
+//!    one, so there is no deadlock.
+//! 2. Half of the memory is in pots for messages of up to [`SMALL`] bytes, more than honest peers send.
+//!    These never wait for larger ones: a message that announces a larger size starts in the larger
+//!    pots, and one that turns out larger is ended if it cannot grow while another waits for its part.
+//! 3. One address gets at most a quarter of each pot. A connection that waits for more of it holds up
+//!    nobody else, and nobody loses a message for it.
+//! 4. The holder of a part must send at a least rate, measured every [`WINDOW`]. A slower one is ended at
+//!    once if another connection waits for its part, and otherwise after [`PATIENCE`] windows in a row. At
+//!    the least rate, a message may take as long as it needs.
 //!
-//! Together, connections hold no more than all pots and [`FREE`] bytes each. That is what they have received; the room it is in
-//! may be up to twice as large. To make a message of it takes as much again for a moment, one after the other on each
-//! thread.
+//! Together, connections receive no more than all pots and [`FREE`] bytes each. Their buffers may be
+//! up to twice as large. To decode a message takes as much again for a moment, for one message at a
+//! time on each thread.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -73,7 +75,7 @@ struct Pot {
 struct State {
     taken: usize,
     addresses: HashMap<IpAddr, usize>,
-    /// In the order of asking. Whoever does not want it any more is passed over.
+    /// In the order of asking. Those whose connection has ended are passed over.
     waiting: VecDeque<Waiting>,
 }
 
@@ -92,7 +94,7 @@ struct Part {
     pot: Arc<Pot>,
 }
 
-/// What a message has of the memory.
+/// The memory that one message holds.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     part: Part,
@@ -169,9 +171,15 @@ impl Pot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody waits for a part.
-    fn is_waited_for(&self) -> bool {
-        self.lock().waiting.iter().any(|waiting| !waiting.granted.is_closed())
+    /// Returns whether a connection waits that could be granted a part if the holder gave its own
+    /// back. One that waits only because its address has its share could not.
+    fn is_waited_for(&self, holder: Option<IpAddr>) -> bool {
+        let state = self.lock();
+        let could_have_it = |waiting: &Waiting| {
+            let is_own_share = waiting.address.is_some() && waiting.address == holder;
+            !waiting.granted.is_closed() && (is_own_share || state.has_share(waiting, self))
+        };
+        state.waiting.iter().any(could_have_it)
     }
 
     /// Gives parts to those who wait, as far as there are any.
@@ -186,16 +194,11 @@ impl Pot {
 }
 
 impl State {
-    /// The next who gets a part, which counts as taken. Whoever waits for others of the same address is passed over, and nobody
-    /// else: small ones that come all the time do not take it from a large one that waits.
+    /// The next one to get a part, which counts as taken. Only those whose address has its share are
+    /// passed over: small messages that keep coming do not starve a large one.
     fn take_next(&mut self, pot: &Pot) -> Option<Waiting> {
         self.waiting.retain(|waiting| !waiting.granted.is_closed());
-        let has_share = |waiting: &Waiting| {
-            let taken = waiting.address.and_then(|address| self.addresses.get(&address));
-            // One part is always possible.
-            taken.is_none_or(|taken| taken + waiting.bytes <= pot.share)
-        };
-        let next = self.waiting.iter().position(has_share)?;
+        let next = self.waiting.iter().position(|waiting| self.has_share(waiting, pot))?;
         if self.taken + self.waiting[next].bytes > pot.all {
             return None;
         }
@@ -205,6 +208,12 @@ impl State {
             *self.addresses.entry(address).or_default() += next.bytes;
         }
         Some(next)
+    }
+
+    /// Whether the address of one who waits has something left of its share. One part is always possible.
+    fn has_share(&self, waiting: &Waiting, pot: &Pot) -> bool {
+        let taken = waiting.address.and_then(|address| self.addresses.get(&address));
+        taken.is_none_or(|taken| taken + waiting.bytes <= pot.share)
     }
 }
 
@@ -244,9 +253,12 @@ impl Allowance {
             ready!(std::pin::Pin::new(&mut self.window).poll(cx));
             let pot = &self.part.pot;
             let is_between = pot.part <= SMALL && pot.part * GROWTH > SMALL;
-            let is_behind = !waits && far - self.seen < all.least;
+            // What has been discarded counts no longer, so `far` may be less than it was.
+            let is_behind = !waits && far.saturating_sub(self.seen) < all.least;
             self.behind = if is_behind { self.behind + 1 } else { 0 };
-            if self.behind >= PATIENCE || ((is_behind || waits && is_between) && pot.is_waited_for()) {
+            if self.behind >= PATIENCE
+                || ((is_behind || waits && is_between) && pot.is_waited_for(self.part.address))
+            {
                 return Poll::Ready(Late);
             }
             self.seen = far;
@@ -332,7 +344,7 @@ mod tests {
         assert_eq!(all.taken(), fits * 32 * KIB);
         let (mut second, mut third) = (pin!(take(from(100))), pin!(take(from(101))));
         assert!(given(second.as_mut()).is_none() && given(third.as_mut()).is_none());
-        assert!(pot.is_waited_for());
+        assert!(pot.is_waited_for(from(0)));
         first.pop();
         let _second = given(second.as_mut()).expect("the next one gets it");
         assert!(given(third.as_mut()).is_none());
@@ -351,6 +363,8 @@ mod tests {
         let own = take(from(1)).await;
         let mut more = pin!(take(from(1)));
         assert!(given(more.as_mut()).is_none());
+        // It makes nobody else give anything back.
+        assert_eq!([1, 2].map(|last| pot.is_waited_for(from(last))), [true, false]);
         drop(take(from(2)).await);
         drop(own);
         assert!(given(more.as_mut()).is_some());

@@ -308,6 +308,7 @@ impl Reader {
                 Input::Discard => {
                     // Together with its memory: it may be that of a large message.
                     self.buffer = BytesMut::new();
+                    self.give_back();
                     return Ok(None);
                 }
                 // What is left unread when the connection ends would take back what the peer is told last.

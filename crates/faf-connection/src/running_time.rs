@@ -1,8 +1,9 @@
-//! Time in which the process runs, by which everything is limited that a peer may take its time for.
+//! Time limits for peers that count only the time in which the process runs.
 //!
-//! A process that was stopped, swapped out, or moved with its machine finds that all time limits are over when it goes on, before it
-//! has read what came meanwhile. So a thread looks at the clock ten times a second. Where nobody has looked for [`MISSED`],
-//! the process did not run: that does not count, and neither does the moment after it, in which what has arrived is read.
+//! A process that was stopped, swapped out or moved with its machine would find all time limits expired
+//! when it goes on, before it has read what came meanwhile. So a thread looks at the clock ten times a
+//! second. If nobody has looked for [`MISSED`], the process did not run. That time does not count, nor
+//! does a [moment](GRACE) after it, in which the process reads what has arrived.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};

@@ -131,6 +131,23 @@ async fn whoever_announces_much_and_sends_little_keeps_little() {
     }
 }
 
+/// The rest of a message that came when the connection was closed here is discarded, and what it has taken goes back at once.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_discarded_gives_its_memory_back_and_is_not_late() {
+    for format in [WireFormat::QDataStream, WireFormat::SimpleJson] {
+        let all = LargeMessages::new(1024 * 1024, LARGEST, RATE);
+        let (mut reader, writer, peer) = connection(format, &all);
+        send(peer, frame(format, &message_of(format, 190_000)).slice(..20_000));
+        let mut read_for = async |time| tokio::time::timeout(time, reader.read()).await;
+        assert!(read_for(SECOND).await.is_err(), "{format}");
+        assert_eq!(all.taken(), 32 * 1024, "{format}");
+        writer.start_close();
+        assert!(read_for(SECOND).await.is_err(), "{format}");
+        assert_eq!(all.taken(), 0, "{format}");
+        assert!(read_for(WINDOW * (PATIENCE + 1)).await.is_err(), "{format}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_large_messages_at_once_are_all_read() {
     const ALL: usize = 450 * 1024;

@@ -39,8 +39,8 @@ pub fn is_legible(text: &str) -> bool {
     !text.chars().any(|character| is_unseen(character) || is_odd_space(character))
 }
 
-/// A text as people read it who must not be deceived: what cannot be seen, breaks lines, turns the direction of the text, or
-/// looks like another letter is written `\u{202e}`.
+/// A text as it is shown to people: characters that are invisible, break lines, change the direction of
+/// the text or look like other letters are escaped, as `\u{202e}`.
 ///
 /// Letters of other scripts that look like those of ASCII stand as they are in words that are plainly of that script: in
 /// `Привет`, but not in `Аda`, the first letter of which is Cyrillic.

@@ -170,7 +170,10 @@ impl Limits {
         let pairs = || opponents.iter().map(|(one, other)| (*one.min(other), *one.max(other)));
         let too_many: Vec<_> = pairs().filter(|pair| !self.rated_games.has_room(*pair, rate, now)).collect();
         if too_many.len() < opponents.len() || opponents.is_empty() {
-            pairs().for_each(|pair| self.rated_games.add(pair, rate, now));
+            // The bucket of a pair that has had too many does not get any emptier.
+            for pair in pairs().filter(|pair| !too_many.contains(pair)) {
+                self.rated_games.add(pair, rate, now);
+            }
             return Vec::new();
         }
         too_many
@@ -255,5 +258,7 @@ mod tests {
             assert!(limits.rate(&larger, 15, now).is_empty());
         }
         assert_eq!(limits.rate(&larger, 15, now).len(), 2);
+        // The larger games have not kept these two from games of their own for longer than an hour.
+        assert!(limits.rate(&[(ADA, BOB)], 15, now + SECOND * 240).is_empty());
     }
 }

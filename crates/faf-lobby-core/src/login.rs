@@ -118,18 +118,19 @@ pub(crate) fn accept(
     unique_id: String,
 ) -> Result<Progress, Refusal> {
     let Account { id: player, login, ban } = account;
+    let failure = |reason| Failure { method, account: &login, reason, detail: "" };
     if let Err(refusal) = check_not_banned(world, ban) {
-        note_failure(world, conn, Failure { method, account: &login, reason: "banned", detail: "" });
+        note_failure(world, conn, failure("banned"));
         world.log(LogLine::Banned { player, login });
         return Err(refusal);
     }
     if !world.limits.log_in(player, world.now.elapsed) {
         world.count(Count::Limited(Limit::Logins));
-        let reason = "too many of this account";
-        note_failure(world, conn, Failure { method, account: &login, reason, detail: "" });
+        note_failure(world, conn, failure("too many of this account"));
         return Err(Refusal::AuthenticationFailed(texts::TOO_MANY_LOGINS_OF_ACCOUNT));
     }
     if !world.is_welcome_now(player) {
+        note_failure(world, conn, failure("the server shuts down"));
         return Err(Refusal::fatal(texts::NO_LOGIN_WHILE_SHUTTING_DOWN));
     }
     world.queue_login(conn, LoggingIn { method, player, login, unique_id, is_outdated: false });
@@ -173,6 +174,7 @@ pub(crate) fn complete(
     }
     let LoggingIn { method, player, login, unique_id, .. } = state;
     if let Err(refusal) = check_not_banned(world, profile.ban.clone()) {
+        note_failure(world, conn, Failure { method, account: &login, reason: "banned", detail: "" });
         world.log(LogLine::Banned { player, login });
         return Err(refusal);
     }

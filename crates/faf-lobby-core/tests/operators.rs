@@ -68,6 +68,8 @@ fn who_is_banned_while_logging_in_does_not_slip_in() {
         while lobby.answer_next() {}
         assert!(!lobby.is_open(ada));
         assert!(lobby.log.iter().any(|line| matches!(line, LogLine::Banned { player: ADA, .. })));
+        let failed = |line: &&LogLine| matches!(line, LogLine::LoginFailed { reason: "banned", account, .. } if account == "Ada");
+        assert_eq!(lobby.log.iter().filter(failed).count(), 1);
         assert_eq!(lobby.world.player_count(), 0);
     }
 }

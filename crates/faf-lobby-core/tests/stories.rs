@@ -451,6 +451,8 @@ fn a_busy_server_says_so_and_keeps_the_connection() {
     let busy =
         r#"{"command":"authentication_failed","text":"The server is busy. Please try again in a moment."}"#;
     assert_eq!(lobby.hear(ada), [busy]);
+    let failed = |line: &&LogLine| matches!(line, LogLine::LoginFailed { reason: "busy", account, .. } if account == "Ada");
+    assert_eq!(lobby.log.iter().filter(failed).count(), 1);
     lobby.holds_answers = false;
     lobby.say_hello(ada, "Ada");
     assert_eq!(lobby.hear_commands(ada)[0], "welcome");

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
+use crate::settings::one_of;
 
 /// Lines about failed logins that may come at once; after that, one every [`PAUSE`]. Operators see who tries what all the same, and
 /// nobody fills their disk.
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much of the addresses of clients is in the log. From the level debug on, all of it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum LogAddresses {
     /// Nothing.
     None,
@@ -28,6 +29,14 @@ pub enum LogAddresses {
     Network,
     /// All of it.
     Full,
+}
+
+impl TryFrom<String> for LogAddresses {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&text, &[("none", Self::None), ("network", Self::Network), ("full", Self::Full)])
+    }
 }
 
 /// Tells operators of failed logins.

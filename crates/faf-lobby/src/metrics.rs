@@ -201,7 +201,7 @@ impl Metrics {
         );
         registry.register(
             "server_limits_met",
-            "Logins, games, passwords and rated games that were one too many for their player, by limit",
+            "Logins, hosted games, wrong passwords and rated games beyond a limit, by limit",
             self.limits_met.clone(),
         );
         registry.register(
@@ -246,12 +246,12 @@ impl Metrics {
         );
         registry.register(
             "server_relay_held",
-            "Messages from one player's game to another's that had to wait, and their sender with them, until the receiver had taken others",
+            "Messages from one player's game to another's that were held, and their sender not read, until the receiver had room",
             self.relay_held.clone(),
         );
         registry.register(
             "server_delivery_held_back",
-            "Times the lobby had to wait, since more than outbox_memory waited for clients who all read well",
+            "Times the lobby paused because more than outbox_memory waited for clients who all read well",
             self.held_back.clone(),
         );
         registry.register(

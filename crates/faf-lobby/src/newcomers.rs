@@ -24,10 +24,11 @@ const TIME_TO_SPEAK: Duration = Duration::from_secs(1);
 
 /// All connections without a login, from when they are accepted.
 ///
-/// Whoever opens connections and does not log in must not keep out those who want to. So when there are too many, one is ended on
-/// which no login is being looked at: the oldest of the network that has most of them, a whole [`Network::widest`] being one. It
-/// had time to speak, or its network has more than an address may have. From one address there may only be so many, however
-/// long they have been there, and from wider networks of IPv6 so many [times](Network::counted) as many.
+/// Connections on which nobody logs in must not keep others out. So when there are too many, the oldest
+/// one on which no login is being checked makes room, of the network ([`Network::widest`]) that has most
+/// of them. It must have had time to speak, unless its network has more than one address may have. One
+/// address may only have so many connections, however old they are, and a wider IPv6 network so many
+/// [times](Network::counted) as many.
 #[derive(Debug)]
 pub(crate) struct Newcomers {
     limit: usize,

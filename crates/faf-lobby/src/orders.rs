@@ -29,8 +29,11 @@ pub(crate) async fn carry_out(store: Store, inbox: mpsc::Sender<Input>) {
             {
                 return;
             }
-            // It is carried out again if this cannot be written, and does no harm.
-            let _ = store.order_carried_out(id, was_online).await;
+            // An order that is not marked would be carried out again every second, and a player who was
+            // kicked could not come back. While nothing can be written, no new orders come either.
+            while store.order_carried_out(id, was_online).await.is_err() {
+                sleep(PERIOD).await;
+            }
         }
         sleep(PERIOD).await;
     }
@@ -45,4 +48,37 @@ async fn is_online(player: PlayerId, inbox: &mpsc::Sender<Input>) -> Option<bool
     };
     inbox.send(Input::Inspect(Box::new(look))).await.ok()?;
     seen.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::{Beginning, Moment, Settings, Timestamp};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_was_kicked_may_come_back_though_nothing_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.sqlite");
+        let store = Store::open(&path).unwrap();
+        let ada = store.create_account("Ada", String::new()).await.unwrap();
+        store.kick("Ada", String::new()).await.unwrap();
+        let full =
+            "CREATE TRIGGER full BEFORE UPDATE ON operator_order BEGIN SELECT RAISE(ABORT, 'full'); END";
+        rusqlite::Connection::open(&path).unwrap().execute_batch(full).unwrap();
+        let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
+        let world = World::new(Settings::default(), now, Beginning::default());
+        let (inbox, mut inputs) = mpsc::channel(1);
+        let carrying_out = tokio::spawn(carry_out(store.clone(), inbox));
+        let Some(Input::Inspect(look)) = inputs.recv().await else { panic!("it looks who is online") };
+        look(&world);
+        let kicked = inputs.recv().await;
+        assert!(matches!(kicked, Some(Input::Event(Event::Kicked { player, .. })) if player == ada));
+        tokio::time::pause();
+        assert!(
+            tokio::time::timeout(PERIOD * 10, inputs.recv()).await.is_err(),
+            "it is not carried out again"
+        );
+        carrying_out.abort();
+    }
 }

@@ -56,7 +56,15 @@ pub(crate) fn go_on(
     }
 }
 
-/// Why most logins fail. Which of both is wrong is nobody's business, not even that of who reads the log.
+/// Too many passwords are being checked for one more.
+pub(crate) fn too_busy(world: &mut World, conn: ConnId, state: &Checked) -> Result<Progress, Refusal> {
+    take_attempt_back(world, conn);
+    world.count(Count::Busy);
+    login::note_failure(world, conn, failure(&state.login, "busy"));
+    Err(Refusal::AuthenticationFailed(texts::BUSY))
+}
+
+/// The reason of most failed logins. Not even the log says which of the two is wrong.
 const WRONG: &str = "wrong name or password";
 
 fn failure<'a>(account: &'a str, reason: &'static str) -> Failure<'a> {

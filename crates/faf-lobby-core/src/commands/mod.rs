@@ -29,11 +29,11 @@ use std::borrow::Cow;
 use faf_protocol::{ClientMessage, CommandError, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::effect::{Count, LogLine, LoginMethod};
+use crate::effect::{Count, LogLine};
 use crate::event::{Answer, ConnId, Ticket};
 use crate::game_commands;
 use crate::games;
-use crate::login::{self, Failure, LoggingIn};
+use crate::login::{self, LoggingIn};
 use crate::pacing::CommandClass::{
     self, Administration, Game, Heartbeat, Host, Join, List, Login, Party, Query,
 };
@@ -189,18 +189,13 @@ pub(crate) fn go_on(
     continuation: Continuation,
     answer: Answer,
 ) -> Result<Progress, Refusal> {
-    if let (Continuation::CheckedPassword(_), Answer::Unavailable | Answer::Busy) = (&continuation, &answer) {
+    if let (Continuation::CheckedPassword(_), Answer::Unavailable) = (&continuation, &answer) {
         hello::take_attempt_back(world, conn);
     }
     match (continuation, answer) {
         // What a game process says never ends the connection.
         (Continuation::GameCommand(state), answer) => Ok(game_commands::go_on(world, conn, state, answer)),
-        (_, Answer::Busy) => {
-            world.count(Count::Busy);
-            let failure = Failure { method: LoginMethod::Password, account: "", reason: "busy", detail: "" };
-            login::note_failure(world, conn, failure);
-            Err(Refusal::AuthenticationFailed(crate::texts::BUSY))
-        }
+        (Continuation::CheckedPassword(state), Answer::Busy) => hello::too_busy(world, conn, &state),
         (_, Answer::Unavailable) => Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE)),
         (Continuation::CheckedPassword(state), Answer::Account(account)) => {
             hello::go_on(world, conn, state, account)

@@ -28,7 +28,7 @@ pub(crate) fn carry_out(
     };
     let belongs = match (game.state, &game.live) {
         (GameState::Lobby, _) => game.lost.contains(&player),
-        // Whoever has ended the game has said all there is to say.
+        // A player who has ended the game does not come back to it.
         (GameState::Live, Some(live)) => live.player(player).is_some() && live.is_played_by(player),
         _ => return Err(Refusal::informed(texts::GAME_IS_OVER)),
     };

@@ -179,6 +179,11 @@ impl World {
         live.clock = GameClock::new(base, now.elapsed);
         // By the clock of the lobby before. Those who come back begin it anew.
         live.overdue = None;
+        // Older versions did not store whose processes had begun, so all are taken to have. A game of
+        // this version names at least the host's process, which launched it.
+        if live.begun.is_empty() {
+            live.begun = live.players.iter().map(|player| player.id).collect();
+        }
         let members = std::mem::take(&mut game.members);
         let awaited = members.into_iter().chain(live.awaited.keys().copied());
         let plays = |player: &PlayerId| live.players.iter().any(|candidate| candidate.id == *player);

@@ -41,8 +41,8 @@ pub(crate) struct Unreadable {
     reason: String,
 }
 
-/// Refuses a message that cannot be read. Whoever may not play anyway hears of that first: who is
-/// busy, and keeps the connection, and who is banned.
+/// Refuses a message that cannot be read. A player who may not play anyway is told of that first: one
+/// who is busy keeps the connection, one who is banned does not.
 pub(crate) fn refuse_unreadable(
     world: &mut World,
     conn: ConnId,

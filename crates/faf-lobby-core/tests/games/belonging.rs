@@ -138,6 +138,32 @@ fn that_a_game_has_begun_outlives_the_server() {
     assert_eq!(end(&lobby).0, Validity::Valid);
 }
 
+/// Version 0.1 stored neither whose processes had begun nor what else has come since.
+#[test]
+fn a_live_game_that_an_older_version_has_stored_is_rated() {
+    let mut lobby = lobby();
+    let (_, bob) = launched_by_host(&mut lobby);
+    game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
+    lobby.advance(SECOND * 200);
+    let saved = &mut lobby.store.games.values_mut().next().unwrap().saved;
+    let mut stored = serde_json::to_value(&saved).unwrap();
+    for (part, names) in [
+        ("", &["unlisted_mod", "launching"][..]),
+        ("/live", &["desyncs_by", "begun", "overdue", "statistics_by"]),
+    ] {
+        let fields = stored.pointer_mut(part).unwrap().as_object_mut().unwrap();
+        names.iter().for_each(|name| assert!(fields.remove(*name).is_some(), "{name}"));
+    }
+    *saved = serde_json::from_value(stored).unwrap();
+    lobby.restart();
+    let ada = lobby.log_in("Ada");
+    assert!(restore(&mut lobby, ada).is_empty());
+    report(&mut lobby, ada, &RESULTS);
+    game(&mut lobby, ada, "GameEnded", "[]");
+    lobby.advance(SECOND * 400);
+    assert_eq!(end(&lobby).0, Validity::Valid);
+}
+
 #[test]
 fn observers_do_not_decide() {
     let lies: [(i64, &str); 2] = [(1, "victory 10"), (2, "defeat -10")];

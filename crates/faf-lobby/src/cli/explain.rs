@@ -3,15 +3,14 @@
 use std::fmt::Write;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{Decision, escaped};
 use faf_protocol::GameId;
 use faf_protocol::server_message::Rating;
 use serde_json::{Value, json};
 
-use super::{say, with_existing_store};
+use super::{game, say, with_existing_store};
 use crate::exit_code::{self, Failure};
-use crate::store::{GameRecord, PlayerRecord};
+use crate::store::{GameRecord, LaunchedGame, PlayerRecord};
 
 pub(super) fn command() -> Command {
     let id = Arg::new("id")
@@ -59,7 +58,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn explained(game: &GameRecord) -> String {
-    let mut text = heading(game);
+    let mut text = heading(&game.game);
     text.push_str(&players(&game.players));
     text.push('\n');
     match &game.decisions {
@@ -72,7 +71,7 @@ fn explained(game: &GameRecord) -> String {
     text
 }
 
-fn heading(game: &GameRecord) -> String {
+fn heading(game: &LaunchedGame) -> String {
     let map = game.map.as_deref().unwrap_or("a map that is not in the vault");
     let end = match (game.ended_at, game.is_live) {
         (_, true) => "not over yet".to_owned(),
@@ -134,19 +133,11 @@ fn as_json(game: &GameRecord) -> Value {
         })
     };
     let decision = |decision: &Decision| shown(&decision.to_string());
-    json!({
-        "id": game.id.0,
-        "title": shown(&game.title),
-        "host": shown(&game.host),
-        "featured_mod": shown(&game.featured_mod),
-        "map": game.map.as_deref().map(shown),
-        "launched_at": game.launched_at.to_string(),
-        "ended_at": game.ended_at.map(|at| at.to_string()),
-        "is_live": game.is_live,
-        "validity": game.validity.map(Validity::name),
-        "players": game.players.iter().map(player).collect::<Vec<_>>(),
-        "why": game.decisions.as_ref().map(|decisions| decisions.iter().map(decision).collect::<Vec<_>>()),
-    })
+    let mut value = game::as_json(&game.game);
+    value["players"] = game.players.iter().map(player).collect();
+    value["why"] =
+        json!(game.decisions.as_ref().map(|decisions| decisions.iter().map(decision).collect::<Vec<_>>()));
+    value
 }
 
 /// Estimate and uncertainty.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{say, with_existing_store};
 use crate::exit_code::{self, Failure};
-use crate::store::{GameFilter, ListedGame};
+use crate::store::{GameFilter, LaunchedGame, ListedGame};
 
 pub(super) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
     let games = with_existing_store(arguments, async |store| store.list_games(filter).await)?
         .map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     if arguments.get_flag("json") {
-        games.iter().for_each(|game| say(&as_json(game)));
+        games.iter().for_each(|game| say(&listed_as_json(game)));
         return Ok(());
     }
     say(&format!(
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
-fn validity(game: &ListedGame) -> &'static str {
+fn validity(game: &LaunchedGame) -> &'static str {
     match game.validity {
         _ if game.is_live => "not over yet",
         Some(validity) => validity.name(),
@@ -66,8 +66,8 @@ fn validity(game: &ListedGame) -> &'static str {
     }
 }
 
-fn as_text(game: &ListedGame) -> String {
-    let players: Vec<String> = game.players.iter().map(|player| escaped(player).to_string()).collect();
+fn as_text(ListedGame { game, players }: &ListedGame) -> String {
+    let players: Vec<String> = players.iter().map(|player| escaped(player).to_string()).collect();
     format!(
         "{:>8}  {:<25}  {:<24}  {:<10}  \"{}\" of {}: {}",
         game.id.0,
@@ -80,8 +80,14 @@ fn as_text(game: &ListedGame) -> String {
     )
 }
 
+fn listed_as_json(ListedGame { game, players }: &ListedGame) -> Value {
+    let mut value = as_json(game);
+    value["players"] = players.iter().map(|player| escaped(player).to_string()).collect();
+    value
+}
+
 /// Texts are escaped here, too: this is read on terminals.
-fn as_json(game: &ListedGame) -> Value {
+pub(super) fn as_json(game: &LaunchedGame) -> Value {
     let shown = |text: &str| escaped(text).to_string();
     json!({
         "id": game.id.0,
@@ -93,6 +99,5 @@ fn as_json(game: &ListedGame) -> Value {
         "ended_at": game.ended_at.map(|at| at.to_string()),
         "is_live": game.is_live,
         "validity": game.validity.map(Validity::name),
-        "players": game.players.iter().map(|player| shown(player)).collect::<Vec<_>>(),
     })
 }

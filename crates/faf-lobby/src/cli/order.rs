@@ -1,4 +1,4 @@
-//! What has come of an order to the server that uses a database.
+//! Waits for the outcome of an order to the server that uses a database.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Time between two looks whether it has.
 const STEP: Duration = Duration::from_millis(100);
 
-/// What has come of an order to a running server.
+/// The outcome of an order to a running server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The player was online.

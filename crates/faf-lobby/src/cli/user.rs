@@ -36,7 +36,7 @@ pub(super) fn command() -> Command {
         ))
         .subcommand(
             Command::new("token")
-                .about("Make a token with which an account logs in, for clients that know no passwords")
+                .about("Print a token with which an account logs in, for clients without password logins")
                 .arg(name.clone())
                 .arg(
                     Arg::new("days")
@@ -50,7 +50,7 @@ pub(super) fn command() -> Command {
         .subcommand(Command::new("passwd").about("Change a password").arg(name.clone()).arg(password))
         .subcommand(
             Command::new("ban")
-                .about("Ban an account from the lobby; who is online is disconnected")
+                .about("Ban an account from the lobby, and disconnect the player")
                 .arg(name.clone())
                 .arg(
                     Arg::new("reason")

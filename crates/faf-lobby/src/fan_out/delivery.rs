@@ -1,15 +1,15 @@
 //! The thread that delivers: it writes to the sockets itself, and keeps what they do not take.
 //!
-//! **The rule.** A client is given up only when, of what it has been offered, which is what was handed over to its socket, it takes
-//! nothing for `stall_timeout`, or less than a least rate over a longer window ([`pace`](super::pace)); what waits here and has not
-//! been offered yet never counts against it, and neither does what other players make it read ([`relay`](super::relay)).
+//! **The rule.** A client is given up only if, of the bytes handed over to its socket, it takes none for
+//! `stall_timeout`, or too few over a longer window ([`pace`](super::pace)); bytes that still wait here
+//! never count against it, nor do messages from the games of others ([`relay`](super::relay)).
 //!
 //! Broadcasts are handed over in passes over all connections, some at a time, so that answers to single clients do not wait
 //! for thousands of others; such a client gets the broadcasts it misses in front of its answer. Whoever is visited late in a
 //! pass gets all that has been said meanwhile in one write: the more there is to do, the more is saved.
 //!
-//! Who is behind gets what waits bit by bit ([`catching_up`](super::catching_up)). Memory for all of it has a ceiling
-//! ([`giving_up`](super::giving_up)).
+//! A client that is behind gets its backlog bit by bit ([`catching_up`](super::catching_up)). The memory
+//! for all backlogs is bounded ([`giving_up`](super::giving_up)).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

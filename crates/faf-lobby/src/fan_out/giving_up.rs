@@ -1,8 +1,8 @@
-//! When a client is no longer waited for, and what happens when there is no memory for more.
+//! Gives up clients that take too little, and makes room when memory is short.
 //!
-//! All that waits has a ceiling, `outbox_memory`. Beyond it those are given up who take little of what they are offered, first the
-//! one for whom most is kept. If nobody is left who does, everybody reads well and is only told very much: then the lobby
-//! waits, and nobody is ended.
+//! All that waits for clients may take `outbox_memory`. Beyond it, slow clients are given up, first the
+//! one for which most is kept. If no client is slow, everybody reads well and is only told very much;
+//! then the lobby waits, and nobody is given up.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -121,6 +121,6 @@ impl Delivery {
     }
 }
 
-/// What a client is told that does not keep up.
+/// The notice to a client that is given up.
 const TOO_SLOW: &str =
     "Your connection is too slow for what the server has to tell you, so it has been closed.";

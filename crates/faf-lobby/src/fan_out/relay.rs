@@ -1,11 +1,14 @@
-//! What players make each other read: messages of games that are passed on from one to the other.
+//! Messages that the games of players send each other through the server.
 //!
-//! They cost the receiver nothing but their bytes. Of those that are under way to a receiver, which is what its socket has not
-//! taken yet, only so many bytes are kept ([`IN_FLIGHT`]), and one sender may have as many of them as are still free: a single one gets
-//! half. A little is always granted ([`EACH`]), so however many flood a receiver, there is room for one more who does not. A message
-//! for which there is no room waits, and its sender with it, who is not read meanwhile ([`HOLD`]). If there is no room then
-//! either, it is dropped, and so are further ones, at once, until one fits again: an honest sender must not stand still because a
-//! receiver's line is dead.
+//! They cost the receiver nothing but their bytes. At most [`IN_FLIGHT`] bytes are kept of what is
+//! under way to one receiver, that is, of what its socket has not taken yet. One sender may have as
+//! many of them as are still free, so a single sender gets half. Every sender may have a little
+//! ([`EACH`]), so that those who flood a receiver do not keep an honest sender from it.
+//!
+//! If there is no room for a message, the server holds it and does not read its sender, for at most
+//! [`HOLD`]. If there is no room then either, the server drops the message, and drops the next ones of
+//! this sender at once until one fits again: an honest sender must not stand still because the line of
+//! a receiver is dead.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,27 +25,27 @@ use super::frames::Frames;
 
 /// Bytes under way to one receiver, which its senders share: 96 KiB.
 ///
-/// To connect with another player, an adapter sends one message of 1 to 10 KiB with all candidates, or some ten to fifty of 300 to
-/// 600 bytes. Fifteen who do so at once send a quarter of a megabyte, of which a socket takes 128 KiB before any of it counts here.
-/// The rest follows as it is taken.
+/// To connect with another player, an adapter sends one message of 1 to 10 KiB with all candidates,
+/// or ten to fifty messages of 300 to 600 bytes. Fifteen players who do so at once send a quarter of a
+/// megabyte. The socket takes 128 KiB before any of it counts here; the rest follows as it is read.
 pub(super) const IN_FLIGHT: usize = 96 * 1024;
 
-/// Bytes of these that every sender may have, though others have taken more than that: 8 KiB, or one message of any length. So
-/// fifteen may have more than [`IN_FLIGHT`] together, but never twice as much.
+/// Bytes that every sender may have under way even when others have taken all of [`IN_FLIGHT`]: 8 KiB,
+/// or one message of any length. Together, senders never have more than twice [`IN_FLIGHT`].
 const EACH: usize = 8 * 1024;
 
-/// How long a message may wait for room, and its sender with it. Adapters give each other some ten seconds.
+/// How long a message is held, and its sender not read. Adapters give each other some ten seconds.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// Whose messages are dropped is told so once in this time.
+/// Time between two notices to a sender whose messages are dropped.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What is under way to one receiver that is behind.
+/// Messages under way to one receiver that is behind.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     /// In bytes, of all senders.
     total: usize,
-    /// Of each who has something under way, or has been given up. They are as many as play together.
+    /// Senders that have something under way or were given up: at most those of one game.
     senders: Vec<Share>,
     /// What was handed over last.
     handed_over: Vec<(ConnId, usize)>,
@@ -54,7 +57,7 @@ pub(super) struct InFlight {
 struct Share {
     sender: ConnId,
     bytes: usize,
-    /// One of its messages has waited in vain, and nothing has fitted since.
+    /// One of its messages was held in vain, and none has fitted since.
     is_given_up: bool,
 }
 
@@ -66,7 +69,7 @@ struct Waiting {
     until: Instant,
 }
 
-/// What becomes of a message.
+/// The fate of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is on its way.
@@ -268,6 +271,6 @@ impl Backlog {
     }
 }
 
-/// What a player is told whose game sends another player's more than that one takes.
+/// The notice to a sender whose messages are dropped.
 const DROPPED: &str = "Your game sends another player more than that player's connection takes, so some of it has been dropped. If \
                        you cannot connect to each other, try again.";

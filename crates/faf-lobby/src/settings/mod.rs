@@ -8,6 +8,7 @@ mod effective;
 mod layers;
 mod listen;
 mod units;
+mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
@@ -22,6 +23,8 @@ pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
 pub use effective::{Effective, shown};
 pub use layers::{Origin, Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
+pub(crate) use words::one_of;
+pub use words::{Banner, LogFormat};
 
 use crate::failed_logins::LogAddresses;
 use crate::fan_out::Patience;
@@ -147,53 +150,6 @@ impl TryFrom<BoolOrWord> for OpenRegistration {
             BoolOrWord::Bool(true) => Ok(Self::OnLoopback),
             BoolOrWord::Word(word) if word == "anywhere" => Ok(Self::Anywhere),
             BoolOrWord::Word(word) => Err(format!("`{word}` is neither true nor false nor \"anywhere\"")),
-        }
-    }
-}
-
-/// How lines of the log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// An object of JSON each, for programs.
-    Json,
-}
-
-impl TryFrom<String> for LogFormat {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(format!("`{text}` is neither \"text\" nor \"json\"")),
-        }
-    }
-}
-
-/// When the server says at the start what listens where and what to try next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Banner {
-    /// If somebody sits in front of it.
-    OnTerminal,
-    /// Also to a file or a program.
-    Always,
-    /// Not at all.
-    Never,
-}
-
-impl TryFrom<String> for Banner {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "terminal" => Ok(Self::OnTerminal),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err(format!("`{text}` is none of \"terminal\", \"always\" and \"never\"")),
         }
     }
 }

@@ -162,6 +162,8 @@ mod tests {
             ("http", Value::from(8011)),
             ("database", Value::from(1)),
             ("log_format", Value::from("xml")),
+            ("log_addresses", Value::from("some")),
+            ("banner", Value::from("loud")),
         ] {
             let problem = super::super::layers::fits(setting, &value).unwrap_err();
             for word in ["invalid", "f64", "u32", "usize", "enum", "variant", "expected", "untagged"] {

@@ -1,11 +1,9 @@
 //! Lists of games, for operators.
 
-use faf_lobby_core::Timestamp;
-use faf_lobby_core::validity::Validity;
-use faf_protocol::GameId;
 use rusqlite::named_params;
 
 use super::accounts::login_key;
+use super::launched_game::{LaunchedGame, SELECT, read};
 use super::{Store, StoreError, sound};
 
 /// Which games are wanted.
@@ -22,24 +20,8 @@ pub struct GameFilter {
 /// A game that was launched, in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListedGame {
-    /// Its number.
-    pub id: GameId,
-    /// Its title.
-    pub title: String,
-    /// Name of the account that has made it.
-    pub host: String,
-    /// Technical name of the featured mod.
-    pub featured_mod: String,
-    /// Folder name of the map; none for maps that are not in the vault.
-    pub map: Option<String>,
-    /// When it was launched.
-    pub launched_at: Timestamp,
-    /// When it ended, if that is known.
-    pub ended_at: Option<Timestamp>,
-    /// Whether it counts; none if the number in the database has no meaning.
-    pub validity: Option<Validity>,
-    /// It is being played, or was when the server ended.
-    pub is_live: bool,
+    /// The game.
+    pub game: LaunchedGame,
     /// Names of its players.
     pub players: Vec<String>,
 }
@@ -56,35 +38,21 @@ impl Store {
                 "SELECT login FROM game_player_stats p JOIN login l ON l.id = playerId WHERE gameId = ?1
                  ORDER BY team, place, p.id",
             )?;
-            let mut select = t.prepare(
-                "SELECT g.id, gameName, h.login, f.gamemod, folder_name, startTime, endTime, validity,
-                        EXISTS (SELECT 1 FROM live_game WHERE game_id = g.id) AS is_live
-                 FROM game_stats g JOIN login h ON h.id = g.host JOIN game_featuredMods f ON f.id = g.gameMod
-                 LEFT JOIN map_version m ON m.id = g.mapId
+            let mut select = t.prepare(&format!(
+                "{SELECT}
                  WHERE (:player IS NULL OR g.id IN (
                          SELECT gameId FROM game_player_stats p JOIN login l ON l.id = playerId
                          WHERE login_key = :player))
                    AND (NOT :unrated OR validity <> 0 AND NOT is_live)
                  ORDER BY g.id DESC LIMIT :limit",
-            )?;
+            ))?;
             let values = named_params! {
                 ":player": key, ":unrated": filter.is_unrated, ":limit": filter.limit
             };
             let rows = select.query_map(values, |row| {
-                let id: u32 = row.get(0)?;
-                let validity: i64 = row.get(7)?;
-                Ok(ListedGame {
-                    id: GameId(id),
-                    title: row.get(1)?,
-                    host: row.get(2)?,
-                    featured_mod: row.get(3)?,
-                    map: row.get(4)?,
-                    launched_at: Timestamp::from_seconds(row.get(5)?),
-                    ended_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_seconds),
-                    validity: validity.try_into().ok().and_then(Validity::from_number),
-                    is_live: row.get(8)?,
-                    players: players.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?,
-                })
+                let game = read(row)?;
+                let players = players.query_map([game.id.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
+                Ok(ListedGame { game, players })
             })?;
             sound(rows)
         })
@@ -106,11 +74,11 @@ mod tests {
             let filter = GameFilter { player: player.map(str::to_owned), is_unrated, limit: 10 };
             store.list_games(filter).await.unwrap()
         };
-        assert!(list(None, false).await[0].is_live && list(None, true).await.is_empty());
+        assert!(list(None, false).await[0].game.is_live && list(None, true).await.is_empty());
         store.store_game(played.id, end(&played)).await.unwrap();
         let all = list(None, false).await;
-        assert_eq!((all.len(), all[0].id, all[0].is_live), (1, played.id, false));
-        let unrated = all[0].validity.is_none_or(|validity| validity.name() != "VALID");
+        assert_eq!((all.len(), all[0].game.id, all[0].game.is_live), (1, played.id, false));
+        let unrated = all[0].game.validity.is_none_or(|validity| validity.name() != "VALID");
         assert_eq!(list(None, true).await.len(), usize::from(unrated));
         assert_eq!(list(Some(&all[0].players[0].to_uppercase()), false).await, all);
         assert!(list(Some("nobody"), false).await.is_empty());

@@ -1,35 +1,19 @@
 //! Everything that is stored of one game, for operators who want to know why it was rated or not.
 
-use faf_lobby_core::validity::Validity;
-use faf_lobby_core::{Decision, Game, Timestamp};
+use faf_lobby_core::{Decision, Game};
 use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
-use rusqlite::{OptionalExtension, Row, Transaction};
+use rusqlite::{Row, Transaction};
 
 use super::games::live_state;
+use super::launched_game::{LaunchedGame, launched_game};
 use super::{Store, StoreError, game_end};
 
-/// A game that was launched.
+/// A game that was launched, with everything that was stored of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GameRecord {
-    /// Its number.
-    pub id: GameId,
-    /// Its title.
-    pub title: String,
-    /// Name of the account that has made it.
-    pub host: String,
-    /// Technical name of the featured mod.
-    pub featured_mod: String,
-    /// Folder name of the map; none for maps that are not in the vault.
-    pub map: Option<String>,
-    /// When it was launched.
-    pub launched_at: Timestamp,
-    /// When it ended, if that is known.
-    pub ended_at: Option<Timestamp>,
-    /// Whether it counts; none if the number in the database has no meaning.
-    pub validity: Option<Validity>,
-    /// It is being played, or was when the server ended.
-    pub is_live: bool,
+    /// What lists of games show of it, too.
+    pub game: LaunchedGame,
     /// Its players, by team and place.
     pub players: Vec<PlayerRecord>,
     /// Why it is rated or not, step by step; none if that was not stored, or cannot be read.
@@ -71,42 +55,15 @@ impl Store {
     /// [`StoreError`] if the database cannot be used.
     pub async fn game_record(&self, id: GameId) -> Result<Option<GameRecord>, StoreError> {
         self.read(move |t| {
-            let Some(record) = record(t, id)? else { return Ok(None) };
-            let live = live_state(t, id)?;
-            let decisions = match &live {
-                Some(state) => serde_json::from_str(state).ok().map(|game: Game| game.decisions().to_vec()),
+            let Some(game) = launched_game(t, id)? else { return Ok(None) };
+            let decisions = match live_state(t, id)? {
+                Some(state) => serde_json::from_str(&state).ok().map(|game: Game| game.decisions().to_vec()),
                 None => game_end::decisions(t, id)?,
             };
-            Ok(Some(GameRecord { is_live: live.is_some(), players: players(t, id)?, decisions, ..record }))
+            Ok(Some(GameRecord { game, players: players(t, id)?, decisions }))
         })
         .await
     }
-}
-
-fn record(t: &Transaction<'_>, id: GameId) -> rusqlite::Result<Option<GameRecord>> {
-    let mut select = t.prepare(
-        "SELECT gameName, login, f.gamemod, folder_name, startTime, endTime, validity
-         FROM game_stats g JOIN login h ON h.id = g.host JOIN game_featuredMods f ON f.id = g.gameMod
-         LEFT JOIN map_version m ON m.id = g.mapId
-         WHERE g.id = ?1",
-    )?;
-    let read = |row: &Row<'_>| {
-        let validity: i64 = row.get(6)?;
-        Ok(GameRecord {
-            id,
-            title: row.get(0)?,
-            host: row.get(1)?,
-            featured_mod: row.get(2)?,
-            map: row.get(3)?,
-            launched_at: Timestamp::from_seconds(row.get(4)?),
-            ended_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_seconds),
-            validity: validity.try_into().ok().and_then(Validity::from_number),
-            is_live: false,
-            players: Vec::new(),
-            decisions: None,
-        })
-    };
-    select.query_row([id.0], read).optional()
 }
 
 fn players(t: &Transaction<'_>, id: GameId) -> rusqlite::Result<Vec<PlayerRecord>> {

@@ -1,4 +1,4 @@
-//! What operators want to become of players who may be online: a command writes it down, the running server takes it.
+//! Orders of operators about players who may be online: a command writes one, the running server carries it out.
 
 use faf_lobby_core::Ban;
 use faf_protocol::PlayerId;
@@ -10,7 +10,7 @@ use super::{AccountError, Store, StoreError};
 /// Orders that are taken at once; the others follow a moment later.
 const AT_ONCE: u32 = 100;
 
-/// How long it is kept what has come of an order, in seconds: commands wait for it for some seconds.
+/// How long the outcome of an order is kept, in seconds: commands wait for it for some seconds.
 const KEPT: i64 = 3600;
 
 /// An order that no server has taken before.
@@ -24,7 +24,7 @@ pub(crate) struct Order {
     pub(crate) action: Action,
 }
 
-/// What an operator wants.
+/// The action that an operator wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// To end the connection of a player who has a ban; the one that ends last, in force or not.

@@ -42,7 +42,7 @@ fn it_can_be_json() {
             "{line}"
         );
     }
-    assert!(operator.fail("serve --log-format xml", 3).contains("neither \"text\" nor \"json\""));
+    assert!(operator.fail("serve --log-format xml", 3).contains("not one of \"text\", \"json\""));
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! Settings whose value is one of a few words.
+
+use serde::Deserialize;
+
+/// The format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&text, &[("text", Self::Text), ("json", Self::Json)])
+    }
+}
+
+/// When the server prints at the start where it listens and what to try next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Banner {
+    /// If standard output is a terminal.
+    OnTerminal,
+    /// Also if it is a file or a pipe.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl TryFrom<String> for Banner {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&text, &[("terminal", Self::OnTerminal), ("always", Self::Always), ("never", Self::Never)])
+    }
+}
+
+/// Returns the value that a word stands for.
+///
+/// # Errors
+/// The words that are known, for people.
+pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        format!("`{text}` is not one of {}", words.join(", "))
+    })
+}
