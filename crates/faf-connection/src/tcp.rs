@@ -131,7 +131,6 @@ mod tests {
         assert!(socket.keepalive().unwrap() && socket.tcp_keepalive_time().unwrap() + asked <= limit);
     }
 
-    /// Only where there is such a thing.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[tokio::test]
     async fn little_is_unsent_for_a_peer_that_others_flood() {
@@ -139,7 +138,8 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         prepare(&stream).unwrap();
         let copy = SockRef::from(&stream).try_clone().unwrap();
-        let (_, writer) = crate::open_tcp(stream, crate::Settings::new(faf_protocol::WireFormat::SimpleJson));
+        let (_reader, writer) =
+            crate::open_tcp(stream, crate::Settings::new(faf_protocol::WireFormat::SimpleJson));
         assert_eq!(copy.tcp_notsent_lowat().unwrap(), UNSENT);
         writer.keep_unsent_short();
         assert_eq!(copy.tcp_notsent_lowat().unwrap(), UNSENT_WHEN_SHORT);
