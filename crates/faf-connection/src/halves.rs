@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::unconstrained;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::tcp::UNSENT_WHEN_SHORT;
+
 /// Most pieces that one vectored write takes; the kernel takes no more than 1,024.
 pub(crate) const SLICES: usize = 64;
 
@@ -71,6 +74,15 @@ impl WriteHalf {
             }
         }
         Ok((written, self.is_flushed()?))
+    }
+
+    /// Has the operating system take only as much as [`UNSENT_WHEN_SHORT`] before it can be sent, where there is such a thing.
+    pub(crate) fn keep_unsent_short(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Self::Tcp(socket) = self {
+            // It fails for a socket that is gone, which whoever writes to it hears of.
+            let _ = SockRef::from(socket.as_ref()).set_tcp_notsent_lowat(UNSENT_WHEN_SHORT);
+        }
     }
 
     fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {

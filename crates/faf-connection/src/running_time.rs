@@ -3,7 +3,7 @@
 //! A process that was stopped, swapped out or moved with its machine would find all time limits expired
 //! when it goes on, before it has read what came meanwhile. So a thread looks at the clock ten times a
 //! second. If nobody has looked for [`MISSED`], the process did not run. That time does not count, nor
-//! does a [moment](GRACE) after it, in which the process reads what has arrived.
+//! does a moment after it, in which the process reads what has arrived.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};

@@ -86,6 +86,10 @@ pub fn now_and_then(mut tell: impl FnMut(io::Error)) -> impl FnMut(io::Error) {
 /// to a slow peer, and says that it takes more only when a third of them are gone.
 pub const UNSENT: u32 = 128 * 1024;
 
+/// The same for a peer that gets more than it takes of what others say to it: 16 KiB, so that what is meant for itself does not
+/// wait for long. On a line of 1 Mbit/s, 128 KiB would be a second.
+pub(crate) const UNSENT_WHEN_SHORT: u32 = 16 * 1024;
+
 /// Sets the options every connection has: no delay for small messages, and limits for peers that vanish without a word.
 ///
 /// # Errors
@@ -125,6 +129,20 @@ mod tests {
         assert!(PINGS + unacknowledged <= limit);
         let asked = socket.tcp_keepalive_retries().unwrap() * socket.tcp_keepalive_interval().unwrap();
         assert!(socket.keepalive().unwrap() && socket.tcp_keepalive_time().unwrap() + asked <= limit);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[tokio::test]
+    async fn little_is_unsent_for_a_peer_that_others_flood() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&stream).unwrap();
+        let copy = SockRef::from(&stream).try_clone().unwrap();
+        let (_reader, writer) =
+            crate::open_tcp(stream, crate::Settings::new(faf_protocol::WireFormat::SimpleJson));
+        assert_eq!(copy.tcp_notsent_lowat().unwrap(), UNSENT);
+        writer.keep_unsent_short();
+        assert_eq!(copy.tcp_notsent_lowat().unwrap(), UNSENT_WHEN_SHORT);
     }
 
     #[tokio::test(start_paused = true)]

@@ -49,6 +49,8 @@ struct State {
     phase: Phase,
     /// A task waits for the peer to take more.
     is_flushing: bool,
+    /// See [`Writer::keep_unsent_short`].
+    is_unsent_short: bool,
     /// Missing once the end has been sent or the connection is lost.
     write_half: Option<WriteHalf>,
     outbox: Outbox,
@@ -81,6 +83,7 @@ impl Writer {
             write_half: Some(write_half),
             failure: None,
             is_flushing: false,
+            is_unsent_short: false,
             flusher: None,
             reader: None,
             ending: None,
@@ -214,6 +217,17 @@ impl Writer {
         if state.phase == Phase::Open {
             pieces.into_iter().for_each(|piece| state.outbox.push_last(piece));
             self.shared.start_close(&mut state);
+        }
+    }
+
+    /// From now on the operating system takes little before it can be sent: 16 KiB instead of [`UNSENT`](crate::tcp::UNSENT). So
+    /// what is handed over next is not far from the peer, though much is handed over all the time.
+    pub fn keep_unsent_short(&self) {
+        let mut state = self.shared.lock();
+        if !std::mem::replace(&mut state.is_unsent_short, true)
+            && let Some(write_half) = &state.write_half
+        {
+            write_half.keep_unsent_short();
         }
     }
 

@@ -101,3 +101,14 @@ fn a_short_report_is_one_message() {
     let told = lists(lobby.hear_messages(conns[0]));
     assert_eq!((told.len(), told[0].players.len()), (1, 180));
 }
+
+#[test]
+fn an_address_that_no_avatar_has_is_not_looked_up() {
+    let (mut lobby, conns) = crowd();
+    lobby.holds_answers = true;
+    let url = "x".repeat(10_000);
+    lobby.say(conns[0], &format!(r#"{{"command":"avatar","action":"select","avatar":"{url}"}}"#));
+    assert!(!lobby.answer_next());
+    lobby.say(conns[0], r#"{"command":"avatar","action":"select","avatar":"moon"}"#);
+    assert!(lobby.answer_next());
+}

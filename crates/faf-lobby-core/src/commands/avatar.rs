@@ -9,10 +9,15 @@ use crate::event::ConnId;
 use crate::refusal::Refusal;
 use crate::world::World;
 
+/// Longest address of an avatar, in bytes; the column of FAF's tables has 255 characters. A longer one is no player's avatar, and
+/// the database would copy it several times to find that out.
+const URL_LIMIT: usize = 4096;
+
 pub(crate) fn carry_out(world: &mut World, conn: ConnId, action: AvatarAction) -> Result<Progress, Refusal> {
     let player = world.player_of(conn);
     match action {
         AvatarAction::List => world.ask(conn, Question::ListAvatars { player }, Continuation::AvatarsListed),
+        AvatarAction::Select { avatar: Some(url) } if url.len() > URL_LIMIT => Ok(Progress::Done),
         AvatarAction::Select { avatar: url } => {
             world.ask(conn, Question::SelectAvatar { player, url }, Continuation::AvatarSelected)
         }

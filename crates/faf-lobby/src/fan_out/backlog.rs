@@ -23,6 +23,10 @@ use super::relay::InFlight;
 /// What an entry takes besides its bytes, in bytes.
 const ENTRY_COST: usize = 128;
 
+/// Bytes of messages of other players' games that are handed over at once: 16 KiB. Whatever comes next for the client itself
+/// waits for no more than these.
+const RELAYED_AT_ONCE: usize = 16 * 1024;
+
 /// Most players in one message, so that little is made and sent at once; few, if they have much to say.
 const PLAYERS: usize = 256;
 
@@ -63,8 +67,8 @@ pub(crate) struct Backlog {
     has_ping: bool,
     /// How many lists wait.
     lists: usize,
-    /// How many messages of other players' games wait.
-    relays: usize,
+    /// Messages of other players' games. What comes later for the client itself overtakes them, so that they delay nothing.
+    relays: VecDeque<Relayed>,
     /// What the answers take that wait, in bytes.
     answers: usize,
     /// What was handed over last and may not have been taken yet.
@@ -90,13 +94,18 @@ enum Entry {
     Players,
 }
 
+/// A message of another player's game that waits.
+#[derive(Debug)]
+struct Relayed {
+    /// Its number among the entries: it does not overtake those that were there before it.
+    order: u64,
+    sender: ConnId,
+    frames: Arc<Frames>,
+}
+
 impl Entry {
     fn is_list(&self) -> bool {
         matches!(self, Self::Message(frames, _) if frames.is_list())
-    }
-
-    fn is_relayed(&self) -> bool {
-        matches!(self, Self::Message(_, Kind::Relayed(_)))
     }
 }
 
@@ -117,7 +126,7 @@ impl Backlog {
             players: BTreeMap::new(),
             has_ping: false,
             lists: 0,
-            relays: 0,
+            relays: VecDeque::new(),
             answers: 0,
             handed_over: HandedOver { is_owed: true, ..HandedOver::default() },
             merged: 0,
@@ -130,13 +139,13 @@ impl Backlog {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.turn.is_none() && self.entries.is_empty()
+        self.turn.is_none() && self.entries.is_empty() && self.relays.is_empty()
     }
 
     /// Whether anything was handed over or waits but messages of other players' games. Those may wait for any time: they never count
     /// against the one who is to read them.
     pub(super) fn owes(&self) -> bool {
-        self.handed_over.is_owed || self.turn.is_some() || self.entries.len() > self.relays
+        self.handed_over.is_owed || self.turn.is_some() || !self.entries.is_empty()
     }
 
     /// Whether a list waits that everybody gets who logs in.
@@ -159,8 +168,8 @@ impl Backlog {
     /// everything that waits.
     pub(crate) fn greed(&self) -> usize {
         let waiting = self.entries.values().map(|entry| match entry {
-            Entry::Message(frames, Kind::Answer | Kind::Told) => frames.bytes(),
-            Entry::Message(_, Kind::Relayed(_)) | Entry::Players => 0,
+            Entry::Message(frames, _) => frames.bytes(),
+            Entry::Players => 0,
         });
         let turn = self.turn.iter().flat_map(Turn::rest).map(|frames| frames.bytes());
         let handed_over = self.handed_over.messages.iter().map(|frames| frames.bytes());
@@ -169,7 +178,8 @@ impl Backlog {
 
     /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them.
     pub(crate) fn own_memory(&self) -> usize {
-        let entries = self.entries.len() + self.players.len() + usize::from(self.turn.is_some());
+        let entries =
+            self.entries.len() + self.relays.len() + self.players.len() + usize::from(self.turn.is_some());
         let handed_over = self.handed_over.messages.len() * size_of::<Arc<Frames>>() + self.handed_over.made;
         entries * ENTRY_COST + handed_over + self.relayed.own_memory()
     }
@@ -206,7 +216,10 @@ impl Backlog {
 
     /// Adds a message of another player's game for which there is room.
     pub(super) fn append_relayed(&mut self, sender: ConnId, frames: &Arc<Frames>) {
-        self.append(Entry::Message(Arc::clone(frames), Kind::Relayed(sender)));
+        // What waits is encoded, so that its memory counts.
+        frames.get(self.encoding);
+        self.relays.push_back(Relayed { order: self.next, sender, frames: Arc::clone(frames) });
+        self.next += 1;
     }
 
     /// Notes what was handed over when nothing waited here.
@@ -248,9 +261,9 @@ impl Backlog {
             && let Some((order, entry)) = self.entries.pop_first()
         {
             self.count_no_longer(&entry);
-            self.handed_over.is_owed |= !entry.is_relayed();
+            self.handed_over.is_owed = true;
             let frame = match entry {
-                Entry::Message(frames, kind) => {
+                Entry::Message(frames, _) => {
                     match frames.merging() {
                         Merging::Game(game) => drop(self.games.remove(&game)),
                         Merging::Ping => self.has_ping = false,
@@ -261,9 +274,6 @@ impl Backlog {
                         Merging::Never => {}
                     }
                     let frame = frames.get(self.encoding).cloned();
-                    if let Kind::Relayed(sender) = kind {
-                        self.relayed.hand_over(sender, frame.as_ref().map_or(0, Bytes::len));
-                    }
                     self.handed_over.messages.push(frames);
                     frame
                 }
@@ -279,7 +289,26 @@ impl Backlog {
             bytes += frame.as_ref().map_or(0, Bytes::len);
             front.extend(frame);
         }
+        self.take_relayed(&mut front);
         front
+    }
+
+    /// Adds the first of the messages of other players' games, unless something waits that was there before them.
+    fn take_relayed(&mut self, front: &mut Vec<Bytes>) {
+        let mut bytes = 0;
+        while bytes < RELAYED_AT_ONCE
+            && self.turn.is_none()
+            && let Some(next) = self.relays.front()
+            && self.entries.first_key_value().is_none_or(|(order, _)| next.order < *order)
+            && let Some(Relayed { sender, frames, .. }) = self.relays.pop_front()
+        {
+            let frame = frames.get(self.encoding).cloned();
+            let length = frame.as_ref().map_or(0, Bytes::len);
+            self.relayed.hand_over(sender, length);
+            bytes += length;
+            front.extend(frame);
+            self.handed_over.messages.push(frames);
+        }
     }
 
     fn push_players(&mut self, frames: &Arc<Frames>, most_players: usize) {
@@ -344,7 +373,6 @@ impl Backlog {
         }
         self.answers += self.answer_cost(&entry);
         self.lists += usize::from(entry.is_list());
-        self.relays += usize::from(entry.is_relayed());
         self.entries.insert(self.next, entry);
         self.next += 1;
     }
@@ -358,7 +386,6 @@ impl Backlog {
     fn count_no_longer(&mut self, entry: &Entry) {
         self.answers -= self.answer_cost(entry);
         self.lists -= usize::from(entry.is_list());
-        self.relays -= usize::from(entry.is_relayed());
     }
 
     /// Lists, states and `social`, which has all friends and foes, come with the login, however often a client asks.

@@ -69,7 +69,7 @@ impl Delivery {
         for (frames, kind) in messages {
             match kind {
                 Kind::Relayed(sender) => match backlog.relay(sender, frames, is_scarce) {
-                    Fate::Taken => {}
+                    Fate::Taken => peer.writer.keep_unsent_short(),
                     Fate::Held => {
                         self.metrics.count_relay_held();
                         self.senders.hold(sender, conn);
