@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much of the addresses of clients is in the log. From the level debug on, all of it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum LogAddresses {
     /// Nothing.
     None,
@@ -28,6 +28,19 @@ pub enum LogAddresses {
     Network,
     /// All of it.
     Full,
+}
+
+impl TryFrom<String> for LogAddresses {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "none" => Ok(Self::None),
+            "network" => Ok(Self::Network),
+            "full" => Ok(Self::Full),
+            _ => Err(format!("`{text}` is none of \"none\", \"network\" and \"full\"")),
+        }
+    }
 }
 
 /// Tells operators of failed logins.

@@ -89,7 +89,9 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
     let done = match command {
         "add" => {
             let hash = hash_of_password(arguments)?;
-            let id = change(arguments, async |store| store.create_account(&name(), hash).await)?;
+            // The only command here that makes a database, too.
+            let id = with_store(arguments, async |store| store.create_account(&name(), hash).await)?
+                .map_err(account_failure)?;
             format!("account {} has been made, number {id}", shown())
         }
         "list" => {
@@ -157,10 +159,14 @@ fn change<T>(
     arguments: &ArgMatches,
     work: impl AsyncFnOnce(&Store) -> Result<T, AccountError>,
 ) -> Result<T, Failure> {
-    with_store(arguments, work)?.map_err(|error| match error {
+    with_existing_store(arguments, work)?.map_err(account_failure)
+}
+
+fn account_failure(error: AccountError) -> Failure {
+    match error {
         AccountError::Store(error) => Failure::new(exit_code::DATABASE, error),
         other => Failure::new(exit_code::FAILURE, other),
-    })
+    }
 }
 
 fn hash_of_password(arguments: &ArgMatches) -> Result<String, Failure> {

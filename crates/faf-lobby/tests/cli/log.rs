@@ -43,6 +43,9 @@ fn it_can_be_json() {
         );
     }
     assert!(operator.fail("serve --log-format xml", 3).contains("neither \"text\" nor \"json\""));
+    assert!(
+        operator.fail("serve --log-addresses all", 3).contains("none of \"none\", \"network\" and \"full\"")
+    );
 }
 
 #[test]
