@@ -3,12 +3,12 @@
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use faf_lobby_core::{Timestamp, escaped};
 use serde_json::{Value, json};
 
 use super::order::{Outcome, order_taken};
-use super::{say, settings, with_existing_store, with_store};
+use super::{say, settings, whole, with_existing_store, with_store};
 use crate::exit_code::{self, Failure};
 use crate::passwords;
 use crate::store::{AccountError, ListedAccount, Role, Store};
@@ -43,7 +43,7 @@ pub(super) fn command() -> Command {
                         .long("days")
                         .value_name("NUMBER")
                         .default_value("30")
-                        .value_parser(value_parser!(u32).range(1..=3650))
+                        .value_parser(whole::<u32>(1..=3650))
                         .help("For how long it holds"),
                 ),
         )
@@ -63,7 +63,7 @@ pub(super) fn command() -> Command {
                     Arg::new("days")
                         .long("days")
                         .value_name("NUMBER")
-                        .value_parser(value_parser!(u32).range(1..=100_000))
+                        .value_parser(whole::<u32>(1..=100_000))
                         .help("For how long; without it forever"),
                 ),
         )
