@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_connection::{LargeMessages, SentMessages};
-use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod};
+use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod, escaped};
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
@@ -301,7 +301,7 @@ impl Metrics {
                 }
             }
             Count::Version(version) => {
-                let labels = bounded(&self.versions, VersionLabel { version });
+                let labels = bounded(&self.versions, VersionLabel { version: escaped(&version).to_string() });
                 self.user_agent_version_checks.get_or_create(&labels).inc();
             }
             Count::LoginAccepted(method) => self.count_login("success", method),
@@ -401,7 +401,8 @@ impl Metrics {
     }
 
     fn client_labels(&self, client: &Client) -> ClientLabels {
-        let or_none = |text: &Option<String>| text.as_deref().unwrap_or("None").to_owned();
+        // People read the figures, too, and terminals do.
+        let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("None")).to_string();
         let labels =
             ClientLabels { user_agent: or_none(&client.user_agent), version: or_none(&client.version) };
         bounded(&self.clients, labels)
@@ -527,6 +528,8 @@ mod tests {
         metrics.count(Count::Connection);
         metrics.count(Count::Client { before: None, after: client("x") });
         metrics.count(Count::Version("1.0".to_owned()));
+        metrics.count(Count::Client { before: None, after: client("\u{1b}[31m") });
+        metrics.count(Count::Version("\u{202e}".to_owned()));
         metrics.count(Count::LoginAccepted(LoginMethod::Password));
         metrics.count(Count::LoginFailed(LoginMethod::Token));
         metrics.count(Count::NotLoggedIn("game_host"));
@@ -542,6 +545,8 @@ mod tests {
             "server_lobbyconnections_total 1",
             "server_user_connections{user_agent=\"x\",version=\"None\"} 1",
             "server_user_agent_version_checks_total{version=\"1.0\"} 1",
+            "server_user_connections{user_agent=\"\\\\u{1b}[31m\",version=\"None\"} 1",
+            "server_user_agent_version_checks_total{version=\"\\\\u{202e}\"} 1",
             "server_user_logins_total{status=\"success\",method=\"password\"} 1",
             "server_user_logins_total{status=\"failure\",method=\"token\"} 1",
             "server_messages_unauthenticated_total{command=\"game_host\"} 1",

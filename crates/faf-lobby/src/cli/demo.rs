@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command};
 
 use super::serve::{Calls, addresses, last_steps, log_listening, run_to_the_end};
 use super::signals::Signals;
-use super::{flag, say};
+use super::{flag, say, whole};
 use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
 use crate::exit_code::{self, Failure};
 use crate::log::Log;
@@ -34,7 +34,7 @@ pub(super) fn command() -> Command {
                 .long("bots")
                 .value_name("NUMBER")
                 .default_value("40")
-                .value_parser(value_parser!(u64).range(0..=Options::MOST_BOTS as u64))
+                .value_parser(whole::<u64>(0..=Options::MOST_BOTS as u64))
                 .help("How many bots play"),
         )
         .arg(
@@ -49,7 +49,7 @@ pub(super) fn command() -> Command {
             Arg::new("seed")
                 .long("seed")
                 .value_name("NUMBER")
-                .value_parser(value_parser!(u64))
+                .value_parser(whole::<u64>(0..=u64::MAX))
                 .help("Where the bots' decisions come from [default: another one every time]"),
         )
         .args(CATALOGUE.iter().filter(|entry| !OWN.contains(&entry.name.as_str())).map(flag))

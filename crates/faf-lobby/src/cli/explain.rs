@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use faf_lobby_core::{Decision, escaped};
 use faf_protocol::GameId;
 use faf_protocol::server_message::Rating;
 use serde_json::{Value, json};
 
-use super::{game, say, with_existing_store};
+use super::{game, say, whole, with_existing_store};
 use crate::exit_code::{self, Failure};
 use crate::store::{GameRecord, LaunchedGame, PlayerRecord};
 
@@ -16,7 +16,7 @@ pub(super) fn command() -> Command {
     let id = Arg::new("id")
         .required(true)
         .value_name("ID")
-        .value_parser(value_parser!(u32))
+        .value_parser(whole::<u32>(0..=u64::from(u32::MAX)))
         .help("Number of the game");
     Command::new("explain")
         .about("Tell why something is as it is; also while a server runs")

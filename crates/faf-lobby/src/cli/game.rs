@@ -1,11 +1,11 @@
 //! `faf-lobby game`: games that were launched.
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use faf_lobby_core::escaped;
 use faf_lobby_core::validity::Validity;
 use serde_json::{Value, json};
 
-use super::{say, with_existing_store};
+use super::{say, whole, with_existing_store};
 use crate::exit_code::{self, Failure};
 use crate::store::{GameFilter, LaunchedGame, ListedGame};
 
@@ -25,7 +25,7 @@ pub(super) fn command() -> Command {
                 .long("limit")
                 .value_name("NUMBER")
                 .default_value("50")
-                .value_parser(value_parser!(u32).range(1..=1_000_000))
+                .value_parser(whole::<u32>(1..=1_000_000))
                 .help("How many at most"),
         )
         .arg(flag("json", "Print an object of JSON a line"));

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -206,6 +207,18 @@ fn seed(arguments: &ArgMatches) -> Result<(), Failure> {
         })?;
     say(&format!("planted {planted}"));
     Ok(())
+}
+
+/// Reads a whole number within bounds; says in words what is wrong with another one.
+fn whole<N: TryFrom<u64>>(
+    bounds: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| bounds.contains(number));
+        let (least, most) = (bounds.start(), bounds.end());
+        let problem = || format!("it is not a whole number from {least} to {most}");
+        number.and_then(|number| N::try_from(number).ok()).ok_or_else(problem)
+    }
 }
 
 /// Writes a line to standard output.

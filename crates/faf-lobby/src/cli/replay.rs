@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use faf_lobby_core::{Effect, Moment, World, escaped};
 use faf_protocol::PlayerId;
 
-use super::say;
+use super::{say, whole};
 use crate::exit_code::{self, Failure};
 use crate::recorder::replay::{Ending, Played, Replay, Verdict};
 
@@ -29,7 +29,7 @@ pub(super) fn command() -> Command {
             Arg::new("until")
                 .long("until")
                 .value_name("NUMBER")
-                .value_parser(value_parser!(u64))
+                .value_parser(whole::<u64>(0..=u64::MAX))
                 .help("Stop behind this event and print who is online, the games, and open questions"),
         )
         .arg(

@@ -3,12 +3,12 @@
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use faf_lobby_core::{Timestamp, escaped};
 use serde_json::{Value, json};
 
 use super::order::{Outcome, order_taken};
-use super::{say, settings, with_existing_store, with_store};
+use super::{say, settings, whole, with_existing_store, with_store};
 use crate::exit_code::{self, Failure};
 use crate::passwords;
 use crate::store::{AccountError, ListedAccount, Role, Store};
@@ -43,7 +43,7 @@ pub(super) fn command() -> Command {
                         .long("days")
                         .value_name("NUMBER")
                         .default_value("30")
-                        .value_parser(value_parser!(u32).range(1..=3650))
+                        .value_parser(whole::<u32>(1..=3650))
                         .help("For how long it holds"),
                 ),
         )
@@ -63,7 +63,7 @@ pub(super) fn command() -> Command {
                     Arg::new("days")
                         .long("days")
                         .value_name("NUMBER")
-                        .value_parser(value_parser!(u32).range(1..=100_000))
+                        .value_parser(whole::<u32>(1..=100_000))
                         .help("For how long; without it forever"),
                 ),
         )
@@ -89,7 +89,9 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
     let done = match command {
         "add" => {
             let hash = hash_of_password(arguments)?;
-            let id = change(arguments, async |store| store.create_account(&name(), hash).await)?;
+            // The only command here that makes a database, too.
+            let id = with_store(arguments, async |store| store.create_account(&name(), hash).await)?
+                .map_err(account_failure)?;
             format!("account {} has been made, number {id}", shown())
         }
         "list" => {
@@ -157,10 +159,14 @@ fn change<T>(
     arguments: &ArgMatches,
     work: impl AsyncFnOnce(&Store) -> Result<T, AccountError>,
 ) -> Result<T, Failure> {
-    with_store(arguments, work)?.map_err(|error| match error {
+    with_existing_store(arguments, work)?.map_err(account_failure)
+}
+
+fn account_failure(error: AccountError) -> Failure {
+    match error {
         AccountError::Store(error) => Failure::new(exit_code::DATABASE, error),
         other => Failure::new(exit_code::FAILURE, other),
-    })
+    }
 }
 
 fn hash_of_password(arguments: &ArgMatches) -> Result<String, Failure> {

@@ -233,10 +233,16 @@ fn list(text: &str) -> Value {
 }
 
 /// Settings that there were once, and what to do without them.
-const GONE: [(&str, &str); 1] = [(
-    "large_message_timeout",
-    "it is no longer a setting: messages may take as long as they keep coming; see `large_message_rate`",
-)];
+const GONE: [(&str, &str); 2] = [
+    (
+        "large_message_timeout",
+        "it is no longer a setting: messages may take as long as they keep coming; see `large_message_rate`",
+    ),
+    (
+        "websocket_byte_stream",
+        "it is no longer a setting: clients may always cut their lines anywhere; remove it",
+    ),
+];
 
 fn unknown(setting: &str) -> String {
     if let Some((_, advice)) = GONE.iter().find(|(gone, _)| *gone == setting) {

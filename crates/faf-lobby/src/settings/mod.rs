@@ -203,6 +203,11 @@ impl Settings {
         if !self.websocket_path.starts_with('/') {
             problems.push(("websocket_path", "it must begin with a slash".to_owned()));
         }
+        if let Some(origin) = self.websocket_origins.iter().find(|origin| !is_origin(origin)) {
+            let problem =
+                format!("`{origin}` is no origin such as https://example.org, without anything behind it");
+            problems.push(("websocket_origins", problem));
+        }
         if self.http.addresses().iter().any(|address| address.proxy) {
             problems.push(("http", "it cannot expect a PROXY header".to_owned()));
         }
@@ -211,6 +216,9 @@ impl Settings {
         }
         if self.database.as_os_str().is_empty() {
             problems.push(("database", "it must name a file".to_owned()));
+        }
+        if self.database.is_dir() {
+            problems.push(("database", "it is a folder; name a file in it".to_owned()));
         }
         if self.database.as_os_str() == ":memory:" {
             let problem = "there is no database in memory: several threads use it, and it has to outlive a crash; name a \
@@ -406,6 +414,12 @@ fn is_known_target(target: &str) -> bool {
 /// Settings are within their bounds when this is called, so no value is negative or too large.
 fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
+}
+
+/// Whether a browser can send this as the origin of a page, or it stands for all.
+fn is_origin(text: &str) -> bool {
+    let host = text.split_once("://").map(|(_, host)| host);
+    matches!(text, "*" | "null") || host.is_some_and(|host| !host.contains('/'))
 }
 
 #[cfg(test)]

@@ -57,10 +57,10 @@ pub enum Role {
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// There is no account of this name.
-    #[error("there is no account `{0}`")]
+    #[error("there is no account `{}`", escaped(.0))]
     Unknown(String),
     /// There is one already; names that differ only in case or accents are the same.
-    #[error("there is an account `{0}` already")]
+    #[error("there is an account `{}` already", escaped(.0))]
     Exists(String),
     /// The name cannot be one.
     #[error(

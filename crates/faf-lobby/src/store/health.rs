@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
+use super::owner::lock_path;
 use super::{Answered, Job, READ_ONLY, Store, StoreError, connect, explain, spawn};
 
 /// Damage that is told; one finding is as bad as many.
@@ -18,34 +19,43 @@ const FINDINGS: u32 = 1;
 pub(crate) struct Files {
     path: PathBuf,
     is: (u64, u64),
-    /// The file beside it for what is not in there yet.
-    log: Option<(PathBuf, (u64, u64))>,
+    /// The files beside it that are there, and what it means when one of them is not.
+    beside: Vec<(PathBuf, (u64, u64), &'static str)>,
 }
+
+/// What a server loses with the database, or with the file of what is not in there yet.
+const LOST: &str = "what is stored from now on is lost when the server ends";
+
+/// Files beside the database, by how their names end.
+const BESIDE: [(&str, &str); 2] =
+    [("-wal", LOST), ("-shm", "other programs that open the database would damage it")];
 
 impl Files {
     /// The files that are there now, which have just been written to.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        let log = PathBuf::from(log);
-        let log = identity(&log).ok().map(|is| (log, is));
-        Ok(Self { path: path.to_owned(), is: identity(path)?, log })
+        let beside = BESIDE.into_iter().filter_map(|(end, consequence)| {
+            let mut path = path.as_os_str().to_owned();
+            path.push(end);
+            let path = PathBuf::from(path);
+            identity(&path).ok().map(|is| (path, is, consequence))
+        });
+        let lock = lock_path(path);
+        let lock = identity(&lock).ok().map(|is| (lock, is, "another server could take the database"));
+        Ok(Self { path: path.to_owned(), is: identity(path)?, beside: beside.chain(lock).collect() })
     }
 
     /// What is wrong with them, if anything is.
     pub(crate) fn problem(&self) -> Option<String> {
-        let all = [Some((&self.path, self.is)), self.log.as_ref().map(|(path, is)| (path, *is))];
-        for (path, is) in all.into_iter().flatten() {
+        let database = (&self.path, self.is, LOST);
+        let beside = self.beside.iter().map(|(path, is, consequence)| (path, *is, *consequence));
+        for (path, is, consequence) in std::iter::once(database).chain(beside) {
             let what = match identity(path) {
                 Ok(now) if now == is => continue,
                 Ok(_) => "was replaced by another file",
                 Err(error) if error.kind() == io::ErrorKind::NotFound => "was removed",
                 Err(error) => return Some(format!("{} cannot be looked at: {error}", path.display())),
             };
-            return Some(format!(
-                "{} {what}; what is stored from now on is lost when the server ends: restart it",
-                path.display()
-            ));
+            return Some(format!("{} {what}; {consequence}: restart the server", path.display()));
         }
         match std::fs::metadata(&self.path) {
             Ok(metadata) if metadata.permissions().readonly() => {

@@ -111,7 +111,7 @@ pub(crate) fn owner(database: &Path) -> Option<String> {
 }
 
 /// The file beside the database. One for all names that the database has by way of links.
-fn lock_path(database: &Path) -> PathBuf {
+pub(super) fn lock_path(database: &Path) -> PathBuf {
     let real = database.canonicalize().unwrap_or_else(|_| {
         // The database does not exist yet; its folder may be called by several names all the same.
         let folder =

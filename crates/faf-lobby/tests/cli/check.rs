@@ -80,4 +80,16 @@ fn problems_are_told_in_words() {
     for part in ["`never` is not a time", "`1.5` is not a whole number", "`big` is not a size"] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
+    for line in ["explain game x", "game list --limit 0", "user token Ada --days 1.5", "demo --bots 41"] {
+        let said = operator.fail(line, 2);
+        assert!(said.contains("it is not a whole number from"), "{said}");
+    }
+    for origin in ["example.org", "https://example.org/", "https://example.org/page"] {
+        let said = operator.fail(&format!("check --websocket-origins {origin}"), 3);
+        assert!(said.contains(&format!("`{origin}` is no origin")), "{said}");
+    }
+    operator.succeed("check --http off --websocket-origins *,null,file://,http://localhost:8080");
+    std::fs::create_dir(operator.path("folder")).unwrap();
+    assert!(operator.fail("serve --database folder", 3).contains("it is a folder"));
+    assert!(!operator.path("folder.lock").exists());
 }

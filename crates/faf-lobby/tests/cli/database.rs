@@ -61,3 +61,26 @@ fn a_database_in_memory_is_no_database() {
     let output = operator.command("serve").env("FAF_LOBBY_DATABASE", ":memory:").output().unwrap();
     assert!(text(&output.stderr).contains("FAF_LOBBY_DATABASE"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_database_that_is_not_there_is_made_by_serve_user_add_and_seed_only() {
+    let operator = Operator::new();
+    for command in [
+        "user list",
+        "user ban Ada --reason x",
+        "user kick Ada",
+        "user unban Ada",
+        "user passwd Ada --password x",
+        "user role Ada player",
+        "user token Ada",
+        "game list",
+        "explain game 1",
+        "backup copy.sqlite",
+    ] {
+        let problem = operator.fail(&format!("{command} --database mistyped.sqlite"), 4);
+        assert!(problem.contains("no such database") || problem.contains("no database"), "{problem}");
+        assert!(!operator.path("mistyped.sqlite").exists(), "{command}");
+    }
+    assert!(!operator.path("copy.sqlite").exists());
+    operator.succeed("user add Ada --password x --database new.sqlite");
+}

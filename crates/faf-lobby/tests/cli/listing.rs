@@ -95,6 +95,8 @@ fn a_token_of_the_servers_own_logs_in() {
     let token = operator.succeed("user token ada --days 1 --database a.sqlite");
     let token = token.trim();
     assert!(operator.fail("user token Bob --database a.sqlite", 1).contains("no account `Bob`"));
+    let unseen = operator.fail("user kick Bob\u{202e} --database a.sqlite", 1);
+    assert!(unseen.contains("no account `Bob\\u{202e}`"), "{unseen}");
     let auth = |token: &str| format!(r#"{{"command":"auth","token":"{token}","unique_id":"x"}}"#);
     let stream = TcpStream::connect(server.address("tcp://")).unwrap();
     converse(&stream, &auth(&token[..token.len() - 6]), "authentication_failed");

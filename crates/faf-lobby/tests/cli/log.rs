@@ -43,6 +43,8 @@ fn it_can_be_json() {
         );
     }
     assert!(operator.fail("serve --log-format xml", 3).contains("not one of \"text\", \"json\""));
+    let problem = operator.fail("serve --log-addresses all", 3);
+    assert!(problem.contains("not one of \"none\", \"network\", \"full\""), "{problem}");
 }
 
 #[test]

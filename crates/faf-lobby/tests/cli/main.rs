@@ -201,7 +201,7 @@ fn a_database_that_cannot_be_used_is_left_alone() {
     assert!(operator.fail(&format!("{SERVE} --database damaged.sqlite"), 4).contains("restore a backup"));
     assert_eq!(std::fs::read_to_string(operator.path("damaged.sqlite")).unwrap(), damaged);
 
-    operator.succeed("user list --database newer.sqlite");
+    operator.succeed("user add Ada --password x --database newer.sqlite");
     let connection = rusqlite::Connection::open(operator.path("newer.sqlite")).unwrap();
     connection.pragma_update(None, "user_version", 1000).unwrap();
     drop(connection);

@@ -56,6 +56,22 @@ async fn a_database_whose_file_is_gone_replaced_or_read_only() {
 }
 
 #[tokio::test]
+async fn files_beside_the_database_that_are_gone() {
+    let server = TestServer::start().await;
+    wait_for_a_look(&server).await;
+    for end in ["-wal", "-shm", ".lock"] {
+        let mut path = server.database().into_os_string();
+        path.push(end);
+        let aside = std::path::Path::new(&path).with_extension("aside");
+        std::fs::rename(&path, &aside).unwrap();
+        let text = wait_for(&server, 503).await;
+        assert!(text.contains(&format!("{end} was removed")), "{text}");
+        std::fs::rename(&aside, &path).unwrap();
+        wait_for(&server, 200).await;
+    }
+}
+
+#[tokio::test]
 async fn a_database_that_is_damaged() {
     let server = TestServer::start().await;
     wait_for_a_look(&server).await;
@@ -69,13 +85,14 @@ async fn a_database_that_is_damaged() {
     assert!(text.contains("damaged"), "{text}");
 }
 
-/// Waits until the server has looked at its database a first time.
+/// Waits until the server has looked at its database a first time, so that it knows the files.
 async fn wait_for_a_look(server: &TestServer) {
     let database = Connection::open(server.database()).unwrap();
     soon("a look", async {
         let beats =
             || database.query_row("SELECT beats FROM heartbeat", (), |row| row.get::<_, u32>(0)).unwrap();
-        while beats() == 0 {
+        // The first look is over when the second one has begun.
+        while beats() < 2 {
             tokio::task::yield_now().await;
         }
     })
