@@ -196,6 +196,10 @@ pub(crate) fn go_on(
         // What a game process says never ends the connection.
         (Continuation::GameCommand(state), answer) => Ok(game_commands::go_on(world, conn, state, answer)),
         (Continuation::CheckedPassword(state), Answer::Busy) => hello::too_busy(world, conn, &state),
+        (_, Answer::Busy) => {
+            world.count(Count::Busy);
+            Err(Refusal::AuthenticationFailed(crate::texts::BUSY))
+        }
         (_, Answer::Unavailable) => Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE)),
         (Continuation::CheckedPassword(state), Answer::Account(account)) => {
             hello::go_on(world, conn, state, account)
