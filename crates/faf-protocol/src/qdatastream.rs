@@ -185,10 +185,35 @@ pub(crate) fn decode(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Me
         None => return Ok(None),
         Some(block) if block == PING_BLOCK => Message::PING,
         Some(block) if block == PONG_BLOCK => Message::PONG,
+        Some(block) if block.len() >= LARGE && block.len() == buffer.len() => {
+            return decode_alone(std::mem::take(buffer), limits).map(Some);
+        }
         Some(block) => decode_payload(&block[LENGTH..], limits).map_err(|error| error.shifted(LENGTH))?,
     };
     buffer.advance(end);
     Ok(Some(message))
+}
+
+/// Reads a large block that is all there is in the buffer.
+///
+/// Its text may take half as much again in UTF-8, and once more in compact form. So the block goes
+/// before that is made: together they would take four times the size of the block.
+fn decode_alone(block: BytesMut, limits: &Limits) -> Result<Message, DecodeError> {
+    let payload = &block[LENGTH..];
+    let (position, first) = read_qstring(payload, 0).map_err(|error| error.shifted(LENGTH))?;
+    if payload.len() - position > IGNORED_TAIL || first == "PING" || first == "PONG" {
+        drop(first);
+        return decode_payload(&block[LENGTH..], limits).map_err(|error| error.shifted(LENGTH));
+    }
+    drop(block);
+    only_part(first, limits).map_err(|error| error.shifted(LENGTH))
+}
+
+/// A message of a single part.
+fn only_part(text: String, limits: &Limits) -> Result<Message, DecodeError> {
+    let compact = scan::scan_object(&text, limits.nesting_in_force())
+        .map_err(|error| in_utf16(error, &text).shifted(LENGTH))?;
+    Ok(Message::from_compact(compact.unwrap_or(text)))
 }
 
 /// The end of the stream. Behind a length without its payload it is inside a message, too.
@@ -210,6 +235,10 @@ fn announced_length(buffer: &[u8]) -> Option<usize> {
     buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
 }
 
+/// Blocks from this size on are freed as soon as their text is read: 64 KiB. For smaller ones it saves
+/// nothing worth an allocation.
+const LARGE: usize = 64 * 1024;
+
 /// Reads a message from the payload of one block.
 ///
 /// The first part must be a JSON object, or one of the words `PING` and `PONG`, behind which nothing is looked at. Of
@@ -227,9 +256,7 @@ pub fn decode_payload(payload: &[u8], limits: &Limits) -> Result<Message, Decode
     }
     let nesting = limits.nesting_in_force();
     if payload.len() - position <= IGNORED_TAIL {
-        let compact =
-            scan::scan_object(&first, nesting).map_err(|error| in_utf16(error, &first).shifted(LENGTH))?;
-        return Ok(Message::from_compact(compact.unwrap_or(first)));
+        return only_part(first, limits);
     }
     let mut merged = Merged::new(payload.len());
     merged.add_object(&scan_part(&first, nesting).map_err(|error| error.shifted(LENGTH))?);

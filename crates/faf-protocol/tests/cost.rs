@@ -195,6 +195,20 @@ fn nor_does_a_block_or_a_frame() {
     }
 }
 
+/// Its characters take half as much again in UTF-8, and the white space makes it be written anew.
+#[test]
+fn a_block_of_long_characters_takes_three_times_its_size_with_itself() {
+    let text = format!(r#"{{"command": "ping", "x": "{}"}}"#, "€".repeat(500_000));
+    let frame = qdatastream::pack_message([&*text]).unwrap();
+    let used = measure(|| {
+        let mut buffer = BytesMut::from(&frame[..]);
+        let mut decoder = Decoder::new(WireFormat::QDataStream, Limits::default());
+        assert!(matches!(decoder.decode(&mut buffer), Ok(Some(faf_protocol::Decoded::Message(_)))));
+    });
+    let size = frame.len() as u64;
+    assert!(used.bytes_max <= MEMORY * size + ANY, "{} bytes for a message of {size}", used.bytes_max);
+}
+
 #[test]
 fn nor_do_the_parts_of_a_block() {
     let parts = |size: usize, part: &str| {
