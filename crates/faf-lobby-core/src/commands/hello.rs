@@ -57,11 +57,9 @@ pub(crate) fn go_on(
 }
 
 /// Too many passwords are being checked for one more.
-pub(crate) fn too_busy(world: &mut World, conn: ConnId, state: &Checked) -> Result<Progress, Refusal> {
+pub(crate) fn too_busy(world: &mut World, conn: ConnId, state: &Checked) {
     take_attempt_back(world, conn);
-    world.count(Count::Busy);
     login::note_failure(world, conn, failure(&state.login, "busy"));
-    Err(Refusal::AuthenticationFailed(texts::BUSY))
 }
 
 /// The reason of most failed logins. Not even the log says which of the two is wrong.

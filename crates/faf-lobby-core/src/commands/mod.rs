@@ -189,13 +189,16 @@ pub(crate) fn go_on(
     continuation: Continuation,
     answer: Answer,
 ) -> Result<Progress, Refusal> {
-    if let (Continuation::CheckedPassword(_), Answer::Unavailable) = (&continuation, &answer) {
-        hello::take_attempt_back(world, conn);
+    if let Continuation::CheckedPassword(state) = &continuation {
+        match answer {
+            Answer::Busy => hello::too_busy(world, conn, state),
+            Answer::Unavailable => hello::take_attempt_back(world, conn),
+            _ => {}
+        }
     }
     match (continuation, answer) {
         // What a game process says never ends the connection.
         (Continuation::GameCommand(state), answer) => Ok(game_commands::go_on(world, conn, state, answer)),
-        (Continuation::CheckedPassword(state), Answer::Busy) => hello::too_busy(world, conn, &state),
         (_, Answer::Busy) => {
             world.count(Count::Busy);
             Err(Refusal::AuthenticationFailed(crate::texts::BUSY))
