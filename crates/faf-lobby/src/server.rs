@@ -14,24 +14,24 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::answers::Answers;
-use crate::country::Countries;
+use crate::auth::passwords::PasswordThreads;
+use crate::auth::policy::PolicyServer;
+use crate::auth::tokens::Tokens;
+use crate::config::{Listen, ListenAddress, OpenRegistration, Settings};
 use crate::exit_code::{self, Failure};
-use crate::happenings::Happenings;
-use crate::health::Health;
-use crate::http::{Board, Interface, Phase};
-use crate::listener::{Entrance, Listener};
-use crate::lobby::{INBOX, Input, Lobby, Outside, PUBLICATIONS};
-use crate::metrics::Metrics;
-use crate::open_files::Shares;
-use crate::orders;
-use crate::passwords::PasswordThreads;
-use crate::policy::PolicyServer;
-use crate::recorder::Recorder;
-use crate::session::CLOSE_TIMEOUT;
-use crate::settings::{Listen, ListenAddress, OpenRegistration, Settings};
+use crate::lobby::event_loop::{INBOX, Input, Lobby, Outside, PUBLICATIONS};
+use crate::lobby::requests::Answers;
+use crate::net::country::Countries;
+use crate::net::fd_budget::Shares;
+use crate::net::listener::{Entrance, Listener};
+use crate::net::session::CLOSE_TIMEOUT;
+use crate::ops::activity::Happenings;
+use crate::ops::health::Health;
+use crate::ops::http::{Board, Interface, Phase};
+use crate::ops::metrics::Metrics;
+use crate::ops::orders;
+use crate::ops::recorder::Recorder;
 use crate::store::{Owner, OwnerError, Store};
-use crate::tokens::Tokens;
 
 /// A running server.
 #[derive(Debug)]

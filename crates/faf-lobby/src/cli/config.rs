@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{effective, flag, say};
+use crate::config::{CATALOGUE, DEFAULT_FILE, Effective, Origin};
 use crate::exit_code::Failure;
-use crate::settings::{CATALOGUE, DEFAULT_FILE, Effective, Origin};
 
 pub(super) fn command() -> Command {
     let is_effective = Arg::new("effective")
@@ -56,7 +56,7 @@ fn shortest(path: &Path) -> std::path::PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Sources;
+    use crate::config::Sources;
 
     #[test]
     fn what_is_listed_has_the_same_effect() {

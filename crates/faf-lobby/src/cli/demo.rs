@@ -7,11 +7,11 @@ use clap::{Arg, ArgMatches, Command};
 use super::serve::{Calls, addresses, last_steps, log_listening, run_to_the_end};
 use super::signals::Signals;
 use super::{flag, say, whole};
+use crate::config::{CATALOGUE, Settings};
 use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
 use crate::exit_code::{self, Failure};
-use crate::log::Log;
+use crate::ops::log::Log;
 use crate::server::Listening;
-use crate::settings::{CATALOGUE, Settings};
 
 /// Settings that are not up to whoever starts a demo; what the environment says of them is for a real server.
 const OWN: [&str; 7] = [

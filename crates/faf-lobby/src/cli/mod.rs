@@ -25,8 +25,8 @@ use clap::builder::ValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::config::{CATALOGUE, Effective, Entry, Settings, Sources};
 use crate::exit_code::{self, Failure};
-use crate::settings::{CATALOGUE, Effective, Entry, Settings, Sources};
 use crate::store::{SeedError, SeedFile, Store};
 
 /// What is meant if no command is given.
@@ -266,7 +266,7 @@ mod tests {
         let matches = command().try_get_matches_from(line.split(' ')).unwrap();
         let (_, arguments) = matches.subcommand().unwrap();
         let settings = settings(arguments).unwrap();
-        assert_eq!(settings.open_registration, crate::settings::OpenRegistration::OnLoopback);
+        assert_eq!(settings.open_registration, crate::config::OpenRegistration::OnLoopback);
         assert!(!settings.allow_password_login);
         assert_eq!(settings.message_limit, 100_000);
     }

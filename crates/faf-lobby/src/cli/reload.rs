@@ -1,8 +1,8 @@
 //! SIGHUP: the configuration is read again, and what can be changed while the server runs is.
 
-use crate::log::Log;
+use crate::config::{Effective, Problems, shown};
+use crate::ops::log::Log;
 use crate::server::Reconfigure;
-use crate::settings::{Effective, Problems, shown};
 
 /// What is needed to read the configuration again.
 pub(super) struct Reload {

@@ -12,7 +12,7 @@ use faf_protocol::PlayerId;
 
 use super::{say, whole};
 use crate::exit_code::{self, Failure};
-use crate::recorder::replay::{Ending, Played, Replay, Verdict};
+use crate::ops::recorder::replay::{Ending, Played, Replay, Verdict};
 
 pub(super) fn command() -> Command {
     Command::new("replay")

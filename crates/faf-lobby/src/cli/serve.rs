@@ -9,10 +9,10 @@ use faf_protocol::WireFormat;
 use super::reload::Reload;
 use super::say;
 use super::signals::{Signals, Wish};
+use crate::config::{Banner, Effective, Problems, Settings, shown};
 use crate::exit_code::{self, Failure};
-use crate::log::Log;
+use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
-use crate::settings::{Banner, Effective, Problems, Settings, shown};
 
 /// Tasks that a thread runs before it looks for what has come over the network. There may be dozens with large messages, and a
 /// ping is not to wait for all of them.

@@ -56,12 +56,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use crate::auth::tokens::mint;
+use crate::config::{OpenRegistration, Settings};
 use crate::exit_code::{self, Failure};
-use crate::lobby::utc_now;
+use crate::lobby::event_loop::utc_now;
 use crate::server::{Listening, Server, Service};
-use crate::settings::{OpenRegistration, Settings};
 use crate::store::{SeedFile, Store};
-use crate::tokens::mint;
 use battle::Battles;
 use bot::{Bot, World};
 use connection::Door;

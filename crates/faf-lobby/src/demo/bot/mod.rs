@@ -25,6 +25,7 @@ use faf_protocol::server_message::{NoticeStyle, ServerMessage};
 use faf_protocol::{ClientMessage, GameId, Secret};
 use fastrand::Rng;
 
+use crate::auth::passwords;
 use crate::demo::battle::Battles;
 use crate::demo::behaviour::{GamePlan, Wish, next_wish};
 use crate::demo::hosting::Hosting;
@@ -32,7 +33,6 @@ use crate::demo::process::{Adapter, Agenda};
 use crate::demo::seed::{Account, Stage};
 use crate::demo::tempo::{Tempo, one_of};
 use crate::demo::view::View;
-use crate::passwords;
 
 /// How long a login may take; after a start, many wait for their turn.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
