@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::serve::{Calls, addresses, last_steps, log_listening, run_to_the_end};
+use super::serve::{ProgramNames, addresses, last_steps, log_listening, run_to_the_end};
 use super::signals::Signals;
 use super::{flag, say, whole};
 use crate::config::{CATALOGUE, Settings};
@@ -92,7 +92,7 @@ async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure
     log_listening(listening);
     let tokens = demo.tokens().await?;
     let guide = Guide { options: &options, database: &demo.database(), tokens: &tokens };
-    say(banner(listening, &path, &guide, &Calls::find()).trim_end());
+    say(banner(listening, &path, &guide, &ProgramNames::find()).trim_end());
     // Whoever closes the terminal of a demo wants it to end.
     let signal = async {
         signals.next().await;
@@ -111,7 +111,7 @@ struct Guide<'a> {
 }
 
 /// What listens where, who may come in, and what is to be seen.
-fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, calls: &Calls) -> String {
+fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, calls: &ProgramNames) -> String {
     let Options { bots, speed, seed } = guide.options;
     let mut text = addresses(listening, websocket_path);
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
@@ -156,7 +156,7 @@ mod tests {
         let options = Options { bots: 3, speed: 2.0, seed: 7 };
         let tokens = [("guest1".to_owned(), "a.b.c".to_owned())];
         let guide = Guide { options: &options, database: Path::new("demo.sqlite"), tokens: &tokens };
-        let text = banner(&[], "/", &guide, &Calls::find());
+        let text = banner(&[], "/", &guide, &ProgramNames::find());
         for part in [
             "demo         demo",
             "guest1",

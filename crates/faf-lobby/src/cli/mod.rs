@@ -43,7 +43,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
         }
     };
-    match carry_out(&matches) {
+    match execute(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "faf-lobby: {failure}");
@@ -52,7 +52,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
+fn execute(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
         Some(("serve", arguments)) => {
             let again = arguments.clone();

@@ -22,7 +22,7 @@ impl Reload {
     }
 
     /// Reads the configuration, and tells the server what has changed. One that is wrong changes nothing.
-    pub(super) async fn carry_out(&mut self, server: &Reconfigure) {
+    pub(super) async fn apply(&mut self, server: &Reconfigure) {
         let new = match (self.read)() {
             Ok(new) => new,
             Err(Problems(problems)) => {

@@ -56,14 +56,14 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let accounts = accounts.map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     tracing::info!(accounts, "ready");
     if shows_banner {
-        say(banner(server.listening(), &path, &database, accounts, &Calls::find()).trim_end());
+        say(banner(server.listening(), &path, &database, accounts, &ProgramNames::find()).trim_end());
     }
     let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());
     let signalled = tokio::spawn(async move {
         loop {
             match signals.next().await {
                 Wish::End => shutdown.request().await,
-                Wish::HangUp => reload.carry_out(&reconfigure).await,
+                Wish::HangUp => reload.apply(&reconfigure).await,
             }
         }
     });
@@ -100,12 +100,12 @@ pub(super) fn log_listening(listening: &[Listening]) {
 }
 
 /// How this program and its companion are called, as far as whoever started it is concerned.
-pub(super) struct Calls {
+pub(super) struct ProgramNames {
     pub(super) lobby: &'static str,
     wire: &'static str,
 }
 
-impl Calls {
+impl ProgramNames {
     pub(super) fn find() -> Self {
         // Cargo says so to what it runs.
         match std::env::var_os("CARGO") {
@@ -121,7 +121,7 @@ fn banner(
     websocket_path: &str,
     database: &Path,
     accounts: u32,
-    calls: &Calls,
+    calls: &ProgramNames,
 ) -> String {
     let mut text = addresses(listening, websocket_path);
     text += &format!("  {:<12} {}, {accounts} accounts\n", "database", database.display());
@@ -154,7 +154,7 @@ pub(super) fn last_steps(
     listening: &[Listening],
     websocket_path: &str,
     login: &str,
-    Calls { lobby, wire }: &Calls,
+    ProgramNames { lobby, wire }: &ProgramNames,
 ) -> String {
     let mut urls = listening.iter().filter_map(|Listening { service, address }| match service {
         Service::Lobby(format) => Some(url(*format, address, websocket_path)),
@@ -189,7 +189,7 @@ mod tests {
             listening(Service::Lobby(WireFormat::WebSocket), "[::1]:8003"),
             listening(Service::Http, "127.0.0.1:8011"),
         ];
-        let calls = Calls { lobby: "faf-lobby", wire: "faf-wire" };
+        let calls = ProgramNames { lobby: "faf-lobby", wire: "faf-wire" };
         let banner = |accounts| banner(&all, "/ws", Path::new("a.sqlite"), accounts, &calls);
         let text = banner(0);
         for part in

@@ -27,7 +27,7 @@ pub(crate) use words::one_of;
 pub use words::{Banner, LogFormat};
 
 use crate::auth::failed_logins::LogAddresses;
-use crate::delivery::Patience;
+use crate::delivery::SlowConsumerPolicy;
 use crate::ops::recorder::Bounds;
 
 /// All settings. The names are those of the file.
@@ -345,9 +345,9 @@ impl Settings {
     }
 
     /// What a client is granted that does not keep up.
-    pub(crate) fn patience(&self) -> Patience {
-        Patience {
-            at_once: self.outbox_limit,
+    pub(crate) fn slow_consumer_policy(&self) -> SlowConsumerPolicy {
+        SlowConsumerPolicy {
+            chunk_bytes: self.outbox_limit,
             memory: self.outbox_memory,
             stall_timeout: seconds(self.stall_timeout),
         }

@@ -10,7 +10,7 @@ use super::frames::Frames;
 
 /// Up to this size, in bytes, frames that leave together are made one piece, which all receivers share. What is larger gains
 /// nothing by being copied once more.
-const JOINED: usize = 256 * 1024;
+const JOIN_LIMIT_BYTES: usize = 256 * 1024;
 
 /// Broadcasts in the order they were made. Each has a number; every receiver knows the number of its next one.
 #[derive(Debug, Default)]
@@ -109,7 +109,7 @@ impl Broadcasts {
 
 fn join(frames: Vec<Bytes>) -> Vec<Bytes> {
     let size: usize = frames.iter().map(Bytes::len).sum();
-    if frames.len() < 2 || size > JOINED {
+    if frames.len() < 2 || size > JOIN_LIMIT_BYTES {
         return frames;
     }
     vec![frames.concat().into()]

@@ -13,29 +13,29 @@ use super::backlog::{Backlog, Kind};
 use super::frames::Frames;
 use super::pace::Pace;
 use super::relay::Fate;
-use super::worker::{Delivery, VISITS, bytes_in};
+use super::worker::{PASS_STEP_CONNECTIONS, Worker, bytes_in};
 use crate::net::slot::Word;
 
 /// What is handed over to clients that catch up before others get their turn, in bytes: about a millisecond's worth. As much goes
 /// to newcomers besides.
-const SHARE: usize = 1024 * 1024;
+const CATCH_UP_ROUND_BYTES: usize = 1024 * 1024;
 
 /// Bytes of answers that may wait for a client that is still read from, so that nobody asks more than they read. What everybody
 /// is told, at login and later, does not count, nor what other players make it read: a client that is slow in taking it is heard
 /// meanwhile.
-const ASKING: usize = 16 * 1024;
+const UNREAD_ANSWERS_LIMIT_BYTES: usize = 16 * 1024;
 
 /// So many players may be told of to a client that is behind before messages about them are merged; and so many as there are
 /// connections, twice: with more, the same ones come again and again.
-const FEW_PLAYERS: usize = 256;
+const MIN_PLAYERS_BEFORE_MERGING: usize = 256;
 
-impl Delivery {
+impl Worker {
     /// From now on messages for this client are kept here until it has taken what was handed over.
     pub(super) fn fall_behind(&mut self, conn: ConnId) -> Option<&mut Backlog> {
         let peer = self.peers.get_mut(conn)?;
         peer.backlog = Some(Box::new(Backlog::new(peer.writer.encoding(), peer.writer.taken())));
         if self.behind.clients == 0 {
-            self.behind.next_look = Instant::now() + Pace::interval(self.patience.stall_timeout);
+            self.behind.next_look = Instant::now() + Pace::interval(self.policy.stall_timeout);
         }
         self.behind.clients += 1;
         self.wait_for(conn);
@@ -61,8 +61,8 @@ impl Delivery {
 
     /// Keeps messages for the connection at a place, which is behind.
     pub(super) fn keep<'a>(&mut self, place: usize, messages: impl Iterator<Item = (&'a Arc<Frames>, Kind)>) {
-        let most_players = (2 * self.peers.len()).max(FEW_PLAYERS);
-        let is_scarce = self.memory_in_use() > self.patience.memory / 2;
+        let most_players = (2 * self.peers.len()).max(MIN_PLAYERS_BEFORE_MERGING);
+        let is_scarce = self.memory_in_use() > self.policy.memory / 2;
         let (conn, peer) = self.peers.at(place);
         let Some(backlog) = &mut peer.backlog else { return };
         let mut dropped = Vec::new();
@@ -77,7 +77,7 @@ impl Delivery {
                     Fate::Dropped => dropped.push(sender),
                 },
                 Kind::Answer | Kind::Told => {
-                    if !(backlog.lets_pass(frames) && is_taken_at_once(&peer.writer, frames)) {
+                    if !(backlog.may_be_overtaken_by(frames) && is_taken_at_once(&peer.writer, frames)) {
                         backlog.push(frames, kind, most_players);
                     }
                 }
@@ -89,44 +89,44 @@ impl Delivery {
     }
 
     /// Goes on with clients that are behind, and with newcomers.
-    pub(super) fn help_some(&mut self) {
-        share_out(|| {
+    pub(super) fn catch_up_some(&mut self) {
+        serve_round(|| {
             let conn = self.caught_up.try_recv().ok()?;
-            Some(self.hear_of(conn))
+            Some(self.resume(conn))
         });
-        share_out(|| {
+        serve_round(|| {
             let conn = self.newcomers.pop_front()?;
-            Some(self.go_on(conn))
+            Some(self.send_next(conn))
         });
     }
 
     /// A client that was behind has taken what was handed over. Returns how many bytes it gets now.
-    pub(super) fn hear_of(&mut self, conn: ConnId) -> usize {
+    pub(super) fn resume(&mut self, conn: ConnId) -> usize {
         let peer = self.peers.get_mut(conn);
-        if peer.and_then(|peer| peer.backlog.as_ref()).is_some_and(|backlog| backlog.has_lists()) {
+        if peer.and_then(|peer| peer.backlog.as_ref()).is_some_and(|backlog| backlog.has_snapshots()) {
             self.newcomers.push_back(conn);
             return 0;
         }
-        self.go_on(conn)
+        self.send_next(conn)
     }
 
     /// Hands over what comes next for a client that is behind, or has caught up. Returns how many bytes that is.
-    fn go_on(&mut self, conn: ConnId) -> usize {
+    fn send_next(&mut self, conn: ConnId) -> usize {
         let Some(peer) = self.peers.get_mut(conn) else { return 0 };
         let Some(backlog) = &mut peer.backlog else { return 0 };
         backlog.has_taken();
         let senders = backlog.take_in_held();
         if backlog.is_empty() {
             if backlog.is_ready {
-                peer.seat.tell(Word::Ready);
+                peer.slot.tell(Word::Ready);
             }
             self.stop_waiting(conn);
             return 0;
         }
-        let front = backlog.take_front(self.patience.at_once);
+        let front = backlog.take_front(self.policy.chunk_bytes);
         self.behind.count(backlog);
-        if backlog.answers() <= ASKING && std::mem::take(&mut backlog.is_ready) {
-            peer.seat.tell(Word::Ready);
+        if backlog.answers() <= UNREAD_ANSWERS_LIMIT_BYTES && std::mem::take(&mut backlog.is_ready) {
+            peer.slot.tell(Word::Ready);
         }
         let is_handed_over = peer.writer.hand_over(&front, front.len() as u64).is_ok();
         senders.into_iter().for_each(|sender| self.release(sender));
@@ -153,26 +153,26 @@ impl Delivery {
     pub(super) fn let_read(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
         if self.senders.keeps(conn) {
-            return peer.seat.tell(Word::DealtWith);
+            return peer.slot.tell(Word::DealtWith);
         }
         match &mut peer.backlog {
-            Some(backlog) if backlog.answers() > ASKING => {
+            Some(backlog) if backlog.answers() > UNREAD_ANSWERS_LIMIT_BYTES => {
                 backlog.is_ready = true;
-                peer.seat.tell(Word::DealtWith);
+                peer.slot.tell(Word::DealtWith);
             }
-            _ => peer.seat.tell(Word::Ready),
+            _ => peer.slot.tell(Word::Ready),
         }
     }
 }
 
-/// Helps one client after the other, until a [`SHARE`] or so is handed over. `help` returns how many bytes its client got, or that nobody
+/// Helps one client after the other, until a [`CATCH_UP_ROUND_BYTES`] or so is handed over. `serve` returns how many bytes its client got, or that nobody
 /// is left.
-fn share_out(mut help: impl FnMut() -> Option<usize>) {
+fn serve_round(mut serve: impl FnMut() -> Option<usize>) {
     let mut handed_over = 0;
-    for _ in 0..VISITS {
-        let Some(bytes) = help() else { return };
+    for _ in 0..PASS_STEP_CONNECTIONS {
+        let Some(bytes) = serve() else { return };
         handed_over += bytes;
-        if handed_over >= SHARE {
+        if handed_over >= CATCH_UP_ROUND_BYTES {
             return;
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct Frames {
     message: ServerMessage,
     /// None inside for an encoding that cannot express the message.
     encoded: [OnceLock<Option<Bytes>>; Encoding::ALL.len()],
-    is_list: bool,
+    is_snapshot: bool,
     /// It counts, if it is no list, or one that nobody is told any more.
     counts: AtomicBool,
     /// As far as it counts, in bytes.
@@ -38,16 +38,16 @@ impl Frames {
     }
 
     /// Part of a list that everybody gets who logs in. It is not merged with what comes later, since its bytes are shared.
-    pub(crate) fn of_list(message: ServerMessage, memory: &FrameMemory) -> Arc<Self> {
+    pub(crate) fn of_snapshot(message: ServerMessage, memory: &FrameMemory) -> Arc<Self> {
         Self::with(message, true, memory)
     }
 
-    fn with(message: ServerMessage, is_list: bool, memory: &FrameMemory) -> Arc<Self> {
+    fn with(message: ServerMessage, is_snapshot: bool, memory: &FrameMemory) -> Arc<Self> {
         Arc::new(Self {
             message,
             encoded: Default::default(),
-            is_list,
-            counts: AtomicBool::new(!is_list),
+            is_snapshot,
+            counts: AtomicBool::new(!is_snapshot),
             counted: AtomicUsize::default(),
             memory: memory.clone(),
         })
@@ -58,8 +58,8 @@ impl Frames {
         let encoding = encoding.into();
         let encoded = self.encoded[encoding as usize].get_or_init(|| match encoding.encode(&self.message) {
             Ok(frame) => {
-                // Lists are kept for the next newcomers; what was reserved to write them is not.
-                let frame = if self.is_list { Bytes::copy_from_slice(&frame) } else { frame };
+                // SnapshotCache are kept for the next newcomers; what was reserved to write them is not.
+                let frame = if self.is_snapshot { Bytes::copy_from_slice(&frame) } else { frame };
                 if self.counts.load(Ordering::Relaxed) {
                     self.count(frame.len());
                 }
@@ -75,11 +75,11 @@ impl Frames {
 
     /// Whether [`get`](Self::get) takes long: it is a list that nobody has asked for in this encoding before.
     pub(crate) fn takes_time(&self, encoding: Encoding) -> bool {
-        self.is_list && self.encoded[encoding as usize].get().is_none()
+        self.is_snapshot && self.encoded[encoding as usize].get().is_none()
     }
 
-    /// Newcomers are not told this list any more, so there may be any number of such lists: from now on it counts.
-    pub(crate) fn outdate(&self) {
+    /// Unauthenticated are not told this list any more, so there may be any number of such lists: from now on it counts.
+    pub(crate) fn retire(&self) {
         if !self.counts.swap(true, Ordering::Relaxed) {
             self.count(self.bytes());
         }
@@ -99,13 +99,13 @@ impl Frames {
         &self.message
     }
 
-    pub(crate) fn is_list(&self) -> bool {
-        self.is_list
+    pub(crate) fn is_snapshot(&self) -> bool {
+        self.is_snapshot
     }
 
     /// What becomes of it while it waits and something newer comes.
     pub(crate) fn merging(&self) -> Merging {
-        if self.is_list { Merging::Never } else { self.message.merging() }
+        if self.is_snapshot { Merging::Never } else { self.message.merging() }
     }
 }
 

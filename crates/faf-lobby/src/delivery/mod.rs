@@ -1,7 +1,7 @@
 //! Who gets what: from connections of the lobby to outboxes of peers.
 //!
 //! ```text
-//!   lobby --- turn: Vec<Order> ---> Delivery --- one write for each client and turn ---> sockets
+//!   lobby --- turn: Vec<Order> ---> Worker --- one write for each client and turn ---> sockets
 //!   (never waits for a socket)         |
 //!                                      +-- Backlog, for a client whose socket is full: merged, handed over bit by bit
 //! ```
@@ -31,22 +31,22 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::net::slot::{Seat, Word};
+use crate::net::slot::{ConnectionSlot, Word};
 use crate::ops::metrics::Metrics;
 use backlog::Kind;
 use frames::{FrameMemory, Frames};
 pub(crate) use peers::Peer;
-use snapshots::Lists;
-use worker::Delivery;
+use snapshots::SnapshotCache;
+use worker::Worker;
 
 /// Turns of the lobby that may wait to be delivered. When there are more, the lobby waits, and reads nothing meanwhile.
-const TURNS: usize = 64;
+const QUEUED_TURNS: usize = 64;
 
 /// What one who does not keep up is granted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct SlowConsumerPolicy {
     /// How many bytes are handed over to a client at once. What comes behind waits until it has taken them.
-    pub(crate) at_once: usize,
+    pub(crate) chunk_bytes: usize,
     /// Most bytes that may be kept for all clients together.
     pub(crate) memory: usize,
     /// How long a client may take nothing of what waits for it.
@@ -67,12 +67,12 @@ enum Order {
 
 /// The lobby's end: collects what a turn has for clients.
 #[derive(Debug)]
-pub(crate) struct FanOut {
-    connections: HashMap<ConnId, Arc<Seat>>,
+pub(crate) struct Dispatcher {
+    connections: HashMap<ConnId, Arc<ConnectionSlot>>,
     /// When messages were read that are being dealt with: at most one for each connection.
     received: HashMap<ConnId, Instant>,
     turn: Vec<Order>,
-    lists: Lists,
+    lists: SnapshotCache,
     memory: FrameMemory,
     delivery: mpsc::Sender<Vec<Order>>,
     /// Told when everything is delivered.
@@ -80,44 +80,44 @@ pub(crate) struct FanOut {
     metrics: Arc<Metrics>,
 }
 
-impl FanOut {
+impl Dispatcher {
     /// Starts the thread that delivers; it ends behind this.
     ///
     /// A thread of its own is never asked to make room for others, and never moved: as a task that does so it cost a tenth
     /// more for each message.
     ///
     /// # Panics
-    /// Outside of a tokio runtime, and if there can be no more threads.
-    pub(crate) fn start(patience: Patience, metrics: Arc<Metrics>) -> Self {
-        let (fan_out, delivery) = Self::new(patience, metrics);
+    /// Dependencies of a tokio runtime, and if there can be no more threads.
+    pub(crate) fn start(policy: SlowConsumerPolicy, metrics: Arc<Metrics>) -> Self {
+        let (dispatcher, delivery) = Self::new(policy, metrics);
         let runtime = Handle::current();
         let thread = thread::Builder::new().name("delivery".to_owned());
         thread.spawn(move || runtime.block_on(delivery.run())).expect("a server can have one more thread");
-        fan_out
+        dispatcher
     }
 
     /// The two ends.
-    fn new(patience: Patience, metrics: Arc<Metrics>) -> (Self, Delivery) {
-        let (sender, turns) = mpsc::channel(TURNS);
+    fn new(policy: SlowConsumerPolicy, metrics: Arc<Metrics>) -> (Self, Worker) {
+        let (sender, turns) = mpsc::channel(QUEUED_TURNS);
         let memory = FrameMemory::default();
         let (end, delivered) = oneshot::channel();
-        let delivery = Delivery::new(turns, patience, memory.clone(), Arc::clone(&metrics), end);
-        let fan_out = Self {
+        let delivery = Worker::new(turns, policy, memory.clone(), Arc::clone(&metrics), end);
+        let dispatcher = Self {
             connections: HashMap::new(),
             received: HashMap::new(),
             turn: Vec::new(),
-            lists: Lists::new(memory.clone()),
+            lists: SnapshotCache::new(memory.clone()),
             memory,
             delivery: sender,
             delivered,
             metrics,
         };
-        (fan_out, delivery)
+        (dispatcher, delivery)
     }
 
-    pub(crate) fn connect(&mut self, conn: ConnId, writer: Writer, seat: Arc<Seat>) {
-        self.connections.insert(conn, Arc::clone(&seat));
-        self.turn.push(Order::Connect(conn, Peer::new(writer, seat)));
+    pub(crate) fn connect(&mut self, conn: ConnId, writer: Writer, slot: Arc<ConnectionSlot>) {
+        self.connections.insert(conn, Arc::clone(&slot));
+        self.turn.push(Order::Connect(conn, Peer::new(writer, slot)));
     }
 
     /// Forgets a connection that has ended.
@@ -131,8 +131,8 @@ impl FanOut {
     /// Ends a connection behind what was sent to it.
     pub(crate) fn close(&mut self, conn: ConnId) {
         self.received.remove(&conn);
-        if let Some(seat) = self.connections.remove(&conn) {
-            if seat.ends() {
+        if let Some(slot) = self.connections.remove(&conn) {
+            if slot.ends() {
                 self.metrics.count_ended("closed here");
             }
             self.turn.push(Order::Close(conn));
@@ -141,21 +141,21 @@ impl FanOut {
 
     /// From now on the connection hears what everybody hears.
     pub(crate) fn log_in(&mut self, conn: ConnId) {
-        if let Some(seat) = self.connections.get(&conn) {
-            seat.log_in();
+        if let Some(slot) = self.connections.get(&conn) {
+            slot.log_in();
         }
         self.turn.push(Order::LogIn(conn));
     }
 
     /// A login was not accepted.
     pub(crate) fn login_failed(&self, conn: ConnId) {
-        if let Some(seat) = self.connections.get(&conn) {
-            seat.login_failed();
+        if let Some(slot) = self.connections.get(&conn) {
+            slot.login_failed();
         }
     }
 
     /// The connection's place, for what is done on its behalf.
-    pub(crate) fn seat(&self, conn: ConnId) -> Option<Arc<Seat>> {
+    pub(crate) fn slot(&self, conn: ConnId) -> Option<Arc<ConnectionSlot>> {
         self.connections.get(&conn).cloned()
     }
 
@@ -176,8 +176,8 @@ impl FanOut {
 
     /// Tells the session that nothing of what it has read is needed any more, though it may not read again.
     pub(crate) fn wait(&self, conn: ConnId) {
-        if let Some(seat) = self.connections.get(&conn) {
-            seat.tell(Word::DealtWith);
+        if let Some(slot) = self.connections.get(&conn) {
+            slot.tell(Word::DealtWith);
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// The least that a client must take, in bytes a second. The slowest line anybody plays over carries ten times as much; less
 /// than this is no line but somebody who wants to be waited for.
-const LEAST_RATE: u64 = 512;
+const MIN_RATE_BYTES_PER_SECOND: u64 = 512;
 
 /// The window over which that is measured, in times that a client may take nothing: with the default it is two minutes. A receiver
 /// opens its window by up to 64 KiB at a time, so that little is said by a shorter one.
@@ -16,7 +16,7 @@ const WINDOW: u32 = 4;
 const LOOKS: u32 = 8;
 
 /// A client that takes more, in bytes a second, reads well: 128 kbit/s. When memory is short, it is waited for.
-const GOOD_RATE: u64 = 16 * 1024;
+const GOOD_RATE_BYTES_PER_SECOND: u64 = 16 * 1024;
 
 /// When memory is short, a client is called slow after this part of the time for which it may take nothing: 5 s by default.
 const SLOW_AFTER: u32 = 6;
@@ -79,11 +79,12 @@ impl Pace {
         }
         let slow_after = stall_timeout / SLOW_AFTER;
         let mut verdict = Verdict::Fine;
-        if self.idle >= slow_after || (self.waited >= slow_after && self.is_below(GOOD_RATE)) {
+        if self.idle >= slow_after || (self.waited >= slow_after && self.is_below(GOOD_RATE_BYTES_PER_SECOND))
+        {
             verdict = Verdict::Slow;
         }
         if self.waited >= stall_timeout * WINDOW {
-            if self.is_below(LEAST_RATE) {
+            if self.is_below(MIN_RATE_BYTES_PER_SECOND) {
                 return Verdict::TooSlow;
             }
             (self.waited, self.taken) = (Duration::ZERO, 0);

@@ -7,13 +7,13 @@ use faf_connection::Writer;
 use faf_lobby_core::ConnId;
 
 use super::backlog::Backlog;
-use crate::net::slot::{Ending, Seat, Word};
+use crate::net::slot::{ConnectionSlot, Ending, Word};
 
 /// A connection, as the one who delivers sees it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) writer: Writer,
-    pub(crate) seat: Arc<Seat>,
+    pub(crate) slot: Arc<ConnectionSlot>,
     /// The number of its next broadcast, once it is logged in.
     pub(crate) next_broadcast: Option<u64>,
     /// What waits for it here, if it has fallen behind.
@@ -21,18 +21,18 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(writer: Writer, seat: Arc<Seat>) -> Self {
-        Self { writer, seat, next_broadcast: None, backlog: None }
+    pub(crate) fn new(writer: Writer, slot: Arc<ConnectionSlot>) -> Self {
+        Self { writer, slot, next_broadcast: None, backlog: None }
     }
 
     /// Ends the connection behind everything that waits for it.
     pub(crate) fn close(&mut self) {
-        if let Some(Ending { code, reason }) = self.seat.take_ending() {
+        if let Some(Ending { code, reason }) = self.slot.take_ending() {
             self.writer.set_ending(code, &reason);
         }
         let waiting = self.backlog.take().map(|mut backlog| backlog.take_front(usize::MAX));
         self.writer.finish(waiting.unwrap_or_default());
-        self.seat.tell(Word::Ready);
+        self.slot.tell(Word::Ready);
     }
 }
 

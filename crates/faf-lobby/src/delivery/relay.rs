@@ -1,12 +1,12 @@
 //! Messages that the games of players send each other through the server.
 //!
-//! They cost the receiver nothing but their bytes. At most [`IN_FLIGHT`] bytes are kept of what is
+//! They cost the receiver nothing but their bytes. At most [`IN_FLIGHT_BYTES`] bytes are kept of what is
 //! under way to one receiver, that is, of what its socket has not taken yet. One sender may have as
 //! many of them as are still free, so a single sender gets half. Every sender may have a little
-//! ([`EACH`]), so that those who flood a receiver do not keep an honest sender from it.
+//! ([`PER_SENDER_BYTES`]), so that those who flood a receiver do not keep an honest sender from it.
 //!
 //! If there is no room for a message, the server holds it and does not read its sender, for at most
-//! [`HOLD`]. If there is no room then either, the server drops the message, and drops the next ones of
+//! [`HOLD_TIMEOUT`]. If there is no room then either, the server drops the message, and drops the next ones of
 //! this sender at once until one fits again: an honest sender must not stand still because the line of
 //! a receiver is dead.
 
@@ -21,21 +21,21 @@ use tokio::time::Instant;
 
 use super::backlog::{Backlog, Kind};
 use super::frames::Frames;
-use super::worker::Delivery;
+use super::worker::Worker;
 
 /// Bytes under way to one receiver, which its senders share: 96 KiB.
 ///
 /// To connect with another player, an adapter sends one message of 1 to 10 KiB with all candidates,
 /// or ten to fifty messages of 300 to 600 bytes. Fifteen players who do so at once send a quarter of a
 /// megabyte. The socket takes 128 KiB before any of it counts here; the rest follows as it is read.
-pub(super) const IN_FLIGHT: usize = 96 * 1024;
+pub(super) const IN_FLIGHT_BYTES: usize = 96 * 1024;
 
-/// Bytes that every sender may have under way even when others have taken all of [`IN_FLIGHT`]: 8 KiB,
-/// or one message of any length. Together, senders never have more than twice [`IN_FLIGHT`].
-const EACH: usize = 8 * 1024;
+/// Bytes that every sender may have under way even when others have taken all of [`IN_FLIGHT_BYTES`]: 8 KiB,
+/// or one message of any length. Together, senders never have more than twice [`IN_FLIGHT_BYTES`].
+const PER_SENDER_BYTES: usize = 8 * 1024;
 
 /// How long a message is held, and its sender not read. Adapters give each other some ten seconds.
-const HOLD: Duration = Duration::from_secs(2);
+const HOLD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time between two notices to a sender whose messages are dropped.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
@@ -94,9 +94,9 @@ impl InFlight {
     fn has_room(&self, sender: ConnId, bytes: usize) -> bool {
         let share = self.senders.iter().find(|share| share.sender == sender);
         let before = share.map_or(0, |share| share.bytes);
-        let is_little = before == 0 || before + bytes <= EACH;
-        let is_free = before + bytes <= IN_FLIGHT.saturating_sub(self.total);
-        (is_little || is_free) && self.total + bytes <= 2 * IN_FLIGHT
+        let is_little = before == 0 || before + bytes <= PER_SENDER_BYTES;
+        let is_free = before + bytes <= IN_FLIGHT_BYTES.saturating_sub(self.total);
+        (is_little || is_free) && self.total + bytes <= 2 * IN_FLIGHT_BYTES
     }
 
     /// Notes that a message is under way.
@@ -131,7 +131,7 @@ impl InFlight {
         if is_waiting || is_scarce || self.share(sender).is_given_up {
             return Fate::Dropped;
         }
-        let until = Instant::now() + HOLD;
+        let until = Instant::now() + HOLD_TIMEOUT;
         self.waiting.push_back(Waiting { sender, frames: Arc::clone(frames), bytes, until });
         Fate::Held
     }
@@ -192,7 +192,7 @@ impl Senders {
 
     pub(super) fn hold(&mut self, sender: ConnId, receiver: ConnId) {
         self.held.insert(sender, false);
-        self.deadlines.push_back((Instant::now() + HOLD, receiver, sender));
+        self.deadlines.push_back((Instant::now() + HOLD_TIMEOUT, receiver, sender));
     }
 
     pub(super) fn forget(&mut self, sender: ConnId) {
@@ -205,7 +205,7 @@ impl Senders {
     }
 }
 
-impl Delivery {
+impl Worker {
     /// Reads a sender again whose message waits no longer.
     pub(super) fn release(&mut self, sender: ConnId) {
         if self.senders.held.remove(&sender) == Some(true) {
@@ -214,7 +214,7 @@ impl Delivery {
     }
 
     /// Drops messages that have waited long enough.
-    pub(super) fn end_holds(&mut self) {
+    pub(super) fn expire_holds(&mut self) {
         while let Some((at, receiver, sender)) = self.senders.deadlines.front().copied()
             && let now = Instant::now()
             && at <= now
@@ -234,7 +234,7 @@ impl Delivery {
     }
 
     /// Tells those whose messages were dropped, if they have not been told lately.
-    pub(super) fn explain_drops(&mut self) {
+    pub(super) fn send_drop_notices(&mut self) {
         for sender in std::mem::take(&mut self.senders.untold) {
             let Some(place) = self.peers.place_of(sender) else { continue };
             let now = Instant::now();

@@ -14,13 +14,13 @@ use faf_protocol::websocket::CloseCode;
 use tokio::time::Instant;
 
 use super::pace::{Pace, Verdict};
-use super::worker::Delivery;
+use super::worker::Worker;
 use crate::net::slot::Word;
 
 /// How soon clients are looked at again while there is no memory for more.
 const SOON: Duration = Duration::from_millis(100);
 
-impl Delivery {
+impl Worker {
     /// What all who are behind wait for, in bytes.
     pub(super) fn memory_in_use(&self) -> usize {
         self.behind.memory + self.memory.bytes()
@@ -29,12 +29,12 @@ impl Delivery {
     /// Whether there is no memory for more. Once there is none, there is only when an eighth is free, so that not each message is
     /// the one too many again.
     fn is_full(&self) -> bool {
-        let spare = if self.behind.holds_back { self.patience.memory / 8 } else { 0 };
-        self.memory_in_use() > self.patience.memory - spare
+        let spare = if self.behind.holds_back { self.policy.memory / 8 } else { 0 };
+        self.memory_in_use() > self.policy.memory - spare
     }
 
     /// Looks at all who are behind, if it is time to, and gives up who takes too little.
-    pub(super) fn look_around(&mut self) {
+    pub(super) fn check_slow_consumers(&mut self) {
         if self.behind.clients == 0 {
             self.behind.holds_back = false;
             return;
@@ -42,12 +42,12 @@ impl Delivery {
         let now = Instant::now();
         let is_news = self.is_full() && !self.behind.holds_back;
         if now >= self.behind.next_look || is_news {
-            let interval = Pace::interval(self.patience.stall_timeout);
+            let interval = Pace::interval(self.policy.stall_timeout);
             self.behind.next_look = now + interval;
-            let slow = self.give_up_idle(now);
+            let slow = self.disconnect_stalled(now);
             if self.is_full() {
                 self.behind.next_look = now + SOON.min(interval);
-                self.give_up_greediest(slow);
+                self.disconnect_largest(slow);
             }
         }
         let is_full = self.is_full() && self.behind.clients > 0;
@@ -62,13 +62,13 @@ impl Delivery {
     }
 
     /// Gives up who has taken too little. Returns who is slow.
-    fn give_up_idle(&mut self, now: Instant) -> Vec<ConnId> {
+    fn disconnect_stalled(&mut self, now: Instant) -> Vec<ConnId> {
         let (mut slow, mut idle) = (Vec::new(), Vec::new());
         for place in 0..self.peers.len() {
             let (conn, peer) = self.peers.at(place);
             let Some(backlog) = &mut peer.backlog else { continue };
-            let waits = peer.writer.waiting() > 0 && backlog.owes();
-            match backlog.pace.look(now, waits, peer.writer.taken(), self.patience.stall_timeout) {
+            let waits = peer.writer.waiting() > 0 && backlog.counts_against_client();
+            match backlog.pace.look(now, waits, peer.writer.taken(), self.policy.stall_timeout) {
                 Verdict::Fine => {}
                 Verdict::Slow => slow.push(conn),
                 Verdict::Stalled => idle.push((conn, "stalled")),
@@ -82,10 +82,10 @@ impl Delivery {
     }
 
     /// Ends the connections of those for whom most is kept, of these, while it is too much for all together.
-    fn give_up_greediest(&mut self, slow: Vec<ConnId>) {
+    fn disconnect_largest(&mut self, slow: Vec<ConnId>) {
         let mut slow: Vec<_> = slow
             .into_iter()
-            .filter_map(|conn| Some((self.peers.get_mut(conn)?.backlog.as_ref()?.greed(), conn)))
+            .filter_map(|conn| Some((self.peers.get_mut(conn)?.backlog.as_ref()?.freeable_memory(), conn)))
             .collect();
         slow.sort_unstable_by_key(|slow| Reverse(*slow));
         for (_, conn) in slow {
@@ -103,10 +103,10 @@ impl Delivery {
         tracing::info!(
             conn = conn.0,
             reason,
-            kept = backlog.greed(),
+            kept = backlog.freeable_memory(),
             "a client does not keep up and is disconnected"
         );
-        if peer.seat.ends() {
+        if peer.slot.ends() {
             self.metrics.count_ended(reason);
         }
         if reason == "stalled" {
@@ -117,7 +117,7 @@ impl Delivery {
             peer.writer.set_ending(CloseCode::Policy, "too slow");
             peer.writer.finish(peer.writer.encoding().encode(&notice).ok());
         }
-        peer.seat.tell(Word::Ready);
+        peer.slot.tell(Word::Ready);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Lists that everybody gets who logs in, encoded once for each state they are in.
+//! SnapshotCache that everybody gets who logs in, encoded once for each state they are in.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use faf_protocol::ServerMessage;
 
 use super::frames::{FrameMemory, Frames};
 
-/// Lists that the lobby may send again, by where they are in memory. They are held here, so that nothing else can be there.
+/// SnapshotCache that the lobby may send again, by where they are in memory. They are held here, so that nothing else can be there.
 #[derive(Debug, Default)]
-pub(crate) struct Lists {
+pub(crate) struct SnapshotCache {
     known: HashMap<usize, Arc<Frames>>,
     memory: FrameMemory,
 }
 
-impl Lists {
+impl SnapshotCache {
     pub(crate) fn new(memory: FrameMemory) -> Self {
         Self { known: HashMap::new(), memory }
     }
@@ -25,12 +25,12 @@ impl Lists {
         if let Some(known) = self.known.get(&place) {
             return Arc::clone(known);
         }
-        let frames = Frames::of_list(message, &self.memory);
+        let frames = Frames::of_snapshot(message, &self.memory);
         // There are few of them, and a new one makes another one old as a rule.
         self.known.retain(|_, frames| {
             let is_current = is_current(frames.message());
             if !is_current {
-                frames.outdate();
+                frames.retire();
             }
             is_current
         });
@@ -65,14 +65,14 @@ mod tests {
 
     #[test]
     fn a_list_is_encoded_once_for_all_and_forgotten_when_it_is_old() {
-        let mut lists = Lists::default();
+        let mut lists = SnapshotCache::default();
         let players = Arc::new(PlayerList::default());
         let games = Arc::new(GameList::default());
         let first = lists.frames(ServerMessage::PlayerInfo(Arc::clone(&players)));
         let frame = first.get(WireFormat::SimpleJson).unwrap().as_ptr();
         let again = lists.frames(ServerMessage::PlayerInfo(Arc::clone(&players)));
         assert_eq!(again.get(WireFormat::SimpleJson).unwrap().as_ptr(), frame);
-        assert!(again.is_list());
+        assert!(again.is_snapshot());
         lists.frames(ServerMessage::GameList(Arc::clone(&games)));
         assert_eq!(lists.known.len(), 2);
         drop(players);
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn other_messages_are_none() {
-        let mut lists = Lists::default();
-        assert!(!lists.frames(ServerMessage::Ping).is_list());
+        let mut lists = SnapshotCache::default();
+        assert!(!lists.frames(ServerMessage::Ping).is_snapshot());
         assert!(lists.known.is_empty());
     }
 }

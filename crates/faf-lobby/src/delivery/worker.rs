@@ -25,20 +25,20 @@ use super::broadcasts::Broadcasts;
 use super::frames::{FrameMemory, Frames};
 use super::peers::Peers;
 use super::relay::Senders;
-use super::{Order, Patience};
+use super::{Order, SlowConsumerPolicy};
 use crate::ops::metrics::Metrics;
 
 /// Connections that are visited in a pass before others get their turn: less than a millisecond's worth.
-pub(super) const VISITS: usize = 64;
+pub(super) const PASS_STEP_CONNECTIONS: usize = 64;
 
 /// Turns of the lobby that are taken together, if they wait.
-const TURNS: usize = 16;
+const TURNS_AT_ONCE: usize = 16;
 
 /// Fewer broadcasts than this are kept one by one for a client that is behind.
-const FEW: u64 = 16;
+const ONE_BY_ONE_BROADCASTS: u64 = 16;
 
 /// Delivers messages.
-pub(crate) struct Delivery {
+pub(crate) struct Worker {
     turns: Receiver<Vec<Order>>,
     /// Clients that were behind and have taken what was handed over, or are gone.
     pub(super) caught_up: UnboundedReceiver<ConnId>,
@@ -60,7 +60,7 @@ pub(crate) struct Delivery {
     pub(super) behind: Behind,
     /// Those whose games say something to others'.
     pub(super) senders: Senders,
-    pub(super) patience: Patience,
+    pub(super) policy: SlowConsumerPolicy,
     pub(super) memory: FrameMemory,
     pub(super) metrics: Arc<Metrics>,
     /// Dropped with everything else at the end, which is noticed.
@@ -91,10 +91,10 @@ pub(super) struct Behind {
     pub(super) holds_back: bool,
 }
 
-impl Delivery {
+impl Worker {
     pub(crate) fn new(
         turns: Receiver<Vec<Order>>,
-        patience: Patience,
+        policy: SlowConsumerPolicy,
         memory: FrameMemory,
         metrics: Arc<Metrics>,
         end: oneshot::Sender<()>,
@@ -113,7 +113,7 @@ impl Delivery {
             ending: Vec::new(),
             behind: Behind { clients: 0, memory: 0, next_look: Instant::now(), holds_back: false },
             senders: Senders::default(),
-            patience,
+            policy,
             memory,
             metrics,
             _end: end,
@@ -122,34 +122,34 @@ impl Delivery {
 
     /// Delivers until the lobby has ended, which closes all connections before: what waits then is in their outboxes.
     pub(crate) async fn run(mut self) {
-        while self.go_round().await {}
+        while self.run_once().await {}
     }
 
     /// Delivers some of what there is, and waits if there is nothing. Returns whether more may come.
-    pub(super) async fn go_round(&mut self) -> bool {
+    pub(super) async fn run_once(&mut self) -> bool {
         if self.pass.is_some() {
             self.visit_some();
         } else if self.newcomers.is_empty() {
             let alarm = self.next_alarm();
             tokio::select! {
                 turn = self.turns.recv(), if !self.behind.holds_back => match turn {
-                    Some(turn) => self.take_in(turn),
+                    Some(turn) => self.execute(turn),
                     None => return false,
                 },
                 Some(conn) = self.caught_up.recv() => {
-                    self.hear_of(conn);
+                    self.resume(conn);
                 }
                 () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {}
             }
         }
-        for _ in 0..TURNS {
+        for _ in 0..TURNS_AT_ONCE {
             if self.behind.holds_back {
                 break;
             }
             let Ok(turn) = self.turns.try_recv() else { break };
-            self.take_in(turn);
+            self.execute(turn);
         }
-        self.help_some();
+        self.catch_up_some();
         self.finish_turn();
         true
     }
@@ -160,7 +160,7 @@ impl Delivery {
         look.into_iter().chain(self.senders.next_deadline()).min()
     }
 
-    fn take_in(&mut self, turn: Vec<Order>) {
+    fn execute(&mut self, turn: Vec<Order>) {
         for order in turn {
             match order {
                 Order::Connect(conn, peer) => self.peers.insert(conn, peer),
@@ -235,9 +235,9 @@ impl Delivery {
         for conn in std::mem::take(&mut self.ready) {
             self.let_read(conn);
         }
-        self.end_holds();
-        self.explain_drops();
-        self.look_around();
+        self.expire_holds();
+        self.send_drop_notices();
+        self.check_slow_consumers();
         self.metrics.set_behind(self.behind.clients, self.memory_in_use());
         let end = self.broadcasts.end();
         if self.pass.is_none() && !self.broadcasts.is_empty() {
@@ -248,7 +248,7 @@ impl Delivery {
     /// Goes on with the pass.
     fn visit_some(&mut self) {
         let Some(Pass { place, end }) = self.pass else { return };
-        let next = (place + VISITS).min(self.peers.len());
+        let next = (place + PASS_STEP_CONNECTIONS).min(self.peers.len());
         for place in place..next {
             self.visit(place);
         }
@@ -268,7 +268,7 @@ impl Delivery {
         peer.next_broadcast = Some(end);
         if peer.backlog.is_none() {
             let pieces = self.broadcasts.pieces_since(next, peer.writer.encoding());
-            if bytes_in(pieces) <= self.patience.at_once {
+            if bytes_in(pieces) <= self.policy.chunk_bytes {
                 if let Ok(false) = peer.writer.hand_over(pieces, end - next) {
                     self.fall_behind(conn);
                 }
@@ -283,7 +283,7 @@ impl Delivery {
     fn keep_broadcasts(&mut self, place: usize, next: u64) {
         let (_, peer) = self.peers.at(place);
         let Some(backlog) = peer.backlog.as_mut() else { return };
-        if backlog.is_empty() && self.broadcasts.end() - next > FEW {
+        if backlog.is_empty() && self.broadcasts.end() - next > ONE_BY_ONE_BROADCASTS {
             // Nobody may be slow: it is only much. So it costs nothing for each message and client.
             backlog.push_turn(self.broadcasts.turn_since(next));
             return self.behind.count(backlog);
@@ -305,7 +305,7 @@ impl Delivery {
             if !messages.clone().any(|(frames, _)| frames.takes_time(encoding)) {
                 let pieces: Vec<Bytes> =
                     messages.clone().filter_map(|(frames, _)| frames.get(encoding)).cloned().collect();
-                if bytes_in(&pieces) <= self.patience.at_once {
+                if bytes_in(&pieces) <= self.policy.chunk_bytes {
                     if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64)
                         && let Some(backlog) = self.fall_behind(conn)
                     {

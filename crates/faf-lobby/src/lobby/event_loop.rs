@@ -19,31 +19,31 @@ use tokio::time::Instant;
 
 use crate::auth::failed_logins::{FailedLogins, LogAddresses};
 use crate::auth::policy::PolicyServer;
-use crate::delivery::{FanOut, Patience};
+use crate::delivery::{Dispatcher, SlowConsumerPolicy};
 use crate::lobby::requests::Answers;
 use crate::net::session::{self, SHUTTING_DOWN};
-use crate::net::slot::{Ending, Seat};
-use crate::ops::activity::Happenings;
+use crate::net::slot::{ConnectionSlot, Ending};
+use crate::ops::activity::ActivityLog;
 use crate::ops::metrics::Metrics;
 use crate::ops::recorder::Recorder;
 
 /// Inputs that may wait. Every connection has at most a few under way, and waits with more while this is full.
-pub(crate) const INBOX: usize = 1024;
+pub(crate) const INBOX_INPUTS: usize = 1024;
 
 /// Inputs that are taken in before what they caused is sent. More would keep the first ones waiting for long.
-const TURN: usize = 64;
+const TURN_INPUTS: usize = 64;
 
 /// Without a deadline the loop still looks at the clock from time to time.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE_WAKE_UP: Duration = Duration::from_secs(60);
 
 /// Publications that are kept for a subscriber that is behind; a game of 16 players with statistics makes some hundred. One that is
 /// further behind misses the oldest.
-pub(crate) const PUBLICATIONS: usize = 1024;
+pub(crate) const PUBLICATION_QUEUE: usize = 1024;
 
 /// What reaches the lobby.
 pub(crate) enum Input {
     /// Somebody has connected; the event is [`Event::Connected`].
-    Connect(ConnId, Writer, Arc<Seat>, Event),
+    Connect(ConnId, Writer, Arc<ConnectionSlot>, Event),
     /// A connection has sent something, and this is when it was read.
     Received(ConnId, Result<ClientMessage, CommandError>, Instant),
     /// Something else has happened.
@@ -55,13 +55,13 @@ pub(crate) enum Input {
 /// The lobby with all it needs to act.
 pub(crate) struct Lobby {
     world: World,
-    fan_out: FanOut,
+    dispatcher: Dispatcher,
     answers: Answers,
     policy: PolicyServer,
     metrics: Arc<Metrics>,
     failed_logins: FailedLogins,
     /// What the status page tells of.
-    happenings: Arc<Happenings>,
+    activity: Arc<ActivityLog>,
     /// What other services are told.
     publications: broadcast::Sender<Publication>,
     recorder: Recorder,
@@ -75,11 +75,11 @@ pub(crate) struct Lobby {
 }
 
 /// What the lobby acts on besides its clients.
-pub(crate) struct Outside {
+pub(crate) struct Dependencies {
     pub(crate) answers: Answers,
     pub(crate) policy: PolicyServer,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) happenings: Arc<Happenings>,
+    pub(crate) activity: Arc<ActivityLog>,
     pub(crate) log_addresses: LogAddresses,
     pub(crate) publications: broadcast::Sender<Publication>,
 }
@@ -91,25 +91,25 @@ impl Lobby {
     pub(crate) fn new(
         settings: faf_lobby_core::Settings,
         beginning: Beginning,
-        outside: Outside,
+        outside: Dependencies,
         inbox: mpsc::Sender<Input>,
-        patience: Patience,
+        slow_consumers: SlowConsumerPolicy,
     ) -> Self {
-        let Outside { answers, policy, metrics, happenings, log_addresses, publications } = outside;
+        let Dependencies { answers, policy, metrics, activity, log_addresses, publications } = outside;
         let time = RunningTime::begin();
         let world = World::new(settings, moment(&time), beginning);
-        let fan_out = FanOut::start(patience, Arc::clone(&metrics));
+        let dispatcher = Dispatcher::start(slow_consumers, Arc::clone(&metrics));
         let (storing, stored) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(stored, inbox.clone()));
         let recorder = Recorder::off();
         Self {
             world,
-            fan_out,
+            dispatcher,
             answers,
             policy,
             failed_logins: FailedLogins::new(log_addresses, Arc::clone(&metrics)),
             metrics,
-            happenings,
+            activity,
             publications,
             recorder,
             inbox,
@@ -133,49 +133,49 @@ impl Lobby {
 
     /// Runs until the world stops.
     pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Input>) {
-        let mut inputs = Vec::with_capacity(TURN);
+        let mut inputs = Vec::with_capacity(TURN_INPUTS);
         while !self.is_stopped {
-            let due = self.world.next_deadline().unwrap_or(self.time.elapsed() + IDLE);
+            let due = self.world.next_deadline().unwrap_or(self.time.elapsed() + IDLE_WAKE_UP);
             tokio::select! {
                 // What has arrived comes first: it may be what a deadline waits for.
                 biased;
-                _ = inbox.recv_many(&mut inputs, TURN) => {}
+                _ = inbox.recv_many(&mut inputs, TURN_INPUTS) => {}
                 () = self.time.wait_until(due) => {
-                    self.turn_to(None);
+                    self.advance_world(None);
                 }
             }
             for input in inputs.drain(..) {
-                self.take_in(input);
+                self.dispatch(input);
             }
-            self.fan_out.flush().await;
+            self.dispatcher.flush().await;
             self.recorder.flush();
             self.metrics.set_online(self.world.player_count());
             self.metrics.set_logins_waiting(self.world.waiting_logins());
         }
-        self.fan_out.finish().await;
+        self.dispatcher.finish().await;
         // Whoever was about to come in is not left waiting.
         inbox.close();
         while let Some(input) = inbox.recv().await {
-            if let Input::Connect(_, writer, seat, _) = input {
-                session::turn_away(&writer, &seat);
+            if let Input::Connect(_, writer, slot, _) = input {
+                session::close_late(&writer, &slot);
             }
         }
         self.recorder.finish().await;
     }
 
-    fn take_in(&mut self, input: Input) {
+    fn dispatch(&mut self, input: Input) {
         match input {
-            Input::Connect(conn, writer, seat, event) => {
-                self.fan_out.connect(conn, writer, seat);
+            Input::Connect(conn, writer, slot, event) => {
+                self.dispatcher.connect(conn, writer, slot);
                 self.tell(event);
             }
             Input::Received(conn, message, read_at) => {
-                self.fan_out.received(conn, read_at);
+                self.dispatcher.received(conn, read_at);
                 self.tell(Event::Received { conn, message });
             }
             Input::Event(event) => {
                 if let Event::Disconnected { conn } = &event {
-                    self.fan_out.disconnect(*conn);
+                    self.dispatcher.disconnect(*conn);
                 }
                 self.tell(event);
             }
@@ -184,41 +184,41 @@ impl Lobby {
     }
 
     fn tell(&mut self, event: Event) {
-        self.turn_to(Some(event));
+        self.advance_world(Some(event));
     }
 
     /// Tells the world of an event, or that time has passed, and carries out what follows.
-    fn turn_to(&mut self, event: Option<Event>) {
+    fn advance_world(&mut self, event: Option<Event>) {
         let now = moment(&self.time);
         self.recorder.begin(&self.world, now, event.as_ref());
         match event {
             Some(event) => self.world.handle(now, event),
             None => self.world.handle_timeout(now),
         }
-        self.carry_out();
+        self.execute_effects();
         self.recorder.end();
     }
 
     /// Does what the world wants done, in its order.
-    fn carry_out(&mut self) {
+    fn execute_effects(&mut self) {
         // What the world has just said of a connection that it closes next.
         let mut said: Option<(ConnId, Ending)> = None;
         while let Some(effect) = self.world.poll_effect() {
-            self.happenings.notice(&effect, &self.world);
+            self.activity.observe(&effect, &self.world);
             self.recorder.note(&effect);
             match effect {
-                Effect::Send { to, message } => self.fan_out.send(to, message),
-                Effect::Relay { from, to, message } => self.fan_out.relay(from, to, message),
-                Effect::Ready { conn } => self.fan_out.ready(conn),
-                Effect::Wait { conn } => self.fan_out.wait(conn),
-                Effect::Done { conn } => self.fan_out.done(conn),
-                Effect::LoggedIn { conn } => self.fan_out.log_in(conn),
+                Effect::Send { to, message } => self.dispatcher.send(to, message),
+                Effect::Relay { from, to, message } => self.dispatcher.relay(from, to, message),
+                Effect::Ready { conn } => self.dispatcher.ready(conn),
+                Effect::Wait { conn } => self.dispatcher.wait(conn),
+                Effect::Done { conn } => self.dispatcher.done(conn),
+                Effect::LoggedIn { conn } => self.dispatcher.log_in(conn),
                 Effect::Close { conn } => {
                     let ending = self.ending(said.take_if(|(other, _)| *other == conn));
-                    if let Some(seat) = self.fan_out.seat(conn) {
-                        seat.set_ending(ending);
+                    if let Some(slot) = self.dispatcher.slot(conn) {
+                        slot.set_ending(ending);
                     }
-                    self.fan_out.close(conn);
+                    self.dispatcher.close(conn);
                 }
                 Effect::Ask { conn, ticket, question } => self.ask(conn, ticket, question),
                 Effect::ReportLogin { player, unique_id, session } => {
@@ -228,7 +228,7 @@ impl Lobby {
                 Effect::Count(count) => self.metrics.count(count),
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {
-                        self.fan_out.login_failed(conn);
+                        self.dispatcher.login_failed(conn);
                         self.failed_logins.tell(&line);
                     }
                     log(&line);
@@ -268,14 +268,14 @@ impl Lobby {
             return;
         }
         let (answers, inbox) = (self.answers.clone(), self.inbox.clone());
-        let seat = conn.and_then(|conn| self.fan_out.seat(conn));
+        let slot = conn.and_then(|conn| self.dispatcher.slot(conn));
         tokio::spawn(async move {
             // In a task of its own, so that there is an answer even if that one panics.
             let answer = tokio::spawn(async move { answers.answer(question).await }).await;
             let answer = answer.unwrap_or(Answer::Unavailable);
             // The lobby may have stopped meanwhile.
             let _ = inbox.send(Input::Event(Event::Answered { ticket, answer })).await;
-            drop(seat);
+            drop(slot);
         });
     }
 

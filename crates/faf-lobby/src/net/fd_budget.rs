@@ -1,33 +1,33 @@
 //! How many files the process may open, and so how many connections there may be.
 
-use crate::net::rejection::FAREWELLS;
+use crate::net::rejection::MAX_REJECTIONS;
 use crate::ops::http;
 
 /// Files that are open besides connections: the database, listeners, the log, recordings, questions to other services.
-const OTHER_FILES: usize = 100;
+const OTHER_FDS: usize = 100;
 
 /// What is not for connections.
-const RESERVE: usize = OTHER_FILES + http::CONNECTIONS + FAREWELLS;
+const RESERVED_FDS: usize = OTHER_FDS + http::CONNECTIONS + MAX_REJECTIONS;
 
 /// How many files there may be at the same time for each purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shares {
+pub(crate) struct FdBudget {
     /// Connections of clients.
     pub(crate) connections: usize,
     /// Clients that are told that they are turned away.
-    pub(crate) farewells: usize,
+    pub(crate) rejections: usize,
     /// Connections to the HTTP interface, for each of its addresses.
     pub(crate) http: usize,
 }
 
-impl Shares {
-    /// Raises the limit of open files as far as it is allowed and needed, and shares it out, for as many connections as are
+impl FdBudget {
+    /// Raises the limit of open files as far as it is allowed and needed, and divides it, for as many connections as are
     /// wanted if they fit.
     ///
     /// So clients alone never bring it about that no file can be opened any more, when neither the database nor operators
     /// could go on.
     pub(crate) fn for_connections(wanted: usize) -> Self {
-        let needed = (wanted + RESERVE) as u64;
+        let needed = (wanted + RESERVED_FDS) as u64;
         let limit = match rlimit::increase_nofile_limit(needed) {
             Ok(limit) => limit,
             Err(error) => {
@@ -36,24 +36,24 @@ impl Shares {
             }
         };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let shares = Self::of(limit, wanted);
-        if shares.connections < wanted {
+        let fd_budget = Self::of(limit, wanted);
+        if fd_budget.connections < wanted {
             tracing::info!(
-                connections = shares.connections,
+                connections = fd_budget.connections,
                 wanted,
                 open_files = limit,
                 "there can be fewer connections than connection_limit, as the process may open so few files; see \
                  `ulimit -n`"
             );
         }
-        shares
+        fd_budget
     }
 
     /// Where the reserve would leave little to connections, they get a third, and the others less than they would have.
     fn of(files: usize, wanted: usize) -> Self {
-        let connections = files.saturating_sub(RESERVE).max(files / 3).clamp(1, wanted.max(1));
+        let connections = files.saturating_sub(RESERVED_FDS).max(files / 3).clamp(1, wanted.max(1));
         let few = (files / 8).max(1);
-        Self { connections, farewells: FAREWELLS.min(few), http: http::CONNECTIONS.min(few) }
+        Self { connections, rejections: MAX_REJECTIONS.min(few), http: http::CONNECTIONS.min(few) }
     }
 }
 
@@ -63,15 +63,15 @@ mod tests {
 
     #[test]
     fn connections_leave_a_reserve() {
-        for (files, connections, farewells, http) in [
+        for (files, connections, rejections, http) in [
             (0, 1, 1, 1),
             (64, 21, 8, 8),
             (300, 100, 37, 37),
             (628, 400, 64, 64),
             (1_048_576, 50_000, 64, 64),
         ] {
-            assert_eq!(Shares::of(files, 50_000), Shares { connections, farewells, http });
+            assert_eq!(FdBudget::of(files, 50_000), FdBudget { connections, rejections, http });
         }
-        assert_eq!(Shares::for_connections(3).connections, 3);
+        assert_eq!(FdBudget::for_connections(3).connections, 3);
     }
 }

@@ -19,36 +19,36 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::config::{Settings, TrustedProxy};
 use crate::lobby::event_loop::Input;
 use crate::net::country::Countries;
-use crate::net::fd_budget::Shares;
-use crate::net::rejection::{Farewells, TurnedAway};
-use crate::net::session::{self, PlayerLimits, Session};
-use crate::net::slot::Seat;
-use crate::net::unauthenticated::{Newcomer, Newcomers};
+use crate::net::fd_budget::FdBudget;
+use crate::net::rejection::{RejectReason, Rejections};
+use crate::net::session::{PlayerLimits, Session, SessionContext};
+use crate::net::slot::ConnectionSlot;
+use crate::net::unauthenticated::{Unauthenticated, UnauthenticatedGuard};
 use crate::ops::metrics::Metrics;
 
-/// How long somebody waits for the place of a connection that is being ended.
-const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long somebody waits for the permit of a connection that is being ended.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Strangers have memory for large messages besides the players': so many times less. Of their messages, which are small,
 /// a thousand fit by default.
-const STRANGERS_SHARE: usize = 8;
+const UNAUTHENTICATED_MEMORY_DIVISOR: usize = 8;
 
 /// So much of a header that is no address is logged, in characters.
-const SHOWN: usize = 200;
+const LOGGED_HEADER_CHARS: usize = 200;
 
 /// How often the lobby hears, at most, of bytes that come of an unfinished message: so many times in idle_timeout.
-const SIGNS_OF_LIFE: u32 = 8;
+const ACTIVITY_REPORTS_PER_TIMEOUT: u32 = 8;
 
 /// What all listeners share.
 #[derive(Debug)]
-pub(crate) struct Entrance {
-    sessions: Arc<session::Lobby>,
+pub(crate) struct Acceptor {
+    sessions: Arc<SessionContext>,
     metrics: Arc<Metrics>,
     countries: Arc<Countries>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     connection_limit: usize,
-    newcomers: Arc<Newcomers>,
-    farewells: Farewells,
+    unauthenticated: Arc<Unauthenticated>,
+    rejections: Rejections,
     next_conn: AtomicU64,
     trusted_proxies: Vec<TrustedProxy>,
     handshake_timeout: Duration,
@@ -59,8 +59,8 @@ pub(crate) struct Entrance {
     limits: Limits,
     /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
     large_messages: Arc<LargeMessages>,
-    /// What has been told of proxies that are not understood.
-    told: ToldOfProxies,
+    /// What has been proxy_warnings of proxies that are not understood.
+    proxy_warnings: ProxyWarnings,
 }
 
 /// One listener.
@@ -74,21 +74,21 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Accepts connections forever.
-    pub(crate) async fn run(self, entrance: Arc<Entrance>) {
+    pub(crate) async fn run(self, acceptor: Arc<Acceptor>) {
         let mut tell = tcp::now_and_then(
             |error| tracing::error!(%error, format = %self.format, "a connection cannot be accepted"),
         );
         loop {
             let (stream, peer) = tcp::accept(&self.socket, &mut tell).await;
-            entrance.admit(stream, peer, self.format, self.proxy);
+            acceptor.admit(stream, peer, self.format, self.proxy);
         }
     }
 }
 
-impl Entrance {
+impl Acceptor {
     pub(crate) fn new(
         settings: &Settings,
-        shares: Shares,
+        fd_budget: FdBudget,
         large_messages: Arc<LargeMessages>,
         inbox: mpsc::Sender<Input>,
         time: RunningTime,
@@ -104,17 +104,22 @@ impl Entrance {
         let (most, per_address) =
             (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
         let player_limits = PlayerLimits { message: settings.message_limit, large_messages };
-        let heard_every = settings.lobby().idle_timeout.map(|timeout| timeout / SIGNS_OF_LIFE);
-        let sessions =
-            Arc::new(session::Lobby { inbox, metrics: Arc::clone(&metrics), player_limits, heard_every });
+        let activity_interval =
+            settings.lobby().idle_timeout.map(|timeout| timeout / ACTIVITY_REPORTS_PER_TIMEOUT);
+        let sessions = Arc::new(SessionContext {
+            inbox,
+            metrics: Arc::clone(&metrics),
+            player_limits,
+            activity_interval,
+        });
         Self {
-            newcomers: Newcomers::new(most, per_address, time, Arc::clone(&metrics)),
-            farewells: Farewells::new(shares.farewells),
+            unauthenticated: Unauthenticated::new(most, per_address, time, Arc::clone(&metrics)),
+            rejections: Rejections::new(fd_budget.rejections),
             sessions,
             metrics,
             countries,
-            places: Arc::new(Semaphore::new(shares.connections)),
-            connection_limit: shares.connections,
+            permits: Arc::new(Semaphore::new(fd_budget.connections)),
+            connection_limit: fd_budget.connections,
             next_conn: AtomicU64::new(1),
             trusted_proxies: settings.trusted_proxies.clone(),
             handshake_timeout: settings.handshake_timeout(),
@@ -122,63 +127,63 @@ impl Entrance {
             endpoint,
             limits: Limits { message: settings.login_message_limit, ..settings.limits() },
             large_messages: LargeMessages::new(
-                settings.large_message_memory / STRANGERS_SHARE,
+                settings.large_message_memory / UNAUTHENTICATED_MEMORY_DIVISOR,
                 settings.login_message_limit,
                 settings.large_message_rate,
             ),
-            told: ToldOfProxies::default(),
+            proxy_warnings: ProxyWarnings::default(),
         }
     }
 
     /// Waits until all connections have ended.
     pub(crate) async fn wait_until_empty(&self) {
         let all = u32::try_from(self.connection_limit).unwrap_or(u32::MAX);
-        let _ = self.places.acquire_many(all).await;
+        let _ = self.permits.acquire_many(all).await;
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, format: WireFormat, proxy: bool) {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        let newcomer = match self.newcomers.admit(self.counted(Some(peer.ip())), place.is_some()) {
-            Ok(newcomer) => newcomer,
-            Err(why) => return self.turn_away(stream, peer, format, why),
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
+        let guard = match self.unauthenticated.admit(self.counted(Some(peer.ip())), permit.is_some()) {
+            Ok(guard) => guard,
+            Err(why) => return self.reject(stream, peer, format, why),
         };
         if let Err(error) = tcp::prepare(&stream) {
             return self.note_refused(peer, format, "lost", &error.to_string());
         }
-        let entrance = Arc::clone(self);
+        let acceptor = Arc::clone(self);
         tokio::spawn(async move {
-            let Some(place) = entrance.find_place(place).await else {
-                return entrance.turn_away(stream, peer, format, TurnedAway::ConnectionLimit);
+            let Some(permit) = acceptor.find_permit(permit).await else {
+                return acceptor.reject(stream, peer, format, RejectReason::ConnectionLimit);
             };
-            let shaking_hands =
-                timeout(entrance.handshake_timeout, entrance.shake_hands(stream, peer, format, proxy));
+            let handshake =
+                timeout(acceptor.handshake_timeout, acceptor.handshake(stream, peer, format, proxy));
             let refused = tokio::select! {
-                shaken = shaking_hands => match shaken {
-                    Some(Ok(arrival)) => {
-                        return entrance.begin_session(arrival, peer, format, place, newcomer).await;
+                shaken = handshake => match shaken {
+                    Some(Ok(handshaken)) => {
+                        return acceptor.begin_session(handshaken, peer, format, permit, guard).await;
                     }
                     Some(Err(refused)) => refused,
                     None => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
                 },
                 // Whoever has ended it has counted it, too.
-                () = newcomer.signal.notified() => return,
+                () = guard.signal.notified() => return,
             };
-            entrance.note_refused(peer, format, refused.reason, &refused.details);
+            acceptor.note_refused(peer, format, refused.reason, &refused.details);
         });
     }
 
-    /// A place, for which another connection may be about to end.
-    async fn find_place(&self, place: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
-        match place {
-            Some(place) => Some(place),
-            None => timeout(ROOM_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await?.ok(),
+    /// A permit, for which another connection may be about to end.
+    async fn find_permit(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
+        match permit {
+            Some(permit) => Some(permit),
+            None => timeout(PERMIT_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await?.ok(),
         }
     }
 
     /// Counts a client that has just connected as refused, and tells it why.
-    fn turn_away(&self, stream: TcpStream, peer: SocketAddr, format: WireFormat, why: TurnedAway) {
+    fn reject(&self, stream: TcpStream, peer: SocketAddr, format: WireFormat, why: RejectReason) {
         self.note_refused(peer, format, why.reason(), "");
-        self.farewells.refuse(stream, format, why);
+        self.rejections.reject(stream, format, why);
     }
 
     fn note_refused(&self, peer: SocketAddr, format: WireFormat, reason: &'static str, details: &str) {
@@ -192,29 +197,29 @@ impl Entrance {
     }
 
     /// What comes before the first message: the PROXY header, and the upgrade to WebSocket.
-    async fn shake_hands(
+    async fn handshake(
         &self,
         mut stream: TcpStream,
         peer: SocketAddr,
         format: WireFormat,
         proxy: bool,
-    ) -> Result<Arrival, Refused> {
+    ) -> Result<Handshaken, Refused> {
         let is_trusted = self.is_trusted(peer.ip());
         let mut address = Some(peer.ip());
         if proxy {
             if !is_trusted {
-                self.told.of_stranger(peer);
+                self.proxy_warnings.of_stranger(peer);
                 return Err(Refused { reason: "untrusted proxy", details: "see trusted_proxies".to_owned() });
             }
             let announced = proxy::read_header(&mut stream).await;
             let announced = announced.map_err(|error| {
-                self.told.of_header(peer, &error);
+                self.proxy_warnings.of_header(peer, &error);
                 Refused::new("PROXY header", &error)
             })?;
             address = Some(announced.unwrap_or(peer).ip());
         }
         if format != WireFormat::WebSocket {
-            return Ok(Arrival { stream, received: BytesMut::new(), address });
+            return Ok(Handshaken { stream, received: BytesMut::new(), address });
         }
         let endpoint = if is_trusted { &self.trusted_endpoint } else { &self.endpoint };
         let upgraded =
@@ -224,32 +229,32 @@ impl Entrance {
                 Forwarded::From(address) => Some(address),
                 Forwarded::Unknown => None,
                 Forwarded::NotUnderstood => {
-                    self.told.of_forwarded(peer, &forwarded_for);
+                    self.proxy_warnings.of_forwarded(peer, &forwarded_for);
                     None
                 }
             };
         }
-        Ok(Arrival { stream: upgraded.stream, received: upgraded.received, address })
+        Ok(Handshaken { stream: upgraded.stream, received: upgraded.received, address })
     }
 
     async fn begin_session(
         &self,
-        arrival: Arrival,
+        handshaken: Handshaken,
         peer: SocketAddr,
         format: WireFormat,
-        place: OwnedSemaphorePermit,
-        newcomer: Newcomer,
+        permit: OwnedSemaphorePermit,
+        guard: UnauthenticatedGuard,
     ) {
-        if let Err(why) = newcomer.comes_from(self.counted(arrival.address)) {
+        if let Err(why) = guard.set_address(self.counted(handshaken.address)) {
             self.note_refused(peer, format, why.reason(), "");
-            return self.farewells.dismiss(arrival.stream, format, why);
+            return self.rejections.close_with_notice(handshaken.stream, format, why);
         }
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
-        let address = arrival.address.map(|address| address.to_canonical());
+        let address = handshaken.address.map(|address| address.to_canonical());
         let country = address.map(|address| self.countries.of(address)).unwrap_or_default();
         tracing::debug!(conn = conn.0, %format, ?address, "connected");
         // The widest network that is counted.
-        let shared_by = self.counted(arrival.address).and_then(|address| Network::counted(address).last());
+        let shared_by = self.counted(handshaken.address).and_then(|address| Network::counted(address).last());
         let shared_by = shared_by.map(|(network, _)| network.address());
         let settings = faf_connection::Settings {
             format,
@@ -257,19 +262,19 @@ impl Entrance {
             limits: self.limits,
             large_messages: Some(Share { of: Arc::clone(&self.large_messages), address: shared_by }),
             sent: Arc::clone(&self.metrics.sent),
-            received: arrival.received,
+            received: handshaken.received,
             ..faf_connection::Settings::new(format)
         };
-        let (reader, writer) = open_tcp(arrival.stream, settings);
-        if newcomer.begins_session(&writer).is_err() {
+        let (reader, writer) = open_tcp(handshaken.stream, settings);
+        if guard.begin_session(&writer).is_err() {
             return;
         }
-        let seat = Seat::new(place, newcomer);
+        let slot = ConnectionSlot::new(permit, guard);
         let connected = Event::Connected { conn, address, country, session: session_number() };
-        let connect = Input::Connect(conn, writer, Arc::clone(&seat), connected);
+        let connect = Input::Connect(conn, writer, Arc::clone(&slot), connected);
         if self.sessions.inbox.send(connect).await.is_ok() {
             // A task of its own: the one that shook hands held much more memory.
-            let mut session = Session::new(conn, reader, seat, Arc::clone(&self.sessions));
+            let mut session = Session::new(conn, reader, slot, Arc::clone(&self.sessions));
             tokio::spawn(async move { session.run().await });
         }
     }
@@ -279,16 +284,16 @@ impl Entrance {
     }
 }
 
-/// What operators have been told of proxies whose word cannot be taken. Each is told once: it is the same for every client of
+/// What operators have been proxy_warnings of proxies whose word cannot be taken. Each is proxy_warnings once: it is the same for every client of
 /// that proxy, and their addresses, which the rest may show, belong into the log at debug only.
 #[derive(Debug, Default)]
-struct ToldOfProxies {
+struct ProxyWarnings {
     stranger: AtomicBool,
     header: AtomicBool,
     forwarded: AtomicBool,
 }
 
-impl ToldOfProxies {
+impl ProxyWarnings {
     fn of_stranger(&self, peer: SocketAddr) {
         if !self.stranger.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -313,13 +318,13 @@ impl ToldOfProxies {
                 "the forwarded_header of a trusted proxy is no address, so that its clients have none; at debug, the log shows it"
             );
         }
-        let header: String = header.chars().take(SHOWN).collect();
+        let header: String = header.chars().take(LOGGED_HEADER_CHARS).collect();
         tracing::debug!(proxy = %peer.ip(), header, "this is no address");
     }
 }
 
 /// A client that may send its first message.
-struct Arrival {
+struct Handshaken {
     stream: TcpStream,
     /// What it has sent already.
     received: BytesMut,

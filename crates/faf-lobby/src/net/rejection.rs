@@ -14,17 +14,17 @@ use tokio::sync::Semaphore;
 
 /// Clients that are told at the same time that they are turned away. Further ones are dropped without a word: explaining
 /// must not become the work that an attack makes.
-pub(crate) const FAREWELLS: usize = 64;
+pub(crate) const MAX_REJECTIONS: usize = 64;
 
 /// How long a client may take to read why, and to end its side.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+const REJECTION_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Bytes that are taken from a client until it ends its side, so that its end is noticed and the words reach it: 64 KiB.
-const UNREAD_LIMIT: u64 = 64 * 1024;
+/// Bytes that are taken from a client until it ends its side, so that its end is noticed and the bytes reach it: 64 KiB.
+const DRAIN_LIMIT_BYTES: u64 = 64 * 1024;
 
 /// Why a connection is not wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TurnedAway {
+pub(crate) enum RejectReason {
     /// There are as many connections as there may be.
     ConnectionLimit,
     /// There are as many without a login as there may be.
@@ -35,7 +35,7 @@ pub(crate) enum TurnedAway {
     MadeRoom,
 }
 
-impl TurnedAway {
+impl RejectReason {
     /// As it is counted and logged.
     pub(crate) fn reason(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl TurnedAway {
     }
 
     /// The last thing that is sent, as a notice in this encoding and with the end that the format has.
-    pub(crate) fn goodbye(self, encoding: Encoding) -> Bytes {
+    pub(crate) fn closing_notice(self, encoding: Encoding) -> Bytes {
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, self.text()));
         let notice = encoding.encode(&notice).unwrap_or_default();
         match encoding.format() {
@@ -76,7 +76,7 @@ impl TurnedAway {
     }
 
     /// The answer to an upgrade to WebSocket that is not looked at.
-    fn refusal(self) -> Bytes {
+    fn http_response(self) -> Bytes {
         let text = self.text();
         format!(
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nRetry-After: 60\r\n\
@@ -89,40 +89,40 @@ impl TurnedAway {
 
 /// Tells clients that they are turned away.
 #[derive(Debug, Clone)]
-pub(crate) struct Farewells(Arc<Semaphore>);
+pub(crate) struct Rejections(Arc<Semaphore>);
 
-impl Farewells {
-    /// For so many clients at the same time; see [`FAREWELLS`].
+impl Rejections {
+    /// For so many clients at the same time; see [`MAX_REJECTIONS`].
     pub(crate) fn new(clients: usize) -> Self {
         Self(Arc::new(Semaphore::new(clients)))
     }
 
     /// Turns away a client that has just connected.
-    pub(crate) fn refuse(&self, stream: TcpStream, format: WireFormat, why: TurnedAway) {
-        let words = match format {
-            WireFormat::WebSocket => why.refusal(),
-            WireFormat::QDataStream | WireFormat::SimpleJson => why.goodbye(format.into()),
+    pub(crate) fn reject(&self, stream: TcpStream, format: WireFormat, why: RejectReason) {
+        let bytes = match format {
+            WireFormat::WebSocket => why.http_response(),
+            WireFormat::QDataStream | WireFormat::SimpleJson => why.closing_notice(format.into()),
         };
-        self.say(stream, words);
+        self.send_last(stream, bytes);
     }
 
-    /// Says goodbye to a client that can read messages already.
-    pub(crate) fn dismiss(&self, stream: TcpStream, format: WireFormat, why: TurnedAway) {
-        self.say(stream, why.goodbye(format.into()));
+    /// Says closing_notice to a client that can read messages already.
+    pub(crate) fn close_with_notice(&self, stream: TcpStream, format: WireFormat, why: RejectReason) {
+        self.send_last(stream, why.closing_notice(format.into()));
     }
 
-    fn say(&self, mut stream: TcpStream, words: Bytes) {
+    fn send_last(&self, mut stream: TcpStream, bytes: Bytes) {
         let Ok(place) = Arc::clone(&self.0).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _place = place;
-            let saying = async {
-                stream.write_all(&words).await?;
+            let sending = async {
+                stream.write_all(&bytes).await?;
                 stream.shutdown().await?;
-                // What is left unread would take the words back that the client has not read yet.
-                tokio::io::copy(&mut stream.take(UNREAD_LIMIT), &mut tokio::io::sink()).await
+                // What is left unread would take the bytes back that the client has not read yet.
+                tokio::io::copy(&mut stream.take(DRAIN_LIMIT_BYTES), &mut tokio::io::sink()).await
             };
             // Whoever does not listen has been told as well as it can be.
-            let _ = timeout(FAREWELL_TIMEOUT, saying).await;
+            let _ = timeout(REJECTION_TIMEOUT, sending).await;
         });
     }
 }

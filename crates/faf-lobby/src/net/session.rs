@@ -16,7 +16,7 @@ use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::time::Instant;
 
 use crate::lobby::event_loop::Input;
-use crate::net::slot::{Seat, Word};
+use crate::net::slot::{ConnectionSlot, Word};
 use crate::ops::metrics::Metrics;
 
 /// How long a peer may take to read what is left and to end its side, after that the connection is cut.
@@ -26,28 +26,28 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const SHUTTING_DOWN: &str = "the server is shutting down";
 
 /// Ends a connection that has come too late to be let in.
-pub(crate) fn turn_away(writer: &Writer, seat: &Seat) {
+pub(crate) fn close_late(writer: &Writer, slot: &ConnectionSlot) {
     writer.set_ending(CloseCode::GoingAway, SHUTTING_DOWN);
     writer.start_close();
-    seat.tell(Word::Ready);
+    slot.tell(Word::Ready);
 }
 
 /// A connection the lobby has been told of.
 pub(crate) struct Session {
     conn: ConnId,
     reader: Reader,
-    seat: Arc<Seat>,
-    lobby: Arc<Lobby>,
+    slot: Arc<ConnectionSlot>,
+    context: Arc<SessionContext>,
     /// As far as the session has noticed.
     login: Login,
     /// The last message is dealt with, and the next one may not be read yet.
     is_dealt_with: bool,
     /// What the lobby was told last of a message that is not complete, if anything. Apart, as hardly anybody has one.
-    heard: Option<Box<Heard>>,
+    reported: Option<Box<ReportedActivity>>,
 }
 
 /// A sign of life that the lobby was told of.
-struct Heard {
+struct ReportedActivity {
     /// How many bytes had come.
     arrived: u64,
     at: Instant,
@@ -55,20 +55,20 @@ struct Heard {
 
 /// What all sessions share.
 #[derive(Debug)]
-pub(crate) struct Lobby {
+pub(crate) struct SessionContext {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
     /// What holds when somebody has logged in.
     pub(crate) player_limits: PlayerLimits,
     /// How often the lobby is told, at most, that somebody sends a message that is not complete; never without idle_timeout.
-    pub(crate) heard_every: Option<Duration>,
+    pub(crate) activity_interval: Option<Duration>,
 }
 
 /// What a session does.
 enum Phase {
     Reading,
     /// The lobby has much to do, and takes the message later.
-    PassingOn(Pin<Box<dyn Future<Output = Result<(), SendError<Input>>> + Send>>),
+    Submitting(Pin<Box<dyn Future<Output = Result<(), SendError<Input>>> + Send>>),
     /// The message is being dealt with.
     Waiting,
 }
@@ -95,8 +95,13 @@ enum Login {
 }
 
 impl Session {
-    pub(crate) fn new(conn: ConnId, reader: Reader, seat: Arc<Seat>, lobby: Arc<Lobby>) -> Self {
-        Self { conn, reader, seat, lobby, login: Login::Missing, is_dealt_with: false, heard: None }
+    pub(crate) fn new(
+        conn: ConnId,
+        reader: Reader,
+        slot: Arc<ConnectionSlot>,
+        context: Arc<SessionContext>,
+    ) -> Self {
+        Self { conn, reader, slot, context, login: Login::Missing, is_dealt_with: false, reported: None }
     }
 
     /// Reads until the connection ends, and tells the lobby.
@@ -105,7 +110,7 @@ impl Session {
     /// what is rare has memory of its own.
     pub(crate) async fn run(&mut self) {
         let mut phase = Phase::Reading;
-        if let Some(error) = poll_fn(|cx| self.poll_pass_on(&mut phase, cx)).await {
+        if let Some(error) = poll_fn(|cx| self.poll_run(&mut phase, cx)).await {
             tracing::debug!(conn = self.conn.0, %error, "a connection has ended");
             match &error {
                 Error::Malformed(error) => self.set_ending(error),
@@ -115,27 +120,27 @@ impl Session {
                 _ => {}
             }
             if let Some(reason) = reason(&error)
-                && self.seat.ends()
+                && self.slot.ends()
             {
-                self.lobby.metrics.count_ended(reason);
+                self.context.metrics.count_ended(reason);
             }
         }
         // A lobby that has closed the connection does not mind, and one that has stopped does not need to know.
         let gone = Input::Event(Event::Disconnected { conn: self.conn });
-        let _ = Box::pin(self.lobby.inbox.send(gone)).await;
+        let _ = Box::pin(self.context.inbox.send(gone)).await;
         Box::pin(self.end()).await;
     }
 
     /// Passes messages on. Answers why the connection has ended, or nothing if it was ended on this side.
-    fn poll_pass_on(&mut self, phase: &mut Phase, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+    fn poll_run(&mut self, phase: &mut Phase, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         loop {
             *phase = match phase {
                 Phase::Reading => match ready!(self.poll_message(cx)) {
-                    Some(Ok(message)) => self.pass_on(message),
+                    Some(Ok(message)) => self.submit(message),
                     Some(Err(error)) => return Poll::Ready(Some(error)),
                     None => return Poll::Ready(None),
                 },
-                Phase::PassingOn(passing_on) => match ready!(passing_on.as_mut().poll(cx)) {
+                Phase::Submitting(submitting) => match ready!(submitting.as_mut().poll(cx)) {
                     Ok(()) => Phase::Waiting,
                     Err(_) => return Poll::Ready(None),
                 },
@@ -155,23 +160,23 @@ impl Session {
     /// until then. A login that is refused leaves the connection to the time limit for logging in.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Received, Error>>> {
         // No message is being dealt with, so it can only be the end.
-        if self.seat.poll_word(cx).is_ready() {
+        if self.slot.poll_word(cx).is_ready() {
             return Poll::Ready(None);
         }
         loop {
-            if self.login != Login::Accepted && self.seat.is_logged_in() {
+            if self.login != Login::Accepted && self.slot.is_logged_in() {
                 self.login = Login::Accepted;
-                self.reader.set_message_limit(self.lobby.player_limits.message);
-                self.reader.set_large_messages(Arc::clone(&self.lobby.player_limits.large_messages));
+                self.reader.set_message_limit(self.context.player_limits.message);
+                self.reader.set_large_messages(Arc::clone(&self.context.player_limits.large_messages));
             }
             let Poll::Ready(read) = self.reader.poll_read(cx) else {
-                self.tell_of_bytes();
+                self.report_activity();
                 return Poll::Pending;
             };
             return Poll::Ready(Some(match read {
                 Ok(message) => Ok(ClientMessage::read(message)),
                 Err(Error::Malformed(DecodeError::TooLarge { .. })) if self.login == Login::Tried => {
-                    ready!(self.seat.poll_login(cx));
+                    ready!(self.slot.poll_login(cx));
                     continue;
                 }
                 // Nothing more can be read, but a player is told like of any other wrong message, and so is a stranger who has
@@ -188,25 +193,27 @@ impl Session {
 
     /// Tells the lobby from time to time that bytes come of a message that is not complete, or would come if there were memory for
     /// them: whoever sends for minutes is not silent.
-    fn tell_of_bytes(&mut self) {
-        let Some(every) = self.lobby.heard_every.filter(|_| self.login == Login::Accepted) else { return };
+    fn report_activity(&mut self) {
+        let Some(every) = self.context.activity_interval.filter(|_| self.login == Login::Accepted) else {
+            return;
+        };
         let (arrived, waits) = (self.reader.arrived(), self.reader.waits_for_memory());
         let is_new = self
-            .heard
+            .reported
             .as_ref()
-            .is_none_or(|heard| (arrived != heard.arrived || waits) && heard.at.elapsed() >= every);
+            .is_none_or(|reported| (arrived != reported.arrived || waits) && reported.at.elapsed() >= every);
         // A full inbox is tried again when more has come.
-        let heard = Input::Event(Event::Heard { conn: self.conn });
-        if is_new && self.reader.is_inside_message() && self.lobby.inbox.try_send(heard).is_ok() {
-            self.heard = Some(Box::new(Heard { arrived, at: Instant::now() }));
+        let reported = Input::Event(Event::Heard { conn: self.conn });
+        if is_new && self.reader.is_inside_message() && self.context.inbox.try_send(reported).is_ok() {
+            self.reported = Some(Box::new(ReportedActivity { arrived, at: Instant::now() }));
         }
     }
 
     /// What is passed on for something that cannot be decoded. The lobby tells the client, and ends the connection.
     fn refuse(&self, error: &DecodeError) -> CommandError {
         self.set_ending(error);
-        if self.seat.ends() {
-            self.lobby.metrics.count_ended(MALFORMED);
+        if self.slot.ends() {
+            self.context.metrics.count_ended(MALFORMED);
         }
         CommandError { command: None, error: FieldError { field: None, reason: error.to_string() } }
     }
@@ -215,19 +222,19 @@ impl Session {
         self.reader.writer().set_ending(CloseCode::of(error), &error.to_string());
     }
 
-    fn pass_on(&mut self, message: Received) -> Phase {
+    fn submit(&mut self, message: Received) -> Phase {
         if self.login != Login::Accepted
             && matches!(message, Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)))
         {
             self.login = Login::Tried;
-            self.seat.tries_to_log_in();
+            self.slot.login_started();
         }
         let input = Input::Received(self.conn, message, Instant::now());
-        match self.lobby.inbox.try_send(input) {
+        match self.context.inbox.try_send(input) {
             Ok(()) => Phase::Waiting,
             Err(TrySendError::Full(input) | TrySendError::Closed(input)) => {
-                let inbox = self.lobby.inbox.clone();
-                Phase::PassingOn(Box::pin(async move { inbox.send(input).await }))
+                let inbox = self.context.inbox.clone();
+                Phase::Submitting(Box::pin(async move { inbox.send(input).await }))
             }
         }
     }
@@ -238,7 +245,7 @@ impl Session {
     /// with at the rate at which it must come.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            match self.seat.poll_word(cx) {
+            match self.slot.poll_word(cx) {
                 Poll::Ready(Word::Ready) => {
                     self.reader.give_back();
                     self.is_dealt_with = false;
@@ -262,11 +269,11 @@ impl Session {
 
     /// Sends what waits and the end behind it, and reads on until the peer has ended its side, too.
     async fn end(&mut self) {
-        let goodbye = async {
+        let closing = async {
             self.reader.writer().close().await;
             while self.reader.read().await.is_ok() {}
         };
-        if timeout(CLOSE_TIMEOUT, pin!(goodbye)).await.is_none() {
+        if timeout(CLOSE_TIMEOUT, pin!(closing)).await.is_none() {
             self.reader.writer().abort();
         }
     }

@@ -6,12 +6,12 @@ use std::task::{Context, Poll, Waker};
 use faf_protocol::websocket::CloseCode;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::net::unauthenticated::Newcomer;
+use crate::net::unauthenticated::UnauthenticatedGuard;
 
 /// A place among the connections that are allowed. The session holds it, the lobby, and every question that is open for
 /// the connection, so that whoever comes and goes quickly cannot leave more work behind than connections are allowed.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct ConnectionSlot {
     state: Mutex<State>,
     _place: OwnedSemaphorePermit,
 }
@@ -22,8 +22,8 @@ struct State {
     word: Option<Word>,
     /// The session, if it waits.
     session: Option<Waker>,
-    /// Its place among those on which nobody has logged in; none when somebody has. Apart, as most seats have none.
-    newcomer: Option<Box<Newcomer>>,
+    /// Its place among those on which nobody has logged in; none when somebody has. Apart, as most slots have none.
+    unauthenticated: Option<Box<UnauthenticatedGuard>>,
     /// The connection ends.
     ends: bool,
     /// Why, if the lobby has ended it, until its client is told.
@@ -46,12 +46,12 @@ pub(crate) enum Word {
     Ready,
 }
 
-impl Seat {
-    pub(crate) fn new(place: OwnedSemaphorePermit, newcomer: Newcomer) -> Arc<Self> {
+impl ConnectionSlot {
+    pub(crate) fn new(place: OwnedSemaphorePermit, unauthenticated: UnauthenticatedGuard) -> Arc<Self> {
         let state = State {
             word: None,
             session: None,
-            newcomer: Some(Box::new(newcomer)),
+            unauthenticated: Some(Box::new(unauthenticated)),
             ends: false,
             ending: None,
         };
@@ -99,38 +99,38 @@ impl Seat {
     /// Waits until somebody has logged in.
     pub(crate) fn poll_login(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        match state.newcomer {
+        match state.unauthenticated {
             Some(_) => state.wait(cx),
             None => Poll::Ready(()),
         }
     }
 
     /// A login is being looked at.
-    pub(crate) fn tries_to_log_in(&self) {
-        if let Some(newcomer) = &self.state().newcomer {
-            newcomer.tries_to_log_in();
+    pub(crate) fn login_started(&self) {
+        if let Some(unauthenticated) = &self.state().unauthenticated {
+            unauthenticated.login_started();
         }
     }
 
     /// A login was not accepted.
     pub(crate) fn login_failed(&self) {
-        if let Some(newcomer) = &self.state().newcomer {
-            newcomer.falls_silent();
+        if let Some(unauthenticated) = &self.state().unauthenticated {
+            unauthenticated.login_failed();
         }
     }
 
     /// Whether somebody has logged in.
     pub(crate) fn is_logged_in(&self) -> bool {
-        self.state().newcomer.is_none()
+        self.state().unauthenticated.is_none()
     }
 
     /// Somebody has logged in, and the connection may do from now on what only players may.
     pub(crate) fn log_in(&self) {
         let mut state = self.state();
-        let newcomer = state.newcomer.take();
+        let unauthenticated = state.unauthenticated.take();
         let session = state.session.take();
         drop(state);
-        drop(newcomer);
+        drop(unauthenticated);
         if let Some(session) = session {
             session.wake();
         }

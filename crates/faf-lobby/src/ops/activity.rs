@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::lobby::event_loop::utc_now;
 
-/// Happenings that are remembered: what fits on a page, and is soon read.
+/// ActivityLog that are remembered: what fits on a page, and is soon read.
 const REMEMBERED: usize = 50;
 
 /// Reasons that are told of a game.
@@ -25,25 +25,25 @@ const REASON_LIMIT: usize = 200;
 
 /// What has just happened, and how often anything has changed that is shown.
 #[derive(Debug, Default)]
-pub(crate) struct Happenings {
+pub(crate) struct ActivityLog {
     changes: watch::Sender<u64>,
-    recent: Mutex<VecDeque<Arc<Happening>>>,
+    recent: Mutex<VecDeque<Arc<Activity>>>,
 }
 
 /// Something that has happened.
 #[derive(Debug, Serialize)]
-pub(crate) struct Happening {
+pub(crate) struct Activity {
     /// Counted from 1.
     number: u64,
     #[serde(serialize_with = "as_text")]
     at: Timestamp,
     #[serde(flatten)]
-    what: What,
+    what: ActivityKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-enum What {
+enum ActivityKind {
     CameOnline { login: String },
     Left { login: String },
     GameOpened { title: String, host: String, id: GameId },
@@ -51,11 +51,11 @@ enum What {
     GameEnded { title: String, validity: Validity, id: GameId, why: Vec<String> },
 }
 
-impl Happenings {
+impl ActivityLog {
     /// Looks at something the lobby wants done, before it is.
-    pub(crate) fn notice(&self, effect: &Effect, world: &World) {
+    pub(crate) fn observe(&self, effect: &Effect, world: &World) {
         match effect {
-            Effect::Log(line) => match What::of(line, world) {
+            Effect::Log(line) => match ActivityKind::of(line, world) {
                 Some(what) => self.add(what),
                 None => return,
             },
@@ -72,25 +72,25 @@ impl Happenings {
     }
 
     /// What has happened, the newest last.
-    pub(crate) fn recent(&self) -> Vec<Arc<Happening>> {
+    pub(crate) fn recent(&self) -> Vec<Arc<Activity>> {
         self.lock().iter().cloned().collect()
     }
 
-    fn add(&self, what: What) {
+    fn add(&self, what: ActivityKind) {
         let mut recent = self.lock();
         let number = recent.back().map_or(1, |last| last.number + 1);
         if recent.len() == REMEMBERED {
             recent.pop_front();
         }
-        recent.push_back(Arc::new(Happening { number, at: utc_now(), what }));
+        recent.push_back(Arc::new(Activity { number, at: utc_now(), what }));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Happening>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Activity>>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl What {
+impl ActivityKind {
     /// What a line of the log is to people; nothing if it does not concern them, or not everybody.
     fn of(line: &LogLine, world: &World) -> Option<Self> {
         match line {
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_are_remembered_and_everything_is_counted() {
-        let happenings = Happenings::default();
+        let log = ActivityLog::default();
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
         let world = World::new(Settings::default(), now, Beginning::default());
         let logged_in = |number: u32| {
@@ -180,14 +180,14 @@ mod tests {
             })
         };
         for number in 1..=80 {
-            happenings.notice(&logged_in(number), &world);
+            log.observe(&logged_in(number), &world);
         }
         // Nothing that is shown has changed.
-        happenings.notice(&Effect::Stop, &world);
-        assert_eq!(*happenings.changes().borrow(), 80);
-        let recent = happenings.recent();
+        log.observe(&Effect::Stop, &world);
+        assert_eq!(*log.changes().borrow(), 80);
+        let recent = log.recent();
         assert_eq!((recent.len(), recent[0].number, recent[49].number), (50, 31, 80));
-        assert_eq!(recent[49].what, What::CameOnline { login: "player80".to_owned() });
+        assert_eq!(recent[49].what, ActivityKind::CameOnline { login: "player80".to_owned() });
     }
 
     #[test]
@@ -196,7 +196,10 @@ mod tests {
         let world = World::new(Settings::default(), now, Beginning::default());
         let login = "A\u{202e}da".to_owned();
         let line = LogLine::LoggedIn { conn: ConnId(1), player: PlayerId(1), login };
-        assert_eq!(What::of(&line, &world), Some(What::CameOnline { login: r"A\u{202e}da".to_owned() }));
+        assert_eq!(
+            ActivityKind::of(&line, &world),
+            Some(ActivityKind::CameOnline { login: r"A\u{202e}da".to_owned() })
+        );
     }
 
     #[test]
@@ -204,8 +207,8 @@ mod tests {
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
         let world = World::new(Settings::default(), now, Beginning::default());
         let banned = LogLine::Banned { player: PlayerId(1), login: "Ada".to_owned() };
-        assert_eq!(What::of(&banned, &world), None);
+        assert_eq!(ActivityKind::of(&banned, &world), None);
         // Of a game that is not known, nobody can say whether it is public.
-        assert_eq!(What::of(&LogLine::GameOpened { game: GameId(7) }, &world), None);
+        assert_eq!(ActivityKind::of(&LogLine::GameOpened { game: GameId(7) }, &world), None);
     }
 }

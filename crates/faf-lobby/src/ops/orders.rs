@@ -14,7 +14,7 @@ use crate::store::{Action, Order, Store};
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Carries out orders forever.
-pub(crate) async fn carry_out(store: Store, inbox: mpsc::Sender<Input>) {
+pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
     loop {
         // While the database does not answer, `health.rs` says so.
         for order in store.orders().await.unwrap_or_default() {
@@ -69,7 +69,7 @@ mod tests {
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
         let world = World::new(Settings::default(), now, Beginning::default());
         let (inbox, mut inputs) = mpsc::channel(1);
-        let carrying_out = tokio::spawn(carry_out(store.clone(), inbox));
+        let running = tokio::spawn(run(store.clone(), inbox));
         let Some(Input::Inspect(look)) = inputs.recv().await else { panic!("it looks who is online") };
         look(&world);
         let kicked = inputs.recv().await;
@@ -79,6 +79,6 @@ mod tests {
             tokio::time::timeout(PERIOD * 10, inputs.recv()).await.is_err(),
             "it is not carried out again"
         );
-        carrying_out.abort();
+        running.abort();
     }
 }

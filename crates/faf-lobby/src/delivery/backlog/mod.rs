@@ -21,14 +21,14 @@ use super::pace::Pace;
 use super::relay::InFlight;
 
 /// What an entry takes besides its bytes, in bytes.
-const ENTRY_COST: usize = 128;
+const ENTRY_COST_BYTES: usize = 128;
 
 /// Bytes of messages of other players' games that are handed over at once: 16 KiB. Whatever comes next for the client itself
 /// waits for no more than these.
-const RELAYED_AT_ONCE: usize = 16 * 1024;
+const RELAY_CHUNK_BYTES: usize = 16 * 1024;
 
 /// Most players in one message, so that little is made and sent at once; few, if they have much to say.
-const PLAYERS: usize = 256;
+const PLAYERS_PER_MESSAGE: usize = 256;
 
 /// Why a client is told something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,8 +104,8 @@ struct Relayed {
 }
 
 impl Entry {
-    fn is_list(&self) -> bool {
-        matches!(self, Self::Message(frames, _) if frames.is_list())
+    fn is_snapshot(&self) -> bool {
+        matches!(self, Self::Message(frames, _) if frames.is_snapshot())
     }
 }
 
@@ -144,19 +144,19 @@ impl Backlog {
 
     /// Whether anything was handed over or waits but messages of other players' games. Those may wait for any time: they never count
     /// against the one who is to read them.
-    pub(super) fn owes(&self) -> bool {
+    pub(super) fn counts_against_client(&self) -> bool {
         self.handed_over.is_owed || self.turn.is_some() || !self.entries.is_empty()
     }
 
     /// Whether a list waits that everybody gets who logs in.
-    pub(crate) fn has_lists(&self) -> bool {
+    pub(crate) fn has_snapshots(&self) -> bool {
         self.lists > 0
     }
 
     /// Whether a message may overtake all that waits: `pong` may, if what waits is no answer but what everybody is told. So players
     /// hear that the server is there, however much there is to tell.
-    pub(crate) fn lets_pass(&self, frames: &Frames) -> bool {
-        matches!(frames.message(), ServerMessage::Pong) && self.answers == 0 && !self.has_lists()
+    pub(crate) fn may_be_overtaken_by(&self, frames: &Frames) -> bool {
+        matches!(frames.message(), ServerMessage::Pong) && self.answers == 0 && !self.has_snapshots()
     }
 
     /// How much waits of what the client was answered, in bytes: neither lists and states nor what others have made it read.
@@ -166,7 +166,7 @@ impl Backlog {
 
     /// What would be free if nobody else waited for the same, in bytes; without what other players' games have said. Looks at
     /// everything that waits.
-    pub(crate) fn greed(&self) -> usize {
+    pub(crate) fn freeable_memory(&self) -> usize {
         let waiting = self.entries.values().map(|entry| match entry {
             Entry::Message(frames, _) => frames.bytes(),
             Entry::Players => 0,
@@ -181,7 +181,7 @@ impl Backlog {
         let entries =
             self.entries.len() + self.relays.len() + self.players.len() + usize::from(self.turn.is_some());
         let handed_over = self.handed_over.messages.len() * size_of::<Arc<Frames>>() + self.handed_over.made;
-        entries * ENTRY_COST + handed_over + self.relayed.own_memory()
+        entries * ENTRY_COST_BYTES + handed_over + self.relayed.own_memory()
     }
 
     /// Messages that something newer has taken the place of since this was last asked.
@@ -296,7 +296,7 @@ impl Backlog {
     /// Adds the first of the messages of other players' games, unless something waits that was there before them.
     fn take_relayed(&mut self, front: &mut Vec<Bytes>) {
         let mut bytes = 0;
-        while bytes < RELAYED_AT_ONCE
+        while bytes < RELAY_CHUNK_BYTES
             && self.turn.is_none()
             && let Some(next) = self.relays.front()
             && self.entries.first_key_value().is_none_or(|(order, _)| next.order < *order)
@@ -348,9 +348,9 @@ impl Backlog {
 
     /// The first players that were merged, as a message.
     fn take_players(&mut self) -> Option<Bytes> {
-        let mut players = Vec::with_capacity(PLAYERS.min(self.players.len()));
+        let mut players = Vec::with_capacity(PLAYERS_PER_MESSAGE.min(self.players.len()));
         let mut bytes = 0;
-        while players.len() < PLAYERS
+        while players.len() < PLAYERS_PER_MESSAGE
             && let Some(next) = self.players.first_entry()
         {
             bytes += lists::player_bytes(next.get());
@@ -365,14 +365,14 @@ impl Backlog {
 
     fn append(&mut self, entry: Entry) {
         if let Entry::Message(frames, _) = &entry
-            && !frames.is_list()
+            && !frames.is_snapshot()
             && frames.merging() != Merging::Players
         {
-            // What waits is encoded, so that its memory counts. Lists take time, and players may be merged before they are.
+            // What waits is encoded, so that its memory counts. SnapshotCache take time, and players may be merged before they are.
             frames.get(self.encoding);
         }
         self.answers += self.answer_cost(&entry);
-        self.lists += usize::from(entry.is_list());
+        self.lists += usize::from(entry.is_snapshot());
         self.entries.insert(self.next, entry);
         self.next += 1;
     }
@@ -385,16 +385,16 @@ impl Backlog {
 
     fn count_no_longer(&mut self, entry: &Entry) {
         self.answers -= self.answer_cost(entry);
-        self.lists -= usize::from(entry.is_list());
+        self.lists -= usize::from(entry.is_snapshot());
     }
 
-    /// Lists, states and `social`, which has all friends and foes, come with the login, however often a client asks.
+    /// SnapshotCache, states and `social`, which has all friends and foes, come with the login, however often a client asks.
     fn answer_cost(&self, entry: &Entry) -> usize {
         let Entry::Message(frames, Kind::Answer) = entry else { return 0 };
-        let is_answer = !frames.is_list()
+        let is_answer = !frames.is_snapshot()
             && frames.merging() == Merging::Never
             && !matches!(frames.message(), ServerMessage::Social(_));
-        if is_answer { ENTRY_COST + frames.get(self.encoding).map_or(0, Bytes::len) } else { 0 }
+        if is_answer { ENTRY_COST_BYTES + frames.get(self.encoding).map_or(0, Bytes::len) } else { 0 }
     }
 }
 

@@ -73,7 +73,7 @@ fn message(told: &Told) -> Arc<Frames> {
     let message = ServerMessage::read(message).unwrap();
     let memory = FrameMemory::default();
     if matches!(told, Told::List(_)) {
-        Frames::of_list(message, &memory)
+        Frames::of_snapshot(message, &memory)
     } else {
         Frames::new(message, &memory)
     }
@@ -97,7 +97,7 @@ impl Client {
                 "game_info" => drop(self.games.insert(value["uid"].as_u64().unwrap(), value)),
                 "player_info" => {
                     let players = value["players"].as_array().unwrap();
-                    assert!((1..=PLAYERS).contains(&players.len()));
+                    assert!((1..=PLAYERS_PER_MESSAGE).contains(&players.len()));
                     for player in players {
                         self.players.insert(player["id"].as_u64().unwrap(), player.clone());
                     }
@@ -136,8 +136,8 @@ proptest! {
             prop_assert_eq!(&spared, &other);
             // Now it has taken these, too.
             backlog.has_taken();
-            prop_assert!(backlog.is_empty() && !backlog.owes());
-            prop_assert_eq!((backlog.answers(), backlog.own_memory(), backlog.greed()), (0, 0, 0));
+            prop_assert!(backlog.is_empty() && !backlog.counts_against_client());
+            prop_assert_eq!((backlog.answers(), backlog.own_memory(), backlog.freeable_memory()), (0, 0, 0));
             prop_assert!(backlog.games.is_empty() && backlog.players.is_empty() && !backlog.has_ping);
             prop_assert!(backlog.player_lists.is_empty() && backlog.listed_players == 0);
         }
@@ -152,7 +152,7 @@ proptest! {
             backlog.push(&message(told), Kind::Told, 0);
         }
         prop_assert!(backlog.entries.len() <= 4 + 1 + 1);
-        prop_assert!(backlog.greed() <= 4 * (1024 + ENTRY_COST) + 5 * ENTRY_COST + 3 * ENTRY_COST);
+        prop_assert!(backlog.freeable_memory() <= 4 * (1024 + ENTRY_COST_BYTES) + 5 * ENTRY_COST_BYTES + 3 * ENTRY_COST_BYTES);
     }
 }
 
@@ -181,7 +181,7 @@ fn many_players_come_in_several_messages() {
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     let all = (0..1000).map(|id| (id, false)).collect();
     backlog.push(&message(&Told::Players(all)), Kind::Told, 999);
-    assert_eq!(backlog.own_memory(), 1001 * ENTRY_COST);
+    assert_eq!(backlog.own_memory(), 1001 * ENTRY_COST_BYTES);
     let mut counts = Vec::new();
     while !backlog.is_empty() {
         for frame in backlog.take_front(1) {
@@ -219,7 +219,7 @@ fn only_what_a_client_has_asked_for_counts_as_an_answer() {
     backlog.push(&message(&Told::Notice(1)), Kind::Told, 0);
     assert_eq!(backlog.answers(), 0);
     backlog.push(&message(&Told::Notice(1)), Kind::Answer, 0);
-    assert!(backlog.answers() > ENTRY_COST);
+    assert!(backlog.answers() > ENTRY_COST_BYTES);
 }
 
 #[test]
@@ -232,9 +232,9 @@ fn what_was_handed_over_is_counted_until_it_is_taken() {
     ));
     backlog.push(&Frames::new(text, &memory), Kind::Told, 0);
     assert_eq!(backlog.take_front(1).len(), 1);
-    assert!(memory.bytes() > 1000 && backlog.greed() > 1000 && backlog.owes());
+    assert!(memory.bytes() > 1000 && backlog.freeable_memory() > 1000 && backlog.counts_against_client());
     backlog.has_taken();
-    assert_eq!((memory.bytes(), backlog.greed(), backlog.owes()), (0, 0, false));
+    assert_eq!((memory.bytes(), backlog.freeable_memory(), backlog.counts_against_client()), (0, 0, false));
 }
 
 #[test]

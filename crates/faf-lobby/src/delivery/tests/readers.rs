@@ -19,15 +19,15 @@ enum Reads {
 /// A client that counts what it reads. The clock is simulated.
 struct Reading {
     server: Writer,
-    seat: Arc<Seat>,
+    slot: Arc<ConnectionSlot>,
     received: Arc<AtomicUsize>,
     _session: Reader,
 }
 
 impl Reading {
     fn new(hall: &mut Hall, conn: u64, reads: Reads) -> Self {
-        let (session, server, seat, stream) = hall.seat(conn, WireFormat::SimpleJson);
-        hall.fan_out.log_in(ConnId(conn));
+        let (session, server, slot, stream) = hall.slot(conn, WireFormat::SimpleJson);
+        hall.dispatcher.log_in(ConnId(conn));
         let received = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&received);
         tokio::spawn(async move {
@@ -37,7 +37,7 @@ impl Reading {
                 Reads::Nothing => sleep(Duration::from_secs(1_000_000)).await,
             }
         });
-        Self { server, seat, received, _session: session }
+        Self { server, slot, received, _session: session }
     }
 
     fn received(&self) -> usize {
@@ -70,7 +70,7 @@ async fn read(stream: &mut ReadHalf<DuplexStream>, rate: usize, counter: &Atomic
 
 /// Says something to a fast, a slow, a stopped and a very slow reader, and looks at who is left when it can have been read.
 async fn check(say: impl FnOnce(&mut Hall)) {
-    let mut hall = Hall::new(PATIENCE);
+    let mut hall = Hall::new(POLICY);
     let readers = [Reads::Steadily(10_000_000), Reads::Steadily(3000), Reads::Nothing, Reads::Steadily(1)];
     let [fast, slow, stopped, trickle] =
         std::array::from_fn(|conn| Reading::new(&mut hall, conn as u64, readers[conn]));
@@ -78,10 +78,10 @@ async fn check(say: impl FnOnce(&mut Hall)) {
     let end = notice("the end");
     hall.broadcast(end);
     // They are read from meanwhile, whatever waits for them.
-    (0..4).for_each(|conn| hall.fan_out.ready(ConnId(conn)));
-    hall.fan_out.flush().await;
+    (0..4).for_each(|conn| hall.dispatcher.ready(ConnId(conn)));
+    hall.dispatcher.flush().await;
     for reader in [&fast, &slow, &stopped, &trickle] {
-        assert_eq!(poll_fn(|cx| reader.seat.poll_word(cx)).await, Word::Ready);
+        assert_eq!(poll_fn(|cx| reader.slot.poll_word(cx)).await, Word::Ready);
     }
     sleep(Duration::from_secs(20)).await;
     assert!(stopped.server.is_connected());
@@ -118,7 +118,7 @@ async fn a_login_with_many_foes_ends_nobody_who_reads() {
             hall.asks(conn);
             let foes = (1..200_000).map(faf_protocol::PlayerId).collect();
             let social = ServerMessage::Social(Social { foes: Some(foes), ..Social::default() });
-            hall.fan_out.send(Audience::One(ConnId(conn)), social);
+            hall.dispatcher.send(Audience::One(ConnId(conn)), social);
         }
     })
     .await;
@@ -138,13 +138,13 @@ async fn large_turns_one_after_the_other_end_nobody_who_reads() {
 #[tokio::test]
 async fn a_huge_turn_costs_little_for_each_client() {
     const CLIENTS: usize = 100;
-    let (mut hall, mut delivery) = Hall::by_hand(PATIENCE, SOCKET);
+    let (mut hall, mut delivery) = Hall::by_hand(POLICY, SOCKET);
     let _clients: Vec<_> =
         (0..CLIENTS as u64).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
     (0..3000).for_each(|number| hall.broadcast(game(number, 1)));
-    hall.fan_out.flush().await;
+    hall.dispatcher.flush().await;
     while delivery.behind.clients < CLIENTS {
-        delivery.go_round().await;
+        delivery.run_once().await;
     }
     assert!(delivery.behind.memory < CLIENTS * 4000, "{} bytes", delivery.behind.memory);
 }

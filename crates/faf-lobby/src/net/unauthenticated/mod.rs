@@ -12,25 +12,25 @@ use faf_connection::running_time::RunningTime;
 use faf_lobby_core::Network;
 use tokio::sync::Notify;
 
-use crate::net::rejection::TurnedAway;
+use crate::net::rejection::RejectReason;
 use crate::ops::metrics::Metrics;
-use silent::Silent;
+use silent::SilentByNetwork;
 
 /// How long a connection may be there without a login before it can be ended for another one: 1 s.
 ///
-/// Clients speak as soon as they are connected, but what they say may be under way. Without this, everybody who comes in
+/// Clients mark_busy as soon as they are connected, but what they say may be under way. Without this, everybody who comes in
 /// a rush would throw out somebody else, and nobody would get in.
-const TIME_TO_SPEAK: Duration = Duration::from_secs(1);
+const MIN_SILENCE: Duration = Duration::from_secs(1);
 
 /// All connections without a login, from when they are accepted.
 ///
 /// Connections on which nobody logs in must not keep others out. So when there are too many, the oldest
 /// one on which no login is being checked makes room, of the network ([`Network::widest`]) that has most
-/// of them. It must have had time to speak, unless its network has more than one address may have. One
+/// of them. It must have had time to mark_busy, unless its network has more than one address may have. One
 /// address may only have so many connections, however old they are, and a wider IPv6 network so many
 /// [times](Network::counted) as many.
 #[derive(Debug)]
-pub(crate) struct Newcomers {
+pub(crate) struct Unauthenticated {
     limit: usize,
     limit_per_address: usize,
     all: Mutex<All>,
@@ -44,7 +44,7 @@ struct All {
     connections: HashMap<u64, Connection>,
     next_number: u64,
     /// Those on which no login is being looked at, by when that began.
-    silent: Silent,
+    silent: SilentByNetwork,
     /// Whose they are, by that number.
     silences: HashMap<u64, u64>,
     /// How many there are of each network that is counted.
@@ -68,14 +68,14 @@ enum Stage {
 
 /// One of them. It counts until this is dropped, or it is ended to make room.
 #[derive(Debug)]
-pub(crate) struct Newcomer {
+pub(crate) struct UnauthenticatedGuard {
     number: u64,
-    newcomers: Arc<Newcomers>,
+    registry: Arc<Unauthenticated>,
     /// Told when the connection is ended during its handshake.
     pub(crate) signal: Arc<Notify>,
 }
 
-impl Newcomers {
+impl Unauthenticated {
     pub(crate) fn new(
         limit: usize,
         limit_per_address: usize,
@@ -91,38 +91,38 @@ impl Newcomers {
         self: &Arc<Self>,
         address: Option<IpAddr>,
         has_place: bool,
-    ) -> Result<Newcomer, TurnedAway> {
+    ) -> Result<UnauthenticatedGuard, RejectReason> {
         let mut all = self.lock();
         if all.has_too_many(address, self.limit_per_address) {
-            return Err(TurnedAway::UnauthenticatedLimitPerAddress);
+            return Err(RejectReason::UnauthenticatedLimitPerAddress);
         }
         let now = self.time.elapsed();
         let why_full = match (has_place, all.connections.len() < self.limit) {
             (true, true) => None,
-            (true, false) => Some(TurnedAway::UnauthenticatedLimit),
-            (false, _) => Some(TurnedAway::ConnectionLimit),
+            (true, false) => Some(RejectReason::UnauthenticatedLimit),
+            (false, _) => Some(RejectReason::ConnectionLimit),
         };
         let gone = match why_full {
             None => None,
-            Some(why) => Some(all.remove_one_for_another(now, self.limit_per_address).ok_or(why)?),
+            Some(why) => Some(all.evict_one(now, self.limit_per_address).ok_or(why)?),
         };
         let number = all.next_number();
         let signal = Arc::new(Notify::new());
         let stage = Stage::Handshake(Arc::clone(&signal));
         all.connections.insert(number, Connection { address, silent: None, stage });
-        all.fall_silent(number, now);
+        all.mark_silent(number, now);
         all.count(address);
         self.metrics.set_unauthenticated(all.connections.len());
         drop(all);
         if let Some(gone) = gone {
             self.end(gone);
         }
-        Ok(Newcomer { number, newcomers: Arc::clone(self), signal })
+        Ok(UnauthenticatedGuard { number, registry: Arc::clone(self), signal })
     }
 
     /// Ends a connection that has been removed.
     fn end(&self, connection: Connection) {
-        let why = TurnedAway::MadeRoom;
+        let why = RejectReason::MadeRoom;
         match connection.stage {
             Stage::Handshake(ended) => {
                 tracing::debug!("no connection: {}", why.reason());
@@ -133,7 +133,7 @@ impl Newcomers {
                 tracing::debug!("a connection has ended: {}", why.reason());
                 self.metrics.count_ended(why.reason());
                 // What the operating system does not take at once is lost, as this peer is not waited for.
-                let _ = writer.hand_over(&[why.goodbye(writer.encoding())], 1);
+                let _ = writer.hand_over(&[why.closing_notice(writer.encoding())], 1);
                 writer.abort();
             }
         }
@@ -145,10 +145,10 @@ impl Newcomers {
     }
 }
 
-impl Newcomer {
+impl UnauthenticatedGuard {
     /// Says whose connection it is, which proxies tell during the handshake. It counts there from now on.
-    pub(crate) fn comes_from(&self, address: Option<IpAddr>) -> Result<(), TurnedAway> {
-        let mut all = self.newcomers.lock();
+    pub(crate) fn set_address(&self, address: Option<IpAddr>) -> Result<(), RejectReason> {
+        let mut all = self.registry.lock();
         let Some(before) = all.connections.get(&self.number).map(|connection| connection.address) else {
             // It had to go meanwhile, which is noticed when its session begins.
             return Ok(());
@@ -156,41 +156,41 @@ impl Newcomer {
         if before == address {
             return Ok(());
         }
-        all.count_no_longer(before);
-        if all.has_too_many(address, self.newcomers.limit_per_address) {
+        all.uncount(before);
+        if all.has_too_many(address, self.registry.limit_per_address) {
             all.count(before);
-            return Err(TurnedAway::UnauthenticatedLimitPerAddress);
+            return Err(RejectReason::UnauthenticatedLimitPerAddress);
         }
         all.count(address);
-        all.come_from(self.number, address);
+        all.change_address(self.number, address);
         Ok(())
     }
 
     /// The handshake is over. Fails if the connection had to go meanwhile.
-    pub(crate) fn begins_session(&self, writer: &Writer) -> Result<(), TurnedAway> {
-        let mut all = self.newcomers.lock();
-        let connection = all.connections.get_mut(&self.number).ok_or(TurnedAway::MadeRoom)?;
+    pub(crate) fn begin_session(&self, writer: &Writer) -> Result<(), RejectReason> {
+        let mut all = self.registry.lock();
+        let connection = all.connections.get_mut(&self.number).ok_or(RejectReason::MadeRoom)?;
         connection.stage = Stage::Session(writer.clone());
         Ok(())
     }
 
     /// A login is being looked at: it does not have to go for others.
-    pub(crate) fn tries_to_log_in(&self) {
-        self.newcomers.lock().speak(self.number);
+    pub(crate) fn login_started(&self) {
+        self.registry.lock().mark_busy(self.number);
     }
 
     /// The login was not accepted: it is one of those again that have said nothing.
-    pub(crate) fn falls_silent(&self) {
-        let now = self.newcomers.time.elapsed();
-        self.newcomers.lock().fall_silent(self.number, now);
+    pub(crate) fn login_failed(&self) {
+        let now = self.registry.time.elapsed();
+        self.registry.lock().mark_silent(self.number, now);
     }
 }
 
-impl Drop for Newcomer {
+impl Drop for UnauthenticatedGuard {
     fn drop(&mut self) {
-        let mut all = self.newcomers.lock();
+        let mut all = self.registry.lock();
         all.remove(self.number);
-        self.newcomers.metrics.set_unauthenticated(all.connections.len());
+        self.registry.metrics.set_unauthenticated(all.connections.len());
     }
 }
 
@@ -207,22 +207,22 @@ impl All {
         })
     }
 
-    /// Removes one that goes for another; none if all of them may still be about to speak. A network that has more than an address
+    /// Removes one that goes for another; none if all of them may still be about to mark_busy. A network that has more than an address
     /// may have is given no time for that.
-    fn remove_one_for_another(&mut self, now: Duration, limit: usize) -> Option<Connection> {
+    fn evict_one(&mut self, now: Duration, limit: usize) -> Option<Connection> {
         let mut oldest = self.silent.oldest();
         let had_time = |silence: &u64| {
             let connection = self.silences.get(silence).and_then(|number| self.connections.get(number));
             let silent = connection.and_then(|connection| connection.silent);
-            silent.is_some_and(|(_, since)| now.saturating_sub(since) >= TIME_TO_SPEAK)
+            silent.is_some_and(|(_, since)| now.saturating_sub(since) >= MIN_SILENCE)
         };
         let (silence, _) = oldest.find(|(silence, count)| *count > limit || had_time(silence))?;
         drop(oldest);
         self.remove(*self.silences.get(&silence)?)
     }
 
-    fn fall_silent(&mut self, number: u64, now: Duration) {
-        self.speak(number);
+    fn mark_silent(&mut self, number: u64, now: Duration) {
+        self.mark_busy(number);
         let silence = self.next_number();
         let Some(connection) = self.connections.get_mut(&number) else { return };
         connection.silent = Some((silence, now));
@@ -230,7 +230,7 @@ impl All {
         self.silences.insert(silence, number);
     }
 
-    fn speak(&mut self, number: u64) {
+    fn mark_busy(&mut self, number: u64) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         if let Some((silence, _)) = connection.silent.take() {
             self.silent.remove(connection.address.map(Network::widest), silence);
@@ -238,7 +238,7 @@ impl All {
         }
     }
 
-    fn come_from(&mut self, number: u64, address: Option<IpAddr>) {
+    fn change_address(&mut self, number: u64, address: Option<IpAddr>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let before = std::mem::replace(&mut connection.address, address);
         if let Some((silence, _)) = connection.silent {
@@ -248,9 +248,9 @@ impl All {
     }
 
     fn remove(&mut self, number: u64) -> Option<Connection> {
-        self.speak(number);
+        self.mark_busy(number);
         let connection = self.connections.remove(&number)?;
-        self.count_no_longer(connection.address);
+        self.uncount(connection.address);
         Some(connection)
     }
 
@@ -260,7 +260,7 @@ impl All {
         }
     }
 
-    fn count_no_longer(&mut self, address: Option<IpAddr>) {
+    fn uncount(&mut self, address: Option<IpAddr>) {
         for (network, _) in address.into_iter().flat_map(Network::counted) {
             if let Some(count) = self.networks.get_mut(&network) {
                 *count -= 1;
@@ -284,26 +284,22 @@ pub(crate) mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::store::Store;
 
     /// Whether the end has been told; takes it.
-    fn is_told(newcomer: &Newcomer) -> bool {
-        pin!(newcomer.signal.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    fn is_told(guard: &UnauthenticatedGuard) -> bool {
+        pin!(guard.signal.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    pub(crate) fn newcomers(limit: usize, limit_per_address: usize) -> (Arc<Newcomers>, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
-        let time = RunningTime::begin();
-        (Newcomers::new(limit, limit_per_address, time, Arc::new(Metrics::new(store))), folder)
+    pub(crate) fn registry(limit: usize, limit_per_address: usize) -> Arc<Unauthenticated> {
+        Unauthenticated::new(limit, limit_per_address, RunningTime::begin(), Arc::new(Metrics::new()))
     }
 
     fn from(address: &str) -> Option<IpAddr> {
         Some(address.parse().unwrap())
     }
 
-    fn count_of(newcomers: &Newcomers) -> (usize, usize, usize) {
-        let all = newcomers.lock();
+    fn count_of(registry: &Unauthenticated) -> (usize, usize, usize) {
+        let all = registry.lock();
         let narrow = all.networks.iter().filter(|(network, _)| {
             let text = network.to_string();
             text.ends_with("/32") || text.ends_with("/64")
@@ -313,85 +309,85 @@ pub(crate) mod tests {
 
     #[test]
     fn an_address_has_so_many_and_a_network_of_version_6_is_one() {
-        let (newcomers, _folder) = newcomers(100, 2);
+        let registry = registry(100, 2);
         for addresses in [["10.0.0.1", "::ffff:10.0.0.1"], ["2001:db8::1", "2001:db8::ffff:2"]] {
-            let inside = addresses.map(|address| newcomers.admit(from(address), true).unwrap());
+            let inside = addresses.map(|address| registry.admit(from(address), true).unwrap());
             for address in addresses {
-                let refused = newcomers.admit(from(address), true).unwrap_err();
-                assert_eq!(refused, TurnedAway::UnauthenticatedLimitPerAddress);
+                let refused = registry.admit(from(address), true).unwrap_err();
+                assert_eq!(refused, RejectReason::UnauthenticatedLimitPerAddress);
             }
-            assert!(newcomers.admit(from("10.0.0.2"), true).is_ok() && newcomers.admit(None, true).is_ok());
+            assert!(registry.admit(from("10.0.0.2"), true).is_ok() && registry.admit(None, true).is_ok());
             drop(inside);
-            assert!(newcomers.admit(from(addresses[0]), true).is_ok());
+            assert!(registry.admit(from(addresses[0]), true).is_ok());
         }
-        assert_eq!(count_of(&newcomers), (0, 0, 0));
-        assert!(newcomers.lock().networks.is_empty() && newcomers.lock().silences.is_empty());
+        assert_eq!(count_of(&registry), (0, 0, 0));
+        assert!(registry.lock().networks.is_empty() && registry.lock().silences.is_empty());
     }
 
     #[test]
     fn an_announced_address_counts_instead_of_the_first() {
-        let (newcomers, _folder) = newcomers(100, 1);
-        let (first, second) = (newcomers.admit(None, true).unwrap(), newcomers.admit(None, true).unwrap());
-        first.comes_from(from("1.1.1.1")).unwrap();
-        assert_eq!(second.comes_from(from("1.1.1.1")), Err(TurnedAway::UnauthenticatedLimitPerAddress));
-        first.comes_from(from("1.1.1.1")).unwrap();
-        first.comes_from(from("1.1.1.2")).unwrap();
-        second.comes_from(from("1.1.1.1")).unwrap();
-        second.comes_from(None).unwrap();
-        assert_eq!(count_of(&newcomers), (2, 2, 1));
+        let registry = registry(100, 1);
+        let (first, second) = (registry.admit(None, true).unwrap(), registry.admit(None, true).unwrap());
+        first.set_address(from("1.1.1.1")).unwrap();
+        assert_eq!(second.set_address(from("1.1.1.1")), Err(RejectReason::UnauthenticatedLimitPerAddress));
+        first.set_address(from("1.1.1.1")).unwrap();
+        first.set_address(from("1.1.1.2")).unwrap();
+        second.set_address(from("1.1.1.1")).unwrap();
+        second.set_address(None).unwrap();
+        assert_eq!(count_of(&registry), (2, 2, 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_who_is_silent_makes_room() {
-        let (newcomers, _folder) = newcomers(3, 100);
-        let [speaker, old, young] = [(); 3].map(|()| newcomers.admit(None, true).unwrap());
-        speaker.tries_to_log_in();
+        let registry = registry(3, 100);
+        let [speaker, old, young] = [(); 3].map(|()| registry.admit(None, true).unwrap());
+        speaker.login_started();
         // What they say may be under way.
-        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
-        advance(TIME_TO_SPEAK).await;
-        let next = newcomers.admit(None, true).unwrap();
+        assert_eq!(registry.admit(None, true).unwrap_err(), RejectReason::UnauthenticatedLimit);
+        advance(MIN_SILENCE).await;
+        let next = registry.admit(None, true).unwrap();
         assert!(is_told(&old) && !is_told(&young) && !is_told(&speaker));
-        old.comes_from(from("1.1.1.1")).unwrap();
+        old.set_address(from("1.1.1.1")).unwrap();
         // Whoever has been ended does not count, whenever it goes.
         drop(old);
-        assert_eq!(count_of(&newcomers), (3, 2, 0));
-        young.tries_to_log_in();
-        next.tries_to_log_in();
-        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
-        assert_eq!(newcomers.admit(None, false).unwrap_err(), TurnedAway::ConnectionLimit);
+        assert_eq!(count_of(&registry), (3, 2, 0));
+        young.login_started();
+        next.login_started();
+        assert_eq!(registry.admit(None, true).unwrap_err(), RejectReason::UnauthenticatedLimit);
+        assert_eq!(registry.admit(None, false).unwrap_err(), RejectReason::ConnectionLimit);
         drop(speaker);
-        assert!(newcomers.admit(None, true).is_ok());
+        assert!(registry.admit(None, true).is_ok());
     }
 
     #[test]
     fn whoever_has_many_networks_of_version_6_has_not_as_many_places() {
-        let (newcomers, _folder) = newcomers(1000, 2);
+        let registry = registry(1000, 2);
         let of = |third: u16, fourth: u16| Some(IpAddr::from([0x2001, 0xdb8, third, fourth, 0, 0, 0, 1]));
         let mut inside = Vec::new();
         // As many as four addresses may have of 56 bits, as sixteen of 48.
         for (fourth, places) in [(0, 8), (0x100, 8), (0x200, 8), (0x300, 8), (0x400, 0)] {
             let households = 0..20_u16;
-            let own = households.flat_map(|number| newcomers.admit(of(1, fourth + number), true).ok());
+            let own = households.flat_map(|number| registry.admit(of(1, fourth + number), true).ok());
             let before = inside.len();
             inside.extend(own);
             assert_eq!(inside.len() - before, places);
         }
-        assert!(newcomers.admit(of(2, 0), true).is_ok());
+        assert!(registry.admit(of(2, 0), true).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_of_the_largest_network_makes_room() {
-        let (newcomers, _folder) = newcomers(5, 2);
-        let come = |address: &str| newcomers.admit(from(address), true).unwrap();
+        let registry = registry(5, 2);
+        let come = |address: &str| registry.admit(from(address), true).unwrap();
         let alone = come("10.0.0.1");
         let crowd = ["2001:db8:1::1", "2001:db8:1:1::1", "2001:db8:1:200::1"].map(come);
         let other = come("10.0.1.1");
         // It has more than an address may have, so it is not waited for.
         let first = come("10.0.2.1");
         assert!(is_told(&crowd[0]) && !is_told(&alone) && !is_told(&other));
-        // The others are given time to speak.
-        assert_eq!(newcomers.admit(from("10.0.3.1"), true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
-        advance(TIME_TO_SPEAK).await;
+        // The others are given time to mark_busy.
+        assert_eq!(registry.admit(from("10.0.3.1"), true).unwrap_err(), RejectReason::UnauthenticatedLimit);
+        advance(MIN_SILENCE).await;
         let second = come("10.0.3.1");
         assert!(is_told(&crowd[1]));
         // Of networks of the same size, it is the oldest.
@@ -402,64 +398,63 @@ pub(crate) mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_a_login_that_is_looked_at_protects() {
-        let (newcomers, _folder) = newcomers(2, 100);
-        let [old, young] = [(); 2].map(|()| newcomers.admit(None, true).unwrap());
-        advance(TIME_TO_SPEAK).await;
-        old.tries_to_log_in();
-        young.tries_to_log_in();
-        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
-        young.falls_silent();
+        let registry = registry(2, 100);
+        let [old, young] = [(); 2].map(|()| registry.admit(None, true).unwrap());
+        advance(MIN_SILENCE).await;
+        old.login_started();
+        young.login_started();
+        assert_eq!(registry.admit(None, true).unwrap_err(), RejectReason::UnauthenticatedLimit);
+        young.login_failed();
         // It may try again at once.
-        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
-        advance(TIME_TO_SPEAK).await;
-        let _next = newcomers.admit(None, true).unwrap();
+        assert_eq!(registry.admit(None, true).unwrap_err(), RejectReason::UnauthenticatedLimit);
+        advance(MIN_SILENCE).await;
+        let _next = registry.admit(None, true).unwrap();
         assert!(is_told(&young) && !is_told(&old));
-        young.falls_silent();
-        assert_eq!(count_of(&newcomers), (2, 1, 0));
+        young.login_failed();
+        assert_eq!(count_of(&registry), (2, 1, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn time_in_which_the_process_does_not_run_is_no_time_to_speak() {
-        let (newcomers, _folder) = newcomers(1, 100);
-        let _old = newcomers.admit(None, true).unwrap();
-        simulate_stop(100 * TIME_TO_SPEAK);
-        advance(100 * TIME_TO_SPEAK).await;
-        assert_eq!(newcomers.admit(None, true).unwrap_err(), TurnedAway::UnauthenticatedLimit);
+        let registry = registry(1, 100);
+        let _old = registry.admit(None, true).unwrap();
+        simulate_stop(100 * MIN_SILENCE);
+        advance(100 * MIN_SILENCE).await;
+        assert_eq!(registry.admit(None, true).unwrap_err(), RejectReason::UnauthenticatedLimit);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_has_to_go_for_one_who_is_not_let_in() {
-        let (newcomers, _folder) = newcomers(100, 1);
-        let [old, own] =
-            ["10.0.0.1", "10.0.0.2"].map(|address| newcomers.admit(from(address), true).unwrap());
-        advance(TIME_TO_SPEAK).await;
-        let refused = newcomers.admit(from("10.0.0.2"), false).unwrap_err();
-        assert_eq!(refused, TurnedAway::UnauthenticatedLimitPerAddress);
+        let registry = registry(100, 1);
+        let [old, own] = ["10.0.0.1", "10.0.0.2"].map(|address| registry.admit(from(address), true).unwrap());
+        advance(MIN_SILENCE).await;
+        let refused = registry.admit(from("10.0.0.2"), false).unwrap_err();
+        assert_eq!(refused, RejectReason::UnauthenticatedLimitPerAddress);
         assert!(!is_told(&old) && !is_told(&own));
-        let _next = newcomers.admit(from("10.0.0.3"), false).unwrap();
+        let _next = registry.admit(from("10.0.0.3"), false).unwrap();
         assert!(is_told(&old));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_has_to_go_is_told_why() {
-        let (newcomers, _folder) = newcomers(1, 100);
+        let registry = registry(1, 100);
         for format in WireFormat::ALL {
-            let old = newcomers.admit(None, true).unwrap();
+            let old = registry.admit(None, true).unwrap();
             let (here, there) = tokio::io::duplex(1024);
             let (reader, writer) = open(here, Settings::new(format));
             let role = faf_protocol::websocket::Role::Client;
             let (mut client, _) = open(there, Settings { role, ..Settings::new(format) });
-            old.begins_session(&writer).unwrap();
-            advance(TIME_TO_SPEAK).await;
-            let _next = newcomers.admit(None, true).unwrap();
+            old.begin_session(&writer).unwrap();
+            advance(MIN_SILENCE).await;
+            let _next = registry.admit(None, true).unwrap();
             let heard = ServerMessage::read(client.read().await.unwrap()).unwrap();
             let ServerMessage::Notice(notice) = heard else { panic!("{heard:?}") };
             assert!(notice.text.unwrap().contains("others"));
             drop(reader);
             assert!(client.read().await.is_err());
-            assert!(!writer.is_connected() && old.begins_session(&writer).is_err());
+            assert!(!writer.is_connected() && old.begin_session(&writer).is_err());
         }
-        let text = newcomers.metrics.text().unwrap();
+        let text = registry.metrics.text().unwrap();
         assert!(text.contains("server_connections_ended_total{reason=\"made room\"} 3\n"), "{text}");
     }
 }

@@ -10,13 +10,13 @@ pub(super) type From = Option<Network>;
 
 /// Connections by when they fell silent, which numbers tell: later ones are higher.
 #[derive(Debug, Default)]
-pub(super) struct Silent {
+pub(super) struct SilentByNetwork {
     networks: HashMap<From, BTreeSet<u64>>,
     /// By how many they are, and then by how old their oldest is.
     ranking: BTreeSet<(usize, Reverse<u64>, From)>,
 }
 
-impl Silent {
+impl SilentByNetwork {
     pub(super) fn insert(&mut self, from: From, number: u64) {
         self.change(from, |numbers| numbers.insert(number));
     }
@@ -58,8 +58,8 @@ mod tests {
 
     #[test]
     fn the_largest_network_comes_first_and_of_equal_ones_the_oldest() {
-        let mut silent = Silent::default();
-        let first = |silent: &Silent| silent.oldest().next();
+        let mut silent = SilentByNetwork::default();
+        let first = |silent: &SilentByNetwork| silent.oldest().next();
         assert_eq!(first(&silent), None);
         silent.insert(from("10.0.0.1"), 1);
         silent.insert(None, 2);

@@ -293,7 +293,6 @@ mod tests {
 
     use super::*;
     use crate::ops::health::Health;
-    use crate::store::Store;
 
     /// The status of an answer.
     async fn ask(address: std::net::SocketAddr, path: &str) -> String {
@@ -307,12 +306,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_stopping_or_does_not_answer_says_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
         // The lobby has gone.
         let (inbox, _) = mpsc::channel(1);
         let (phase, receiver) = watch::channel(Phase::Ready);
-        let metrics = Arc::new(Metrics::new(store));
+        let metrics = Arc::new(Metrics::new());
         let health = Health::new().findings();
         let board = Arc::new(Board::new(Arc::default(), CONNECTIONS));
         let (started, connection_limit) = (Instant::now(), CONNECTIONS);

@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use super::Interface;
 use super::status_page::STREAMS;
 use crate::lobby::event_loop::utc_now;
-use crate::ops::activity::{Happening, Happenings, as_text, is_for_everybody};
+use crate::ops::activity::{Activity, ActivityLog, as_text, is_for_everybody};
 
 /// An overview is at least this old before the lobby is asked for another one, however many want one.
 const PACE: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const RATE: u32 = 256 * 1024;
 /// The newest overview, shared by all who look at it.
 #[derive(Debug)]
 pub(crate) struct Board {
-    happenings: Arc<Happenings>,
+    activity: Arc<ActivityLog>,
     newest: Mutex<Option<Made>>,
     /// Places for pages that are told of changes.
     pub(super) streams: Arc<Semaphore>,
@@ -66,14 +66,14 @@ impl Made {
 
 impl Board {
     /// For an interface with so many connections, at most half of which are streams.
-    pub(crate) fn new(happenings: Arc<Happenings>, connections: usize) -> Self {
+    pub(crate) fn new(activity: Arc<ActivityLog>, connections: usize) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS.min(connections / 2)));
-        Self { happenings, newest: Mutex::default(), streams }
+        Self { activity, newest: Mutex::default(), streams }
     }
 
     /// How often anything has changed.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.happenings.changes()
+        self.activity.changes()
     }
 }
 
@@ -85,8 +85,8 @@ impl Interface {
         if let Some(made) = newest.as_ref().filter(|made| Instant::now() < made.is_old_at()) {
             return Ok(made.clone());
         }
-        let happenings = Arc::clone(&self.board.happenings);
-        let seen = self.inspect(move |world| Seen::of(world, &happenings)).await?;
+        let activity = Arc::clone(&self.board.activity);
+        let seen = self.inspect(move |world| Seen::of(world, &activity)).await?;
         let overview = Overview::of(&seen, utc_now(), self.started.elapsed());
         let json = serde_json::to_vec(&overview).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
         let event = [EVENT[0], &json, EVENT[1]].concat().into();
@@ -108,16 +108,16 @@ struct Seen {
     changes: u64,
     players: Vec<Arc<Player>>,
     games: Vec<Arc<GameInfo>>,
-    happenings: Vec<Arc<Happening>>,
+    activity: Vec<Arc<Activity>>,
 }
 
 impl Seen {
-    fn of(world: &World, happenings: &Happenings) -> Self {
+    fn of(world: &World, activity: &ActivityLog) -> Self {
         Self {
-            changes: *happenings.changes().borrow(),
+            changes: *activity.changes().borrow(),
             players: world.players(),
             games: world.game_infos(),
-            happenings: happenings.recent(),
+            activity: activity.recent(),
         }
     }
 }
@@ -134,7 +134,8 @@ struct Overview<'a> {
     /// How many games are for friends or for some ratings only.
     restricted: Restricted,
     /// The newest last.
-    happenings: &'a [Arc<Happening>],
+    #[serde(rename = "happenings")]
+    activity: &'a [Arc<Activity>],
 }
 
 #[derive(Debug, Serialize)]
@@ -212,7 +213,7 @@ impl<'a> Overview<'a> {
             open: Vec::new(),
             live: Vec::new(),
             restricted: Restricted::default(),
-            happenings: &seen.happenings,
+            activity: &seen.activity,
         };
         for game in &seen.games {
             overview.add(game);

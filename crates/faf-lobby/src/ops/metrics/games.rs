@@ -1,4 +1,4 @@
-//! How many games there are, of what, and how far they have come.
+//! Games by featured mod, leaderboard and state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -43,17 +43,13 @@ const GAME_STATES: [(GameState, &str); 4] = [
 ];
 
 impl ActiveGames {
-    pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "server_game_active_games_total",
-            "Games by featured mod and state",
-            self.by_mode.clone(),
-        );
-        registry.register(
-            "server_game_active_games_by_rating_type_total",
-            "Games by leaderboard and state",
-            self.by_rating_type.clone(),
-        );
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let games = Self::default();
+        let (by_mode, by_rating_type) = (games.by_mode.clone(), games.by_rating_type.clone());
+        registry.register("server_game_active_games_total", "Games by featured mod and state", by_mode);
+        let name = "server_game_active_games_by_rating_type_total";
+        registry.register(name, "Games by leaderboard and state", by_rating_type);
+        games
     }
 
     pub(super) fn expect(&self, data: &GameData) {

@@ -1,8 +1,8 @@
-//! What is counted for Prometheus, under the names dashboards know (ops.md section 5).
+//! What is counted for Prometheus, under the names dashboards know.
 
 mod games;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use faf_connection::{LargeMessages, SentMessages};
 use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod, escaped};
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -21,266 +21,126 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use self::games::ActiveGames;
-use crate::store::Store;
 
-/// Different values of a label that clients choose: more become `other`, so that they cannot fill the memory.
+/// Different values of labels that clients choose. Further values become `other`, so that clients
+/// cannot fill the memory.
 const LABEL_VALUES: usize = 100;
 
-/// Longest such value, in bytes; longer ones become `other`.
-const LABEL_LENGTH: usize = 64;
+/// Longest value of a label that clients choose, in bytes; longer ones become `other`.
+const LABEL_LENGTH_BYTES: usize = 64;
 
 /// Upper bounds of the time a message takes, in seconds: the defaults of Prometheus libraries.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-/// All counters. Names of fields are those of the series.
+/// The labels of one time series.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// Labels whose values clients or the database choose.
+type FreeLabels<const N: usize> = [(&'static str, String); N];
+
+/// Declares the series: a field is registered as `server_` and its name, and its doc comment is the
+/// help text.
+macro_rules! series {
+    ($( $(#[doc = $help:literal])+ $name:ident: $metric:ty $(= $initial:expr)?, )+) => {
+        struct Series {
+            $( $(#[doc = $help])+ $name: $metric, )+
+        }
+
+        impl Series {
+            fn register(registry: &mut Registry) -> Self {
+                let series = Self { $( $name: series!(@initial $($initial)?), )+ };
+                $(
+                    let (name, help) = (concat!("server_", stringify!($name)), concat!($($help),+).trim());
+                    registry.register(name, help, series.$name.clone());
+                )+
+                series
+            }
+        }
+    };
+    (@initial) => { Default::default() };
+    (@initial $initial:expr) => { $initial };
+}
+
+series! {
+    /// Connections by the program that the client says it is
+    user_connections: Family<FreeLabels<2>, Gauge>,
+    /// Logins by outcome and method
+    user_logins: Family<Labels<2>, Counter>,
+    /// Client versions, as clients give them when they connect
+    user_agent_version_checks: Family<FreeLabels<1>, Counter>,
+    /// Players who are online
+    user_online: Gauge,
+    /// Connections made
+    lobbyconnections: Counter,
+    /// Rejected logins, by reason
+    logins_failed: Family<Labels<1>, Counter>,
+    /// Commands refused before login
+    messages_unauthenticated: Family<Labels<1>, Counter>,
+    /// Logins that were queued until others were signed in
+    user_logins_waited: Counter,
+    /// Logins in the queue now
+    user_logins_waiting: Gauge,
+    /// Messages after which the server slowed down reading from the connection, by class
+    messages_paced: Family<Labels<1>, Counter>,
+    /// Logins, hosted games, wrong passwords and rated games beyond a limit, by limit
+    limits_met: Family<Labels<1>, Counter>,
+    /// Notices, pings and player reports sent to everybody
+    broadcasts: Counter,
+    /// Time from reading a message until it is handled, in seconds
+    on_message_received_seconds: Histogram = Histogram::new(BUCKETS),
+    /// Connections that have ended, by reason
+    connections_ended: Family<Labels<1>, Counter>,
+    /// Connections that were rejected or ended during their handshake, by reason
+    connections_refused: Family<Labels<1>, Counter>,
+    /// Clients that have not read yet what they were sent
+    clients_behind: Gauge,
+    /// Bytes queued for slow clients, as limited by outbox_memory
+    bytes_behind: Gauge,
+    /// Queued states of games and players, and pings, that a newer one replaced
+    messages_merged: Counter,
+    /// Messages between players' games that were dropped, by reason
+    relay_dropped: Family<Labels<1>, Counter>,
+    /// Messages between players' games that were held until the receiver had room
+    relay_held: Counter,
+    /// Times the lobby paused because outbox_memory was in use and no client was slow
+    delivery_held_back: Counter,
+    /// Connections without a login
+    connections_unauthenticated: Gauge,
+    /// Most connections at the same time, after the limit of open files
+    connection_limit: Gauge,
+    /// Games that were rated, by leaderboard
+    game_rated_games: Family<FreeLabels<1>, Counter>,
+    /// Failures to store something about a game, each of which is retried
+    games_not_stored: Counter,
+    /// Messages for other services, by routing key
+    publications: Family<Labels<1>, Counter>,
+}
+
+/// All counters of the server. The rest of the server tells it what happens.
 pub(crate) struct Metrics {
     registry: Registry,
-    pub(crate) sent: Arc<SentMessages>,
-    user_connections: Family<ClientLabels, Gauge>,
-    user_logins: Family<LoginLabels, Counter>,
-    user_agent_version_checks: Family<VersionLabel, Counter>,
-    user_online: Gauge,
-    lobbyconnections: Counter,
-    logins_failed: Family<ReasonLabel, Counter>,
-    messages_unauthenticated: Family<CommandLabel, Counter>,
-    logins_waited: Counter,
-    logins_waiting: Gauge,
-    messages_paced: Family<ClassLabel, Counter>,
-    limits_met: Family<LimitLabel, Counter>,
-    broadcasts: Counter,
-    on_message_received: Histogram,
-    connections_ended: Family<ReasonLabel, Counter>,
-    connections_refused: Family<ReasonLabel, Counter>,
-    clients_behind: Gauge,
-    bytes_behind: Gauge,
-    messages_merged: Counter,
-    relay_dropped: Family<ReasonLabel, Counter>,
-    relay_held: Counter,
-    held_back: Counter,
-    connections_unauthenticated: Gauge,
-    connection_limit: Gauge,
+    series: Series,
     active_games: ActiveGames,
-    game_rated_games: Family<LeaderboardLabel, Counter>,
-    games_not_stored: Counter,
-    publications: Family<RoutingKeyLabel, Counter>,
-    clients: Mutex<Bounded<ClientLabels>>,
-    versions: Mutex<Bounded<VersionLabel>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
-struct ClientLabels {
-    user_agent: String,
-    version: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
-struct VersionLabel {
-    version: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LoginLabels {
-    status: &'static str,
-    method: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CommandLabel {
-    command: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ClassLabel {
-    class: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LimitLabel {
-    limit: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LeaderboardLabel {
-    leaderboard: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RoutingKeyLabel {
-    routing_key: &'static str,
+    /// Messages sent, which connections count themselves.
+    pub(crate) sent: Arc<SentMessages>,
+    clients: Mutex<BTreeSet<FreeLabels<2>>>,
+    versions: Mutex<BTreeSet<FreeLabels<1>>>,
 }
 
 impl Metrics {
-    pub(crate) fn new(store: Store) -> Self {
-        let mut metrics = Self {
-            registry: Registry::default(),
-            sent: Arc::default(),
-            user_connections: Family::default(),
-            user_logins: Family::default(),
-            user_agent_version_checks: Family::default(),
-            user_online: Gauge::default(),
-            lobbyconnections: Counter::default(),
-            logins_failed: Family::default(),
-            messages_unauthenticated: Family::default(),
-            logins_waited: Counter::default(),
-            logins_waiting: Gauge::default(),
-            messages_paced: Family::default(),
-            limits_met: Family::default(),
-            broadcasts: Counter::default(),
-            on_message_received: Histogram::new(BUCKETS),
-            connections_ended: Family::default(),
-            connections_refused: Family::default(),
-            clients_behind: Gauge::default(),
-            bytes_behind: Gauge::default(),
-            messages_merged: Counter::default(),
-            relay_dropped: Family::default(),
-            relay_held: Counter::default(),
-            held_back: Counter::default(),
-            connections_unauthenticated: Gauge::default(),
-            connection_limit: Gauge::default(),
-            active_games: ActiveGames::default(),
-            game_rated_games: Family::default(),
-            games_not_stored: Counter::default(),
-            publications: Family::default(),
-            clients: Mutex::default(),
-            versions: Mutex::default(),
-        };
-        metrics.register(store);
-        metrics
-    }
-
-    fn register(&mut self, store: Store) {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let build = Info::new([
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("start_time", started.to_string()),
         ]);
-        let registry = &mut self.registry;
         registry.register("build", "Version of the server, and when it was started in Unix seconds", build);
-        registry.register(
-            "server_user_connections",
-            "Connections by what the client says it is",
-            self.user_connections.clone(),
-        );
-        registry.register("server_user_logins", "Logins by outcome and method", self.user_logins.clone());
-        registry.register(
-            "server_user_agent_version_checks",
-            "Versions clients have told on connecting",
-            self.user_agent_version_checks.clone(),
-        );
-        registry.register("server_user_online", "Players who are online", self.user_online.clone());
-        registry.register("server_lobbyconnections", "Connections made", self.lobbyconnections.clone());
-        registry.register(
-            "server_logins_failed",
-            "Logins that were not accepted, by reason",
-            self.logins_failed.clone(),
-        );
-        registry.register(
-            "server_messages_unauthenticated",
-            "Commands refused before login",
-            self.messages_unauthenticated.clone(),
-        );
-        registry.register(
-            "server_user_logins_waited",
-            "Logins that had to wait until others were signed in",
-            self.logins_waited.clone(),
-        );
-        registry.register(
-            "server_user_logins_waiting",
-            "Logins that wait until others are signed in",
-            self.logins_waiting.clone(),
-        );
-        registry.register(
-            "server_messages_paced",
-            "Messages behind which a connection was read more slowly, by class",
-            self.messages_paced.clone(),
-        );
-        registry.register(
-            "server_limits_met",
-            "Logins, hosted games, wrong passwords and rated games beyond a limit, by limit",
-            self.limits_met.clone(),
-        );
-        registry.register(
-            "server_broadcasts",
-            "Notices, pings and reports of players that were sent to everybody",
-            self.broadcasts.clone(),
-        );
-        registry.register(
-            "server_on_message_received_seconds",
-            "Time from reading a message until it is dealt with",
-            self.on_message_received.clone(),
-        );
-        registry.register(
-            "server_connections_ended",
-            "Connections that have ended, by reason",
-            self.connections_ended.clone(),
-        );
-        registry.register(
-            "server_connections_refused",
-            "Connections that were turned away or ended during their handshake, by reason",
-            self.connections_refused.clone(),
-        );
-        registry.register(
-            "server_clients_behind",
-            "Clients that have not taken yet what they were told",
-            self.clients_behind.clone(),
-        );
-        registry.register(
-            "server_bytes_behind",
-            "Memory that counts for outbox_memory: what waits for these clients, without lists that newcomers are still told",
-            self.bytes_behind.clone(),
-        );
-        registry.register(
-            "server_messages_merged",
-            "States of games and players, and pings, that were not told to a client since newer ones took their place",
-            self.messages_merged.clone(),
-        );
-        registry.register(
-            "server_relay_dropped",
-            "Messages from one player's game to another's that were not passed on, by reason",
-            self.relay_dropped.clone(),
-        );
-        registry.register(
-            "server_relay_held",
-            "Messages from one player's game to another's that were held, and their sender not read, until the receiver had room",
-            self.relay_held.clone(),
-        );
-        registry.register(
-            "server_delivery_held_back",
-            "Times the lobby paused because more than outbox_memory waited for clients who all read well",
-            self.held_back.clone(),
-        );
-        registry.register(
-            "server_connections_unauthenticated",
-            "Connections on which nobody has logged in",
-            self.connections_unauthenticated.clone(),
-        );
-        registry.register(
-            "server_connection_limit",
-            "Connections there may be at the same time, with the files that may be open",
-            self.connection_limit.clone(),
-        );
-        self.active_games.register(registry);
-        registry.register(
-            "server_game_rated_games",
-            "Games handed to the rating, by leaderboard",
-            self.game_rated_games.clone(),
-        );
-        registry.register(
-            "server_games_not_stored",
-            "Failures to store something about a game, each of which is tried again",
-            self.games_not_stored.clone(),
-        );
-        registry.register(
-            "server_publications",
-            "What other services would be told, by routing key",
-            self.publications.clone(),
-        );
-        registry.register_collector(Box::new(Elsewhere { sent: Arc::clone(&self.sent), store }));
+        let (series, active_games) = (Series::register(&mut registry), ActiveGames::register(&mut registry));
+        let sent = Arc::<SentMessages>::default();
+        registry.register_collector(Box::new(Sent(Arc::clone(&sent))));
+        let (clients, versions) = Default::default();
+        Self { registry, series, active_games, sent, clients, versions }
     }
 
     /// Shows how much memory large messages of players take.
@@ -288,50 +148,59 @@ impl Metrics {
         self.registry.register_collector(Box::new(LargeMessageMemory(large_messages)));
     }
 
+    /// Shows failed queries of the database, by result code.
+    pub(crate) fn observe_database_failures(
+        &mut self,
+        failures: impl Fn() -> BTreeMap<i32, u64> + Send + Sync + 'static,
+    ) {
+        self.registry.register_collector(Box::new(DatabaseFailures(failures)));
+    }
+
     /// Counts what the lobby wants counted.
     pub(crate) fn count(&self, count: Count) {
+        let series = &self.series;
         match count {
-            Count::Connection => drop(self.lobbyconnections.inc()),
+            Count::Connection => drop(series.lobbyconnections.inc()),
             Count::Client { before, after } => {
                 if let Some(labels) = before.map(|client| self.client_labels(&client)) {
-                    self.user_connections.get_or_create(&labels).dec();
+                    series.user_connections.get_or_create(&labels).dec();
                 }
                 if let Some(labels) = after.map(|client| self.client_labels(&client)) {
-                    self.user_connections.get_or_create(&labels).inc();
+                    series.user_connections.get_or_create(&labels).inc();
                 }
             }
             Count::Version(version) => {
-                let labels = bounded(&self.versions, VersionLabel { version: escaped(&version).to_string() });
-                self.user_agent_version_checks.get_or_create(&labels).inc();
+                let labels = bounded(&self.versions, [("version", escaped(&version).to_string())]);
+                series.user_agent_version_checks.get_or_create(&labels).inc();
             }
             Count::LoginAccepted(method) => self.count_login("success", method),
             Count::LoginFailed(method) => self.count_login("failure", method),
             Count::NotLoggedIn(command) => {
-                self.messages_unauthenticated.get_or_create(&CommandLabel { command }).inc();
+                series.messages_unauthenticated.get_or_create(&[("command", command)]).inc();
             }
             Count::Busy => self.count_login("busy", LoginMethod::Password),
-            Count::LoginWaits => drop(self.logins_waited.inc()),
+            Count::LoginWaits => drop(series.user_logins_waited.inc()),
             Count::Paced(class) => {
-                self.messages_paced.get_or_create(&ClassLabel { class: class.name() }).inc();
+                series.messages_paced.get_or_create(&[("class", class.name())]).inc();
             }
             Count::Limited(limit) => {
-                self.limits_met.get_or_create(&LimitLabel { limit: limit.name() }).inc();
+                series.limits_met.get_or_create(&[("limit", limit.name())]).inc();
             }
-            Count::Broadcast => drop(self.broadcasts.inc()),
+            Count::Broadcast => drop(series.broadcasts.inc()),
             Count::RelayTooLong => self.count_relay_dropped("too long"),
-            Count::GameNotStored => drop(self.games_not_stored.inc()),
+            Count::GameNotStored => drop(series.games_not_stored.inc()),
             Count::RatedGame(leaderboard) => {
-                self.game_rated_games.get_or_create(&LeaderboardLabel { leaderboard }).inc();
+                series.game_rated_games.get_or_create(&[("leaderboard", leaderboard)]).inc();
             }
         }
     }
 
     pub(crate) fn count_failed_login(&self, reason: &'static str) {
-        self.logins_failed.get_or_create(&ReasonLabel { reason }).inc();
+        self.series.logins_failed.get_or_create(&[("reason", reason)]).inc();
     }
 
     pub(crate) fn count_publication(&self, routing_key: &'static str) {
-        self.publications.get_or_create(&RoutingKeyLabel { routing_key }).inc();
+        self.series.publications.get_or_create(&[("routing_key", routing_key)]).inc();
     }
 
     /// Shows featured mods and leaderboards also while there are no games of them.
@@ -339,72 +208,71 @@ impl Metrics {
         self.active_games.expect(data);
     }
 
-    /// Counts all games anew.
+    /// Counts all games again.
     pub(crate) fn count_games<'a>(&self, games: impl Iterator<Item = &'a Game>) {
         self.active_games.count(games);
     }
 
     pub(crate) fn set_online(&self, players: usize) {
-        self.user_online.set(players.try_into().unwrap_or(i64::MAX));
+        set(&self.series.user_online, players);
     }
 
     pub(crate) fn set_logins_waiting(&self, logins: usize) {
-        self.logins_waiting.set(logins.try_into().unwrap_or(i64::MAX));
+        set(&self.series.user_logins_waiting, logins);
     }
 
     pub(crate) fn observe_message(&self, duration: Duration) {
-        self.on_message_received.observe(duration.as_secs_f64());
+        self.series.on_message_received_seconds.observe(duration.as_secs_f64());
     }
 
     pub(crate) fn count_ended(&self, reason: &'static str) {
-        self.connections_ended.get_or_create(&ReasonLabel { reason }).inc();
+        self.series.connections_ended.get_or_create(&[("reason", reason)]).inc();
     }
 
     pub(crate) fn set_behind(&self, clients: usize, bytes: usize) {
-        self.clients_behind.set(clients.try_into().unwrap_or(i64::MAX));
-        self.bytes_behind.set(bytes.try_into().unwrap_or(i64::MAX));
+        set(&self.series.clients_behind, clients);
+        set(&self.series.bytes_behind, bytes);
     }
 
     pub(crate) fn count_merged(&self, messages: u64) {
-        self.messages_merged.inc_by(messages);
+        self.series.messages_merged.inc_by(messages);
     }
 
     pub(crate) fn count_relay_dropped(&self, reason: &'static str) {
-        self.relay_dropped.get_or_create(&ReasonLabel { reason }).inc();
+        self.series.relay_dropped.get_or_create(&[("reason", reason)]).inc();
     }
 
     pub(crate) fn count_relay_held(&self) {
-        self.relay_held.inc();
+        self.series.relay_held.inc();
     }
 
     pub(crate) fn count_held_back(&self) {
-        self.held_back.inc();
+        self.series.delivery_held_back.inc();
     }
 
     pub(crate) fn count_refused(&self, reason: &'static str) {
-        self.connections_refused.get_or_create(&ReasonLabel { reason }).inc();
+        self.series.connections_refused.get_or_create(&[("reason", reason)]).inc();
     }
 
     pub(crate) fn set_unauthenticated(&self, connections: usize) {
-        self.connections_unauthenticated.set(connections.try_into().unwrap_or(i64::MAX));
+        set(&self.series.connections_unauthenticated, connections);
     }
 
     pub(crate) fn set_connection_limit(&self, connections: usize) {
-        self.connection_limit.set(connections.try_into().unwrap_or(i64::MAX));
+        set(&self.series.connection_limit, connections);
     }
 
-    /// All of it in the text format of Prometheus.
+    /// Returns all series in the text format of Prometheus.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
 
-    fn client_labels(&self, client: &Client) -> ClientLabels {
-        // People read the figures, too, and terminals do.
+    fn client_labels(&self, client: &Client) -> FreeLabels<2> {
+        // Terminals show these figures, too, so control characters are escaped.
         let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("None")).to_string();
-        let labels =
-            ClientLabels { user_agent: or_none(&client.user_agent), version: or_none(&client.version) };
+        let labels = [("user_agent", or_none(&client.user_agent)), ("version", or_none(&client.version))];
         bounded(&self.clients, labels)
     }
 
@@ -413,7 +281,7 @@ impl Metrics {
             LoginMethod::Password => "password",
             LoginMethod::Token => "token",
         };
-        self.user_logins.get_or_create(&LoginLabels { status, method }).inc();
+        self.series.user_logins.get_or_create(&[("status", status), ("method", method)]).inc();
     }
 }
 
@@ -423,69 +291,55 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// Labels that have been used. One that once became `other` may be let in never, and none ever leaves: so whatever is
-/// counted up under some labels is counted down under the same.
-#[derive(Debug)]
-struct Bounded<L>(BTreeSet<L>);
-
-impl<L> Default for Bounded<L> {
-    fn default() -> Self {
-        Self(BTreeSet::new())
-    }
+fn set(gauge: &Gauge, value: usize) {
+    gauge.set(value.try_into().unwrap_or(i64::MAX));
 }
 
-/// Labels a client has chosen.
-trait Chosen: Ord + Clone {
-    const OTHER: fn() -> Self;
-    fn longest(&self) -> usize;
-}
-
-impl Chosen for ClientLabels {
-    const OTHER: fn() -> Self = || Self { user_agent: "other".to_owned(), version: "other".to_owned() };
-
-    fn longest(&self) -> usize {
-        self.user_agent.len().max(self.version.len())
-    }
-}
-
-impl Chosen for VersionLabel {
-    const OTHER: fn() -> Self = || Self { version: "other".to_owned() };
-
-    fn longest(&self) -> usize {
-        self.version.len()
-    }
-}
-
-fn bounded<L: Chosen>(known: &Mutex<Bounded<L>>, labels: L) -> L {
-    let known = &mut known.lock().unwrap_or_else(PoisonError::into_inner).0;
+/// Returns the labels, or `other` in place of every value if there are too many or they are too long.
+///
+/// Labels that once became `other` always do, and none are ever forgotten. So what is counted up under
+/// some labels is counted down under the same ones.
+fn bounded<const N: usize>(known: &Mutex<BTreeSet<FreeLabels<N>>>, labels: FreeLabels<N>) -> FreeLabels<N> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
     if known.contains(&labels) {
         return labels;
     }
-    if known.len() >= LABEL_VALUES || labels.longest() > LABEL_LENGTH {
-        return L::OTHER();
+    if known.len() >= LABEL_VALUES || labels.iter().any(|(_, value)| value.len() > LABEL_LENGTH_BYTES) {
+        return labels.map(|(name, _)| (name, "other".to_owned()));
     }
     known.insert(labels.clone());
     labels
 }
 
-/// What is counted elsewhere, and only looked at when somebody asks.
+/// Messages sent, by wire format.
 #[derive(Debug)]
-struct Elsewhere {
-    sent: Arc<SentMessages>,
-    store: Store,
-}
+struct Sent(Arc<SentMessages>);
 
-impl Collector for Elsewhere {
+impl Collector for Sent {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut messages =
             encoder.encode_descriptor("server_messages", "Messages sent", None, MetricType::Counter)?;
         for format in WireFormat::ALL {
             let labels = [("protocol", format.metric_label())];
-            ConstCounter::new(self.sent.count(format)).encode(messages.encode_family(&labels)?)?;
+            ConstCounter::new(self.0.count(format)).encode(messages.encode_family(&labels)?)?;
         }
+        Ok(())
+    }
+}
+
+struct DatabaseFailures<F>(F);
+
+impl<F> fmt::Debug for DatabaseFailures<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseFailures")
+    }
+}
+
+impl<F: Fn() -> BTreeMap<i32, u64> + Send + Sync + 'static> Collector for DatabaseFailures<F> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut failures =
             encoder.encode_descriptor("db_exceptions", "Queries that failed", None, MetricType::Counter)?;
-        for (code, count) in self.store.failures() {
+        for (code, count) in (self.0)() {
             let labels = [("class", "SqliteError".to_owned()), ("code", code.to_string())];
             ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
         }
@@ -513,18 +367,13 @@ mod tests {
 
     use super::*;
 
-    fn metrics() -> (Metrics, tempfile::TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        (Metrics::new(Store::open(&folder.path().join("test.sqlite")).unwrap()), folder)
-    }
-
     fn client(name: &str) -> Option<Arc<Client>> {
         Some(Arc::new(Client { user_agent: Some(name.to_owned()), version: None }))
     }
 
     #[test]
     fn series_have_the_names_dashboards_know() {
-        let (metrics, _folder) = metrics();
+        let metrics = Metrics::new();
         metrics.count(Count::Connection);
         metrics.count(Count::Client { before: None, after: client("x") });
         metrics.count(Count::Version("1.0".to_owned()));
@@ -562,11 +411,20 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         assert!(text.contains("build_info{version="));
+        assert!(text.contains("# HELP server_user_online Players who are online.\n"));
+    }
+
+    #[test]
+    fn observed_figures_are_read_when_somebody_asks() {
+        let mut metrics = Metrics::new();
+        metrics.observe_database_failures(|| BTreeMap::from([(1555, 2)]));
+        let line = "db_exceptions_total{class=\"SqliteError\",code=\"1555\"} 2\n";
+        assert!(metrics.text().unwrap().contains(line));
     }
 
     #[test]
     fn games_are_counted_in_all_combinations() {
-        let (metrics, _folder) = metrics();
+        let metrics = Metrics::new();
         let mut store = FakeStore::with_accounts(["Ada", "Bob", "Cem"]);
         store
             .data
@@ -610,7 +468,7 @@ mod tests {
 
     #[test]
     fn clients_cannot_make_up_series_without_end() {
-        let (metrics, _folder) = metrics();
+        let metrics = Metrics::new();
         let names: Vec<_> = (0..1000).map(|number| format!("client {number}")).collect();
         for name in &names {
             metrics.count(Count::Client { before: None, after: client(name) });
