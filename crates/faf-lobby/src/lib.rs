@@ -13,7 +13,7 @@
 mod answers;
 pub mod cli;
 mod country;
-pub mod demo;
+
 pub mod exit_code;
 mod failed_logins;
 mod fan_out;
