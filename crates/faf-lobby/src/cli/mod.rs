@@ -3,7 +3,7 @@
 mod backup;
 mod check;
 mod config;
-mod demo;
+pub mod embedding;
 mod explain;
 mod game;
 mod order;
@@ -58,7 +58,6 @@ fn execute(matches: &ArgMatches) -> Result<(), Failure> {
             let again = arguments.clone();
             serve::run(effective(arguments)?, move || Effective::load(&sources(&again)))
         }
-        Some(("demo", arguments)) => demo::run(arguments, settings(arguments)?),
         Some(("user", arguments)) => user::run(arguments),
         Some(("seed", arguments)) => seed(arguments),
         Some(("explain", arguments)) => explain::run(arguments),
@@ -72,19 +71,13 @@ fn execute(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn command() -> Command {
-    let config = Arg::new("config")
-        .long("config")
-        .value_name("FILE")
-        .value_parser(ValueParser::path_buf())
-        .global(true)
-        .help("File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]");
     let database = CATALOGUE.iter().filter(|entry| entry.name == "database").map(flag);
     Command::new("faf-lobby")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A lobby server for Forged Alliance Forever. Without a command it serves.")
         .after_help(exit_code::HELP)
         .subcommand_required(true)
-        .arg(config)
+        .arg(config_flag().global(true))
         .subcommand(
             Command::new("serve")
                 .about("Run the server")
@@ -93,7 +86,6 @@ fn command() -> Command {
                 .after_help(exit_code::HELP)
                 .args(CATALOGUE.iter().map(flag)),
         )
-        .subcommand(demo::command())
         .subcommand(user::command().args(database.clone().map(|flag| flag.global(true))))
         .subcommand(
             Command::new("seed")
@@ -112,6 +104,14 @@ fn command() -> Command {
                 .args_override_self(true)
                 .args(CATALOGUE.iter().map(flag)),
         )
+}
+
+fn config_flag() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(ValueParser::path_buf())
+        .help("File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]")
 }
 
 /// The flag of a setting.

@@ -90,7 +90,8 @@ fn log_configuration(configuration: &Effective) {
     }
 }
 
-pub(super) fn log_listening(listening: &[Listening]) {
+/// Logs what listens where.
+pub fn log_listening(listening: &[Listening]) {
     for Listening { service, address } in listening {
         match service {
             Service::Lobby(format) => tracing::info!(%address, %format, "listening"),
@@ -99,14 +100,18 @@ pub(super) fn log_listening(listening: &[Listening]) {
     }
 }
 
-/// How this program and its companion are called, as far as whoever started it is concerned.
-pub(super) struct ProgramNames {
-    pub(super) lobby: &'static str,
+/// How to call the server and `faf-wire` from where this program was started.
+#[derive(Debug, Clone, Copy)]
+pub struct ProgramNames {
+    /// The server.
+    pub lobby: &'static str,
     wire: &'static str,
 }
 
 impl ProgramNames {
-    pub(super) fn find() -> Self {
+    /// Calls through cargo if it runs this program, else those of installed programs.
+    #[must_use]
+    pub fn find() -> Self {
         // Cargo says so to what it runs.
         match std::env::var_os("CARGO") {
             Some(_) => Self { lobby: "cargo run --release --", wire: "cargo run --release -p faf-wire --" },
@@ -133,8 +138,9 @@ fn banner(
     text + &last_steps(listening, websocket_path, "--user NAME", calls)
 }
 
-/// What listens where.
-pub(super) fn addresses(listening: &[Listening], websocket_path: &str) -> String {
+/// The lines of a banner that tell what listens where.
+#[must_use]
+pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
     let mut text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
     for Listening { service, address } in listening {
         let (name, value) = match service {
@@ -149,8 +155,9 @@ pub(super) fn addresses(listening: &[Listening], websocket_path: &str) -> String
     text
 }
 
-/// What everybody may try next; `login` says as whom.
-pub(super) fn last_steps(
+/// The last lines of a banner, with what to try next; `login` holds the flags of the account to log in with.
+#[must_use]
+pub fn last_steps(
     listening: &[Listening],
     websocket_path: &str,
     login: &str,

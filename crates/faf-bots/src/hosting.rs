@@ -1,40 +1,33 @@
-//! The lobby of a game that a bot hosts: who sits where, and when it begins.
+//! The lobby of a game that a bot hosts: the seats, and when the game launches.
 
 use std::time::Duration;
 
 use faf_protocol::gpgnet::{GameMods, GameToServer};
 use faf_protocol::json::Json;
 use faf_protocol::{GameId, PlayerId};
-use fastrand::Rng;
+use rand::RngExt;
 
-use super::battle::{Battle, Fighter, army};
-use super::behaviour::{GamePlan, Kind};
-use super::tempo::Tempo;
-use super::view::View;
+use crate::battle::{Battle, Fighter, army};
+use crate::behaviour::{GameKind, GamePlan};
+use crate::view::View;
+use crate::{Rng, Settings};
 
-/// How long a host waits for more players before he begins with those who are there, in seconds of a bot's life.
-const PATIENCE: f64 = 45.0;
-
-/// How long before the launch everybody may look at a lobby that is full, likewise.
-const LAST_LOOK: f64 = 6.0;
-
-/// How long a lobby stays open at least, so that everybody hears of it: reports come every second.
-const SEEN: Duration = Duration::from_millis(2500);
-
-/// How long a game waits for a person who has joined: people are not faster when bots are.
-const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(20);
+/// How long a lobby stays open at least after a person has joined: people are not faster when bots are.
+const TIME_FOR_PEOPLE: Duration = Duration::from_secs(20);
 
 /// The lobby of a game, from the view of the host's process.
 #[derive(Debug)]
-pub(super) struct Hosting {
-    pub(super) plan: GamePlan,
-    pub(super) game: GameId,
+pub(crate) struct Hosting {
+    pub(crate) plan: GamePlan,
+    pub(crate) game: GameId,
     seats: Vec<Option<Seat>>,
-    /// When it begins with whoever is there.
+    /// When it launches with the players who are there.
     launches: Duration,
-    /// Until when it waits for people who have come.
+    /// It does not launch earlier than this.
     not_before: Duration,
-    /// Whether the host has waited for long already.
+    /// When the title changes next, if it does.
+    retitles: Option<Duration>,
+    /// The host has already waited for more players once.
     has_waited: bool,
 }
 
@@ -45,24 +38,26 @@ struct Seat {
     faction: i64,
 }
 
-/// What a host does next.
+/// The next step of a host.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(crate) enum Decision {
     WaitUntil(Duration),
     Launch,
     Close,
 }
 
 impl Hosting {
-    pub(super) fn new(plan: GamePlan, game: GameId, now: Duration, tempo: Tempo) -> Self {
+    pub(crate) fn new(plan: GamePlan, game: GameId, now: Duration, settings: &Settings) -> Self {
         let seats = vec![None; plan.seats];
-        let launches = now + tempo.seconds(PATIENCE).max(SEEN);
-        Self { plan, game, seats, launches, not_before: now + SEEN, has_waited: false }
+        let not_before = now + settings.shortest_lobby;
+        let launches = not_before.max(now + settings.time(settings.host_patience));
+        let retitles = settings.retitle.map(|interval| now + settings.time(interval));
+        Self { plan, game, seats, launches, not_before, retitles, has_waited: false }
     }
 
-    /// What the game says when its lobby opens: every option, as the real one does.
-    pub(super) fn options(&self) -> Vec<GameToServer> {
-        let coop = self.plan.kind == Kind::Coop;
+    /// The commands of the game process when its lobby opens: every option, as real games send them.
+    pub(crate) fn options(&self) -> Vec<GameToServer> {
+        let coop = self.plan.kind == GameKind::Coop;
         let map = self.plan.request.mapname.as_deref().unwrap_or_default();
         let scenario = format!("/maps/{map}/{map}_scenario.lua");
         let slots = i64::try_from(self.plan.seats).unwrap_or(i64::MAX);
@@ -91,12 +86,12 @@ impl Hosting {
         all
     }
 
-    /// Gives a player the first free seat. Everybody who comes is treated alike; but for a person, the launch waits.
-    pub(super) fn seat(
+    /// Gives a player the first free seat. Bots and people are treated alike, except that the launch waits for people.
+    pub(crate) fn seat(
         &mut self,
         rng: &mut Rng,
         now: Duration,
-        tempo: Tempo,
+        settings: &Settings,
         (player, login): (PlayerId, &str),
         is_person: bool,
     ) -> Vec<GameToServer> {
@@ -104,13 +99,13 @@ impl Hosting {
         let Some(place) = self.seats.iter().position(Option::is_none) else {
             return vec![GameToServer::GameFull];
         };
-        let faction = rng.i64(1..=4);
+        let faction = rng.random_range(1..=4);
         self.seats[place] = Some(Seat { player, login: login.to_owned(), faction });
         if is_person {
-            self.not_before = now + PATIENCE_WITH_PEOPLE;
+            self.not_before = self.not_before.max(now + TIME_FOR_PEOPLE);
         }
-        if self.seats.iter().all(Option::is_some) {
-            self.launches = now + tempo.seconds(LAST_LOOK);
+        if self.is_full() {
+            self.launches = now + settings.time(settings.full_lobby);
         }
         self.launches = self.launches.max(self.not_before);
         let spot = army(place);
@@ -125,48 +120,65 @@ impl Hosting {
             .into()
     }
 
-    /// Somebody has left: the seat is free again.
-    pub(super) fn unseat(&mut self, player: PlayerId) -> Option<GameToServer> {
+    /// A player has left: the seat is free again.
+    pub(crate) fn unseat(&mut self, player: PlayerId) -> Option<GameToServer> {
         let is_theirs = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.player == player);
         let place = self.seats.iter().position(is_theirs)?;
         self.seats[place] = None;
         Some(GameToServer::ClearSlot { slot: army(place) })
     }
 
-    /// What to do now.
-    pub(super) fn decide(&mut self, now: Duration, tempo: Tempo) -> Decision {
+    /// Another title for the game, if it is time for one: hosts like to tell how many are there.
+    pub(crate) fn retitle(
+        &mut self,
+        rng: &mut Rng,
+        now: Duration,
+        settings: &Settings,
+    ) -> Option<GameToServer> {
+        let interval = settings.retitle.filter(|_| self.retitles.is_some_and(|at| at <= now))?;
+        self.retitles = Some(now + settings.draw(rng, &(interval * 0.5..interval * 1.5)));
+        let title = self.plan.request.title.as_deref().unwrap_or_default();
+        let value = format!("{title}, {} of {}", self.players(), self.seats.len());
+        Some(GameToServer::GameOption { key: "Title".to_owned(), value: value.as_str().into() })
+    }
+
+    /// The next step of the host.
+    pub(crate) fn decide(&mut self, now: Duration, settings: &Settings) -> Decision {
         if now < self.launches {
-            return Decision::WaitUntil(self.launches);
+            return Decision::WaitUntil(self.retitles.map_or(self.launches, |at| at.min(self.launches)));
+        }
+        if self.is_full() {
+            return Decision::Launch;
         }
         let counts = |team| {
             let places = self.seats.iter().enumerate().filter(|(_, seat)| seat.is_some());
             places.filter(|(place, _)| self.team(*place) == team).count()
         };
         let is_ready = match self.plan.kind {
-            Kind::Teams => counts(2) > 0 && counts(2) == counts(3),
-            Kind::FreeForAll => counts(1) > 2,
-            Kind::Coop => counts(1) > 1,
+            GameKind::Teams => counts(2) > 0 && counts(2) == counts(3),
+            GameKind::FreeForAll => counts(1) > 2,
+            GameKind::Coop => counts(1) > 1,
         };
-        let can_launch = self.seats.iter().flatten().count() > 1
-            && (self.plan.kind != Kind::Teams || (counts(2) > 0 && counts(3) > 0));
+        let can_launch =
+            self.players() > 1 && (self.plan.kind != GameKind::Teams || (counts(2) > 0 && counts(3) > 0));
         match (is_ready, self.has_waited) {
             (true, _) => Decision::Launch,
             (false, false) => {
                 self.has_waited = true;
-                self.launches = now + tempo.seconds(PATIENCE / 2.0);
+                self.launches = now + settings.time(settings.host_patience / 2.0);
                 Decision::WaitUntil(self.launches)
             }
-            // Uneven teams play, too, if only for fun: such a game is not rated.
+            // Uneven teams play for fun: such a game is not rated.
             (false, true) if can_launch => Decision::Launch,
             (false, true) => Decision::Close,
         }
     }
 
-    /// The battle of those who are seated. Their armies have the numbers of their places among them.
-    pub(super) fn launch(
+    /// The battle of the seated players, and the options that tell the server their armies.
+    pub(crate) fn launch(
         &self,
         rng: &mut Rng,
-        tempo: Tempo,
+        settings: &Settings,
         view: &View,
         now: Duration,
     ) -> (Battle, Vec<GameToServer>) {
@@ -181,14 +193,22 @@ impl Hosting {
             let (team, rating) = (self.team(place), view.rating(player));
             fighters.push(Fighter { player, login, team, faction, rating });
         }
-        (Battle::begin(rng, tempo, self.plan.kind, fighters, now), armies)
+        (Battle::begin(rng, settings, self.plan.kind, fighters, now), armies)
+    }
+
+    fn players(&self) -> usize {
+        self.seats.iter().flatten().count()
+    }
+
+    fn is_full(&self) -> bool {
+        self.players() == self.seats.len()
     }
 
     /// Neighbours are enemies; 1 stands for no team.
     fn team(&self, place: usize) -> i64 {
         match self.plan.kind {
-            Kind::Teams => 2 + i64::from(place % 2 == 1),
-            Kind::FreeForAll | Kind::Coop => 1,
+            GameKind::Teams => 2 + i64::from(place % 2 == 1),
+            GameKind::FreeForAll | GameKind::Coop => 1,
         }
     }
 }
@@ -197,12 +217,11 @@ impl Hosting {
 mod tests {
     use faf_protocol::client_message::GameHost;
     use faf_protocol::server_message::Visibility;
+    use rand::SeedableRng;
 
     use super::*;
 
-    const TEMPO: Tempo = Tempo(1.0);
-
-    fn hosting(kind: Kind, seats: usize) -> Hosting {
+    fn hosting(kind: GameKind, seats: usize) -> Hosting {
         let request = GameHost {
             visibility: Visibility::Public,
             title: None,
@@ -214,21 +233,27 @@ mod tests {
             enforce_rating_range: false,
         };
         let plan = GamePlan { kind, seats, sim_mods: vec!["u".to_owned()], request };
-        Hosting::new(plan, GameId(1), Duration::ZERO, TEMPO)
+        Hosting::new(plan, GameId(1), Duration::ZERO, &Settings::default())
     }
 
     fn seat(hosting: &mut Hosting, player: u32, second: u64, is_person: bool) -> Vec<GameToServer> {
         let now = Duration::from_secs(second);
-        hosting.seat(&mut Rng::with_seed(1), now, TEMPO, (PlayerId(player), "P"), is_person)
+        hosting.seat(
+            &mut Rng::seed_from_u64(1),
+            now,
+            &Settings::default(),
+            (PlayerId(player), "P"),
+            is_person,
+        )
     }
 
     fn decide(hosting: &mut Hosting, second: u64) -> Decision {
-        hosting.decide(Duration::from_secs(second), TEMPO)
+        hosting.decide(Duration::from_secs(second), &Settings::default())
     }
 
     #[test]
     fn a_full_lobby_begins_soon() {
-        let mut hosting = hosting(Kind::Teams, 2);
+        let mut hosting = hosting(GameKind::Teams, 2);
         assert_eq!(hosting.options().len(), 15);
         assert_eq!(seat(&mut hosting, 1, 0, false).len(), 5);
         assert_eq!(decide(&mut hosting, 10), Decision::WaitUntil(Duration::from_secs(45)));
@@ -240,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_person_gets_time() {
-        let mut hosting = hosting(Kind::Teams, 2);
+        let mut hosting = hosting(GameKind::Teams, 2);
         seat(&mut hosting, 1, 0, false);
         seat(&mut hosting, 2, 40, true);
         assert_eq!(decide(&mut hosting, 45), Decision::WaitUntil(Duration::from_secs(60)));
@@ -249,11 +274,11 @@ mod tests {
 
     #[test]
     fn nobody_waits_forever() {
-        let mut empty = hosting(Kind::Teams, 4);
+        let mut empty = hosting(GameKind::Teams, 4);
         seat(&mut empty, 1, 0, false);
         assert!(matches!(decide(&mut empty, 45), Decision::WaitUntil(_)));
         assert_eq!(decide(&mut empty, 100), Decision::Close);
-        let mut uneven = hosting(Kind::Teams, 4);
+        let mut uneven = hosting(GameKind::Teams, 4);
         for player in 1..=3 {
             seat(&mut uneven, player, 0, false);
         }
@@ -262,7 +287,8 @@ mod tests {
         assert_eq!(decide(&mut uneven, 100), Decision::Launch);
         assert_eq!(uneven.unseat(PlayerId(2)), Some(GameToServer::ClearSlot { slot: 2 }));
         assert_eq!(decide(&mut uneven, 101), Decision::Close);
-        let (battle, armies) = uneven.launch(&mut Rng::with_seed(1), TEMPO, &View::default(), Duration::ZERO);
+        let (battle, armies) =
+            uneven.launch(&mut Rng::seed_from_u64(1), &Settings::default(), &View::default(), Duration::ZERO);
         assert_eq!((battle.place(PlayerId(3)), armies.len()), (Some(1), 2));
     }
 }

@@ -1,4 +1,4 @@
-//! `faf-lobby demo`, as somebody sees it who runs it and connects.
+//! The demo, as a person sees it who runs it and connects.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -28,8 +28,9 @@ struct Running {
 impl Running {
     fn start(flags: &str) -> Self {
         let temporary = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
-        let line = "demo --qdatastream 127.0.0.1:0 --simple-json 127.0.0.1:0 --websocket 127.0.0.1:0 --http 127.0.0.1:0";
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-demo"));
+        let line =
+            "--qdatastream 127.0.0.1:0 --simple-json 127.0.0.1:0 --websocket 127.0.0.1:0 --http 127.0.0.1:0";
         command.args(format!("{line} --report-interval 0.1 {flags}").split_whitespace());
         for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("FAF_LOBBY_")) {
             command.env_remove(variable);
@@ -233,12 +234,41 @@ async fn somebody_who_joins_gets_a_seat_and_the_game_begins() {
 #[test]
 fn wrong_usage_is_refused() {
     let refused = |flags: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
-        command.arg("demo").args(flags.split(' ')).output().unwrap().status.code()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-demo"));
+        command.args(flags.split(' ')).output().unwrap().status.code()
     };
     for flags in ["--bots 41", "--bots -1", "--speed 0", "--seed x", "--database x"] {
         assert_eq!(refused(flags), Some(2), "{flags}");
     }
+}
+
+#[test]
+fn the_operators_files_are_left_alone_and_other_machines_stay_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let recordings = path("recordings");
+    std::fs::create_dir(&recordings).unwrap();
+    for number in 1..=9 {
+        std::fs::write(recordings.join(format!("lobby-20200101T000000Z-000{number}.jsonl")), "mine").unwrap();
+    }
+    let command = |line: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-demo"));
+        command.args(line.split(' ')).current_dir(folder.path());
+        command.env("FAF_LOBBY_RECORDING", &recordings).env("FAF_LOBBY_DATABASE", path("mine.sqlite"));
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let private = "--bots 0 --qdatastream off --websocket off --http off --simple-json 127.0.0.1:0";
+    let demo = Serving::start(&mut command(private));
+    demo.signal("-HUP");
+    assert_eq!(demo.wait().1, Some(0));
+    assert_eq!(files(&recordings), 9);
+    assert!(!path("mine.sqlite").exists());
+
+    let refused = command("--bots 0 --simple-json 0.0.0.0:0").output().unwrap();
+    let problem = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(problem.contains("on this machine only"), "{problem}");
 }
 
 #[tokio::test]

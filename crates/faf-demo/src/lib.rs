@@ -1,47 +1,29 @@
-//! `faf-lobby demo`: a lobby with life in it, for whoever writes a client or wants to see what a lobby is.
+//! A lobby with life in it, for everybody who writes a client or wants to see what a lobby is.
 //!
 //! ```text
-//!   demo-seed.json --> database in a folder that is removed    Battles: what games tell each other
+//!   demo-seed.json --> database in a folder that is removed    Battles: what game processes tell each other
 //!                         |                                       ^   ^
-//!   Server, as ever  <----'          live -- Bot ... live -- Bot -'---'
+//!   the server     <------'          live -- Bot ... live -- Bot -'---'
 //!      ^  ^  ^                        |               |
 //!      |  |  '----- QDataStream ------'               |
 //!      |  '-------- WebSocket, SimpleJson ------------'
 //!      '----------- people
 //! ```
 //!
-//! The server is the one that `faf-lobby serve` runs. Bots know nothing of it that a client would not: they connect over
-//! real sockets in all wire formats, log in, look around, host, join, play and report. Only what real games tell each other
-//! peer to peer, who wins, goes through memory (`battle.rs`).
+//! The server is the library of `faf-lobby` in this process. [Bots](faf_bots) know nothing of it that a client does not:
+//! they connect over real sockets in all wire formats.
 //!
 //! | file | is about |
 //! | --- | --- |
-//! | `seed.rs`, `demo-seed.json` | who plays, and what there is to play |
-//! | `behaviour.rs` | what a bot does next |
-//! | `bot/` | one bot as a state machine: client and game process |
-//! | `hosting.rs`, `battle.rs`, `process.rs` | a lobby from its host's view, a game as it is played, what processes say of it |
-//! | `view.rs` | what a bot knows of the lobby |
-//! | `connection.rs` | sockets |
+//! | `seed.rs`, `demo-seed.json` | accounts, and what there is to play |
+//! | `connection.rs` | sockets of bots |
+//! | `main.rs` | the command line |
 //!
-//! **Rates**, at speed 1, in which everything happens so many times faster: a bot in the lobby does something every 4 to 15
-//! seconds, usually nothing, otherwise one message. Whoever hosts sends about 20 messages when the lobby opens, 6 for each
-//! player who joins, one for each army that falls, and four at the end. Whoever joins sends 2, and one for every other
-//! player. So 40 bots send some ten messages a second together, and less as a rule. A lobby stays open for seconds to a minute
-//! and is played for one to three.
-//!
-//! **Weight**: with 40 bots at speed 1, the whole process takes less than 1 % of one core behind the first half minute, in
-//! which everybody logs in (measured over four minutes with a release build: 0.25 %), and 95 MB of memory. Most of that is
-//! what the hashes of passwords take, 19 MiB each while one is computed, and what the allocator keeps of it.
+//! At speed 1, 40 bots send about ten messages a second together, and the process takes less than 1 % of one core after the
+//! first half minute, in which everybody logs in. Most of its 95 MB of memory goes to password hashing.
 
-mod battle;
-mod behaviour;
-mod bot;
 mod connection;
-mod hosting;
-mod process;
 mod seed;
-mod tempo;
-mod view;
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -49,56 +31,51 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use faf_bots::{Bot, Rng, Shared, Sociable};
+use faf_lobby::cli::embedding::mint_token;
+use faf_lobby::exit_code::{self, Failure};
+use faf_lobby::server::{Listening, Server, Service};
+use faf_lobby::config::{OpenRegistration, Settings};
+use faf_lobby::store::{SeedFile, Store};
 use faf_protocol::WireFormat;
-use fastrand::Rng;
+use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::auth::tokens::mint;
-use crate::config::{OpenRegistration, Settings};
-use crate::exit_code::{self, Failure};
-use crate::lobby::event_loop::utc_now;
-use crate::server::{Listening, Server, Service};
-use crate::store::{SeedFile, Store};
-use battle::Battles;
-use bot::{Bot, World};
-use connection::Door;
-use seed::Stage;
-use tempo::Tempo;
-
-pub use behaviour::GAME_PASSWORD;
+use connection::Endpoint;
+use seed::Seed;
 
 /// The database in the folder of a demo.
 const DATABASE: &str = "demo.sqlite";
 
-/// In seconds.
-const DAY: i64 = 24 * 60 * 60;
+/// How long tokens for people are valid.
+const TOKENS_ARE_VALID: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long bots may take to leave at the end.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Bots come one after the other, in seconds of their life: a login costs the server some work.
+/// The time between two bots that connect first, in seconds of their life: a login costs the server some work.
 const ARRIVAL: f64 = 0.25;
 
-/// How a demo is.
+/// How many bots there are, and how they live.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// How many bots there are, at most [`Options::MOST_BOTS`].
     pub bots: usize,
-    /// How many times faster than the clock they live, one of [`Options::SPEEDS`].
+    /// How many times faster than the clock they live, within [`Options::SPEEDS`].
     pub speed: f64,
-    /// Where their behaviour comes from. The same seed makes the same decisions in the same situations; but situations
+    /// The seed of their random decisions. The same seed makes the same decisions in the same situations; but situations
     /// depend on the timing of a real network.
     pub seed: u64,
 }
 
 impl Options {
-    /// There are so many accounts for bots.
+    /// The number of accounts for bots.
     pub const MOST_BOTS: usize = 40;
 
-    /// How fast they can be told to live. Faster, they would wait for the server most of the time.
+    /// How fast they can live. Faster ones would wait for the server most of the time.
     pub const SPEEDS: RangeInclusive<f64> = 0.1..=60.0;
 }
 
@@ -112,11 +89,11 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts a server with a database of its own, and bots who will soon log in. Everybody may register. What the settings
-    /// say of the world around a real server, such as its database, is left alone, but for a recording.
+    /// Starts a server with a database of its own, and bots who log in soon. Everybody may register. The settings of what is
+    /// around a real server, such as its database, are ignored, except for a recording.
     ///
     /// # Errors
-    /// [`Failure`] as of [`Server::start`], if there is no place for the database, or if others than this machine could
+    /// [`Failure`] as of [`Server::start`], if there is no place for the database, or if other machines could
     /// connect: everybody knows the passwords.
     pub async fn start(mut settings: Settings, options: &Options) -> Result<Self, Failure> {
         if !settings.is_private() {
@@ -144,31 +121,35 @@ impl Demo {
         };
         let direct = WireFormat::ALL.map(is_direct);
         let server = Server::start(settings).await?;
-        let doors = server.listening().iter().filter_map(|listening| match *listening {
+        let endpoints = server.listening().iter().filter_map(|listening| match *listening {
             Listening { service: Service::Lobby(format), address } if direct[format as usize] => {
-                Some(Door::new(format, address, &path))
+                Some(Endpoint::new(format, address, &path))
             }
             _ => None,
         });
-        let doors: Vec<_> = doors.collect();
+        let endpoints: Vec<_> = endpoints.collect();
         let (end, ends) = watch::channel(false);
         let demo = Self { server, bots: JoinSet::new(), end, folder };
-        Ok(demo.with_bots(options, &doors, &ends))
+        Ok(demo.with_bots(options, &endpoints, &ends))
     }
 
-    fn with_bots(mut self, options: &Options, doors: &[Door], ends: &watch::Receiver<bool>) -> Self {
-        let tempo = Tempo(options.speed);
-        let world = Arc::new(World { stage: Stage::read(), tempo, battles: Battles::default() });
-        let mut rng = Rng::with_seed(options.seed);
-        let began = Instant::now();
-        if doors.is_empty() {
+    fn with_bots(mut self, options: &Options, endpoints: &[Endpoint], ends: &watch::Receiver<bool>) -> Self {
+        if endpoints.is_empty() {
             tracing::warn!("bots cannot connect: every listener expects a PROXY header");
         }
-        let cast: Vec<_> = world.stage.cast().take(options.bots).cloned().collect();
-        for ((number, account), door) in (0_u32..).zip(cast).zip(doors.iter().cycle()) {
-            let bot = Bot::new(account, Arc::clone(&world), rng.fork());
-            let first = tempo.seconds(ARRIVAL * f64::from(number));
-            self.bots.spawn(connection::live(bot, door.clone(), began, first, ends.clone()));
+        let seed = Seed::read();
+        let settings = faf_bots::Settings { speed: options.speed, ..faf_bots::Settings::default() };
+        let arrival = settings.time(ARRIVAL);
+        let logins = seed.bots().map(|account| account.login.clone()).collect();
+        let shared = Arc::new(Shared { settings, content: seed.content(), logins, ..Shared::default() });
+        let mut rng = Rng::seed_from_u64(options.seed);
+        let began = Instant::now();
+        let accounts = seed.bots().take(options.bots).cloned();
+        for ((number, account), endpoint) in (0_u32..).zip(accounts).zip(endpoints.iter().cycle()) {
+            let rng = Rng::seed_from_u64(rng.random());
+            let bot = Bot::new(account.login.clone(), Arc::clone(&shared), Box::new(Sociable), rng);
+            let first = arrival * number;
+            self.bots.spawn(connection::live(bot, account, endpoint.clone(), began, first, ends.clone()));
         }
         self
     }
@@ -185,23 +166,20 @@ impl Demo {
         self.folder.path().join(DATABASE)
     }
 
-    /// Logins and tokens of the accounts that are free for people. They hold for a day.
+    /// Logins and tokens of the accounts that are free for people. Tokens are valid for a day.
     ///
     /// # Errors
     /// [`Failure`] if the database cannot be used.
     pub async fn tokens(&self) -> Result<Vec<(String, String)>, Failure> {
-        let now = utc_now().0.div_euclid(1_000_000);
         let mut tokens = Vec::new();
         for (login, _) in free_accounts() {
-            let account = self.server.store().account_by_login(&login).await;
-            let Some(account) = account.map_err(anyhow::Error::from)? else { continue };
-            let token = mint(self.server.store(), account.id, &account.login, now, now + DAY);
-            tokens.push((login, token.await.map_err(anyhow::Error::from)?));
+            let token = mint_token(self.server.store(), &login, TOKENS_ARE_VALID).await?;
+            tokens.extend(token.map(|token| (login, token)));
         }
         Ok(tokens)
     }
 
-    /// Goes on until the signal comes, then ends: bots leave, the server shuts down at once, nothing is left behind.
+    /// Runs until the signal comes, then ends: bots leave, the server shuts down at once, and no file is left.
     ///
     /// # Errors
     /// [`Failure`] as of [`Server::wait`], or if the database cannot be removed.
@@ -230,7 +208,7 @@ impl Demo {
 /// Logins and passwords of the accounts that are free for people.
 #[must_use]
 pub fn free_accounts() -> Vec<(String, String)> {
-    Stage::read().people().map(|account| (account.login.clone(), account.password.clone())).collect()
+    Seed::read().people().map(|account| (account.login.clone(), account.password.clone())).collect()
 }
 
 async fn plant(settings: &Settings) -> Result<(), Failure> {

@@ -1,19 +1,19 @@
-//! `faf-lobby demo`.
+//! The command line of the demo.
 
+use std::io::{self, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use faf_bots::GAME_PASSWORD;
+use faf_demo::{Demo, Options, free_accounts};
+use faf_lobby::cli::embedding::{self, ProgramNames, addresses, last_steps, log_listening};
+use faf_lobby::exit_code::{self, Failure};
+use faf_lobby::server::Listening;
+use faf_lobby::config::Settings;
 
-use super::serve::{ProgramNames, addresses, last_steps, log_listening, run_to_the_end};
-use super::signals::Signals;
-use super::{flag, say, whole};
-use crate::config::{CATALOGUE, Settings};
-use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
-use crate::exit_code::{self, Failure};
-use crate::ops::log::Log;
-use crate::server::Listening;
-
-/// Settings that are not up to whoever starts a demo; what the environment says of them is for a real server.
+/// Settings that the demo decides itself; the environment has them for a real server.
 const OWN: [&str; 7] = [
     "database",
     "wait_for_database",
@@ -24,9 +24,29 @@ const OWN: [&str; 7] = [
     "policy_server",
 ];
 
-pub(super) fn command() -> Command {
-    Command::new("demo")
-        .about("Run a lobby with bots in it, to try a client with; leaves nothing behind")
+fn main() -> ExitCode {
+    let arguments = match command().try_get_matches() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed standard output is no reason to fail.
+            let _ = error.print();
+            let is_failure = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if is_failure { exit_code::USAGE } else { exit_code::SUCCESS });
+        }
+    };
+    match embedding::settings(&arguments).and_then(|settings| run(&arguments, settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "faf-demo: {failure}");
+            failure.into()
+        }
+    }
+}
+
+fn command() -> Command {
+    Command::new("faf-demo")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Run a lobby with bots in it, to try a client with; leaves no files behind")
         .args_override_self(true)
         .after_help(exit_code::HELP)
         .arg(
@@ -34,7 +54,7 @@ pub(super) fn command() -> Command {
                 .long("bots")
                 .value_name("NUMBER")
                 .default_value("40")
-                .value_parser(whole::<u64>(0..=Options::MOST_BOTS as u64))
+                .value_parser(value_parser!(u64).range(0..=Options::MOST_BOTS as u64))
                 .help("How many bots play"),
         )
         .arg(
@@ -49,10 +69,10 @@ pub(super) fn command() -> Command {
             Arg::new("seed")
                 .long("seed")
                 .value_name("NUMBER")
-                .value_parser(whole::<u64>(0..=u64::MAX))
-                .help("Where the bots' decisions come from [default: another one every time]"),
+                .value_parser(value_parser!(u64))
+                .help("Seed of the bots' random decisions [default: another one every time]"),
         )
-        .args(CATALOGUE.iter().filter(|entry| !OWN.contains(&entry.name.as_str())).map(flag))
+        .args(embedding::flags(&OWN))
 }
 
 /// A factor within the bounds.
@@ -62,7 +82,7 @@ fn speed(text: &str) -> Result<f64, String> {
     speed.ok_or_else(|| format!("it must be a number from {min} to {max}"))
 }
 
-pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), Failure> {
+fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), Failure> {
     let seed = match arguments.get_one("seed") {
         Some(seed) => *seed,
         None => getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?,
@@ -72,45 +92,41 @@ pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), 
         speed: arguments.get_one("speed").copied().unwrap_or(1.0),
         seed,
     };
-    // Somebody always comes or goes: the guide below would be gone in a moment.
+    // With every login logged, the guide below would have scrolled away in a moment.
     if arguments.get_one::<String>("log").is_none() && settings.log == Settings::default().log {
         "warn,faf_lobby::shutdown=off".clone_into(&mut settings.log);
     }
-    // The folder that the environment names is that of a real server.
+    // The environment names the folder of a real server.
     if arguments.get_one::<String>("recording").is_none() {
         settings.recording = Settings::default().recording;
     }
-    let _log = Log::start(&settings)?;
-    run_to_the_end(demonstrate(settings, options))
+    embedding::run(&settings.clone(), demonstrate(settings, options))
 }
 
 async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure> {
-    let mut signals = Signals::new()?;
+    let signal = embedding::signalled()?;
     let path = settings.websocket_path.clone();
     let demo = Demo::start(settings, &options).await?;
     let listening = demo.server().listening();
     log_listening(listening);
     let tokens = demo.tokens().await?;
     let guide = Guide { options: &options, database: &demo.database(), tokens: &tokens };
-    say(banner(listening, &path, &guide, &ProgramNames::find()).trim_end());
-    // Whoever closes the terminal of a demo wants it to end.
-    let signal = async {
-        signals.next().await;
-    };
+    // A closed standard output is no reason to fail.
+    let _ = writeln!(io::stdout(), "{}", banner(listening, &path, &guide, &ProgramNames::find()).trim_end());
     demo.run_until(signal).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// What people are told of a demo.
+/// What the banner tells of a demo.
 struct Guide<'a> {
     options: &'a Options,
     database: &'a Path,
-    /// Of the accounts that are free.
+    /// Logins and tokens of the accounts that are free.
     tokens: &'a [(String, String)],
 }
 
-/// What listens where, who may come in, and what is to be seen.
+/// The text that tells what listens where, how to log in, and what to look at.
 fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, calls: &ProgramNames) -> String {
     let Options { bots, speed, seed } = guide.options;
     let mut text = addresses(listening, websocket_path);
@@ -142,6 +158,11 @@ fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, call
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command().debug_assert();
+    }
 
     #[test]
     fn speeds_have_bounds() {

@@ -1,6 +1,6 @@
-//! A game as it is played: who falls when, who wins, and what every game process reports of it.
+//! A game as it is played: which army falls when, which team wins, and what every game process reports of it.
 //!
-//! Real games agree on that because each simulates the same battle from what the players tell each other, peer to peer.
+//! Real game processes agree because each simulates the same battle from the commands that players exchange peer to peer.
 //! Here the host's bot draws lots at the launch, and [`Battles`] stands for the connections between the players.
 
 use std::collections::BTreeMap;
@@ -10,11 +10,12 @@ use std::time::Duration;
 use faf_protocol::gpgnet::GameToServer;
 use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
-use fastrand::Rng;
+use rand::RngExt;
 use serde_json::{Value, json};
 
-use super::behaviour::Kind;
-use super::tempo::{Tempo, happens, normal, within};
+use crate::behaviour::GameKind;
+use crate::chance::{normal, within};
+use crate::{Rng, Settings};
 
 /// How much luck there is in one game: the `beta` of the ratings.
 const LUCK: f64 = 240.0;
@@ -25,31 +26,32 @@ const DRAW: f64 = 0.05;
 /// How likely a mission is won.
 const MISSION_WON: f64 = 0.7;
 
-/// How long a game lasts, in seconds of a bot's life. Real ones take half an hour.
-const LASTS: std::ops::Range<f64> = 60.0..150.0;
+/// How many times longer a battle takes in the time of the game than in a bot's life.
+const GAME_TIME_FACTOR: f64 = 15.0;
 
-/// How long a battle is remembered when it is over: nobody looks for it later.
-const REMEMBERED: Duration = Duration::from_secs(60);
+/// How long a battle is kept after its end: nobody looks for it later.
+const KEPT: Duration = Duration::from_secs(60);
 
 /// A player of a battle, with the army of the same place: the first has army 1.
 #[derive(Debug, Clone)]
-pub(super) struct Fighter {
-    pub(super) player: PlayerId,
-    pub(super) login: String,
-    pub(super) team: i64,
-    pub(super) faction: i64,
-    pub(super) rating: Rating,
+pub(crate) struct Fighter {
+    pub(crate) player: PlayerId,
+    pub(crate) login: String,
+    pub(crate) team: i64,
+    pub(crate) faction: i64,
+    pub(crate) rating: Rating,
 }
 
-/// A battle, from beginning to end. Times are those of the demo's clock.
+/// A battle, from beginning to end. Times are those that bots are given.
 #[derive(Debug)]
-pub(super) struct Battle {
+pub struct Battle {
     fighters: Vec<Fighter>,
     /// When each army falls; those of the winners may stand to the end.
     falls: Vec<Option<Duration>>,
-    pub(super) ends: Duration,
+    pub(crate) ends: Duration,
     outcome: Outcome,
-    lasts: Duration,
+    /// In the time of the game.
+    game_time: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,28 +63,28 @@ enum Outcome {
 
 impl Battle {
     /// Draws lots for a battle that begins now.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         rng: &mut Rng,
-        tempo: Tempo,
-        kind: Kind,
+        settings: &Settings,
+        kind: GameKind,
         fighters: Vec<Fighter>,
         now: Duration,
     ) -> Self {
-        let seconds = within(rng, LASTS);
-        let lasts = tempo.seconds(seconds);
+        let seconds = within(rng, &settings.battle);
+        let lasts = settings.time(seconds);
         let outcome = match kind {
-            Kind::Coop => {
-                Outcome::Mission { is_won: happens(rng, MISSION_WON), secondary: happens(rng, 0.5) }
+            GameKind::Coop => {
+                Outcome::Mission { is_won: rng.random_bool(MISSION_WON), secondary: rng.random_bool(0.5) }
             }
-            _ if happens(rng, DRAW) => Outcome::Draw,
+            _ if rng.random_bool(DRAW) => Outcome::Draw,
             _ => winner(rng, kind, &fighters),
         };
         let falls = fighters.iter().enumerate().map(|(place, fighter)| {
             let share = match outcome {
                 Outcome::Victory { team, alone } => {
                     let wins = alone.map_or(fighter.team == team, |winner| winner == place);
-                    let falls = !wins || (alone.is_none() && happens(rng, 0.2) && fighters.len() > 2);
-                    falls.then(|| within(rng, 0.5..0.98))
+                    let falls = !wins || (alone.is_none() && rng.random_bool(0.2) && fighters.len() > 2);
+                    falls.then(|| within(rng, &(0.5..0.98)))
                 }
                 Outcome::Draw | Outcome::Mission { .. } => None,
             };
@@ -90,29 +92,30 @@ impl Battle {
         });
         let mut falls: Vec<_> = falls.collect();
         keep_one_of_the_winners(&outcome, &fighters, &mut falls);
-        Self { falls, ends: now + lasts, outcome, lasts: Duration::from_secs_f64(seconds * 15.0), fighters }
+        let game_time = Duration::try_from_secs_f64(seconds * GAME_TIME_FACTOR).unwrap_or_default();
+        Self { falls, ends: now + lasts, outcome, game_time, fighters }
     }
 
-    /// The place of a player, if he plays.
-    pub(super) fn place(&self, player: PlayerId) -> Option<usize> {
+    /// The place of a player, if they play.
+    pub(crate) fn place(&self, player: PlayerId) -> Option<usize> {
         self.fighters.iter().position(|fighter| fighter.player == player)
     }
 
     /// When a player's army falls, if it does.
-    pub(super) fn fall(&self, place: usize) -> Option<Duration> {
+    pub(crate) fn fall(&self, place: usize) -> Option<Duration> {
         self.falls.get(place).copied().flatten()
     }
 
-    /// What every process reports, in the order it happens.
-    pub(super) fn reports(&self) -> Vec<(Duration, GameToServer)> {
+    /// The reports of every game process, in the order in which they are sent.
+    pub(crate) fn reports(&self) -> Vec<(Duration, GameToServer)> {
         let mut falls: Vec<_> =
             self.falls.iter().enumerate().filter_map(|(place, at)| Some((at.as_ref()?, place))).collect();
         falls.sort();
         let mut reports = Vec::new();
         for (number, (at, place)) in falls.into_iter().enumerate() {
             if number == 0 {
-                // The game says so when the first commander dies: from now on it counts, however short it was. Without
-                // it, no game here would be rated, since they are shorter than a minute a player.
+                // Real games send this when the first commander dies: from now on the game counts, however short it was.
+                // Bots' games are shorter than a minute per player and would never be rated without it.
                 reports.push((*at, GameToServer::EnforceRating));
             }
             reports.push((*at, result(place, "defeat -10")));
@@ -139,13 +142,13 @@ impl Battle {
         reports
     }
 
-    /// How long it took in the time of the game, which is much more than that of the demo: `HH:MM:SS`.
+    /// How long it took in the time of the game, as `HH:MM:SS`.
     fn time(&self) -> String {
-        let seconds = self.lasts.as_secs();
+        let seconds = self.game_time.as_secs();
         format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
 
-    /// The text of `JsonStats`: how each army did.
+    /// The text of `JsonStats`: the counts of each army.
     fn statistics(&self) -> String {
         let armies = self.fighters.iter().enumerate().map(|(place, fighter)| self.army(place, fighter));
         json!({ "stats": armies.collect::<Vec<_>>() }).to_string()
@@ -161,7 +164,7 @@ impl Battle {
             ["uel0001", "ual0001", "url0001", "xsl0001"][(fighter.faction - 1).clamp(0, 3) as usize];
         json!({
             "type": "Human", "name": fighter.login, "faction": fighter.faction,
-            "general": {"score": built * 50, "lastupdatetick": self.lasts.as_secs() * 10},
+            "general": {"score": built * 50, "lastupdatetick": self.game_time.as_secs() * 10},
             "units": {
                 "air": count(built / 3), "land": count(built), "naval": count(0), "experimental": count(built / 60),
                 "cdr": commander, "tech1": count(built), "tech2": count(built / 2), "tech3": count(built / 4),
@@ -172,13 +175,13 @@ impl Battle {
     }
 }
 
-/// The team with the best day; a free-for-all is won by one player.
-fn winner(rng: &mut Rng, kind: Kind, fighters: &[Fighter]) -> Outcome {
+/// The team with the best day wins; in a free-for-all, the player.
+fn winner(rng: &mut Rng, kind: GameKind, fighters: &[Fighter]) -> Outcome {
     let days: Vec<f64> = fighters
         .iter()
         .map(|Fighter { rating, .. }| rating.mean + normal(rng) * rating.deviation.hypot(LUCK))
         .collect();
-    if kind == Kind::FreeForAll {
+    if kind == GameKind::FreeForAll {
         let best = (0..days.len()).max_by(|a, b| days[*a].total_cmp(&days[*b]));
         return best.map_or(Outcome::Draw, |place| Outcome::Victory { team: 1, alone: Some(place) });
     }
@@ -206,24 +209,24 @@ fn result(place: usize, result: &str) -> GameToServer {
 }
 
 /// The number of the army in this place.
-pub(super) fn army(place: usize) -> i64 {
+pub(crate) fn army(place: usize) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX - 1) + 1
 }
 
 /// The battles that are being fought, for all their players.
 #[derive(Debug, Default)]
-pub(super) struct Battles(Mutex<BTreeMap<GameId, Arc<Battle>>>);
+pub struct Battles(Mutex<BTreeMap<GameId, Arc<Battle>>>);
 
 impl Battles {
-    /// The host tells the others; battles that have been over for long are forgotten.
-    pub(super) fn announce(&self, game: GameId, battle: Arc<Battle>, now: Duration) {
+    /// Tells the other players of a battle; those that ended long ago are dropped.
+    pub(crate) fn announce(&self, game: GameId, battle: Arc<Battle>, now: Duration) {
         let mut battles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        battles.retain(|_, battle| battle.ends + REMEMBERED > now);
+        battles.retain(|_, battle| battle.ends + KEPT > now);
         battles.insert(game, battle);
     }
 
     /// The battle of a game, if its host is a bot.
-    pub(super) fn find(&self, game: GameId) -> Option<Arc<Battle>> {
+    pub(crate) fn find(&self, game: GameId) -> Option<Arc<Battle>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&game).cloned()
     }
 }
@@ -231,6 +234,7 @@ impl Battles {
 #[cfg(test)]
 mod tests {
     use faf_lobby_core::statistics::Statistics;
+    use rand::SeedableRng;
 
     use super::*;
 
@@ -239,9 +243,9 @@ mod tests {
         Fighter { player: PlayerId(player), login: format!("P{player}"), team, faction: 1, rating }
     }
 
-    fn battle(seed: u64, kind: Kind, fighters: &[Fighter]) -> Battle {
-        let mut rng = Rng::with_seed(seed);
-        Battle::begin(&mut rng, Tempo(1.0), kind, fighters.to_vec(), Duration::from_secs(1000))
+    fn battle(seed: u64, kind: GameKind, fighters: &[Fighter]) -> Battle {
+        let mut rng = Rng::seed_from_u64(seed);
+        Battle::begin(&mut rng, &Settings::default(), kind, fighters.to_vec(), Duration::from_secs(1000))
     }
 
     /// Teams with an army that has won.
@@ -265,7 +269,7 @@ mod tests {
             [fighter(1, 2, 1500.0), fighter(2, 3, 1500.0), fighter(3, 2, 900.0), fighter(4, 3, 900.0)];
         let mut draws = 0;
         for seed in 0..300 {
-            let battle = battle(seed, Kind::Teams, &fighters);
+            let battle = battle(seed, GameKind::Teams, &fighters);
             let reports = battle.reports();
             assert!(reports.is_sorted_by_key(|(at, _)| *at));
             let results =
@@ -283,22 +287,22 @@ mod tests {
     #[test]
     fn the_better_players_win_more_often_but_not_always() {
         let fighters = [fighter(1, 2, 1700.0), fighter(2, 3, 1400.0)];
-        let won = (0..300).filter(|seed| winners(&battle(*seed, Kind::Teams, &fighters)) == [2]).count();
+        let won = (0..300).filter(|seed| winners(&battle(*seed, GameKind::Teams, &fighters)) == [2]).count();
         assert!((180..280).contains(&won), "{won}");
     }
 
     #[test]
-    fn missions_are_completed_behind_their_end_and_free_for_alls_have_one_winner() {
+    fn missions_are_completed_after_their_end_and_free_for_alls_have_one_winner() {
         let fighters = [fighter(1, 1, 1500.0), fighter(2, 1, 1500.0), fighter(3, 1, 1500.0)];
         let completed = |seed| {
-            let reports = battle(seed, Kind::Coop, &fighters).reports();
+            let reports = battle(seed, GameKind::Coop, &fighters).reports();
             let is = |wanted: &str| reports.iter().position(|(_, report)| report.name() == wanted);
             assert!(is("GameResult").is_none());
             is("OperationComplete").is_some_and(|complete| is("GameEnded").is_some_and(|end| end < complete))
         };
         assert!((0..20).any(completed) && !(0..20).all(completed));
         for seed in 0..20 {
-            let battle = battle(seed, Kind::FreeForAll, &fighters);
+            let battle = battle(seed, GameKind::FreeForAll, &fighters);
             let standing = (0..3).filter(|place| battle.fall(*place).is_none()).count();
             assert!(standing == 1 || battle.outcome == Outcome::Draw);
         }
@@ -306,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_server_can_read_the_statistics() {
-        let battle = battle(1, Kind::Teams, &[fighter(1, 2, 1500.0), fighter(2, 3, 1500.0)]);
+        let battle = battle(1, GameKind::Teams, &[fighter(1, 2, 1500.0), fighter(2, 3, 1500.0)]);
         let statistics = Statistics::read(&battle.statistics()).unwrap();
         assert!(format!("{statistics:?}").contains("P2"));
         assert_eq!(battle.time().len(), 8);

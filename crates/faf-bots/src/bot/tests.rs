@@ -1,6 +1,11 @@
 use faf_protocol::Message;
+use faf_protocol::Secret;
+use faf_protocol::client_message::{AskSession, Hello};
+use rand::SeedableRng;
 
 use super::*;
+use crate::behaviour::Sociable;
+use crate::fixture::{LOGINS, shared};
 
 /// A bot in the lobby, with its clock.
 struct Life {
@@ -9,23 +14,29 @@ struct Life {
 }
 
 impl Life {
-    fn begin(place: usize, world: &Arc<World>) -> Self {
-        let account = world.stage.cast().nth(place).unwrap().clone();
-        let mut bot = Bot::new(account, Arc::clone(world), Rng::with_seed(1));
-        bot.connected(Duration::ZERO);
+    fn begin(place: usize, shared: &Arc<Shared>) -> Self {
+        let login = LOGINS[place].to_owned();
+        let bot = Bot::new(login, Arc::clone(shared), Box::new(Sociable), Rng::seed_from_u64(1));
         let mut life = Self { bot, now: Duration::ZERO };
-        assert_eq!(life.orders(), ["ask_session", "hello"]);
-        let id = place + 1;
+        life.log_in(place + 1);
+        life
+    }
+
+    fn log_in(&mut self, id: usize) {
+        let session = AskSession { user_agent: None, version: None };
+        let (login, password) = (self.bot.login().to_owned(), Secret::new("x"));
+        let hello = Hello { login, password, unique_id: String::new() };
+        self.bot.connected(self.now, [ClientMessage::AskSession(session), ClientMessage::Hello(hello)]);
+        assert_eq!(self.orders(), ["ask_session", "hello"]);
         let me = format!(
             r#"{{"id":{id},"login":"P","country":"","ratings":{{}},"global_rating":[1500,500],"ladder_rating":[1500,500],"number_of_games":0}}"#
         );
-        life.hear(&format!(r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"P"}}"#));
-        life
+        self.hear(&format!(r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"P"}}"#));
     }
 
     fn hear(&mut self, message: &str) {
         let message: Message = message.parse().unwrap();
-        self.bot.hear(self.now, &ServerMessage::read(message).unwrap());
+        self.bot.handle(self.now, &ServerMessage::read(message).unwrap());
     }
 
     fn hear_order(&mut self, command: &str, args: &str) {
@@ -44,15 +55,15 @@ impl Life {
         );
     }
 
-    /// What it wants done: the names of commands, with the state for `GameState`.
+    /// Its actions: the names of commands, with the state for `GameState`.
     fn orders(&mut self) -> Vec<String> {
         let mut orders = Vec::new();
-        while let Some(order) = self.bot.poll() {
+        while let Some(order) = self.bot.poll_action() {
             orders.push(match order {
-                Order::Say(ClientMessage::Game(game)) if game.command == "GameState" => {
+                Action::Send(ClientMessage::Game(game)) if game.command == "GameState" => {
                     game.arguments().next().unwrap().as_str().unwrap().into_owned()
                 }
-                Order::Say(message) => message.command().unwrap().into_owned(),
+                Action::Send(message) => message.command().unwrap().into_owned(),
                 other => format!("{other:?}"),
             });
         }
@@ -61,12 +72,12 @@ impl Life {
 
     /// Lives on to its next deadline.
     fn step(&mut self) -> Vec<String> {
-        self.now = self.now.max(self.bot.next_deadline());
+        self.now = self.now.max(self.bot.next_deadline().unwrap());
         self.bot.handle_timeout(self.now);
         self.orders()
     }
 
-    /// Lives on until it wants this done; answers what came before.
+    /// Lives on until this action; returns it with all before.
     fn live_until(&mut self, wanted: &str) -> Vec<String> {
         let mut all = Vec::new();
         for _ in 0..1000 {
@@ -84,31 +95,25 @@ impl Life {
     /// The connection has ended, and there is a new one.
     fn come_back(&mut self) {
         self.now += self.bot.disconnected();
-        self.bot.connected(self.now);
-        self.orders();
-        let me = r#"{"id":1,"login":"P","country":"","ratings":{},"global_rating":[1500,500],"ladder_rating":[1500,500],"number_of_games":0}"#;
-        self.hear(&format!(r#"{{"command":"welcome","me":{me},"current_time":"t","id":1,"login":"P"}}"#));
+        assert_eq!(self.bot.next_deadline(), None);
+        self.log_in(1);
     }
 
-    fn is_looking(&self) -> bool {
-        matches!(self.bot.doing, Doing::Looking)
+    fn is_idle(&self) -> bool {
+        self.bot.is_logged_in() && self.bot.game().is_none()
     }
-}
-
-fn world() -> Arc<World> {
-    Arc::new(World { stage: Stage::read(), tempo: Tempo(1.0), battles: Battles::default() })
 }
 
 /// A host with a game of two, of which the other one is `guest`.
-fn launched(world: &Arc<World>, guest: &mut Life) -> Life {
-    let mut host = Life::begin(0, world);
+fn launched(shared: &Arc<Shared>, guest: &mut Life) -> Life {
+    let mut host = Life::begin(0, shared);
     host.live_until("game_host");
     host.launch();
     assert_eq!(host.step(), ["Idle", "Lobby"]);
     host.hear_order("HostGame", r#"["m"]"#);
     assert!(host.orders().iter().filter(|order| *order == "PlayerOption").count() == 5);
     guest.now = host.now;
-    guest.bot.doing = Doing::Asking(None);
+    guest.bot.activity = Activity::Asking(None);
     guest.launch();
     assert_eq!(guest.step(), ["Idle", "Lobby"]);
     guest.hear_order("JoinGame", r#"["Brackenfall",1]"#);
@@ -126,9 +131,9 @@ fn launched(world: &Arc<World>, guest: &mut Life) -> Life {
 
 #[test]
 fn a_game_is_hosted_joined_and_played_to_its_end() {
-    let world = world();
-    let mut guest = Life::begin(1, &world);
-    let mut host = launched(&world, &mut guest);
+    let shared = Arc::new(shared());
+    let mut guest = Life::begin(1, &shared);
+    let mut host = launched(&shared, &mut guest);
     guest.now = host.now;
     guest.hear_of_game("playing", "[1,2]");
     assert_eq!(guest.orders(), ["Launching"]);
@@ -136,16 +141,16 @@ fn a_game_is_hosted_joined_and_played_to_its_end() {
         let said = player.live_until("Ended");
         assert!(said.iter().any(|order| order == "GameResult"), "{said:?}");
         assert!(said.iter().any(|order| order == "EnforceRating"), "{said:?}");
-        assert!(player.is_looking());
+        assert!(player.is_idle());
     }
 }
 
 #[test]
-fn whoever_is_not_seated_or_has_no_host_leaves() {
-    let world = world();
-    let mut bot = Life::begin(0, &world);
+fn guests_without_a_seat_or_a_host_leave() {
+    let shared = Arc::new(shared());
+    let mut bot = Life::begin(0, &shared);
     let join = |bot: &mut Life| {
-        bot.bot.doing = Doing::Asking(None);
+        bot.bot.activity = Activity::Asking(None);
         bot.launch();
         assert_eq!(bot.step(), ["Idle", "Lobby"]);
     };
@@ -159,26 +164,26 @@ fn whoever_is_not_seated_or_has_no_host_leaves() {
     bot.hear_order("JoinGame", r#"["Brackenfall",1]"#);
     bot.hear_of_game("closed", "[]");
     assert_eq!(bot.orders(), ["Ended"]);
-    assert!(bot.is_looking());
+    assert!(bot.is_idle());
 }
 
 #[test]
-fn refusals_and_answers_that_never_come_are_no_problem() {
-    let world = world();
+fn refusals_and_missing_replies_end_a_request() {
+    let shared = Arc::new(shared());
     for refusal in [
         r#"{"command":"game_join_failed","reason":"bad_password","uid":5}"#,
         r#"{"command":"disabled","request":"game_host"}"#,
         r#"{"command":"notice","style":"error","text":"Can't host a game while in state PLAYING"}"#,
     ] {
-        let mut bot = Life::begin(0, &world);
-        bot.bot.doing = Doing::Asking(None);
+        let mut bot = Life::begin(0, &shared);
+        bot.bot.activity = Activity::Asking(None);
         bot.hear(refusal);
-        assert!(bot.is_looking(), "{refusal}");
+        assert!(bot.is_idle(), "{refusal}");
     }
-    let mut bot = Life::begin(0, &world);
-    bot.bot.doing = Doing::Asking(None);
+    let mut bot = Life::begin(0, &shared);
+    bot.bot.activity = Activity::Asking(None);
     bot.step();
-    assert!(bot.is_looking());
+    assert!(bot.is_idle());
     for strange in [
         r#"{"command":"ping"}"#,
         r#"{"command":"no_such_command","x":[]}"#,
@@ -194,23 +199,23 @@ fn refusals_and_answers_that_never_come_are_no_problem() {
 
 #[test]
 fn a_game_goes_on_while_the_connection_is_lost() {
-    let world = world();
-    let mut host = launched(&world, &mut Life::begin(1, &world));
+    let shared = Arc::new(shared());
+    let mut host = launched(&shared, &mut Life::begin(1, &shared));
     host.come_back();
     assert_eq!(host.orders(), ["restore_game_session"]);
     host.live_until("Ended");
-    assert!(host.is_looking());
+    assert!(host.is_idle());
 }
 
 #[test]
-fn pauses_get_longer_and_whoever_is_sent_away_stays_away() {
-    let world = world();
-    let mut bot = Life::begin(0, &world).bot;
+fn pauses_get_longer_and_kicked_bots_stay_away() {
+    let shared = Arc::new(shared());
+    let mut bot = Life::begin(0, &shared).bot;
     let pauses: Vec<Duration> = (0..12).map(|_| bot.disconnected()).collect();
     assert!(pauses[0] <= BACKOFF.0 && pauses[11] >= BACKOFF.1 / 2);
     assert!(pauses.iter().all(|pause| (BACKOFF.0 / 2..=BACKOFF.1).contains(pause)));
-    let mut bot = Life::begin(0, &world);
+    let mut bot = Life::begin(0, &shared);
     bot.hear(r#"{"command":"notice","style":"kick","text":"bye"}"#);
     assert_eq!(bot.orders(), ["LogOut"]);
-    assert_eq!(bot.bot.disconnected(), KICKED);
+    assert_eq!(bot.bot.disconnected(), BANISHMENT);
 }
