@@ -9,9 +9,9 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use faf_bots::GAME_PASSWORD;
 use faf_demo::{Demo, Options, free_accounts};
 use faf_lobby::cli::embedding::{self, ProgramNames, addresses, last_steps, log_listening};
+use faf_lobby::config::Settings;
 use faf_lobby::exit_code::{self, Failure};
 use faf_lobby::server::Listening;
-use faf_lobby::config::Settings;
 
 /// Settings that the demo decides itself; the environment has them for a real server.
 const OWN: [&str; 7] = [

@@ -5,6 +5,7 @@ use clap::{Arg, ArgMatches};
 use super::serve::run_to_the_end;
 use super::signals::Signals;
 use super::{config_flag, flag};
+use crate::config::{CATALOGUE, Settings};
 use crate::exit_code::Failure;
 use crate::ops::log::Log;
 
