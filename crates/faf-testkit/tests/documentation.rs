@@ -248,9 +248,9 @@ impl TextFile {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// `README.md` tells about the specification and has no sections to cite.
+    /// `about.md` tells about the specification and has no sections to cite.
     fn is_spec_page(&self) -> bool {
-        self.path.starts_with("docs/src/spec") && self.name() != "README.md"
+        self.path.starts_with("docs/src/spec") && self.name() != "about.md"
     }
 }
 
