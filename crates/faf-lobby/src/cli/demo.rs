@@ -52,7 +52,7 @@ pub(super) fn command() -> Command {
                 .value_parser(whole::<u64>(0..=u64::MAX))
                 .help("Where the bots' decisions come from [default: another one every time]"),
         )
-        .args(CATALOGUE.iter().filter(|entry| !OWN.contains(&entry.name.as_str())).map(flag))
+        .args(CATALOGUE.iter().filter(|entry| !OWN.contains(&entry.name)).map(flag))
 }
 
 /// A factor within the bounds.
