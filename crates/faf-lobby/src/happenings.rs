@@ -121,7 +121,7 @@ impl What {
             | LogLine::GameMessageIgnored { .. }
             | LogLine::GameRefused { .. }
             | LogLine::GamesCutOff { .. }
-            | LogLine::WrongAnswer { .. } => None,
+            | LogLine::UnknownRequest { .. } => None,
         }
     }
 }
