@@ -156,7 +156,7 @@ pub(super) fn entry(name: &str) -> Option<&'static Entry> {
 /// Returns the built-in configuration file: all settings at their defaults, with their descriptions.
 #[must_use]
 pub fn default_file() -> String {
-    let mut file = HEAD.to_owned();
+    let mut file = format!("{HEAD}{}", comment(HEAD_WORDS));
     for (title, intro) in SECTIONS {
         file += &format!("\n# ---- {title} {:-<1$}\n", "", WIDTH - "# ----  ".len() - title.len());
         file += &comment(intro);
@@ -195,11 +195,13 @@ const HEAD: &str = "\
 #   2. the environment:              FAF_LOBBY_PING_INTERVAL=30
 #   3. the file named by --config or FAF_LOBBY_CONFIG
 #   4. this default
-# Times are in seconds and sizes in bytes, unless they have a unit: \"500ms\", \"30s\", \"5m\", \"2h\",
-# \"1d\"; \"64KiB\", \"10MiB\", \"1GiB\".
-# `faf-lobby check` checks a configuration, and `faf-lobby config --effective` prints every value
-# with its origin. On SIGHUP the server reads the configuration again, applies what it can, and logs which changes need a restart.
 ";
+
+/// The rest of its head.
+const HEAD_WORDS: &str = "Times are in seconds and sizes in bytes, unless they have a unit: \"500ms\", \"30s\", \
+    \"5m\", \"2h\", \"1d\"; \"64KiB\", \"10MiB\", \"1GiB\". `faf-lobby check` checks a configuration, and \
+    `faf-lobby config --effective` prints every value with its origin. On SIGHUP the server reads the configuration \
+    again, applies what it can, and logs which changes need a restart.";
 
 #[cfg(test)]
 mod tests {
