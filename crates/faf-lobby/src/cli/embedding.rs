@@ -14,7 +14,7 @@ pub use super::user::mint_token;
 
 /// The flags of all settings but those with these names, and `--config`.
 pub fn flags(except: &[&str]) -> impl Iterator<Item = Arg> {
-    let settings = CATALOGUE.iter().filter(|entry| !except.contains(&entry.name.as_str()));
+    let settings = CATALOGUE.iter().filter(|entry| !except.contains(&entry.name));
     std::iter::once(config_flag()).chain(settings.map(flag))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::catalogue::number;
 use super::layers::Origin;
 use super::{CATALOGUE, Settings};
 
@@ -41,14 +42,14 @@ impl Effective {
     /// Settings that somebody has set, in the order of the catalogue.
     pub fn set(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
         CATALOGUE.iter().filter_map(|entry| {
-            Some((entry.name.as_str(), self.values.get(&entry.name)?, self.origins.get(&entry.name)?))
+            Some((entry.name, self.values.get(entry.name)?, self.origins.get(entry.name)?))
         })
     }
 
     /// Names of settings that have another value there.
     #[must_use]
     pub fn changes(&self, other: &Self) -> Vec<String> {
-        let names = CATALOGUE.iter().map(|entry| entry.name.clone());
+        let names = CATALOGUE.iter().map(|entry| entry.name.to_owned());
         names.filter(|name| !is_same(self.value(name), other.value(name))).collect()
     }
 
@@ -69,12 +70,8 @@ impl Effective {
 
 /// `30` and `30.0` are the same.
 fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
-    let number = |value: Option<&Value>| match value {
-        Some(Value::Integer(number)) => Some(*number as f64),
-        Some(Value::Float(number)) => Some(*number),
-        _ => None,
-    };
-    one == other || number(one).is_some_and(|one| number(other) == Some(one))
+    let numbers = (one.and_then(number), other.and_then(number));
+    one == other || matches!(numbers, (Some(one), Some(other)) if one == other)
 }
 
 /// A value for people, without what stands in a URL in front of the host, which may be a password.

@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::catalogue::DEFAULTS;
+use super::catalogue::{DEFAULTS, Entry, Kind, VARIABLE_PREFIX, entry, number};
 use super::{CATALOGUE, Effective, Settings, units};
-
-pub(super) const VARIABLE_PREFIX: &str = "FAF_LOBBY_";
 
 /// A variable with that prefix that is no setting: it names the file.
 const FILE_VARIABLE: &str = "FAF_LOBBY_CONFIG";
@@ -159,28 +157,30 @@ impl Layers {
         }
     }
 
-    /// Takes a text for what the setting needs: text as it is or in quotes, several separated by commas or as in files,
-    /// everything else as in files.
+    /// Takes a text of a flag or variable for what the setting needs: a text as it is or in quotes,
+    /// several ones separated by commas or as in files, everything else as in files.
     fn add_text(&mut self, setting: &str, text: &str, origin: Origin) {
-        let default =
-            CATALOGUE.iter().find(|entry| entry.name == setting).map(|entry| entry.default.as_str());
-        let value = match default.and_then(|default| default.chars().next()) {
-            Some('[') => list(text),
-            // One text may hold commas or brackets: `[::1]:8001`.
-            Some('"') if text.contains([',', '[']) && fits(setting, &list(text)).is_ok() => list(text),
-            Some('"') if text.starts_with('"') => as_in_files(text),
-            Some('"') | None => Value::String(text.to_owned()),
-            Some(_) => as_in_files(text),
+        let value = match entry(setting) {
+            Some(entry) => match entry.kind {
+                Kind::List => list(text),
+                // A single address may hold brackets, too: `[::1]:8001`.
+                Kind::Addresses if text.contains([',', '[']) && fits(entry, &list(text)).is_ok() => {
+                    list(text)
+                }
+                Kind::Addresses | Kind::Text if !text.starts_with('"') => Value::String(text.to_owned()),
+                _ => as_in_files(text),
+            },
+            None => Value::String(text.to_owned()),
         };
         self.add(setting, value, origin);
     }
 
     fn add(&mut self, setting: &str, value: Value, origin: Origin) {
-        if !CATALOGUE.iter().any(|entry| entry.name == setting) {
+        let Some(entry) = entry(setting) else {
             return self.add_problem(origin, setting, unknown(setting));
-        }
-        let value = units::without_unit(setting, value);
-        match fits(setting, &value) {
+        };
+        let value = units::without_unit(entry.kind, value);
+        match fits(entry, &value) {
             Ok(()) => {
                 self.values.insert(setting.to_owned(), value);
                 self.origins.insert(setting.to_owned(), origin);
@@ -196,7 +196,12 @@ impl Layers {
     fn into_effective(self) -> Result<Effective, Problems> {
         let Self { values, origins, mut problems } = self;
         let effective = Effective { values, origins };
-        for (setting, problem) in effective.settings().problems() {
+        let in_range = |entry: &Entry| {
+            let value = effective.value(entry.name).and_then(number)?;
+            Some((entry.name, entry.range?.problem(value, &effective.values)?))
+        };
+        let out_of_range = CATALOGUE.iter().filter_map(in_range);
+        for (setting, problem) in out_of_range.chain(effective.settings().problems()) {
             let origin = effective.origin(setting);
             problems.push(Problem { origin, setting: setting.to_owned(), problem });
         }
@@ -204,16 +209,15 @@ impl Layers {
     }
 }
 
-/// Whether a setting takes this value. Checked with nothing but defaults around it, so that an error belongs to it.
-pub(super) fn fits(setting: &str, value: &Value) -> Result<(), String> {
-    fits_as_it_is(setting, value.clone()).map_err(|problem| units::in_words(setting, value, &problem))
-}
-
-/// As above, with the problem as serde tells it.
-pub(super) fn fits_as_it_is(setting: &str, value: Value) -> Result<(), String> {
+/// Checks whether a setting takes this value, with nothing but defaults around it, so that an error
+/// belongs to it.
+pub(super) fn fits(entry: &Entry, value: &Value) -> Result<(), String> {
     let mut alone = DEFAULTS.clone();
-    alone.insert(setting.to_owned(), value);
-    Settings::deserialize(alone).map(|_| ()).map_err(|error| error.message().to_owned())
+    alone.insert(entry.name.to_owned(), value.clone());
+    match Settings::deserialize(alone) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(units::in_words(entry, value, error.message())),
+    }
 }
 
 /// A value as it stands in files; a text if it is none.
@@ -250,7 +254,7 @@ fn unknown(setting: &str) -> String {
     }
     let closest = CATALOGUE
         .iter()
-        .map(|entry| (strsim::damerau_levenshtein(&entry.name, setting), entry.name.as_str()))
+        .map(|entry| (strsim::damerau_levenshtein(entry.name, setting), entry.name))
         .min()
         .filter(|(distance, name)| *distance <= name.len() / 2);
     match closest {
@@ -273,7 +277,7 @@ fn line_of(text: &str, setting: &str) -> usize {
 mod tests {
     use std::io::Write;
 
-    use super::super::DEFAULT_FILE;
+    use super::super::default_file;
     use super::*;
 
     fn load(
@@ -337,7 +341,7 @@ mod tests {
 
     #[test]
     fn the_built_in_file_says_the_same_as_no_file() {
-        assert_eq!(load(&[], &[], Some(DEFAULT_FILE)), Ok(Settings::default()));
+        assert_eq!(load(&[], &[], Some(&default_file())), Ok(Settings::default()));
         assert_eq!(load(&[], &[], None), Ok(Settings::default()));
     }
 

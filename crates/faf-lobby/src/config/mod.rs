@@ -1,98 +1,38 @@
 //! The configuration: what can be set, from where, and whether it makes sense.
 //!
-//! `default.toml` is the one place that lists the settings with their defaults and descriptions; flags and environment
-//! variables follow from it.
+//! `table.rs` is the one place that lists the settings; files, flags, environment variables, help
+//! texts and ranges follow from it. `default.toml` is a copy for people who read the repository.
 
 mod catalogue;
 mod effective;
 mod layers;
 mod listen;
+mod table;
 mod units;
 mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-pub use catalogue::{CATALOGUE, DEFAULT_FILE, Entry};
+pub use catalogue::{Bound, Entry, Kind, Range, default_file};
 pub use effective::{Effective, shown};
 pub use layers::{Origin, Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
+pub use table::{CATALOGUE, Settings};
 pub(crate) use words::one_of;
 pub use words::{Banner, LogFormat};
 
-use crate::auth::failed_logins::LogAddresses;
 use crate::delivery::SlowConsumerPolicy;
 use crate::ops::recorder::Bounds;
 
-/// All settings. The names are those of the file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "each setting is described in default.toml")]
-pub struct Settings {
-    pub qdatastream: Listen,
-    pub simple_json: Listen,
-    pub websocket: Listen,
-    pub websocket_path: String,
-    pub websocket_origins: Vec<String>,
-    pub http: Listen,
-    pub trusted_proxies: Vec<TrustedProxy>,
-    pub forwarded_header: String,
-    pub handshake_timeout: f64,
-    pub database: PathBuf,
-    pub wait_for_database: f64,
-    pub open_registration: OpenRegistration,
-    pub allow_password_login: bool,
-    pub jwks: String,
-    pub token_issuer: String,
-    pub token_audience: String,
-    pub login_timeout: f64,
-    pub login_attempts: u32,
-    pub login_attempts_per_address: u32,
-    pub login_rate: u32,
-    pub policy_server: String,
-    pub geoip_database: PathBuf,
-    pub ping_interval: f64,
-    pub idle_timeout: f64,
-    pub report_interval: f64,
-    pub shutdown_grace_period: f64,
-    pub shutdown_kick_idle_players: bool,
-    pub game_setup_timeout: f64,
-    pub reconnect_grace_period: f64,
-    pub game_end_timeout: f64,
-    pub restart_grace_period: f64,
-    pub rated_games_per_pair: u32,
-    pub message_limit: usize,
-    pub login_message_limit: usize,
-    pub large_message_memory: usize,
-    pub large_message_rate: usize,
-    pub nesting_limit: usize,
-    pub outbox_limit: usize,
-    pub outbox_memory: usize,
-    pub stall_timeout: f64,
-    pub connection_limit: usize,
-    pub unauthenticated_limit: usize,
-    pub unauthenticated_limit_per_address: usize,
-    pub www_url: String,
-    pub content_url: String,
-    pub log: String,
-    pub log_addresses: LogAddresses,
-    pub log_format: LogFormat,
-    pub banner: Banner,
-    pub recording: PathBuf,
-    pub recording_size: u64,
-    pub recording_files: usize,
-}
-
-/// The values of `default.toml`.
+/// The defaults.
 impl Default for Settings {
     fn default() -> Self {
-        Self::deserialize(catalogue::DEFAULTS.clone()).expect("the built-in file is right")
+        Self::deserialize(catalogue::DEFAULTS.clone()).expect("the defaults of the table fit their types")
     }
 }
 
@@ -155,47 +95,9 @@ impl TryFrom<BoolOrWord> for OpenRegistration {
 }
 
 impl Settings {
-    /// Everything about single values that their types do not say: setting and what is wrong with it.
+    /// Returns what is wrong with values that are within their ranges, by setting.
     fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
-        let mut within = |setting, value: f64, range: RangeInclusive<f64>| {
-            if !range.contains(&value) {
-                problems
-                    .push((setting, format!("{value} is not between {} and {}", range.start(), range.end())));
-            }
-        };
-        within("handshake_timeout", self.handshake_timeout, 0.1..=60.0);
-        within("wait_for_database", self.wait_for_database, 0.0..=86_400.0);
-        within("login_timeout", self.login_timeout, 0.1..=86_400.0);
-        within("login_attempts", f64::from(self.login_attempts), 1.0..=1000.0);
-        let per_address = f64::from(self.login_attempts_per_address);
-        within("login_attempts_per_address", per_address, 1.0..=1_000_000.0);
-        within("login_rate", f64::from(self.login_rate), 1.0..=1_000_000.0);
-        within("ping_interval", self.ping_interval, 0.01..=3600.0);
-        within("idle_timeout", self.idle_timeout, 0.0..=86_400.0);
-        within("report_interval", self.report_interval, 0.01..=3600.0);
-        within("shutdown_grace_period", self.shutdown_grace_period, 0.0..=86_400.0);
-        within("game_setup_timeout", self.game_setup_timeout, 0.1..=3600.0);
-        within("reconnect_grace_period", self.reconnect_grace_period, 0.0..=86_400.0);
-        within("game_end_timeout", self.game_end_timeout, 1.0..=86_400.0);
-        within("restart_grace_period", self.restart_grace_period, 0.0..=86_400.0);
-        within("rated_games_per_pair", f64::from(self.rated_games_per_pair), 1.0..=10_000.0);
-        within("message_limit", self.message_limit as f64, 65_536.0..=268_435_456.0);
-        let login_range = 4096.0..=self.message_limit as f64;
-        within("login_message_limit", self.login_message_limit as f64, login_range);
-        let memory_range = 4.0 * self.message_limit as f64..=68_719_476_736.0;
-        within("large_message_memory", self.large_message_memory as f64, memory_range);
-        within("large_message_rate", self.large_message_rate as f64, 1.0..=1_048_576.0);
-        within("nesting_limit", self.nesting_limit as f64, 8.0..=512.0);
-        within("outbox_limit", self.outbox_limit as f64, 65_536.0..=1_073_741_824.0);
-        within("outbox_memory", self.outbox_memory as f64, 1_048_576.0..=1_099_511_627_776.0);
-        within("stall_timeout", self.stall_timeout, 0.1..=3600.0);
-        within("connection_limit", self.connection_limit as f64, 1.0..=1_000_000.0);
-        within("unauthenticated_limit", self.unauthenticated_limit as f64, 1.0..=1_000_000.0);
-        let per_address = self.unauthenticated_limit_per_address as f64;
-        within("unauthenticated_limit_per_address", per_address, 1.0..=1_000_000.0);
-        within("recording_size", self.recording_size as f64, 65_536.0..=68_719_476_736.0);
-        within("recording_files", self.recording_files as f64, 1.0..=10_000.0);
         if self.idle_timeout > 0.0 && self.idle_timeout < 2.0 * self.ping_interval {
             let least = 2.0 * self.ping_interval;
             problems.push(("idle_timeout", format!("clients that answer every ping need at least {least}")));

@@ -2,19 +2,7 @@
 
 use toml::Value;
 
-use super::CATALOGUE;
-use super::layers::fits_as_it_is;
-
-/// Settings that are numbers of bytes.
-const SIZES: &[&str] = &[
-    "message_limit",
-    "login_message_limit",
-    "large_message_memory",
-    "large_message_rate",
-    "outbox_limit",
-    "outbox_memory",
-    "recording_size",
-];
+use super::catalogue::{Entry, Kind};
 
 const TIMES: [(&str, f64); 9] = [
     ("ms", 0.001),
@@ -42,41 +30,18 @@ const BYTES: [(&str, u64); 11] = [
     ("G", 1 << 30),
 ];
 
-/// What a setting takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Time,
-    Size,
-    Count,
-    Switch,
-    List,
-    Text,
-}
-
-fn kind(setting: &str) -> Kind {
-    let default = CATALOGUE.iter().find(|entry| entry.name == setting).map(|entry| entry.default.as_str());
-    match default.and_then(|default| default.chars().next()) {
-        Some('0'..='9') if SIZES.contains(&setting) => Kind::Size,
-        Some('0'..='9') if fits_as_it_is(setting, Value::Float(0.5)).is_ok() => Kind::Time,
-        Some('0'..='9') => Kind::Count,
-        Some('t' | 'f') => Kind::Switch,
-        Some('[') => Kind::List,
-        _ => Kind::Text,
-    }
-}
-
 /// The value with its unit taken into account: `"30s"` is 30, `"10MiB"` is 10485760. Anything else stays as it is.
-pub(super) fn without_unit(setting: &str, value: Value) -> Value {
+pub(super) fn without_unit(kind: Kind, value: Value) -> Value {
     let Value::String(text) = &value else { return value };
     let text = text.trim();
     let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '_')).unwrap_or(text.len());
     let (number, unit) = (text[..end].replace('_', ""), text[end..].trim());
     let number = number.parse::<f64>().ok().filter(|number| number.is_finite());
-    let found = match (kind(setting), number) {
-        (Kind::Time, Some(number)) => {
+    let found = match (kind, number) {
+        (Kind::Seconds, Some(number)) => {
             TIMES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| Value::Float(number * factor))
         }
-        (Kind::Size, Some(number)) => {
+        (Kind::Bytes, Some(number)) => {
             let factor = BYTES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor as f64);
             // Parts of a byte are dropped.
             factor.map(|factor| Value::Integer((number * factor) as i64))
@@ -87,20 +52,21 @@ pub(super) fn without_unit(setting: &str, value: Value) -> Value {
 }
 
 /// What is wrong with a value that does not fit, in words. Some kinds say so themselves.
-pub(super) fn in_words(setting: &str, value: &Value, problem: &str) -> String {
+pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
     let value = match value {
         Value::String(text) => format!("`{text}`"),
         other => format!("`{other}`"),
     };
-    let wanted = match kind(setting) {
-        Kind::Time => "a time: seconds such as 45, or with a unit such as 500ms, 30s, 5m or 2h",
-        Kind::Size => "a size: bytes such as 65536, or with a unit such as 64KiB or 10MiB",
+    let wanted = match entry.kind {
+        Kind::Seconds => "a time: seconds such as 45, or with a unit such as 500ms, 30s, 5m or 2h",
+        Kind::Bytes => "a size: bytes such as 65536, or with a unit such as 64KiB or 10MiB",
         Kind::Count => "a whole number",
-        Kind::Switch if setting == "open_registration" => "true, false or \"anywhere\"",
+        Kind::Switch if entry.name == "open_registration" => "true, false or \"anywhere\"",
         Kind::Switch => "true or false",
         Kind::List if is_by_type(problem) => "a list such as [\"a\", \"b\"]",
-        Kind::Text if is_by_type(problem) => "a text in quotes, or a list of some where several are possible",
-        Kind::List | Kind::Text => return problem.to_owned(),
+        Kind::Text if is_by_type(problem) => "a text in quotes",
+        Kind::Addresses if is_by_type(problem) => "a text in quotes, or a list of texts",
+        Kind::List | Kind::Text | Kind::Addresses => return problem.to_owned(),
     };
     format!("{value} is not {wanted}")
 }
@@ -112,11 +78,13 @@ fn is_by_type(problem: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::catalogue::entry;
+    use super::super::layers::fits;
     use super::*;
 
     #[test]
     fn units_are_understood() {
-        let of = |setting: &str, text: &str| without_unit(setting, Value::from(text));
+        let of = |setting: &str, text: &str| without_unit(entry(setting).unwrap().kind, Value::from(text));
         for (text, seconds) in
             [("30s", 30.0), ("500ms", 0.5), ("1.5m", 90.0), ("2 h", 7200.0), ("1d", 86_400.0)]
         {
@@ -140,16 +108,6 @@ mod tests {
     }
 
     #[test]
-    fn every_number_of_bytes_is_known_as_one() {
-        for entry in CATALOGUE.iter() {
-            let speaks_of_bytes =
-                ["Bytes", "bytes", "Memory", "Largest message"].iter().any(|word| entry.help.contains(word))
-                    && matches!(kind(&entry.name), Kind::Size | Kind::Count);
-            assert_eq!(SIZES.contains(&entry.name.as_str()), speaks_of_bytes, "{entry:?}");
-        }
-    }
-
-    #[test]
     fn problems_are_in_words() {
         for (setting, value) in [
             ("ping_interval", Value::from("often")),
@@ -165,7 +123,7 @@ mod tests {
             ("log_addresses", Value::from("some")),
             ("banner", Value::from("loud")),
         ] {
-            let problem = super::super::layers::fits(setting, &value).unwrap_err();
+            let problem = fits(entry(setting).unwrap(), &value).unwrap_err();
             for word in ["invalid", "f64", "u32", "usize", "enum", "variant", "expected", "untagged"] {
                 assert!(!problem.contains(word), "{setting} = {value}: {problem}");
             }

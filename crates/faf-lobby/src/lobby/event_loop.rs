@@ -9,8 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use faf_connection::Writer;
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{
-    Answer, Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Question, Ticket, Timestamp,
-    World,
+    Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Reply, Request, Timestamp, World,
 };
 use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError};
@@ -65,7 +64,7 @@ pub(crate) struct Lobby {
     /// What other services are told.
     publications: broadcast::Sender<Publication>,
     recorder: Recorder,
-    /// Where answers go.
+    /// Where replies go.
     inbox: mpsc::Sender<Input>,
     /// What is being stored about games, in the order it was asked for. At most one for each game.
     storing: mpsc::UnboundedSender<Storing>,
@@ -85,7 +84,7 @@ pub(crate) struct Dependencies {
 }
 
 /// Something about a game that the database has been told to store.
-type Storing = (Ticket, Pin<Box<dyn Future<Output = Answer> + Send>>);
+type Storing = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 impl Lobby {
     pub(crate) fn new(
@@ -220,7 +219,7 @@ impl Lobby {
                     }
                     self.dispatcher.close(conn);
                 }
-                Effect::Ask { conn, ticket, question } => self.ask(conn, ticket, question),
+                Effect::Request { conn, request } => self.request(conn, request),
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
                 }
@@ -254,27 +253,28 @@ impl Lobby {
         }
     }
 
-    /// Finds the answer elsewhere; it comes back as an event.
+    /// Carries out a request elsewhere; the reply comes back as an event.
     ///
-    /// What is stored about games is stored in the order it was asked for, and answered in that order: games are rated in
-    /// the order in which they have ended, and who hears of two new ratings hears of the newer one last. With other
-    /// questions it does not matter: what they change belongs to one player, who has one question open.
-    fn ask(&self, conn: Option<ConnId>, ticket: Ticket, question: Question) {
-        if let Question::StoreGame { game, write } = question {
-            let answer = self.answers.store_game(game, write);
-            // It only fails when the runtime is about to end; then nobody waits for the answer, and it is stored all the
+    /// What is stored about games is stored in the order of the requests, and the replies come in that order: games are rated
+    /// in the order in which they have ended, and a client that is told of two new ratings is told of the newer one last. With
+    /// other requests it does not matter: what they change belongs to one player, who has one request open.
+    fn request(&self, conn: Option<ConnId>, request: Request) {
+        if let Request::StoreGame(ticket, request) = request {
+            let stored = self.answers.store_game(request);
+            // It only fails when the runtime is about to end; then nobody waits for the reply, and it is stored all the
             // same.
-            let _ = self.storing.send((ticket, Box::pin(answer)));
+            let _ = self.storing.send(Box::pin(async move { ticket.reply(stored.await) }));
             return;
         }
         let (answers, inbox) = (self.answers.clone(), self.inbox.clone());
         let slot = conn.and_then(|conn| self.dispatcher.slot(conn));
         tokio::spawn(async move {
-            // In a task of its own, so that there is an answer even if that one panics.
-            let answer = tokio::spawn(async move { answers.answer(question).await }).await;
-            let answer = answer.unwrap_or(Answer::Unavailable);
-            // The lobby may have stopped meanwhile.
-            let _ = inbox.send(Input::Event(Event::Answered { ticket, answer })).await;
+            let unavailable = request.unavailable();
+            // In a task of its own, so that there is a reply even if that one panics.
+            let reply =
+                tokio::spawn(async move { answers.perform(request).await }).await.unwrap_or(unavailable);
+            // The lobby may have stopped in the meantime.
+            let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
             drop(slot);
         });
     }
@@ -296,12 +296,12 @@ impl Lobby {
     }
 }
 
-/// Passes answers about games on, one after the other: the database carries them out in this order, too.
+/// Passes replies about games on, one after the other: the database carries out the requests in this order, too.
 async fn pass_on(mut storing: mpsc::UnboundedReceiver<Storing>, inbox: mpsc::Sender<Input>) {
-    while let Some((ticket, answer)) = storing.recv().await {
-        let answer = answer.await;
+    while let Some(stored) = storing.recv().await {
+        let reply = stored.await;
         // A lobby that has stopped does not need to know.
-        let _ = inbox.send(Input::Event(Event::Answered { ticket, answer })).await;
+        let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
     }
 }
 
@@ -349,6 +349,6 @@ fn log(line: &LogLine) {
         | LogLine::GameMessageIgnored { .. } => {
             tracing::debug!("{line}");
         }
-        LogLine::GameRefused { .. } | LogLine::WrongAnswer { .. } => tracing::error!("{line}"),
+        LogLine::GameRefused { .. } | LogLine::UnknownRequest { .. } => tracing::error!("{line}"),
     }
 }

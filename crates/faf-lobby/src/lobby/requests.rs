@@ -1,16 +1,20 @@
-//! Answers to the lobby's questions, from the database and the keys.
+//! Carries out the lobby's requests, with the database and the keys.
 
+use std::fmt;
 use std::sync::Arc;
 
-use faf_lobby_core::{Account, Answer, GameWrite, Question, TokenFault};
-use faf_protocol::{GameId, PlayerId, Secret};
+use faf_lobby_core::request::{AttemptJoin, CheckPassword, OpenGame, SignIn, StoreGame};
+use faf_lobby_core::{
+    Account, AvatarNotGranted, Ban, Busy, Contradiction, MapVersion, Profile, Reply, ReplyTo, Request,
+    TokenFault, Unavailable, UnknownMod, UnknownPlayer,
+};
 
-use crate::auth::passwords::{Busy, PasswordThreads};
+use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Tokens, check_own};
 use crate::lobby::event_loop::utc_now;
 use crate::store::{AccountError, GameStored, Like, Store, StoreError, StoredAccount, is_valid_login};
 
-/// Answers questions; copies are the same.
+/// Carries out requests; copies are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Answers {
     pub(crate) store: Store,
@@ -21,133 +25,170 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// The answer, [`Answer::Unavailable`] if it cannot be found out.
-    pub(crate) async fn answer(&self, question: Question) -> Answer {
-        self.find_out(question).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a question of the lobby cannot be answered");
-            Answer::Unavailable
-        })
+    /// Carries out a request.
+    pub(crate) async fn perform(&self, request: Request) -> Reply {
+        let store = &self.store;
+        match request {
+            Request::CheckPassword(ticket, request) => {
+                ticket.reply(available(self.check_password(request).await))
+            }
+            Request::CheckToken(ticket, request) => {
+                ticket.reply(available(self.check_token(request.token.reveal()).await))
+            }
+            Request::SignIn(ticket, request) => ticket.reply(available(self.sign_in(request).await)),
+            Request::SetRelation(ticket, request) => {
+                let set = store.set_relation(request.player, request.subject, request.relation).await;
+                ticket.reply(available(set.map(|exists| exists.then_some(()).ok_or(UnknownPlayer))))
+            }
+            Request::EndRelation(ticket, request) => {
+                let ended = store.end_relation(request.player, request.subject, request.relation).await;
+                ticket.reply(available(ended))
+            }
+            Request::ListAvatars(ticket, request) => {
+                ticket.reply(available(store.avatars(request.player).await))
+            }
+            Request::SelectAvatar(ticket, request) => {
+                let selected = store.select_avatar(request.player, request.url).await;
+                ticket.reply(available(selected.map(|selected| selected.ok_or(AvatarNotGranted))))
+            }
+            Request::HasPermission(ticket, request) => {
+                ticket.reply(available(store.has_permission(request.player, request.permission).await))
+            }
+            Request::ListCoopMissions(ticket, _) => ticket.reply(available(store.coop_missions().await)),
+            Request::ListLikedMods(ticket, request) => {
+                ticket.reply(available(store.liked_mods(request.limit).await))
+            }
+            Request::LikeMod(ticket, request) => {
+                let like = store.like_mod(request.player, request.uid).await;
+                ticket.reply(available(like.map(|like| match like {
+                    Like::Counted(liked) => Ok(faf_lobby_core::Like::Counted(liked)),
+                    Like::Before => Ok(faf_lobby_core::Like::Before),
+                    Like::Unknown => Err(UnknownMod),
+                })))
+            }
+            Request::CountDownload(ticket, request) => {
+                let counted = store.count_download(request.uid).await;
+                ticket.reply(available(counted.map(|exists| exists.then_some(()).ok_or(UnknownMod))))
+            }
+            Request::FindBan(ticket, request) => {
+                ticket.reply(available(store.find_ban(request.player, None).await))
+            }
+            Request::AttemptJoin(ticket, request) => {
+                ticket.reply(available(self.attempt_join(request).await))
+            }
+            Request::FindMap(ticket, request) => {
+                ticket.reply(available(store.find_map(request.folder).await))
+            }
+            Request::OpenGame(ticket, request) => ticket.reply(available(self.open_game(request).await)),
+            Request::FindModNames(ticket, request) => {
+                ticket.reply(available(store.mod_names(request.uids).await))
+            }
+            Request::ReadGameData(ticket, _) => {
+                ticket.reply(available(store.game_data().await.map(Box::new)))
+            }
+            Request::StoreGame(ticket, request) => ticket.reply(self.store_game(request).await),
+        }
     }
 
-    /// The answer to [`Question::StoreGame`]. The database has it behind all that was asked for before when this returns,
-    /// whether the answer is waited for or not.
+    /// Stores something about a game. When this returns, the database has it after everything that it was asked for before,
+    /// whether the reply is waited for or not.
     pub(crate) fn store_game(
         &self,
-        game: GameId,
-        write: GameWrite,
-    ) -> impl Future<Output = Answer> + Send + use<> {
+        StoreGame { game, write }: StoreGame,
+    ) -> impl Future<Output = ReplyTo<StoreGame>> + Send + use<> {
         let stored = self.store.store_game(game, write);
         async move {
             match stored.await {
-                Ok(GameStored::Durable(ratings)) => Answer::GameStored(ratings),
+                Ok(GameStored::Durable(ratings)) => Ok(Ok(ratings)),
                 Ok(GameStored::Refused(reason)) => {
                     tracing::error!(game = game.0, reason, "the database refuses something about a game");
-                    Answer::GameRefused
+                    Ok(Err(Contradiction))
                 }
                 Err(error) => {
                     tracing::error!(%error, game = game.0, "something about a game is not stored yet");
-                    Answer::Unavailable
+                    Err(Unavailable)
                 }
             }
         }
     }
 
-    async fn find_out(&self, question: Question) -> Result<Answer, StoreError> {
-        let store = &self.store;
-        Ok(match question {
-            Question::CheckPassword { login, password } => self.check_password(&login, &password).await?,
-            Question::CheckToken { token } => match self.check_token(token.reveal()).await? {
-                Ok(Some(player)) => Answer::Account(store.account_by_id(player).await?.map(account)),
-                Ok(None) => Answer::Account(None),
-                Err(fault) => Answer::Token(fault),
-            },
-            Question::SignIn { player, address, user_agent } => {
-                store.record_login(player, address, user_agent).await?;
-                Answer::Profile(Box::new(store.profile(player).await?))
-            }
-            Question::SetRelation { player, subject, relation } => {
-                match store.set_relation(player, subject, relation).await? {
-                    true => Answer::RelationChanged,
-                    false => Answer::UnknownPlayer,
-                }
-            }
-            Question::EndRelation { player, subject, relation } => {
-                store.end_relation(player, subject, relation).await?;
-                Answer::RelationChanged
-            }
-            Question::ListAvatars { player } => Answer::Avatars(store.avatars(player).await?),
-            Question::SelectAvatar { player, url } => match store.select_avatar(player, url).await? {
-                Some(selected) => Answer::AvatarSelected(selected),
-                None => Answer::AvatarNotGranted,
-            },
-            Question::HasPermission { player, permission } => {
-                Answer::Permission(store.has_permission(player, permission).await?)
-            }
-            Question::CoopMissions => Answer::Missions(store.coop_missions().await?),
-            Question::LikedMods { limit } => Answer::Mods(store.liked_mods(limit).await?),
-            Question::LikeMod { player, uid } => match store.like_mod(player, uid).await? {
-                Like::Counted(liked) => Answer::Mods(vec![*liked]),
-                Like::Before => Answer::LikedBefore,
-                Like::Unknown => Answer::UnknownMod,
-            },
-            Question::CountDownload { uid } => match store.count_download(uid).await? {
-                true => Answer::DownloadCounted,
-                false => Answer::UnknownMod,
-            },
-            Question::FindBan { player, joining } => Answer::Ban(store.find_ban(player, joining).await?),
-            Question::FindMap { folder } => Answer::Map(store.find_map(folder).await?),
-            Question::OpenGame { host, game, folder } => {
-                store.note_host(host, game).await?;
-                Answer::Map(store.find_map(folder).await?)
-            }
-            Question::NameMods { uids } => Answer::ModNames(store.mod_names(uids).await?),
-            Question::ReadGameData => Answer::GameData(Box::new(store.game_data().await?)),
-            Question::StoreGame { game, write } => self.store_game(game, write).await,
+    /// Finds the account that a token names: a token of the server's own, or of a service that it trusts.
+    async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
+        let now = utc_now().0.div_euclid(1_000_000);
+        let checked = match check_own(&self.store, token, now).await? {
+            Some(checked) => checked.map(Some),
+            None => self.tokens.check(token).await,
+        };
+        Ok(match checked {
+            Ok(Some(player)) => Ok(self.store.account_by_id(player).await?.map(account)),
+            // No account can have the number in it.
+            Ok(None) => Ok(None),
+            Err(fault) => Err(fault),
         })
     }
 
-    /// Whose token this is, of the server's own or of somebody else who is trusted.
-    /// The player whose token this is; none if no account can have the number in it.
-    async fn check_token(&self, token: &str) -> Result<Result<Option<PlayerId>, TokenFault>, StoreError> {
-        let now = utc_now().0.div_euclid(1_000_000);
-        match check_own(&self.store, token, now).await? {
-            Some(checked) => Ok(checked.map(Some)),
-            None => Ok(self.tokens.check(token).await),
-        }
+    async fn sign_in(&self, request: SignIn) -> Result<Box<Profile>, StoreError> {
+        self.store.record_login(request.player, request.address, request.user_agent).await?;
+        Ok(Box::new(self.store.profile(request.player).await?))
     }
 
-    async fn check_password(&self, login: &str, password: &Secret) -> Result<Answer, StoreError> {
+    async fn attempt_join(&self, request: AttemptJoin) -> Result<Option<Ban>, StoreError> {
+        self.store.find_ban(request.player, Some(request.attempt)).await
+    }
+
+    async fn open_game(&self, request: OpenGame) -> Result<Option<MapVersion>, StoreError> {
+        self.store.note_host(request.host, request.game).await?;
+        self.store.find_map(request.folder).await
+    }
+
+    async fn check_password(
+        &self,
+        CheckPassword { login, password }: CheckPassword,
+    ) -> Result<Result<Option<Account>, Busy>, Failure> {
         let digest = password.reveal().to_owned();
-        let stored = self.store.account_by_login(login).await?;
-        if stored.is_none() && self.registers && is_valid_login(login) {
-            return self.register(login, digest).await;
+        let stored = self.store.account_by_login(&login).await?;
+        if stored.is_none() && self.registers && is_valid_login(&login) {
+            return self.register(&login, digest).await;
         }
         let hash = stored.as_ref().map(|stored| stored.password.clone());
         Ok(match self.passwords.verify(digest, hash).await {
-            Ok(is_right) => Answer::Account(stored.filter(|_| is_right).map(account)),
-            Err(Busy) => Answer::Busy,
+            Ok(is_right) => Ok(stored.filter(|_| is_right).map(account)),
+            Err(passwords::Busy) => Err(Busy),
         })
     }
 
-    async fn register(&self, login: &str, digest: String) -> Result<Answer, StoreError> {
+    async fn register(&self, login: &str, digest: String) -> Result<Result<Option<Account>, Busy>, Failure> {
         let hash = match self.passwords.hash(digest).await {
-            Ok(Ok(hash)) => hash,
-            Ok(Err(error)) => {
-                tracing::error!(error, "a password cannot be hashed");
-                return Ok(Answer::Unavailable);
-            }
-            Err(Busy) => return Ok(Answer::Busy),
+            Ok(hash) => hash.map_err(Failure::Hash)?,
+            Err(passwords::Busy) => return Ok(Err(Busy)),
         };
         match self.store.create_account(login, hash).await {
             Ok(id) => {
                 tracing::info!(player = id.0, login, "open registration has made an account");
-                Ok(Answer::Account(Some(Account { id, login: login.to_owned(), ban: None })))
+                Ok(Ok(Some(Account { id, login: login.to_owned(), ban: None })))
             }
-            Err(AccountError::Store(error)) => Err(error),
+            Err(AccountError::Store(error)) => Err(error.into()),
             // Somebody else was faster.
-            Err(_) => Ok(Answer::Account(None)),
+            Err(_) => Ok(Ok(None)),
         }
     }
+}
+
+/// Why a request could not be carried out.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a password cannot be hashed: {0}")]
+    Hash(String),
+}
+
+/// Logs a failure. The lobby only learns that there was one.
+fn available<T, E: fmt::Display>(result: Result<T, E>) -> Result<T, Unavailable> {
+    result.map_err(|error| {
+        tracing::error!(%error, "a request of the lobby cannot be carried out");
+        Unavailable
+    })
 }
 
 fn account(stored: StoredAccount) -> Account {
@@ -167,12 +208,12 @@ mod tests {
         let answers =
             Answers { store: store.clone(), tokens, passwords: PasswordThreads::new(), registers: false };
         let played = Season::new().play(1);
-        let ask = async |write| answers.answer(Question::StoreGame { game: played.id, write }).await;
-        assert_eq!(ask(save(&played)).await, Answer::GameRefused);
+        let ask = async |write| answers.store_game(StoreGame { game: played.id, write }).await;
+        assert_eq!(ask(save(&played)).await, Ok(Err(Contradiction)));
         change(&store, "ALTER TABLE live_game RENAME TO away").await;
-        assert_eq!(ask(launch(&played)).await, Answer::Unavailable);
+        assert_eq!(ask(launch(&played)).await, Err(Unavailable));
         change(&store, "ALTER TABLE away RENAME TO live_game").await;
-        assert_eq!(ask(launch(&played)).await, Answer::GameStored(Vec::new()));
-        assert!(matches!(ask(end(&played)).await, Answer::GameStored(changes) if changes.len() == 2));
+        assert_eq!(ask(launch(&played)).await, Ok(Ok(Vec::new())));
+        assert!(matches!(ask(end(&played)).await, Ok(Ok(changes)) if changes.len() == 2));
     }
 }

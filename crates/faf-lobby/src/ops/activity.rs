@@ -121,7 +121,7 @@ impl ActivityKind {
             | LogLine::GameMessageIgnored { .. }
             | LogLine::GameRefused { .. }
             | LogLine::GamesCutOff { .. }
-            | LogLine::WrongAnswer { .. } => None,
+            | LogLine::UnknownRequest { .. } => None,
         }
     }
 }

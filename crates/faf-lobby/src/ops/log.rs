@@ -224,7 +224,7 @@ mod tests {
         assert!(!text.contains(['\x1b', '\r', '\u{2028}', '\u{202e}']), "{text:?}");
         let shown = r"x\n2000-01-01T00:00:00Z ERROR forged \u{1b}[31m\r\u{2028}\u{202e}";
         let rest = format!(
-            "INFO faf_lobby::log::tests: {shown} login=Ada said=\"two words\" evil=\"{shown}\" shown=\"{shown}\""
+            "INFO faf_lobby::ops::log::tests: {shown} login=Ada said=\"two words\" evil=\"{shown}\" shown=\"{shown}\""
         );
         assert!(text.split_once("Z  ").unwrap().1.starts_with(&rest), "{text}");
         assert!(text.ends_with(" number=7\n"), "{text}");

@@ -1,7 +1,7 @@
 //! The lines of a recording.
 //!
 //! ```text
-//! {"faf_lobby_recording":1,"server":"0.1.0","recorded_at":"2026-07-01T12:00:00+00:00","first":1,"at":{..},"world":{..}}
+//! {"faf_lobby_recording":2,"server":"0.1.0","recorded_at":"2026-07-01T12:00:00+00:00","first":1,"at":{..},"world":{..}}
 //! {"n":1,"at":{..},"event":{"Connected":{..}},"effects":2,"hash":"0123456789abcdef"}
 //! {"n":2,"at":{..},"event":null,"effects":0,"hash":"fedcba9876543210"}
 //! {"end":"the server has ended"}
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The version of the format that is written, and the only one that is read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// With what every recording begins.
 pub(super) const MAGIC: &[u8] = br#"{"faf_lobby_recording":"#;
@@ -204,14 +204,15 @@ impl Chain {
 
 #[cfg(test)]
 mod tests {
-    use faf_lobby_core::{ConnId, Question, Ticket};
+    use faf_lobby_core::request::CheckPassword;
+    use faf_lobby_core::{ConnId, RequestId, RequestKind, Ticket};
     use faf_protocol::Secret;
 
     use super::*;
 
     fn ask(login: &str, password: &str) -> Effect {
-        let question = Question::CheckPassword { login: login.to_owned(), password: Secret::new(password) };
-        Effect::Ask { conn: None, ticket: Ticket(1), question }
+        let request = CheckPassword { login: login.to_owned(), password: Secret::new(password) };
+        Effect::Request { conn: None, request: request.request(Ticket::new(RequestId(1))) }
     }
 
     #[test]

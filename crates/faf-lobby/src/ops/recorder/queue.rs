@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use faf_lobby_core::{Audience, ConnId, Effect, Event, GameWrite, Moment, Publication, Question, World};
+use faf_lobby_core::{Audience, ConnId, Effect, Event, GameWrite, Moment, Publication, Request, World};
 use faf_protocol::ServerMessage;
 
 use super::format::write_input;
@@ -133,9 +133,9 @@ fn weight(effect: &Effect) -> usize {
         },
         Effect::Publish(Publication::Players(list)) => list.players.len() * size_of::<usize>(),
         Effect::Publish(Publication::Games(list)) => list.games.len() * size_of::<usize>(),
-        Effect::Ask { question: Question::StoreGame { write, .. }, .. } => match write {
+        Effect::Request { request: Request::StoreGame(_, store), .. } => match &store.write {
             // A game may have a megabyte of options and statistics.
-            GameWrite::Launch(_) | GameWrite::Save(_) | GameWrite::End(_) => json_length(write),
+            GameWrite::Launch(_) | GameWrite::Save(_) | GameWrite::End(_) => json_length(&store.write),
             GameWrite::Note(_) => 0,
         },
         _ => 0,

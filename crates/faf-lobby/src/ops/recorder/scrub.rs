@@ -53,7 +53,7 @@ impl Scrubber {
                 }
                 Cow::Owned(event)
             }
-            // Answers say whether a secret was right, and never which it was.
+            // Replies say whether a secret was right, and never which it was.
             event => Cow::Borrowed(event),
         }
     }

@@ -5,7 +5,7 @@ mod rig;
 
 use std::time::Duration;
 
-use faf_lobby_core::{Answer, ConnId, Effect, Event};
+use faf_lobby_core::{ConnId, Effect, Event};
 use faf_protocol::{ClientMessage, Message};
 use faf_testkit::golden;
 use faf_testkit::golden::sessions::{self, Record, Sent};
@@ -108,7 +108,7 @@ fn secrets_in_the_world_are_replaced_and_still_work() {
     rig.say(ada, HOST);
     game(&mut rig, ada, "GameState", r#"["Idle"]"#);
     game(&mut rig, ada, "GameState", r#"["Lobby"]"#);
-    rig.holds_answers = true;
+    rig.holds_replies = true;
     // A password that is remembered while its owner's bans are looked up, and others in messages that wait behind it.
     rig.say(bob, r#"{"command":"game_join","uid":1,"password":"game-pw"}"#);
     rig.say(bob, r#"{"command":"of_tomorrow","password":"other-pw"}"#);
@@ -117,8 +117,8 @@ fn secrets_in_the_world_are_replaced_and_still_work() {
     rig.say(stranger, r#"{"command":"hello","login":"Cem","password":"Cem-pw","unique_id":""}"#);
     let files = rig.disk.names().len();
     rig.ping_until(watcher, "a new file", |disk| disk.names().len() > files + 1);
-    rig.holds_answers = false;
-    while rig.answer_next() {}
+    rig.holds_replies = false;
+    while rig.reply_next() {}
     assert!(rig.effects.iter().any(|(_, effect)| format!("{effect:?}").contains("GameLaunch")), "Bob is in");
     let recordings = rig.finish().recordings();
     let worlds = recordings.iter().map(|file| file.split(|byte| *byte == b'\n').next().unwrap());
@@ -350,11 +350,11 @@ fn anything_can_be_replayed() {
                     let name = NAMES[random(3) as usize];
                     rig.log_in(conns, name);
                 }
-                1 => rig.holds_answers = !rig.holds_answers,
-                2 => _ = rig.answer_next(),
+                1 => rig.holds_replies = !rig.holds_replies,
+                2 => _ = rig.reply_next(),
                 3 => {
-                    if let Some((ticket, _)) = rig.questions.pop() {
-                        rig.answer(ticket, Answer::Unavailable);
+                    if let Some(request) = rig.requests.pop() {
+                        rig.reply(request.unavailable());
                     }
                 }
                 4 => rig.advance(Duration::from_millis(random(40_000))),

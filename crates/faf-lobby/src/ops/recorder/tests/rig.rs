@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use faf_lobby_core::{Answer, ConnId, Effect, Event, Moment, Question, Settings, Ticket, Timestamp, World};
+use faf_lobby_core::{ConnId, Effect, Event, Moment, Reply, Request, Settings, Timestamp, World};
 use faf_protocol::{ClientMessage, SessionNumber};
 use faf_testkit::store::FakeStore;
 
@@ -112,14 +112,14 @@ impl Write for OpenFile {
     }
 }
 
-/// A lobby whose questions are answered from a store in memory, when they are.
+/// A lobby whose requests are carried out by a store in memory, when they are.
 pub(super) struct Rig {
     pub(super) world: World,
     pub(super) recorder: Recorder,
     pub(super) disk: Disk,
     pub(super) store: FakeStore,
-    pub(super) questions: Vec<(Ticket, Question)>,
-    pub(super) holds_answers: bool,
+    pub(super) requests: Vec<Request>,
+    pub(super) holds_replies: bool,
     /// Every input waits for the thread, so that a new file begins at once when one is full.
     pub(super) is_in_step: bool,
     /// Every effect, with the number of its input.
@@ -146,8 +146,8 @@ impl Rig {
             recorder,
             disk,
             store,
-            questions: Vec::new(),
-            holds_answers: false,
+            requests: Vec::new(),
+            holds_replies: false,
             is_in_step: bounds.size < u64::MAX,
             effects: Vec::new(),
             inputs: 0,
@@ -166,8 +166,8 @@ impl Rig {
         }
         while let Some(effect) = self.world.poll_effect() {
             self.recorder.note(&effect);
-            if let Effect::Ask { ticket, question, .. } = &effect {
-                self.questions.push((*ticket, question.clone()));
+            if let Effect::Request { request, .. } = &effect {
+                self.requests.push(request.clone());
             }
             self.effects.push((self.inputs, effect));
         }
@@ -176,21 +176,21 @@ impl Rig {
         while self.is_in_step && !self.recorder.is_settled() {
             std::thread::yield_now();
         }
-        while !self.holds_answers && self.answer_next() {}
+        while !self.holds_replies && self.reply_next() {}
     }
 
-    pub(super) fn answer_next(&mut self) -> bool {
-        if self.questions.is_empty() {
+    pub(super) fn reply_next(&mut self) -> bool {
+        if self.requests.is_empty() {
             return false;
         }
-        let (ticket, question) = self.questions.remove(0);
-        let answer = self.store.answer(question);
-        self.answer(ticket, answer);
+        let request = self.requests.remove(0);
+        let reply = self.store.perform(request);
+        self.reply(reply);
         true
     }
 
-    pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer) {
-        self.tell(Some(Event::Answered { ticket, answer }));
+    pub(super) fn reply(&mut self, reply: Reply) {
+        self.tell(Some(Event::Replied { reply }));
     }
 
     pub(super) fn connect(&mut self, conn: u64) -> ConnId {
