@@ -1,3 +1,4 @@
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use faf_protocol::websocket::{CloseCode, Control};
-use faf_protocol::{DecodeError, Decoded, Decoder, Message, Unfinished, WireFormat};
+use faf_protocol::{DecodeError, Decoded, Decoder, Message, Unfinished};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -319,7 +320,7 @@ impl Reader {
                 Input::Ended | Input::Broken => return Err(self.disconnected()),
             }
             let is_closing = self.is_closing();
-            if is_closing && (self.writer.format() != WireFormat::WebSocket || self.dropped > SEARCHED) {
+            if is_closing && (!self.writer.format().has_upgrade() || self.dropped > SEARCHED) {
                 // To understand it would be work for nothing.
                 self.input = Input::Discard;
                 continue;
@@ -465,6 +466,13 @@ impl Reader {
         ready!(Pin::new(&mut self.read_half).poll_read(cx, &mut chunk))?;
         self.buffer.extend_from_slice(chunk.filled());
         Poll::Ready(Ok(chunk.filled().len()))
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (input, received) = (self.input, self.received());
+        f.debug_struct("Reader").field("input", &input).field("received", &received).finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use faf_protocol::websocket::{self, CloseCode, Control, Role};
+use faf_protocol::websocket::{CloseCode, Control, Role};
 use faf_protocol::{Encode, EncodeError, Encoding, WireFormat};
 use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
@@ -111,9 +111,10 @@ impl Writer {
     /// How messages for this peer are encoded. In WebSocket that is text, until the peer has sent a binary message.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
-        match (self.shared.format, self.shared.is_binary.load(Ordering::Relaxed)) {
-            (WireFormat::WebSocket, true) => Encoding::WebSocketBinary,
-            (format, _) => format.into(),
+        let properties = self.shared.format.properties();
+        match self.shared.is_binary.load(Ordering::Relaxed) {
+            true => properties.binary_encoding,
+            false => properties.encoding,
         }
     }
 
@@ -133,9 +134,9 @@ impl Writer {
     /// # Errors
     /// [`EncodeError`] for a message that cannot be expressed.
     pub fn encode(&self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
-        match (self.shared.format, self.shared.role) {
-            (WireFormat::WebSocket, Role::Client) => websocket::encode_masked(message, random_mask()),
-            _ => self.encoding().encode(message),
+        match self.shared.role {
+            Role::Client => self.shared.format.encode_as(Role::Client, message, random_mask),
+            Role::Server => self.encoding().encode(message),
         }
     }
 
@@ -346,7 +347,7 @@ impl Writer {
     /// Sets what a WebSocket peer is told in the close frame: why the connection is ended, and in some words. The first that is
     /// set counts; default [`CloseCode::Normal`] and no words. Words beyond 123 bytes are cut.
     pub fn set_ending(&self, code: CloseCode, reason: &str) {
-        if self.shared.format == WireFormat::WebSocket {
+        if self.shared.format.has_upgrade() {
             self.shared.lock().ending.get_or_insert_with(|| Box::new(Control::close(code, reason)));
         }
     }
@@ -447,7 +448,7 @@ impl Shared {
             return;
         }
         state.phase = Phase::Closing;
-        if self.format == WireFormat::WebSocket {
+        if self.format.has_upgrade() {
             let normal = || Box::new(Control::close(CloseCode::Normal, ""));
             let ending = state.ending.take().unwrap_or_else(normal);
             let mask = (self.role == Role::Client).then(random_mask);

@@ -213,7 +213,7 @@ impl Entrance {
             })?;
             address = Some(announced.unwrap_or(peer).ip());
         }
-        if format != WireFormat::WebSocket {
+        if !format.has_upgrade() {
             return Ok(Arrival { stream, received: BytesMut::new(), address });
         }
         let endpoint = if is_trusted { &self.trusted_endpoint } else { &self.endpoint };

@@ -480,7 +480,7 @@ impl Collector for Elsewhere {
         let mut messages =
             encoder.encode_descriptor("server_messages", "Messages sent", None, MetricType::Counter)?;
         for format in WireFormat::ALL {
-            let labels = [("protocol", format.metric_label())];
+            let labels = [("protocol", format.properties().metric_label)];
             ConstCounter::new(self.sent.count(format)).encode(messages.encode_family(&labels)?)?;
         }
         let mut failures =

@@ -589,11 +589,23 @@ impl ServerMessage {
     /// # Errors
     /// [`FieldError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
     pub fn read(message: Message) -> Result<Self, FieldError> {
+        Ok(Self::read_members(&message)?.unwrap_or(Self::Other(message)))
+    }
+
+    /// As [`read`](Self::read), but a message that cannot be read is [`Other`](Self::Other): a
+    /// client need not understand everything that a newer server sends.
+    #[must_use]
+    pub fn read_leniently(message: Message) -> Self {
+        Self::read_members(&message).ok().flatten().unwrap_or(Self::Other(message))
+    }
+
+    /// The message, if its command is in the list.
+    fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
-            return GpgNetMessage::from_message(&message).map(Self::Game);
+            return GpgNetMessage::from_message(message).map(Self::Game).map(Some);
         }
-        Ok(match command.as_str() {
+        Ok(Some(match command.as_str() {
             "session" => Self::Session(message.parse()?),
             "notice" => Self::Notice(message.parse()?),
             "authentication_failed" => Self::AuthenticationFailed(message.parse()?),
@@ -615,8 +627,8 @@ impl ServerMessage {
             "disabled" => Self::Disabled(message.parse()?),
             "invalid" => Self::Invalid(message.parse()?),
             "updated_achievements" => Self::UpdatedAchievements(message.parse()?),
-            _ => Self::Other(message),
-        })
+            _ => return Ok(None),
+        }))
     }
 }
 

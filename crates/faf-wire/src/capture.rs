@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
+use faf_protocol::WireFormat;
 
 /// How the captured bytes are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -17,6 +18,18 @@ pub(crate) enum Format {
     WebSocket,
     /// The binary framing between a game and its client
     Gpgnet,
+}
+
+impl Format {
+    /// The wire format of the lobby; `None` for the framing of games.
+    pub(crate) fn of_lobby(self) -> Option<WireFormat> {
+        match self {
+            Self::QDataStream => Some(WireFormat::QDataStream),
+            Self::SimpleJson => Some(WireFormat::SimpleJson),
+            Self::WebSocket => Some(WireFormat::WebSocket),
+            Self::Gpgnet => None,
+        }
+    }
 }
 
 /// What a capture is.

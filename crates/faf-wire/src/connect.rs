@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
+use faf_client::Url;
 use faf_connection::{Disconnected, Error, Reader, Writer};
 use faf_protocol::{DecodeError, JsonRef, Limits, Message, simple_json};
 use tokio::signal;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::dial::{Dialer, Introduction, Trust};
+use crate::dial::{self, Trust};
 use crate::exit::{self, Failure, complain};
-use crate::login::Credentials;
+use crate::login::Login;
 use crate::render::{Renderer, Style};
-use crate::url::Url;
 
 /// How long the server may take to end its side when this one has.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "URL")]
     url: Url,
     #[command(flatten)]
-    credentials: Credentials,
+    login: Login,
     #[command(flatten)]
     trust: Trust,
     /// End this many seconds after the end of standard input; without it, stay until the server ends
@@ -50,10 +50,10 @@ struct Course {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { url, credentials, trust, linger, style } = arguments;
-    let login = credentials.messages()?;
-    let dialled = Dialer::new(&url, &trust)?.dial(&url, &Introduction::default()).await;
-    let (reader, writer) = dialled.map_err(|error| Failure::new(exit::WRONG_PLACE, error))?;
+    let Arguments { url, login, trust, linger, style } = arguments;
+    let login = login.messages()?;
+    let connected = dial::connect(&trust.connector(&url)?, &url).await;
+    let (reader, writer) = connected.map_err(|error| Failure::new(exit::WRONG_PLACE, error))?;
     let renderer = Renderer::new(style);
     let course = Arc::new(Course::default());
     course.is_logging_in.store(!login.is_empty(), Ordering::Relaxed);

@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 
 use bytes::{Bytes, BytesMut};
 use faf_protocol::gpgnet::{GpgNetMessage, framing};
-use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat, websocket};
+use faf_protocol::websocket::Role;
+use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
 
-use crate::capture::{Capture, Format, write_bytes};
+use crate::capture::{Capture, write_bytes};
 use crate::exit::{self, Failure};
 
 /// Bytes read at once.
@@ -47,18 +48,13 @@ fn inexpressible(error: &anyhow::Error, offset: u64) -> Failure {
 }
 
 fn encode(capture: &Capture, message: &Message) -> anyhow::Result<Bytes> {
-    let frame = match capture.format {
-        Format::QDataStream => WireFormat::QDataStream.encode(message),
-        Format::SimpleJson => WireFormat::SimpleJson.encode(message),
-        Format::WebSocket if capture.side.from_client => {
-            let mut mask = [0; 4];
-            getrandom::fill(&mut mask)?;
-            websocket::encode_masked(message, mask)
-        }
-        Format::WebSocket => WireFormat::WebSocket.encode(message),
-        Format::Gpgnet => {
-            return Ok(framing::encode(&GpgNetMessage::from_message(message)?)?);
-        }
+    let Some(format) = capture.format.of_lobby() else {
+        return Ok(framing::encode(&GpgNetMessage::from_message(message)?)?);
     };
-    Ok(frame?)
+    if !capture.side.from_client {
+        return Ok(format.encode(message)?);
+    }
+    let mut mask = [0; 4];
+    getrandom::fill(&mut mask)?;
+    Ok(format.encode_as(Role::Client, message, || mask)?)
 }

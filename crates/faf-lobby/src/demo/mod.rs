@@ -49,6 +49,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use faf_client::Url;
 use faf_protocol::WireFormat;
 use fastrand::Rng;
 use tempfile::TempDir;
@@ -64,7 +65,6 @@ use crate::store::{SeedFile, Store};
 use crate::tokens::mint;
 use battle::Battles;
 use bot::{Bot, World};
-use connection::Door;
 use seed::Stage;
 use tempo::Tempo;
 
@@ -144,31 +144,34 @@ impl Demo {
         };
         let direct = WireFormat::ALL.map(is_direct);
         let server = Server::start(settings).await?;
-        let doors = server.listening().iter().filter_map(|listening| match *listening {
-            Listening { service: Service::Lobby(format), address } if direct[format as usize] => {
-                Some(Door::new(format, address, &path))
+        let mut servers = Vec::new();
+        for &Listening { service, address } in server.listening() {
+            if let Service::Lobby(format) = service
+                && direct[format as usize]
+            {
+                let url = Url::new(format, connection::reachable(address));
+                let url = if format.has_upgrade() { url.with_path(&path) } else { Ok(url) };
+                servers.push(url.map_err(anyhow::Error::from)?);
             }
-            _ => None,
-        });
-        let doors: Vec<_> = doors.collect();
+        }
         let (end, ends) = watch::channel(false);
         let demo = Self { server, bots: JoinSet::new(), end, folder };
-        Ok(demo.with_bots(options, &doors, &ends))
+        Ok(demo.with_bots(options, &servers, &ends))
     }
 
-    fn with_bots(mut self, options: &Options, doors: &[Door], ends: &watch::Receiver<bool>) -> Self {
+    fn with_bots(mut self, options: &Options, servers: &[Url], ends: &watch::Receiver<bool>) -> Self {
         let tempo = Tempo(options.speed);
         let world = Arc::new(World { stage: Stage::read(), tempo, battles: Battles::default() });
         let mut rng = Rng::with_seed(options.seed);
         let began = Instant::now();
-        if doors.is_empty() {
+        if servers.is_empty() {
             tracing::warn!("bots cannot connect: every listener expects a PROXY header");
         }
         let cast: Vec<_> = world.stage.cast().take(options.bots).cloned().collect();
-        for ((number, account), door) in (0_u32..).zip(cast).zip(doors.iter().cycle()) {
+        for ((number, account), url) in (0_u32..).zip(cast).zip(servers.iter().cycle()) {
             let bot = Bot::new(account, Arc::clone(&world), rng.fork());
             let first = tempo.seconds(ARRIVAL * f64::from(number));
-            self.bots.spawn(connection::live(bot, door.clone(), began, first, ends.clone()));
+            self.bots.spawn(connection::live(bot, url.clone(), began, first, ends.clone()));
         }
         self
     }

@@ -30,9 +30,19 @@ mod reader;
 use bytes::Bytes;
 
 use crate::error::{DecodeError, EncodeError, Malformed};
-use crate::wire::{Encode, Heartbeat};
+use crate::wire::{Encode, Encoding, Heartbeat, Properties, Scheme};
 
 pub(crate) use reader::FrameReader;
+
+pub(crate) const PROPERTIES: Properties = Properties {
+    name: "websocket",
+    metric_label: "WebSocketProtocol",
+    scheme: Scheme { name: "ws", default_port: 80 },
+    tls_scheme: Some(Scheme { name: "wss", default_port: 443 }),
+    encoding: Encoding::WebSocketText,
+    binary_encoding: Encoding::WebSocketBinary,
+    has_upgrade: true,
+};
 
 /// Largest payload of one frame a server sends: 128 KiB. Longer messages are continued in further frames.
 ///
