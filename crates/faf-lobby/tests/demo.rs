@@ -244,7 +244,7 @@ fn wrong_usage_is_refused() {
 #[tokio::test]
 async fn it_hands_out_tokens_and_can_be_recorded() {
     let running = Running::start("--bots 0 --recording recordings");
-    let banner = &running.demo.banner;
+    let banner = running.demo.banner();
     let (_, tokens) = banner.split_once("tokens").unwrap();
     let token = tokens.lines().find_map(|line| line.trim().strip_prefix("demo ")).unwrap().trim();
     Client::log_in_with_token(&running, token).await;

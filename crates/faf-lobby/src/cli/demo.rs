@@ -4,14 +4,14 @@ use std::path::Path;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::serve::{Calls, addresses, last_steps, log_listening, run_to_the_end};
+use super::serve::{Calls, addresses, last_steps, log_listening, ready_line, run_to_the_end};
 use super::signals::Signals;
 use super::{flag, say, whole};
 use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
 use crate::exit_code::{self, Failure};
 use crate::log::Log;
 use crate::server::Listening;
-use crate::settings::{CATALOGUE, Settings};
+use crate::settings::{Banner, CATALOGUE, Settings};
 
 /// Settings that are not up to whoever starts a demo; what the environment says of them is for a real server.
 const OWN: [&str; 7] = [
@@ -86,13 +86,17 @@ pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), 
 
 async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let path = settings.websocket_path.clone();
+    let (path, shown) = (settings.websocket_path.clone(), settings.banner);
     let demo = Demo::start(settings, &options).await?;
     let listening = demo.server().listening();
     log_listening(listening);
     let tokens = demo.tokens().await?;
     let guide = Guide { options: &options, database: &demo.database(), tokens: &tokens };
-    say(banner(listening, &path, &guide, &Calls::find()).trim_end());
+    let text = banner(listening, &path, &guide, &Calls::find());
+    match shown {
+        Banner::Json => say(&ready_line(listening, &path, &text)),
+        _ => say(text.trim_end()),
+    }
     // Whoever closes the terminal of a demo wants it to end.
     let signal = async {
         signals.next().await;
