@@ -4,50 +4,41 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
+use faf_client::Url;
 use faf_protocol::WireFormat;
+use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Where a server listens for one wire format: `tcp://`, `qdatastream://` or `ws://`, host and port.
+/// Where a server listens for one wire format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Url {
-    pub(crate) format: WireFormat,
+pub(crate) struct Endpoint {
+    pub(crate) url: Url,
+    /// The first address of the URL's host.
     pub(crate) address: SocketAddr,
-    /// Host and port as given, for the header of the upgrade.
-    pub(crate) host: String,
-    /// Path of the upgrade.
-    pub(crate) path: String,
 }
 
-/// The scheme in URLs.
-pub(crate) fn scheme(format: WireFormat) -> &'static str {
-    match format {
-        WireFormat::SimpleJson => "tcp",
-        WireFormat::QDataStream => "qdatastream",
-        WireFormat::WebSocket => "ws",
-    }
-}
-
-impl Url {
+impl Endpoint {
     pub(crate) fn new(format: WireFormat, address: SocketAddr) -> Self {
-        Self { format, address, host: address.to_string(), path: "/".to_owned() }
+        Self { url: Url::new(format, address), address }
+    }
+
+    pub(crate) fn format(&self) -> WireFormat {
+        self.url.format()
     }
 }
 
-impl FromStr for Url {
+impl FromStr for Endpoint {
     type Err = String;
 
-    fn from_str(url: &str) -> Result<Self, String> {
-        let known = "known are tcp://HOST:PORT, qdatastream://HOST:PORT and ws://HOST:PORT/PATH";
-        let (name, rest) = url.split_once("://").ok_or_else(|| format!("`{url}` is no URL; {known}"))?;
-        let format = WireFormat::ALL.into_iter().find(|format| scheme(*format) == name);
-        let format = format.ok_or_else(|| format!("unknown scheme `{name}`; {known}"))?;
-        let (host, path) = match rest.find('/') {
-            Some(slash) => rest.split_at(slash),
-            None => (rest, "/"),
-        };
-        let mut addresses = host.to_socket_addrs().map_err(|error| format!("`{host}`: {error}; {known}"))?;
-        let address = addresses.next().ok_or_else(|| format!("`{host}` has no address"))?;
-        Ok(Self { format, address, host: host.to_owned(), path: path.to_owned() })
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url: Url = text.parse().map_err(|error| format!("`{text}`: {error}"))?;
+        if url.is_encrypted() {
+            return Err(format!("`{text}`: TLS is not spoken"));
+        }
+        let addresses = (url.host(), url.port()).to_socket_addrs();
+        let address = addresses.map_err(|error| format!("`{}`: {error}", url.host()))?.next();
+        let address = address.ok_or_else(|| format!("`{}` has no address", url.host()))?;
+        Ok(Self { url, address })
     }
 }
 
@@ -64,13 +55,22 @@ pub(crate) fn source(number: u64, per_address: u32) -> Ipv4Addr {
 /// Bytes in a packet on the internet.
 const PACKET: u32 = 1448;
 
-/// Begins to connect without waiting for it, from the loopback address of this number if `to` is one. Packets are small, if
-/// told so, as they are on the internet.
+/// How a connection of ours begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source {
+    /// Connections are numbered; one to loopback comes from the [`source`] of its number.
+    pub(crate) number: u64,
+    pub(crate) per_address: u32,
+    /// Packets are small, as they are on the internet.
+    pub(crate) small_packets: bool,
+}
+
+/// Begins to connect without waiting for it; the loop will say when the socket is ready.
 pub(crate) fn connect(
+    registry: &Registry,
+    token: Token,
     to: SocketAddr,
-    number: u64,
-    per_address: u32,
-    small_packets: bool,
+    Source { number, per_address, small_packets }: Source,
 ) -> io::Result<mio::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -85,9 +85,12 @@ pub(crate) fn connect(
         socket.bind(&SocketAddr::from((source(number, per_address), 0)).into())?;
     }
     match socket.connect(&to.into()) {
-        Err(error) if !is_in_progress(&error) => Err(error),
-        _ => Ok(mio::net::TcpStream::from_std(socket.into())),
+        Err(error) if !is_in_progress(&error) => return Err(error),
+        _ => {}
     }
+    let mut stream = mio::net::TcpStream::from_std(socket.into());
+    registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+    Ok(stream)
 }
 
 fn is_in_progress(error: &io::Error) -> bool {
@@ -102,14 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_have_a_format_and_an_address() {
-        let url: Url = "ws://127.0.0.1:8003/lobby".parse().unwrap();
-        assert_eq!((url.format, url.path.as_str()), (WireFormat::WebSocket, "/lobby"));
-        assert_eq!(url.address, SocketAddr::from(([127, 0, 0, 1], 8003)));
-        let url: Url = "qdatastream://127.0.0.1:8001".parse().unwrap();
-        assert_eq!((url.format, url.path.as_str()), (WireFormat::QDataStream, "/"));
-        for wrong in ["http://127.0.0.1:1", "127.0.0.1:1", "tcp://127.0.0.1"] {
-            assert!(wrong.parse::<Url>().unwrap_err().contains("known are tcp://"), "{wrong}");
+    fn an_endpoint_has_a_format_and_an_address() {
+        let endpoint: Endpoint = "ws://127.0.0.1:8003/lobby".parse().unwrap();
+        assert_eq!((endpoint.format(), endpoint.url.path()), (WireFormat::WebSocket, "/lobby"));
+        assert_eq!(endpoint.address, SocketAddr::from(([127, 0, 0, 1], 8003)));
+        let endpoint: Endpoint = "tcp://127.0.0.1".parse().unwrap();
+        assert_eq!(endpoint.address, SocketAddr::from(([127, 0, 0, 1], 8002)));
+        for wrong in ["http://127.0.0.1:1", "127.0.0.1:1", "wss://127.0.0.1"] {
+            assert!(wrong.parse::<Endpoint>().unwrap_err().contains(wrong), "{wrong}");
         }
     }
 

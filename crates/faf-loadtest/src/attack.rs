@@ -1,18 +1,21 @@
 //! Peers who mean no good, on a thread of their own: they connect, send what they have, and come back when they are
 //! thrown out.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use faf_protocol::WireFormat;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::event::Event;
+use mio::{Poll, Registry, Token};
 
-use crate::address;
+use crate::address::{self, Source};
+use crate::event_loop::{self, Sockets};
+use crate::socket::Socket;
 
 /// How often those who dribble send a byte, and those who were thrown out come back.
 const BEAT: Duration = Duration::from_millis(500);
@@ -82,16 +85,20 @@ impl Attack {
     pub(crate) fn begin(peers: Vec<Peer>, per_address: u32) -> anyhow::Result<Self> {
         let (tally, stop) = (Arc::<Tally>::default(), Arc::<AtomicBool>::default());
         let slots = peers.into_iter().map(|peer| Slot { peer, connection: None }).collect();
+        let poll = Poll::new()?;
         let mut attackers = Attackers {
-            poll: Poll::new()?,
+            registry: poll.registry().try_clone()?,
             slots,
             per_address,
+            beat: Instant::now(),
+            eager: Vec::new(),
             tally: Arc::clone(&tally),
             stop: Arc::clone(&stop),
             buffer: vec![0; TURN],
         };
-        let thread =
-            std::thread::Builder::new().name("attackers".to_owned()).spawn(move || attackers.run())?;
+        // If it cannot wait for sockets, the tally stands still, and the scenario says so.
+        let run = move || drop(event_loop::run(poll, &mut attackers));
+        let thread = std::thread::Builder::new().name("attackers".to_owned()).spawn(run)?;
         Ok(Self { tally, stop, thread: Some(thread) })
     }
 }
@@ -111,7 +118,7 @@ struct Slot {
 
 #[derive(Debug)]
 struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     stands: bool,
     /// So much of the greeting and of the body, over and over, is sent.
     sent: usize,
@@ -119,51 +126,55 @@ struct Connection {
 
 #[derive(Debug)]
 struct Attackers {
-    poll: Poll,
+    registry: Registry,
     slots: Vec<Slot>,
     per_address: u32,
+    /// When those who dribble send the next byte.
+    beat: Instant,
+    /// Slots whose socket takes more than they may send in one turn.
+    eager: Vec<usize>,
     tally: Arc<Tally>,
     stop: Arc<AtomicBool>,
     buffer: Vec<u8>,
 }
 
-impl Attackers {
-    fn run(&mut self) {
-        let mut events = Events::with_capacity(1024);
-        let mut beat = Instant::now();
-        // Whose socket takes more than they may send in one turn.
-        let mut eager: Vec<usize> = Vec::new();
-        while !self.stop.load(Ordering::Relaxed) {
-            if beat <= Instant::now() {
-                beat += BEAT;
-                for slot in 0..self.slots.len() {
-                    self.beat(slot);
-                }
-            }
-            let wait = if eager.is_empty() {
-                beat.saturating_duration_since(Instant::now())
-            } else {
-                Duration::ZERO
-            };
-            if self.poll.poll(&mut events, Some(wait.min(Duration::from_millis(50)))).is_err() {
-                continue;
-            }
-            let mut turns = std::mem::take(&mut eager);
-            for event in &events {
-                let Token(slot) = event.token();
-                if event.is_readable() && !self.drop_answers(slot, event.is_read_closed()) {
-                    continue;
-                }
-                if event.is_writable() {
-                    turns.push(slot);
-                }
-            }
-            turns.sort_unstable();
-            turns.dedup();
-            eager = turns.into_iter().filter(|slot| self.send(*slot)).collect();
-        }
+impl Sockets for Attackers {
+    fn wait(&mut self) -> Option<Duration> {
+        /// How soon an attack ends that is told to.
+        const LONGEST: Duration = Duration::from_millis(50);
+
+        let wait = self.beat.saturating_duration_since(Instant::now());
+        Some(if self.eager.is_empty() { wait.min(LONGEST) } else { Duration::ZERO })
     }
 
+    fn ready(&mut self, event: &Event) -> io::Result<()> {
+        let Token(slot) = event.token();
+        let is_there = !event.is_readable() || self.drop_answers(slot, event.is_read_closed());
+        if is_there && event.is_writable() {
+            self.eager.push(slot);
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self) -> ControlFlow<()> {
+        let mut turns = std::mem::take(&mut self.eager);
+        turns.sort_unstable();
+        turns.dedup();
+        self.eager = turns.into_iter().filter(|slot| self.send(*slot)).collect();
+        if self.beat <= Instant::now() {
+            self.beat += BEAT;
+            for slot in 0..self.slots.len() {
+                self.beat(slot);
+            }
+        }
+        match self.stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Attackers {
     fn beat(&mut self, slot: usize) {
         let Slot { peer, connection } = &mut self.slots[slot];
         match connection {
@@ -182,21 +193,21 @@ impl Attackers {
 
     fn connect(&mut self, slot: usize) {
         let number = FIRST_CONNECTION + self.tally.attempts.fetch_add(1, Ordering::Relaxed);
+        let source = Source { number, per_address: self.per_address, small_packets: false };
         let Slot { peer, connection } = &mut self.slots[slot];
-        let registered = address::connect(peer.to, number, self.per_address, false).and_then(|mut socket| {
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut socket, Token(slot), interest)?;
-            Ok(socket)
+        let connected = address::connect(&self.registry, Token(slot), peer.to, source);
+        // One that cannot connect tries again later.
+        *connection = connected.ok().map(|stream| {
+            let socket = Socket::new(stream);
+            Connection { socket, stands: false, sent: 0 }
         });
-        // Whoever cannot connect tries again later.
-        *connection = registered.ok().map(|socket| Connection { socket, stands: false, sent: 0 });
     }
 
     /// Sends what may be sent in one turn; answers whether the socket would take more.
     fn send(&mut self, slot: usize) -> bool {
         let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
         if !connection.stands {
-            if !matches!(connection.socket.take_error(), Ok(None)) {
+            if !matches!(connection.socket.stream.take_error(), Ok(None)) {
                 self.end(slot);
                 return false;
             }
@@ -230,12 +241,11 @@ impl Attackers {
                 None => &peer.body[(connection.sent - peer.greeting.len()) % peer.body.len()..],
             };
             match connection.socket.write(&rest[..rest.len().min(left)]) {
-                Ok(written) => {
+                Ok(Some(written)) => {
                     (connection.sent, left) = (connection.sent + written, left - written);
                     self.tally.bytes.fetch_add(written as u64, Ordering::Relaxed);
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Ok(None) => return false,
                 Err(_) => {
                     self.end(slot);
                     return false;
@@ -253,10 +263,9 @@ impl Attackers {
                 return true;
             }
             match connection.socket.read(&mut self.buffer) {
-                Ok(1..) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Ok(0) | Err(_) => {
+                Ok(Some(1..)) => {}
+                Ok(None) => return true,
+                Ok(Some(0)) | Err(_) => {
                     self.end(slot);
                     return false;
                 }

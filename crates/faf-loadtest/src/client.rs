@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use crate::actors::{Actor, Cue};
-use crate::address::Url;
+use crate::address::Endpoint;
 use crate::connection::{Connection, Reading};
 use crate::credentials::Credentials;
 
@@ -13,7 +13,7 @@ use crate::credentials::Credentials;
 #[derive(Debug)]
 pub(crate) struct Common {
     /// The client of a number takes the one that it falls on.
-    pub(crate) urls: Vec<Url>,
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) credentials: Credentials,
     pub(crate) per_address: u32,
     /// Connections that were made so far.
@@ -67,7 +67,6 @@ pub(crate) struct Client {
     pub(crate) connections: u32,
     /// Not so one that misbehaves on purpose, so that it is right to end its connection.
     pub(crate) is_honest: bool,
-    /// It logs in and out, over and over.
     /// The pause between a login and the next, if it logs in and out over and over.
     pub(crate) cycles: Option<Duration>,
 }

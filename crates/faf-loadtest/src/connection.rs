@@ -1,6 +1,5 @@
-//! One connection of a client: its socket, how far it is, and what the socket has not taken yet.
+//! One connection of a client: its socket, and how far it is.
 
-use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -11,6 +10,7 @@ use mio::net::TcpStream;
 use crate::counter::Counter;
 use crate::login::Login;
 use crate::marker::Tail;
+use crate::socket::Socket;
 
 /// How much a client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Ear {
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: Socket,
     pub(crate) format: WireFormat,
     pub(crate) phase: Phase,
     pub(crate) counter: Counter,
@@ -75,61 +75,22 @@ pub(crate) struct Connection {
     /// Where a marker may have begun, for those who look for markers.
     pub(crate) markers: Option<Box<Tail>>,
     pub(crate) ear: Option<Box<Ear>>,
-    /// What the socket has not taken yet.
-    pending: Vec<u8>,
 }
 
 impl Connection {
-    pub(crate) fn new(socket: TcpStream, format: WireFormat, began: Instant) -> Self {
+    pub(crate) fn new(stream: TcpStream, format: WireFormat, began: Instant) -> Self {
         Self {
-            socket,
+            socket: Socket::new(stream),
             format,
             phase: Phase::Connecting(began),
             counter: Counter::new(format),
             reading: Reading::Everything,
             markers: None,
             ear: None,
-            pending: Vec::new(),
         }
     }
 
     pub(crate) fn is_logged_in(&self) -> bool {
         matches!(self.phase, Phase::LoggedIn)
-    }
-
-    /// Sends bytes, or keeps what the socket does not take.
-    pub(crate) fn send(&mut self, mut bytes: &[u8]) {
-        if self.pending.is_empty() {
-            while !bytes.is_empty() {
-                match self.socket.write(bytes) {
-                    Ok(written) => bytes = &bytes[written..],
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    // What is wrong with it will be seen when it is read.
-                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
-                    Err(_) => break,
-                }
-            }
-        }
-        self.pending.extend_from_slice(bytes);
-    }
-
-    /// The socket may take more.
-    pub(crate) fn flush(&mut self) {
-        if !self.pending.is_empty() {
-            let pending = std::mem::take(&mut self.pending);
-            self.send(&pending);
-        }
-    }
-
-    /// Reads once; nothing if there is nothing at the moment.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        loop {
-            match self.socket.read(buffer) {
-                Ok(size) => return Ok(Some(size)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) => return Err(error),
-            }
-        }
     }
 }

@@ -1,13 +1,8 @@
 //! How clients log in.
 
-use std::fmt::Write;
-
+use faf_client::Identity;
+use faf_protocol::{Secret, password_digest};
 use faf_testkit::token::token_of;
-use serde_json::json;
-use sha2::{Digest, Sha256};
-
-/// Machine id of all clients; no server checks it.
-const UNIQUE_ID: &str = "load";
 
 /// What the client of each number says to log in.
 #[derive(Debug)]
@@ -17,7 +12,7 @@ pub(crate) enum Credentials {
     /// Tokens, by number.
     Tokens(Vec<String>),
     /// Names made from the number, and one password.
-    Password { pattern: String, digest: String },
+    Password { pattern: String, digest: Secret },
 }
 
 impl Credentials {
@@ -39,29 +34,22 @@ impl Credentials {
 
     /// The same password for everybody; `{}` in the pattern stands for the number of the client, from 1 on.
     pub(crate) fn password(pattern: &str, password: &str) -> Self {
-        let mut digest = String::new();
-        for byte in Sha256::digest(password.as_bytes()) {
-            // Writing to a text does not fail.
-            let _ = write!(digest, "{byte:02x}");
-        }
-        Self::Password { pattern: pattern.to_owned(), digest }
+        Self::Password { pattern: pattern.to_owned(), digest: Secret::new(password_digest(password)) }
     }
 
-    /// What to say, in order.
+    /// What to say, in order, as JSON.
     pub(crate) fn messages(&self, client: u32) -> Option<[String; 2]> {
-        let login = match self {
+        let credentials = match self {
             Self::None => return None,
-            Self::Tokens(tokens) => {
-                json!({"command": "auth", "token": tokens[client as usize], "unique_id": UNIQUE_ID, "session": 0})
-            }
-            Self::Password { pattern, digest } => {
-                let login = pattern.replace("{}", &(client + 1).to_string());
-                json!({"command": "hello", "login": login, "password": digest, "unique_id": UNIQUE_ID, "session": 0})
-            }
+            Self::Tokens(tokens) => faf_client::Credentials::token(&tokens[client as usize]),
+            Self::Password { pattern, digest } => faf_client::Credentials::Password {
+                login: pattern.replace("{}", &(client + 1).to_string()),
+                digest: digest.clone(),
+            },
         };
-        let ask =
-            json!({"command": "ask_session", "user_agent": "downlords-faf-client", "version": "loadtest"});
-        Some([ask.to_string(), login.to_string()])
+        let identity = Identity::of_program("downlords-faf-client", "loadtest");
+        let json = |message| serde_json::to_string(&message).expect("texts and numbers are JSON");
+        Some(credentials.messages(&identity).map(json))
     }
 }
 

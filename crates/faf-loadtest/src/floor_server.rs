@@ -2,16 +2,21 @@
 
 #![expect(clippy::print_stdout, reason = "says where it listens")]
 
-use std::io::{self, Write as _};
+use std::io;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Socket, Type};
+use mio::event::Event;
+use mio::net::TcpListener;
+use mio::{Interest, Poll, Registry, Token};
+use serde_json::json;
+use socket2::{Domain, Type};
 
+use crate::event_loop::{self, Sockets};
 use crate::marker::stamped;
 use crate::scenarios::floor::Write;
+use crate::socket::Socket;
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -34,11 +39,15 @@ pub(crate) struct FloorServer {
     pub(crate) write: Write,
 }
 
+/// The broadcaster at work.
 #[derive(Debug)]
-struct Peer {
-    socket: TcpStream,
-    /// What the socket has not taken.
-    pending: Vec<u8>,
+struct Broadcaster {
+    plan: FloorServer,
+    registry: Registry,
+    listener: TcpListener,
+    /// When the next message is due.
+    next: Instant,
+    peers: Vec<Option<Socket>>,
 }
 
 impl FloorServer {
@@ -59,80 +68,85 @@ impl FloorServer {
 
     /// Serves until it is killed.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let limit = rlimit::increase_nofile_limit(u64::MAX)?;
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        rlimit::increase_nofile_limit(u64::MAX)?;
+        let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
         socket.listen(BACKLOG)?;
         let mut listener = TcpListener::from_std(socket.into());
-        let mut poll = Poll::new()?;
+        let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        println!("tcp://{} takes {limit} files; as others say: see all settings", listener.local_addr()?);
-        let interval = Duration::from_secs_f64(1.0 / self.rate);
-        let mut next = Instant::now() + interval;
-        let mut events = Events::with_capacity(1024);
-        let mut peers: Vec<Option<Peer>> = Vec::new();
-        loop {
-            poll.poll(&mut events, Some(next.saturating_duration_since(Instant::now())))?;
-            for event in &events {
-                match event.token() {
-                    LISTENER => accept(&listener, &poll, &mut peers)?,
-                    Token(index) if event.is_read_closed() || event.is_error() => peers[index] = None,
-                    Token(index) => {
-                        if let Some(peer) = &mut peers[index] {
-                            let pending = std::mem::take(&mut peer.pending);
-                            peer.write(&pending);
-                        }
-                    }
-                }
-            }
-            if Instant::now() >= next {
-                next += interval;
-                self.broadcast(&mut peers);
-            }
-        }
+        let url = format!("tcp://{}", listener.local_addr()?);
+        // As the lobby does with `banner = "json"`.
+        println!("{}", json!({"ready": true, "listening": {"simple-json": url}, "text": url}));
+        let registry = poll.registry().try_clone()?;
+        let next = Instant::now() + self.interval();
+        let mut broadcaster = Broadcaster { plan: self.clone(), registry, listener, next, peers: Vec::new() };
+        Ok(event_loop::run(poll, &mut broadcaster)?)
     }
 
-    fn broadcast(&self, peers: &mut [Option<Peer>]) {
-        let message = stamped(self.size.saturating_sub(1)) + "\n";
-        let (bytes, writes) = match self.write {
-            Write::Each => (message, self.joined),
-            Write::Joined => (message.repeat(self.joined as usize), 1),
+    fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.rate)
+    }
+}
+
+impl Sockets for Broadcaster {
+    fn wait(&mut self) -> Option<Duration> {
+        Some(self.next.saturating_duration_since(Instant::now()))
+    }
+
+    fn ready(&mut self, event: &Event) -> io::Result<()> {
+        match event.token() {
+            LISTENER => self.accept()?,
+            Token(index) if event.is_read_closed() || event.is_error() => self.peers[index] = None,
+            Token(index) => {
+                if let Some(peer) = &mut self.peers[index] {
+                    peer.flush();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self) -> ControlFlow<()> {
+        if Instant::now() >= self.next {
+            self.next += self.plan.interval();
+            self.broadcast();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Broadcaster {
+    fn broadcast(&mut self) {
+        let message = stamped(self.plan.size.saturating_sub(1)) + "\n";
+        let (bytes, writes) = match self.plan.write {
+            Write::Each => (message, self.plan.joined),
+            Write::Joined => (message.repeat(self.plan.joined as usize), 1),
         };
         for _ in 0..writes {
-            for slot in peers.iter_mut() {
+            for slot in &mut self.peers {
                 let Some(peer) = slot else { continue };
-                peer.write(bytes.as_bytes());
-                if peer.pending.len() > PENDING {
+                peer.send(bytes.as_bytes());
+                if peer.pending() > PENDING {
                     *slot = None;
                 }
             }
         }
     }
-}
 
-impl Peer {
-    fn write(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        // What is wrong with the socket will be told as an event.
-        let written = if self.pending.is_empty() { self.socket.write(bytes).unwrap_or(0) } else { 0 };
-        self.pending.extend_from_slice(&bytes[written..]);
-    }
-}
-
-fn accept(listener: &TcpListener, poll: &Poll, peers: &mut Vec<Option<Peer>>) -> io::Result<()> {
-    loop {
-        match listener.accept() {
-            Ok((mut socket, _)) => {
-                socket.set_nodelay(true)?;
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                poll.registry().register(&mut socket, Token(peers.len()), interest)?;
-                peers.push(Some(Peer { socket, pending: Vec::new() }));
+    fn accept(&mut self) -> io::Result<()> {
+        loop {
+            match self.listener.accept() {
+                Ok((mut stream, _)) => {
+                    stream.set_nodelay(true)?;
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    self.registry.register(&mut stream, Token(self.peers.len()), interest)?;
+                    self.peers.push(Some(Socket::new(stream)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
         }
     }
 }

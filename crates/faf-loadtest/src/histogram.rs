@@ -1,18 +1,13 @@
-//! Durations, counted in buckets whose width grows with what they hold.
+//! Durations, in microseconds, at most one in a hundred off.
 
 use std::time::Duration;
 
-/// Every power of two is divided into so many buckets, as a power of two: a value is at most 1/64 off.
-const PRECISION: u32 = 6;
+/// Significant decimal digits that are kept of a duration.
+const DIGITS: u8 = 2;
 
-/// How often which duration was seen, in whole microseconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Histogram {
-    /// As long as the highest bucket in use.
-    buckets: Vec<u64>,
-    count: u64,
-    max: u64,
-}
+/// How often each duration was seen. It takes memory when the first is recorded.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Histogram(Option<hdrhistogram::Histogram<u64>>);
 
 impl Histogram {
     pub(crate) fn record(&mut self, duration: Duration) {
@@ -20,71 +15,47 @@ impl Histogram {
     }
 
     pub(crate) fn record_micros(&mut self, micros: u64) {
-        let bucket = bucket(micros);
-        if self.buckets.len() <= bucket {
-            self.buckets.resize(bucket + 1, 0);
-        }
-        self.buckets[bucket] += 1;
-        self.count += 1;
-        self.max = self.max.max(micros);
+        self.counts().saturating_record(micros);
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
-        if self.buckets.len() < other.buckets.len() {
-            self.buckets.resize(other.buckets.len(), 0);
+    /// Takes over what the other has recorded. The other keeps its memory.
+    pub(crate) fn absorb(&mut self, other: &mut Self) {
+        if let Some(counts) = other.0.as_mut().filter(|counts| !counts.is_empty()) {
+            self.counts().add(&*counts).expect("both resize themselves");
+            counts.reset();
         }
-        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
-            *mine += theirs;
-        }
-        self.count += other.count;
-        self.max = self.max.max(other.max);
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.count
+        self.0.as_ref().map_or(0, hdrhistogram::Histogram::len)
     }
 
     /// The longest, in milliseconds; none if nothing was recorded.
     pub(crate) fn max_ms(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.max as f64 / 1000.0)
+        self.quantile_ms(1.0)
     }
 
-    /// The duration that this share of all do not exceed, in milliseconds; none if nothing was recorded.
+    /// The duration that this share of all do not exceed, in milliseconds; none if nothing was
+    /// recorded.
     pub(crate) fn quantile_ms(&self, share: f64) -> Option<f64> {
-        let rank = ((self.count as f64 * share).ceil() as u64).max(1);
-        let mut seen = 0;
-        for (bucket, count) in self.buckets.iter().enumerate() {
-            seen += count;
-            if seen >= rank {
-                return Some(highest(bucket).min(self.max) as f64 / 1000.0);
-            }
-        }
-        None
+        let counts = self.0.as_ref().filter(|counts| !counts.is_empty())?;
+        Some(counts.value_at_quantile(share) as f64 / 1000.0)
     }
-}
 
-fn bucket(micros: u64) -> usize {
-    let magnitude = u64::BITS - micros.leading_zeros();
-    let shift = magnitude.saturating_sub(PRECISION + 1);
-    ((u64::from(shift) << PRECISION) + (micros >> shift)) as usize
-}
-
-/// The highest value of a bucket.
-fn highest(bucket: usize) -> u64 {
-    let shift = (bucket >> PRECISION).saturating_sub(1);
-    let mantissa = (bucket - (shift << PRECISION)) as u64;
-    (mantissa << shift) + ((1 << shift) - 1)
+    fn counts(&mut self) -> &mut hdrhistogram::Histogram<u64> {
+        let new = || hdrhistogram::Histogram::new(DIGITS).expect("two digits are few enough");
+        self.0.get_or_insert_with(new)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn quantiles_are_those_of_what_was_recorded() {
         let mut histogram = Histogram::default();
-        assert_eq!((histogram.quantile_ms(0.5), histogram.max_ms()), (None, None));
+        assert_eq!((histogram.quantile_ms(0.5), histogram.max_ms(), histogram.count()), (None, None, 0));
         for micros in 1..=100 {
             histogram.record(Duration::from_micros(micros));
         }
@@ -94,20 +65,10 @@ mod tests {
         assert_eq!(histogram.quantile_ms(1.0), Some(0.1));
         let mut sum = Histogram::default();
         sum.record(Duration::from_secs(10));
-        sum.add(&histogram);
-        assert_eq!((sum.count(), sum.max_ms()), (101, Some(10_000.0)));
-        assert_eq!(sum.quantile_ms(0.5), Some(0.051));
-    }
-
-    proptest! {
-        #[test]
-        fn a_bucket_is_close_to_what_it_holds(micros in any::<u64>().prop_map(|any| any >> (any % 64))) {
-            let upper = highest(bucket(micros));
-            prop_assert!(micros <= upper && upper - micros <= micros / 64);
-            prop_assert_eq!(bucket(upper), bucket(micros));
-            if upper < u64::MAX {
-                prop_assert_eq!(bucket(upper + 1), bucket(micros) + 1);
-            }
-        }
+        sum.absorb(&mut histogram);
+        assert_eq!((sum.count(), histogram.count()), (101, 0));
+        assert_eq!(sum.quantile_ms(0.9), Some(0.091));
+        let longest = sum.max_ms().unwrap();
+        assert!((10_000.0..10_100.0).contains(&longest), "{longest}");
     }
 }

@@ -26,6 +26,7 @@ mod client;
 mod connection;
 mod counter;
 mod credentials;
+mod event_loop;
 mod floor_server;
 mod hanging_database;
 mod histogram;
@@ -37,11 +38,11 @@ mod process;
 mod report;
 mod sample;
 mod scenarios;
+mod socket;
 mod speech;
 mod stage;
 mod swarm;
 mod target;
-mod tcp_table;
 mod timers;
 mod worker;
 
@@ -129,7 +130,7 @@ fn publish(report: &Report, options: &RunOptions) -> anyhow::Result<()> {
         report::write_json(&report.json(), file)?;
     }
     if let Some(file) = &options.plot {
-        let picture = plot::svg(report.scenario, &report.moments);
+        let picture = plot::svg(report.scenario, &report.moments)?;
         std::fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))?;
     }
     match &report.failure {

@@ -6,7 +6,7 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use faf_protocol::WireFormat;
 
-use crate::address::Url;
+use crate::address::Endpoint;
 
 /// The server under load, and how its players log in.
 #[derive(Debug, Clone, Args)]
@@ -15,7 +15,7 @@ pub(crate) struct ServerOptions {
     /// A server that runs already: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or ws://HOST:PORT/. Once for
     /// each wire format; clients are divided among them
     #[arg(long, value_name = "URL", required_unless_present = "start", conflicts_with = "start")]
-    pub(crate) url: Vec<Url>,
+    pub(crate) url: Vec<Endpoint>,
 
     /// The program faf-lobby, to be started with accounts of its own in a temporary folder
     #[arg(long, value_name = "PROGRAM")]

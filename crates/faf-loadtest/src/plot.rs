@@ -1,102 +1,98 @@
 //! A run over time, as a picture: latency, messages a second, clients, memory of the server.
 
-use std::fmt::Write;
+use anyhow::anyhow;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::report::{Moment, figure};
 
-const WIDTH: f64 = 900.0;
-const PANEL: f64 = 180.0;
-/// Around a panel, for its numbers and its title.
-const MARGIN: f64 = 64.0;
+const WIDTH: u32 = 1028;
+const TITLE: u32 = 40;
+/// Height of a panel with its title and the numbers around it.
+const PANEL: u32 = 244;
 
 /// One line of a panel.
-struct Line<'a> {
-    name: &'a str,
-    colour: &'a str,
-    points: Vec<(f64, f64)>,
+struct Line {
+    name: &'static str,
+    colour: RGBColor,
+    value: fn(&Moment) -> Option<f64>,
 }
+
+const fn line(name: &'static str, colour: u32, value: fn(&Moment) -> Option<f64>) -> Line {
+    let [_, red, green, blue] = colour.to_be_bytes();
+    Line { name, colour: RGBColor(red, green, blue), value }
+}
+
+/// Titles of the panels, and what they show.
+const PANELS: [(&str, &[Line]); 4] = [
+    (
+        "latency, ms",
+        &[line("median", 0x2B_6C_B0, |moment| moment.p50), line("99 %", 0xC0_56_21, |moment| moment.p99)],
+    ),
+    ("messages a second", &[line("", 0x2F_85_5A, |moment| Some(moment.messages))]),
+    ("clients online", &[line("", 0x4A_55_68, |moment| Some(moment.online as f64))]),
+    (
+        "resident memory of the server, MB",
+        &[line("", 0x6B_46_C1, |moment| Some(moment.memory? as f64 / 1e6))],
+    ),
+];
 
 /// SVG with one panel below the other. Each begins at zero.
-pub(crate) fn svg(title: &str, moments: &[Moment]) -> String {
-    let line = |name, colour, value: &dyn Fn(&Moment) -> Option<f64>| Line {
-        name,
-        colour,
-        points: moments
-            .iter()
-            .filter_map(|moment| Some((moment.at.as_secs_f64(), value(moment)?)))
-            .filter(|(_, value)| value.is_finite())
-            .collect(),
-    };
-    let panels = [
-        (
-            "latency, ms",
-            vec![
-                line("median", "#2b6cb0", &|moment| moment.p50),
-                line("99 %", "#c05621", &|moment| moment.p99),
-            ],
-        ),
-        ("messages a second", vec![line("", "#2f855a", &|moment| Some(moment.messages))]),
-        ("clients online", vec![line("", "#4a5568", &|moment| Some(moment.online as f64))]),
-        (
-            "resident memory of the server, MB",
-            vec![line("", "#6b46c1", &|moment| Some(moment.memory? as f64 / 1e6))],
-        ),
-    ];
-    let height = MARGIN + panels.len() as f64 * (PANEL + MARGIN);
-    let last = moments.last().map_or(1.0, |moment| moment.at.as_secs_f64()).max(0.001);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"{MARGIN}\" y=\"28\" font-size=\"18\">{title}</text>\n",
-        WIDTH + 2.0 * MARGIN
-    );
-    for (index, (name, lines)) in panels.iter().enumerate() {
-        let top = MARGIN + index as f64 * (PANEL + MARGIN);
-        panel(&mut svg, top, last, name, lines);
-    }
-    svg.push_str("</svg>\n");
-    svg
+///
+/// # Errors
+/// If the library cannot draw it.
+pub(crate) fn svg(title: &str, moments: &[Moment]) -> anyhow::Result<String> {
+    let mut svg = String::new();
+    let height = TITLE + PANELS.len() as u32 * PANEL;
+    draw(&SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area(), title, moments)
+        .map_err(|error| anyhow!("cannot draw the plot: {error}"))?;
+    Ok(svg)
 }
 
-/// Writing to a text does not fail.
-fn panel(svg: &mut String, top: f64, last: f64, name: &str, lines: &[Line]) {
-    let values = lines.iter().flat_map(|line| line.points.iter().map(|point| point.1));
-    let highest = values.fold(0.0, f64::max);
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+
+fn draw<'a>(picture: &Area<'a>, title: &str, moments: &[Moment]) -> Drawn<'a> {
+    picture.fill(&WHITE)?;
+    let (top, panels) = picture.split_vertically(TITLE);
+    top.draw(&Text::new(title.to_owned(), (64, 12), ("sans-serif", 18)))?;
+    let last = moments.last().map_or(1.0, |moment| moment.at.as_secs_f64()).max(0.001);
+    for (area, (name, lines)) in panels.split_evenly((PANELS.len(), 1)).iter().zip(PANELS) {
+        panel(area, name, lines, moments, last)?;
+    }
+    picture.present()
+}
+
+fn panel<'a>(area: &Area<'a>, name: &str, lines: &[Line], moments: &[Moment], last: f64) -> Drawn<'a> {
+    let points = |line: &Line| -> Vec<_> {
+        let point = |moment: &Moment| Some((moment.at.as_secs_f64(), (line.value)(moment)?));
+        moments.iter().filter_map(point).filter(|(_, value)| value.is_finite()).collect()
+    };
+    let all = lines.iter().flat_map(points);
+    let highest = all.map(|(_, value)| value).fold(0.0, f64::max);
     let highest = if highest > 0.0 { highest } else { 1.0 };
-    let x = |at: f64| MARGIN + at / last * WIDTH;
-    let y = |value: f64| top + PANEL - value / highest * PANEL;
-    let (right, bottom) = (MARGIN + WIDTH, top + PANEL);
-    _ = writeln!(svg, "<text x=\"{MARGIN}\" y=\"{}\" font-weight=\"bold\">{name}</text>", top - 8.0);
-    for value in [0.0, highest / 2.0, highest] {
-        let at = y(value);
-        _ = writeln!(svg, "<path d=\"M{MARGIN} {at:.1}H{right}\" stroke=\"#ddd\"/>");
-        let label = figure(value);
-        _ = writeln!(
-            svg,
-            "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
-            MARGIN - 6.0,
-            at + 4.0
-        );
+    let mut chart = ChartBuilder::on(area)
+        .caption(name, ("sans-serif", 14))
+        .margin_right(20)
+        .x_label_area_size(24)
+        .y_label_area_size(64)
+        .build_cartesian_2d(0.0..last, 0.0..highest)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .y_labels(5)
+        .y_label_formatter(&|value| figure(*value))
+        .x_label_formatter(&|at| format!("{} s", figure(*at)))
+        .draw()?;
+    let right = area.dim_in_pixel().0.cast_signed() - 20;
+    for (number, line) in (1..).zip(lines.iter().rev()) {
+        chart.draw_series(LineSeries::new(points(line), line.colour.stroke_width(2)))?;
+        let style = ("sans-serif", 12).into_text_style(area).color(&line.colour);
+        let style = style.pos(Pos::new(HPos::Right, VPos::Top));
+        area.draw(&Text::new(line.name, (right - 60 * (number - 1), 4), style))?;
     }
-    for at in [0.0, last / 2.0, last] {
-        let label = figure(at);
-        _ = writeln!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{label} s</text>",
-            x(at),
-            bottom + 18.0
-        );
-    }
-    for (index, Line { name, colour, points }) in lines.iter().enumerate() {
-        let points: Vec<_> =
-            points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
-        let points = points.join(" ");
-        _ = writeln!(
-            svg,
-            "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"
-        );
-        let left = right - 60.0 * (lines.len() - index) as f64;
-        _ = writeln!(svg, "<text x=\"{left}\" y=\"{}\" fill=\"{colour}\">{name}</text>", top - 8.0);
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -106,24 +102,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_panel_has_its_lines() {
-        let moment = |second: u64| Moment {
-            at: Duration::from_secs(second),
-            messages: 100.0 * second as f64,
-            online: 7,
-            p50: Some(1.0),
-            p99: None,
-            memory: Some(5_000_000),
+    fn a_run_becomes_lines() {
+        let moment = |seconds, messages, p50| Moment {
+            at: Duration::from_secs(seconds),
+            messages,
+            online: 10,
+            p50,
+            p99: p50,
+            memory: None,
         };
-        let svg = svg("broadcast", &[moment(1), moment(2)]);
-        assert_eq!(svg.matches("<polyline").count(), 5);
-        assert_eq!(svg.matches("points=\"\"").count(), 1);
-        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && svg.contains("514.0,"), "{svg}");
-        assert!(!svg.contains("NaN"));
-    }
-
-    #[test]
-    fn a_run_without_a_moment_is_a_picture_as_well() {
-        assert!(!svg("nothing", &[]).contains("NaN"));
+        let svg = svg("idle", &[moment(1, 0.0, None), moment(2, 50.0, Some(2.5))]).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
+        for part in ["idle", "latency, ms", "messages a second", "50", "median"] {
+            assert!(svg.contains(part), "{part} is missing in {svg}");
+        }
+        // A line each but for the memory, which is not known.
+        assert!(svg.matches("<polyline").count() >= 4, "{svg}");
+        super::svg("nothing", &[]).unwrap();
     }
 }

@@ -58,24 +58,33 @@ impl Sample {
         }
     }
 
-    pub(crate) fn add(&mut self, other: Self) {
-        self.messages += other.messages;
-        self.bytes += other.bytes;
-        self.delivery.add(&other.delivery);
-        self.pings += other.pings;
-        self.pong.add(&other.pong);
-        self.welcome.add(&other.welcome);
-        self.lists.add(&other.lists);
-        self.logins.extend(other.logins);
-        self.lost += other.lost;
-        self.lost_honest += other.lost_honest;
-        self.failures += other.failures;
-        self.retries += other.retries;
+    pub(crate) fn add(&mut self, mut other: Self) {
+        self.absorb(&mut other);
+    }
+
+    /// Takes over what the other has seen, and leaves it empty.
+    pub(crate) fn absorb(&mut self, other: &mut Self) {
+        for (mine, theirs) in [
+            (&mut self.messages, &mut other.messages),
+            (&mut self.bytes, &mut other.bytes),
+            (&mut self.pings, &mut other.pings),
+            (&mut self.lost, &mut other.lost),
+            (&mut self.lost_honest, &mut other.lost_honest),
+            (&mut self.failures, &mut other.failures),
+            (&mut self.retries, &mut other.retries),
+            (&mut self.said, &mut other.said),
+            (&mut self.games, &mut other.games),
+        ] {
+            *mine += std::mem::take(theirs);
+        }
+        self.delivery.absorb(&mut other.delivery);
+        self.pong.absorb(&mut other.pong);
+        self.welcome.absorb(&mut other.welcome);
+        self.lists.absorb(&mut other.lists);
+        self.logins.append(&mut other.logins);
+        self.lobbies.append(&mut other.lobbies);
         let room = FAILURES_TOLD.saturating_sub(self.told.len());
-        self.told.extend(other.told.into_iter().take(room));
-        self.said += other.said;
-        self.games += other.games;
-        self.lobbies.extend(other.lobbies);
+        self.told.extend(other.told.drain(..).take(room));
     }
 
     /// Messages besides answers to pings.

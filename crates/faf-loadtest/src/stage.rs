@@ -92,7 +92,7 @@ impl Stage {
         let clients = roles.len() as u32;
         raise_file_limit(clients)?;
         let plan = Plan {
-            urls: target.urls.clone(),
+            endpoints: target.endpoints.clone(),
             credentials,
             threads: run.threads,
             per_address: run.per_address,
@@ -222,8 +222,8 @@ impl Stage {
     fn note(&mut self, seen: &Sample) {
         let recent = &mut self.recent;
         recent.messages += seen.messages;
-        recent.delivery.add(&seen.delivery);
-        recent.pong.add(&seen.pong);
+        recent.delivery.absorb(&mut seen.delivery.clone());
+        recent.pong.absorb(&mut seen.pong.clone());
         let passed = recent.since.elapsed();
         if passed < MOMENT {
             return;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use mio::{Poll, Waker};
 
 use crate::actors::{Actor, Cue};
-use crate::address::Url;
+use crate::address::Endpoint;
 use crate::client::{Client, Common, Order};
 use crate::connection::Reading;
 use crate::credentials::Credentials;
@@ -34,7 +34,7 @@ impl Role {
 /// How a swarm is made.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) urls: Vec<Url>,
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) credentials: Credentials,
     pub(crate) threads: usize,
     pub(crate) per_address: u32,
@@ -59,10 +59,10 @@ struct Thread {
 
 impl Swarm {
     pub(crate) fn start(plan: Plan, roles: Vec<Role>) -> anyhow::Result<Self> {
-        let Plan { urls, credentials, threads, per_address, sampled } = plan;
+        let Plan { endpoints, credentials, threads, per_address, sampled } = plan;
         let clients = roles.len() as u32;
         let common = Arc::new(Common {
-            urls,
+            endpoints,
             credentials,
             per_address,
             connections: AtomicU64::new(0),
@@ -123,10 +123,10 @@ impl Swarm {
         }
     }
 
-    /// A server that has been started again listens there, in the order of the URLs.
-    pub(crate) fn relocate(&self, urls: &[Url]) {
+    /// A server that has been started again listens there, in the order of the endpoints.
+    pub(crate) fn relocate(&self, endpoints: &[Endpoint]) {
         for thread in &self.threads {
-            thread.tell(Order::Move(urls.iter().map(|url| url.address).collect()));
+            thread.tell(Order::Move(endpoints.iter().map(|endpoint| endpoint.address).collect()));
         }
     }
 
@@ -156,12 +156,13 @@ impl Drop for Swarm {
 impl Thread {
     fn start(clients: Vec<Client>, common: &Arc<Common>) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot wait for sockets")?;
-        let waker = Waker::new(poll.registry(), ORDERS).context("cannot wait for sockets")?;
+        let registry = poll.registry().try_clone().context("cannot wait for sockets")?;
+        let waker = Waker::new(&registry, ORDERS).context("cannot wait for sockets")?;
         let sample = Arc::new(Mutex::new(Sample::default()));
         let (orders, received) = mpsc::channel();
-        let worker = Worker::new(poll, received, Arc::clone(common), Arc::clone(&sample), clients);
+        let worker = Worker::new(registry, received, Arc::clone(common), Arc::clone(&sample), clients);
         let builder = std::thread::Builder::new().name("clients".to_owned());
-        let handle = builder.spawn(move || worker.run()).context("cannot start a thread")?;
+        let handle = builder.spawn(move || worker.run(poll)).context("cannot start a thread")?;
         Ok(Self { orders, waker, sample, handle: Some(handle) })
     }
 

@@ -12,7 +12,7 @@ use faf_testkit::token::JWKS;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::address::{Url, scheme};
+use crate::address::Endpoint;
 use crate::hanging_database::HangingDatabase;
 use crate::options::{Format, ServerOptions};
 use crate::process::Process;
@@ -36,7 +36,7 @@ const ALWAYS: [&str; 6] = [
 /// A server, and where it listens.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) urls: Vec<Url>,
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) process: Option<Process>,
     started: Option<Started>,
 }
@@ -55,22 +55,22 @@ impl Target {
     /// Finds the server, or starts it with so many accounts and these arguments in front of the user's own.
     pub(crate) fn open(options: &ServerOptions, accounts: u32, arguments: &[String]) -> anyhow::Result<Self> {
         let Some(program) = &options.start else {
-            let urls = chosen(&options.url, options.format)?;
-            return Ok(Self { urls, process: options.pid.map(Process), started: None });
+            let endpoints = chosen(&options.url, options.format)?;
+            return Ok(Self { endpoints, process: options.pid.map(Process), started: None });
         };
         let program = program.canonicalize().with_context(|| format!("no program {}", program.display()))?;
         let folder = install(&program, accounts)?;
         let arguments = arguments.iter().chain(&options.server_arg).cloned().collect();
         let formats = options.format.unwrap_or(Format::Tcp).wire_formats().to_vec();
         let mut started = Started { serving: None, program, arguments, formats, folder };
-        let (urls, process) = started.serve()?;
-        Ok(Self { urls, process: Some(process), started: Some(started) })
+        let (endpoints, process) = started.serve()?;
+        Ok(Self { endpoints, process: Some(process), started: Some(started) })
     }
 
     /// Something that listens there and is no lobby.
     pub(crate) fn other(address: SocketAddr, process: Process) -> Self {
-        let urls = vec![Url::new(WireFormat::SimpleJson, address)];
-        Self { urls, process: Some(process), started: None }
+        let endpoints = vec![Endpoint::new(WireFormat::SimpleJson, address)];
+        Self { endpoints, process: Some(process), started: None }
     }
 
     /// Kills the server without warning and starts it again with what it has stored.
@@ -79,8 +79,8 @@ impl Target {
             bail!("only a server that was started with --start can be killed")
         };
         started.serving = None;
-        let (urls, process) = started.serve()?;
-        (self.urls, self.process) = (urls, Some(process));
+        let (endpoints, process) = started.serve()?;
+        (self.endpoints, self.process) = (endpoints, Some(process));
         Ok(())
     }
 
@@ -94,25 +94,26 @@ impl Target {
 }
 
 impl Started {
-    fn serve(&mut self) -> anyhow::Result<(Vec<Url>, Process)> {
+    fn serve(&mut self) -> anyhow::Result<(Vec<Endpoint>, Process)> {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.folder).arg("serve").args(ALWAYS).args(&self.arguments);
         let serving = Serving::start(&mut command);
-        let mut urls = Vec::new();
-        for format in &self.formats {
-            let address = serving.address(&format!("{}://", scheme(*format)));
-            let address = address.parse().with_context(|| format!("the server says: {}", serving.banner))?;
-            urls.push(Url::new(*format, address));
-        }
+        // HTTP is no wire format, and is not parsed.
+        let all: Vec<Endpoint> = serving.urls().filter_map(|url| url.parse().ok()).collect();
+        let endpoint = |format: &WireFormat| {
+            let found = all.iter().find(|endpoint| endpoint.format() == *format).cloned();
+            found.with_context(|| format!("the server does not listen for {format}"))
+        };
+        let endpoints = self.formats.iter().map(endpoint).collect::<anyhow::Result<_>>()?;
         let process = Process(serving.process());
         self.serving = Some(serving);
-        Ok((urls, process))
+        Ok((endpoints, process))
     }
 }
 
-fn chosen(urls: &[Url], format: Option<Format>) -> anyhow::Result<Vec<Url>> {
+fn chosen(urls: &[Endpoint], format: Option<Format>) -> anyhow::Result<Vec<Endpoint>> {
     let Some(format) = format else { return Ok(urls.to_vec()) };
-    let is_meant = |url: &&Url| format.wire_formats().contains(&url.format);
+    let is_meant = |url: &&Endpoint| format.wire_formats().contains(&url.format());
     let chosen: Vec<_> = urls.iter().filter(is_meant).cloned().collect();
     ensure!(!chosen.is_empty(), "none of the URLs has the format that --format asks for");
     Ok(chosen)
@@ -120,28 +121,21 @@ fn chosen(urls: &[Url], format: Option<Format>) -> anyhow::Result<Vec<Url>> {
 
 /// Makes a folder with keys and a database.
 ///
-/// Only the administrators come from a seed file: it asks for passwords, and hashing thousands of them would take longer
-/// than all the rest. The other accounts have none, since everybody logs in with a token.
+/// Everybody logs in with a token, so that no passwords are needed: to hash thousands of them would
+/// take longer than all the rest.
 fn install(program: &Path, accounts: u32) -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     std::fs::write(folder.path().join("keys.json"), JWKS)?;
-    let administrators: Vec<_> = (1..=ADMINISTRATORS)
+    let users: Vec<_> = (1..=accounts.max(ADMINISTRATORS))
         .map(|id| {
-            let groups = ["faf_server_administrators"];
-            json!({"id": id, "login": format!("player{id}"), "password": "load", "groups": groups})
+            let groups: &[_] = if id <= ADMINISTRATORS { &["faf_server_administrators"] } else { &[] };
+            json!({"id": id, "login": format!("player{id}"), "token_only": true, "groups": groups})
         })
         .collect();
-    std::fs::write(folder.path().join("seed.json"), json!({"users": administrators}).to_string())?;
+    std::fs::write(folder.path().join("seed.json"), json!({"users": users}).to_string())?;
     let mut seed = Command::new(program);
     let output = seed.current_dir(&folder).args(["seed", "seed.json"]).output();
     let output = output.with_context(|| format!("cannot start {}", program.display()))?;
     ensure!(output.status.success(), "the seed is not taken: {}", String::from_utf8_lossy(&output.stderr));
-    let mut database = rusqlite::Connection::open(folder.path().join(DATABASE))?;
-    let transaction = database.transaction()?;
-    for id in ADMINISTRATORS + 1..=accounts {
-        let insert = "INSERT INTO login (id, login, login_key, password) VALUES (?1, ?2, ?2, '')";
-        transaction.execute(insert, (id, format!("player{id}")))?;
-    }
-    transaction.commit()?;
     Ok(folder)
 }

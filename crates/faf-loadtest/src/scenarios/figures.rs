@@ -27,7 +27,7 @@ use super::idle::Idle;
 use super::login::LoginRate;
 use super::slow::{Part, Slow};
 use super::storm::Storm;
-use crate::address::Url;
+use crate::address::Endpoint;
 use crate::options::{Format, LengthOptions, LoginMethod, RunOptions, ServerOptions, seconds, within};
 use crate::report::{Report, figure, write_json};
 use crate::stage::Stage;
@@ -45,7 +45,7 @@ pub(crate) struct Figures {
 
     /// Another server to compare with, such as the original: its addresses, one for each wire format
     #[arg(long, value_name = "URL")]
-    reference_url: Vec<Url>,
+    reference_url: Vec<Endpoint>,
 
     /// The other server's process
     #[arg(long, value_name = "NUMBER")]
@@ -433,7 +433,7 @@ impl Subject {
 
 /// Whether the server speaks this format: one that is started speaks all.
 fn has(server: &ServerOptions, format: Format) -> bool {
-    server.start.is_some() || server.url.iter().any(|url| format.wire_formats().contains(&url.format))
+    server.start.is_some() || server.url.iter().any(|url| format.wire_formats().contains(&url.format()))
 }
 
 #[cfg(test)]

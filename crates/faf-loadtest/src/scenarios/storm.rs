@@ -73,7 +73,7 @@ impl Storm {
         let (began, moment) = (Instant::now(), marker::now());
         if self.kill_server {
             stage.target.kill_and_restart()?;
-            stage.swarm.relocate(&stage.target.urls);
+            stage.swarm.relocate(&stage.target.endpoints);
         }
         let restarted = began.elapsed();
         let hang = |seconds| stage.target.hang_database(Duration::from_secs_f64(seconds));

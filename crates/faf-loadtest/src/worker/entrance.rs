@@ -3,12 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use faf_protocol::WireFormat;
 use mio::{Interest, Token};
 use socket2::SockRef;
 
 use super::Worker;
-use crate::address;
+use crate::address::{self, Source};
 use crate::connection::{Connection, Ear, Phase, Reading};
 use crate::credentials::Credentials;
 use crate::login::Login;
@@ -42,23 +41,25 @@ impl Worker {
 
     fn connect(&mut self, index: usize) {
         let client = &mut self.clients[index];
-        let urls = &self.common.urls;
-        let place = client.number as usize % urls.len();
-        let to = self.moved.as_ref().map_or(urls[place].address, |moved| moved[place]);
+        let endpoints = &self.common.endpoints;
+        let place = client.number as usize % endpoints.len();
+        let (format, address) = (endpoints[place].format(), endpoints[place].address);
+        let to = self.moved.as_ref().map_or(address, |moved| moved[place]);
         let number = self.common.connections.fetch_add(1, Ordering::Relaxed);
         client.connections += 1;
         let began = Instant::now();
-        let connected =
-            address::connect(to, number, self.common.per_address, client.receive_buffer.is_some());
-        let registered = connected.and_then(|mut socket| {
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut socket, Token(index), interest)?;
-            Ok(socket)
-        });
+        let source = Source {
+            number,
+            per_address: self.common.per_address,
+            // With packets as large as loopback has them, the server's kernel would take megabytes
+            // for a connection that is not read.
+            small_packets: client.receive_buffer.is_some(),
+        };
+        let connected = address::connect(&self.registry, Token(index), to, source);
         self.logging_in += 1;
-        match registered {
-            Ok(socket) => {
-                let mut connection = Connection::new(socket, urls[place].format, began);
+        match connected {
+            Ok(stream) => {
+                let mut connection = Connection::new(stream, format, began);
                 if client.number.is_multiple_of(self.common.every) {
                     connection.markers = Some(Box::default());
                 }
@@ -122,14 +123,14 @@ impl Worker {
         client.is_honest = reading == Reading::Everything;
         if let Some(size) = client.receive_buffer {
             // If it stays as it is, it only takes longer until it is full.
-            _ = SockRef::from(&connection.socket).set_recv_buffer_size(size);
+            _ = SockRef::from(&connection.socket.stream).set_recv_buffer_size(size);
         }
         // Errors are told in any case.
         let interest = match reading {
             Reading::Everything => Interest::READABLE | Interest::WRITABLE,
             Reading::Stalled | Reading::Trickle => Interest::WRITABLE,
         };
-        if self.poll.registry().reregister(&mut connection.socket, Token(index), interest).is_err() {
+        if self.registry.reregister(&mut connection.socket.stream, Token(index), interest).is_err() {
             self.lose(index, "the socket is unusable");
         } else if reading == Reading::Trickle {
             self.later(index, Duration::from_secs(1), Task::Trickle);
@@ -140,13 +141,14 @@ impl Worker {
     pub(super) fn open(&mut self, index: usize, began: Instant) {
         let client = &mut self.clients[index];
         let Some(connection) = &mut client.connection else { return };
-        let url = &self.common.urls[client.number as usize % self.common.urls.len()];
+        let endpoints = &self.common.endpoints;
+        let endpoint = &endpoints[client.number as usize % endpoints.len()];
         if matches!(self.common.credentials, Credentials::None) {
             connection.phase = Phase::LoggedIn;
             self.complete(index, began);
-        } else if connection.format == WireFormat::WebSocket {
+        } else if connection.format.has_upgrade() {
             connection.phase = Phase::Upgrading(began, Vec::new());
-            connection.send(&speech::upgrade(url));
+            connection.socket.send(&speech::upgrade(&endpoint.url));
         } else {
             self.log_in(index, began);
         }
@@ -160,7 +162,7 @@ impl Worker {
         for message in self.common.credentials.messages(client.number).into_iter().flatten() {
             speech::say(connection.format, &message, &mut bytes);
         }
-        connection.send(&bytes);
+        connection.socket.send(&bytes);
     }
 
     /// All lists are there.

@@ -25,14 +25,14 @@ impl Worker {
             return;
         };
         if let Phase::Connecting(began) = connection.phase {
-            match connection.socket.take_error() {
+            match connection.socket.stream.take_error() {
                 Ok(None) if event.is_error() => return self.lose(index, "unknown error"),
                 Ok(None) if !event.is_writable() => return,
                 Ok(None) => self.open(index, began),
                 Ok(Some(error)) | Err(error) => return self.lose(index, &error.to_string()),
             }
         } else if event.is_writable() {
-            connection.flush();
+            connection.socket.flush();
         }
         if event.is_readable() || event.is_error() {
             self.read(index, event.is_read_closed() || event.is_error());
@@ -45,7 +45,7 @@ impl Worker {
             if connection.reading != Reading::Everything && !to_the_end {
                 break;
             }
-            match connection.read(&mut buffer) {
+            match connection.socket.read(&mut buffer) {
                 Ok(Some(0)) => self.lose(index, "the end of the stream"),
                 Ok(Some(size)) => {
                     self.hear(index, &buffer[..size]);
@@ -115,7 +115,7 @@ impl Worker {
                 } else if asks_for_pong(&format.needles, bytes) {
                     let mut pong = Vec::with_capacity(32);
                     speech::say(connection.format, speech::PONG, &mut pong);
-                    connection.send(&pong);
+                    connection.socket.send(&pong);
                 }
             }
         }
@@ -162,7 +162,7 @@ impl Worker {
             speech::say(connection.format, message, &mut bytes);
         }
         if !bytes.is_empty() {
-            connection.send(&bytes);
+            connection.socket.send(&bytes);
         }
         if let Some(at) = wake {
             let connection = client.connections;

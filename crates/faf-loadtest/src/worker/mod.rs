@@ -4,16 +4,20 @@ mod entrance;
 mod hearing;
 
 use std::collections::{HashSet, VecDeque};
+use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use faf_protocol::WireFormat;
-use mio::{Events, Poll, Token};
+use mio::event::Event;
+use mio::{Poll, Registry, Token};
 
 use crate::actors::Plaza;
 use crate::client::{Client, Common, Order};
+use crate::event_loop::{self, Sockets};
 use crate::login::Needles;
 use crate::marker::MarkerFinder;
 use crate::sample::Sample;
@@ -25,13 +29,10 @@ pub(crate) const ORDERS: Token = Token(usize::MAX);
 /// Room for what is read at once, for all connections of a thread.
 const BUFFER: usize = 256 * 1024;
 
-/// Events taken from the kernel at once.
-const EVENTS: usize = 1024;
-
 /// The thread's share.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    pub(crate) poll: Poll,
+    pub(crate) registry: Registry,
     pub(crate) orders: Receiver<Order>,
     pub(crate) common: Arc<Common>,
     pub(crate) shared: Arc<Mutex<Sample>>,
@@ -59,14 +60,14 @@ struct ForFormat {
 
 impl Worker {
     pub(crate) fn new(
-        poll: Poll,
+        registry: Registry,
         orders: Receiver<Order>,
         common: Arc<Common>,
         shared: Arc<Mutex<Sample>>,
         clients: Vec<Client>,
     ) -> Self {
         Self {
-            poll,
+            registry,
             orders,
             common,
             shared,
@@ -88,40 +89,15 @@ impl Worker {
     }
 
     /// Works until it is told to stop.
-    pub(crate) fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS);
-        loop {
-            let wait = if self.may_begin() { Some(Duration::ZERO) } else { self.timers.wait(Instant::now()) };
-            match self.poll.poll(&mut events, wait) {
-                Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
-                    self.sample.fail(|| format!("waiting for sockets: {error}"));
-                    self.publish();
-                    return;
-                }
-                _ => {}
-            }
-            for event in &events {
-                if event.token() != ORDERS {
-                    self.handle(event);
-                }
-            }
-            while let Ok(order) = self.orders.try_recv() {
-                if matches!(order, Order::Stop) {
-                    return;
-                }
-                self.follow(order);
-            }
-            while let Some(timer) = self.timers.take_due(Instant::now()) {
-                self.carry_out(timer);
-            }
-            self.begin_logins();
+    pub(crate) fn run(mut self, poll: Poll) {
+        if let Err(error) = event_loop::run(poll, &mut self) {
+            self.sample.fail(|| format!("waiting for sockets: {error}"));
             self.publish();
         }
     }
 
     fn publish(&mut self) {
-        let sample = std::mem::take(&mut self.sample);
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).add(sample);
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).absorb(&mut self.sample);
     }
 
     fn follow(&mut self, order: Order) {
@@ -168,7 +144,7 @@ impl Worker {
             Task::Wake => self.act(client, |actor, cues| actor.due(cues)),
             Task::Trickle => {
                 let Some(peer) = &mut self.clients[client].connection else { return };
-                match peer.read(&mut self.buffer[..1]) {
+                match peer.socket.read(&mut self.buffer[..1]) {
                     Ok(Some(0)) | Err(_) => self.lose(client, "the end of the stream"),
                     Ok(_) => self.later(client, Duration::from_secs(1), Task::Trickle),
                 }
@@ -185,5 +161,33 @@ impl Worker {
     fn later(&mut self, client: usize, wait: Duration, task: Task) {
         let connection = self.clients[client].connections;
         self.timers.add(Timer { at: Instant::now() + wait, client, connection, task });
+    }
+}
+
+impl Sockets for Worker {
+    fn wait(&mut self) -> Option<Duration> {
+        if self.may_begin() { Some(Duration::ZERO) } else { self.timers.wait(Instant::now()) }
+    }
+
+    fn ready(&mut self, event: &Event) -> io::Result<()> {
+        if event.token() != ORDERS {
+            self.handle(event);
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self) -> ControlFlow<()> {
+        while let Ok(order) = self.orders.try_recv() {
+            if matches!(order, Order::Stop) {
+                return ControlFlow::Break(());
+            }
+            self.follow(order);
+        }
+        while let Some(timer) = self.timers.take_due(Instant::now()) {
+            self.carry_out(timer);
+        }
+        self.begin_logins();
+        self.publish();
+        ControlFlow::Continue(())
     }
 }

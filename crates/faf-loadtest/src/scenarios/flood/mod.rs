@@ -29,11 +29,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use faf_protocol::WireFormat;
 
 use super::megabytes;
 use crate::actors::{Cue, LobbyHost};
-use crate::address::Url;
+use crate::address::Endpoint;
 use crate::attack::{Attack, Peer};
 use crate::options::{RunOptions, ServerOptions, interval, seconds};
 use crate::report::Report;
@@ -210,21 +209,21 @@ impl Flood {
     }
 
     fn peers(&self, stage: &Stage, kind: Kind, lobbies: &[Lobby]) -> Vec<Peer> {
-        let urls = &stage.target.urls;
+        let endpoints = &stage.target.endpoints;
         // Attackers with the same to say share it.
         let mut bodies: HashMap<_, Arc<[u8]>> = HashMap::new();
         let peer = |number: u32| {
-            let place = number as usize % urls.len();
-            let turn = number as usize / urls.len();
+            let place = number as usize % endpoints.len();
+            let turn = number as usize / endpoints.len();
             let victim = (!lobbies.is_empty()).then(|| lobbies[turn % lobbies.len()]);
             // Only garbage is of two kinds.
             let is_odd = kind == Kind::Garbage && turn % 2 == 1;
             let body = bodies
                 .entry((place, is_odd, victim.map(|lobby| lobby.game)))
-                .or_insert_with(|| kind.body(urls[place].format, is_odd, victim));
+                .or_insert_with(|| kind.body(endpoints[place].format(), is_odd, victim));
             Peer {
-                to: urls[place].address,
-                greeting: self.greeting(stage, kind, &urls[place], number, victim),
+                to: endpoints[place].address,
+                greeting: self.greeting(stage, kind, &endpoints[place], number, victim),
                 body: Arc::clone(body),
                 manner: kind.manner(),
             }
@@ -233,14 +232,21 @@ impl Flood {
     }
 
     /// What comes first: the upgrade, the login, and what follows it. Nobody waits for the answers.
-    fn greeting(&self, stage: &Stage, kind: Kind, url: &Url, number: u32, victim: Option<Lobby>) -> Vec<u8> {
+    fn greeting(
+        &self,
+        stage: &Stage,
+        kind: Kind,
+        endpoint: &Endpoint,
+        number: u32,
+        victim: Option<Lobby>,
+    ) -> Vec<u8> {
         let mut bytes = Vec::new();
-        if url.format == WireFormat::WebSocket && kind.upgrades(number) {
-            bytes = speech::upgrade(url);
+        if endpoint.format().has_upgrade() && kind.upgrades(number) {
+            bytes = speech::upgrade(&endpoint.url);
         }
         let login = kind.logs_in().then(|| stage.swarm.login_messages(self.honest + number));
         for message in login.into_iter().flatten().chain(kind.opening(victim)) {
-            speech::say(url.format, &message, &mut bytes);
+            speech::say(endpoint.format(), &message, &mut bytes);
         }
         bytes
     }
