@@ -1,4 +1,4 @@
-//! What clients say, in the bytes of a wire format.
+//! The messages of clients, in the bytes of a wire format.
 
 use faf_client::Url;
 use faf_protocol::WireFormat;
@@ -55,7 +55,7 @@ pub(crate) fn upgrade(url: &Url) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A ping of at least so many bytes; none to spare if that is fewer than it has anyway.
+/// A ping of at least this many bytes.
 pub(crate) fn padded_ping(bytes: usize) -> String {
     let head = r#"{"command":"ping","padding":""#;
     match bytes.checked_sub(head.len() + 2) {

@@ -13,13 +13,13 @@ use clap::Args;
 
 use super::{megabytes, ping_rows};
 use crate::actors::{Announcer, Cue, Pinger};
-use crate::connection::Reading;
-use crate::histogram::Histogram;
 use crate::options::{LengthOptions, RunOptions, ServerOptions, rate};
-use crate::process::established;
 use crate::report::Report;
+use crate::report::histogram::Histogram;
+use crate::server::process::established;
 use crate::stage::{Stage, Window};
 use crate::swarm::Role;
+use crate::swarm::connection::Reading;
 
 /// Some clients stop reading: does anybody else notice?
 #[derive(Debug, Clone, Args)]

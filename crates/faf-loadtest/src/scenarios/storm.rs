@@ -13,11 +13,11 @@ use clap::Args;
 
 use super::{megabytes, ping_rows};
 use crate::actors::{Cue, Pinger};
-use crate::marker;
 use crate::options::{RunOptions, ServerOptions, seconds};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::swarm::Role;
+use crate::swarm::marker;
 
 /// Everybody loses the connection and comes back at once
 #[derive(Debug, Clone, Args)]

@@ -1,4 +1,4 @@
-//! Somebody who does not let go of the database, such as a backup that has got stuck.
+//! A lock that keeps the server from writing to its database, such as that of a stuck backup.
 
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::Context;
 use rusqlite::Connection;
 
-/// A database to which nobody else can write. It is let go of after a time, or when this is dropped.
+/// A locked database. The lock is released after a time, or when this is dropped.
 #[derive(Debug)]
 pub(crate) struct HangingDatabase {
-    /// Gone when it shall be let go of early.
+    /// Dropped to release the lock early.
     end: Option<Sender<()>>,
     holder: Option<JoinHandle<()>>,
 }

@@ -13,10 +13,10 @@ use mio::{Interest, Poll, Registry, Token};
 use serde_json::json;
 use socket2::{Domain, Type};
 
-use crate::event_loop::{self, Sockets};
-use crate::marker::stamped;
 use crate::scenarios::floor::Write;
-use crate::socket::Socket;
+use crate::swarm::event_loop::{self, Sockets};
+use crate::swarm::marker::stamped;
+use crate::swarm::socket::Socket;
 
 const LISTENER: Token = Token(usize::MAX);
 

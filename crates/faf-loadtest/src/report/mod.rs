@@ -1,4 +1,8 @@
-//! What a scenario has found out, for people and for programs.
+//! The results of a scenario, for people and for programs.
+
+pub(crate) mod histogram;
+pub(crate) mod plot;
+pub(crate) mod sample;
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,13 +35,13 @@ struct Row {
     unit: &'static str,
 }
 
-/// Everything that a scenario has found out.
+/// All results of a scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Report {
     pub(crate) scenario: &'static str,
     rows: Vec<Row>,
     pub(crate) moments: Vec<Moment>,
-    /// What should not have happened, if something has: the exit code tells.
+    /// An outcome that makes the run a failure, with an exit code of its own.
     pub(crate) failure: Option<String>,
 }
 

@@ -6,9 +6,9 @@ const HEADER: usize = 10;
 /// Hops from one frame to the next.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Frames {
-    /// What has come of a header.
+    /// The part of a header that has arrived.
     header: [u8; HEADER],
-    /// So many bytes of the header have come.
+    /// Bytes of the header that have arrived.
     begun: usize,
     /// Bytes of the payload that are still to come, when the header is complete.
     left: Option<u64>,
@@ -36,7 +36,7 @@ impl Frames {
         }
     }
 
-    /// Takes what is missing of a header; answers the length of the payload if nothing is missing any more.
+    /// Takes the missing bytes of a header; returns the length of the payload when it is complete.
     fn take_header(&mut self, bytes: &mut &[u8]) -> Option<u64> {
         loop {
             let size = match self.header[1] & 0x7F {

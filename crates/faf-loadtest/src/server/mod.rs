@@ -1,5 +1,9 @@
 //! The server under load: one that runs already, or one that is started with accounts of its own.
 
+pub(crate) mod floor_server;
+mod hanging_database;
+pub(crate) mod process;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +16,10 @@ use faf_testkit::token::JWKS;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::address::Endpoint;
-use crate::hanging_database::HangingDatabase;
 use crate::options::{Format, ServerOptions};
-use crate::process::Process;
+use crate::server::hanging_database::HangingDatabase;
+use crate::server::process::Process;
+use crate::swarm::address::Endpoint;
 
 /// The database of a server that is started, in its folder.
 const DATABASE: &str = "faf-lobby.sqlite";
@@ -23,7 +27,7 @@ const DATABASE: &str = "faf-lobby.sqlite";
 /// The first accounts are administrators.
 pub(crate) const ADMINISTRATORS: u32 = 4;
 
-/// What a server is told besides: it logs only what is wrong, since nobody reads that.
+/// Flags that every server gets. It logs errors only, since nobody reads the log.
 const ALWAYS: [&str; 6] = [
     "--qdatastream=127.0.0.1:0",
     "--simple-json=127.0.0.1:0",
@@ -52,7 +56,8 @@ struct Started {
 }
 
 impl Target {
-    /// Finds the server, or starts it with so many accounts and these arguments in front of the user's own.
+    /// Finds the server, or starts it with this number of accounts and these arguments before the
+    /// user's own.
     pub(crate) fn open(options: &ServerOptions, accounts: u32, arguments: &[String]) -> anyhow::Result<Self> {
         let Some(program) = &options.start else {
             let endpoints = chosen(&options.url, options.format)?;
@@ -67,7 +72,7 @@ impl Target {
         Ok(Self { endpoints, process: Some(process), started: Some(started) })
     }
 
-    /// Something that listens there and is no lobby.
+    /// A program that listens there and is not a lobby.
     pub(crate) fn other(address: SocketAddr, process: Process) -> Self {
         let endpoints = vec![Endpoint::new(WireFormat::SimpleJson, address)];
         Self { endpoints, process: Some(process), started: None }
@@ -98,7 +103,7 @@ impl Started {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.folder).arg("serve").args(ALWAYS).args(&self.arguments);
         let serving = Serving::start(&mut command);
-        // HTTP is no wire format, and is not parsed.
+        // The URL for HTTP has no wire format.
         let all: Vec<Endpoint> = serving.urls().filter_map(|url| url.parse().ok()).collect();
         let endpoint = |format: &WireFormat| {
             let found = all.iter().find(|endpoint| endpoint.format() == *format).cloned();

@@ -1,14 +1,14 @@
-//! A socket that does not block, and what it has not taken yet.
+//! A socket that does not block, with the bytes that it has not taken yet.
 
 use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
 
-/// A socket of the [`event_loop`](crate::event_loop).
+/// A socket of the [`event_loop`](crate::swarm::event_loop).
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
-    /// What the stream has not taken yet.
+    /// Bytes that the stream has not taken yet.
     pending: Vec<u8>,
 }
 

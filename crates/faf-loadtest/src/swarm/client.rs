@@ -1,15 +1,15 @@
-//! Clients, and what they are told to do.
+//! Clients, and the orders they get.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use crate::actors::{Actor, Cue};
-use crate::address::Endpoint;
-use crate::connection::{Connection, Reading};
-use crate::credentials::Credentials;
+use crate::swarm::address::Endpoint;
+use crate::swarm::connection::{Connection, Reading};
+use crate::swarm::credentials::Credentials;
 
-/// What is the same for all threads.
+/// Shared by all threads.
 #[derive(Debug)]
 pub(crate) struct Common {
     /// The client of a number takes the one that it falls on.
@@ -24,10 +24,10 @@ pub(crate) struct Common {
     pub(crate) every: u32,
 }
 
-/// What a thread is told to do.
+/// An order to a thread.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Log these in, at most so many at once.
+    /// Log these in, at most `at_once` at a time.
     LogIn {
         clients: Vec<usize>,
         at_once: usize,

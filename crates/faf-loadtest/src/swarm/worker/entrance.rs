@@ -7,13 +7,13 @@ use mio::{Interest, Token};
 use socket2::SockRef;
 
 use super::Worker;
-use crate::address::{self, Source};
-use crate::connection::{Connection, Ear, Phase, Reading};
-use crate::credentials::Credentials;
-use crate::login::Login;
-use crate::marker;
 use crate::speech;
-use crate::timers::Task;
+use crate::swarm::address::{self, Source};
+use crate::swarm::connection::{Connection, Ear, Phase, Reading};
+use crate::swarm::credentials::Credentials;
+use crate::swarm::login::Login;
+use crate::swarm::marker;
+use crate::swarm::timers::Task;
 
 /// How long a client waits before it tries again to connect.
 const RETRY: Duration = Duration::from_millis(100);

@@ -1,10 +1,10 @@
-//! What a thread has to do later.
+//! Timers of a thread.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-/// What is to be done with a client.
+/// A task for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Task {
     /// Wake its actor.

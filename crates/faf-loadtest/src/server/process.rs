@@ -1,4 +1,4 @@
-//! What a process and the kernel use, as Linux shows it under `/proc`. Elsewhere nothing is known.
+//! Processor time and memory of a process and of the kernel, from `/proc`; unknown where there is none.
 
 use std::collections::HashSet;
 use std::net::SocketAddrV4;

@@ -1,5 +1,5 @@
-//! Peers who mean no good, on a thread of their own: they connect, send what they have, and come back when they are
-//! thrown out.
+//! Hostile peers, on a thread of their own: they connect, send their bytes, and come back when they
+//! are disconnected.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,20 +13,20 @@ use faf_protocol::WireFormat;
 use mio::event::Event;
 use mio::{Poll, Registry, Token};
 
-use crate::address::{self, Source};
-use crate::event_loop::{self, Sockets};
-use crate::socket::Socket;
+use crate::swarm::address::{self, Source};
+use crate::swarm::event_loop::{self, Sockets};
+use crate::swarm::socket::Socket;
 
-/// How often those who dribble send a byte, and those who were thrown out come back.
+/// How often dribbling attackers send a byte, and disconnected ones come back.
 const BEAT: Duration = Duration::from_millis(500);
 
-/// Most bytes sent by one peer before it is another one's turn.
+/// Most bytes that one peer sends before the next has its turn.
 const TURN: usize = 256 * 1024;
 
-/// Attackers are not to run out of ports either: they come from addresses far away from those of the honest.
+/// Attackers must not run out of ports either, so they come from addresses of their own.
 const FIRST_CONNECTION: u64 = 100_000_000;
 
-/// What an attacker does.
+/// The plan of an attacker.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) to: SocketAddr,
@@ -51,9 +51,9 @@ pub(crate) enum Manner {
     HangUp,
     /// A byte now and then.
     Dribble,
-    /// As much as the server takes, and what it answers is read and dropped.
+    /// As much as the server takes; its answers are read and dropped.
     Flood,
-    /// As much as the server takes, and nothing of its answers is read.
+    /// As much as the server takes; its answers are not read.
     FloodDeaf,
     /// Everything once, and then nothing more.
     Once,
@@ -61,7 +61,7 @@ pub(crate) enum Manner {
     ComeBack,
 }
 
-/// What the attackers have come to.
+/// Counts of an attack.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Attempts to connect.
@@ -120,7 +120,7 @@ struct Slot {
 struct Connection {
     socket: Socket,
     stands: bool,
-    /// So much of the greeting and of the body, over and over, is sent.
+    /// Bytes sent, of the greeting and then of the body, over and over.
     sent: usize,
 }
 
@@ -203,7 +203,7 @@ impl Attackers {
         });
     }
 
-    /// Sends what may be sent in one turn; answers whether the socket would take more.
+    /// Sends as much as one turn allows; returns whether the socket would take more.
     fn send(&mut self, slot: usize) -> bool {
         let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
         if !connection.stands {
@@ -229,7 +229,7 @@ impl Attackers {
         }
     }
 
-    /// Sends at most so many bytes; answers whether the socket has taken all of them.
+    /// Sends at most `most` bytes; returns whether the socket has taken all of them.
     fn write(&mut self, slot: usize, most: usize) -> bool {
         let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
         let mut left = most;
@@ -255,7 +255,8 @@ impl Attackers {
         true
     }
 
-    /// Reads and drops what the server says, unless the peer is deaf; answers whether the connection is still there.
+    /// Reads and drops the server's answers, unless the peer is deaf; returns whether the connection
+    /// is still there.
     fn drop_answers(&mut self, slot: usize, is_over: bool) -> bool {
         loop {
             let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };

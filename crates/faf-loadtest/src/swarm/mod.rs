@@ -1,5 +1,18 @@
 //! All clients, on few threads; the handle by which a scenario tells them what to do.
 
+pub(crate) mod address;
+pub(crate) mod attack;
+mod client;
+pub(crate) mod connection;
+mod counter;
+pub(crate) mod credentials;
+pub(crate) mod event_loop;
+mod login;
+pub(crate) mod marker;
+pub(crate) mod socket;
+mod timers;
+mod worker;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -9,17 +22,17 @@ use anyhow::Context;
 use mio::{Poll, Waker};
 
 use crate::actors::{Actor, Cue};
-use crate::address::Endpoint;
-use crate::client::{Client, Common, Order};
-use crate::connection::Reading;
-use crate::credentials::Credentials;
-use crate::sample::Sample;
-use crate::worker::{ORDERS, Worker};
+use crate::report::sample::Sample;
+use crate::swarm::address::Endpoint;
+use crate::swarm::client::{Client, Common, Order};
+use crate::swarm::connection::Reading;
+use crate::swarm::credentials::Credentials;
+use crate::swarm::worker::{ORDERS, Worker};
 
-/// What a client is from the beginning.
+/// The part of a client that is set from the beginning.
 #[derive(Debug, Default)]
 pub(crate) struct Role {
-    /// What it does; without it is quiet.
+    /// Its behaviour; a client without an actor is quiet.
     pub(crate) actor: Option<Box<dyn Actor>>,
     /// Size of the receive buffer in the kernel, for clients who will not read, from then on.
     pub(crate) receive_buffer: Option<usize>,
@@ -38,7 +51,7 @@ pub(crate) struct Plan {
     pub(crate) credentials: Credentials,
     pub(crate) threads: usize,
     pub(crate) per_address: u32,
-    /// So many clients look for markers, about.
+    /// About this many clients look for markers.
     pub(crate) sampled: u32,
 }
 
@@ -83,7 +96,7 @@ impl Swarm {
         self.common.online.load(Ordering::Relaxed)
     }
 
-    /// What was seen since the last time.
+    /// Counts and durations since the last call.
     pub(crate) fn drain(&self) -> Sample {
         let mut sum = Sample::default();
         for thread in &self.threads {
@@ -92,12 +105,12 @@ impl Swarm {
         sum
     }
 
-    /// What this client says to log in.
+    /// The messages that log this client in.
     pub(crate) fn login_messages(&self, client: u32) -> impl Iterator<Item = String> {
         self.common.credentials.messages(client).into_iter().flatten()
     }
 
-    /// Logs clients in, at most so many at once; they try again and again, if told so.
+    /// Logs clients in, at most `at_once` at a time; with `retry` they try until they succeed.
     pub(crate) fn log_in(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, retry: bool) {
         let at_once = at_once.div_ceil(self.threads.len());
         self.order(clients, |clients| Order::LogIn { clients, at_once, retry });
@@ -107,7 +120,7 @@ impl Swarm {
         self.order(clients, |clients| Order::LogOut { clients });
     }
 
-    /// Logs clients in and out again, over and over, with a pause between, at most so many at once.
+    /// Logs clients in and out again, over and over, with a pause between, at most `at_once` at a time.
     pub(crate) fn cycle(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, pause: Duration) {
         let at_once = at_once.div_ceil(self.threads.len());
         self.order(clients, |clients| Order::Cycle { clients, at_once, pause });

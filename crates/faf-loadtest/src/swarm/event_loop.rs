@@ -11,7 +11,7 @@ use mio::{Events, Poll};
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
 
-/// What is done with sockets that are ready.
+/// Handles the sockets that are ready.
 pub(crate) trait Sockets {
     /// How long to wait for a socket if none is ready; `None` without an end.
     fn wait(&mut self) -> Option<Duration>;
@@ -19,7 +19,7 @@ pub(crate) trait Sockets {
     /// A socket is ready.
     ///
     /// # Errors
-    /// What ends the loop.
+    /// The error ends the loop.
     fn ready(&mut self, event: &Event) -> io::Result<()>;
 
     /// Follows each wait: for everything that is not about one socket.

@@ -1,36 +1,33 @@
-//! The way of a connection from the first message to the last list that a login brings.
+//! A login from the first message to the last list that follows it.
 
 use std::time::Instant;
 
-use faf_protocol::WireFormat;
+use faf_protocol::{ServerMessage, WireFormat};
 use memchr::memmem::Finder;
 
-use crate::counter::Counter;
-use crate::marker::on_the_wire;
+use crate::swarm::counter::Counter;
+use crate::swarm::marker::on_the_wire;
 
-/// What to look for in one wire format.
+/// Search patterns in one wire format.
 #[derive(Debug)]
 pub(crate) struct Needles {
     welcome: Finder<'static>,
     /// The list of games is the last of what a login brings.
     games: Finder<'static>,
     refused: Finder<'static>,
-    /// The server's question whether the client is there, and the answer.
+    /// A `ping` of the server.
     pub(crate) ping: Finder<'static>,
 }
 
 impl Needles {
     pub(crate) fn new(format: WireFormat) -> Self {
         let finder = |text: &str| Finder::new(&on_the_wire(format, text)).into_owned();
-        let ping = match format {
-            WireFormat::QDataStream => "PING",
-            WireFormat::SimpleJson | WireFormat::WebSocket => r#"{"command":"ping"}"#,
-        };
+        let ping = format.encode(&ServerMessage::Ping).expect("a ping can be expressed");
         Self {
             welcome: finder(r#""command":"welcome""#),
             games: finder(r#""games":["#),
             refused: finder(r#""command":"authentication_failed""#),
-            ping: finder(ping),
+            ping: Finder::new(&ping).into_owned(),
         }
     }
 }

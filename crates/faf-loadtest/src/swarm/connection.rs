@@ -7,10 +7,10 @@ use faf_protocol::websocket::Role;
 use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
 use mio::net::TcpStream;
 
-use crate::counter::Counter;
-use crate::login::Login;
-use crate::marker::Tail;
-use crate::socket::Socket;
+use crate::swarm::counter::Counter;
+use crate::swarm::login::Login;
+use crate::swarm::marker::Tail;
+use crate::swarm::socket::Socket;
 
 /// How much a client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

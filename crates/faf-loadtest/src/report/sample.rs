@@ -1,6 +1,6 @@
-//! What was seen in a stretch of time.
+//! Counts and durations of a period.
 
-use crate::histogram::Histogram;
+use crate::report::histogram::Histogram;
 
 /// How many failures are kept in words.
 const FAILURES_TOLD: usize = 5;

@@ -41,7 +41,7 @@ pub(crate) fn on_the_wire(format: WireFormat, ascii: &str) -> Vec<u8> {
     }
 }
 
-/// What to look for in one wire format.
+/// The search pattern in one wire format.
 #[derive(Debug)]
 pub(crate) struct MarkerFinder {
     prefix: memmem::Finder<'static>,
@@ -135,7 +135,7 @@ mod tests {
                 let text: String = moments.iter().map(|(moment, between)| format!("{between}|~T{moment:016}|")).collect();
                 let bytes = on_the_wire(format, &text);
                 let finder = MarkerFinder::new(format);
-                // What stands between may happen to be markers, too.
+                // The text between may happen to contain markers, too.
                 let mut expected = Vec::new();
                 finder.search(&bytes, |_, moment| expected.push(moment));
                 prop_assert!(expected.len() >= moments.len());

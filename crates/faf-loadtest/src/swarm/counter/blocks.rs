@@ -1,11 +1,11 @@
-//! QDataStream: a message is a block behind its length, a big-endian `u32`.
+//! QDataStream: a message is a block after its length, a big-endian `u32`.
 
 /// Hops from one block to the next.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Blocks {
-    /// What has come of a length.
+    /// The part of a length that has arrived.
     length: [u8; 4],
-    /// So many bytes of the length have come.
+    /// Bytes of the length that have arrived.
     begun: usize,
     /// Bytes of the block that are still to come; only when the length is complete.
     left: usize,

@@ -4,7 +4,7 @@ use faf_client::Identity;
 use faf_protocol::{Secret, password_digest};
 use faf_testkit::token::token_of;
 
-/// What the client of each number says to log in.
+/// The login of each client.
 #[derive(Debug)]
 pub(crate) enum Credentials {
     /// Nothing: the server is the one of `floor`, which speaks no protocol.
@@ -37,7 +37,7 @@ impl Credentials {
         Self::Password { pattern: pattern.to_owned(), digest: Secret::new(password_digest(password)) }
     }
 
-    /// What to say, in order, as JSON.
+    /// The messages of a login, in order, as JSON.
     pub(crate) fn messages(&self, client: u32) -> Option<[String; 2]> {
         let credentials = match self {
             Self::None => return None,

@@ -1,4 +1,4 @@
-//! What sockets say: bytes are read, counted, and, by the few who want to know, understood.
+//! Reading sockets: bytes are counted, and decoded for the few clients that have an actor.
 
 use std::time::Instant;
 
@@ -7,11 +7,11 @@ use mio::event::Event;
 
 use super::Worker;
 use crate::actors::{Actor, Cues};
-use crate::connection::{Phase, Reading};
-use crate::login::{Needles, Progress};
-use crate::marker;
 use crate::speech;
-use crate::timers::{Task, Timer};
+use crate::swarm::connection::{Phase, Reading};
+use crate::swarm::login::{Needles, Progress};
+use crate::swarm::marker;
+use crate::swarm::timers::{Task, Timer};
 
 /// Longest read in which a ping is looked for anywhere. In longer ones only at the ends: servers that hear no answer to one
 /// of many pings do nothing, and looking everywhere would be paid for with every broadcast.
@@ -188,7 +188,7 @@ fn asks_for_pong(needles: &Needles, bytes: &[u8]) -> bool {
         .is_some()
 }
 
-/// What a server has said, for people; of UTF-16 the ASCII in it.
+/// Received bytes for people; of UTF-16 only the ASCII in it.
 fn readable(bytes: &[u8]) -> String {
     const LONGEST: usize = 300;
 

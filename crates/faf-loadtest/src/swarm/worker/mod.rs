@@ -16,12 +16,12 @@ use mio::event::Event;
 use mio::{Poll, Registry, Token};
 
 use crate::actors::Plaza;
-use crate::client::{Client, Common, Order};
-use crate::event_loop::{self, Sockets};
-use crate::login::Needles;
-use crate::marker::MarkerFinder;
-use crate::sample::Sample;
-use crate::timers::{Task, Timer, Timers};
+use crate::report::sample::Sample;
+use crate::swarm::client::{Client, Common, Order};
+use crate::swarm::event_loop::{self, Sockets};
+use crate::swarm::login::Needles;
+use crate::swarm::marker::MarkerFinder;
+use crate::swarm::timers::{Task, Timer, Timers};
 
 /// Wakes the thread for an order.
 pub(crate) const ORDERS: Token = Token(usize::MAX);
@@ -42,16 +42,16 @@ pub(crate) struct Worker {
     timers: Timers,
     plaza: Plaza,
     buffer: Vec<u8>,
-    /// What has been seen since the thread last waited.
+    /// Counts and durations since the thread last waited.
     sample: Sample,
-    /// Who is to log in.
+    /// Clients that wait for their login.
     queue: VecDeque<usize>,
     logging_in: usize,
     at_once: usize,
     retry: bool,
 }
 
-/// What to look for in each format.
+/// Search patterns of a format.
 #[derive(Debug)]
 struct ForFormat {
     needles: Needles,
