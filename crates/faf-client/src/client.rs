@@ -118,7 +118,7 @@ impl Client {
         (self.incoming, self.writer)
     }
 
-    /// The connection itself, which reads messages as they come, and answers nothing.
+    /// The connection itself: its reader returns every message, and no `ping` is answered.
     #[must_use]
     pub fn into_connection(self) -> (Reader, Writer) {
         (self.incoming.reader, self.writer)

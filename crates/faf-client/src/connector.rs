@@ -39,8 +39,8 @@ pub struct Connector {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Most bytes that may wait for the server; default [`faf_connection::OUTBOX_LIMIT`].
     pub outbox_limit: usize,
-    /// The certificates that are trusted over TLS; by default those of the system, loaded anew for
-    /// each connection.
+    /// The certificates that are trusted over TLS; by default those of the system, loaded for each
+    /// connection.
     #[cfg(feature = "tls")]
     pub trust: Option<Trust>,
 }
@@ -171,7 +171,7 @@ pub enum TrustError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         error: pem::Error,
     },
     /// A certificate cannot be used.

@@ -54,7 +54,7 @@ impl Credentials {
         Self::Token(Secret::new(token))
     }
 
-    /// What a client sends to log in, in this order. The second message may follow the first at once.
+    /// The messages that log a client in, in this order. The second message may follow the first at once.
     #[must_use]
     pub fn messages(&self, identity: &Identity) -> [ClientMessage; 2] {
         let unique_id = identity.unique_id.clone();

@@ -38,5 +38,7 @@ pub use connector::{ConnectError, Connector};
 #[cfg(feature = "tls")]
 pub use connector::{Trust, TrustError};
 pub use credentials::{Credentials, Identity};
+/// For [`Connector::headers`].
+pub use hyper::header::{HeaderName, HeaderValue};
 pub use url::{InvalidUrl, Url};
 pub use {faf_connection, faf_protocol};
