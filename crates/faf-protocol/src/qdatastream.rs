@@ -50,9 +50,10 @@ const IGNORED_TAIL: usize = 4;
 /// The member that collects the later parts of a block that are no objects.
 const LEGACY: &str = "legacy";
 
-/// Texts in `legacy` may take so many bytes of JSON in any block: 64 KiB. In a longer one they may take no more than the block.
+/// Texts in `legacy` may take this many bytes of JSON in any block: 64 KiB. In a longer one they may
+/// take no more than the block.
 ///
-/// As JSON, a control character takes six bytes. What clients have put there were a few words.
+/// As JSON, a control character takes six bytes. Clients have put a few words there.
 const LEGACY_MIN: usize = 64 * 1024;
 
 /// Packs a text into a QString and appends it.
@@ -112,7 +113,7 @@ pub fn encode(message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
     }
 }
 
-/// Turns the ASCII behind `start` into UTF-16, in its place: from the end, so that nothing is overwritten unread.
+/// Turns the ASCII after `start` into UTF-16, in its place: from the end, so that nothing is overwritten unread.
 fn widen(text: &mut Vec<u8>, start: usize) {
     const BLOCK: usize = 32;
 
@@ -136,7 +137,7 @@ fn length_field(length: usize) -> Result<[u8; LENGTH], EncodeError> {
         .map_err(|_| EncodeError::TooLarge { limit: u32::MAX as usize, size: length })
 }
 
-/// Reads the QString at `position`; answers the position behind it and its text.
+/// Reads the QString at `position`; returns the position after it and its text.
 ///
 /// # Errors
 /// [`DecodeError::Malformed`] for [`Malformed::ShortBlock`] (fewer than four bytes are left),
@@ -257,9 +258,9 @@ const LARGE: usize = 64 * 1024;
 
 /// Reads a message from the payload of one block.
 ///
-/// The first part must be a JSON object, or one of the words `PING` and `PONG`, behind which nothing is looked at. Of
+/// The first part must be a JSON object, or one of the words `PING` and `PONG`, after which nothing is looked at. Of
 /// the later parts, one that repeats the text of the first is skipped; JSON objects are merged, the later value wins;
-/// anything else is appended as text to `legacy`. The first part that is no QString ends the block quietly.
+/// anything else is appended as text to `legacy`. The first part that is not a QString ends the block quietly.
 ///
 /// # Errors
 /// Every [`DecodeError`] but [`DecodeError::Incomplete`] and [`DecodeError::TooLarge`].
@@ -334,7 +335,7 @@ enum Legacy {
 impl Merged {
     fn new(payload: usize) -> Self {
         let legacy_limit = LEGACY_MIN.max(payload);
-        // What the parts take as UTF-8, as nearly all of it is ASCII.
+        // The size of the parts as UTF-8, as nearly all of it is ASCII.
         Self { text: String::with_capacity(payload / 2), legacy: Legacy::Missing, legacy_limit }
     }
 

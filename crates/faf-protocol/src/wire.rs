@@ -190,9 +190,9 @@ impl FromStr for WireFormat {
     }
 }
 
-/// What can be sent: a [`Message`], or one of the typed vocabulary.
+/// A message that can be sent: a [`Message`], or one of the typed vocabulary.
 pub trait Encode {
-    /// Whether this is a `ping` or `pong`, for which QDataStream has words of its own.
+    /// `ping` or `pong`, for which QDataStream has words of its own.
     fn heartbeat(&self) -> Option<Heartbeat>;
 
     /// Whether this is a heartbeat without any further member, which has constant bytes in every format.
@@ -223,7 +223,7 @@ impl Heartbeat {
     }
 }
 
-/// What a decoder found.
+/// A message or a control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     /// A message.
@@ -251,14 +251,14 @@ pub struct Decoder {
     limits: Limits,
     /// Bytes of all messages already decoded.
     consumed: u64,
-    /// Bytes taken behind those, of a message that comes in pieces or holds several lines.
+    /// Bytes taken after those, of a message that comes in pieces or holds several lines.
     begun: u64,
 }
 
 /// A message that has not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unfinished {
-    /// What is kept of it, framing included, in bytes: in the buffer and in the decoder.
+    /// Bytes kept of it, framing included, in the buffer and in the decoder.
     pub received: usize,
     /// The most that will be kept of it, in bytes: what it has announced, or what the limits allow.
     pub at_most: usize,
@@ -269,7 +269,7 @@ pub(crate) trait StreamDecoder {
     /// Takes the next message from the front of `buffer`, if all of it is there.
     fn decode(&mut self, buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError>;
 
-    /// Says what the end of the stream means.
+    /// Interprets the end of the stream.
     fn finish(&mut self, buffer: &BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError>;
 
     /// The most bytes that will be kept of the unfinished message, here and in the buffer.
@@ -342,7 +342,7 @@ impl Decoder {
 
     /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see [`Limits::message`].
     ///
-    /// A higher limit also holds for a message that is under way, and even for one that has been refused as
+    /// A higher limit also holds for a message that is under way, and even for one that was refused as
     /// [`DecodeError::TooLarge`]: nothing of it is used up, so that it can be decoded again.
     pub fn set_message_limit(&mut self, bytes: usize) {
         self.limits.message = bytes;
@@ -350,9 +350,9 @@ impl Decoder {
 
     /// Takes the next message from the front of `buffer`, if all of it is there.
     ///
-    /// Call it again until it answers `Ok(None)`, then add more bytes. Nothing is allocated for a message before its
-    /// length is checked against the limits. After an error the stream is not to be read any further, unless the message
-    /// was too large and [the limit is raised](Self::set_message_limit).
+    /// Call it again until it returns `Ok(None)`, then add more bytes. Nothing is allocated for a message
+    /// before its length is checked against the limits. After an error the stream must not be read any
+    /// further, unless the message was too large and [the limit is raised](Self::set_message_limit).
     ///
     /// # Errors
     /// Every [`DecodeError`] but [`DecodeError::Incomplete`].
@@ -366,7 +366,7 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// What is kept after [`decode`](Self::decode) has answered `Ok(None)`, and how much it may become.
+    /// How much is kept after [`decode`](Self::decode) has returned `Ok(None)`, and how much that may become.
     ///
     /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet. A WebSocket message that does
     /// not end its line may become larger than it has announced; that is known when it is there.
@@ -383,7 +383,7 @@ impl Decoder {
         self.consumed + self.begun
     }
 
-    /// Whether the peer has sent a WebSocket message that was binary, and so wants to be answered.
+    /// Whether the peer has sent a binary WebSocket message, and so expects binary messages.
     #[must_use]
     pub fn is_binary(&self) -> bool {
         self.state.get().is_binary()
@@ -394,7 +394,7 @@ impl Decoder {
         self.state.get_mut().shrink();
     }
 
-    /// Says what the end of the stream means: a last message, a clean end (`None`), or an end inside a message.
+    /// Interprets the end of the stream: a last message, a clean end (`None`), or an end inside a message.
     ///
     /// # Errors
     /// [`DecodeError::Incomplete`], and [`DecodeError::Malformed`] where what is left could not have become a message.

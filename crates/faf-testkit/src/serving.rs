@@ -40,7 +40,7 @@ impl Serving {
         panic!("the server has ended before it was ready");
     }
 
-    /// What people are shown when the server is ready.
+    /// The text that people are shown when the server is ready.
     #[must_use]
     pub fn banner(&self) -> &str {
         &self.ready.text

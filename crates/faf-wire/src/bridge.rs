@@ -227,7 +227,7 @@ async fn pump(
     }
 }
 
-/// Ends a connection cleanly: behind what waits, and not before the peer has read it.
+/// Ends a connection cleanly: after everything that waits, and not before the peer has read it.
 async fn part((mut reader, writer): (Reader, Writer)) {
     let goodbye = async {
         writer.close().await;

@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     style: Style,
 }
 
-/// What becomes of a connection, as far as the end of the process depends on it.
+/// The course of a connection, as far as the exit code depends on it.
 #[derive(Debug, Default)]
 struct Course {
     /// A login was sent, and the server has not said `welcome`.
@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         typed = typing => typed?,
         interrupted = signal::ctrl_c() => interrupted?,
     }
-    // The server has everything when it ends its side, too. What it says meanwhile is not looked at.
+    // The server has received everything when it ends its side, too. Its last messages are not shown.
     let goodbye = async {
         writer.close().await;
         receiving.await
@@ -132,7 +132,7 @@ async fn send(writer: &Writer, renderer: &Renderer, course: &Course, line: &[u8]
             renderer.sent(&message)?;
             match writer.send(&message).await {
                 Ok(()) => Ok(()),
-                // What is left to be read says why.
+                // The reader will report the reason.
                 Err(Error::Disconnected(_)) => {
                     course.complain_unsent("the connection has ended");
                     Ok(())
@@ -147,7 +147,7 @@ async fn send(writer: &Writer, renderer: &Renderer, course: &Course, line: &[u8]
     }
 }
 
-/// Shows what the server says until it ends, and answers its pings.
+/// Prints the server's messages until the connection ends, and answers its pings.
 async fn receive(
     mut reader: Reader,
     writer: Writer,
@@ -193,7 +193,7 @@ fn end(error: Error, consumed: u64) -> Result<(), Failure> {
     }
 }
 
-/// Lines are read on a thread: there is no other way to wait for a terminal and a pipe alike.
+/// Reads lines on a thread, the only way to wait for a terminal and a pipe alike.
 fn lines_of_standard_input() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {

@@ -50,7 +50,7 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
 fn print(output: &mut impl Write, message: &Message) -> Result<(), Failure> {
     let line = simple_json::encode(message).map_err(anyhow::Error::from)?;
     output.write_all(&line)?;
-    // Whoever reads it may wait for it.
+    // A reader at the other end of a pipe may wait for it.
     Ok(output.flush()?)
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
     }
 }
 
-/// What becomes of a message that JSON can express and the format cannot.
+/// The failure for a message that JSON can express and the format cannot.
 fn inexpressible(error: &anyhow::Error, offset: u64) -> Failure {
     Failure::new(exit::MALFORMED, anyhow::anyhow!("offset {offset}: {error:#}"))
 }

@@ -9,7 +9,7 @@ use faf_protocol::ClientMessage;
 
 use crate::exit::{self, Failure};
 
-/// Who logs in, if anybody.
+/// The account that logs in, if any.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Login {
     /// Log in with this account and its password
@@ -21,13 +21,13 @@ pub(crate) struct Login {
     /// Log in with this token; without --user, FAF_WIRE_TOKEN counts where it is missing
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// What is told of the machine
+    /// The machine's id, as sent at login
     #[arg(long, value_name = "TEXT", default_value = "faf-wire")]
     unique_id: String,
 }
 
 impl Login {
-    /// What a client sends to log in, in this order; nothing without an account.
+    /// The messages that log in, in this order; none without an account.
     pub(crate) fn messages(&self) -> Result<Vec<ClientMessage>, Failure> {
         let token = self.token.clone().or_else(|| variable("FAF_WIRE_TOKEN"));
         let credentials = match (&self.user, token) {
@@ -55,7 +55,8 @@ impl Login {
     }
 }
 
-/// What the environment says, where the command line is silent: a flag must not clash with a variable.
+/// An environment variable, if it is set and not empty. It is no default of the flag: a flag must not
+/// clash with a variable.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -238,7 +238,7 @@ impl FrameReader {
                 self.searched = size;
                 return Ok(None);
             }
-            // What has been followed is not blank.
+            // The part that has been followed is not blank.
             let message = if self.line.is_none() && is_blank(&self.payload[..size]) {
                 None
             } else if line_end.is_some() && is_end_of_message && size + 1 == self.payload.len() {
@@ -294,7 +294,7 @@ impl FrameReader {
         }
     }
 
-    /// Forgets so many bytes of the payload, up to the end of a line.
+    /// Forgets the first bytes of the payload, up to the end of a line.
     fn end_line(&mut self, bytes: usize) {
         self.payload.advance(bytes);
         self.searched = 0;
