@@ -39,7 +39,7 @@ pub(crate) enum WriteHalf {
 impl WriteHalf {
     /// Writes as much of these pieces as is taken at once, without waiting and without being woken later.
     ///
-    /// Answers how many bytes that were, and whether nothing is left, neither here nor in a buffer of the stream.
+    /// Returns how many bytes that were, and whether nothing is left, neither here nor in a buffer of the stream.
     pub(crate) fn write_at_once(&mut self, pieces: &[Bytes]) -> io::Result<(usize, bool)> {
         // One piece is the usual case, and cheaper by itself; what it leaves is not taken a moment later either.
         if let [single] = pieces
@@ -80,7 +80,7 @@ impl WriteHalf {
     pub(crate) fn keep_unsent_short(&self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Self::Tcp(socket) = self {
-            // It fails for a socket that is gone, which whoever writes to it hears of.
+            // It fails for a socket that is gone, which the next write reports.
             let _ = SockRef::from(socket.as_ref()).set_tcp_notsent_lowat(UNSENT_WHEN_SHORT);
         }
     }
@@ -116,7 +116,7 @@ fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 
 /// Polls without waiting; what is pending would block.
 fn poll_once<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
-    // Whoever writes to thousands of streams in a row would soon be told to wait by the runtime, if it counted.
+    // The runtime would make a task wait that writes to thousands of streams in a row, if it counted.
     let mut polled = pin!(unconstrained(std::future::poll_fn(poll)));
     match polled.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,

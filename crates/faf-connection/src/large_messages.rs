@@ -32,7 +32,7 @@ use crate::running_time::RunningSleep;
 /// Bytes of an unfinished message that every connection may hold: 16 KiB. Nearly all messages are smaller, and never wait.
 pub const FREE: usize = 16 * 1024;
 
-/// Messages of up to so many bytes have memory of their own: 512 KiB. What players' games send of themselves has some tens of KiB.
+/// Messages of up to this many bytes have memory of their own: 512 KiB. Games send some tens of KiB.
 pub const SMALL: usize = 512 * 1024;
 
 /// The parts of the first pot, in bytes.
@@ -253,7 +253,7 @@ impl Allowance {
             ready!(std::pin::Pin::new(&mut self.window).poll(cx));
             let pot = &self.part.pot;
             let is_between = pot.part <= SMALL && pot.part * GROWTH > SMALL;
-            // What has been discarded counts no longer, so `far` may be less than it was.
+            // Discarded bytes count no longer, so `far` may be less than it was.
             let is_behind = !waits && far.saturating_sub(self.seen) < all.least;
             self.behind = if is_behind { self.behind + 1 } else { 0 };
             if self.behind >= PATIENCE
@@ -286,7 +286,7 @@ mod tests {
         Some(IpAddr::from([10, 0, 0, last]))
     }
 
-    /// What is given at once, if anything.
+    /// The part that is granted at once, if any.
     fn given(taking: std::pin::Pin<&mut impl Future<Output = Allowance>>) -> Option<Allowance> {
         match taking.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(allowance) => Some(allowance),
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(part(128 * KIB, 200 * KIB).await, 200 * KIB);
         assert_eq!(part(512 * KIB, 10 * MIB).await, 2 * MIB);
         assert_eq!(part(9 * MIB, 10 * MIB + 10).await, 10 * MIB + 10);
-        // What says that it is larger takes nothing of what is for small ones.
+        // A message that announces a larger size takes nothing of the memory for small ones.
         assert_eq!(part(FREE, 3 * MIB).await, 2 * MIB);
         assert_eq!(part(FREE, MIB).await, MIB);
         assert_eq!(all.taken(), 0);
@@ -348,7 +348,7 @@ mod tests {
         first.pop();
         let _second = given(second.as_mut()).expect("the next one gets it");
         assert!(given(third.as_mut()).is_none());
-        // Whoever goes leaves it to others, and so does whoever does not want it any more.
+        // A holder that ends leaves its part to others, and so does one that gives it back.
         let mut fourth = pin!(take(None));
         assert!(given(fourth.as_mut()).is_none());
         {

@@ -1,4 +1,4 @@
-//! What waits to be written to a peer, bounded in bytes.
+//! The bytes that wait to be written to a peer, and their bound.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -9,11 +9,11 @@ use crate::error::OutboxFull;
 
 /// Most bytes that may wait for a peer by default: 1 MiB, some hundred usual messages.
 ///
-/// Whoever has more to say at once, such as a list of all players, sends it part by part, or as one piece: an empty outbox
+/// A sender with more at once, such as a list of all players, sends it part by part, or as one piece: an empty outbox
 /// takes anything.
 pub const OUTBOX_LIMIT: usize = 1024 * 1024;
 
-/// What a waiting message takes besides its bytes; counted, so that many tiny messages are bounded, too.
+/// Overhead of a waiting message, in bytes; counted, so that many tiny messages are bounded, too.
 const ENTRY_COST: usize = size_of::<Bytes>();
 
 /// Most bytes of control frames that may wait: 128 KiB, the answers to all pings that are read at once. They do not count
@@ -75,7 +75,7 @@ impl Outbox {
         }
     }
 
-    /// Puts what is left of these behind the first `written` bytes at the end, whatever the limit says.
+    /// Queues the rest of these after the first `written` bytes, whatever the limit says.
     pub(crate) fn push_rest(&mut self, pieces: &[Bytes], mut written: usize) {
         for piece in pieces {
             match piece.len().checked_sub(written) {

@@ -37,7 +37,7 @@ static STOPS: LazyLock<Option<Mutex<Stops>>> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// What tests say, who have no other way to stop a runtime whose time stands still.
+    /// Set by tests, which have no other way to stop a runtime whose time stands still.
     static SIMULATED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
@@ -63,7 +63,7 @@ struct Stops {
     seen: SystemInstant,
     /// How long all stops before the last one took.
     before: Duration,
-    /// The last stop, with the moment behind it.
+    /// The last stop, with the moment after it.
     from: SystemInstant,
     until: SystemInstant,
 }
@@ -154,7 +154,8 @@ impl Future for RunningSleep {
     }
 }
 
-/// What the work gives, if it ends before the process has been running for so long. The work always comes first.
+/// The result of the work, if it ends before the process has been running for this long. The work is
+/// polled first.
 pub async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     tokio::select! {
@@ -191,7 +192,7 @@ mod tests {
             [71_000, 71_400, 81_400, 81_900]
         );
         assert_eq!([look(83_300), look(83_800), look(84_300)], [82_300, 82_400, 82_400]);
-        // A thread that has looked at the clock before another one, and comes behind it.
+        // A thread that has looked at the clock before another one, and comes after it.
         assert_eq!([look(84_200), look(84_300)], [82_400, 82_400]);
     }
 

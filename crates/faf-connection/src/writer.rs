@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use faf_protocol::websocket::{self, CloseCode, Control, Role};
+use faf_protocol::websocket::{CloseCode, Control, Role};
 use faf_protocol::{Encode, EncodeError, Encoding, WireFormat};
 use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
@@ -39,7 +39,8 @@ struct Shared {
     state: Mutex<State>,
     /// Told whenever the outbox has become shorter or the connection is no longer open.
     changed: Notify,
-    /// Whoever holds it is the one who drains. Fair: callers get it in the order they asked. Most connections never drain.
+    /// Held by the caller that drains. Fair: callers get it in the order they asked. Most connections
+    /// never drain.
     drain_turn: OnceLock<Box<tokio::sync::Mutex<()>>>,
     runtime: Handle,
 }
@@ -60,14 +61,14 @@ struct State {
     flusher: Option<Waker>,
     /// The reader, to be woken when the connection is aborted.
     reader: Option<Waker>,
-    /// What the close frame says, if it is anything but that all has been said.
+    /// The close frame, if it is not the normal one.
     ending: Option<Box<Control>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Open,
-    /// Nothing new is taken; what waits still goes out, and the end behind it.
+    /// Nothing new is taken; everything that waits still goes out, and then the end.
     Closing,
     /// The end has been sent.
     Closed,
@@ -111,9 +112,10 @@ impl Writer {
     /// How messages for this peer are encoded. In WebSocket that is text, until the peer has sent a binary message.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
-        match (self.shared.format, self.shared.is_binary.load(Ordering::Relaxed)) {
-            (WireFormat::WebSocket, true) => Encoding::WebSocketBinary,
-            (format, _) => format.into(),
+        let properties = self.shared.format.properties();
+        match self.shared.is_binary.load(Ordering::Relaxed) {
+            true => properties.binary_encoding,
+            false => properties.encoding,
         }
     }
 
@@ -133,9 +135,9 @@ impl Writer {
     /// # Errors
     /// [`EncodeError`] for a message that cannot be expressed.
     pub fn encode(&self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
-        match (self.shared.format, self.shared.role) {
-            (WireFormat::WebSocket, Role::Client) => websocket::encode_masked(message, random_mask()),
-            _ => self.encoding().encode(message),
+        match self.shared.role {
+            Role::Client => self.shared.format.encode_as(Role::Client, message, random_mask),
+            Role::Server => self.encoding().encode(message),
         }
     }
 
@@ -147,7 +149,7 @@ impl Writer {
         self.write_many([message])
     }
 
-    /// Queues messages, one behind the other, with nothing between them.
+    /// Queues messages, one after the other, with nothing between them.
     ///
     /// # Errors
     /// As [`write`](Self::write), for all of them at once.
@@ -300,15 +302,15 @@ impl Writer {
         }
     }
 
-    /// Waits until at most so many bytes wait for the peer, or the connection is no longer open.
+    /// Waits until at most `bytes` bytes wait for the peer, or the connection is no longer open.
     ///
-    /// Whoever reads from a peer only then does not queue answers for one who does not read them.
+    /// A program that reads from a peer only then queues no answers for one that does not read them.
     pub async fn wait_for_room(&self, bytes: usize) {
         self.wait_until(|outbox| outbox.waiting() <= bytes).await;
     }
 
-    /// Waits until at most so many bytes of control frames may wait for the peer, or the connection is no longer open. However
-    /// much waits of messages, it does not keep the peer from being read.
+    /// Waits until at most `bytes` bytes of control frames wait for the peer, or the connection is no
+    /// longer open. Waiting messages, however many, do not keep the peer from being read.
     pub(crate) async fn wait_for_control_room(&self, bytes: usize) {
         self.wait_until(|outbox| outbox.controls() <= bytes).await;
     }
@@ -326,7 +328,8 @@ impl Writer {
         }
     }
 
-    /// Ends the connection: takes nothing more, sends what waits and the end behind it, and waits until that is done.
+    /// Ends the connection: takes nothing more, sends everything that waits and then the end, and waits
+    /// until that is done.
     ///
     /// It waits for a peer that does not read; whoever does not want to, gives it a time limit and calls
     /// [`abort`](Self::abort) after that. A WebSocket peer gets a close frame; see [`set_ending`](Self::set_ending). Keep reading until
@@ -346,7 +349,7 @@ impl Writer {
     /// Sets what a WebSocket peer is told in the close frame: why the connection is ended, and in some words. The first that is
     /// set counts; default [`CloseCode::Normal`] and no words. Words beyond 123 bytes are cut.
     pub fn set_ending(&self, code: CloseCode, reason: &str) {
-        if self.shared.format == WireFormat::WebSocket {
+        if self.shared.format.has_upgrade() {
             self.shared.lock().ending.get_or_insert_with(|| Box::new(Control::close(code, reason)));
         }
     }
@@ -366,7 +369,7 @@ impl Writer {
         self.shared.start_close(&mut self.shared.lock());
     }
 
-    /// Ends the connection now. What waits is lost.
+    /// Ends the connection now. Waiting messages are lost.
     pub fn abort(&self) {
         self.shared.end(&mut self.shared.lock(), Phase::Aborted);
     }
@@ -391,12 +394,12 @@ impl Writer {
         self.failure().map(|kind| Disconnected::Lost(kind.into()))
     }
 
-    /// What has happened when writing has failed, if it has.
+    /// The failure of a write, if there was one.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.shared.lock().failure
     }
 
-    /// Remembers whom to wake when the connection is aborted; answers the phase.
+    /// Remembers the task to wake when the connection is aborted; returns the phase.
     pub(crate) fn register_reader(&self, waker: &Waker) -> Phase {
         let mut state = self.shared.lock();
         match &mut state.reader {
@@ -447,7 +450,7 @@ impl Shared {
             return;
         }
         state.phase = Phase::Closing;
-        if self.format == WireFormat::WebSocket {
+        if self.format.has_upgrade() {
             let normal = || Box::new(Control::close(CloseCode::Normal, ""));
             let ending = state.ending.take().unwrap_or_else(normal);
             let mask = (self.role == Role::Client).then(random_mask);

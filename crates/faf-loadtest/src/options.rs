@@ -6,7 +6,7 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use faf_protocol::WireFormat;
 
-use crate::address::Url;
+use crate::swarm::address::Endpoint;
 
 /// The server under load, and how its players log in.
 #[derive(Debug, Clone, Args)]
@@ -15,7 +15,7 @@ pub(crate) struct ServerOptions {
     /// A server that runs already: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or ws://HOST:PORT/. Once for
     /// each wire format; clients are divided among them
     #[arg(long, value_name = "URL", required_unless_present = "start", conflicts_with = "start")]
-    pub(crate) url: Vec<Url>,
+    pub(crate) url: Vec<Endpoint>,
 
     /// The program faf-lobby, to be started with accounts of its own in a temporary folder
     #[arg(long, value_name = "PROGRAM")]
@@ -55,7 +55,7 @@ pub(crate) enum LoginMethod {
     Password,
 }
 
-/// Which wire formats clients have.
+/// The wire formats of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Tcp,
@@ -96,7 +96,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     pub(crate) sampled: u32,
 
-    /// Give up if nothing happens for so many seconds
+    /// Give up if nothing happens for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
     pub(crate) patience: f64,
 
@@ -120,7 +120,7 @@ pub(crate) struct LengthOptions {
     #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
-    /// Measure until so many messages were delivered to clients, and no longer
+    /// Measure until this many messages were delivered to clients, and no longer
     #[arg(long, value_name = "COUNT")]
     pub(crate) deliveries: Option<u64>,
 }
@@ -145,7 +145,7 @@ pub(crate) fn rate() -> impl TypedValueParser<Value = f64> {
     within(0.001, 1_000_000.0)
 }
 
-/// A number that is no less than one and no more than the other.
+/// A number between two bounds.
 pub(crate) fn within(least: f64, most: f64) -> impl TypedValueParser<Value = f64> {
     move |text: &str| match text.parse() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),

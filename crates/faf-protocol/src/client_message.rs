@@ -33,10 +33,22 @@ pub enum ClientMessage {
     /// Logs in with a token. Allowed before login (section 5).
     Auth(Auth),
     /// Asks for a new account; always refused. Allowed before login (section 10).
+    ///
+    /// ```json
+    /// {"command": "create_account"}
+    /// ```
     CreateAccount,
     /// Asks for a `pong`. Allowed before login (section 9).
+    ///
+    /// ```json
+    /// {"command": "ping"}
+    /// ```
     Ping,
     /// Answers a `ping`. Allowed before login (section 9).
+    ///
+    /// ```json
+    /// {"command": "pong"}
+    /// ```
     Pong,
     /// Makes somebody a friend or a foe (section 10).
     SocialAdd(SocialSubject),
@@ -47,12 +59,24 @@ pub enum ClientMessage {
     /// Actions of administrators and moderators (section 10).
     Admin(AdminAction),
     /// Asks for the co-op missions (section 10).
+    ///
+    /// ```json
+    /// {"command": "coop_list"}
+    /// ```
     CoopList,
     /// The mod vault, deprecated (section 10).
     Modvault(ModvaultAction),
     /// Asks for ICE servers, deprecated (section 10).
+    ///
+    /// ```json
+    /// {"command": "ice_servers"}
+    /// ```
     IceServers,
     /// Asks for the state of the matchmaker queues.
+    ///
+    /// ```json
+    /// {"command": "matchmaker_info"}
+    /// ```
     MatchmakerInfo,
     /// Opens a game (games.md section 1.1).
     GameHost(GameHost),
@@ -61,8 +85,16 @@ pub enum ClientMessage {
     /// Says that the client is back while its game still runs (games.md section 1.3).
     RestoreGameSession(RestoreGameSession),
     /// Answer to a match offer; accepted without effect (games.md section 1.5).
+    ///
+    /// ```json
+    /// {"command": "match_ready"}
+    /// ```
     MatchReady,
     /// The connectivity test of clients that are too old (section 10).
+    ///
+    /// ```json
+    /// {"command": "InitiateTest", "target": "connectivity"}
+    /// ```
     #[serde(rename = "InitiateTest")]
     InitiateTest {
         /// Always `connectivity`; with any other target the command is unknown.
@@ -70,14 +102,26 @@ pub enum ClientMessage {
     },
     /// A command of the game: everything with `"target": "game"`, whatever its name. One whose `args` are no list becomes
     /// one without name and arguments, which means nothing (games.md section 5).
+    ///
+    /// ```json
+    /// {"command": "GameState", "args": ["Lobby"], "target": "game"}
+    /// ```
     #[serde(untagged, serialize_with = "serialize_carried")]
     Game(GpgNetMessage),
     /// A command that is not in this list.
+    ///
+    /// ```json
+    /// {"command": "no_such_command", "n": 1.50}
+    /// ```
     #[serde(untagged)]
     Other(Message),
 }
 
 /// Members of `ask_session`.
+///
+/// ```json
+/// {"command": "ask_session", "user_agent": "my-client", "version": "1.0"}
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskSession {
     /// Name of the client. Anything but a string counts as missing.
@@ -89,6 +133,14 @@ pub struct AskSession {
 }
 
 /// Members of `hello`.
+///
+/// ```json
+/// {
+///   "command": "hello", "login": "Ada",
+///   "password": "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+///   "unique_id": "machine"
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Name of the account; white space around it does not count.
@@ -100,6 +152,13 @@ pub struct Hello {
 }
 
 /// Members of `auth`.
+///
+/// ```json
+/// {
+///   "command": "auth", "token": "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl",
+///   "unique_id": "machine"
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Auth {
     /// OAuth access token, a JWT.
@@ -109,6 +168,14 @@ pub struct Auth {
 }
 
 /// Members of `social_add` and `social_remove`: one of the two.
+///
+/// ```json
+/// {"command": "social_add", "friend": 42}
+/// ```
+///
+/// ```json
+/// {"command": "social_remove", "foe": 42}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocialSubject {
     /// The friend.
@@ -120,6 +187,14 @@ pub struct SocialSubject {
 }
 
 /// Members of `avatar`.
+///
+/// ```json
+/// {"command": "avatar", "action": "list_avatar"}
+/// ```
+///
+/// ```json
+/// {"command": "avatar", "action": "select", "avatar": "https://example.org/a.png"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action")]
 pub enum AvatarAction {
@@ -141,6 +216,17 @@ pub enum AvatarAction {
 }
 
 /// Members of `admin`. Without the permission named, an action is ignored.
+///
+/// ```json
+/// {
+///   "command": "admin", "action": "broadcast",
+///   "message": "The server restarts in ten minutes"
+/// }
+/// ```
+///
+/// ```json
+/// {"command": "admin", "action": "closeFA", "user_id": 4}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action")]
 pub enum AdminAction {
@@ -180,6 +266,14 @@ pub enum AdminAction {
 }
 
 /// Members of `modvault`.
+///
+/// ```json
+/// {"command": "modvault", "type": "start"}
+/// ```
+///
+/// ```json
+/// {"command": "modvault", "type": "like", "uid": "74a9eeff"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ModvaultAction {
@@ -198,6 +292,14 @@ pub enum ModvaultAction {
 }
 
 /// Members of `game_host`. Members that are not here, such as `options`, are ignored.
+///
+/// ```json
+/// {
+///   "command": "game_host", "visibility": "public", "title": "2v2 all welcome",
+///   "mod": "faf", "mapname": "scmp_007", "password": "letmein", "rating_max": 1000.0,
+///   "enforce_rating_range": false
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GameHost {
     /// Who sees the game.
@@ -227,6 +329,10 @@ pub struct GameHost {
 }
 
 /// Members of `game_join`. Members that are not here, such as `gameport`, are ignored.
+///
+/// ```json
+/// {"command": "game_join", "uid": 5012, "password": "letmein"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameJoin {
     /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
@@ -238,6 +344,10 @@ pub struct GameJoin {
 }
 
 /// Members of `restore_game_session`.
+///
+/// ```json
+/// {"command": "restore_game_session", "game_id": 5012}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreGameSession {
     /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// "Not enough bytes yet" is no error: decoders answer `Ok(None)`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// The stream ended inside a message.
     #[error("the stream ended inside a message, after {got} bytes{}", Expected(*.expected))]
@@ -167,6 +168,7 @@ impl fmt::Display for JsonKind {
 
 /// Why a message cannot be put into a wire format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// The value is no JSON object, or holds something JSON cannot express.
     #[error("not representable as a JSON object: {0}")]

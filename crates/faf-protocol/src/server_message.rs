@@ -23,6 +23,7 @@ use crate::wire::{Encode, Heartbeat};
 /// A message from the server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ServerMessage {
     /// Answers `ask_session` (section 3).
     Session(Session),
@@ -51,9 +52,17 @@ pub enum ServerMessage {
     /// The state of the matchmaker queues.
     MatchmakerInfo(QueueList),
     /// Asks for a `pong` (section 9).
+    ///
+    /// ```json
+    /// {"command": "ping"}
+    /// ```
     Ping,
     /// Answers a `ping` (section 9), behind the answers to everything that was sent before it. What everybody is told may come
     /// later than this.
+    ///
+    /// ```json
+    /// {"command": "pong"}
+    /// ```
     Pong,
     /// Answers `avatar` with the action `list_avatar` (section 10).
     Avatar(AvatarList),
@@ -70,9 +79,17 @@ pub enum ServerMessage {
     /// Achievements that have changed after a game (section 14).
     UpdatedAchievements(UpdatedAchievements),
     /// A command for the game.
+    ///
+    /// ```json
+    /// {"command": "HostGame", "args": ["scmp_007"], "target": "game"}
+    /// ```
     #[serde(untagged, serialize_with = "serialize_carried")]
     Game(GpgNetMessage),
     /// A command that is not in this list.
+    ///
+    /// ```json
+    /// {"command": "no_such_command", "n": 1.50}
+    /// ```
     #[serde(untagged)]
     Other(Message),
 }
@@ -94,6 +111,10 @@ pub enum Merging {
 }
 
 /// Members of `session`.
+///
+/// ```json
+/// {"command": "session", "session": 3405691582}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// The number of this connection, the same for every request.
@@ -101,6 +122,14 @@ pub struct Session {
 }
 
 /// Members of `notice`.
+///
+/// ```json
+/// {"command": "notice", "style": "info", "text": "Welcome to the lobby"}
+/// ```
+///
+/// ```json
+/// {"command": "notice", "style": "kill"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// How to take it.
@@ -157,6 +186,10 @@ pub enum NoticeStyle {
 }
 
 /// Members of `authentication_failed`.
+///
+/// ```json
+/// {"command": "authentication_failed", "text": "Login not found or password incorrect."}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthenticationFailed {
     /// Why, in English.
@@ -164,6 +197,10 @@ pub struct AuthenticationFailed {
 }
 
 /// Members of `irc_password`.
+///
+/// ```json
+/// {"command": "irc_password", "password": "deprecated"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IrcPassword {
     /// Always `deprecated`.
@@ -171,6 +208,24 @@ pub struct IrcPassword {
 }
 
 /// Members of `welcome`.
+///
+/// ```json
+/// {
+///   "command": "welcome",
+///   "me": {
+///     "id": 17, "login": "Bob",
+///     "avatar": {"url": "https://example.org/a.png", "tooltip": "Winner"},
+///     "country": "DE", "clan": "XYZ",
+///     "ratings": {
+///       "global": {"rating": [1210.5, 88.25], "number_of_games": 41},
+///       "ladder_1v1": {"rating": [1500.0, 500.0], "number_of_games": 0}
+///     },
+///     "global_rating": [1210.5, 88.25], "ladder_rating": [1500.0, 500.0],
+///     "number_of_games": 41
+///   },
+///   "current_time": "2026-01-01T20:15:00+00:00", "id": 17, "login": "Bob"
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The player who has logged in.
@@ -184,6 +239,25 @@ pub struct Welcome {
 }
 
 /// Members of `player_info`.
+///
+/// ```json
+/// {
+///   "command": "player_info",
+///   "players": [
+///     {
+///       "id": 17, "login": "Bob",
+///       "avatar": {"url": "https://example.org/a.png", "tooltip": "Winner"},
+///       "country": "DE", "clan": "XYZ", "state": "offline",
+///       "ratings": {
+///         "global": {"rating": [1210.5, 88.25], "number_of_games": 41},
+///         "ladder_1v1": {"rating": [1500.0, 500.0], "number_of_games": 0}
+///       },
+///       "global_rating": [1210.5, 88.25], "ladder_rating": [1500.0, 500.0],
+///       "number_of_games": 41
+///     }
+///   ]
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlayerList {
     /// Players to insert, update or, with [`state`](Player::state), remove. Each id at most once.
@@ -261,6 +335,13 @@ pub struct Rating {
 /// Members of `social`.
 ///
 /// At login all are there. The order of an administrator to join a channel has only `autojoin`.
+///
+/// ```json
+/// {
+///   "command": "social", "autojoin": ["#aeolus"], "channels": ["#aeolus"],
+///   "friends": [11], "foes": [], "power": 0
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Social {
     /// Chat channels to join.
@@ -280,6 +361,20 @@ pub struct Social {
 }
 
 /// Members of `game_info` about one game. Clients that know it as `closed` remove it.
+///
+/// ```json
+/// {
+///   "command": "game_info", "visibility": "public", "password_protected": false,
+///   "uid": 5012, "title": "2v2 all welcome", "state": "open", "game_type": "custom",
+///   "featured_mod": "faf", "sim_mods": {}, "mapname": "scmp_007",
+///   "map_file_path": "maps/scmp_007.zip", "host": "Ada", "num_players": 2,
+///   "max_players": 8, "hosted_at": "2026-01-01T20:15:00+00:00", "launched_at": null,
+///   "rating_type": "global", "rating_min": null, "rating_max": 1000.0,
+///   "enforce_rating_range": false,
+///   "teams_ids": [{"team_id": 2, "player_ids": [11]}, {"team_id": 3, "player_ids": [17]}],
+///   "teams": {"2": ["Ada"], "3": ["Bob"]}
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GameInfo {
     /// Who sees it.
@@ -375,6 +470,28 @@ pub enum GameType {
 }
 
 /// Members of `game_info` with a list.
+///
+/// ```json
+/// {
+///   "command": "game_info",
+///   "games": [
+///     {
+///       "command": "game_info", "visibility": "public", "password_protected": false,
+///       "uid": 5012, "title": "2v2 all welcome", "state": "open", "game_type": "custom",
+///       "featured_mod": "faf", "sim_mods": {}, "mapname": "scmp_007",
+///       "map_file_path": "maps/scmp_007.zip", "host": "Ada", "num_players": 2,
+///       "max_players": 8, "hosted_at": "2026-01-01T20:15:00+00:00", "launched_at": null,
+///       "rating_type": "global", "rating_min": null, "rating_max": 1000.0,
+///       "enforce_rating_range": false,
+///       "teams_ids": [
+///         {"team_id": 2, "player_ids": [11]},
+///         {"team_id": 3, "player_ids": [17]}
+///       ],
+///       "teams": {"2": ["Ada"], "3": ["Bob"]}
+///     }
+///   ]
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GameList {
     /// Games; each entry has the members of [`GameInfo`] and `"command":"game_info"`.
@@ -413,6 +530,14 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
 /// At the launch every process sends `GameState ["Launching"]`. That of the host launches the game;
 /// that of a guest is the sign that the simulation runs there, too: whoever neither says so nor
 /// reports anything later is not rated.
+///
+/// ```json
+/// {
+///   "command": "game_launch", "args": ["/numgames", 37], "uid": 5012, "mod": "faf",
+///   "name": "2v2 all welcome", "init_mode": 0, "game_type": "custom",
+///   "rating_type": "global"
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameLaunch {
     /// Arguments for the game process: `/numgames` and how many rated games the player has played.
@@ -433,6 +558,10 @@ pub struct GameLaunch {
 }
 
 /// Members of `game_join_failed`.
+///
+/// ```json
+/// {"command": "game_join_failed", "reason": "bad_password", "uid": 4711}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameJoinFailed {
     /// Why.
@@ -454,6 +583,10 @@ pub enum GameJoinFailure {
 }
 
 /// Members of `matchmaker_info`.
+///
+/// ```json
+/// {"command": "matchmaker_info", "queues": []}
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueList {
     /// Queues, each an object of its own.
@@ -461,6 +594,13 @@ pub struct QueueList {
 }
 
 /// Members of `avatar`.
+///
+/// ```json
+/// {
+///   "command": "avatar",
+///   "avatarlist": [{"url": "https://example.org/a.png", "tooltip": "Winner"}]
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AvatarList {
     /// Avatars granted to the player.
@@ -468,6 +608,13 @@ pub struct AvatarList {
 }
 
 /// Members of `coop_info`.
+///
+/// ```json
+/// {
+///   "command": "coop_info", "uid": 3, "type": "Custom Missions", "name": "Rebels Rest",
+///   "description": null, "filename": "faf_coop_rebels_rest.v0001", "featured_mod": "coop"
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoopMission {
     /// Number of the mission.
@@ -486,6 +633,15 @@ pub struct CoopMission {
 }
 
 /// Members of `modvault_info`.
+///
+/// ```json
+/// {
+///   "command": "modvault_info", "thumbnail": "", "link": "https://example.org/m.zip",
+///   "bugreports": [], "comments": [], "description": "More units", "played": 1,
+///   "likes": 2.0, "downloads": 3, "date": 1767298500, "uid": "74a9eeff", "name": "Units",
+///   "version": 5, "author": "Ada", "ui": 0
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModvaultMod {
     /// URL of a picture; empty if there is none.
@@ -519,6 +675,10 @@ pub struct ModvaultMod {
 }
 
 /// Members of `ice_servers`.
+///
+/// ```json
+/// {"command": "ice_servers", "ice_servers": [], "ttl": 86400}
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServers {
     /// Always empty; clients get them from the web API.
@@ -529,6 +689,10 @@ pub struct IceServers {
 }
 
 /// Members of `disabled`.
+///
+/// ```json
+/// {"command": "disabled", "request": "game_host"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
     /// The command that is not available.
@@ -536,6 +700,10 @@ pub struct Disabled {
 }
 
 /// Members of `invalid`.
+///
+/// ```json
+/// {"command": "invalid", "request": "hello", "reason": "hello: missing field `password`"}
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invalid {
     /// The command that was not understood, if there was one.
@@ -547,6 +715,15 @@ pub struct Invalid {
 }
 
 /// Members of `updated_achievements`.
+///
+/// ```json
+/// {
+///   "command": "updated_achievements",
+///   "updated_achievements": [
+///     {"achievement_id": "7b0d5c51", "current_state": "UNLOCKED", "newly_unlocked": true}
+///   ]
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdatedAchievements {
     /// What the achievement service says, as it says it.
@@ -589,11 +766,23 @@ impl ServerMessage {
     /// # Errors
     /// [`FieldError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
     pub fn read(message: Message) -> Result<Self, FieldError> {
+        Ok(Self::read_members(&message)?.unwrap_or(Self::Other(message)))
+    }
+
+    /// As [`read`](Self::read), but a message that cannot be read is [`Other`](Self::Other): a
+    /// client need not understand everything that a newer server sends.
+    #[must_use]
+    pub fn read_leniently(message: Message) -> Self {
+        Self::read_members(&message).ok().flatten().unwrap_or(Self::Other(message))
+    }
+
+    /// The message, if its command is in the list.
+    fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
-            return GpgNetMessage::from_message(&message).map(Self::Game);
+            return GpgNetMessage::from_message(message).map(Self::Game).map(Some);
         }
-        Ok(match command.as_str() {
+        Ok(Some(match command.as_str() {
             "session" => Self::Session(message.parse()?),
             "notice" => Self::Notice(message.parse()?),
             "authentication_failed" => Self::AuthenticationFailed(message.parse()?),
@@ -615,8 +804,8 @@ impl ServerMessage {
             "disabled" => Self::Disabled(message.parse()?),
             "invalid" => Self::Invalid(message.parse()?),
             "updated_achievements" => Self::UpdatedAchievements(message.parse()?),
-            _ => Self::Other(message),
-        })
+            _ => return Ok(None),
+        }))
     }
 }
 

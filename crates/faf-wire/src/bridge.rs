@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use faf_client::{Connector, Url};
 use faf_connection::upgrade::{self, Endpoint};
 use faf_connection::{Disconnected, Error, Reader, Settings, Writer, open_tcp, tcp};
-use faf_protocol::{Message, WireFormat};
+use faf_protocol::Message;
 use hyper::header::{HeaderName, HeaderValue};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::dial::{Dialer, Introduction, Trust};
+use crate::dial::{self, Trust};
 use crate::exit::{self, Failure, complain};
 use crate::render::{Renderer, Style, Way};
-use crate::url::Url;
 
 /// How long a client may take for the upgrade to WebSocket.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,21 +61,21 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { listen, to, proxy_header, forwarded_header, connection_limit, print, style, trust } =
         arguments;
-    if listen.is_encrypted {
+    if listen.is_encrypted() {
         let error = anyhow::anyhow!("clients cannot be listened for with wss://; put a proxy in front");
         return Err(Failure::new(exit::USAGE, error));
     }
-    if forwarded_header.is_some() && to.format != WireFormat::WebSocket {
+    if forwarded_header.is_some() && !to.format().has_upgrade() {
         let error = anyhow::anyhow!("--forwarded-header needs a WebSocket server; see --proxy-header");
         return Err(Failure::new(exit::USAGE, error));
     }
     let listener = listen_at(&listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    let bound = Url { port: listener.local_addr()?.port(), ..listen.clone() };
-    let dialer = Dialer::new(&to, &trust)?;
+    let bound = listen.with_port(listener.local_addr()?.port());
+    let connector = trust.connector(&to)?;
     writeln!(io::stdout(), "bridge from {bound} to {to}")?;
     let places = Arc::new(Semaphore::new(connection_limit.min(Semaphore::MAX_PERMITS)));
     let renderer = print.then(|| Renderer::new(style));
-    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, dialer, places, renderer });
+    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, connector, places, renderer });
     tokio::select! {
         never = bridge.accept(listener) => never,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
@@ -83,7 +83,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 async fn listen_at(url: &Url) -> anyhow::Result<TcpListener> {
-    let address = lookup_host((url.host.as_str(), url.port)).await?.next().context("no such host")?;
+    let address = lookup_host((url.host(), url.port())).await?.next().context("no such host")?;
     Ok(tcp::listen(address)?)
 }
 
@@ -92,7 +92,7 @@ struct Bridge {
     to: Url,
     proxy_header: bool,
     forwarded_header: Option<HeaderName>,
-    dialer: Dialer,
+    connector: Connector,
     places: Arc<Semaphore>,
     /// Shows what is passed on, if that is wanted.
     renderer: Option<Renderer>,
@@ -126,11 +126,12 @@ impl Bridge {
     ) -> anyhow::Result<()> {
         tcp::prepare(&stream)?;
         let near = timeout(HANDSHAKE_TIMEOUT, self.welcome(stream)).await.context("no upgrade in time")??;
-        let introduction = Introduction {
+        let connector = Connector {
             proxied: self.proxy_header.then_some(client),
             headers: self.forwarded_for(client)?.into_iter().collect(),
+            ..self.connector.clone()
         };
-        let far = match self.dialer.dial(&self.to, &introduction).await {
+        let far = match dial::connect(&connector, &self.to).await {
             Ok(far) => far,
             Err(error) => {
                 part(near).await;
@@ -170,12 +171,12 @@ impl Bridge {
 
     /// Makes a connection of a client's stream.
     async fn welcome(&self, stream: TcpStream) -> anyhow::Result<(Reader, Writer)> {
-        let settings = Settings::new(self.listen.format);
-        if self.listen.format != WireFormat::WebSocket {
+        let settings = Settings::new(self.listen.format());
+        if !self.listen.format().has_upgrade() {
             return Ok(open_tcp(stream, settings));
         }
         let endpoint =
-            Endpoint { path: self.listen.uri.path().to_owned(), origins: Vec::new(), forwarded_header: None };
+            Endpoint { path: self.listen.path().to_owned(), origins: Vec::new(), forwarded_header: None };
         let upgraded = upgrade::accept(stream, &endpoint).await?;
         Ok(open_tcp(upgraded.stream, Settings { received: upgraded.received, ..settings }))
     }
@@ -226,7 +227,7 @@ async fn pump(
     }
 }
 
-/// Ends a connection cleanly: behind what waits, and not before the peer has read it.
+/// Ends a connection cleanly: after everything that waits, and not before the peer has read it.
 async fn part((mut reader, writer): (Reader, Writer)) {
     let goodbye = async {
         writer.close().await;

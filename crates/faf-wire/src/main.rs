@@ -11,7 +11,6 @@ mod encode;
 mod exit;
 mod login;
 mod render;
-mod url;
 
 use std::io;
 use std::process::ExitCode;

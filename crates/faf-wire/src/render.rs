@@ -29,7 +29,7 @@ pub(crate) struct Style {
     pretty: bool,
 }
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     ToServer,

@@ -25,8 +25,8 @@ pub(crate) struct Broadcast {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
-    /// 1: notices of an administrator (the first account; it needs that permission), each by itself. More: so many
-    /// games that change with every report
+    /// 1: notices of an administrator (the first account; it needs that permission), each by itself. More: this
+    /// many games that change with every report
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub(crate) joined: u32,
 

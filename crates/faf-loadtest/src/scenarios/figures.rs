@@ -27,10 +27,10 @@ use super::idle::Idle;
 use super::login::LoginRate;
 use super::slow::{Part, Slow};
 use super::storm::Storm;
-use crate::address::Url;
 use crate::options::{Format, LengthOptions, LoginMethod, RunOptions, ServerOptions, seconds, within};
 use crate::report::{Report, figure, write_json};
 use crate::stage::Stage;
+use crate::swarm::address::Endpoint;
 
 /// All figures of the benchmarks, with tables in Markdown
 #[derive(Debug, Clone, Args)]
@@ -45,7 +45,7 @@ pub(crate) struct Figures {
 
     /// Another server to compare with, such as the original: its addresses, one for each wire format
     #[arg(long, value_name = "URL")]
-    reference_url: Vec<Url>,
+    reference_url: Vec<Endpoint>,
 
     /// The other server's process
     #[arg(long, value_name = "NUMBER")]
@@ -94,7 +94,7 @@ struct Subject {
     server: ServerOptions,
 }
 
-/// What was measured of one thing, a value for each run.
+/// The values of one figure, one per run.
 #[derive(Debug)]
 struct Series {
     row: u8,
@@ -277,7 +277,7 @@ impl Figures {
         self.only.is_empty() || rows.iter().any(|row| self.only.contains(row))
     }
 
-    /// At least so many that every role is there.
+    /// At least as many as there are roles.
     fn scaled(&self, clients: u32) -> u32 {
         ((f64::from(clients) * self.scale) as u32).max(40)
     }
@@ -433,7 +433,7 @@ impl Subject {
 
 /// Whether the server speaks this format: one that is started speaks all.
 fn has(server: &ServerOptions, format: Format) -> bool {
-    server.start.is_some() || server.url.iter().any(|url| format.wire_formats().contains(&url.format))
+    server.start.is_some() || server.url.iter().any(|url| format.wire_formats().contains(&url.format()))
 }
 
 #[cfg(test)]

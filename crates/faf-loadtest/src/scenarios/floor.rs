@@ -7,14 +7,14 @@ use clap::{Args, ValueEnum};
 use faf_testkit::serving::Serving;
 
 use super::{delivery_rows, volume_rows};
-use crate::credentials::Credentials;
-use crate::floor_server::FloorServer;
 use crate::options::{LengthOptions, RunOptions, rate, seconds};
-use crate::process::Process;
 use crate::report::Report;
+use crate::server::Target;
+use crate::server::floor_server::FloorServer;
+use crate::server::process::Process;
 use crate::stage::Stage;
 use crate::swarm::Role;
-use crate::target::Target;
+use crate::swarm::credentials::Credentials;
 
 /// The least that a broadcast costs on this machine
 #[derive(Debug, Clone, Args)]

@@ -29,7 +29,7 @@ pub(crate) struct LoginRate {
     #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
-    /// Measure until so many have logged in, and no longer
+    /// Measure until this many have logged in, and no longer
     #[arg(long, value_name = "COUNT")]
     pub(crate) logins: Option<u64>,
 
@@ -42,8 +42,8 @@ pub(crate) struct LoginRate {
 
 impl LoginRate {
     pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        // Twice as many as log in at once, so that a name is free again when it is used; and so many that none of
-        // them logs in too often.
+        // Twice as many as log in at once, so that a name is free again when it is used; and enough that
+        // none of them logs in too often.
         let logins = self.logins.unwrap_or((self.seconds * RATE) as u64);
         let others = (2 * self.run.at_once as u32).max((logins / LOGINS_EACH) as u32);
         let roles = (0..self.online + others).map(|_| Role::default()).collect();

@@ -13,13 +13,13 @@ use clap::Args;
 
 use super::{megabytes, ping_rows};
 use crate::actors::{Announcer, Cue, Pinger};
-use crate::connection::Reading;
-use crate::histogram::Histogram;
 use crate::options::{LengthOptions, RunOptions, ServerOptions, rate};
 use crate::report::Report;
+use crate::report::histogram::Histogram;
+use crate::server::process::established;
 use crate::stage::{Stage, Window};
 use crate::swarm::Role;
-use crate::tcp_table;
+use crate::swarm::connection::Reading;
 
 /// Some clients stop reading: does anybody else notice?
 #[derive(Debug, Clone, Args)]
@@ -187,11 +187,11 @@ struct Watched(Vec<u16>);
 
 impl Watched {
     fn of(stage: &Stage) -> Self {
-        Self(stage.target.urls.iter().map(|url| url.address.port()).collect())
+        Self(stage.target.endpoints.iter().map(|endpoint| endpoint.address.port()).collect())
     }
 
     fn established(&self) -> HashSet<SocketAddrV4> {
-        tcp_table::established(&self.0).unwrap_or_default()
+        established(&self.0).unwrap_or_default()
     }
 }
 

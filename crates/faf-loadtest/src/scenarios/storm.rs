@@ -13,11 +13,11 @@ use clap::Args;
 
 use super::{megabytes, ping_rows};
 use crate::actors::{Cue, Pinger};
-use crate::marker;
 use crate::options::{RunOptions, ServerOptions, seconds};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::swarm::Role;
+use crate::swarm::marker;
 
 /// Everybody loses the connection and comes back at once
 #[derive(Debug, Clone, Args)]
@@ -73,7 +73,7 @@ impl Storm {
         let (began, moment) = (Instant::now(), marker::now());
         if self.kill_server {
             stage.target.kill_and_restart()?;
-            stage.swarm.relocate(&stage.target.urls);
+            stage.swarm.relocate(&stage.target.endpoints);
         }
         let restarted = began.elapsed();
         let hang = |seconds| stage.target.hang_database(Duration::from_secs_f64(seconds));

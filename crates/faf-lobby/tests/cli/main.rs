@@ -226,7 +226,7 @@ fn without_a_command_it_serves_and_a_signal_ends_it() {
     let operator = Operator::new();
     let flags = "--websocket 127.0.0.1:0 --qdatastream off --http off --simple-json 127.0.0.1:0";
     let server = Serving::start(&mut operator.command(flags));
-    let banner = &server.banner;
+    let banner = server.banner();
     assert!(!banner.contains("qdatastream://") && !banner.contains("http://"), "{banner}");
     assert!(banner.contains("user add NAME"), "{banner}");
     assert!(operator.path("faf-lobby.sqlite").exists());

@@ -3,13 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use faf_connection::{Error, Reader, Settings, Writer, open_tcp, proxy, tcp, upgrade};
-use faf_protocol::websocket::Role;
+use faf_client::{Connector, Url};
+use faf_connection::{Error, Reader, Writer};
 use faf_protocol::{Limits, Message, WireFormat};
 use faf_testkit::golden::sessions::Sent;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::compare;
@@ -53,20 +51,15 @@ impl Client {
         format: WireFormat,
         source: Option<&str>,
     ) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        tcp::prepare(&stream).unwrap();
-        if let Some(source) = source {
-            let header = proxy::header(SocketAddr::new(source.parse().unwrap(), 50_000), address);
-            stream.write_all(header.as_bytes()).await.unwrap();
-        }
-        // A client says what was recorded, however much that is.
-        let mut settings = Settings { role: Role::Client, outbox_limit: usize::MAX, ..Settings::new(format) };
-        if format == WireFormat::WebSocket {
-            let url = format!("ws://{address}/").parse().unwrap();
-            let upgraded = upgrade::connect(stream, &url, &[]).await.unwrap();
-            (stream, settings.received) = (upgraded.stream, upgraded.received);
-        }
-        let (reader, writer) = open_tcp(stream, settings);
+        let connector = Connector {
+            timeout: PATIENCE,
+            proxied: source.map(|source| SocketAddr::new(source.parse().unwrap(), 50_000)),
+            // A client says what was recorded, however much that is.
+            outbox_limit: usize::MAX,
+            ..Connector::default()
+        };
+        let client = connector.connect(&Url::new(format, address)).await.unwrap();
+        let (reader, writer) = client.into_connection();
         Self {
             name: name.to_owned(),
             reader,

@@ -22,7 +22,7 @@
 //! {"d":x         can never become an object: malformed, at once
 //! ```
 //!
-//! It is answered in kind: who has sent a binary message gets binary messages. What is said here begins behind the HTTP upgrade.
+//! A peer that has sent a binary message gets binary messages. All of this comes after the HTTP upgrade.
 //! Extensions (compression among them) are never negotiated.
 
 mod reader;
@@ -30,9 +30,19 @@ mod reader;
 use bytes::Bytes;
 
 use crate::error::{DecodeError, EncodeError, Malformed};
-use crate::wire::{Encode, Heartbeat};
+use crate::wire::{Encode, Encoding, Heartbeat, Properties, Scheme};
 
 pub(crate) use reader::FrameReader;
+
+pub(crate) const PROPERTIES: Properties = Properties {
+    name: "websocket",
+    metric_label: "WebSocketProtocol",
+    scheme: Scheme { name: "ws", default_port: 80 },
+    tls_scheme: Some(Scheme { name: "wss", default_port: 443 }),
+    encoding: Encoding::WebSocketText,
+    binary_encoding: Encoding::WebSocketBinary,
+    has_upgrade: true,
+};
 
 /// Largest payload of one frame a server sends: 128 KiB. Longer messages are continued in further frames.
 ///
@@ -67,7 +77,7 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
-    /// What a peer is told who has sent something that cannot be decoded.
+    /// The code for a peer that has sent something that cannot be decoded.
     #[must_use]
     pub fn of(error: &DecodeError) -> Self {
         match error {
@@ -107,7 +117,7 @@ const HEADER_LIMIT: usize = 10;
 /// Bytes of a mask.
 const MASK: usize = 4;
 
-/// Which side of a connection one is; the peer is the other.
+/// One side of a connection; the peer is the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Sends frames without mask, takes only frames with mask.
@@ -123,7 +133,7 @@ pub enum Control {
     Ping(Bytes),
     /// An answer to a ping.
     Pong(Bytes),
-    /// The peer sends nothing behind this, and waits for a close frame in answer.
+    /// The peer sends nothing after this, and waits for a close frame in answer.
     Close {
         /// Why, as a number; missing in an empty close frame.
         code: Option<u16>,
@@ -160,7 +170,7 @@ impl Control {
     }
 }
 
-/// What a WebSocket message says of its payload. Here it is the same in both.
+/// The kind of a WebSocket message. The payload is the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It is UTF-8.

@@ -27,6 +27,7 @@ fn named(error: &DecodeError) -> &'static str {
             Malformed::IntegerDigits => "integer of too many digits",
             _ => "not JSON",
         },
+        other => panic!("{other}"),
     }
 }
 
