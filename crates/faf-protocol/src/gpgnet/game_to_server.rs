@@ -6,7 +6,8 @@ use super::{GpgNetMessage, WithSurplus};
 
 /// Commands from the game to the server (wire.md section 9).
 ///
-/// Integers may come as numbers or as their text. "Host" means that the server listens to the host's game only.
+/// Integers may come as numbers or as their text. "Host" means that the server listens to the
+/// host's game only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GameToServer {
     /// The game has come to this state.
@@ -73,7 +74,8 @@ pub enum GameToServer {
         /// How long it took: `HH:MM:SS`.
         delta: String,
     },
-    /// A player accuses another of killing a team mate. All arguments are surplus: nobody reads them.
+    /// A player accuses another of killing a team mate. All arguments are surplus: nobody reads
+    /// them.
     TeamkillReport,
     /// A commander was killed by a team mate.
     TeamkillHappened {
@@ -83,9 +85,9 @@ pub enum GameToServer {
         victim_id: PlayerId,
         /// Name of the victim.
         victim_name: String,
-        /// Who did it; 0 for an AI.
+        /// The player who did it; 0 for an AI.
         teamkiller_id: PlayerId,
-        /// Name of who did it.
+        /// Name of the player who did it.
         teamkiller_name: String,
     },
     /// An ICE message for another player, to be passed on as it is.
@@ -173,7 +175,7 @@ impl From<String> for GameState {
     }
 }
 
-/// What a host says about the mods of the simulation.
+/// A host's statement about the mods of the simulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GameMods {
     /// How many are active; 0 clears the list.
@@ -181,7 +183,7 @@ pub enum GameMods {
         /// Number of mods.
         count: i64,
     },
-    /// Which ones are active.
+    /// The active mods.
     Uids {
         /// Uids, separated by blanks.
         uids: String,
@@ -226,7 +228,7 @@ impl GameToServer {
         }
     }
 
-    /// Reads a command and the arguments behind those it needs.
+    /// Reads a command and the arguments after those it needs.
     ///
     /// # Errors
     /// [`ArgumentError`] for the first argument that is missing or of the wrong type.
