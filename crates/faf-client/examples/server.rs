@@ -47,7 +47,7 @@ async fn converse(stream: TcpStream) -> Result<(), connection::Error> {
     }
 }
 
-/// What follows a login: the welcome, and the lists of players and games.
+/// The messages after a login: the welcome, and the lists of players and games.
 fn welcome(login: String) -> Vec<ServerMessage> {
     let (id, rating) = (PlayerId(1), Rating { mean: 1500.0, deviation: 500.0 });
     let me = Arc::new(Player {

@@ -25,7 +25,8 @@ pub struct Identity {
     pub user_agent: String,
     /// Version of the program; default that of this crate.
     pub version: String,
-    /// The machine, as a client's id tool names it; default `faf-client`. This server only stores it.
+    /// The machine, as a client's id tool names it; default `faf-client`. This server only stores
+    /// it.
     pub unique_id: String,
 }
 
@@ -54,7 +55,8 @@ impl Credentials {
         Self::Token(Secret::new(token))
     }
 
-    /// The messages that log a client in, in this order. The second message may follow the first at once.
+    /// The messages that log a client in, in this order. The second message may follow the first at
+    /// once.
     #[must_use]
     pub fn messages(&self, identity: &Identity) -> [ClientMessage; 2] {
         let unique_id = identity.unique_id.clone();

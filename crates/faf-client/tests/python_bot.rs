@@ -55,7 +55,7 @@ impl Bot {
 
     fn wait_for(&mut self, line: &str) {
         let mut seen = Vec::new();
-        while let Some(printed) = self.lines.next() {
+        for printed in self.lines.by_ref() {
             seen.push(printed.unwrap());
             if seen.last().is_some_and(|last| last == line) {
                 return;

@@ -6,7 +6,8 @@ use crate::large_messages::Late;
 
 /// Why an operation on a connection failed.
 ///
-/// A lost connection, a stream that ends inside a message, and a malformed message are three different things.
+/// A lost connection, a stream that ends inside a message, and a malformed message are three
+/// different things.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -39,7 +40,8 @@ impl From<DecodeError> for Error {
     }
 }
 
-/// The connection is gone: the peer ended it between two messages, the network failed, or it was closed or aborted here.
+/// The connection is gone: the peer ended it between two messages, the network failed, or it was
+/// closed or aborted here.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Disconnected {

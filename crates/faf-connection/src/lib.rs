@@ -7,10 +7,11 @@
 //!                         bounded in bytes, one vectored write for everything that waits
 //! ```
 //!
-//! There is no type `Connection`: one task reads, and many write, so that a connection is a [`Reader`]
-//! and a [`Writer`], which [`open`] makes of a stream. The reader belongs to one task; it holds no
-//! memory while its peer is idle, and the connection ends when it is dropped. Writers are cheap
-//! copies of one handle and may be used from anywhere. The bytes leave in the order of the calls.
+//! There is no type `Connection`: one task reads, and many write, so that a connection is a
+//! [`Reader`] and a [`Writer`], which [`open`] makes of a stream. The reader belongs to one task;
+//! it holds no memory while its peer is idle, and the connection ends when it is dropped. Writers
+//! are cheap copies of one handle and may be used from anywhere. The bytes leave in the order of
+//! the calls.
 //!
 //! | operation | waits for the peer | here |
 //! | --- | --- | --- |
@@ -40,9 +41,9 @@
 //!
 //! With the feature `stream`, the reader is a `Stream` and the writer can become a `Sink`.
 //!
-//! Modules of their own are for the time before the first message: [`proxy`] headers, the [`upgrade`]
-//! to WebSocket with the address that is [`forwarded`], and the options of [`tcp`] sockets. Time limits
-//! are counted by [`running_time`].
+//! Modules of their own are for the time before the first message: [`proxy`] headers, the
+//! [`upgrade`] to WebSocket with the address that is [`forwarded`], and the options of [`tcp`]
+//! sockets. Time limits are counted by [`running_time`].
 
 mod error;
 pub mod forwarded;

@@ -21,12 +21,12 @@ use crate::settings::{Settings, Share};
 use crate::writer::{Phase, Writer};
 
 /// Bytes taken from the operating system before other tasks get their turn: a thousand peers that
-/// send as fast as they can must not delay another one's ping for long. They are read into the stack,
-/// so that an idle reader holds no buffer.
+/// send as fast as they can must not delay another one's ping for long. They are read into the
+/// stack, so that an idle reader holds no buffer.
 const CHUNK: usize = 16 * 1024;
 
-/// Bytes of answers to pings that may wait for a peer; beyond it nothing is read before the peer has
-/// taken them. Other messages that wait for it do not count: it may not be the cause of those.
+/// Bytes of answers to pings that may wait for a peer; beyond it nothing is read before the peer
+/// has taken them. Other messages that wait for it do not count: it may not be the cause of those.
 const ANSWERS_LIMIT: usize = 4 * 1024;
 
 /// How often a peer may send input without a message before there is a [`PAUSE`]: pings and pongs,
@@ -112,11 +112,12 @@ impl Reader {
 
     /// Waits for the next message. Can be cancelled at any time without losing anything.
     ///
-    /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the answers
-    /// is not read from. Once the connection has been closed on this side, input is dropped until the
-    /// peer ends it. If that is more than 16 MiB, the connection is aborted.
+    /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the
+    /// answers is not read from. Once the connection has been closed on this side, input is dropped
+    /// until the peer ends it. If that is more than 16 MiB, the connection is aborted.
     ///
-    /// To read more than [`FREE`] bytes of one message, it waits for memory, if connections share it; see [`LargeMessages`].
+    /// To read more than [`FREE`] bytes of one message, it waits for memory, if connections share
+    /// it; see [`LargeMessages`].
     ///
     /// # Errors
     /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], and [`Error::Late`]. Nothing
@@ -126,7 +127,8 @@ impl Reader {
         poll_fn(|cx| self.poll_read(cx)).await
     }
 
-    /// As [`read`](Self::read), for programs with thousands of waiting readers: all state is in the reader.
+    /// As [`read`](Self::read), for programs with thousands of waiting readers: all state is in the
+    /// reader.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -241,8 +243,8 @@ impl Reader {
         }
     }
 
-    /// Whether the large message that memory was taken for comes, or is processed, too slowly to keep it.
-    /// Wakes the task when it does.
+    /// Whether the large message that memory was taken for comes, or is processed, too slowly to
+    /// keep it. Wakes the task when it does.
     pub fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Late> {
         if self.allowance.is_none() {
             return Poll::Pending;
@@ -290,10 +292,12 @@ impl Reader {
         self.idle_talk = (self.idle_talk + 1).min(IDLE_TALK);
     }
 
-    /// Sets the largest message from now on, for messages that are received already but not read, too.
+    /// Sets the largest message from now on, for messages that are received already but not read,
+    /// too.
     pub fn set_message_limit(&mut self, bytes: usize) {
         self.decoder.set_message_limit(bytes);
-        // The memory of an unfinished message may not be enough, so it waits for it in its turn again.
+        // The memory of an unfinished message may not be enough, so it waits for it in its turn
+        // again.
         self.allowance = None;
         self.waiting = None;
     }
@@ -323,7 +327,8 @@ impl Reader {
         &self.writer
     }
 
-    /// How many bytes of the stream have become messages so far. The offset of a decoding error counts from here.
+    /// How many bytes of the stream have become messages so far. The offset of a decoding error
+    /// counts from here.
     #[must_use]
     pub fn consumed(&self) -> u64 {
         self.decoder.consumed()
@@ -340,8 +345,8 @@ impl Reader {
                     self.give_back();
                     return Ok(None);
                 }
-                // Unread input at the end of the connection would reset it before the peer has read the
-                // last messages.
+                // Unread input at the end of the connection would reset it before the peer has read
+                // the last messages.
                 Input::Broken if self.writer.phase() != Phase::Open => {
                     self.input = Input::Discard;
                     continue;
@@ -391,7 +396,8 @@ impl Reader {
         }
     }
 
-    /// The meaning of the end of the stream: a last message, a clean end, or an end inside a message.
+    /// The meaning of the end of the stream: a last message, a clean end, or an end inside a
+    /// message.
     fn last_message(&mut self) -> Result<Message, Error> {
         let error = self.disconnected();
         let is_closing = self.is_closing();
@@ -485,7 +491,8 @@ impl Reader {
         Poll::Ready(Ok(()))
     }
 
-    /// Receives at most `room` bytes into the buffer; returns how many, zero at the end of the stream.
+    /// Receives at most `room` bytes into the buffer; returns how many, zero at the end of the
+    /// stream.
     fn poll_receive(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.writer.register_reader(cx.waker()) == Phase::Aborted {
             return Poll::Ready(Ok(0));

@@ -18,11 +18,12 @@ pub struct Settings {
     pub role: Role,
     /// The limits of messages from the peer.
     pub limits: Limits,
-    /// Where memory for large messages is taken from, which connections share; default none, and no bound but that of each
-    /// message.
+    /// Where memory for large messages is taken from, which connections share; default none, and no
+    /// bound but that of each message.
     pub large_messages: Option<Share>,
-    /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails with
-    /// [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however large it is.
+    /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails
+    /// with [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however
+    /// large it is.
     pub outbox_limit: usize,
     /// Where messages sent are counted; by default by itself.
     pub sent: Arc<SentMessages>,

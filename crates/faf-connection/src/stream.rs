@@ -44,8 +44,8 @@ type Waiting = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// A [`Writer`] as a sink of messages, typed or not: see [`Writer::into_sink`].
 ///
-/// It takes a message while no more than half of [`OUTBOX_LIMIT`] waits for the peer. Flushing waits
-/// until the operating system has taken everything; closing ends the connection.
+/// It takes a message while no more than half of [`OUTBOX_LIMIT`] waits for the peer. Flushing
+/// waits until the operating system has taken everything; closing ends the connection.
 pub struct MessageSink {
     writer: Writer,
     /// The operation that was begun and has not ended.

@@ -1,7 +1,7 @@
 //! The HTTP upgrade before a WebSocket connection (RFC 6455 section 4), by the HTTP library.
 //!
-//! After it, the bare stream is taken out of the library again, so that nothing of it stays with the
-//! connection.
+//! After it, the bare stream is taken out of the library again, so that nothing of it stays with
+//! the connection.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
-/// Largest head of an upgrade request or its answer: 16 KiB, room for the long access tokens that proxies put into URLs.
+/// Largest head of an upgrade request or its answer: 16 KiB, room for the long access tokens that
+/// proxies put into URLs.
 const HEAD_LIMIT: usize = 16 * 1024;
 
 /// A stream after its upgrade.
@@ -31,7 +32,8 @@ pub struct Upgraded<S> {
     pub stream: S,
     /// Bytes received after the upgrade; for [`Settings::received`](crate::Settings::received).
     pub received: BytesMut,
-    /// The header that was asked for, if the request had it; of several lines, the first. For [`forwarded`](crate::forwarded).
+    /// The header that was asked for, if the request had it; of several lines, the first. For
+    /// [`forwarded`](crate::forwarded).
     pub forwarded_for: Option<String>,
 }
 
@@ -56,20 +58,22 @@ pub enum UpgradeError {
 /// The conditions under which a server grants an upgrade.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The only path that upgrades; a query after it is ignored, and never logged: proxies put secrets there.
+    /// The only path that upgrades; a query after it is ignored, and never logged: proxies put
+    /// secrets there.
     pub path: String,
-    /// Origins of web pages that may connect, such as `https://example.org`; `*` stands for all. Clients that are no browsers
-    /// send none as a rule, and may connect.
+    /// Origins of web pages that may connect, such as `https://example.org`; `*` stands for all.
+    /// Clients that are no browsers send none as a rule, and may connect.
     pub origins: Vec<String>,
-    /// Header in which a proxy says whose connection it passes on. Ask for it only if the peer is trusted.
+    /// Header in which a proxy says whose connection it passes on. Ask for it only if the peer is
+    /// trusted.
     pub forwarded_header: Option<HeaderName>,
 }
 
-/// Answers the upgrade of a client.
+/// Grants or refuses the upgrade of a client.
 ///
-/// Another path gets 404, another method than GET 405, a request that is not an upgrade 400, another
-/// version than 13 426, a web page that may not connect 403, and then the connection ends. Waits as
-/// long as the peer takes: give it a time limit.
+/// Another path gets 404, another method than GET 405, a request that is not an upgrade 400,
+/// another version than 13 426, a web page that may not connect 403, and then the connection ends.
+/// Waits as long as the peer takes: give it a time limit.
 ///
 /// # Errors
 /// [`UpgradeError::Refused`] and [`UpgradeError::Http`].

@@ -16,8 +16,8 @@
 //!  report/        samples and histograms; a table, JSON, a picture
 //! ```
 //!
-//! It works with any server of this protocol. All clients come from loopback addresses of their own if the server is on
-//! loopback, so that ports do not run out. One file is open for each client.
+//! It works with any server of this protocol. All clients come from loopback addresses of their own
+//! if the server is on loopback, so that ports do not run out. One file is open for each client.
 
 mod actors;
 mod options;

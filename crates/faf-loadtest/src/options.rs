@@ -12,8 +12,8 @@ use crate::swarm::address::Endpoint;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct ServerOptions {
-    /// A server that runs already: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or ws://HOST:PORT/. Once for
-    /// each wire format; clients are divided among them
+    /// A server that runs already: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or
+    /// ws://HOST:PORT/. Once for each wire format; clients are divided among them
     #[arg(long, value_name = "URL", required_unless_present = "start", conflicts_with = "start")]
     pub(crate) url: Vec<Endpoint>,
 
@@ -21,16 +21,18 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) start: Option<PathBuf>,
 
-    /// A further argument for the program that is started, such as --server-arg=--outbox-limit=1000000
+    /// A further argument for the program that is started, such as
+    /// --server-arg=--outbox-limit=1000000
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(crate) server_arg: Vec<String>,
 
-    /// The server's process, so that its processor time and memory are shown; not needed with --start
+    /// The server's process, so that its processor time and memory are shown; not needed with
+    /// --start
     #[arg(long, value_name = "NUMBER")]
     pub(crate) pid: Option<u32>,
 
-    /// `token`: signed with the test key of faf-testkit, whose JWKS the server must trust (the accounts are 1, 2, 3...);
-    /// `password`: with names and a password
+    /// `token`: signed with the test key of faf-testkit, whose JWKS the server must trust (the
+    /// accounts are 1, 2, 3...); `password`: with names and a password
     #[arg(long, value_enum, default_value_t = LoginMethod::Token)]
     pub(crate) login: LoginMethod,
 
@@ -42,8 +44,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, default_value = "")]
     pub(crate) password: String,
 
-    /// Wire format of the clients; `mix` takes all that there are, in turn. All of the URLs, or tcp with --start, if it is
-    /// left out
+    /// Wire format of the clients; `mix` takes all that there are, in turn. All of the URLs, or tcp
+    /// with --start, if it is left out
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
 }
@@ -92,7 +94,8 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = count())]
     pub(crate) at_once: usize,
 
-    /// How many clients look for markers in what they receive, about, to measure how long deliveries take
+    /// How many clients look for markers in what they receive, about, to measure how long
+    /// deliveries take
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     pub(crate) sampled: u32,
 

@@ -29,7 +29,7 @@ pub(crate) fn say(format: WireFormat, json: &str, out: &mut Vec<u8>) {
 }
 
 /// The header of a frame with a mask of zeros, which changes nothing.
-pub(crate) fn frame_header(length: usize, out: &mut Vec<u8>) {
+fn frame_header(length: usize, out: &mut Vec<u8>) {
     out.push(0x81);
     match length {
         0..=125 => out.push(0x80 | length as u8),

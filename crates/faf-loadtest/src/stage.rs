@@ -198,8 +198,8 @@ impl Stage {
         }
     }
 
-    /// Waits until nothing is received any more, as after many logins; but no longer than the patience lasts, since others
-    /// may play on the server.
+    /// Waits until nothing is received any more, as after many logins; but no longer than the
+    /// patience lasts, since others may play on the server.
     ///
     /// # Errors
     /// If a client cannot connect or log in.

@@ -111,9 +111,7 @@ macro_rules! client_commands {
         }
 
         $( $(
-            #[doc = concat!("Members of `", $wire, "`.")]
-            #[doc = ""]
-            $(#[$doc])*
+            #[doc = concat!("Members of `", $wire, "`; an example is at [`ClientMessage::", stringify!($name), "`].")]
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
             pub struct $name {
                 $( $(#[$member_doc])* pub $member: $type, )*

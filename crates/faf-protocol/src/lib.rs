@@ -7,8 +7,8 @@
 //!            encode      JSON object      encode      one struct a command
 //! ```
 //!
-//! Clients and servers exchange JSON objects, in one of three wire formats. The game itself speaks GPGNet, whose
-//! commands travel inside lobby messages.
+//! Clients and servers exchange JSON objects, in one of three wire formats. The game itself speaks
+//! GPGNet, whose commands travel inside lobby messages.
 //!
 //! ```
 //! use bytes::BytesMut;

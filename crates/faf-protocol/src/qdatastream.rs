@@ -9,11 +9,13 @@
 //! block         qstring       P     I     N     G
 //! ```
 //!
-//! All integers are big-endian. A server sends one part a block: compact ASCII JSON, or the bare word `PING` or `PONG`
-//! in place of a message with that command; further members of such a message are dropped. Old clients add parts:
-//! JSON objects are merged into the message, anything else is collected in its member `legacy`.
+//! All integers are big-endian. A server sends one part a block: compact ASCII JSON, or the bare
+//! word `PING` or `PONG` in place of a message with that command; further members of such a message
+//! are dropped. Old clients add parts: JSON objects are merged into the message, anything else is
+//! collected in its member `legacy`.
 //!
-//! A payload may be as long as [`Limits::message`]; its length is checked before anything is allocated.
+//! A payload may be as long as [`Limits::message`]; its length is checked before anything is
+//! allocated.
 
 use std::borrow::Cow;
 
@@ -50,8 +52,8 @@ const IGNORED_TAIL: usize = 4;
 /// The member that collects the later parts of a block that are no objects.
 const LEGACY: &str = "legacy";
 
-/// Texts in `legacy` may take this many bytes of JSON in any block: 64 KiB. In a longer one they may
-/// take no more than the block.
+/// Texts in `legacy` may take this many bytes of JSON in any block: 64 KiB. In a longer one they
+/// may take no more than the block.
 ///
 /// As JSON, a control character takes six bytes. Clients have put a few words there.
 const LEGACY_MIN: usize = 64 * 1024;
@@ -113,7 +115,8 @@ pub fn encode(message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
     }
 }
 
-/// Turns the ASCII after `start` into UTF-16, in its place: from the end, so that nothing is overwritten unread.
+/// Turns the ASCII after `start` into UTF-16, in its place: from the end, so that nothing is
+/// overwritten unread.
 fn widen(text: &mut Vec<u8>, start: usize) {
     const BLOCK: usize = 32;
 
@@ -182,8 +185,8 @@ impl Iterator for Parts<'_> {
     }
 }
 
-/// Takes blocks from the front of a buffer. It keeps nothing between two calls: a block is read when
-/// all of it is there.
+/// Takes blocks from the front of a buffer. It keeps nothing between two calls: a block is read
+/// when all of it is there.
 #[derive(Debug)]
 pub(crate) struct BlockReader;
 
@@ -252,15 +255,16 @@ fn announced_length(buffer: &[u8]) -> Option<usize> {
     buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
 }
 
-/// Blocks from this size on are freed as soon as their text is read: 64 KiB. For smaller ones it saves
-/// nothing worth an allocation.
+/// Blocks from this size on are freed as soon as their text is read: 64 KiB. For smaller ones it
+/// saves nothing worth an allocation.
 const LARGE: usize = 64 * 1024;
 
 /// Reads a message from the payload of one block.
 ///
-/// The first part must be a JSON object, or one of the words `PING` and `PONG`, after which nothing is looked at. Of
-/// the later parts, one that repeats the text of the first is skipped; JSON objects are merged, the later value wins;
-/// anything else is appended as text to `legacy`. The first part that is not a QString ends the block quietly.
+/// The first part must be a JSON object, or one of the words `PING` and `PONG`, after which nothing
+/// is looked at. Of the later parts, one that repeats the text of the first is skipped; JSON
+/// objects are merged, the later value wins; anything else is appended as text to `legacy`. The
+/// first part that is not a QString ends the block quietly.
 ///
 /// # Errors
 /// Every [`DecodeError`] but [`DecodeError::Incomplete`] and [`DecodeError::TooLarge`].
@@ -292,7 +296,8 @@ fn next_part(payload: &[u8], position: usize) -> Option<Result<(usize, String), 
     (left > IGNORED_TAIL).then(|| read_qstring(payload, position))
 }
 
-/// Checks the text of a part, and brings it into compact form; offsets of errors count bytes of its UTF-16.
+/// Checks the text of a part, and brings it into compact form; offsets of errors count bytes of its
+/// UTF-16.
 fn scan_part(text: &str, nesting: usize) -> Result<Cow<'_, str>, DecodeError> {
     match scan::scan_object(text, nesting) {
         Ok(compact) => Ok(compact.map_or(Cow::Borrowed(text), Cow::Owned)),
@@ -310,8 +315,8 @@ fn in_utf16(mut error: DecodeError, text: &str) -> DecodeError {
 
 /// The parts of a block on their way to one message.
 ///
-/// They are put together as one object that repeats keys, and to read that merges them. So a block of a million parts takes no
-/// more memory than one long part.
+/// They are put together as one object that repeats keys, and to read that merges them. So a block
+/// of a million parts takes no more memory than one long part.
 struct Merged {
     /// An object without its closing bracket.
     text: String,
@@ -415,7 +420,8 @@ fn reserve(text: &mut String, bytes: usize) {
 
 /// Turns big-endian UTF-16 into text; an error is the offset of the unit that cannot be read.
 ///
-/// Nearly all traffic is ASCII, so that is tried first, in a loop the compiler can turn into vector instructions.
+/// Nearly all traffic is ASCII, so that is tried first, in a loop the compiler can turn into vector
+/// instructions.
 fn decode_utf16(units: &[u8]) -> Result<String, usize> {
     let mut ascii = vec![0; units.len() / 2];
     let mut seen = 0;

@@ -1,8 +1,10 @@
-//! What the server sends, command by command. Reading this file from top to bottom is reading that half of the protocol.
+//! The messages of the server, command by command. Reading this file from top to bottom is reading
+//! that half of the protocol.
 //!
-//! Every message has a member `command`, which names it. Members are written in the order given here; clients should
-//! ignore members and commands they do not know. Section numbers are those of session.md, or of games.md where it says so.
-//! Messages about matches and parties are not typed yet.
+//! Every message has a member `command`, which names it. Members are written in the order given
+//! here; clients should ignore members and commands they do not know. Section numbers are those of
+//! session.md, or of games.md where it says so. Messages about matches and parties are not typed
+//! yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,14 +31,16 @@ pub enum ServerMessage {
     Session(Session),
     /// A text for the player, or an order to the client (section 11.2).
     Notice(Notice),
-    /// The login or token was not accepted; the connection stays (sections 4 and 5). Also follows a notice about a ban or a
-    /// kick, before the connection is closed, so that clients do not log in again by themselves.
+    /// The login or token was not accepted; the connection stays (sections 4 and 5). Also follows a
+    /// notice about a ban or a kick, before the connection is closed, so that clients do not log in
+    /// again by themselves.
     AuthenticationFailed(AuthenticationFailed),
     /// A constant that token logins get first; nothing uses it (section 6.4).
     IrcPassword(IrcPassword),
     /// The login was accepted (section 6.4).
     Welcome(Welcome),
-    /// Players who came, changed or left (sections 6.4 and 8). A list may go to many, one after the other, so it is shared.
+    /// Players who came, changed or left (sections 6.4 and 8). A list may go to many, one after the
+    /// other, so it is shared.
     PlayerInfo(Arc<PlayerList>),
     /// Chat channels, friends and foes (section 6.4).
     Social(Social),
@@ -57,8 +61,8 @@ pub enum ServerMessage {
     /// {"command": "ping"}
     /// ```
     Ping,
-    /// Answers a `ping` (section 9), behind the answers to everything that was sent before it. What everybody is told may come
-    /// later than this.
+    /// Answers a `ping` (section 9), after the answers to everything that was sent before it.
+    /// Broadcasts may be older than this and come later.
     ///
     /// ```json
     /// {"command": "pong"}
@@ -74,7 +78,7 @@ pub enum ServerMessage {
     IceServers(IceServers),
     /// The command is not available while the server shuts down (section 11.1).
     Disabled(Disabled),
-    /// The last message was not understood; the connection is closed behind it (section 11.1).
+    /// The last message was not understood; the connection is closed after it (section 11.1).
     Invalid(Invalid),
     /// Achievements that have changed after a game (section 14).
     UpdatedAchievements(UpdatedAchievements),
@@ -94,19 +98,19 @@ pub enum ServerMessage {
     Other(Message),
 }
 
-/// What becomes of a message that waits for a client which has fallen behind, when a newer one comes.
+/// How a message that waits for a slow client is affected by a newer one.
 ///
-/// Clients keep the newest state of games and players only, so that it is enough if they get that. Everything else is
-/// delivered, in its order, which only [`Pong`](ServerMessage::Pong) may leave.
+/// Clients keep the newest state of games and players only, so that it is enough if they get that.
+/// Everything else is delivered, in its order, which only [`Pong`](ServerMessage::Pong) may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Merging {
-    /// It is delivered whatever comes behind it.
+    /// It is delivered whatever comes after it.
     Never,
     /// A newer state of this game takes its place.
     Game(GameId),
     /// Newer states of the players in it take the place of those.
     Players,
-    /// One that waits says as much as several.
+    /// One that waits is as good as several.
     Ping,
 }
 
@@ -132,7 +136,7 @@ pub struct Session {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// How to take it.
+    /// The style, which tells the client how to react.
     pub style: NoticeStyle,
     /// The text, English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,7 +147,7 @@ pub struct Notice {
     /// Key for a translation of the text. Sent with bans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub i18n_key: Option<String>,
-    /// What to put into the translation.
+    /// Arguments of the translation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub i18n_args: Vec<String>,
     /// When a ban ends: ISO 8601, UTC. Missing for a ban without end.
@@ -292,7 +296,7 @@ pub struct Player {
     pub number_of_games: u32,
 }
 
-/// What a player is doing, as far as it is told.
+/// The state of a player, as far as it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PlayerState {
@@ -305,7 +309,7 @@ pub enum PlayerState {
 pub struct Avatar {
     /// Where it is.
     pub url: String,
-    /// What it says under the pointer; clients drop the whole message if it is `null`.
+    /// The text under the pointer; clients drop the whole message if it is `null`.
     pub tooltip: String,
 }
 
@@ -377,7 +381,7 @@ pub struct Social {
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GameInfo {
-    /// Who sees it.
+    /// Players who see it.
     pub visibility: Visibility,
     /// Whether a password is needed to join.
     pub password_protected: bool,
@@ -387,7 +391,7 @@ pub struct GameInfo {
     pub title: String,
     /// How far it has come.
     pub state: GameInfoState,
-    /// What kind of game it is.
+    /// The kind of game.
     pub game_type: GameType,
     /// Technical name of the featured mod.
     pub featured_mod: String,
@@ -435,7 +439,7 @@ pub struct GameTeam {
 #[serde(transparent)]
 pub struct TeamNames(pub BTreeMap<i64, Vec<String>>);
 
-/// Who sees a game besides its players.
+/// The players who see a game besides those in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
@@ -457,7 +461,7 @@ pub enum GameInfoState {
     Playing,
 }
 
-/// What kind of game it is.
+/// The kind of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GameType {
@@ -508,7 +512,8 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
     serializer.collect_seq(games.iter().map(|game| Entry::GameInfo(game)))
 }
 
-/// Members of `game_launch`. Clients take the next one for the answer to `game_host` and `game_join`.
+/// Members of `game_launch`. Clients take the next one for the answer to `game_host` and
+/// `game_join`.
 ///
 /// From here to a lobby that is open, for a host:
 ///
@@ -520,16 +525,16 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
 ///    everybody who may see it: it can be joined, is in the list of games at login, and others are
 ///    told with the next report. It makes no difference whether there was a report before `Idle`,
 ///    between the two, or none.
-/// 3. The process sends what the host chooses: `GameOption`, and `PlayerOption` for whoever is
-///    connected to it.
+/// 3. The process sends what the host chooses: `GameOption`, and `PlayerOption` for each
+///    player who is connected to it.
 ///
 /// For a guest, `Idle` is the same. At `Lobby` the server sends `JoinGame` with the host, and both
 /// the guest and everybody in the game a `ConnectToPeer` for each other. A guest counts as being
-/// there when the host's process says anything about him.
+/// there when the host's process says anything about them.
 ///
 /// At the launch every process sends `GameState ["Launching"]`. That of the host launches the game;
-/// that of a guest is the sign that the simulation runs there, too: whoever neither says so nor
-/// reports anything later is not rated.
+/// that of a guest is the sign that the simulation runs there, too: a player whose process neither
+/// says so nor reports anything later is not rated.
 ///
 /// ```json
 /// {
@@ -551,7 +556,7 @@ pub struct GameLaunch {
     pub name: String,
     /// Superseded by `game_type`: 0 for a normal lobby, 1 for an automatic one.
     pub init_mode: u8,
-    /// What kind of game it is.
+    /// The kind of game.
     pub game_type: GameType,
     /// Technical name of the leaderboard it is rated on.
     pub rating_type: String,
@@ -574,7 +579,7 @@ pub struct GameJoinFailed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GameJoinFailure {
-    /// There is no such game.
+    /// The game does not exist.
     HostLeftGame,
     /// It is not open yet, or not any more.
     GameNotReady,
@@ -619,12 +624,12 @@ pub struct AvatarList {
 pub struct CoopMission {
     /// Number of the mission.
     pub uid: u32,
-    /// Which campaign it belongs to.
+    /// The campaign it belongs to.
     #[serde(rename = "type")]
     pub campaign: String,
     /// Name.
     pub name: Option<String>,
-    /// What it is about; may hold HTML.
+    /// A description; may hold HTML.
     pub description: Option<String>,
     /// File of its map.
     pub filename: Option<String>,
@@ -652,7 +657,7 @@ pub struct ModvaultMod {
     pub bugreports: Vec<Json>,
     /// Always empty.
     pub comments: Vec<Json>,
-    /// What it does.
+    /// A description of the mod.
     pub description: String,
     /// Games it was played in.
     pub played: u32,
@@ -668,7 +673,7 @@ pub struct ModvaultMod {
     pub name: String,
     /// Version.
     pub version: u32,
-    /// Who made it.
+    /// Name of the author.
     pub author: String,
     /// 1 for a mod of the user interface, 0 for one of the simulation.
     pub ui: u8,
@@ -709,7 +714,7 @@ pub struct Invalid {
     /// The command that was not understood, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// What is wrong, for client developers.
+    /// The problem, for client developers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -726,7 +731,7 @@ pub struct Invalid {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdatedAchievements {
-    /// What the achievement service says, as it says it.
+    /// The answer of the achievement service, as it is.
     pub updated_achievements: Vec<Json>,
 }
 
@@ -824,9 +829,9 @@ impl Encode for ServerMessage {
     }
 
     fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        /// What a player takes as a rule; room for a list is made at once.
+        /// Usual size of a player; room for a list is made at once.
         const USUAL_PLAYER: usize = 480;
-        /// What a game takes as a rule.
+        /// Usual size of a game.
         const USUAL_GAME: usize = 1024;
 
         match self {

@@ -6,8 +6,8 @@
 //!   pure ASCII
 //! ```
 //!
-//! A reader takes white space around the object (so CR LF is fine) and one byte-order mark before it. A blank line is
-//! malformed. A line may be as long as [`Limits::message`], without its end.
+//! A reader takes white space around the object (so CR LF is fine) and one byte-order mark before
+//! it. A blank line is malformed. A line may be as long as [`Limits::message`], without its end.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -63,7 +63,8 @@ pub fn decode_line(line: &[u8], limits: &Limits) -> Result<Message, DecodeError>
     Message::parse_text(text, limits).map_err(|error| error.shifted(in_front))
 }
 
-/// Finds line ends without looking at any byte twice, so that a long line in small pieces stays cheap.
+/// Finds line ends without looking at any byte twice, so that a long line in small pieces stays
+/// cheap.
 #[derive(Debug, Default)]
 pub(crate) struct LineSearch {
     /// So many bytes at the front of the buffer hold no line end.
@@ -88,7 +89,8 @@ impl StreamDecoder for LineSearch {
         Ok(Some(Decoded::Message(message)))
     }
 
-    /// The end of the stream: a last line without its end still counts if it is complete (wire.md section 2).
+    /// The end of the stream: a last line without its end still counts if it is complete (wire.md
+    /// section 2).
     fn finish(&mut self, buffer: &BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError> {
         self.searched = 0;
         if buffer.is_empty() {

@@ -1,7 +1,8 @@
 //! [`WireFormat`]: the closed list of wire formats, with encoding and incremental decoding.
 //!
-//! A format is a file with its [`Properties`], its functions to encode and its `StreamDecoder`; here
-//! it is a variant of [`WireFormat`], of [`Encoding`] and of `State`, and a row in their methods.
+//! A format is a file with its [`Properties`], its functions to encode and its `StreamDecoder`;
+//! here it is a variant of [`WireFormat`], of [`Encoding`] and of `State`, and a row in their
+//! methods.
 
 use std::fmt;
 use std::str::FromStr;
@@ -116,7 +117,8 @@ impl WireFormat {
         }
     }
 
-    /// The last frame of a server that ends a connection; no bytes in a format without close frames.
+    /// The last frame of a server that ends a connection; no bytes in a format without close
+    /// frames.
     #[must_use]
     pub fn close_frame(self, code: CloseCode, reason: &str) -> Bytes {
         match self.has_upgrade() {
@@ -195,7 +197,8 @@ pub trait Encode {
     /// `ping` or `pong`, for which QDataStream has words of its own.
     fn heartbeat(&self) -> Option<Heartbeat>;
 
-    /// Whether this is a heartbeat without any further member, which has constant bytes in every format.
+    /// Whether this is a heartbeat without any further member, which has constant bytes in every
+    /// format.
     fn is_only_heartbeat(&self) -> bool;
 
     /// Appends the message as compact ASCII JSON.
@@ -232,7 +235,8 @@ pub enum Decoded {
     Control(Control),
 }
 
-/// Turns the bytes of one direction of a connection into messages, however they are cut into pieces.
+/// Turns the bytes of one direction of a connection into messages, however they are cut into
+/// pieces.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -340,7 +344,8 @@ impl Decoder {
         Self { state: State::new(format, role), limits, consumed: 0, begun: 0 }
     }
 
-    /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see [`Limits::message`].
+    /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see
+    /// [`Limits::message`].
     ///
     /// A higher limit also holds for a message that is under way, and even for one that was refused as
     /// [`DecodeError::TooLarge`]: nothing of it is used up, so that it can be decoded again.
@@ -350,9 +355,10 @@ impl Decoder {
 
     /// Takes the next message from the front of `buffer`, if all of it is there.
     ///
-    /// Call it again until it returns `Ok(None)`, then add more bytes. Nothing is allocated for a message
-    /// before its length is checked against the limits. After an error the stream must not be read any
-    /// further, unless the message was too large and [the limit is raised](Self::set_message_limit).
+    /// Call it again until it returns `Ok(None)`, then add more bytes. Nothing is allocated for a
+    /// message before its length is checked against the limits. After an error the stream must not
+    /// be read any further, unless the message was too large and [the limit is
+    /// raised](Self::set_message_limit).
     ///
     /// # Errors
     /// Every [`DecodeError`] but [`DecodeError::Incomplete`].
@@ -366,10 +372,12 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// How much is kept after [`decode`](Self::decode) has returned `Ok(None)`, and how much that may become.
+    /// How much is kept after [`decode`](Self::decode) has returned `Ok(None)`, and how much that
+    /// may become.
     ///
-    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet. A WebSocket message that does
-    /// not end its line may become larger than it has announced; that is known when it is there.
+    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet.
+    /// A WebSocket message that does not end its line may become larger than it has announced; that
+    /// is known when it is there.
     #[must_use]
     pub fn unfinished(&self, buffer: &BytesMut) -> Unfinished {
         let state = self.state.get();
@@ -377,7 +385,8 @@ impl Decoder {
         Unfinished { received, at_most: state.at_most(buffer, &self.limits).max(received) }
     }
 
-    /// How many bytes were taken from buffers so far, those included of a message that is not complete.
+    /// How many bytes were taken from buffers so far, those included of a message that is not
+    /// complete.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.consumed + self.begun
@@ -394,7 +403,8 @@ impl Decoder {
         self.state.get_mut().shrink();
     }
 
-    /// Interprets the end of the stream: a last message, a clean end (`None`), or an end inside a message.
+    /// Interprets the end of the stream: a last message, a clean end (`None`), or an end inside a
+    /// message.
     ///
     /// # Errors
     /// [`DecodeError::Incomplete`], and [`DecodeError::Malformed`] where what is left could not have become a message.
@@ -406,7 +416,8 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// How many bytes of the stream have been used up by complete messages. The offset of an error counts from here.
+    /// How many bytes of the stream have been used up by complete messages. The offset of an error
+    /// counts from here.
     #[must_use]
     pub fn consumed(&self) -> u64 {
         self.consumed

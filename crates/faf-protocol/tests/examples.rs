@@ -40,7 +40,7 @@ fn commands(source: &str) -> BTreeSet<String> {
 fn typed_commands(source: &str) -> BTreeSet<String> {
     let (_, table) = source.split_once("client_commands! {").unwrap();
     let (typed, _) = table.split_once("untyped {").unwrap();
-    let rows = typed.lines().filter(|line| !line.contains("//") && line.contains(" = \""));
+    let rows = typed.lines().filter(|line| line.contains(" = \"") && !line.contains("#["));
     rows.filter_map(|row| Some(row.split_once('"')?.1.split_once('"')?.0.to_owned())).collect()
 }
 

@@ -31,13 +31,11 @@ impl Serving {
         command.env("FAF_LOBBY_BANNER", "json");
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server can be started");
         let output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
-        for line in output.lines() {
-            let line = line.expect("the server writes text");
-            if let Ok(ready) = serde_json::from_str(&line) {
-                return Self { child, ready };
-            }
+        let mut lines = output.lines().map_while(Result::ok);
+        match lines.find_map(|line| serde_json::from_str(&line).ok()) {
+            Some(ready) => Self { child, ready },
+            None => panic!("the server has ended before it was ready: {:?}", child.wait()),
         }
-        panic!("the server has ended before it was ready");
     }
 
     /// The text that people are shown when the server is ready.

@@ -28,8 +28,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a side may take to read what is left when the other one has ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one direction goes on without a message when the other one has ended. A server may take seconds to answer the last
-/// one; it may also not notice that the client is gone.
+/// How long one direction goes on without a message when the other one has ended. A server may take
+/// seconds to answer the last one; it may also not notice that the client is gone.
 const SILENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
@@ -49,7 +49,8 @@ pub(crate) struct Arguments {
     /// Most clients at the same time; further ones are turned away
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
     connection_limit: usize,
-    /// Print every message that is passed on, with its client and direction; of passwords and tokens only that they are there
+    /// Print every message that is passed on, with its client and direction; of passwords and
+    /// tokens only that they are there
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -116,8 +117,8 @@ impl Bridge {
         }
     }
 
-    /// Carries messages between a client and the server until both have ended, or one has failed. A side that says nothing more
-    /// may still be told something.
+    /// Carries messages between a client and the server until both have ended, or one has failed. A
+    /// side that says nothing more may still be told something.
     async fn carry(
         &self,
         stream: TcpStream,
@@ -187,7 +188,8 @@ impl Bridge {
     }
 }
 
-/// One direction has come to its end: ends it, and goes on with the other one, as long as something comes.
+/// One direction has come to its end: ends it, and goes on with the other one, as long as something
+/// comes.
 async fn finish(
     other: impl Future<Output = anyhow::Result<()>>,
     ended: &Writer,
@@ -204,7 +206,8 @@ async fn finish(
     }
 }
 
-/// Passes messages on, each when the one before has been taken, until the sender ends or either side fails; counts them.
+/// Passes messages on, each when the one before has been taken, until the sender ends or either
+/// side fails; counts them.
 async fn pump(
     from: &mut Reader,
     to: &Writer,

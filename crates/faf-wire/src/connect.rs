@@ -31,7 +31,8 @@ pub(crate) struct Arguments {
     login: Login,
     #[command(flatten)]
     trust: Trust,
-    /// End this many seconds after the end of standard input; without it, stay until the server ends
+    /// End this many seconds after the end of standard input; without it, stay until the server
+    /// ends
     #[arg(long, value_name = "SECONDS")]
     linger: Option<u64>,
     #[command(flatten)]
@@ -81,7 +82,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         typed = typing => typed?,
         interrupted = signal::ctrl_c() => interrupted?,
     }
-    // The server has received everything when it ends its side, too. Its last messages are not shown.
+    // The server has received everything when it ends its side, too. Its last messages are not
+    // shown.
     let goodbye = async {
         writer.close().await;
         receiving.await

@@ -13,7 +13,8 @@ use crate::exit::{self, Failure};
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// The second byte of a WebSocket frame has this bit if the frame is masked, as those of clients are.
+/// The second byte of a WebSocket frame has this bit if the frame is masked, as those of clients
+/// are.
 const MASKED: u8 = 0x80;
 
 pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Write) -> Result<(), Failure> {

@@ -61,7 +61,8 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// For standard input and output. Errors of the network come as [`anyhow::Error`], with what was tried.
+/// For standard input and output. Errors of the network come as [`anyhow::Error`], with what was
+/// tried.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         let is_closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;

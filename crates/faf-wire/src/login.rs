@@ -15,7 +15,8 @@ pub(crate) struct Login {
     /// Log in with this account and its password
     #[arg(long, value_name = "NAME", conflicts_with = "token")]
     user: Option<String>,
-    /// The password; where it is missing, FAF_WIRE_PASSWORD counts, and then it is asked for on the terminal
+    /// The password; where it is missing, FAF_WIRE_PASSWORD counts, and then it is asked for on the
+    /// terminal
     #[arg(long, value_name = "TEXT", requires = "user")]
     password: Option<String>,
     /// Log in with this token; without --user, FAF_WIRE_TOKEN counts where it is missing
@@ -55,8 +56,8 @@ impl Login {
     }
 }
 
-/// An environment variable, if it is set and not empty. It is no default of the flag: a flag must not
-/// clash with a variable.
+/// An environment variable, if it is set and not empty. It is not a default of the flag: a flag
+/// must not clash with a variable.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

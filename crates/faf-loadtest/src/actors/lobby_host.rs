@@ -9,7 +9,8 @@ use super::{Actor, Cue, Cues, Pinger};
 use crate::report::sample::Lobby;
 use crate::speech::{self, of_game};
 
-/// Hosts a public lobby between [`Cue::OpenLobby`] and [`Cue::CloseLobby`], and pings as a [`Pinger`] does.
+/// Hosts a public lobby between [`Cue::OpenLobby`] and [`Cue::CloseLobby`], and pings as a
+/// [`Pinger`] does.
 #[derive(Debug)]
 pub(crate) struct LobbyHost {
     pinger: Pinger,

@@ -1,6 +1,7 @@
 //! Clients who do something: they understand what they are told, and speak.
 //!
-//! An actor lives on the thread of its client. It reacts by putting messages and times into its [`Cues`].
+//! An actor lives on the thread of its client. It reacts by putting messages and times into its
+//! [`Cues`].
 
 mod announcer;
 mod evening;

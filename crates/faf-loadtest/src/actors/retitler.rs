@@ -1,4 +1,5 @@
-//! A host who changes the title of the game with every report, so that every report tells everybody of that game.
+//! A host who changes the title of the game with every report, so that every report tells everybody
+//! of that game.
 
 use faf_protocol::Message;
 use serde_json::json;
@@ -13,7 +14,8 @@ const AROUND: usize = 465;
 /// Longest name of a folder that servers take.
 const FOLDER: usize = 240;
 
-/// Hosts a game and, when told to, gives it a new title as soon as the last one is told to everybody.
+/// Hosts a game and, when told to, gives it a new title as soon as the last one is told to
+/// everybody.
 #[derive(Debug)]
 pub(crate) struct Retitler {
     /// Makes a `game_info` as large as it should be.

@@ -1,10 +1,12 @@
-//! An ordinary evening: players come and go, games are hosted, joined, played and over, and everybody hears of it.
+//! An ordinary evening: players come and go, games are hosted, joined, played and over, and
+//! everybody hears of it.
 //!
-//! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a share of `--visitors`
-//! comes and goes, some ping, and the rest listens. A host changes something every `--chatter` seconds while the lobby is
-//! open, launches when all guests are there or after `--lobby` seconds, and plays for about `--game` seconds. Hosts and
-//! guests send each other candidates of their ICE adapters through the server. The pinging clients
-//! measure how the server copes.
+//! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a
+//! share of `--visitors` comes and goes, some ping, and the rest listens. A host changes something
+//! every `--chatter` seconds while the lobby is open, launches when all guests are there or after
+//! `--lobby` seconds, and plays for about `--game` seconds. Hosts and guests send each other
+//! candidates of their ICE adapters through the server. The pinging clients measure how the server
+//! copes.
 
 use std::time::Duration;
 

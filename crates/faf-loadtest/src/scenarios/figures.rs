@@ -1,5 +1,5 @@
-//! All figures of the benchmarks, with tables for a document: the floor of the machine and the server by turns in every run,
-//! so that what the machine does otherwise meets both.
+//! All figures of the benchmarks, with tables for a document: the floor of the machine and the
+//! server by turns in every run, so that what the machine does otherwise meets both.
 //!
 //! | row | what |
 //! | --- | --- |
@@ -12,7 +12,8 @@
 //! | 7 | what others notice of clients who do not read |
 //! | 8 | processor time for each delivered message by number of clients |
 //!
-//! Every value is the median of the runs, with the lowest and the highest. A ratio is taken within each run.
+//! Every value is the median of the runs, with the lowest and the highest. A ratio is taken within
+//! each run.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -43,7 +44,8 @@ pub(crate) struct Figures {
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     server_arg: Vec<String>,
 
-    /// Another server to compare with, such as the original: its addresses, one for each wire format
+    /// Another server to compare with, such as the original: its addresses, one for each wire
+    /// format
     #[arg(long, value_name = "URL")]
     reference_url: Vec<Endpoint>,
 
@@ -151,7 +153,8 @@ fn ratio(value: Option<f64>, to: Option<f64>) -> Option<f64> {
 }
 
 impl Figures {
-    /// The file with the tables is written after every run: what was measured until a failure is there.
+    /// The file with the tables is written after every run: what was measured until a failure is
+    /// there.
     #[expect(clippy::print_stdout, reason = "the output is the product")]
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let mut results = Results::default();
@@ -313,7 +316,8 @@ impl Figures {
         subjects
     }
 
-    /// Twice, each in a process of its own: what is measured depends on where its memory happens to be. The mean counts.
+    /// Twice, each in a process of its own: what is measured depends on where its memory happens to
+    /// be. The mean counts.
     fn floor(&self, clients: u32, joined: u32) -> anyhow::Result<[Report; 2]> {
         let (write, rate, size) = if joined > 1 {
             (Write::Joined, 1.0 / REPORT_INTERVAL, GAME_INFO)
@@ -418,8 +422,9 @@ const NOTICE: usize = 1000;
 /// Bytes of the largest `game_info` that a host can make.
 const GAME_INFO: usize = 945;
 
-/// Seconds between reports. More than the 200 ms after which receivers take what comes for the begin of something new, and
-/// acknowledge it at once; at about 200 ms it would be chance whether they do, and that costs the sender a third of a write.
+/// Seconds between reports. More than the 200 ms after which receivers take what comes for the
+/// begin of something new, and acknowledge it at once; at about 200 ms it would be chance whether
+/// they do, and that costs the sender a third of a write.
 const REPORT_INTERVAL: f64 = 0.25;
 
 /// Key of the processor time for each delivery.

@@ -1,7 +1,8 @@
-//! The least that a broadcast costs on this machine: a process that writes bytes to sockets and does nothing else.
+//! The least that a broadcast costs on this machine: a process that writes bytes to sockets and
+//! does nothing else.
 //!
-//! It is measured by the same clients in the same way as a server, and what it costs is what servers can be compared
-//! with: both depend on the machine, their ratio hardly does.
+//! It is measured by the same clients in the same way as a server, and what it costs is what
+//! servers can be compared with: both depend on the machine, their ratio hardly does.
 
 use clap::{Args, ValueEnum};
 use faf_testkit::serving::Serving;

@@ -1,8 +1,8 @@
 //! Memory of clients that log in and send nothing.
 //!
-//! Memory of the server is its anonymous memory before the first login and after the last, when all is quiet. Memory of the
-//! kernel (buffers of TCP, and objects such as sockets) is told for the whole machine: both ends of a connection
-//! are in it, and whatever else goes on.
+//! Memory of the server is its anonymous memory before the first login and after the last, when all
+//! is quiet. Memory of the kernel (buffers of TCP, and objects such as sockets) is told for the
+//! whole machine: both ends of a connection are in it, and whatever else goes on.
 
 use clap::Args;
 

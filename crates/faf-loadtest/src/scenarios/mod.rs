@@ -24,7 +24,8 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Rows that every scenario has in which messages are delivered to many: how many, and what they cost.
+/// Rows that every scenario has in which messages are delivered to many: how many, and what they
+/// cost.
 fn volume_rows(report: &mut Report, window: &Window) {
     let Window { sample, seconds, cpu, own_cpu } = window;
     let deliveries = sample.deliveries() as f64;

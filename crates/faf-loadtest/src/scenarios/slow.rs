@@ -1,9 +1,11 @@
-//! Some clients stop reading while everybody is told something again and again: does anybody else notice?
+//! Some clients stop reading while everybody is told something again and again: does anybody else
+//! notice?
 //!
-//! One run has both windows: first with everybody reading, then with the stalled clients. A client that takes
-//! nothing of what it is offered is disconnected after some time; to see that within the run, the server that is started
-//! gets a short time (`--stall-timeout`), and those clients a small buffer in the kernel and small packets, which keep the
-//! buffer of the server's side small as well. Together they hold some 200 kB, which are taken before anything waits.
+//! One run has both windows: first with everybody reading, then with the stalled clients. A client
+//! that takes nothing of what it is offered is disconnected after some time; to see that within the
+//! run, the server that is started gets a short time (`--stall-timeout`), and those clients a small
+//! buffer in the kernel and small packets, which keep the buffer of the server's side small as
+//! well. Together they hold some 200 kB, which are taken before anything waits.
 
 use std::collections::HashSet;
 use std::net::SocketAddrV4;

@@ -1,8 +1,10 @@
-//! Everybody loses the connection at the same moment and comes back at once, as after a failure of the network.
+//! Everybody loses the connection at the same moment and comes back at once, as after a failure of
+//! the network.
 //!
-//! With `--kill-server` the server that was started is killed without warning and started again. With `--cold` nobody was
-//! there before. With `--database-hangs` the server cannot write to its database from then on, for a while. Those who
-//! come back try again every tenth of a second until they are let in, and never give up.
+//! With `--kill-server` the server that was started is killed without warning and started again.
+//! With `--cold` nobody was there before. With `--database-hangs` the server cannot write to its
+//! database from then on, for a while. Those who come back try again every tenth of a second until
+//! they are let in, and never give up.
 //!
 //! A few players stay, if the server does, and ping meanwhile.
 

@@ -1,4 +1,5 @@
-//! Processor time and memory of a process and of the kernel, from `/proc`; unknown where there is none.
+//! Processor time and memory of a process and of the kernel, from `/proc`; unknown where there is
+//! none.
 
 use std::collections::HashSet;
 use std::net::SocketAddrV4;

@@ -44,8 +44,8 @@ impl FromStr for Endpoint {
 
 /// The loopback address that the connection of this number comes from.
 ///
-/// A port is free again a minute after its connection. With some connections an address and 16 million addresses, none
-/// is needed before.
+/// A port is free again a minute after its connection. With some connections an address and 16
+/// million addresses, none is needed before.
 pub(crate) fn source(number: u64, per_address: u32) -> Ipv4Addr {
     let address = number / u64::from(per_address.max(1)) % 0x00FE_0000;
     // 127.0.0.1 stays for others.
@@ -76,7 +76,8 @@ pub(crate) fn connect(
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     if small_packets {
-        // With packets as large as loopback has them, the server's kernel would take megabytes for this connection.
+        // With packets as large as loopback has them, the server's kernel would take megabytes for
+        // this connection.
         socket.set_tcp_mss(PACKET)?;
     }
     if let IpAddr::V4(ip) = to.ip()

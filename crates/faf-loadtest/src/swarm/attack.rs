@@ -182,7 +182,8 @@ impl Attackers {
             Some(connection) if peer.manner == Manner::Dribble && connection.stands => {
                 self.write(slot, 1);
             }
-            // By the next beat the server has read it, or will not: closing at once would take it back.
+            // By the next beat the server has read it, or will not: closing at once would take it
+            // back.
             Some(connection) if peer.manner == Manner::ComeBack && connection.sent == peer.once() => {
                 self.slots[slot].connection = None;
                 self.connect(slot);
@@ -255,8 +256,8 @@ impl Attackers {
         true
     }
 
-    /// Reads and drops the server's answers, unless the peer is deaf; returns whether the connection
-    /// is still there.
+    /// Reads and drops the server's answers, unless the peer is deaf; returns whether the
+    /// connection is still there.
     fn drop_answers(&mut self, slot: usize, is_over: bool) -> bool {
         loop {
             let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };

@@ -16,7 +16,8 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// Signs tokens for the accounts 1 to `clients`, on all processors: each takes about a millisecond.
+    /// Signs tokens for the accounts 1 to `clients`, on all processors: each takes about a
+    /// millisecond.
     pub(crate) fn sign(clients: u32) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
         let share = clients.div_ceil(threads).max(1);
@@ -32,7 +33,8 @@ impl Credentials {
         Self::Tokens(tokens)
     }
 
-    /// The same password for everybody; `{}` in the pattern stands for the number of the client, from 1 on.
+    /// The same password for everybody; `{}` in the pattern stands for the number of the client,
+    /// from 1 on.
     pub(crate) fn password(pattern: &str, password: &str) -> Self {
         Self::Password { pattern: pattern.to_owned(), digest: Secret::new(password_digest(password)) }
     }

@@ -120,7 +120,8 @@ impl Swarm {
         self.order(clients, |clients| Order::LogOut { clients });
     }
 
-    /// Logs clients in and out again, over and over, with a pause between, at most `at_once` at a time.
+    /// Logs clients in and out again, over and over, with a pause between, at most `at_once` at a
+    /// time.
     pub(crate) fn cycle(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, pause: Duration) {
         let at_once = at_once.div_ceil(self.threads.len());
         self.order(clients, |clients| Order::Cycle { clients, at_once, pause });

@@ -42,7 +42,8 @@ pub(crate) struct FrameReader {
     searched: usize,
     /// How far the line has come, if it was looked at before its end was there.
     line: Option<Box<Line>>,
-    /// Where the payload begins, in bytes from the beginning of its frame; the offset of errors counts in.
+    /// Where the payload begins, in bytes from the beginning of its frame; the offset of errors
+    /// counts in.
     base: usize,
     /// The frame that is being received.
     frame: Option<Frame>,
@@ -83,7 +84,8 @@ impl StreamDecoder for FrameReader {
         self.payload = BytesMut::from(&self.payload[..]);
     }
 
-    /// A frame announces its length, but a line need not end with it; that is known when it is there.
+    /// A frame announces its length, but a line need not end with it; that is known when it is
+    /// there.
     fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize {
         let any = HEADER_LIMIT + MASK + limits.message_in_force();
         if self.is_fragmented || self.line.is_some() {
@@ -168,7 +170,8 @@ impl FrameReader {
         }
     }
 
-    /// Begins with a data frame. If all of it is there and it is one message, as nearly always, that is read where it is.
+    /// Begins with a data frame. If all of it is there and it is one message, as nearly always,
+    /// that is read where it is.
     fn take_whole(
         &mut self,
         header: &Header,
@@ -265,8 +268,8 @@ impl FrameReader {
         decode_line(&self.payload[..size], limits).map_err(|error| error.shifted(self.base))
     }
 
-    /// So many bytes of the payload as a message, if they are complete: the beginning of a line, at the end of a WebSocket
-    /// message, or at a line end inside of one.
+    /// So many bytes of the payload as a message, if they are complete: the beginning of a line, at
+    /// the end of a WebSocket message, or at a line end inside of one.
     ///
     /// # Errors
     /// If it can never become a message.
@@ -277,7 +280,8 @@ impl FrameReader {
                 read => return read.map(Some).map_err(|error| error.shifted(self.base)),
             }
         }
-        // From now on only what is new is looked at, or many small messages would cost as much as the square of their number.
+        // From now on only what is new is looked at, or many small messages would cost as much as
+        // the square of their number.
         let line = self.line.get_or_insert_with(|| {
             Box::new(Line { progress: Progress::new(limits.nesting_in_force()), followed: 0 })
         });

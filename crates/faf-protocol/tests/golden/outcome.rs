@@ -31,7 +31,8 @@ fn named(error: &DecodeError) -> &'static str {
     }
 }
 
-/// What this crate does, as a text: what came of it, or `error: ` and why not; of a stream a line for each.
+/// What this crate does, as a text: what came of it, or `error: ` and why not; of a stream a line
+/// for each.
 pub(crate) fn outcome(vector: &Vector) -> String {
     let input = &vector.input;
     let result = match vector.op.as_str() {

@@ -101,7 +101,8 @@ impl Kind {
         }
     }
 
-    /// Said once, after the login: what makes the attacker a member of the victim's lobby, or a host.
+    /// Said once, after the login: what makes the attacker a member of the victim's lobby, or a
+    /// host.
     pub(super) fn opening(self, victim: Option<Lobby>) -> Vec<String> {
         let enter = match (self, victim) {
             (Self::Relay, Some(lobby)) => {

@@ -14,12 +14,13 @@
 //! | `strangers` | ping once before any login, and stay; honest players come and go meanwhile |
 //! | `reconnects` | log in, spend a burst of commands, hang up, and come back |
 //!
-//! An attacker that is disconnected comes back half a second later. The attackers have a thread of their own; where there are few
-//! processors, the server and the honest players share them with it. Places for strangers run out only if there are fewer of
-//! them than attackers: `--server-arg=--unauthenticated-limit=500`.
+//! An attacker that is disconnected comes back half a second later. The attackers have a thread of
+//! their own; where there are few processors, the server and the honest players share them with it.
+//! Places for strangers run out only if there are fewer of them than attackers:
+//! `--server-arg=--unauthenticated-limit=500`.
 //!
-//! Meanwhile honest players are logged in and ping; each hosts a lobby if the attack is on lobbies. None of them may be
-//! disconnected: if one is, the exit code says so.
+//! Meanwhile honest players are logged in and ping; each hosts a lobby if the attack is on lobbies.
+//! None of them may be disconnected: if one is, the exit code says so.
 
 mod kind;
 
@@ -42,7 +43,8 @@ use crate::swarm::address::Endpoint;
 use crate::swarm::attack::{Attack, Peer};
 use kind::Kind;
 
-/// Size of a ping while others fill the memory for large messages, in bytes: as the statistics of a game.
+/// Size of a ping while others fill the memory for large messages, in bytes: as the statistics of a
+/// game.
 const LARGE_PING_BYTES: usize = 40_000;
 
 /// Honest players who come and go while strangers take places.
@@ -231,8 +233,8 @@ impl Flood {
         (0..self.clients).map(peer).collect()
     }
 
-    /// The first bytes: the upgrade, the login, and the messages after it. Attackers do not wait for
-    /// the answers.
+    /// The first bytes: the upgrade, the login, and the messages after it. Attackers do not wait
+    /// for the answers.
     fn greeting(
         &self,
         stage: &Stage,

@@ -18,7 +18,8 @@ use crate::swarm::timers::Task;
 /// How long a client waits before it tries again to connect.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Connections that are begun before others are looked after, so that what these hear is heard in time: some milliseconds' worth.
+/// Connections that are begun before others are looked after, so that what these hear is heard in
+/// time: some milliseconds' worth.
 const CONNECTS: usize = 128;
 
 impl Worker {

@@ -13,8 +13,9 @@ use crate::swarm::login::{Needles, Progress};
 use crate::swarm::marker;
 use crate::swarm::timers::{Task, Timer};
 
-/// Longest read in which a ping is looked for anywhere. In longer ones only at the ends: servers that hear no answer to one
-/// of many pings do nothing, and looking everywhere would be paid for with every broadcast.
+/// Longest read in which a ping is looked for anywhere. In longer ones only at the ends: servers
+/// that hear no answer to one of many pings do nothing, and looking everywhere would be paid for
+/// with every broadcast.
 const SHORT_READ: usize = 256;
 
 impl Worker {
@@ -49,8 +50,8 @@ impl Worker {
                 Ok(Some(0)) => self.lose(index, "the end of the stream"),
                 Ok(Some(size)) => {
                     self.hear(index, &buffer[..size]);
-                    // The socket is empty, and the next bytes are an event of their own; but the end is not if it
-                    // was told with this one.
+                    // The socket is empty, and the next bytes are an event of their own; but the
+                    // end is not if it was told with this one.
                     if size < buffer.len() && !to_the_end {
                         break;
                     }

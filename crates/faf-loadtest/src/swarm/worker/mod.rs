@@ -1,4 +1,5 @@
-//! One thread with its share of the clients: it waits until a socket is ready, reads, counts, and does what is ordered.
+//! One thread with its share of the clients: it waits until a socket is ready, reads, counts, and
+//! does what is ordered.
 
 mod entrance;
 mod hearing;
@@ -183,7 +184,10 @@ impl Sockets for Worker {
             }
             self.follow(order);
         }
-        while let Some(timer) = self.timers.take_due(Instant::now()) {
+        // Those that become due meanwhile wait for the next turn: a thread that cannot keep up must
+        // still follow orders and read.
+        let now = Instant::now();
+        while let Some(timer) = self.timers.take_due(now) {
             self.carry_out(timer);
         }
         self.begin_logins();
