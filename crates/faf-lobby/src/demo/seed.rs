@@ -1,4 +1,4 @@
-//! Who plays in the demo, and what there is to play: `demo-seed.json`, in the format of `docs/seed-format.md`.
+//! Who plays in the demo, and what there is to play: `demo-seed.json`, in the format of `docs/src/guide/seed-format.md`.
 
 use serde::Deserialize;
 
