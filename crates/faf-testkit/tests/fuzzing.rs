@@ -90,14 +90,17 @@ fn changed(seeds: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
         match random.u8(0..6) {
             0 if at < input.len() => input[at] ^= 1 << random.u8(0..8),
             // Values at which lengths and signs turn over, digits, and what delimits JSON.
-            1 if at < input.len() => input[at] = *random.choice(b"\x00\x01\x7f\x80\xff09\"\\{}[],:\n").unwrap_or(&0),
+            1 if at < input.len() => {
+                input[at] = *random.choice(b"\x00\x01\x7f\x80\xff09\"\\{}[],:\n").unwrap_or(&0)
+            }
             2 => drop(input.drain(at..end)),
             3 => {
                 let repeated = input[at..end].to_vec();
                 input.splice(at..at, repeated);
             }
             4 => {
-                let other = random.choice(seeds).map_or(&[][..], |other| &other[random.usize(0..=other.len())..]);
+                let other =
+                    random.choice(seeds).map_or(&[][..], |other| &other[random.usize(0..=other.len())..]);
                 input.truncate(at);
                 input.extend_from_slice(other);
             }
