@@ -1,8 +1,8 @@
-//! Runs every target of `fuzz/` with the stable compiler: over the seeds kept in `fuzz/corpus/`, and over random changes of
-//! them. `fuzz/run` is the thorough way, which follows the coverage.
+//! Runs every target of `fuzz/` with the stable compiler: over the seeds kept in `fuzz/corpus/`, and
+//! over random changes of them. `fuzz/run` is the thorough way, which follows the coverage.
 //!
-//! `FUZZ_SECONDS` is the time that each target gets for random changes. Unless it is set, each gets the same few hundred
-//! every time.
+//! `FUZZ_SECONDS` is the time that each target gets for random changes. Unless it is set, each gets
+//! the same few hundred every time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -71,13 +71,13 @@ fn targets_pass_their_seeds_and_random_changes() {
 
 /// Keeps an input that fails, so that `fuzz/run TARGET 0 FILE` and a debugger can have it.
 fn run(name: &str, target: fn(&[u8]), input: &[u8]) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(input))) {
+    // The panic itself has been printed by then.
+    if catch_unwind(AssertUnwindSafe(|| target(input))).is_err() {
         let folder = folder("artifacts").join(name);
         fs::create_dir_all(&folder).expect("artifacts can be kept");
         let path = folder.join("found-by-the-stable-runner");
         fs::write(&path, input).expect("artifacts can be kept");
-        eprintln!("{name} failed over {}", path.display());
-        std::panic::resume_unwind(panic);
+        panic!("{name} fails over {}", path.display());
     }
 }
 
@@ -91,7 +91,7 @@ fn changed(seeds: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
             0 if at < input.len() => input[at] ^= 1 << random.u8(0..8),
             // Values at which lengths and signs turn over, digits, and what delimits JSON.
             1 if at < input.len() => {
-                input[at] = *random.choice(b"\x00\x01\x7f\x80\xff09\"\\{}[],:\n").unwrap_or(&0)
+                input[at] = *random.choice(b"\x00\x01\x7f\x80\xff09\"\\{}[],:\n").unwrap_or(&0);
             }
             2 => drop(input.drain(at..end)),
             3 => {
