@@ -1,4 +1,4 @@
-//! Runs every target of `fuzz/` with the stable compiler: over the seeds kept in `fuzz/corpus/`, and
+//! Runs every target of `fuzz/` with the stable compiler, over the seeds kept in `fuzz/corpus/` and
 //! over random changes of them. `fuzz/run` is the thorough way, which follows the coverage.
 //!
 //! `FUZZ_SECONDS` is the time that each target gets for random changes. Unless it is set, each gets
