@@ -6,11 +6,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use faf_testkit::{chaos, decoding};
-use fastrand::Rng;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
 
 /// The longest input, as in `fuzz/run`.
 const LONGEST: usize = 4096;
@@ -58,7 +60,9 @@ fn targets_pass_their_seeds_and_random_changes() {
             run(name, target, seed);
         }
         // A run with a time is there to see new inputs; one without must be the same every time.
-        let mut random = if seconds.is_some() { Rng::new() } else { Rng::with_seed(1) };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seed = if seconds.is_some() { now.as_nanos() as u64 } else { 1 };
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         let deadline = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let mut runs = 0;
         while deadline.map_or(runs < CHANGES, |deadline| Instant::now() < deadline) {
@@ -82,16 +86,16 @@ fn run(name: &str, target: fn(&[u8]), input: &[u8]) {
 }
 
 /// A seed with up to four changes, as fuzzers make them.
-fn changed(seeds: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
-    let mut input = random.choice(seeds).cloned().unwrap_or_default();
-    for _ in 0..random.usize(1..=4) {
-        let at = random.usize(0..=input.len());
-        let end = random.usize(at..=input.len().min(at + 32));
-        match random.u8(0..6) {
-            0 if at < input.len() => input[at] ^= 1 << random.u8(0..8),
+fn changed(seeds: &[Vec<u8>], random: &mut Xoshiro256PlusPlus) -> Vec<u8> {
+    let mut input = seeds.choose(random).cloned().unwrap_or_default();
+    for _ in 0..random.random_range(1..=4) {
+        let at = random.random_range(0..=input.len());
+        let end = random.random_range(at..=input.len().min(at + 32));
+        match random.random_range(0..6) {
+            0 if at < input.len() => input[at] ^= 1 << random.random_range(0..8),
             // Values at which lengths and signs turn over, digits, and what delimits JSON.
             1 if at < input.len() => {
-                input[at] = *random.choice(b"\x00\x01\x7f\x80\xff09\"\\{}[],:\n").unwrap_or(&0);
+                input[at] = *b"\x00\x01\x7f\x80\xff09\"\\{}[],:\n".choose(random).unwrap_or(&0);
             }
             2 => drop(input.drain(at..end)),
             3 => {
@@ -99,13 +103,12 @@ fn changed(seeds: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
                 input.splice(at..at, repeated);
             }
             4 => {
-                let other =
-                    random.choice(seeds).map_or(&[][..], |other| &other[random.usize(0..=other.len())..]);
+                let other = seeds.choose(random).map_or(&[][..], Vec::as_slice);
                 input.truncate(at);
-                input.extend_from_slice(other);
+                input.extend_from_slice(&other[random.random_range(0..=other.len())..]);
             }
             _ => {
-                let noise: Vec<u8> = (0..random.usize(1..=8)).map(|_| random.u8(..)).collect();
+                let noise: Vec<u8> = (0..random.random_range(1..=8)).map(|_| random.random()).collect();
                 input.splice(at..at, noise);
             }
         }
