@@ -10,11 +10,36 @@ use faf_protocol::{
 /// Limits that short inputs can reach.
 const LIMITS: Limits = Limits { message: 4096, nesting: 16 };
 
-/// Decodes bytes at once and cut in pieces, which must give the same, and uses every message that was found in every way.
+/// Decodes a stream of QDataStream blocks. The first eight bytes say where it is cut.
 ///
 /// # Panics
 /// If a law does not hold.
-pub fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
+pub fn check_qdatastream(bytes: &[u8]) {
+    check_stream(|limits| Decoder::new(WireFormat::QDataStream, limits), bytes);
+}
+
+/// Decodes a stream of SimpleJson lines. The first eight bytes say where it is cut.
+///
+/// # Panics
+/// If a law does not hold.
+pub fn check_simple_json(bytes: &[u8]) {
+    check_stream(|limits| Decoder::new(WireFormat::SimpleJson, limits), bytes);
+}
+
+/// Decodes a stream of WebSocket frames, and the same bytes as lines inside of frames. The first byte says which side
+/// reads, the next eight where the stream is cut.
+///
+/// # Panics
+/// If a law does not hold.
+pub fn check_websocket(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let role = if choice & 1 == 0 { Role::Server } else { Role::Client };
+    check_stream(|limits| Decoder::for_role(WireFormat::WebSocket, role, limits), bytes);
+    check_websocket_cuts(bytes);
+}
+
+/// Decodes bytes at once and cut in pieces, which must give the same, and uses every message that was found in every way.
+fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
     let (cuts, stream) = bytes.split_at(bytes.len().min(8));
     let whole = decode(&mut new_decoder(LIMITS), [stream]);
     let pieces = pieces(stream, cuts);
@@ -28,10 +53,7 @@ pub fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
 
 /// Sends lines as WebSocket messages that are cut anywhere. If all of them can be read when they come together and one by one,
 /// every cut gives the same. A value that stands on several lines must come in one message.
-///
-/// # Panics
-/// If a law does not hold.
-pub fn check_websocket_cuts(bytes: &[u8]) {
+fn check_websocket_cuts(bytes: &[u8]) {
     let (cuts, stream) = bytes.split_at(bytes.len().min(8));
     let stream = [&stream[..stream.len().min(LIMITS.message / 2)], b"\n"].concat();
     let read = |pieces: Vec<&[u8]>| {
