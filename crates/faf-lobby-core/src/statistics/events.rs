@@ -1,4 +1,4 @@
-//! Events: totals of a player that grow with every game (game-results.md section 8.4).
+//! Events: a player's totals that grow with every game (game-results.md section 8.4).
 
 use std::borrow::Cow;
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use super::Played;
 use super::army::{Counts, Faction, Units};
 
-/// What one event of a player grows by; serialized as the body of a `request.event.update`.
+/// An increment of one event of a player; serialised as the body of a `request.event.update`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventUpdate {
-    /// Whose event it is.
+    /// Player who owns the event.
     #[serde(rename = "playerId")]
     pub player: PlayerId,
-    /// Which event, a UUID.
+    /// Id of the event, a UUID.
     #[serde(rename = "eventId")]
     pub event: Cow<'static, str>,
-    /// How much is added, from 1 to 2147483647.
+    /// Amount to add, from 1 to 2147483647.
     pub count: u32,
 }
 
@@ -33,7 +33,7 @@ struct OfUnits {
     lost: &'static str,
 }
 
-/// In the order of publication: that of the faction first, then those of the units.
+/// Returns the updates in the order of publication: first the faction's, then those of the units.
 pub(super) fn updates(player: PlayerId, played: &Played<'_>) -> Vec<EventUpdate> {
     let figures = played.figures;
     let mut updates = Vec::new();
