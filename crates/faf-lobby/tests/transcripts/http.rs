@@ -1,4 +1,4 @@
-//! Questions over HTTP.
+//! Requests over HTTP.
 
 use std::net::SocketAddr;
 
