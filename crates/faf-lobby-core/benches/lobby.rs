@@ -1,8 +1,8 @@
 //! Throughput of the lobby alone, without sockets and database, on one thread: commands per second,
 //! and the time of a report of all games.
 //!
-//! 2,000 players are online; 1,200 of them are in 300 open lobbies, four in each. `cargo bench -p
-//! faf-lobby-core`.
+//! 2,000 players are online; 1,200 of them are in 300 open lobbies, four in each. `cargo bench
+//! -p faf-lobby-core`.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
@@ -76,8 +76,8 @@ fn report_of_all_games(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(change_all).bench_local_values(|()| lobby.borrow_mut().report());
 }
 
-/// One player hosts a game and abandons it: `game_host` with both of its queries, the start and the
-/// end of the process, and the report to all players.
+/// One player hosts a game and abandons it: `game_host` with both of its requests, the start and
+/// the end of the process, and the report to all players.
 #[divan::bench]
 fn game_host(bencher: Bencher<'_, '_>) {
     let mut lobby = Lobby::new(PLAYERS, quiet());

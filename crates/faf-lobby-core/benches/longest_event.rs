@@ -44,7 +44,7 @@ fn main() {
     assert!(slowest.most <= BAR, "the bar is {BAR:?}");
 }
 
-/// Handles one event and the answers to all queries that follow; returns the duration of the
+/// Handles one event and the replies to all requests that follow; returns the duration of the
 /// longest step.
 fn timed(lobby: &mut Lobby, event: Option<Event>) -> Duration {
     let mut longest = Duration::ZERO;

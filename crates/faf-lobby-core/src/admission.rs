@@ -1,11 +1,11 @@
-//! Admission: the queue between accepted credentials and the query that signs a player in.
+//! Admission: the queue between accepted credentials and the request that signs a player in.
 //!
 //! Signing in writes to the database, and is followed by the largest messages that the lobby sends
 //! to a single client. When thousands reconnect at once, as after a restart, they are admitted at a
 //! rate that leaves time for the players who are online already.
 //!
 //! ```text
-//! credentials accepted --> the queue, by address --> at most LOGINS_AT_ONCE queries, --> online
+//! credentials accepted --> the queue, by address --> at most LOGINS_AT_ONCE requests --> online
 //!                          in order of arrival       at most login_rate per second
 //! ```
 //!
@@ -50,8 +50,8 @@ pub(crate) struct Admission {
     last: u64,
     /// Address that was admitted from last.
     turn: Option<IpAddr>,
-    /// Queries in flight, including those of connections that have ended: the database still has to
-    /// answer them.
+    /// Requests in flight, including those of connections that have ended: the database still has
+    /// to answer them.
     open: BTreeSet<Ticket>,
     pace: Pace,
     is_timer_set: bool,
@@ -135,7 +135,7 @@ impl Admission {
         self.waiting.is_empty() && self.queues.is_empty() && self.open.is_empty()
     }
 
-    /// Notes that a query was answered.
+    /// Notes that a request was answered.
     pub(crate) fn answered(&mut self, ticket: Ticket) {
         self.open.remove(&ticket);
     }

@@ -28,8 +28,8 @@ pub(crate) fn quoted(text: String) -> String {
 /// Returns whether a character is allowed in a name that people tell apart by reading it: the name
 /// of an account, the tag of a clan.
 ///
-/// White space, invisible characters and characters that change the direction of the text are not
-/// allowed.
+/// White space, invisible characters and characters that change the direction of the text are
+/// not allowed.
 #[must_use]
 pub fn is_allowed_in_name(character: char) -> bool {
     // U+2800 is the Braille pattern without dots.

@@ -46,8 +46,8 @@ impl Timestamp {
     }
 }
 
-/// ISO 8601 with the offset `+00:00`, and with microseconds unless they are zero, as clients
-/// expect.
+/// ISO 8601 with the offset `+00:00`, and with microseconds unless they are zero, as
+/// clients expect.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanoseconds = i128::from(self.0) * 1000;

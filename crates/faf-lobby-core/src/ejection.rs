@@ -36,8 +36,8 @@ impl World {
         self.players.get(player).map(|online| online.conn)
     }
 
-    /// Handles changed settings. Deadlines that were set by the old ones, such as login timeouts,
-    /// stay.
+    /// Handles changed settings. Deadlines that were set by the old ones, such as login
+    /// timeouts, stay.
     pub(crate) fn reconfigured(&mut self, settings: Settings) {
         let interval = settings.ping_interval;
         self.settings = settings;

@@ -22,8 +22,8 @@ pub enum Decision {
     },
     /// A rule was checked.
     Check(Check),
-    /// All others had long agreed on the result, so the game ended without waiting for these
-    /// players.
+    /// All others had long agreed on the result, so the game ended without waiting for
+    /// these players.
     NotWaitedFor {
         /// Names of the players who had not ended the game.
         players: Vec<String>,
@@ -82,19 +82,23 @@ impl fmt::Display for Decision {
                 write!(f, "{word:>4}  {}: {}", check.validity, check.detail)
             }
             Self::NotWaitedFor { players } => {
-                write!(f, "all others agree on the result, so it does not wait for {}", players.join(", "))
+                write!(
+                    f,
+                    "all others agree on the result, so the game did not wait for {}",
+                    players.join(", ")
+                )
             }
             Self::Ended { at } => write!(f, "ended at {at}"),
             Self::Ignored { reports } => {
                 write!(f, "{reports} reports of observers do not count, as players have reported")
             }
             Self::Army { player, army, outcome, votes, score } => {
-                write!(f, "army {army} of {player}: {}, score {score}; reported", outcome.as_str())?;
+                write!(f, "army {army} of {player}: {}, score {score};", outcome.as_str())?;
                 if votes.is_empty() {
-                    return f.write_str(" by nobody");
+                    return f.write_str(" no reports");
                 }
                 for (number, (outcome, count)) in votes.iter().enumerate() {
-                    let separator = if number == 0 { "" } else { "," };
+                    let separator = if number == 0 { " reported" } else { "," };
                     write!(f, "{separator} {} by {count}", outcome.as_str())?;
                 }
                 Ok(())
@@ -102,7 +106,7 @@ impl fmt::Display for Decision {
             Self::Teams { rule } => write!(f, "teams: {rule}"),
             Self::Rated { leaderboard } => write!(f, "rated on {leaderboard}"),
             Self::NotRated { validity } => write!(f, "not rated: {validity}"),
-            Self::RatingFailed { reason } => write!(f, "not rated after all: {reason}"),
+            Self::RatingFailed { reason } => write!(f, "rating failed: {reason}"),
         }
     }
 }
@@ -124,11 +128,11 @@ mod tests {
             army(&[(Outcome::Victory, 2), (Outcome::Defeat, 1)]).to_string(),
             "army 1 of Ada: VICTORY, score 10; reported VICTORY by 2, DEFEAT by 1"
         );
-        assert_eq!(army(&[]).to_string(), "army 1 of Ada: VICTORY, score 10; reported by nobody");
+        assert_eq!(army(&[]).to_string(), "army 1 of Ada: VICTORY, score 10; no reports");
         let players = vec!["Ada".to_owned(), "Bob".to_owned()];
         assert_eq!(
             Decision::NotWaitedFor { players }.to_string(),
-            "all others agree on the result, so it does not wait for Ada, Bob"
+            "all others agree on the result, so the game did not wait for Ada, Bob"
         );
         assert_eq!(
             Decision::Ignored { reports: 4 }.to_string(),

@@ -212,8 +212,8 @@ impl GameOptions {
         self.others.retain(|key, _| keys.contains(&key.as_str()));
     }
 
-    /// Returns the value of an option as it was received. `Victory` and `Slots` have their own
-    /// functions.
+    /// Returns the value of an option as it was received. `Victory` and `Slots` have their
+    /// own functions.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.others.get(key)

@@ -2,7 +2,7 @@
 //!
 //! Pacing only slows a client down. These limits refuse the action, because repeating it harms
 //! other people: it signs out the other user of an account, uses up game numbers, guesses passwords
-//! or moves ratings. No honest player comes near a limit; a player who meets one is told so.
+//! or moves ratings. No honest player comes near a limit; a player who meets one receives a notice.
 //!
 //! Each limit is a token bucket: a burst may be used at once, and one use comes back per interval.
 
@@ -78,15 +78,15 @@ const PASSWORDS_OF_GAME: Rate = Rate { burst: 60, interval: Duration::from_secs(
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(bound(serialize = "K: Ord + Copy + Serialize"))]
 #[serde(bound(deserialize = "K: Ord + Copy + Deserialize<'de>"))]
-struct Uses<K: Ord + Copy, const MOST: usize>(Remembered<K, (), MOST>);
+struct TokenBuckets<K: Ord + Copy, const MOST: usize>(Remembered<K, (), MOST>);
 
-impl<K: Ord + Copy, const MOST: usize> Default for Uses<K, MOST> {
+impl<K: Ord + Copy, const MOST: usize> Default for TokenBuckets<K, MOST> {
     fn default() -> Self {
         Self(Remembered::default())
     }
 }
 
-impl<K: Ord + Copy, const MOST: usize> Uses<K, MOST> {
+impl<K: Ord + Copy, const MOST: usize> TokenBuckets<K, MOST> {
     /// The time at which the bucket is full again after one more use.
     fn after_one_more(&self, key: K, rate: Rate, now: Duration) -> Duration {
         self.0.get(key, now).map_or(now, |(until, ())| until) + rate.interval
@@ -119,11 +119,11 @@ impl<K: Ord + Copy, const MOST: usize> Uses<K, MOST> {
 /// The use that players have made of each limit. A restart forgets it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Limits {
-    logins: Uses<PlayerId, PLAYERS>,
-    hosted_games: Uses<PlayerId, PLAYERS>,
-    passwords_of_player: Uses<PlayerId, PLAYERS>,
-    passwords_of_game: Uses<GameId, GAMES>,
-    rated_games: Uses<(PlayerId, PlayerId), PAIRS>,
+    logins: TokenBuckets<PlayerId, PLAYERS>,
+    hosted_games: TokenBuckets<PlayerId, PLAYERS>,
+    passwords_of_player: TokenBuckets<PlayerId, PLAYERS>,
+    passwords_of_game: TokenBuckets<GameId, GAMES>,
+    rated_games: TokenBuckets<(PlayerId, PlayerId), PAIRS>,
 }
 
 impl Limits {
@@ -159,8 +159,8 @@ impl Limits {
     /// Counts a rated game of these opponents. If every pair of them has had `most` rated games
     /// within the hour, nothing is counted and the pairs are returned.
     ///
-    /// Two players must not be able to take the rating from all others of a larger game by joining
-    /// it.
+    /// Two players must not be able to take the rating from all others of a larger game by
+    /// joining it.
     pub(crate) fn rate(
         &mut self,
         opponents: &[(PlayerId, PlayerId)],

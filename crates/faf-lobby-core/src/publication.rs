@@ -24,8 +24,8 @@ pub enum Publication {
     Event(EventUpdate),
     /// Players who came online, changed or left, as clients receive them.
     Players(Arc<PlayerList>),
-    /// Games that were opened, changed or removed. Holds all games of a report, whoever may see
-    /// them.
+    /// Games that were opened, changed or removed. Holds all games of a report,
+    /// visible to all players or not.
     Games(Arc<GameList>),
 }
 

@@ -23,8 +23,8 @@ pub(crate) enum Refusal {
     Declined(Cow<'static, str>),
     /// Like `Declined`, but with an information notice.
     Informed(Cow<'static, str>),
-    /// The game cannot be joined; the client receives a code for programs and an information
-    /// notice.
+    /// The game cannot be joined; the client receives a code for programs and an
+    /// information notice.
     CannotJoin { game: GameId, reason: GameJoinFailure },
     /// The login or the token is not accepted.
     AuthenticationFailed(&'static str),

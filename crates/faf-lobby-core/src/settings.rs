@@ -30,9 +30,9 @@ pub struct Settings {
     pub shutdown_kick_idle_players: bool,
     /// Time that a game process may take to start; default 30 s. Co-op games have twice as long.
     pub game_setup_timeout: Duration,
-    /// Time that a live game waits for players who lose their connection to the lobby; default 120
-    /// s. With zero, a game ends when the last connection is lost, with the reports received until
-    /// then.
+    /// Time that a live game waits for players who lose their connection to the lobby; default
+    /// 120 s. With zero, a game ends when the last connection is lost, with the reports received
+    /// until then.
     pub reconnect_grace_period: Duration,
     /// Time that a live game waits for players who report nothing, when all others agree on its
     /// result; default 300 s. See [`is_agreed`](crate::results::is_agreed).

@@ -36,7 +36,7 @@ fn is_in(lobby: &mut SimulatedLobby, conn: ConnId) -> bool {
     lobby.hear_commands(conn).contains(&"welcome".to_owned())
 }
 
-/// The number of sign-in queries in flight.
+/// The number of sign-in requests in flight.
 fn sign_ins(lobby: &SimulatedLobby) -> usize {
     lobby.world.open_questions().filter(|(_, asker)| asker.contains("SignedIn")).count()
 }

@@ -11,8 +11,8 @@ use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 use serde_json::{Value, json};
 
-/// Values that no member may have, the longest of this many bytes; `None` stands for a missing
-/// member.
+/// Values that no member may have, the longest of this many bytes; `None` stands for a
+/// missing member.
 fn wrong_values(length: usize) -> Vec<Option<Value>> {
     let long = "x".repeat(length);
     let nested = (0..60).fold(json!(1), |inner, _| json!([inner]));
@@ -145,8 +145,8 @@ fn wrong_members_of_commands_change_nothing_for_others() {
                 }
                 assert!(lobby.is_open(ada) && lobby.is_open(bob), "{shown}");
                 lobby.check();
-                // Either the rest of the command was valid and Cem hosts or plays, or nothing has
-                // happened.
+                // Either the rest of the command was valid and Cem hosts or plays, or nothing
+                // has happened.
                 let after = everything(&lobby);
                 if !heard.iter().any(|text| text.contains("game_launch")) {
                     assert_eq!(after, before, "{shown}: {heard:?}");

@@ -58,7 +58,7 @@ fn silent_clients_are_closed_in_steps() {
     lobby.advance(STEP / 2);
     assert_eq!(lobby.world.connection_count(), PLAYERS - 400);
     lobby.advance(STEP);
-    assert_eq!(lobby.world.connection_count(), 1, "whoever has said something stays");
+    assert_eq!(lobby.world.connection_count(), 1, "a client that has sent something stays");
 }
 
 #[test]

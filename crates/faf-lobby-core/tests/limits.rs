@@ -42,8 +42,8 @@ fn logins_of_one_account_are_limited() {
     let logged_in = conns.iter().position(|conn| is_told(&mut lobby, *conn, "too many logins"));
     assert_eq!(logged_in, Some(20), "the twenty-first is refused");
     assert_eq!(met(&lobby), [Limit::Logins; 40]);
-    // The player who logged in last stays online, and the other clients may try again on the same
-    // connection.
+    // The player who logged in last stays online, and the other clients may try again on the
+    // same connection.
     assert_eq!(lobby.world.player_count(), 1);
     assert!(lobby.is_open(conns[19]) && lobby.is_open(conns[59]));
     lobby.advance(SECOND * 3);

@@ -212,8 +212,8 @@ fn players_who_click_a_lot_meet_no_limit() {
     lobby.say(conn, r#"{"command":"modvault","type":"start"}"#);
     for minute in 0..60 {
         for tick in 0..12 {
-            // The Java client pings every five seconds; the player tries to join games and adds
-            // friends.
+            // The Java client pings every five seconds; the player tries to join games and
+            // adds friends.
             lobby.say(conn, r#"{"command":"ping"}"#);
             lobby.say(conn, r#"{"command":"game_join","uid":99}"#);
             if tick % 2 == 0 {
@@ -372,7 +372,7 @@ fn a_flood_does_not_keep_others_at_the_address_out() {
     lobby.advance(SECOND * 4);
     let heard = lobby.hear(ada);
     assert!(heard.iter().any(|text| text.starts_with(r#"{"command":"welcome""#)), "{heard:?}");
-    // She was not too fast herself, and her login leaves the spending of the address behind.
+    // Ada was not too fast herself, and her login leaves the spending of the address behind.
     assert!(!heard.iter().any(|text| text.contains("more slowly")));
     (0..30).for_each(|_| lobby.say(ada, r#"{"command":"ask_session"}"#));
     assert_eq!(lobby.unread(ada), 0);

@@ -1,5 +1,5 @@
-//! Ratings against records of the original server: `golden/rating/`, whose files have their own
-//! notes.
+//! Ratings against records of the original server: `golden/rating/`, whose files have their
+//! own notes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};

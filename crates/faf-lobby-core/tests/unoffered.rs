@@ -95,8 +95,8 @@ fn commands_that_clients_send_on_their_own_are_accepted() {
         assert_eq!(lobby.hear(ada), party(told));
     }
 
-    // The same holds while the server shuts down; but a search that cannot begin is refused as
-    // usual.
+    // The same holds while the server shuts down; but a search that cannot begin is refused
+    // as usual.
     lobby.say(ada, r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#);
     assert_eq!(lobby.hear(ada), [notice("error", "This server does not offer parties and matchmaking yet.")]);
     lobby.shut_down();

@@ -185,8 +185,8 @@ mod tests {
         {
             for vector in vectors(protocol, "read_stream") {
                 let chunks = vector.input["chunks"].as_array().expect("a list").iter().map(bytes);
-                // The first eight bytes determine the cuts; bytes far beyond the limit make no
-                // difference.
+                // The first eight bytes determine the cuts; bytes far beyond the limit make
+                // no difference.
                 let cuts = [3, 1, 4, 1, 5, 9, 2, 6];
                 let stream: Vec<u8> =
                     cuts.into_iter().chain(chunks.flatten()).take(3 * LIMITS.message).collect();

@@ -10,7 +10,7 @@ use faf_testkit::store::FakeStore;
 pub(crate) const GAMES: u64 = 300;
 pub(crate) const MEMBERS: u64 = 4;
 
-/// A lobby and the store that answers its queries.
+/// A lobby and the store that answers its requests.
 pub(crate) struct Lobby {
     pub(crate) world: World,
     pub(crate) store: FakeStore,
@@ -75,16 +75,16 @@ impl Lobby {
 
     pub(crate) fn handle(&mut self, event: Event) {
         self.world.handle(moment(self.elapsed), event);
-        self.carry_out();
+        self.handle_effects();
     }
 
     pub(crate) fn report(&mut self) {
         self.elapsed += Duration::from_secs(1);
         self.world.handle_timeout(moment(self.elapsed));
-        self.carry_out();
+        self.handle_effects();
     }
 
-    pub(crate) fn carry_out(&mut self) {
+    pub(crate) fn handle_effects(&mut self) {
         while let Some(effect) = self.world.poll_effect() {
             if let Effect::Ask { ticket, question, .. } = effect {
                 let answer = self.store.answer(question);

@@ -5,8 +5,8 @@ use faf_protocol::server_message::Rating;
 
 use super::Leaderboards;
 
-/// Default rating of an unknown player; operators can change it (`START_RATING_MEAN`,
-/// `START_RATING_DEV`).
+/// Default rating of an unknown player; operators can change it
+/// (`START_RATING_MEAN`, `START_RATING_DEV`).
 pub const START_RATING: Rating = Rating { mean: 1500.0, deviation: 500.0 };
 
 /// Growth of the deviation on a board whose rating is derived from another one: skill there is

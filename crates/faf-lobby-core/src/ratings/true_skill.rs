@@ -20,12 +20,12 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use faf_protocol::server_message::Rating;
 
-/// Variation of a player's performance from game to game, in rating points (β): in one against one,
-/// a player who is this much better performs better in about 76 % of the games.
+/// Variation of a player's performance from game to game, in rating points (β): in one against
+/// one, a player who is this much better performs better in about 76 % of the games.
 pub const BETA: f64 = 240.0;
 
-/// Change of skill from game to game, in rating points (τ): it keeps deviations from shrinking to
-/// nothing.
+/// Change of skill from game to game, in rating points (τ): it keeps deviations from shrinking
+/// to nothing.
 pub const TAU: f64 = 10.0;
 
 /// Share of draws among games between equals.
@@ -82,8 +82,8 @@ fn variance(rating: Rating) -> f64 {
     rating.deviation * rating.deviation + TAU * TAU
 }
 
-/// The correction that the result makes to the difference of the teams: `v` shifts the first team
-/// upwards.
+/// The correction that the result makes to the difference of the teams: `v` shifts the first
+/// team upwards.
 #[derive(Debug, Clone, Copy)]
 struct Correction {
     v: f64,
@@ -228,8 +228,8 @@ mod tests {
         assert_games(&games);
     }
 
-    /// Games that the original server could not rate (R10). The numbers are from 60-digit
-    /// arithmetic.
+    /// Games that the original server could not rate (R10). The numbers are from
+    /// 60-digit arithmetic.
     #[test]
     fn extremely_uneven_games() {
         let (high, low) = ((20_000.0, 80.0), (0.0, 80.0));

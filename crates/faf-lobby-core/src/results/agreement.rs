@@ -6,7 +6,7 @@ use super::teams::resolve;
 use super::{Outcome, Participant, Reports, group};
 
 /// The outcomes that reports give each army. More than one for an army is a conflict.
-type Account = BTreeMap<i64, BTreeSet<Outcome>>;
+type OutcomesByArmy = BTreeMap<i64, BTreeSet<Outcome>>;
 
 /// Returns whether the result is known and the game waits only for players who report nothing:
 /// losers who keep watching, or a process that hangs.
@@ -14,8 +14,8 @@ type Account = BTreeMap<i64, BTreeSet<Outcome>>;
 /// All of these must hold:
 /// - No two reports contradict each other.
 /// - The reports settle the game, or at least the outcome of every army.
-/// - Everyone has ended the game or reported that same result, except for silent players of one
-///   team.
+/// - Everyone has ended the game or reported that same result, except for silent players of
+///   one team.
 /// - If there are silent players, at least one other player has ended the game.
 ///
 /// So a lie cannot end a game that others still play: of two teams, the one that plays on would
@@ -29,12 +29,12 @@ pub fn is_agreed(
     if reports.is_empty() {
         return false;
     }
-    let mut by_all = Account::new();
-    let mut by_reporter: BTreeMap<PlayerId, Account> = BTreeMap::new();
+    let mut by_all = OutcomesByArmy::new();
+    let mut by_reporter: BTreeMap<PlayerId, OutcomesByArmy> = BTreeMap::new();
     for report in reports.iter() {
         by_all.entry(report.army).or_default().insert(report.outcome);
-        let account = by_reporter.entry(report.reporter).or_default();
-        account.entry(report.army).or_default().insert(report.outcome);
+        let own = by_reporter.entry(report.reporter).or_default();
+        own.entry(report.army).or_default().insert(report.outcome);
     }
     // The reports must agree with each other and settle the game.
     let is_disputed = by_all.values().any(|outcomes| outcomes.len() > 1);
@@ -44,9 +44,9 @@ pub fn is_agreed(
     let result = resolve(participants, |participant| outcome_in(&by_all, participant));
     // A player agrees whose own reports alone lead to the same result.
     let agrees = |player: PlayerId| {
-        by_reporter.get(&player).is_some_and(|account| {
-            settles(participants, account)
-                && resolve(participants, |participant| outcome_in(account, participant)) == result
+        by_reporter.get(&player).is_some_and(|own| {
+            settles(participants, own)
+                && resolve(participants, |participant| outcome_in(own, participant)) == result
         })
     };
     let (ended, others): (Vec<_>, Vec<_>) =
@@ -61,14 +61,14 @@ pub fn is_agreed(
 
 /// Returns whether the reports decide the teams' outcomes or, for example with three teams, at
 /// least give every player an outcome.
-fn settles(participants: &[Participant], account: &Account) -> bool {
-    let outcome = |participant: &Participant| outcome_in(account, participant);
+fn settles(participants: &[Participant], by_army: &OutcomesByArmy) -> bool {
+    let outcome = |participant: &Participant| outcome_in(by_army, participant);
     let is_known = |participant: &Participant| outcome(participant) != Outcome::Unknown;
     resolve(participants, outcome).is_resolved() || participants.iter().all(is_known)
 }
 
-fn outcome_in(account: &Account, participant: &Participant) -> Outcome {
-    let outcomes = participant.army.and_then(|army| account.get(&army));
+fn outcome_in(by_army: &OutcomesByArmy, participant: &Participant) -> Outcome {
+    let outcomes = participant.army.and_then(|army| by_army.get(&army));
     match outcomes.map(|outcomes| outcomes.iter().collect::<Vec<_>>()).as_deref() {
         None | Some([]) => Outcome::Unknown,
         Some([only]) => **only,

@@ -28,8 +28,8 @@ pub struct ArmyVerdict {
     /// The most frequently reported score, the largest if several are equally frequent; 0 without
     /// reports. Any `i64`, as players choose it.
     pub score: i64,
-    /// The tags that were most often reported together, sorted; empty if several sets are equally
-    /// frequent.
+    /// The tags that were most often reported together, sorted; empty if several sets are
+    /// equally frequent.
     pub metadata: Vec<String>,
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// game knows take about fifty. Tags are stored and published, so their size must be bounded.
 pub const REPORT_TEXT_MAX: usize = 128;
 
-/// Maximum number of tags that are kept of a report; further ones are dropped. The game knows very
-/// few.
+/// Maximum number of tags that are kept of a report; further ones are dropped. The game knows
+/// very few.
 const TAGS_MAX: usize = 8;
 
 /// The outcome of an army or a team (game-results.md sections 2 and 3).

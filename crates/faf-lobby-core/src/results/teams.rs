@@ -61,8 +61,8 @@ pub enum TeamRule {
     AllLost,
 }
 
-/// Resolves the teams of a game (game-results.md section 3, without the override for the
-/// matchmaker).
+/// Resolves the teams of a game (game-results.md section 3, without the override for
+/// the matchmaker).
 ///
 /// At most one team wins, and then the other loses.
 #[must_use]

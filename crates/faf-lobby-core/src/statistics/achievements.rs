@@ -17,8 +17,8 @@ use Condition::{
 use Quantity::{Built, BuiltUnits, CommanderKills, One};
 use Step::{Increment, SetStepsAtLeast, Unlock};
 
-/// An update of one achievement of a player; serialised as the body of a
-/// `request.achievement.update`.
+/// An update of one achievement of a player; serialised as the body of
+/// a `request.achievement.update`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AchievementUpdate {
     /// Player who owns the achievement.
@@ -67,8 +67,8 @@ enum Condition {
     Won,
     WonLadder1v1,
     WonAs(Faction),
-    /// More units of this category were built than of either other category among air, land and
-    /// naval.
+    /// More units of this category were built than of either other category among air, land
+    /// and naval.
     WonMostly(fn(&Units<Counts>) -> Counts),
     WonWithExperimentals(u32),
     WonWithCommanderKills(u32),
@@ -90,7 +90,7 @@ pub(super) fn updates(player: PlayerId, played: &Played<'_>) -> Vec<AchievementU
 }
 
 /// Returns whether any achievement depends on how many of this unit were built, or on its health.
-pub(super) fn are_about(unit: &str) -> bool {
+pub(super) fn depend_on(unit: &str) -> bool {
     // A set, because statistics may name thousands of units.
     static UNITS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
         let of_rule = |Rule(_, step, condition): &'static Rule| -> Vec<&'static str> {
@@ -152,8 +152,8 @@ impl Condition {
     }
 }
 
-/// Commanders, one of each faction. An army has one of them, unless another player gave it a second
-/// one.
+/// Commanders, one of each faction. An army has one of them, unless another player gave it a
+/// second one.
 const COMMANDERS: [&str; 4] = ["ual0001", "url0001", "uel0001", "xsl0001"];
 
 /// Health below which a commander barely survived.

@@ -45,8 +45,8 @@ pub(super) struct Figures {
     /// `None` if it is not one of the four.
     pub(super) faction: Option<Faction>,
     pub(super) units: Units<Counts>,
-    /// By unit id; only units that an achievement depends on. A unit that the army never had is
-    /// missing.
+    /// By unit id; only units that an achievement depends on. A unit that the army never had
+    /// is missing.
     pub(super) blueprints: BTreeMap<String, Blueprint>,
 }
 

@@ -38,15 +38,15 @@ pub struct Updates {
     pub events: Vec<EventUpdate>,
 }
 
-/// Returns a player's updates for a game, or `None` if the game does not count for them (section
-/// 8.1).
+/// Returns a player's updates for a game, or `None` if the game does not count for them
+/// (section 8.1).
 ///
 /// - `outcome_is_known`: the player's army has an outcome other than `UNKNOWN`.
 /// - `has_won`: that outcome is `VICTORY`.
 /// - `rating_type`: rating type of the game, such as `global`.
 ///
-/// The caller checks the other conditions for the player: in the game at its launch, reported, no
-/// cheats.
+/// The caller checks the other conditions for the player: in the game at its launch, reported,
+/// no cheats.
 ///
 /// Returns `None` if there is an AI other than civilians, if there are fewer than two humans, if no
 /// human army has the player's login as its name, or if the player's own army lacks a required

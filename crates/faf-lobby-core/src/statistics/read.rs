@@ -7,9 +7,9 @@
 //! ```
 //!
 //! The text comes from a Lua program that changes with every release, or from any player who
-//! chooses to write one. A wrong value counts as missing, and only that value: a number, a member,
-//! an army. Lua has one empty table for arrays and objects, so `[]` is also an object without
-//! members.
+//! chooses to write one. A wrong value counts as missing, and only that value: a number, a
+//! member, an army. Lua has one empty table for arrays and objects, so `[]` is also an object
+//! without members.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -327,7 +327,7 @@ impl Visitor<'_> for UnitIdVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<UnitId, E> {
-        Ok(UnitId(achievements::are_about(text).then(|| text.to_owned())))
+        Ok(UnitId(achievements::depend_on(text).then(|| text.to_owned())))
     }
 }
 

@@ -536,8 +536,8 @@ fn nesting_costs_no_stack() {
     }
 }
 
-/// Any JSON that often uses the names that the reader looks for, so that it comes close to real
-/// texts.
+/// Any JSON that often uses the names that the reader looks for, so that it comes close to
+/// real texts.
 fn any_json() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
         Just(Value::Null),
@@ -589,7 +589,7 @@ fn check(text: &str) {
         assert!(army.name.as_ref().is_none_or(|name| name.len() <= LONGEST_NAME));
         assert!(army.score.is_none_or(f64::is_finite));
         if let Some(figures) = &army.figures {
-            assert!(figures.blueprints.keys().all(|unit| achievements::are_about(unit)));
+            assert!(figures.blueprints.keys().all(|unit| achievements::depend_on(unit)));
             assert!(figures.blueprints.values().all(|blueprint| blueprint.lowest_health.is_finite()));
         }
     }

@@ -38,14 +38,14 @@ pub struct EndChecks {
     /// Final validity of the game. If it differs from that of the launch, the row of the game must
     /// be updated.
     pub validity: Validity,
-    /// What happens to the results.
+    /// Handling of the results.
     pub results: Results,
     /// Rules that were checked, in order, with all that hit. The first one that hit decided, unless
     /// the game already did not count.
     pub checks: Vec<Check>,
 }
 
-/// What happens to the results of a game that has ended (game-results.md section 4).
+/// The handling of the results of a game that has ended (game-results.md section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Results {
     /// Nothing is done: no scores are stored, no teams resolved, nothing is published or rated.
@@ -59,8 +59,8 @@ pub enum Results {
 /// Returns whether a game was too short to count (game-results.md section 4).
 #[must_use]
 pub fn is_short(lasted: Duration, players: usize) -> bool {
-    // Saturates: no game has this many players, and if one had, this many minutes would be long
-    // enough.
+    // Saturates: no game has this many players, and if one had, this many minutes would be
+    // long enough.
     let players = u32::try_from(players).unwrap_or(u32::MAX);
     lasted < SHORT_PER_PLAYER.saturating_mul(players)
 }

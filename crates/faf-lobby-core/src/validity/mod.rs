@@ -2,8 +2,8 @@
 //! sections 4, 5 and 7).
 //!
 //! [`check_at_launch`] checks how the game was set up, [`check_at_end`] how it went. Both return
-//! every rule that they checked with what they found, so that operators can see why a game did not
-//! count.
+//! every rule that they checked with what they found, so that operators can see why a game did
+//! not count.
 
 mod end;
 mod launch;
@@ -166,8 +166,8 @@ pub struct Check {
     pub validity: Validity,
     /// Whether the rule hit.
     pub is_hit: bool,
-    /// Finding of the rule, for example `FogOfWar is "none", must be "explored"`. Long values are
-    /// cut.
+    /// Finding of the rule, for example `FogOfWar is "none", must be "explored"`. Long values
+    /// are cut.
     pub detail: String,
 }
 

@@ -11,7 +11,7 @@ fn ban_bob(lobby: &mut SimulatedLobby) {
     lobby.store.account("Bob").ban = Some(Ban { reason: "spam".to_owned(), expires_at });
 }
 
-fn check_turned_away(lobby: &mut SimulatedLobby, conn: ConnId) {
+fn check_rejected(lobby: &mut SimulatedLobby, conn: ConnId) {
     let told = lobby.hear(conn).join("\n");
     assert!(told.contains("You are banned") && told.contains("spam"), "{told}");
     assert!(!told.contains("game_launch"), "{told}");
@@ -23,7 +23,7 @@ fn a_banned_player_cannot_host() {
     let bob = lobby.log_in("Bob");
     ban_bob(&mut lobby);
     host_with(&mut lobby, bob, "");
-    check_turned_away(&mut lobby, bob);
+    check_rejected(&mut lobby, bob);
     assert_eq!(state(&lobby), None);
 }
 
@@ -35,7 +35,7 @@ fn a_banned_player_cannot_join() {
     ban_bob(&mut lobby);
     lobby.hear(bob);
     join(&mut lobby, bob, 1);
-    check_turned_away(&mut lobby, bob);
+    check_rejected(&mut lobby, bob);
 }
 
 #[test]

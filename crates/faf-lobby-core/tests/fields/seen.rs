@@ -96,8 +96,8 @@ fn the_reason_is_sent_if_a_game_cannot_be_restored() {
     assert_eq!(restore(&mut lobby, 1), [notice("info", "You are not part of this game")]);
 }
 
-/// The lists may have been changed elsewhere, for example on the web site, while the host was
-/// offline.
+/// The lists may have been changed elsewhere, for example on the web site, while the host
+/// was offline.
 #[test]
 fn a_reconnecting_host_has_the_current_friends_and_foes() {
     let mut lobby = lobby();
@@ -115,7 +115,7 @@ fn a_reconnecting_host_has_the_current_friends_and_foes() {
     }
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND * 2);
-    assert!(heard_games(&mut lobby, cem).is_empty(), "a foe hears of the game");
+    assert!(heard_games(&mut lobby, cem).is_empty(), "a foe does not receive the game");
     assert!(!heard_games(&mut lobby, dan).is_empty());
 }
 

@@ -298,8 +298,8 @@ fn a_silent_loser_does_not_hold_up_the_result() {
     lobby.advance(SECOND * 2);
     let (validity, told) = end(&lobby);
     assert_eq!(validity, Validity::Valid);
-    assert!(told.contains("all others agree on the result, so it does not wait for Bob"), "{told}");
-    // His process still runs, and may end the game as usual.
+    assert!(told.contains("all others agree on the result, so the game did not wait for Bob"), "{told}");
+    // Bob's process still runs, and may end the game as usual.
     assert!(lobby.is_open(bob));
     game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND);

@@ -50,7 +50,7 @@ fn a_login_during_the_rating_gets_the_new_rating() {
         lobby.disconnect(ada);
         let ada = lobby.connect();
         lobby.holds_answers = true;
-        // One of the two queries is read from the database first, and answered last.
+        // One of the two requests is read from the database first, and answered last.
         let sign_in = |lobby: &mut SimulatedLobby| {
             lobby.say_hello(ada, "Ada");
             lobby.answer_next();
@@ -172,7 +172,7 @@ fn the_last_one_who_leaves_ends_the_game() {
     lobby.advance(SECOND * 20);
     let end = lobby.store.games[&GameId(1)].end.clone().unwrap();
     assert_eq!((end.validity, end.rated.is_some()), (Validity::Valid, true));
-    // Bob is rated although he is offline.
+    // Bob is rated, although offline.
     assert_eq!(lobby.store.account("Bob").ratings[0].1.number_of_games, 1);
 }
 

@@ -342,7 +342,7 @@ fn processes_that_do_not_start_are_abandoned() {
     host_with(&mut lobby, bob, "");
     assert!(lobby.hear(bob).pop().unwrap().contains("STARTING_GAME"), "co-op maps take longer to load");
     lobby.advance(SECOND * 30);
-    // Peers that were told to connect to Bob may drop him, although he never came.
+    // Peers that had to connect to Bob may drop that, although Bob never came.
     assert_eq!(heard_orders(&mut lobby, ada), [to_game("DisconnectFromPeer", "[2]")]);
     host_with(&mut lobby, bob, "");
     assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()));
@@ -421,7 +421,7 @@ fn any_player_may_leave_at_any_step() {
                     let mut lobby = lobby();
                     let mut conns = [lobby.log_in("Ada"), lobby.log_in("Bob")];
                     for (number, (conn, text)) in steps.iter().enumerate() {
-                        // The last query may be answered after its player has left.
+                        // The last request may be answered after its player has left.
                         lobby.holds_answers = is_asked && number + 1 >= step;
                         if number == step {
                             break;

@@ -11,8 +11,8 @@ use crate::support::{SECOND, game, host_with, join};
 /// Number of hosts, more than one report has room for.
 const HOSTS: usize = 700;
 
-/// Returns the bytes of `game_info` that a client has received, and how often it received each
-/// game.
+/// Returns the bytes of `game_info` that a client has received, and how often it received
+/// each game.
 fn told(lobby: &mut SimulatedLobby, conn: faf_lobby_core::ConnId) -> (usize, BTreeMap<u64, usize>) {
     let (mut bytes, mut games) = (0, BTreeMap::new());
     for text in lobby.hear(conn) {

@@ -56,7 +56,7 @@ fn a_hidden_game_looks_like_an_unused_number() {
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     host(&mut lobby, dan, "");
     lobby.advance(SECOND);
-    // Returns the answers and the number of queries for each request.
+    // Returns the answers and the number of database requests for each command.
     let tried = |lobby: &mut SimulatedLobby, uid: u32| {
         lobby.hear(cem);
         lobby.holds_answers = true;

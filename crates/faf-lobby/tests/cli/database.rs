@@ -1,5 +1,5 @@
-//! The database from the operator's side: its owner, its permissions, and files that are not
-//! databases.
+//! The database from the operator's side: its owner, its permissions, and files that are
+//! not databases.
 
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;

@@ -260,9 +260,9 @@ fn the_log_contains_no_secrets_and_addresses_only_at_trace() {
         let stream = TcpStream::connect(server.address("tcp://")).unwrap();
         let client = stream.local_addr().unwrap();
         converse(&stream, &hello("Ada", "secret"), "welcome");
-        let stranger = TcpStream::connect(server.address("tcp://")).unwrap();
-        converse(&stranger, r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#, "\n");
-        drop((stream, stranger));
+        let unauthenticated = TcpStream::connect(server.address("tcp://")).unwrap();
+        converse(&unauthenticated, r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#, "\n");
+        drop((stream, unauthenticated));
         server.signal("-TERM");
         server.signal("-TERM");
         let (log, _) = server.wait();
@@ -351,8 +351,8 @@ fn failed_logins_are_logged_with_the_configured_part_of_the_address() {
     assert!(operator.fail("check --log-addresses some", 3).contains("log_addresses"));
 }
 
-/// A process is stopped for several times the idle timeout, and then reads what clients have sent
-/// meanwhile.
+/// A process is stopped for several times the idle timeout, and then reads what clients have
+/// sent meanwhile.
 #[cfg(target_os = "linux")]
 #[test]
 fn no_client_is_silent_after_the_server_was_stopped() {
@@ -366,10 +366,10 @@ fn no_client_is_silent_after_the_server_was_stopped() {
                  --handshake-timeout 1 --game-setup-timeout 4";
     let server = serve(&operator, flags);
     let connect = || TcpStream::connect(server.address("tcp://")).unwrap();
-    let (ada, stranger, slow) = (connect(), connect(), connect());
+    let (ada, unauthenticated, slow) = (connect(), connect(), connect());
     converse(&ada, &hello("Ada", "secret"), "welcome");
     converse(&slow, &hello("Bob", "secret"), "welcome");
-    converse(&stranger, r#"{"command":"ping"}"#, "pong");
+    converse(&unauthenticated, r#"{"command":"ping"}"#, "pong");
     // One client is in the middle of a large message, and one is hosting a game.
     let large = format!("{{\"command\":\"ping\",\"x\":\"{}\"}}\n", "x".repeat(60_000));
     (&slow).write_all(&large.as_bytes()[..30_000]).unwrap();
@@ -390,14 +390,14 @@ fn no_client_is_silent_after_the_server_was_stopped() {
         )
         .unwrap();
     (&slow).write_all(&large.as_bytes()[30_000..]).unwrap();
-    (&stranger).write_all(format!("{}\n", hello("Cem", "secret")).as_bytes()).unwrap();
+    (&unauthenticated).write_all(format!("{}\n", hello("Cem", "secret")).as_bytes()).unwrap();
     while stopped.elapsed() < 2 * IDLE {
         std::thread::park_timeout(IDLE / 10);
     }
     server.signal("-CONT");
-    converse(&stranger, r#"{"command":"ping"}"#, "welcome");
+    converse(&unauthenticated, r#"{"command":"ping"}"#, "welcome");
     converse(&slow, r#"{"command":"pong"}"#, "pong");
-    // A player whose process had not started in time would get an error about the game lobby
-    // instead.
+    // A player whose process had not started in time would get an error about the game
+    // lobby instead.
     converse(&ada, r#"{"target":"game","command":"GameState","args":["Lobby"]}"#, "HostGame");
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::values::is_same;
 
-/// Pairs messages in order: as many equal ones as possible, then as many as possible with the same
-/// command.
+/// Pairs messages in order: as many equal ones as possible, then as many as possible with the
+/// same command.
 pub(crate) fn align<'a>(
     expected: &'a [Value],
     received: &'a [Value],

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::compare;
 
 /// Time within which an expected event must happen, or the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Client {
     name: String,
@@ -34,8 +34,8 @@ pub(crate) struct Client {
     pub(crate) expected: Vec<Value>,
     /// Session number from the server.
     pub(crate) session: Option<u64>,
-    /// Pings and pongs from the server so far, without the answers to pings of
-    /// [`catch_up`](Self::catch_up).
+    /// Pings and pongs from the server so far, without the answers to pings
+    /// of [`catch_up`](Self::catch_up).
     heartbeats: Heartbeats,
     expected_heartbeats: Heartbeats,
 }
@@ -162,7 +162,7 @@ impl Client {
     /// Reads until all broadcasts so far have arrived. A pong overtakes broadcasts; the answer to
     /// [`ask`](Self::ask) overtakes nothing.
     pub(crate) async fn hear_out(&mut self, has_asked: bool) {
-        // The session's own queries have been answered, as pongs overtake no answers.
+        // The session's own requests have been answered, as pongs overtake no answers.
         while has_asked && self.is_open {
             let later = &self.received[self.asked_at..];
             if let Some(own) = later.iter().position(|message| message["command"] == "ice_servers") {
@@ -205,11 +205,11 @@ impl Client {
         self.is_open = false;
         self.writer.close().await;
         let ended = async { while self.reader.read().await.is_ok() {} };
-        timeout(PATIENCE, ended).await.unwrap_or_else(|_| panic!("{} does not end", self.name));
+        timeout(TIME_LIMIT, ended).await.unwrap_or_else(|_| panic!("{} does not end", self.name));
     }
 
     async fn read(&mut self) {
-        let read = timeout(PATIENCE, self.reader.read()).await;
+        let read = timeout(TIME_LIMIT, self.reader.read()).await;
         let read = read.unwrap_or_else(|_| {
             panic!("{} waits for more than {:?}, of which came {:?}", self.name, self.expected, self.received)
         });

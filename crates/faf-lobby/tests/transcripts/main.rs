@@ -16,7 +16,7 @@
 //!
 //! Nothing here waits for a fixed time. A client has received everything when its ping has been
 //! answered, the server has reported that it has settled, and another ping has been answered;
-//! before a comparison, it also waits for the answer to a query, which nothing overtakes. The
+//! before a comparison, it also waits for the answer to a request, which nothing overtakes. The
 //! exceptions are the server's pings and the end of connections that do not log in, which are
 //! waited for.
 //!

@@ -61,8 +61,8 @@ fn pieces(mut text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Matches the pieces from the beginning of a text. `known` holds the texts of named wildcards so
-/// far.
+/// Matches the pieces from the beginning of a text. `known` holds the texts of named wildcards
+/// so far.
 fn is_match<'a>(pieces: &[Piece], text: &'a str, known: &mut Vec<(char, &'a str)>) -> bool {
     let Some((piece, rest)) = pieces.split_first() else { return text.is_empty() };
     let named =

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::client::PATIENCE;
+use crate::client::TIME_LIMIT;
 
 #[derive(Debug)]
 pub(crate) struct PolicyService {
@@ -35,7 +35,7 @@ impl PolicyService {
 
     /// Returns the next request.
     pub(crate) async fn next_request(&mut self) -> Value {
-        timeout(PATIENCE, self.requests.recv()).await.unwrap().unwrap()
+        timeout(TIME_LIMIT, self.requests.recv()).await.unwrap().unwrap()
     }
 
     /// Stops the service.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, sleep};
 
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, TIME_LIMIT};
 use crate::finding::Finding;
 use crate::server::{self, Circumstances, TestServer};
 use crate::{broker, compare, database};
@@ -45,11 +45,11 @@ pub(crate) async fn replay(transcript: &Transcript, over: Over) -> Vec<Finding> 
     };
     for record in transcript.records.clone() {
         match record {
-            // The recording took long enough for the server to ping; the replay does not wait for
-            // that.
+            // The recording took long enough for the server to ping; the replay does not wait
+            // for that.
             Record::Receive(_, message)
                 if message["command"] == "ping" && !replay.circumstances.is_pinged => {}
-            record => replay.carry_out(record).await,
+            record => replay.handle(record).await,
         }
     }
     replay.finish().await
@@ -73,7 +73,7 @@ struct Replay {
 }
 
 impl Replay {
-    async fn carry_out(&mut self, record: Record) {
+    async fn handle(&mut self, record: Record) {
         match record {
             Record::Barrier => self.end_section().await,
             Record::Step(step) => self.act(&step).await,
@@ -228,15 +228,15 @@ impl Replay {
     /// Waits for effects of the server's timers on games, if the session is about them.
     async fn wait_for_games(&mut self) {
         let begin = Instant::now();
-        while self.circumstances.waits_for_games && self.lacks_games() && begin.elapsed() < PATIENCE {
+        while self.circumstances.waits_for_games && self.lacks_games() && begin.elapsed() < TIME_LIMIT {
             self.synchronise().await;
             // A client that pings without a pause is read more slowly, and notified.
             sleep(PAUSE).await;
         }
     }
 
-    /// Returns whether a client has not received all games that it should have received in this
-    /// section.
+    /// Returns whether a client has not received all games that it should have received in
+    /// this section.
     fn lacks_games(&self) -> bool {
         let games = |messages: &[Value]| -> BTreeSet<u64> {
             messages
@@ -251,8 +251,8 @@ impl Replay {
     async fn compare(&mut self) {
         let mut findings = Vec::new();
         for (name, client) in &mut self.clients {
-            // The server would not read anything else from this client, and will close the
-            // connection.
+            // The server would not read anything else from this client, and will close
+            // the connection.
             if client.has_announced_too_much() {
                 client.read_to_end().await;
             }

@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout};
 
-use crate::client::PATIENCE;
+use crate::client::TIME_LIMIT;
 use crate::http;
 use crate::policy::PolicyService;
 
@@ -156,8 +156,8 @@ impl TestServer {
         http::get(self.http, path).await
     }
 
-    /// Waits until the server is idle: no command is in progress, and all changes have been
-    /// reported.
+    /// Waits until the server is idle: no command is in progress, and all changes have
+    /// been reported.
     pub(crate) async fn settled(&self) {
         let begin = Instant::now();
         loop {
@@ -165,7 +165,7 @@ impl TestServer {
             if status["is_settled"] == true {
                 return;
             }
-            assert!(begin.elapsed() < PATIENCE, "the server does not settle");
+            assert!(begin.elapsed() < TIME_LIMIT, "the server does not settle");
         }
     }
 
@@ -189,7 +189,7 @@ impl TestServer {
         // The first signal may find that the server has ended already.
         self.signal().await;
         self.signal().await;
-        timeout(PATIENCE, self.server.wait()).await.unwrap().unwrap();
+        timeout(TIME_LIMIT, self.server.wait()).await.unwrap().unwrap();
     }
 }
 

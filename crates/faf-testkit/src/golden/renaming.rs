@@ -1,5 +1,5 @@
-//! Makes another golden set from the repository's: the same facts with other names, numbers and
-//! files.
+//! Makes another golden set from the repository's: the same facts with other names, numbers
+//! and files.
 //!
 //! Tests that assume certain names, ids, file names or numbers of sections fail when they read such
 //! a set (`FAF_GOLDEN`). Players keep their ratings, because the recorded changes were computed
@@ -145,8 +145,8 @@ struct Renaming {
 
 impl Renaming {
     fn new(seed: &Value, sessions: &[Vec<Value>]) -> Self {
-        // Tokens of a recording cannot be signed again with its keys, so their subjects keep their
-        // ids.
+        // Tokens of a recording cannot be signed again with its keys, so their subjects keep
+        // their ids.
         let fixed: BTreeSet<u64> = sessions.iter().flatten().filter_map(subject).collect();
         let mut words: Vec<(String, String)> =
             WORDS.iter().map(|(word, other)| ((*word).to_owned(), (*other).to_owned())).collect();

@@ -1,5 +1,5 @@
-//! Recorded sessions of the original server, one JSON object per record
-//! (`golden/sessions/README.md`).
+//! Recorded sessions of the original server, one JSON object per
+//! record (`golden/sessions/README.md`).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Recorded behaviour of the original's wire layer, one JSON object per vector
-//! (`golden/wire/README.md`).
+//! Recorded behaviour of the original's wire layer, one JSON object per
+//! vector (`golden/wire/README.md`).
 
 use serde::Deserialize;
 use serde_json::Value;
