@@ -56,16 +56,16 @@ fn timed(lobby: &mut Lobby, event: Option<Event>) -> Duration {
             Some(event) => lobby.world.handle(now, event),
             None => lobby.world.handle_timeout(now),
         }
-        let mut asked = Vec::new();
+        let mut requests = Vec::new();
         while let Some(effect) = lobby.world.poll_effect() {
-            if let Effect::Ask { ticket, question, .. } = effect {
-                asked.push((ticket, question));
+            if let Effect::Request { request, .. } = effect {
+                requests.push(request);
             }
         }
         longest = longest.max(begin.elapsed());
-        for (ticket, question) in asked {
-            let answer = lobby.store.answer(question);
-            events.push_back(Some(Event::Answered { ticket, answer }));
+        for request in requests {
+            let reply = lobby.store.perform(request);
+            events.push_back(Some(Event::Replied { reply }));
         }
     }
     longest

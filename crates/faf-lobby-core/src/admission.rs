@@ -13,7 +13,7 @@
 //! has at most one place, because it is busy while it waits. So there are never more places than
 //! connections, which the server limits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Bound;
 use std::time::Duration;
@@ -21,13 +21,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::next_on_grid;
-use crate::commands::Continuation;
-use crate::effect::{Count, Question};
-use crate::event::{ConnId, Ticket};
+use crate::commands::Progress;
+use crate::effect::Count;
+use crate::event::ConnId;
+use crate::io::request::SignIn;
 use crate::login::LoggingIn;
 use crate::network::network;
+use crate::refusal::Refusal;
 use crate::timers::Timer;
-use crate::world::{Asker, World};
+use crate::world::World;
 
 /// Maximum number of sign-ins in flight. The database writes one after the other, so more would
 /// only wait there instead of here.
@@ -40,7 +42,7 @@ const STEP: Duration = Duration::from_millis(10);
 /// Fraction of a second whose logins may be admitted at once.
 const BURST: u32 = 10;
 
-/// Players who wait to be signed in, and sign-ins in flight.
+/// Players who wait to be signed in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Admission {
     waiting: BTreeMap<ConnId, Waiting>,
@@ -50,9 +52,6 @@ pub(crate) struct Admission {
     last: u64,
     /// Address that was admitted from last.
     turn: Option<IpAddr>,
-    /// Requests in flight, including those of connections that have ended: the database still has
-    /// to answer them.
-    open: BTreeSet<Ticket>,
     pace: Pace,
     is_timer_set: bool,
 }
@@ -130,14 +129,9 @@ impl Admission {
         self.waiting.contains_key(&conn)
     }
 
-    /// Returns whether no login is waiting or in flight.
+    /// Returns whether no login is waiting.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.queues.is_empty() && self.open.is_empty()
-    }
-
-    /// Notes that a request was answered.
-    pub(crate) fn answered(&mut self, ticket: Ticket) {
-        self.open.remove(&ticket);
+        self.waiting.is_empty() && self.queues.is_empty()
     }
 }
 
@@ -160,8 +154,9 @@ impl World {
 
     /// Admits as many players as the limits allow.
     pub(crate) fn admit(&mut self) {
+        // A sign-in counts until its reply comes, even if its connection has ended: the database still works on it.
         while !self.has_stopped()
-            && self.admission.open.len() < LOGINS_AT_ONCE
+            && self.pending.sign_in.len() < LOGINS_AT_ONCE
             && self.admission.waiting() > 0
         {
             let now = self.now.elapsed;
@@ -173,7 +168,8 @@ impl World {
                 return;
             }
             let Some((conn, state)) = self.admission.next() else { return };
-            self.sign_in(conn, state);
+            // It returns what a command would: that the connection waits, as it did in the queue.
+            let _ = self.sign_in(conn, state);
         }
     }
 
@@ -184,13 +180,11 @@ impl World {
     }
 
     /// Requests everything about a player who has been admitted.
-    pub(crate) fn sign_in(&mut self, conn: ConnId, state: LoggingIn) {
+    pub(crate) fn sign_in(&mut self, conn: ConnId, memo: LoggingIn) -> Result<Progress, Refusal> {
         self.restart_login_timeout(conn);
         let session = self.session(conn);
         let (address, user_agent) = (session.address, session.client.user_agent.clone());
-        let question = Question::SignIn { player: state.player(), address, user_agent };
-        let ticket = self.ask_as(Asker::Command(conn, Box::new(Continuation::SignedIn(state))), question);
-        self.admission.open.insert(ticket);
+        self.request(conn, SignIn { player: memo.player(), address, user_agent }, memo)
     }
 }
 
