@@ -154,7 +154,8 @@ impl World {
 
     /// Admits as many players as the limits allow.
     pub(crate) fn admit(&mut self) {
-        // A sign-in counts until its reply comes, even if its connection has ended: the database still works on it.
+        // A sign-in counts until its reply arrives, even if its connection has ended, because the
+        // database still works on it.
         while !self.has_stopped()
             && self.pending.sign_in.len() < LOGINS_AT_ONCE
             && self.admission.waiting() > 0
@@ -168,7 +169,7 @@ impl World {
                 return;
             }
             let Some((conn, state)) = self.admission.next() else { return };
-            // It returns what a command would: that the connection waits, as it did in the queue.
+            // The result says that the connection waits, which it already did in the queue.
             let _ = self.sign_in(conn, state);
         }
     }

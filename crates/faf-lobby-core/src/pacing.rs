@@ -20,7 +20,7 @@
 //!
 //! | class | burst | per second | reason |
 //! |---|---|---|---|
-//! | heartbeat | 500 | 200 | one ping per 5 s, but an answer to each of ours, maybe every 0.01 s |
+//! | heartbeat | 500 | 200 | a ping per 5 s at most; answers to pings as often as every 0.01 s |
 //! | login | 30 | 1 | one `ask_session` and one login; 20 attempts for a mistyped password |
 //! | query | 60 | 5 | five or six right after the login, then now and then one |
 //! | list | 60 | 3 | a click each: a friend, an avatar; one download per mod of a joined game |

@@ -34,7 +34,7 @@ fn lists(messages: Vec<ServerMessage>) -> Vec<Arc<PlayerList>> {
 }
 
 /// The last player logs in, receives the lists and disconnects.
-fn newcomer(lobby: &mut SimulatedLobby) -> Vec<Arc<PlayerList>> {
+fn snapshot_of_last_player(lobby: &mut SimulatedLobby) -> Vec<Arc<PlayerList>> {
     let conn = lobby.connect();
     lobby.say_hello(conn, &format!("player{PLAYERS:03}"));
     let told = lists(lobby.hear_messages(conn));
@@ -49,19 +49,19 @@ fn ids(lists: &[Arc<PlayerList>]) -> BTreeSet<PlayerId> {
 #[test]
 fn logins_share_all_lists_but_a_few() {
     let (mut lobby, conns) = crowd();
-    let first = newcomer(&mut lobby);
+    let first = snapshot_of_last_player(&mut lobby);
     assert_eq!(ids(&first).len(), PLAYERS as usize);
     let shared = |one: &[Arc<PlayerList>], other: &[Arc<PlayerList>]| {
         one.iter().filter(|list| other.iter().any(|other| Arc::ptr_eq(list, other))).count()
     };
-    let second = newcomer(&mut lobby);
+    let second = snapshot_of_last_player(&mut lobby);
     assert!(shared(&first, &second) >= first.len() - 1, "{} of {}", shared(&first, &second), first.len());
     // One player leaves, and one changes.
     lobby.disconnect(conns[5]);
     let avatar = Avatar { url: "https://example.org/a.png".to_owned(), tooltip: "a".to_owned() };
     lobby.store.account("player200").avatars = vec![avatar.clone()];
     lobby.say(conns[199], r#"{"command":"avatar","action":"select","avatar":"https://example.org/a.png"}"#);
-    let third = newcomer(&mut lobby);
+    let third = snapshot_of_last_player(&mut lobby);
     assert!(shared(&second, &third) >= first.len() - 3, "{} of {}", shared(&second, &third), first.len());
     assert_eq!(ids(&third).len(), PLAYERS as usize - 1);
     let known = third.iter().flat_map(|list| &list.players).find(|player| player.id == PlayerId(200));
@@ -88,7 +88,7 @@ fn no_list_of_changes_is_too_long_for_clients() {
     assert!(told.iter().all(|text| text.len() < 512 * 1024));
     look_in(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
     // The lists reach their limit in bytes long before that in players.
-    assert!(newcomer(&mut lobby).len() > 5);
+    assert!(snapshot_of_last_player(&mut lobby).len() > 5);
 }
 
 #[test]

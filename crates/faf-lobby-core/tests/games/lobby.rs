@@ -48,11 +48,11 @@ fn a_hosted_game_is_reported_as_it_grows() {
     lobby.advance(SECOND);
     let told = lobby.hear(cem);
     assert!(told[0].ends_with(r#""teams_ids":[{"team_id":-1,"player_ids":[2]},{"team_id":2,"player_ids":[1]}],"teams":{"-1":["Bob"],"2":["Ada"]}}"#), "{told:?}");
-    let newcomer = lobby.connect();
-    lobby.say_hello(newcomer, "Dan");
+    let dan = lobby.connect();
+    lobby.say_hello(dan, "Dan");
     assert!(
         lobby
-            .hear(newcomer)
+            .hear(dan)
             .pop()
             .unwrap()
             .starts_with(r#"{"command":"game_info","games":[{"command":"game_info","#)
