@@ -40,7 +40,7 @@ pub(super) struct Surroundings {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) bot: usize,
+    pub(super) player: usize,
     pub(super) may_read: bool,
     /// Said, and not read by the lobby yet.
     pub(super) outgoing: VecDeque<Result<ClientMessage, CommandError>>,
