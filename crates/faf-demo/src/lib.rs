@@ -33,9 +33,9 @@ use std::time::Duration;
 
 use faf_bots::{Bot, Rng, Shared, Sociable};
 use faf_lobby::cli::embedding::mint_token;
+use faf_lobby::config::{OpenRegistration, Settings};
 use faf_lobby::exit_code::{self, Failure};
 use faf_lobby::server::{Listening, Server, Service};
-use faf_lobby::settings::{OpenRegistration, Settings};
 use faf_lobby::store::{SeedFile, Store};
 use faf_protocol::WireFormat;
 use rand::{RngExt, SeedableRng};

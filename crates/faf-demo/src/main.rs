@@ -8,10 +8,10 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use faf_bots::GAME_PASSWORD;
 use faf_demo::{Demo, Options, free_accounts};
-use faf_lobby::cli::embedding::{self, Calls, addresses, last_steps, log_listening};
+use faf_lobby::cli::embedding::{self, ProgramNames, addresses, last_steps, log_listening};
+use faf_lobby::config::Settings;
 use faf_lobby::exit_code::{self, Failure};
 use faf_lobby::server::Listening;
-use faf_lobby::settings::Settings;
 
 /// Settings that the demo decides itself; the environment has them for a real server.
 const OWN: [&str; 7] = [
@@ -112,7 +112,7 @@ async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure
     let tokens = demo.tokens().await?;
     let guide = Guide { options: &options, database: &demo.database(), tokens: &tokens };
     // A closed standard output is no reason to fail.
-    let _ = writeln!(io::stdout(), "{}", banner(listening, &path, &guide, &Calls::find()).trim_end());
+    let _ = writeln!(io::stdout(), "{}", banner(listening, &path, &guide, &ProgramNames::find()).trim_end());
     demo.run_until(signal).await?;
     tracing::info!("stopped");
     Ok(())
@@ -127,7 +127,7 @@ struct Guide<'a> {
 }
 
 /// The text that tells what listens where, how to log in, and what to look at.
-fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, calls: &Calls) -> String {
+fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, calls: &ProgramNames) -> String {
     let Options { bots, speed, seed } = guide.options;
     let mut text = addresses(listening, websocket_path);
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
@@ -177,7 +177,7 @@ mod tests {
         let options = Options { bots: 3, speed: 2.0, seed: 7 };
         let tokens = [("guest1".to_owned(), "a.b.c".to_owned())];
         let guide = Guide { options: &options, database: Path::new("demo.sqlite"), tokens: &tokens };
-        let text = banner(&[], "/", &guide, &Calls::find());
+        let text = banner(&[], "/", &guide, &ProgramNames::find());
         for part in [
             "demo         demo",
             "guest1",

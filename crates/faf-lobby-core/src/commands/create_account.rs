@@ -4,6 +4,6 @@ use crate::commands::Progress;
 use crate::refusal::Refusal;
 use crate::texts;
 
-pub(crate) fn carry_out() -> Result<Progress, Refusal> {
+pub(crate) fn handle() -> Result<Progress, Refusal> {
     Err(Refusal::declined(texts::NO_REGISTRATION))
 }

@@ -7,7 +7,7 @@ use crate::texts;
 use crate::world::World;
 
 /// Remembers that this client cannot play, and says so.
-pub(crate) fn carry_out(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
     world.session_mut(conn).is_outdated = true;
     Err(Refusal::declined(texts::OUTDATED_CLIENT))
 }

@@ -19,10 +19,10 @@ const NOT_YET: [&str; 4] =
 /// What has no effect on players who are alone, and is not answered.
 const WITHOUT_EFFECT: [&str; 2] = ["leave_party", "set_player_vetoes"];
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
     let command = message.command().unwrap_or_default();
     match &*command {
-        "set_party_factions" => set_party_factions::carry_out(world, conn, message),
+        "set_party_factions" => set_party_factions::handle(world, conn, message),
         "game_matchmaking" if ends_a_search(message) => Ok(Progress::Done),
         // Outdated clients are told to update instead of to wait.
         "game_matchmaking" if world.session(conn).is_outdated => {

@@ -1,7 +1,7 @@
 //! The commands of clients, a file each under its wire name.
 //!
-//! A command runs at once, or asks something and goes on when the answer comes; the second half stands in the same file
-//! and looks again at whatever may have changed meanwhile. While it waits, nothing but pings of the same connection is
+//! A command runs at once, or makes a request and goes on when the reply comes: `Resume` stands in the same file and
+//! checks again what may have changed in the meantime. While a command waits, nothing but pings of the same connection is
 //! carried out.
 
 mod admin;
@@ -10,6 +10,7 @@ mod auth;
 mod avatar;
 mod coop_list;
 mod create_account;
+mod entry;
 mod game_host;
 mod game_join;
 mod hello;
@@ -26,14 +27,11 @@ mod social_remove;
 
 use std::borrow::Cow;
 
-use faf_protocol::{ClientMessage, CommandError, Secret};
-use serde::{Deserialize, Serialize};
+use faf_protocol::{ClientMessage, CommandError};
 
-use crate::effect::{Count, LogLine};
-use crate::event::{Answer, ConnId, Ticket};
+use crate::effect::Count;
+use crate::event::ConnId;
 use crate::game_commands;
-use crate::games;
-use crate::login::{self, LoggingIn};
 use crate::pacing::CommandClass::{
     self, Administration, Game, Heartbeat, Host, Join, List, Login, Party, Query,
 };
@@ -102,46 +100,12 @@ pub(crate) fn price(message: &Result<ClientMessage, CommandError>) -> (CommandCl
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     Done,
-    /// It goes on when its question is answered.
-    Asked,
-}
-
-/// The second half of a command that has asked something.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Continuation {
-    CheckedPassword(hello::Checked),
-    CheckedToken(auth::Checked),
-    SignedIn(LoggingIn),
-    SocialAdded(social_add::Added),
-    SocialRemoved(social_remove::Removed),
-    AvatarsListed,
-    AvatarSelected,
-    AdminPermitted(admin::Permitted),
-    MissionsListed,
-    ModsListed,
-    ModLiked,
-    DownloadCounted,
-    HostPermitted(game_host::Permitted),
-    HostMapFound(Box<game_host::MapFound>),
-    JoinPermitted(game_join::Permitted),
-    Unreadable(games::Unreadable),
-    GameCommand(game_commands::Continuation),
-}
-
-impl Continuation {
-    /// The secret of a client that is remembered.
-    pub(crate) fn secret(&mut self) -> Option<&mut Secret> {
-        match self {
-            Self::HostPermitted(state) => state.request.password.as_mut(),
-            Self::HostMapFound(state) => state.request.password.as_mut(),
-            Self::JoinPermitted(state) => state.request.password.as_mut(),
-            _ => None,
-        }
-    }
+    /// It goes on when the reply to its request comes.
+    Pending,
 }
 
 /// Carries out a message of a client, or the first half of it.
-pub(crate) fn carry_out(
+pub(crate) fn handle(
     world: &mut World,
     conn: ConnId,
     message: Result<ClientMessage, CommandError>,
@@ -155,111 +119,29 @@ pub(crate) fn carry_out(
     check_allowed(world, conn, command.as_deref())?;
     let message = match message {
         Ok(message) => message,
-        Err(error) => return games::refuse_unreadable(world, conn, error),
+        Err(error) => return entry::refuse_unreadable(world, conn, error),
     };
     match message {
-        ClientMessage::AskSession(request) => ask_session::carry_out(world, conn, request),
-        ClientMessage::Hello(request) => hello::carry_out(world, conn, request),
-        ClientMessage::Auth(request) => auth::carry_out(world, conn, request),
-        ClientMessage::CreateAccount => create_account::carry_out(),
-        ClientMessage::Ping => ping::carry_out(world, conn),
+        ClientMessage::AskSession(request) => ask_session::handle(world, conn, request),
+        ClientMessage::Hello(request) => hello::handle(world, conn, request),
+        ClientMessage::Auth(request) => auth::handle(world, conn, request),
+        ClientMessage::CreateAccount => create_account::handle(),
+        ClientMessage::Ping => ping::handle(world, conn),
         ClientMessage::Pong | ClientMessage::MatchReady => Ok(Progress::Done),
-        ClientMessage::SocialAdd(request) => social_add::carry_out(world, conn, &request),
-        ClientMessage::SocialRemove(request) => social_remove::carry_out(world, conn, &request),
-        ClientMessage::Avatar(action) => avatar::carry_out(world, conn, action),
-        ClientMessage::Admin(action) => admin::carry_out(world, conn, action),
-        ClientMessage::CoopList => coop_list::carry_out(world, conn),
-        ClientMessage::Modvault(action) => modvault::carry_out(world, conn, action),
-        ClientMessage::IceServers => ice_servers::carry_out(world, conn),
-        ClientMessage::MatchmakerInfo => matchmaker_info::carry_out(world, conn),
-        ClientMessage::GameHost(request) => game_host::carry_out(world, conn, request),
-        ClientMessage::GameJoin(request) => game_join::carry_out(world, conn, request),
-        ClientMessage::RestoreGameSession(request) => restore_game_session::carry_out(world, conn, &request),
-        ClientMessage::InitiateTest { .. } => initiate_test::carry_out(world, conn),
-        ClientMessage::Game(message) => Ok(game_commands::carry_out(world, conn, &message)),
-        ClientMessage::Other(message) => matchmaking_unavailable::carry_out(world, conn, &message),
-    }
-}
-
-/// Carries out the second half of a command.
-pub(crate) fn go_on(
-    world: &mut World,
-    conn: ConnId,
-    ticket: Ticket,
-    continuation: Continuation,
-    answer: Answer,
-) -> Result<Progress, Refusal> {
-    if let Continuation::CheckedPassword(state) = &continuation {
-        match answer {
-            Answer::Busy => hello::too_busy(world, conn, state),
-            Answer::Unavailable => hello::take_attempt_back(world, conn),
-            _ => {}
-        }
-    }
-    match (continuation, answer) {
-        // What a game process says never ends the connection.
-        (Continuation::GameCommand(state), answer) => Ok(game_commands::go_on(world, conn, state, answer)),
-        (_, Answer::Busy) => {
-            world.count(Count::Busy);
-            Err(Refusal::AuthenticationFailed(crate::texts::BUSY))
-        }
-        (_, Answer::Unavailable) => Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE)),
-        (Continuation::CheckedPassword(state), Answer::Account(account)) => {
-            hello::go_on(world, conn, state, account)
-        }
-        (Continuation::CheckedToken(state), Answer::Account(account)) => {
-            auth::go_on(world, conn, state, Ok(account))
-        }
-        (Continuation::CheckedToken(state), Answer::Token(fault)) => {
-            auth::go_on(world, conn, state, Err(fault))
-        }
-        (Continuation::SignedIn(state), Answer::Profile(profile)) => {
-            login::complete(world, conn, state, *profile)
-        }
-        (Continuation::SocialAdded(state), Answer::RelationChanged) => {
-            social_add::go_on(world, conn, &state);
-            Ok(Progress::Done)
-        }
-        (Continuation::SocialAdded(_), Answer::UnknownPlayer) => {
-            Err(Refusal::declined(crate::texts::UNKNOWN_PLAYER))
-        }
-        (Continuation::SocialRemoved(state), Answer::RelationChanged) => {
-            social_remove::go_on(world, conn, &state);
-            Ok(Progress::Done)
-        }
-        (Continuation::AvatarsListed, Answer::Avatars(avatars)) => avatar::listed(world, conn, avatars),
-        (Continuation::AvatarSelected, Answer::AvatarSelected(avatar)) => {
-            avatar::selected(world, conn, avatar)
-        }
-        (Continuation::AvatarSelected, Answer::AvatarNotGranted) => Ok(Progress::Done),
-        (Continuation::AdminPermitted(state), Answer::Permission(permitted)) => {
-            admin::go_on(world, conn, state, permitted)
-        }
-        (Continuation::MissionsListed, Answer::Missions(missions)) => coop_list::go_on(world, conn, missions),
-        (Continuation::ModsListed | Continuation::ModLiked, Answer::Mods(mods)) => {
-            modvault::show(world, conn, mods)
-        }
-        (Continuation::ModLiked, Answer::LikedBefore)
-        | (Continuation::DownloadCounted, Answer::DownloadCounted) => Ok(Progress::Done),
-        (Continuation::ModLiked | Continuation::DownloadCounted, Answer::UnknownMod) => {
-            Err(Refusal::declined(crate::texts::UNKNOWN_MOD))
-        }
-        (Continuation::HostPermitted(state), Answer::Ban(ban)) => {
-            game_host::permitted(world, conn, state, ban)
-        }
-        (Continuation::HostMapFound(state), Answer::Map(map)) => {
-            game_host::map_found(world, conn, *state, map)
-        }
-        (Continuation::JoinPermitted(state), Answer::Ban(ban)) => {
-            game_join::permitted(world, conn, state, ban)
-        }
-        (Continuation::Unreadable(state), Answer::Ban(ban)) => {
-            games::unreadable_refused(world, conn, state, ban)
-        }
-        _ => {
-            world.log(LogLine::WrongAnswer { ticket });
-            Err(Refusal::fatal(crate::texts::DATABASE_UNAVAILABLE))
-        }
+        ClientMessage::SocialAdd(request) => social_add::handle(world, conn, &request),
+        ClientMessage::SocialRemove(request) => social_remove::handle(world, conn, &request),
+        ClientMessage::Avatar(action) => avatar::handle(world, conn, action),
+        ClientMessage::Admin(action) => admin::handle(world, conn, action),
+        ClientMessage::CoopList => coop_list::handle(world, conn),
+        ClientMessage::Modvault(action) => modvault::handle(world, conn, action),
+        ClientMessage::IceServers => ice_servers::handle(world, conn),
+        ClientMessage::MatchmakerInfo => matchmaker_info::handle(world, conn),
+        ClientMessage::GameHost(request) => game_host::handle(world, conn, request),
+        ClientMessage::GameJoin(request) => game_join::handle(world, conn, request),
+        ClientMessage::RestoreGameSession(request) => restore_game_session::handle(world, conn, &request),
+        ClientMessage::InitiateTest { .. } => initiate_test::handle(world, conn),
+        ClientMessage::Game(message) => Ok(game_commands::handle(world, conn, &message)),
+        ClientMessage::Other(message) => matchmaking_unavailable::handle(world, conn, &message),
     }
 }
 

@@ -14,20 +14,21 @@ mod game_result;
 mod game_state;
 mod ice_msg;
 mod json_stats;
+mod map_lookup;
 mod operation_complete;
 mod player_option;
 mod teamkill_happened;
 
 use faf_protocol::gpgnet::{GameToServer, GpgNetMessage};
 use faf_protocol::{GameId, PlayerId};
-use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
-use crate::commands::{self, Progress};
-use crate::effect::{LogLine, Question};
-use crate::event::{Answer, ConnId};
+use crate::commands::Progress;
+use crate::effect::LogLine;
+use crate::event::ConnId;
 use crate::games::{Game, GameState, Live};
 use crate::pacing::CommandClass;
+use crate::pending::{HasTable, PendingCommand, Resume};
 use crate::players::{Activity, ConnectionState};
 use crate::statistics::LONGEST_TEXT;
 use crate::world::World;
@@ -46,14 +47,6 @@ pub(crate) struct Sender {
     pub(crate) activity: Activity,
 }
 
-/// The second half of a command that has asked something.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Continuation {
-    MapFound(game_option::MapFound),
-    ModsNamed(game_mods::ModsNamed),
-    LaunchMapFound,
-}
-
 /// What a message of a game process costs. All but statistics are a few words as a rule, and come in great numbers.
 pub(crate) fn price(message: &GpgNetMessage) -> (CommandClass, usize) {
     let class = match message.command.as_str() {
@@ -69,7 +62,7 @@ fn bytes(message: &GpgNetMessage) -> usize {
 }
 
 /// Carries out what a game process has sent.
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &GpgNetMessage) -> Progress {
+pub(crate) fn handle(world: &mut World, conn: ConnId, message: &GpgNetMessage) -> Progress {
     let Some(sender) = world.game_sender(conn) else { return Progress::Done };
     let length = bytes(message);
     if length > LONGEST_MESSAGE {
@@ -90,30 +83,26 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &GpgNetMessage
         return Progress::Done;
     }
     match command {
-        GameToServer::GameState { state } => game_state::carry_out(world, sender, &state),
-        GameToServer::GameOption { key, value } => game_option::carry_out(world, sender, &key, value),
+        GameToServer::GameState { state } => game_state::handle(world, sender, &state),
+        GameToServer::GameOption { key, value } => game_option::handle(world, sender, &key, value),
         GameToServer::PlayerOption { player_id, key, value } => {
-            player_option::carry_out(world, sender, player_id, &key, &value)
+            player_option::handle(world, sender, player_id, &key, &value)
         }
-        GameToServer::AiOption { name, key, value } => {
-            ai_option::carry_out(world, sender, name, &key, &value)
-        }
-        GameToServer::ClearSlot { slot } => clear_slot::carry_out(world, sender, slot),
-        GameToServer::GameMods(mods) => game_mods::carry_out(world, sender, mods),
-        GameToServer::GameResult { army, result } => game_result::carry_out(world, sender, army, &result),
-        GameToServer::GameEnded => game_ended::carry_out(world, sender),
-        GameToServer::JsonStats { stats } => json_stats::carry_out(world, sender, &stats),
-        GameToServer::Desync => desync::carry_out(world, sender),
-        GameToServer::EnforceRating => enforce_rating::carry_out(world, sender),
+        GameToServer::AiOption { name, key, value } => ai_option::handle(world, sender, name, &key, &value),
+        GameToServer::ClearSlot { slot } => clear_slot::handle(world, sender, slot),
+        GameToServer::GameMods(mods) => game_mods::handle(world, sender, mods),
+        GameToServer::GameResult { army, result } => game_result::handle(world, sender, army, &result),
+        GameToServer::GameEnded => game_ended::handle(world, sender),
+        GameToServer::JsonStats { stats } => json_stats::handle(world, sender, &stats),
+        GameToServer::Desync => desync::handle(world, sender),
+        GameToServer::EnforceRating => enforce_rating::handle(world, sender),
         GameToServer::OperationComplete { primary, secondary, delta } => {
-            operation_complete::carry_out(world, sender, primary, secondary, &delta)
+            operation_complete::handle(world, sender, primary, secondary, &delta)
         }
         GameToServer::TeamkillHappened { gametime, victim_id, teamkiller_id, .. } => {
-            teamkill_happened::carry_out(world, sender, &gametime, victim_id, teamkiller_id)
+            teamkill_happened::handle(world, sender, &gametime, victim_id, teamkiller_id)
         }
-        GameToServer::IceMsg { receiver_id, message } => {
-            ice_msg::carry_out(world, sender, receiver_id, message)
-        }
+        GameToServer::IceMsg { receiver_id, message } => ice_msg::handle(world, sender, receiver_id, message),
         GameToServer::TeamkillReport
         | GameToServer::Chat { .. }
         | GameToServer::GameFull
@@ -132,17 +121,6 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &GpgNetMessage
     }
 }
 
-/// Carries out the second half of a command.
-pub(crate) fn go_on(world: &mut World, conn: ConnId, continuation: Continuation, answer: Answer) -> Progress {
-    // The process may have ended meanwhile, or be another one.
-    let Some(sender) = world.game_sender(conn) else { return Progress::Done };
-    match (continuation, answer) {
-        (Continuation::MapFound(state), answer) => game_option::map_found(world, sender, state, &answer),
-        (Continuation::ModsNamed(state), answer) => game_mods::named(world, sender, state, answer),
-        (Continuation::LaunchMapFound, answer) => game_state::launch_map_found(world, sender, &answer),
-    }
-}
-
 impl World {
     /// The game process behind a connection, if there is one.
     fn game_sender(&self, conn: ConnId) -> Option<Sender> {
@@ -151,6 +129,15 @@ impl World {
         let connection = online.game.as_ref()?;
         let (game, state) = (connection.game, connection.state);
         Some(Sender { conn, player, game, state, activity: online.activity })
+    }
+
+    /// Makes a request for a game process.
+    fn request_for_game<R>(&mut self, sender: Sender, request: R, memo: <R as Resume>::Memo) -> Progress
+    where
+        R: Resume + HasTable<Entry = PendingCommand<<R as Resume>::Memo>>,
+    {
+        // A request is never refused; the result is for the commands of clients.
+        self.request(sender.conn, request, memo).unwrap_or(Progress::Done)
     }
 
     /// The game in whose lobby the sender is the host, and may change everything.
@@ -163,11 +150,5 @@ impl World {
     /// watches.
     fn played_game(&mut self, sender: Sender) -> Option<&mut Live> {
         self.live_game(sender.game).filter(|live| live.has_say(sender.player))
-    }
-
-    fn ask_for_game(&mut self, sender: Sender, question: Question, continuation: Continuation) -> Progress {
-        // Asking never fails; that it answers like a command is for the commands of clients.
-        let asked = self.ask(sender.conn, question, commands::Continuation::GameCommand(continuation));
-        asked.unwrap_or(Progress::Done)
     }
 }

@@ -5,16 +5,16 @@ use clap::{Arg, ArgMatches};
 use super::serve::run_to_the_end;
 use super::signals::Signals;
 use super::{config_flag, flag};
+use crate::config::{CATALOGUE, Settings};
 use crate::exit_code::Failure;
-use crate::log::Log;
-use crate::settings::{CATALOGUE, Settings};
+use crate::ops::log::Log;
 
-pub use super::serve::{Calls, addresses, last_steps, log_listening};
+pub use super::serve::{ProgramNames, addresses, last_steps, log_listening};
 pub use super::user::mint_token;
 
 /// The flags of all settings but those with these names, and `--config`.
 pub fn flags(except: &[&str]) -> impl Iterator<Item = Arg> {
-    let settings = CATALOGUE.iter().filter(|entry| !except.contains(&entry.name.as_str()));
+    let settings = CATALOGUE.iter().filter(|entry| !except.contains(&entry.name));
     std::iter::once(config_flag()).chain(settings.map(flag))
 }
 

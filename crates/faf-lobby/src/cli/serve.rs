@@ -9,10 +9,10 @@ use faf_protocol::WireFormat;
 use super::reload::Reload;
 use super::say;
 use super::signals::{Signals, Wish};
+use crate::config::{Banner, Effective, Problems, Settings, shown};
 use crate::exit_code::{self, Failure};
-use crate::log::Log;
+use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
-use crate::settings::{Banner, Effective, Problems, Settings, shown};
 
 /// Tasks that a thread runs before it looks for what has come over the network. There may be dozens with large messages, and a
 /// ping is not to wait for all of them.
@@ -56,14 +56,14 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let accounts = accounts.map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     tracing::info!(accounts, "ready");
     if shows_banner {
-        say(banner(server.listening(), &path, &database, accounts, &Calls::find()).trim_end());
+        say(banner(server.listening(), &path, &database, accounts, &ProgramNames::find()).trim_end());
     }
     let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());
     let signalled = tokio::spawn(async move {
         loop {
             match signals.next().await {
                 Wish::End => shutdown.request().await,
-                Wish::HangUp => reload.carry_out(&reconfigure).await,
+                Wish::HangUp => reload.apply(&reconfigure).await,
             }
         }
     });
@@ -102,13 +102,13 @@ pub fn log_listening(listening: &[Listening]) {
 
 /// How to call the server and `faf-wire` from where this program was started.
 #[derive(Debug, Clone, Copy)]
-pub struct Calls {
+pub struct ProgramNames {
     /// The server.
     pub lobby: &'static str,
     wire: &'static str,
 }
 
-impl Calls {
+impl ProgramNames {
     /// Calls through cargo if it runs this program, else those of installed programs.
     #[must_use]
     pub fn find() -> Self {
@@ -126,7 +126,7 @@ fn banner(
     websocket_path: &str,
     database: &Path,
     accounts: u32,
-    calls: &Calls,
+    calls: &ProgramNames,
 ) -> String {
     let mut text = addresses(listening, websocket_path);
     text += &format!("  {:<12} {}, {accounts} accounts\n", "database", database.display());
@@ -161,7 +161,7 @@ pub fn last_steps(
     listening: &[Listening],
     websocket_path: &str,
     login: &str,
-    Calls { lobby, wire }: &Calls,
+    ProgramNames { lobby, wire }: &ProgramNames,
 ) -> String {
     let mut urls = listening.iter().filter_map(|Listening { service, address }| match service {
         Service::Lobby(format) => Some(url(*format, address, websocket_path)),
@@ -196,7 +196,7 @@ mod tests {
             listening(Service::Lobby(WireFormat::WebSocket), "[::1]:8003"),
             listening(Service::Http, "127.0.0.1:8011"),
         ];
-        let calls = Calls { lobby: "faf-lobby", wire: "faf-wire" };
+        let calls = ProgramNames { lobby: "faf-lobby", wire: "faf-wire" };
         let banner = |accounts| banner(&all, "/ws", Path::new("a.sqlite"), accounts, &calls);
         let text = banner(0);
         for part in

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::order::{Outcome, order_taken};
 use super::{say, settings, whole, with_existing_store, with_store};
+use crate::auth::passwords;
+use crate::auth::tokens;
 use crate::exit_code::{self, Failure};
-use crate::passwords;
 use crate::store::{AccountError, ListedAccount, Role, Store};
-use crate::tokens;
 
 /// Names of roles on the command line.
 const ROLES: [(&str, Role); 3] =

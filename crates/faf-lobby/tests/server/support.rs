@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use faf_connection::{Reader, Settings as ConnectionSettings, Writer, open, open_tcp, upgrade};
+use faf_lobby::config::{Listen, OpenRegistration, Settings};
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
-use faf_lobby::settings::{Listen, OpenRegistration, Settings};
 use faf_lobby::store::{self, Store};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Message, WireFormat};
