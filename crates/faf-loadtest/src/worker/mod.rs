@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use faf_protocol::WireFormat;
 use mio::{Events, Poll, Token};
 
-use crate::actors::Plaza;
 use crate::client::{Client, Common, Order};
 use crate::login::Needles;
 use crate::marker::MarkerFinder;
@@ -39,7 +38,6 @@ pub(crate) struct Worker {
     formats: [ForFormat; 3],
     moved: Option<Vec<SocketAddr>>,
     timers: Timers,
-    plaza: Plaza,
     buffer: Vec<u8>,
     /// What has been seen since the thread last waited.
     sample: Sample,
@@ -77,7 +75,6 @@ impl Worker {
             }),
             moved: None,
             timers: Timers::default(),
-            plaza: Plaza::default(),
             buffer: vec![0; BUFFER],
             sample: Sample::default(),
             queue: VecDeque::new(),

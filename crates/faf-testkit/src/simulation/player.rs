@@ -34,12 +34,7 @@ pub(super) struct Player {
 pub(super) fn players(number: usize, random: &mut Random) -> Vec<Player> {
     let login = |id: PlayerId| format!("p{id}");
     let ids = || (1..=number).map(|number| PlayerId(number as u32));
-    let shared = Shared {
-        settings: settings(),
-        content: content(),
-        logins: ids().map(login).collect(),
-        ..Shared::default()
-    };
+    let shared = Shared { settings: settings(), content: content(), ..Shared::default() };
     let shared = Arc::new(shared);
     let player = |id| {
         let rng = Rng::seed_from_u64(random.next());
