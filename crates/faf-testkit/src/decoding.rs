@@ -26,8 +26,8 @@ pub fn check_simple_json(bytes: &[u8]) {
     check_stream(|limits| Decoder::new(WireFormat::SimpleJson, limits), bytes);
 }
 
-/// Decodes a stream of WebSocket frames, and the same bytes as lines inside of frames. The first byte
-/// selects the reading side, the next eight determine the cuts.
+/// Decodes a stream of WebSocket frames, and the same bytes as lines inside of frames. The first
+/// byte selects the reading side, the next eight determine the cuts.
 ///
 /// # Panics
 /// If a law does not hold.
