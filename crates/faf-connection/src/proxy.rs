@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Longest header of version 1, line end included (its specification, section 2.1).
+/// Longest header of version 1, line end included (PROXY protocol specification, section 2.1).
 const V1_LIMIT: usize = 107;
 
 /// Largest part of a version 2 header after its fixed part: 2 KiB. Real ones, with all options, are

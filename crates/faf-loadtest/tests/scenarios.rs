@@ -6,8 +6,8 @@
 
 use std::process::{Command, Output};
 
+use faf_lobby::config::{Listen, Settings};
 use faf_lobby::server::{Server, Service};
-use faf_lobby::settings::{Listen, Settings};
 use faf_lobby::store::{Role, SeedFile};
 use faf_protocol::WireFormat;
 use serde_json::{Value, json};

@@ -44,7 +44,7 @@ fn main() {
     assert!(slowest.most <= BAR, "the bar is {BAR:?}");
 }
 
-/// Carries out one event and all questions that follow; tells how long the longest step took.
+/// Carries out one event and all requests that follow; returns how long the longest step took.
 fn timed(lobby: &mut Lobby, event: Option<Event>) -> Duration {
     let mut longest = Duration::ZERO;
     let mut events = std::collections::VecDeque::from([event]);
@@ -55,16 +55,16 @@ fn timed(lobby: &mut Lobby, event: Option<Event>) -> Duration {
             Some(event) => lobby.world.handle(now, event),
             None => lobby.world.handle_timeout(now),
         }
-        let mut asked = Vec::new();
+        let mut requests = Vec::new();
         while let Some(effect) = lobby.world.poll_effect() {
-            if let Effect::Ask { ticket, question, .. } = effect {
-                asked.push((ticket, question));
+            if let Effect::Request { request, .. } = effect {
+                requests.push(request);
             }
         }
         longest = longest.max(begin.elapsed());
-        for (ticket, question) in asked {
-            let answer = lobby.store.answer(question);
-            events.push_back(Some(Event::Answered { ticket, answer }));
+        for request in requests {
+            let reply = lobby.store.perform(request);
+            events.push_back(Some(Event::Replied { reply }));
         }
     }
     longest

@@ -11,7 +11,7 @@
 //! Addresses take turns, so whoever comes with many connections waits behind his own. A connection has at most one place,
 //! because it is busy as long as it waits; so there are never more than there are connections, which the server limits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Bound;
 use std::time::Duration;
@@ -19,13 +19,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::next_on_grid;
-use crate::commands::Continuation;
-use crate::effect::{Count, Question};
-use crate::event::{ConnId, Ticket};
+use crate::commands::Progress;
+use crate::effect::Count;
+use crate::event::ConnId;
+use crate::io::request::SignIn;
 use crate::login::LoggingIn;
 use crate::network::network;
+use crate::refusal::Refusal;
 use crate::timers::Timer;
-use crate::world::{Asker, World};
+use crate::world::World;
 
 /// Sign-ins that may be under way. The database writes one after the other, so more would only wait there instead of here.
 pub(crate) const LOGINS_AT_ONCE: usize = 64;
@@ -46,8 +48,6 @@ pub(crate) struct Admission {
     last: u64,
     /// The address whose turn was last.
     turn: Option<IpAddr>,
-    /// Questions that are open, whether or not the connection is still there: the database has to answer them all.
-    open: BTreeSet<Ticket>,
     pace: Pace,
     is_timer_set: bool,
 }
@@ -126,12 +126,7 @@ impl Admission {
 
     /// Whether nobody is on the way in.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.queues.is_empty() && self.open.is_empty()
-    }
-
-    /// A question is answered.
-    pub(crate) fn answered(&mut self, ticket: Ticket) {
-        self.open.remove(&ticket);
+        self.waiting.is_empty() && self.queues.is_empty()
     }
 }
 
@@ -154,8 +149,9 @@ impl World {
 
     /// Lets in as many as may be.
     pub(crate) fn admit(&mut self) {
+        // A sign-in counts until its reply comes, even if its connection has ended: the database still works on it.
         while !self.has_stopped()
-            && self.admission.open.len() < LOGINS_AT_ONCE
+            && self.pending.sign_in.len() < LOGINS_AT_ONCE
             && self.admission.waiting() > 0
         {
             let now = self.now.elapsed;
@@ -167,7 +163,8 @@ impl World {
                 return;
             }
             let Some((conn, state)) = self.admission.next() else { return };
-            self.sign_in(conn, state);
+            // It returns what a command would: that the connection waits, as it did in the queue.
+            let _ = self.sign_in(conn, state);
         }
     }
 
@@ -177,14 +174,12 @@ impl World {
         self.admit();
     }
 
-    /// Asks for everything about a player who has been let in.
-    pub(crate) fn sign_in(&mut self, conn: ConnId, state: LoggingIn) {
+    /// Requests everything about a player who has been let in.
+    pub(crate) fn sign_in(&mut self, conn: ConnId, memo: LoggingIn) -> Result<Progress, Refusal> {
         self.restart_login_timeout(conn);
         let session = self.session(conn);
         let (address, user_agent) = (session.address, session.client.user_agent.clone());
-        let question = Question::SignIn { player: state.player(), address, user_agent };
-        let ticket = self.ask_as(Asker::Command(conn, Box::new(Continuation::SignedIn(state))), question);
-        self.admission.open.insert(ticket);
+        self.request(conn, SignIn { player: memo.player(), address, user_agent }, memo)
     }
 }
 

@@ -4,12 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use faf_protocol::{GameId, PlayerId, Secret, ServerMessage, SessionNumber};
+use faf_protocol::{GameId, PlayerId, ServerMessage, SessionNumber};
 use serde::{Deserialize, Serialize};
 
 use crate::clients::Client;
-use crate::event::{ConnId, Ticket};
-use crate::games::{GameWrite, JoinAttempt};
+use crate::event::ConnId;
+use crate::io::records::Permission;
+use crate::io::request::{Request, RequestId};
 use crate::limits::Limit;
 use crate::pacing::CommandClass;
 use crate::publication::Publication;
@@ -60,14 +61,12 @@ pub enum Effect {
         /// Which.
         conn: ConnId,
     },
-    /// Find something out, and answer with [`Event::Answered`](crate::Event::Answered) exactly once.
-    Ask {
-        /// For whom, if for anybody. It may be gone when the answer comes.
+    /// Carry out a request, and return [`Event::Replied`](crate::Event::Replied) exactly once.
+    Request {
+        /// The connection that waits for the reply, if one does. It may be gone when the reply comes.
         conn: Option<ConnId>,
-        /// To be put on the answer.
-        ticket: Ticket,
-        /// What.
-        question: Question,
+        /// The request.
+        request: Request,
     },
     /// Tell the policy service that somebody has logged in from a machine. Nobody waits for what it says.
     ReportLogin {
@@ -99,159 +98,6 @@ pub enum Audience {
     LoggedIn,
     /// Every connection that is logged in, but these.
     LoggedInExcept(Vec<ConnId>),
-}
-
-/// Something only the database, the keys or the clock of the outside know.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Question {
-    /// Whose login and password are these? [`Account`](crate::Answer::Account)
-    CheckPassword {
-        /// Name of the account, without white space around it.
-        login: String,
-        /// What the client sent as password: a digest.
-        password: Secret,
-    },
-    /// Whose token is this? [`Account`](crate::Answer::Account) or [`Token`](crate::Answer::Token)
-    CheckToken {
-        /// The token.
-        token: Secret,
-    },
-    /// Note that this player has logged in, and tell everything about the player. [`Profile`](crate::Answer::Profile)
-    SignIn {
-        /// Who.
-        player: PlayerId,
-        /// From where.
-        address: Option<IpAddr>,
-        /// With which client.
-        user_agent: Option<String>,
-    },
-    /// Make somebody a friend or a foe, which ends the opposite.
-    /// [`RelationChanged`](crate::Answer::RelationChanged) or [`UnknownPlayer`](crate::Answer::UnknownPlayer)
-    SetRelation {
-        /// Whose.
-        player: PlayerId,
-        /// Whom.
-        subject: PlayerId,
-        /// What.
-        relation: Relation,
-    },
-    /// End that. [`RelationChanged`](crate::Answer::RelationChanged)
-    EndRelation {
-        /// Whose.
-        player: PlayerId,
-        /// Whom.
-        subject: PlayerId,
-        /// What.
-        relation: Relation,
-    },
-    /// Which avatars are granted? [`Avatars`](crate::Answer::Avatars)
-    ListAvatars {
-        /// To whom.
-        player: PlayerId,
-    },
-    /// Select an avatar. [`AvatarSelected`](crate::Answer::AvatarSelected) or
-    /// [`AvatarNotGranted`](crate::Answer::AvatarNotGranted)
-    SelectAvatar {
-        /// Whose.
-        player: PlayerId,
-        /// Which; none to have none.
-        url: Option<String>,
-    },
-    /// Has a player this permission? [`Permission`](crate::Answer::Permission)
-    HasPermission {
-        /// Who.
-        player: PlayerId,
-        /// Which.
-        permission: Permission,
-    },
-    /// Which co-op missions are there? [`Missions`](crate::Answer::Missions)
-    CoopMissions,
-    /// Which mods are liked most? [`Mods`](crate::Answer::Mods), most liked first
-    LikedMods {
-        /// Not more than this.
-        limit: u32,
-    },
-    /// Like a mod. [`Mods`](crate::Answer::Mods) with the mod, [`LikedBefore`](crate::Answer::LikedBefore) or
-    /// [`UnknownMod`](crate::Answer::UnknownMod)
-    LikeMod {
-        /// Who.
-        player: PlayerId,
-        /// Its uid.
-        uid: String,
-    },
-    /// Count a download. [`DownloadCounted`](crate::Answer::DownloadCounted) or [`UnknownMod`](crate::Answer::UnknownMod)
-    CountDownload {
-        /// Its uid.
-        uid: String,
-    },
-    /// Is a player banned? [`Ban`](crate::Answer::Ban)
-    FindBan {
-        /// Who.
-        player: PlayerId,
-        /// The game the player wants to join, to be noted first; that it cannot be noted does not matter.
-        joining: Option<JoinAttempt>,
-    },
-    /// Which map is in this folder? [`Map`](crate::Answer::Map)
-    FindMap {
-        /// Folder name, lower-case.
-        folder: String,
-    },
-    /// Note that the number of a game is given out, so that no game gets it again whatever becomes
-    /// of this one and of the server; and which map is in this folder? [`Map`](crate::Answer::Map)
-    OpenGame {
-        /// Who hosts it.
-        host: PlayerId,
-        /// Its number.
-        game: GameId,
-        /// Folder name, lower-case.
-        folder: String,
-    },
-    /// What are these mods called? [`ModNames`](crate::Answer::ModNames)
-    NameMods {
-        /// Their uids.
-        uids: Vec<String>,
-    },
-    /// What is there to play? [`GameData`](crate::Answer::GameData)
-    ReadGameData,
-    /// Store something about a game so that it outlives a crash of the machine, in one transaction.
-    /// [`GameStored`](crate::Answer::GameStored), or [`GameRefused`](crate::Answer::GameRefused) if it never can be.
-    StoreGame {
-        /// Which game. There is one such question at a time for each.
-        game: GameId,
-        /// What.
-        write: GameWrite,
-    },
-}
-
-/// What one player can be to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Relation {
-    Friend,
-    Foe,
-}
-
-/// Permissions of administrators and moderators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Permission {
-    /// End games and connections of others.
-    KickServer,
-    /// Show a text to everybody.
-    BroadcastMessage,
-    /// Make clients join a channel.
-    JoinChannel,
-}
-
-impl Permission {
-    /// Its name in the database.
-    #[must_use]
-    pub fn technical_name(self) -> &'static str {
-        match self {
-            Self::KickServer => "ADMIN_KICK_SERVER",
-            Self::BroadcastMessage => "ADMIN_BROADCAST_MESSAGE",
-            Self::JoinChannel => "ADMIN_JOIN_CHANNEL",
-        }
-    }
 }
 
 /// Something that is counted for the operator.
@@ -426,10 +272,10 @@ pub enum LogLine {
         /// Which game.
         game: GameId,
     },
-    /// The shell answered a question with something that is no answer to it.
-    WrongAnswer {
-        /// Of the question.
-        ticket: Ticket,
+    /// The shell returned a reply to a request that is not open: it was never made, or has had its reply.
+    UnknownRequest {
+        /// Number of the request.
+        request: RequestId,
     },
 }
 
@@ -480,8 +326,8 @@ impl fmt::Display for LogLine {
             Self::GameRefused { game } => {
                 write!(f, "something about game {game} contradicts what is stored and is dropped")
             }
-            Self::WrongAnswer { ticket } => {
-                write!(f, "question {} got an answer that does not fit", ticket.0)
+            Self::UnknownRequest { request } => {
+                write!(f, "a reply to request {}, which is not open, is ignored", request.0)
             }
         }
     }

@@ -4,7 +4,8 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle};
 
 use crate::effect::LogLine;
-use crate::event::{Ban, ConnId};
+use crate::event::ConnId;
+use crate::io::records::Ban;
 use crate::login;
 use crate::settings::Settings;
 use crate::texts;

@@ -30,12 +30,14 @@ mod failed_logins;
 mod game_commands;
 pub mod game_options;
 mod games;
+mod io;
 mod limits;
 pub mod lists;
 mod login;
 pub mod maps;
 mod network;
 mod pacing;
+mod pending;
 mod players;
 mod publication;
 pub mod ratings;
@@ -54,13 +56,19 @@ mod world;
 pub use client_text::{Escaped, escaped, is_allowed_in_name, is_legible};
 pub use clients::Client;
 pub use clock::{Moment, Timestamp};
-pub use effect::{Audience, Count, Effect, LogLine, LoginMethod, Permission, Question, Relation};
-pub use event::{Account, Answer, Ban, ConnId, Event, MapVersion, Profile, Ticket, TokenFault, VaultMod};
+pub use effect::{Audience, Count, Effect, LogLine, LoginMethod};
+pub use event::{ConnId, Event};
 pub use explanation::Decision;
 pub use games::{
-    Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, JoinAttempt, LivePlayer, Note,
-    PlayerResult, RatedGame,
+    Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, LivePlayer, Note, PlayerResult,
+    RatedGame,
 };
+pub use io::records::{
+    Account, AvatarNotGranted, Ban, Busy, Contradiction, JoinAttempt, Like, MapVersion, Permission, Profile,
+    Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
+};
+pub use io::request;
+pub use io::request::{Reply, ReplyTo, Request, RequestId, RequestKind, Ticket, Unavailable};
 pub use limits::Limit;
 pub use network::{Network, network};
 pub use pacing::CommandClass;

@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::Progress;
 use crate::effect::{Count, Effect, LogLine, LoginMethod};
-use crate::event::{Account, Ban, ConnId, Profile};
+use crate::event::ConnId;
+use crate::io::records::{Account, Ban, Profile};
+use crate::io::request::{ReplyTo, SignIn};
 use crate::limits::Limit;
+use crate::pending::Resume;
 use crate::players::{Activity, OnlinePlayer};
 use crate::ratings::{GLOBAL, LADDER, START_RATING};
 use crate::refusal::Refusal;
@@ -134,7 +137,7 @@ pub(crate) fn accept(
         return Err(Refusal::fatal(texts::NO_LOGIN_WHILE_SHUTTING_DOWN));
     }
     world.queue_login(conn, LoggingIn { method, player, login, unique_id, is_outdated: false });
-    Ok(Progress::Asked)
+    Ok(Progress::Pending)
 }
 
 /// Turns away whoever has a ban in force.
@@ -160,18 +163,31 @@ fn ban_notice(world: &World, ban: &Ban) -> Notice {
     }
 }
 
+impl Resume for SignIn {
+    type Memo = LoggingIn;
+
+    fn resume(
+        memo: LoggingIn,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        let profile = reply?;
+        if memo.is_outdated {
+            // The reply has made room for another sign-in.
+            return world.sign_in(conn, LoggingIn { is_outdated: false, ..memo });
+        }
+        complete(world, conn, memo, *profile)
+    }
+}
+
 /// Everything is known: the player is online from here on.
-pub(crate) fn complete(
+fn complete(
     world: &mut World,
     conn: ConnId,
     state: LoggingIn,
     profile: Profile,
 ) -> Result<Progress, Refusal> {
-    if state.is_outdated {
-        // The answer has made room for it.
-        world.sign_in(conn, LoggingIn { is_outdated: false, ..state });
-        return Ok(Progress::Asked);
-    }
     let LoggingIn { method, player, login, unique_id, .. } = state;
     if let Err(refusal) = check_not_banned(world, profile.ban.clone()) {
         note_failure(world, conn, Failure { method, account: &login, reason: "banned", detail: "" });

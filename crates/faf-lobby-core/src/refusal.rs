@@ -9,6 +9,8 @@ use faf_protocol::server_message::{
 use faf_protocol::{CommandError, GameId};
 
 use crate::client_text::quoted;
+use crate::io::records::{UnknownMod, UnknownPlayer};
+use crate::io::request::Unavailable;
 use crate::texts;
 
 /// Why a command is not carried out.
@@ -116,6 +118,24 @@ pub(crate) fn farewell(notice: Notice) -> [ServerMessage; 2] {
 
 fn authentication_failed(text: &str) -> ServerMessage {
     ServerMessage::AuthenticationFailed(AuthenticationFailed { text: text.to_owned() })
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(Unavailable: Unavailable) -> Self {
+        Self::fatal(texts::DATABASE_UNAVAILABLE)
+    }
+}
+
+impl From<UnknownPlayer> for Refusal {
+    fn from(UnknownPlayer: UnknownPlayer) -> Self {
+        Self::declined(texts::UNKNOWN_PLAYER)
+    }
+}
+
+impl From<UnknownMod> for Refusal {
+    fn from(UnknownMod: UnknownMod) -> Self {
+        Self::declined(texts::UNKNOWN_MOD)
+    }
 }
 
 impl From<CommandError> for Refusal {

@@ -12,13 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::admission::Admission;
 use crate::clients::{Client, Clients};
 use crate::clock::{Moment, next_on_grid};
-use crate::commands::{self, Continuation, Progress};
-use crate::effect::{Audience, Count, Effect, LogLine, Question};
-use crate::event::{Answer, ConnId, Event, Ticket};
+use crate::commands::{self, Progress};
+use crate::effect::{Audience, Count, Effect, LogLine};
+use crate::event::{ConnId, Event};
 use crate::failed_logins::FailedLogins;
 use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, Games, Leaving};
+use crate::io::request::{ReadGameData, ReplyTo, RequestId, Ticket};
 use crate::limits::Limits;
 use crate::pacing::Unpaid;
+use crate::pending::{HasTable, Pending, PendingCommand, Resume, ResumeLobby};
 use crate::players::{OnlinePlayer, Players};
 use crate::publication::Publication;
 use crate::refusal::Refusal;
@@ -65,8 +67,7 @@ pub struct World {
     clients: Clients,
     /// Apart from the map, whose nodes are half empty as a rule.
     sessions: BTreeMap<ConnId, Box<Session>>,
-    questions: BTreeMap<Ticket, Asker>,
-    next_ticket: Ticket,
+    pub(crate) pending: Pending,
     next_ping: Duration,
     /// When changes are told next; none while there are none.
     next_report: Option<Duration>,
@@ -78,17 +79,6 @@ pub struct World {
 
 /// Time until the rest of a report follows, if too many players have changed for one.
 const REPORT_STEP: Duration = Duration::from_millis(10);
-
-/// Who has asked a question, and what follows from the answer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Asker {
-    /// A command.
-    Command(ConnId, Box<Continuation>),
-    /// What is being stored about a game.
-    Game(GameId),
-    /// What there is to play.
-    Data,
-}
 
 /// How far the server's life has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,8 +114,7 @@ impl World {
             limits: Limits::default(),
             clients: Clients::default(),
             sessions: BTreeMap::new(),
-            questions: BTreeMap::new(),
-            next_ticket: Ticket(1),
+            pending: Pending::default(),
             next_report: None,
             lifecycle: Lifecycle::Running,
             effects: VecDeque::new(),
@@ -147,7 +136,11 @@ impl World {
             Event::Received { conn, message } => self.received(conn, message),
             Event::Heard { conn } => self.heard(conn),
             Event::Disconnected { conn } => self.end_session(conn, Leaving::Lost),
-            Event::Answered { ticket, answer } => self.answered(ticket, answer),
+            Event::Replied { reply } => {
+                self.replied(reply);
+                // A login that has its reply makes room for the next one.
+                self.admit();
+            }
             Event::Banned { player, ban } => self.banned(player, &ban),
             Event::Kicked { player, reason } => self.kicked(player, reason),
             Event::Reconfigured { settings } => self.reconfigured(*settings),
@@ -237,18 +230,19 @@ impl World {
         self.session_if_open(conn).is_some_and(was_too_fast) || self.admission.is_waiting(conn)
     }
 
-    /// Whether no question is open and nothing waits to be told: without a new event, only pings will follow.
+    /// Whether no request is open and nothing waits to be told: without a new event, only pings will follow.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.questions.is_empty()
+        self.pending.is_empty()
             && self.admission.is_idle()
             && !self.players.has_changes()
             && self.games.is_settled()
     }
 
-    /// Questions that are not answered yet, and on whose behalf they were asked, in words for whoever looks into it.
-    pub fn open_questions(&self) -> impl Iterator<Item = (Ticket, String)> {
-        self.questions.iter().map(|(ticket, asker)| (*ticket, format!("{asker:?}")))
+    /// Requests whose reply has not come, each with a description of what waits for it, for diagnosis.
+    #[must_use]
+    pub fn pending_requests(&self) -> Vec<(RequestId, String)> {
+        self.pending.list()
     }
 
     /// All games that are known, in order of their ids; also those that are over and not forgotten yet.
@@ -283,11 +277,7 @@ impl World {
                 message.replace_secrets(replace);
             }
         }
-        let asked = world.questions.values_mut().filter_map(|asker| match asker {
-            Asker::Command(_, continuation) => continuation.secret(),
-            _ => None,
-        });
-        for secret in asked.chain(world.games.passwords()) {
+        for secret in world.pending.secrets().into_iter().chain(world.games.passwords()) {
             *secret = replace(secret);
         }
         world
@@ -326,7 +316,7 @@ impl World {
         }
         self.pay_for(conn, &message);
         if !is_busy {
-            return self.carry_out(conn, message);
+            return self.dispatch(conn, message);
         }
         // A ping is answered whatever else is going on; clients take a late answer for a lost connection.
         match message {
@@ -334,7 +324,7 @@ impl World {
             Ok(ClientMessage::Pong) => {}
             other => self.session_mut(conn).waiting = Some(Box::new(other)),
         }
-        self.let_read(conn);
+        self.grant_read(conn);
     }
 
     fn heard(&mut self, conn: ConnId) {
@@ -353,44 +343,48 @@ impl World {
     fn debt_is_paid(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get(&conn) else { return };
         if session.is_busy || session.waiting.is_none() {
-            return self.let_read(conn);
+            return self.grant_read(conn);
         }
         if !self.must_wait(conn)
             && let Some(message) = self.session_mut(conn).waiting.take()
         {
             self.pay_for(conn, &message);
-            self.carry_out(conn, *message);
+            self.dispatch(conn, *message);
         }
     }
 
-    fn carry_out(&mut self, conn: ConnId, message: Result<ClientMessage, CommandError>) {
-        let outcome = commands::carry_out(self, conn, message);
-        self.conclude(conn, outcome);
+    fn dispatch(&mut self, conn: ConnId, message: Result<ClientMessage, CommandError>) {
+        let outcome = commands::handle(self, conn, message);
+        self.finish(conn, outcome);
     }
 
-    fn answered(&mut self, ticket: Ticket, answer: Answer) {
-        self.admission.answered(ticket);
-        self.take_answer(ticket, answer);
-        self.admit();
-    }
-
-    fn take_answer(&mut self, ticket: Ticket, answer: Answer) {
-        let (conn, continuation) = match self.questions.remove(&ticket) {
-            None => return self.log(LogLine::WrongAnswer { ticket }),
-            Some(Asker::Game(game)) => return self.stored(game, answer),
-            Some(Asker::Data) => return self.data_read(answer),
-            Some(Asker::Command(conn, continuation)) => (conn, *continuation),
+    /// Goes on with a command, unless its connection has ended.
+    pub(crate) fn resume_command<R>(&mut self, ticket: Ticket<R>, reply: ReplyTo<R>)
+    where
+        R: Resume + HasTable<Entry = PendingCommand<<R as Resume>::Memo>>,
+    {
+        let Some(PendingCommand { conn, memo }) = self.pending.take(ticket) else {
+            return self.log(LogLine::UnknownRequest { request: ticket.id() });
         };
-        // Whoever asked may be gone; what the answer means to others does not depend on it.
-        if !self.sessions.contains_key(&conn) || self.has_stopped() {
-            return;
+        if self.sessions.contains_key(&conn) && !self.has_stopped() {
+            let outcome = R::resume(memo, self, conn, reply);
+            self.finish(conn, outcome);
         }
-        let outcome = commands::go_on(self, conn, ticket, continuation, answer);
-        self.conclude(conn, outcome);
+    }
+
+    /// Goes on with what the lobby does on its own behalf.
+    pub(crate) fn resume_lobby<R>(&mut self, ticket: Ticket<R>, reply: ReplyTo<R>)
+    where
+        R: ResumeLobby + HasTable<Entry = <R as ResumeLobby>::Memo>,
+    {
+        match self.pending.take(ticket) {
+            Some(memo) => R::resume(memo, self, reply),
+            None => self.log(LogLine::UnknownRequest { request: ticket.id() }),
+        }
     }
 
     /// What follows from the outcome of a command, or of one half of it.
-    pub(crate) fn conclude(&mut self, conn: ConnId, outcome: Result<Progress, Refusal>) {
+    pub(crate) fn finish(&mut self, conn: ConnId, outcome: Result<Progress, Refusal>) {
         let progress = match outcome {
             Ok(progress) => progress,
             Err(refusal) => {
@@ -407,19 +401,19 @@ impl World {
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.is_busy = match progress {
             Progress::Done => false,
-            Progress::Asked => true,
+            Progress::Pending => true,
         };
         if !session.is_busy {
             self.effects.push_back(Effect::Done { conn });
             if let Some(message) = session.waiting.take() {
-                return self.carry_out(conn, *message);
+                return self.dispatch(conn, *message);
             }
         }
-        self.let_read(conn);
+        self.grant_read(conn);
     }
 
     /// Lets the connection read its next message, unless one waits already, or too many came before.
-    fn let_read(&mut self, conn: ConnId) {
+    fn grant_read(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get(&conn) else { return };
         if session.may_read || session.waiting.is_some() {
             return;
@@ -484,23 +478,13 @@ impl World {
             Timer::Awaited(game) => self.stop_awaiting(game),
             Timer::Overdue(game) => self.game_is_overdue(game),
             Timer::StoreAgain(game) => self.ask_to_store(game),
-            Timer::ReadData => {
-                self.ask_as(Asker::Data, Question::ReadGameData);
-            }
+            Timer::ReadData => self.request_for_lobby(ReadGameData {}, ()),
             Timer::Admission => self.admission_is_due(),
             Timer::Read(conn) => self.debt_is_paid(conn),
             Timer::CloseSilent => self.close_silent(),
             Timer::CloseIdle => self.close_idle(),
             Timer::CloseLobbies => self.close_lobbies(),
         }
-    }
-
-    fn data_read(&mut self, answer: Answer) {
-        // Without an answer, what was known before has to do.
-        if let Answer::GameData(data) = answer {
-            self.data = *data;
-        }
-        self.timers.set(self.now.elapsed + DATA_INTERVAL, Timer::ReadData);
     }
 
     fn ping(&mut self) {
@@ -650,38 +634,34 @@ impl World {
         self.next_ping = self.next_ping.min(next_on_grid(self.now.elapsed, interval));
     }
 
-    /// Asks a question; the command goes on with the continuation when the answer comes.
-    pub(crate) fn ask(
+    /// Makes a request. The command goes on in [`Resume::resume`] when the reply comes.
+    pub(crate) fn request<R>(
         &mut self,
         conn: ConnId,
-        question: Question,
-        continuation: Continuation,
-    ) -> Result<Progress, Refusal> {
-        self.ask_as(Asker::Command(conn, Box::new(continuation)), question);
-        Ok(Progress::Asked)
+        request: R,
+        memo: <R as Resume>::Memo,
+    ) -> Result<Progress, Refusal>
+    where
+        R: Resume + HasTable<Entry = PendingCommand<<R as Resume>::Memo>>,
+    {
+        let ticket = self.pending.insert(PendingCommand { conn, memo });
+        self.effects.push_back(Effect::Request { conn: Some(conn), request: request.request(ticket) });
+        Ok(Progress::Pending)
     }
 
-    /// Asks a question on behalf of somebody.
-    pub(crate) fn ask_as(&mut self, asker: Asker, question: Question) -> Ticket {
-        let ticket = self.next_ticket;
-        self.next_ticket = Ticket(ticket.0 + 1);
-        let conn = match &asker {
-            Asker::Command(conn, _) => Some(*conn),
-            Asker::Game(_) | Asker::Data => None,
-        };
-        self.questions.insert(ticket, asker);
-        self.effects.push_back(Effect::Ask { conn, ticket, question });
-        ticket
+    /// Makes a request for which no connection waits.
+    pub(crate) fn request_for_lobby<R>(&mut self, request: R, memo: <R as ResumeLobby>::Memo)
+    where
+        R: ResumeLobby + HasTable<Entry = <R as ResumeLobby>::Memo>,
+    {
+        let ticket = self.pending.insert(memo);
+        self.effects.push_back(Effect::Request { conn: None, request: request.request(ticket) });
     }
 
-    /// A player who is logging in has been rated.
+    /// A player who is logging in has been rated or banned: what was read of the player may be out of date.
     pub(crate) fn rated_while_logging_in(&mut self, player: PlayerId) {
-        for asker in self.questions.values_mut() {
-            if let Asker::Command(_, continuation) = asker
-                && let Continuation::SignedIn(state) = &mut **continuation
-            {
-                state.rated(player);
-            }
+        for entry in self.pending.sign_in.values_mut() {
+            entry.memo.rated(player);
         }
     }
 
@@ -693,5 +673,17 @@ impl World {
         if before != client {
             self.count(Count::Client { before: Some(before), after: Some(client) });
         }
+    }
+}
+
+impl ResumeLobby for ReadGameData {
+    type Memo = ();
+
+    fn resume((): (), world: &mut World, reply: ReplyTo<Self>) {
+        // While the database is away, the data that was read before has to do.
+        if let Ok(data) = reply {
+            world.data = *data;
+        }
+        world.timers.set(world.now.elapsed + DATA_INTERVAL, Timer::ReadData);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use faf_lobby_core::{Answer, ConnId, Count, Settings};
+use faf_lobby_core::{ConnId, Count, Settings};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 use proptest::prelude::*;
@@ -36,9 +36,9 @@ fn is_in(lobby: &mut SimulatedLobby, conn: ConnId) -> bool {
     lobby.hear_commands(conn).contains(&"welcome".to_owned())
 }
 
-/// How many questions to sign somebody in are open.
+/// How many requests to sign somebody in are open.
 fn sign_ins(lobby: &SimulatedLobby) -> usize {
-    lobby.world.open_questions().filter(|(_, asker)| asker.contains("SignedIn")).count()
+    lobby.world.pending_requests().iter().filter(|(_, request)| request.starts_with("SignIn")).count()
 }
 
 #[test]
@@ -63,23 +63,23 @@ fn players_come_in_at_the_rate_that_is_set() {
 #[test]
 fn only_so_many_are_signed_in_at_once() {
     let mut lobby = lobby(100, 1_000_000);
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     for number in 1..=100 {
         come(&mut lobby, number, "1.1.1.1");
     }
-    (0..100).for_each(|_| assert!(lobby.answer_next()));
+    (0..100).for_each(|_| assert!(lobby.reply_next()));
     assert_eq!((sign_ins(&lobby), lobby.world.waiting_logins()), (64, 36));
     // Each that is answered lets one in, whether it can be signed in or not.
-    lobby.answer_next();
+    lobby.reply_next();
     assert_eq!((sign_ins(&lobby), lobby.world.waiting_logins()), (64, 35));
-    lobby.answer_next_with(Answer::Unavailable);
+    lobby.fail_next();
     assert_eq!((sign_ins(&lobby), lobby.world.waiting_logins()), (64, 34));
     // The database has to answer also for those who are gone.
     for conn in 3..=5 {
         lobby.disconnect(ConnId(conn));
     }
     assert_eq!((sign_ins(&lobby), lobby.world.waiting_logins()), (64, 34));
-    while lobby.answer_next() {}
+    while lobby.reply_next() {}
     lobby.advance(SECOND);
     assert!(lobby.world.is_settled());
     assert_eq!(lobby.world.player_count(), 96);
@@ -132,7 +132,7 @@ fn whoever_is_let_in_late_has_the_whole_time() {
         come(&mut lobby, number, "1.1.1.1");
     }
     lobby.advance(SECOND * 350);
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     lobby.advance(SECOND * 10);
     let before = lobby.world.connection_count();
     // The database hangs.
@@ -177,7 +177,7 @@ proptest! {
         steps in prop::collection::vec((0..10_u8, any::<u16>()), 0..400),
     ) {
         let mut lobby = lobby(200, rate);
-        lobby.holds_answers = true;
+        lobby.holds_replies = true;
         let mut open: BTreeMap<u32, ConnId> = BTreeMap::new();
         for (what, choice) in steps {
             let number = 1 + u32::from(choice % 200);
@@ -196,17 +196,18 @@ proptest! {
                     open.remove(&number);
                 }
                 (5..=7, _) => {
-                    lobby.answer_next();
+                    lobby.reply_next();
                 }
-                (8, _) => lobby.answer_next_with(if choice % 2 == 0 { Answer::Unavailable } else { Answer::Busy }),
+                (8, _) if choice % 2 == 0 => _ = lobby.fail_next(),
+                (8, _) => _ = lobby.refuse_next_as_busy(),
                 (9, _) => lobby.advance(Duration::from_millis(u64::from(choice % 5000))),
                 _ => {}
             }
             prop_assert!(sign_ins(&lobby) <= 64);
             prop_assert!(lobby.world.waiting_logins() <= lobby.world.connection_count());
         }
-        lobby.holds_answers = false;
-        while lobby.answer_next() {}
+        lobby.holds_replies = false;
+        while lobby.reply_next() {}
         for _ in 0..250 {
             lobby.advance(SECOND);
         }

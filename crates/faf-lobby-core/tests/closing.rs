@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use faf_lobby_core::{Answer, ConnId, Event, GameState, LogLine, Settings};
+use faf_lobby_core::{ConnId, Event, GameState, LogLine, Settings};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 
@@ -195,7 +195,7 @@ fn nobody_is_silent_who_sends_or_is_not_read_from() {
     const PING: Duration = Duration::from_secs(45);
     let (mut lobby, conns) = lobby(3, Some(2 * PING));
     let [slow, waiting, silent] = conns[..] else { panic!("{conns:?}") };
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     // The database takes its time, and behind the second command nothing is read.
     for _ in 0..2 {
         lobby.say(waiting, r#"{"command":"avatar","action":"list_avatar"}"#);
@@ -206,9 +206,7 @@ fn nobody_is_silent_who_sends_or_is_not_read_from() {
     }
     assert_eq!([slow, waiting, silent].map(|conn| lobby.is_open(conn)), [true, true, false]);
     // From now on it is read from, and has as long as everybody.
-    while lobby.open_questions() > 0 {
-        lobby.answer_next_with(Answer::Avatars(Vec::new()));
-    }
+    while lobby.reply_next() {}
     lobby.handle(Event::Heard { conn: slow });
     lobby.advance(PING);
     assert_eq!([slow, waiting].map(|conn| lobby.is_open(conn)), [true, true]);

@@ -52,20 +52,20 @@ fn who_is_banned_while_online_is_told_and_gone_with_the_game() {
 fn who_is_banned_while_logging_in_does_not_slip_in() {
     for is_known_late in [false, true] {
         let mut lobby = lobby();
-        lobby.holds_answers = true;
+        lobby.holds_replies = true;
         let ada = lobby.connect();
         lobby.say_hello(ada, "Ada");
         // The password is right, and there was no ban.
-        assert!(lobby.answer_next());
+        assert!(lobby.reply_next());
         if is_known_late {
-            let profile = lobby.look_at_next();
+            let profile = lobby.perform_next();
             lobby.store.account("Ada").ban = Some(ban(3600));
             lobby.handle(Event::Banned { player: ADA, ban: ban(3600) });
-            lobby.give_late(profile);
+            lobby.reply(profile);
         } else {
             lobby.store.account("Ada").ban = Some(ban(3600));
         }
-        while lobby.answer_next() {}
+        while lobby.reply_next() {}
         assert!(!lobby.is_open(ada));
         assert!(lobby.log.iter().any(|line| matches!(line, LogLine::Banned { player: ADA, .. })));
         let failed = |line: &&LogLine| matches!(line, LogLine::LoginFailed { reason: "banned", account, .. } if account == "Ada");

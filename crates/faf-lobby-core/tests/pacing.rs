@@ -117,18 +117,18 @@ fn long_messages_of_games_cost_more() {
 fn a_flood_that_waits_for_the_database_is_read_in_its_turn() {
     let mut lobby = lobby();
     let conn = lobby.log_in("player01");
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     for _ in 0..200 {
         lobby.say(conn, r#"{"command":"social_add","friend":2}"#);
         lobby.say(conn, r#"{"command":"ping"}"#);
     }
     for _ in 0..1000 {
-        lobby.answer_next();
+        lobby.reply_next();
         lobby.advance(Duration::from_millis(100));
         lobby.check();
     }
     assert_eq!(lobby.unread(conn), 0);
-    lobby.holds_answers = false;
+    lobby.holds_replies = false;
     lobby.advance(SECOND * 10);
     assert!(lobby.world.is_settled());
     assert_eq!(lobby.hear_commands(conn).iter().filter(|command| *command == "pong").count(), 200);
@@ -311,12 +311,12 @@ fn a_message_sent_along_with_the_login_counts() {
     (0..30).for_each(|_| lobby.say(conn, saying));
     lobby.disconnect(conn);
     for _ in 0..3 {
-        lobby.holds_answers = true;
+        lobby.holds_replies = true;
         let conn = lobby.connect();
         lobby.say_hello(conn, "player01");
         lobby.say(conn, saying);
-        lobby.holds_answers = false;
-        while lobby.answer_next() {}
+        lobby.holds_replies = false;
+        while lobby.reply_next() {}
         lobby.disconnect(conn);
     }
     let conn = lobby.log_in("player01");

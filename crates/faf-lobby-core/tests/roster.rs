@@ -105,10 +105,10 @@ fn a_short_report_is_one_message() {
 #[test]
 fn an_address_that_no_avatar_has_is_not_looked_up() {
     let (mut lobby, conns) = crowd();
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     let url = "x".repeat(10_000);
     lobby.say(conns[0], &format!(r#"{{"command":"avatar","action":"select","avatar":"{url}"}}"#));
-    assert!(!lobby.answer_next());
+    assert!(!lobby.reply_next());
     lobby.say(conns[0], r#"{"command":"avatar","action":"select","avatar":"moon"}"#);
-    assert!(lobby.answer_next());
+    assert!(lobby.reply_next());
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use faf_lobby_core::{Answer, Ban, Count, LogLine, LoginMethod, Settings, Ticket, Timestamp};
+use faf_lobby_core::{Ban, Count, LogLine, LoginMethod, Settings, Timestamp};
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Avatar, LeaderboardRating, Rating};
 use faf_testkit::lobby::{BEGINNING, SimulatedLobby};
@@ -226,11 +226,11 @@ fn the_new_connection_wins() {
 #[test]
 fn two_logins_of_one_account_at_the_same_time() {
     let mut lobby = lobby();
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     let (first, second) = (lobby.connect(), lobby.connect());
     lobby.say_hello(first, "Ada");
     lobby.say_hello(second, "Ada");
-    while lobby.answer_next() {}
+    while lobby.reply_next() {}
     assert_eq!(
         lobby.hear_commands(first),
         ["welcome", "player_info", "social", "game_info", "notice", "authentication_failed"]
@@ -247,15 +247,15 @@ fn who_leaves_during_login_was_never_there() {
     lobby.advance(SECOND);
     lobby.hear(bob);
     for answered in 0..2 {
-        lobby.holds_answers = true;
+        lobby.holds_replies = true;
         let ada = lobby.connect();
         lobby.say_hello(ada, "Ada");
         for _ in 0..answered {
-            assert!(lobby.answer_next());
+            assert!(lobby.reply_next());
         }
         lobby.disconnect(ada);
-        lobby.holds_answers = false;
-        while lobby.answer_next() {}
+        lobby.holds_replies = false;
+        while lobby.reply_next() {}
         lobby.advance(SECOND);
         assert_eq!(lobby.hear(bob), [""; 0]);
         lobby.check();
@@ -324,7 +324,7 @@ fn silent_clients_are_closed_if_the_operator_wants_it() {
 fn a_ping_is_answered_while_a_command_waits_and_order_is_kept() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     lobby.say(ada, r#"{"command":"avatar","action":"list_avatar"}"#);
     lobby.say(ada, PING);
     lobby.say(ada, PING);
@@ -332,7 +332,7 @@ fn a_ping_is_answered_while_a_command_waits_and_order_is_kept() {
     lobby.say(ada, r#"{"command":"ice_servers"}"#);
     lobby.say(ada, PING);
     assert_eq!(lobby.hear(ada), [""; 0]);
-    assert!(lobby.answer_next());
+    assert!(lobby.reply_next());
     assert_eq!(
         lobby.hear(ada),
         [
@@ -423,17 +423,17 @@ fn passwords_cannot_be_guessed_over_many_connections() {
     assert_eq!(lobby.hear_commands(ada)[0], "welcome");
     lobby.advance(600 * SECOND);
     // Nor all at once.
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     for _ in 0..10 {
         let guesser = lobby.connect_from(here);
         lobby.say(guesser, wrong);
     }
-    assert_eq!(lobby.open_questions(), 3);
+    assert_eq!(lobby.open_requests(), 3);
     // What nobody has found out does not count, and neither does what was right.
-    lobby.answer_next_with(Answer::Busy);
-    lobby.answer_next_with(Answer::Unavailable);
-    lobby.answer_next_with(Answer::Busy);
-    lobby.holds_answers = false;
+    lobby.refuse_next_as_busy();
+    lobby.fail_next();
+    lobby.refuse_next_as_busy();
+    lobby.holds_replies = false;
     for _ in 0..10 {
         let bob = lobby.connect_from(here);
         lobby.say_hello(bob, "Bob");
@@ -445,15 +445,15 @@ fn passwords_cannot_be_guessed_over_many_connections() {
 fn a_busy_server_says_so_and_keeps_the_connection() {
     let mut lobby = lobby();
     let ada = lobby.connect();
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     lobby.say_hello(ada, "Ada");
-    lobby.answer_next_with(Answer::Busy);
+    lobby.refuse_next_as_busy();
     let busy =
         r#"{"command":"authentication_failed","text":"The server is busy. Please try again in a moment."}"#;
     assert_eq!(lobby.hear(ada), [busy]);
     let failed = |line: &&LogLine| matches!(line, LogLine::LoginFailed { reason: "busy", account, .. } if account == "Ada");
     assert_eq!(lobby.log.iter().filter(failed).count(), 1);
-    lobby.holds_answers = false;
+    lobby.holds_replies = false;
     lobby.say_hello(ada, "Ada");
     assert_eq!(lobby.hear_commands(ada)[0], "welcome");
 }
@@ -550,9 +550,9 @@ fn friends_and_foes_exclude_each_other() {
     );
     assert!(lobby.is_open(ada));
     // What is so already is not stored again.
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     lobby.say(ada, r#"{"command":"social_add","friend":2}"#);
-    assert_eq!(lobby.open_questions(), 0);
+    assert_eq!(lobby.open_requests(), 0);
 }
 
 #[test]
@@ -677,18 +677,20 @@ fn without_a_database_nothing_goes_but_pings() {
 }
 
 #[test]
-fn an_answer_that_does_not_fit_harms_nobody_else() {
+fn a_reply_nobody_waits_for_is_logged_and_ignored() {
     let mut lobby = lobby();
-    let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
-    lobby.holds_answers = true;
-    lobby.expects_wrong_answers = true;
-    lobby.say(ada, r#"{"command":"coop_list"}"#);
-    lobby.answer_next_with(Answer::Permission(true));
-    assert_eq!(lobby.hear(ada), [notice("error", "Unable to connect to database. Please try again later.")]);
-    assert!(!lobby.is_open(ada) && lobby.is_open(bob));
-    lobby.handle(faf_lobby_core::Event::Answered { ticket: Ticket(1), answer: Answer::Permission(true) });
-    let wrong = lobby.log.iter().filter(|line| matches!(line, LogLine::WrongAnswer { .. }));
-    assert_eq!(wrong.count(), 2);
+    let ada = lobby.log_in("Ada");
+    lobby.holds_replies = true;
+    lobby.expects_unknown_requests = true;
+    lobby.say(ada, r#"{"command":"avatar","action":"list_avatar"}"#);
+    let reply = lobby.perform_next();
+    lobby.reply(reply.clone());
+    assert_eq!(lobby.hear_commands(ada), ["avatar"]);
+    lobby.reply(reply);
+    assert_eq!(lobby.hear(ada), [""; 0]);
+    assert!(lobby.is_open(ada));
+    let unknown = lobby.log.iter().filter(|line| matches!(line, LogLine::UnknownRequest { .. }));
+    assert_eq!(unknown.count(), 1);
     lobby.check();
 }
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use faf_lobby::recorder::{Bounds, Recorder};
-use faf_lobby_core::{ConnId, Effect, Event, Moment, Question, Settings, Ticket, Timestamp, World};
+use faf_lobby_core::{ConnId, Effect, Event, Moment, Request, Settings, Timestamp, World};
 use faf_protocol::{ClientMessage, SessionNumber};
 use faf_testkit::store::FakeStore;
 
@@ -46,7 +46,7 @@ struct Lobby {
     store: FakeStore,
     recorder: Recorder,
     elapsed: Duration,
-    questions: Vec<(Ticket, Question)>,
+    requests: Vec<Request>,
 }
 
 impl Lobby {
@@ -55,7 +55,7 @@ impl Lobby {
         let store = FakeStore::with_accounts(names.iter().map(String::as_str));
         let world = World::new(Settings::default(), moment(Duration::ZERO), store.beginning());
         let recorder = Recorder::off();
-        let mut lobby = Self { world, store, recorder, elapsed: Duration::ZERO, questions: Vec::new() };
+        let mut lobby = Self { world, store, recorder, elapsed: Duration::ZERO, requests: Vec::new() };
         for number in 1..=2 * PLAYERS {
             let (conn, address) = (ConnId(number.into()), Some([192, 0, 2, number as u8].into()));
             let session = SessionNumber(number);
@@ -69,9 +69,9 @@ impl Lobby {
 
     fn log_in(&mut self, number: u32) {
         self.tell(hello(number.into(), &format!("player-{number}")));
-        while let Some((ticket, question)) = self.questions.pop() {
-            let answer = self.store.answer(question);
-            self.tell(Some(Event::Answered { ticket, answer }));
+        while let Some(request) = self.requests.pop() {
+            let reply = self.store.perform(request);
+            self.tell(Some(Event::Replied { reply }));
         }
     }
 
@@ -85,8 +85,8 @@ impl Lobby {
         }
         while let Some(effect) = self.world.poll_effect() {
             self.recorder.note(&effect);
-            if let Effect::Ask { ticket, question, .. } = effect {
-                self.questions.push((ticket, question));
+            if let Effect::Request { request, .. } = effect {
+                self.requests.push(request);
             }
         }
         self.recorder.end();

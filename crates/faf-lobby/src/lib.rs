@@ -8,32 +8,18 @@
 //!                            answers ---> store, tokens, passwords
 //! ```
 //!
-//! [`server::Server`] puts it together; [`settings::Settings`] say how. The command line is in [`cli`].
+//! [`server::Server`] puts it together; [`config::Settings`] say how. The command line is in [`cli`].
 
-mod answers;
+mod auth;
 pub mod cli;
-mod country;
-pub mod demo;
+pub mod config;
+mod delivery;
 pub mod exit_code;
-mod failed_logins;
-mod fan_out;
-mod happenings;
-mod health;
-mod http;
-mod listener;
 mod lobby;
-mod log;
-mod metrics;
-mod newcomers;
-mod open_files;
-mod orders;
-pub mod passwords;
-mod policy;
-pub mod recorder;
-mod seat;
+mod net;
+mod ops;
 pub mod server;
-mod session;
-pub mod settings;
 pub mod store;
-mod tokens;
-mod turned_away;
+
+pub use auth::passwords;
+pub use ops::recorder;

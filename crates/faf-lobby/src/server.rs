@@ -14,24 +14,24 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::answers::Answers;
-use crate::country::Countries;
+use crate::auth::passwords::PasswordThreads;
+use crate::auth::policy::PolicyServer;
+use crate::auth::tokens::Tokens;
+use crate::config::{Listen, ListenAddress, OpenRegistration, Settings};
 use crate::exit_code::{self, Failure};
-use crate::happenings::Happenings;
-use crate::health::Health;
-use crate::http::{Board, Interface, Phase};
-use crate::listener::{Entrance, Listener};
-use crate::lobby::{INBOX, Input, Lobby, Outside, PUBLICATIONS};
-use crate::metrics::Metrics;
-use crate::open_files::Shares;
-use crate::orders;
-use crate::passwords::PasswordThreads;
-use crate::policy::PolicyServer;
-use crate::recorder::Recorder;
-use crate::session::CLOSE_TIMEOUT;
-use crate::settings::{Listen, ListenAddress, OpenRegistration, Settings};
+use crate::lobby::event_loop::{Dependencies, INBOX_INPUTS, Input, Lobby, PUBLICATION_QUEUE};
+use crate::lobby::requests::Answers;
+use crate::net::country::Countries;
+use crate::net::fd_budget::FdBudget;
+use crate::net::listener::{Acceptor, Listener};
+use crate::net::session::CLOSE_TIMEOUT;
+use crate::ops::activity::ActivityLog;
+use crate::ops::health::Health;
+use crate::ops::http::{Board, Interface, Phase};
+use crate::ops::metrics::Metrics;
+use crate::ops::orders;
+use crate::ops::recorder::Recorder;
 use crate::store::{Owner, OwnerError, Store};
-use crate::tokens::Tokens;
 
 /// A running server.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Server {
     owner: Owner,
     inbox: mpsc::Sender<Input>,
     lobby: JoinHandle<()>,
-    entrance: Arc<Entrance>,
+    acceptor: Arc<Acceptor>,
     phase: watch::Sender<Phase>,
     publications: broadcast::Sender<Publication>,
     http: JoinSet<()>,
@@ -114,36 +114,39 @@ impl Server {
             settings.message_limit,
             settings.large_message_rate,
         );
-        let mut metrics = Metrics::new(store.clone());
+        let mut metrics = Metrics::new();
+        let failing = store.clone();
+        metrics.observe_database_failures(move || failing.failures());
         metrics.observe_large_messages(Arc::clone(&large_messages));
         let metrics = Arc::new(metrics);
         metrics.expect_games(&beginning.data);
-        let (inbox, inputs) = mpsc::channel(INBOX);
+        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
-        let happenings = Arc::new(Happenings::default());
-        let (publications, _) = broadcast::channel(PUBLICATIONS);
-        let outside = Outside {
+        let activity = Arc::new(ActivityLog::default());
+        let (publications, _) = broadcast::channel(PUBLICATION_QUEUE);
+        let outside = Dependencies {
             answers,
             policy,
             metrics: Arc::clone(&metrics),
-            happenings: Arc::clone(&happenings),
+            activity: Arc::clone(&activity),
             log_addresses: settings.log_addresses,
             publications: publications.clone(),
         };
-        let lobby = Lobby::new(settings.lobby(), beginning, outside, inbox.clone(), settings.patience());
-        let shares = Shares::for_connections(settings.connection_limit);
-        metrics.set_connection_limit(shares.connections);
-        let entrance = Entrance::new(
+        let lobby =
+            Lobby::new(settings.lobby(), beginning, outside, inbox.clone(), settings.slow_consumer_policy());
+        let fd_budget = FdBudget::for_connections(settings.connection_limit);
+        metrics.set_connection_limit(fd_budget.connections);
+        let acceptor = Acceptor::new(
             &settings,
-            shares,
+            fd_budget,
             large_messages,
             inbox.clone(),
             lobby.time(),
             Arc::clone(&metrics),
             Arc::clone(&countries),
         );
-        let entrance = Arc::new(entrance);
+        let acceptor = Arc::new(acceptor);
 
         let recorder = match settings.recording.as_os_str().is_empty() {
             true => Recorder::off(),
@@ -153,13 +156,13 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
-        background.spawn(orders::carry_out(store.clone(), inbox.clone()));
+        background.spawn(orders::run(store.clone(), inbox.clone()));
         let health = Health::new();
         let findings = health.findings();
         background.spawn(health.watch(store.clone(), settings.database.clone()));
         let lobby = tokio::spawn(lobby.recorded_by(recorder).run(inputs));
         for listener in listeners {
-            background.spawn(listener.run(Arc::clone(&entrance)));
+            background.spawn(listener.run(Arc::clone(&acceptor)));
         }
         let (phase, _) = watch::channel(Phase::Ready);
         let interface = Interface {
@@ -168,14 +171,14 @@ impl Server {
             health: findings,
             started: Instant::now(),
             phase: phase.subscribe(),
-            board: Arc::new(Board::new(happenings, shares.http)),
-            connection_limit: shares.http,
+            board: Arc::new(Board::new(activity, fd_budget.http)),
+            connection_limit: fd_budget.http,
         };
         let mut http = JoinSet::new();
         for socket in http_sockets {
             http.spawn(interface.clone().serve(socket));
         }
-        Ok(Self { listening, store, owner, inbox, lobby, entrance, phase, publications, http, background })
+        Ok(Self { listening, store, owner, inbox, lobby, acceptor, phase, publications, http, background })
     }
 
     /// Where the server listens.
@@ -214,12 +217,12 @@ impl Server {
     /// # Errors
     /// [`Failure`] if the lobby has ended for another reason, which would be a mistake in it.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, entrance, phase, mut http, lobby, store, owner, .. } = self;
+        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, .. } = self;
         let ended = lobby.await;
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
         // Every session ends within its own time limit; this one is only for the case that one does not.
-        let _ = timeout(CLOSE_TIMEOUT * 2, entrance.wait_until_empty()).await;
+        let _ = timeout(CLOSE_TIMEOUT * 2, acceptor.wait_until_empty()).await;
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;

@@ -56,7 +56,7 @@ pub mod simple_json;
 pub mod websocket;
 mod wire;
 
-pub use client_message::{ClientMessage, CommandError};
+pub use client_message::{ClientCommand, ClientMessage, CommandError};
 pub use country::{Country, InvalidCountry};
 pub use error::{DecodeError, EncodeError, FieldError, JsonKind, Malformed};
 pub use ids::{GameId, PlayerId, SessionNumber};

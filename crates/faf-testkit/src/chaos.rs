@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use faf_lobby_core::{Answer, ConnId, Settings};
+use faf_lobby_core::{ConnId, Settings};
 use faf_protocol::PlayerId;
 
 use crate::lobby::SimulatedLobby;
@@ -92,7 +92,7 @@ pub fn run(story: &[u8]) {
     let settings =
         Settings { idle_timeout: Some(Duration::from_secs(120)), login_attempts: 2, ..Settings::default() };
     let mut lobby = SimulatedLobby::new(settings, store);
-    lobby.expects_wrong_answers = true;
+    lobby.expects_unknown_requests = true;
     let mut conns: Vec<ConnId> = Vec::new();
     let mut bytes = story.iter().copied();
     while let (Some(step), Some(choice)) = (bytes.next(), bytes.next()) {
@@ -107,15 +107,20 @@ pub fn run(story: &[u8]) {
                 lobby.say(conn, SAYINGS[usize::from(saying) % SAYINGS.len()]);
             }
             (9, Some(conn)) => lobby.disconnect(conn),
-            (10, _) => lobby.holds_answers = !lobby.holds_answers,
+            (10, _) => lobby.holds_replies = !lobby.holds_replies,
             (11, _) => {
-                lobby.answer_next();
+                lobby.reply_next();
             }
-            (12, _) => lobby.answer_next_with(match choice % 4 {
-                0 => Answer::Permission(true),
-                1 => Answer::Account(None),
-                _ => Answer::Unavailable,
-            }),
+            (12, _) if lobby.open_requests() > 0 => match choice % 4 {
+                0 => _ = lobby.refuse_next_as_busy(),
+                1 => {
+                    // The shell gives a reply twice.
+                    let reply = lobby.perform_next();
+                    lobby.reply(reply.clone());
+                    lobby.reply(reply);
+                }
+                _ => _ = lobby.fail_next(),
+            },
             (13, _) => lobby.advance(Duration::from_millis(choice as u64 * 40)),
             (14, _) => lobby.advance(Duration::from_secs(choice as u64)),
             (15, _) if choice > 250 => lobby.shut_down(),
@@ -128,9 +133,9 @@ pub fn run(story: &[u8]) {
             look_in(&lobby.world, lobby.moment(), PlayerId(1 + choice as u32 / 8 % 4));
         }
     }
-    lobby.holds_answers = false;
+    lobby.holds_replies = false;
     lobby.store.is_unavailable = false;
-    while lobby.answer_next() {}
+    while lobby.reply_next() {}
     // A ping may close somebody who was silent, and the next report tells of it. What could not be stored of a game is
     // tried again after a minute at most.
     for _ in 0..65 {

@@ -1,7 +1,7 @@
 //! A lobby in simulated time: scripted clients, a store in memory, and a clock that jumps.
 //!
 //! Whatever the lobby does is checked against what must always hold: a connection that has ended gets nothing, every
-//! question is answered once, nothing is read from a connection that must not read, a report tells of players before
+//! request has one reply, nothing is read from a connection that must not read, a report tells of players before
 //! games.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_lobby_core::{
-    Answer, Audience, ConnId, Count, Effect, Event, LogLine, Moment, Publication, Question, Settings, Ticket,
-    Timestamp, World,
+    Audience, Busy, ConnId, Count, Effect, Event, LogLine, Moment, Publication, Reply, Request, RequestId,
+    Settings, Timestamp, World,
 };
 use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMessage, SessionNumber};
 
@@ -24,14 +24,14 @@ pub const BEGINNING: Timestamp = Timestamp(1_782_907_200_000_000);
 pub struct SimulatedLobby {
     /// The lobby itself.
     pub world: World,
-    /// What its questions are answered from.
+    /// What its requests are carried out by.
     pub store: FakeStore,
-    /// Questions wait for [`answer_next`](Self::answer_next) instead of being answered at once.
-    pub holds_answers: bool,
+    /// Requests wait for [`reply_next`](Self::reply_next) instead of being carried out at once.
+    pub holds_replies: bool,
     /// By how many microseconds the time of day is wrong.
     pub clock_error: i64,
-    /// Answers that do not fit their question are part of the story.
-    pub expects_wrong_answers: bool,
+    /// Replies to requests that are not open are part of the story.
+    pub expects_unknown_requests: bool,
     /// Everything that was logged.
     pub log: Vec<LogLine>,
     /// Everything that was counted.
@@ -50,8 +50,8 @@ pub struct SimulatedLobby {
     started: Duration,
     clients: BTreeMap<ConnId, Client>,
     next_conn: u64,
-    questions: VecDeque<(Ticket, Question)>,
-    asked: BTreeSet<Ticket>,
+    requests: VecDeque<Request>,
+    requested: BTreeSet<RequestId>,
 }
 
 #[derive(Debug, Clone)]
@@ -73,9 +73,9 @@ impl SimulatedLobby {
             world: World::new(settings.clone(), now, store.beginning()),
             settings,
             store,
-            holds_answers: false,
+            holds_replies: false,
             clock_error: 0,
-            expects_wrong_answers: false,
+            expects_unknown_requests: false,
             log: Vec::new(),
             counts: Vec::new(),
             published: Vec::new(),
@@ -86,8 +86,8 @@ impl SimulatedLobby {
             started: Duration::ZERO,
             clients: BTreeMap::new(),
             next_conn: 1,
-            questions: VecDeque::new(),
-            asked: BTreeSet::new(),
+            requests: VecDeque::new(),
+            requested: BTreeSet::new(),
         }
     }
 
@@ -217,8 +217,8 @@ impl SimulatedLobby {
     /// The server is killed: all connections are lost, and a lobby begins with what is stored.
     pub fn restart(&mut self) {
         self.clients.values_mut().for_each(|client| client.is_open = false);
-        self.questions.clear();
-        self.asked.clear();
+        self.requests.clear();
+        self.requested.clear();
         // Its clock begins anew.
         self.started += self.now;
         self.now = Duration::ZERO;
@@ -230,44 +230,62 @@ impl SimulatedLobby {
         self.handle(Event::Shutdown);
     }
 
-    /// Answers the question that has waited longest; tells whether there was one.
-    pub fn answer_next(&mut self) -> bool {
-        let Some((ticket, question)) = self.questions.pop_front() else { return false };
-        let answer = self.store.answer(question);
-        self.give_answer(ticket, answer);
-        true
+    /// Carries out the oldest request; returns whether there was one.
+    pub fn reply_next(&mut self) -> bool {
+        self.reply_next_with(FakeStore::perform)
     }
 
-    /// Finds the answer to the question that has waited longest, for [`give_late`](Self::give_late).
+    /// Carries out the oldest request, and leaves the reply to be given with [`reply`](Self::reply).
     ///
     /// # Panics
-    /// If there is no question.
-    pub fn look_at_next(&mut self) -> (Ticket, Answer) {
-        let (ticket, question) = self.questions.pop_front().expect("a question is open");
-        (ticket, self.store.answer(question))
+    /// If there is no request.
+    pub fn perform_next(&mut self) -> Reply {
+        let request = self.take_next();
+        self.store.perform(request)
     }
 
-    /// Gives an answer that was found before.
-    pub fn give_late(&mut self, (ticket, answer): (Ticket, Answer)) {
-        self.give_answer(ticket, answer);
+    /// Takes the oldest request, whose reply is given with [`reply`](Self::reply).
+    ///
+    /// # Panics
+    /// If there is no request.
+    pub fn take_next(&mut self) -> Request {
+        self.requests.pop_front().expect("a request is open")
     }
 
-    /// How many questions wait.
+    /// Gives the lobby a reply.
+    ///
+    /// # Panics
+    /// If the request has had one before.
+    pub fn reply(&mut self, reply: Reply) {
+        let is_open = self.requested.remove(&reply.id());
+        assert!(is_open || self.expects_unknown_requests, "{reply:?} is given a second time");
+        self.handle(Event::Replied { reply });
+    }
+
+    /// How many requests wait.
     #[must_use]
-    pub fn open_questions(&self) -> usize {
-        self.questions.len()
+    pub fn open_requests(&self) -> usize {
+        self.requests.len()
     }
 
-    /// Answers the question that has waited longest with something.
-    pub fn answer_next_with(&mut self, answer: Answer) {
-        if let Some((ticket, _)) = self.questions.pop_front() {
-            self.give_answer(ticket, answer);
-        }
+    /// Fails the oldest request as if the database were away; returns whether there was one.
+    pub fn fail_next(&mut self) -> bool {
+        self.reply_next_with(|_, request| request.unavailable())
     }
 
-    fn give_answer(&mut self, ticket: Ticket, answer: Answer) {
-        assert!(self.asked.remove(&ticket), "{ticket:?} is answered a second time");
-        self.handle(Event::Answered { ticket, answer });
+    /// Fails the oldest request as if too many passwords were being checked; returns whether there was one.
+    pub fn refuse_next_as_busy(&mut self) -> bool {
+        self.reply_next_with(|_, request| match request {
+            Request::CheckPassword(ticket, _) => ticket.reply(Ok(Err(Busy))),
+            other => other.unavailable(),
+        })
+    }
+
+    fn reply_next_with(&mut self, perform: impl FnOnce(&mut FakeStore, Request) -> Reply) -> bool {
+        let Some(request) = self.requests.pop_front() else { return false };
+        let reply = perform(&mut self.store, request);
+        self.reply(reply);
+        true
     }
 
     /// Tells the lobby of an event, and carries out what follows from it.
@@ -277,10 +295,10 @@ impl SimulatedLobby {
         self.run();
     }
 
-    /// Lets the lobby read and be answered until nothing more happens.
+    /// Lets the lobby read and get replies until nothing more happens.
     fn run(&mut self) {
         loop {
-            if !self.holds_answers && self.answer_next() {
+            if !self.holds_replies && self.reply_next() {
                 continue;
             }
             let next = self
@@ -330,9 +348,9 @@ impl SimulatedLobby {
                     assert!(client.is_open, "{conn:?} is closed a second time");
                     client.is_open = false;
                 }
-                Effect::Ask { conn: _, ticket, question } => {
-                    assert!(self.asked.insert(ticket), "{ticket:?} is used a second time");
-                    self.questions.push_back((ticket, question));
+                Effect::Request { conn: _, request } => {
+                    assert!(self.requested.insert(request.id()), "{request:?} is made a second time");
+                    self.requests.push_back(request);
                 }
                 Effect::ReportLogin { player, unique_id, .. } => self.reported.push((player, unique_id)),
                 Effect::Publish(publication) => match publication.is_persistent() {
@@ -342,7 +360,7 @@ impl SimulatedLobby {
                 Effect::Count(count) => self.counts.push(count),
                 Effect::Log(line) => {
                     assert!(
-                        self.expects_wrong_answers || !matches!(line, LogLine::WrongAnswer { .. }),
+                        self.expects_unknown_requests || !matches!(line, LogLine::UnknownRequest { .. }),
                         "{line}"
                     );
                     self.log.push(line);
@@ -392,7 +410,7 @@ impl SimulatedLobby {
             open.clone().filter(|client| client.is_logged_in).count(),
             "players without a connection"
         );
-        if self.questions.is_empty() {
+        if self.requests.is_empty() {
             for (conn, client) in &self.clients {
                 let is_read = client.may_send || self.world.will_be_read(*conn);
                 assert!(!client.is_open || is_read, "{conn:?} will never be read again");

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faf_lobby_core::{Account, Answer, Audience, ConnId, Effect, Event, Moment, Profile, Question, World};
+use faf_lobby_core::{Account, Audience, ConnId, Effect, Event, Moment, Profile, Request, World};
 use faf_protocol::server_message::{GameInfo, Player};
 use faf_protocol::{ClientMessage, Country, Encode, GameId, PlayerId, ServerMessage, SessionNumber};
 
@@ -74,7 +74,7 @@ fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect
             effects.push(effect);
         }
         effects[first..].iter().find_map(|effect| match effect {
-            Effect::Ask { conn: Some(CONN), ticket, question } => Some((*ticket, question.clone())),
+            Effect::Request { conn: Some(CONN), request } => Some(request.clone()),
             _ => None,
         })
     };
@@ -87,19 +87,20 @@ fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect
     let mut now = now;
     // Whoever is before the newcomer may have to be waited for.
     for _ in 0..100 {
-        let Some((ticket, question)) = asked else {
+        let Some(request) = asked else {
             now.elapsed += Duration::from_millis(10);
             asked = tell(&mut world, now, None);
             continue;
         };
-        let answer = match question {
-            Question::CheckToken { .. } => {
-                Answer::Account(Some(Account { id: player, login: format!("{player}"), ban: None }))
+        let is_last = matches!(request, Request::SignIn(..));
+        let reply = match request {
+            Request::CheckToken(ticket, _) => {
+                ticket.reply(Ok(Ok(Some(Account { id: player, login: format!("{player}"), ban: None }))))
             }
-            _ => Answer::Profile(Box::new(profile())),
+            Request::SignIn(ticket, _) => ticket.reply(Ok(Box::new(profile()))),
+            other => other.unavailable(),
         };
-        let is_last = matches!(answer, Answer::Profile(_));
-        asked = tell(&mut world, now, Some(Event::Answered { ticket, answer }));
+        asked = tell(&mut world, now, Some(Event::Replied { reply }));
         if is_last && asked.is_none() {
             break;
         }

@@ -1,13 +1,15 @@
-//! A database in memory that answers the lobby's questions, or fails to.
+//! A database in memory that carries out the lobby's requests, or fails to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use faf_lobby_core::ratings::{
     GLOBAL, LADDER, Leaderboard, Leaderboards, RatingChange, START_RATING, rate_game,
 };
+use faf_lobby_core::request::{CheckToken, LikeMod, SelectAvatar, SetRelation};
 use faf_lobby_core::{
-    Account, Answer, Ban, Beginning, Game, GameData, GameEnd, GameLaunched, GameWrite, JoinAttempt,
-    MapVersion, Note, Profile, Question, Relation, TokenFault, VaultMod,
+    Account, AvatarNotGranted, Ban, Beginning, Game, GameData, GameEnd, GameLaunched, GameWrite, JoinAttempt,
+    Like, MapVersion, Note, Profile, Relation, Reply, Request, TokenFault, Unavailable, UnknownMod,
+    UnknownPlayer, VaultMod,
 };
 use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating, Rating};
 use faf_protocol::{GameId, PlayerId};
@@ -140,7 +142,7 @@ impl FakeStore {
         }
     }
 
-    fn store_game(&mut self, id: GameId, write: GameWrite) -> Answer {
+    fn store_game(&mut self, id: GameId, write: GameWrite) -> Vec<RatingChange> {
         match write {
             GameWrite::Launch(launched) => {
                 let saved = Some(launched.game.clone());
@@ -160,10 +162,10 @@ impl FakeStore {
                 let game = self.launched(id);
                 assert!(game.end.is_none(), "game {id} ends a second time");
                 (game.saved, game.end, game.ratings) = (None, Some(*end), ratings.clone());
-                return Answer::GameStored(ratings);
+                return ratings;
             }
         }
-        Answer::GameStored(Vec::new())
+        Vec::new()
     }
 
     fn launched(&mut self, id: GameId) -> &mut FakeGame {
@@ -196,109 +198,108 @@ impl FakeStore {
         changes
     }
 
-    /// Answers a question of the lobby. A token is the number of the account, or the word `forbidden`.
-    pub fn answer(&mut self, question: Question) -> Answer {
+    /// Carries out a request of the lobby. A token is the number of the account, or the word `forbidden`.
+    pub fn perform(&mut self, request: Request) -> Reply {
         if self.is_unavailable {
-            return Answer::Unavailable;
+            return request.unavailable();
         }
-        let found = |login: &str, account: &FakeAccount| {
-            let (id, login, ban) = (PlayerId(account.id), login.to_owned(), account.ban.clone());
-            Answer::Account(Some(Account { id, login, ban }))
-        };
-        match question {
-            Question::CheckPassword { login, password } => match self.accounts.get(&login) {
-                Some(account) if account.password == password.reveal() => found(&login, account),
-                _ => Answer::Account(None),
+        match request {
+            Request::CheckPassword(ticket, request) => {
+                let account = self.accounts.get(&request.login);
+                let account = account.filter(|account| account.password == request.password.reveal());
+                ticket.reply(Ok(Ok(account.map(|account| account.known_as(&request.login)))))
+            }
+            Request::CheckToken(ticket, request) => ticket.reply(Ok(self.check_token(&request))),
+            Request::SignIn(ticket, request) => {
+                let account = self.by_id(request.player);
+                let profile = account.map(|(_, account)| Box::new(account.profile()));
+                ticket.reply(profile.ok_or(Unavailable))
+            }
+            Request::SetRelation(ticket, request) => ticket.reply(Ok(self.set_relation(&request))),
+            Request::EndRelation(ticket, request) => {
+                if let Some((_, account)) = self.by_id(request.player) {
+                    account.relations(request.relation).remove(&request.subject);
+                }
+                ticket.reply(Ok(()))
+            }
+            Request::ListAvatars(ticket, request) => {
+                let account = self.by_id(request.player);
+                ticket.reply(Ok(account.map(|(_, account)| account.avatars.clone()).unwrap_or_default()))
+            }
+            Request::SelectAvatar(ticket, request) => match self.by_id(request.player) {
+                Some((_, account)) => ticket.reply(Ok(account.select_avatar(&request))),
+                None => ticket.reply(Err(Unavailable)),
             },
-            Question::CheckToken { .. } if self.has_no_keys => Answer::Token(TokenFault::NoKeys),
-            Question::CheckToken { token } => match (token.reveal(), token.reveal().parse()) {
-                ("forbidden", _) => Answer::Token(TokenFault::NoPermission),
-                (_, Err(_)) => Answer::Token(TokenFault::Invalid("it is no number".to_owned())),
-                (_, Ok(id)) => match self.by_id(PlayerId(id)) {
-                    Some((login, account)) => found(login, account),
-                    None => Answer::Account(None),
-                },
-            },
-            Question::SignIn { player, .. } => match self.by_id(player) {
-                Some((_, account)) => Answer::Profile(Box::new(account.profile())),
-                None => Answer::Unavailable,
-            },
-            Question::SetRelation { player, subject, relation } => {
-                if self.by_id(subject).is_none() {
-                    return Answer::UnknownPlayer;
-                }
-                if let Some((_, account)) = self.by_id(player) {
-                    account.friends.remove(&subject);
-                    account.foes.remove(&subject);
-                    account.relations(relation).insert(subject);
-                }
-                Answer::RelationChanged
+            Request::HasPermission(ticket, request) => {
+                let name = request.permission.technical_name();
+                let account = self.by_id(request.player);
+                ticket.reply(Ok(account.is_some_and(|(_, account)| account.permissions.contains(&name))))
             }
-            Question::EndRelation { player, subject, relation } => {
-                if let Some((_, account)) = self.by_id(player) {
-                    account.relations(relation).remove(&subject);
-                }
-                Answer::RelationChanged
-            }
-            Question::ListAvatars { player } => Answer::Avatars(
-                self.by_id(player).map(|(_, account)| account.avatars.clone()).unwrap_or_default(),
-            ),
-            Question::SelectAvatar { player, url } => {
-                let Some((_, account)) = self.by_id(player) else { return Answer::Unavailable };
-                let granted =
-                    url.as_ref().and_then(|url| account.avatars.iter().find(|avatar| avatar.url == *url));
-                if url.is_some() && granted.is_none() {
-                    return Answer::AvatarNotGranted;
-                }
-                account.avatar = granted.cloned();
-                Answer::AvatarSelected(account.avatar.clone())
-            }
-            Question::HasPermission { player, permission } => {
-                let account = self.by_id(player).map(|(_, account)| account);
-                Answer::Permission(
-                    account.is_some_and(|account| account.permissions.contains(&permission.technical_name())),
-                )
-            }
-            Question::CoopMissions => Answer::Missions(self.missions.clone()),
-            Question::LikedMods { limit } => {
+            Request::ListCoopMissions(ticket, _) => ticket.reply(Ok(self.missions.clone())),
+            Request::ListLikedMods(ticket, request) => {
                 let mut mods = self.mods.clone();
                 mods.sort_by(|a, b| b.likes.total_cmp(&a.likes));
-                mods.truncate(limit as usize);
-                Answer::Mods(mods)
+                mods.truncate(request.limit as usize);
+                ticket.reply(Ok(mods))
             }
-            Question::LikeMod { player, uid } => {
-                let Some(liked) = self.mods.iter_mut().find(|known| known.uid == uid) else {
-                    return Answer::UnknownMod;
-                };
-                if !self.likes.insert((player, uid)) {
-                    return Answer::LikedBefore;
-                }
-                liked.likes += 1.0;
-                Answer::Mods(vec![liked.clone()])
+            Request::LikeMod(ticket, request) => ticket.reply(Ok(self.like_mod(request))),
+            Request::CountDownload(ticket, request) => {
+                let known = self.mods.iter_mut().find(|known| known.uid == request.uid);
+                ticket.reply(Ok(known.map(|known| known.downloads += 1).ok_or(UnknownMod)))
             }
-            Question::CountDownload { uid } => match self.mods.iter_mut().find(|known| known.uid == uid) {
-                Some(known) => {
-                    known.downloads += 1;
-                    Answer::DownloadCounted
-                }
-                None => Answer::UnknownMod,
-            },
-            Question::FindBan { player, joining } => {
-                self.join_attempts.extend(joining.map(|attempt| (player, attempt)));
-                Answer::Ban(self.by_id(player).and_then(|(_, account)| account.ban.clone()))
+            Request::FindBan(ticket, request) => ticket.reply(Ok(self.find_ban(request.player))),
+            Request::AttemptJoin(ticket, request) => {
+                self.join_attempts.push((request.player, request.attempt));
+                ticket.reply(Ok(self.find_ban(request.player)))
             }
-            Question::FindMap { folder } => Answer::Map(self.maps.get(&folder).copied()),
-            Question::OpenGame { game, folder, .. } => {
-                self.last_game = self.last_game.max(game);
-                Answer::Map(self.maps.get(&folder).copied())
+            Request::FindMap(ticket, request) => ticket.reply(Ok(self.maps.get(&request.folder).copied())),
+            Request::OpenGame(ticket, request) => {
+                self.last_game = self.last_game.max(request.game);
+                ticket.reply(Ok(self.maps.get(&request.folder).copied()))
             }
-            Question::NameMods { uids } => {
-                let known = self.mods.iter().filter(|known| uids.contains(&known.uid));
-                Answer::ModNames(known.map(|known| (known.uid.clone(), known.name.clone())).collect())
+            Request::FindModNames(ticket, request) => {
+                let known = self.mods.iter().filter(|known| request.uids.contains(&known.uid));
+                ticket.reply(Ok(known.map(|known| (known.uid.clone(), known.name.clone())).collect()))
             }
-            Question::ReadGameData => Answer::GameData(Box::new(self.data.clone())),
-            Question::StoreGame { game, write } => self.store_game(game, write),
+            Request::ReadGameData(ticket, _) => ticket.reply(Ok(Box::new(self.data.clone()))),
+            Request::StoreGame(ticket, request) => {
+                ticket.reply(Ok(Ok(self.store_game(request.game, request.write))))
+            }
         }
+    }
+
+    fn check_token(&mut self, request: &CheckToken) -> Result<Option<Account>, TokenFault> {
+        match (request.token.reveal(), request.token.reveal().parse()) {
+            _ if self.has_no_keys => Err(TokenFault::NoKeys),
+            ("forbidden", _) => Err(TokenFault::NoPermission),
+            (_, Err(_)) => Err(TokenFault::Invalid("it is no number".to_owned())),
+            (_, Ok(id)) => Ok(self.by_id(PlayerId(id)).map(|(login, account)| account.known_as(login))),
+        }
+    }
+
+    fn set_relation(&mut self, request: &SetRelation) -> Result<(), UnknownPlayer> {
+        if self.by_id(request.subject).is_none() {
+            return Err(UnknownPlayer);
+        }
+        if let Some((_, account)) = self.by_id(request.player) {
+            account.friends.remove(&request.subject);
+            account.foes.remove(&request.subject);
+            account.relations(request.relation).insert(request.subject);
+        }
+        Ok(())
+    }
+
+    fn like_mod(&mut self, LikeMod { player, uid }: LikeMod) -> Result<Like, UnknownMod> {
+        let liked = self.mods.iter_mut().find(|known| known.uid == uid).ok_or(UnknownMod)?;
+        if !self.likes.insert((player, uid)) {
+            return Ok(Like::Before);
+        }
+        liked.likes += 1.0;
+        Ok(Like::Counted(Box::new(liked.clone())))
+    }
+
+    fn find_ban(&mut self, player: PlayerId) -> Option<Ban> {
+        self.by_id(player).and_then(|(_, account)| account.ban.clone())
     }
 }
 
@@ -308,6 +309,19 @@ impl FakeAccount {
             Relation::Friend => &mut self.friends,
             Relation::Foe => &mut self.foes,
         }
+    }
+
+    fn known_as(&self, login: &str) -> Account {
+        Account { id: PlayerId(self.id), login: login.to_owned(), ban: self.ban.clone() }
+    }
+
+    fn select_avatar(&mut self, request: &SelectAvatar) -> Result<Option<Avatar>, AvatarNotGranted> {
+        let granted = request.url.as_ref().map(|url| {
+            let granted = self.avatars.iter().find(|avatar| avatar.url == *url);
+            granted.cloned().ok_or(AvatarNotGranted)
+        });
+        self.avatar = granted.transpose()?;
+        Ok(self.avatar.clone())
     }
 
     fn profile(&self) -> Profile {

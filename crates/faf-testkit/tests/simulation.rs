@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use faf_lobby_core::request::{CheckToken, ListCoopMissions, SetRelation, SignIn, StoreGame};
 use faf_lobby_core::{
-    Account, Answer, Audience, ConnId, Effect, Event, GameState, LogLine, Profile, Question, Relation,
-    Settings, Ticket,
+    Account, Audience, ConnId, Effect, Event, GameState, GameWrite, LogLine, Profile, Relation, RequestId,
+    RequestKind, Settings, Ticket,
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
@@ -45,7 +46,7 @@ fn the_same_seed_is_the_same_evening() {
 struct Forged {
     checker: Checker,
     now: Duration,
-    ticket: u64,
+    last_request: u64,
     games: Seen,
 }
 
@@ -81,19 +82,19 @@ impl Forged {
         self.step(Some(&Event::Connected { conn, address: None, country: Country::UNKNOWN, session }), &[])
     }
 
-    fn ask(&mut self, conn: Option<ConnId>, question: Question) -> Ticket {
-        self.ticket += 1;
-        let ticket = Ticket(self.ticket);
-        self.does(&[Effect::Ask { conn, ticket, question }]).unwrap();
+    fn request<R: RequestKind>(&mut self, conn: Option<ConnId>, request: R) -> Ticket<R> {
+        self.last_request += 1;
+        let ticket = Ticket::new(RequestId(self.last_request));
+        self.does(&[Effect::Request { conn, request: request.request(ticket) }]).unwrap();
         ticket
     }
 
     fn log_in(&mut self, conn: ConnId, player: PlayerId, foes: Vec<PlayerId>) -> Outcome {
         self.connect(conn)?;
-        let ticket = self.ask(Some(conn), Question::CheckToken { token: Secret::new("t") });
+        let ticket = self.request(Some(conn), CheckToken { token: Secret::new("t") });
         let account = Account { id: player, login: format!("p{player}"), ban: None };
-        self.step(Some(&Event::Answered { ticket, answer: Answer::Account(Some(account)) }), &[])?;
-        let ticket = self.ask(Some(conn), Question::SignIn { player, address: None, user_agent: None });
+        self.step(Some(&Event::Replied { reply: ticket.reply(Ok(Ok(Some(account)))) }), &[])?;
+        let ticket = self.request(Some(conn), SignIn { player, address: None, user_agent: None });
         let profile = Profile {
             avatar: None,
             clan: None,
@@ -103,8 +104,8 @@ impl Forged {
             foes,
             ban: None,
         };
-        let answer = Answer::Profile(Box::new(profile));
-        self.step(Some(&Event::Answered { ticket, answer }), &[Effect::LoggedIn { conn }])
+        let reply = ticket.reply(Ok(Box::new(profile)));
+        self.step(Some(&Event::Replied { reply }), &[Effect::LoggedIn { conn }])
     }
 
     /// A client says something, and the lobby does something about it at once.
@@ -205,13 +206,14 @@ fn honest_steps_break_nothing() {
 #[test]
 fn tickets_are_used_once() {
     let mut forged = Forged::new();
-    let ticket = forged.ask(Some(ADA.0), Question::CoopMissions);
-    let question = Question::CoopMissions;
-    breaks(forged.does(&[Effect::Ask { conn: None, ticket, question }]), Law::AskedOnce);
-    let answer = Event::Answered { ticket, answer: Answer::Missions(Vec::new()) };
-    forged.step(Some(&answer), &[]).unwrap();
-    breaks(forged.step(Some(&answer), &[]), Law::AnsweredOnce);
-    breaks(forged.does(&[Effect::Log(LogLine::WrongAnswer { ticket })]), Law::AnswersFit);
+    let ticket = forged.request(Some(ADA.0), ListCoopMissions {});
+    let request = ListCoopMissions {}.request(ticket);
+    breaks(forged.does(&[Effect::Request { conn: None, request }]), Law::RequestedOnce);
+    let replied = Event::Replied { reply: ticket.reply(Ok(Vec::new())) };
+    forged.step(Some(&replied), &[]).unwrap();
+    breaks(forged.step(Some(&replied), &[]), Law::RepliedOnce);
+    let request = ticket.id();
+    breaks(forged.does(&[Effect::Log(LogLine::UnknownRequest { request })]), Law::RepliesAreExpected);
 }
 
 #[test]
@@ -326,9 +328,9 @@ fn hidden_games_are_hidden() {
     }
 
     // One message takes away what was shown, and one is enough.
-    let ticket = forged
-        .ask(Some(ADA.0), Question::SetRelation { player: ADA.1, subject: BOB.1, relation: Relation::Foe });
-    let changed = Event::Answered { ticket, answer: Answer::RelationChanged };
+    let ticket =
+        forged.request(Some(ADA.0), SetRelation { player: ADA.1, subject: BOB.1, relation: Relation::Foe });
+    let changed = Event::Replied { reply: ticket.reply(Ok(Ok(()))) };
     forged.step(Some(&changed), &[told(BOB.0, "closed")]).unwrap();
     breaks(forged.does(&[told(BOB.0, "closed")]), Law::HiddenStaysHidden);
     let store = FakeStore::default();
@@ -479,15 +481,19 @@ fn played() -> FakeStore {
     lobby.store
 }
 
-/// The launch of Ada's game is asked to be stored.
-fn launching() -> (Forged, Ticket, Effect) {
+/// A request to store something of Ada's game.
+fn store(write: GameWrite) -> Effect {
+    let request = StoreGame { game: GAME, write }.request(Ticket::new(RequestId(99)));
+    Effect::Request { conn: None, request }
+}
+
+/// The launch of Ada's game is about to be stored.
+fn launching() -> (Forged, Ticket<StoreGame>, Effect) {
     let stored = played().games[&GameId(1)].clone();
     let mut forged = Forged::joined();
-    let write = faf_lobby_core::GameWrite::Launch(Box::new(stored.launched));
-    let question = Question::StoreGame { game: GAME, write };
-    let again = Effect::Ask { conn: None, ticket: Ticket(99), question: question.clone() };
-    let ticket = forged.ask(None, question);
-    (forged, ticket, again)
+    let write = GameWrite::Launch(Box::new(stored.launched));
+    let ticket = forged.request(None, StoreGame { game: GAME, write: write.clone() });
+    (forged, ticket, store(write))
 }
 
 #[test]
@@ -495,23 +501,19 @@ fn writes_come_one_at_a_time_and_in_order() {
     let (mut forged, ticket, again) = launching();
     breaks(forged.does(std::slice::from_ref(&again)), Law::OneWriteAtATime);
     let (mut forged, ..) = launching();
-    let answer = Answer::GameStored(Vec::new());
-    forged.step(Some(&Event::Answered { ticket, answer }), &[]).unwrap();
+    forged.step(Some(&Event::Replied { reply: ticket.reply(Ok(Ok(Vec::new()))) }), &[]).unwrap();
     breaks(forged.does(&[again]), Law::LaunchedThenEnded);
 
     let end = played().games[&GameId(1)].end.clone().unwrap();
-    let write = faf_lobby_core::GameWrite::End(Box::new(end));
-    let question = Question::StoreGame { game: GAME, write };
-    let end_first = Effect::Ask { conn: None, ticket: Ticket(99), question };
+    let end_first = store(GameWrite::End(Box::new(end)));
     breaks(Forged::joined().does(&[end_first]), Law::LaunchedThenEnded);
 }
 
 /// Ada's game is live, with both in it.
 fn launched() -> Forged {
     let (mut forged, ticket, _) = launching();
-    let answer = Answer::GameStored(Vec::new());
     forged.game(GameState::Live, &[ADA.1, BOB.1]);
-    forged.step(Some(&Event::Answered { ticket, answer }), &[]).unwrap();
+    forged.step(Some(&Event::Replied { reply: ticket.reply(Ok(Ok(Vec::new()))) }), &[]).unwrap();
     forged
 }
 
@@ -519,9 +521,7 @@ fn launched() -> Forged {
 fn only_those_are_rated_whose_games_have_begun() {
     let end = || {
         let end = played().games[&GameId(1)].end.clone().unwrap();
-        let write = faf_lobby_core::GameWrite::End(Box::new(end));
-        let question = Question::StoreGame { game: GAME, write };
-        Effect::Ask { conn: None, ticket: Ticket(99), question }
+        store(GameWrite::End(Box::new(end)))
     };
     let says = |forged: &mut Forged, conn, said: &str| {
         forged.say(conn, &format!(r#"{{"target":"game","command":{said}}}"#), &[]).unwrap();

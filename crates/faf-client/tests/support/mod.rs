@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use faf_client::Url;
 use faf_client::faf_protocol::WireFormat;
+use faf_lobby::config::{Listen, OpenRegistration, Settings};
 use faf_lobby::server::{Server, Service};
-use faf_lobby::settings::{Listen, OpenRegistration, Settings};
 use tempfile::TempDir;
 
 /// A server where the first login makes an account. It ends with the runtime.

@@ -86,9 +86,9 @@ impl Lobby {
 
     pub(crate) fn carry_out(&mut self) {
         while let Some(effect) = self.world.poll_effect() {
-            if let Effect::Ask { ticket, question, .. } = effect {
-                let answer = self.store.answer(question);
-                self.world.handle(moment(self.elapsed), Event::Answered { ticket, answer });
+            if let Effect::Request { request, .. } = effect {
+                let reply = self.store.perform(request);
+                self.world.handle(moment(self.elapsed), Event::Replied { reply });
             } else {
                 black_box(effect);
             }

@@ -8,9 +8,12 @@ use faf_protocol::client_message::AdminAction;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage, Social};
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{Continuation, Progress};
-use crate::effect::{LogLine, Permission, Question};
+use crate::commands::Progress;
+use crate::effect::LogLine;
 use crate::event::ConnId;
+use crate::io::records::Permission;
+use crate::io::request::{HasPermission, ReplyTo};
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
@@ -22,7 +25,7 @@ pub(crate) struct Permitted {
     permission: Permission,
 }
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, action: AdminAction) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, action: AdminAction) -> Result<Progress, Refusal> {
     let permission = match action {
         AdminAction::CloseFa { .. } | AdminAction::CloseLobby { .. } => Permission::KickServer,
         AdminAction::Broadcast { .. } => Permission::BroadcastMessage,
@@ -30,21 +33,28 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, action: AdminAction) ->
         AdminAction::Other { .. } => return Ok(Progress::Done),
     };
     let player = world.player_of(conn);
-    let question = Question::HasPermission { player, permission };
-    world.ask(conn, question, Continuation::AdminPermitted(Permitted { action, permission }))
+    world.request(conn, HasPermission { player, permission }, Permitted { action, permission })
 }
 
-pub(crate) fn go_on(
-    world: &mut World,
-    conn: ConnId,
-    Permitted { action, permission }: Permitted,
-    is_permitted: bool,
-) -> Result<Progress, Refusal> {
-    let player = world.player_of(conn);
-    if !is_permitted {
-        world.log(LogLine::NoPermission { player, permission });
-        return Ok(Progress::Done);
+impl Resume for HasPermission {
+    type Memo = Permitted;
+
+    fn resume(
+        Permitted { action, permission }: Permitted,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        let player = world.player_of(conn);
+        match reply? {
+            true => act(world, player, action),
+            false => world.log(LogLine::NoPermission { player, permission }),
+        }
+        Ok(Progress::Done)
     }
+}
+
+fn act(world: &mut World, player: PlayerId, action: AdminAction) {
     let log = |world: &mut World, action: String| world.log(LogLine::Admin { player, action });
     match action {
         AdminAction::CloseFa { user_id } => {
@@ -77,7 +87,6 @@ pub(crate) fn go_on(
         }
         AdminAction::Other { .. } => {}
     }
-    Ok(Progress::Done)
 }
 
 fn connection_of(world: &World, player: PlayerId) -> Option<ConnId> {

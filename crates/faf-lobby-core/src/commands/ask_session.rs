@@ -18,7 +18,7 @@ const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 /// Longest name or version that is kept, in characters; the rest is cut. The column that stores it is as long.
 const NAME_LIMIT: usize = 50;
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: AskSession) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, request: AskSession) -> Result<Progress, Refusal> {
     let is_official = request.user_agent.as_deref().is_some_and(|name| name.contains(OFFICIAL_CLIENT));
     if !is_official {
         let text = texts::unofficial_client(&world.settings.www_url);

@@ -4,54 +4,61 @@ use faf_protocol::client_message::Auth;
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::{cut, quoted};
-use crate::commands::{Continuation, Progress};
-use crate::effect::{LoginMethod, Question};
-use crate::event::{Account, ConnId, TokenFault};
+use crate::commands::Progress;
+use crate::effect::LoginMethod;
+use crate::event::ConnId;
+use crate::io::records::TokenFault;
+use crate::io::request::{CheckToken, ReplyTo};
 use crate::login::{self, Failure, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
 
 /// What is remembered while the token is checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Checked {
+pub(crate) struct Attempt {
     unique_id: String,
 }
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Auth) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, request: Auth) -> Result<Progress, Refusal> {
     login::check_not_logged_in(world, conn)?;
     let Auth { token, unique_id } = request;
     if token.reveal().len() > TOKEN_LIMIT {
         return Err(login::fail(world, conn, failure("token too long", ""), texts::TOKEN_INVALID));
     }
     let unique_id = cut(unique_id, UNIQUE_ID_LIMIT);
-    world.ask(conn, Question::CheckToken { token }, Continuation::CheckedToken(Checked { unique_id }))
+    world.request(conn, CheckToken { token }, Attempt { unique_id })
 }
 
-pub(crate) fn go_on(
-    world: &mut World,
-    conn: ConnId,
-    Checked { unique_id }: Checked,
-    account: Result<Option<Account>, TokenFault>,
-) -> Result<Progress, Refusal> {
-    let mut detail = String::new();
-    let (text, reason) = match account {
-        Ok(Some(account)) => return login::accept(world, conn, LoginMethod::Token, account, unique_id),
-        Ok(None) => (texts::TOKEN_UNKNOWN_PLAYER, "token of no account"),
-        Err(TokenFault::Invalid(why)) => {
-            // The client is told no more than by the original; the operator wants to know.
-            detail = quoted(why);
-            (texts::TOKEN_INVALID, "token not valid")
-        }
-        Err(TokenFault::NotTaken) => (texts::TOKEN_NOT_TAKEN, "tokens not taken"),
-        Err(TokenFault::NoPermission) => (texts::TOKEN_NO_PERMISSION, "token without permission"),
-        // The client did nothing wrong, so this does not count as an attempt.
-        Err(TokenFault::NoKeys) => {
-            login::note_failure(world, conn, failure("no keys to check tokens with", ""));
-            return Err(Refusal::AuthenticationFailed(texts::TOKEN_NO_KEYS));
-        }
-    };
-    Err(login::fail(world, conn, failure(reason, &detail), text))
+impl Resume for CheckToken {
+    type Memo = Attempt;
+
+    fn resume(
+        Attempt { unique_id }: Attempt,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        let mut detail = String::new();
+        let (text, reason) = match reply? {
+            Ok(Some(account)) => return login::accept(world, conn, LoginMethod::Token, account, unique_id),
+            Ok(None) => (texts::TOKEN_UNKNOWN_PLAYER, "token of no account"),
+            Err(TokenFault::Invalid(why)) => {
+                // The client is told no more than by the original; the operator wants to know.
+                detail = quoted(why);
+                (texts::TOKEN_INVALID, "token not valid")
+            }
+            Err(TokenFault::NotTaken) => (texts::TOKEN_NOT_TAKEN, "tokens not taken"),
+            Err(TokenFault::NoPermission) => (texts::TOKEN_NO_PERMISSION, "token without permission"),
+            // The client did nothing wrong, so this does not count as an attempt.
+            Err(TokenFault::NoKeys) => {
+                login::note_failure(world, conn, failure("no keys to check tokens with", ""));
+                return Err(Refusal::AuthenticationFailed(texts::TOKEN_NO_KEYS));
+            }
+        };
+        Err(login::fail(world, conn, failure(reason, &detail), text))
+    }
 }
 
 fn failure<'a>(reason: &'static str, detail: &'a str) -> Failure<'a> {

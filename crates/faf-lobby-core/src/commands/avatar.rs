@@ -1,11 +1,13 @@
 //! `avatar`: lists the avatars granted to a player, or selects one (session.md section 10).
 
 use faf_protocol::client_message::AvatarAction;
-use faf_protocol::server_message::{Avatar, AvatarList, ServerMessage};
+use faf_protocol::server_message::{AvatarList, ServerMessage};
 
-use crate::commands::{Continuation, Progress};
-use crate::effect::Question;
+use crate::commands::Progress;
 use crate::event::ConnId;
+use crate::io::records::AvatarNotGranted;
+use crate::io::request::{ListAvatars, ReplyTo, SelectAvatar};
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::world::World;
 
@@ -13,25 +15,36 @@ use crate::world::World;
 /// the database would copy it several times to find that out.
 const URL_LIMIT: usize = 4096;
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, action: AvatarAction) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, action: AvatarAction) -> Result<Progress, Refusal> {
     let player = world.player_of(conn);
     match action {
-        AvatarAction::List => world.ask(conn, Question::ListAvatars { player }, Continuation::AvatarsListed),
+        AvatarAction::List => world.request(conn, ListAvatars { player }, ()),
         AvatarAction::Select { avatar: Some(url) } if url.len() > URL_LIMIT => Ok(Progress::Done),
-        AvatarAction::Select { avatar: url } => {
-            world.ask(conn, Question::SelectAvatar { player, url }, Continuation::AvatarSelected)
-        }
+        AvatarAction::Select { avatar: url } => world.request(conn, SelectAvatar { player, url }, ()),
         AvatarAction::SelectOther { .. } => Ok(Progress::Done),
     }
 }
 
-pub(crate) fn listed(world: &mut World, conn: ConnId, avatarlist: Vec<Avatar>) -> Result<Progress, Refusal> {
-    world.send(conn, ServerMessage::Avatar(AvatarList { avatarlist }));
-    Ok(Progress::Done)
+impl Resume for ListAvatars {
+    type Memo = ();
+
+    fn resume((): (), world: &mut World, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+        let avatarlist = reply?;
+        world.send(conn, ServerMessage::Avatar(AvatarList { avatarlist }));
+        Ok(Progress::Done)
+    }
 }
 
-pub(crate) fn selected(world: &mut World, conn: ConnId, avatar: Option<Avatar>) -> Result<Progress, Refusal> {
-    let player = world.player_of(conn);
-    world.players.change(player, |info| info.avatar = avatar.map(Box::new));
-    Ok(Progress::Done)
+impl Resume for SelectAvatar {
+    type Memo = ();
+
+    fn resume((): (), world: &mut World, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+        let avatar = match reply? {
+            Ok(avatar) => avatar,
+            Err(AvatarNotGranted) => return Ok(Progress::Done),
+        };
+        let player = world.player_of(conn);
+        world.players.change(player, |info| info.avatar = avatar.map(Box::new));
+        Ok(Progress::Done)
+    }
 }

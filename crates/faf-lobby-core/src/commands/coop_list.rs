@@ -1,24 +1,25 @@
 //! `coop_list`: one message for every co-op mission (session.md section 10).
 
-use faf_protocol::server_message::{CoopMission, ServerMessage};
+use faf_protocol::ServerMessage;
 
-use crate::commands::{Continuation, Progress};
-use crate::effect::Question;
+use crate::commands::Progress;
 use crate::event::ConnId;
+use crate::io::request::{ListCoopMissions, ReplyTo};
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::world::World;
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
-    world.ask(conn, Question::CoopMissions, Continuation::MissionsListed)
+pub(crate) fn handle(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
+    world.request(conn, ListCoopMissions {}, ())
 }
 
-pub(crate) fn go_on(
-    world: &mut World,
-    conn: ConnId,
-    missions: Vec<CoopMission>,
-) -> Result<Progress, Refusal> {
-    for mission in missions {
-        world.send(conn, ServerMessage::CoopInfo(mission));
+impl Resume for ListCoopMissions {
+    type Memo = ();
+
+    fn resume((): (), world: &mut World, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+        for mission in reply? {
+            world.send(conn, ServerMessage::CoopInfo(mission));
+        }
+        Ok(Progress::Done)
     }
-    Ok(Progress::Done)
 }

@@ -2,26 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faf_protocol::GameId;
 use faf_protocol::client_message::GameHost;
+use faf_protocol::{ClientCommand, GameId, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
-use crate::commands::{Continuation, Progress};
-use crate::effect::{Count, Question};
-use crate::event::{Ban, ConnId, MapVersion};
+use crate::commands::Progress;
+use crate::commands::entry::{BanCheck, Entry, check_can_play};
+use crate::effect::Count;
+use crate::event::ConnId;
 use crate::game_options::{GameKind, GameOptions};
-use crate::games::{self, FeaturedMod, Game, GameState, Host, Map, check_can_play};
+use crate::games::{self, FeaturedMod, Game, GameState, Host, Map};
+use crate::io::records::MapVersion;
+use crate::io::request::{FindBan, OpenGame, ReplyTo};
 use crate::limits::Limit;
-use crate::login;
 use crate::maps::is_map_folder;
+use crate::pending::Resume;
 use crate::ratings::GLOBAL;
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::timers::Timer;
 use crate::world::World;
-
-const COMMAND: &str = "game_host";
 
 /// What is hosted if the client does not say.
 const DEFAULT_MOD: &str = "faf";
@@ -36,36 +37,24 @@ const PASSWORD_LIMIT: usize = 1000;
 /// Bounds of ratings beyond this are taken for this: no rating comes near, and clients read them as 32-bit integers.
 const RATING_BOUND_MAX: f64 = 1_000_000.0;
 
-/// What is remembered while the player's bans are looked up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Permitted {
-    pub(crate) request: GameHost,
-}
-
 /// What is remembered while the map is looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct MapFound {
-    pub(crate) request: GameHost,
+pub(crate) struct Opening {
+    request: GameHost,
     id: GameId,
     title: String,
     folder: String,
     featured_mod: FeaturedMod,
 }
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, COMMAND)?;
-    let question = Question::FindBan { player: world.player_of(conn), joining: None };
-    world.ask(conn, question, Continuation::HostPermitted(Permitted { request }))
+pub(crate) fn handle(world: &mut World, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, Entry::Host)?;
+    let player = world.player_of(conn);
+    world.request(conn, FindBan { player }, BanCheck::Host(Box::new(request)))
 }
 
-pub(crate) fn permitted(
-    world: &mut World,
-    conn: ConnId,
-    Permitted { request }: Permitted,
-    ban: Option<Ban>,
-) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, COMMAND)?;
-    login::check_not_banned(world, ban)?;
+/// The player may play, and is not banned.
+pub(crate) fn open(world: &mut World, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
     let title = match request.title.as_deref().filter(|title| !title.is_empty()) {
         Some(title) => title.to_owned(),
         None => {
@@ -96,23 +85,42 @@ pub(crate) fn permitted(
         return Err(Refusal::declined(texts::TOO_MANY_GAMES));
     }
     let Some(id) = world.games.next_id() else { return Err(Refusal::declined(texts::NO_MORE_GAMES)) };
-    let question = Question::OpenGame { host: player, game: id, folder: folder.clone() };
-    let state = MapFound { request, id, title, folder, featured_mod };
-    world.ask(conn, question, Continuation::HostMapFound(Box::new(state)))
+    let memo = Opening { request, id, title, folder: folder.clone(), featured_mod };
+    world.request(conn, OpenGame { host: player, game: id, folder }, Box::new(memo))
 }
 
-pub(crate) fn map_found(
+impl Resume for OpenGame {
+    type Memo = Box<Opening>;
+
+    fn resume(
+        memo: Box<Opening>,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        let map = reply?;
+        check_can_play(world, conn, Entry::Host)?;
+        if world.is_draining() {
+            return Err(Refusal::Disabled { request: ClientCommand::GameHost.name() });
+        }
+        insert(world, conn, *memo, map);
+        Ok(Progress::Done)
+    }
+
+    fn secret(memo: &mut Box<Opening>) -> Option<&mut Secret> {
+        memo.request.password.as_mut()
+    }
+}
+
+/// Nothing is in the way: from here on there is a game.
+fn insert(
     world: &mut World,
     conn: ConnId,
-    MapFound { request, id, title, folder, featured_mod }: MapFound,
+    Opening { request, id, title, folder, featured_mod }: Opening,
     found: Option<MapVersion>,
-) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, COMMAND)?;
-    if world.is_draining() {
-        return Err(Refusal::Disabled { request: COMMAND });
-    }
+) {
     let player = world.player_of(conn);
-    let Some(host) = world.players.get(player) else { return Ok(Progress::Done) };
+    let Some(host) = world.players.get(player) else { return };
     let host = Host {
         id: host.info.id,
         login: host.info.login.clone(),
@@ -157,5 +165,4 @@ pub(crate) fn map_found(
     world.games.insert(game);
     world.games.mark(id);
     world.launch_game_process(conn, id);
-    Ok(Progress::Done)
 }

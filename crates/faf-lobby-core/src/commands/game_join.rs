@@ -2,32 +2,27 @@
 
 use faf_protocol::client_message::GameJoin;
 use faf_protocol::server_message::GameJoinFailure;
-use faf_protocol::{GameId, PlayerId};
-use serde::{Deserialize, Serialize};
+use faf_protocol::{GameId, PlayerId, Secret};
 
-use crate::commands::{Continuation, Progress};
-use crate::effect::{Count, Question};
-use crate::event::{Ban, ConnId};
-use crate::games::{Game, GameState, JoinAttempt, check_can_play};
+use crate::commands::Progress;
+use crate::commands::entry::{BanCheck, Entry, check_can_play};
+use crate::effect::Count;
+use crate::event::ConnId;
+use crate::games::{Game, GameState};
+use crate::io::records::JoinAttempt;
+use crate::io::request::{AttemptJoin, FindBan, ReplyTo};
 use crate::limits::Limit;
-use crate::login;
+use crate::login::check_not_banned;
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
 
-const COMMAND: &str = "game_join";
-
 /// Join attempts noted for one game, one per player; further ones are not noted.
 const NOTED_MAX: usize = 1000;
 
-/// What is remembered while the player's bans are looked up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Permitted {
-    pub(crate) request: GameJoin,
-}
-
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, COMMAND)?;
+pub(crate) fn handle(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
+    check_can_play(world, conn, Entry::Join)?;
     let (player, address) = (world.player_of(conn), world.session(conn).address);
     // Once for each game: a player who insists must not fill the disk. Nothing is noted of a game that
     // is hidden from the player, who would notice that it takes longer.
@@ -35,19 +30,41 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: GameJoin) -> R
     let joinable = shown(world, player, request.uid).filter(has_room);
     let game = joinable.map(|game| game.id).and_then(|game| world.games.get_mut(game));
     let joining = game.and_then(|game| game.noted.insert(player).then_some(game.id));
-    let joining = joining.map(|game| JoinAttempt { game, address });
-    let question = Question::FindBan { player, joining };
-    world.ask(conn, question, Continuation::JoinPermitted(Permitted { request }))
+    match joining {
+        Some(game) => {
+            let attempt = JoinAttempt { game, address };
+            world.request(conn, AttemptJoin { player, attempt }, request)
+        }
+        None => world.request(conn, FindBan { player }, BanCheck::Join(request)),
+    }
 }
 
-pub(crate) fn permitted(
+impl Resume for AttemptJoin {
+    type Memo = GameJoin;
+
+    fn resume(
+        memo: GameJoin,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        let ban = reply?;
+        check_can_play(world, conn, Entry::Join)?;
+        check_not_banned(world, ban)?;
+        join(world, conn, memo)
+    }
+
+    fn secret(memo: &mut GameJoin) -> Option<&mut Secret> {
+        memo.password.as_mut()
+    }
+}
+
+/// The player may play, and is not banned.
+pub(crate) fn join(
     world: &mut World,
     conn: ConnId,
-    Permitted { request: GameJoin { uid, password } }: Permitted,
-    ban: Option<Ban>,
+    GameJoin { uid, password }: GameJoin,
 ) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, COMMAND)?;
-    login::check_not_banned(world, ban)?;
     let failed = |reason| Refusal::CannotJoin { game: uid, reason };
     let game = shown(world, world.player_of(conn), uid);
     let game = game.ok_or_else(|| failed(GameJoinFailure::HostLeftGame))?;

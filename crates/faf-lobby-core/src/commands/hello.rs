@@ -4,23 +4,26 @@ use faf_protocol::client_message::Hello;
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
-use crate::commands::{Continuation, Progress};
-use crate::effect::{Count, LoginMethod, Question};
-use crate::event::{Account, ConnId};
+use crate::commands::Progress;
+use crate::effect::{Count, LoginMethod};
+use crate::event::ConnId;
+use crate::io::records::Busy;
+use crate::io::request::{CheckPassword, ReplyTo};
 use crate::login::{self, CREDENTIAL_LIMIT, Failure, UNIQUE_ID_LIMIT};
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
 
 /// What is remembered while the password is checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Checked {
+pub(crate) struct Attempt {
     unique_id: String,
     /// The name that is tried.
     login: String,
 }
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Hello) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, request: Hello) -> Result<Progress, Refusal> {
     if !world.settings.allow_password_login {
         login::note_failure(world, conn, failure(&request.login, "password logins are off"));
         return Err(Refusal::turned_out(texts::PASSWORD_LOGIN_DISABLED));
@@ -36,30 +39,34 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, request: Hello) -> Resu
         world.failed_logins.add(address, world.now.elapsed);
     }
     let login = login.trim().to_owned();
-    let question = Question::CheckPassword { login: login.clone(), password };
+    let request = CheckPassword { login: login.clone(), password };
     let unique_id = cut(unique_id, UNIQUE_ID_LIMIT);
-    world.ask(conn, question, Continuation::CheckedPassword(Checked { unique_id, login }))
+    world.request(conn, request, Attempt { unique_id, login })
 }
 
-pub(crate) fn go_on(
-    world: &mut World,
-    conn: ConnId,
-    Checked { unique_id, login }: Checked,
-    account: Option<Account>,
-) -> Result<Progress, Refusal> {
-    match account {
-        Some(account) => {
+impl Resume for CheckPassword {
+    type Memo = Attempt;
+
+    fn resume(
+        Attempt { unique_id, login }: Attempt,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        // Only a wrong password counts as an attempt, not a right one and not one that was never checked.
+        if !matches!(reply, Ok(Ok(None))) {
             take_attempt_back(world, conn);
-            login::accept(world, conn, LoginMethod::Password, account, unique_id)
         }
-        None => Err(login::fail(world, conn, failure(&login, WRONG), texts::LOGIN_FAILED)),
+        match reply? {
+            Ok(Some(account)) => login::accept(world, conn, LoginMethod::Password, account, unique_id),
+            Ok(None) => Err(login::fail(world, conn, failure(&login, WRONG), texts::LOGIN_FAILED)),
+            Err(Busy) => {
+                login::note_failure(world, conn, failure(&login, "busy"));
+                world.count(Count::Busy);
+                Err(Refusal::AuthenticationFailed(texts::BUSY))
+            }
+        }
     }
-}
-
-/// Too many passwords are being checked for one more.
-pub(crate) fn too_busy(world: &mut World, conn: ConnId, state: &Checked) {
-    take_attempt_back(world, conn);
-    login::note_failure(world, conn, failure(&state.login, "busy"));
 }
 
 /// The reason of most failed logins. Not even the log says which of the two is wrong.
@@ -69,8 +76,8 @@ fn failure<'a>(account: &'a str, reason: &'static str) -> Failure<'a> {
     Failure { method: LoginMethod::Password, account, reason, detail: "" }
 }
 
-/// Nobody has found out whether the password is right.
-pub(crate) fn take_attempt_back(world: &mut World, conn: ConnId) {
+/// Undoes the count of an attempt that has not failed.
+fn take_attempt_back(world: &mut World, conn: ConnId) {
     if let Some(address) = world.session(conn).address {
         world.failed_logins.take_back(address, world.now.elapsed);
     }

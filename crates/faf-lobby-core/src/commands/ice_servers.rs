@@ -11,7 +11,7 @@ use crate::world::World;
 /// left.
 const LIFETIME: u32 = 24 * 60 * 60;
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
     let list = IceServers { ice_servers: Vec::new(), ttl: Some(LIFETIME) };
     world.send(conn, ServerMessage::IceServers(list));
     Ok(Progress::Done)

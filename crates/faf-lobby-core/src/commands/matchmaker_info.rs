@@ -7,7 +7,7 @@ use crate::event::ConnId;
 use crate::refusal::Refusal;
 use crate::world::World;
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
     world.send(conn, ServerMessage::MatchmakerInfo(QueueList::default()));
     Ok(Progress::Done)
 }

@@ -4,9 +4,11 @@ use faf_protocol::client_message::ModvaultAction;
 use faf_protocol::server_message::{ModvaultMod, ServerMessage};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::commands::{Continuation, Progress};
-use crate::effect::Question;
-use crate::event::{ConnId, VaultMod};
+use crate::commands::Progress;
+use crate::event::ConnId;
+use crate::io::records::{Like, VaultMod};
+use crate::io::request::{CountDownload, LikeMod, ListLikedMods, ReplyTo};
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::world::World;
 
@@ -16,31 +18,50 @@ const SHOWN: u32 = 100;
 /// Characters of file names that are escaped in links; slashes separate folders.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
-pub(crate) fn carry_out(
-    world: &mut World,
-    conn: ConnId,
-    action: ModvaultAction,
-) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, action: ModvaultAction) -> Result<Progress, Refusal> {
     let player = world.player_of(conn);
     match action {
-        ModvaultAction::Start => {
-            world.ask(conn, Question::LikedMods { limit: SHOWN }, Continuation::ModsListed)
-        }
-        ModvaultAction::Like { uid } => {
-            world.ask(conn, Question::LikeMod { player, uid }, Continuation::ModLiked)
-        }
-        ModvaultAction::Download { uid } => {
-            world.ask(conn, Question::CountDownload { uid }, Continuation::DownloadCounted)
-        }
+        ModvaultAction::Start => world.request(conn, ListLikedMods { limit: SHOWN }, ()),
+        ModvaultAction::Like { uid } => world.request(conn, LikeMod { player, uid }, ()),
+        ModvaultAction::Download { uid } => world.request(conn, CountDownload { uid }, ()),
     }
 }
 
-pub(crate) fn show(world: &mut World, conn: ConnId, mods: Vec<VaultMod>) -> Result<Progress, Refusal> {
-    for shown in mods {
-        let info = modvault_info(&world.settings.content_url, shown);
-        world.send(conn, ServerMessage::ModvaultInfo(info));
+impl Resume for ListLikedMods {
+    type Memo = ();
+
+    fn resume((): (), world: &mut World, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+        for shown in reply? {
+            show(world, conn, shown);
+        }
+        Ok(Progress::Done)
     }
-    Ok(Progress::Done)
+}
+
+impl Resume for LikeMod {
+    type Memo = ();
+
+    fn resume((): (), world: &mut World, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+        match reply?? {
+            Like::Counted(liked) => show(world, conn, *liked),
+            Like::Before => {}
+        }
+        Ok(Progress::Done)
+    }
+}
+
+impl Resume for CountDownload {
+    type Memo = ();
+
+    fn resume((): (), _world: &mut World, _conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+        reply??;
+        Ok(Progress::Done)
+    }
+}
+
+fn show(world: &mut World, conn: ConnId, shown: VaultMod) {
+    let info = modvault_info(&world.settings.content_url, shown);
+    world.send(conn, ServerMessage::ModvaultInfo(info));
 }
 
 fn modvault_info(content_url: &str, shown: VaultMod) -> ModvaultMod {

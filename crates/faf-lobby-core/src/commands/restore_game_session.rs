@@ -6,19 +6,20 @@
 use faf_protocol::client_message::RestoreGameSession;
 
 use crate::commands::Progress;
+use crate::commands::entry::{Entry, check_can_play};
 use crate::event::ConnId;
-use crate::games::{Game, GameState, check_can_play};
+use crate::games::{Game, GameState};
 use crate::players::{Activity, ConnectionState, GameConnection};
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
 
-pub(crate) fn carry_out(
+pub(crate) fn handle(
     world: &mut World,
     conn: ConnId,
     request: &RestoreGameSession,
 ) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, "restore_game_session")?;
+    check_can_play(world, conn, Entry::Reconnect)?;
     let player = world.player_of(conn);
     let viewer = world.players.get(player);
     let is_known = |game: &&Game| viewer.is_some_and(|viewer| game.is_known_to(viewer));

@@ -34,7 +34,7 @@ struct Member {
 /// Its place in [`FACTIONS`].
 struct Faction(usize);
 
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
     let player = world.player_of(conn);
     if let Some(factions) = chosen(message) {
         let update =

@@ -6,9 +6,11 @@ use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{Continuation, Progress};
-use crate::effect::{Question, Relation};
+use crate::commands::Progress;
 use crate::event::ConnId;
+use crate::io::records::Relation;
+use crate::io::request::{ReplyTo, SetRelation};
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::texts;
 use crate::world::World;
@@ -25,11 +27,7 @@ pub(crate) struct Added {
     relation: Relation,
 }
 
-pub(crate) fn carry_out(
-    world: &mut World,
-    conn: ConnId,
-    request: &SocialSubject,
-) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, request: &SocialSubject) -> Result<Progress, Refusal> {
     let Some((subject, relation)) = subject_and_relation(request) else { return Ok(Progress::Done) };
     let player = world.player_of(conn);
     if subject == player {
@@ -44,20 +42,30 @@ pub(crate) fn carry_out(
         Some((list, text)) if list.len() >= LIST_MAX => return Err(Refusal::declined(text)),
         _ => {}
     }
-    let question = Question::SetRelation { player, subject, relation };
-    world.ask(conn, question, Continuation::SocialAdded(Added { subject, relation }))
+    world.request(conn, SetRelation { player, subject, relation }, Added { subject, relation })
 }
 
-pub(crate) fn go_on(world: &mut World, conn: ConnId, Added { subject, relation }: &Added) {
-    let player = world.player_of(conn);
-    let Some(online) = world.online(player) else { return };
-    let (now, no_longer) = match relation {
-        Relation::Friend => (&mut online.friends, &mut online.foes),
-        Relation::Foe => (&mut online.foes, &mut online.friends),
-    };
-    now.insert(*subject);
-    no_longer.remove(subject);
-    world.host_lists_changed(player, *subject);
+impl Resume for SetRelation {
+    type Memo = Added;
+
+    fn resume(
+        Added { subject, relation }: Added,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        reply??;
+        let player = world.player_of(conn);
+        let Some(online) = world.online(player) else { return Ok(Progress::Done) };
+        let (now, no_longer) = match relation {
+            Relation::Friend => (&mut online.friends, &mut online.foes),
+            Relation::Foe => (&mut online.foes, &mut online.friends),
+        };
+        now.insert(subject);
+        no_longer.remove(&subject);
+        world.host_lists_changed(player, subject);
+        Ok(Progress::Done)
+    }
 }
 
 /// Whom a request is about; a friend if both are given.

@@ -6,10 +6,12 @@ use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
 use serde::{Deserialize, Serialize};
 
+use crate::commands::Progress;
 use crate::commands::social_add::subject_and_relation;
-use crate::commands::{Continuation, Progress};
-use crate::effect::{Question, Relation};
 use crate::event::ConnId;
+use crate::io::records::Relation;
+use crate::io::request::{EndRelation, ReplyTo};
+use crate::pending::Resume;
 use crate::refusal::Refusal;
 use crate::world::World;
 
@@ -20,23 +22,29 @@ pub(crate) struct Removed {
     relation: Relation,
 }
 
-pub(crate) fn carry_out(
-    world: &mut World,
-    conn: ConnId,
-    request: &SocialSubject,
-) -> Result<Progress, Refusal> {
+pub(crate) fn handle(world: &mut World, conn: ConnId, request: &SocialSubject) -> Result<Progress, Refusal> {
     let Some((subject, relation)) = subject_and_relation(request) else { return Ok(Progress::Done) };
     let player = world.player_of(conn);
-    let question = Question::EndRelation { player, subject, relation };
-    world.ask(conn, question, Continuation::SocialRemoved(Removed { subject, relation }))
+    world.request(conn, EndRelation { player, subject, relation }, Removed { subject, relation })
 }
 
-pub(crate) fn go_on(world: &mut World, conn: ConnId, Removed { subject, relation }: &Removed) {
-    let player = world.player_of(conn);
-    let Some(online) = world.online(player) else { return };
-    match relation {
-        Relation::Friend => online.friends.remove(subject),
-        Relation::Foe => online.foes.remove(subject),
-    };
-    world.host_lists_changed(player, *subject);
+impl Resume for EndRelation {
+    type Memo = Removed;
+
+    fn resume(
+        Removed { subject, relation }: Removed,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        reply?;
+        let player = world.player_of(conn);
+        let Some(online) = world.online(player) else { return Ok(Progress::Done) };
+        match relation {
+            Relation::Friend => online.friends.remove(&subject),
+            Relation::Foe => online.foes.remove(&subject),
+        };
+        world.host_lists_changed(player, subject);
+        Ok(Progress::Done)
+    }
 }

@@ -14,13 +14,7 @@ const AIS_LIMIT: usize = 32;
 /// Longest name of an AI, in characters. A longer name is cut, because the AI counts all the same.
 const NAME_LIMIT: usize = 100;
 
-pub(crate) fn carry_out(
-    world: &mut World,
-    sender: Sender,
-    name: String,
-    key: &str,
-    value: &Json,
-) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender, name: String, key: &str, value: &Json) -> Progress {
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
     let name = cut(name, NAME_LIMIT);
     if game.ais.len() >= AIS_LIMIT && !game.ais.contains_key(&name) {

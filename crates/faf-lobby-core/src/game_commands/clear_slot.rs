@@ -4,7 +4,7 @@ use crate::commands::Progress;
 use crate::game_commands::Sender;
 use crate::world::World;
 
-pub(crate) fn carry_out(world: &mut World, sender: Sender, slot: i64) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender, slot: i64) -> Progress {
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
     for (player, options) in &mut game.slots {
         if game.members.contains(player) && options.start_spot == Some(slot) {

@@ -5,7 +5,7 @@ use crate::commands::Progress;
 use crate::game_commands::Sender;
 use crate::world::World;
 
-pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender) -> Progress {
     let now = world.now.elapsed;
     let Some(live) = world.played_game(sender) else { return Progress::Done };
     live.hear_from(sender.player, now);

@@ -4,7 +4,7 @@ use crate::commands::Progress;
 use crate::game_commands::Sender;
 use crate::world::World;
 
-pub(crate) fn carry_out(world: &mut World, sender: Sender) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender) -> Progress {
     let now = world.now.elapsed;
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };
     if live.has_say(sender.player) {

@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
 use crate::commands::Progress;
-use crate::effect::Question;
-use crate::event::Answer;
-use crate::game_commands::{Continuation, Sender};
+use crate::event::ConnId;
+use crate::game_commands::Sender;
+use crate::io::request::{FindModNames, ReplyTo};
 use crate::lists;
+use crate::pending::Resume;
+use crate::refusal::Refusal;
 use crate::world::World;
 
 /// The name of mods that are not in the vault.
@@ -31,13 +33,13 @@ pub(crate) const MODS_BYTES: usize = 3072;
 
 /// What is remembered while the mods are looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ModsNamed {
+pub(crate) struct Activated {
     uids: Vec<String>,
     /// The first mod that is not shown.
     unlisted: Option<String>,
 }
 
-pub(crate) fn carry_out(world: &mut World, sender: Sender, mods: GameMods) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender, mods: GameMods) -> Progress {
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
     match mods {
         GameMods::Activated { count: 0 } => {
@@ -46,17 +48,17 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, mods: GameMods) -> Pr
         }
         GameMods::Activated { .. } => {}
         GameMods::Uids { uids } => {
-            let mut state = ModsNamed { uids: Vec::new(), unlisted: None };
+            let mut memo = Activated { uids: Vec::new(), unlisted: None };
             for uid in uids.split_whitespace() {
-                if is_uid(uid) && state.uids.len() < MODS_LIMIT {
-                    state.uids.push(uid.to_owned());
+                if is_uid(uid) && memo.uids.len() < MODS_LIMIT {
+                    memo.uids.push(uid.to_owned());
                 } else {
-                    state.unlisted = Some(cut(uid.to_owned(), UID_LIMIT));
+                    memo.unlisted = Some(cut(uid.to_owned(), UID_LIMIT));
                     break;
                 }
             }
-            let question = Question::NameMods { uids: state.uids.clone() };
-            return world.ask_for_game(sender, question, Continuation::ModsNamed(state));
+            let request = FindModNames { uids: memo.uids.clone() };
+            return world.request_for_game(sender, request, memo);
         }
         GameMods::Other { .. } => return Progress::Done,
     }
@@ -64,24 +66,27 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, mods: GameMods) -> Pr
     Progress::Done
 }
 
-pub(super) fn named(
-    world: &mut World,
-    sender: Sender,
-    ModsNamed { uids, unlisted }: ModsNamed,
-    answer: Answer,
-) -> Progress {
-    if let Some(game) = world.hosted_lobby(sender) {
-        let mut names = match answer {
-            Answer::ModNames(names) => names,
-            _ => BTreeMap::new(),
-        };
-        let mut name = |uid: &str| names.remove(uid).unwrap_or_else(|| UNKNOWN.to_owned());
-        game.mods = uids.into_iter().map(|uid| (uid.clone(), name(&uid))).collect();
-        shorten_names(&mut game.mods);
-        game.unlisted_mod = unlisted;
-        world.games.mark(sender.game);
+impl Resume for FindModNames {
+    type Memo = Activated;
+
+    fn resume(
+        Activated { uids, unlisted }: Activated,
+        world: &mut World,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        // The process may have ended in the meantime, or be another one.
+        let Some(sender) = world.game_sender(conn) else { return Ok(Progress::Done) };
+        if let Some(game) = world.hosted_lobby(sender) {
+            let mut names = reply.unwrap_or_default();
+            let mut name = |uid: &str| names.remove(uid).unwrap_or_else(|| UNKNOWN.to_owned());
+            game.mods = uids.into_iter().map(|uid| (uid.clone(), name(&uid))).collect();
+            shorten_names(&mut game.mods);
+            game.unlisted_mod = unlisted;
+            world.games.mark(sender.game);
+        }
+        Ok(Progress::Done)
     }
-    Progress::Done
 }
 
 /// Returns whether a mod in the vault can have this uid: at most 40 ASCII letters, digits and a few

@@ -1,25 +1,19 @@
 //! `GameOption`: an option of the lobby (games.md section 6.1).
 
 use faf_protocol::json::Json;
-use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
 use crate::commands::Progress;
-use crate::effect::{LogLine, Question};
-use crate::event::Answer;
-use crate::game_commands::{Continuation, Sender};
+use crate::effect::LogLine;
+use crate::game_commands::Sender;
+use crate::game_commands::map_lookup::MapLookup;
 use crate::game_options::Accepted;
 use crate::games;
+use crate::io::request::{FindMap, ReplyTo};
 use crate::maps::map_folder;
 use crate::world::World;
 
-/// What is remembered while the map is looked up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct MapFound {
-    folder: String,
-}
-
-pub(crate) fn carry_out(world: &mut World, sender: Sender, key: &str, value: Json) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender, key: &str, value: Json) -> Progress {
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
     let text = value.as_ref().as_str().map(String::from);
     if game.options.set(key, value) != Accepted::Stored {
@@ -46,21 +40,21 @@ pub(crate) fn carry_out(world: &mut World, sender: Sender, key: &str, value: Jso
         world.games.mark(sender.game);
         return Progress::Done;
     };
-    let question = Question::FindMap { folder: folder.clone() };
-    world.ask_for_game(sender, question, Continuation::MapFound(MapFound { folder }))
+    let memo = MapLookup::Chosen { folder: folder.clone() };
+    world.request_for_game(sender, FindMap { folder }, memo)
 }
 
 pub(super) fn map_found(
     world: &mut World,
     sender: Sender,
-    MapFound { folder }: MapFound,
-    answer: &Answer,
+    folder: String,
+    reply: ReplyTo<FindMap>,
 ) -> Progress {
     if let Some(game) = world.hosted_lobby(sender) {
-        // Without an answer, the map is looked up again at launch.
+        // If the database is away, the map is looked up again at launch.
         game.map = games::Map::unknown(folder);
-        if let Answer::Map(found) = answer {
-            game.map.look_up(*found);
+        if let Ok(found) = reply {
+            game.map.look_up(found);
         }
         world.games.mark(sender.game);
     }

@@ -6,7 +6,7 @@ use crate::game_commands::Sender;
 use crate::results::Report;
 use crate::world::World;
 
-pub(crate) fn carry_out(world: &mut World, sender: Sender, army: i64, text: &str) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender, army: i64, text: &str) -> Progress {
     let Some(report) = Report::read(sender.player, army, text) else { return Progress::Done };
     let now = world.now.elapsed;
     let Some(live) = world.live_game(sender.game) else { return Progress::Done };

@@ -3,14 +3,15 @@
 use faf_protocol::gpgnet::{GameState as ProcessState, ServerToGame};
 
 use crate::commands::Progress;
-use crate::effect::{LogLine, Question};
-use crate::event::Answer;
-use crate::game_commands::{Continuation, Sender};
+use crate::effect::LogLine;
+use crate::game_commands::Sender;
+use crate::game_commands::map_lookup::MapLookup;
 use crate::games::{GameState, Leaving};
+use crate::io::request::{FindMap, ReplyTo};
 use crate::players::{Activity, ConnectionState};
 use crate::world::World;
 
-pub(crate) fn carry_out(world: &mut World, sender: Sender, state: &ProcessState) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender, state: &ProcessState) -> Progress {
     match state {
         ProcessState::Idle => idle(world, sender),
         ProcessState::Lobby => lobby(world, sender),
@@ -121,20 +122,16 @@ fn launching(world: &mut World, sender: Sender) -> Progress {
     }
     let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
     // The vault may have changed since the map was chosen.
-    let question = Question::FindMap { folder: game.map.folder.clone() };
-    world.ask_for_game(sender, question, Continuation::LaunchMapFound)
+    let request = FindMap { folder: game.map.folder.clone() };
+    world.request_for_game(sender, request, MapLookup::Launch)
 }
 
-pub(super) fn launch_map_found(world: &mut World, sender: Sender, answer: &Answer) -> Progress {
+pub(super) fn launch_map_found(world: &mut World, sender: Sender, reply: ReplyTo<FindMap>) -> Progress {
     if world.hosted_lobby(sender).is_none() {
         return Progress::Done;
     }
-    // Without an answer, what was known before has to do.
-    let found = match answer {
-        Answer::Map(found) => Some(*found),
-        _ => None,
-    };
-    world.launch(sender.game, found, sender.conn)
+    // If the database is away, what was known before has to do.
+    world.launch(sender.game, reply.ok(), sender.conn)
 }
 
 fn set(world: &mut World, sender: Sender, state: ConnectionState, activity: Activity) {

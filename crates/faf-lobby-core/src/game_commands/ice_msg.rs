@@ -25,7 +25,7 @@ const MESSAGE_LIMIT: usize = 16 * 1024;
 /// A player whose game sends longer ones is told so once in this time.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(crate) fn carry_out(world: &mut World, sender: Sender, receiver: PlayerId, message: Json) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender, receiver: PlayerId, message: Json) -> Progress {
     let length = message.as_ref().text().len();
     if length > MESSAGE_LIMIT {
         world.refuse_to_relay(sender, length);

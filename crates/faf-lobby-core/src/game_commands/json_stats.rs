@@ -13,7 +13,7 @@ use crate::world::World;
 /// Statistics that are read from one player in a game; everybody sends them once, or a few times.
 const STATISTICS_LIMIT: u32 = 8;
 
-pub(crate) fn carry_out(world: &mut World, sender: Sender, text: &str) -> Progress {
+pub(crate) fn handle(world: &mut World, sender: Sender, text: &str) -> Progress {
     let Some(live) = world.games.get_mut(sender.game).and_then(|game| game.live.as_mut()) else {
         return Progress::Done;
     };

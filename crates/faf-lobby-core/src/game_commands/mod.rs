@@ -1,7 +1,10 @@
-//! The commands of game processes, a file each under its wire name (games.md section 6).
+//! The commands of game processes: the table here, and a file each under its wire name (games.md section 6).
 //!
 //! Without a game connection everything is ignored. What cannot be understood is ignored, too: games change, and nothing
 //! they say ends the connection of a client.
+//!
+//! To add a command, as `EnforceRating`: a row in `faf-protocol/src/gpgnet/game_to_server.rs` with its wire name and
+//! arguments; here `mod enforce_rating;` and a row of the table; and `handle` in `enforce_rating.rs`.
 
 mod ai_option;
 mod clear_slot;
@@ -14,20 +17,21 @@ mod game_result;
 mod game_state;
 mod ice_msg;
 mod json_stats;
+mod map_lookup;
 mod operation_complete;
 mod player_option;
 mod teamkill_happened;
 
-use faf_protocol::gpgnet::{GameToServer, GpgNetMessage};
+use faf_protocol::gpgnet::{GameCommand, GameToServer, GpgNetMessage};
 use faf_protocol::{GameId, PlayerId};
-use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
-use crate::commands::{self, Progress};
-use crate::effect::{LogLine, Question};
-use crate::event::{Answer, ConnId};
+use crate::commands::Progress;
+use crate::effect::LogLine;
+use crate::event::ConnId;
 use crate::games::{Game, GameState, Live};
 use crate::pacing::CommandClass;
+use crate::pending::{HasTable, PendingCommand, Resume};
 use crate::players::{Activity, ConnectionState};
 use crate::statistics::LONGEST_TEXT;
 use crate::world::World;
@@ -46,21 +50,74 @@ pub(crate) struct Sender {
     pub(crate) activity: Activity,
 }
 
-/// The second half of a command that has asked something.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Continuation {
-    MapFound(game_option::MapFound),
-    ModsNamed(game_mods::ModsNamed),
-    LaunchMapFound,
+macro_rules! game_command_table {
+    ($(
+        ($while_joining:literal, $class:ident) $command:ident $({ $($argument:tt)* })?
+            => $($handle:ident)::+($($given:expr),*);
+    )*) => {
+        fn class(command: GameCommand) -> CommandClass {
+            match command {
+                $( GameCommand::$command => CommandClass::$class, )*
+            }
+        }
+
+        /// Whether a process that is not in the game yet may send a command.
+        fn is_heard_while_joining(command: &GameToServer) -> bool {
+            match command {
+                $( GameToServer::$command { .. } => $while_joining, )*
+                GameToServer::Unknown { .. } => false,
+            }
+        }
+
+        fn run(world: &mut World, sender: Sender, command: GameToServer) -> Progress {
+            match command {
+                $(
+                    GameToServer::$command { $( $($argument)*, )? .. } => {
+                        $($handle)::+(world, sender, $($given),*)
+                    }
+                )*
+                GameToServer::Unknown { command } => {
+                    let reason = format!("unknown command {}", quoted(command));
+                    world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
+                    Progress::Done
+                }
+            }
+        }
+    };
+}
+
+// All commands at a glance. Handlers get the world and the sender first.
+game_command_table! {
+    // while joining, class
+    (false, Game)        AiOption { name, key, value } => ai_option::handle(name, &key, &value);
+    (false, Game)        Bottleneck => nothing();
+    (false, Game)        BottleneckCleared => nothing();
+    (false, Game)        Chat => nothing();
+    (false, Game)        ClearSlot { slot } => clear_slot::handle(slot);
+    (false, Game)        Desync => desync::handle();
+    (false, Game)        Disconnected => nothing();
+    (false, Game)        DisconnectedPeer => nothing();
+    (false, Game)        EnforceRating => enforce_rating::handle();
+    (false, Game)        EstablishedPeer => nothing();
+    (false, Game)        GameEnded => game_ended::handle();
+    (false, Game)        GameFull => nothing();
+    (false, Game)        GameMods { 0: mods } => game_mods::handle(mods);
+    (false, Game)        GameOption { key, value } => game_option::handle(&key, value);
+    (false, Game)        GameResult { army, result } => game_result::handle(army, &result);
+    (true,  Game)        GameState { state } => game_state::handle(&state);
+    (false, Game)        IceMsg { receiver_id, message } => ice_msg::handle(receiver_id, message);
+    (false, Statistics)  JsonStats { stats } => json_stats::handle(&stats);
+    (false, Game)        LaunchStatus => nothing();
+    (false, Game)        OperationComplete { primary, secondary, delta } => operation_complete::handle(primary, secondary, &delta);
+    (false, Game)        PlayerOption { player_id, key, value } => player_option::handle(player_id, &key, &value);
+    (false, Game)        Rehost => nothing();
+    (false, Game)        TeamkillHappened { gametime, victim_id, teamkiller_id } => teamkill_happened::handle(&gametime, victim_id, teamkiller_id);
+    (false, Game)        TeamkillReport => nothing();
 }
 
 /// What a message of a game process costs. All but statistics are a few words as a rule, and come in great numbers.
 pub(crate) fn price(message: &GpgNetMessage) -> (CommandClass, usize) {
-    let class = match message.command.as_str() {
-        "JsonStats" => CommandClass::Statistics,
-        _ => CommandClass::Game,
-    };
-    (class, bytes(message))
+    (GameCommand::from_name(&message.command).map_or(CommandClass::Game, class), bytes(message))
 }
 
 /// How long a message is. An empty argument is work, too.
@@ -69,7 +126,7 @@ fn bytes(message: &GpgNetMessage) -> usize {
 }
 
 /// Carries out what a game process has sent.
-pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &GpgNetMessage) -> Progress {
+pub(crate) fn handle(world: &mut World, conn: ConnId, message: &GpgNetMessage) -> Progress {
     let Some(sender) = world.game_sender(conn) else { return Progress::Done };
     let length = bytes(message);
     if length > LONGEST_MESSAGE {
@@ -85,62 +142,16 @@ pub(crate) fn carry_out(world: &mut World, conn: ConnId, message: &GpgNetMessage
             return Progress::Done;
         }
     };
-    // Who is not in the game yet has nothing to say in it but how far the process has come.
-    if sender.state != ConnectionState::Connected && !matches!(command, GameToServer::GameState { .. }) {
+    // A process that is not in the game yet has nothing to say in it but how far it has come.
+    if sender.state != ConnectionState::Connected && !is_heard_while_joining(&command) {
         return Progress::Done;
     }
-    match command {
-        GameToServer::GameState { state } => game_state::carry_out(world, sender, &state),
-        GameToServer::GameOption { key, value } => game_option::carry_out(world, sender, &key, value),
-        GameToServer::PlayerOption { player_id, key, value } => {
-            player_option::carry_out(world, sender, player_id, &key, &value)
-        }
-        GameToServer::AiOption { name, key, value } => {
-            ai_option::carry_out(world, sender, name, &key, &value)
-        }
-        GameToServer::ClearSlot { slot } => clear_slot::carry_out(world, sender, slot),
-        GameToServer::GameMods(mods) => game_mods::carry_out(world, sender, mods),
-        GameToServer::GameResult { army, result } => game_result::carry_out(world, sender, army, &result),
-        GameToServer::GameEnded => game_ended::carry_out(world, sender),
-        GameToServer::JsonStats { stats } => json_stats::carry_out(world, sender, &stats),
-        GameToServer::Desync => desync::carry_out(world, sender),
-        GameToServer::EnforceRating => enforce_rating::carry_out(world, sender),
-        GameToServer::OperationComplete { primary, secondary, delta } => {
-            operation_complete::carry_out(world, sender, primary, secondary, &delta)
-        }
-        GameToServer::TeamkillHappened { gametime, victim_id, teamkiller_id, .. } => {
-            teamkill_happened::carry_out(world, sender, &gametime, victim_id, teamkiller_id)
-        }
-        GameToServer::IceMsg { receiver_id, message } => {
-            ice_msg::carry_out(world, sender, receiver_id, message)
-        }
-        GameToServer::TeamkillReport
-        | GameToServer::Chat { .. }
-        | GameToServer::GameFull
-        | GameToServer::Rehost
-        | GameToServer::Bottleneck
-        | GameToServer::BottleneckCleared
-        | GameToServer::Disconnected
-        | GameToServer::LaunchStatus { .. }
-        | GameToServer::EstablishedPeer { .. }
-        | GameToServer::DisconnectedPeer { .. } => Progress::Done,
-        GameToServer::Unknown { command } => {
-            let reason = format!("unknown command {}", quoted(command));
-            world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
-            Progress::Done
-        }
-    }
+    run(world, sender, command)
 }
 
-/// Carries out the second half of a command.
-pub(crate) fn go_on(world: &mut World, conn: ConnId, continuation: Continuation, answer: Answer) -> Progress {
-    // The process may have ended meanwhile, or be another one.
-    let Some(sender) = world.game_sender(conn) else { return Progress::Done };
-    match (continuation, answer) {
-        (Continuation::MapFound(state), answer) => game_option::map_found(world, sender, state, &answer),
-        (Continuation::ModsNamed(state), answer) => game_mods::named(world, sender, state, answer),
-        (Continuation::LaunchMapFound, answer) => game_state::launch_map_found(world, sender, &answer),
-    }
+/// Handles commands that mean nothing to the lobby.
+fn nothing(_world: &mut World, _sender: Sender) -> Progress {
+    Progress::Done
 }
 
 impl World {
@@ -153,6 +164,15 @@ impl World {
         Some(Sender { conn, player, game, state, activity: online.activity })
     }
 
+    /// Makes a request for a game process.
+    fn request_for_game<R>(&mut self, sender: Sender, request: R, memo: <R as Resume>::Memo) -> Progress
+    where
+        R: Resume + HasTable<Entry = PendingCommand<<R as Resume>::Memo>>,
+    {
+        // A request is never refused; the result is for the commands of clients.
+        self.request(sender.conn, request, memo).unwrap_or(Progress::Done)
+    }
+
     /// The game in whose lobby the sender is the host, and may change everything.
     fn hosted_lobby(&mut self, sender: Sender) -> Option<&mut Game> {
         let is_lobby = |game: &&mut Game| game.state == GameState::Lobby && game.host.id == sender.player;
@@ -163,11 +183,5 @@ impl World {
     /// watches.
     fn played_game(&mut self, sender: Sender) -> Option<&mut Live> {
         self.live_game(sender.game).filter(|live| live.has_say(sender.player))
-    }
-
-    fn ask_for_game(&mut self, sender: Sender, question: Question, continuation: Continuation) -> Progress {
-        // Asking never fails; that it answers like a command is for the commands of clients.
-        let asked = self.ask(sender.conn, question, commands::Continuation::GameCommand(continuation));
-        asked.unwrap_or(Progress::Done)
     }
 }

@@ -7,7 +7,7 @@ use crate::games::{GameWrite, Note};
 use crate::validity::Validity;
 use crate::world::World;
 
-pub(crate) fn carry_out(
+pub(crate) fn handle(
     world: &mut World,
     sender: Sender,
     primary: bool,

@@ -7,7 +7,7 @@ use crate::commands::Progress;
 use crate::game_commands::Sender;
 use crate::world::World;
 
-pub(crate) fn carry_out(
+pub(crate) fn handle(
     world: &mut World,
     sender: Sender,
     player: PlayerId,

@@ -17,7 +17,7 @@ const TIME_LIMIT: f64 = 16_777_215.0;
 /// Kills that are noted for a game; sixteen players may each report the same few.
 const TEAMKILLS_LIMIT: u32 = 500;
 
-pub(crate) fn carry_out(
+pub(crate) fn handle(
     world: &mut World,
     sender: Sender,
     game_time: &Json,

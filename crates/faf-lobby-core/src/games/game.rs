@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
 use crate::clock::Timestamp;
-use crate::event::MapVersion;
 use crate::explanation::Decision;
 use crate::game_options::{GameKind, GameOptions};
+use crate::io::records::MapVersion;
 use crate::maps::is_generated_map;
 use crate::publication::Publication;
 use crate::results::{self, Participant, Reports};

@@ -6,7 +6,6 @@ mod game;
 mod info;
 mod launch;
 mod listing;
-mod preconditions;
 mod repeats;
 mod storage;
 mod visibility;
@@ -25,9 +24,8 @@ pub(crate) use game::{FeaturedMod, Host, Live, Map, title};
 pub use game::{Game, GameState, LivePlayer};
 pub use launch::GameLaunched;
 use listing::Listing;
-pub(crate) use preconditions::{Unreadable, check_can_play, refuse_unreadable, unreadable_refused};
 pub(crate) use storage::Storage;
-pub use storage::{GameWrite, JoinAttempt, Note};
+pub use storage::{GameWrite, Note};
 
 /// How often featured mods, ranked mods and leaderboards are read again (games.md section 3.3).
 pub(crate) const DATA_INTERVAL: Duration = Duration::from_secs(600);

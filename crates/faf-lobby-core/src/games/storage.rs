@@ -4,22 +4,24 @@
 //! dealt with; but nobody waits for a database that is away. Saves that wait become one.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Progress;
-use crate::effect::{Count, Effect, LogLine, Question};
-use crate::event::{Answer, ConnId};
+use crate::effect::{Count, Effect, LogLine};
+use crate::event::ConnId;
 use crate::games::ending::GameEnd;
 use crate::games::game::{Game, GameState};
 use crate::games::launch::GameLaunched;
+use crate::io::records::Contradiction;
+use crate::io::request::{ReplyTo, StoreGame, Unavailable};
+use crate::pending::ResumeLobby;
 use crate::publication::Publication;
 use crate::ratings::RatingChange;
 use crate::timers::Timer;
-use crate::world::{Asker, World};
+use crate::world::World;
 
 /// First pause before a failed write is tried again; it doubles up to the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -70,15 +72,6 @@ pub enum Note {
         /// Players who were in it.
         player_count: u32,
     },
-}
-
-/// A wish to join a game; kept, whatever comes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JoinAttempt {
-    /// Which.
-    pub game: GameId,
-    /// From where.
-    pub address: Option<IpAddr>,
 }
 
 /// What is being stored about one game. The first write is under way, or waits to be tried again.
@@ -140,7 +133,7 @@ impl World {
         match storage.and_then(|storage| storage.writes.back_mut()) {
             Some(last) => {
                 last.waiting.push(conn);
-                Progress::Asked
+                Progress::Pending
             }
             None => Progress::Done,
         }
@@ -162,7 +155,7 @@ impl World {
         if is_idle {
             self.ask_to_store(id);
         }
-        if waiting.is_some() { Progress::Asked } else { Progress::Done }
+        if waiting.is_some() { Progress::Pending } else { Progress::Done }
     }
 
     /// Asks to store what is first.
@@ -183,18 +176,18 @@ impl World {
             (What::Save, Some(game)) => GameWrite::Save(Box::new(game.clone())),
             (What::Save, None) => return,
         };
-        self.ask_as(Asker::Game(id), Question::StoreGame { game: id, write });
+        self.request_for_lobby(StoreGame { game: id, write }, id);
     }
 
     /// What was first is stored, or is not.
-    pub(crate) fn stored(&mut self, id: GameId, answer: Answer) {
-        let (is_done, stored) = match answer {
-            Answer::GameStored(ratings) => (true, Some(ratings)),
-            Answer::GameRefused => {
+    fn stored(&mut self, id: GameId, reply: ReplyTo<StoreGame>) {
+        let (is_done, stored) = match reply {
+            Ok(Ok(ratings)) => (true, Some(ratings)),
+            Ok(Err(Contradiction)) => {
                 self.log(LogLine::GameRefused { game: id });
                 (true, None)
             }
-            _ => (false, None),
+            Err(Unavailable) => (false, None),
         };
         let now = self.now.elapsed;
         self.games.touch(id);
@@ -228,7 +221,7 @@ impl World {
             self.timers.set(now + pause, Timer::StoreAgain(id));
         }
         for conn in waiting {
-            self.conclude(conn, Ok(Progress::Done));
+            self.finish(conn, Ok(Progress::Done));
         }
     }
 
@@ -258,5 +251,13 @@ impl World {
             self.players.rate(change.player, &change.leaderboard, change.after);
             self.tell_difference(change.player, &before);
         }
+    }
+}
+
+impl ResumeLobby for StoreGame {
+    type Memo = GameId;
+
+    fn resume(game: GameId, world: &mut World, reply: ReplyTo<Self>) {
+        world.stored(game, reply);
     }
 }

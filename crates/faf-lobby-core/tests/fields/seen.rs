@@ -128,7 +128,7 @@ fn no_game_is_hosted_when_a_shutdown_has_begun() {
         host(&mut lobby, bob, "");
         game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
         lobby.hear(ada);
-        lobby.holds_answers = true;
+        lobby.holds_replies = true;
         let host_now = |lobby: &mut faf_testkit::lobby::SimulatedLobby| host_with(lobby, ada, "");
         if answers == 0 {
             lobby.shut_down();
@@ -136,12 +136,12 @@ fn no_game_is_hosted_when_a_shutdown_has_begun() {
         } else {
             host_now(&mut lobby);
             for _ in 1..answers {
-                lobby.answer_next();
+                lobby.reply_next();
             }
             lobby.shut_down();
         }
-        lobby.holds_answers = false;
-        while lobby.answer_next() {}
+        lobby.holds_replies = false;
+        while lobby.reply_next() {}
         let told = lobby.hear_commands(ada);
         assert!(told.contains(&"disabled".to_owned()), "{answers}: {told:?}");
         assert!(!told.contains(&"game_launch".to_owned()), "{answers}: {told:?}");

@@ -49,28 +49,28 @@ fn whoever_logs_in_while_being_rated_has_the_new_rating() {
         game(&mut lobby, bob, "GameResult", r#"[1,"victory 10"]"#);
         lobby.disconnect(ada);
         let ada = lobby.connect();
-        lobby.holds_answers = true;
+        lobby.holds_replies = true;
         // One of the two is read from the database first, and answered last.
         let sign_in = |lobby: &mut SimulatedLobby| {
             lobby.say_hello(ada, "Ada");
-            lobby.answer_next();
+            lobby.reply_next();
         };
         let end = |lobby: &mut SimulatedLobby| game(lobby, bob, "GameState", r#"["Ended"]"#);
         if is_stored_first {
             end(&mut lobby);
-            let late = lobby.look_at_next();
+            let late = lobby.perform_next();
             sign_in(&mut lobby);
-            lobby.answer_next();
-            lobby.give_late(late);
+            lobby.reply_next();
+            lobby.reply(late);
         } else {
             sign_in(&mut lobby);
-            let late = lobby.look_at_next();
+            let late = lobby.perform_next();
             end(&mut lobby);
-            lobby.answer_next();
-            lobby.give_late(late);
+            lobby.reply_next();
+            lobby.reply(late);
         }
-        lobby.holds_answers = false;
-        while lobby.answer_next() {}
+        lobby.holds_replies = false;
+        while lobby.reply_next() {}
         let me = lobby.world.players().remove(0);
         assert_eq!((me.login.as_str(), me.number_of_games), ("Ada", 1), "stored first: {is_stored_first}");
         assert_eq!(me.global_rating, lobby.store.account("Ada").ratings[0].1.rating);
@@ -132,10 +132,10 @@ fn who_has_not_come_in_has_no_say() {
     lobby.hear(ada);
     game(&mut lobby, cem, "IceMsg", r#"[1,"x"]"#);
     assert!(heard_orders(&mut lobby, ada).is_empty());
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
-    while lobby.answer_next() {}
-    lobby.holds_answers = false;
+    while lobby.reply_next() {}
+    lobby.holds_replies = false;
     for late in [cem, dan] {
         (0..30).for_each(|_| game(&mut lobby, late, "Desync", "[]"));
         game(&mut lobby, late, "GameResult", r#"[2,"victory 10"]"#);

@@ -422,7 +422,7 @@ fn anybody_may_vanish_at_any_step() {
                     let mut conns = [lobby.log_in("Ada"), lobby.log_in("Bob")];
                     for (number, (conn, text)) in steps.iter().enumerate() {
                         // The answer to what was asked last may come when its player has gone.
-                        lobby.holds_answers = is_asked && number + 1 >= step;
+                        lobby.holds_replies = is_asked && number + 1 >= step;
                         if number == step {
                             break;
                         }
@@ -432,8 +432,8 @@ fn anybody_may_vanish_at_any_step() {
                         true => lobby.disconnect(conns[vanishing]),
                         false => lobby.say(conns[vanishing], ended),
                     }
-                    lobby.holds_answers = false;
-                    while lobby.answer_next() {}
+                    lobby.holds_replies = false;
+                    while lobby.reply_next() {}
                     lobby.check();
                     for (conn, text) in &steps[step..] {
                         if lobby.is_open(conns[*conn]) {

@@ -96,13 +96,13 @@ fn a_launch_is_listed_when_it_is_stored() {
     enter(&mut lobby, bob, 1);
     seat(&mut lobby, ada, 1, 1, 2);
     seat(&mut lobby, ada, 2, 2, 3);
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
-    lobby.answer_next();
-    let stored = lobby.look_at_next();
-    lobby.holds_answers = false;
+    lobby.reply_next();
+    let stored = lobby.perform_next();
+    lobby.holds_replies = false;
     assert_eq!(ids(&lists(&mut lobby, "Dan")), [0; 0]);
-    lobby.give_late(stored);
+    lobby.reply(stored);
     assert_eq!(ids(&lists(&mut lobby, "Dan")), [1]);
 
     // A database that is away holds up no news for longer than one try.
@@ -110,13 +110,13 @@ fn a_launch_is_listed_when_it_is_stored() {
     lobby.store.is_unavailable = false;
     let (ada, _) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(&mut lobby, ada, "");
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
-    lobby.answer_next();
-    let (ticket, _) = lobby.look_at_next();
-    lobby.holds_answers = false;
+    lobby.reply_next();
+    let launch = lobby.take_next();
+    lobby.holds_replies = false;
     assert_eq!(ids(&lists(&mut lobby, "Dan")), [0; 0]);
-    lobby.give_late((ticket, faf_lobby_core::Answer::Unavailable));
+    lobby.reply(launch.unavailable());
     assert_eq!(ids(&lists(&mut lobby, "Dan")), [1]);
 }
 

@@ -87,11 +87,11 @@ fn achievements_are_counted_once() {
     let (ada, _) = live_game(&mut lobby);
     game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
     // Told when it is stored that they were counted, and not again after a kill.
-    lobby.holds_answers = true;
+    lobby.holds_replies = true;
     game(&mut lobby, ada, "JsonStats", &args);
     assert!(lobby.published.is_empty());
-    lobby.holds_answers = false;
-    while lobby.answer_next() {}
+    lobby.holds_replies = false;
+    while lobby.reply_next() {}
     let told = lobby.published.len();
     assert!(told > 0);
     lobby.restart();

@@ -59,7 +59,7 @@ fn hidden_games_are_as_unknown_as_free_numbers() {
     // What is answered, and what is looked up for it, in each part of it.
     let tried = |lobby: &mut SimulatedLobby, uid: u32| {
         lobby.hear(cem);
-        lobby.holds_answers = true;
+        lobby.holds_replies = true;
         let attempts = lobby.store.join_attempts.len();
         let mut told = Vec::new();
         for request in [
@@ -68,11 +68,11 @@ fn hidden_games_are_as_unknown_as_free_numbers() {
             format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#),
         ] {
             lobby.say(cem, &request);
-            let questions = lobby.open_questions();
-            while lobby.answer_next() {}
-            told.push((questions, lobby.hear(cem)));
+            let requests = lobby.open_requests();
+            while lobby.reply_next() {}
+            told.push((requests, lobby.hear(cem)));
         }
-        lobby.holds_answers = false;
+        lobby.holds_replies = false;
         assert_eq!(lobby.store.join_attempts.len(), attempts, "game {uid}");
         format!("{told:?}").replace(&format!(r#"\"uid\":{uid}"#), "")
     };

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::say;
+use crate::config::Settings;
 use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
-use crate::settings::Settings;
-use crate::{store, tokens};
+use crate::{auth::tokens, store};
 
 /// How long a service may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{effective, flag, say};
+use crate::config::{CATALOGUE, Effective, Origin, default_file};
 use crate::exit_code::Failure;
-use crate::settings::{CATALOGUE, DEFAULT_FILE, Effective, Origin};
 
 pub(super) fn command() -> Command {
     let is_effective = Arg::new("effective")
@@ -23,7 +23,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
     match arguments.get_flag("effective") {
         true => say(listed(&effective(arguments)?).trim_end()),
-        false => say(DEFAULT_FILE.trim_end()),
+        false => say(default_file().trim_end()),
     }
     Ok(())
 }
@@ -34,12 +34,12 @@ fn listed(effective: &Effective) -> String {
     let mut section = "";
     for entry in CATALOGUE.iter() {
         if entry.section != section {
-            section = &entry.section;
+            section = entry.section;
             text += &format!("\n# {section}\n");
         }
-        let value = effective.value(&entry.name).map(ToString::to_string).unwrap_or_default();
+        let value = effective.value(entry.name).map(ToString::to_string).unwrap_or_default();
         let setting = format!("{} = {value}", entry.name);
-        text += &match effective.origin(&entry.name) {
+        text += &match effective.origin(entry.name) {
             Origin::Default => format!("{setting}\n"),
             Origin::File(path, line) => format!("{setting:<60} # {}\n", Origin::File(shortest(&path), line)),
             other => format!("{setting:<60} # {other}\n"),
@@ -56,7 +56,7 @@ fn shortest(path: &Path) -> std::path::PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Sources;
+    use crate::config::Sources;
 
     #[test]
     fn what_is_listed_has_the_same_effect() {

@@ -3,7 +3,7 @@
 mod backup;
 mod check;
 mod config;
-mod demo;
+pub mod embedding;
 mod explain;
 mod game;
 mod order;
@@ -25,8 +25,8 @@ use clap::builder::ValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::config::{CATALOGUE, Effective, Entry, Kind, Settings, Sources};
 use crate::exit_code::{self, Failure};
-use crate::settings::{CATALOGUE, Effective, Entry, Settings, Sources};
 use crate::store::{SeedError, SeedFile, Store};
 
 /// What is meant if no command is given.
@@ -43,7 +43,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
         }
     };
-    match carry_out(&matches) {
+    match execute(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "faf-lobby: {failure}");
@@ -52,13 +52,12 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
+fn execute(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
         Some(("serve", arguments)) => {
             let again = arguments.clone();
             serve::run(effective(arguments)?, move || Effective::load(&sources(&again)))
         }
-        Some(("demo", arguments)) => demo::run(arguments, settings(arguments)?),
         Some(("user", arguments)) => user::run(arguments),
         Some(("seed", arguments)) => seed(arguments),
         Some(("explain", arguments)) => explain::run(arguments),
@@ -72,19 +71,13 @@ fn carry_out(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn command() -> Command {
-    let config = Arg::new("config")
-        .long("config")
-        .value_name("FILE")
-        .value_parser(ValueParser::path_buf())
-        .global(true)
-        .help("File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]");
     let database = CATALOGUE.iter().filter(|entry| entry.name == "database").map(flag);
     Command::new("faf-lobby")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A lobby server for Forged Alliance Forever. Without a command it serves.")
         .after_help(exit_code::HELP)
         .subcommand_required(true)
-        .arg(config)
+        .arg(config_flag().global(true))
         .subcommand(
             Command::new("serve")
                 .about("Run the server")
@@ -93,7 +86,6 @@ fn command() -> Command {
                 .after_help(exit_code::HELP)
                 .args(CATALOGUE.iter().map(flag)),
         )
-        .subcommand(demo::command())
         .subcommand(user::command().args(database.clone().map(|flag| flag.global(true))))
         .subcommand(
             Command::new("seed")
@@ -114,18 +106,26 @@ fn command() -> Command {
         )
 }
 
+fn config_flag() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(ValueParser::path_buf())
+        .help("File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]")
+}
+
 /// The flag of a setting.
 fn flag(entry: &Entry) -> Arg {
-    let help = format!("{} [default: {}] [env: {}]", entry.help, entry.default, entry.variable());
-    let flag = Arg::new(entry.name.clone())
+    let help = format!("{} [default: {}] [env: {}]", entry.help(), entry.default, entry.variable());
+    let flag = Arg::new(entry.name)
         .long(entry.flag())
         .value_name(entry.value_name())
-        .help_heading(entry.section.clone())
+        .help_heading(entry.section)
         .help(help);
-    match entry.is_switch() {
-        true => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
+    match entry.kind {
+        Kind::Switch => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
         // Clap would take `--flag -1` for two flags.
-        false => flag.action(ArgAction::Set).allow_hyphen_values(true),
+        _ => flag.action(ArgAction::Set).allow_hyphen_values(true),
     }
 }
 
@@ -160,8 +160,8 @@ fn effective(arguments: &ArgMatches) -> Result<Effective, Failure> {
 /// Where settings may come from.
 fn sources(arguments: &ArgMatches) -> Sources {
     let given = |entry: &Entry| {
-        let value = arguments.try_get_one::<String>(&entry.name).ok().flatten()?;
-        Some((entry.name.clone(), value.clone()))
+        let value = arguments.try_get_one::<String>(entry.name).ok().flatten()?;
+        Some((entry.name.to_owned(), value.clone()))
     };
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
@@ -266,7 +266,7 @@ mod tests {
         let matches = command().try_get_matches_from(line.split(' ')).unwrap();
         let (_, arguments) = matches.subcommand().unwrap();
         let settings = settings(arguments).unwrap();
-        assert_eq!(settings.open_registration, crate::settings::OpenRegistration::OnLoopback);
+        assert_eq!(settings.open_registration, crate::config::OpenRegistration::OnLoopback);
         assert!(!settings.allow_password_login);
         assert_eq!(settings.message_limit, 100_000);
     }

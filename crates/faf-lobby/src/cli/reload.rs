@@ -1,8 +1,8 @@
 //! SIGHUP: the configuration is read again, and what can be changed while the server runs is.
 
-use crate::log::Log;
+use crate::config::{Effective, Problems, shown};
+use crate::ops::log::Log;
 use crate::server::Reconfigure;
-use crate::settings::{Effective, Problems, shown};
 
 /// What is needed to read the configuration again.
 pub(super) struct Reload {
@@ -22,7 +22,7 @@ impl Reload {
     }
 
     /// Reads the configuration, and tells the server what has changed. One that is wrong changes nothing.
-    pub(super) async fn carry_out(&mut self, server: &Reconfigure) {
+    pub(super) async fn apply(&mut self, server: &Reconfigure) {
         let new = match (self.read)() {
             Ok(new) => new,
             Err(Problems(problems)) => {

@@ -12,7 +12,7 @@ use faf_protocol::PlayerId;
 
 use super::{say, whole};
 use crate::exit_code::{self, Failure};
-use crate::recorder::replay::{Ending, Played, Replay, Verdict};
+use crate::ops::recorder::replay::{Ending, Played, Replay, Verdict};
 
 pub(super) fn command() -> Command {
     Command::new("replay")
@@ -154,10 +154,10 @@ impl Summary {
 
 fn state(world: &World) -> String {
     let (players, connections) = (world.player_count(), world.connection_count());
-    let (games, questions) = (world.games().count(), world.open_questions().count());
+    let (games, requests) = (world.games().count(), world.pending_requests().len());
     format!(
         "behind the last: {players} players online, {connections} connections, {games} games, \
-         {questions} open questions"
+         {requests} open requests"
     )
 }
 
@@ -179,9 +179,9 @@ fn details(world: &World) -> String {
         let title = escaped(&title);
         let _ = write!(text, "\n  {id} \"{title}\": {state:?}, hosted by {host}, with {members}");
     }
-    text.push_str("\nopen questions:");
-    for (ticket, asker) in world.open_questions() {
-        let _ = write!(text, "\n  {}: {asker}", ticket.0);
+    text.push_str("\nopen requests:");
+    for (id, request) in world.pending_requests() {
+        let _ = write!(text, "\n  {}: {request}", id.0);
     }
     text
 }

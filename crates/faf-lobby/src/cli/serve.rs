@@ -9,10 +9,10 @@ use faf_protocol::WireFormat;
 use super::reload::Reload;
 use super::say;
 use super::signals::{Signals, Wish};
+use crate::config::{Banner, Effective, Problems, Settings, shown};
 use crate::exit_code::{self, Failure};
-use crate::log::Log;
+use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
-use crate::settings::{Banner, Effective, Problems, Settings, shown};
 
 /// Tasks that a thread runs before it looks for what has come over the network. There may be dozens with large messages, and a
 /// ping is not to wait for all of them.
@@ -51,7 +51,7 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let accounts = server.store().count_accounts().await;
     let accounts = accounts.map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     tracing::info!(accounts, "ready");
-    let text = banner(server.listening(), &path, &database, accounts, &Calls::find());
+    let text = banner(server.listening(), &path, &database, accounts, &ProgramNames::find());
     match shown {
         Banner::OnTerminal if io::stdout().is_terminal() => say(text.trim_end()),
         Banner::Always => say(text.trim_end()),
@@ -63,7 +63,7 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
         loop {
             match signals.next().await {
                 Wish::End => shutdown.request().await,
-                Wish::HangUp => reload.carry_out(&reconfigure).await,
+                Wish::HangUp => reload.apply(&reconfigure).await,
             }
         }
     });
@@ -90,7 +90,8 @@ fn log_configuration(configuration: &Effective) {
     }
 }
 
-pub(super) fn log_listening(listening: &[Listening]) {
+/// Logs what listens where.
+pub fn log_listening(listening: &[Listening]) {
     for Listening { service, address } in listening {
         match service {
             Service::Lobby(format) => tracing::info!(%address, %format, "listening"),
@@ -99,14 +100,18 @@ pub(super) fn log_listening(listening: &[Listening]) {
     }
 }
 
-/// How this program and its companion are called, as far as whoever started it is concerned.
-pub(super) struct Calls {
-    pub(super) lobby: &'static str,
+/// How to call the server and `faf-wire` from where this program was started.
+#[derive(Debug, Clone, Copy)]
+pub struct ProgramNames {
+    /// The server.
+    pub lobby: &'static str,
     wire: &'static str,
 }
 
-impl Calls {
-    pub(super) fn find() -> Self {
+impl ProgramNames {
+    /// Calls through cargo if it runs this program, else those of installed programs.
+    #[must_use]
+    pub fn find() -> Self {
         // Cargo says so to what it runs.
         match std::env::var_os("CARGO") {
             Some(_) => Self { lobby: "cargo run --release --", wire: "cargo run --release -p faf-wire --" },
@@ -121,7 +126,7 @@ fn banner(
     websocket_path: &str,
     database: &Path,
     accounts: u32,
-    calls: &Calls,
+    calls: &ProgramNames,
 ) -> String {
     let mut text = addresses(listening, websocket_path);
     text += &format!("  {:<12} {}, {accounts} accounts\n", "database", database.display());
@@ -133,8 +138,9 @@ fn banner(
     text + &last_steps(listening, websocket_path, "--user NAME", calls)
 }
 
-/// What listens where.
-pub(super) fn addresses(listening: &[Listening], websocket_path: &str) -> String {
+/// The lines of a banner that tell what listens where.
+#[must_use]
+pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
     let mut text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
     for listening in listening {
         let (name, url) = named(listening, websocket_path);
@@ -167,12 +173,13 @@ fn named(listening: &Listening, websocket_path: &str) -> (&'static str, String) 
     }
 }
 
-/// What everybody may try next; `login` says as whom.
-pub(super) fn last_steps(
+/// The last lines of a banner, with what to try next; `login` holds the flags of the account to log in with.
+#[must_use]
+pub fn last_steps(
     listening: &[Listening],
     websocket_path: &str,
     login: &str,
-    Calls { lobby, wire }: &Calls,
+    ProgramNames { lobby, wire }: &ProgramNames,
 ) -> String {
     let mut urls = listening.iter().filter_map(|Listening { service, address }| match service {
         Service::Lobby(format) => Some(url(*format, address, websocket_path)),
@@ -204,7 +211,7 @@ mod tests {
             listening(Service::Lobby(WireFormat::WebSocket), "[::1]:8003"),
             listening(Service::Http, "127.0.0.1:8011"),
         ];
-        let calls = Calls { lobby: "faf-lobby", wire: "faf-wire" };
+        let calls = ProgramNames { lobby: "faf-lobby", wire: "faf-wire" };
         let banner = |accounts| banner(&all, "/ws", Path::new("a.sqlite"), accounts, &calls);
         let text = banner(0);
         for part in

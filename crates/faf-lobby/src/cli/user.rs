@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::order::{Outcome, order_taken};
 use super::{say, settings, whole, with_existing_store, with_store};
+use crate::auth::passwords;
+use crate::auth::tokens;
 use crate::exit_code::{self, Failure};
-use crate::passwords;
 use crate::store::{AccountError, ListedAccount, Role, Store};
-use crate::tokens;
 
 /// Names of roles on the command line.
 const ROLES: [(&str, Role); 3] =
@@ -203,15 +203,23 @@ fn now() -> i64 {
 
 /// A token of the server's own.
 fn token(arguments: &ArgMatches, name: &str) -> Result<String, Failure> {
-    let until = now() + i64::from(arguments.get_one::<u32>("days").copied().unwrap_or(30)) * 24 * 60 * 60;
-    with_existing_store(arguments, async |store| {
-        let database_failure = |error| Failure::new(exit_code::DATABASE, error);
-        let account = store.account_by_login(name).await.map_err(database_failure)?;
-        let account = account.ok_or_else(|| anyhow::anyhow!(AccountError::Unknown(name.to_owned())))?;
-        tokens::mint(store, account.id, &account.login, now(), until)
-            .await
-            .map_err(|error| Failure::new(exit_code::DATABASE, error))
-    })?
+    let days = arguments.get_one::<u32>("days").copied().unwrap_or(30);
+    let valid_for = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+    let token = with_existing_store(arguments, async |store| mint_token(store, name, valid_for).await)??;
+    Ok(token.ok_or_else(|| anyhow::anyhow!(AccountError::Unknown(name.to_owned())))?)
+}
+
+/// Makes a token that the account with this login can log in with for this long; none if there is no such account.
+///
+/// # Errors
+/// [`Failure`] if the database cannot be used.
+pub async fn mint_token(store: &Store, login: &str, valid_for: Duration) -> Result<Option<String>, Failure> {
+    let database_failure = |error: anyhow::Error| Failure::new(exit_code::DATABASE, error);
+    let account = store.account_by_login(login).await.map_err(|error| database_failure(error.into()))?;
+    let Some(account) = account else { return Ok(None) };
+    let until = now().saturating_add(i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX));
+    let token = tokens::mint(store, account.id, &account.login, now(), until).await;
+    token.map(Some).map_err(|error| database_failure(error.into()))
 }
 
 fn list(accounts: &[ListedAccount]) -> String {

@@ -80,7 +80,7 @@ fn problems_are_told_in_words() {
     for part in ["`never` is not a time", "`1.5` is not a whole number", "`big` is not a size"] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
-    for line in ["explain game x", "game list --limit 0", "user token Ada --days 1.5", "demo --bots 41"] {
+    for line in ["explain game x", "game list --limit 0", "user token Ada --days 1.5"] {
         let said = operator.fail(line, 2);
         assert!(said.contains("it is not a whole number from"), "{said}");
     }

@@ -302,27 +302,6 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_server() {
 }
 
 #[test]
-fn a_demo_leaves_the_operators_things_alone() {
-    let operator = Operator::new();
-    let recordings = operator.path("recordings");
-    std::fs::create_dir(&recordings).unwrap();
-    for number in 1..=9 {
-        std::fs::write(recordings.join(format!("lobby-20200101T000000Z-000{number}.jsonl")), "mine").unwrap();
-    }
-    let line = "demo --bots 0 --qdatastream off --websocket off --http off --simple-json 127.0.0.1:0";
-    let mut command = operator.command(line);
-    command.env("FAF_LOBBY_RECORDING", &recordings).env("FAF_LOBBY_DATABASE", operator.path("mine.sqlite"));
-    let demo = Serving::start(&mut command);
-    demo.signal("-HUP");
-    assert_eq!(demo.wait().1, Some(0));
-    assert_eq!(std::fs::read_dir(&recordings).unwrap().count(), 9);
-    assert!(!operator.path("mine.sqlite").exists());
-
-    let problem = operator.fail("demo --bots 0 --simple-json 0.0.0.0:0", 3);
-    assert!(problem.contains("on this machine only"), "{problem}");
-}
-
-#[test]
 fn explaining_makes_no_database() {
     let operator = Operator::new();
     let problem = operator.fail("explain game 1 --database nothing.sqlite", 4);

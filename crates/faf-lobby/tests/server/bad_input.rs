@@ -23,7 +23,7 @@ impl Watched {
         Self::start_with(|_| {}).await
     }
 
-    async fn start_with(change: impl FnOnce(&mut faf_lobby::settings::Settings)) -> Self {
+    async fn start_with(change: impl FnOnce(&mut faf_lobby::config::Settings)) -> Self {
         let server = TestServer::start_with(change).await;
         let mut bystanders = Vec::new();
         for format in WireFormat::ALL {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use faf_lobby::settings::{Listen, Settings, TrustedProxy};
+use faf_lobby::config::{Listen, Settings, TrustedProxy};
 use faf_protocol::{Message, WireFormat};
 use hyper::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

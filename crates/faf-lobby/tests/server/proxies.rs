@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use faf_client::ConnectError;
 use faf_connection::upgrade::UpgradeError;
+use faf_lobby::config::{Listen, Settings, TrustedProxy};
 use faf_lobby::server::Service;
-use faf_lobby::settings::{Listen, Settings, TrustedProxy};
 use faf_protocol::{Message, WireFormat};
 use faf_testkit::geoip::country_database;
 use hyper::StatusCode;

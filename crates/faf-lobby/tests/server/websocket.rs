@@ -228,7 +228,7 @@ async fn a_player_whose_message_cannot_be_decoded_is_told_why_and_a_stranger_is_
 
 #[tokio::test]
 async fn web_pages_connect_only_if_their_origin_is_listed() {
-    let allowed = |settings: &mut faf_lobby::settings::Settings| {
+    let allowed = |settings: &mut faf_lobby::config::Settings| {
         settings.websocket_origins = vec!["https://example.org".to_owned()];
     };
     for (server, is_listed) in

@@ -13,8 +13,8 @@ mod webdriver;
 
 use std::net::SocketAddr;
 
+use faf_lobby::config::Listen;
 use faf_lobby::server::Service;
-use faf_lobby::settings::Listen;
 use faf_protocol::WireFormat;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

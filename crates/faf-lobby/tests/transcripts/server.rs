@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use faf_lobby::config::{Listen, Settings, TrustedProxy};
 use faf_lobby::server::{Server, Service};
-use faf_lobby::settings::{Listen, Settings, TrustedProxy};
 use faf_lobby::store::{SeedFile, Store};
 use faf_lobby_core::Publication;
 use faf_protocol::WireFormat;

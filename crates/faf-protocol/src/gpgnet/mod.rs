@@ -26,7 +26,7 @@ use crate::json::{Json, JsonRef};
 use crate::message::Message;
 
 pub use arguments::{Args, ArgumentError};
-pub use game_to_server::{GameMods, GameState, GameToServer};
+pub use game_to_server::{GameCommand, GameMods, GameState, GameToServer};
 pub use sender::{GpgNetClientSender, GpgNetServerSender};
 pub use server_to_game::ServerToGame;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use faf_lobby_core::{Audience, ConnId, Effect, Event, GameState, Settings, Ticket};
+use faf_lobby_core::{Audience, ConnId, Effect, Event, GameState, RequestId, Settings};
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::{Country, GameId, Message, PlayerId, ServerMessage, SessionNumber};
 
@@ -88,10 +88,10 @@ impl std::error::Error for Failure {}
 enum Happening {
     /// A player does something, unless other plans were made since.
     Act { bot: usize, plan: u64 },
-    /// The store looks at a question of the lobby with this number.
-    Look { lobby: u64, ticket: Ticket, then: Duration },
-    /// The answer comes.
-    Answer { lobby: u64, ticket: Ticket },
+    /// The store carries out a request of the lobby with this number.
+    Perform { lobby: u64, request: RequestId, then: Duration },
+    /// The reply comes.
+    Reply { lobby: u64, request: RequestId },
     /// A second has passed.
     Second,
 }
@@ -114,7 +114,7 @@ pub struct Evening {
     next_number: u64,
     /// How many lobbies there have been.
     lobby: u64,
-    last_asked: Option<Ticket>,
+    last_replied: Option<RequestId>,
     readable: BTreeSet<ConnId>,
 }
 
@@ -154,7 +154,7 @@ impl Evening {
             agenda: BTreeMap::new(),
             next_number: 0,
             lobby: 0,
-            last_asked: None,
+            last_replied: None,
             readable: BTreeSet::new(),
         }
     }
@@ -262,25 +262,25 @@ impl Evening {
                     Ok(())
                 }
             }
-            Happening::Look { lobby, ticket, then } => {
+            Happening::Perform { lobby, request, then } => {
                 if lobby == self.lobby {
-                    self.around.look_at(self.now, ticket, &mut self.random);
+                    self.around.perform(self.now, request, &mut self.random);
                     if then.is_zero() {
-                        return self.happen(Happening::Answer { lobby, ticket });
+                        return self.happen(Happening::Reply { lobby, request });
                     }
                     let at = self.off_the_second(self.now + then);
-                    self.put(at, Happening::Answer { lobby, ticket });
+                    self.put(at, Happening::Reply { lobby, request });
                 }
                 Ok(())
             }
-            Happening::Answer { lobby, ticket } => {
-                let answer = if lobby == self.lobby { self.around.answer(ticket) } else { None };
-                let Some(answer) = answer else { return Ok(()) };
-                if self.last_asked.is_some_and(|last| last > ticket) {
-                    self.checker.coverage.count("answers out of order");
+            Happening::Reply { lobby, request } => {
+                let reply = if lobby == self.lobby { self.around.reply(request) } else { None };
+                let Some(reply) = reply else { return Ok(()) };
+                if self.last_replied.is_some_and(|last| last > request) {
+                    self.checker.coverage.count("replies out of order");
                 }
-                self.last_asked = Some(ticket);
-                self.tell(Event::Answered { ticket, answer })
+                self.last_replied = Some(request);
+                self.tell(Event::Replied { reply })
             }
             Happening::Second => self.second(),
         }
@@ -330,7 +330,7 @@ impl Evening {
         self.checker.killed(&self.around.store)?;
         self.around.restart(self.now);
         self.lobby += 1;
-        self.last_asked = None;
+        self.last_replied = None;
         self.readable.clear();
         self.checker.resumed(look(&self.around.world));
         for bot in 0..self.bots.len() {
@@ -450,11 +450,12 @@ impl Evening {
                         self.lost_connection(wire.bot);
                     }
                 }
-                Effect::Ask { ticket, question, .. } => {
-                    let (look, then) = self.around.delays(self.now, &question, &mut self.random);
-                    self.around.ask(ticket, question);
+                Effect::Request { request, .. } => {
+                    let (look, then) = self.around.delays(self.now, &request, &mut self.random);
+                    let id = request.id();
+                    self.around.request(request);
                     let at = self.off_the_second(self.now + look);
-                    self.put(at, Happening::Look { lobby: self.lobby, ticket, then });
+                    self.put(at, Happening::Perform { lobby: self.lobby, request: id, then });
                 }
                 // What is told to everybody is not acted upon: clients look at what they show when they want to play.
                 Effect::Send { .. }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use faf_lobby_core::{
-    Answer, ConnId, GameWrite, MapVersion, Moment, Question, Settings, Ticket, Timestamp, World,
+    ConnId, Contradiction, GameWrite, MapVersion, Moment, Reply, Request, RequestId, Settings, Timestamp,
+    World,
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
@@ -27,7 +28,7 @@ pub(super) struct Surroundings {
     pub(super) clock_error: i64,
     pub(super) wires: BTreeMap<ConnId, Wire>,
     pub(super) last_conn: u64,
-    questions: BTreeMap<Ticket, Asked>,
+    requests: BTreeMap<RequestId, Requested>,
     /// The database cannot be reached until then.
     pub(super) away_until: Duration,
     /// Answers are slow until then.
@@ -46,11 +47,11 @@ pub(super) struct Wire {
     pub(super) outgoing: VecDeque<Result<ClientMessage, CommandError>>,
 }
 
-/// A question and, when the store has looked at it, its answer.
+/// A request and, when the store has carried it out, its reply.
 #[derive(Debug)]
-enum Asked {
-    Open(Question),
-    Known(Answer),
+enum Requested {
+    Open(Request),
+    Done(Reply),
 }
 
 impl Surroundings {
@@ -86,7 +87,7 @@ impl Surroundings {
             clock_error: 0,
             wires: BTreeMap::new(),
             last_conn: 0,
-            questions: BTreeMap::new(),
+            requests: BTreeMap::new(),
             away_until: Duration::ZERO,
             slow_until: Duration::ZERO,
             refused: BTreeSet::new(),
@@ -105,22 +106,24 @@ impl Surroundings {
         self.world.next_deadline().map(|deadline| self.started + deadline)
     }
 
-    pub(super) fn ask(&mut self, ticket: Ticket, question: Question) {
-        self.questions.insert(ticket, Asked::Open(question));
+    pub(super) fn request(&mut self, request: Request) {
+        self.requests.insert(request.id(), Requested::Open(request));
     }
 
-    /// How long it takes to look at a question, and then to say the answer.
+    /// How long it takes to carry a request out, and then to give the reply.
     ///
-    /// The end of a game is answered at once, because games are answered in the order in which they were rated.
+    /// The reply to the end of a game is given at once, because these come in the order in which games were rated.
     pub(super) fn delays(
         &self,
         now: Duration,
-        question: &Question,
+        request: &Request,
         random: &mut Random,
     ) -> (Duration, Duration) {
         let (look, then) = self.usual_delays(now, random);
-        match question {
-            Question::StoreGame { write: GameWrite::End(_), .. } => (look + then, Duration::ZERO),
+        match request {
+            Request::StoreGame(_, store) if matches!(store.write, GameWrite::End(_)) => {
+                (look + then, Duration::ZERO)
+            }
             _ => (look, then),
         }
     }
@@ -135,22 +138,18 @@ impl Surroundings {
         }
     }
 
-    /// The store looks at a question; what it does to the store is done now.
-    pub(super) fn look_at(&mut self, now: Duration, ticket: Ticket, random: &mut Random) {
-        let Some(asked) = self.questions.get_mut(&ticket) else { return };
-        let Asked::Open(question) = std::mem::replace(asked, Asked::Known(Answer::Unavailable)) else {
-            return;
-        };
-        if now < self.away_until {
-            return;
-        }
-        let answer = match &question {
-            Question::StoreGame { game, write } if self.is_refused(*game, write, random) => {
-                Answer::GameRefused
+    /// The store carries out a request.
+    pub(super) fn perform(&mut self, now: Duration, id: RequestId, random: &mut Random) {
+        // A kill of the server has forgotten what it asked for.
+        let Some(Requested::Open(request)) = self.requests.remove(&id) else { return };
+        let reply = match request {
+            request if now < self.away_until => request.unavailable(),
+            Request::StoreGame(ticket, store) if self.is_refused(store.game, &store.write, random) => {
+                ticket.reply(Ok(Err(Contradiction)))
             }
-            _ => self.store.answer(question),
+            request => self.store.perform(request),
         };
-        self.questions.insert(ticket, Asked::Known(answer));
+        self.requests.insert(id, Requested::Done(reply));
     }
 
     /// Rarely, the database says that a write contradicts what is stored. Without a launch, all the rest does. A save or an
@@ -164,18 +163,18 @@ impl Surroundings {
         }
     }
 
-    /// The answer to a question, once.
-    pub(super) fn answer(&mut self, ticket: Ticket) -> Option<Answer> {
-        match self.questions.remove(&ticket)? {
-            Asked::Known(answer) => Some(answer),
-            Asked::Open(_) => None,
+    /// The reply to a request, once.
+    pub(super) fn reply(&mut self, id: RequestId) -> Option<Reply> {
+        match self.requests.remove(&id)? {
+            Requested::Done(reply) => Some(reply),
+            Requested::Open(_) => None,
         }
     }
 
     /// The server is killed, and started again from what is stored.
     pub(super) fn restart(&mut self, now: Duration) {
         self.wires.clear();
-        self.questions.clear();
+        self.requests.clear();
         // Numbers of games that were never stored are used again.
         self.refused.clear();
         self.started = now;

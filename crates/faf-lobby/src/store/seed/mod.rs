@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Params, Transaction};
 
 use super::accounts::login_key;
 use super::{Store, StoreError};
-use crate::passwords;
+use crate::auth::passwords;
 
 pub use file::SeedFile;
 

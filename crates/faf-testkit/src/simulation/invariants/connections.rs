@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use faf_lobby_core::results::Report;
-use faf_lobby_core::{Account, Answer, ConnId, Event, Question, Relation, Ticket};
+use faf_lobby_core::{Account, ConnId, Event, Relation, Reply, Request};
 use faf_protocol::client_message::{GameHost, GameJoin};
 use faf_protocol::gpgnet::{GameState as ProcessState, GameToServer, GpgNetMessage};
 use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret};
@@ -30,7 +30,7 @@ impl Checker {
                 self.coverage.count("connections lost");
                 self.forget(*conn);
             }
-            Event::Answered { ticket, answer } => return self.answered(*ticket, answer),
+            Event::Replied { reply } => return self.replied(reply),
             Event::Banned { .. } => self.coverage.count("bans of players who may be online"),
             Event::Kicked { .. } => self.coverage.count("players kicked by the operator"),
             Event::Reconfigured { .. } => self.coverage.count("changes of settings"),
@@ -159,68 +159,69 @@ impl Checker {
         Ok(())
     }
 
-    pub(super) fn asked(
-        &mut self,
-        conn: Option<ConnId>,
-        ticket: Ticket,
-        question: &Question,
-    ) -> Result<(), Violation> {
-        ensure(self.last_ticket < Some(ticket), Law::AskedOnce, || {
-            format!("{ticket:?} comes after {:?}", self.last_ticket)
+    pub(super) fn requested(&mut self, conn: Option<ConnId>, request: &Request) -> Result<(), Violation> {
+        let id = request.id();
+        ensure(self.last_request < Some(id), Law::RequestedOnce, || {
+            format!("{id:?} comes after {:?}", self.last_request)
         })?;
-        self.last_ticket = Some(ticket);
-        let relation =
-            |player, subject, relation, begins| About::Relation { player, subject, relation, begins };
-        let about = match question {
-            Question::CheckPassword { .. } => About::Credentials,
-            Question::CheckToken { .. } => {
+        self.last_request = Some(id);
+        let about = match request {
+            Request::CheckPassword(..) => About::Credentials,
+            Request::CheckToken(..) => {
                 self.coverage.count("logins with a token");
                 About::Credentials
             }
-            Question::SignIn { player, .. } => {
+            Request::SignIn(_, sign_in) => {
                 let open = self.open.values().filter(|open| matches!(open.about, About::Profile)).count();
                 ensure(open < LOGINS_AT_ONCE, Law::LoginsAreAdmitted, || format!("{open} are open"))?;
                 let account = conn.and_then(|conn| self.connections.get(&conn)?.account);
-                ensure(account == Some(*player), Law::LoginIsProven, || format!("player {player}"))?;
+                let player = sign_in.player;
+                ensure(account == Some(player), Law::LoginIsProven, || format!("player {player}"))?;
                 About::Profile
             }
-            Question::SetRelation { player, subject, relation: what } => {
-                relation(*player, *subject, *what, true)
+            Request::SetRelation(_, set) => {
+                let (player, subject, relation) = (set.player, set.subject, set.relation);
+                About::Relation { player, subject, relation, begins: true }
             }
-            Question::EndRelation { player, subject, relation: what } => {
-                relation(*player, *subject, *what, false)
+            Request::EndRelation(_, end) => {
+                let (player, subject, relation) = (end.player, end.subject, end.relation);
+                About::Relation { player, subject, relation, begins: false }
             }
-            Question::StoreGame { game, write } => {
-                let step = self.store_asked(*game, ticket, write)?;
-                About::Game(*game, step)
+            Request::StoreGame(_, store) => {
+                let step = self.store_requested(store.game, id, &store.write)?;
+                About::Game(store.game, step)
             }
             _ => About::Else,
         };
         if let Some(connection) = conn.and_then(|conn| self.connections.get_mut(&conn)) {
-            connection.open.insert(ticket);
+            connection.open.insert(id);
         }
-        self.open.insert(ticket, Open { conn, about });
+        self.open.insert(id, Open { conn, about });
         Ok(())
     }
 
-    fn answered(&mut self, ticket: Ticket, answer: &Answer) -> Result<(), Violation> {
-        let now = self.now;
-        let Some(Open { conn, about }) = self.open.remove(&ticket) else {
-            return broken(Law::AnsweredOnce, format!("{ticket:?} was answered before, or never asked"));
+    fn replied(&mut self, reply: &Reply) -> Result<(), Violation> {
+        let (now, id) = (self.now, reply.id());
+        let Some(Open { conn, about }) = self.open.remove(&id) else {
+            return broken(Law::RepliedOnce, format!("{id:?} has had a reply before, or was never made"));
         };
         let connection = conn.and_then(|conn| self.connections.get_mut(&conn));
-        if *answer == Answer::Unavailable {
-            self.coverage.count("answers unavailable");
+        if reply.is_unavailable() {
+            self.coverage.count("replies unavailable");
         }
         let is_open = connection.is_some();
         if let Some(connection) = connection {
-            connection.open.remove(&ticket);
-            match (&about, answer) {
-                (About::Credentials, Answer::Account(Some(Account { id, .. }))) => {
+            connection.open.remove(&id);
+            match (&about, reply) {
+                (
+                    About::Credentials,
+                    Reply::CheckPassword(_, Ok(Ok(Some(Account { id, .. }))))
+                    | Reply::CheckToken(_, Ok(Ok(Some(Account { id, .. })))),
+                ) => {
                     (connection.account, connection.accepted) = (Some(*id), Some(now));
                 }
                 (About::Credentials, _) => self.coverage.count("logins that failed"),
-                (About::Profile, Answer::Profile(profile)) => {
+                (About::Profile, Reply::SignIn(_, Ok(profile))) => {
                     connection.profile = Some((**profile).clone());
                     let player = connection.account;
                     if player.is_some_and(|player| self.online.contains_key(&player)) {
@@ -230,13 +231,12 @@ impl Checker {
                 _ => {}
             }
         }
-        match about {
-            About::Relation { player, subject, relation, begins }
-                if is_open && *answer == Answer::RelationChanged =>
-            {
+        let has_changed = matches!(reply, Reply::SetRelation(_, Ok(Ok(()))) | Reply::EndRelation(_, Ok(())));
+        match (about, reply) {
+            (About::Relation { player, subject, relation, begins }, _) if is_open && has_changed => {
                 self.relation_changed(player, subject, relation, begins);
             }
-            About::Game(game, step) => self.store_answered(game, step, answer),
+            (About::Game(game, step), Reply::StoreGame(_, reply)) => self.store_replied(game, step, reply),
             _ => {}
         }
         Ok(())

@@ -143,7 +143,7 @@ impl Checker {
     }
 
     fn check_durable(&self, id: GameId, state: GameInfoState) -> Result<(), Violation> {
-        let is_kept = self.games.get(&id).is_some_and(|game| game.storing.launch_was_answered);
+        let is_kept = self.games.get(&id).is_some_and(|game| game.storing.launch_had_reply);
         ensure(state != GameInfoState::Playing || is_kept, Law::ToldIsDurable, || format!("game {id}"))
     }
 

@@ -27,11 +27,11 @@ macro_rules! laws {
 }
 
 laws! {
-    // Questions.
-    AskedOnce: "A ticket is used for one question.",
-    AnsweredOnce: "A question is answered once.",
-    OneWriteAtATime: "At most one question to store something is open for a game.",
-    AnswersFit: "The lobby takes every answer for one that fits its question.",
+    // Requests.
+    RequestedOnce: "A number is used for one request.",
+    RepliedOnce: "A request has one reply.",
+    OneWriteAtATime: "At most one request to store something is open for a game.",
+    RepliesAreExpected: "The lobby waits for every reply that it gets.",
     // Connections.
     ClosedIsSilent: "A connection that has ended gets nothing, is not read and is not closed again.",
     ReadInTurn: "A connection is let read once for each message that was read.",

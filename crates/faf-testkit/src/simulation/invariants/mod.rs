@@ -15,7 +15,7 @@ mod storage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use faf_lobby_core::{Audience, ConnId, Count, Effect, Event, LogLine, Ticket};
+use faf_lobby_core::{Audience, ConnId, Count, Effect, Event, LogLine, RequestId};
 use faf_protocol::{GameId, PlayerId};
 
 pub use laws::{Law, Violation};
@@ -37,9 +37,9 @@ pub struct Checker {
     online: BTreeMap<PlayerId, ConnId>,
     lists: BTreeMap<PlayerId, Lists>,
     ratings: BTreeMap<PlayerId, Ratings>,
-    open: BTreeMap<Ticket, Open>,
+    open: BTreeMap<RequestId, Open>,
     /// The last ticket; they are counted up, and so none is used twice.
-    last_ticket: Option<Ticket>,
+    last_request: Option<RequestId>,
     games: BTreeMap<GameId, Hosted>,
     /// All numbers that games have had.
     numbers: BTreeSet<GameId>,
@@ -127,9 +127,9 @@ impl Checker {
             Effect::Done { .. } => Ok(()),
             Effect::LoggedIn { conn } => self.logged_in(*conn),
             Effect::Close { conn } => self.closed(*conn),
-            Effect::Ask { conn, ticket, question } => self.asked(*conn, *ticket, question),
-            Effect::Log(LogLine::WrongAnswer { ticket }) => {
-                broken(Law::AnswersFit, format!("{ticket:?} does not, it says"))
+            Effect::Request { conn, request } => self.requested(*conn, request),
+            Effect::Log(LogLine::UnknownRequest { request }) => {
+                broken(Law::RepliesAreExpected, format!("{request:?} is not open, it says"))
             }
             Effect::Stop => {
                 self.has_stopped = true;

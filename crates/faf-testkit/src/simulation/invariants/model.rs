@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use faf_lobby_core::results::Report;
-use faf_lobby_core::{ConnId, GameState, Profile, Relation, Ticket, World};
+use faf_lobby_core::{ConnId, GameState, Profile, Relation, RequestId, World};
 use faf_protocol::server_message::{LeaderboardRating, Rating, Visibility};
 use faf_protocol::{GameId, PlayerId};
 
@@ -20,8 +20,8 @@ pub(super) struct Connection {
     /// Who is logged in.
     pub(super) player: Option<PlayerId>,
     pub(super) may_read: bool,
-    /// Questions that are open for it.
-    pub(super) open: BTreeSet<Ticket>,
+    /// Requests that are open for it.
+    pub(super) open: BTreeSet<RequestId>,
     /// Messages that were read and are not dealt with.
     pub(super) said: VecDeque<Said>,
     /// Games that its client shows.
@@ -70,7 +70,7 @@ pub(super) enum Fact {
     Done(PlayerId),
 }
 
-/// A question that is open.
+/// A request that is open.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) conn: Option<ConnId>,
@@ -139,10 +139,10 @@ pub(super) enum Told {
 #[derive(Debug, Default)]
 pub(super) struct Storing {
     /// The last step that was asked for.
-    pub(super) asked: Option<Step>,
-    pub(super) open: Option<Ticket>,
+    pub(super) requested: Option<Step>,
+    pub(super) open: Option<RequestId>,
     /// The launch was answered, however.
-    pub(super) launch_was_answered: bool,
+    pub(super) launch_had_reply: bool,
     /// The last try has failed.
     pub(super) is_failing: bool,
     /// Something of it never can be stored.
@@ -251,7 +251,7 @@ impl Hosted {
 
     /// Whether the database was asked to keep its launch, and has not answered.
     pub(super) fn is_launching(&self) -> bool {
-        self.storing.asked.is_some() && !self.storing.launch_was_answered
+        self.storing.requested.is_some() && !self.storing.launch_had_reply
     }
 
     /// Whether everything that was dealt with is stored.

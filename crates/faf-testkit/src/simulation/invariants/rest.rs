@@ -93,7 +93,7 @@ impl Checker {
         }
         // Nothing more will be heard of games that were never launched.
         let seen = &self.seen;
-        self.games.retain(|id, game| seen.contains_key(id) || game.storing.asked.is_some());
+        self.games.retain(|id, game| seen.contains_key(id) || game.storing.requested.is_some());
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl Checker {
                 let saved = serde_json::to_value(saved).unwrap_or_default();
                 check_kept(id, &saved, &game.storing.kept)?;
             }
-            let was_stored = game.storing.launch_was_answered && !game.storing.is_failing;
+            let was_stored = game.storing.launch_had_reply && !game.storing.is_failing;
             let is_lost =
                 was_stored && !stored.is_some_and(|game| game.saved.is_some() || game.end.is_some());
             ensure(!is_lost, Law::AcknowledgedIsKept, || format!("game {id} was launched"))?;
@@ -167,7 +167,7 @@ impl Checker {
         self.online.clear();
         self.processes.clear();
         self.open.clear();
-        self.last_ticket = None;
+        self.last_request = None;
         self.has_stopped = false;
         self.games.retain(|id, _| store.games.contains_key(id));
         for (id, game) in &mut self.games {
@@ -176,7 +176,7 @@ impl Checker {
             game.storing.open = None;
             game.storing.is_failing = false;
             // It is in the store, whether the lobby that is gone has heard of it or not.
-            game.storing.launch_was_answered = true;
+            game.storing.launch_had_reply = true;
             // Its end is told again if it was not stored.
             game.told = game.told.min(Told::Playing);
             game.empty_since = None;
@@ -211,7 +211,7 @@ impl Checker {
     pub fn ended(&self, is_settled: bool, store: &FakeStore) -> Result<(), Violation> {
         let (games, open) = (self.seen.len(), self.open.len());
         ensure(is_settled && games == 0 && open == 0, Law::EverythingEnds, || {
-            format!("{games} games, {open} questions, settled: {is_settled}")
+            format!("{games} games, {open} requests, settled: {is_settled}")
         })?;
         for (id, game) in &store.games {
             let was_refused = self.games.get(id).is_some_and(|game| game.storing.was_refused);

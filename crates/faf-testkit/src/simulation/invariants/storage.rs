@@ -1,7 +1,8 @@
 //! What is stored of games, and what must not be lost.
 
+use faf_lobby_core::request::StoreGame;
 use faf_lobby_core::validity::DESYNCS_MAX;
-use faf_lobby_core::{Answer, Decision, GameState, GameWrite, Note, Ticket};
+use faf_lobby_core::{Contradiction, Decision, GameState, GameWrite, Note, ReplyTo, RequestId, Unavailable};
 use faf_protocol::GameId;
 
 use super::Checker;
@@ -13,10 +14,10 @@ const REPORTS_PER_REPORTER: usize = faf_lobby_core::results::REPORTS_PER_REPORTE
 
 impl Checker {
     /// Something of a game is to be stored.
-    pub(super) fn store_asked(
+    pub(super) fn store_requested(
         &mut self,
         id: GameId,
-        ticket: Ticket,
+        request: RequestId,
         write: &GameWrite,
     ) -> Result<Step, Violation> {
         let step = match write {
@@ -28,10 +29,10 @@ impl Checker {
         let Some(game) = self.games.get_mut(&id) else {
             return broken(Law::GamesAreHosted, format!("{step:?} of game {id}"));
         };
-        let other = game.storing.open.replace(ticket);
-        ensure(other.is_none(), Law::OneWriteAtATime, || format!("{ticket:?} and {other:?} of game {id}"))?;
+        let other = game.storing.open.replace(request);
+        ensure(other.is_none(), Law::OneWriteAtATime, || format!("{request:?} and {other:?} of game {id}"))?;
         let is_again = game.storing.is_failing;
-        let fits = match (game.storing.asked, step) {
+        let fits = match (game.storing.requested, step) {
             (None, Step::Launch) => true,
             (None, _) => false,
             (Some(Step::Launch), Step::Launch) => is_again,
@@ -40,7 +41,7 @@ impl Checker {
             (Some(_), _) if !game.storing.is_over => true,
             (Some(_), step) => step == Step::Note,
         };
-        let asked = game.storing.asked.replace(step);
+        let asked = game.storing.requested.replace(step);
         ensure(fits, Law::LaunchedThenEnded, || format!("{step:?} of game {id} after {asked:?}"))?;
         if let GameWrite::Note(Note::MissionComplete { .. }) = write {
             self.coverage.count("missions completed");
@@ -70,8 +71,8 @@ impl Checker {
     }
 
     /// The database has stored something of a game, or has not.
-    pub(super) fn store_answered(&mut self, id: GameId, step: Step, answer: &Answer) {
-        if let Answer::GameStored(changes) = answer {
+    pub(super) fn store_replied(&mut self, id: GameId, step: Step, reply: &ReplyTo<StoreGame>) {
+        if let Ok(Ok(changes)) = reply {
             for change in changes {
                 self.remember_what_is_seen(change.player);
             }
@@ -79,10 +80,10 @@ impl Checker {
         let Some(game) = self.games.get_mut(&id) else { return };
         let storing = &mut game.storing;
         storing.open = None;
-        storing.launch_was_answered |= step == Step::Launch;
-        storing.is_failing = !matches!(answer, Answer::GameStored(_) | Answer::GameRefused);
-        match answer {
-            Answer::GameStored(changes) => {
+        storing.launch_had_reply |= step == Step::Launch;
+        storing.is_failing = reply.is_err();
+        match reply {
+            Ok(Ok(changes)) => {
                 storing.is_over |= step == Step::End;
                 for change in changes {
                     self.coverage.count("ratings changed");
@@ -108,12 +109,12 @@ impl Checker {
                     self.coverage.count(what);
                 }
             }
-            Answer::GameRefused => {
+            Ok(Err(Contradiction)) => {
                 storing.was_refused = true;
                 storing.is_over |= step == Step::End;
                 self.coverage.count("writes refused");
             }
-            _ => {}
+            Err(Unavailable) => {}
         }
     }
 

@@ -1,0 +1,348 @@
+//! What the lobby asks of the outside, each request declared once together with the type of its reply.
+//!
+//! A request leaves as [`Effect::Request`](crate::Effect::Request) with a [`Ticket`]. The shell carries it out and
+//! returns the [`Reply`] with the same ticket in [`Event::Replied`](crate::Event::Replied), exactly once:
+//!
+//! ```
+//! # use faf_lobby_core::{Reply, Request, Unavailable};
+//! # async fn find_ban(player: faf_protocol::PlayerId) -> Result<Option<faf_lobby_core::Ban>, Unavailable> { Ok(None) }
+//! # async fn perform(request: Request) -> Reply {
+//! match request {
+//!     Request::FindBan(ticket, request) => ticket.reply(find_ban(request.player).await),
+//!     // ...
+//! #   other => other.unavailable(),
+//! }
+//! # }
+//! ```
+//!
+//! A ticket carries the type of its request, so a reply of another type does not compile. What a command remembers in
+//! the meantime, and how it goes on, is `Resume` in `pending.rs`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+
+use faf_protocol::server_message::{Avatar, CoopMission};
+use faf_protocol::{GameId, PlayerId, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::games::{GameData, GameWrite};
+use crate::io::records::{
+    Account, AvatarNotGranted, Ban, Busy, Contradiction, JoinAttempt, Like, MapVersion, Permission, Profile,
+    Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
+};
+use crate::ratings::RatingChange;
+
+/// All requests at a glance. `commands` are made by a command of a client, whose connection waits for the reply;
+/// `lobby` are made by the lobby itself.
+///
+/// A row is `name_of_its_table: Type { members } -> Reply;`.
+macro_rules! request_table {
+    ($declare:ident) => {
+        $declare! {
+            commands {
+                /// Finds the account with this login, if the password is right.
+                check_password: CheckPassword {
+                    /// Name of the account, without white space around it.
+                    login: String,
+                    /// What the client sent as password: a digest.
+                    password: Secret,
+                } -> Result<Option<Account>, Busy>;
+
+                /// Finds the account whose token this is.
+                check_token: CheckToken {
+                    /// The token.
+                    token: Secret,
+                } -> Result<Option<Account>, TokenFault>;
+
+                /// Records that a player logs in, and reads everything about the player.
+                sign_in: SignIn {
+                    /// The player.
+                    player: PlayerId,
+                    /// The address of the connection.
+                    address: Option<IpAddr>,
+                    /// Name of the client program.
+                    user_agent: Option<String>,
+                } -> Box<Profile>;
+
+                /// Makes somebody a friend or a foe, which ends the opposite.
+                set_relation: SetRelation {
+                    /// The player whose list changes.
+                    player: PlayerId,
+                    /// The friend or foe.
+                    subject: PlayerId,
+                    /// Which of the two.
+                    relation: Relation,
+                } -> Result<(), UnknownPlayer>;
+
+                /// Ends a friendship or the opposite. A relation that does not exist need not end.
+                end_relation: EndRelation {
+                    /// The player whose list changes.
+                    player: PlayerId,
+                    /// The friend or foe.
+                    subject: PlayerId,
+                    /// Which of the two.
+                    relation: Relation,
+                } -> ();
+
+                /// Lists the avatars granted to a player.
+                list_avatars: ListAvatars {
+                    /// The player.
+                    player: PlayerId,
+                } -> Vec<Avatar>;
+
+                /// Selects an avatar. The reply is the one that is selected afterwards.
+                select_avatar: SelectAvatar {
+                    /// The player.
+                    player: PlayerId,
+                    /// URL of the avatar; none to have no avatar.
+                    url: Option<String>,
+                } -> Result<Option<Avatar>, AvatarNotGranted>;
+
+                /// Looks up whether a player has a permission.
+                has_permission: HasPermission {
+                    /// The player.
+                    player: PlayerId,
+                    /// The permission.
+                    permission: Permission,
+                } -> bool;
+
+                /// Lists all co-op missions of known campaigns.
+                list_coop_missions: ListCoopMissions {} -> Vec<CoopMission>;
+
+                /// Lists the mods with the most likes, most liked first.
+                list_liked_mods: ListLikedMods {
+                    /// Most mods in the reply.
+                    limit: u32,
+                } -> Vec<VaultMod>;
+
+                /// Adds a player's like to a mod, once for each player.
+                like_mod: LikeMod {
+                    /// The player.
+                    player: PlayerId,
+                    /// Uid of the mod.
+                    uid: String,
+                } -> Result<Like, UnknownMod>;
+
+                /// Adds one to the downloads of a mod.
+                count_download: CountDownload {
+                    /// Uid of the mod.
+                    uid: String,
+                } -> Result<(), UnknownMod>;
+
+                /// Looks up the ban of a player that ends last, in force or not.
+                find_ban: FindBan {
+                    /// The player.
+                    player: PlayerId,
+                } -> Option<Ban>;
+
+                /// Records a player's attempt to join a game, then looks up the ban as [`FindBan`] does. An attempt that
+                /// cannot be recorded does not fail the request.
+                attempt_join: AttemptJoin {
+                    /// The player.
+                    player: PlayerId,
+                    /// The game and the player's address.
+                    attempt: JoinAttempt,
+                } -> Option<Ban>;
+
+                /// Looks up the map in a folder; none if it is not in the vault.
+                find_map: FindMap {
+                    /// Folder name, lower-case.
+                    folder: String,
+                } -> Option<MapVersion>;
+
+                /// Records that the id of a game is given out, so that no other game ever gets it, whatever becomes of
+                /// this one and of the server; then looks up the map as [`FindMap`] does.
+                open_game: OpenGame {
+                    /// The player who hosts it.
+                    host: PlayerId,
+                    /// Its id.
+                    game: GameId,
+                    /// Folder name of the map, lower-case.
+                    folder: String,
+                } -> Option<MapVersion>;
+
+                /// Looks up the names of mods. The reply has those that are in the vault, by uid.
+                find_mod_names: FindModNames {
+                    /// Their uids.
+                    uids: Vec<String>,
+                } -> BTreeMap<String, String>;
+            }
+            lobby {
+                /// Reads the featured mods, ranked mods and leaderboards.
+                read_game_data: ReadGameData {} -> Box<GameData>;
+
+                /// Stores something about a game in one transaction, so that it outlives a crash of the machine. The
+                /// reply has the ratings that have changed, after the end of a rated game. There is at most one such
+                /// request at a time for each game.
+                store_game: StoreGame {
+                    /// The game.
+                    game: GameId,
+                    /// What to store.
+                    write: GameWrite,
+                } -> Result<Vec<RatingChange>, Contradiction>;
+            }
+        }
+    };
+}
+
+pub(crate) use request_table;
+
+/// A kind of request, with the type of its reply.
+pub trait RequestKind: Sized {
+    /// What the outside returns, unless it is unavailable.
+    type Reply;
+
+    /// Puts a reply together with the ticket of its request.
+    fn reply(ticket: Ticket<Self>, reply: Result<Self::Reply, Unavailable>) -> Reply;
+
+    /// Puts this together with its ticket.
+    fn request(self, ticket: Ticket<Self>) -> Request;
+}
+
+/// What the outside returns for a request.
+pub type ReplyTo<R> = Result<<R as RequestKind>::Reply, Unavailable>;
+
+/// The request could not be carried out: the database cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unavailable;
+
+/// Number of a request. Every request has a higher one than those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
+
+/// Stands for one request of the kind `R` until its reply has come.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent, bound = "")]
+pub struct Ticket<R> {
+    id: RequestId,
+    #[serde(skip)]
+    kind: PhantomData<fn() -> R>,
+}
+
+impl<R> Ticket<R> {
+    /// The ticket of the request with this number.
+    #[must_use]
+    pub fn new(id: RequestId) -> Self {
+        Self { id, kind: PhantomData }
+    }
+
+    /// Number of the request.
+    #[must_use]
+    pub fn id(self) -> RequestId {
+        self.id
+    }
+}
+
+impl<R: RequestKind> Ticket<R> {
+    /// The reply to the request.
+    #[must_use]
+    pub fn reply(self, reply: ReplyTo<R>) -> Reply {
+        R::reply(self, reply)
+    }
+}
+
+impl<R> Copy for Ticket<R> {}
+
+impl<R> Clone for Ticket<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> PartialEq for Ticket<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl<R> fmt::Debug for Ticket<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ticket({})", self.id.0)
+    }
+}
+
+macro_rules! declare_requests {
+    (commands { $($commands:tt)* } lobby { $($lobby:tt)* }) => {
+        declare_requests! { rows $($commands)* $($lobby)* }
+    };
+    (rows $(
+        $(#[$doc:meta])*
+        $table:ident: $name:ident { $( $(#[$member_doc:meta])* $member:ident: $type:ty, )* } -> $reply:ty;
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq)]
+            pub struct $name {
+                $( $(#[$member_doc])* pub $member: $type, )*
+            }
+
+            impl RequestKind for $name {
+                type Reply = $reply;
+
+                fn reply(ticket: Ticket<Self>, reply: ReplyTo<Self>) -> Reply {
+                    Reply::$name(ticket, reply)
+                }
+
+                fn request(self, ticket: Ticket<Self>) -> Request {
+                    Request::$name(ticket, self)
+                }
+            }
+        )*
+
+        /// A request of the lobby with its ticket.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Request {
+            $( $(#[$doc])* $name(Ticket<$name>, $name), )*
+        }
+
+        /// What the outside returns for a [`Request`], with the same ticket.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub enum Reply {
+            $(
+                #[doc = concat!("The reply to [`", stringify!($name), "`].")]
+                $name(Ticket<$name>, ReplyTo<$name>),
+            )*
+        }
+
+        impl Request {
+            /// Number of the request.
+            #[must_use]
+            pub fn id(&self) -> RequestId {
+                match self {
+                    $( Self::$name(ticket, _) => ticket.id(), )*
+                }
+            }
+
+            /// The reply which says that the request could not be carried out.
+            #[must_use]
+            pub fn unavailable(&self) -> Reply {
+                match self {
+                    $( Self::$name(ticket, _) => ticket.reply(Err(Unavailable)), )*
+                }
+            }
+        }
+
+        impl Reply {
+            /// Number of the request.
+            #[must_use]
+            pub fn id(&self) -> RequestId {
+                match self {
+                    $( Self::$name(ticket, _) => ticket.id(), )*
+                }
+            }
+
+            /// Whether the request could not be carried out.
+            #[must_use]
+            pub fn is_unavailable(&self) -> bool {
+                match self {
+                    $( Self::$name(_, reply) => reply.is_err(), )*
+                }
+            }
+        }
+    };
+}
+
+request_table!(declare_requests);

@@ -1,0 +1,142 @@
+//! Logins that are not accepted, as operators see them: in the log and in a metric.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_lobby_core::{ConnId, LogLine, LoginMethod, Network};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::config::one_of;
+use crate::ops::metrics::Metrics;
+
+/// Lines about failed logins that may come at once; after that, one every [`PAUSE`]. Operators see who tries what all the same, and
+/// nobody fills their disk.
+const LINES: u32 = 30;
+
+/// How long it takes until one line more may be written.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How much of the addresses of clients is in the log. From the level debug on, all of it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum LogAddresses {
+    /// Nothing.
+    None,
+    /// The network: of IPv4 the first 24 bits, of IPv6 the first 48.
+    Network,
+    /// All of it.
+    Full,
+}
+
+impl TryFrom<String> for LogAddresses {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&text, &[("none", Self::None), ("network", Self::Network), ("full", Self::Full)])
+    }
+}
+
+/// Tells operators of failed logins.
+pub(crate) struct FailedLogins {
+    addresses: LogAddresses,
+    metrics: Arc<Metrics>,
+    /// When all lines that may come at once may come again.
+    full_at: Instant,
+    /// How many have not been logged since the last line.
+    left_out: u64,
+}
+
+impl FailedLogins {
+    pub(crate) fn new(addresses: LogAddresses, metrics: Arc<Metrics>) -> Self {
+        Self { addresses, metrics, full_at: Instant::now(), left_out: 0 }
+    }
+
+    /// Counts a login that was not accepted, and writes a line about it, if there have not been too many.
+    pub(crate) fn tell(&mut self, line: &LogLine) {
+        let LogLine::LoginFailed { conn: ConnId(conn), address, method, account, reason, detail } = line
+        else {
+            return;
+        };
+        self.metrics.count_failed_login(reason);
+        let Some(left_out) = self.may_write() else { return };
+        let method = match method {
+            LoginMethod::Password => "password",
+            LoginMethod::Token => "token",
+        };
+        let address = Shown(self.addresses, *address);
+        let reason = match detail.as_str() {
+            "" => (*reason).to_owned(),
+            detail => format!("{reason}: {detail}"),
+        };
+        tracing::info!(conn, reason, account, %address, method, left_out, "a login has failed");
+    }
+
+    /// Whether a line may be written now, and how many have been left out before it.
+    fn may_write(&mut self) -> Option<u64> {
+        let now = Instant::now();
+        let full_at = self.full_at.max(now) + PAUSE;
+        if full_at > now + PAUSE * LINES {
+            self.left_out += 1;
+            return None;
+        }
+        self.full_at = full_at;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+/// As much of an address as may be shown.
+struct Shown(LogAddresses, Option<IpAddr>);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self(LogAddresses::None, _) => f.write_str("-"),
+            Self(_, None) => f.write_str("unknown"),
+            Self(LogAddresses::Network, Some(address)) => Network::widest(address).fmt(f),
+            Self(LogAddresses::Full, Some(address)) => address.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn many_failures_are_counted_and_few_are_written() {
+        let metrics = Arc::new(Metrics::new());
+        let mut failed = FailedLogins::new(LogAddresses::Network, Arc::clone(&metrics));
+        let written = (0..1000).filter(|_| failed.may_write().is_some()).count();
+        assert_eq!(written, LINES as usize);
+        advance(PAUSE).await;
+        assert_eq!((failed.may_write(), failed.may_write()), (Some(1000 - u64::from(LINES)), None));
+        advance(PAUSE * LINES * 2).await;
+        assert_eq!((0..1000).filter(|_| failed.may_write().is_some()).count(), LINES as usize);
+        let line = LogLine::LoginFailed {
+            conn: ConnId(1),
+            address: None,
+            method: LoginMethod::Token,
+            account: String::new(),
+            reason: "token not valid",
+            detail: String::new(),
+        };
+        (0..40).for_each(|_| failed.tell(&line));
+        let text = metrics.text().unwrap();
+        assert!(text.contains("server_logins_failed_total{reason=\"token not valid\"} 40\n"), "{text}");
+    }
+
+    #[test]
+    fn addresses_are_shown_as_far_as_they_may_be() {
+        let shown = |how, address: &str| Shown(how, address.parse().ok()).to_string();
+        assert_eq!(shown(LogAddresses::None, "1.2.3.4"), "-");
+        assert_eq!(shown(LogAddresses::Network, "1.2.3.4"), "1.2.3.0/24");
+        assert_eq!(shown(LogAddresses::Network, "2001:db8:1:2::3"), "2001:db8:1::/48");
+        assert_eq!(shown(LogAddresses::Full, "2001:db8:1:2::3"), "2001:db8:1:2::3");
+        assert_eq!(shown(LogAddresses::Full, ""), "unknown");
+    }
+}

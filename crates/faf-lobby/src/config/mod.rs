@@ -1,0 +1,352 @@
+//! The configuration: what can be set, from where, and whether it makes sense.
+//!
+//! `table.rs` is the one place that lists the settings; files, flags, environment variables, help
+//! texts and ranges follow from it. `default.toml` is a copy for people who read the repository.
+
+mod catalogue;
+mod effective;
+mod layers;
+mod listen;
+mod table;
+mod units;
+mod words;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use hyper::header::HeaderName;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+pub use catalogue::{Bound, Entry, Kind, Range, default_file};
+pub use effective::{Effective, shown};
+pub use layers::{Origin, Problem, Problems, Sources};
+pub use listen::{Listen, ListenAddress};
+pub use table::{CATALOGUE, Settings};
+pub(crate) use words::one_of;
+pub use words::{Banner, LogFormat};
+
+use crate::delivery::SlowConsumerPolicy;
+use crate::ops::recorder::Bounds;
+
+/// The defaults.
+impl Default for Settings {
+    fn default() -> Self {
+        Self::deserialize(catalogue::DEFAULTS.clone()).expect("the defaults of the table fit their types")
+    }
+}
+
+/// A network, or a single address, whose word is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TrustedProxy(pub IpNet);
+
+impl TrustedProxy {
+    /// Whether an address is one of them. Sockets that serve both families write addresses of IPv4 as ones of IPv6
+    /// (`::ffff:10.0.0.1`), and operators may, too.
+    pub(crate) fn includes(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let is_mapped_inside = |address: Ipv4Addr| self.0.contains(&IpAddr::V6(address.to_ipv6_mapped()));
+        self.0.contains(&address) || matches!(address, IpAddr::V4(address) if is_mapped_inside(address))
+    }
+}
+
+impl TryFrom<String> for TrustedProxy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let network = text.parse().or_else(|_| text.parse().map(IpAddr::into).map_err(|_| ()));
+        network
+            .map(Self)
+            .map_err(|()| format!("`{text}` is neither an address nor a network such as 10.0.0.0/8"))
+    }
+}
+
+/// Whether the first login with a new name makes an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BoolOrWord")]
+pub enum OpenRegistration {
+    /// No.
+    Off,
+    /// Yes, as long as only this machine can connect.
+    OnLoopback,
+    /// Yes, whoever can connect.
+    Anywhere,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum BoolOrWord {
+    Bool(bool),
+    Word(String),
+}
+
+impl TryFrom<BoolOrWord> for OpenRegistration {
+    type Error = String;
+
+    fn try_from(value: BoolOrWord) -> Result<Self, String> {
+        match value {
+            BoolOrWord::Bool(false) => Ok(Self::Off),
+            BoolOrWord::Bool(true) => Ok(Self::OnLoopback),
+            BoolOrWord::Word(word) if word == "anywhere" => Ok(Self::Anywhere),
+            BoolOrWord::Word(word) => Err(format!("`{word}` is neither true nor false nor \"anywhere\"")),
+        }
+    }
+}
+
+impl Settings {
+    /// Returns what is wrong with values that are within their ranges, by setting.
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.idle_timeout > 0.0 && self.idle_timeout < 2.0 * self.ping_interval {
+            let least = 2.0 * self.ping_interval;
+            problems.push(("idle_timeout", format!("clients that answer every ping need at least {least}")));
+        }
+        if !self.websocket_path.starts_with('/') {
+            problems.push(("websocket_path", "it must begin with a slash".to_owned()));
+        }
+        if let Some(origin) = self.websocket_origins.iter().find(|origin| !is_origin(origin)) {
+            let problem =
+                format!("`{origin}` is no origin such as https://example.org, without anything behind it");
+            problems.push(("websocket_origins", problem));
+        }
+        if self.http.addresses().iter().any(|address| address.proxy) {
+            problems.push(("http", "it cannot expect a PROXY header".to_owned()));
+        }
+        if !self.forwarded_header.is_empty() && self.forwarded_header.parse::<HeaderName>().is_err() {
+            problems.push(("forwarded_header", "this is no name of an HTTP header".to_owned()));
+        }
+        if self.database.as_os_str().is_empty() {
+            problems.push(("database", "it must name a file".to_owned()));
+        }
+        if self.database.is_dir() {
+            problems.push(("database", "it is a folder; name a file in it".to_owned()));
+        }
+        if self.database.as_os_str() == ":memory:" {
+            let problem = "there is no database in memory: several threads use it, and it has to outlive a crash; name a \
+                           file, for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind";
+            problems.push(("database", problem.to_owned()));
+        }
+        let listens = [&self.qdatastream, &self.simple_json, &self.websocket];
+        if listens.iter().all(|listen| listen.addresses().is_empty()) {
+            problems.push(("websocket", "no client can connect: all listeners are off".to_owned()));
+        }
+        let expects_proxy = listens.iter().flat_map(|listen| listen.addresses()).any(|address| address.proxy);
+        if self.trusted_proxies.is_empty() && (expects_proxy || !self.forwarded_header.is_empty()) {
+            let problem = "no proxy is trusted, so nothing it says about clients counts; name its address";
+            problems.push(("trusted_proxies", problem.to_owned()));
+        }
+        if let (OpenRegistration::OnLoopback, Some(public)) = (self.open_registration, self.public_address())
+        {
+            let problem = format!(
+                "anybody who can reach {public} could make accounts; listen on 127.0.0.1 everywhere, without \
+                 trusted_proxies, or insist with \"anywhere\""
+            );
+            problems.push(("open_registration", problem));
+        }
+        problems.extend(self.clashes());
+        if let Err(error) = self.log_filter() {
+            problems.push(("log", error));
+        }
+        if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
+            problems.push((
+                "log",
+                format!("`{word}` is no level; these are: off, error, warn, info, debug, trace"),
+            ));
+        }
+        problems
+    }
+
+    /// A listener others than this machine can reach, if there is one. With a proxy in front, all of them count.
+    fn public_address(&self) -> Option<&ListenAddress> {
+        let listens = [&self.qdatastream, &self.simple_json, &self.websocket, &self.http];
+        let has_proxy = !self.trusted_proxies.is_empty();
+        listens.into_iter().flat_map(Listen::addresses).find(|address| has_proxy || !address.is_loopback())
+    }
+
+    /// Where is listened, by setting.
+    pub(crate) fn listens(&self) -> [(&'static str, &Listen); 4] {
+        [
+            ("qdatastream", &self.qdatastream),
+            ("simple_json", &self.simple_json),
+            ("websocket", &self.websocket),
+            ("http", &self.http),
+        ]
+    }
+
+    /// Addresses that are listened on twice.
+    fn clashes(&self) -> Vec<(&'static str, String)> {
+        let all = self.listens();
+        let all: Vec<_> = all
+            .iter()
+            .flat_map(|(setting, listen)| listen.addresses().iter().map(move |address| (*setting, address)))
+            .collect();
+        let mut clashes = Vec::new();
+        for (number, (setting, address)) in all.iter().enumerate() {
+            if let Some((other, _)) = all[..number].iter().find(|(_, before)| before.clashes_with(address)) {
+                clashes.push((*setting, format!("{address} is listened on by {other} already")));
+            }
+        }
+        clashes
+    }
+
+    /// Targets that the log is to tell more or less of, and that nothing is called.
+    #[must_use]
+    pub fn unknown_log_targets(&self) -> Vec<&str> {
+        log_targets(&self.log).filter(|target| !is_known_target(target)).collect()
+    }
+
+    /// Whether only this machine can connect.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.public_address().is_none()
+    }
+
+    /// What is logged.
+    ///
+    /// # Errors
+    /// A description, if the filter cannot be understood.
+    pub fn log_filter(&self) -> Result<tracing_subscriber::EnvFilter, String> {
+        tracing_subscriber::EnvFilter::try_new(&self.log).map_err(|error| error.to_string())
+    }
+
+    /// What the lobby itself needs to know.
+    #[must_use]
+    pub fn lobby(&self) -> faf_lobby_core::Settings {
+        faf_lobby_core::Settings {
+            login_timeout: seconds(self.login_timeout),
+            login_attempts: self.login_attempts,
+            login_attempts_per_address: self.login_attempts_per_address,
+            login_rate: self.login_rate,
+            ping_interval: seconds(self.ping_interval),
+            idle_timeout: (self.idle_timeout > 0.0).then(|| seconds(self.idle_timeout)),
+            report_interval: seconds(self.report_interval),
+            shutdown_grace_period: seconds(self.shutdown_grace_period),
+            shutdown_kick_idle_players: self.shutdown_kick_idle_players,
+            game_setup_timeout: seconds(self.game_setup_timeout),
+            reconnect_grace_period: seconds(self.reconnect_grace_period),
+            game_end_timeout: seconds(self.game_end_timeout),
+            restart_grace_period: seconds(self.restart_grace_period),
+            rated_games_per_pair: self.rated_games_per_pair,
+            allow_password_login: self.allow_password_login,
+            www_url: self.www_url.clone(),
+            content_url: self.content_url.clone(),
+        }
+    }
+
+    /// How large recordings get.
+    #[must_use]
+    pub fn recording_bounds(&self) -> Bounds {
+        Bounds { size: self.recording_size, files: self.recording_files }
+    }
+
+    /// What is accepted from clients.
+    #[must_use]
+    pub fn limits(&self) -> faf_protocol::Limits {
+        faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
+    }
+
+    /// What a client is granted that does not keep up.
+    pub(crate) fn slow_consumer_policy(&self) -> SlowConsumerPolicy {
+        SlowConsumerPolicy {
+            chunk_bytes: self.outbox_limit,
+            memory: self.outbox_memory,
+            stall_timeout: seconds(self.stall_timeout),
+        }
+    }
+
+    /// How long to wait at the start for the database to be free.
+    #[must_use]
+    pub fn wait_for_database(&self) -> Duration {
+        seconds(self.wait_for_database)
+    }
+
+    /// How long a client may take before its first message.
+    #[must_use]
+    pub fn handshake_timeout(&self) -> Duration {
+        seconds(self.handshake_timeout)
+    }
+}
+
+/// What a filter of the log names besides levels: `info,hyper=warn` names `hyper`.
+fn log_targets(filter: &str) -> impl Iterator<Item = &str> {
+    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.filter(move |word| !is_level(word)).map(|word| word.split(['=', '[']).next().unwrap_or(word))
+}
+
+/// Whether a word was probably meant as a level.
+fn looks_like_level(word: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warning", "information", "debug", "trace"];
+
+    !is_known_target(word)
+        && word.len() > 2
+        && LEVELS.iter().any(|level| {
+            let word = word.to_lowercase();
+            level.starts_with(&word)
+                || word.starts_with(level)
+                || strsim::damerau_levenshtein(level, &word) <= 1
+        })
+}
+
+/// Whether something that logs is called so: a crate, or a part of one.
+fn is_known_target(target: &str) -> bool {
+    const CRATES: [&str; 14] = [
+        "faf_lobby",
+        "faf_lobby_core",
+        "faf_connection",
+        "faf_protocol",
+        "axum",
+        "hyper",
+        "hyper_util",
+        "maxminddb",
+        "mio",
+        "rusqlite",
+        "rustls",
+        "tokio",
+        "tower",
+        "ureq",
+    ];
+
+    let name = target.split("::").next().unwrap_or(target);
+    // A prefix is enough, also the beginning of a name.
+    !name.is_empty() && CRATES.iter().any(|known| known.starts_with(name) || *known == name)
+}
+
+/// Settings are within their bounds when this is called, so no value is negative or too large.
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or_default()
+}
+
+/// Whether a browser can send this as the origin of a page, or it stands for all.
+fn is_origin(text: &str) -> bool {
+    let host = text.split_once("://").map(|(_, host)| host);
+    matches!(text, "*" | "null") || host.is_some_and(|host| !host.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_lobby_and_the_protocol() {
+        let settings = Settings::default();
+        assert_eq!(settings.problems(), []);
+        assert_eq!(settings.lobby(), faf_lobby_core::Settings::default());
+        assert_eq!(settings.limits(), faf_protocol::Limits::default());
+        assert_eq!(settings.login_message_limit, faf_protocol::limits::LOGIN_MESSAGE_LIMIT);
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let proxy = |text: &str| TrustedProxy::try_from(text.to_owned());
+        let includes =
+            |network: &str, address: &str| proxy(network).unwrap().includes(address.parse().unwrap());
+        assert!(includes("10.0.0.0/8", "10.1.2.3") && includes("::1", "::1"));
+        assert!(includes("10.0.0.0/8", "::ffff:10.1.2.3") && includes("::ffff:10.0.0.0/104", "10.1.2.3"));
+        assert!(includes("::ffff:10.1.2.3", "10.1.2.3") && includes("::ffff:10.1.2.3", "::ffff:10.1.2.3"));
+        assert!(!includes("10.0.0.0/8", "::ffff:11.1.2.3") && !includes("::ffff:10.0.0.0/104", "11.1.2.3"));
+        assert!(!includes("::1", "127.0.0.1"));
+        assert!(proxy("localhost").is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! What kind of value a setting takes, in words, and numbers with a unit.
+
+use toml::Value;
+
+use super::catalogue::{Entry, Kind};
+
+const TIMES: [(&str, f64); 9] = [
+    ("ms", 0.001),
+    ("s", 1.0),
+    ("sec", 1.0),
+    ("m", 60.0),
+    ("min", 60.0),
+    ("h", 3600.0),
+    ("d", 86_400.0),
+    ("day", 86_400.0),
+    ("days", 86_400.0),
+];
+
+const BYTES: [(&str, u64); 11] = [
+    ("B", 1),
+    ("KB", 1000),
+    ("kB", 1000),
+    ("KiB", 1 << 10),
+    ("K", 1 << 10),
+    ("MB", 1_000_000),
+    ("MiB", 1 << 20),
+    ("M", 1 << 20),
+    ("GB", 1_000_000_000),
+    ("GiB", 1 << 30),
+    ("G", 1 << 30),
+];
+
+/// The value with its unit taken into account: `"30s"` is 30, `"10MiB"` is 10485760. Anything else stays as it is.
+pub(super) fn without_unit(kind: Kind, value: Value) -> Value {
+    let Value::String(text) = &value else { return value };
+    let text = text.trim();
+    let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '_')).unwrap_or(text.len());
+    let (number, unit) = (text[..end].replace('_', ""), text[end..].trim());
+    let number = number.parse::<f64>().ok().filter(|number| number.is_finite());
+    let found = match (kind, number) {
+        (Kind::Seconds, Some(number)) => {
+            TIMES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| Value::Float(number * factor))
+        }
+        (Kind::Bytes, Some(number)) => {
+            let factor = BYTES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor as f64);
+            // Parts of a byte are dropped.
+            factor.map(|factor| Value::Integer((number * factor) as i64))
+        }
+        _ => None,
+    };
+    found.unwrap_or(value)
+}
+
+/// What is wrong with a value that does not fit, in words. Some kinds say so themselves.
+pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
+    let value = match value {
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{other}`"),
+    };
+    let wanted = match entry.kind {
+        Kind::Seconds => "a time: seconds such as 45, or with a unit such as 500ms, 30s, 5m or 2h",
+        Kind::Bytes => "a size: bytes such as 65536, or with a unit such as 64KiB or 10MiB",
+        Kind::Count => "a whole number",
+        Kind::Switch if entry.name == "open_registration" => "true, false or \"anywhere\"",
+        Kind::Switch => "true or false",
+        Kind::List if is_by_type(problem) => "a list such as [\"a\", \"b\"]",
+        Kind::Text if is_by_type(problem) => "a text in quotes",
+        Kind::Addresses if is_by_type(problem) => "a text in quotes, or a list of texts",
+        Kind::List | Kind::Text | Kind::Addresses => return problem.to_owned(),
+    };
+    format!("{value} is not {wanted}")
+}
+
+/// Whether the problem is told in words of the language this is written in.
+fn is_by_type(problem: &str) -> bool {
+    ["invalid type", "invalid value", "data did not match"].iter().any(|begin| problem.starts_with(begin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::entry;
+    use super::super::layers::fits;
+    use super::*;
+
+    #[test]
+    fn units_are_understood() {
+        let of = |setting: &str, text: &str| without_unit(entry(setting).unwrap().kind, Value::from(text));
+        for (text, seconds) in
+            [("30s", 30.0), ("500ms", 0.5), ("1.5m", 90.0), ("2 h", 7200.0), ("1d", 86_400.0)]
+        {
+            assert_eq!(of("ping_interval", text), Value::Float(seconds), "{text}");
+        }
+        for (text, bytes) in
+            [("10MiB", 10_485_760), ("64 KiB", 65_536), ("1_000kB", 1_000_000), ("1G", 1 << 30)]
+        {
+            assert_eq!(of("message_limit", text), Value::Integer(bytes), "{text}");
+        }
+        for (setting, text) in [
+            ("ping_interval", "30 parsecs"),
+            ("ping_interval", "s"),
+            ("ping_interval", "10MiB"),
+            ("message_limit", "10s"),
+            ("connection_limit", "10KiB"),
+            ("log", "30s"),
+        ] {
+            assert_eq!(of(setting, text), Value::from(text), "{setting} {text}");
+        }
+    }
+
+    #[test]
+    fn problems_are_in_words() {
+        for (setting, value) in [
+            ("ping_interval", Value::from("often")),
+            ("login_attempts", Value::from(-1)),
+            ("message_limit", Value::from("big")),
+            ("allow_password_login", Value::from(1)),
+            ("open_registration", Value::from(1)),
+            ("trusted_proxies", Value::from(1)),
+            ("trusted_proxies", Value::from(vec!["nowhere"])),
+            ("http", Value::from(8011)),
+            ("database", Value::from(1)),
+            ("log_format", Value::from("xml")),
+            ("log_addresses", Value::from("some")),
+            ("banner", Value::from("loud")),
+        ] {
+            let problem = fits(entry(setting).unwrap(), &value).unwrap_err();
+            for word in ["invalid", "f64", "u32", "usize", "enum", "variant", "expected", "untagged"] {
+                assert!(!problem.contains(word), "{setting} = {value}: {problem}");
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A client that gets what is merged knows in the end what one knows that gets everything.
+
+use bytes::BytesMut;
+use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::delivery::frames::FrameMemory;
+
+/// Something the server tells everybody.
+#[derive(Debug, Clone)]
+enum Told {
+    Game { uid: u32, players: usize },
+    Players(Vec<(u32, bool)>),
+    Ping,
+    Notice(u32),
+    List(u32),
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    prop_oneof![
+        (0..4_u32, 0..10_usize).prop_map(|(uid, players)| Told::Game { uid, players }),
+        vec((0..5_u32, any::<bool>()), 1..4).prop_map(Told::Players),
+        Just(Told::Ping),
+        any::<u32>().prop_map(Told::Notice),
+    ]
+}
+
+/// As a newcomer is told: lists, and then what changes.
+fn evening(most: usize) -> impl Strategy<Value = Vec<Told>> {
+    (vec((0..5_u32).prop_map(Told::List), 0..4), vec(told(), 0..most))
+        .prop_map(|(lists, told)| [lists, told].concat())
+}
+
+fn player(id: u32, is_offline: bool) -> Value {
+    let rating = serde_json::json!([1500.0, 500.0]);
+    let mut player = serde_json::json!({
+        "id": id, "login": "x", "country": "", "ratings": {}, "global_rating": rating, "ladder_rating": rating,
+        "number_of_games": 0,
+    });
+    if is_offline {
+        player["state"] = "offline".into();
+    }
+    player
+}
+
+fn message(told: &Told) -> Arc<Frames> {
+    let json = match told {
+        Told::Game { uid, players } => serde_json::json!({
+            "command": "game_info", "visibility": "public", "password_protected": false, "uid": uid, "title": "t",
+            "state": "open", "game_type": "custom", "featured_mod": "faf", "sim_mods": {}, "mapname": "m",
+            "map_file_path": "maps/m.zip", "host": "Ada", "num_players": players, "max_players": 8, "hosted_at": null,
+            "launched_at": null, "rating_type": "global", "rating_min": null, "rating_max": null,
+            "enforce_rating_range": false, "teams_ids": [], "teams": {},
+        }),
+        Told::Players(players) => {
+            // Each id at most once in a message.
+            let players: BTreeMap<_, _> = players.iter().copied().collect();
+            let players: Vec<_> = players.into_iter().map(|(id, gone)| player(id, gone)).collect();
+            serde_json::json!({"command": "player_info", "players": players})
+        }
+        Told::Ping => serde_json::json!({"command": "ping"}),
+        Told::Notice(number) => {
+            serde_json::json!({"command": "notice", "style": "info", "text": number.to_string()})
+        }
+        Told::List(number) => {
+            serde_json::json!({"command": "player_info", "players": [player(*number, false)]})
+        }
+    };
+    let message: Message = json.to_string().parse().unwrap();
+    let message = ServerMessage::read(message).unwrap();
+    let memory = FrameMemory::default();
+    if matches!(told, Told::List(_)) {
+        Frames::of_snapshot(message, &memory)
+    } else {
+        Frames::new(message, &memory)
+    }
+}
+
+/// What a client knows, and what it was told that is not state.
+#[derive(Debug, Default, PartialEq)]
+struct Client {
+    games: BTreeMap<u64, Value>,
+    players: BTreeMap<u64, Value>,
+    notices: Vec<Value>,
+    has_ping: bool,
+}
+
+impl Client {
+    fn hear(&mut self, decoder: &mut Decoder, frame: &Bytes) {
+        let mut buffer = BytesMut::from(&frame[..]);
+        while let Some(Decoded::Message(message)) = decoder.decode(&mut buffer).unwrap() {
+            let value: Value = serde_json::from_str(&message.to_string()).unwrap();
+            match value["command"].as_str().unwrap() {
+                "game_info" => drop(self.games.insert(value["uid"].as_u64().unwrap(), value)),
+                "player_info" => {
+                    let players = value["players"].as_array().unwrap();
+                    assert!((1..=PLAYERS_PER_MESSAGE).contains(&players.len()));
+                    for player in players {
+                        self.players.insert(player["id"].as_u64().unwrap(), player.clone());
+                    }
+                }
+                "ping" => self.has_ping = true,
+                _ => self.notices.push(value),
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_by_merging(told in evening(60), most in 0..20_usize, cuts in vec(0..300_usize, 0..30)) {
+        for format in [WireFormat::QDataStream, WireFormat::SimpleJson] {
+            let decoder = || Decoder::new(format, Limits::default());
+            let (mut spared, mut spared_decoder) = (Client::default(), decoder());
+            let (mut other, mut other_decoder) = (Client::default(), decoder());
+            let mut backlog = Backlog::new(format, 0);
+            let mut cuts = cuts.iter();
+            for told in &told {
+                let frames = message(told);
+                other.hear(&mut other_decoder, frames.get(format).unwrap());
+                backlog.push(&frames, Kind::Told, most);
+                // Sometimes the client takes some of it.
+                if let Some(most) = cuts.next() {
+                    backlog.has_taken();
+                    for frame in backlog.take_front(*most) {
+                        spared.hear(&mut spared_decoder, &frame);
+                    }
+                }
+            }
+            for frame in backlog.take_front(usize::MAX) {
+                spared.hear(&mut spared_decoder, &frame);
+            }
+            prop_assert_eq!(&spared, &other);
+            // Now it has taken these, too.
+            backlog.has_taken();
+            prop_assert!(backlog.is_empty() && !backlog.counts_against_client());
+            prop_assert_eq!((backlog.answers(), backlog.own_memory(), backlog.freeable_memory()), (0, 0, 0));
+            prop_assert!(backlog.games.is_empty() && backlog.players.is_empty() && !backlog.has_ping);
+            prop_assert!(backlog.player_lists.is_empty() && backlog.listed_players == 0);
+        }
+    }
+
+    /// However much happens, state takes no more than there are games and players.
+    #[test]
+    fn state_does_not_grow(told in vec(told(), 0..300)) {
+        let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+        let is_state = |told: &&Told| matches!(told, Told::Game { .. } | Told::Players(_) | Told::Ping);
+        for told in told.iter().filter(is_state) {
+            backlog.push(&message(told), Kind::Told, 0);
+        }
+        prop_assert!(backlog.entries.len() <= 4 + 1 + 1);
+        prop_assert!(backlog.freeable_memory() <= 4 * (1024 + ENTRY_COST_BYTES) + 5 * ENTRY_COST_BYTES + 3 * ENTRY_COST_BYTES);
+    }
+}
+
+#[test]
+fn who_plays_is_known_before_the_game() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    for told in [
+        Told::Game { uid: 1, players: 1 },
+        Told::Players(vec![(7, false)]),
+        Told::Notice(1),
+        Told::Players(vec![(8, false)]),
+        Told::Game { uid: 1, players: 2 },
+    ] {
+        backlog.push(&message(&told), Kind::Told, 0);
+    }
+    let frames = backlog.take_front(usize::MAX);
+    let texts: Vec<_> = frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert!(texts[0].contains("\"id\":7") && texts[0].contains("\"id\":8"));
+    assert!(texts[1].contains("notice"));
+    assert!(texts[2].contains("\"num_players\":2"));
+}
+
+#[test]
+fn many_players_come_in_several_messages() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let all = (0..1000).map(|id| (id, false)).collect();
+    backlog.push(&message(&Told::Players(all)), Kind::Told, 999);
+    assert_eq!(backlog.own_memory(), 1001 * ENTRY_COST_BYTES);
+    let mut counts = Vec::new();
+    while !backlog.is_empty() {
+        for frame in backlog.take_front(1) {
+            counts.push(String::from_utf8_lossy(&frame).matches("\"login\"").count());
+        }
+    }
+    assert_eq!(counts, [256, 256, 256, 232]);
+    // The last one counts until it has been taken.
+    assert!(backlog.own_memory() > 0);
+    backlog.has_taken();
+    assert_eq!(backlog.own_memory(), 0);
+}
+
+#[test]
+fn players_are_not_merged_before_it_pays() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    for id in 0..10 {
+        backlog.push(&message(&Told::Players(vec![(id, false)])), Kind::Told, 10);
+    }
+    assert_eq!((backlog.entries.len(), backlog.players.len()), (10, 0));
+    backlog.push(&message(&Told::Players(vec![(3, true)])), Kind::Told, 10);
+    assert_eq!((backlog.entries.len(), backlog.players.len()), (1, 10));
+    assert_eq!(backlog.take_merged(), 1);
+}
+
+#[test]
+fn only_what_a_client_has_asked_for_counts_as_an_answer() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let social = r#"{"command":"social","autojoin":[],"channels":[],"friends":[1],"foes":[2],"power":0}"#;
+    let social = ServerMessage::read(social.parse().unwrap()).unwrap();
+    backlog.push(&Frames::new(social, &FrameMemory::default()), Kind::Answer, 0);
+    for told in [Told::List(1), Told::Players(vec![(1, false)]), Told::Game { uid: 1, players: 1 }] {
+        backlog.push(&message(&told), Kind::Answer, 0);
+    }
+    backlog.push(&message(&Told::Notice(1)), Kind::Told, 0);
+    assert_eq!(backlog.answers(), 0);
+    backlog.push(&message(&Told::Notice(1)), Kind::Answer, 0);
+    assert!(backlog.answers() > ENTRY_COST_BYTES);
+}
+
+#[test]
+fn what_was_handed_over_is_counted_until_it_is_taken() {
+    let memory = FrameMemory::default();
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let text = ServerMessage::Notice(faf_protocol::server_message::Notice::new(
+        faf_protocol::server_message::NoticeStyle::Info,
+        "x".repeat(1000),
+    ));
+    backlog.push(&Frames::new(text, &memory), Kind::Told, 0);
+    assert_eq!(backlog.take_front(1).len(), 1);
+    assert!(memory.bytes() > 1000 && backlog.freeable_memory() > 1000 && backlog.counts_against_client());
+    backlog.has_taken();
+    assert_eq!((memory.bytes(), backlog.freeable_memory(), backlog.counts_against_client()), (0, 0, false));
+}
+
+#[test]
+fn merged_players_with_long_texts_are_told_in_messages_that_clients_read() {
+    let with_texts = |id: u32| {
+        let mut player = player(id, false);
+        player["avatar"] = serde_json::json!({"url": "u".repeat(20_000), "tooltip": "t"});
+        player
+    };
+    let list = |ids: std::ops::Range<u32>| {
+        let players: Vec<_> = ids.map(with_texts).collect();
+        let json = serde_json::json!({"command": "player_info", "players": players});
+        let message = ServerMessage::read(json.to_string().parse().unwrap()).unwrap();
+        Frames::new(message, &FrameMemory::default())
+    };
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    (0..6).for_each(|part| backlog.push(&list(part * 10..part * 10 + 10), Kind::Told, 20));
+    let front = backlog.take_front(usize::MAX);
+    assert!(front.len() > 1);
+    for frame in &front {
+        assert!(frame.len() <= lists::LIST_LIMIT, "{} bytes", frame.len());
+    }
+    assert_eq!(
+        front.iter().map(|frame| frame.windows(4).filter(|part| *part == b"\"id\"").count()).sum::<usize>(),
+        60
+    );
+}

@@ -1,0 +1,80 @@
+//! The connections that messages are delivered to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use faf_connection::Writer;
+use faf_lobby_core::ConnId;
+
+use super::backlog::Backlog;
+use crate::net::slot::{ConnectionSlot, Ending, Word};
+
+/// A connection, as the one who delivers sees it.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) writer: Writer,
+    pub(crate) slot: Arc<ConnectionSlot>,
+    /// The number of its next broadcast, once it is logged in.
+    pub(crate) next_broadcast: Option<u64>,
+    /// What waits for it here, if it has fallen behind.
+    pub(crate) backlog: Option<Box<Backlog>>,
+}
+
+impl Peer {
+    pub(crate) fn new(writer: Writer, slot: Arc<ConnectionSlot>) -> Self {
+        Self { writer, slot, next_broadcast: None, backlog: None }
+    }
+
+    /// Ends the connection behind everything that waits for it.
+    pub(crate) fn close(&mut self) {
+        if let Some(Ending { code, reason }) = self.slot.take_ending() {
+            self.writer.set_ending(code, &reason);
+        }
+        let waiting = self.backlog.take().map(|mut backlog| backlog.take_front(usize::MAX));
+        self.writer.finish(waiting.unwrap_or_default());
+        self.slot.tell(Word::Ready);
+    }
+}
+
+/// All connections, in a row, so that visiting all of them is cheap.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    row: Vec<(ConnId, Peer)>,
+    places: HashMap<ConnId, usize>,
+}
+
+impl Peers {
+    pub(crate) fn len(&self) -> usize {
+        self.row.len()
+    }
+
+    pub(crate) fn insert(&mut self, conn: ConnId, peer: Peer) {
+        self.places.insert(conn, self.row.len());
+        self.row.push((conn, peer));
+    }
+
+    /// Takes a connection out. The last one takes its place, which is the answer.
+    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<(usize, Peer)> {
+        let place = self.places.remove(&conn)?;
+        let (_, peer) = self.row.swap_remove(place);
+        if let Some((moved, _)) = self.row.get(place) {
+            self.places.insert(*moved, place);
+        }
+        Some((place, peer))
+    }
+
+    pub(crate) fn place_of(&self, conn: ConnId) -> Option<usize> {
+        self.places.get(&conn).copied()
+    }
+
+    pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
+        let place = self.place_of(conn)?;
+        Some(&mut self.row[place].1)
+    }
+
+    /// The connection at a place below [`len`](Self::len).
+    pub(crate) fn at(&mut self, place: usize) -> (ConnId, &mut Peer) {
+        let (conn, peer) = &mut self.row[place];
+        (*conn, peer)
+    }
+}

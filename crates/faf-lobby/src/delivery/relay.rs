@@ -1,0 +1,276 @@
+//! Messages that the games of players send each other through the server.
+//!
+//! They cost the receiver nothing but their bytes. At most [`IN_FLIGHT_BYTES`] bytes are kept of what is
+//! under way to one receiver, that is, of what its socket has not taken yet. One sender may have as
+//! many of them as are still free, so a single sender gets half. Every sender may have a little
+//! ([`PER_SENDER_BYTES`]), so that those who flood a receiver do not keep an honest sender from it.
+//!
+//! If there is no room for a message, the server holds it and does not read its sender, for at most
+//! [`HOLD_TIMEOUT`]. If there is no room then either, the server drops the message, and drops the next ones of
+//! this sender at once until one fits again: an honest sender must not stand still because the line of
+//! a receiver is dead.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use faf_lobby_core::ConnId;
+use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
+use tokio::time::Instant;
+
+use super::backlog::{Backlog, Kind};
+use super::frames::Frames;
+use super::worker::Worker;
+
+/// Bytes under way to one receiver, which its senders share: 96 KiB.
+///
+/// To connect with another player, an adapter sends one message of 1 to 10 KiB with all candidates,
+/// or ten to fifty messages of 300 to 600 bytes. Fifteen players who do so at once send a quarter of a
+/// megabyte. The socket takes 128 KiB before any of it counts here; the rest follows as it is read.
+pub(super) const IN_FLIGHT_BYTES: usize = 96 * 1024;
+
+/// Bytes that every sender may have under way even when others have taken all of [`IN_FLIGHT_BYTES`]: 8 KiB,
+/// or one message of any length. Together, senders never have more than twice [`IN_FLIGHT_BYTES`].
+const PER_SENDER_BYTES: usize = 8 * 1024;
+
+/// How long a message is held, and its sender not read. Adapters give each other some ten seconds.
+const HOLD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time between two notices to a sender whose messages are dropped.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Messages under way to one receiver that is behind.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    /// In bytes, of all senders.
+    total: usize,
+    /// Senders that have something under way or were given up: at most those of one game.
+    senders: Vec<Share>,
+    /// What was handed over last.
+    handed_over: Vec<(ConnId, usize)>,
+    /// Messages for which there is no room yet, at most one of each sender.
+    waiting: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Share {
+    sender: ConnId,
+    bytes: usize,
+    /// One of its messages was held in vain, and none has fitted since.
+    is_given_up: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    sender: ConnId,
+    frames: Arc<Frames>,
+    bytes: usize,
+    until: Instant,
+}
+
+/// The fate of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is on its way.
+    Taken,
+    /// It waits for room, and its sender with it.
+    Held,
+    /// There is no room.
+    Dropped,
+}
+
+impl InFlight {
+    fn share(&mut self, sender: ConnId) -> &mut Share {
+        let place = self.senders.iter().position(|share| share.sender == sender);
+        let place = place.unwrap_or_else(|| {
+            self.senders.push(Share { sender, bytes: 0, is_given_up: false });
+            self.senders.len() - 1
+        });
+        &mut self.senders[place]
+    }
+
+    /// Whether there is room for so many bytes of this sender.
+    fn has_room(&self, sender: ConnId, bytes: usize) -> bool {
+        let share = self.senders.iter().find(|share| share.sender == sender);
+        let before = share.map_or(0, |share| share.bytes);
+        let is_little = before == 0 || before + bytes <= PER_SENDER_BYTES;
+        let is_free = before + bytes <= IN_FLIGHT_BYTES.saturating_sub(self.total);
+        (is_little || is_free) && self.total + bytes <= 2 * IN_FLIGHT_BYTES
+    }
+
+    /// Notes that a message is under way.
+    pub(super) fn add(&mut self, sender: ConnId, bytes: usize) {
+        self.total += bytes;
+        let share = self.share(sender);
+        share.bytes += bytes;
+        share.is_given_up = false;
+    }
+
+    /// Notes that it was handed over.
+    pub(super) fn hand_over(&mut self, sender: ConnId, bytes: usize) {
+        self.handed_over.push((sender, bytes));
+    }
+
+    /// The receiver has taken what was handed over.
+    pub(super) fn is_taken(&mut self) {
+        for (sender, bytes) in std::mem::take(&mut self.handed_over) {
+            self.total -= bytes;
+            self.share(sender).bytes -= bytes;
+        }
+        self.senders.retain(|share| share.bytes > 0 || share.is_given_up);
+    }
+
+    /// Asks for room for a message. `is_scarce` says that there is no memory for any that would have to wait.
+    fn ask(&mut self, sender: ConnId, frames: &Arc<Frames>, bytes: usize, is_scarce: bool) -> Fate {
+        let is_waiting = self.waiting.iter().any(|waiting| waiting.sender == sender);
+        if self.has_room(sender, bytes) && !is_waiting && !is_scarce {
+            self.add(sender, bytes);
+            return Fate::Taken;
+        }
+        if is_waiting || is_scarce || self.share(sender).is_given_up {
+            return Fate::Dropped;
+        }
+        let until = Instant::now() + HOLD_TIMEOUT;
+        self.waiting.push_back(Waiting { sender, frames: Arc::clone(frames), bytes, until });
+        Fate::Held
+    }
+
+    /// The next message that has waited and for which there is room now.
+    fn next_with_room(&mut self) -> Option<(ConnId, Arc<Frames>)> {
+        let place = self.waiting.iter().position(|waiting| self.has_room(waiting.sender, waiting.bytes))?;
+        let Waiting { sender, frames, bytes, .. } = self.waiting.remove(place)?;
+        self.add(sender, bytes);
+        Some((sender, frames))
+    }
+
+    /// Gives up a message that has waited long enough. Returns whether there was one.
+    fn give_up(&mut self, sender: ConnId, now: Instant) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| waiting.sender != sender || waiting.until > now);
+        let was_waiting = self.waiting.len() < before;
+        if was_waiting {
+            self.share(sender).is_given_up = true;
+        }
+        was_waiting
+    }
+
+    /// Those whose messages wait for room.
+    pub(super) fn held(&self) -> impl Iterator<Item = ConnId> {
+        self.waiting.iter().map(|waiting| waiting.sender)
+    }
+
+    /// What is kept here of messages, in bytes.
+    pub(super) fn own_memory(&self) -> usize {
+        (self.waiting.len() + self.senders.len() + self.handed_over.len()) * size_of::<Waiting>()
+    }
+}
+
+/// The senders of such messages.
+#[derive(Debug, Default)]
+pub(super) struct Senders {
+    /// Those who are not read, and whether they could be but for this.
+    held: HashMap<ConnId, bool>,
+    /// When which message has waited long enough: receiver and sender, the first one in front.
+    deadlines: VecDeque<(Instant, ConnId, ConnId)>,
+    /// When each was last told that messages were dropped.
+    told: HashMap<ConnId, Instant>,
+    /// Those who are to be told.
+    untold: Vec<ConnId>,
+}
+
+impl Senders {
+    /// When the next message has waited long enough.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.front().map(|(at, _, _)| *at)
+    }
+
+    /// A sender could be read. Returns whether it is not, since one of its messages waits.
+    pub(super) fn keeps(&mut self, sender: ConnId) -> bool {
+        self.held.get_mut(&sender).map(|is_ready| *is_ready = true).is_some()
+    }
+
+    pub(super) fn hold(&mut self, sender: ConnId, receiver: ConnId) {
+        self.held.insert(sender, false);
+        self.deadlines.push_back((Instant::now() + HOLD_TIMEOUT, receiver, sender));
+    }
+
+    pub(super) fn forget(&mut self, sender: ConnId) {
+        self.held.remove(&sender);
+        self.told.remove(&sender);
+    }
+
+    pub(super) fn dropped(&mut self, sender: ConnId) {
+        self.untold.push(sender);
+    }
+}
+
+impl Worker {
+    /// Reads a sender again whose message waits no longer.
+    pub(super) fn release(&mut self, sender: ConnId) {
+        if self.senders.held.remove(&sender) == Some(true) {
+            self.let_read(sender);
+        }
+    }
+
+    /// Drops messages that have waited long enough.
+    pub(super) fn expire_holds(&mut self) {
+        while let Some((at, receiver, sender)) = self.senders.deadlines.front().copied()
+            && let now = Instant::now()
+            && at <= now
+        {
+            self.senders.deadlines.pop_front();
+            let backlog = self.peers.get_mut(receiver).and_then(|peer| peer.backlog.as_mut());
+            if backlog.is_some_and(|backlog| backlog.relayed.give_up(sender, now)) {
+                self.drop_relayed(sender);
+                self.release(sender);
+            }
+        }
+    }
+
+    pub(super) fn drop_relayed(&mut self, sender: ConnId) {
+        self.metrics.count_relay_dropped("the receiver is behind");
+        self.senders.dropped(sender);
+    }
+
+    /// Tells those whose messages were dropped, if they have not been told lately.
+    pub(super) fn send_drop_notices(&mut self) {
+        for sender in std::mem::take(&mut self.senders.untold) {
+            let Some(place) = self.peers.place_of(sender) else { continue };
+            let now = Instant::now();
+            if self.senders.told.get(&sender).is_some_and(|told| now < *told + TELL_INTERVAL) {
+                continue;
+            }
+            self.senders.told.insert(sender, now);
+            let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Info, DROPPED));
+            let notice = Frames::new(notice, &self.memory);
+            self.deliver(place, std::iter::once((&notice, Kind::Told)));
+        }
+    }
+}
+
+impl Backlog {
+    /// Adds a message of another player's game, if there is room for it.
+    pub(super) fn relay(&mut self, sender: ConnId, frames: &Arc<Frames>, is_scarce: bool) -> Fate {
+        let Some(bytes) = frames.get(self.encoding()).map(Bytes::len) else { return Fate::Taken };
+        let fate = self.relayed.ask(sender, frames, bytes, is_scarce);
+        if fate == Fate::Taken {
+            self.append_relayed(sender, frames);
+        }
+        fate
+    }
+
+    /// Adds the messages that have waited and for which there is room now. Returns who has sent them.
+    pub(super) fn take_in_held(&mut self) -> Vec<ConnId> {
+        let mut senders = Vec::new();
+        while let Some((sender, frames)) = self.relayed.next_with_room() {
+            self.append_relayed(sender, &frames);
+            senders.push(sender);
+        }
+        senders
+    }
+}
+
+/// The notice to a sender whose messages are dropped.
+const DROPPED: &str = "Your game sends another player more than that player's connection takes, so some of it has been dropped. If \
+                       you cannot connect to each other, try again.";

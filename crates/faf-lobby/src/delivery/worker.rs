@@ -1,0 +1,356 @@
+//! The thread that delivers: it writes to the sockets itself, and keeps what they do not take.
+//!
+//! **The rule.** A client is given up only if, of the bytes handed over to its socket, it takes none for
+//! `stall_timeout`, or too few over a longer window ([`pace`](super::pace)); bytes that still wait here
+//! never count against it, nor do messages from the games of others ([`relay`](super::relay)).
+//!
+//! Broadcasts are handed over in passes over all connections, some at a time, so that answers to single clients do not wait
+//! for thousands of others; such a client gets the broadcasts it misses in front of its answer. Whoever is visited late in a
+//! pass gets all that has been said meanwhile in one write: the more there is to do, the more is saved.
+//!
+//! A client that is behind gets its backlog bit by bit ([`catching_up`](super::catching_up)). The memory
+//! for all backlogs is bounded ([`giving_up`](super::slow_consumers)).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use faf_lobby_core::{Audience, ConnId};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::backlog::{Backlog, Kind};
+use super::broadcasts::Broadcasts;
+use super::frames::{FrameMemory, Frames};
+use super::peers::Peers;
+use super::relay::Senders;
+use super::{Order, SlowConsumerPolicy};
+use crate::ops::metrics::Metrics;
+
+/// Connections that are visited in a pass before others get their turn: less than a millisecond's worth.
+pub(super) const PASS_STEP_CONNECTIONS: usize = 64;
+
+/// Turns of the lobby that are taken together, if they wait.
+const TURNS_AT_ONCE: usize = 16;
+
+/// Fewer broadcasts than this are kept one by one for a client that is behind.
+const ONE_BY_ONE_BROADCASTS: u64 = 16;
+
+/// Delivers messages.
+pub(crate) struct Worker {
+    turns: Receiver<Vec<Order>>,
+    /// Clients that were behind and have taken what was handed over, or are gone.
+    pub(super) caught_up: UnboundedReceiver<ConnId>,
+    /// For those who wait for a client; one for each that is behind.
+    pub(super) waiting: UnboundedSender<ConnId>,
+    /// Who could get more of the lists that newcomers are told. They take turns among themselves: when thousands come back at once,
+    /// that is gigabytes, and those who are there already do not wait for them.
+    pub(super) newcomers: VecDeque<ConnId>,
+    pub(super) peers: Peers,
+    broadcasts: Broadcasts,
+    /// Where the pass over all connections is, if one goes on, and up to which broadcast it delivers at least.
+    pass: Option<Pass>,
+    /// Messages of this turn for single connections.
+    direct: Vec<(ConnId, Arc<Frames>, Kind)>,
+    /// Connections that may be read from behind this turn.
+    ready: Vec<ConnId>,
+    /// Connections that end behind this turn.
+    ending: Vec<(ConnId, End)>,
+    pub(super) behind: Behind,
+    /// Those whose games say something to others'.
+    pub(super) senders: Senders,
+    pub(super) policy: SlowConsumerPolicy,
+    pub(super) memory: FrameMemory,
+    pub(super) metrics: Arc<Metrics>,
+    /// Dropped with everything else at the end, which is noticed.
+    _end: oneshot::Sender<()>,
+}
+
+struct Pass {
+    place: usize,
+    end: u64,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    /// Here, behind what was sent.
+    Closed,
+    /// It is gone.
+    Gone,
+}
+
+/// All that waits for clients that are behind.
+pub(super) struct Behind {
+    pub(super) clients: usize,
+    /// What is kept for each of them alone, in bytes.
+    pub(super) memory: usize,
+    /// When they are looked at.
+    pub(super) next_look: Instant,
+    /// The lobby waits: there is no memory for more.
+    pub(super) holds_back: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        turns: Receiver<Vec<Order>>,
+        policy: SlowConsumerPolicy,
+        memory: FrameMemory,
+        metrics: Arc<Metrics>,
+        end: oneshot::Sender<()>,
+    ) -> Self {
+        let (waiting, caught_up) = unbounded_channel();
+        Self {
+            turns,
+            caught_up,
+            waiting,
+            newcomers: VecDeque::new(),
+            peers: Peers::default(),
+            broadcasts: Broadcasts::default(),
+            pass: None,
+            direct: Vec::new(),
+            ready: Vec::new(),
+            ending: Vec::new(),
+            behind: Behind { clients: 0, memory: 0, next_look: Instant::now(), holds_back: false },
+            senders: Senders::default(),
+            policy,
+            memory,
+            metrics,
+            _end: end,
+        }
+    }
+
+    /// Delivers until the lobby has ended, which closes all connections before: what waits then is in their outboxes.
+    pub(crate) async fn run(mut self) {
+        while self.run_once().await {}
+    }
+
+    /// Delivers some of what there is, and waits if there is nothing. Returns whether more may come.
+    pub(super) async fn run_once(&mut self) -> bool {
+        if self.pass.is_some() {
+            self.visit_some();
+        } else if self.newcomers.is_empty() {
+            let alarm = self.next_alarm();
+            tokio::select! {
+                turn = self.turns.recv(), if !self.behind.holds_back => match turn {
+                    Some(turn) => self.execute(turn),
+                    None => return false,
+                },
+                Some(conn) = self.caught_up.recv() => {
+                    self.resume(conn);
+                }
+                () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {}
+            }
+        }
+        for _ in 0..TURNS_AT_ONCE {
+            if self.behind.holds_back {
+                break;
+            }
+            let Ok(turn) = self.turns.try_recv() else { break };
+            self.execute(turn);
+        }
+        self.catch_up_some();
+        self.finish_turn();
+        true
+    }
+
+    /// When something is due though nothing happens.
+    fn next_alarm(&self) -> Option<Instant> {
+        let look = (self.behind.clients > 0).then_some(self.behind.next_look);
+        look.into_iter().chain(self.senders.next_deadline()).min()
+    }
+
+    fn execute(&mut self, turn: Vec<Order>) {
+        for order in turn {
+            match order {
+                Order::Connect(conn, peer) => self.peers.insert(conn, peer),
+                Order::LogIn(conn) => {
+                    let end = self.broadcasts.end();
+                    if let Some(peer) = self.peers.get_mut(conn) {
+                        peer.next_broadcast = Some(end);
+                    }
+                }
+                Order::Send(to, frames) => self.send(to, frames),
+                Order::SendOne(conn, frames, kind) => self.send_to(conn, frames, kind),
+                Order::Ready(conn) => self.ready.push(conn),
+                Order::Close(conn) => {
+                    self.deliver_missed(conn);
+                    self.ending.push((conn, End::Closed));
+                }
+                Order::Forget(conn) => self.ending.push((conn, End::Gone)),
+            }
+        }
+    }
+
+    fn send(&mut self, to: Audience, frames: Arc<Frames>) {
+        match to {
+            Audience::One(conn) => self.send_to(conn, frames, Kind::Told),
+            Audience::Several(conns) => {
+                conns.into_iter().for_each(|conn| self.send_to(conn, Arc::clone(&frames), Kind::Told));
+            }
+            Audience::LoggedIn => self.broadcasts.push(frames),
+            Audience::LoggedInExcept(conns) => {
+                conns.iter().for_each(|conn| self.deliver_missed(*conn));
+                self.broadcasts.push(frames);
+                let end = self.broadcasts.end();
+                for conn in conns {
+                    if let Some(peer) = self.peers.get_mut(conn)
+                        && peer.next_broadcast.is_some()
+                    {
+                        peer.next_broadcast = Some(end);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_to(&mut self, conn: ConnId, frames: Arc<Frames>, kind: Kind) {
+        self.deliver_missed(conn);
+        self.direct.push((conn, frames, kind));
+    }
+
+    /// Delivers the broadcasts to a connection that it has not had its turn for yet.
+    fn deliver_missed(&mut self, conn: ConnId) {
+        let Some(next) = self.peers.get_mut(conn).and_then(|peer| peer.next_broadcast.as_mut()) else {
+            return;
+        };
+        let missed = self.broadcasts.since(std::mem::replace(next, self.broadcasts.end()));
+        self.direct.extend(missed.map(|frames| (conn, Arc::clone(frames), Kind::Told)));
+    }
+
+    /// Hands over what there is for single connections, each its part at once, and starts a pass for broadcasts.
+    fn finish_turn(&mut self) {
+        let mut direct = std::mem::take(&mut self.direct);
+        direct.sort_by_key(|(conn, ..)| *conn);
+        for messages in direct.chunk_by(|(one, ..), (other, ..)| one == other) {
+            if let Some(place) = self.peers.place_of(messages[0].0) {
+                self.deliver(place, messages.iter().map(|(_, frames, kind)| (frames, *kind)));
+            }
+        }
+        direct.clear();
+        self.direct = direct;
+        for (conn, end) in std::mem::take(&mut self.ending) {
+            self.end(conn, end);
+        }
+        for conn in std::mem::take(&mut self.ready) {
+            self.let_read(conn);
+        }
+        self.expire_holds();
+        self.send_drop_notices();
+        self.check_slow_consumers();
+        self.metrics.set_behind(self.behind.clients, self.memory_in_use());
+        let end = self.broadcasts.end();
+        if self.pass.is_none() && !self.broadcasts.is_empty() {
+            self.pass = Some(Pass { place: 0, end });
+        }
+    }
+
+    /// Goes on with the pass.
+    fn visit_some(&mut self) {
+        let Some(Pass { place, end }) = self.pass else { return };
+        let next = (place + PASS_STEP_CONNECTIONS).min(self.peers.len());
+        for place in place..next {
+            self.visit(place);
+        }
+        self.pass = Some(Pass { place: next, end });
+        if next >= self.peers.len() {
+            self.broadcasts.forget_before(end);
+            self.pass = None;
+        }
+    }
+
+    /// Delivers to the connection at a place all broadcasts that it misses.
+    fn visit(&mut self, place: usize) {
+        let end = self.broadcasts.end();
+        let (conn, peer) = self.peers.at(place);
+        // Nobody has logged in on it, or it has them all.
+        let Some(next) = peer.next_broadcast.filter(|next| *next != end) else { return };
+        peer.next_broadcast = Some(end);
+        if peer.backlog.is_none() {
+            let pieces = self.broadcasts.pieces_since(next, peer.writer.encoding());
+            if bytes_in(pieces) <= self.policy.chunk_bytes {
+                if let Ok(false) = peer.writer.hand_over(pieces, end - next) {
+                    self.fall_behind(conn);
+                }
+                return;
+            }
+            self.fall_behind(conn);
+        }
+        self.keep_broadcasts(place, next);
+    }
+
+    /// Keeps all broadcasts from a number on for the connection at a place.
+    fn keep_broadcasts(&mut self, place: usize, next: u64) {
+        let (_, peer) = self.peers.at(place);
+        let Some(backlog) = peer.backlog.as_mut() else { return };
+        if backlog.is_empty() && self.broadcasts.end() - next > ONE_BY_ONE_BROADCASTS {
+            // Nobody may be slow: it is only much. So it costs nothing for each message and client.
+            backlog.push_turn(self.broadcasts.turn_since(next));
+            return self.behind.count(backlog);
+        }
+        let missed: Vec<_> = self.broadcasts.since(next).cloned().collect();
+        self.keep(place, missed.iter().map(|frames| (frames, Kind::Told)));
+    }
+
+    /// Delivers messages to the connection at a place, behind all it has got before.
+    pub(super) fn deliver<'a>(
+        &mut self,
+        place: usize,
+        messages: impl Iterator<Item = (&'a Arc<Frames>, Kind)> + Clone,
+    ) {
+        let (conn, peer) = self.peers.at(place);
+        if peer.backlog.is_none() {
+            let encoding = peer.writer.encoding();
+            // To encode a list takes time. Who logs in waits for it, not everybody else who gets something this turn.
+            if !messages.clone().any(|(frames, _)| frames.takes_time(encoding)) {
+                let pieces: Vec<Bytes> =
+                    messages.clone().filter_map(|(frames, _)| frames.get(encoding)).cloned().collect();
+                if bytes_in(&pieces) <= self.policy.chunk_bytes {
+                    if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64)
+                        && let Some(backlog) = self.fall_behind(conn)
+                    {
+                        backlog.note_handed_over(messages);
+                    }
+                    return;
+                }
+            }
+            self.fall_behind(conn);
+        }
+        self.keep(place, messages);
+    }
+
+    fn end(&mut self, conn: ConnId, end: End) {
+        let Some((place, mut peer)) = self.peers.remove(conn) else { return };
+        let backlog = peer.backlog.as_deref();
+        let held = backlog.map(|backlog| self.behind.forget(backlog)).unwrap_or_default();
+        match end {
+            End::Closed => peer.close(),
+            End::Gone => {}
+        }
+        self.senders.forget(conn);
+        held.into_iter().for_each(|sender| self.release(sender));
+        // Whoever took the place may not have been visited yet, and would not be any more.
+        if self.pass.as_ref().is_some_and(|pass| place < pass.place) && place < self.peers.len() {
+            self.visit(place);
+        }
+    }
+}
+
+impl Behind {
+    /// Counts anew what is kept for a client.
+    pub(super) fn count(&mut self, backlog: &mut Backlog) {
+        let memory = backlog.own_memory();
+        self.memory = self.memory + memory - std::mem::replace(&mut backlog.counted, memory);
+    }
+
+    /// Counts a client no longer. Returns those whose messages to it were held, to be released.
+    pub(super) fn forget(&mut self, backlog: &Backlog) -> Vec<ConnId> {
+        self.clients -= 1;
+        self.memory -= backlog.counted;
+        backlog.relayed.held().collect()
+    }
+}
+
+pub(super) fn bytes_in(pieces: &[Bytes]) -> usize {
+    pieces.iter().map(Bytes::len).sum()
+}

@@ -1,0 +1,354 @@
+//! The one loop around the lobby: waits for an input or the next deadline, tells the [`World`], and carries out what it
+//! wants done.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use faf_connection::Writer;
+use faf_connection::running_time::RunningTime;
+use faf_lobby_core::{
+    Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Reply, Request, Timestamp, World,
+};
+use faf_protocol::websocket::CloseCode;
+use faf_protocol::{ClientMessage, CommandError};
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
+
+use crate::auth::failed_logins::{FailedLogins, LogAddresses};
+use crate::auth::policy::PolicyServer;
+use crate::delivery::{Dispatcher, SlowConsumerPolicy};
+use crate::lobby::requests::Answers;
+use crate::net::session::{self, SHUTTING_DOWN};
+use crate::net::slot::{ConnectionSlot, Ending};
+use crate::ops::activity::ActivityLog;
+use crate::ops::metrics::Metrics;
+use crate::ops::recorder::Recorder;
+
+/// Inputs that may wait. Every connection has at most a few under way, and waits with more while this is full.
+pub(crate) const INBOX_INPUTS: usize = 1024;
+
+/// Inputs that are taken in before what they caused is sent. More would keep the first ones waiting for long.
+const TURN_INPUTS: usize = 64;
+
+/// Without a deadline the loop still looks at the clock from time to time.
+const IDLE_WAKE_UP: Duration = Duration::from_secs(60);
+
+/// Publications that are kept for a subscriber that is behind; a game of 16 players with statistics makes some hundred. One that is
+/// further behind misses the oldest.
+pub(crate) const PUBLICATION_QUEUE: usize = 1024;
+
+/// What reaches the lobby.
+pub(crate) enum Input {
+    /// Somebody has connected; the event is [`Event::Connected`].
+    Connect(ConnId, Writer, Arc<ConnectionSlot>, Event),
+    /// A connection has sent something, and this is when it was read.
+    Received(ConnId, Result<ClientMessage, CommandError>, Instant),
+    /// Something else has happened.
+    Event(Event),
+    /// Somebody wants to know what is going on.
+    Inspect(Box<dyn FnOnce(&World) + Send>),
+}
+
+/// The lobby with all it needs to act.
+pub(crate) struct Lobby {
+    world: World,
+    dispatcher: Dispatcher,
+    answers: Answers,
+    policy: PolicyServer,
+    metrics: Arc<Metrics>,
+    failed_logins: FailedLogins,
+    /// What the status page tells of.
+    activity: Arc<ActivityLog>,
+    /// What other services are told.
+    publications: broadcast::Sender<Publication>,
+    recorder: Recorder,
+    /// Where replies go.
+    inbox: mpsc::Sender<Input>,
+    /// What is being stored about games, in the order it was asked for. At most one for each game.
+    storing: mpsc::UnboundedSender<Storing>,
+    /// By which everything goes that the world waits for.
+    time: RunningTime,
+    is_stopped: bool,
+}
+
+/// What the lobby acts on besides its clients.
+pub(crate) struct Dependencies {
+    pub(crate) answers: Answers,
+    pub(crate) policy: PolicyServer,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) activity: Arc<ActivityLog>,
+    pub(crate) log_addresses: LogAddresses,
+    pub(crate) publications: broadcast::Sender<Publication>,
+}
+
+/// Something about a game that the database has been told to store.
+type Storing = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+impl Lobby {
+    pub(crate) fn new(
+        settings: faf_lobby_core::Settings,
+        beginning: Beginning,
+        outside: Dependencies,
+        inbox: mpsc::Sender<Input>,
+        slow_consumers: SlowConsumerPolicy,
+    ) -> Self {
+        let Dependencies { answers, policy, metrics, activity, log_addresses, publications } = outside;
+        let time = RunningTime::begin();
+        let world = World::new(settings, moment(&time), beginning);
+        let dispatcher = Dispatcher::start(slow_consumers, Arc::clone(&metrics));
+        let (storing, stored) = mpsc::unbounded_channel();
+        tokio::spawn(pass_on(stored, inbox.clone()));
+        let recorder = Recorder::off();
+        Self {
+            world,
+            dispatcher,
+            answers,
+            policy,
+            failed_logins: FailedLogins::new(log_addresses, Arc::clone(&metrics)),
+            metrics,
+            activity,
+            publications,
+            recorder,
+            inbox,
+            storing,
+            time,
+            is_stopped: false,
+        }
+    }
+
+    /// The time by which it goes.
+    pub(crate) fn time(&self) -> RunningTime {
+        self.time
+    }
+
+    /// Everything it is told is recorded.
+    pub(crate) fn recorded_by(mut self, mut recorder: Recorder) -> Self {
+        recorder.attach(&self.world, moment(&self.time));
+        self.recorder = recorder;
+        self
+    }
+
+    /// Runs until the world stops.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Input>) {
+        let mut inputs = Vec::with_capacity(TURN_INPUTS);
+        while !self.is_stopped {
+            let due = self.world.next_deadline().unwrap_or(self.time.elapsed() + IDLE_WAKE_UP);
+            tokio::select! {
+                // What has arrived comes first: it may be what a deadline waits for.
+                biased;
+                _ = inbox.recv_many(&mut inputs, TURN_INPUTS) => {}
+                () = self.time.wait_until(due) => {
+                    self.advance_world(None);
+                }
+            }
+            for input in inputs.drain(..) {
+                self.dispatch(input);
+            }
+            self.dispatcher.flush().await;
+            self.recorder.flush();
+            self.metrics.set_online(self.world.player_count());
+            self.metrics.set_logins_waiting(self.world.waiting_logins());
+        }
+        self.dispatcher.finish().await;
+        // Whoever was about to come in is not left waiting.
+        inbox.close();
+        while let Some(input) = inbox.recv().await {
+            if let Input::Connect(_, writer, slot, _) = input {
+                session::close_late(&writer, &slot);
+            }
+        }
+        self.recorder.finish().await;
+    }
+
+    fn dispatch(&mut self, input: Input) {
+        match input {
+            Input::Connect(conn, writer, slot, event) => {
+                self.dispatcher.connect(conn, writer, slot);
+                self.tell(event);
+            }
+            Input::Received(conn, message, read_at) => {
+                self.dispatcher.received(conn, read_at);
+                self.tell(Event::Received { conn, message });
+            }
+            Input::Event(event) => {
+                if let Event::Disconnected { conn } = &event {
+                    self.dispatcher.disconnect(*conn);
+                }
+                self.tell(event);
+            }
+            Input::Inspect(look) => look(&self.world),
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.advance_world(Some(event));
+    }
+
+    /// Tells the world of an event, or that time has passed, and carries out what follows.
+    fn advance_world(&mut self, event: Option<Event>) {
+        let now = moment(&self.time);
+        self.recorder.begin(&self.world, now, event.as_ref());
+        match event {
+            Some(event) => self.world.handle(now, event),
+            None => self.world.handle_timeout(now),
+        }
+        self.execute_effects();
+        self.recorder.end();
+    }
+
+    /// Does what the world wants done, in its order.
+    fn execute_effects(&mut self) {
+        // What the world has just said of a connection that it closes next.
+        let mut said: Option<(ConnId, Ending)> = None;
+        while let Some(effect) = self.world.poll_effect() {
+            self.activity.observe(&effect, &self.world);
+            self.recorder.note(&effect);
+            match effect {
+                Effect::Send { to, message } => self.dispatcher.send(to, message),
+                Effect::Relay { from, to, message } => self.dispatcher.relay(from, to, message),
+                Effect::Ready { conn } => self.dispatcher.ready(conn),
+                Effect::Wait { conn } => self.dispatcher.wait(conn),
+                Effect::Done { conn } => self.dispatcher.done(conn),
+                Effect::LoggedIn { conn } => self.dispatcher.log_in(conn),
+                Effect::Close { conn } => {
+                    let ending = self.ending(said.take_if(|(other, _)| *other == conn));
+                    if let Some(slot) = self.dispatcher.slot(conn) {
+                        slot.set_ending(ending);
+                    }
+                    self.dispatcher.close(conn);
+                }
+                Effect::Request { conn, request } => self.request(conn, request),
+                Effect::ReportLogin { player, unique_id, session } => {
+                    self.policy.report(player, &unique_id, session);
+                }
+                Effect::Publish(publication) => self.publish(publication),
+                Effect::Count(count) => self.metrics.count(count),
+                Effect::Log(line) => {
+                    if let LogLine::LoginFailed { conn, .. } = line {
+                        self.dispatcher.login_failed(conn);
+                        self.failed_logins.tell(&line);
+                    }
+                    log(&line);
+                    match line {
+                        LogLine::Refused { conn, reason } => {
+                            said = Some((conn, Ending { code: CloseCode::Policy, reason }));
+                        }
+                        LogLine::SentAway { conn } => said = Some((conn, shutting_down())),
+                        _ => {}
+                    }
+                }
+                Effect::Stop => self.is_stopped = true,
+            }
+        }
+    }
+
+    /// Why a connection is closed, for a WebSocket client.
+    fn ending(&self, said: Option<(ConnId, Ending)>) -> Ending {
+        match said {
+            Some((_, ending)) => ending,
+            None if self.world.has_stopped() => shutting_down(),
+            None => Ending { code: CloseCode::Policy, reason: "disconnected by the lobby".to_owned() },
+        }
+    }
+
+    /// Carries out a request elsewhere; the reply comes back as an event.
+    ///
+    /// What is stored about games is stored in the order of the requests, and the replies come in that order: games are rated
+    /// in the order in which they have ended, and a client that is told of two new ratings is told of the newer one last. With
+    /// other requests it does not matter: what they change belongs to one player, who has one request open.
+    fn request(&self, conn: Option<ConnId>, request: Request) {
+        if let Request::StoreGame(ticket, request) = request {
+            let stored = self.answers.store_game(request);
+            // It only fails when the runtime is about to end; then nobody waits for the reply, and it is stored all the
+            // same.
+            let _ = self.storing.send(Box::pin(async move { ticket.reply(stored.await) }));
+            return;
+        }
+        let (answers, inbox) = (self.answers.clone(), self.inbox.clone());
+        let slot = conn.and_then(|conn| self.dispatcher.slot(conn));
+        tokio::spawn(async move {
+            let unavailable = request.unavailable();
+            // In a task of its own, so that there is a reply even if that one panics.
+            let reply =
+                tokio::spawn(async move { answers.perform(request).await }).await.unwrap_or(unavailable);
+            // The lobby may have stopped in the meantime.
+            let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
+            drop(slot);
+        });
+    }
+
+    /// Tells other services; as long as there is no broker, the log and whoever has subscribed.
+    fn publish(&self, publication: Publication) {
+        let routing_key = publication.routing_key();
+        self.metrics.count_publication(routing_key);
+        if publication.is_persistent() {
+            tracing::debug!(routing_key, body = %Body(&publication), "published");
+        } else {
+            // Every second, and of any length.
+            tracing::trace!(routing_key, body = %Body(&publication), "published");
+        }
+        // Nothing is kept as long as nobody has subscribed.
+        if self.publications.receiver_count() > 0 {
+            let _ = self.publications.send(publication);
+        }
+    }
+}
+
+/// Passes replies about games on, one after the other: the database carries out the requests in this order, too.
+async fn pass_on(mut storing: mpsc::UnboundedReceiver<Storing>, inbox: mpsc::Sender<Input>) {
+    while let Some(stored) = storing.recv().await {
+        let reply = stored.await;
+        // A lobby that has stopped does not need to know.
+        let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
+    }
+}
+
+/// A publication as other services get it; only written if somebody reads it.
+struct Body<'a>(&'a Publication);
+
+impl fmt::Display for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.body().map_err(|_| fmt::Error)?)
+    }
+}
+
+fn moment(time: &RunningTime) -> Moment {
+    Moment { elapsed: time.elapsed(), utc: utc_now() }
+}
+
+pub(crate) fn utc_now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since_epoch.as_micros().try_into().unwrap_or(i64::MAX))
+}
+
+fn shutting_down() -> Ending {
+    Ending { code: CloseCode::GoingAway, reason: SHUTTING_DOWN.to_owned() }
+}
+
+fn log(line: &LogLine) {
+    match line {
+        LogLine::LoggedIn { .. }
+        | LogLine::LoggedOut { .. }
+        | LogLine::Ejected { .. }
+        | LogLine::Paced { .. }
+        | LogLine::Admin { .. }
+        | LogLine::NoPermission { .. }
+        | LogLine::Shutdown { .. }
+        | LogLine::GameOpened { .. }
+        | LogLine::GameLaunched { .. }
+        | LogLine::GameEnded { .. } => tracing::info!("{line}"),
+        // A target of its own: games of bots wait for nobody.
+        LogLine::GamesCutOff { .. } => tracing::warn!(target: "faf_lobby::shutdown", "{line}"),
+        // It is told of elsewhere.
+        LogLine::LoginFailed { .. } => {}
+        LogLine::Banned { .. }
+        | LogLine::Refused { .. }
+        | LogLine::SentAway { .. }
+        | LogLine::GameMessageIgnored { .. } => {
+            tracing::debug!("{line}");
+        }
+        LogLine::GameRefused { .. } | LogLine::UnknownRequest { .. } => tracing::error!("{line}"),
+    }
+}

@@ -1,0 +1,4 @@
+//! What runs the lobby: one loop that owns the [`World`](faf_lobby_core::World), and the requests it makes.
+
+pub(crate) mod event_loop;
+pub(crate) mod requests;

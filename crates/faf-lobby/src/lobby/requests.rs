@@ -1,0 +1,219 @@
+//! Carries out the lobby's requests, with the database and the keys.
+
+use std::fmt;
+use std::sync::Arc;
+
+use faf_lobby_core::request::{AttemptJoin, CheckPassword, OpenGame, SignIn, StoreGame};
+use faf_lobby_core::{
+    Account, AvatarNotGranted, Ban, Busy, Contradiction, MapVersion, Profile, Reply, ReplyTo, Request,
+    TokenFault, Unavailable, UnknownMod, UnknownPlayer,
+};
+
+use crate::auth::passwords::{self, PasswordThreads};
+use crate::auth::tokens::{Tokens, check_own};
+use crate::lobby::event_loop::utc_now;
+use crate::store::{AccountError, GameStored, Like, Store, StoreError, StoredAccount, is_valid_login};
+
+/// Carries out requests; copies are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Answers {
+    pub(crate) store: Store,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) passwords: PasswordThreads,
+    /// Whether the first login with a new name makes an account.
+    pub(crate) registers: bool,
+}
+
+impl Answers {
+    /// Carries out a request.
+    pub(crate) async fn perform(&self, request: Request) -> Reply {
+        let store = &self.store;
+        match request {
+            Request::CheckPassword(ticket, request) => {
+                ticket.reply(available(self.check_password(request).await))
+            }
+            Request::CheckToken(ticket, request) => {
+                ticket.reply(available(self.check_token(request.token.reveal()).await))
+            }
+            Request::SignIn(ticket, request) => ticket.reply(available(self.sign_in(request).await)),
+            Request::SetRelation(ticket, request) => {
+                let set = store.set_relation(request.player, request.subject, request.relation).await;
+                ticket.reply(available(set.map(|exists| exists.then_some(()).ok_or(UnknownPlayer))))
+            }
+            Request::EndRelation(ticket, request) => {
+                let ended = store.end_relation(request.player, request.subject, request.relation).await;
+                ticket.reply(available(ended))
+            }
+            Request::ListAvatars(ticket, request) => {
+                ticket.reply(available(store.avatars(request.player).await))
+            }
+            Request::SelectAvatar(ticket, request) => {
+                let selected = store.select_avatar(request.player, request.url).await;
+                ticket.reply(available(selected.map(|selected| selected.ok_or(AvatarNotGranted))))
+            }
+            Request::HasPermission(ticket, request) => {
+                ticket.reply(available(store.has_permission(request.player, request.permission).await))
+            }
+            Request::ListCoopMissions(ticket, _) => ticket.reply(available(store.coop_missions().await)),
+            Request::ListLikedMods(ticket, request) => {
+                ticket.reply(available(store.liked_mods(request.limit).await))
+            }
+            Request::LikeMod(ticket, request) => {
+                let like = store.like_mod(request.player, request.uid).await;
+                ticket.reply(available(like.map(|like| match like {
+                    Like::Counted(liked) => Ok(faf_lobby_core::Like::Counted(liked)),
+                    Like::Before => Ok(faf_lobby_core::Like::Before),
+                    Like::Unknown => Err(UnknownMod),
+                })))
+            }
+            Request::CountDownload(ticket, request) => {
+                let counted = store.count_download(request.uid).await;
+                ticket.reply(available(counted.map(|exists| exists.then_some(()).ok_or(UnknownMod))))
+            }
+            Request::FindBan(ticket, request) => {
+                ticket.reply(available(store.find_ban(request.player, None).await))
+            }
+            Request::AttemptJoin(ticket, request) => {
+                ticket.reply(available(self.attempt_join(request).await))
+            }
+            Request::FindMap(ticket, request) => {
+                ticket.reply(available(store.find_map(request.folder).await))
+            }
+            Request::OpenGame(ticket, request) => ticket.reply(available(self.open_game(request).await)),
+            Request::FindModNames(ticket, request) => {
+                ticket.reply(available(store.mod_names(request.uids).await))
+            }
+            Request::ReadGameData(ticket, _) => {
+                ticket.reply(available(store.game_data().await.map(Box::new)))
+            }
+            Request::StoreGame(ticket, request) => ticket.reply(self.store_game(request).await),
+        }
+    }
+
+    /// Stores something about a game. When this returns, the database has it after everything that it was asked for before,
+    /// whether the reply is waited for or not.
+    pub(crate) fn store_game(
+        &self,
+        StoreGame { game, write }: StoreGame,
+    ) -> impl Future<Output = ReplyTo<StoreGame>> + Send + use<> {
+        let stored = self.store.store_game(game, write);
+        async move {
+            match stored.await {
+                Ok(GameStored::Durable(ratings)) => Ok(Ok(ratings)),
+                Ok(GameStored::Refused(reason)) => {
+                    tracing::error!(game = game.0, reason, "the database refuses something about a game");
+                    Ok(Err(Contradiction))
+                }
+                Err(error) => {
+                    tracing::error!(%error, game = game.0, "something about a game is not stored yet");
+                    Err(Unavailable)
+                }
+            }
+        }
+    }
+
+    /// Finds the account that a token names: a token of the server's own, or of a service that it trusts.
+    async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
+        let now = utc_now().0.div_euclid(1_000_000);
+        let checked = match check_own(&self.store, token, now).await? {
+            Some(checked) => checked.map(Some),
+            None => self.tokens.check(token).await,
+        };
+        Ok(match checked {
+            Ok(Some(player)) => Ok(self.store.account_by_id(player).await?.map(account)),
+            // No account can have the number in it.
+            Ok(None) => Ok(None),
+            Err(fault) => Err(fault),
+        })
+    }
+
+    async fn sign_in(&self, request: SignIn) -> Result<Box<Profile>, StoreError> {
+        self.store.record_login(request.player, request.address, request.user_agent).await?;
+        Ok(Box::new(self.store.profile(request.player).await?))
+    }
+
+    async fn attempt_join(&self, request: AttemptJoin) -> Result<Option<Ban>, StoreError> {
+        self.store.find_ban(request.player, Some(request.attempt)).await
+    }
+
+    async fn open_game(&self, request: OpenGame) -> Result<Option<MapVersion>, StoreError> {
+        self.store.note_host(request.host, request.game).await?;
+        self.store.find_map(request.folder).await
+    }
+
+    async fn check_password(
+        &self,
+        CheckPassword { login, password }: CheckPassword,
+    ) -> Result<Result<Option<Account>, Busy>, Failure> {
+        let digest = password.reveal().to_owned();
+        let stored = self.store.account_by_login(&login).await?;
+        if stored.is_none() && self.registers && is_valid_login(&login) {
+            return self.register(&login, digest).await;
+        }
+        let hash = stored.as_ref().map(|stored| stored.password.clone());
+        Ok(match self.passwords.verify(digest, hash).await {
+            Ok(is_right) => Ok(stored.filter(|_| is_right).map(account)),
+            Err(passwords::Busy) => Err(Busy),
+        })
+    }
+
+    async fn register(&self, login: &str, digest: String) -> Result<Result<Option<Account>, Busy>, Failure> {
+        let hash = match self.passwords.hash(digest).await {
+            Ok(hash) => hash.map_err(Failure::Hash)?,
+            Err(passwords::Busy) => return Ok(Err(Busy)),
+        };
+        match self.store.create_account(login, hash).await {
+            Ok(id) => {
+                tracing::info!(player = id.0, login, "open registration has made an account");
+                Ok(Ok(Some(Account { id, login: login.to_owned(), ban: None })))
+            }
+            Err(AccountError::Store(error)) => Err(error.into()),
+            // Somebody else was faster.
+            Err(_) => Ok(Ok(None)),
+        }
+    }
+}
+
+/// Why a request could not be carried out.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a password cannot be hashed: {0}")]
+    Hash(String),
+}
+
+/// Logs a failure. The lobby only learns that there was one.
+fn available<T, E: fmt::Display>(result: Result<T, E>) -> Result<T, Unavailable> {
+    result.map_err(|error| {
+        tracing::error!(%error, "a request of the lobby cannot be carried out");
+        Unavailable
+    })
+}
+
+fn account(stored: StoredAccount) -> Account {
+    Account { id: stored.id, login: stored.login, ban: stored.ban }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::store::testing::{Season, change, end, launch, new_store_for_games, save};
+
+    #[tokio::test]
+    async fn what_contradicts_is_refused_and_what_fails_is_tried_again() {
+        let (store, _folder) = new_store_for_games().await;
+        let tokens = Arc::new(Tokens::new(&Settings::default()));
+        let answers =
+            Answers { store: store.clone(), tokens, passwords: PasswordThreads::new(), registers: false };
+        let played = Season::new().play(1);
+        let ask = async |write| answers.store_game(StoreGame { game: played.id, write }).await;
+        assert_eq!(ask(save(&played)).await, Ok(Err(Contradiction)));
+        change(&store, "ALTER TABLE live_game RENAME TO away").await;
+        assert_eq!(ask(launch(&played)).await, Err(Unavailable));
+        change(&store, "ALTER TABLE away RENAME TO live_game").await;
+        assert_eq!(ask(launch(&played)).await, Ok(Ok(Vec::new())));
+        assert!(matches!(ask(end(&played)).await, Ok(Ok(changes)) if changes.len() == 2));
+    }
+}

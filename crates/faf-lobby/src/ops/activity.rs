@@ -1,0 +1,214 @@
+//! What has just happened, for people who look at the status page.
+//!
+//! It is heard from the effects of the lobby, whether anybody looks or not: a few words for each, and the newest ones only.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use faf_lobby_core::validity::Validity;
+use faf_lobby_core::{Decision, Effect, LogLine, Timestamp, World, escaped};
+use faf_protocol::server_message::{GameInfo, Visibility};
+use faf_protocol::{GameId, ServerMessage};
+use serde::{Serialize, Serializer};
+use tokio::sync::watch;
+
+use crate::lobby::event_loop::utc_now;
+
+/// ActivityLog that are remembered: what fits on a page, and is soon read.
+const REMEMBERED: usize = 50;
+
+/// Reasons that are told of a game.
+const REASONS: usize = 5;
+
+/// Longest reason, in characters.
+const REASON_LIMIT: usize = 200;
+
+/// What has just happened, and how often anything has changed that is shown.
+#[derive(Debug, Default)]
+pub(crate) struct ActivityLog {
+    changes: watch::Sender<u64>,
+    recent: Mutex<VecDeque<Arc<Activity>>>,
+}
+
+/// Something that has happened.
+#[derive(Debug, Serialize)]
+pub(crate) struct Activity {
+    /// Counted from 1.
+    number: u64,
+    #[serde(serialize_with = "as_text")]
+    at: Timestamp,
+    #[serde(flatten)]
+    what: ActivityKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+enum ActivityKind {
+    CameOnline { login: String },
+    Left { login: String },
+    GameOpened { title: String, host: String, id: GameId },
+    GameLaunched { title: String, players: usize, id: GameId },
+    GameEnded { title: String, validity: Validity, id: GameId, why: Vec<String> },
+}
+
+impl ActivityLog {
+    /// Looks at something the lobby wants done, before it is.
+    pub(crate) fn observe(&self, effect: &Effect, world: &World) {
+        match effect {
+            Effect::Log(line) => match ActivityKind::of(line, world) {
+                Some(what) => self.add(what),
+                None => return,
+            },
+            Effect::Send { message: ServerMessage::PlayerInfo(_) | ServerMessage::GameInfo(_), .. } => {}
+            _ => return,
+        }
+        // Costs next to nothing while nobody waits for it.
+        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    /// How often anything has changed, to be waited for.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// What has happened, the newest last.
+    pub(crate) fn recent(&self) -> Vec<Arc<Activity>> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn add(&self, what: ActivityKind) {
+        let mut recent = self.lock();
+        let number = recent.back().map_or(1, |last| last.number + 1);
+        if recent.len() == REMEMBERED {
+            recent.pop_front();
+        }
+        recent.push_back(Arc::new(Activity { number, at: utc_now(), what }));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Activity>>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ActivityKind {
+    /// What a line of the log is to people; nothing if it does not concern them, or not everybody.
+    fn of(line: &LogLine, world: &World) -> Option<Self> {
+        match line {
+            LogLine::LoggedIn { login, .. } => Some(Self::CameOnline { login: shown(login) }),
+            LogLine::LoggedOut { login, .. } => Some(Self::Left { login: shown(login) }),
+            LogLine::GameOpened { game } => {
+                let GameInfo { title, host, .. } = public(*game, world)?;
+                Some(Self::GameOpened { id: *game, title: shown(&title), host: shown(&host) })
+            }
+            LogLine::GameLaunched { game, players } => {
+                let GameInfo { title, .. } = public(*game, world)?;
+                Some(Self::GameLaunched { id: *game, title: shown(&title), players: *players })
+            }
+            LogLine::GameEnded { game, validity } => {
+                let GameInfo { title, .. } = public(*game, world)?;
+                let why = world.game(*game).map(|game| reasons(game.decisions())).unwrap_or_default();
+                Some(Self::GameEnded { id: *game, title: shown(&title), validity: *validity, why })
+            }
+            LogLine::LoginFailed { .. }
+            | LogLine::Banned { .. }
+            | LogLine::Refused { .. }
+            | LogLine::SentAway { .. }
+            | LogLine::Ejected { .. }
+            | LogLine::Paced { .. }
+            | LogLine::Admin { .. }
+            | LogLine::NoPermission { .. }
+            | LogLine::Shutdown { .. }
+            | LogLine::GameMessageIgnored { .. }
+            | LogLine::GameRefused { .. }
+            | LogLine::GamesCutOff { .. }
+            | LogLine::UnknownRequest { .. } => None,
+        }
+    }
+}
+
+/// A text as people read it.
+fn shown(text: &str) -> String {
+    escaped(text).to_string()
+}
+
+/// Why a game is rated or not, as far as it is decisive: what each page is sent with every overview is short.
+fn reasons(decisions: &[Decision]) -> Vec<String> {
+    let is_decisive = |decision: &&Decision| match decision {
+        Decision::Check(check) => check.is_hit,
+        Decision::Rated { .. } | Decision::NotRated { .. } | Decision::RatingFailed { .. } => true,
+        _ => false,
+    };
+    let decisive = decisions.iter().filter(is_decisive).take(REASONS);
+    decisive.map(|decision| shown(&decision.to_string()).chars().take(REASON_LIMIT).collect()).collect()
+}
+
+/// Whether a game is neither for friends nor for some ratings only. That the host's foes do not see it in their clients is no
+/// secret to them elsewhere.
+pub(crate) fn is_for_everybody(game: &GameInfo) -> bool {
+    game.visibility == Visibility::Public && !game.enforce_rating_range
+}
+
+/// A game, if everybody may know of it.
+fn public(game: GameId, world: &World) -> Option<GameInfo> {
+    let info = world.game_info(game).filter(|info| is_for_everybody(info))?;
+    Some(Arc::unwrap_or_clone(info))
+}
+
+/// ISO 8601, as everywhere in the protocol.
+pub(crate) fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::{Beginning, ConnId, Moment, Settings};
+    use faf_protocol::PlayerId;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_the_newest_are_remembered_and_everything_is_counted() {
+        let log = ActivityLog::default();
+        let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
+        let world = World::new(Settings::default(), now, Beginning::default());
+        let logged_in = |number: u32| {
+            Effect::Log(LogLine::LoggedIn {
+                conn: ConnId(number.into()),
+                player: PlayerId(number),
+                login: format!("player{number}"),
+            })
+        };
+        for number in 1..=80 {
+            log.observe(&logged_in(number), &world);
+        }
+        // Nothing that is shown has changed.
+        log.observe(&Effect::Stop, &world);
+        assert_eq!(*log.changes().borrow(), 80);
+        let recent = log.recent();
+        assert_eq!((recent.len(), recent[0].number, recent[49].number), (50, 31, 80));
+        assert_eq!(recent[49].what, ActivityKind::CameOnline { login: "player80".to_owned() });
+    }
+
+    #[test]
+    fn names_deceive_nobody() {
+        let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
+        let world = World::new(Settings::default(), now, Beginning::default());
+        let login = "A\u{202e}da".to_owned();
+        let line = LogLine::LoggedIn { conn: ConnId(1), player: PlayerId(1), login };
+        assert_eq!(
+            ActivityKind::of(&line, &world),
+            Some(ActivityKind::CameOnline { login: r"A\u{202e}da".to_owned() })
+        );
+    }
+
+    #[test]
+    fn what_does_not_concern_everybody_is_not_told() {
+        let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
+        let world = World::new(Settings::default(), now, Beginning::default());
+        let banned = LogLine::Banned { player: PlayerId(1), login: "Ada".to_owned() };
+        assert_eq!(ActivityKind::of(&banned, &world), None);
+        // Of a game that is not known, nobody can say whether it is public.
+        assert_eq!(ActivityKind::of(&LogLine::GameOpened { game: GameId(7) }, &world), None);
+    }
+}

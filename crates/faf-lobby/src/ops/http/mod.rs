@@ -1,0 +1,334 @@
+//! The HTTP interface: health, metrics, and who is online for operators (ops.md sections 5 to 7), and a page for people.
+
+mod overview;
+mod places;
+mod status_page;
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use faf_connection::running_time::timeout;
+use faf_connection::tcp;
+use faf_lobby_core::{GameState, World};
+use faf_protocol::ServerMessage;
+use hyper::body::{Frame, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::lobby::event_loop::Input;
+use crate::ops::health::Findings;
+use crate::ops::metrics::Metrics;
+
+pub(crate) use overview::Board;
+use places::{Answering, Places};
+
+/// What the lobby or the database may take before it counts as ill.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The format of [`Metrics::text`].
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Interface {
+    pub(crate) inbox: mpsc::Sender<Input>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// What is wrong with the database.
+    pub(crate) health: watch::Receiver<Findings>,
+    pub(crate) started: Instant,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) board: Arc<Board>,
+    /// See [`CONNECTIONS`].
+    pub(crate) connection_limit: usize,
+}
+
+/// How far the server's life has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Clients can log in.
+    Ready,
+    /// The last connections are being closed.
+    Stopping,
+    /// Nothing is left but this interface.
+    Stopped,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    version: &'static str,
+    uptime_seconds: u64,
+    players: usize,
+    connections: usize,
+    games: GameCounts,
+    /// Whether no command is being carried out and no change waits to be told.
+    is_settled: bool,
+}
+
+/// How many games there are, by how far they have come.
+#[derive(Debug, Default, Serialize)]
+struct GameCounts {
+    initializing: usize,
+    lobby: usize,
+    live: usize,
+    /// Over, but not stored yet, or not left by everybody.
+    ended: usize,
+}
+
+impl GameCounts {
+    fn of(world: &World) -> Self {
+        let mut counts = Self::default();
+        for game in world.games() {
+            *match game.state() {
+                GameState::Initializing => &mut counts.initializing,
+                GameState::Lobby => &mut counts.lobby,
+                GameState::Live => &mut counts.live,
+                GameState::Ended => &mut counts.ended,
+            } += 1;
+        }
+        counts
+    }
+}
+
+/// Connections at the same time; for a further one, the address that has [most](Places::take) gives one up. Operators and their tools
+/// need a few, and half of them can be [streams to pages](status_page::STREAMS).
+pub(crate) const CONNECTIONS: usize = 64;
+
+/// How long a connection is kept. Then it ends behind the answer that is under way, or after [`REQUEST_TIMEOUT`]: whoever
+/// does not read an answer does not hold a place for ever.
+const CONNECTION_LIFE: Duration = Duration::from_secs(600);
+
+/// How long somebody may take to ask, on a new connection or one that is kept.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Interface {
+    /// Answers whoever asks, until the server has stopped.
+    pub(crate) async fn serve(self, socket: TcpListener) {
+        let mut phase = self.phase.clone();
+        // For as many files as there may be: who has to go for another one has gone before that is served.
+        let files = Arc::new(Semaphore::new(self.connection_limit));
+        let places = Places::new(self.connection_limit);
+        let router = self.clone().router();
+        let mut connections = JoinSet::new();
+        let mut tell =
+            tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
+        loop {
+            let (stream, peer) = tokio::select! {
+                accepted = tcp::accept(&socket, &mut tell) => accepted,
+                Some(_) = connections.join_next() => continue,
+                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
+            };
+            // It may be gone already.
+            if tcp::prepare(&stream).is_err() {
+                continue;
+            }
+            let place = Arc::new(places.take(peer.ip()));
+            let Ok(file) = Arc::clone(&files).acquire_owned().await else { return };
+            let router = TowerToHyperService::new(router.clone());
+            connections.spawn(async move {
+                let _file = file;
+                let inside = Arc::clone(&place);
+                let service = service_fn(move |request| {
+                    let (answering, answer) = (inside.answer(), router.call(request));
+                    async move {
+                        answer.await.map(|answer| answer.map(|body| Answer { body, _answering: answering }))
+                    }
+                });
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(REQUEST_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), service);
+                let mut connection = pin!(connection);
+                let serving = async {
+                    // Whoever asked may be gone before the answer, and whoever only connects is no concern of ours.
+                    if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_none() {
+                        connection.as_mut().graceful_shutdown();
+                        let _ = timeout(REQUEST_TIMEOUT, connection).await;
+                    }
+                };
+                tokio::select! {
+                    () = serving => {}
+                    () = place.has_to_go() => {}
+                }
+            });
+        }
+    }
+
+    fn router(self) -> Router {
+        Router::new()
+            .route("/", get(status_page::page))
+            .route("/overview", get(overview::overview))
+            .route("/events", get(status_page::events))
+            .route("/ready", get(ready))
+            .route("/health", get(health))
+            .route("/metrics", get(metrics))
+            .route("/status", get(status))
+            .route("/players", get(players))
+            .route("/games", get(games))
+            .layer(map_response(status_page::restrict))
+            .with_state(self)
+    }
+
+    /// What the lobby says about itself, if it answers in time.
+    async fn inspect<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&World) -> T + Send + 'static,
+    ) -> Result<T, StatusCode> {
+        let (reply, seen) = oneshot::channel();
+        let look = move |world: &World| {
+            // Whoever asked may be gone.
+            let _ = reply.send(look(world));
+        };
+        let inspection = async {
+            self.inbox.send(Input::Inspect(Box::new(look))).await.ok()?;
+            seen.await.ok()
+        };
+        timeout(PATIENCE, inspection).await.flatten().ok_or(StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
+/// The body of an answer, which is under way as long as there is this.
+struct Answer {
+    body: axum::body::Body,
+    _answering: Answering,
+}
+
+impl hyper::body::Body for Answer {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Whether clients can log in; also while the server waits for the end of running games, as it serves as a probe for
+/// being alive.
+async fn ready(State(interface): State<Interface>) -> Response {
+    let status = match *interface.phase.borrow() {
+        Phase::Ready => StatusCode::OK,
+        Phase::Stopping | Phase::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
+}
+
+/// Whether the lobby answers, and the database is well: see `health.rs`.
+async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
+    let lobby = interface.inspect(|_| ()).await.is_ok();
+    let findings = interface.health.borrow().clone();
+    let database = findings.problem();
+    let is_well = lobby && database.is_none();
+    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let lobby = if lobby { "ok" } else { "no answer" };
+    (status, Json(json!({"lobby": lobby, "database": database.unwrap_or("ok")})))
+}
+
+async fn metrics(State(interface): State<Interface>) -> Response {
+    let metrics = Arc::clone(&interface.metrics);
+    // A lobby that does not answer is no reason to show nothing.
+    let _ = interface.inspect(move |world| metrics.count_games(world.games())).await;
+    match interface.metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn status(State(interface): State<Interface>) -> Result<Json<Status>, StatusCode> {
+    let uptime_seconds = interface.started.elapsed().as_secs();
+    let look = move |world: &World| Status {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds,
+        players: world.player_count(),
+        connections: world.connection_count(),
+        games: GameCounts::of(world),
+        is_settled: world.is_settled(),
+    };
+    interface.inspect(look).await.map(Json)
+}
+
+/// Everybody who is online, as clients see them.
+async fn players(State(interface): State<Interface>) -> Result<Response, StatusCode> {
+    let players = interface.inspect(World::players).await?;
+    let players: Vec<_> = players.iter().map(AsRef::as_ref).collect();
+    Ok(Json(players).into_response())
+}
+
+/// All games whose end has not been told, as clients would see them who may see all.
+async fn games(State(interface): State<Interface>) -> Result<Json<Vec<ServerMessage>>, StatusCode> {
+    let games = interface.inspect(World::game_infos).await?;
+    Ok(Json(games.into_iter().map(ServerMessage::GameInfo).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::ops::health::Health;
+
+    /// The status of an answer.
+    async fn ask(address: std::net::SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_stopping_or_does_not_answer_says_so() {
+        // The lobby has gone.
+        let (inbox, _) = mpsc::channel(1);
+        let (phase, receiver) = watch::channel(Phase::Ready);
+        let metrics = Arc::new(Metrics::new());
+        let health = Health::new().findings();
+        let board = Arc::new(Board::new(Arc::default(), CONNECTIONS));
+        let (started, connection_limit) = (Instant::now(), CONNECTIONS);
+        let interface =
+            Interface { inbox, metrics, health, started, phase: receiver, board, connection_limit };
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let serving = tokio::spawn(interface.serve(socket));
+        assert_eq!(ask(address, "/ready").await, "200");
+        assert_eq!(ask(address, "/health").await, "503");
+        assert_eq!(ask(address, "/status").await, "503");
+        assert_eq!(ask(address, "/overview").await, "503");
+        assert_eq!(ask(address, "/events").await, "503");
+        // The page is there all the same, and says that nobody answers.
+        assert_eq!(ask(address, "/").await, "200");
+        phase.send_replace(Phase::Stopping);
+        assert_eq!(ask(address, "/ready").await, "503");
+        phase.send_replace(Phase::Stopped);
+        serving.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

@@ -1,0 +1,245 @@
+//! The log: lines on standard error, as text for people or as JSON for programs.
+//!
+//! Every line is one line, whatever is in it: much of it are texts of clients, and in all of them is
+//! [escaped](faf_lobby_core::escaped) what would begin a line, reach the terminal as a command, or cannot be seen.
+
+use std::fmt::{self, Write};
+use std::io::{self, IsTerminal};
+
+use faf_lobby_core::escaped;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::{LogFormat, Settings};
+use crate::exit_code::{self, Failure};
+
+/// Lines that may wait to be written, some megabytes.
+const LINES: usize = 16 * 1024;
+
+/// The log of this process. What is logged until this is dropped is written by a thread of its own, so that the server goes on
+/// when nobody reads its log; lines beyond some ten thousand are then lost.
+pub(crate) struct Log {
+    filter: Box<dyn Fn(EnvFilter) -> Result<(), String> + Send>,
+    _guard: WorkerGuard,
+}
+
+impl Log {
+    /// Begins the log; once for a process.
+    ///
+    /// # Errors
+    /// [`Failure`] if the setting cannot be understood.
+    pub(crate) fn start(settings: &Settings) -> Result<Self, Failure> {
+        let filter = settings.log_filter();
+        let filter = filter
+            .map_err(|error| Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!("log: {error}")))?;
+        let (log, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(io::stderr());
+        let lines = Lines { format: settings.log_format };
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(log)
+            .with_ansi(io::stderr().is_terminal())
+            .event_format(lines)
+            .with_filter_reloading();
+        let handle = subscriber.reload_handle();
+        subscriber.init();
+        let filter = Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()));
+        Ok(Self { filter, _guard: guard })
+    }
+
+    /// Logs something else from now on.
+    ///
+    /// # Errors
+    /// A description, if the filter cannot be understood.
+    pub(crate) fn filter(&self, settings: &Settings) -> Result<(), String> {
+        (self.filter)(settings.log_filter()?)
+    }
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy)]
+struct Lines {
+    format: LogFormat,
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        let mut parts = Parts::default();
+        event.record(&mut parts);
+        match self.format {
+            LogFormat::Text => as_text(writer, &time, level, target, &parts),
+            LogFormat::Json => as_json(writer, time, level, target, parts),
+        }
+    }
+}
+
+fn as_text(mut writer: Writer<'_>, time: &str, level: &Level, target: &str, parts: &Parts) -> fmt::Result {
+    let level = match (writer.has_ansi_escapes(), *level) {
+        (true, Level::ERROR) => "\x1b[31mERROR\x1b[0m",
+        (true, Level::WARN) => "\x1b[33m WARN\x1b[0m",
+        (true, Level::INFO) => "\x1b[32m INFO\x1b[0m",
+        (_, Level::ERROR) => "ERROR",
+        (_, Level::WARN) => " WARN",
+        (_, Level::INFO) => " INFO",
+        (_, Level::DEBUG) => "DEBUG",
+        (_, Level::TRACE) => "TRACE",
+    };
+    write!(writer, "{time} {level} {target}: {}", parts.message)?;
+    for (name, value) in &parts.fields {
+        match value {
+            Value::String(text) if needs_quotes(text) => write!(writer, " {name}={}", quoted(text))?,
+            Value::String(text) => write!(writer, " {name}={text}")?,
+            other => write!(writer, " {name}={other}")?,
+        }
+    }
+    writeln!(writer)
+}
+
+/// Whether it would not be clear where a value ends.
+fn needs_quotes(text: &str) -> bool {
+    text.is_empty() || text.contains([' ', '"', '='])
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\\\""))
+}
+
+fn as_json(mut writer: Writer<'_>, time: String, level: &Level, target: &str, parts: Parts) -> fmt::Result {
+    let mut line = Map::new();
+    line.insert("time".to_owned(), time.into());
+    line.insert("level".to_owned(), level.as_str().into());
+    line.insert("target".to_owned(), target.into());
+    line.insert("message".to_owned(), parts.message.into());
+    for (name, value) in parts.fields {
+        line.entry(name).or_insert(value);
+    }
+    writeln!(writer, "{}", Value::Object(line))
+}
+
+/// A line, taken apart, with everything escaped.
+#[derive(Debug, Default)]
+struct Parts {
+    message: String,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Parts {
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        self.fields.push((field.name(), value.into()));
+    }
+
+    fn add_text(&mut self, field: &Field, text: &str) {
+        let text = escaped(text).to_string();
+        match field.name() {
+            "message" => self.message = text,
+            name => self.fields.push((name, text.into())),
+        }
+    }
+}
+
+impl Visit for Parts {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add_text(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut text = String::new();
+        // Writing to a text fails only if the value does; what it has written so far is shown.
+        let _ = write!(text, "{value:?}");
+        self.add_text(field, &text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written, without the time.
+    fn written(format: LogFormat, log: impl FnOnce()) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .event_format(Lines { format })
+            .finish();
+        tracing::subscriber::with_default(subscriber, log);
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn log() {
+        let evil = "x\n2000-01-01T00:00:00Z ERROR forged \x1b[31m\r\u{2028}\u{202e}";
+        tracing::info!(login = "Ada", said = "two words", evil, shown = %evil, debug = ?evil, number = 7, "{evil}");
+    }
+
+    #[test]
+    fn a_line_stays_a_line_whatever_is_in_it() {
+        let text = written(LogFormat::Text, log);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains(['\x1b', '\r', '\u{2028}', '\u{202e}']), "{text:?}");
+        let shown = r"x\n2000-01-01T00:00:00Z ERROR forged \u{1b}[31m\r\u{2028}\u{202e}";
+        let rest = format!(
+            "INFO faf_lobby::ops::log::tests: {shown} login=Ada said=\"two words\" evil=\"{shown}\" shown=\"{shown}\""
+        );
+        assert!(text.split_once("Z  ").unwrap().1.starts_with(&rest), "{text}");
+        assert!(text.ends_with(" number=7\n"), "{text}");
+    }
+
+    #[test]
+    fn programs_get_an_object_a_line() {
+        let text = written(LogFormat::Json, log);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{202e}'), "{text:?}");
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&line["level"], &line["login"], &line["number"]),
+            (&"INFO".into(), &"Ada".into(), &7.into())
+        );
+        assert!(line["message"].as_str().unwrap().ends_with(r"\u{202e}") && line["time"].is_string());
+    }
+}

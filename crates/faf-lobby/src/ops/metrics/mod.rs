@@ -1,0 +1,486 @@
+//! What is counted for Prometheus, under the names dashboards know.
+
+mod games;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use faf_connection::{LargeMessages, SentMessages};
+use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod, escaped};
+use faf_protocol::WireFormat;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use self::games::ActiveGames;
+
+/// Different values of labels that clients choose. Further values become `other`, so that clients
+/// cannot fill the memory.
+const LABEL_VALUES: usize = 100;
+
+/// Longest value of a label that clients choose, in bytes; longer ones become `other`.
+const LABEL_LENGTH_BYTES: usize = 64;
+
+/// Upper bounds of the time a message takes, in seconds: the defaults of Prometheus libraries.
+const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// The labels of one time series.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// Labels whose values clients or the database choose.
+type FreeLabels<const N: usize> = [(&'static str, String); N];
+
+/// Declares the series: a field is registered as `server_` and its name, and its doc comment is the
+/// help text.
+macro_rules! series {
+    ($( $(#[doc = $help:literal])+ $name:ident: $metric:ty $(= $initial:expr)?, )+) => {
+        struct Series {
+            $( $(#[doc = $help])+ $name: $metric, )+
+        }
+
+        impl Series {
+            fn register(registry: &mut Registry) -> Self {
+                let series = Self { $( $name: series!(@initial $($initial)?), )+ };
+                $(
+                    let (name, help) = (concat!("server_", stringify!($name)), concat!($($help),+).trim());
+                    registry.register(name, help, series.$name.clone());
+                )+
+                series
+            }
+        }
+    };
+    (@initial) => { Default::default() };
+    (@initial $initial:expr) => { $initial };
+}
+
+series! {
+    /// Connections by the program that the client says it is
+    user_connections: Family<FreeLabels<2>, Gauge>,
+    /// Logins by outcome and method
+    user_logins: Family<Labels<2>, Counter>,
+    /// Client versions, as clients give them when they connect
+    user_agent_version_checks: Family<FreeLabels<1>, Counter>,
+    /// Players who are online
+    user_online: Gauge,
+    /// Connections made
+    lobbyconnections: Counter,
+    /// Rejected logins, by reason
+    logins_failed: Family<Labels<1>, Counter>,
+    /// Commands refused before login
+    messages_unauthenticated: Family<Labels<1>, Counter>,
+    /// Logins that were queued until others were signed in
+    user_logins_waited: Counter,
+    /// Logins in the queue now
+    user_logins_waiting: Gauge,
+    /// Messages after which the server slowed down reading from the connection, by class
+    messages_paced: Family<Labels<1>, Counter>,
+    /// Logins, hosted games, wrong passwords and rated games beyond a limit, by limit
+    limits_met: Family<Labels<1>, Counter>,
+    /// Notices, pings and player reports sent to everybody
+    broadcasts: Counter,
+    /// Time from reading a message until it is handled, in seconds
+    on_message_received_seconds: Histogram = Histogram::new(BUCKETS),
+    /// Connections that have ended, by reason
+    connections_ended: Family<Labels<1>, Counter>,
+    /// Connections that were rejected or ended during their handshake, by reason
+    connections_refused: Family<Labels<1>, Counter>,
+    /// Clients that have not read yet what they were sent
+    clients_behind: Gauge,
+    /// Bytes queued for slow clients, as limited by outbox_memory
+    bytes_behind: Gauge,
+    /// Queued states of games and players, and pings, that a newer one replaced
+    messages_merged: Counter,
+    /// Messages between players' games that were dropped, by reason
+    relay_dropped: Family<Labels<1>, Counter>,
+    /// Messages between players' games that were held until the receiver had room
+    relay_held: Counter,
+    /// Times the lobby paused because outbox_memory was in use and no client was slow
+    delivery_held_back: Counter,
+    /// Connections without a login
+    connections_unauthenticated: Gauge,
+    /// Most connections at the same time, after the limit of open files
+    connection_limit: Gauge,
+    /// Games that were rated, by leaderboard
+    game_rated_games: Family<FreeLabels<1>, Counter>,
+    /// Failures to store something about a game, each of which is retried
+    games_not_stored: Counter,
+    /// Messages for other services, by routing key
+    publications: Family<Labels<1>, Counter>,
+}
+
+/// All counters of the server. The rest of the server tells it what happens.
+pub(crate) struct Metrics {
+    registry: Registry,
+    series: Series,
+    active_games: ActiveGames,
+    /// Messages sent, which connections count themselves.
+    pub(crate) sent: Arc<SentMessages>,
+    clients: Mutex<BTreeSet<FreeLabels<2>>>,
+    versions: Mutex<BTreeSet<FreeLabels<1>>>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let build = Info::new([
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("start_time", started.to_string()),
+        ]);
+        registry.register("build", "Version of the server, and when it was started in Unix seconds", build);
+        let (series, active_games) = (Series::register(&mut registry), ActiveGames::register(&mut registry));
+        let sent = Arc::<SentMessages>::default();
+        registry.register_collector(Box::new(Sent(Arc::clone(&sent))));
+        let (clients, versions) = Default::default();
+        Self { registry, series, active_games, sent, clients, versions }
+    }
+
+    /// Shows how much memory large messages of players take.
+    pub(crate) fn observe_large_messages(&mut self, large_messages: Arc<LargeMessages>) {
+        self.registry.register_collector(Box::new(LargeMessageMemory(large_messages)));
+    }
+
+    /// Shows failed queries of the database, by result code.
+    pub(crate) fn observe_database_failures(
+        &mut self,
+        failures: impl Fn() -> BTreeMap<i32, u64> + Send + Sync + 'static,
+    ) {
+        self.registry.register_collector(Box::new(DatabaseFailures(failures)));
+    }
+
+    /// Counts what the lobby wants counted.
+    pub(crate) fn count(&self, count: Count) {
+        let series = &self.series;
+        match count {
+            Count::Connection => drop(series.lobbyconnections.inc()),
+            Count::Client { before, after } => {
+                if let Some(labels) = before.map(|client| self.client_labels(&client)) {
+                    series.user_connections.get_or_create(&labels).dec();
+                }
+                if let Some(labels) = after.map(|client| self.client_labels(&client)) {
+                    series.user_connections.get_or_create(&labels).inc();
+                }
+            }
+            Count::Version(version) => {
+                let labels = bounded(&self.versions, [("version", escaped(&version).to_string())]);
+                series.user_agent_version_checks.get_or_create(&labels).inc();
+            }
+            Count::LoginAccepted(method) => self.count_login("success", method),
+            Count::LoginFailed(method) => self.count_login("failure", method),
+            Count::NotLoggedIn(command) => {
+                series.messages_unauthenticated.get_or_create(&[("command", command)]).inc();
+            }
+            Count::Busy => self.count_login("busy", LoginMethod::Password),
+            Count::LoginWaits => drop(series.user_logins_waited.inc()),
+            Count::Paced(class) => {
+                series.messages_paced.get_or_create(&[("class", class.name())]).inc();
+            }
+            Count::Limited(limit) => {
+                series.limits_met.get_or_create(&[("limit", limit.name())]).inc();
+            }
+            Count::Broadcast => drop(series.broadcasts.inc()),
+            Count::RelayTooLong => self.count_relay_dropped("too long"),
+            Count::GameNotStored => drop(series.games_not_stored.inc()),
+            Count::RatedGame(leaderboard) => {
+                series.game_rated_games.get_or_create(&[("leaderboard", leaderboard)]).inc();
+            }
+        }
+    }
+
+    pub(crate) fn count_failed_login(&self, reason: &'static str) {
+        self.series.logins_failed.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(crate) fn count_publication(&self, routing_key: &'static str) {
+        self.series.publications.get_or_create(&[("routing_key", routing_key)]).inc();
+    }
+
+    /// Shows featured mods and leaderboards also while there are no games of them.
+    pub(crate) fn expect_games(&self, data: &GameData) {
+        self.active_games.expect(data);
+    }
+
+    /// Counts all games again.
+    pub(crate) fn count_games<'a>(&self, games: impl Iterator<Item = &'a Game>) {
+        self.active_games.count(games);
+    }
+
+    pub(crate) fn set_online(&self, players: usize) {
+        set(&self.series.user_online, players);
+    }
+
+    pub(crate) fn set_logins_waiting(&self, logins: usize) {
+        set(&self.series.user_logins_waiting, logins);
+    }
+
+    pub(crate) fn observe_message(&self, duration: Duration) {
+        self.series.on_message_received_seconds.observe(duration.as_secs_f64());
+    }
+
+    pub(crate) fn count_ended(&self, reason: &'static str) {
+        self.series.connections_ended.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(crate) fn set_behind(&self, clients: usize, bytes: usize) {
+        set(&self.series.clients_behind, clients);
+        set(&self.series.bytes_behind, bytes);
+    }
+
+    pub(crate) fn count_merged(&self, messages: u64) {
+        self.series.messages_merged.inc_by(messages);
+    }
+
+    pub(crate) fn count_relay_dropped(&self, reason: &'static str) {
+        self.series.relay_dropped.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(crate) fn count_relay_held(&self) {
+        self.series.relay_held.inc();
+    }
+
+    pub(crate) fn count_held_back(&self) {
+        self.series.delivery_held_back.inc();
+    }
+
+    pub(crate) fn count_refused(&self, reason: &'static str) {
+        self.series.connections_refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(crate) fn set_unauthenticated(&self, connections: usize) {
+        set(&self.series.connections_unauthenticated, connections);
+    }
+
+    pub(crate) fn set_connection_limit(&self, connections: usize) {
+        set(&self.series.connection_limit, connections);
+    }
+
+    /// Returns all series in the text format of Prometheus.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn client_labels(&self, client: &Client) -> FreeLabels<2> {
+        // Terminals show these figures, too, so control characters are escaped.
+        let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("None")).to_string();
+        let labels = [("user_agent", or_none(&client.user_agent)), ("version", or_none(&client.version))];
+        bounded(&self.clients, labels)
+    }
+
+    fn count_login(&self, status: &'static str, method: LoginMethod) {
+        let method = match method {
+            LoginMethod::Password => "password",
+            LoginMethod::Token => "token",
+        };
+        self.series.user_logins.get_or_create(&[("status", status), ("method", method)]).inc();
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+fn set(gauge: &Gauge, value: usize) {
+    gauge.set(value.try_into().unwrap_or(i64::MAX));
+}
+
+/// Returns the labels, or `other` in place of every value if there are too many or they are too long.
+///
+/// Labels that once became `other` always do, and none are ever forgotten. So what is counted up under
+/// some labels is counted down under the same ones.
+fn bounded<const N: usize>(known: &Mutex<BTreeSet<FreeLabels<N>>>, labels: FreeLabels<N>) -> FreeLabels<N> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.contains(&labels) {
+        return labels;
+    }
+    if known.len() >= LABEL_VALUES || labels.iter().any(|(_, value)| value.len() > LABEL_LENGTH_BYTES) {
+        return labels.map(|(name, _)| (name, "other".to_owned()));
+    }
+    known.insert(labels.clone());
+    labels
+}
+
+/// Messages sent, by wire format.
+#[derive(Debug)]
+struct Sent(Arc<SentMessages>);
+
+impl Collector for Sent {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut messages =
+            encoder.encode_descriptor("server_messages", "Messages sent", None, MetricType::Counter)?;
+        for format in WireFormat::ALL {
+            let labels = [("protocol", format.properties().metric_label)];
+            ConstCounter::new(self.0.count(format)).encode(messages.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+struct DatabaseFailures<F>(F);
+
+impl<F> fmt::Debug for DatabaseFailures<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseFailures")
+    }
+}
+
+impl<F: Fn() -> BTreeMap<i32, u64> + Send + Sync + 'static> Collector for DatabaseFailures<F> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut failures =
+            encoder.encode_descriptor("db_exceptions", "Queries that failed", None, MetricType::Counter)?;
+        for (code, count) in (self.0)() {
+            let labels = [("class", "SqliteError".to_owned()), ("code", code.to_string())];
+            ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct LargeMessageMemory(Arc<LargeMessages>);
+
+impl Collector for LargeMessageMemory {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Memory taken for large messages of players";
+        let encoder =
+            encoder.encode_descriptor("server_large_message_bytes", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::try_from(self.0.taken()).unwrap_or(i64::MAX)).encode(encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::{CommandClass, Limit};
+    use faf_testkit::lobby::SimulatedLobby;
+    use faf_testkit::store::FakeStore;
+
+    use super::*;
+
+    fn client(name: &str) -> Option<Arc<Client>> {
+        Some(Arc::new(Client { user_agent: Some(name.to_owned()), version: None }))
+    }
+
+    #[test]
+    fn series_have_the_names_dashboards_know() {
+        let metrics = Metrics::new();
+        metrics.count(Count::Connection);
+        metrics.count(Count::Client { before: None, after: client("x") });
+        metrics.count(Count::Version("1.0".to_owned()));
+        metrics.count(Count::Client { before: None, after: client("\u{1b}[31m") });
+        metrics.count(Count::Version("\u{202e}".to_owned()));
+        metrics.count(Count::LoginAccepted(LoginMethod::Password));
+        metrics.count(Count::LoginFailed(LoginMethod::Token));
+        metrics.count(Count::NotLoggedIn("game_host"));
+        metrics.count(Count::LoginWaits);
+        metrics.count(Count::Paced(CommandClass::Game));
+        metrics.count(Count::Limited(Limit::Passwords));
+        metrics.count(Count::Broadcast);
+        metrics.set_online(7);
+        metrics.set_logins_waiting(3);
+        metrics.observe_message(Duration::from_millis(20));
+        let text = metrics.text().unwrap();
+        for line in [
+            "server_lobbyconnections_total 1",
+            "server_user_connections{user_agent=\"x\",version=\"None\"} 1",
+            "server_user_agent_version_checks_total{version=\"1.0\"} 1",
+            "server_user_connections{user_agent=\"\\\\u{1b}[31m\",version=\"None\"} 1",
+            "server_user_agent_version_checks_total{version=\"\\\\u{202e}\"} 1",
+            "server_user_logins_total{status=\"success\",method=\"password\"} 1",
+            "server_user_logins_total{status=\"failure\",method=\"token\"} 1",
+            "server_messages_unauthenticated_total{command=\"game_host\"} 1",
+            "server_user_logins_waited_total 1",
+            "server_messages_paced_total{class=\"game\"} 1",
+            "server_limits_met_total{limit=\"passwords\"} 1",
+            "server_broadcasts_total 1",
+            "server_user_online 7",
+            "server_user_logins_waiting 3",
+            "server_on_message_received_seconds_bucket{le=\"0.025\"} 1",
+            "server_messages_total{protocol=\"QDataStreamProtocol\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.contains("build_info{version="));
+        assert!(text.contains("# HELP server_user_online Players who are online.\n"));
+    }
+
+    #[test]
+    fn observed_figures_are_read_when_somebody_asks() {
+        let mut metrics = Metrics::new();
+        metrics.observe_database_failures(|| BTreeMap::from([(1555, 2)]));
+        let line = "db_exceptions_total{class=\"SqliteError\",code=\"1555\"} 2\n";
+        assert!(metrics.text().unwrap().contains(line));
+    }
+
+    #[test]
+    fn games_are_counted_in_all_combinations() {
+        let metrics = Metrics::new();
+        let mut store = FakeStore::with_accounts(["Ada", "Bob", "Cem"]);
+        store
+            .data
+            .featured_mods
+            .extend((100..).zip("abcdefgh".chars()).map(|(id, name)| (name.to_string(), id)));
+        metrics.expect_games(&store.data);
+        let mut lobby = SimulatedLobby::new(faf_lobby_core::Settings::default(), store);
+        let conns = ["Ada", "Bob", "Cem"].map(|login| lobby.log_in(login));
+        for (conn, featured_mod) in conns.into_iter().zip(["coop", "faf", "faf"]) {
+            lobby.say(
+                conn,
+                &format!(r#"{{"command":"game_host","mod":"{featured_mod}","visibility":"public"}}"#),
+            );
+        }
+        lobby.say(conns[2], r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
+        let check = |lines: &[&str]| {
+            let text = metrics.text().unwrap();
+            for line in lines {
+                assert!(text.lines().any(|found| found == *line), "{line} is missing in\n{text}");
+            }
+        };
+        metrics.count_games(lobby.world.games());
+        metrics.count(Count::RatedGame("global".to_owned()));
+        metrics.count(Count::GameNotStored);
+        metrics.count_publication("success.rating.update");
+        check(&[
+            r#"server_game_active_games_total{game_mode="coop",game_state="INITIALIZING"} 1"#,
+            r#"server_game_active_games_total{game_mode="faf",game_state="INITIALIZING"} 1"#,
+            r#"server_game_active_games_total{game_mode="faf",game_state="LOBBY"} 1"#,
+            r#"server_game_active_games_total{game_mode="h",game_state="ENDED"} 0"#,
+            r#"server_game_active_games_total{game_mode="other",game_state="LIVE"} 0"#,
+            r#"server_game_active_games_by_rating_type_total{rating_type="global",game_state="INITIALIZING"} 2"#,
+            r#"server_game_active_games_by_rating_type_total{rating_type="ladder_1v1",game_state="LIVE"} 0"#,
+            r#"server_game_rated_games_total{leaderboard="global"} 1"#,
+            "server_games_not_stored_total 1",
+            r#"server_publications_total{routing_key="success.rating.update"} 1"#,
+        ]);
+        metrics.count_games(std::iter::empty());
+        check(&[r#"server_game_active_games_total{game_mode="coop",game_state="INITIALIZING"} 0"#]);
+    }
+
+    #[test]
+    fn clients_cannot_make_up_series_without_end() {
+        let metrics = Metrics::new();
+        let names: Vec<_> = (0..1000).map(|number| format!("client {number}")).collect();
+        for name in &names {
+            metrics.count(Count::Client { before: None, after: client(name) });
+        }
+        metrics.count(Count::Client { before: None, after: client(&"x".repeat(1000)) });
+        let text = metrics.text().unwrap();
+        assert!(text.contains("server_user_connections{user_agent=\"other\",version=\"other\"} 901"));
+        for name in &names {
+            metrics.count(Count::Client { before: client(name), after: None });
+        }
+        let text = metrics.text().unwrap();
+        assert!(text.contains("server_user_connections{user_agent=\"other\",version=\"other\"} 1\n"));
+        assert!(text.contains("server_user_connections{user_agent=\"client 5\",version=\"None\"} 0"));
+    }
+}

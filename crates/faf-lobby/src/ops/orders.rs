@@ -1,0 +1,84 @@
+//! Carries out what operators have ordered through the database: see `store/orders.rs`.
+
+use std::time::Duration;
+
+use faf_lobby_core::{Event, World};
+use faf_protocol::PlayerId;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use crate::lobby::event_loop::Input;
+use crate::store::{Action, Order, Store};
+
+/// Time between two looks at the database.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Carries out orders forever.
+pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
+    loop {
+        // While the database does not answer, `health.rs` says so.
+        for order in store.orders().await.unwrap_or_default() {
+            let Some(was_online) = is_online(order.player, &inbox).await else { return };
+            let Order { id, player, action } = order;
+            let event = match action {
+                Action::Ban(ban) => ban.map(|ban| Event::Banned { player, ban }),
+                Action::Kick(reason) => Some(Event::Kicked { player, reason }),
+            };
+            if let Some(event) = event
+                && inbox.send(Input::Event(event)).await.is_err()
+            {
+                return;
+            }
+            // An order that is not marked would be carried out again every second, and a player who was
+            // kicked could not come back. While nothing can be written, no new orders come either.
+            while store.order_carried_out(id, was_online).await.is_err() {
+                sleep(PERIOD).await;
+            }
+        }
+        sleep(PERIOD).await;
+    }
+}
+
+/// Whether a player is online; none if the lobby has ended.
+async fn is_online(player: PlayerId, inbox: &mpsc::Sender<Input>) -> Option<bool> {
+    let (reply, seen) = oneshot::channel();
+    let look = move |world: &World| {
+        // This side waits for it as long as the server runs.
+        let _ = reply.send(world.is_online(player));
+    };
+    inbox.send(Input::Inspect(Box::new(look))).await.ok()?;
+    seen.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::{Beginning, Moment, Settings, Timestamp};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_was_kicked_may_come_back_though_nothing_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.sqlite");
+        let store = Store::open(&path).unwrap();
+        let ada = store.create_account("Ada", String::new()).await.unwrap();
+        store.kick("Ada", String::new()).await.unwrap();
+        let full =
+            "CREATE TRIGGER full BEFORE UPDATE ON operator_order BEGIN SELECT RAISE(ABORT, 'full'); END";
+        rusqlite::Connection::open(&path).unwrap().execute_batch(full).unwrap();
+        let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
+        let world = World::new(Settings::default(), now, Beginning::default());
+        let (inbox, mut inputs) = mpsc::channel(1);
+        let running = tokio::spawn(run(store.clone(), inbox));
+        let Some(Input::Inspect(look)) = inputs.recv().await else { panic!("it looks who is online") };
+        look(&world);
+        let kicked = inputs.recv().await;
+        assert!(matches!(kicked, Some(Input::Event(Event::Kicked { player, .. })) if player == ada));
+        tokio::time::pause();
+        assert!(
+            tokio::time::timeout(PERIOD * 10, inputs.recv()).await.is_err(),
+            "it is not carried out again"
+        );
+        running.abort();
+    }
+}

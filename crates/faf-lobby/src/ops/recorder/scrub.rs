@@ -1,0 +1,129 @@
+//! Takes the secrets out of what is recorded.
+
+use std::borrow::Cow;
+
+use faf_lobby_core::{Event, World};
+use faf_protocol::{ClientMessage, Secret};
+use ring::hmac;
+
+/// Bytes of a replacement that say which secret it stands for; written as twice as many digits. Two different secrets never
+/// get the same by chance.
+const DIGEST: usize = 16;
+
+/// A longer secret keeps its length, since the lobby refuses those that are too long, from 1000 bytes on. Of a shorter one
+/// not even the length is shown.
+const LENGTH_SHOWS: usize = 512;
+
+/// Replaces secrets by keyed digests: the same by the same, so that the right password of a game stays the right one.
+/// Nobody can try passwords on them, because the key is random and is nowhere but here.
+#[derive(Debug)]
+pub(super) struct Scrubber {
+    key: hmac::Key,
+}
+
+impl Scrubber {
+    pub(super) fn new() -> Result<Self, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key) })
+    }
+
+    /// What is recorded instead of a secret. An empty one stays empty: it means that there is none.
+    pub(super) fn replace(&self, secret: &Secret) -> Secret {
+        let secret = secret.reveal();
+        if secret.is_empty() {
+            return Secret::new("");
+        }
+        let digest = hmac::sign(&self.key, secret.as_bytes());
+        let mut replacement = "secret:".to_owned();
+        replacement.extend(digest.as_ref()[..DIGEST].iter().map(|byte| format!("{byte:02x}")));
+        if secret.len() > LENGTH_SHOWS {
+            replacement.extend(std::iter::repeat_n('.', secret.len() - replacement.len()));
+        }
+        Secret::new(replacement)
+    }
+
+    /// The event as it is recorded.
+    pub(super) fn event<'a>(&self, event: &'a Event) -> Cow<'a, Event> {
+        match event {
+            Event::Received { message: Ok(message), .. } if may_have_secrets(message) => {
+                let mut event = event.clone();
+                if let Event::Received { message: Ok(message), .. } = &mut event {
+                    message.replace_secrets(&|secret| self.replace(secret));
+                }
+                Cow::Owned(event)
+            }
+            // Replies say whether a secret was right, and never which it was.
+            event => Cow::Borrowed(event),
+        }
+    }
+
+    /// The world as it is recorded.
+    pub(super) fn world(&self, world: &World) -> World {
+        world.without_secrets(&|secret| self.replace(secret))
+    }
+}
+
+/// Names those that have none instead of those that have, so that a new command is safe before anybody thinks of it. What games
+/// tell each other may hold passwords of their connections, which end with the game.
+fn may_have_secrets(message: &ClientMessage) -> bool {
+    !matches!(message, ClientMessage::Ping | ClientMessage::Pong | ClientMessage::Game(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::ConnId;
+
+    use super::*;
+
+    fn scrubber() -> Scrubber {
+        Scrubber::new().unwrap()
+    }
+
+    fn scrubbed(scrubber: &Scrubber, text: &str) -> String {
+        let message = ClientMessage::read(text.parse().unwrap());
+        let event = Event::Received { conn: ConnId(1), message };
+        serde_json::to_string(&scrubber.event(&event)).unwrap()
+    }
+
+    #[test]
+    fn equal_secrets_stay_equal_and_others_differ() {
+        let (scrubber, other) = (scrubber(), scrubber());
+        let replace = |secret: &str| scrubber.replace(&Secret::new(secret)).reveal().to_owned();
+        assert_eq!(replace("hunter2"), replace("hunter2"));
+        assert_ne!(replace("hunter2"), replace("hunter3"));
+        assert_ne!(replace("hunter2"), other.replace(&Secret::new("hunter2")).reveal());
+        assert_eq!(replace(""), "");
+        assert_eq!(replace("x").len(), replace(&"x".repeat(LENGTH_SHOWS)).len());
+        for length in [LENGTH_SHOWS + 1, 1000, 1001, 16 * 1024 + 1] {
+            assert_eq!(replace(&"x".repeat(length)).len(), length);
+        }
+    }
+
+    #[test]
+    fn no_secret_of_a_client_is_left() {
+        let scrubber = scrubber();
+        for message in [
+            r#"{"command":"hello","login":"Ada","password":"hunter2","unique_id":"machine"}"#,
+            r#"{"command":"auth","token":"hunter2","unique_id":"machine"}"#,
+            r#"{"command":"game_host","visibility":"public","password":"hunter2"}"#,
+            r#"{"command":"game_join","uid":1,"password":"hunter2"}"#,
+            r#"{"command":"of_tomorrow","password":"hunter2"}"#,
+            r#"{"command":"of_tomorrow","token":{"deep":["hunter2"]}}"#,
+            r#"{"command":"of_tomorrow","password":"hunter2","passw\u006frd":"hunter2"}"#,
+            r#"{"command":"hello","login":"Ada","password":["hunter2"],"unique_id":"machine"}"#,
+        ] {
+            let text = scrubbed(&scrubber, message);
+            assert!(!text.contains("hunter2"), "{text}");
+            assert!(text.contains("secret:") || text.contains("Err"), "{text}");
+        }
+        let text = scrubbed(&scrubber, r#"{"command":"game_join","uid":1,"password":""}"#);
+        assert!(text.contains(r#""password":"""#), "{text}");
+    }
+
+    #[test]
+    fn what_holds_no_secret_is_not_copied() {
+        let event = Event::Received { conn: ConnId(1), message: Ok(ClientMessage::Ping) };
+        assert!(matches!(scrubber().event(&event), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,112 @@
+//! Disks that do not do what they should: the lobby goes on, and the recording as soon as it can.
+
+use super::super::{Bounds, Recorder};
+use super::rig::{Rig, replay};
+use super::{LARGE, check_no_secrets, meet};
+use crate::ops::recorder::replay::{Ending, Replay, ReplayError};
+
+fn ending(recording: &[u8]) -> String {
+    match replay(recording).2 {
+        Ending::Said(reason) => reason,
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_full_disk() {
+    let mut rig = Rig::new(LARGE);
+    let ada = rig.log_in(1, "Ada");
+    rig.ping_until(ada, "something is written", |disk| disk.recordings().iter().any(|file| !file.is_empty()));
+    rig.disk.set(|disk| disk.is_full = true);
+    // It is tried again and again, and nothing is left of that.
+    rig.ping_until(ada, "several failures", |disk| disk.state().failures > 10);
+    assert!(rig.disk.names().len() <= 2, "{:?}", rig.disk.names());
+    rig.disk.set(|disk| disk.is_full = false);
+    // Behind the first, which was cut, there is one that is complete so far.
+    let goes_on = |disk: &super::rig::Disk| {
+        disk.recordings().iter().skip(1).any(|recording| recording.ends_with(b"\n"))
+    };
+    rig.ping_until(ada, "it goes on", goes_on);
+    rig.say(ada, r#"{"command":"nonsense"}"#);
+    let inputs = rig.effects.last().unwrap().0;
+    let recordings = rig.finish().recordings();
+    assert!(recordings.len() >= 2, "{}", recordings.len());
+    let first = replay(&recordings[0]);
+    assert!(matches!(first.2, Ending::Cut(_) | Ending::Silent), "{:?}", first.2);
+    let last = replay(recordings.last().unwrap());
+    assert!(last.0.header().first > first.1 + 1, "nothing is missing");
+    assert_eq!((last.1, last.2), (inputs, Ending::Said("the server has ended".to_owned())));
+    recordings.iter().for_each(|recording| check_no_secrets(recording));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let mut rig = Rig::new(LARGE);
+    rig.disk.set(|disk| disk.is_read_only = true);
+    let conns = meet(&mut rig);
+    rig.disk.set(|disk| disk.is_read_only = false);
+    rig.ping_until(conns.0, "it begins", |disk| disk.recordings().iter().any(|file| !file.is_empty()));
+    for recording in rig.finish().recordings() {
+        replay(&recording);
+    }
+}
+
+#[test]
+fn a_folder_that_is_a_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let recorder = Recorder::start(file.path(), Bounds { size: 1_000_000, files: 2 });
+    let mut rig = Rig::new(LARGE);
+    rig.recorder = recorder;
+    meet(&mut rig);
+    rig.finish();
+}
+
+#[test]
+fn files_are_for_this_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made/for/it");
+    let mut rig = Rig::new(LARGE);
+    rig.recorder = Recorder::start(&path, Bounds { size: 1_000_000, files: 2 });
+    meet(&mut rig);
+    rig.finish();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [file] = &files[..] else { panic!("{files:?}") };
+    assert_eq!(mode(file), 0o600);
+    replay(&std::fs::read(file).unwrap());
+    assert!(matches!(Replay::open(&path), Err(ReplayError::Read(_))));
+}
+
+#[test]
+fn a_disk_that_is_too_slow() {
+    const LIMIT: usize = 100_000;
+
+    let mut rig = Rig::with_queue(LARGE, LIMIT);
+    let ada = rig.log_in(1, "Ada");
+    rig.ping_until(ada, "it begins", |disk| disk.recordings().iter().any(|file| !file.is_empty()));
+    rig.disk.set(|disk| disk.hangs = true);
+    let long = format!(r#"{{"command":"IceMsg","target":"game","args":[2,"{}"]}}"#, "x".repeat(20_000));
+    for _ in 0..100 {
+        rig.say(ada, &long);
+    }
+    rig.disk.set(|disk| disk.hangs = false);
+    // At the first of these the thread catches up, and with the next it goes on.
+    rig.is_in_step = true;
+    rig.say(ada, r#"{"command":"ping"}"#);
+    rig.say(ada, r#"{"command":"ping"}"#);
+    rig.say(ada, r#"{"command":"nonsense"}"#);
+    let inputs = rig.effects.last().unwrap().0;
+    let recordings = rig.finish().recordings();
+    // The thread may have caught up in between, before it was held up for good.
+    let [cut, .., rest] = &recordings[..] else { panic!("{}", recordings.len()) };
+    assert!(cut.len() < 2 * LIMIT, "{}", cut.len());
+    let (_, last, _) = replay(cut);
+    let expected = format!("event {} and those behind it are missing: the disk is too slow", last + 1);
+    assert_eq!(ending(cut), expected);
+    let (replayed, end, _) = replay(rest);
+    assert!(replayed.header().first > last + 1);
+    assert_eq!(end, inputs);
+}
