@@ -369,7 +369,7 @@ impl Evening {
     pub(super) fn connect(&mut self, bot: usize) -> Result<ConnId, Violation> {
         self.around.last_conn += 1;
         let conn = ConnId(self.around.last_conn);
-        self.around.wires.insert(conn, Wire { bot, may_read: true, outgoing: VecDeque::new() });
+        self.around.wires.insert(conn, Wire { bot, holds: BTreeSet::new(), outgoing: VecDeque::new() });
         let session = SessionNumber(conn.0 as u32);
         self.tell(Event::Connected { conn, address: None, country: Country::UNKNOWN, session })?;
         Ok(conn)
@@ -404,9 +404,11 @@ impl Evening {
     /// Lets the lobby read whatever it can.
     fn read_all(&mut self) -> Result<(), Violation> {
         while let Some(conn) = self.readable.pop_first() {
-            let Some(wire) = self.around.wires.get_mut(&conn).filter(|wire| wire.may_read) else { continue };
+            let Some(wire) = self.around.wires.get_mut(&conn).filter(|wire| wire.holds.is_empty()) else {
+                continue;
+            };
             let Some(message) = wire.outgoing.pop_front() else { continue };
-            wire.may_read = false;
+            self.readable.insert(conn);
             let event = Event::Received { conn, message };
             self.trace.event(self.now, &event);
             self.around.world.handle(self.around.moment(self.now), event.clone());
@@ -428,6 +430,7 @@ impl Evening {
         for effect in effects {
             match effect {
                 Effect::Send { to: Audience::One(conn), message }
+                | Effect::SendSnapshot { conn, message, .. }
                 | Effect::Relay { to: conn, message, .. } => {
                     self.hear(conn, &message);
                 }
@@ -437,9 +440,14 @@ impl Evening {
                     }
                 }
                 Effect::Send { message: ServerMessage::Ping, .. } => self.answer_pings(),
-                Effect::Ready { conn } => {
+                Effect::Hold { conn, reason } => {
                     if let Some(wire) = self.around.wires.get_mut(&conn) {
-                        wire.may_read = true;
+                        wire.holds.insert(reason);
+                    }
+                }
+                Effect::Release { conn, reason } => {
+                    if let Some(wire) = self.around.wires.get_mut(&conn) {
+                        wire.holds.remove(&reason);
                         self.readable.insert(conn);
                     }
                 }
@@ -460,7 +468,6 @@ impl Evening {
                 // What is told to everybody is not acted upon: clients look at what they show when they want to play.
                 Effect::Send { .. }
                 | Effect::LoggedIn { .. }
-                | Effect::Wait { .. }
                 | Effect::Done { .. }
                 | Effect::ReportLogin { .. }
                 | Effect::Publish(_)

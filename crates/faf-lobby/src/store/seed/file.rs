@@ -1,4 +1,4 @@
-//! The seed format: one JSON object with a list for each kind of record. `docs/seed-format.md` describes it for operators.
+//! The seed format: one JSON object with a list for each kind of record. `docs/src/guide/seed-format.md` describes it for operators.
 
 use std::collections::BTreeMap;
 use std::path::Path;

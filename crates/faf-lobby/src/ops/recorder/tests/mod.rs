@@ -252,7 +252,7 @@ fn the_event_that_was_too_much_is_there() {
             let mut recorder = recorder;
             tokio::task::yield_now().await;
             recorder.begin(&world, rig::moment(Duration::from_secs(1)), Some(&event));
-            recorder.note(&Effect::Ready { conn: ada });
+            recorder.note(&Effect::Done { conn: ada });
             panic!("a part of this test");
         });
         task.await
