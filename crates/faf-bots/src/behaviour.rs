@@ -131,7 +131,7 @@ fn fits(game: &GameInfo, view: &View, shared: &Shared) -> bool {
     seats_left(game) > 0
         && game.rating_min.is_none_or(|min| rating >= min)
         && game.rating_max.is_none_or(|max| rating <= max)
-        && (!game.password_protected || shared.logins.contains(&game.host))
+        && (!game.password_protected || shared.is_bot(&game.host))
 }
 
 fn seats_left(game: &GameInfo) -> i64 {

@@ -53,8 +53,16 @@ pub struct Shared {
     pub settings: Settings,
     /// What they can play.
     pub content: Content,
-    /// The logins of all bots. Bots know the passwords of each other's games, and wait longer for people.
-    pub logins: BTreeSet<String>,
+    /// The logins of all bots; without it, every player is one. Bots know the passwords of each other's games, and wait
+    /// longer for people.
+    pub logins: Option<BTreeSet<String>>,
     /// What is being fought in their games.
     pub battles: Battles,
+}
+
+impl Shared {
+    /// Whether the player with this login is a bot.
+    fn is_bot(&self, login: &str) -> bool {
+        self.logins.as_ref().is_none_or(|logins| logins.contains(login))
+    }
 }

@@ -24,7 +24,6 @@ impl View {
     /// Applies a message of the server; those that tell nothing of the lobby change nothing.
     pub fn handle(&mut self, message: &ServerMessage) {
         match message {
-            ServerMessage::Welcome(welcome) => self.me = Some(welcome.me.id),
             ServerMessage::PlayerInfo(list) => {
                 for player in &list.players {
                     match player.state {

@@ -31,8 +31,7 @@ impl Evening {
     fn new(seed: u64) -> Self {
         let map = Map { name: "Theta Passage".to_owned(), folder: "scmp_007".to_owned(), max_players: 4 };
         let content = Content { maps: vec![map], ..Content::default() };
-        let logins = LOGINS.map(str::to_owned).into();
-        let shared = Arc::new(Shared { content, logins, ..Shared::default() });
+        let shared = Arc::new(Shared { content, ..Shared::default() });
         let player = |(number, login): (u64, &str)| {
             let rng = Rng::seed_from_u64(seed + number);
             let bot = Bot::new(login.to_owned(), Arc::clone(&shared), Box::new(Sociable), rng);

@@ -133,7 +133,7 @@ impl Demo {
         let seed = Seed::read();
         let settings = faf_bots::Settings { speed: options.speed, ..faf_bots::Settings::default() };
         let arrival = settings.time(ARRIVAL);
-        let logins = seed.bots().map(|account| account.login.clone()).collect();
+        let logins = Some(seed.bots().map(|account| account.login.clone()).collect());
         let shared = Arc::new(Shared { settings, content: seed.content(), logins, ..Shared::default() });
         let mut rng = Rng::seed_from_u64(options.seed);
         let began = Instant::now();

@@ -72,7 +72,7 @@ impl Bot {
                 if let Activity::Starting { game, plan: None, .. } = self.activity {
                     self.activity = Activity::Joining { game, has_seat: false };
                     let (of_bots, of_people) = SEAT_TIMEOUTS;
-                    self.next = now + if self.shared.logins.contains(&login) { of_bots } else { of_people };
+                    self.next = now + if self.shared.is_bot(&login) { of_bots } else { of_people };
                 }
                 // The host makes the offer and gets a reply to it.
                 self.adapter.forget(player_id);
@@ -82,7 +82,7 @@ impl Bot {
                     self.negotiate(me, player_id);
                 }
                 if let Activity::Hosting(hosting) = &mut self.activity {
-                    let is_person = !self.shared.logins.contains(&login);
+                    let is_person = !self.shared.is_bot(&login);
                     let peer = (player_id, login.as_str());
                     let commands = hosting.seat(&mut self.rng, now, &self.shared.settings, peer, is_person);
                     self.tell(commands);

@@ -22,7 +22,7 @@ use std::time::Duration;
 use faf_protocol::client_message::{AvatarAction, RestoreGameSession};
 use faf_protocol::gpgnet::GameToServer;
 use faf_protocol::server_message::{NoticeStyle, ServerMessage};
-use faf_protocol::{ClientMessage, GameId};
+use faf_protocol::{ClientMessage, GameId, PlayerId};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
@@ -202,7 +202,7 @@ impl Bot {
         self.view.handle(message);
         match message {
             ServerMessage::Ping => self.send(ClientMessage::Pong),
-            ServerMessage::Welcome(_) => self.welcomed(now),
+            ServerMessage::Welcome(welcome) => self.welcomed(now, welcome.me.id),
             ServerMessage::AuthenticationFailed(_) => self.leave(BANISHMENT, Action::LogOut),
             ServerMessage::Notice(notice) => match notice.style {
                 NoticeStyle::Kick => self.leave(BANISHMENT, Action::LogOut),
@@ -272,7 +272,10 @@ impl Bot {
         }
     }
 
-    fn welcomed(&mut self, now: Duration) {
+    /// The server has accepted the login, which [`handle`](Self::handle) notices by itself: only for those who do not hand
+    /// over everything that the server says during the login.
+    pub fn welcomed(&mut self, now: Duration, me: PlayerId) {
+        self.view.me = Some(me);
         self.failures = 0;
         self.session = Session::LoggedIn;
         match self.game() {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use faf_protocol::Message;
 
 pub(crate) use announcer::Announcer;
-pub(crate) use evening::{Guest, Host, Plaza, Tempo, Visitor};
+pub(crate) use evening::{Evening, Tempo};
 pub(crate) use lobby_host::LobbyHost;
 pub(crate) use pinger::Pinger;
 pub(crate) use retitler::Retitler;
@@ -53,8 +53,6 @@ pub(crate) struct Cues<'a> {
     pub(crate) wake: Option<Instant>,
     /// Log out, and in again after so long.
     pub(crate) leave: Option<Duration>,
-    /// The games that the players of this thread know of.
-    pub(crate) plaza: &'a mut Plaza,
 }
 
 /// A client who does something.

@@ -14,7 +14,7 @@ use anyhow::ensure;
 use clap::Args;
 
 use super::{megabytes, ping_rows, volume_rows};
-use crate::actors::{Cue, Guest, Host, Pinger, Tempo, Visitor};
+use crate::actors::{self, Cue, Pinger, Tempo};
 use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, seconds, within};
 use crate::report::Report;
 use crate::stage::Stage;
@@ -136,11 +136,12 @@ impl Mix {
     fn roles(&self) -> anyhow::Result<Vec<Role>> {
         let tempo = Tempo {
             guests: self.guests as usize,
-            chatter: Duration::from_secs_f64(self.chatter),
-            lobby: Duration::from_secs_f64(self.lobby),
-            game: Duration::from_secs_f64(self.game),
-            visit: Duration::from_secs_f64(self.visit),
+            chatter: self.chatter,
+            lobby: self.lobby,
+            game: self.game,
+            visit: self.visit,
         };
+        let evening = actors::Evening::new(tempo);
         let pingers = self.ping_clients;
         let hosts = pingers + self.games;
         let guests = hosts + self.games * self.guests;
@@ -156,9 +157,9 @@ impl Mix {
         );
         let role = |client| match client {
             _ if client < pingers => Role::acting(Pinger::new(Duration::from_millis(200))),
-            _ if client < hosts => Role::acting(Host::new(client + 1, tempo)),
-            _ if client < guests => Role::acting(Guest::new(tempo)),
-            _ if client < visitors => Role::acting(Visitor::new(tempo)),
+            _ if client < hosts => Role::acting(evening.host(client + 1)),
+            _ if client < guests => Role::acting(evening.guest(client + 1)),
+            _ if client < visitors => Role::acting(evening.visitor(client + 1)),
             _ => Role::default(),
         };
         Ok((0..self.clients).map(role).collect())

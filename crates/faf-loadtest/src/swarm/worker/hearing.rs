@@ -148,14 +148,8 @@ impl Worker {
         else {
             return;
         };
-        let mut cues = Cues {
-            now: Instant::now(),
-            sample: &mut self.sample,
-            say: Vec::new(),
-            wake: None,
-            leave: None,
-            plaza: &mut self.plaza,
-        };
+        let mut cues =
+            Cues { now: Instant::now(), sample: &mut self.sample, say: Vec::new(), wake: None, leave: None };
         what(actor.as_mut(), &mut cues);
         let Cues { say, wake, leave, .. } = cues;
         let mut bytes = Vec::new();

@@ -16,7 +16,6 @@ use faf_protocol::WireFormat;
 use mio::event::Event;
 use mio::{Poll, Registry, Token};
 
-use crate::actors::Plaza;
 use crate::report::sample::Sample;
 use crate::swarm::client::{Client, Common, Order};
 use crate::swarm::event_loop::{self, Sockets};
@@ -41,7 +40,6 @@ pub(crate) struct Worker {
     formats: [ForFormat; 3],
     moved: Option<Vec<SocketAddr>>,
     timers: Timers,
-    plaza: Plaza,
     buffer: Vec<u8>,
     /// Counts and durations since the thread last waited.
     sample: Sample,
@@ -79,7 +77,6 @@ impl Worker {
             }),
             moved: None,
             timers: Timers::default(),
-            plaza: Plaza::default(),
             buffer: vec![0; BUFFER],
             sample: Sample::default(),
             queue: VecDeque::new(),
