@@ -32,7 +32,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_bots::{Bot, Rng, Shared, Sociable};
-use faf_client::Url;
 use faf_lobby::cli::embedding::mint_token;
 use faf_lobby::config::{OpenRegistration, Settings};
 use faf_lobby::exit_code::{self, Failure};
@@ -45,6 +44,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use connection::Endpoint;
 use seed::Seed;
 
 /// The database in the folder of a demo.
@@ -111,23 +111,30 @@ impl Demo {
         plant(&settings).await?;
         let path = settings.websocket_path.clone();
         // Bots have no proxy in front of them.
-        let is_direct = |format| settings.listen(format).addresses().iter().all(|address| !address.proxy);
+        let is_direct = |format| {
+            let listen = match format {
+                WireFormat::QDataStream => &settings.qdatastream,
+                WireFormat::SimpleJson => &settings.simple_json,
+                WireFormat::WebSocket => &settings.websocket,
+            };
+            listen.addresses().iter().all(|address| !address.proxy)
+        };
         let direct = WireFormat::ALL.map(is_direct);
         let server = Server::start(settings).await?;
-        let servers = server.listening().iter().filter_map(|listening| match *listening {
+        let endpoints = server.listening().iter().filter_map(|listening| match *listening {
             Listening { service: Service::Lobby(format), address } if direct[format as usize] => {
-                Some(connection::url(format, address, &path))
+                Some(Endpoint::new(format, address, &path))
             }
             _ => None,
         });
-        let servers: Vec<_> = servers.collect::<Result<_, _>>().map_err(anyhow::Error::from)?;
+        let endpoints: Vec<_> = endpoints.collect();
         let (end, ends) = watch::channel(false);
         let demo = Self { server, bots: JoinSet::new(), end, folder };
-        Ok(demo.with_bots(options, &servers, &ends))
+        Ok(demo.with_bots(options, &endpoints, &ends))
     }
 
-    fn with_bots(mut self, options: &Options, servers: &[Url], ends: &watch::Receiver<bool>) -> Self {
-        if servers.is_empty() {
+    fn with_bots(mut self, options: &Options, endpoints: &[Endpoint], ends: &watch::Receiver<bool>) -> Self {
+        if endpoints.is_empty() {
             tracing::warn!("bots cannot connect: every listener expects a PROXY header");
         }
         let seed = Seed::read();
@@ -138,11 +145,11 @@ impl Demo {
         let mut rng = Rng::seed_from_u64(options.seed);
         let began = Instant::now();
         let accounts = seed.bots().take(options.bots).cloned();
-        for ((number, account), server) in (0_u32..).zip(accounts).zip(servers.iter().cycle()) {
+        for ((number, account), endpoint) in (0_u32..).zip(accounts).zip(endpoints.iter().cycle()) {
             let rng = Rng::seed_from_u64(rng.random());
             let bot = Bot::new(account.login.clone(), Arc::clone(&shared), Box::new(Sociable), rng);
             let first = arrival * number;
-            self.bots.spawn(connection::live(bot, account, server.clone(), began, first, ends.clone()));
+            self.bots.spawn(connection::live(bot, account, endpoint.clone(), began, first, ends.clone()));
         }
         self
     }

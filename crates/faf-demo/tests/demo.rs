@@ -7,11 +7,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use faf_client::faf_connection::Writer;
-use faf_client::{Credentials, Incoming, Url};
+use faf_connection::{Reader, Settings, Writer, open_tcp, upgrade};
+use faf_lobby::passwords::digest;
 use faf_protocol::server_message::{GameInfoState, PlayerState, Rating, ServerMessage};
+use faf_protocol::websocket::Role;
 use faf_protocol::{GameId, Message, PlayerId, WireFormat};
 use faf_testkit::serving::Serving;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Longer than anything should take, on a machine that is busy with something else.
@@ -56,7 +58,7 @@ fn files(folder: &Path) -> usize {
 }
 
 struct Client {
-    incoming: Incoming,
+    reader: Reader,
     writer: Writer,
     /// What it has heard that the tests look at.
     games: BTreeMap<GameId, Vec<GameInfoState>>,
@@ -73,17 +75,39 @@ struct Seen {
 
 impl Client {
     async fn log_in(running: &Running, format: WireFormat, login: &str, password: &str) -> Self {
-        Self::connect(running, format, &Credentials::password(login, password)).await
+        let scheme = match format {
+            WireFormat::QDataStream => "qdatastream://",
+            WireFormat::SimpleJson => "tcp://",
+            WireFormat::WebSocket => "ws://",
+        };
+        let mut stream = TcpStream::connect(running.demo.address(scheme)).await.unwrap();
+        let mut settings = Settings { role: Role::Client, ..Settings::new(format) };
+        if format == WireFormat::WebSocket {
+            let upgraded = upgrade::connect(stream, &"ws://test/".parse().unwrap(), &[]).await.unwrap();
+            (stream, settings.received) = (upgraded.stream, upgraded.received);
+        }
+        let (reader, writer) = open_tcp(stream, settings);
+        let (games, ratings) = (BTreeMap::new(), BTreeMap::new());
+        let mut client = Self { reader, writer, games, ratings, has_seen: Seen::default() };
+        client.say(r#"{"command":"ask_session","user_agent":"test","version":"1"}"#).await;
+        let password = digest(password);
+        let hello =
+            format!(r#"{{"command":"hello","login":"{login}","password":"{password}","unique_id":"x"}}"#);
+        client.say(&hello).await;
+        client.hear_until("a welcome", |message, _| matches!(message, ServerMessage::Welcome(_))).await;
+        client
     }
 
-    async fn connect(running: &Running, format: WireFormat, credentials: &Credentials) -> Self {
-        let mut urls = running.demo.urls().filter_map(|url| url.parse::<Url>().ok());
-        let url = urls.find(|url| url.format() == format).unwrap();
-        let mut client = faf_client::Client::connect(&url).await.unwrap();
-        client.login(credentials).await.unwrap();
-        let (incoming, writer) = client.split();
+    /// Logs in with a token.
+    async fn log_in_with_token(running: &Running, token: &str) -> Self {
+        let stream = TcpStream::connect(running.demo.address("tcp://")).await.unwrap();
+        let settings = Settings { role: Role::Client, ..Settings::new(WireFormat::SimpleJson) };
+        let (reader, writer) = open_tcp(stream, settings);
         let (games, ratings) = (BTreeMap::new(), BTreeMap::new());
-        Self { incoming, writer, games, ratings, has_seen: Seen::default() }
+        let mut client = Self { reader, writer, games, ratings, has_seen: Seen::default() };
+        client.say(&format!(r#"{{"command":"auth","token":"{token}","unique_id":"x"}}"#)).await;
+        client.hear_until("a welcome", |message, _| matches!(message, ServerMessage::Welcome(_))).await;
+        client
     }
 
     async fn say(&self, message: &str) {
@@ -98,7 +122,7 @@ impl Client {
     ) -> ServerMessage {
         let heard = timeout(PATIENCE, async {
             loop {
-                let message = ServerMessage::read(self.incoming.read_untyped().await.unwrap()).unwrap();
+                let message = ServerMessage::read(self.reader.read().await.unwrap()).unwrap();
                 self.take_in(&message);
                 if is_it(&message, self) {
                     return message;
@@ -253,7 +277,7 @@ async fn it_hands_out_tokens_and_can_be_recorded() {
     let banner = running.demo.banner();
     let (_, tokens) = banner.split_once("tokens").unwrap();
     let token = tokens.lines().find_map(|line| line.trim().strip_prefix("demo ")).unwrap().trim();
-    Client::connect(&running, WireFormat::SimpleJson, &Credentials::token(token)).await;
+    Client::log_in_with_token(&running, token).await;
     let database = banner.lines().find_map(|line| line.trim().strip_prefix("database")).unwrap();
     let database = database.trim().trim_end_matches(", removed at the end");
     assert!(Path::new(database).exists(), "{database}");
