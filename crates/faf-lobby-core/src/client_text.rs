@@ -1,9 +1,11 @@
-//! Texts of clients: how much of them is kept or said again, which characters names may have, and how people who read a
-//! log, a listing or the status page see what they could not tell from something else.
+//! Texts of clients: how much of them is kept or said again, which characters names may have, and
+//! how people who read a log, a listing or the status page see what they could not tell from
+//! something else.
 
 use std::fmt::{self, Write};
 
-/// Longest text of a client in an answer or in the log, in characters; the rest is replaced by dots.
+/// Longest text of a client in an answer or in the log, in characters; the rest is replaced by
+/// dots.
 const QUOTE_LIMIT: usize = 200;
 
 /// The text without what is beyond `limit` characters.
@@ -24,7 +26,8 @@ pub(crate) fn quoted(text: String) -> String {
     }
 }
 
-/// Whether a character may stand in what people tell apart by reading it: the name of an account, the tag of a clan.
+/// Whether a character may stand in what people tell apart by reading it: the name of an account,
+/// the tag of a clan.
 ///
 /// White space may not, and nothing that cannot be seen or that turns the direction of the text.
 #[must_use]
@@ -39,11 +42,11 @@ pub fn is_legible(text: &str) -> bool {
     !text.chars().any(|character| is_unseen(character) || is_odd_space(character))
 }
 
-/// A text as it is shown to people: characters that are invisible, break lines, change the direction of
-/// the text or look like other letters are escaped, as `\u{202e}`.
+/// A text as it is shown to people: characters that are invisible, break lines, change the
+/// direction of the text or look like other letters are escaped, as `\u{202e}`.
 ///
-/// Letters of other scripts that look like those of ASCII stand as they are in words that are plainly of that script: in
-/// `Привет`, but not in `Аda`, the first letter of which is Cyrillic.
+/// Letters of other scripts that look like those of ASCII stand as they are in words that are
+/// plainly of that script: in `Привет`, but not in `Аda`, the first letter of which is Cyrillic.
 #[must_use]
 pub fn escaped(text: &str) -> Escaped<'_> {
     Escaped(text)
@@ -77,8 +80,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Control characters, those that Unicode calls default-ignorable, among them all that turn the direction of a text,
-/// marks of annotations, and what is no character at all.
+/// Control characters, those that Unicode calls default-ignorable, among them all that turn the
+/// direction of a text, marks of annotations, and what is no character at all.
 fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -95,7 +98,8 @@ fn is_odd_space(character: char) -> bool {
     (character.is_whitespace() && character != ' ') || character == '\u{2800}'
 }
 
-/// Whether a word has letters of another script than ours, and none of those that look like ours would deceive anybody.
+/// Whether a word has letters of another script than ours, and none of those that look like ours
+/// would deceive anybody.
 fn is_plainly_foreign(word: &str) -> bool {
     let is_latin =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '\u{C0}'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}');
@@ -104,16 +108,18 @@ fn is_plainly_foreign(word: &str) -> bool {
     letters.clone().any(is_foreign) && !letters.any(is_latin)
 }
 
-/// Letters and digits of living scripts that look like those of ASCII, from Unicode's list of confusable characters.
+/// Letters and digits of living scripts that look like those of ASCII, from Unicode's list of
+/// confusable characters.
 const LOOK_ALIKES: &str = "\
     ×ıƄƍƖƦƧƷƼƽǀǃȜȢȣɑɡɣɩɪɯʋʏ˗˛ͺͿΑΒΕΖΗΙΚΜΝΟΡΤΥΧαγηικνορστυχωϒϜϨϱϲϳϹϺЅІЈАВЕЗКМНОРСТУХЬабгеклорсухѕіјѡѴѵҮүһҽӀӏӠԁԌԛԜԝ\
     ՍՏՕագզհոռսցքօ۱۵۷०০৪৭੦੧੪૦ଃଠ୦୨௦ం౦ಂ೦ംഠ൦൭ං๐໐ဝ၀ყჿሀዐẝỿι‐‑‒–—−∣〇";
 
-/// Letters and digits of ASCII in another dress, and of scripts that nobody writes who plays this game, some of which look
-/// like those of ASCII.
+/// Letters and digits of ASCII in another dress, and of scripts that nobody writes who plays this
+/// game, some of which look like those of ASCII.
 fn is_styled_letter(character: char) -> bool {
     matches!(character,
-        // Cherokee, Canadian syllabics, Runic; phonetic letters; superscripts, letter-like and enclosed ones.
+        // Cherokee, Canadian syllabics, Runic; phonetic letters; superscripts, letter-like and
+        // enclosed ones.
         '\u{13A0}'..='\u{167F}' | '\u{16A0}'..='\u{16FF}' | '\u{1D00}'..='\u{1DBF}' | '\u{2070}'..='\u{209F}'
         | '\u{2100}'..='\u{218F}' | '\u{2460}'..='\u{24FF}'
         // Coptic, Tifinagh, Lisu, Latin letters of linguists, wide ones.
@@ -151,7 +157,8 @@ mod tests {
         }
         assert_eq!(shown("A\u{200B}da\u{3164}"), r"A\u{200b}da\u{3164}");
         assert_eq!(shown("\u{202E}adA\n"), r"\u{202e}adA\n");
-        // The first letter is Cyrillic, then all are, then it is mathematical, then there is one more letter.
+        // The first letter is Cyrillic, then all are, then it is mathematical, then there is one
+        // more letter.
         assert_eq!(shown("Аda"), r"\u{410}da");
         assert_eq!(shown("асе, Привет"), r"\u{430}\u{441}\u{435}, Привет");
         assert_eq!(shown("\u{1D400}da"), r"\u{1d400}da");

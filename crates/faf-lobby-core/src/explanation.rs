@@ -15,9 +15,9 @@ use crate::validity::{Check, Validity};
 pub enum Decision {
     /// The game was launched.
     Launched {
-        /// When.
+        /// The time.
         at: Timestamp,
-        /// How many play.
+        /// Number of players.
         players: usize,
     },
     /// A rule was looked at.
@@ -29,12 +29,12 @@ pub enum Decision {
     },
     /// The game has ended.
     Ended {
-        /// When.
+        /// The time.
         at: Timestamp,
     },
     /// Reports of those who only watched did not count, as players have reported.
     Ignored {
-        /// How many.
+        /// Number of reports.
         reports: usize,
     },
     /// The reports about one army were counted.
@@ -52,22 +52,22 @@ pub enum Decision {
     },
     /// It was decided who has won.
     Teams {
-        /// By which rule.
+        /// The rule.
         rule: TeamRule,
     },
     /// The game is rated.
     Rated {
-        /// On which leaderboard.
+        /// The leaderboard.
         leaderboard: String,
     },
     /// The game is not rated.
     NotRated {
-        /// Why.
+        /// The reason, as a code.
         validity: Validity,
     },
     /// The rating itself could not be done.
     RatingFailed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

@@ -4,7 +4,8 @@
 /// The list of games shows the name to everybody, twice.
 pub const MAP_FOLDER_MAX: usize = 255;
 
-/// The map folder in the value of the option `ScenarioFile`, in lower case, which is the key to look the map up.
+/// The map folder in the value of the option `ScenarioFile`, in lower case, which is the key to
+/// look the map up.
 ///
 /// The path may be in the style of POSIX or of Windows, and separators may be repeated. The folder
 /// is the third part of the path, of which the root or drive is the first: `/maps/x/x_scenario.lua`
@@ -39,10 +40,11 @@ pub fn is_map_folder(folder: &str) -> bool {
     (1..=MAP_FOLDER_MAX).contains(&folder.len()) && !has_odd_end && folder.bytes().all(is_usual)
 }
 
-/// Whether a map folder, in lower case, is one of the map generator's, whose maps are ranked without being in the vault.
+/// Whether a map folder, in lower case, is one of the map generator's, whose maps are ranked
+/// without being in the vault.
 ///
-/// Such are `neroxis_map_generator_<version>_<seed>_<options>`, where the version has digits and dots, and the other two
-/// are base32 (games.md section 3.3).
+/// Such are `neroxis_map_generator_<version>_<seed>_<options>`, where the version has digits and
+/// dots, and the other two are base32 (games.md section 3.3).
 #[must_use]
 pub fn is_generated_map(folder: &str) -> bool {
     let is_all = |text: &str, is_one: fn(u8) -> bool| !text.is_empty() && text.bytes().all(is_one);

@@ -1,12 +1,13 @@
-//! What counts as one address, and as one network, where somebody's connections and attempts are counted.
+//! What counts as one address, and as one network, where somebody's connections and attempts are
+//! counted.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// The address itself; of IPv6 the network of 64 bits, which is what a household gets: whoever has one of its addresses has 2^64
-/// of them.
+/// The address itself; of IPv6 the network of 64 bits, which is what a household gets: whoever has
+/// one of its addresses has 2^64 of them.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     Network::new(address, 64).address
@@ -21,9 +22,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// The networks an address counts for, and how many times as much as a single address each may do.
+    /// The networks an address counts for, and how many times as much as a single address each may
+    /// do.
     ///
-    /// Of IPv6 a provider gives a household a network of 64 or 56 bits, and tunnels and companies get one of 48: that is 65,536 of
+    /// Of IPv6 a provider gives a household a network of 64 or 56 bits, and tunnels and companies
+    /// get one of 48: that is 65,536 of
     /// 64. Whoever has one of those has not more than a few addresses' worth of everything.
     pub fn counted(address: IpAddr) -> impl Iterator<Item = (Self, usize)> {
         let scales: &[(u8, usize)] = match address.to_canonical() {
@@ -35,7 +38,8 @@ impl Network {
 
     /// The widest network that somebody may have all of: of IPv6 one of 48 bits, of IPv4 one of 24.
     ///
-    /// As many have less, nobody is turned away because of it alone. It says who goes first when there are too many.
+    /// As many have less, nobody is turned away because of it alone. It says who goes first when
+    /// there are too many.
     #[must_use]
     pub fn widest(address: IpAddr) -> Self {
         Self::new(address, if address.to_canonical().is_ipv6() { 48 } else { 24 })

@@ -1,4 +1,4 @@
-//! What a client is told when it is refused, and whether its connection stays (session.md section 11).
+//! Refusals: what a client is told, and whether its connection stays (session.md section 11).
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::io::records::{UnknownMod, UnknownPlayer};
 use crate::io::request::Unavailable;
 use crate::texts;
 
-/// Why a command is not carried out.
+/// The reason why a command is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Refusal {
     /// The message is none of the protocol: unknown command, missing or wrong members.
@@ -30,7 +30,8 @@ pub(crate) enum Refusal {
     AuthenticationFailed(&'static str),
     /// There is no way on with this connection; another one may fare better.
     Fatal(Box<Notice>),
-    /// There is no way on for this player or with these credentials: the client must not log in again by itself.
+    /// There is no way on for this player or with these credentials: the client must not log in
+    /// again by itself.
     TurnedOut(Box<Notice>),
     /// Not while the server shuts down.
     Disabled { request: &'static str },
@@ -60,7 +61,7 @@ impl Refusal {
         Self::TurnedOut(Box::new(Notice::new(NoticeStyle::Error, text)))
     }
 
-    /// What the client gets.
+    /// The messages that the client gets.
     pub(crate) fn messages(&self) -> Vec<ServerMessage> {
         let notice = |style, text: &str| ServerMessage::Notice(Notice::new(style, text));
         match self {
@@ -107,10 +108,10 @@ impl Refusal {
     }
 }
 
-/// What a client is told before its connection is closed for good.
+/// The messages before a connection is closed for good.
 ///
-/// Clients take the end of a connection for an accident and log in again at once, whatever a notice has said; what keeps
-/// them from that is a login that has failed.
+/// Clients take the end of a connection for an accident and log in again at once, whatever a notice
+/// has said; what keeps them from that is a login that has failed.
 pub(crate) fn farewell(notice: Notice) -> [ServerMessage; 2] {
     let failed = authentication_failed(notice.text.as_deref().unwrap_or_default());
     [ServerMessage::Notice(notice), failed]

@@ -9,21 +9,23 @@ pub struct Settings {
     pub login_timeout: Duration,
     /// How many logins may fail on one connection; default 20. The next failure closes it.
     pub login_attempts: u32,
-    /// How many logins with a password may fail from one address within ten minutes; default 100. Further ones are not
-    /// looked at. An IPv6 network of 64 bits counts as one address.
+    /// How many logins with a password may fail from one address within ten minutes; default 100.
+    /// Further ones are not looked at. An IPv6 network of 64 bits counts as one address.
     pub login_attempts_per_address: u32,
-    /// How many players are signed in a second at most; default 2500. Others wait, a tenth of a second's worth may come at once.
+    /// How many players are signed in a second at most; default 2500. Others wait, a tenth of a
+    /// second's worth may come at once.
     pub login_rate: u32,
     /// How often everybody who is logged in gets a `ping`; default 45 s.
     pub ping_interval: Duration,
-    /// How long a logged-in connection may stay silent before it is closed; default never. Clients answer every `ping`,
-    /// so three times the ping interval is safe.
+    /// How long a logged-in connection may stay silent before it is closed; default never. Clients
+    /// answer every `ping`, so three times the ping interval is safe.
     pub idle_timeout: Option<Duration>,
     /// How often changes of players are told to everybody; default 1 s.
     pub report_interval: Duration,
     /// How long a shutdown waits for running games; default 1800 s.
     pub shutdown_grace_period: Duration,
-    /// Whether players who are in no game are disconnected while a shutdown waits, and nobody else is let in; default false.
+    /// Whether players who are in no game are disconnected while a shutdown waits, and nobody else
+    /// is let in; default false.
     #[serde(default)]
     pub shutdown_kick_idle_players: bool,
     /// How long a game process may take to start; default 30 s. A co-op game has twice as long.
@@ -34,7 +36,8 @@ pub struct Settings {
     /// How long a live game waits for players who say nothing, when all others agree on its result;
     /// default 300 s. See [`is_agreed`](crate::results::is_agreed).
     pub game_end_timeout: Duration,
-    /// How long games that were live when the server ended wait for their players to come back; default 300 s.
+    /// How long games that were live when the server ended wait for their players to come back;
+    /// default 300 s.
     pub restart_grace_period: Duration,
     /// Rated games that two opponents may have against each other within an hour; default 15.
     /// Further games are played but not rated.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use faf_connection::Writer;
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{
-    Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Reply, Request, Timestamp, World,
+    ConnId, Effect, Event, InitialState, LogLine, Moment, Publication, Reply, Request, Timestamp, World,
 };
 use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError};
@@ -89,7 +89,7 @@ type Storing = Pin<Box<dyn Future<Output = Reply> + Send>>;
 impl Lobby {
     pub(crate) fn new(
         settings: faf_lobby_core::Settings,
-        beginning: Beginning,
+        beginning: InitialState,
         outside: Outside,
         inbox: mpsc::Sender<Input>,
         patience: Patience,

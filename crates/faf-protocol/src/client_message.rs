@@ -1,11 +1,14 @@
-//! What clients send, command by command. Reading this file from top to bottom is reading that half of the protocol.
+//! What clients send, command by command. Reading this file from top to bottom is reading that half
+//! of the protocol.
 //!
-//! Every message has a member `command`, which names it, and further members as documented here; members that are not
-//! listed are ignored. Section numbers are those of session.md, or of games.md where it says so. Commands for matchmaking
-//! and parties are not typed yet and arrive as [`ClientMessage::Other`].
+//! Every message has a member `command`, which names it, and further members as documented here;
+//! members that are not listed are ignored. Section numbers are those of session.md, or of games.md
+//! where it says so. Commands for matchmaking and parties are not typed yet and arrive as
+//! [`ClientMessage::Other`].
 //!
-//! The table below is the only place that has the names of commands on the wire. A row is `Name = "wire_name";`, with its
-//! members in braces, or with a type of its own that implements `Members` where these are not simply read one by one.
+//! The table below is the only place that has the names of commands on the wire. A row is `Name =
+//! "wire_name";`, with its members in braces, or with a type of its own that implements `Members`
+//! where these are not simply read one by one.
 
 use std::borrow::Cow;
 
@@ -47,8 +50,9 @@ macro_rules! client_commands {
                 #[serde(rename = $wire)]
                 $name $(($payload))?,
             )*
-            /// A command of the game: everything with `"target": "game"`, whatever its name. One whose `args` are no list
-            /// becomes one without name and arguments, which means nothing (games.md section 5).
+            /// A command of the game: everything with `"target": "game"`, whatever its name. One
+            /// whose `args` are no list becomes one without name and arguments, which means nothing
+            /// (games.md section 5).
             #[serde(untagged, serialize_with = "serialize_carried")]
             Game(GpgNetMessage),
             /// Any other command: one that is not typed yet, or is not known.
@@ -175,45 +179,54 @@ client_commands! {
         IceServers = "ice_servers";
         /// Asks for the state of the matchmaker queues.
         MatchmakerInfo = "matchmaker_info";
-        /// Opens a game (games.md section 1.1). Members that are not listed, such as `options`, are ignored.
+        /// Opens a game (games.md section 1.1). Members that are not listed, such as `options`, are
+        /// ignored.
         GameHost(GameHost) = "game_host" {
             /// Who sees the game.
             visibility: Visibility,
-            /// Title, ASCII; beyond 128 characters it is cut. Missing, null or empty: one made from the host's name.
+            /// Title, ASCII; beyond 128 characters it is cut. Missing, null or empty: one made from
+            /// the host's name.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             title: Option<String>,
-            /// Technical name of the featured mod, in any case; `coop` makes a co-op game. Missing, null or empty: `faf`.
+            /// Technical name of the featured mod, in any case; `coop` makes a co-op game. Missing,
+            /// null or empty: `faf`.
             #[serde(default, rename = "mod", skip_serializing_if = "Option::is_none")]
             featured_mod: Option<String>,
             /// Folder name of the map, in any case. Missing, null or empty: `scmp_007`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             mapname: Option<String>,
-            /// What a player needs to join; missing, null or empty: nothing. What is no text counts as its JSON.
+            /// What a player needs to join; missing, null or empty: nothing. What is no text counts
+            /// as its JSON.
             #[serde(default, deserialize_with = "new_password", skip_serializing_if = "Option::is_none")]
             password: Option<Secret>,
-            /// Lowest displayed rating that is welcome; a number or its text, never beyond all numbers.
+            /// Lowest displayed rating that is welcome; a number or its text, never beyond all
+            /// numbers.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
             rating_min: Option<f64>,
             /// Highest displayed rating that is welcome, likewise.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
             rating_max: Option<f64>,
-            /// Whether players outside of these bounds cannot see the game. Anything but `false`, `null`, 0 and empty texts, lists
-            /// and objects means yes.
+            /// Whether players outside of these bounds cannot see the game. Anything but `false`,
+            /// `null`, 0 and empty texts, lists and objects means yes.
             #[serde(default, deserialize_with = "truthiness")]
             enforce_rating_range: bool,
         };
-        /// Wants to play in a game (games.md section 1.2). Members that are not listed, such as `gameport`, are ignored.
+        /// Wants to play in a game (games.md section 1.2). Members that are not listed, such as
+        /// `gameport`, are ignored.
         GameJoin(GameJoin) = "game_join" {
-            /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
+            /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no
+            /// game.
             #[serde(deserialize_with = "any_game")]
             uid: GameId,
-            /// The password of the game; missing, null or empty: none. What is no text is the password of no game.
+            /// The password of the game; missing, null or empty: none. What is no text is the
+            /// password of no game.
             #[serde(default, deserialize_with = "tried_password", skip_serializing_if = "Option::is_none")]
             password: Option<Secret>,
         };
         /// Says that the client is back while its game still runs (games.md section 1.3).
         RestoreGameSession(RestoreGameSession) = "restore_game_session" {
-            /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
+            /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which
+            /// is the id of no game.
             #[serde(deserialize_with = "any_game")]
             game_id: GameId,
         };
@@ -244,7 +257,8 @@ client_commands! {
 
 /// What a command carries.
 trait Members: Sized {
-    /// Reads the members out of a message; returns nothing if they make it another command than its name says.
+    /// Reads the members out of a message; returns nothing if they make it another command than its
+    /// name says.
     fn read(message: &Message) -> Result<Option<Self>, FieldError>;
 }
 
@@ -366,7 +380,8 @@ impl ClientMessage {
     /// Finds out what a message from a client is.
     ///
     /// # Errors
-    /// [`CommandError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
+    /// [`CommandError`] if `command` is missing or no string, or if the members of a command in the
+    /// list do not fit.
     pub fn read(message: Message) -> Result<Self, CommandError> {
         match Self::read_members(&message) {
             Ok(Some(known)) => Ok(known),
@@ -375,8 +390,8 @@ impl ClientMessage {
         }
     }
 
-    /// Replaces all secrets, for logs that others may read; in commands that are not in the list, the members `password` and
-    /// `token`.
+    /// Replaces all secrets, for logs that others may read; in commands that are not in the list,
+    /// the members `password` and `token`.
     pub fn replace_secrets(&mut self, replace: &dyn Fn(&Secret) -> Secret) {
         let secret = match self {
             Self::Hello(hello) => Some(&mut hello.password),
@@ -544,7 +559,8 @@ fn new_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sec
     Ok(read.map(Secret::new))
 }
 
-/// A text; what is none becomes one that hosts do not choose, so that it is a wrong password and nothing worse.
+/// A text; what is none becomes one that hosts do not choose, so that it is a wrong password and
+/// nothing worse.
 fn tried_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let value = Json::deserialize(deserializer)?;
     let text = value.as_ref().text();

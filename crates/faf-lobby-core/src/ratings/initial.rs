@@ -4,14 +4,16 @@ use faf_protocol::server_message::Rating;
 
 use super::Leaderboards;
 
-/// The rating of somebody of whom nothing is known, unless the operator says otherwise (`START_RATING_MEAN`,
-/// `START_RATING_DEV`).
+/// The rating of somebody of whom nothing is known, unless the operator says otherwise
+/// (`START_RATING_MEAN`, `START_RATING_DEV`).
 pub const START_RATING: Rating = Rating { mean: 1500.0, deviation: 500.0 };
 
-/// What the deviation grows by on a board that is derived from a stored one: skill there is akin, not the same.
+/// What the deviation grows by on a board that is derived from a stored one: skill there is akin,
+/// not the same.
 const DERIVED_MORE_DEVIATION: f64 = 150.0;
 
-/// The deviation of a derived rating does not grow beyond this, and one that is larger already stays.
+/// The deviation of a derived rating does not grow beyond this, and one that is larger already
+/// stays.
 const DERIVED_MAX_DEVIATION: f64 = 250.0;
 
 /// A rating, and whether it was stored or is computed from others.
@@ -24,11 +26,11 @@ pub struct Derived {
 }
 
 impl Leaderboards {
-    /// The rating on the leaderboard `name`: the stored one, else that of the nearest initializer with a stored one,
-    /// else `start`.
+    /// The rating on the leaderboard `name`: the stored one, else that of the nearest initializer
+    /// with a stored one, else `start`.
     ///
-    /// `stored` gives the player's stored rating by technical name. Names and initializers that are unknown and
-    /// initializers in a circle lead to `start`.
+    /// `stored` gives the player's stored rating by technical name. Names and initializers that are
+    /// unknown and initializers in a circle lead to `start`.
     #[must_use]
     pub fn rating(&self, name: &str, start: Rating, stored: impl Fn(&str) -> Option<Rating>) -> Derived {
         if let Some(rating) = stored(name) {

@@ -10,8 +10,9 @@
 //!                                   true_skill::rate
 //! ```
 //!
-//! Everything here is arithmetic. Who calls it reads all stored ratings of the participants before the game is rated,
-//! and stores and publishes the changes: all of them or, if one cannot be stored, none (ratings.md R2).
+//! Everything here is arithmetic. Who calls it reads all stored ratings of the participants before
+//! the game is rated, and stores and publishes the changes: all of them or, if one cannot be
+//! stored, none (ratings.md R2).
 
 mod initial;
 mod rate;
@@ -76,8 +77,8 @@ impl From<Vec<Leaderboard>> for Leaderboards {
     }
 }
 
-/// What clients show of a rating and the limits of lobbies compare: mean - 3 * deviation. May be negative, is not
-/// rounded.
+/// What clients show of a rating and the limits of lobbies compare: mean - 3 * deviation. May be
+/// negative, is not rounded.
 #[must_use]
 pub fn displayed(rating: Rating) -> f64 {
     rating.mean - 3.0 * rating.deviation

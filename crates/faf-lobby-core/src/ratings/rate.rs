@@ -13,8 +13,9 @@ use crate::results::Outcome;
 use super::true_skill::{self, GameResult};
 use super::{GLOBAL, Leaderboards, displayed};
 
-/// A matchmaker game does not lift the displayed rating on `global` above this, in rating points: it shall tell
-/// newcomers from experienced players in custom lobbies, no more (ratings.md section 6).
+/// A matchmaker game does not lift the displayed rating on `global` above this, in rating points:
+/// it shall tell newcomers from experienced players in custom lobbies, no more (ratings.md section
+/// 6).
 pub const RATING_ADJUSTMENT_MAX_RATING: f64 = 1400.0;
 
 /// A team of a game that is to be rated: the players frozen at launch.
@@ -26,8 +27,8 @@ pub struct RatedTeam {
     pub players: Vec<PlayerId>,
 }
 
-/// The change of one player's rating on one leaderboard. It counts as one game there, and as a won one after
-/// [`Outcome::Victory`].
+/// The change of one player's rating on one leaderboard. It counts as one game there, and as a won
+/// one after [`Outcome::Victory`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RatingChange {
     /// Whose rating.
@@ -40,8 +41,8 @@ pub struct RatingChange {
     pub after: Rating,
     /// How the game ended for the player's team.
     pub outcome: Outcome,
-    /// Whether the player has a row on this leaderboard; if not, the store inserts one that begins with `before`, 0
-    /// games and 0 wins (ratings.md section 5.1, R1).
+    /// Whether the player has a row on this leaderboard; if not, the store inserts one that begins
+    /// with `before`, 0 games and 0 wins (ratings.md section 5.1, R1).
     pub was_stored: bool,
 }
 
@@ -58,11 +59,12 @@ pub enum NotRated {
     PlayerTwice(PlayerId),
 }
 
-/// The changes of the ratings by one game: on its leaderboard those of all players in the order of the teams, then on
-/// `global` those of the players who are adjusted there.
+/// The changes of the ratings by one game: on its leaderboard those of all players in the order of
+/// the teams, then on `global` those of the players who are adjusted there.
 ///
-/// `start` is the rating of newcomers, `stored` gives stored ratings as they are before the game, by player and
-/// technical name. A game on `global` itself adjusts nothing, nor does any game if there is no such leaderboard.
+/// `start` is the rating of newcomers, `stored` gives stored ratings as they are before the game,
+/// by player and technical name. A game on `global` itself adjusts nothing, nor does any game if
+/// there is no such leaderboard.
 ///
 /// # Errors
 ///
@@ -133,8 +135,9 @@ fn check_players(teams: &[RatedTeam; 2]) -> Result<(), NotRated> {
     }
 }
 
-/// What the game makes of one player's rating on `global`, the others counting with what they have on the game's
-/// leaderboard; none if it stays. Only who seems no weaker on the game's leaderboard may rise, and nobody falls.
+/// What the game makes of one player's rating on `global`, the others counting with what they have
+/// on the game's leaderboard; none if it stays. Only who seems no weaker on the game's leaderboard
+/// may rise, and nobody falls.
 fn adjusted(
     base: &[Vec<Rating>; 2],
     (side, seat): (usize, usize),
@@ -174,8 +177,8 @@ mod tests {
 
     const TMM: &str = "tmm_2v2";
 
-    /// The player's rating on the ladder and on `global`, the opponent's on the ladder, how it ended for the player, and
-    /// his new rating on `global`.
+    /// The player's rating on the ladder and on `global`, the opponent's on the ladder, how it
+    /// ended for the player, and his new rating on `global`.
     #[test]
     fn the_table_of_adjustments() {
         type Row = ((f64, f64), (f64, f64), (f64, f64), Outcome, Option<(f64, f64)>);

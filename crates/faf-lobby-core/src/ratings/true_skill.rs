@@ -12,19 +12,20 @@
 //!    μ' = μ ± s²/c · v           σ'² = s² · (1 - s²/c² · w)
 //! ```
 //!
-//! The letters are those of the specification. The mean of the winner never falls, that of the loser never rises. All
-//! is finite, and the deviation above zero, however far apart the teams are (R10): for means within ±100,000 and
-//! deviations from 0.1 to 1000 tests make sure of it.
+//! The letters are those of the specification. The mean of the winner never falls, that of the
+//! loser never rises. All is finite, and the deviation above zero, however far apart the teams are
+//! (R10): for means within ±100,000 and deviations from 0.1 to 1000 tests make sure of it.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use faf_protocol::server_message::Rating;
 
-/// How much the performance of a player varies from game to game, in rating points (β): of one against one, somebody
-/// this much better performs better in about 76 % of the games.
+/// How much the performance of a player varies from game to game, in rating points (β): of one
+/// against one, somebody this much better performs better in about 76 % of the games.
 pub const BETA: f64 = 240.0;
 
-/// How much skill may change from game to game, in rating points (τ): it keeps deviations from shrinking to nothing.
+/// How much skill may change from game to game, in rating points (τ): it keeps deviations from
+/// shrinking to nothing.
 pub const TAU: f64 = 10.0;
 
 /// The share of draws among games of equals.
@@ -104,8 +105,8 @@ fn won(t: f64, e: f64) -> Correction {
 
 /// The difference turned out within ±`e`, being expected at `t`.
 ///
-/// With a = |t|, both numerators and d of the specification are divided by φ(a - e), which cannot be told from 0 if the
-/// teams are far apart. With q = φ(a + e) / φ(a - e) = exp(-2ae) remain
+/// With a = |t|, both numerators and d of the specification are divided by φ(a - e), which cannot
+/// be told from 0 if the teams are far apart. With q = φ(a + e) / φ(a - e) = exp(-2ae) remain
 ///
 /// ```text
 ///   d = 1 / near.hazard - q / far.hazard
@@ -134,7 +135,8 @@ struct Tail {
 }
 
 impl Tail {
-    /// From here on the continued fraction is exact to the last digits; the plain quotient is for a while longer.
+    /// From here on the continued fraction is exact to the last digits; the plain quotient is for a
+    /// while longer.
     const FAR: f64 = 5.0;
 
     /// Enough for [`Self::FAR`]; farther out fewer would do.

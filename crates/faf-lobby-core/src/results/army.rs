@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Participant, Report};
 
-/// Reports of one player in one game. With 16 armies that is four each, and a game sends one for each, seldom two; any
-/// player may report any army, so without a limit one could fill the memory.
+/// Reports of one player in one game. With 16 armies that is four each, and a game sends one for
+/// each, seldom two; any player may report any army, so without a limit one could fill the memory.
 pub const REPORTS_PER_REPORTER_MAX: usize = 64;
 
 /// All reports of one game, in the order they came.
 ///
-/// At most [`REPORTS_PER_REPORTER_MAX`] of every player; how many players there are is bounded by the game.
+/// At most [`REPORTS_PER_REPORTER_MAX`] of every player; how many players there are is bounded by
+/// the game.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reports(Vec<Report>);
@@ -24,9 +25,11 @@ pub struct ArmyVerdict {
     pub outcome: Outcome,
     /// How many players reported each outcome. Who reported several is counted for each of them.
     pub votes: BTreeMap<Outcome, usize>,
-    /// The score that was reported most often, the largest of several; 0 without reports. Any number a player likes.
+    /// The score that was reported most often, the largest of several; 0 without reports. Any
+    /// number a player likes.
     pub score: i64,
-    /// The tags that were reported together most often, sorted; none if several are equally frequent.
+    /// The tags that were reported together most often, sorted; none if several are equally
+    /// frequent.
     pub metadata: Vec<String>,
 }
 
@@ -105,8 +108,8 @@ impl Reports {
 }
 
 impl ArmyVerdict {
-    /// The score as the database can hold it, from -128 to 127. A number beyond is cut to the nearest, because it would
-    /// make the update of all players fail (game-results.md R9).
+    /// The score as the database can hold it, from -128 to 127. A number beyond is cut to the
+    /// nearest, because it would make the update of all players fail (game-results.md R9).
     #[must_use]
     pub fn stored_score(&self) -> i8 {
         let nearest = self.score.clamp(i8::MIN.into(), i8::MAX.into());
@@ -118,7 +121,8 @@ impl ArmyVerdict {
     }
 }
 
-/// An outcome wins if nobody contradicts, if at most one does against at least two, or by a lead of three.
+/// An outcome wins if nobody contradicts, if at most one does against at least two, or by a lead of
+/// three.
 fn decide(votes: &BTreeMap<Outcome, usize>) -> Outcome {
     let mut ranking: Vec<_> = votes.iter().map(|(&outcome, &count)| (outcome, count)).collect();
     ranking.sort_by_key(|&(_, count)| Reverse(count));

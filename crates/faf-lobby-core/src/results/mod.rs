@@ -1,4 +1,5 @@
-//! How games went: from what the players' games report to the outcome of every team (game-results.md sections 1 to 3).
+//! How games went: from what the players' games report to the outcome of every team
+//! (game-results.md sections 1 to 3).
 //!
 //! ```text
 //!  GameResult ---> Report ---> Reports ---> ArmyVerdict ---> Resolution
@@ -6,7 +7,8 @@
 //!                                            army             all teams
 //! ```
 //!
-//! Every game process reports every army it sees falling, so an army normally has as many reports as there are players.
+//! Every game process reports every army it sees falling, so an army normally has as many reports
+//! as there are players.
 
 mod agreement;
 mod army;

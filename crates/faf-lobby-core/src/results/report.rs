@@ -4,8 +4,8 @@ use std::fmt;
 use faf_protocol::PlayerId;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of the text of a report. An outcome, a score and the few tags the game knows are about fifty; tags are kept and
-/// published, so they may not grow at will.
+/// Bytes of the text of a report. An outcome, a score and the few tags the game knows are about
+/// fifty; tags are kept and published, so they may not grow at will.
 pub const REPORT_TEXT_MAX: usize = 128;
 
 /// Tags of a report that are kept, the first ones. The game knows very few.
@@ -40,8 +40,8 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a word in a report. `mutual_draw` is a draw from the start, so that the two do not vote against each
-    /// other (game-results.md R4).
+    /// The outcome of a word in a report. `mutual_draw` is a draw from the start, so that the two
+    /// do not vote against each other (game-results.md R4).
     fn read(word: &str) -> Option<Self> {
         match word {
             "victory" => Some(Self::Victory),
@@ -74,10 +74,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reads the text of a `GameResult`: zero or more tags, then the outcome, then the score, in any case.
+    /// Reads the text of a `GameResult`: zero or more tags, then the outcome, then the score, in
+    /// any case.
     ///
-    /// Nothing for any other text, for example `score 1`, and beyond [`REPORT_TEXT_MAX`]. Whether a player of the game has
-    /// this army is for the caller to check (game-results.md section 1).
+    /// Nothing for any other text, for example `score 1`, and beyond [`REPORT_TEXT_MAX`]. Whether a
+    /// player of the game has this army is for the caller to check (game-results.md section 1).
     #[must_use]
     pub fn read(reporter: PlayerId, army: i64, text: &str) -> Option<Self> {
         if text.len() > REPORT_TEXT_MAX {

@@ -38,8 +38,8 @@ pub struct ResolvedTeam {
     pub players: Vec<PlayerId>,
 }
 
-/// The rules by which the outcome of teams follows from that of their players, in the order they are tried
-/// (game-results.md section 3). Its text is a sentence for operators.
+/// The rules by which the outcome of teams follows from that of their players, in the order they
+/// are tried (game-results.md section 3). Its text is a sentence for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeamRule {

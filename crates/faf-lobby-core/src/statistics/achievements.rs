@@ -17,7 +17,8 @@ use Condition::{
 use Quantity::{Built, BuiltUnits, CommanderKills, One};
 use Step::{Increment, SetStepsAtLeast, Unlock};
 
-/// What happens to one achievement of a player; serialized as the body of a `request.achievement.update`.
+/// What happens to one achievement of a player; serialized as the body of a
+/// `request.achievement.update`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AchievementUpdate {
     /// Whose achievement it is.
@@ -159,7 +160,8 @@ const NEARLY_DEAD: f64 = 500.0;
 /// One of each faction.
 const AIR_SUPERIORITY: [&str; 4] = ["uaa0303", "ura0303", "uea0303", "xsa0303"];
 
-/// Section 8.3, row by row. An achievement that the section defines but never grants is missing here as well.
+/// Section 8.3, row by row. An achievement that the section defines but never grants is missing
+/// here as well.
 const RULES: &[Rule] = &[
     Rule("c6e6039f-c543-424e-ab5f-b34df1336e81", Increment(One), Always), // novice
     Rule("d5c759fe-a1a8-4103-888d-3ba319562867", Increment(One), Always), // junior

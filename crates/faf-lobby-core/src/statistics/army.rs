@@ -6,16 +6,17 @@ use serde::{Deserialize, Serialize};
 
 /// The armies of a game, as its last `JsonStats` described them (game-results.md section 8).
 ///
-/// Has at most [`MOST_ARMIES`](super::MOST_ARMIES) armies; each takes some hundred bytes and at most about four KiB,
-/// however long the text was. Made by [`Statistics::read`]; serialization is for a log of our own, and what is read
-/// from there is taken as it is.
+/// Has at most [`MOST_ARMIES`](super::MOST_ARMIES) armies; each takes some hundred bytes and at
+/// most about four KiB, however long the text was. Made by [`Statistics::read`]; serialization is
+/// for a log of our own, and what is read from there is taken as it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Statistics {
     pub(super) armies: Vec<Army>,
 }
 
-/// An army. Whatever it lacked is none here, so that each player's update depends on no more than it needs.
+/// An army. Whatever it lacked is none here, so that each player's update depends on no more than
+/// it needs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Army {
@@ -89,10 +90,11 @@ pub(super) struct Blueprint {
 }
 
 impl Statistics {
-    /// How many commanders each army has killed, by the name of the army, AI and civilians included (section 4).
+    /// How many commanders each army has killed, by the name of the army, AI and civilians included
+    /// (section 4).
     ///
-    /// An army without the number is left out and takes nothing from the others (quirk R15). Of armies with the same
-    /// name the last one counts.
+    /// An army without the number is left out and takes nothing from the others (quirk R15). Of
+    /// armies with the same name the last one counts.
     #[must_use]
     pub fn commander_kills(&self) -> BTreeMap<String, i64> {
         let kills = |army: &Army| Some((army.name.clone()?, i64::from(army.commander_kills?)));

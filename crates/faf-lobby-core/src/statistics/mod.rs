@@ -1,12 +1,13 @@
-//! What the game tells about its armies at the end (`JsonStats`), and the achievements and events that follow from it
-//! (game-results.md section 8).
+//! What the game tells about its armies at the end (`JsonStats`), and the achievements and events
+//! that follow from it (game-results.md section 8).
 //!
 //! ```text
 //! text of JsonStats -- Statistics::read -->  Statistics  -- updates -->  for the player's achievements and events
 //!                                                        -- commander_kills -->  for the published result
 //! ```
 //!
-//! Which achievements and events there are stands in one table each, in `achievements.rs` and `events.rs`.
+//! Which achievements and events there are stands in one table each, in `achievements.rs` and
+//! `events.rs`.
 
 mod achievements;
 mod army;
@@ -27,7 +28,8 @@ use army::{Army, Figures};
 /// Whoever has the highest score is told apart only in games of at least this many humans.
 const HUMANS_FOR_HIGHEST_SCORE: usize = 8;
 
-/// What a player's achievements and events grow by, in the order in which it is to be published (section 8.2).
+/// What a player's achievements and events grow by, in the order in which it is to be published
+/// (section 8.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Updates {
     /// For `request.achievement.update`, one message each. Never empty, as five count games.
@@ -38,12 +40,14 @@ pub struct Updates {
 
 /// What a player gets for a game, or nothing if it does not count for him (section 8.1).
 ///
-/// `outcome_is_known`: his army has an outcome other than `UNKNOWN`; `has_won`: it is `VICTORY`; `rating_type`: of the
-/// game, such as `global`. Whether he is ready at all (frozen, reported, no cheats) is for the caller to know.
+/// `outcome_is_known`: his army has an outcome other than `UNKNOWN`; `has_won`: it is `VICTORY`;
+/// `rating_type`: of the game, such as `global`. Whether he is ready at all (frozen, reported, no
+/// cheats) is for the caller to know.
 ///
-/// Nothing if there is an AI that is no civilian, if there are fewer than two humans, if no human has his login, or if
-/// his own army lacks a required part. Parts that other armies lack do not take anything from him, with one exception:
-/// if the score of any human is missing, nobody knows who has the highest, and nobody gets what there is for it.
+/// Nothing if there is an AI that is no civilian, if there are fewer than two humans, if no human
+/// has his login, or if his own army lacks a required part. Parts that other armies lack do not
+/// take anything from him, with one exception: if the score of any human is missing, nobody knows
+/// who has the highest, and nobody gets what there is for it.
 #[must_use]
 pub fn updates(
     player: PlayerId,

@@ -6,9 +6,10 @@
 //!            "blueprints":{"ual0001":{"built":1,"lowest_health":11000},...}},...]}
 //! ```
 //!
-//! The text is the work of a Lua program that changes with every release and of any player who likes to write one.
-//! Whatever is not as it should be counts as missing where it stands, and no further: in a number, a member, an army.
-//! Lua has one empty table for both, so `[]` is an object without members as well.
+//! The text is the work of a Lua program that changes with every release and of any player who
+//! likes to write one. Whatever is not as it should be counts as missing where it stands, and no
+//! further: in a number, a member, an army. Lua has one empty table for both, so `[]` is an object
+//! without members as well.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -25,16 +26,17 @@ use super::army::{Army, ArmyType, Blueprint, Counts, Faction, Figures, LARGEST_C
 
 /// Longest text that is read, in bytes: 256 KiB.
 ///
-/// Those of large games have tens of kilobytes, some more than 64 KiB; all 16 armies of a game, each with 250 kinds of units
-/// and 60 bytes a unit, stay below this. Nobody else is served while it is read, and whatever is in it, that takes a few
-/// milliseconds.
+/// Those of large games have tens of kilobytes, some more than 64 KiB; all 16 armies of a game,
+/// each with 250 kinds of units and 60 bytes a unit, stay below this. Nobody else is served while
+/// it is read, and whatever is in it, that takes a few milliseconds.
 pub const LONGEST_TEXT: usize = 256 * 1024;
 
-/// Most armies that are read: 64. A map has at most 16 for players, and some more for civilians and its scripts.
+/// Most armies that are read: 64. A map has at most 16 for players, and some more for civilians and
+/// its scripts.
 pub const MOST_ARMIES: usize = 64;
 
-/// Longest name of an army, in bytes: 255. One with a longer name counts as nameless. Logins are far shorter, and
-/// those of AIs are a nickname and what kind it is.
+/// Longest name of an army, in bytes: 255. One with a longer name counts as nameless. Logins are
+/// far shorter, and those of AIs are a nickname and what kind it is.
 pub const LONGEST_NAME: usize = 255;
 
 /// Why a text has no statistics. The ones that came before it stay in force.
@@ -65,11 +67,14 @@ pub enum StatisticsError {
 impl Statistics {
     /// Reads the text of a `JsonStats`.
     ///
-    /// An army is kept whatever it lacks, even if it is no object. Counts are cut to whole numbers from 0 to
-    /// 2147483647. Members that nobody asks for are skipped, however deep they nest, as skipping does not recurse.
+    /// An army is kept whatever it lacks, even if it is no object. Counts are cut to whole numbers
+    /// from 0 to
+    /// 2147483647. Members that nobody asks for are skipped, however deep they nest, as skipping
+    ///             does not recurse.
     ///
     /// # Errors
-    /// If the text is too long, is no JSON, or has no list of armies of a reasonable number under `stats`.
+    /// If the text is too long, is no JSON, or has no list of armies of a reasonable number under
+    /// `stats`.
     pub fn read(text: &str) -> Result<Self, StatisticsError> {
         if text.len() > LONGEST_TEXT {
             return Err(StatisticsError::TooLong { length: text.len(), limit: LONGEST_TEXT });
@@ -327,7 +332,8 @@ impl Visitor<'_> for UnitIdVisitor {
     }
 }
 
-/// A value of which it is not sure what it is. One of another type than asked for counts as missing.
+/// A value of which it is not sure what it is. One of another type than asked for counts as
+/// missing.
 #[derive(Default)]
 enum Part<T> {
     #[default]

@@ -61,7 +61,8 @@ fn updates_of(army: Value, has_won: bool) -> Updates {
     updates(ADA, "Ada", true, has_won, "global", &statistics([army, self::army("Bob")])).unwrap()
 }
 
-/// What Ada achieves if she loses and if she wins, beyond what everybody gets. The first digits of an id say which.
+/// What Ada achieves if she loses and if she wins, beyond what everybody gets. The first digits of
+/// an id say which.
 fn achieved(army: &Value) -> [String; 2] {
     [false, true].map(|has_won| beyond_games(&updates_of(army.clone(), has_won)))
 }
@@ -403,7 +404,8 @@ fn commander_kills_are_of_all_armies_that_have_them() {
     assert_eq!(statistics([]).commander_kills(), [].into());
 }
 
-/// The statistics of `35_rated_custom_game`: its result was published with these kills, and nobody achieved anything.
+/// The statistics of `35_rated_custom_game`: its result was published with these kills, and nobody
+/// achieved anything.
 #[test]
 fn incomplete_statistics_as_recorded() {
     let text = r#"{"stats": [
@@ -417,8 +419,8 @@ fn incomplete_statistics_as_recorded() {
     }
 }
 
-/// `recorded.jsonl` has the statistics of `52_teamkill_and_stats` and all that the original published for them, record
-/// by record. Harbor and Iris had won; the game was rated as global.
+/// `recorded.jsonl` has the statistics of `52_teamkill_and_stats` and all that the original
+/// published for them, record by record. Harbor and Iris had won; the game was rated as global.
 #[test]
 fn updates_as_recorded() {
     let records: Vec<Value> =

@@ -9,8 +9,8 @@ use super::{Check, Validity};
 /// have drifted apart, so one that is alone with it is wrong, or wants a defeat not to count.
 pub const DESYNCS_MAX: u32 = 20;
 
-/// A custom game shorter than this for every player does not count, unless the game says it must (game-results.md
-/// section 4).
+/// A custom game shorter than this for every player does not count, unless the game says it must
+/// (game-results.md section 4).
 pub const SHORT_PER_PLAYER: Duration = Duration::from_secs(60);
 
 /// How a game went.
@@ -27,19 +27,21 @@ pub struct EndFacts<'a> {
     pub enforces_rating: bool,
     /// Whether it was short; see [`is_short`].
     pub is_short: bool,
-    /// Whether it is known how the teams fared; see [`resolve_teams`](crate::results::resolve_teams).
+    /// Whether it is known how the teams fared; see
+    /// [`resolve_teams`](crate::results::resolve_teams).
     pub is_resolved: bool,
 }
 
 /// What was found at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndChecks {
-    /// The validity of the game for good. If it is another than before, the row of the game must be updated.
+    /// The validity of the game for good. If it is another than before, the row of the game must be
+    /// updated.
     pub validity: Validity,
     /// What is done with the results.
     pub results: Results,
-    /// The rules that were looked at, in order. All that hit are here; the first decided, unless the game did not count
-    /// before.
+    /// The rules that were looked at, in order. All that hit are here; the first decided, unless
+    /// the game did not count before.
     pub checks: Vec<Check>,
 }
 
@@ -62,11 +64,12 @@ pub fn is_short(lasted: Duration, players: usize) -> bool {
     lasted < SHORT_PER_PLAYER.saturating_mul(players)
 }
 
-/// Whether a game still counts after it has been played, and what is done with its results (game-results.md section 4).
+/// Whether a game still counts after it has been played, and what is done with its results
+/// (game-results.md section 4).
 ///
-/// `current` is the validity since the launch. A reason found there stays, as it says more than those found here (R1).
-/// Teams can be resolved beforehand, which has no effects; if the results are [dropped](Results::Dropped), `is_resolved`
-/// does not matter.
+/// `current` is the validity since the launch. A reason found there stays, as it says more than
+/// those found here (R1). Teams can be resolved beforehand, which has no effects; if the results
+/// are [dropped](Results::Dropped), `is_resolved` does not matter.
 #[must_use]
 pub fn check_at_end(current: Validity, kind: GameKind, facts: EndFacts<'_>) -> EndChecks {
     let mut end = End { initial: Validity::initial(kind), validity: current, checks: Vec::new() };

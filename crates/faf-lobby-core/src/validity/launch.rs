@@ -7,7 +7,8 @@ use crate::results::{NO_TEAM, Participant, group};
 
 use super::{Check, Validity};
 
-/// Characters of an option's value in the detail of a check; enough for all values that occur, and one line for the reader.
+/// Characters of an option's value in the detail of a check; enough for all values that occur, and
+/// one line for the reader.
 const SHOWN_MAX: usize = 80;
 
 /// How a game stands when it is launched.
@@ -38,8 +39,8 @@ pub struct LaunchChecks {
 
 /// Whether a game counts as it is launched (game-results.md section 5, "Order at launch").
 ///
-/// The map comes first, unless it is a co-op game, where any will do. Then the other rules are looked at up to the first
-/// one that hits, which says more about the game than the map does.
+/// The map comes first, unless it is a co-op game, where any will do. Then the other rules are
+/// looked at up to the first one that hits, which says more about the game than the map does.
 #[must_use]
 pub fn check_at_launch(facts: &LaunchFacts<'_>) -> LaunchChecks {
     let mut checks = Vec::new();

@@ -1,7 +1,9 @@
-//! Whether a game counts: for ratings, for the leaderboard of co-op missions (game-results.md sections 4, 5 and 7).
+//! Whether a game counts: for ratings, for the leaderboard of co-op missions (game-results.md
+//! sections 4, 5 and 7).
 //!
-//! [`check_at_launch`] looks at how the game was set up, [`check_at_end`] at how it went. Both say every rule they looked
-//! at and what they found, so that an operator can be told why a game did not count.
+//! [`check_at_launch`] looks at how the game was set up, [`check_at_end`] at how it went. Both say
+//! every rule they looked at and what they found, so that an operator can be told why a game did
+//! not count.
 
 mod end;
 mod launch;
@@ -44,7 +46,8 @@ pub enum Validity {
     TooShort = 9,
     /// A mod is not ranked.
     BadMod = 10,
-    /// It is a co-op game with nothing wrong about it: it counts for its leaderboard, but never for ratings.
+    /// It is a co-op game with nothing wrong about it: it counts for its leaderboard, but never for
+    /// ratings.
     CoopNotRanked = 11,
     /// Both sides agreed on a draw. Only in old games.
     MutualDraw = 12,
