@@ -1,4 +1,4 @@
-//! The accounts, maps and mods of the demo: `demo-seed.json`, in the format of `docs/seed-format.md`.
+//! The accounts, maps and mods of the demo: `demo-seed.json`, in the format of `docs/src/guide/seed-format.md`.
 
 use faf_bots::{Content, Map, Mission};
 use serde::Deserialize;

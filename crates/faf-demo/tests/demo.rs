@@ -274,7 +274,7 @@ fn the_operators_files_are_left_alone_and_other_machines_stay_out() {
 #[tokio::test]
 async fn it_hands_out_tokens_and_can_be_recorded() {
     let running = Running::start("--bots 0 --recording recordings");
-    let banner = &running.demo.banner;
+    let banner = running.demo.banner();
     let (_, tokens) = banner.split_once("tokens").unwrap();
     let token = tokens.lines().find_map(|line| line.trim().strip_prefix("demo ")).unwrap().trim();
     Client::log_in_with_token(&running, token).await;

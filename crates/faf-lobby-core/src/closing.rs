@@ -131,7 +131,7 @@ impl World {
         let Some(timeout) = self.settings.idle_timeout else { return };
         let now = self.now.elapsed;
         let is_silent = |session: &Session| {
-            session.player.is_some() && session.may_read && session.last_heard + timeout <= now
+            session.player.is_some() && session.holds.is_empty() && session.last_heard + timeout <= now
         };
         let silent: Vec<ConnId> = self.connections_where(is_silent).take(AT_ONCE).collect();
         if silent.len() == AT_ONCE {

@@ -14,6 +14,7 @@ use crate::io::request::{Request, RequestId};
 use crate::limits::Limit;
 use crate::pacing::CommandClass;
 use crate::publication::Publication;
+use crate::snapshot_id::SnapshotId;
 use crate::validity::Validity;
 
 /// Something to be carried out, in the order it is polled.
@@ -23,6 +24,15 @@ pub enum Effect {
     Send {
         /// To whom.
         to: Audience,
+        /// The message.
+        message: ServerMessage,
+    },
+    /// Send a part of the list of players or games to a client that logs in.
+    SendSnapshot {
+        /// The connection.
+        conn: ConnId,
+        /// The content, which may be sent again; none for a list made for this client alone.
+        id: Option<SnapshotId>,
         /// The message.
         message: ServerMessage,
     },
@@ -36,15 +46,20 @@ pub enum Effect {
         /// The message, as the receiver gets it.
         message: ServerMessage,
     },
-    /// The next message of this connection may be read.
-    Ready {
-        /// Which.
+    /// Do not read the next message of a connection, for this reason. The lobby holds a connection for
+    /// one reason at most once before it releases it.
+    Hold {
+        /// The connection.
         conn: ConnId,
+        /// Why not.
+        reason: HoldReason,
     },
-    /// All messages of this connection are dealt with, and the next one may be read only later: it sends too much.
-    Wait {
-        /// Which.
+    /// This is no longer a reason not to read a connection.
+    Release {
+        /// The connection.
         conn: ConnId,
+        /// The reason that has gone.
+        reason: HoldReason,
     },
     /// The message of this connection that was read first is dealt with.
     Done {
@@ -85,6 +100,15 @@ pub enum Effect {
     Log(LogLine),
     /// All is done: the server may end when all connections have.
     Stop,
+}
+
+/// A reason of the lobby not to read a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum HoldReason {
+    /// A message waits until the command before it has its reply.
+    Busy,
+    /// The client sends faster than it may; see `pacing.rs`.
+    OverRate,
 }
 
 /// Who gets a message.

@@ -28,7 +28,9 @@ pub enum Event {
         /// A random number for [`ask_session`](faf_protocol::client_message::AskSession).
         session: SessionNumber,
     },
-    /// A message was read. No other is read from this connection before [`Effect::Ready`](crate::Effect::Ready).
+    /// A message was read. The next one is read only after the effects of this event were carried
+    /// out, and not between [`Effect::Hold`](crate::Effect::Hold) and
+    /// [`Effect::Release`](crate::Effect::Release).
     Received {
         /// From whom.
         conn: ConnId,

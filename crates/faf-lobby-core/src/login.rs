@@ -225,13 +225,13 @@ fn complete(
     }
     let current_time = world.now.utc.to_string();
     world.send(conn, ServerMessage::Welcome(Welcome { me: info, current_time, id: player, login }));
-    for list in world.players.lists().collect::<Vec<_>>() {
-        world.send(conn, ServerMessage::PlayerInfo(list));
+    for (id, list) in world.players.lists().collect::<Vec<_>>() {
+        world.emit(Effect::SendSnapshot { conn, id: Some(id), message: ServerMessage::PlayerInfo(list) });
     }
     world.send(conn, ServerMessage::Social(social));
     let games = world.players.get(player).map(|online| world.games.lists_for(online, &world.players));
-    for list in games.unwrap_or_default() {
-        world.send(conn, ServerMessage::GameList(list));
+    for (id, list) in games.unwrap_or_default() {
+        world.emit(Effect::SendSnapshot { conn, id, message: ServerMessage::GameList(list) });
     }
     Ok(Progress::Done)
 }

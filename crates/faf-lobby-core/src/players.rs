@@ -12,6 +12,7 @@ use crate::event::ConnId;
 use crate::lists;
 use crate::ratings::{GLOBAL, LADDER};
 use crate::roster::Roster;
+use crate::snapshot_id::SnapshotId;
 
 /// Players in a report; if more have changed, as when thousands lose their connection, the others follow in a moment. So many
 /// take some milliseconds.
@@ -134,7 +135,7 @@ impl Players {
     }
 
     /// Everybody, as is told at login: lists that all newcomers share.
-    pub(crate) fn lists(&self) -> impl Iterator<Item = Arc<PlayerList>> {
+    pub(crate) fn lists(&self) -> impl Iterator<Item = (SnapshotId, Arc<PlayerList>)> {
         self.roster.lists()
     }
 

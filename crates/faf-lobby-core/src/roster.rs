@@ -11,6 +11,7 @@ use faf_protocol::server_message::{Player, PlayerList};
 use serde::{Serialize, Serializer};
 
 use crate::lists::{is_too_long, player_bytes};
+use crate::snapshot_id::{SnapshotId, SnapshotList};
 
 /// Most players in a list. Of all lists the one a newcomer is put into is encoded again for the next, so it should be short; and
 /// each of them is handed to every newcomer, so they should be few. With 10,000 players both take about the same time.
@@ -21,6 +22,8 @@ pub(crate) const CHUNK: usize = 64;
 pub(crate) struct Roster {
     chunks: Vec<Chunk>,
     places: BTreeMap<PlayerId, Place>,
+    /// The version that was given to a list last.
+    version: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -28,6 +31,8 @@ struct Chunk {
     list: Arc<PlayerList>,
     /// At most so many bytes its players take.
     bytes: usize,
+    /// See [`SnapshotId`].
+    version: u64,
 }
 
 /// Where a player is.
@@ -39,14 +44,25 @@ struct Place {
 
 impl Roster {
     /// The lists, never empty ones. Their contents never change: whoever holds one has it as it was.
-    pub(crate) fn lists(&self) -> impl Iterator<Item = Arc<PlayerList>> {
-        self.chunks.iter().map(|chunk| Arc::clone(&chunk.list))
+    pub(crate) fn lists(&self) -> impl Iterator<Item = (SnapshotId, Arc<PlayerList>)> {
+        (0..).zip(&self.chunks).map(|(number, chunk)| {
+            let id = SnapshotId { list: SnapshotList::Players, chunk: number, version: chunk.version };
+            (id, Arc::clone(&chunk.list))
+        })
+    }
+
+    /// Returns a list that is about to change, with a new version.
+    fn change(&mut self, chunk: usize) -> &mut Chunk {
+        self.version += 1;
+        let chunk = &mut self.chunks[chunk];
+        chunk.version = self.version;
+        chunk
     }
 
     /// Puts a player in, or in place of what is known of the player.
     pub(crate) fn put(&mut self, player: Arc<Player>) {
         let Some(place) = self.places.get(&player.id).copied() else { return self.append(player) };
-        let chunk = &mut self.chunks[place.chunk];
+        let chunk = self.change(place.chunk);
         let entry = &mut Arc::make_mut(&mut chunk.list).players[place.index];
         chunk.bytes = chunk.bytes - player_bytes(entry) + player_bytes(&player);
         *entry = player;
@@ -60,11 +76,11 @@ impl Roster {
     /// Takes a player out.
     pub(crate) fn remove(&mut self, player: PlayerId) {
         let Some(place) = self.places.remove(&player) else { return };
-        let chunk = &mut self.chunks[place.chunk];
+        let chunk = self.change(place.chunk);
         let players = &mut Arc::make_mut(&mut chunk.list).players;
         chunk.bytes -= player_bytes(&players.swap_remove(place.index));
-        if let Some(moved) = players.get(place.index) {
-            self.places.insert(moved.id, place);
+        if let Some(moved) = players.get(place.index).map(|moved| moved.id) {
+            self.places.insert(moved, place);
         }
         self.merge(place.chunk);
     }
@@ -82,17 +98,17 @@ impl Roster {
 
     fn push(&mut self, chunk: usize, player: Arc<Player>, bytes: usize) {
         let id = player.id;
-        let Chunk { list, bytes: all } = &mut self.chunks[chunk];
-        let players = &mut Arc::make_mut(list).players;
-        self.places.insert(id, Place { chunk, index: players.len() });
-        players.push(player);
-        *all += bytes;
+        let index = self.chunks[chunk].list.players.len();
+        self.places.insert(id, Place { chunk, index });
+        let chunk = self.change(chunk);
+        Arc::make_mut(&mut chunk.list).players.push(player);
+        chunk.bytes += bytes;
     }
 
     /// Puts the players of a list that is half empty or less into another one with room for all of them. So lists are half full on
     /// average, and as many players had to leave before as move now.
     fn merge(&mut self, sparse: usize) {
-        let Chunk { list, bytes } = &self.chunks[sparse];
+        let Chunk { list, bytes, .. } = &self.chunks[sparse];
         let (count, bytes) = (list.players.len(), *bytes);
         if count > CHUNK / 2 {
             return;
@@ -226,10 +242,11 @@ mod tests {
     fn a_change_alters_one_list_only_and_not_for_those_who_have_it() {
         let mut roster = Roster::default();
         (0..1000).for_each(|id| roster.put(player(id, 5)));
-        let before: Vec<_> = roster.lists().collect();
+        let lists = |roster: &Roster| roster.lists().map(|(_, list)| list).collect::<Vec<_>>();
+        let before = lists(&roster);
         assert_eq!(before.len(), 1000_usize.div_ceil(CHUNK));
         let altered = |roster: &Roster| {
-            let now: Vec<_> = roster.lists().collect();
+            let now = lists(roster);
             let same = |list: &&Arc<PlayerList>| now.iter().any(|other| Arc::ptr_eq(list, other));
             before.len() - before.iter().filter(same).count()
         };
@@ -240,6 +257,26 @@ mod tests {
         assert_eq!(before[0].players[3].login.len(), 5);
         roster.remove(PlayerId(4));
         assert_eq!(altered(&roster), 2);
+    }
+
+    #[test]
+    fn every_change_has_a_version_of_its_own() {
+        let mut roster = Roster::default();
+        (0..1000).for_each(|id| roster.put(player(id, 5)));
+        let mut known = BTreeMap::new();
+        let mut check = |roster: &Roster| {
+            for (id, list) in roster.lists() {
+                let before = known.insert(id.version, Arc::clone(&list));
+                assert!(before.is_none_or(|before| before == list), "a version has two contents");
+            }
+        };
+        check(&roster);
+        for id in 0..1000 {
+            roster.remove(PlayerId(id * 7 % 1000));
+            check(&roster);
+            roster.put(player(id, 6));
+            check(&roster);
+        }
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub(crate) struct Session {
     pub(crate) is_busy: bool,
     /// What came meanwhile; nothing more is read until it is taken.
     pub(crate) waiting: Option<Box<Result<ClientMessage, CommandError>>>,
-    /// The next message may be read already.
-    pub(crate) may_read: bool,
+    /// Why it is not read now; empty while it is.
+    pub(crate) holds: Holds,
     /// The spending it is paced by; see `pacing.rs` for whose it is.
     pub(crate) pacing: Pacing,
     /// It was too fast once, and the player was told so.
@@ -40,6 +40,19 @@ pub(crate) struct Session {
     /// When the player was last told that a message to another player's game is too long.
     #[serde(default)]
     pub(crate) relay_refusal_told: Option<Duration>,
+}
+
+/// Why a connection is not read, as the shell was told last.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Holds {
+    pub(crate) busy: bool,
+    pub(crate) over_rate: bool,
+}
+
+impl Holds {
+    pub(crate) fn is_empty(self) -> bool {
+        !self.busy && !self.over_rate
+    }
 }
 
 impl Session {
@@ -65,7 +78,7 @@ impl Session {
             last_heard: now,
             is_busy: false,
             waiting: None,
-            may_read: true,
+            holds: Holds::default(),
             pacing: unpaid.unwrap_or_default(),
             // Somebody else at the address may have spent it, so this client is not blamed.
             was_paced: unpaid.is_some(),

@@ -13,7 +13,7 @@ use crate::admission::Admission;
 use crate::clients::{Client, Clients};
 use crate::clock::{Moment, next_on_grid};
 use crate::commands::{self, Progress};
-use crate::effect::{Audience, Count, Effect, LogLine};
+use crate::effect::{Audience, Count, Effect, HoldReason, LogLine};
 use crate::event::{ConnId, Event};
 use crate::failed_logins::FailedLogins;
 use crate::games::{Beginning, DATA_INTERVAL, Game, GameData, Games, Leaving};
@@ -24,7 +24,7 @@ use crate::pending::{HasTable, Pending, PendingCommand, Resume, ResumeLobby};
 use crate::players::{OnlinePlayer, Players};
 use crate::publication::Publication;
 use crate::refusal::Refusal;
-use crate::session::Session;
+use crate::session::{Holds, Session};
 use crate::settings::Settings;
 use crate::timers::{Timer, Timers};
 
@@ -48,7 +48,7 @@ use crate::timers::{Timer, Timers};
 /// world.handle(now, Event::Received { conn, message: Ok(ClientMessage::Ping) });
 /// assert!(matches!(world.poll_effect(), Some(Effect::Send { .. })));
 /// assert!(matches!(world.poll_effect(), Some(Effect::Done { .. })));
-/// assert!(matches!(world.poll_effect(), Some(Effect::Ready { .. })));
+/// assert_eq!(world.poll_effect(), None);
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
@@ -305,14 +305,13 @@ impl World {
         let now = self.now.elapsed;
         let Some(session) = self.sessions.get_mut(&conn) else { return };
         session.last_heard = now;
-        session.may_read = false;
         let is_busy = session.is_busy;
         let is_stranger = session.player.is_none();
         if is_stranger && !is_busy && self.must_wait(conn) {
             // It took over a debt, and its first message is read before anybody can prevent that. A
             // player's message, which may be large, is not kept here; logins have a limit instead.
             self.session_mut(conn).waiting = Some(Box::new(message));
-            return;
+            return self.update_holds(conn);
         }
         self.pay_for(conn, &message);
         if !is_busy {
@@ -324,7 +323,7 @@ impl World {
             Ok(ClientMessage::Pong) => {}
             other => self.session_mut(conn).waiting = Some(Box::new(other)),
         }
-        self.grant_read(conn);
+        self.update_holds(conn);
     }
 
     fn heard(&mut self, conn: ConnId) {
@@ -342,15 +341,15 @@ impl World {
     /// read the next one.
     fn debt_is_paid(&mut self, conn: ConnId) {
         let Some(session) = self.sessions.get(&conn) else { return };
-        if session.is_busy || session.waiting.is_none() {
-            return self.grant_read(conn);
-        }
-        if !self.must_wait(conn)
+        if !session.is_busy
+            && session.waiting.is_some()
+            && !self.must_wait(conn)
             && let Some(message) = self.session_mut(conn).waiting.take()
         {
             self.pay_for(conn, &message);
-            self.dispatch(conn, *message);
+            return self.dispatch(conn, *message);
         }
+        self.update_holds(conn);
     }
 
     fn dispatch(&mut self, conn: ConnId, message: Result<ClientMessage, CommandError>) {
@@ -409,28 +408,34 @@ impl World {
                 return self.dispatch(conn, *message);
             }
         }
-        self.grant_read(conn);
+        self.update_holds(conn);
     }
 
-    /// Lets the connection read its next message, unless one waits already, or too many came before.
-    fn grant_read(&mut self, conn: ConnId) {
-        let Some(session) = self.sessions.get(&conn) else { return };
-        if session.may_read || session.waiting.is_some() {
+    /// Tells the reader of the connection which reasons not to read it have come or gone.
+    fn update_holds(&mut self, conn: ConnId) {
+        if !self.sessions.contains_key(&conn) {
             return;
         }
-        let is_busy = session.is_busy;
-        if self.must_wait(conn) {
-            if !is_busy {
-                self.effects.push_back(Effect::Wait { conn });
-            }
-            return;
-        }
+        let is_over_rate = self.must_wait(conn);
         let now = self.now.elapsed;
         let session = self.session_mut(conn);
-        session.may_read = true;
-        // Until now nothing was read, so nothing could be heard.
-        session.last_heard = now;
-        self.effects.push_back(Effect::Ready { conn });
+        let before = session.holds;
+        session.holds = Holds { busy: session.waiting.is_some(), over_rate: is_over_rate };
+        let holds = session.holds;
+        if holds.is_empty() && !before.is_empty() {
+            // Nothing could be heard while nothing was read.
+            session.last_heard = now;
+        }
+        for (reason, was_held, is_held) in [
+            (HoldReason::Busy, before.busy, holds.busy),
+            (HoldReason::OverRate, before.over_rate, holds.over_rate),
+        ] {
+            match (was_held, is_held) {
+                (false, true) => self.effects.push_back(Effect::Hold { conn, reason }),
+                (true, false) => self.effects.push_back(Effect::Release { conn, reason }),
+                _ => {}
+            }
+        }
     }
 
     /// Forgets a connection. Whoever was logged in on it is offline from now on, and out of the game.

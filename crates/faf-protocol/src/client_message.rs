@@ -3,6 +3,9 @@
 //! Every message has a member `command`, which names it, and further members as documented here; members that are not
 //! listed are ignored. Section numbers are those of session.md, or of games.md where it says so. Commands for matchmaking
 //! and parties are not typed yet and arrive as [`ClientMessage::Other`].
+//!
+//! The table below is the only place that has the names of commands on the wire. A row is `Name = "wire_name";`, with its
+//! members in braces, or with a type of its own that implements `Members` where these are not simply read one by one.
 
 use std::borrow::Cow;
 
@@ -22,93 +25,305 @@ use crate::secret::Secret;
 use crate::server_message::Visibility;
 use crate::wire::{Encode, Heartbeat};
 
-/// A message from a client.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub enum ClientMessage {
-    /// Asks for the session number and introduces the client. Allowed before login (section 3).
-    AskSession(AskSession),
-    /// Logs in with a password. Allowed before login (section 4).
-    Hello(Hello),
-    /// Logs in with a token. Allowed before login (section 5).
-    Auth(Auth),
-    /// Asks for a new account; always refused. Allowed before login (section 10).
-    CreateAccount,
-    /// Asks for a `pong`. Allowed before login (section 9).
-    Ping,
-    /// Answers a `ping`. Allowed before login (section 9).
-    Pong,
-    /// Makes somebody a friend or a foe (section 10).
-    SocialAdd(SocialSubject),
-    /// Ends that (section 10).
-    SocialRemove(SocialSubject),
-    /// Lists or selects avatars (section 10).
-    Avatar(AvatarAction),
-    /// Actions of administrators and moderators (section 10).
-    Admin(AdminAction),
-    /// Asks for the co-op missions (section 10).
-    CoopList,
-    /// The mod vault, deprecated (section 10).
-    Modvault(ModvaultAction),
-    /// Asks for ICE servers, deprecated (section 10).
-    IceServers,
-    /// Asks for the state of the matchmaker queues.
-    MatchmakerInfo,
-    /// Opens a game (games.md section 1.1).
-    GameHost(GameHost),
-    /// Wants to play in a game (games.md section 1.2).
-    GameJoin(GameJoin),
-    /// Says that the client is back while its game still runs (games.md section 1.3).
-    RestoreGameSession(RestoreGameSession),
-    /// Answer to a match offer; accepted without effect (games.md section 1.5).
-    MatchReady,
-    /// The connectivity test of clients that are too old (section 10).
-    #[serde(rename = "InitiateTest")]
-    InitiateTest {
-        /// Always `connectivity`; with any other target the command is unknown.
-        target: ConnectivityTarget,
-    },
-    /// A command of the game: everything with `"target": "game"`, whatever its name. One whose `args` are no list becomes
-    /// one without name and arguments, which means nothing (games.md section 5).
-    #[serde(untagged, serialize_with = "serialize_carried")]
-    Game(GpgNetMessage),
-    /// A command that is not in this list.
-    #[serde(untagged)]
-    Other(Message),
+macro_rules! client_commands {
+    (
+        typed { $(
+            $(#[$doc:meta])*
+            $name:ident $(($payload:ty))? = $wire:literal $({
+                $( $(#[$member_doc:meta])* $member:ident: $type:ty, )*
+            })?;
+        )* }
+        untyped { $(
+            $(#[$untyped_doc:meta])*
+            $untyped:ident = $untyped_wire:literal;
+        )* }
+    ) => {
+        /// A message from a client.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(tag = "command")]
+        pub enum ClientMessage {
+            $(
+                $(#[$doc])*
+                #[serde(rename = $wire)]
+                $name $(($payload))?,
+            )*
+            /// A command of the game: everything with `"target": "game"`, whatever its name. One whose `args` are no list
+            /// becomes one without name and arguments, which means nothing (games.md section 5).
+            #[serde(untagged, serialize_with = "serialize_carried")]
+            Game(GpgNetMessage),
+            /// Any other command: one that is not typed yet, or is not known.
+            #[serde(untagged)]
+            Other(Message),
+        }
+
+        /// The commands of clients, without their members.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ClientCommand {
+            $( $(#[$doc])* $name, )*
+            $( $(#[$untyped_doc])* $untyped, )*
+        }
+
+        impl ClientCommand {
+            /// All commands.
+            pub const ALL: &[Self] = &[ $( Self::$name, )* $( Self::$untyped, )* ];
+
+            /// The name of the command on the wire.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $( Self::$name => $wire, )*
+                    $( Self::$untyped => $untyped_wire, )*
+                }
+            }
+
+            /// The command with this name on the wire.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $( $wire => Some(Self::$name), )*
+                    $( $untyped_wire => Some(Self::$untyped), )*
+                    _ => None,
+                }
+            }
+        }
+
+        impl ClientMessage {
+            /// The name of the command on the wire, if it has one.
+            #[must_use]
+            pub fn command(&self) -> Option<Cow<'_, str>> {
+                match self {
+                    $( Self::$name { .. } => Some(Cow::Borrowed($wire)), )*
+                    Self::Game(message) => Some(Cow::Borrowed(&message.command)),
+                    Self::Other(message) => message.command(),
+                }
+            }
+
+            /// Reads a command that is typed; returns nothing for any other.
+            fn read_typed(command: &str, message: &Message) -> Result<Option<Self>, FieldError> {
+                Ok(match command {
+                    $( $wire => Some(Self::$name $((match <$payload as Members>::read(message)? {
+                        Some(members) => members,
+                        None => return Ok(None),
+                    }))?), )*
+                    _ => None,
+                })
+            }
+        }
+
+        $( $(
+            #[doc = concat!("Members of `", $wire, "`; an example is at [`ClientMessage::", stringify!($name), "`].")]
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            pub struct $name {
+                $( $(#[$member_doc])* pub $member: $type, )*
+            }
+
+            impl Members for $name {
+                fn read(message: &Message) -> Result<Option<Self>, FieldError> {
+                    message.parse().map(Some)
+                }
+            }
+        )? )*
+    };
 }
 
-/// Members of `ask_session`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AskSession {
-    /// Name of the client. Anything but a string counts as missing.
-    #[serde(default, deserialize_with = "string_or_nothing", skip_serializing_if = "Option::is_none")]
-    pub user_agent: Option<String>,
-    /// Version of the client; only counted. Anything but a string counts as missing.
-    #[serde(default, deserialize_with = "string_or_nothing", skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+client_commands! {
+    typed {
+        /// Asks for the session number and introduces the client. Allowed before login (section 3).
+        ///
+        /// ```json
+        /// {"command": "ask_session", "user_agent": "my-client", "version": "1.0"}
+        /// ```
+        AskSession(AskSession) = "ask_session" {
+            /// Name of the client. Anything but a string counts as missing.
+            #[serde(default, deserialize_with = "string_or_nothing", skip_serializing_if = "Option::is_none")]
+            user_agent: Option<String>,
+            /// Version of the client; only counted. Anything but a string counts as missing.
+            #[serde(default, deserialize_with = "string_or_nothing", skip_serializing_if = "Option::is_none")]
+            version: Option<String>,
+        };
+        /// Logs in with a password. Allowed before login (section 4).
+        ///
+        /// ```json
+        /// {
+        ///   "command": "hello", "login": "Ada",
+        ///   "password": "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+        ///   "unique_id": "machine"
+        /// }
+        /// ```
+        Hello(Hello) = "hello" {
+            /// Name of the account; white space around it does not count.
+            login: String,
+            /// Lower-case hexadecimal SHA-256 of the password's UTF-8 bytes, 64 characters.
+            password: Secret,
+            /// Description of the machine, from the client's id tool.
+            unique_id: String,
+        };
+        /// Logs in with a token. Allowed before login (section 5).
+        ///
+        /// ```json
+        /// {
+        ///   "command": "auth", "token": "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl",
+        ///   "unique_id": "machine"
+        /// }
+        /// ```
+        Auth(Auth) = "auth" {
+            /// OAuth access token, a JWT.
+            token: Secret,
+            /// Description of the machine, from the client's id tool.
+            unique_id: String,
+        };
+        /// Asks for a new account; always refused. Allowed before login (section 10).
+        ///
+        /// ```json
+        /// {"command": "create_account"}
+        /// ```
+        CreateAccount = "create_account";
+        /// Asks for a `pong`. Allowed before login (section 9).
+        ///
+        /// ```json
+        /// {"command": "ping"}
+        /// ```
+        Ping = "ping";
+        /// Answers a `ping`. Allowed before login (section 9).
+        ///
+        /// ```json
+        /// {"command": "pong"}
+        /// ```
+        Pong = "pong";
+        /// Makes somebody a friend or a foe (section 10).
+        SocialAdd(SocialSubject) = "social_add";
+        /// Ends that (section 10).
+        SocialRemove(SocialSubject) = "social_remove";
+        /// Lists or selects avatars (section 10).
+        Avatar(AvatarAction) = "avatar";
+        /// Actions of administrators and moderators (section 10).
+        Admin(AdminAction) = "admin";
+        /// Asks for the co-op missions (section 10).
+        ///
+        /// ```json
+        /// {"command": "coop_list"}
+        /// ```
+        CoopList = "coop_list";
+        /// The mod vault, deprecated (section 10).
+        Modvault(ModvaultAction) = "modvault";
+        /// Asks for ICE servers, deprecated (section 10).
+        ///
+        /// ```json
+        /// {"command": "ice_servers"}
+        /// ```
+        IceServers = "ice_servers";
+        /// Asks for the state of the matchmaker queues.
+        ///
+        /// ```json
+        /// {"command": "matchmaker_info"}
+        /// ```
+        MatchmakerInfo = "matchmaker_info";
+        /// Opens a game (games.md section 1.1). Members that are not listed, such as `options`, are ignored.
+        ///
+        /// ```json
+        /// {
+        ///   "command": "game_host", "visibility": "public", "title": "2v2 all welcome",
+        ///   "mod": "faf", "mapname": "scmp_007", "password": "letmein", "rating_max": 1000.0,
+        ///   "enforce_rating_range": false
+        /// }
+        /// ```
+        GameHost(GameHost) = "game_host" {
+            /// Who sees the game.
+            visibility: Visibility,
+            /// Title, ASCII; beyond 128 characters it is cut. Missing, null or empty: one made from the host's name.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            title: Option<String>,
+            /// Technical name of the featured mod, in any case; `coop` makes a co-op game. Missing, null or empty: `faf`.
+            #[serde(default, rename = "mod", skip_serializing_if = "Option::is_none")]
+            featured_mod: Option<String>,
+            /// Folder name of the map, in any case. Missing, null or empty: `scmp_007`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            mapname: Option<String>,
+            /// What a player needs to join; missing, null or empty: nothing. What is no text counts as its JSON.
+            #[serde(default, deserialize_with = "new_password", skip_serializing_if = "Option::is_none")]
+            password: Option<Secret>,
+            /// Lowest displayed rating that is welcome; a number or its text, never beyond all numbers.
+            #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
+            rating_min: Option<f64>,
+            /// Highest displayed rating that is welcome, likewise.
+            #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
+            rating_max: Option<f64>,
+            /// Whether players outside of these bounds cannot see the game. Anything but `false`, `null`, 0 and empty texts, lists
+            /// and objects means yes.
+            #[serde(default, deserialize_with = "truthiness")]
+            enforce_rating_range: bool,
+        };
+        /// Wants to play in a game (games.md section 1.2). Members that are not listed, such as `gameport`, are ignored.
+        ///
+        /// ```json
+        /// {"command": "game_join", "uid": 5012, "password": "letmein"}
+        /// ```
+        GameJoin(GameJoin) = "game_join" {
+            /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
+            #[serde(deserialize_with = "any_game")]
+            uid: GameId,
+            /// The password of the game; missing, null or empty: none. What is no text is the password of no game.
+            #[serde(default, deserialize_with = "tried_password", skip_serializing_if = "Option::is_none")]
+            password: Option<Secret>,
+        };
+        /// Says that the client is back while its game still runs (games.md section 1.3).
+        ///
+        /// ```json
+        /// {"command": "restore_game_session", "game_id": 5012}
+        /// ```
+        RestoreGameSession(RestoreGameSession) = "restore_game_session" {
+            /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
+            #[serde(deserialize_with = "any_game")]
+            game_id: GameId,
+        };
+        /// Answer to a match offer; accepted without effect (games.md section 1.5).
+        ///
+        /// ```json
+        /// {"command": "match_ready"}
+        /// ```
+        MatchReady = "match_ready";
+        /// The connectivity test of clients that are too old (section 10).
+        ///
+        /// ```json
+        /// {"command": "InitiateTest", "target": "connectivity"}
+        /// ```
+        InitiateTest(ConnectivityTest) = "InitiateTest";
+    }
+    untyped {
+        /// Joins the party of another player.
+        AcceptPartyInvite = "accept_party_invite";
+        /// Somebody slows the game down: a command of games, which some send without their target.
+        Bottleneck = "Bottleneck";
+        /// Begins or ends a search for a match.
+        GameMatchmaking = "game_matchmaking";
+        /// Invites another player to the own party.
+        InviteToParty = "invite_to_party";
+        /// Removes a player from the own party.
+        KickPlayerFromParty = "kick_player_from_party";
+        /// Leaves the party.
+        LeaveParty = "leave_party";
+        /// Chooses the factions for the next match.
+        SetPartyFactions = "set_party_factions";
+        /// Vetoes maps of the matchmaker.
+        SetPlayerVetoes = "set_player_vetoes";
+    }
 }
 
-/// Members of `hello`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
-    /// Name of the account; white space around it does not count.
-    pub login: String,
-    /// Lower-case hexadecimal SHA-256 of the password's UTF-8 bytes, 64 characters.
-    pub password: Secret,
-    /// What the client's id tool says about the machine.
-    pub unique_id: String,
-}
-
-/// Members of `auth`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Auth {
-    /// OAuth access token, a JWT.
-    pub token: Secret,
-    /// What the client's id tool says about the machine.
-    pub unique_id: String,
+/// What a command carries.
+trait Members: Sized {
+    /// Reads the members out of a message; returns nothing if they make it another command than its name says.
+    fn read(message: &Message) -> Result<Option<Self>, FieldError>;
 }
 
 /// Members of `social_add` and `social_remove`: one of the two.
+///
+/// ```json
+/// {"command": "social_add", "friend": 42}
+/// ```
+///
+/// ```json
+/// {"command": "social_remove", "foe": 42}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocialSubject {
     /// The friend.
@@ -120,6 +335,14 @@ pub struct SocialSubject {
 }
 
 /// Members of `avatar`.
+///
+/// ```json
+/// {"command": "avatar", "action": "list_avatar"}
+/// ```
+///
+/// ```json
+/// {"command": "avatar", "action": "select", "avatar": "https://example.org/a.png"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action")]
 pub enum AvatarAction {
@@ -141,6 +364,17 @@ pub enum AvatarAction {
 }
 
 /// Members of `admin`. Without the permission named, an action is ignored.
+///
+/// ```json
+/// {
+///   "command": "admin", "action": "broadcast",
+///   "message": "The server restarts in ten minutes"
+/// }
+/// ```
+///
+/// ```json
+/// {"command": "admin", "action": "closeFA", "user_id": 4}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action")]
 pub enum AdminAction {
@@ -180,6 +414,14 @@ pub enum AdminAction {
 }
 
 /// Members of `modvault`.
+///
+/// ```json
+/// {"command": "modvault", "type": "start"}
+/// ```
+///
+/// ```json
+/// {"command": "modvault", "type": "like", "uid": "74a9eeff"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ModvaultAction {
@@ -197,52 +439,11 @@ pub enum ModvaultAction {
     },
 }
 
-/// Members of `game_host`. Members that are not here, such as `options`, are ignored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GameHost {
-    /// Who sees the game.
-    pub visibility: Visibility,
-    /// Title, ASCII; beyond 128 characters it is cut. Missing, null or empty: one made from the host's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// Technical name of the featured mod, in any case; `coop` makes a co-op game. Missing, null or empty: `faf`.
-    #[serde(default, rename = "mod", skip_serializing_if = "Option::is_none")]
-    pub featured_mod: Option<String>,
-    /// Folder name of the map, in any case. Missing, null or empty: `scmp_007`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mapname: Option<String>,
-    /// What a player needs to join; missing, null or empty: nothing. What is no text counts as its JSON.
-    #[serde(default, deserialize_with = "new_password", skip_serializing_if = "Option::is_none")]
-    pub password: Option<Secret>,
-    /// Lowest displayed rating that is welcome; a number or its text, never beyond all numbers.
-    #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
-    pub rating_min: Option<f64>,
-    /// Highest displayed rating that is welcome, likewise.
-    #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
-    pub rating_max: Option<f64>,
-    /// Whether players outside of these bounds cannot see the game. Anything but `false`, `null`, 0 and empty texts, lists
-    /// and objects means yes.
-    #[serde(default, deserialize_with = "truthiness")]
-    pub enforce_rating_range: bool,
-}
-
-/// Members of `game_join`. Members that are not here, such as `gameport`, are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GameJoin {
-    /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
-    #[serde(deserialize_with = "any_game")]
-    pub uid: GameId,
-    /// The password of the game; missing, null or empty: none. What is no text is the password of no game.
-    #[serde(default, deserialize_with = "tried_password", skip_serializing_if = "Option::is_none")]
-    pub password: Option<Secret>,
-}
-
-/// Members of `restore_game_session`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RestoreGameSession {
-    /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
-    #[serde(deserialize_with = "any_game")]
-    pub game_id: GameId,
+/// Members of `InitiateTest`. With any other `target` the command is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectivityTest {
+    /// Always `connectivity`.
+    pub target: ConnectivityTarget,
 }
 
 /// The only `target` besides `game`.
@@ -276,34 +477,6 @@ impl ClientMessage {
         }
     }
 
-    /// The name of the command on the wire, if it has one.
-    #[must_use]
-    pub fn command(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(match self {
-            Self::AskSession(_) => "ask_session",
-            Self::Hello(_) => "hello",
-            Self::Auth(_) => "auth",
-            Self::CreateAccount => "create_account",
-            Self::Ping => "ping",
-            Self::Pong => "pong",
-            Self::SocialAdd(_) => "social_add",
-            Self::SocialRemove(_) => "social_remove",
-            Self::Avatar(_) => "avatar",
-            Self::Admin(_) => "admin",
-            Self::CoopList => "coop_list",
-            Self::Modvault(_) => "modvault",
-            Self::IceServers => "ice_servers",
-            Self::MatchmakerInfo => "matchmaker_info",
-            Self::GameHost(_) => "game_host",
-            Self::GameJoin(_) => "game_join",
-            Self::RestoreGameSession(_) => "restore_game_session",
-            Self::MatchReady => "match_ready",
-            Self::InitiateTest { .. } => "InitiateTest",
-            Self::Game(message) => &message.command,
-            Self::Other(message) => return message.command(),
-        }))
-    }
-
     /// Replaces all secrets, for logs that others may read; in commands that are not in the list, the members `password` and
     /// `token`.
     pub fn replace_secrets(&mut self, replace: &dyn Fn(&Secret) -> Secret) {
@@ -328,7 +501,7 @@ impl ClientMessage {
         }
     }
 
-    /// The message, if its command is in the list.
+    /// The message, if its command is typed.
     fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
@@ -336,51 +509,41 @@ impl ClientMessage {
             let game = GpgNetMessage::from_message(message).unwrap_or_else(|_| GpgNetMessage::new("", []));
             return Ok(Some(Self::Game(game)));
         }
-        Ok(Some(match command.as_str() {
-            "ask_session" => Self::AskSession(message.parse()?),
-            "hello" => Self::Hello(message.parse()?),
-            "auth" => Self::Auth(message.parse()?),
-            "create_account" => Self::CreateAccount,
-            "ping" => Self::Ping,
-            "pong" => Self::Pong,
-            "social_add" => Self::SocialAdd(message.parse()?),
-            "social_remove" => Self::SocialRemove(message.parse()?),
-            "avatar" => Self::Avatar(AvatarAction::read(message)?),
-            "admin" => Self::Admin(AdminAction::read(message)?),
-            "coop_list" => Self::CoopList,
-            "modvault" => Self::Modvault(ModvaultAction::read(message)?),
-            "ice_servers" => Self::IceServers,
-            "matchmaker_info" => Self::MatchmakerInfo,
-            "game_host" => Self::GameHost(message.parse()?),
-            "game_join" => Self::GameJoin(message.parse()?),
-            "restore_game_session" => Self::RestoreGameSession(message.parse()?),
-            "match_ready" => Self::MatchReady,
-            "InitiateTest" if message.target().as_deref() == Some("connectivity") => {
-                Self::InitiateTest { target: ConnectivityTarget::Connectivity }
-            }
-            _ => return Ok(None),
+        Self::read_typed(&command, message)
+    }
+}
+
+impl Members for SocialSubject {
+    fn read(message: &Message) -> Result<Option<Self>, FieldError> {
+        message.parse().map(Some)
+    }
+}
+
+impl Members for ConnectivityTest {
+    fn read(message: &Message) -> Result<Option<Self>, FieldError> {
+        let is_connectivity = message.target().as_deref() == Some("connectivity");
+        Ok(is_connectivity.then_some(Self { target: ConnectivityTarget::Connectivity }))
+    }
+}
+
+impl Members for AvatarAction {
+    fn read(message: &Message) -> Result<Option<Self>, FieldError> {
+        Ok(Some(match message.field::<String>("action")?.as_str() {
+            "list_avatar" => Self::List,
+            "select" => match message.field::<Json>("avatar")? {
+                other if !matches!(other.as_ref().kind(), JsonKind::String | JsonKind::Null) => {
+                    Self::SelectOther { avatar: other }
+                }
+                _ => Self::Select { avatar: message.field("avatar")? },
+            },
+            other => return Err(unknown("action", other)),
         }))
     }
 }
 
-impl AvatarAction {
-    fn read(message: &Message) -> Result<Self, FieldError> {
-        match message.field::<String>("action")?.as_str() {
-            "list_avatar" => Ok(Self::List),
-            "select" => match message.field::<Json>("avatar")? {
-                other if !matches!(other.as_ref().kind(), JsonKind::String | JsonKind::Null) => {
-                    Ok(Self::SelectOther { avatar: other })
-                }
-                _ => Ok(Self::Select { avatar: message.field("avatar")? }),
-            },
-            other => Err(unknown("action", other)),
-        }
-    }
-}
-
-impl AdminAction {
-    fn read(message: &Message) -> Result<Self, FieldError> {
-        Ok(match message.field::<String>("action")?.as_str() {
+impl Members for AdminAction {
+    fn read(message: &Message) -> Result<Option<Self>, FieldError> {
+        Ok(Some(match message.field::<String>("action")?.as_str() {
             "closeFA" => Self::CloseFa { user_id: message.field("user_id")? },
             "closelobby" => Self::CloseLobby { user_id: message.field("user_id")? },
             "broadcast" => Self::Broadcast { message: message.optional_field("message")? },
@@ -389,18 +552,18 @@ impl AdminAction {
                 channel: message.field("channel")?,
             },
             other => Self::Other { action: other.to_owned() },
-        })
+        }))
     }
 }
 
-impl ModvaultAction {
-    fn read(message: &Message) -> Result<Self, FieldError> {
-        match message.field::<String>("type")?.as_str() {
-            "start" => Ok(Self::Start),
-            "like" => Ok(Self::Like { uid: message.field("uid")? }),
-            "download" => Ok(Self::Download { uid: message.field("uid")? }),
-            other => Err(unknown("type", other)),
-        }
+impl Members for ModvaultAction {
+    fn read(message: &Message) -> Result<Option<Self>, FieldError> {
+        Ok(Some(match message.field::<String>("type")?.as_str() {
+            "start" => Self::Start,
+            "like" => Self::Like { uid: message.field("uid")? },
+            "download" => Self::Download { uid: message.field("uid")? },
+            other => return Err(unknown("type", other)),
+        }))
     }
 }
 
@@ -527,6 +690,14 @@ fn players(message: &Message, field: &str) -> Result<Vec<PlayerId>, FieldError> 
 mod tests {
     use super::*;
 
+    #[test]
+    fn names_and_commands_go_together() {
+        for command in ClientCommand::ALL {
+            assert_eq!(ClientCommand::from_name(command.name()), Some(*command));
+        }
+        assert_eq!(ClientCommand::from_name("nonsense"), None);
+    }
+
     fn read(text: &str) -> Result<ClientMessage, CommandError> {
         ClientMessage::read(text.parse().unwrap())
     }
@@ -603,7 +774,7 @@ mod tests {
     fn odd_but_tolerated() {
         assert_eq!(
             read(r#"{"command":"ask_session","user_agent":["x"],"version":5}"#),
-            Ok(ClientMessage::AskSession(AskSession::default()))
+            Ok(ClientMessage::AskSession(AskSession { user_agent: None, version: None }))
         );
         assert_eq!(
             read(r#"{"command":"social_add","friend":"10","foe":null}"#),

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_lobby_core::{
-    Audience, Busy, ConnId, Count, Effect, Event, LogLine, Moment, Publication, Reply, Request, RequestId,
-    Settings, Timestamp, World,
+    Audience, Busy, ConnId, Count, Effect, Event, HoldReason, LogLine, Moment, Publication, Reply, Request,
+    RequestId, Settings, Timestamp, World,
 };
 use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMessage, SessionNumber};
 
@@ -59,7 +59,8 @@ struct Client {
     heard: VecDeque<ServerMessage>,
     is_open: bool,
     is_logged_in: bool,
-    may_send: bool,
+    /// Why the lobby does not read from it.
+    holds: BTreeSet<HoldReason>,
     /// Said, but not read by the lobby yet.
     outgoing: VecDeque<Message>,
 }
@@ -117,7 +118,7 @@ impl SimulatedLobby {
             heard: VecDeque::new(),
             is_open: true,
             is_logged_in: false,
-            may_send: true,
+            holds: BTreeSet::new(),
             outgoing: VecDeque::new(),
         };
         self.clients.insert(conn, client);
@@ -304,10 +305,9 @@ impl SimulatedLobby {
             let next = self
                 .clients
                 .iter_mut()
-                .filter(|(_, client)| client.is_open && client.may_send)
+                .filter(|(_, client)| client.is_open && client.holds.is_empty())
                 .find_map(|(conn, client)| Some((*conn, client.outgoing.pop_front()?)));
             let Some((conn, message)) = next else { return };
-            self.client(conn).may_send = false;
             let event = Event::Received { conn, message: ClientMessage::read(message) };
             self.world.handle(self.moment(), event);
             self.carry_out_effects();
@@ -329,14 +329,20 @@ impl SimulatedLobby {
                     );
                     self.deliver(&to, &message);
                 }
-                Effect::Relay { to, message, .. } => self.deliver(&Audience::One(to), &message),
+                Effect::SendSnapshot { conn: to, message, .. } | Effect::Relay { to, message, .. } => {
+                    self.deliver(&Audience::One(to), &message);
+                }
                 // Only measured.
-                Effect::Wait { .. } | Effect::Done { .. } => {}
-                Effect::Ready { conn } => {
+                Effect::Done { .. } => {}
+                Effect::Hold { conn, reason } => {
+                    let client = self.client(conn);
+                    assert!(client.is_open, "{conn:?} is closed and not read anyway");
+                    assert!(client.holds.insert(reason), "{conn:?} is held already: {reason:?}");
+                }
+                Effect::Release { conn, reason } => {
                     let client = self.client(conn);
                     assert!(client.is_open, "{conn:?} is closed and must not be read");
-                    assert!(!client.may_send, "{conn:?} may be read already");
-                    client.may_send = true;
+                    assert!(client.holds.remove(&reason), "{conn:?} is not held: {reason:?}");
                 }
                 Effect::LoggedIn { conn } => {
                     let client = self.client(conn);
@@ -412,7 +418,7 @@ impl SimulatedLobby {
         );
         if self.requests.is_empty() {
             for (conn, client) in &self.clients {
-                let is_read = client.may_send || self.world.will_be_read(*conn);
+                let is_read = client.holds.is_empty() || self.world.will_be_read(*conn);
                 assert!(!client.is_open || is_read, "{conn:?} will never be read again");
             }
         }

@@ -27,7 +27,8 @@ pub fn look_in(world: &World, now: Moment, player: PlayerId) {
     let (_, others) = log_in(restored, now, player);
     assert_eq!(effects, others, "a lobby that was restored does something else");
     let mut heard = effects.iter().filter_map(|effect| match effect {
-        Effect::Send { to: Audience::One(CONN), message } => Some(message),
+        Effect::Send { to: Audience::One(CONN), message }
+        | Effect::SendSnapshot { conn: CONN, message, .. } => Some(message),
         _ => None,
     });
     if !effects.contains(&Effect::LoggedIn { conn: CONN }) {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use faf_lobby_core::request::{CheckToken, ListCoopMissions, SetRelation, SignIn, StoreGame};
 use faf_lobby_core::{
-    Account, Audience, ConnId, Effect, Event, GameState, GameWrite, LogLine, Profile, Relation, RequestId,
-    RequestKind, Settings, Ticket,
+    Account, Audience, ConnId, Effect, Event, GameState, GameWrite, HoldReason, LogLine, Profile, Relation,
+    RequestId, RequestKind, Settings, Ticket,
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
@@ -112,7 +112,7 @@ impl Forged {
     fn say(&mut self, conn: ConnId, text: &str, effects: &[Effect]) -> Outcome {
         let message = ClientMessage::read(text.parse::<Message>().unwrap());
         let mut effects = effects.to_vec();
-        effects.extend([Effect::Done { conn }, Effect::Ready { conn }]);
+        effects.push(Effect::Done { conn });
         self.step(Some(&Event::Received { conn, message }), &effects)
     }
 
@@ -224,7 +224,8 @@ fn who_is_gone_is_left_alone() {
     breaks(forged.does(&[pong(BOB.0)]), Law::ClosedIsSilent);
     let several = Effect::Send { to: Audience::Several(vec![ADA.0, BOB.0]), message: ServerMessage::Pong };
     breaks(forged.does(&[several]), Law::ClosedIsSilent);
-    breaks(forged.does(&[Effect::Ready { conn: BOB.0 }]), Law::ClosedIsSilent);
+    let reason = HoldReason::Busy;
+    breaks(forged.does(&[Effect::Hold { conn: BOB.0, reason }]), Law::ClosedIsSilent);
     breaks(forged.does(&[Effect::Close { conn: BOB.0 }]), Law::ClosedIsSilent);
     forged.does(&[Effect::Close { conn: ADA.0 }]).unwrap();
     breaks(forged.does(&[pong(ADA.0)]), Law::ClosedIsSilent);
@@ -234,7 +235,12 @@ fn who_is_gone_is_left_alone() {
 #[test]
 fn messages_are_read_and_dealt_with_in_turn() {
     let mut forged = Forged::new();
-    breaks(forged.does(&[Effect::Ready { conn: ADA.0 }]), Law::ReadInTurn);
+    let reason = HoldReason::Busy;
+    breaks(forged.does(&[Effect::Release { conn: ADA.0, reason }]), Law::ReadInTurn);
+    let hold = Effect::Hold { conn: ADA.0, reason };
+    breaks(forged.does(&[hold.clone(), hold]), Law::ReadInTurn);
+    let too_fast = Effect::Hold { conn: ADA.0, reason: HoldReason::OverRate };
+    breaks(forged.does(&[too_fast]), Law::NobodyIsTooFast);
     breaks(forged.does(&[Effect::Done { conn: ADA.0 }]), Law::DoneOnce);
     let message = ClientMessage::read(r#"{"command":"coop_list"}"#.parse().unwrap());
     forged.step(Some(&Event::Received { conn: ADA.0, message }), &[]).unwrap();

@@ -1,10 +1,12 @@
-//! An ordinary evening: players come and go, games are hosted, joined, played and over, and everybody hears of it.
+//! An ordinary evening: players come and go, games are hosted, joined, played and over, and
+//! everybody hears of it.
 //!
-//! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a share of `--visitors`
-//! comes and goes, some ping, and the rest listens. A host changes something every `--chatter` seconds while the lobby is
-//! open, launches when all guests are there or after `--lobby` seconds, and plays for about `--game` seconds. Hosts and
-//! guests send each other candidates of their ICE adapters through the server. How the server fares is seen by those who
-//! ping.
+//! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a
+//! share of `--visitors` comes and goes, some ping, and the rest listens. A host changes something
+//! every `--chatter` seconds while the lobby is open, launches when all guests are there or after
+//! `--lobby` seconds, and plays for about `--game` seconds. Hosts and guests send each other
+//! candidates of their ICE adapters through the server. The pinging clients measure how the server
+//! copes.
 
 use std::time::Duration;
 
@@ -39,7 +41,7 @@ pub(crate) struct Soak {
     pub(crate) mix: Mix,
 }
 
-/// Who is there and what they do.
+/// The clients of an evening and their roles.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Mix {
     /// Clients, all together
@@ -103,7 +105,7 @@ impl Mix {
         stage.log_in(0..self.clients)?;
         stage.settle()?;
         let memory = |stage: &Stage| {
-            let memory = stage.target.process.and_then(crate::process::Process::memory)?;
+            let memory = stage.target.process.and_then(crate::server::process::Process::memory)?;
             Some((megabytes(memory.anonymous), megabytes(memory.peak)))
         };
         let before = memory(&stage);

@@ -2,7 +2,7 @@
 //! `restore_game_session` have in common.
 
 use faf_protocol::client_message::{GameHost, GameJoin};
-use faf_protocol::{CommandError, Secret};
+use faf_protocol::{ClientCommand, CommandError, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::{Progress, game_host, game_join};
@@ -25,11 +25,11 @@ pub(crate) enum Entry {
 
 impl Entry {
     /// The way of entry that a command is about.
-    fn of_command(command: &str) -> Option<Self> {
+    fn of(command: ClientCommand) -> Option<Self> {
         match command {
-            "game_host" => Some(Self::Host),
-            "game_join" => Some(Self::Join),
-            "restore_game_session" => Some(Self::Reconnect),
+            ClientCommand::GameHost => Some(Self::Host),
+            ClientCommand::GameJoin => Some(Self::Join),
+            ClientCommand::RestoreGameSession => Some(Self::Reconnect),
             _ => None,
         }
     }
@@ -111,7 +111,8 @@ pub(crate) fn refuse_unreadable(
     let (Some(command), Some(player)) = (error.command.clone(), world.session(conn).player) else {
         return Err(error.into());
     };
-    let Some(entry) = Entry::of_command(&command) else { return Err(error.into()) };
+    let entry = ClientCommand::from_name(&command).and_then(Entry::of);
+    let Some(entry) = entry else { return Err(error.into()) };
     check_can_play(world, conn, entry)?;
     match entry {
         Entry::Host | Entry::Join => {

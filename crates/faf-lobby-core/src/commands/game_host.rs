@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use faf_protocol::client_message::GameHost;
-use faf_protocol::{GameId, Secret};
+use faf_protocol::{ClientCommand, GameId, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
@@ -101,7 +101,7 @@ impl Resume for OpenGame {
         let map = reply?;
         check_can_play(world, conn, Entry::Host)?;
         if world.is_draining() {
-            return Err(Refusal::Disabled { request: "game_host" });
+            return Err(Refusal::Disabled { request: ClientCommand::GameHost.name() });
         }
         insert(world, conn, *memo, map);
         Ok(Progress::Done)

@@ -1,8 +1,21 @@
-//! The commands of clients, a file each under its wire name.
+//! The commands of clients: the table here, and a file each under its wire name.
 //!
 //! A command runs at once, or makes a request and goes on when the reply comes: `Resume` stands in the same file and
 //! checks again what may have changed in the meantime. While a command waits, nothing but pings of the same connection is
-//! carried out.
+//! handled.
+//!
+//! To add a command that needs nothing from outside, as `ice_servers`:
+//!
+//! 1. `faf-protocol/src/client_message.rs`: a row with the wire name and the members;
+//! 2. here: `mod ice_servers;`
+//! 3. here: a row of the table;
+//! 4. `ice_servers.rs`: `handle`.
+//!
+//! To add one that makes a request, as `social_remove`, also:
+//!
+//! 5. `io/request.rs`: a row with what the request carries and the type of its reply;
+//! 6. `social_remove.rs`: `impl Resume` for the request;
+//! 7. in the server: the operation in the store, and the arm that calls it.
 
 mod admin;
 mod ask_session;
@@ -25,9 +38,7 @@ mod set_party_factions;
 mod social_add;
 mod social_remove;
 
-use std::borrow::Cow;
-
-use faf_protocol::{ClientMessage, CommandError};
+use faf_protocol::{ClientCommand, ClientMessage, CommandError};
 
 use crate::effect::Count;
 use crate::event::ConnId;
@@ -38,64 +49,6 @@ use crate::pacing::CommandClass::{
 use crate::refusal::Refusal;
 use crate::world::World;
 
-/// All commands at a glance.
-const COMMANDS: &[Rule] = &[
-    //   command                  before login  while shutting down  class
-    rule("accept_party_invite", false, true, Party),
-    rule("admin", false, true, Administration),
-    rule("ask_session", true, true, Login),
-    rule("auth", true, true, Login),
-    rule("avatar", false, true, List),
-    rule("Bottleneck", true, true, Game), // A game may still send it while its client logs in again.
-    rule("coop_list", false, true, Query),
-    rule("create_account", true, true, Login),
-    rule("game_host", false, false, Host),
-    rule("game_join", false, true, Join),
-    rule("game_matchmaking", false, true, Party), // Searches cannot be begun then, but ended.
-    rule("hello", true, true, Login),
-    rule("ice_servers", false, true, Query),
-    rule("InitiateTest", false, true, Query),
-    rule("invite_to_party", false, true, Party),
-    rule("kick_player_from_party", false, true, Party),
-    rule("leave_party", false, true, Party),
-    rule("match_ready", false, true, Party),
-    rule("matchmaker_info", false, true, Query),
-    rule("modvault", false, true, List),
-    rule("ping", true, true, Heartbeat),
-    rule("pong", true, true, Heartbeat),
-    rule("restore_game_session", false, true, Join),
-    rule("set_party_factions", false, true, Party),
-    rule("set_player_vetoes", false, true, Party),
-    rule("social_add", false, true, List),
-    rule("social_remove", false, true, List),
-];
-
-/// When a command is allowed, and what it costs.
-struct Rule {
-    command: &'static str,
-    before_login: bool,
-    while_draining: bool,
-    class: CommandClass,
-}
-
-const fn rule(command: &'static str, before_login: bool, while_draining: bool, class: CommandClass) -> Rule {
-    Rule { command, before_login, while_draining, class }
-}
-
-fn rule_of(command: &str) -> Option<&'static Rule> {
-    COMMANDS.iter().find(|rule| rule.command == command)
-}
-
-/// What a message costs: its class, and how many bytes of it count.
-pub(crate) fn price(message: &Result<ClientMessage, CommandError>) -> (CommandClass, usize) {
-    let command = match message {
-        Ok(ClientMessage::Game(message)) => return game_commands::price(message),
-        Ok(message) => message.command(),
-        Err(error) => error.command.as_deref().map(Cow::Borrowed),
-    };
-    (command.and_then(|command| rule_of(&command)).map_or(Query, |rule| rule.class), 0)
-}
-
 /// How far a command has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -104,70 +57,145 @@ pub(crate) enum Progress {
     Pending,
 }
 
-/// Carries out a message of a client, or the first half of it.
+/// When a command is allowed, and what it costs.
+struct Rule {
+    name: &'static str,
+    before_login: bool,
+    while_draining: bool,
+    class: CommandClass,
+}
+
+/// The rule for commands that are not in the table.
+const UNKNOWN: Rule = Rule { name: "other", before_login: false, while_draining: true, class: Query };
+
+macro_rules! command_table {
+    (
+        typed { $(
+            ($typed_before:literal, $typed_draining:literal, $typed_class:ident) $typed:ident $(($members:ident))?
+                => $($typed_handle:ident)::+($($typed_given:expr)?);
+        )* }
+        untyped { $(
+            ($untyped_before:literal, $untyped_draining:literal, $untyped_class:ident) $untyped:ident
+                => $($untyped_handle:ident)::+;
+        )* }
+    ) => {
+        fn rule(command: ClientCommand) -> Rule {
+            let (before_login, while_draining, class) = match command {
+                $( ClientCommand::$typed => ($typed_before, $typed_draining, $typed_class), )*
+                $( ClientCommand::$untyped => ($untyped_before, $untyped_draining, $untyped_class), )*
+            };
+            Rule { name: command.name(), before_login, while_draining, class }
+        }
+
+        fn run(world: &mut World, conn: ConnId, message: ClientMessage) -> Result<Progress, Refusal> {
+            match message {
+                $(
+                    ClientMessage::$typed $(($members))? => {
+                        $($typed_handle)::+(world, conn, $($typed_given)?)
+                    }
+                )*
+                ClientMessage::Game(message) => Ok(game_commands::handle(world, conn, &message)),
+                ClientMessage::Other(message) => match known(message.command()) {
+                    $(
+                        Some(ClientCommand::$untyped) => $($untyped_handle)::+(world, conn, &message),
+                    )*
+                    _ => matchmaking_unavailable::unknown(world, conn, &message),
+                },
+            }
+        }
+    };
+}
+
+// All commands at a glance. Handlers get the world and the connection first; those of untyped commands also the message.
+command_table! {
+    typed {
+        // before login, while shutting down, class
+        (false, true,  Administration) Admin(action) => admin::handle(action);
+        (true,  true,  Login)          AskSession(request) => ask_session::handle(request);
+        (true,  true,  Login)          Auth(request) => auth::handle(request);
+        (false, true,  List)           Avatar(action) => avatar::handle(action);
+        (false, true,  Query)          CoopList => coop_list::handle();
+        (true,  true,  Login)          CreateAccount => create_account::handle();
+        (false, false, Host)           GameHost(request) => game_host::handle(request);
+        (false, true,  Join)           GameJoin(request) => game_join::handle(request);
+        (true,  true,  Login)          Hello(request) => hello::handle(request);
+        (false, true,  Query)          IceServers => ice_servers::handle();
+        (false, true,  Query)          InitiateTest(request) => initiate_test::handle(request);
+        (false, true,  Party)          MatchReady => nothing();
+        (false, true,  Query)          MatchmakerInfo => matchmaker_info::handle();
+        (false, true,  List)           Modvault(action) => modvault::handle(action);
+        (true,  true,  Heartbeat)      Ping => ping::handle();
+        (true,  true,  Heartbeat)      Pong => nothing();
+        (false, true,  Join)           RestoreGameSession(request) => restore_game_session::handle(&request);
+        (false, true,  List)           SocialAdd(request) => social_add::handle(&request);
+        (false, true,  List)           SocialRemove(request) => social_remove::handle(&request);
+    }
+    untyped {
+        (false, true,  Party)          AcceptPartyInvite => matchmaking_unavailable::decline;
+        // A game may still send it while its client logs in again.
+        (true,  true,  Game)           Bottleneck => matchmaking_unavailable::unknown;
+        // Searches cannot be begun then, but ended.
+        (false, true,  Party)          GameMatchmaking => matchmaking_unavailable::search;
+        (false, true,  Party)          InviteToParty => matchmaking_unavailable::decline;
+        (false, true,  Party)          KickPlayerFromParty => matchmaking_unavailable::decline;
+        (false, true,  Party)          LeaveParty => matchmaking_unavailable::ignore;
+        (false, true,  Party)          SetPartyFactions => set_party_factions::handle;
+        (false, true,  Party)          SetPlayerVetoes => matchmaking_unavailable::ignore;
+    }
+}
+
+/// Handles a message of a client, up to the request that it makes if it makes one.
 pub(crate) fn handle(
     world: &mut World,
     conn: ConnId,
     message: Result<ClientMessage, CommandError>,
 ) -> Result<Progress, Refusal> {
-    let command = match &message {
-        // The game's commands have names of their own; one of them may be that of a client's.
-        Ok(ClientMessage::Game(message)) if message.command != "Bottleneck" => Some(Cow::Borrowed("")),
-        Ok(message) => message.command(),
-        Err(error) => error.command.as_deref().map(Cow::Borrowed),
-    };
-    check_allowed(world, conn, command.as_deref())?;
-    let message = match message {
-        Ok(message) => message,
-        Err(error) => return entry::refuse_unreadable(world, conn, error),
-    };
+    if let Some(rule) = rule_of(&message) {
+        check_allowed(world, conn, &rule)?;
+    }
     match message {
-        ClientMessage::AskSession(request) => ask_session::handle(world, conn, request),
-        ClientMessage::Hello(request) => hello::handle(world, conn, request),
-        ClientMessage::Auth(request) => auth::handle(world, conn, request),
-        ClientMessage::CreateAccount => create_account::handle(),
-        ClientMessage::Ping => ping::handle(world, conn),
-        ClientMessage::Pong | ClientMessage::MatchReady => Ok(Progress::Done),
-        ClientMessage::SocialAdd(request) => social_add::handle(world, conn, &request),
-        ClientMessage::SocialRemove(request) => social_remove::handle(world, conn, &request),
-        ClientMessage::Avatar(action) => avatar::handle(world, conn, action),
-        ClientMessage::Admin(action) => admin::handle(world, conn, action),
-        ClientMessage::CoopList => coop_list::handle(world, conn),
-        ClientMessage::Modvault(action) => modvault::handle(world, conn, action),
-        ClientMessage::IceServers => ice_servers::handle(world, conn),
-        ClientMessage::MatchmakerInfo => matchmaker_info::handle(world, conn),
-        ClientMessage::GameHost(request) => game_host::handle(world, conn, request),
-        ClientMessage::GameJoin(request) => game_join::handle(world, conn, request),
-        ClientMessage::RestoreGameSession(request) => restore_game_session::handle(world, conn, &request),
-        ClientMessage::InitiateTest { .. } => initiate_test::handle(world, conn),
-        ClientMessage::Game(message) => Ok(game_commands::handle(world, conn, &message)),
-        ClientMessage::Other(message) => matchmaking_unavailable::handle(world, conn, &message),
+        Ok(message) => run(world, conn, message),
+        Err(error) => entry::refuse_unreadable(world, conn, error),
     }
 }
 
-fn check_allowed(world: &mut World, conn: ConnId, command: Option<&str>) -> Result<(), Refusal> {
-    let Some(command) = command else { return Ok(()) };
-    let rule = rule_of(command);
-    if world.session(conn).player.is_none() && !rule.is_some_and(|rule| rule.before_login) {
-        let command = rule.map_or("other", |rule| rule.command);
-        world.count(Count::NotLoggedIn(command));
-        return Err(Refusal::NotLoggedIn { command });
+/// What a message costs: its class, and how many bytes of it count.
+pub(crate) fn price(message: &Result<ClientMessage, CommandError>) -> (CommandClass, usize) {
+    match message {
+        Ok(ClientMessage::Game(message)) => game_commands::price(message),
+        other => (rule_of(other).map_or(Query, |rule| rule.class), 0),
     }
-    match rule {
-        Some(rule) if world.is_draining() && !rule.while_draining => {
-            Err(Refusal::Disabled { request: rule.command })
+}
+
+/// The rule for a message; none if it names no command.
+fn rule_of(message: &Result<ClientMessage, CommandError>) -> Option<Rule> {
+    let command = match message {
+        // The game's commands have names of their own; only one is that of a client's command, too.
+        Ok(ClientMessage::Game(message)) => {
+            known(Some(&message.command)).filter(|command| *command == ClientCommand::Bottleneck)
         }
-        _ => Ok(()),
+        Ok(message) => known(Some(message.command()?)),
+        Err(error) => known(Some(error.command.as_ref()?)),
+    };
+    Some(command.map_or(UNKNOWN, rule))
+}
+
+fn known(name: Option<impl AsRef<str>>) -> Option<ClientCommand> {
+    name.and_then(|name| ClientCommand::from_name(name.as_ref()))
+}
+
+fn check_allowed(world: &mut World, conn: ConnId, rule: &Rule) -> Result<(), Refusal> {
+    if world.session(conn).player.is_none() && !rule.before_login {
+        world.count(Count::NotLoggedIn(rule.name));
+        return Err(Refusal::NotLoggedIn { command: rule.name });
+    }
+    match world.is_draining() && !rule.while_draining {
+        true => Err(Refusal::Disabled { request: rule.name }),
+        false => Ok(()),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_sorted_and_names_every_command_once() {
-        let names: Vec<_> = COMMANDS.iter().map(|rule| rule.command.to_lowercase()).collect();
-        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
-    }
+/// Handles commands that mean nothing to the lobby.
+fn nothing(_world: &mut World, _conn: ConnId) -> Result<Progress, Refusal> {
+    Ok(Progress::Done)
 }

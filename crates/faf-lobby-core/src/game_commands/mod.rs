@@ -1,7 +1,10 @@
-//! The commands of game processes, a file each under its wire name (games.md section 6).
+//! The commands of game processes: the table here, and a file each under its wire name (games.md section 6).
 //!
 //! Without a game connection everything is ignored. What cannot be understood is ignored, too: games change, and nothing
 //! they say ends the connection of a client.
+//!
+//! To add a command, as `EnforceRating`: a row in `faf-protocol/src/gpgnet/game_to_server.rs` with its wire name and
+//! arguments; here `mod enforce_rating;` and a row of the table; and `handle` in `enforce_rating.rs`.
 
 mod ai_option;
 mod clear_slot;
@@ -19,7 +22,7 @@ mod operation_complete;
 mod player_option;
 mod teamkill_happened;
 
-use faf_protocol::gpgnet::{GameToServer, GpgNetMessage};
+use faf_protocol::gpgnet::{GameCommand, GameToServer, GpgNetMessage};
 use faf_protocol::{GameId, PlayerId};
 
 use crate::client_text::quoted;
@@ -47,13 +50,74 @@ pub(crate) struct Sender {
     pub(crate) activity: Activity,
 }
 
+macro_rules! game_command_table {
+    ($(
+        ($while_joining:literal, $class:ident) $command:ident $({ $($argument:tt)* })?
+            => $($handle:ident)::+($($given:expr),*);
+    )*) => {
+        fn class(command: GameCommand) -> CommandClass {
+            match command {
+                $( GameCommand::$command => CommandClass::$class, )*
+            }
+        }
+
+        /// Whether a process that is not in the game yet may send a command.
+        fn is_heard_while_joining(command: &GameToServer) -> bool {
+            match command {
+                $( GameToServer::$command { .. } => $while_joining, )*
+                GameToServer::Unknown { .. } => false,
+            }
+        }
+
+        fn run(world: &mut World, sender: Sender, command: GameToServer) -> Progress {
+            match command {
+                $(
+                    GameToServer::$command { $( $($argument)*, )? .. } => {
+                        $($handle)::+(world, sender, $($given),*)
+                    }
+                )*
+                GameToServer::Unknown { command } => {
+                    let reason = format!("unknown command {}", quoted(command));
+                    world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
+                    Progress::Done
+                }
+            }
+        }
+    };
+}
+
+// All commands at a glance. Handlers get the world and the sender first.
+game_command_table! {
+    // while joining, class
+    (false, Game)        AiOption { name, key, value } => ai_option::handle(name, &key, &value);
+    (false, Game)        Bottleneck => nothing();
+    (false, Game)        BottleneckCleared => nothing();
+    (false, Game)        Chat => nothing();
+    (false, Game)        ClearSlot { slot } => clear_slot::handle(slot);
+    (false, Game)        Desync => desync::handle();
+    (false, Game)        Disconnected => nothing();
+    (false, Game)        DisconnectedPeer => nothing();
+    (false, Game)        EnforceRating => enforce_rating::handle();
+    (false, Game)        EstablishedPeer => nothing();
+    (false, Game)        GameEnded => game_ended::handle();
+    (false, Game)        GameFull => nothing();
+    (false, Game)        GameMods { 0: mods } => game_mods::handle(mods);
+    (false, Game)        GameOption { key, value } => game_option::handle(&key, value);
+    (false, Game)        GameResult { army, result } => game_result::handle(army, &result);
+    (true,  Game)        GameState { state } => game_state::handle(&state);
+    (false, Game)        IceMsg { receiver_id, message } => ice_msg::handle(receiver_id, message);
+    (false, Statistics)  JsonStats { stats } => json_stats::handle(&stats);
+    (false, Game)        LaunchStatus => nothing();
+    (false, Game)        OperationComplete { primary, secondary, delta } => operation_complete::handle(primary, secondary, &delta);
+    (false, Game)        PlayerOption { player_id, key, value } => player_option::handle(player_id, &key, &value);
+    (false, Game)        Rehost => nothing();
+    (false, Game)        TeamkillHappened { gametime, victim_id, teamkiller_id } => teamkill_happened::handle(&gametime, victim_id, teamkiller_id);
+    (false, Game)        TeamkillReport => nothing();
+}
+
 /// What a message of a game process costs. All but statistics are a few words as a rule, and come in great numbers.
 pub(crate) fn price(message: &GpgNetMessage) -> (CommandClass, usize) {
-    let class = match message.command.as_str() {
-        "JsonStats" => CommandClass::Statistics,
-        _ => CommandClass::Game,
-    };
-    (class, bytes(message))
+    (GameCommand::from_name(&message.command).map_or(CommandClass::Game, class), bytes(message))
 }
 
 /// How long a message is. An empty argument is work, too.
@@ -78,47 +142,16 @@ pub(crate) fn handle(world: &mut World, conn: ConnId, message: &GpgNetMessage) -
             return Progress::Done;
         }
     };
-    // Who is not in the game yet has nothing to say in it but how far the process has come.
-    if sender.state != ConnectionState::Connected && !matches!(command, GameToServer::GameState { .. }) {
+    // A process that is not in the game yet has nothing to say in it but how far it has come.
+    if sender.state != ConnectionState::Connected && !is_heard_while_joining(&command) {
         return Progress::Done;
     }
-    match command {
-        GameToServer::GameState { state } => game_state::handle(world, sender, &state),
-        GameToServer::GameOption { key, value } => game_option::handle(world, sender, &key, value),
-        GameToServer::PlayerOption { player_id, key, value } => {
-            player_option::handle(world, sender, player_id, &key, &value)
-        }
-        GameToServer::AiOption { name, key, value } => ai_option::handle(world, sender, name, &key, &value),
-        GameToServer::ClearSlot { slot } => clear_slot::handle(world, sender, slot),
-        GameToServer::GameMods(mods) => game_mods::handle(world, sender, mods),
-        GameToServer::GameResult { army, result } => game_result::handle(world, sender, army, &result),
-        GameToServer::GameEnded => game_ended::handle(world, sender),
-        GameToServer::JsonStats { stats } => json_stats::handle(world, sender, &stats),
-        GameToServer::Desync => desync::handle(world, sender),
-        GameToServer::EnforceRating => enforce_rating::handle(world, sender),
-        GameToServer::OperationComplete { primary, secondary, delta } => {
-            operation_complete::handle(world, sender, primary, secondary, &delta)
-        }
-        GameToServer::TeamkillHappened { gametime, victim_id, teamkiller_id, .. } => {
-            teamkill_happened::handle(world, sender, &gametime, victim_id, teamkiller_id)
-        }
-        GameToServer::IceMsg { receiver_id, message } => ice_msg::handle(world, sender, receiver_id, message),
-        GameToServer::TeamkillReport
-        | GameToServer::Chat { .. }
-        | GameToServer::GameFull
-        | GameToServer::Rehost
-        | GameToServer::Bottleneck
-        | GameToServer::BottleneckCleared
-        | GameToServer::Disconnected
-        | GameToServer::LaunchStatus { .. }
-        | GameToServer::EstablishedPeer { .. }
-        | GameToServer::DisconnectedPeer { .. } => Progress::Done,
-        GameToServer::Unknown { command } => {
-            let reason = format!("unknown command {}", quoted(command));
-            world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
-            Progress::Done
-        }
-    }
+    run(world, sender, command)
+}
+
+/// Handles commands that mean nothing to the lobby.
+fn nothing(_world: &mut World, _sender: Sender) -> Progress {
+    Progress::Done
 }
 
 impl World {

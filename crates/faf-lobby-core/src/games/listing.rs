@@ -16,6 +16,7 @@ use crate::games::Games;
 use crate::games::game::Game;
 use crate::lists;
 use crate::players::{OnlinePlayer, Players};
+use crate::snapshot_id::{SnapshotId, SnapshotList};
 
 /// Numbers of games that share a list. Games that are open have high numbers, which lie close together: they change all the
 /// time, and those being played hardly ever.
@@ -37,12 +38,14 @@ pub(super) struct Listing {
     shunned: BTreeMap<PlayerId, usize>,
     /// Games for some only.
     restricted: BTreeSet<GameId>,
+    /// The version that was given to a list last.
+    version: u64,
 }
 
 /// Games of neighbouring numbers.
 #[derive(Debug, Clone, Default)]
 struct Part {
-    lists: Vec<Arc<GameList>>,
+    lists: Vec<(SnapshotId, Arc<GameList>)>,
     is_outdated: bool,
 }
 
@@ -111,7 +114,11 @@ impl Listing {
             let first = number * NUMBERS;
             let games = shared.range(GameId(first)..=GameId(first + (NUMBERS - 1)));
             let infos = games.filter_map(|(id, _)| infos.get(id)).cloned().collect();
-            *part = Part { lists: in_lists(infos), is_outdated: false };
+            let lists = (u64::from(*number) << 32..).zip(in_lists(infos)).map(|(chunk, list)| {
+                self.version += 1;
+                (SnapshotId { list: SnapshotList::Games, chunk, version: self.version }, list)
+            });
+            *part = Part { lists: lists.collect(), is_outdated: false };
         }
         self.parts.retain(|_, part| !part.lists.is_empty());
     }
@@ -134,24 +141,30 @@ impl Games {
 
     /// Games a player is told of at login; of those that are being launched, the next report tells. One list at least, which is
     /// empty if there are none.
-    pub(crate) fn lists_for(&mut self, viewer: &OnlinePlayer, players: &Players) -> Vec<Arc<GameList>> {
+    pub(crate) fn lists_for(
+        &mut self,
+        viewer: &OnlinePlayer,
+        players: &Players,
+    ) -> Vec<(Option<SnapshotId>, Arc<GameList>)> {
         self.update_listing(players);
         // Whoever gets these must hear of their end, even if it comes before the next report.
         self.games.values_mut().filter(|game| game.is_listed()).for_each(|game| game.is_told = true);
         let listing = &self.listing;
         let sees = |id: &GameId| self.games.get(id).is_some_and(|game| game.is_visible_to(viewer));
         let info = |id: &GameId| listing.infos.get(id).cloned();
-        let mut lists: Vec<Arc<GameList>> = Vec::new();
+        let mut shared = Vec::new();
+        let mut own = Vec::new();
         if listing.shunned.contains_key(&viewer.info.id) {
-            lists.extend(in_lists(listing.shared.keys().filter(|id| sees(id)).filter_map(info).collect()));
+            own.extend(in_lists(listing.shared.keys().filter(|id| sees(id)).filter_map(info).collect()));
         } else {
-            lists.extend(listing.parts.values().flat_map(|part| &part.lists).cloned());
+            shared.extend(listing.parts.values().flat_map(|part| &part.lists));
         }
-        lists.extend(in_lists(listing.restricted.iter().filter(|id| sees(id)).filter_map(info).collect()));
-        if lists.is_empty() {
-            lists.push(Arc::default());
+        own.extend(in_lists(listing.restricted.iter().filter(|id| sees(id)).filter_map(info).collect()));
+        if shared.is_empty() && own.is_empty() {
+            own.push(Arc::default());
         }
-        lists
+        let shared = shared.into_iter().map(|(id, list)| (Some(*id), Arc::clone(list)));
+        shared.chain(own.into_iter().map(|list| (None, list))).collect()
     }
 
     /// Looks at all games that may have changed.

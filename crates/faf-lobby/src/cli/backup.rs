@@ -16,7 +16,7 @@ pub(super) fn command() -> Command {
         .value_parser(ValueParser::path_buf())
         .help("The copy, which must not exist yet");
     Command::new("backup")
-        .about("Copy the database as it is now, also while a server runs; docs/operations.md tells how to restore it")
+        .about("Copy the database as it is now, also while a server runs; docs/src/guide/operate.md tells how to restore it")
         .arg(file)
 }
 

@@ -89,7 +89,7 @@ fn command() -> Command {
         .subcommand(user::command().args(database.clone().map(|flag| flag.global(true))))
         .subcommand(
             Command::new("seed")
-                .about("Fill a new database from a file; docs/seed-format.md describes it")
+                .about("Fill a new database from a file; docs/src/guide/seed-format.md describes it")
                 .arg(Arg::new("file").required(true).value_name("FILE").value_parser(ValueParser::path_buf()))
                 .args(database.clone()),
         )

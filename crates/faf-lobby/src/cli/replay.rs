@@ -16,7 +16,7 @@ use crate::ops::recorder::replay::{Ending, Played, Replay, Verdict};
 
 pub(super) fn command() -> Command {
     Command::new("replay")
-        .about("Run a recording through the lobby again; docs/recordings.md describes it")
+        .about("Run a recording through the lobby again; docs/src/guide/recordings.md describes it")
         .after_help(exit_code::HELP)
         .arg(
             Arg::new("file")

@@ -1,7 +1,7 @@
-//! Clients that are behind get what waits for them bit by bit, as they take it.
+//! A client that has fallen behind receives its backlog in chunks, as it reads them.
 //!
-//! Players come before newcomers, whose lists are gigabytes when everybody comes back at once, and a `pong` comes before what
-//! everybody is told.
+//! Players come before logins, whose snapshots are gigabytes when everybody returns at once, and a `pong`
+//! comes before broadcasts.
 
 use std::sync::Arc;
 
@@ -14,23 +14,23 @@ use super::frames::Frames;
 use super::pace::Pace;
 use super::relay::Fate;
 use super::worker::{PASS_STEP_CONNECTIONS, Worker, bytes_in};
-use crate::net::slot::Word;
+use crate::net::read_gate::Hold;
 
-/// What is handed over to clients that catch up before others get their turn, in bytes: about a millisecond's worth. As much goes
-/// to newcomers besides.
+/// Bytes written to clients that catch up before others get their turn: about a millisecond's worth. The
+/// same again goes to logins.
 const CATCH_UP_ROUND_BYTES: usize = 1024 * 1024;
 
-/// Bytes of answers that may wait for a client that is still read from, so that nobody asks more than they read. What everybody
-/// is told, at login and later, does not count, nor what other players make it read: a client that is slow in taking it is heard
-/// meanwhile.
+/// Bytes of answers that may wait for a client that is still read, so that no client asks for more than it
+/// reads. Snapshots, broadcasts and messages of other players do not count: a client that is slow in reading
+/// these is still read.
 const UNREAD_ANSWERS_LIMIT_BYTES: usize = 16 * 1024;
 
-/// So many players may be told of to a client that is behind before messages about them are merged; and so many as there are
-/// connections, twice: with more, the same ones come again and again.
+/// Players in the messages that wait for a client before these are merged; or twice the number of
+/// connections, if that is more. Beyond that, the same players come again and again.
 const MIN_PLAYERS_BEFORE_MERGING: usize = 256;
 
 impl Worker {
-    /// From now on messages for this client are kept here until it has taken what was handed over.
+    /// Begins a backlog for a client whose socket is full.
     pub(super) fn fall_behind(&mut self, conn: ConnId) -> Option<&mut Backlog> {
         let peer = self.peers.get_mut(conn)?;
         peer.backlog = Some(Box::new(Backlog::new(peer.writer.encoding(), peer.writer.taken())));
@@ -59,21 +59,18 @@ impl Worker {
         });
     }
 
-    /// Keeps messages for the connection at a place, which is behind.
+    /// Adds messages to the backlog of the connection at a place.
     pub(super) fn keep<'a>(&mut self, place: usize, messages: impl Iterator<Item = (&'a Arc<Frames>, Kind)>) {
         let most_players = (2 * self.peers.len()).max(MIN_PLAYERS_BEFORE_MERGING);
         let is_scarce = self.memory_in_use() > self.policy.memory / 2;
         let (conn, peer) = self.peers.at(place);
         let Some(backlog) = &mut peer.backlog else { return };
-        let mut dropped = Vec::new();
+        let (mut dropped, mut held) = (Vec::new(), Vec::new());
         for (frames, kind) in messages {
             match kind {
                 Kind::Relayed(sender) => match backlog.relay(sender, frames, is_scarce) {
                     Fate::Taken => peer.writer.keep_unsent_short(),
-                    Fate::Held => {
-                        self.metrics.count_relay_held();
-                        self.senders.hold(sender, conn);
-                    }
+                    Fate::Held => held.push(sender),
                     Fate::Dropped => dropped.push(sender),
                 },
                 Kind::Answer | Kind::Told => {
@@ -86,47 +83,46 @@ impl Worker {
         self.metrics.count_merged(backlog.take_merged());
         self.behind.count(backlog);
         dropped.into_iter().for_each(|sender| self.drop_relayed(sender));
+        held.into_iter().for_each(|sender| self.hold(sender, conn));
     }
 
-    /// Goes on with clients that are behind, and with newcomers.
+    /// Writes the next chunks to clients that are behind, and to logins.
     pub(super) fn catch_up_some(&mut self) {
         serve_round(|| {
             let conn = self.caught_up.try_recv().ok()?;
             Some(self.resume(conn))
         });
         serve_round(|| {
-            let conn = self.newcomers.pop_front()?;
+            let conn = self.initial_syncs.pop_front()?;
             Some(self.send_next(conn))
         });
     }
 
-    /// A client that was behind has taken what was handed over. Returns how many bytes it gets now.
+    /// A client that was behind has read its last chunk. Returns how many bytes it gets now.
     pub(super) fn resume(&mut self, conn: ConnId) -> usize {
         let peer = self.peers.get_mut(conn);
         if peer.and_then(|peer| peer.backlog.as_ref()).is_some_and(|backlog| backlog.has_snapshots()) {
-            self.newcomers.push_back(conn);
+            self.initial_syncs.push_back(conn);
             return 0;
         }
         self.send_next(conn)
     }
 
-    /// Hands over what comes next for a client that is behind, or has caught up. Returns how many bytes that is.
+    /// Writes the next chunk to a client that is behind, or ends its backlog. Returns the size of the chunk in
+    /// bytes.
     fn send_next(&mut self, conn: ConnId) -> usize {
         let Some(peer) = self.peers.get_mut(conn) else { return 0 };
         let Some(backlog) = &mut peer.backlog else { return 0 };
         backlog.has_taken();
         let senders = backlog.take_in_held();
         if backlog.is_empty() {
-            if backlog.is_ready {
-                peer.slot.tell(Word::Ready);
-            }
             self.stop_waiting(conn);
             return 0;
         }
         let front = backlog.take_front(self.policy.chunk_bytes);
         self.behind.count(backlog);
-        if backlog.answers() <= UNREAD_ANSWERS_LIMIT_BYTES && std::mem::take(&mut backlog.is_ready) {
-            peer.slot.tell(Word::Ready);
+        if backlog.answers() <= UNREAD_ANSWERS_LIMIT_BYTES {
+            peer.slot.release(Hold::OwesAnswers);
         }
         let is_handed_over = peer.writer.hand_over(&front, front.len() as u64).is_ok();
         senders.into_iter().for_each(|sender| self.release(sender));
@@ -134,39 +130,34 @@ impl Worker {
             self.wait_for(conn);
             return bytes_in(&front);
         }
-        // It is lost. The session hears of it when it reads, which it must not be kept from.
+        // It is lost. The session notices that when it reads.
         self.stop_waiting(conn);
-        self.let_read(conn);
         0
     }
 
-    /// Forgets what waits for a client.
+    /// Ends the backlog of a client and returns it.
     pub(super) fn stop_waiting(&mut self, conn: ConnId) -> Option<Box<Backlog>> {
-        let backlog = self.peers.get_mut(conn)?.backlog.take()?;
+        let peer = self.peers.get_mut(conn)?;
+        let backlog = peer.backlog.take()?;
+        peer.slot.release(Hold::OwesAnswers);
         let held = self.behind.forget(&backlog);
         held.into_iter().for_each(|sender| self.release(sender));
         Some(backlog)
     }
 
-    /// Lets the session read again, unless much of what it was answered waits, or a message that it wants to be passed on: that is how
-    /// one is slowed down who asks more than it reads, or tells others more than they read.
-    pub(super) fn let_read(&mut self, conn: ConnId) {
+    /// Removes a reason not to read a connection. If much of what its client was answered still waits,
+    /// that becomes another reason first: a client that asks more than it reads is slowed down.
+    pub(super) fn release_after_answers(&mut self, conn: ConnId, reason: Hold) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
-        if self.senders.keeps(conn) {
-            return peer.slot.tell(Word::DealtWith);
+        if peer.backlog.as_ref().is_some_and(|backlog| backlog.answers() > UNREAD_ANSWERS_LIMIT_BYTES) {
+            peer.slot.hold(Hold::OwesAnswers);
         }
-        match &mut peer.backlog {
-            Some(backlog) if backlog.answers() > UNREAD_ANSWERS_LIMIT_BYTES => {
-                backlog.is_ready = true;
-                peer.slot.tell(Word::DealtWith);
-            }
-            _ => peer.slot.tell(Word::Ready),
-        }
+        peer.slot.release(reason);
     }
 }
 
-/// Helps one client after the other, until a [`CATCH_UP_ROUND_BYTES`] or so is handed over. `serve` returns how many bytes its client got, or that nobody
-/// is left.
+/// Serves one client after the other, until about [`CATCH_UP_ROUND_BYTES`] are written. `serve` returns how
+/// many bytes its client got, or none if no client is left.
 fn serve_round(mut serve: impl FnMut() -> Option<usize>) {
     let mut handed_over = 0;
     for _ in 0..PASS_STEP_CONNECTIONS {
@@ -178,7 +169,7 @@ fn serve_round(mut serve: impl FnMut() -> Option<usize>) {
     }
 }
 
-/// Hands over a message in front of all that waits here, if everything that was handed over before is gone.
+/// Writes a message ahead of the backlog, if the socket has taken everything before.
 fn is_taken_at_once(writer: &Writer, frames: &Frames) -> bool {
     let Some(frame) = frames.get(writer.encoding()) else { return false };
     writer.waiting() == 0 && writer.hand_over(std::slice::from_ref(frame), 1).is_ok()

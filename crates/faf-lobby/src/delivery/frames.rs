@@ -7,7 +7,7 @@ use bytes::Bytes;
 use faf_protocol::server_message::Merging;
 use faf_protocol::{Encoding, ServerMessage};
 
-/// How many bytes frames take that somebody still waits for, without lists that newcomers are still told.
+/// Bytes of all frames that a client still waits for, without current snapshots.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FrameMemory(Arc<AtomicUsize>);
 
@@ -25,9 +25,9 @@ pub(crate) struct Frames {
     /// None inside for an encoding that cannot express the message.
     encoded: [OnceLock<Option<Bytes>>; Encoding::ALL.len()],
     is_snapshot: bool,
-    /// It counts, if it is no list, or one that nobody is told any more.
+    /// Whether it counts: all frames do but current snapshots.
     counts: AtomicBool,
-    /// As far as it counts, in bytes.
+    /// How much was counted, in bytes.
     counted: AtomicUsize,
     memory: FrameMemory,
 }
@@ -37,7 +37,8 @@ impl Frames {
         Self::with(message, false, memory)
     }
 
-    /// Part of a list that everybody gets who logs in. It is not merged with what comes later, since its bytes are shared.
+    /// A part of a list that logins are sent. It is not merged with later messages, since logins share its
+    /// bytes.
     pub(crate) fn of_snapshot(message: ServerMessage, memory: &FrameMemory) -> Arc<Self> {
         Self::with(message, true, memory)
     }
@@ -53,12 +54,12 @@ impl Frames {
         })
     }
 
-    /// None if the message cannot be expressed, which would be a mistake of the lobby.
+    /// Returns the bytes; none if the encoding cannot express the message, which would be a bug of the lobby.
     pub(crate) fn get(&self, encoding: impl Into<Encoding>) -> Option<&Bytes> {
         let encoding = encoding.into();
         let encoded = self.encoded[encoding as usize].get_or_init(|| match encoding.encode(&self.message) {
             Ok(frame) => {
-                // SnapshotCache are kept for the next newcomers; what was reserved to write them is not.
+                // Snapshots are kept for the next logins, without the spare capacity of the encoder.
                 let frame = if self.is_snapshot { Bytes::copy_from_slice(&frame) } else { frame };
                 if self.counts.load(Ordering::Relaxed) {
                     self.count(frame.len());
@@ -73,7 +74,7 @@ impl Frames {
         encoded.as_ref()
     }
 
-    /// Whether [`get`](Self::get) takes long: it is a list that nobody has asked for in this encoding before.
+    /// Whether [`get`](Self::get) takes long: it is a snapshot that was not encoded in this encoding before.
     pub(crate) fn takes_time(&self, encoding: Encoding) -> bool {
         self.is_snapshot && self.encoded[encoding as usize].get().is_none()
     }
@@ -90,7 +91,7 @@ impl Frames {
         self.memory.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What it takes in all encodings that were asked for so far, in bytes.
+    /// Returns its size in all encodings that were used so far, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.encoded.iter().filter_map(|encoded| Some(encoded.get()?.as_ref()?.len())).sum()
     }
@@ -103,7 +104,7 @@ impl Frames {
         self.is_snapshot
     }
 
-    /// What becomes of it while it waits and something newer comes.
+    /// Returns whether a newer message may replace it while it waits.
     pub(crate) fn merging(&self) -> Merging {
         if self.is_snapshot { Merging::Never } else { self.message.merging() }
     }

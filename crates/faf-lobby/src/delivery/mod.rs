@@ -1,9 +1,9 @@
-//! Who gets what: from connections of the lobby to outboxes of peers.
+//! Delivery: from messages of the lobby to the sockets of clients.
 //!
 //! ```text
 //!   lobby --- turn: Vec<Order> ---> Worker --- one write for each client and turn ---> sockets
 //!   (never waits for a socket)         |
-//!                                      +-- Backlog, for a client whose socket is full: merged, handed over bit by bit
+//!                                      +-- Backlog, for a client whose socket is full: merged, sent in chunks
 //! ```
 //!
 //! A message is encoded once for every encoding that is in use among its receivers, and they share the bytes.
@@ -25,13 +25,14 @@ use std::thread;
 use std::time::Duration;
 
 use faf_connection::Writer;
-use faf_lobby_core::{Audience, ConnId};
+use faf_lobby_core::{Audience, ConnId, SnapshotId};
 use faf_protocol::ServerMessage;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::net::slot::{ConnectionSlot, Word};
+use crate::net::read_gate::Hold;
+use crate::net::slot::ConnectionSlot;
 use crate::ops::metrics::Metrics;
 use backlog::Kind;
 use frames::{FrameMemory, Frames};
@@ -39,52 +40,51 @@ pub(crate) use peers::Peer;
 use snapshots::SnapshotCache;
 use worker::Worker;
 
-/// Turns of the lobby that may wait to be delivered. When there are more, the lobby waits, and reads nothing meanwhile.
+/// Turns of the lobby that may wait to be delivered. When the queue is full, the lobby waits.
 const QUEUED_TURNS: usize = 64;
 
-/// What one who does not keep up is granted.
+/// Limits for clients that do not keep up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SlowConsumerPolicy {
-    /// How many bytes are handed over to a client at once. What comes behind waits until it has taken them.
+    /// Most bytes offered to a client at once. What comes after them waits until it has read them.
     pub(crate) chunk_bytes: usize,
-    /// Most bytes that may be kept for all clients together.
+    /// Most bytes that may wait for all clients together.
     pub(crate) memory: usize,
-    /// How long a client may take nothing of what waits for it.
+    /// How long a client may read nothing of what it is offered.
     pub(crate) stall_timeout: Duration,
 }
 
-/// Something for the one who delivers.
+/// An order to the delivery thread.
 #[derive(Debug)]
 enum Order {
     Connect(ConnId, Peer),
     LogIn(ConnId),
     Send(Audience, Arc<Frames>),
     SendOne(ConnId, Arc<Frames>, Kind),
-    Ready(ConnId),
+    Release(ConnId, Hold),
     Close(ConnId),
     Forget(ConnId),
 }
 
-/// The lobby's end: collects what a turn has for clients.
+/// The lobby's end: it collects the orders of a turn.
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     connections: HashMap<ConnId, Arc<ConnectionSlot>>,
-    /// When messages were read that are being dealt with: at most one for each connection.
+    /// When messages were read that are being handled: at most one for each connection.
     received: HashMap<ConnId, Instant>,
     turn: Vec<Order>,
-    lists: SnapshotCache,
+    snapshots: SnapshotCache,
     memory: FrameMemory,
     delivery: mpsc::Sender<Vec<Order>>,
-    /// Told when everything is delivered.
+    /// Resolves when everything is delivered.
     delivered: oneshot::Receiver<()>,
     metrics: Arc<Metrics>,
 }
 
 impl Dispatcher {
-    /// Starts the thread that delivers; it ends behind this.
+    /// Starts the delivery thread; it ends after this.
     ///
-    /// A thread of its own is never asked to make room for others, and never moved: as a task that does so it cost a tenth
-    /// more for each message.
+    /// A thread, because a task that yields and moves between threads cost a tenth more per message.
     ///
     /// # Panics
     /// Dependencies of a tokio runtime, and if there can be no more threads.
@@ -96,7 +96,7 @@ impl Dispatcher {
         dispatcher
     }
 
-    /// The two ends.
+    /// Returns the two ends.
     fn new(policy: SlowConsumerPolicy, metrics: Arc<Metrics>) -> (Self, Worker) {
         let (sender, turns) = mpsc::channel(QUEUED_TURNS);
         let memory = FrameMemory::default();
@@ -106,7 +106,7 @@ impl Dispatcher {
             connections: HashMap::new(),
             received: HashMap::new(),
             turn: Vec::new(),
-            lists: SnapshotCache::new(memory.clone()),
+            snapshots: SnapshotCache::new(memory.clone()),
             memory,
             delivery: sender,
             delivered,
@@ -128,18 +128,18 @@ impl Dispatcher {
         }
     }
 
-    /// Ends a connection behind what was sent to it.
+    /// Closes a connection after what was sent to it.
     pub(crate) fn close(&mut self, conn: ConnId) {
         self.received.remove(&conn);
         if let Some(slot) = self.connections.remove(&conn) {
-            if slot.ends() {
+            if slot.note_end() {
                 self.metrics.count_ended("closed here");
             }
             self.turn.push(Order::Close(conn));
         }
     }
 
-    /// From now on the connection hears what everybody hears.
+    /// From now on the connection gets broadcasts.
     pub(crate) fn log_in(&mut self, conn: ConnId) {
         if let Some(slot) = self.connections.get(&conn) {
             slot.log_in();
@@ -147,56 +147,63 @@ impl Dispatcher {
         self.turn.push(Order::LogIn(conn));
     }
 
-    /// A login was not accepted.
+    /// A login was rejected.
     pub(crate) fn login_failed(&self, conn: ConnId) {
         if let Some(slot) = self.connections.get(&conn) {
             slot.login_failed();
         }
     }
 
-    /// The connection's place, for what is done on its behalf.
+    /// Returns the slot of a connection, for work on its behalf.
     pub(crate) fn slot(&self, conn: ConnId) -> Option<Arc<ConnectionSlot>> {
         self.connections.get(&conn).cloned()
     }
 
-    /// Notes when a message was read; the time until it is [`done`](Self::done) counts.
+    /// Notes when a message was read, to measure the time until it is [`done`](Self::done).
     pub(crate) fn received(&mut self, conn: ConnId, read_at: Instant) {
         if self.connections.contains_key(&conn) {
-            // What is read while another message is dealt with is not measured.
+            // A message that is read while another one is being handled is not measured.
             self.received.entry(conn).or_insert(read_at);
         }
     }
 
-    /// Notes that a message is dealt with.
+    /// Notes that a message is handled.
     pub(crate) fn done(&mut self, conn: ConnId) {
         if let Some(read_at) = self.received.remove(&conn) {
             self.metrics.observe_message(read_at.elapsed());
         }
     }
 
-    /// Tells the session that nothing of what it has read is needed any more, though it may not read again.
-    pub(crate) fn wait(&self, conn: ConnId) {
+    /// Adds a reason not to read a connection.
+    pub(crate) fn hold(&self, conn: ConnId, reason: Hold) {
         if let Some(slot) = self.connections.get(&conn) {
-            slot.tell(Word::DealtWith);
+            slot.hold(reason);
         }
     }
 
-    /// Lets the session read again, behind what this turn has for its client, and as soon as the client has taken most of what
-    /// it was answered.
-    pub(crate) fn ready(&mut self, conn: ConnId) {
-        self.turn.push(Order::Ready(conn));
+    /// Removes a reason not to read a connection, after its client was sent what this turn has for it.
+    pub(crate) fn release(&mut self, conn: ConnId, reason: Hold) {
+        self.turn.push(Order::Release(conn, reason));
     }
 
-    /// Adds a message to this turn. To a client of which a message is being dealt with it is an answer.
+    /// Adds a message to this turn. For a client whose message is being handled it is an answer.
     pub(crate) fn send(&mut self, to: Audience, message: ServerMessage) {
         self.turn.push(match to {
-            // What single clients are told of players and games at length, others are told, too.
             Audience::One(conn) => {
-                let kind = if self.received.contains_key(&conn) { Kind::Answer } else { Kind::Told };
-                Order::SendOne(conn, self.lists.frames(message), kind)
+                Order::SendOne(conn, Frames::new(message, &self.memory), self.kind_for(conn))
             }
             _ => Order::Send(to, Frames::new(message, &self.memory)),
         });
+    }
+
+    /// Adds a part of a list that logins share. It is encoded once for each state it is in.
+    pub(crate) fn send_snapshot(&mut self, conn: ConnId, id: Option<SnapshotId>, message: ServerMessage) {
+        let frames = self.snapshots.frames(id, message);
+        self.turn.push(Order::SendOne(conn, frames, self.kind_for(conn)));
+    }
+
+    fn kind_for(&self, conn: ConnId) -> Kind {
+        if self.received.contains_key(&conn) { Kind::Answer } else { Kind::Told }
     }
 
     /// Adds a message that one player's game sends to another's.
@@ -204,20 +211,20 @@ impl Dispatcher {
         self.turn.push(Order::SendOne(to, Frames::new(message, &self.memory), Kind::Relayed(from)));
     }
 
-    /// Hands the turn over to be delivered. Waits only if much more waits than can be delivered.
+    /// Passes the turn to the delivery thread. Waits only if that is many turns behind.
     pub(crate) async fn flush(&mut self) {
         if !self.turn.is_empty() {
             let sent = self.delivery.send(std::mem::take(&mut self.turn)).await;
-            // A lobby that nobody hears of must end, so that another one can begin.
-            sent.expect("the thread that delivers ends behind the lobby");
+            // A lobby that nobody hears must end, so that another one can begin.
+            sent.expect("the delivery thread ends after the lobby");
         }
     }
 
-    /// Waits until everything that was handed over is on its way. A session that notices that the lobby has ended closes its
-    /// connection, and must not do so before that.
+    /// Waits until everything is delivered. A session that notices the end of the lobby closes its connection,
+    /// and must not do so before.
     pub(crate) async fn finish(self) {
         drop(self.delivery);
-        // It tells by being dropped.
+        // The worker drops its end.
         let _ = self.delivered.await;
     }
 }

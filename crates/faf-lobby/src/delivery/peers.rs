@@ -7,16 +7,16 @@ use faf_connection::Writer;
 use faf_lobby_core::ConnId;
 
 use super::backlog::Backlog;
-use crate::net::slot::{ConnectionSlot, Ending, Word};
+use crate::net::slot::{ConnectionSlot, Ending};
 
-/// A connection, as the one who delivers sees it.
+/// A connection, as the delivery thread sees it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) writer: Writer,
     pub(crate) slot: Arc<ConnectionSlot>,
     /// The number of its next broadcast, once it is logged in.
     pub(crate) next_broadcast: Option<u64>,
-    /// What waits for it here, if it has fallen behind.
+    /// Its backlog, if it has fallen behind.
     pub(crate) backlog: Option<Box<Backlog>>,
 }
 
@@ -25,18 +25,18 @@ impl Peer {
         Self { writer, slot, next_broadcast: None, backlog: None }
     }
 
-    /// Ends the connection behind everything that waits for it.
+    /// Closes the connection after everything that waits for it.
     pub(crate) fn close(&mut self) {
         if let Some(Ending { code, reason }) = self.slot.take_ending() {
             self.writer.set_ending(code, &reason);
         }
         let waiting = self.backlog.take().map(|mut backlog| backlog.take_front(usize::MAX));
         self.writer.finish(waiting.unwrap_or_default());
-        self.slot.tell(Word::Ready);
+        self.slot.end();
     }
 }
 
-/// All connections, in a row, so that visiting all of them is cheap.
+/// All connections, in a row, which is cheap to iterate.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     row: Vec<(ConnId, Peer)>,
@@ -53,7 +53,7 @@ impl Peers {
         self.row.push((conn, peer));
     }
 
-    /// Takes a connection out. The last one takes its place, which is the answer.
+    /// Removes a connection. Returns its place, to which the last one has moved.
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<(usize, Peer)> {
         let place = self.places.remove(&conn)?;
         let (_, peer) = self.row.swap_remove(place);

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::backlog::{Backlog, Kind};
 use super::frames::Frames;
 use super::worker::Worker;
+use crate::net::read_gate::Hold;
 
 /// Bytes under way to one receiver, which its senders share: 96 KiB.
 ///
@@ -169,8 +170,6 @@ impl InFlight {
 /// The senders of such messages.
 #[derive(Debug, Default)]
 pub(super) struct Senders {
-    /// Those who are not read, and whether they could be but for this.
-    held: HashMap<ConnId, bool>,
     /// When which message has waited long enough: receiver and sender, the first one in front.
     deadlines: VecDeque<(Instant, ConnId, ConnId)>,
     /// When each was last told that messages were dropped.
@@ -185,18 +184,7 @@ impl Senders {
         self.deadlines.front().map(|(at, _, _)| *at)
     }
 
-    /// A sender could be read. Returns whether it is not, since one of its messages waits.
-    pub(super) fn keeps(&mut self, sender: ConnId) -> bool {
-        self.held.get_mut(&sender).map(|is_ready| *is_ready = true).is_some()
-    }
-
-    pub(super) fn hold(&mut self, sender: ConnId, receiver: ConnId) {
-        self.held.insert(sender, false);
-        self.deadlines.push_back((Instant::now() + HOLD_TIMEOUT, receiver, sender));
-    }
-
     pub(super) fn forget(&mut self, sender: ConnId) {
-        self.held.remove(&sender);
         self.told.remove(&sender);
     }
 
@@ -206,10 +194,19 @@ impl Senders {
 }
 
 impl Worker {
-    /// Reads a sender again whose message waits no longer.
+    /// Does not read a sender while one of its messages waits for room at a receiver.
+    pub(super) fn hold(&mut self, sender: ConnId, receiver: ConnId) {
+        self.metrics.count_relay_held();
+        self.senders.deadlines.push_back((Instant::now() + HOLD_TIMEOUT, receiver, sender));
+        if let Some(peer) = self.peers.get_mut(sender) {
+            peer.slot.hold(Hold::RelayFull);
+        }
+    }
+
+    /// Reads a sender again: its message no longer waits.
     pub(super) fn release(&mut self, sender: ConnId) {
-        if self.senders.held.remove(&sender) == Some(true) {
-            self.let_read(sender);
+        if let Some(peer) = self.peers.get_mut(sender) {
+            peer.slot.release(Hold::RelayFull);
         }
     }
 

@@ -1,8 +1,8 @@
-//! Gives up clients that take too little, and makes room when memory is short.
+//! Disconnects clients that read too little, and frees memory when it is short.
 //!
-//! All that waits for clients may take `outbox_memory`. Beyond it, slow clients are given up, first the
-//! one for which most is kept. If no client is slow, everybody reads well and is only told very much;
-//! then the lobby waits, and nobody is given up.
+//! All backlogs together may take `outbox_memory`. Beyond it, slow clients are disconnected, the ones with
+//! the largest backlogs first. If no client is slow, there is only very much to send: then the lobby is
+//! paused, and no client is disconnected.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -15,25 +15,24 @@ use tokio::time::Instant;
 
 use super::pace::{Pace, Verdict};
 use super::worker::Worker;
-use crate::net::slot::Word;
 
-/// How soon clients are looked at again while there is no memory for more.
+/// How soon clients are checked again while there is no memory for more.
 const SOON: Duration = Duration::from_millis(100);
 
 impl Worker {
-    /// What all who are behind wait for, in bytes.
+    /// Returns the memory of all backlogs, in bytes.
     pub(super) fn memory_in_use(&self) -> usize {
         self.behind.memory + self.memory.bytes()
     }
 
-    /// Whether there is no memory for more. Once there is none, there is only when an eighth is free, so that not each message is
-    /// the one too many again.
+    /// Whether there is no memory for more. Once that is so, an eighth must be free again, so that the lobby is
+    /// not paused for every single message.
     fn is_full(&self) -> bool {
         let spare = if self.behind.holds_back { self.policy.memory / 8 } else { 0 };
         self.memory_in_use() > self.policy.memory - spare
     }
 
-    /// Looks at all who are behind, if it is time to, and gives up who takes too little.
+    /// Checks all clients that are behind, if it is time to, and disconnects those that read too little.
     pub(super) fn check_slow_consumers(&mut self) {
         if self.behind.clients == 0 {
             self.behind.holds_back = false;
@@ -55,13 +54,13 @@ impl Worker {
             self.metrics.count_held_back();
             tracing::warn!(
                 clients = self.behind.clients,
-                "the lobby waits: as much as outbox_memory allows waits for clients, and none of them is slow so far"
+                "the lobby is paused: backlogs take outbox_memory, and no client is slow so far"
             );
         }
         self.behind.holds_back = is_full;
     }
 
-    /// Gives up who has taken too little. Returns who is slow.
+    /// Disconnects clients that have read too little. Returns those that are slow.
     fn disconnect_stalled(&mut self, now: Instant) -> Vec<ConnId> {
         let (mut slow, mut idle) = (Vec::new(), Vec::new());
         for place in 0..self.peers.len() {
@@ -76,12 +75,12 @@ impl Worker {
             }
         }
         for (conn, reason) in idle {
-            self.give_up(conn, reason);
+            self.disconnect(conn, reason);
         }
         slow
     }
 
-    /// Ends the connections of those for whom most is kept, of these, while it is too much for all together.
+    /// Disconnects slow clients, those with the largest backlogs first, while memory is short.
     fn disconnect_largest(&mut self, slow: Vec<ConnId>) {
         let mut slow: Vec<_> = slow
             .into_iter()
@@ -92,12 +91,12 @@ impl Worker {
             if !self.is_full() {
                 return;
             }
-            self.give_up(conn, "memory");
+            self.disconnect(conn, "memory");
         }
     }
 
-    /// Ends the connection of a client that does not keep up. If it reads after all, it is told so.
-    fn give_up(&mut self, conn: ConnId, reason: &'static str) {
+    /// Disconnects a client that does not keep up, with a notice if it reads at all.
+    fn disconnect(&mut self, conn: ConnId, reason: &'static str) {
         let Some(backlog) = self.stop_waiting(conn) else { return };
         let Some(peer) = self.peers.get_mut(conn) else { return };
         tracing::info!(
@@ -106,21 +105,21 @@ impl Worker {
             kept = backlog.freeable_memory(),
             "a client does not keep up and is disconnected"
         );
-        if peer.slot.ends() {
+        if peer.slot.note_end() {
             self.metrics.count_ended(reason);
         }
         if reason == "stalled" {
-            // It would not take the notice either.
+            // It would not read the notice either.
             peer.writer.abort();
         } else {
             let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, TOO_SLOW));
             peer.writer.set_ending(CloseCode::Policy, "too slow");
             peer.writer.finish(peer.writer.encoding().encode(&notice).ok());
         }
-        peer.slot.tell(Word::Ready);
+        peer.slot.end();
     }
 }
 
-/// The notice to a client that is given up.
+/// Text of the notice to a client that is disconnected.
 const TOO_SLOW: &str =
     "Your connection is too slow for what the server has to tell you, so it has been closed.";

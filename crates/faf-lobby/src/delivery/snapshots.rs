@@ -1,92 +1,150 @@
-//! SnapshotCache that everybody gets who logs in, encoded once for each state they are in.
+//! Snapshots: parts of the lists that every login is sent, encoded once for each state they are in.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use faf_lobby_core::{SnapshotId, SnapshotList};
 use faf_protocol::ServerMessage;
+use tokio::time::Instant;
 
 use super::frames::{FrameMemory, Frames};
 
-/// SnapshotCache that the lobby may send again, by where they are in memory. They are held here, so that nothing else can be there.
-#[derive(Debug, Default)]
+/// A part that no login was sent for this long, and not at the login after that either, is dropped.
+const GENERATION: Duration = Duration::from_secs(10);
+
+/// The newest snapshot of every part that was sent lately.
+///
+/// A newer version of a part replaces the older one at once. Parts that do not exist any more are never
+/// asked for again, and go with their generation. So the cache holds at most the parts of the logins of
+/// two generations.
+#[derive(Debug)]
 pub(crate) struct SnapshotCache {
-    known: HashMap<usize, Arc<Frames>>,
+    /// Used in this generation.
+    recent: HashMap<Part, Cached>,
+    /// Used in the generation before, and not since.
+    old: HashMap<Part, Cached>,
+    /// When this generation began.
+    since: Instant,
     memory: FrameMemory,
+}
+
+/// A part of a list.
+type Part = (SnapshotList, u64);
+
+#[derive(Debug)]
+struct Cached {
+    version: u64,
+    frames: Arc<Frames>,
 }
 
 impl SnapshotCache {
     pub(crate) fn new(memory: FrameMemory) -> Self {
-        Self { known: HashMap::new(), memory }
+        Self { recent: HashMap::new(), old: HashMap::new(), since: Instant::now(), memory }
     }
 
-    /// The message as it was encoded before, if it is a list.
-    pub(crate) fn frames(&mut self, message: ServerMessage) -> Arc<Frames> {
-        let Some(place) = place(&message) else { return Frames::new(message, &self.memory) };
-        if let Some(known) = self.known.get(&place) {
-            return Arc::clone(known);
+    /// Returns the message, encoded as it was for earlier logins if its content is the same. One without
+    /// an id is made for one login alone.
+    pub(crate) fn frames(&mut self, id: Option<SnapshotId>, message: ServerMessage) -> Arc<Frames> {
+        let Some(SnapshotId { list, chunk, version }) = id else {
+            let frames = Frames::of_snapshot(message, &self.memory);
+            frames.retire();
+            return frames;
+        };
+        if self.since.elapsed() >= GENERATION {
+            self.begin_generation();
         }
-        let frames = Frames::of_snapshot(message, &self.memory);
-        // There are few of them, and a new one makes another one old as a rule.
-        self.known.retain(|_, frames| {
-            let is_current = is_current(frames.message());
-            if !is_current {
-                frames.retire();
+        let part = (list, chunk);
+        let known = self.recent.remove(&part).or_else(|| self.old.remove(&part));
+        let cached = match known {
+            Some(known) if known.version == version => known,
+            outdated => {
+                if let Some(outdated) = outdated {
+                    outdated.frames.retire();
+                }
+                Cached { version, frames: Frames::of_snapshot(message, &self.memory) }
             }
-            is_current
-        });
-        self.known.insert(place, Arc::clone(&frames));
+        };
+        let frames = Arc::clone(&cached.frames);
+        self.recent.insert(part, cached);
         frames
     }
-}
 
-fn place(message: &ServerMessage) -> Option<usize> {
-    match message {
-        ServerMessage::PlayerInfo(list) => Some(Arc::as_ptr(list) as usize),
-        ServerMessage::GameList(list) => Some(Arc::as_ptr(list) as usize),
-        _ => None,
-    }
-}
-
-/// Whether anybody but us holds it; the lobby does, as long as it may send it again.
-fn is_current(message: &ServerMessage) -> bool {
-    match message {
-        ServerMessage::PlayerInfo(list) => Arc::strong_count(list) > 1,
-        ServerMessage::GameList(list) => Arc::strong_count(list) > 1,
-        _ => false,
+    fn begin_generation(&mut self) {
+        let unused = std::mem::replace(&mut self.old, std::mem::take(&mut self.recent));
+        unused.values().for_each(|cached| cached.frames.retire());
+        self.since = Instant::now();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use faf_protocol::WireFormat;
-    use faf_protocol::server_message::{GameList, PlayerList};
+    use tokio::time::advance;
 
     use super::*;
 
-    #[test]
-    fn a_list_is_encoded_once_for_all_and_forgotten_when_it_is_old() {
-        let mut lists = SnapshotCache::default();
-        let players = Arc::new(PlayerList::default());
-        let games = Arc::new(GameList::default());
-        let first = lists.frames(ServerMessage::PlayerInfo(Arc::clone(&players)));
-        let frame = first.get(WireFormat::SimpleJson).unwrap().as_ptr();
-        let again = lists.frames(ServerMessage::PlayerInfo(Arc::clone(&players)));
-        assert_eq!(again.get(WireFormat::SimpleJson).unwrap().as_ptr(), frame);
-        assert!(again.is_snapshot());
-        lists.frames(ServerMessage::GameList(Arc::clone(&games)));
-        assert_eq!(lists.known.len(), 2);
-        drop(players);
-        for _ in 0..10 {
-            lists.frames(ServerMessage::PlayerInfo(Arc::default()));
-        }
-        // The list of games, and the newest one.
-        assert_eq!(lists.known.len(), 2);
+    fn id(chunk: u64, version: u64) -> Option<SnapshotId> {
+        Some(SnapshotId { list: SnapshotList::Players, chunk, version })
+    }
+
+    fn cache() -> SnapshotCache {
+        SnapshotCache::new(FrameMemory::default())
+    }
+
+    fn frames(cache: &mut SnapshotCache, id: Option<SnapshotId>) -> Arc<Frames> {
+        cache.frames(id, ServerMessage::PlayerInfo(Arc::default()))
     }
 
     #[test]
-    fn other_messages_are_none() {
-        let mut lists = SnapshotCache::default();
-        assert!(!lists.frames(ServerMessage::Ping).is_snapshot());
-        assert!(lists.known.is_empty());
+    fn snapshot_is_encoded_once_for_all_logins() {
+        let mut cache = cache();
+        let first = frames(&mut cache, id(1, 5));
+        assert!(first.is_snapshot());
+        let bytes = first.get(WireFormat::SimpleJson).unwrap().as_ptr();
+        let again = frames(&mut cache, id(1, 5));
+        assert_eq!(again.get(WireFormat::SimpleJson).unwrap().as_ptr(), bytes);
+        let games = Some(SnapshotId { list: SnapshotList::Games, chunk: 1, version: 5 });
+        assert!(!Arc::ptr_eq(&frames(&mut cache, games), &first));
+        assert!(!Arc::ptr_eq(&frames(&mut cache, id(1, 6)), &first));
+    }
+
+    #[test]
+    fn newer_version_replaces_the_older_one_which_counts_from_then_on() {
+        let mut cache = cache();
+        let first = frames(&mut cache, id(1, 1));
+        first.get(WireFormat::SimpleJson).unwrap();
+        assert_eq!(cache.memory.bytes(), 0);
+        for version in 2..100 {
+            frames(&mut cache, id(1, version)).get(WireFormat::SimpleJson).unwrap();
+        }
+        assert_eq!(cache.recent.len() + cache.old.len(), 1);
+        assert_eq!(cache.memory.bytes(), first.bytes());
+        drop(first);
+        assert_eq!(cache.memory.bytes(), 0);
+    }
+
+    #[test]
+    fn list_for_one_login_is_not_kept() {
+        let mut cache = cache();
+        let own = frames(&mut cache, None);
+        own.get(WireFormat::SimpleJson).unwrap();
+        assert!(own.is_snapshot() && cache.recent.is_empty());
+        assert_eq!(cache.memory.bytes(), own.bytes());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cache_is_bounded_and_keeps_what_is_used() {
+        let mut cache = cache();
+        let kept = frames(&mut cache, id(0, 1));
+        for login in 1..1000 {
+            // As with games, new parts come and old ones go.
+            for chunk in login..login + 20 {
+                frames(&mut cache, id(chunk, chunk + 1));
+            }
+            assert!(Arc::ptr_eq(&frames(&mut cache, id(0, 1)), &kept));
+            advance(Duration::from_secs(if login % 100 == 0 { 1000 } else { 3 })).await;
+            assert!(cache.recent.len() + cache.old.len() < 50, "{}", cache.recent.len() + cache.old.len());
+        }
     }
 }

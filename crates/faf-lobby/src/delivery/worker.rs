@@ -1,15 +1,16 @@
-//! The thread that delivers: it writes to the sockets itself, and keeps what they do not take.
+//! The delivery thread: it writes to the sockets itself, and keeps what they do not take.
 //!
-//! **The rule.** A client is given up only if, of the bytes handed over to its socket, it takes none for
-//! `stall_timeout`, or too few over a longer window ([`pace`](super::pace)); bytes that still wait here
-//! never count against it, nor do messages from the games of others ([`relay`](super::relay)).
+//! **The slow-consumer rule.** A client is disconnected only if, of the bytes handed over to its socket, it
+//! reads none for `stall_timeout`, or too few over a longer window ([`pace`](super::pace)); bytes that still
+//! wait here never count against it, nor do messages from the games of others ([`relay`](super::relay)).
 //!
-//! Broadcasts are handed over in passes over all connections, some at a time, so that answers to single clients do not wait
-//! for thousands of others; such a client gets the broadcasts it misses in front of its answer. Whoever is visited late in a
-//! pass gets all that has been said meanwhile in one write: the more there is to do, the more is saved.
+//! Broadcasts are written in passes over all connections, some at a time, so that answers to single clients
+//! do not wait for thousands of others; such a client gets the broadcasts it misses before its answer. A
+//! connection that is visited late in a pass gets everything since in one write: the more there is to do,
+//! the more is saved.
 //!
-//! A client that is behind gets its backlog bit by bit ([`catching_up`](super::catching_up)). The memory
-//! for all backlogs is bounded ([`giving_up`](super::slow_consumers)).
+//! A client that has fallen behind receives its backlog in chunks ([`catching_up`](super::catching_up)). The memory
+//! for all backlogs is bounded ([`slow_consumers`](super::slow_consumers)).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,68 +27,71 @@ use super::frames::{FrameMemory, Frames};
 use super::peers::Peers;
 use super::relay::Senders;
 use super::{Order, SlowConsumerPolicy};
+use crate::net::read_gate::Hold;
 use crate::ops::metrics::Metrics;
 
-/// Connections that are visited in a pass before others get their turn: less than a millisecond's worth.
+/// Connections visited in one step of a pass, before answers get their turn: less than a millisecond's worth.
 pub(super) const PASS_STEP_CONNECTIONS: usize = 64;
 
-/// Turns of the lobby that are taken together, if they wait.
+/// Turns of the lobby that are executed together, if they wait.
 const TURNS_AT_ONCE: usize = 16;
 
-/// Fewer broadcasts than this are kept one by one for a client that is behind.
+/// Up to so many broadcasts are added to a backlog one by one; more are added as a whole.
 const ONE_BY_ONE_BROADCASTS: u64 = 16;
 
-/// Delivers messages.
+/// Delivers messages, on a thread of its own.
 pub(crate) struct Worker {
     turns: Receiver<Vec<Order>>,
-    /// Clients that were behind and have taken what was handed over, or are gone.
+    /// Clients that have read their last chunk, or are gone.
     pub(super) caught_up: UnboundedReceiver<ConnId>,
-    /// For those who wait for a client; one for each that is behind.
+    /// For the tasks that wait until a client has read its chunk; one for each client that is behind.
     pub(super) waiting: UnboundedSender<ConnId>,
-    /// Who could get more of the lists that newcomers are told. They take turns among themselves: when thousands come back at once,
-    /// that is gigabytes, and those who are there already do not wait for them.
-    pub(super) newcomers: VecDeque<ConnId>,
+    /// Logins that can take more of their snapshots. They take turns among themselves, so that players do not
+    /// wait for them: when thousands return at once, snapshots are gigabytes.
+    pub(super) initial_syncs: VecDeque<ConnId>,
     pub(super) peers: Peers,
     broadcasts: Broadcasts,
-    /// Where the pass over all connections is, if one goes on, and up to which broadcast it delivers at least.
+    /// The pass over all connections, if one is under way.
     pass: Option<Pass>,
     /// Messages of this turn for single connections.
     direct: Vec<(ConnId, Arc<Frames>, Kind)>,
-    /// Connections that may be read from behind this turn.
-    ready: Vec<ConnId>,
-    /// Connections that end behind this turn.
+    /// Reasons not to read a connection that are cleared after this turn.
+    releases: Vec<(ConnId, Hold)>,
+    /// Connections that end after this turn.
     ending: Vec<(ConnId, End)>,
     pub(super) behind: Behind,
-    /// Those whose games say something to others'.
+    /// Players whose games send messages to other players' games.
     pub(super) senders: Senders,
     pub(super) policy: SlowConsumerPolicy,
     pub(super) memory: FrameMemory,
     pub(super) metrics: Arc<Metrics>,
-    /// Dropped with everything else at the end, which is noticed.
+    /// Dropped at the end, which tells the dispatcher.
     _end: oneshot::Sender<()>,
 }
 
 struct Pass {
+    /// The next connection.
     place: usize,
+    /// The pass delivers at least the broadcasts before this number.
     end: u64,
 }
 
 #[derive(Clone, Copy)]
 enum End {
-    /// Here, behind what was sent.
+    /// Closed by the lobby, after what was sent.
     Closed,
-    /// It is gone.
+    /// Lost or closed by the peer.
     Gone,
 }
 
-/// All that waits for clients that are behind.
+/// All clients that are behind.
 pub(super) struct Behind {
     pub(super) clients: usize,
-    /// What is kept for each of them alone, in bytes.
+    /// Memory that their backlogs do not share, in bytes.
     pub(super) memory: usize,
-    /// When they are looked at.
+    /// When they are checked next.
     pub(super) next_look: Instant,
-    /// The lobby waits: there is no memory for more.
+    /// The lobby is paused: there is no memory for more.
     pub(super) holds_back: bool,
 }
 
@@ -104,12 +108,12 @@ impl Worker {
             turns,
             caught_up,
             waiting,
-            newcomers: VecDeque::new(),
+            initial_syncs: VecDeque::new(),
             peers: Peers::default(),
             broadcasts: Broadcasts::default(),
             pass: None,
             direct: Vec::new(),
-            ready: Vec::new(),
+            releases: Vec::new(),
             ending: Vec::new(),
             behind: Behind { clients: 0, memory: 0, next_look: Instant::now(), holds_back: false },
             senders: Senders::default(),
@@ -120,16 +124,17 @@ impl Worker {
         }
     }
 
-    /// Delivers until the lobby has ended, which closes all connections before: what waits then is in their outboxes.
+    /// Delivers until the lobby has ended. It closes all connections before, so what still waits then is in
+    /// their outboxes.
     pub(crate) async fn run(mut self) {
         while self.run_once().await {}
     }
 
-    /// Delivers some of what there is, and waits if there is nothing. Returns whether more may come.
+    /// Delivers some of what there is, or waits if there is nothing. Returns whether more may come.
     pub(super) async fn run_once(&mut self) -> bool {
         if self.pass.is_some() {
             self.visit_some();
-        } else if self.newcomers.is_empty() {
+        } else if self.initial_syncs.is_empty() {
             let alarm = self.next_alarm();
             tokio::select! {
                 turn = self.turns.recv(), if !self.behind.holds_back => match turn {
@@ -154,7 +159,7 @@ impl Worker {
         true
     }
 
-    /// When something is due though nothing happens.
+    /// Returns when something is due without any input.
     fn next_alarm(&self) -> Option<Instant> {
         let look = (self.behind.clients > 0).then_some(self.behind.next_look);
         look.into_iter().chain(self.senders.next_deadline()).min()
@@ -172,7 +177,7 @@ impl Worker {
                 }
                 Order::Send(to, frames) => self.send(to, frames),
                 Order::SendOne(conn, frames, kind) => self.send_to(conn, frames, kind),
-                Order::Ready(conn) => self.ready.push(conn),
+                Order::Release(conn, reason) => self.releases.push((conn, reason)),
                 Order::Close(conn) => {
                     self.deliver_missed(conn);
                     self.ending.push((conn, End::Closed));
@@ -209,7 +214,7 @@ impl Worker {
         self.direct.push((conn, frames, kind));
     }
 
-    /// Delivers the broadcasts to a connection that it has not had its turn for yet.
+    /// Delivers the broadcasts that a connection has missed in this pass so far.
     fn deliver_missed(&mut self, conn: ConnId) {
         let Some(next) = self.peers.get_mut(conn).and_then(|peer| peer.next_broadcast.as_mut()) else {
             return;
@@ -218,7 +223,7 @@ impl Worker {
         self.direct.extend(missed.map(|frames| (conn, Arc::clone(frames), Kind::Told)));
     }
 
-    /// Hands over what there is for single connections, each its part at once, and starts a pass for broadcasts.
+    /// Writes what there is for single connections, one write each, and starts a pass for broadcasts.
     fn finish_turn(&mut self) {
         let mut direct = std::mem::take(&mut self.direct);
         direct.sort_by_key(|(conn, ..)| *conn);
@@ -232,8 +237,8 @@ impl Worker {
         for (conn, end) in std::mem::take(&mut self.ending) {
             self.end(conn, end);
         }
-        for conn in std::mem::take(&mut self.ready) {
-            self.let_read(conn);
+        for (conn, reason) in std::mem::take(&mut self.releases) {
+            self.release_after_answers(conn, reason);
         }
         self.expire_holds();
         self.send_drop_notices();
@@ -245,7 +250,7 @@ impl Worker {
         }
     }
 
-    /// Goes on with the pass.
+    /// Continues the pass.
     fn visit_some(&mut self) {
         let Some(Pass { place, end }) = self.pass else { return };
         let next = (place + PASS_STEP_CONNECTIONS).min(self.peers.len());
@@ -263,7 +268,7 @@ impl Worker {
     fn visit(&mut self, place: usize) {
         let end = self.broadcasts.end();
         let (conn, peer) = self.peers.at(place);
-        // Nobody has logged in on it, or it has them all.
+        // The connection has no login, or has all broadcasts.
         let Some(next) = peer.next_broadcast.filter(|next| *next != end) else { return };
         peer.next_broadcast = Some(end);
         if peer.backlog.is_none() {
@@ -279,12 +284,12 @@ impl Worker {
         self.keep_broadcasts(place, next);
     }
 
-    /// Keeps all broadcasts from a number on for the connection at a place.
+    /// Adds all broadcasts from a number on to the backlog of the connection at a place.
     fn keep_broadcasts(&mut self, place: usize, next: u64) {
         let (_, peer) = self.peers.at(place);
         let Some(backlog) = peer.backlog.as_mut() else { return };
         if backlog.is_empty() && self.broadcasts.end() - next > ONE_BY_ONE_BROADCASTS {
-            // Nobody may be slow: it is only much. So it costs nothing for each message and client.
+            // The client may not be slow; there is just much. Shared as a whole, it costs nothing per message.
             backlog.push_turn(self.broadcasts.turn_since(next));
             return self.behind.count(backlog);
         }
@@ -292,7 +297,7 @@ impl Worker {
         self.keep(place, missed.iter().map(|frames| (frames, Kind::Told)));
     }
 
-    /// Delivers messages to the connection at a place, behind all it has got before.
+    /// Delivers messages to the connection at a place, after everything before.
     pub(super) fn deliver<'a>(
         &mut self,
         place: usize,
@@ -301,7 +306,7 @@ impl Worker {
         let (conn, peer) = self.peers.at(place);
         if peer.backlog.is_none() {
             let encoding = peer.writer.encoding();
-            // To encode a list takes time. Who logs in waits for it, not everybody else who gets something this turn.
+            // Encoding a snapshot takes time. Only the login waits for it, not everybody in this turn.
             if !messages.clone().any(|(frames, _)| frames.takes_time(encoding)) {
                 let pieces: Vec<Bytes> =
                     messages.clone().filter_map(|(frames, _)| frames.get(encoding)).cloned().collect();
@@ -329,7 +334,7 @@ impl Worker {
         }
         self.senders.forget(conn);
         held.into_iter().for_each(|sender| self.release(sender));
-        // Whoever took the place may not have been visited yet, and would not be any more.
+        // The last connection has moved to this place. The pass has gone by here, and would miss it.
         if self.pass.as_ref().is_some_and(|pass| place < pass.place) && place < self.peers.len() {
             self.visit(place);
         }
@@ -337,13 +342,13 @@ impl Worker {
 }
 
 impl Behind {
-    /// Counts anew what is kept for a client.
+    /// Updates the memory of a backlog.
     pub(super) fn count(&mut self, backlog: &mut Backlog) {
         let memory = backlog.own_memory();
         self.memory = self.memory + memory - std::mem::replace(&mut backlog.counted, memory);
     }
 
-    /// Counts a client no longer. Returns those whose messages to it were held, to be released.
+    /// Removes a client. Returns the senders whose messages to it were held, to be released.
     pub(super) fn forget(&mut self, backlog: &Backlog) -> Vec<ConnId> {
         self.clients -= 1;
         self.memory -= backlog.counted;

@@ -20,6 +20,7 @@ use crate::auth::failed_logins::{FailedLogins, LogAddresses};
 use crate::auth::policy::PolicyServer;
 use crate::delivery::{Dispatcher, SlowConsumerPolicy};
 use crate::lobby::requests::Answers;
+use crate::net::read_gate::Hold;
 use crate::net::session::{self, SHUTTING_DOWN};
 use crate::net::slot::{ConnectionSlot, Ending};
 use crate::ops::activity::ActivityLog;
@@ -171,6 +172,7 @@ impl Lobby {
             Input::Received(conn, message, read_at) => {
                 self.dispatcher.received(conn, read_at);
                 self.tell(Event::Received { conn, message });
+                self.dispatcher.release(conn, Hold::InFlight);
             }
             Input::Event(event) => {
                 if let Event::Disconnected { conn } = &event {
@@ -207,9 +209,12 @@ impl Lobby {
             self.recorder.note(&effect);
             match effect {
                 Effect::Send { to, message } => self.dispatcher.send(to, message),
+                Effect::SendSnapshot { conn, id, message } => {
+                    self.dispatcher.send_snapshot(conn, id, message);
+                }
                 Effect::Relay { from, to, message } => self.dispatcher.relay(from, to, message),
-                Effect::Ready { conn } => self.dispatcher.ready(conn),
-                Effect::Wait { conn } => self.dispatcher.wait(conn),
+                Effect::Hold { conn, reason } => self.dispatcher.hold(conn, reason.into()),
+                Effect::Release { conn, reason } => self.dispatcher.release(conn, reason.into()),
                 Effect::Done { conn } => self.dispatcher.done(conn),
                 Effect::LoggedIn { conn } => self.dispatcher.log_in(conn),
                 Effect::Close { conn } => {

@@ -1,31 +1,31 @@
-//! How many files the process may open, and so how many connections there may be.
+//! How many file descriptors the process may use, and so how many connections there may be.
 
 use crate::net::rejection::MAX_REJECTIONS;
 use crate::ops::http;
 
-/// Files that are open besides connections: the database, listeners, the log, recordings, questions to other services.
+/// Descriptors for everything but connections: the database, listeners, the log, recordings, requests to
+/// other services.
 const OTHER_FDS: usize = 100;
 
-/// What is not for connections.
+/// Descriptors that are not used for connections of clients.
 const RESERVED_FDS: usize = OTHER_FDS + http::CONNECTIONS + MAX_REJECTIONS;
 
-/// How many files there may be at the same time for each purpose.
+/// How many descriptors each purpose may use at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FdBudget {
     /// Connections of clients.
     pub(crate) connections: usize,
-    /// Clients that are told that they are turned away.
+    /// Clients that are being told why they are rejected.
     pub(crate) rejections: usize,
     /// Connections to the HTTP interface, for each of its addresses.
     pub(crate) http: usize,
 }
 
 impl FdBudget {
-    /// Raises the limit of open files as far as it is allowed and needed, and divides it, for as many connections as are
-    /// wanted if they fit.
+    /// Raises the limit of open files as far as allowed and needed, and divides it, with as many
+    /// connections as wanted if they fit.
     ///
-    /// So clients alone never bring it about that no file can be opened any more, when neither the database nor operators
-    /// could go on.
+    /// So clients can never use up all descriptors, which would stop the database and lock operators out.
     pub(crate) fn for_connections(wanted: usize) -> Self {
         let needed = (wanted + RESERVED_FDS) as u64;
         let limit = match rlimit::increase_nofile_limit(needed) {
@@ -36,23 +36,23 @@ impl FdBudget {
             }
         };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let fd_budget = Self::of(limit, wanted);
-        if fd_budget.connections < wanted {
+        let budget = Self::of(limit, wanted);
+        if budget.connections < wanted {
             tracing::info!(
-                connections = fd_budget.connections,
+                connections = budget.connections,
                 wanted,
                 open_files = limit,
-                "there can be fewer connections than connection_limit, as the process may open so few files; see \
-                 `ulimit -n`"
+                "connection_limit is lowered to fit the limit of open files; see `ulimit -n`"
             );
         }
-        fd_budget
+        budget
     }
 
-    /// Where the reserve would leave little to connections, they get a third, and the others less than they would have.
-    fn of(files: usize, wanted: usize) -> Self {
-        let connections = files.saturating_sub(RESERVED_FDS).max(files / 3).clamp(1, wanted.max(1));
-        let few = (files / 8).max(1);
+    /// Divides so many descriptors. Where the reserve would leave few for connections, these get a third,
+    /// and the rest gets less than it would have.
+    fn of(fds: usize, wanted: usize) -> Self {
+        let connections = fds.saturating_sub(RESERVED_FDS).max(fds / 3).clamp(1, wanted.max(1));
+        let few = (fds / 8).max(1);
         Self { connections, rejections: MAX_REJECTIONS.min(few), http: http::CONNECTIONS.min(few) }
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_a_reserve() {
+    fn connections_leave_reserve() {
         for (files, connections, rejections, http) in [
             (0, 1, 1, 1),
             (64, 21, 8, 8),

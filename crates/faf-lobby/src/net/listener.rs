@@ -2,65 +2,56 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use faf_connection::forwarded::{self, Forwarded};
 use faf_connection::running_time::{RunningTime, timeout};
-use faf_connection::upgrade::{self, Endpoint};
-use faf_connection::{LargeMessages, Share, open_tcp, proxy, tcp};
+use faf_connection::{LargeMessages, Share, open_tcp, tcp};
 use faf_lobby_core::{ConnId, Event, Network};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::config::{Settings, TrustedProxy};
+use crate::config::Settings;
 use crate::lobby::event_loop::Input;
 use crate::net::country::Countries;
 use crate::net::fd_budget::FdBudget;
+use crate::net::handshake::{Handshaken, Handshakes};
 use crate::net::rejection::{RejectReason, Rejections};
 use crate::net::session::{PlayerLimits, Session, SessionContext};
 use crate::net::slot::ConnectionSlot;
 use crate::net::unauthenticated::{Unauthenticated, UnauthenticatedGuard};
 use crate::ops::metrics::Metrics;
 
-/// How long somebody waits for the permit of a connection that is being ended.
+/// How long a new connection waits until the one that makes room for it has ended.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Strangers have memory for large messages besides the players': so many times less. Of their messages, which are small,
-/// a thousand fit by default.
+/// Unauthenticated clients share a large-message budget of their own, one eighth of the players'. By
+/// default a thousand of their messages fit, which are small.
 const UNAUTHENTICATED_MEMORY_DIVISOR: usize = 8;
 
-/// So much of a header that is no address is logged, in characters.
-const LOGGED_HEADER_CHARS: usize = 200;
-
-/// How often the lobby hears, at most, of bytes that come of an unfinished message: so many times in idle_timeout.
+/// The lobby hears at most this often in `idle_timeout` that a message is arriving.
 const ACTIVITY_REPORTS_PER_TIMEOUT: u32 = 8;
 
-/// What all listeners share.
+/// Lets connections in; all listeners share it.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
-    sessions: Arc<SessionContext>,
-    metrics: Arc<Metrics>,
-    countries: Arc<Countries>,
+    handshakes: Handshakes,
+    /// One permit for each connection that may be open.
     permits: Arc<Semaphore>,
     connection_limit: usize,
     unauthenticated: Arc<Unauthenticated>,
     rejections: Rejections,
     next_conn: AtomicU64,
-    trusted_proxies: Vec<TrustedProxy>,
-    handshake_timeout: Duration,
-    /// For peers whose word is taken for whose connection they pass on.
-    trusted_endpoint: Endpoint,
-    endpoint: Endpoint,
-    /// What is accepted from whoever has not logged in.
+    countries: Arc<Countries>,
+    sessions: Arc<SessionContext>,
+    /// What a client may send before it has logged in.
     limits: Limits,
-    /// Memory for their large messages. Not that of the players: nobody who only connects may keep them waiting.
+    /// Memory for large messages before the login. It is not that of the players, so that a client that
+    /// only connects cannot keep them waiting.
     large_messages: Arc<LargeMessages>,
-    /// What has been proxy_warnings of proxies that are not understood.
-    proxy_warnings: ProxyWarnings,
+    metrics: Arc<Metrics>,
 }
 
 /// One listener.
@@ -95,43 +86,34 @@ impl Acceptor {
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
     ) -> Self {
-        let endpoint = Endpoint {
-            path: settings.websocket_path.clone(),
-            origins: settings.websocket_origins.clone(),
-            forwarded_header: None,
-        };
-        let forwarded_header = settings.forwarded_header.parse().ok();
-        let (most, per_address) =
-            (settings.unauthenticated_limit, settings.unauthenticated_limit_per_address);
-        let player_limits = PlayerLimits { message: settings.message_limit, large_messages };
-        let activity_interval =
-            settings.lobby().idle_timeout.map(|timeout| timeout / ACTIVITY_REPORTS_PER_TIMEOUT);
-        let sessions = Arc::new(SessionContext {
+        let idle_timeout = settings.lobby().idle_timeout;
+        let sessions = SessionContext {
             inbox,
             metrics: Arc::clone(&metrics),
-            player_limits,
-            activity_interval,
-        });
+            player_limits: PlayerLimits { message: settings.message_limit, large_messages },
+            activity_interval: idle_timeout.map(|timeout| timeout / ACTIVITY_REPORTS_PER_TIMEOUT),
+        };
         Self {
-            unauthenticated: Unauthenticated::new(most, per_address, time, Arc::clone(&metrics)),
-            rejections: Rejections::new(fd_budget.rejections),
-            sessions,
-            metrics,
-            countries,
+            handshakes: Handshakes::new(settings),
             permits: Arc::new(Semaphore::new(fd_budget.connections)),
             connection_limit: fd_budget.connections,
+            unauthenticated: Unauthenticated::new(
+                settings.unauthenticated_limit,
+                settings.unauthenticated_limit_per_address,
+                time,
+                Arc::clone(&metrics),
+            ),
+            rejections: Rejections::new(fd_budget.rejections),
             next_conn: AtomicU64::new(1),
-            trusted_proxies: settings.trusted_proxies.clone(),
-            handshake_timeout: settings.handshake_timeout(),
-            trusted_endpoint: Endpoint { forwarded_header, ..endpoint.clone() },
-            endpoint,
+            countries,
+            sessions: Arc::new(sessions),
             limits: Limits { message: settings.login_message_limit, ..settings.limits() },
             large_messages: LargeMessages::new(
                 settings.large_message_memory / UNAUTHENTICATED_MEMORY_DIVISOR,
                 settings.login_message_limit,
                 settings.large_message_rate,
             ),
-            proxy_warnings: ProxyWarnings::default(),
+            metrics,
         }
     }
 
@@ -141,6 +123,7 @@ impl Acceptor {
         let _ = self.permits.acquire_many(all).await;
     }
 
+    /// Admits or rejects a new connection.
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, format: WireFormat, proxy: bool) {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
         let guard = match self.unauthenticated.admit(self.counted(Some(peer.ip())), permit.is_some()) {
@@ -155,24 +138,19 @@ impl Acceptor {
             let Some(permit) = acceptor.find_permit(permit).await else {
                 return acceptor.reject(stream, peer, format, RejectReason::ConnectionLimit);
             };
-            let handshake =
-                timeout(acceptor.handshake_timeout, acceptor.handshake(stream, peer, format, proxy));
-            let refused = tokio::select! {
-                shaken = handshake => match shaken {
-                    Some(Ok(handshaken)) => {
-                        return acceptor.begin_session(handshaken, peer, format, permit, guard).await;
-                    }
-                    Some(Err(refused)) => refused,
-                    None => Refused { reason: "timeout", details: "the client takes too long".to_owned() },
-                },
-                // Whoever has ended it has counted it, too.
+            let handshake = tokio::select! {
+                handshake = acceptor.handshakes.perform(stream, peer, format, proxy) => handshake,
+                // The connection made room for another one, which has been counted.
                 () = guard.signal.notified() => return,
             };
-            acceptor.note_refused(peer, format, refused.reason, &refused.details);
+            match handshake {
+                Ok(handshaken) => acceptor.begin_session(handshaken, peer, format, permit, guard).await,
+                Err(error) => acceptor.note_refused(peer, format, error.reason, &error.details),
+            }
         });
     }
 
-    /// A permit, for which another connection may be about to end.
+    /// Returns the permit, or waits for that of a connection that is about to end.
     async fn find_permit(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
         match permit {
             Some(permit) => Some(permit),
@@ -180,7 +158,7 @@ impl Acceptor {
         }
     }
 
-    /// Counts a client that has just connected as refused, and tells it why.
+    /// Rejects a client that has just connected, and tells it why.
     fn reject(&self, stream: TcpStream, peer: SocketAddr, format: WireFormat, why: RejectReason) {
         self.note_refused(peer, format, why.reason(), "");
         self.rejections.reject(stream, format, why);
@@ -191,50 +169,9 @@ impl Acceptor {
         self.metrics.count_refused(reason);
     }
 
-    /// An address under which connections are counted: not that of a trusted proxy, who speaks for many.
+    /// Returns the address if connections from it are counted together: a trusted proxy has many clients.
     fn counted(&self, address: Option<IpAddr>) -> Option<IpAddr> {
-        address.filter(|address| !self.is_trusted(*address))
-    }
-
-    /// What comes before the first message: the PROXY header, and the upgrade to WebSocket.
-    async fn handshake(
-        &self,
-        mut stream: TcpStream,
-        peer: SocketAddr,
-        format: WireFormat,
-        proxy: bool,
-    ) -> Result<Handshaken, Refused> {
-        let is_trusted = self.is_trusted(peer.ip());
-        let mut address = Some(peer.ip());
-        if proxy {
-            if !is_trusted {
-                self.proxy_warnings.of_stranger(peer);
-                return Err(Refused { reason: "untrusted proxy", details: "see trusted_proxies".to_owned() });
-            }
-            let announced = proxy::read_header(&mut stream).await;
-            let announced = announced.map_err(|error| {
-                self.proxy_warnings.of_header(peer, &error);
-                Refused::new("PROXY header", &error)
-            })?;
-            address = Some(announced.unwrap_or(peer).ip());
-        }
-        if format != WireFormat::WebSocket {
-            return Ok(Handshaken { stream, received: BytesMut::new(), address });
-        }
-        let endpoint = if is_trusted { &self.trusted_endpoint } else { &self.endpoint };
-        let upgraded =
-            upgrade::accept(stream, endpoint).await.map_err(|error| Refused::new("upgrade", &error))?;
-        if let Some(forwarded_for) = upgraded.forwarded_for {
-            address = match forwarded::read(&forwarded_for) {
-                Forwarded::From(address) => Some(address),
-                Forwarded::Unknown => None,
-                Forwarded::NotUnderstood => {
-                    self.proxy_warnings.of_forwarded(peer, &forwarded_for);
-                    None
-                }
-            };
-        }
-        Ok(Handshaken { stream: upgraded.stream, received: upgraded.received, address })
+        address.filter(|address| !self.handshakes.is_trusted(*address))
     }
 
     async fn begin_session(
@@ -245,7 +182,8 @@ impl Acceptor {
         permit: OwnedSemaphorePermit,
         guard: UnauthenticatedGuard,
     ) {
-        if let Err(why) = guard.set_address(self.counted(handshaken.address)) {
+        let counted = self.counted(handshaken.address);
+        if let Err(why) = guard.set_address(counted) {
             self.note_refused(peer, format, why.reason(), "");
             return self.rejections.close_with_notice(handshaken.stream, format, why);
         }
@@ -253,11 +191,10 @@ impl Acceptor {
         let address = handshaken.address.map(|address| address.to_canonical());
         let country = address.map(|address| self.countries.of(address)).unwrap_or_default();
         tracing::debug!(conn = conn.0, %format, ?address, "connected");
-        // The widest network that is counted.
-        let shared_by = self.counted(handshaken.address).and_then(|address| Network::counted(address).last());
+        // The widest network that is counted shares the memory for large messages.
+        let shared_by = counted.and_then(|address| Network::counted(address).last());
         let shared_by = shared_by.map(|(network, _)| network.address());
         let settings = faf_connection::Settings {
-            format,
             role: Role::Server,
             limits: self.limits,
             large_messages: Some(Share { of: Arc::clone(&self.large_messages), address: shared_by }),
@@ -273,78 +210,16 @@ impl Acceptor {
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let connect = Input::Connect(conn, writer, Arc::clone(&slot), connected);
         if self.sessions.inbox.send(connect).await.is_ok() {
-            // A task of its own: the one that shook hands held much more memory.
+            // A task of its own: the one of the handshake held much more memory.
             let mut session = Session::new(conn, reader, slot, Arc::clone(&self.sessions));
             tokio::spawn(async move { session.run().await });
         }
     }
-
-    fn is_trusted(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|proxy| proxy.includes(address))
-    }
 }
 
-/// What operators have been proxy_warnings of proxies whose word cannot be taken. Each is proxy_warnings once: it is the same for every client of
-/// that proxy, and their addresses, which the rest may show, belong into the log at debug only.
-#[derive(Debug, Default)]
-struct ProxyWarnings {
-    stranger: AtomicBool,
-    header: AtomicBool,
-    forwarded: AtomicBool,
-}
-
-impl ProxyWarnings {
-    fn of_stranger(&self, peer: SocketAddr) {
-        if !self.stranger.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "a connection to a listener for proxies does not come from one of trusted_proxies and is refused; at debug, the log \
-                 tells of each"
-            );
-        }
-        tracing::debug!(%peer, "this is none of trusted_proxies");
-    }
-
-    fn of_header(&self, peer: SocketAddr, error: &proxy::ProxyError) {
-        // Whoever has gone before the end of it has not been misunderstood.
-        if !matches!(error, proxy::ProxyError::Io(_)) && !self.header.swap(true, Ordering::Relaxed) {
-            tracing::warn!(proxy = %peer.ip(), %error, "a trusted proxy's header is refused; at debug, the log tells of each");
-        }
-    }
-
-    fn of_forwarded(&self, peer: SocketAddr, header: &str) {
-        if !self.forwarded.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                proxy = %peer.ip(),
-                "the forwarded_header of a trusted proxy is no address, so that its clients have none; at debug, the log shows it"
-            );
-        }
-        let header: String = header.chars().take(LOGGED_HEADER_CHARS).collect();
-        tracing::debug!(proxy = %peer.ip(), header, "this is no address");
-    }
-}
-
-/// A client that may send its first message.
-struct Handshaken {
-    stream: TcpStream,
-    /// What it has sent already.
-    received: BytesMut,
-    address: Option<IpAddr>,
-}
-
-/// Why somebody did not get in.
-struct Refused {
-    reason: &'static str,
-    details: String,
-}
-
-impl Refused {
-    fn new(reason: &'static str, error: &dyn std::error::Error) -> Self {
-        Self { reason, details: error.to_string() }
-    }
-}
-
-/// It is neither secret nor unique, so that a failing source of randomness is no reason to turn anybody away.
+/// Returns a number for `ask_session`. It is neither secret nor unique, so the server goes on without
+/// randomness.
 fn session_number() -> SessionNumber {
-    // The largest number is none (session.md section 3).
+    // The largest number means none (session.md section 3).
     SessionNumber(getrandom::u32().unwrap_or_default().min(u32::MAX - 1))
 }

@@ -1,4 +1,4 @@
-//! Who is turned away before anybody has logged in: what is counted, and what the client is told.
+//! Why connections are rejected before a login, and what their clients are told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,37 +6,38 @@ use std::time::Duration;
 use bytes::Bytes;
 use faf_connection::running_time::timeout;
 use faf_protocol::server_message::{Notice, NoticeStyle};
-use faf_protocol::websocket::{CloseCode, Control};
+use faf_protocol::websocket::CloseCode;
 use faf_protocol::{Encoding, ServerMessage, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-/// Clients that are told at the same time that they are turned away. Further ones are dropped without a word: explaining
-/// must not become the work that an attack makes.
+/// Rejected clients that are told why at the same time. Further ones are closed without a notice, so that
+/// explaining does not become the work that an attack causes.
 pub(crate) const MAX_REJECTIONS: usize = 64;
 
-/// How long a client may take to read why, and to end its side.
+/// How long a rejected client may take to read the reason and to close its side.
 const REJECTION_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Bytes that are taken from a client until it ends its side, so that its end is noticed and the bytes reach it: 64 KiB.
+/// Bytes read from a rejected client until it closes its side: 64 KiB. With unread bytes, the operating
+/// system would reset the connection, and the client could lose the notice.
 const DRAIN_LIMIT_BYTES: u64 = 64 * 1024;
 
-/// Why a connection is not wanted.
+/// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RejectReason {
-    /// There are as many connections as there may be.
+    /// `connection_limit` is reached.
     ConnectionLimit,
-    /// There are as many without a login as there may be.
+    /// `unauthenticated_limit` is reached.
     UnauthenticatedLimit,
-    /// The same for one address.
+    /// `unauthenticated_limit_per_address` is reached.
     UnauthenticatedLimitPerAddress,
-    /// It was ended, as it had not tried to log in, when another one came.
+    /// It had not tried to log in, and a new connection needed its place.
     MadeRoom,
 }
 
 impl RejectReason {
-    /// As it is counted and logged.
+    /// Returns the reason as it is counted and logged.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::ConnectionLimit => "connection limit",
@@ -46,7 +47,7 @@ impl RejectReason {
         }
     }
 
-    /// What a player reads.
+    /// Returns what the player reads.
     fn text(self) -> &'static str {
         match self {
             Self::ConnectionLimit => "The server is full. Please try again in a few minutes.",
@@ -63,19 +64,15 @@ impl RejectReason {
         }
     }
 
-    /// The last thing that is sent, as a notice in this encoding and with the end that the format has.
+    /// Returns the last bytes sent to a client that reads messages: a notice, and the close frame if the
+    /// format has one.
     pub(crate) fn closing_notice(self, encoding: Encoding) -> Bytes {
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, self.text()));
         let notice = encoding.encode(&notice).unwrap_or_default();
-        match encoding.format() {
-            WireFormat::WebSocket => {
-                [notice, Control::close(CloseCode::Policy, self.reason()).encode(None)].concat().into()
-            }
-            WireFormat::QDataStream | WireFormat::SimpleJson => notice,
-        }
+        [notice, encoding.format().close_frame(CloseCode::Policy, self.reason())].concat().into()
     }
 
-    /// The answer to an upgrade to WebSocket that is not looked at.
+    /// Returns the response to an upgrade to WebSocket, whose request is not read.
     fn http_response(self) -> Bytes {
         let text = self.text();
         format!(
@@ -87,22 +84,20 @@ impl RejectReason {
     }
 }
 
-/// Tells clients that they are turned away.
+/// Tells rejected clients why.
 #[derive(Debug, Clone)]
 pub(crate) struct Rejections(Arc<Semaphore>);
 
 impl Rejections {
-    /// For so many clients at the same time; see [`MAX_REJECTIONS`].
+    /// For at most so many clients at the same time; see [`MAX_REJECTIONS`].
     pub(crate) fn new(clients: usize) -> Self {
         Self(Arc::new(Semaphore::new(clients)))
     }
 
-    /// Turns away a client that has just connected.
+    /// Rejects a client that has just connected.
     pub(crate) fn reject(&self, stream: TcpStream, format: WireFormat, why: RejectReason) {
-        let bytes = match format {
-            WireFormat::WebSocket => why.http_response(),
-            WireFormat::QDataStream | WireFormat::SimpleJson => why.closing_notice(format.into()),
-        };
+        let bytes =
+            if format.has_upgrade() { why.http_response() } else { why.closing_notice(format.into()) };
         self.send_last(stream, bytes);
     }
 
@@ -112,16 +107,15 @@ impl Rejections {
     }
 
     fn send_last(&self, mut stream: TcpStream, bytes: Bytes) {
-        let Ok(place) = Arc::clone(&self.0).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() else { return };
         tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let sending = async {
                 stream.write_all(&bytes).await?;
                 stream.shutdown().await?;
-                // What is left unread would take the bytes back that the client has not read yet.
                 tokio::io::copy(&mut stream.take(DRAIN_LIMIT_BYTES), &mut tokio::io::sink()).await
             };
-            // Whoever does not listen has been told as well as it can be.
+            // A client that does not read the notice is not waited for any longer.
             let _ = timeout(REJECTION_TIMEOUT, sending).await;
         });
     }

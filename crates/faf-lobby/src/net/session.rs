@@ -1,4 +1,4 @@
-//! One connection: reads its messages for the lobby, one after the other.
+//! The session on one connection: it reads messages, one after the other, and submits them to the lobby.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -16,23 +16,25 @@ use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::time::Instant;
 
 use crate::lobby::event_loop::Input;
-use crate::net::slot::{ConnectionSlot, Word};
+use crate::net::read_gate::{Gate, Hold};
+use crate::net::slot::ConnectionSlot;
 use crate::ops::metrics::Metrics;
 
-/// How long a peer may take to read what is left and to end its side, after that the connection is cut.
+/// How long a closing connection waits for the peer to read what is left and to close its side. Then it
+/// is aborted.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the close frame of a WebSocket client says when the server ends.
+/// Reason in the close frame of WebSocket clients when the server ends.
 pub(crate) const SHUTTING_DOWN: &str = "the server is shutting down";
 
-/// Ends a connection that has come too late to be let in.
+/// Closes a connection that the lobby was not told of before it ended.
 pub(crate) fn close_late(writer: &Writer, slot: &ConnectionSlot) {
     writer.set_ending(CloseCode::GoingAway, SHUTTING_DOWN);
     writer.start_close();
-    slot.tell(Word::Ready);
+    slot.end();
 }
 
-/// A connection the lobby has been told of.
+/// A connection that the lobby was told of.
 pub(crate) struct Session {
     conn: ConnId,
     reader: Reader,
@@ -40,15 +42,16 @@ pub(crate) struct Session {
     context: Arc<SessionContext>,
     /// As far as the session has noticed.
     login: Login,
-    /// The last message is dealt with, and the next one may not be read yet.
-    is_dealt_with: bool,
-    /// What the lobby was told last of a message that is not complete, if anything. Apart, as hardly anybody has one.
+    /// A message was submitted, and the next one was not asked for yet.
+    has_submitted: bool,
+    /// What the lobby was told last of an incomplete message, if anything. Boxed, because hardly any
+    /// connection has one.
     reported: Option<Box<ReportedActivity>>,
 }
 
-/// A sign of life that the lobby was told of.
+/// Activity on a connection that the lobby was told of.
 struct ReportedActivity {
-    /// How many bytes had come.
+    /// Bytes that had arrived.
     arrived: u64,
     at: Instant,
 }
@@ -58,25 +61,20 @@ struct ReportedActivity {
 pub(crate) struct SessionContext {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
-    /// What holds when somebody has logged in.
+    /// Limits that apply after the login.
     pub(crate) player_limits: PlayerLimits,
-    /// How often the lobby is told, at most, that somebody sends a message that is not complete; never without idle_timeout.
+    /// The lobby is told at most once in this time that a client sends an incomplete message. None
+    /// without `idle_timeout`.
     pub(crate) activity_interval: Option<Duration>,
 }
 
-/// What a session does.
-enum Phase {
-    Reading,
-    /// The lobby has much to do, and takes the message later.
-    Submitting(Pin<Box<dyn Future<Output = Result<(), SendError<Input>>> + Send>>),
-    /// The message is being dealt with.
-    Waiting,
-}
+/// A message on its way into the inbox of the lobby, which was full.
+type Submission = Pin<Box<dyn Future<Output = Result<(), SendError<Input>>> + Send>>;
 
-/// A message, if it is one.
+/// A message, if it can be understood.
 type Received = Result<ClientMessage, CommandError>;
 
-/// How much a player may send; strangers have less of each.
+/// How much a player may send; clients that have not logged in may send less.
 #[derive(Debug)]
 pub(crate) struct PlayerLimits {
     /// Largest message, in bytes.
@@ -85,10 +83,10 @@ pub(crate) struct PlayerLimits {
     pub(crate) large_messages: Arc<LargeMessages>,
 }
 
-/// How far a client has come that wants to log in.
+/// How far the login of a client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Login {
-    /// It has not tried.
+    /// The client has not tried.
     Missing,
     Tried,
     Accepted,
@@ -101,16 +99,16 @@ impl Session {
         slot: Arc<ConnectionSlot>,
         context: Arc<SessionContext>,
     ) -> Self {
-        Self { conn, reader, slot, context, login: Login::Missing, is_dealt_with: false, reported: None }
+        Self { conn, reader, slot, context, login: Login::Missing, has_submitted: false, reported: None }
     }
 
-    /// Reads until the connection ends, and tells the lobby.
+    /// Reads until the connection ends, and tells the lobby of the end.
     ///
-    /// Most sessions wait here most of the time, so what the future holds is kept small: what is waited for is polled, and
-    /// what is rare has memory of its own.
+    /// Most sessions wait here most of the time, so the future is kept small: the session polls what it
+    /// waits for, and boxes what is rare.
     pub(crate) async fn run(&mut self) {
-        let mut phase = Phase::Reading;
-        if let Some(error) = poll_fn(|cx| self.poll_run(&mut phase, cx)).await {
+        let mut submission = None;
+        if let Some(error) = poll_fn(|cx| self.poll_end(&mut submission, cx)).await {
             tracing::debug!(conn = self.conn.0, %error, "a connection has ended");
             match &error {
                 Error::Malformed(error) => self.set_ending(error),
@@ -120,49 +118,62 @@ impl Session {
                 _ => {}
             }
             if let Some(reason) = reason(&error)
-                && self.slot.ends()
+                && self.slot.note_end()
             {
                 self.context.metrics.count_ended(reason);
             }
         }
-        // A lobby that has closed the connection does not mind, and one that has stopped does not need to know.
+        // A lobby that has closed the connection ignores this, and one that has stopped does not need it.
         let gone = Input::Event(Event::Disconnected { conn: self.conn });
         let _ = Box::pin(self.context.inbox.send(gone)).await;
-        Box::pin(self.end()).await;
+        Box::pin(self.close()).await;
     }
 
-    /// Passes messages on. Answers why the connection has ended, or nothing if it was ended on this side.
-    fn poll_run(&mut self, phase: &mut Phase, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+    /// Reads and submits messages. Returns why the connection has ended, or none if it was ended on
+    /// this side.
+    fn poll_end(&mut self, submission: &mut Option<Submission>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         loop {
-            *phase = match phase {
-                Phase::Reading => match ready!(self.poll_message(cx)) {
-                    Some(Ok(message)) => self.submit(message),
-                    Some(Err(error)) => return Poll::Ready(Some(error)),
-                    None => return Poll::Ready(None),
-                },
-                Phase::Submitting(submitting) => match ready!(submitting.as_mut().poll(cx)) {
-                    Ok(()) => Phase::Waiting,
-                    Err(_) => return Poll::Ready(None),
-                },
-                Phase::Waiting => match ready!(self.poll_ready(cx)) {
-                    Ok(()) if self.reader.writer().is_connected() => Phase::Reading,
-                    Ok(()) => return Poll::Ready(self.reader.writer().loss().map(Error::from)),
-                    Err(error) => return Poll::Ready(Some(error)),
-                },
+            // The inbox was full. Nothing else happens before the message is in it.
+            if let Some(submitting) = submission {
+                if ready!(submitting.as_mut().poll(cx)).is_err() {
+                    return Poll::Ready(None);
+                }
+                *submission = None;
+            }
+            match self.slot.poll_gate(cx) {
+                Gate::Ended => return Poll::Ready(None),
+                Gate::Held { is_handled: false } => return Poll::Pending,
+                Gate::Held { is_handled: true } => {
+                    // The next message is read later, but this one needs no memory any more. Bytes that
+                    // came with it may still need some, and must go on at the least rate.
+                    self.reader.give_back();
+                    if !self.reader.writer().is_connected() {
+                        return Poll::Ready(self.loss());
+                    }
+                    return self.reader.poll_late(cx).map(|late| Some(late.into()));
+                }
+                Gate::Open => {}
+            }
+            if std::mem::take(&mut self.has_submitted) {
+                self.reader.give_back();
+                if !self.reader.writer().is_connected() {
+                    return Poll::Ready(self.loss());
+                }
+            }
+            match ready!(self.poll_message(cx)) {
+                Ok(message) => *submission = self.submit(message),
+                Err(error) => return Poll::Ready(Some(error)),
             }
         }
     }
 
-    /// The next message, as far as it can be understood; nothing if the connection is closed on this side.
+    /// Returns the next message, as far as it can be understood.
     ///
-    /// Players may send larger ones than strangers. What a client has sent right behind its login is read while the login is
-    /// being looked at. If it is too large for a stranger, whether it is too large is known when the login is; no more is read
-    /// until then. A login that is refused leaves the connection to the time limit for logging in.
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Received, Error>>> {
-        // No message is being dealt with, so it can only be the end.
-        if self.slot.poll_word(cx).is_ready() {
-            return Poll::Ready(None);
-        }
+    /// The session reads what a client has sent right after its login while the login is being checked.
+    /// Players may send larger messages than others: if the message is too large for the limit before
+    /// the login, the session waits until it knows which limit applies. After a rejected login, the
+    /// connection is left to the time limit for logging in.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Error>> {
         loop {
             if self.login != Login::Accepted && self.slot.is_logged_in() {
                 self.login = Login::Accepted;
@@ -173,46 +184,46 @@ impl Session {
                 self.report_activity();
                 return Poll::Pending;
             };
-            return Poll::Ready(Some(match read {
+            return Poll::Ready(match read {
                 Ok(message) => Ok(ClientMessage::read(message)),
                 Err(Error::Malformed(DecodeError::TooLarge { .. })) if self.login == Login::Tried => {
                     ready!(self.slot.poll_login(cx));
                     continue;
                 }
-                // Nothing more can be read, but a player is told like of any other wrong message, and so is a stranger who has
-                // sent JSON. Other strangers may speak something else, and would not understand it.
+                // Nothing more can be read. The client is told if it is a player, or has sent JSON at
+                // least; another one may speak another protocol, and would not understand it.
                 Err(Error::Malformed(error))
                     if self.login == Login::Accepted || matches!(error, DecodeError::NotAnObject { .. }) =>
                 {
                     Ok(Err(self.refuse(&error)))
                 }
                 Err(error) => Err(error),
-            }));
+            });
         }
     }
 
-    /// Tells the lobby from time to time that bytes come of a message that is not complete, or would come if there were memory for
-    /// them: whoever sends for minutes is not silent.
+    /// Tells the lobby from time to time that an incomplete message is arriving, or would arrive if there
+    /// were memory for it: a client that sends for minutes is not silent.
     fn report_activity(&mut self) {
-        let Some(every) = self.context.activity_interval.filter(|_| self.login == Login::Accepted) else {
+        let Some(interval) = self.context.activity_interval.filter(|_| self.login == Login::Accepted) else {
             return;
         };
         let (arrived, waits) = (self.reader.arrived(), self.reader.waits_for_memory());
-        let is_new = self
-            .reported
-            .as_ref()
-            .is_none_or(|reported| (arrived != reported.arrived || waits) && reported.at.elapsed() >= every);
-        // A full inbox is tried again when more has come.
-        let reported = Input::Event(Event::Heard { conn: self.conn });
-        if is_new && self.reader.is_inside_message() && self.context.inbox.try_send(reported).is_ok() {
+        let is_due = self.reported.as_ref().is_none_or(|reported| {
+            (arrived != reported.arrived || waits) && reported.at.elapsed() >= interval
+        });
+        // If the inbox is full, the next bytes try again.
+        let heard = Input::Event(Event::Heard { conn: self.conn });
+        if is_due && self.reader.is_inside_message() && self.context.inbox.try_send(heard).is_ok() {
             self.reported = Some(Box::new(ReportedActivity { arrived, at: Instant::now() }));
         }
     }
 
-    /// What is passed on for something that cannot be decoded. The lobby tells the client, and ends the connection.
+    /// Returns what is submitted in place of a message that cannot be decoded. The lobby tells the
+    /// client, and ends the connection.
     fn refuse(&self, error: &DecodeError) -> CommandError {
         self.set_ending(error);
-        if self.slot.ends() {
+        if self.slot.note_end() {
             self.context.metrics.count_ended(MALFORMED);
         }
         CommandError { command: None, error: FieldError { field: None, reason: error.to_string() } }
@@ -222,53 +233,33 @@ impl Session {
         self.reader.writer().set_ending(CloseCode::of(error), &error.to_string());
     }
 
-    fn submit(&mut self, message: Received) -> Phase {
+    fn loss(&self) -> Option<Error> {
+        self.reader.writer().loss().map(Error::from)
+    }
+
+    /// Sends a message to the lobby. Returns what to wait for if the inbox is full.
+    fn submit(&mut self, message: Received) -> Option<Submission> {
         if self.login != Login::Accepted
             && matches!(message, Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)))
         {
             self.login = Login::Tried;
             self.slot.login_started();
         }
+        // Before the lobby can have handled it.
+        self.slot.hold(Hold::InFlight);
+        self.has_submitted = true;
         let input = Input::Received(self.conn, message, Instant::now());
         match self.context.inbox.try_send(input) {
-            Ok(()) => Phase::Waiting,
+            Ok(()) => None,
             Err(TrySendError::Full(input) | TrySendError::Closed(input)) => {
                 let inbox = self.context.inbox.clone();
-                Phase::Submitting(Box::pin(async move { inbox.send(input).await }))
+                Some(Box::pin(async move { inbox.send(input).await }))
             }
         }
     }
 
-    /// Waits until the next message may be read, or the connection is closed.
-    ///
-    /// Memory for a large message is given back when it is dealt with. What has come with it may need it still, and must be dealt
-    /// with at the rate at which it must come.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        loop {
-            match self.slot.poll_word(cx) {
-                Poll::Ready(Word::Ready) => {
-                    self.reader.give_back();
-                    self.is_dealt_with = false;
-                    return Poll::Ready(Ok(()));
-                }
-                Poll::Ready(Word::DealtWith) => {
-                    self.reader.give_back();
-                    self.is_dealt_with = true;
-                }
-                // Nothing more is told about a connection that is lost.
-                Poll::Pending if self.is_dealt_with && !self.reader.writer().is_connected() => {
-                    return Poll::Ready(Ok(()));
-                }
-                Poll::Pending if self.is_dealt_with => {
-                    return self.reader.poll_late(cx).map(|late| Err(late.into()));
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    /// Sends what waits and the end behind it, and reads on until the peer has ended its side, too.
-    async fn end(&mut self) {
+    /// Sends what waits and then the end, and reads on until the peer has closed its side, too.
+    async fn close(&mut self) {
         let closing = async {
             self.reader.writer().close().await;
             while self.reader.read().await.is_ok() {}
@@ -279,10 +270,10 @@ impl Session {
     }
 }
 
-/// What the end of a connection is counted as whose client has sent something that cannot be decoded.
+/// Metric label of connections that end after something that cannot be decoded.
 const MALFORMED: &str = "malformed message";
 
-/// What an end is counted as; nothing for what is counted where it was decided.
+/// Returns the metric label of an end; none for an end that is counted where it was decided.
 fn reason(error: &Error) -> Option<&'static str> {
     match error {
         Error::Disconnected(Disconnected::ByPeer) => Some("closed by the client"),
@@ -292,7 +283,7 @@ fn reason(error: &Error) -> Option<&'static str> {
         Error::Malformed(_) => Some(MALFORMED),
         Error::Late(_) => Some("large message too slow"),
         // These are about sending.
-        Error::OutboxFull(_) | Error::Encode(_) => None,
+        _ => None,
     }
 }
 
@@ -300,9 +291,10 @@ fn reason(error: &Error) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// There are thousands of them, and nearly all of them wait. With what tokio needs, it is 384 bytes.
+    /// There are thousands of sessions, and nearly all of them wait. With what tokio adds, each takes 384
+    /// bytes.
     #[test]
-    fn a_session_that_waits_is_small() {
+    fn waiting_session_is_small() {
         fn size_of_future<F>(_: impl FnOnce(Session) -> F) -> usize {
             size_of::<F>()
         }

@@ -1,32 +1,32 @@
-//! A place among the connections that are allowed, and what the session on it is told.
+//! One of the connections that are allowed, as the session on it and the rest of the server share it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use faf_protocol::websocket::CloseCode;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::net::read_gate::{Gate, Hold, ReadGate};
 use crate::net::unauthenticated::UnauthenticatedGuard;
 
-/// A place among the connections that are allowed. The session holds it, the lobby, and every question that is open for
-/// the connection, so that whoever comes and goes quickly cannot leave more work behind than connections are allowed.
+/// One of the connections that are allowed.
+///
+/// It is held by the session, by the lobby, and by every request that is open for the connection. So a
+/// client that connects and leaves quickly cannot leave more work behind than connections are allowed.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     state: Mutex<State>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The newest the session has not heard.
-    word: Option<Word>,
-    /// The session, if it waits.
-    session: Option<Waker>,
-    /// Its place among those on which nobody has logged in; none when somebody has. Apart, as most slots have none.
+    gate: ReadGate,
+    /// Somebody has noted that the connection ends.
+    is_ending: bool,
+    /// Counts the connection as one without a login; none after the login.
     unauthenticated: Option<Box<UnauthenticatedGuard>>,
-    /// The connection ends.
-    ends: bool,
-    /// Why, if the lobby has ended it, until its client is told.
+    /// Why the lobby has ended the connection, until its client is told.
     ending: Option<Box<Ending>>,
 }
 
@@ -37,98 +37,94 @@ pub(crate) struct Ending {
     pub(crate) reason: String,
 }
 
-/// What a session is told about its last message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
-    /// It is dealt with, but the next one is read only later: the client has to take its answers first, or it sends too much.
-    DealtWith,
-    /// The next one may be read, or the connection is being closed.
-    Ready,
-}
-
 impl ConnectionSlot {
-    pub(crate) fn new(place: OwnedSemaphorePermit, unauthenticated: UnauthenticatedGuard) -> Arc<Self> {
+    pub(crate) fn new(permit: OwnedSemaphorePermit, unauthenticated: UnauthenticatedGuard) -> Arc<Self> {
         let state = State {
-            word: None,
-            session: None,
+            gate: ReadGate::default(),
+            is_ending: false,
             unauthenticated: Some(Box::new(unauthenticated)),
-            ends: false,
             ending: None,
         };
-        Arc::new(Self { state: Mutex::new(state), _place: place })
+        Arc::new(Self { state: Mutex::new(state), _permit: permit })
     }
 
-    /// Tells the session.
-    pub(crate) fn tell(&self, word: Word) {
-        let mut state = self.state();
-        // Whoever is told that the connection ends need not know anything else.
-        if state.word != Some(Word::Ready) {
-            state.word = Some(word);
-        }
-        let session = state.session.take();
-        drop(state);
+    /// Adds a reason not to read the connection.
+    pub(crate) fn hold(&self, reason: Hold) {
+        self.state().gate.hold(reason);
+    }
+
+    /// Removes a reason not to read the connection.
+    pub(crate) fn release(&self, reason: Hold) {
+        // Woken without the lock: the session takes it first thing.
+        let session = self.state().gate.release(reason);
         if let Some(session) = session {
             session.wake();
         }
     }
 
-    /// What the session is told; each word once. Only the session waits here.
-    pub(crate) fn poll_word(&self, cx: &mut Context<'_>) -> Poll<Word> {
-        let mut state = self.state();
-        match state.word.take() {
-            Some(word) => Poll::Ready(word),
-            None => state.wait(cx),
+    /// Ends the session.
+    pub(crate) fn end(&self) {
+        let session = self.state().gate.end();
+        if let Some(session) = session {
+            session.wake();
         }
     }
 
-    /// Notes that the connection ends; answers whether nobody has noted that before, and so, whose reason counts.
-    pub(crate) fn ends(&self) -> bool {
-        !std::mem::replace(&mut self.state().ends, true)
+    /// Returns what the session may do. It is woken when that changes, and at the login.
+    pub(crate) fn poll_gate(&self, cx: &Context<'_>) -> Gate {
+        self.state().gate.poll(cx)
     }
 
-    /// Notes why the connection ends.
+    /// Notes that the connection ends. Returns whether this is the first note, whose reason counts.
+    pub(crate) fn note_end(&self) -> bool {
+        !std::mem::replace(&mut self.state().is_ending, true)
+    }
+
+    /// Notes why the lobby ends the connection.
     pub(crate) fn set_ending(&self, ending: Ending) {
         self.state().ending = Some(Box::new(ending));
     }
 
-    /// Why the connection ends, if that has been noted.
+    /// Returns why the lobby ends the connection, if that was noted.
     pub(crate) fn take_ending(&self) -> Option<Ending> {
         self.state().ending.take().map(|ending| *ending)
     }
 
-    /// Waits until somebody has logged in.
-    pub(crate) fn poll_login(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the login.
+    pub(crate) fn poll_login(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
         match state.unauthenticated {
-            Some(_) => state.wait(cx),
+            Some(_) => {
+                state.gate.poll(cx);
+                Poll::Pending
+            }
             None => Poll::Ready(()),
         }
     }
 
-    /// A login is being looked at.
+    /// A login is being checked.
     pub(crate) fn login_started(&self) {
         if let Some(unauthenticated) = &self.state().unauthenticated {
             unauthenticated.login_started();
         }
     }
 
-    /// A login was not accepted.
+    /// A login was rejected.
     pub(crate) fn login_failed(&self) {
         if let Some(unauthenticated) = &self.state().unauthenticated {
             unauthenticated.login_failed();
         }
     }
 
-    /// Whether somebody has logged in.
+    /// Whether a player has logged in.
     pub(crate) fn is_logged_in(&self) -> bool {
         self.state().unauthenticated.is_none()
     }
 
-    /// Somebody has logged in, and the connection may do from now on what only players may.
+    /// A player has logged in: from now on the session accepts what players may send.
     pub(crate) fn log_in(&self) {
         let mut state = self.state();
-        let unauthenticated = state.unauthenticated.take();
-        let session = state.session.take();
+        let (unauthenticated, session) = (state.unauthenticated.take(), state.gate.wake());
         drop(state);
         drop(unauthenticated);
         if let Some(session) = session {
@@ -137,17 +133,7 @@ impl ConnectionSlot {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds the lock leaves the state half changed.
+        // No code that holds the lock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
-        match &mut self.session {
-            Some(known) => known.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
-        Poll::Pending
     }
 }

@@ -4,23 +4,112 @@ use crate::json::Json;
 use super::arguments::{ArgumentError, Arguments};
 use super::{GpgNetMessage, WithSurplus};
 
-/// Commands from the game to the server (wire.md section 9).
-///
-/// Integers may come as numbers or as their text. "Host" means that the server listens to the host's game only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GameToServer {
+macro_rules! game_commands {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $(($inner:ident: $inner_type:ty))? $({
+            $( $(#[$argument_doc:meta])* $argument:ident: $type:ty, )*
+        })? = $wire:literal;
+    )*) => {
+        /// Commands from the game to the server (wire.md section 9).
+        ///
+        /// Integers may come as numbers or as their text. "Host" means that the server listens to the host's game only.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum GameToServer {
+            $(
+                $(#[$doc])*
+                $name $(($inner_type))? $({ $( $(#[$argument_doc])* $argument: $type, )* })?,
+            )*
+            /// A command that is not in this list; all its arguments are surplus.
+            Unknown {
+                /// Its name.
+                command: String,
+            },
+        }
+
+        /// The commands from the game to the server, without their arguments.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum GameCommand {
+            $( $(#[$doc])* $name, )*
+        }
+
+        impl GameCommand {
+            /// The name of the command on the wire.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $( Self::$name => $wire, )*
+                }
+            }
+
+            /// The command with this name on the wire.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $( $wire => Some(Self::$name), )*
+                    _ => None,
+                }
+            }
+        }
+
+        impl GameToServer {
+            /// The name of the command on the wire.
+            #[must_use]
+            pub fn name(&self) -> &str {
+                match self {
+                    $( Self::$name { .. } => $wire, )*
+                    Self::Unknown { command } => command,
+                }
+            }
+
+            /// Reads a command and the arguments after those it needs.
+            ///
+            /// # Errors
+            /// [`ArgumentError`] for the first argument that is missing or of the wrong type.
+            pub fn read(message: &GpgNetMessage) -> Result<WithSurplus<Self>, ArgumentError> {
+                let mut args = Arguments::new(message);
+                let command = match message.command.as_str() {
+                    $(
+                        $wire => Self::$name
+                            $((<$inner_type as Argument>::read(&mut args, stringify!($inner))?))?
+                            $({ $( $argument: Argument::read(&mut args, stringify!($argument))?, )* })?,
+                    )*
+                    unknown => Self::Unknown { command: unknown.to_owned() },
+                };
+                Ok(WithSurplus { command, surplus: args.surplus() })
+            }
+
+            fn args(self) -> Vec<Json> {
+                let mut args = Vec::new();
+                match self {
+                    $(
+                        Self::$name $(($inner))? $({ $( $argument, )* })? => {
+                            $( $inner.write(&mut args); )?
+                            $( $( $argument.write(&mut args); )* )?
+                        }
+                    )*
+                    Self::Unknown { .. } => {}
+                }
+                args
+            }
+        }
+    };
+}
+
+// The only place that has the names of these commands on the wire.
+game_commands! {
     /// The game has come to this state.
     GameState {
         /// The state.
         state: GameState,
-    },
+    } = "GameState";
     /// Host: an option of the lobby.
     GameOption {
         /// Name of the option.
         key: String,
         /// Its value, of any type.
         value: Json,
-    },
+    } = "GameOption";
     /// Host: an option of a player.
     PlayerOption {
         /// The player.
@@ -29,7 +118,7 @@ pub enum GameToServer {
         key: String,
         /// Its value, of any type.
         value: Json,
-    },
+    } = "PlayerOption";
     /// Host: an option of an AI.
     AiOption {
         /// Name of the AI.
@@ -38,32 +127,32 @@ pub enum GameToServer {
         key: String,
         /// Its value, of any type.
         value: Json,
-    },
+    } = "AIOption";
     /// Host: a slot is empty now.
     ClearSlot {
         /// The slot.
         slot: i64,
-    },
+    } = "ClearSlot";
     /// Host: the mods of the simulation.
-    GameMods(GameMods),
+    GameMods(mods: GameMods) = "GameMods";
     /// How an army fared.
     GameResult {
         /// Number of the army.
         army: i64,
         /// Zero or more words, then the outcome, then the score: `victory 10`, `recall defeat -10`.
         result: String,
-    },
+    } = "GameResult";
     /// The simulation has ended for this player.
-    GameEnded,
+    GameEnded = "GameEnded";
     /// Statistics of all armies.
     JsonStats {
         /// JSON text, tens of kilobytes.
         stats: String,
-    },
+    } = "JsonStats";
     /// The simulations of the players have drifted apart.
-    Desync,
+    Desync = "Desync";
     /// The game counts, however short it was.
-    EnforceRating,
+    EnforceRating = "EnforceRating";
     /// A co-op mission is over.
     OperationComplete {
         /// Whether the primary objectives were met.
@@ -72,9 +161,9 @@ pub enum GameToServer {
         secondary: bool,
         /// How long it took: `HH:MM:SS`.
         delta: String,
-    },
+    } = "OperationComplete";
     /// A player accuses another of killing a team mate. All arguments are surplus: nobody reads them.
-    TeamkillReport,
+    TeamkillReport = "TeamkillReport";
     /// A commander was killed by a team mate.
     TeamkillHappened {
         /// Seconds since the game began; some games send a fraction, or text.
@@ -83,53 +172,107 @@ pub enum GameToServer {
         victim_id: PlayerId,
         /// Name of the victim.
         victim_name: String,
-        /// Who did it; 0 for an AI.
+        /// The player who did it; 0 for an AI.
         teamkiller_id: PlayerId,
-        /// Name of who did it.
+        /// Name of the player who did it.
         teamkiller_name: String,
-    },
+    } = "TeamkillHappened";
     /// An ICE message for another player, to be passed on as it is.
     IceMsg {
         /// For whom.
         receiver_id: PlayerId,
         /// The message; a string from today's adapters.
         message: Json,
-    },
+    } = "IceMsg";
     /// A line of chat in the game.
     Chat {
         /// The line.
         text: String,
-    },
+    } = "Chat";
     /// The game is full.
-    GameFull,
+    GameFull = "GameFull";
     /// The host wants to play again. All arguments are surplus.
-    Rehost,
+    Rehost = "Rehost";
     /// Somebody slows the game down. All arguments are surplus.
-    Bottleneck,
+    Bottleneck = "Bottleneck";
     /// Nobody slows the game down any more. All arguments are surplus.
-    BottleneckCleared,
+    BottleneckCleared = "BottleneckCleared";
     /// The game lost its peers. All arguments are surplus.
-    Disconnected,
+    Disconnected = "Disconnected";
     /// How a launch went.
     LaunchStatus {
         /// For example `Rejected`.
         status: String,
-    },
+    } = "LaunchStatus";
     /// A connection to a peer stands (automatic lobbies since December 2024).
     EstablishedPeer {
         /// The peer.
         peer_id: PlayerId,
-    },
+    } = "EstablishedPeer";
     /// A connection to a peer is gone (automatic lobbies since December 2024).
     DisconnectedPeer {
         /// The peer.
         peer_id: PlayerId,
-    },
-    /// A command that is not in this list; all its arguments are surplus.
-    Unknown {
-        /// Its name.
-        command: String,
-    },
+    } = "DisconnectedPeer";
+}
+
+/// One argument of a command or several that belong together.
+trait Argument: Sized {
+    /// Reads it; `name` is for errors.
+    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError>;
+
+    /// Writes it after those before it.
+    fn write(self, args: &mut Vec<Json>);
+}
+
+impl Argument for String {
+    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
+        args.text(name)
+    }
+
+    fn write(self, args: &mut Vec<Json>) {
+        args.push(self.as_str().into());
+    }
+}
+
+impl Argument for Json {
+    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
+        args.json(name)
+    }
+
+    fn write(self, args: &mut Vec<Json>) {
+        args.push(self);
+    }
+}
+
+impl Argument for i64 {
+    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
+        args.integer(name)
+    }
+
+    fn write(self, args: &mut Vec<Json>) {
+        args.push(self.into());
+    }
+}
+
+impl Argument for bool {
+    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
+        args.flag(name)
+    }
+
+    fn write(self, args: &mut Vec<Json>) {
+        args.push(self.into());
+    }
+}
+
+impl Argument for PlayerId {
+    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
+        args.parse(name)
+    }
+
+    fn write(self, args: &mut Vec<Json>) {
+        args.push(i64::from(self.0).into());
+    }
 }
 
 /// The states of a game process.
@@ -173,7 +316,7 @@ impl From<String> for GameState {
     }
 }
 
-/// What a host says about the mods of the simulation.
+/// A host's statement about the mods of the simulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GameMods {
     /// How many are active; 0 clears the list.
@@ -181,7 +324,7 @@ pub enum GameMods {
         /// Number of mods.
         count: i64,
     },
-    /// Which ones are active.
+    /// The active mods.
     Uids {
         /// Uids, separated by blanks.
         uids: String,
@@ -193,133 +336,30 @@ pub enum GameMods {
     },
 }
 
-impl GameToServer {
-    /// The name of the command on the wire.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::GameState { .. } => "GameState",
-            Self::GameOption { .. } => "GameOption",
-            Self::PlayerOption { .. } => "PlayerOption",
-            Self::AiOption { .. } => "AIOption",
-            Self::ClearSlot { .. } => "ClearSlot",
-            Self::GameMods(_) => "GameMods",
-            Self::GameResult { .. } => "GameResult",
-            Self::GameEnded => "GameEnded",
-            Self::JsonStats { .. } => "JsonStats",
-            Self::Desync => "Desync",
-            Self::EnforceRating => "EnforceRating",
-            Self::OperationComplete { .. } => "OperationComplete",
-            Self::TeamkillReport => "TeamkillReport",
-            Self::TeamkillHappened { .. } => "TeamkillHappened",
-            Self::IceMsg { .. } => "IceMsg",
-            Self::Chat { .. } => "Chat",
-            Self::GameFull => "GameFull",
-            Self::Rehost => "Rehost",
-            Self::Bottleneck => "Bottleneck",
-            Self::BottleneckCleared => "BottleneckCleared",
-            Self::Disconnected => "Disconnected",
-            Self::LaunchStatus { .. } => "LaunchStatus",
-            Self::EstablishedPeer { .. } => "EstablishedPeer",
-            Self::DisconnectedPeer { .. } => "DisconnectedPeer",
-            Self::Unknown { command } => command,
-        }
+impl Argument for GameState {
+    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
+        args.text(name).map(Self::from)
     }
 
-    /// Reads a command and the arguments behind those it needs.
-    ///
-    /// # Errors
-    /// [`ArgumentError`] for the first argument that is missing or of the wrong type.
-    pub fn read(message: &GpgNetMessage) -> Result<WithSurplus<Self>, ArgumentError> {
-        let mut args = Arguments::new(message);
-        let command = match message.command.as_str() {
-            "GameState" => Self::GameState { state: args.text("state")?.into() },
-            "GameOption" => Self::GameOption { key: args.text("key")?, value: args.json("value")? },
-            "PlayerOption" => Self::PlayerOption {
-                player_id: args.parse("player_id")?,
-                key: args.text("key")?,
-                value: args.json("value")?,
-            },
-            "AIOption" => Self::AiOption {
-                name: args.text("name")?,
-                key: args.text("key")?,
-                value: args.json("value")?,
-            },
-            "ClearSlot" => Self::ClearSlot { slot: args.integer("slot")? },
-            "GameMods" => Self::GameMods(match args.text("mode")?.as_str() {
-                "activated" => GameMods::Activated { count: args.integer("count")? },
-                "uids" => GameMods::Uids { uids: args.text("uids")? },
-                other => GameMods::Other { mode: other.to_owned() },
-            }),
-            "GameResult" => Self::GameResult { army: args.integer("army")?, result: args.text("result")? },
-            "GameEnded" => Self::GameEnded,
-            "JsonStats" => Self::JsonStats { stats: args.text("stats")? },
-            "Desync" => Self::Desync,
-            "EnforceRating" => Self::EnforceRating,
-            "OperationComplete" => Self::OperationComplete {
-                primary: args.flag("primary")?,
-                secondary: args.flag("secondary")?,
-                delta: args.text("delta")?,
-            },
-            "TeamkillReport" => Self::TeamkillReport,
-            "TeamkillHappened" => Self::TeamkillHappened {
-                gametime: args.json("gametime")?,
-                victim_id: args.parse("victim_id")?,
-                victim_name: args.text("victim_name")?,
-                teamkiller_id: args.parse("teamkiller_id")?,
-                teamkiller_name: args.text("teamkiller_name")?,
-            },
-            "IceMsg" => {
-                Self::IceMsg { receiver_id: args.parse("receiver_id")?, message: args.json("message")? }
-            }
-            "Chat" => Self::Chat { text: args.text("text")? },
-            "GameFull" => Self::GameFull,
-            "Rehost" => Self::Rehost,
-            "Bottleneck" => Self::Bottleneck,
-            "BottleneckCleared" => Self::BottleneckCleared,
-            "Disconnected" => Self::Disconnected,
-            "LaunchStatus" => Self::LaunchStatus { status: args.text("status")? },
-            "EstablishedPeer" => Self::EstablishedPeer { peer_id: args.parse("peer_id")? },
-            "DisconnectedPeer" => Self::DisconnectedPeer { peer_id: args.parse("peer_id")? },
-            unknown => Self::Unknown { command: unknown.to_owned() },
-        };
-        Ok(WithSurplus { command, surplus: args.surplus() })
+    fn write(self, args: &mut Vec<Json>) {
+        args.push(self.as_str().into());
+    }
+}
+
+impl Argument for GameMods {
+    fn read(args: &mut Arguments<'_>, _name: &'static str) -> Result<Self, ArgumentError> {
+        Ok(match args.text("mode")?.as_str() {
+            "activated" => Self::Activated { count: args.integer("count")? },
+            "uids" => Self::Uids { uids: args.text("uids")? },
+            other => Self::Other { mode: other.to_owned() },
+        })
     }
 
-    fn args(self) -> Vec<Json> {
-        let id = |player: PlayerId| Json::from(i64::from(player.0));
-        let text = |text: String| Json::from(text.as_str());
+    fn write(self, args: &mut Vec<Json>) {
         match self {
-            Self::GameState { state } => vec![state.as_str().into()],
-            Self::GameOption { key, value } => vec![text(key), value],
-            Self::PlayerOption { player_id, key, value } => vec![id(player_id), text(key), value],
-            Self::AiOption { name, key, value } => vec![text(name), text(key), value],
-            Self::ClearSlot { slot } => vec![slot.into()],
-            Self::GameMods(GameMods::Activated { count }) => vec!["activated".into(), count.into()],
-            Self::GameMods(GameMods::Uids { uids }) => vec!["uids".into(), text(uids)],
-            Self::GameMods(GameMods::Other { mode }) => vec![text(mode)],
-            Self::GameResult { army, result } => vec![army.into(), text(result)],
-            Self::JsonStats { stats } => vec![text(stats)],
-            Self::OperationComplete { primary, secondary, delta } => {
-                vec![primary.into(), secondary.into(), text(delta)]
-            }
-            Self::TeamkillHappened { gametime, victim_id, victim_name, teamkiller_id, teamkiller_name } => {
-                vec![gametime, id(victim_id), text(victim_name), id(teamkiller_id), text(teamkiller_name)]
-            }
-            Self::IceMsg { receiver_id, message } => vec![id(receiver_id), message],
-            Self::Chat { text: line } => vec![text(line)],
-            Self::LaunchStatus { status } => vec![text(status)],
-            Self::EstablishedPeer { peer_id } | Self::DisconnectedPeer { peer_id } => vec![id(peer_id)],
-            Self::GameEnded
-            | Self::Desync
-            | Self::EnforceRating
-            | Self::TeamkillReport
-            | Self::GameFull
-            | Self::Rehost
-            | Self::Bottleneck
-            | Self::BottleneckCleared
-            | Self::Disconnected
-            | Self::Unknown { .. } => Vec::new(),
+            Self::Activated { count } => args.extend(["activated".into(), count.into()]),
+            Self::Uids { uids } => args.extend(["uids".into(), uids.as_str().into()]),
+            Self::Other { mode } => args.push(mode.as_str().into()),
         }
     }
 }

@@ -370,7 +370,7 @@ impl Evening {
     pub(super) fn connect(&mut self, player: usize) -> Result<ConnId, Violation> {
         self.around.last_conn += 1;
         let conn = ConnId(self.around.last_conn);
-        self.around.wires.insert(conn, Wire { player, may_read: true, outgoing: VecDeque::new() });
+        self.around.wires.insert(conn, Wire { player, holds: BTreeSet::new(), outgoing: VecDeque::new() });
         let session = SessionNumber(conn.0 as u32);
         self.tell(Event::Connected { conn, address: None, country: Country::UNKNOWN, session })?;
         Ok(conn)
@@ -396,9 +396,11 @@ impl Evening {
     /// Lets the lobby read all that it can.
     pub(super) fn read_all(&mut self) -> Result<(), Violation> {
         while let Some(conn) = self.readable.pop_first() {
-            let Some(wire) = self.around.wires.get_mut(&conn).filter(|wire| wire.may_read) else { continue };
+            let Some(wire) = self.around.wires.get_mut(&conn).filter(|wire| wire.holds.is_empty()) else {
+                continue;
+            };
             let Some(message) = wire.outgoing.pop_front() else { continue };
-            wire.may_read = false;
+            self.readable.insert(conn);
             let event = Event::Received { conn, message };
             self.trace.event(self.now, &event);
             self.around.world.handle(self.around.moment(self.now), event.clone());
@@ -424,10 +426,17 @@ impl Evening {
                         self.hear(conn, &message);
                     }
                 }
-                Effect::Relay { to, message, .. } => self.hear(to, &message),
-                Effect::Ready { conn } => {
+                Effect::SendSnapshot { conn: to, message, .. } | Effect::Relay { to, message, .. } => {
+                    self.hear(to, &message);
+                }
+                Effect::Hold { conn, reason } => {
                     if let Some(wire) = self.around.wires.get_mut(&conn) {
-                        wire.may_read = true;
+                        wire.holds.insert(reason);
+                    }
+                }
+                Effect::Release { conn, reason } => {
+                    if let Some(wire) = self.around.wires.get_mut(&conn) {
+                        wire.holds.remove(&reason);
                         self.readable.insert(conn);
                     }
                 }
@@ -446,7 +455,6 @@ impl Evening {
                     self.put(at, Happening::Perform { lobby: self.lobby, request: id, then });
                 }
                 Effect::LoggedIn { .. }
-                | Effect::Wait { .. }
                 | Effect::Done { .. }
                 | Effect::ReportLogin { .. }
                 | Effect::Publish(_)

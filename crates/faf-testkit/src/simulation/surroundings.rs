@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use faf_lobby_core::{
-    ConnId, Contradiction, GameWrite, MapVersion, Moment, Reply, Request, RequestId, Settings, Timestamp,
-    World,
+    ConnId, Contradiction, GameWrite, HoldReason, MapVersion, Moment, Reply, Request, RequestId, Settings,
+    Timestamp, World,
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
@@ -42,7 +42,8 @@ pub(super) struct Surroundings {
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) player: usize,
-    pub(super) may_read: bool,
+    /// Why the lobby does not read from it.
+    pub(super) holds: BTreeSet<HoldReason>,
     /// Said, and not read by the lobby yet.
     pub(super) outgoing: VecDeque<Result<ClientMessage, CommandError>>,
 }

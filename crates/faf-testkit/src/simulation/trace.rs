@@ -104,6 +104,9 @@ impl fmt::Display for Line {
                 }
                 write!(f, ": {}", json(message))
             }
+            Self::Effect(Effect::SendSnapshot { conn, message, .. }) => {
+                write!(f, "   -> {}: {}", conn.0, json(message))
+            }
             Self::Effect(Effect::Relay { from, to, message }) => {
                 write!(f, "   {} -> {}: {}", from.0, to.0, json(message))
             }

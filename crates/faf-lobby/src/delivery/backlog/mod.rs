@@ -44,8 +44,6 @@ pub(crate) enum Kind {
 /// The messages that wait for one client.
 #[derive(Debug)]
 pub(crate) struct Backlog {
-    /// The client may send its next message as soon as little waits for it.
-    pub(crate) is_ready: bool,
     /// How much it takes.
     pub(super) pace: Pace,
     /// What other players' games say to its game.
@@ -113,7 +111,6 @@ impl Backlog {
     /// For a client that has `taken` so many bytes before.
     pub(crate) fn new(encoding: impl Into<Encoding>, taken: u64) -> Self {
         Self {
-            is_ready: false,
             pace: Pace::new(Instant::now(), taken),
             relayed: InFlight::default(),
             encoding: encoding.into(),
@@ -368,7 +365,7 @@ impl Backlog {
             && !frames.is_snapshot()
             && frames.merging() != Merging::Players
         {
-            // What waits is encoded, so that its memory counts. SnapshotCache take time, and players may be merged before they are.
+            // What waits is encoded, so that its memory counts. Snapshots take time, and players may be merged before they are.
             frames.get(self.encoding);
         }
         self.answers += self.answer_cost(&entry);
@@ -388,7 +385,7 @@ impl Backlog {
         self.lists -= usize::from(entry.is_snapshot());
     }
 
-    /// SnapshotCache, states and `social`, which has all friends and foes, come with the login, however often a client asks.
+    /// Snapshots, states and `social`, which has all friends and foes, come with the login, however often a client asks.
     fn answer_cost(&self, entry: &Entry) -> usize {
         let Entry::Message(frames, Kind::Answer) = entry else { return 0 };
         let is_answer = !frames.is_snapshot()

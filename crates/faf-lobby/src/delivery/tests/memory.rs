@@ -28,27 +28,25 @@ async fn the_greediest_of_the_slow_go_when_all_together_are_too_much() {
     }
 }
 
-/// SnapshotCache that unauthenticated are told now cost nothing more. Those of before are kept for who has not taken them.
+/// Current snapshots cost nothing more. Outdated ones are kept only for clients that have not read them.
 #[tokio::test(start_paused = true)]
-async fn old_lists_count() {
+async fn outdated_snapshots_count() {
     let mut hall = Hall::new(SlowConsumerPolicy { memory: 100_000, ..POLICY });
     let mut clients: Vec<_> = (0..2).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
-    let mut current = Vec::new();
     for number in 0..61 {
         let ServerMessage::GameInfo(game) = game(number, 1) else { panic!() };
         let list = ServerMessage::GameList(Arc::new(GameList { games: vec![game; 20] }));
-        current.push(list.clone());
+        // In the end, every list replaces the one before.
+        let chunk = if number <= 30 { number } else { 30 };
+        let id = Some(SnapshotId { list: SnapshotList::Games, chunk: chunk.into(), version: number.into() });
         for conn in [0, 1] {
-            hall.dispatcher.send(Audience::One(ConnId(conn)), list.clone());
+            hall.dispatcher.send_snapshot(ConnId(conn), id, list.clone());
         }
         hall.dispatcher.flush().await;
         clients[1].hears("game_info").await;
         if number == 30 {
             sleep(10 * SECOND).await;
             assert!(clients[0].server.is_connected());
-        }
-        if number >= 30 {
-            current.clear();
         }
     }
     hall.wait_for_metric("server_connections_ended_total{reason=\"memory\"} 1").await;

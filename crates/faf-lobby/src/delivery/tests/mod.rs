@@ -1,6 +1,8 @@
 use std::future::poll_fn;
+use std::task::Poll;
 
 use faf_connection::{Reader, Settings, open};
+use faf_lobby_core::SnapshotList;
 use faf_protocol::server_message::{
     GameInfo, GameInfoState, GameList, GameType, Notice, NoticeStyle, Visibility,
 };
@@ -11,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::*;
-use crate::net::slot::Word;
+use crate::net::read_gate::Gate;
 use crate::net::unauthenticated::tests::registry;
 
 const POLICY: SlowConsumerPolicy =
@@ -89,6 +91,7 @@ impl Hall {
 
     /// A message of this client is being dealt with: what it is sent is an answer.
     fn asks(&mut self, conn: u64) {
+        self.dispatcher.hold(ConnId(conn), Hold::InFlight);
         self.dispatcher.received(ConnId(conn), Instant::now());
     }
 
@@ -101,6 +104,20 @@ impl Hall {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Waits until the last message of the client is handled, and returns what its session may do then.
+async fn handled(slot: &ConnectionSlot) -> Gate {
+    let gate = poll_fn(|cx| match slot.poll_gate(cx) {
+        Gate::Held { is_handled: false } => Poll::Pending,
+        gate => Poll::Ready(gate),
+    });
+    gate.await
+}
+
+/// Waits until the next message may be read.
+async fn opened(slot: &ConnectionSlot) {
+    poll_fn(|cx| if slot.poll_gate(cx) == Gate::Open { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 fn notice(text: impl Into<String>) -> ServerMessage {
@@ -271,7 +288,7 @@ async fn a_pong_waits_for_answers_and_lists_but_not_for_what_everybody_is_told()
     many_games().into_iter().for_each(|game| hall.broadcast(game));
     hall.asks(2);
     hall.dispatcher.send(Audience::One(ConnId(2)), notice("answer"));
-    hall.dispatcher.send(Audience::One(ConnId(3)), ServerMessage::PlayerInfo(Arc::default()));
+    hall.dispatcher.send_snapshot(ConnId(3), None, ServerMessage::PlayerInfo(Arc::default()));
     for conn in [1, 2, 3] {
         hall.dispatcher.send(Audience::One(ConnId(conn)), ServerMessage::Pong);
     }
@@ -331,18 +348,19 @@ async fn whoever_takes_nothing_for_too_long_is_disconnected() {
 
 /// When everybody comes back at once, their lists are gigabytes.
 #[tokio::test(start_paused = true)]
-async fn players_do_not_wait_for_lists_of_newcomers() {
-    const NEWCOMERS: u64 = 50;
+async fn players_do_not_wait_for_lists_of_logins() {
+    const LOGINS: u64 = 50;
     let (mut hall, mut delivery) = Hall::by_hand(POLICY, 16_000_000);
-    let _newcomers: Vec<_> = (1..=NEWCOMERS).map(|conn| hall.connect(conn, WireFormat::SimpleJson)).collect();
+    let _logins: Vec<_> = (1..=LOGINS).map(|conn| hall.connect(conn, WireFormat::SimpleJson)).collect();
     let mut player = hall.log_in(0, WireFormat::SimpleJson);
     let games = many_games().into_iter().map(|game| match game {
         ServerMessage::GameInfo(game) => game,
         other => panic!("{other:?}"),
     });
     let list = ServerMessage::GameList(Arc::new(GameList { games: games.collect() }));
-    for conn in (1..=NEWCOMERS).cycle().take(10 * NEWCOMERS as usize) {
-        hall.dispatcher.send(Audience::One(ConnId(conn)), list.clone());
+    let id = Some(SnapshotId { list: SnapshotList::Games, chunk: 0, version: 1 });
+    for conn in (1..=LOGINS).cycle().take(10 * LOGINS as usize) {
+        hall.dispatcher.send_snapshot(ConnId(conn), id, list.clone());
     }
     hall.dispatcher.flush().await;
     many_games().into_iter().for_each(|game| hall.broadcast(game));
@@ -381,18 +399,19 @@ async fn whoever_asks_more_than_it_reads_is_not_read_from() {
     hall.asks(1);
     let slot = Arc::clone(&client.slot);
     hall.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(3 * SOCKET)));
-    hall.dispatcher.ready(ConnId(1));
+    hall.dispatcher.release(ConnId(1), Hold::InFlight);
     hall.dispatcher.flush().await;
     hall.wait_for_metric("server_clients_behind 1").await;
     // It is behind, but its pings count.
-    assert_eq!(poll_fn(|cx| slot.poll_word(cx)).await, Word::Ready);
+    assert_eq!(handled(&slot).await, Gate::Open);
+    hall.asks(1);
     hall.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(20_000)));
-    hall.dispatcher.ready(ConnId(1));
+    hall.dispatcher.release(ConnId(1), Hold::InFlight);
     hall.dispatcher.flush().await;
-    assert_eq!(poll_fn(|cx| slot.poll_word(cx)).await, Word::DealtWith);
+    assert_eq!(handled(&slot).await, Gate::Held { is_handled: true });
     client.hears("notice").await;
     client.hears("notice").await;
-    assert_eq!(poll_fn(|cx| slot.poll_word(cx)).await, Word::Ready);
+    opened(&slot).await;
 }
 
 #[tokio::test]
@@ -401,14 +420,14 @@ async fn whoever_is_slow_in_taking_what_everybody_is_told_is_read_from() {
     let client = hall.log_in(1, WireFormat::SimpleJson);
     hall.asks(1);
     for number in 0..200 {
-        hall.dispatcher.send(Audience::One(ConnId(1)), ServerMessage::PlayerInfo(Arc::default()));
+        hall.dispatcher.send_snapshot(ConnId(1), None, ServerMessage::PlayerInfo(Arc::default()));
         hall.broadcast(game(number, 1));
         hall.broadcast(notice("x".repeat(1000)));
     }
-    hall.dispatcher.ready(ConnId(1));
+    hall.dispatcher.release(ConnId(1), Hold::InFlight);
     hall.dispatcher.flush().await;
     hall.wait_for_metric("server_clients_behind 1").await;
-    assert_eq!(poll_fn(|cx| client.slot.poll_word(cx)).await, Word::Ready);
+    assert_eq!(handled(&client.slot).await, Gate::Open);
 }
 
 /// It is read from again, so that its session hears of the end.
@@ -420,17 +439,13 @@ async fn whoever_is_lost_while_not_being_read_from_is_noticed() {
     for _ in 0..3 {
         hall.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(80_000)));
     }
-    hall.dispatcher.ready(ConnId(1));
+    hall.dispatcher.release(ConnId(1), Hold::InFlight);
     hall.dispatcher.flush().await;
     let Client { reader, slot, _session, .. } = client;
-    assert_eq!(poll_fn(|cx| slot.poll_word(cx)).await, Word::DealtWith);
+    assert_eq!(handled(&slot).await, Gate::Held { is_handled: true });
     drop(reader);
-    assert_eq!(poll_fn(|cx| slot.poll_word(cx)).await, Word::Ready);
+    opened(&slot).await;
     hall.wait_for_metric("server_clients_behind 0").await;
-    // Nothing that comes later takes its place.
-    slot.tell(Word::Ready);
-    slot.tell(Word::DealtWith);
-    assert_eq!(poll_fn(|cx| slot.poll_word(cx)).await, Word::Ready);
 }
 
 #[tokio::test]

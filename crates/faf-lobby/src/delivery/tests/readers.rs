@@ -78,10 +78,10 @@ async fn check(say: impl FnOnce(&mut Hall)) {
     let end = notice("the end");
     hall.broadcast(end);
     // They are read from meanwhile, whatever waits for them.
-    (0..4).for_each(|conn| hall.dispatcher.ready(ConnId(conn)));
+    (0..4).for_each(|conn| hall.dispatcher.release(ConnId(conn), Hold::InFlight));
     hall.dispatcher.flush().await;
     for reader in [&fast, &slow, &stopped, &trickle] {
-        assert_eq!(poll_fn(|cx| reader.slot.poll_word(cx)).await, Word::Ready);
+        assert_eq!(handled(&reader.slot).await, Gate::Open);
     }
     sleep(Duration::from_secs(20)).await;
     assert!(stopped.server.is_connected());

@@ -19,13 +19,8 @@ fn ice(sender: u64, text: impl Into<String>) -> ServerMessage {
 fn relay(hall: &mut Hall, from: u64, to: u64, text: impl Into<String>) {
     hall.asks(from);
     hall.dispatcher.relay(ConnId(from), ConnId(to), ice(from, text));
-    hall.dispatcher.ready(ConnId(from));
+    hall.dispatcher.release(ConnId(from), Hold::InFlight);
     hall.dispatcher.done(ConnId(from));
-}
-
-/// What the session of a sender is told about its message; nothing if it is not told anything within three seconds.
-async fn word(client: &Client) -> Option<Word> {
-    timeout(3 * SECOND, poll_fn(|cx| client.slot.poll_word(cx))).await.ok()
 }
 
 /// Sends until a message is held, and returns how many were sent.
@@ -33,10 +28,8 @@ async fn flood(hall: &mut Hall, sender: &Client, from: u64, text: &str) -> usize
     for sent in 1..1000 {
         relay(hall, from, RECEIVER, text);
         hall.dispatcher.flush().await;
-        match word(sender).await {
-            Some(Word::Ready) => {}
-            Some(Word::DealtWith) => return sent,
-            None => panic!("nothing is told about message {sent}"),
+        if handled(&sender.slot).await != Gate::Open {
+            return sent;
         }
     }
     panic!("nothing is held")
@@ -55,25 +48,25 @@ async fn a_flood_is_held_and_then_dropped_and_everything_else_goes_on() {
     for _ in 0..5 {
         relay(&mut hall, 2, RECEIVER, "y".repeat(4000));
         hall.dispatcher.flush().await;
-        assert_eq!(word(&honest).await, Some(Word::Ready));
+        assert_eq!(handled(&honest.slot).await, Gate::Open);
     }
     // After a short while the flooder is read again, is told why, and further messages are dropped at once.
-    assert_eq!(word(&flooder).await, Some(Word::Ready));
+    opened(&flooder.slot).await;
     flooder.hears_text("more than that player's connection takes").await;
     for _ in 0..50 {
         relay(&mut hall, 1, RECEIVER, &text);
         hall.dispatcher.flush().await;
-        assert_eq!(word(&flooder).await, Some(Word::Ready));
+        assert_eq!(handled(&flooder.slot).await, Gate::Open);
     }
     hall.wait_for_metric("server_relay_dropped_total{reason=\"the receiver is behind\"} 51").await;
     hall.wait_for_metric("server_relay_held_total 1").await;
     // The receiver itself is neither muted nor late nor ended: it asks, tells others, and hears what everybody hears.
     hall.asks(RECEIVER);
     hall.dispatcher.send(Audience::One(ConnId(RECEIVER)), notice("answer"));
-    hall.dispatcher.ready(ConnId(RECEIVER));
+    hall.dispatcher.release(ConnId(RECEIVER), Hold::InFlight);
     relay(&mut hall, RECEIVER, 2, "from the receiver");
     hall.dispatcher.flush().await;
-    assert_eq!(word(&receiver).await, Some(Word::Ready));
+    assert_eq!(handled(&receiver.slot).await, Gate::Open);
     honest.hears_text("from the receiver").await;
     // The messages that were under way, in their order; the answer overtakes most of them.
     let mut heard = Vec::new();
@@ -106,7 +99,7 @@ async fn a_held_message_is_delivered_as_soon_as_there_is_room() {
     for _ in 0..sent {
         receiver.hears_text("xxx").await;
     }
-    assert_eq!(word(&sender).await, Some(Word::Ready));
+    opened(&sender.slot).await;
     assert!(!hall.dispatcher.metrics.text().unwrap().contains("server_relay_dropped_total{"));
     // The time for which it was held is over; the next message has its own.
     let sent = flood(&mut hall, &sender, 1, &text).await;
@@ -114,7 +107,7 @@ async fn a_held_message_is_delivered_as_soon_as_there_is_room() {
     for _ in 0..sent {
         receiver.hears_text("xxx").await;
     }
-    assert_eq!(word(&sender).await, Some(Word::Ready));
+    opened(&sender.slot).await;
     assert!(!hall.dispatcher.metrics.text().unwrap().contains("server_relay_dropped_total{"));
 }
 
@@ -131,7 +124,7 @@ async fn many_flooders_leave_room_for_one_more() {
     for _ in 0..3 {
         relay(&mut hall, 15, RECEIVER, "candidate".repeat(50));
         hall.dispatcher.flush().await;
-        assert_eq!(word(&honest).await, Some(Word::Ready));
+        assert_eq!(handled(&honest.slot).await, Gate::Open);
     }
     hall.wait_for_metric("server_clients_behind 1").await;
 }
@@ -194,7 +187,7 @@ async fn an_honest_exchange_loses_nothing() {
                 hall.dispatcher.flush().await;
                 let slot = &slots[from as usize - 1];
                 // As a session does, it says nothing more until it may.
-                while poll_fn(|cx| slot.poll_word(cx)).await != Word::Ready {}
+                opened(slot).await;
             }
         }
     }
@@ -232,8 +225,7 @@ async fn a_sender_is_released_when_the_receiver_goes() {
         flood(&mut hall, &client, sender, &"x".repeat(4000)).await;
         end(&mut hall.dispatcher, ConnId(RECEIVER));
         hall.dispatcher.flush().await;
-        let soon = timeout(SECOND, poll_fn(|cx| client.slot.poll_word(cx))).await;
-        assert_eq!(soon, Ok(Word::Ready));
+        timeout(SECOND, opened(&client.slot)).await.unwrap();
     }
 }
 

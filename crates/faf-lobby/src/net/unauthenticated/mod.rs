@@ -1,4 +1,4 @@
-//! Connections on which nobody has logged in yet: how many there may be, of whom, and who goes when there are too many.
+//! Connections without a login: how many may be open, and which one is closed when there are too many.
 
 mod silent;
 
@@ -16,17 +16,17 @@ use crate::net::rejection::RejectReason;
 use crate::ops::metrics::Metrics;
 use silent::SilentByNetwork;
 
-/// How long a connection may be there without a login before it can be ended for another one: 1 s.
+/// How long a connection may be open without a login before it can be closed for another one: 1 s.
 ///
-/// Clients mark_busy as soon as they are connected, but what they say may be under way. Without this, everybody who comes in
-/// a rush would throw out somebody else, and nobody would get in.
+/// Clients send as soon as they are connected, but their first message may be under way. Without this
+/// time, everybody who connects in a rush would push out somebody else, and nobody would get in.
 const MIN_SILENCE: Duration = Duration::from_secs(1);
 
-/// All connections without a login, from when they are accepted.
+/// All connections without a login, from when they are accepted until they log in or end.
 ///
 /// Connections on which nobody logs in must not keep others out. So when there are too many, the oldest
 /// one on which no login is being checked makes room, of the network ([`Network::widest`]) that has most
-/// of them. It must have had time to mark_busy, unless its network has more than one address may have. One
+/// of them. It must have had time to send something, unless its network has more than one address may have. One
 /// address may only have so many connections, however old they are, and a wider IPv6 network so many
 /// [times](Network::counted) as many.
 #[derive(Debug)]
@@ -43,35 +43,36 @@ struct All {
     /// By number; later ones have higher numbers.
     connections: HashMap<u64, Connection>,
     next_number: u64,
-    /// Those on which no login is being looked at, by when that began.
+    /// Connections without a login under way, by since when.
     silent: SilentByNetwork,
-    /// Whose they are, by that number.
+    /// Numbers of connections, by the number of their silence.
     silences: HashMap<u64, u64>,
-    /// How many there are of each network that is counted.
+    /// How many connections each counted network has.
     networks: HashMap<Network, usize>,
 }
 
 #[derive(Debug)]
 struct Connection {
     address: Option<IpAddr>,
-    /// Since when no login is being looked at: the number of that, and the time.
+    /// Since when no login is under way: the number of this silence, and the time.
     silent: Option<(u64, Duration)>,
     stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Before the first message can come; whom to tell that it is over.
+    /// The handshake, which is told when the connection is closed.
     Handshake(Arc<Notify>),
     Session(Writer),
 }
 
-/// One of them. It counts until this is dropped, or it is ended to make room.
+/// Counts one connection as unauthenticated, until it is dropped or the connection is closed to make
+/// room.
 #[derive(Debug)]
 pub(crate) struct UnauthenticatedGuard {
     number: u64,
     registry: Arc<Unauthenticated>,
-    /// Told when the connection is ended during its handshake.
+    /// Notified when the connection is closed during its handshake.
     pub(crate) signal: Arc<Notify>,
 }
 
@@ -85,24 +86,24 @@ impl Unauthenticated {
         Arc::new(Self { limit, limit_per_address, all: Mutex::default(), time, metrics })
     }
 
-    /// Lets a connection in. If it has no place, or there are too many, another one goes for it. Without an address, only the
-    /// total counts.
+    /// Admits a connection. If it has no permit, or there are too many, another one is closed for it.
+    /// Without an address, only the total counts.
     pub(crate) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
-        has_place: bool,
+        has_permit: bool,
     ) -> Result<UnauthenticatedGuard, RejectReason> {
         let mut all = self.lock();
         if all.has_too_many(address, self.limit_per_address) {
             return Err(RejectReason::UnauthenticatedLimitPerAddress);
         }
         let now = self.time.elapsed();
-        let why_full = match (has_place, all.connections.len() < self.limit) {
+        let why_full = match (has_permit, all.connections.len() < self.limit) {
             (true, true) => None,
             (true, false) => Some(RejectReason::UnauthenticatedLimit),
             (false, _) => Some(RejectReason::ConnectionLimit),
         };
-        let gone = match why_full {
+        let evicted = match why_full {
             None => None,
             Some(why) => Some(all.evict_one(now, self.limit_per_address).ok_or(why)?),
         };
@@ -114,13 +115,13 @@ impl Unauthenticated {
         all.count(address);
         self.metrics.set_unauthenticated(all.connections.len());
         drop(all);
-        if let Some(gone) = gone {
-            self.end(gone);
+        if let Some(evicted) = evicted {
+            self.end(evicted);
         }
         Ok(UnauthenticatedGuard { number, registry: Arc::clone(self), signal })
     }
 
-    /// Ends a connection that has been removed.
+    /// Closes a connection that was evicted.
     fn end(&self, connection: Connection) {
         let why = RejectReason::MadeRoom;
         match connection.stage {
@@ -132,7 +133,8 @@ impl Unauthenticated {
             Stage::Session(writer) => {
                 tracing::debug!("a connection has ended: {}", why.reason());
                 self.metrics.count_ended(why.reason());
-                // What the operating system does not take at once is lost, as this peer is not waited for.
+                // The server does not wait for this peer: what the operating system does not take at once
+                // is lost.
                 let _ = writer.hand_over(&[why.closing_notice(writer.encoding())], 1);
                 writer.abort();
             }
@@ -140,17 +142,18 @@ impl Unauthenticated {
     }
 
     fn lock(&self) -> MutexGuard<'_, All> {
-        // Nothing that holds the lock leaves it half changed.
+        // No code that holds the lock can leave it half changed.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl UnauthenticatedGuard {
-    /// Says whose connection it is, which proxies tell during the handshake. It counts there from now on.
+    /// Sets the client's address, which a proxy gave during the handshake. The connection counts for it from
+    /// now on.
     pub(crate) fn set_address(&self, address: Option<IpAddr>) -> Result<(), RejectReason> {
         let mut all = self.registry.lock();
         let Some(before) = all.connections.get(&self.number).map(|connection| connection.address) else {
-            // It had to go meanwhile, which is noticed when its session begins.
+            // It was evicted in the meantime, which is noticed when its session begins.
             return Ok(());
         };
         if before == address {
@@ -166,7 +169,7 @@ impl UnauthenticatedGuard {
         Ok(())
     }
 
-    /// The handshake is over. Fails if the connection had to go meanwhile.
+    /// The handshake is over. Fails if the connection was evicted in the meantime.
     pub(crate) fn begin_session(&self, writer: &Writer) -> Result<(), RejectReason> {
         let mut all = self.registry.lock();
         let connection = all.connections.get_mut(&self.number).ok_or(RejectReason::MadeRoom)?;
@@ -174,12 +177,12 @@ impl UnauthenticatedGuard {
         Ok(())
     }
 
-    /// A login is being looked at: it does not have to go for others.
+    /// A login is under way: the connection is not evicted.
     pub(crate) fn login_started(&self) {
         self.registry.lock().mark_busy(self.number);
     }
 
-    /// The login was not accepted: it is one of those again that have said nothing.
+    /// The login was rejected: the connection can be evicted again.
     pub(crate) fn login_failed(&self) {
         let now = self.registry.time.elapsed();
         self.registry.lock().mark_silent(self.number, now);
@@ -207,16 +210,16 @@ impl All {
         })
     }
 
-    /// Removes one that goes for another; none if all of them may still be about to mark_busy. A network that has more than an address
-    /// may have is given no time for that.
+    /// Removes and returns the connection that is closed for another one; none if all of them may still be
+    /// about to send. A network with more connections than one address may have gets no time for that.
     fn evict_one(&mut self, now: Duration, limit: usize) -> Option<Connection> {
         let mut oldest = self.silent.oldest();
-        let had_time = |silence: &u64| {
+        let was_silent = |silence: &u64| {
             let connection = self.silences.get(silence).and_then(|number| self.connections.get(number));
             let silent = connection.and_then(|connection| connection.silent);
             silent.is_some_and(|(_, since)| now.saturating_sub(since) >= MIN_SILENCE)
         };
-        let (silence, _) = oldest.find(|(silence, count)| *count > limit || had_time(silence))?;
+        let (silence, _) = oldest.find(|(silence, count)| *count > limit || was_silent(silence))?;
         drop(oldest);
         self.remove(*self.silences.get(&silence)?)
     }
@@ -385,7 +388,7 @@ pub(crate) mod tests {
         // It has more than an address may have, so it is not waited for.
         let first = come("10.0.2.1");
         assert!(is_told(&crowd[0]) && !is_told(&alone) && !is_told(&other));
-        // The others are given time to mark_busy.
+        // The others have time to send something.
         assert_eq!(registry.admit(from("10.0.3.1"), true).unwrap_err(), RejectReason::UnauthenticatedLimit);
         advance(MIN_SILENCE).await;
         let second = come("10.0.3.1");

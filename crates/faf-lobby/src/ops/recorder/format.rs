@@ -221,12 +221,12 @@ mod tests {
             let mut chain = Chain::default();
             inputs.iter().map(|effects| chain.add(effects).hash).collect::<Vec<_>>().pop().unwrap()
         };
-        let ready = || Effect::Ready { conn: ConnId(1) };
-        assert_eq!(hash(&[&[ready()]]).len(), HASH_DIGITS);
+        let done = || Effect::Done { conn: ConnId(1) };
+        assert_eq!(hash(&[&[done()]]).len(), HASH_DIGITS);
         assert_eq!(hash(&[&[ask("Ada", "one")]]), hash(&[&[ask("Ada", "two")]]));
         assert_ne!(hash(&[&[ask("Ada", "one")]]), hash(&[&[ask("Bob", "one")]]));
-        assert_ne!(hash(&[&[ready()], &[]]), hash(&[&[], &[ready()]]));
-        assert_ne!(hash(&[&[ready()], &[ready()]]), hash(&[&[ready()]]));
+        assert_ne!(hash(&[&[done()], &[]]), hash(&[&[], &[done()]]));
+        assert_ne!(hash(&[&[done()], &[done()]]), hash(&[&[done()]]));
     }
 
     #[test]

@@ -125,7 +125,9 @@ fn weight(effect: &Effect) -> usize {
         _ => 0,
     };
     let long_parts = match effect {
-        Effect::Send { message, .. } | Effect::Relay { message, .. } => match message {
+        Effect::Send { message, .. }
+        | Effect::SendSnapshot { message, .. }
+        | Effect::Relay { message, .. } => match message {
             ServerMessage::PlayerInfo(list) => list.players.len() * size_of::<usize>(),
             ServerMessage::Notice(notice) => notice.text.as_ref().map_or(0, String::len),
             ServerMessage::Game(command) => command.args.text().len(),

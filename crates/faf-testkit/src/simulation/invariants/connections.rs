@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use faf_lobby_core::results::Report;
-use faf_lobby_core::{Account, ConnId, Event, Relation, Reply, Request};
+use faf_lobby_core::{Account, ConnId, Event, HoldReason, Relation, Reply, Request};
 use faf_protocol::client_message::{GameHost, GameJoin};
 use faf_protocol::gpgnet::{GameState as ProcessState, GameToServer, GpgNetMessage};
 use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret};
@@ -21,8 +21,7 @@ impl Checker {
         match event {
             Event::Connected { conn, .. } => {
                 self.coverage.count("connections");
-                let connection = Connection { may_read: true, ..Connection::default() };
-                self.connections.insert(*conn, connection);
+                self.connections.insert(*conn, Connection::default());
             }
             Event::Received { conn, message } => self.received(*conn, message),
             Event::Heard { .. } => self.coverage.count("bytes of unfinished messages"),
@@ -61,7 +60,6 @@ impl Checker {
             game.begun.insert(player);
         }
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        connection.may_read = false;
         let is_heartbeat = matches!(message, Ok(ClientMessage::Ping | ClientMessage::Pong));
         // A heartbeat is answered beside a command that is being dealt with.
         if !is_heartbeat || connection.said.is_empty() {
@@ -99,10 +97,15 @@ impl Checker {
         self.seen.iter().filter(move |(_, game)| game.members.contains(&player)).map(|(id, _)| *id)
     }
 
-    pub(super) fn ready(&mut self, conn: ConnId) -> Result<(), Violation> {
-        let connection = self.connection(conn, "let read")?;
-        let was_reading = std::mem::replace(&mut connection.may_read, true);
-        ensure(!was_reading, Law::ReadInTurn, || format!("connection {} could be read already", conn.0))
+    pub(super) fn held(&mut self, conn: ConnId, reason: HoldReason) -> Result<(), Violation> {
+        ensure(reason != HoldReason::OverRate, Law::NobodyIsTooFast, || format!("{conn:?} is"))?;
+        let is_new = self.connection(conn, "held")?.holds.insert(reason);
+        ensure(is_new, Law::ReadInTurn, || format!("connection {} was held already: {reason:?}", conn.0))
+    }
+
+    pub(super) fn released(&mut self, conn: ConnId, reason: HoldReason) -> Result<(), Violation> {
+        let was_held = self.connection(conn, "let read")?.holds.remove(&reason);
+        ensure(was_held, Law::ReadInTurn, || format!("connection {} was not held: {reason:?}", conn.0))
     }
 
     pub(super) fn done(&mut self, conn: ConnId) -> Result<(), Violation> {

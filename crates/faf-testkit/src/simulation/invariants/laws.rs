@@ -34,7 +34,7 @@ laws! {
     RepliesAreExpected: "The lobby waits for every reply that it gets.",
     // Connections.
     ClosedIsSilent: "A connection that has ended gets nothing, is not read and is not closed again.",
-    ReadInTurn: "A connection is let read once for each message that was read.",
+    ReadInTurn: "A connection is held for a reason once, and then released from it once.",
     DoneOnce: "Every message is dealt with once, in the order in which they came.",
     NobodyIsStuck: "A connection can be read again when nothing is open for it.",
     NobodyIsTooFast: "No client that does what clients do meets a limit of how fast it may send.",

@@ -113,10 +113,11 @@ impl Checker {
     fn effect(&mut self, effect: &Effect) -> Result<(), Violation> {
         match effect {
             Effect::Send { to, message } => self.sent(to, message),
-            Effect::Relay { to, message, .. } => self.sent(&Audience::One(*to), message),
-            Effect::Ready { conn } => self.ready(*conn),
-            // Players of the simulation are never so fast.
-            Effect::Wait { conn } => broken(Law::NobodyIsTooFast, format!("{conn:?} is")),
+            Effect::SendSnapshot { conn: to, message, .. } | Effect::Relay { to, message, .. } => {
+                self.sent(&Audience::One(*to), message)
+            }
+            Effect::Hold { conn, reason } => self.held(*conn, *reason),
+            Effect::Release { conn, reason } => self.released(*conn, *reason),
             // Looked at when the step is over: what the message has changed is known then.
             Effect::Done { .. } => Ok(()),
             Effect::LoggedIn { conn } => self.logged_in(*conn),

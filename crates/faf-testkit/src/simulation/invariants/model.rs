@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use faf_lobby_core::results::Report;
-use faf_lobby_core::{ConnId, GameState, Profile, Relation, RequestId, World};
+use faf_lobby_core::{ConnId, GameState, HoldReason, Profile, Relation, RequestId, World};
 use faf_protocol::server_message::{LeaderboardRating, Rating, Visibility};
 use faf_protocol::{GameId, PlayerId};
 
@@ -19,7 +19,8 @@ pub(super) struct Connection {
     pub(super) profile: Option<Profile>,
     /// Who is logged in.
     pub(super) player: Option<PlayerId>,
-    pub(super) may_read: bool,
+    /// Why the lobby does not read it.
+    pub(super) holds: BTreeSet<HoldReason>,
     /// Requests that are open for it.
     pub(super) open: BTreeSet<RequestId>,
     /// Messages that were read and are not dealt with.

@@ -65,7 +65,8 @@ impl Checker {
                 || format!("connection {} still waits", conn.0),
             )?;
             let waits = || waits_for_game() || waits_since.is_some();
-            let is_stuck = !connection.may_read && connection.open.is_empty() && !waits();
+            let is_held = !connection.holds.is_empty() || !connection.said.is_empty();
+            let is_stuck = is_held && connection.open.is_empty() && !waits();
             ensure(!is_stuck, Law::NobodyIsStuck, || format!("connection {}", conn.0))?;
         }
         self.check_owners(settings)

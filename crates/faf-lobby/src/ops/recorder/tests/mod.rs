@@ -228,14 +228,13 @@ fn what_is_no_recording_is_told_so() {
     let open = |text: &str| Replay::read(text.as_bytes()).unwrap_err().to_string();
     assert!(open("{\"faf_lobby\":1}\n").starts_with("this is no recording"));
     assert!(open("SQLite format 3\0").starts_with("this is no recording"));
-    assert!(open("{\"faf_lobby_recording\":2,\"x\":1}\n").contains("has format 2, and only format 1"));
-    assert!(open("{\"faf_lobby_recording\":1}\n").starts_with("line 1 is damaged: missing field"));
-    assert!(open("{\"faf_lobby_recording\":1").starts_with("there is nothing in it"));
+    assert!(open("{\"faf_lobby_recording\":1,\"x\":1}\n").contains("has format 1, and only format 2"));
+    assert!(open("{\"faf_lobby_recording\":2}\n").starts_with("line 1 is damaged: missing field"));
+    assert!(open("{\"faf_lobby_recording\":2").starts_with("there is nothing in it"));
     let recording = String::from_utf8(Rig::new(LARGE).finish().recordings().remove(0)).unwrap();
-    let other =
-        recording.replace("\"server\":\"0", "\"server\":\"10").replace("\"next_ticket\"", "\"ticket\"");
+    let other = recording.replace("\"server\":\"0", "\"server\":\"10").replace("\"next_ping\"", "\"ping\"");
     let error = open(&other);
-    assert!(error.contains("was recorded by faf-lobby 10.") && error.contains("next_ticket"), "{error}");
+    assert!(error.contains("was recorded by faf-lobby 10.") && error.contains("next_ping"), "{error}");
 }
 
 /// The lobby fails over an event that is recorded before it does.
@@ -253,7 +252,7 @@ fn the_event_that_was_too_much_is_there() {
             let mut recorder = recorder;
             tokio::task::yield_now().await;
             recorder.begin(&world, rig::moment(Duration::from_secs(1)), Some(&event));
-            recorder.note(&Effect::Ready { conn: ada });
+            recorder.note(&Effect::Done { conn: ada });
             panic!("a part of this test");
         });
         task.await
