@@ -53,7 +53,7 @@ impl Client {
         source: Option<&str>,
     ) -> Self {
         let connector = Connector {
-            timeout: PATIENCE,
+            timeout: TIME_LIMIT,
             proxied: source.map(|source| SocketAddr::new(source.parse().unwrap(), 50_000)),
             // A client sends the recorded messages, whatever their size.
             outbox_limit: usize::MAX,

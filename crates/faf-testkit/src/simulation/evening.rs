@@ -426,8 +426,8 @@ impl Evening {
                         self.hear(conn, &message);
                     }
                 }
-                Effect::SendSnapshot { conn: to, message, .. } | Effect::Relay { to, message, .. } => {
-                    self.hear(to, &message);
+                Effect::SendSnapshot { conn, message, .. } | Effect::Relay { to: conn, message, .. } => {
+                    self.hear(conn, &message);
                 }
                 Effect::Hold { conn, reason } => {
                     if let Some(wire) = self.around.wires.get_mut(&conn) {

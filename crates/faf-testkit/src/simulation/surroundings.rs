@@ -42,7 +42,7 @@ pub(super) struct Surroundings {
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) player: usize,
-    /// Why the lobby does not read from it.
+    /// Reasons for which the lobby does not read from it.
     pub(super) holds: BTreeSet<HoldReason>,
     /// Said, and not read by the lobby yet.
     pub(super) outgoing: VecDeque<Result<ClientMessage, CommandError>>,
