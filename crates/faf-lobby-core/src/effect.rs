@@ -12,7 +12,7 @@ use crate::event::{ConnId, Ticket};
 use crate::games::{GameWrite, JoinAttempt};
 use crate::limits::Limit;
 use crate::pacing::CommandClass;
-use crate::publication::Publication;
+use crate::publication::{GamePublications, Publication};
 use crate::validity::Validity;
 
 /// Something to be carried out, in the order it is polled.
@@ -220,6 +220,8 @@ pub enum Question {
         game: GameId,
         /// What.
         write: GameWrite,
+        /// What other services are told when it is stored, beyond what follows from the end of a game.
+        publications: GamePublications,
     },
 }
 

@@ -64,6 +64,6 @@ pub use games::{
 pub use limits::Limit;
 pub use network::{Network, network};
 pub use pacing::CommandClass;
-pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
+pub use publication::{ArmyResult, GamePublications, GameResults, Publication, RatingUpdate, TeamResults};
 pub use settings::Settings;
 pub use world::World;

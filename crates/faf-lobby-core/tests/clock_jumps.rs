@@ -61,7 +61,7 @@ fn nobody_is_cut_off_and_nobody_may_stay_longer() {
 fn bans_end_at_their_date_and_failed_logins_are_forgotten_in_time() {
     let mut lobby = lobby(Settings { login_attempts_per_address: 2, ..Settings::default() });
     let expires_at = Timestamp(BEGINNING.0 + 3600 * 1_000_000);
-    lobby.store.account("Ada").ban = Some(Ban { reason: "x".to_owned(), expires_at });
+    lobby.store.account("Ada").bans = vec![Ban { reason: "x".to_owned(), expires_at }];
     for (jump, is_banned) in [(0, true), (3601, false), (-3600, true), (1800, true), (86_400, false)] {
         set_clock(&mut lobby, jump);
         let ada = lobby.connect();

@@ -59,11 +59,11 @@ fn who_is_banned_while_logging_in_does_not_slip_in() {
         assert!(lobby.answer_next());
         if is_known_late {
             let profile = lobby.look_at_next();
-            lobby.store.account("Ada").ban = Some(ban(3600));
+            lobby.store.account("Ada").bans = vec![ban(3600)];
             lobby.handle(Event::Banned { player: ADA, ban: ban(3600) });
             lobby.give_late(profile);
         } else {
-            lobby.store.account("Ada").ban = Some(ban(3600));
+            lobby.store.account("Ada").bans = vec![ban(3600)];
         }
         while lobby.answer_next() {}
         assert!(!lobby.is_open(ada));

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use faf_lobby_core::{Account, Answer, GameWrite, Question, TokenFault};
+use faf_lobby_core::{Account, Answer, GamePublications, GameWrite, Question, TokenFault};
 use faf_protocol::{GameId, PlayerId, Secret};
 
 use crate::lobby::utc_now;
 use crate::passwords::{Busy, PasswordThreads};
-use crate::store::{AccountError, GameStored, Like, Store, StoreError, StoredAccount, is_valid_login};
+use crate::publish::Signal;
+use crate::store::{AccountError, Like, Store, StoreError, StoredAccount, is_valid_login};
 use crate::tokens::{Tokens, check_own};
 
 /// Answers questions; copies are the same.
@@ -16,6 +17,8 @@ pub(crate) struct Answers {
     pub(crate) store: Store,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: PasswordThreads,
+    /// Raised when a write has put messages into the outbox.
+    pub(crate) outbox: Arc<Signal>,
     /// Whether the first login with a new name makes an account.
     pub(crate) registers: bool,
 }
@@ -35,12 +38,20 @@ impl Answers {
         &self,
         game: GameId,
         write: GameWrite,
+        publications: GamePublications,
     ) -> impl Future<Output = Answer> + Send + use<> {
-        let stored = self.store.store_game(game, write);
+        let publishes = matches!(write, GameWrite::End(_)) || !publications.list.is_empty();
+        let stored = self.store.store_game(game, write, publications);
+        let outbox = Arc::clone(&self.outbox);
         async move {
             match stored.await {
-                Ok(GameStored::Durable(ratings)) => Answer::GameStored(ratings),
-                Ok(GameStored::Refused(reason)) => {
+                Ok(ratings) => {
+                    if publishes {
+                        outbox.raise();
+                    }
+                    Answer::GameStored(ratings)
+                }
+                Err(StoreError::Contradiction(reason)) => {
                     tracing::error!(game = game.0, reason, "the database refuses something about a game");
                     Answer::GameRefused
                 }
@@ -94,15 +105,24 @@ impl Answers {
                 true => Answer::DownloadCounted,
                 false => Answer::UnknownMod,
             },
-            Question::FindBan { player, joining } => Answer::Ban(store.find_ban(player, joining).await?),
+            Question::FindBan { player, joining } => {
+                if let Some(attempt) = joining
+                    && let Err(error) = store.record_join(player, attempt).await
+                {
+                    tracing::warn!(%error, player = player.0, "an attempt to join a game is not noted");
+                }
+                Answer::Ban(store.find_ban(player).await?)
+            }
             Question::FindMap { folder } => Answer::Map(store.find_map(folder).await?),
             Question::OpenGame { host, game, folder } => {
-                store.note_host(host, game).await?;
+                store.record_host(host, game).await?;
                 Answer::Map(store.find_map(folder).await?)
             }
             Question::NameMods { uids } => Answer::ModNames(store.mod_names(uids).await?),
             Question::ReadGameData => Answer::GameData(Box::new(store.game_data().await?)),
-            Question::StoreGame { game, write } => self.store_game(game, write).await,
+            Question::StoreGame { game, write, publications } => {
+                self.store_game(game, write, publications).await
+            }
         })
     }
 
@@ -158,21 +178,35 @@ fn account(stored: StoredAccount) -> Account {
 mod tests {
     use super::*;
     use crate::settings::Settings;
-    use crate::store::testing::{Season, change, end, launch, new_store_for_games, save};
+    use crate::store::sqlite::testing::{change, new_sqlite};
+    use faf_testkit::season::Season;
 
     #[tokio::test]
     async fn what_contradicts_is_refused_and_what_fails_is_tried_again() {
-        let (store, _folder) = new_store_for_games().await;
+        let (sqlite, _folder) = new_sqlite();
+        let store = Store::Sqlite(sqlite.clone());
+        let seed = r#"{"users": [{"id": 1, "login": "Ada", "password": "x"}, {"id": 2, "login": "Bob", "password": "x"}],
+            "maps": [{"map_id": 1, "version_id": 7, "display_name": "Map", "filename": "maps/scmp_007.zip", "version": 1,
+                      "ranked": true, "max_players": 2, "width": 1, "height": 1}]}"#;
+        store.plant(crate::store::SeedFile::parse(seed).unwrap()).await.unwrap();
         let tokens = Arc::new(Tokens::new(&Settings::default()));
-        let answers =
-            Answers { store: store.clone(), tokens, passwords: PasswordThreads::new(), registers: false };
-        let played = Season::new().play(1);
-        let ask = async |write| answers.answer(Question::StoreGame { game: played.id, write }).await;
-        assert_eq!(ask(save(&played)).await, Answer::GameRefused);
-        change(&store, "ALTER TABLE live_game RENAME TO away").await;
-        assert_eq!(ask(launch(&played)).await, Answer::Unavailable);
-        change(&store, "ALTER TABLE away RENAME TO live_game").await;
-        assert_eq!(ask(launch(&played)).await, Answer::GameStored(Vec::new()));
-        assert!(matches!(ask(end(&played)).await, Answer::GameStored(changes) if changes.len() == 2));
+        let answers = Answers {
+            store: store.clone(),
+            tokens,
+            passwords: PasswordThreads::new(),
+            outbox: Arc::default(),
+            registers: false,
+        };
+        let played = Season::default().play(1);
+        let ask = async |write| {
+            let publications = GamePublications::default();
+            answers.answer(Question::StoreGame { game: played.id, write, publications }).await
+        };
+        assert_eq!(ask(played.save()).await, Answer::GameRefused);
+        change(&sqlite, "ALTER TABLE live_game RENAME TO away").await;
+        assert_eq!(ask(played.launch()).await, Answer::Unavailable);
+        change(&sqlite, "ALTER TABLE away RENAME TO live_game").await;
+        assert_eq!(ask(played.launch()).await, Answer::GameStored(Vec::new()));
+        assert!(matches!(ask(played.end()).await, Answer::GameStored(changes) if changes.len() == 2));
     }
 }

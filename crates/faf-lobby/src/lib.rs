@@ -29,6 +29,7 @@ mod open_files;
 mod orders;
 pub mod passwords;
 mod policy;
+mod publish;
 pub mod recorder;
 mod seat;
 pub mod server;

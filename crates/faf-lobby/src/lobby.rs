@@ -1,7 +1,6 @@
 //! The one loop around the lobby: waits for an input or the next deadline, tells the [`World`], and carries out what it
 //! wants done.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,12 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use faf_connection::Writer;
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{
-    Answer, Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Question, Ticket, Timestamp,
-    World,
+    Answer, Beginning, ConnId, Effect, Event, LogLine, Moment, Question, Ticket, Timestamp, World,
 };
 use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::answers::Answers;
@@ -23,6 +21,7 @@ use crate::fan_out::{FanOut, Patience};
 use crate::happenings::Happenings;
 use crate::metrics::Metrics;
 use crate::policy::PolicyServer;
+use crate::publish::Publisher;
 use crate::recorder::Recorder;
 use crate::seat::{Ending, Seat};
 use crate::session::{self, SHUTTING_DOWN};
@@ -35,10 +34,6 @@ const TURN: usize = 64;
 
 /// Without a deadline the loop still looks at the clock from time to time.
 const IDLE: Duration = Duration::from_secs(60);
-
-/// Publications that are kept for a subscriber that is behind; a game of 16 players with statistics makes some hundred. One that is
-/// further behind misses the oldest.
-pub(crate) const PUBLICATIONS: usize = 1024;
 
 /// What reaches the lobby.
 pub(crate) enum Input {
@@ -62,8 +57,8 @@ pub(crate) struct Lobby {
     failed_logins: FailedLogins,
     /// What the status page tells of.
     happenings: Arc<Happenings>,
-    /// What other services are told.
-    publications: broadcast::Sender<Publication>,
+    /// Tells other services.
+    publisher: Publisher,
     recorder: Recorder,
     /// Where answers go.
     inbox: mpsc::Sender<Input>,
@@ -81,7 +76,7 @@ pub(crate) struct Outside {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) happenings: Arc<Happenings>,
     pub(crate) log_addresses: LogAddresses,
-    pub(crate) publications: broadcast::Sender<Publication>,
+    pub(crate) publisher: Publisher,
 }
 
 /// Something about a game that the database has been told to store.
@@ -95,7 +90,7 @@ impl Lobby {
         inbox: mpsc::Sender<Input>,
         patience: Patience,
     ) -> Self {
-        let Outside { answers, policy, metrics, happenings, log_addresses, publications } = outside;
+        let Outside { answers, policy, metrics, happenings, log_addresses, publisher } = outside;
         let time = RunningTime::begin();
         let world = World::new(settings, moment(&time), beginning);
         let fan_out = FanOut::start(patience, Arc::clone(&metrics));
@@ -110,7 +105,7 @@ impl Lobby {
             failed_logins: FailedLogins::new(log_addresses, Arc::clone(&metrics)),
             metrics,
             happenings,
-            publications,
+            publisher,
             recorder,
             inbox,
             storing,
@@ -224,7 +219,7 @@ impl Lobby {
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
                 }
-                Effect::Publish(publication) => self.publish(publication),
+                Effect::Publish(publication) => self.publisher.tell(&publication),
                 Effect::Count(count) => self.metrics.count(count),
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {
@@ -260,8 +255,8 @@ impl Lobby {
     /// the order in which they have ended, and who hears of two new ratings hears of the newer one last. With other
     /// questions it does not matter: what they change belongs to one player, who has one question open.
     fn ask(&self, conn: Option<ConnId>, ticket: Ticket, question: Question) {
-        if let Question::StoreGame { game, write } = question {
-            let answer = self.answers.store_game(game, write);
+        if let Question::StoreGame { game, write, publications } = question {
+            let answer = self.answers.store_game(game, write, publications);
             // It only fails when the runtime is about to end; then nobody waits for the answer, and it is stored all the
             // same.
             let _ = self.storing.send((ticket, Box::pin(answer)));
@@ -278,22 +273,6 @@ impl Lobby {
             drop(seat);
         });
     }
-
-    /// Tells other services; as long as there is no broker, the log and whoever has subscribed.
-    fn publish(&self, publication: Publication) {
-        let routing_key = publication.routing_key();
-        self.metrics.count_publication(routing_key);
-        if publication.is_persistent() {
-            tracing::debug!(routing_key, body = %Body(&publication), "published");
-        } else {
-            // Every second, and of any length.
-            tracing::trace!(routing_key, body = %Body(&publication), "published");
-        }
-        // Nothing is kept as long as nobody has subscribed.
-        if self.publications.receiver_count() > 0 {
-            let _ = self.publications.send(publication);
-        }
-    }
 }
 
 /// Passes answers about games on, one after the other: the database carries them out in this order, too.
@@ -302,15 +281,6 @@ async fn pass_on(mut storing: mpsc::UnboundedReceiver<Storing>, inbox: mpsc::Sen
         let answer = answer.await;
         // A lobby that has stopped does not need to know.
         let _ = inbox.send(Input::Event(Event::Answered { ticket, answer })).await;
-    }
-}
-
-/// A publication as other services get it; only written if somebody reads it.
-struct Body<'a>(&'a Publication);
-
-impl fmt::Display for Body<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.body().map_err(|_| fmt::Error)?)
     }
 }
 

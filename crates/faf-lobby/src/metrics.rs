@@ -63,6 +63,7 @@ pub(crate) struct Metrics {
     game_rated_games: Family<LeaderboardLabel, Counter>,
     games_not_stored: Counter,
     publications: Family<RoutingKeyLabel, Counter>,
+    outbox_waiting: Gauge,
     clients: Mutex<Bounded<ClientLabels>>,
     versions: Mutex<Bounded<VersionLabel>>,
 }
@@ -111,7 +112,7 @@ struct LeaderboardLabel {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RoutingKeyLabel {
-    routing_key: &'static str,
+    routing_key: String,
 }
 
 impl Metrics {
@@ -146,6 +147,7 @@ impl Metrics {
             game_rated_games: Family::default(),
             games_not_stored: Counter::default(),
             publications: Family::default(),
+            outbox_waiting: Gauge::default(),
             clients: Mutex::default(),
             versions: Mutex::default(),
         };
@@ -280,6 +282,11 @@ impl Metrics {
             "What other services would be told, by routing key",
             self.publications.clone(),
         );
+        registry.register(
+            "server_outbox_waiting",
+            "Messages for other services that are stored and not delivered",
+            self.outbox_waiting.clone(),
+        );
         registry.register_collector(Box::new(Elsewhere { sent: Arc::clone(&self.sent), store }));
     }
 
@@ -330,8 +337,12 @@ impl Metrics {
         self.logins_failed.get_or_create(&ReasonLabel { reason }).inc();
     }
 
-    pub(crate) fn count_publication(&self, routing_key: &'static str) {
-        self.publications.get_or_create(&RoutingKeyLabel { routing_key }).inc();
+    pub(crate) fn count_publication(&self, routing_key: &str) {
+        self.publications.get_or_create(&RoutingKeyLabel { routing_key: routing_key.to_owned() }).inc();
+    }
+
+    pub(crate) fn set_outbox_waiting(&self, messages: u32) {
+        self.outbox_waiting.set(messages.into());
     }
 
     /// Shows featured mods and leaderboards also while there are no games of them.
@@ -485,8 +496,8 @@ impl Collector for Elsewhere {
         }
         let mut failures =
             encoder.encode_descriptor("db_exceptions", "Queries that failed", None, MetricType::Counter)?;
-        for (code, count) in self.store.failures() {
-            let labels = [("class", "SqliteError".to_owned()), ("code", code.to_string())];
+        for (reason, count) in self.store.failures().counts() {
+            let labels = [("class", "StoreError"), ("code", reason.name())];
             ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
         }
         Ok(())

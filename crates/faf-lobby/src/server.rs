@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use faf_connection::{LargeMessages, tcp};
-use faf_lobby_core::{Event, Publication};
+use faf_lobby_core::Event;
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -21,16 +21,17 @@ use crate::happenings::Happenings;
 use crate::health::Health;
 use crate::http::{Board, Interface, Phase};
 use crate::listener::{Entrance, Listener};
-use crate::lobby::{INBOX, Input, Lobby, Outside, PUBLICATIONS};
+use crate::lobby::{INBOX, Input, Lobby, Outside};
 use crate::metrics::Metrics;
 use crate::open_files::Shares;
 use crate::orders;
 use crate::passwords::PasswordThreads;
 use crate::policy::PolicyServer;
+use crate::publish::{Publisher, Relay, Signal};
 use crate::recorder::Recorder;
 use crate::session::CLOSE_TIMEOUT;
 use crate::settings::{Listen, ListenAddress, OpenRegistration, Settings};
-use crate::store::{Owner, OwnerError, Store};
+use crate::store::{Message, Owner, OwnerError, Store};
 use crate::tokens::Tokens;
 
 /// A running server.
@@ -44,7 +45,8 @@ pub struct Server {
     lobby: JoinHandle<()>,
     entrance: Arc<Entrance>,
     phase: watch::Sender<Phase>,
-    publications: broadcast::Sender<Publication>,
+    publisher: Publisher,
+    relay: Relay,
     http: JoinSet<()>,
     /// Everything that goes on until the server ends.
     background: JoinSet<()>,
@@ -120,16 +122,23 @@ impl Server {
         metrics.expect_games(&beginning.data);
         let (inbox, inputs) = mpsc::channel(INBOX);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
-        let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
+        let outbox = Arc::<Signal>::default();
+        let answers = Answers {
+            store: store.clone(),
+            tokens: Arc::clone(&tokens),
+            passwords,
+            outbox: Arc::clone(&outbox),
+            registers,
+        };
         let happenings = Arc::new(Happenings::default());
-        let (publications, _) = broadcast::channel(PUBLICATIONS);
+        let publisher = Publisher::new(Arc::clone(&metrics));
         let outside = Outside {
             answers,
             policy,
             metrics: Arc::clone(&metrics),
             happenings: Arc::clone(&happenings),
             log_addresses: settings.log_addresses,
-            publications: publications.clone(),
+            publisher: publisher.clone(),
         };
         let lobby = Lobby::new(settings.lobby(), beginning, outside, inbox.clone(), settings.patience());
         let shares = Shares::for_connections(settings.connection_limit);
@@ -150,6 +159,7 @@ impl Server {
             false => Recorder::start(&settings.recording, settings.recording_bounds()),
         };
 
+        let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
@@ -165,6 +175,7 @@ impl Server {
         let interface = Interface {
             inbox: inbox.clone(),
             metrics,
+            outbox,
             health: findings,
             started: Instant::now(),
             phase: phase.subscribe(),
@@ -175,7 +186,19 @@ impl Server {
         for socket in http_sockets {
             http.spawn(interface.clone().serve(socket));
         }
-        Ok(Self { listening, store, owner, inbox, lobby, entrance, phase, publications, http, background })
+        Ok(Self {
+            listening,
+            store,
+            owner,
+            inbox,
+            lobby,
+            entrance,
+            phase,
+            publisher,
+            relay,
+            http,
+            background,
+        })
     }
 
     /// Where the server listens.
@@ -190,11 +213,11 @@ impl Server {
         &self.store
     }
 
-    /// What other services are told from now on, in order. Of a receiver that is more than 1,024 behind, the oldest
-    /// are dropped.
+    /// The messages that other services are told from now on, in order. A receiver that is more than 1,024 behind misses
+    /// the oldest.
     #[must_use]
-    pub fn publications(&self) -> broadcast::Receiver<Publication> {
-        self.publications.subscribe()
+    pub fn publications(&self) -> broadcast::Receiver<Message> {
+        self.publisher.subscribe()
     }
 
     /// Something that shuts the server down.
@@ -214,7 +237,7 @@ impl Server {
     /// # Errors
     /// [`Failure`] if the lobby has ended for another reason, which would be a mistake in it.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, entrance, phase, mut http, lobby, store, owner, .. } = self;
+        let Self { mut background, entrance, phase, mut http, lobby, store, owner, relay, .. } = self;
         let ended = lobby.await;
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
@@ -223,7 +246,8 @@ impl Server {
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;
-        match timeout(CLOSE_TIMEOUT, store.settle()).await {
+        relay.finish(CLOSE_TIMEOUT).await;
+        match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
             _ => tracing::warn!("the database is closed with parts of it in the file beside it"),
         }

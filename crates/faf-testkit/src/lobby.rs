@@ -12,6 +12,7 @@ use faf_lobby_core::{
     Answer, Audience, ConnId, Count, Effect, Event, LogLine, Moment, Publication, Question, Settings, Ticket,
     Timestamp, World,
 };
+pub use faf_lobby_store::Message as Published;
 use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMessage, SessionNumber};
 
 use crate::store::FakeStore;
@@ -37,7 +38,7 @@ pub struct SimulatedLobby {
     /// Everything that was counted.
     pub counts: Vec<Count>,
     /// Everything other services were told of results, ratings and achievements.
-    pub published: Vec<Publication>,
+    pub published: Vec<Published>,
     /// Everything they were told of changes of players and games.
     pub reports: Vec<Publication>,
     /// Logins that were reported to the policy service.
@@ -268,6 +269,7 @@ impl SimulatedLobby {
     fn give_answer(&mut self, ticket: Ticket, answer: Answer) {
         assert!(self.asked.remove(&ticket), "{ticket:?} is answered a second time");
         self.handle(Event::Answered { ticket, answer });
+        self.published.extend(self.store.deliver());
     }
 
     /// Tells the lobby of an event, and carries out what follows from it.
@@ -335,10 +337,10 @@ impl SimulatedLobby {
                     self.questions.push_back((ticket, question));
                 }
                 Effect::ReportLogin { player, unique_id, .. } => self.reported.push((player, unique_id)),
-                Effect::Publish(publication) => match publication.is_persistent() {
-                    true => self.published.push(publication),
-                    false => self.reports.push(publication),
-                },
+                Effect::Publish(publication) => {
+                    assert!(!publication.is_persistent(), "{publication:?} does not go through the outbox");
+                    self.reports.push(publication);
+                }
                 Effect::Count(count) => self.counts.push(count),
                 Effect::Log(line) => {
                     assert!(

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_lobby_core::{
-    Account, Answer, Audience, ConnId, Effect, Event, GameState, LogLine, Profile, Question, Relation,
-    Settings, Ticket,
+    Account, Answer, Audience, ConnId, Effect, Event, GamePublications, GameState, LogLine, Profile,
+    Question, Relation, Settings, Ticket,
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
@@ -484,7 +484,7 @@ fn launching() -> (Forged, Ticket, Effect) {
     let stored = played().games[&GameId(1)].clone();
     let mut forged = Forged::joined();
     let write = faf_lobby_core::GameWrite::Launch(Box::new(stored.launched));
-    let question = Question::StoreGame { game: GAME, write };
+    let question = Question::StoreGame { game: GAME, write, publications: GamePublications::default() };
     let again = Effect::Ask { conn: None, ticket: Ticket(99), question: question.clone() };
     let ticket = forged.ask(None, question);
     (forged, ticket, again)
@@ -501,7 +501,7 @@ fn writes_come_one_at_a_time_and_in_order() {
 
     let end = played().games[&GameId(1)].end.clone().unwrap();
     let write = faf_lobby_core::GameWrite::End(Box::new(end));
-    let question = Question::StoreGame { game: GAME, write };
+    let question = Question::StoreGame { game: GAME, write, publications: GamePublications::default() };
     let end_first = Effect::Ask { conn: None, ticket: Ticket(99), question };
     breaks(Forged::joined().does(&[end_first]), Law::LaunchedThenEnded);
 }
@@ -520,7 +520,7 @@ fn only_those_are_rated_whose_games_have_begun() {
     let end = || {
         let end = played().games[&GameId(1)].end.clone().unwrap();
         let write = faf_lobby_core::GameWrite::End(Box::new(end));
-        let question = Question::StoreGame { game: GAME, write };
+        let question = Question::StoreGame { game: GAME, write, publications: GamePublications::default() };
         Effect::Ask { conn: None, ticket: Ticket(99), question }
     };
     let says = |forged: &mut Forged, conn, said: &str| {

@@ -8,7 +8,7 @@ use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::effect::{Count, Effect, LogLine};
+use crate::effect::{Count, LogLine};
 use crate::explanation::Decision;
 use crate::games::game::{Game, GameState, Live, LivePlayer};
 use crate::games::repeats;
@@ -58,6 +58,28 @@ pub struct RatedGame {
     pub leaderboard: String,
     /// Its two teams.
     pub teams: [RatedTeam; 2],
+}
+
+impl GameEnd {
+    /// What other services are told of the end of a game and of the ratings that have changed by it, in this order.
+    #[must_use]
+    pub fn publications(&self, game: GameId, ratings: &[RatingChange]) -> Vec<Publication> {
+        let results =
+            self.published.iter().map(|results| Publication::GameResults(Box::new(results.clone())));
+        let updates = ratings.iter().map(|change| {
+            Publication::Rating(RatingUpdate {
+                game_id: game,
+                player_id: change.player,
+                rating_type: change.leaderboard.clone(),
+                new_rating_mean: change.after.mean,
+                new_rating_deviation: change.after.deviation,
+                old_rating_mean: change.before.mean,
+                old_rating_deviation: change.before.deviation,
+                outcome: change.outcome,
+            })
+        });
+        results.chain(updates).collect()
+    }
 }
 
 impl World {
@@ -202,26 +224,6 @@ impl World {
         let text = texts::too_many_rated_games(id, self.settings.rated_games_per_pair);
         let notice = Notice::new(NoticeStyle::Info, text);
         self.send_several(conns.collect(), ServerMessage::Notice(notice));
-    }
-
-    /// The results of a game are durable.
-    pub(crate) fn results_stored(&mut self, id: GameId, end: GameEnd, ratings: &[RatingChange]) {
-        if let Some(results) = end.published {
-            self.emit(Effect::Publish(Publication::GameResults(Box::new(results))));
-        }
-        self.apply_ratings(ratings);
-        for change in ratings {
-            self.emit(Effect::Publish(Publication::Rating(RatingUpdate {
-                game_id: id,
-                player_id: change.player,
-                rating_type: change.leaderboard.clone(),
-                new_rating_mean: change.after.mean,
-                new_rating_deviation: change.after.deviation,
-                old_rating_mean: change.before.mean,
-                old_rating_deviation: change.before.deviation,
-                outcome: change.outcome,
-            })));
-        }
     }
 
     /// Counts the achievements of players whose results and statistics are there (game-results.md section 8.1). They are

@@ -184,6 +184,9 @@ pub(crate) struct Live {
     pub(crate) statistics_by: BTreeMap<PlayerId, u32>,
     /// What other services are told as soon as it is stored that they were.
     pub(crate) unpublished: Vec<Publication>,
+    /// How many publications have gone with writes so far.
+    #[serde(default)]
+    pub(crate) published: u32,
     /// Killings of team mates that were noted.
     pub(crate) teamkills: u32,
     /// The mission's completion was noted.

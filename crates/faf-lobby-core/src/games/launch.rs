@@ -146,6 +146,7 @@ impl Live {
             overdue: None,
             statistics_by: Default::default(),
             unpublished: Vec::new(),
+            published: 0,
             teamkills: 0,
             is_mission_complete: false,
             awaited: Default::default(),

@@ -11,12 +11,12 @@ use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::Progress;
-use crate::effect::{Count, Effect, LogLine, Question};
+use crate::effect::{Count, LogLine, Question};
 use crate::event::{Answer, ConnId};
 use crate::games::ending::GameEnd;
 use crate::games::game::{Game, GameState};
 use crate::games::launch::GameLaunched;
-use crate::publication::Publication;
+use crate::publication::{GamePublications, Publication};
 use crate::ratings::RatingChange;
 use crate::timers::Timer;
 use crate::world::{Asker, World};
@@ -38,6 +38,8 @@ pub enum GameWrite {
     End(Box<GameEnd>),
     /// Something that happened in it.
     Note(Note),
+    /// Nothing but publications: the game is over, and its end is stored.
+    Publish,
 }
 
 /// Something that happened in a game and is only kept.
@@ -88,6 +90,9 @@ pub(crate) struct Storage {
     failures: u32,
     /// What other services are told when the first write is stored.
     unpublished: Vec<Publication>,
+    /// How many publications of the game have gone with writes so far, with these.
+    #[serde(default)]
+    published: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,6 +107,14 @@ enum What {
     /// The game as it is when its turn has come.
     Save,
     Other(GameWrite),
+}
+
+impl Write {
+    /// Whether publications go with it: only with a write after which it is known whose achievements have been counted,
+    /// so that nobody is counted twice after a crash.
+    fn carries_publications(&self) -> bool {
+        matches!(self.what, What::Save | What::Other(GameWrite::End(_) | GameWrite::Publish))
+    }
 }
 
 impl Storage {
@@ -175,15 +188,20 @@ impl World {
             storage.writes.pop_front();
         }
         let Some(first) = storage.writes.front() else { return };
-        if let Some(live) = game.as_mut().and_then(|game| game.live.as_mut()) {
+        let carries_publications = first.carries_publications();
+        if carries_publications && let Some(live) = game.as_mut().and_then(|game| game.live.as_mut()) {
+            live.published += live.unpublished.len() as u32;
             storage.unpublished.append(&mut live.unpublished);
+            storage.published = live.published;
         }
+        let list = if carries_publications { storage.unpublished.clone() } else { Vec::new() };
+        let publications = GamePublications { first: storage.published - list.len() as u32, list };
         let write = match (&first.what, game) {
             (What::Other(write), _) => write.clone(),
             (What::Save, Some(game)) => GameWrite::Save(Box::new(game.clone())),
             (What::Save, None) => return,
         };
-        self.ask_as(Asker::Game(id), Question::StoreGame { game: id, write });
+        self.ask_as(Asker::Game(id), Question::StoreGame { game: id, write, publications });
     }
 
     /// What was first is stored, or is not.
@@ -201,21 +219,19 @@ impl World {
         let Some(storage) = self.games.storage.get_mut(&id) else { return };
         let mut waiting = Vec::new();
         if is_done {
-            let Some(Write { what, waiting: released }) = storage.writes.pop_front() else { return };
-            waiting = released;
+            let Some(first) = storage.writes.pop_front() else { return };
             storage.failures = 0;
-            let published = std::mem::take(&mut storage.unpublished);
+            if first.carries_publications() {
+                storage.unpublished.clear();
+            }
+            waiting = first.waiting;
             if storage.writes.is_empty() {
                 self.games.storage.remove(&id);
             } else {
                 self.ask_to_store(id);
             }
-            if let Some(ratings) = stored {
-                if let What::Other(GameWrite::End(end)) = what {
-                    self.results_stored(id, *end, &ratings);
-                }
-                self.publish(published);
-            }
+            // The results, the ratings and all else that other services are told lie in the outbox of the database by now.
+            self.apply_ratings(&stored.unwrap_or_default());
             self.publish_if_over(id);
             self.games.forget_if_over(id);
         } else {
@@ -232,21 +248,14 @@ impl World {
         }
     }
 
-    /// Of a game that is over and stored, nothing will be stored any more to wait for.
+    /// Stores the publications of a game that is over and stored: no other write will take them along.
     pub(crate) fn publish_if_over(&mut self, id: GameId) {
         if self.games.storage.contains_key(&id) {
             return;
         }
-        let over = self.games.get_mut(id).filter(|game| game.state == GameState::Ended);
-        if let Some(live) = over.and_then(|game| game.live.as_mut()) {
-            let unpublished = std::mem::take(&mut live.unpublished);
-            self.publish(unpublished);
-        }
-    }
-
-    fn publish(&mut self, publications: Vec<Publication>) {
-        for publication in publications {
-            self.emit(Effect::Publish(publication));
+        let over = self.games.get(id).filter(|game| game.state == GameState::Ended);
+        if over.and_then(|game| game.live.as_ref()).is_some_and(|live| !live.unpublished.is_empty()) {
+            self.store(id, GameWrite::Publish, None);
         }
     }
 

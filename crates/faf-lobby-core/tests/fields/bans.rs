@@ -8,7 +8,7 @@ use crate::support::{SECOND, host, host_with, join, lobby, state};
 /// Bans Bob for the next minute, who is online.
 fn ban_bob(lobby: &mut SimulatedLobby) {
     let expires_at = lobby.moment().utc.after(SECOND * 60);
-    lobby.store.account("Bob").ban = Some(Ban { reason: "spam".to_owned(), expires_at });
+    lobby.store.account("Bob").bans = vec![Ban { reason: "spam".to_owned(), expires_at }];
 }
 
 fn check_turned_away(lobby: &mut SimulatedLobby, conn: ConnId) {

@@ -1,7 +1,7 @@
 //! A game belongs to those who play it: nobody else ends it, keeps it open, or changes its result.
 
 use faf_lobby_core::validity::Validity;
-use faf_lobby_core::{ConnId, GameState, Publication};
+use faf_lobby_core::{ConnId, GameState};
 use faf_protocol::GameId;
 use faf_testkit::lobby::SimulatedLobby;
 
@@ -224,8 +224,7 @@ fn observers_have_no_say_in_whether_a_game_counts() {
     lobby.advance(SECOND);
     assert_eq!(end(&lobby).0, Validity::TooShort);
     assert!(lobby.store.games[&GameId(1)].notes.is_empty());
-    let is_of_statistics = |told: &Publication| told.routing_key().starts_with("request.");
-    assert!(!lobby.published.iter().any(is_of_statistics));
+    assert!(!lobby.published.iter().any(|told| told.routing_key.starts_with("request.")));
 }
 
 #[test]

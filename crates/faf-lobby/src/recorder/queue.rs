@@ -136,7 +136,7 @@ fn weight(effect: &Effect) -> usize {
         Effect::Ask { question: Question::StoreGame { write, .. }, .. } => match write {
             // A game may have a megabyte of options and statistics.
             GameWrite::Launch(_) | GameWrite::Save(_) | GameWrite::End(_) => json_length(write),
-            GameWrite::Note(_) => 0,
+            GameWrite::Note(_) | GameWrite::Publish => 0,
         },
         _ => 0,
     };

@@ -145,7 +145,7 @@ impl Surroundings {
             return;
         }
         let answer = match &question {
-            Question::StoreGame { game, write } if self.is_refused(*game, write, random) => {
+            Question::StoreGame { game, write, .. } if self.is_refused(*game, write, random) => {
                 Answer::GameRefused
             }
             _ => self.store.answer(question),

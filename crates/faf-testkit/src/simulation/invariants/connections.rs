@@ -190,7 +190,7 @@ impl Checker {
             Question::EndRelation { player, subject, relation: what } => {
                 relation(*player, *subject, *what, false)
             }
-            Question::StoreGame { game, write } => {
+            Question::StoreGame { game, write, .. } => {
                 let step = self.store_asked(*game, ticket, write)?;
                 About::Game(*game, step)
             }
