@@ -78,7 +78,8 @@ pub enum Effect {
         /// The session number of the connection.
         session: SessionNumber,
     },
-    /// Tell other services.
+    /// Tell other services of something that may be lost, because the next report tells it again. What
+    /// must not be lost goes with [`Question::StoreGame`].
     Publish(Publication),
     /// Count something.
     Count(Count),

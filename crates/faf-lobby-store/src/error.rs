@@ -11,8 +11,8 @@ use crate::login::LOGIN_LIMIT;
 /// An operation was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be used now; the same operation may succeed later. After a write, it is unknown whether the
-    /// write was carried out.
+    /// The database cannot be used now; the same operation may succeed later. After a write, it is
+    /// unknown whether the write was carried out.
     #[error("the database cannot be used: {problem}")]
     Unavailable {
         /// The kind of problem.
@@ -20,8 +20,8 @@ pub enum StoreError {
         /// What is wrong, and what an operator can do about it.
         problem: String,
     },
-    /// The operation contradicts what is stored, for this reason. Nothing of it was stored, and trying again does not
-    /// help.
+    /// The operation contradicts what is stored, for this reason. Nothing of it was stored, and
+    /// trying again does not help.
     #[error("this contradicts what is stored: {0}")]
     Contradiction(String),
     /// The database cannot be opened, or is none of this server.

@@ -1,4 +1,5 @@
-//! What is stored, in terms that do not depend on the database: for tests, and for whoever compares two databases.
+//! What is stored, in terms that do not depend on the database: for tests, and for whoever compares
+//! two databases.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,8 +9,8 @@ use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 use serde::Serialize;
 
-/// Everything that the lobby changes. Lists are in the order in which their entries were written, unless they say
-/// otherwise.
+/// Everything that the lobby changes. Lists are in the order in which their entries were written,
+/// unless they say otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Facts {
     /// The last login of each account, by number.

@@ -1,5 +1,5 @@
-//! What the FAF lobby stores, whatever the database: the list of operations, the types they take and return, what can go
-//! wrong, and a database in memory.
+//! What the FAF lobby stores, whatever the database: the list of operations, the types they take
+//! and return, what can go wrong, and a database in memory.
 //!
 //! ```text
 //!   operations.rs        one list, a family a trait
@@ -65,15 +65,17 @@ operations!(traits);
 
 /// Games that are being played.
 ///
-/// There is one write at a time for each game, and the lobby tries again what has failed. It may have been carried out
-/// all the same; so every write can be carried out twice and leaves what it would have left once. Only for a killing of a
-/// team mate there may be a second row, as there is for every player who reports it.
+/// There is one write at a time for each game, and the lobby tries again what has failed. It may
+/// have been carried out all the same; so every write can be carried out twice and leaves what it
+/// would have left once. Only for a killing of a team mate there may be a second row, as there is
+/// for every player who reports it.
 pub trait Games {
-    /// Stores something about a game, with the messages for other services that follow from it, so that it outlives a
-    /// crash of the machine: all of it, or nothing. Returns the ratings that have changed.
+    /// Stores something about a game, with the messages for other services that follow from it, so
+    /// that it outlives a crash of the machine: all of it, or nothing. Returns the ratings that
+    /// have changed.
     ///
-    /// The write is handed to the database when this returns, whether the result is waited for or not, and writes are
-    /// carried out in the order in which they were handed over.
+    /// The write is handed to the database when this returns, whether the result is waited for or
+    /// not, and writes are carried out in the order in which they were handed over.
     ///
     /// A game that cannot be rated keeps its results; the reason is added to its decisions.
     fn store_game(

@@ -7,7 +7,8 @@ use unicode_normalization::char::is_combining_mark;
 /// Longest name of an account, in characters.
 pub const LOGIN_LIMIT: usize = 20;
 
-/// The form in which names are compared: without regard to case and accents, and to white space around them.
+/// The form in which names are compared: without regard to case and accents, and to white space
+/// around them.
 #[must_use]
 pub fn login_key(login: &str) -> String {
     login

@@ -1,12 +1,14 @@
 //! The list of operations.
 //!
-//! It stands in a macro, because three things follow from it: the traits that a database implements, their
-//! implementation by [`SharedMemory`](crate::memory::SharedMemory), and the server's choice between databases.
+//! It stands in a macro, because three things follow from it: the traits that a database
+//! implements, their implementation by [`SharedMemory`](crate::memory::SharedMemory), and the
+//! server's choice between databases.
 
 /// Passes all operations, family by family, to a macro.
 ///
-/// An entry is a documented trait with documented operations: `name(argument: type, ...) -> result;`. Each operation is
-/// one transaction. Its future may be dropped: what was handed to the database is carried out all the same.
+/// An entry is a documented trait with documented operations: `name(argument: type, ...) ->
+/// result;`. Each operation is one transaction. Its future may be dropped: what was handed to the
+/// database is carried out all the same.
 #[macro_export]
 macro_rules! operations {
     ($($use:tt)+) => { $($use)+ ! {
@@ -40,24 +42,27 @@ macro_rules! operations {
             /// The ban of a player that ends last, in force or not.
             find_ban(player: ::faf_protocol::PlayerId)
                 -> Result<Option<::faf_lobby_core::Ban>, $crate::StoreError>;
-            /// Bans an account; without `expires_at`, in Unix seconds, forever. Returns the number of the order that a
-            /// running server gets by that: see `outcome_of_order`.
+            /// Bans an account; without `expires_at`, in Unix seconds, forever. Returns the number
+            /// of the order that a running server gets by that: see `outcome_of_order`.
             ban(login: &str, reason: String, expires_at: Option<i64>) -> Result<i64, $crate::AccountError>;
             /// Revokes all bans of an account that are in force; returns how many there were.
             unban(login: &str) -> Result<usize, $crate::AccountError>;
         }
 
-        /// Orders of operators about players who may be online: a command writes one, the running server carries it out.
-        /// Whatever makes or changes a ban in the database gives an order, too.
+        /// Orders of operators about players who may be online: a command writes one, the running
+        /// server carries it out. Whatever makes or changes a ban in the database gives an order,
+        /// too.
         Orders {
-            /// Asks the running server to end the connection of an account; returns the number of the order.
+            /// Asks the running server to end the connection of an account; returns the number of
+            /// the order.
             kick(login: &str, reason: String) -> Result<i64, $crate::AccountError>;
             /// Orders that wait, in the order they were given; the first hundred.
             orders() -> Result<Vec<$crate::Order>, $crate::StoreError>;
-            /// Notes that a server has carried out an order, and whether the player was online. Orders that were carried
-            /// out more than an hour ago are forgotten.
+            /// Notes that a server has carried out an order, and whether the player was online.
+            /// Orders that were carried out more than an hour ago are forgotten.
             order_carried_out(id: i64, was_online: bool) -> Result<(), $crate::StoreError>;
-            /// Whether the player was online when a server has carried out an order; none if no server has yet.
+            /// Whether the player was online when a server has carried out an order; none if no
+            /// server has yet.
             outcome_of_order(id: i64) -> Result<Option<bool>, $crate::StoreError>;
             /// Forgets all orders: nobody is online when a server starts.
             forget_orders() -> Result<(), $crate::StoreError>;
@@ -72,7 +77,8 @@ macro_rules! operations {
 
         /// Friends and foes.
         Social {
-            /// Makes somebody a friend or a foe, in place of the opposite; returns whether there is such a player.
+            /// Makes somebody a friend or a foe, in place of the opposite; returns whether there is
+            /// such a player.
             set_relation(
                 player: ::faf_protocol::PlayerId,
                 subject: ::faf_protocol::PlayerId,
@@ -91,8 +97,8 @@ macro_rules! operations {
             /// The avatars granted to a player.
             avatars(player: ::faf_protocol::PlayerId)
                 -> Result<Vec<::faf_protocol::server_message::Avatar>, $crate::StoreError>;
-            /// Selects an avatar by its URL, or none; returns nothing if it is not granted, otherwise what is selected
-            /// now.
+            /// Selects an avatar by its URL, or none; returns nothing if it is not granted,
+            /// otherwise what is selected now.
             select_avatar(player: ::faf_protocol::PlayerId, url: Option<String>)
                 -> Result<Option<Option<::faf_protocol::server_message::Avatar>>, $crate::StoreError>;
         }
@@ -113,7 +119,8 @@ macro_rules! operations {
                 -> Result<$crate::Like, $crate::StoreError>;
             /// Counts a download of a mod; returns whether there is such a mod.
             count_download(uid: String) -> Result<bool, $crate::StoreError>;
-            /// The names of mods, of those that are in the vault, by their uids as they are spelled here.
+            /// The names of mods, of those that are in the vault, by their uids as they are spelled
+            /// here.
             mod_names(uids: Vec<String>)
                 -> Result<::std::collections::BTreeMap<String, String>, $crate::StoreError>;
         }
@@ -131,7 +138,8 @@ macro_rules! operations {
         Startup {
             /// What the database says about games in general.
             game_data() -> Result<::faf_lobby_core::GameData, $crate::StoreError>;
-            /// What a lobby begins with. A saved game that cannot be read is left out, and stays in the database.
+            /// What a lobby begins with. A saved game that cannot be read is left out, and stays in
+            /// the database.
             beginning() -> Result<::faf_lobby_core::Beginning, $crate::StoreError>;
         }
 
@@ -140,8 +148,8 @@ macro_rules! operations {
             /// Notes that a player wants to join a game.
             record_join(player: ::faf_protocol::PlayerId, attempt: ::faf_lobby_core::JoinAttempt)
                 -> Result<(), $crate::StoreError>;
-            /// Notes that a player hosts a game, as the first who comes into it. From then on its number counts as
-            /// given out, whether the game is ever launched or not.
+            /// Notes that a player hosts a game, as the first who comes into it. From then on its
+            /// number counts as given out, whether the game is ever launched or not.
             record_host(host: ::faf_protocol::PlayerId, game: ::faf_protocol::GameId)
                 -> Result<(), $crate::StoreError>;
         }
@@ -156,8 +164,8 @@ macro_rules! operations {
                 -> Result<Vec<$crate::ListedGame>, $crate::StoreError>;
         }
 
-        /// Messages for other services: written in the transaction that has caused them, and kept until they are
-        /// delivered.
+        /// Messages for other services: written in the transaction that has caused them, and kept
+        /// until they are delivered.
         Outbox {
             /// Messages that wait, and the oldest of them, at most so many.
             waiting_messages(limit: u32) -> Result<$crate::Waiting, $crate::StoreError>;
@@ -171,7 +179,8 @@ macro_rules! operations {
             own_key() -> Result<Option<Vec<u8>>, $crate::StoreError>;
             /// The key; the one that is given if none was made before.
             own_key_or(new: Vec<u8>) -> Result<Vec<u8>, $crate::StoreError>;
-            /// Fills a database that has no accounts: with all of the file, or with nothing. The hashes of passwords are in it.
+            /// Fills a database that has no accounts: with all of the file, or with nothing. The
+            /// hashes of passwords are in it.
             plant(file: $crate::seed::SeedFile) -> Result<$crate::seed::Planted, $crate::SeedError>;
             /// Writes something that nobody needs, to find out whether anything can be written.
             beat() -> Result<(), $crate::StoreError>;

@@ -1,6 +1,6 @@
-//! How a game is rated: a database reads [`RatingInputs`], [`rate`] computes, and the database writes the changes, all in
-//! one transaction. What counts is what is stored, so that one game after the other counts, whatever the lobby believes
-//! of its players.
+//! How a game is rated: a database reads [`RatingInputs`], [`rate`] computes, and the database
+//! writes the changes, all in one transaction. What counts is what is stored, so that one game
+//! after the other counts, whatever the lobby believes of its players.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,8 @@ pub struct RatingInputs {
 /// The changes of ratings that follow.
 ///
 /// # Errors
-/// Why nothing changes: the game cannot be rated, or one of its players is not among the stored ones (ratings.md R2).
+/// Why nothing changes: the game cannot be rated, or one of its players is not among the stored
+/// ones (ratings.md R2).
 pub fn rate(inputs: &RatingInputs, rated: &RatedGame) -> Result<Vec<RatingChange>, String> {
     let stored = |player, name: &str| inputs.ratings.get(&(player, name.to_owned())).copied();
     let changes = rate_game(&inputs.leaderboards, START_RATING, &rated.leaderboard, &rated.teams, &stored)

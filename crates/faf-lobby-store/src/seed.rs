@@ -1,4 +1,5 @@
-//! The seed format: one JSON object with a list for each kind of record. `docs/seed-format.md` describes it for operators.
+//! The seed format: one JSON object with a list for each kind of record. `docs/seed-format.md`
+//! describes it for operators.
 
 #![expect(missing_docs, reason = "fields are the members that docs/seed-format.md describes")]
 
@@ -53,8 +54,8 @@ impl SeedFile {
         Ok(file)
     }
 
-    /// Looks for names that must not be planted: those that people cannot read or tell from another. Every database does
-    /// so before it plants.
+    /// Looks for names that must not be planted: those that people cannot read or tell from
+    /// another. Every database does so before it plants.
     ///
     /// # Errors
     /// [`SeedError::Record`] for the first one.
@@ -268,7 +269,8 @@ pub struct Queue {
     pub pools: Vec<QueuePool>,
 }
 
-/// Parameters, stored as text: `params` is any JSON, `params_raw` a text that stands as it is, even if it is no JSON.
+/// Parameters, stored as text: `params` is any JSON, `params_raw` a text that stands as it is, even
+/// if it is no JSON.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Params {
     params: Option<serde_json::Value>,

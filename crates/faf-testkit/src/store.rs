@@ -50,7 +50,8 @@ impl DerefMut for FakeStore {
 }
 
 impl FakeStore {
-    /// A store with these accounts, numbered from 1; each has its name followed by `-pw` as password.
+    /// A store with these accounts, numbered from 1; each has its name followed by `-pw` as
+    /// password.
     #[must_use]
     pub fn with_accounts<'a>(logins: impl IntoIterator<Item = &'a str>) -> Self {
         let mut store = Self::default();
@@ -84,7 +85,8 @@ impl FakeStore {
         delivered.map(|()| messages).unwrap_or_default()
     }
 
-    /// Answers a question of the lobby. A token is the number of the account, or the word `forbidden`.
+    /// Answers a question of the lobby. A token is the number of the account, or the word
+    /// `forbidden`.
     pub fn answer(&mut self, question: Question) -> Answer {
         if self.is_unavailable {
             return Answer::Unavailable;
@@ -167,7 +169,8 @@ impl FakeStore {
     /// Stores something about a game.
     ///
     /// # Panics
-    /// If the lobby stores something that contradicts what is stored, or that was stored before: here it has no reason to.
+    /// If the lobby stores something that contradicts what is stored, or that was stored before:
+    /// here it has no reason to.
     fn store(
         &mut self,
         game: GameId,

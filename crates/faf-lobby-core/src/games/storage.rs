@@ -230,7 +230,7 @@ impl World {
             } else {
                 self.ask_to_store(id);
             }
-            // The results, the ratings and all else that other services are told lie in the outbox of the database by now.
+            // What other services are told of it lies in the outbox of the database by now.
             self.apply_ratings(&stored.unwrap_or_default());
             self.publish_if_over(id);
             self.games.forget_if_over(id);

@@ -74,7 +74,8 @@ impl Memory {
 impl Memory {
     fn launch(&mut self, id: GameId, launched: GameLaunched) -> Result<(), StoreError> {
         if let Some(stored) = self.games.get(&id) {
-            // Nothing else is written about the game before the launch is answered, so this can only be the launch itself.
+            // Nothing else is written about the game before the launch is answered, so this can
+            // only be the launch itself.
             return match stored.saved.as_ref() == Some(&launched.game) {
                 true => Ok(()),
                 false => Err(contradiction(format!("there is a game {id} already"))),
@@ -148,7 +149,8 @@ impl Memory {
         Ok(changes)
     }
 
-    /// The result for a game that is not live: either this very end is stored, or another game has the number.
+    /// The result for a game that is not live: either this very end is stored, or another game has
+    /// the number.
     fn ended_before(&self, id: GameId, end: &GameEnd) -> Result<Vec<RatingChange>, StoreError> {
         let game = self.games.get(&id).filter(|game| game.decisions.starts_with(&end.decisions));
         let ended = game.filter(|game| game.end.is_some()).ok_or_else(not_live)?;

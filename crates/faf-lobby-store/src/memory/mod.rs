@@ -1,4 +1,5 @@
-//! A database in memory: for tests, the simulation and demonstrations. Nothing of it outlives the process.
+//! A database in memory: for tests, the simulation and demonstrations. Nothing of it outlives the
+//! process.
 
 mod accounts;
 mod facts;
@@ -31,7 +32,8 @@ pub use vault::MemoryMod;
 pub struct Memory {
     /// Accounts, by name.
     pub accounts: BTreeMap<String, MemoryAccount>,
-    /// Permissions of each group, by technical name; at first those of moderators and administrators.
+    /// Permissions of each group, by technical name; at first those of moderators and
+    /// administrators.
     pub groups: BTreeMap<String, BTreeSet<String>>,
     /// Avatars that may be granted, by number.
     pub avatars: BTreeMap<u32, Avatar>,
@@ -39,7 +41,8 @@ pub struct Memory {
     pub missions: Vec<CoopMission>,
     /// Versions of mods in the vault.
     pub mods: Vec<MemoryMod>,
-    /// Featured mods, ranked mods and leaderboards; at first `faf` and `coop`, none, and the two every lobby has.
+    /// Featured mods, ranked mods and leaderboards; at first `faf` and `coop`, none, and the two
+    /// every lobby has.
     pub data: GameData,
     /// Maps by folder name, lower-case.
     pub maps: BTreeMap<String, MapVersion>,
@@ -50,7 +53,8 @@ pub struct Memory {
     /// Attempts to join a game.
     pub join_attempts: Vec<(PlayerId, JoinAttempt)>,
     hosts: Vec<(PlayerId, GameId)>,
-    /// Number of the map of each version; versions that are not in here count as a map of their own.
+    /// Number of the map of each version; versions that are not in here count as a map of their
+    /// own.
     map_numbers: BTreeMap<u32, u32>,
     map_versions_played: BTreeMap<u32, u32>,
     mod_stats: BTreeMap<u32, vault::Counters>,

@@ -48,7 +48,8 @@ impl Memory {
         Ok(())
     }
 
-    /// Puts the numbered publications of a game into the outbox, but for those that were there before.
+    /// Puts the numbered publications of a game into the outbox, but for those that were there
+    /// before.
     pub(super) fn publish_numbered(
         &mut self,
         game: GameId,

@@ -1,4 +1,5 @@
-//! Filling a new database from a file. Of pools, queues and past games only what an operation reads is kept.
+//! Filling a new database from a file. Of pools, queues and past games only what an operation reads
+//! is kept.
 
 use std::fmt::Display;
 

@@ -1,5 +1,5 @@
-//! What other services are told: results, ratings and achievements by way of the outbox, reports of players and games
-//! straight away.
+//! What other services are told: results, ratings and achievements by way of the outbox, reports of
+//! players and games straight away.
 //!
 //! ```text
 //!   write about a game                                   report
@@ -23,8 +23,8 @@ use crate::store::Message;
 
 pub(crate) use relay::{Relay, Signal};
 
-/// Messages that are kept for a subscriber that is behind; a game of 16 players with statistics makes some hundred. One that
-/// is further behind misses the oldest.
+/// Messages that are kept for a subscriber that is behind; a game of 16 players with statistics
+/// makes some hundred. One that is further behind misses the oldest.
 pub(crate) const SUBSCRIBER_BACKLOG: usize = 1024;
 
 /// Delivers messages; copies deliver to the same receivers.

@@ -1,7 +1,7 @@
 //! The relay: takes messages out of the outbox and delivers them.
 //!
-//! Messages are delivered in the order in which they were written, and are deleted afterwards. A crash in between has them
-//! delivered again: at least once, never not at all.
+//! Messages are delivered in the order in which they were written, and are deleted afterwards. A
+//! crash in between has them delivered again: at least once, never not at all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use crate::store::{Store, StoreError};
 /// Messages that are delivered and deleted together.
 const BATCH: u32 = 100;
 
-/// Time between two looks at the outbox when nobody says that there is something in it: a write may have been carried out
-/// although the database has said that it failed.
+/// Time between two looks at the outbox when nobody says that there is something in it: a write may
+/// have been carried out although the database has said that it failed.
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// Pause before the database is asked again after a failure.
@@ -127,8 +127,8 @@ impl Worker {
             }
             let (numbers, messages): (Vec<i64>, Vec<_>) = waiting.messages.into_iter().unzip();
             messages.into_iter().for_each(|message| self.publisher.deliver(message));
-            // Messages that are not deleted would be delivered again and again. While nothing can be written, no new ones
-            // come either.
+            // Messages that are not deleted would be delivered again and again. While nothing can
+            // be written, no new ones come either.
             while let Err(error) = self.store.messages_delivered(numbers.clone()).await {
                 tracing::warn!(%error, "messages that were delivered cannot be deleted yet");
                 sleep(PAUSE).await;
@@ -193,8 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn messages_are_delivered_in_order_and_deleted() {
-        let (sqlite, _folder) = new_sqlite();
-        let mut rig = Rig::new(Store::Sqlite(sqlite));
+        let mut rig = Rig::new(Store::in_memory());
         // As a crash may have left them, and more than one batch.
         rig.put(0..250).await;
         let relay = rig.start();

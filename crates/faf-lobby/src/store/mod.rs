@@ -1,4 +1,5 @@
-//! The database of a server: the operations of `faf-lobby-store`, carried out by the backend that the server has.
+//! The database of a server: the operations of `faf-lobby-store`, carried out by the backend that
+//! the server has.
 //!
 //! Nothing of a database's driver shows outside of this folder.
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::{GamePublications, GameWrite};
-use faf_lobby_store::memory::SharedMemory;
+use faf_lobby_store::memory::{Memory, SharedMemory};
 use faf_lobby_store::seed::Planted;
 use faf_lobby_store::{Failures, Games};
 use faf_protocol::GameId;
@@ -25,6 +26,7 @@ pub(crate) use faf_lobby_store::{Action, Order, is_valid_login};
 pub use sqlite::Sqlite;
 pub(crate) use sqlite::{BackupError, Owner, OwnerError, back_up, look_at, owner};
 
+use crate::lobby::utc_now;
 use crate::passwords;
 
 /// Largest seed file that is read, in bytes; a larger one is refused.
@@ -69,9 +71,16 @@ impl Store {
     /// Opens an SQLite database, makes it if it does not exist, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`StoreError::Open`] if the file cannot be opened, is no database of this server, or was made by a newer one.
+    /// [`StoreError::Open`] if the file cannot be opened, is no database of this server, or was
+    /// made by a newer one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Sqlite::open(path).map(Self::Sqlite)
+    }
+
+    /// Makes a database in memory.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::Memory(SharedMemory::new(Memory::new(utc_now)))
     }
 
     /// Stores something about a game: see [`Games::store_game`].
@@ -94,9 +103,11 @@ impl Store {
         }
     }
 
-    /// Hashes the passwords of a seed, and plants it: all of it, or nothing. Needs a database without accounts.
+    /// Hashes the passwords of a seed, and plants it: all of it, or nothing. Needs a database
+    /// without accounts.
     ///
-    /// Users with the same password share its hash, so that thousands of them take no longer than one.
+    /// Users with the same password share its hash, so that thousands of them take no longer than
+    /// one.
     ///
     /// # Errors
     /// [`SeedError`].
@@ -130,8 +141,9 @@ impl Store {
         }
     }
 
-    /// Leaves everything in the one file of an embedded database, so that it can be copied without those beside it; returns
-    /// whether that was possible, which it is not while another process uses the database.
+    /// Leaves everything in the one file of an embedded database, so that it can be copied without
+    /// those beside it; returns whether that was possible, which it is not while another process
+    /// uses the database.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be used.

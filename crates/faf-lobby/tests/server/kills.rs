@@ -1,5 +1,5 @@
-//! A server that is killed in the middle of a game, at every moment: what it has acknowledged is there when the database is
-//! opened again, and of the end of a game everything or nothing.
+//! A server that is killed in the middle of a game, at every moment: what it has acknowledged is
+//! there when the database is opened again, and of the end of a game everything or nothing.
 //!
 //! A message is acknowledged when the answer to a question that was sent behind it has come.
 
@@ -19,8 +19,8 @@ use tokio::net::TcpStream;
 use super::games::{add_map, check_stored_ratings, open_lobby, outcomes};
 use super::support::{Client, DATABASE, TestServer, soon};
 
-/// As long as this is in the database, a server delivers messages and cannot delete them, so that a test sees all of them
-/// however late the server is killed.
+/// As long as this is in the database, a server delivers messages and cannot delete them, so that a
+/// test sees all of them however late the server is killed.
 const KEEP_MESSAGES: &str =
     "CREATE TRIGGER keep_messages BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'kept'); END";
 
@@ -41,7 +41,8 @@ impl Who {
     }
 }
 
-/// What the games of Ada and Bob say from the launch on. They are rated when both have said `GameEnded`.
+/// What the games of Ada and Bob say from the launch on. They are rated when both have said
+/// `GameEnded`.
 const GAME: [(Who, &str, &str); 10] = [
     (Ada, "GameState", r#""Launching""#),
     (Ada, "EnforceRating", ""),
@@ -123,7 +124,8 @@ impl Match {
         }
     }
 
-    /// Kills the server, and takes in what it has sent before; answers which messages it has acknowledged.
+    /// Kills the server, and takes in what it has sent before; answers which messages it has
+    /// acknowledged.
     async fn kill(&mut self) -> Vec<(Who, &'static str, &'static str)> {
         drop(self.server.take());
         for who in [Ada, Bob] {
@@ -189,8 +191,8 @@ async fn check(folder: &Path, acknowledged: &[(Who, &str, &str)]) {
     }
 }
 
-/// Checks that the messages for other services are stored with what has caused them, in order: the results and both ratings if
-/// the end of the game is stored, otherwise nothing.
+/// Checks that the messages for other services are stored with what has caused them, in order: the
+/// results and both ratings if the end of the game is stored, otherwise nothing.
 fn check_messages(facts: &Facts) {
     let keys: Vec<_> = facts.outbox.iter().map(|(key, _)| key.as_str()).collect();
     if facts.games.iter().all(|game| game.decisions.is_none()) {
@@ -212,9 +214,13 @@ fn check_end(facts: &Facts) {
     assert!(game.ended_at.unwrap() >= game.launched_at && game.validity == 0 && !game.is_live);
 }
 
-/// Checks that a new server, which waits for nobody, ends the game with what was saved, and tells other services.
+/// Checks that a new server, which waits for nobody, ends the game with what was saved, and tells
+/// other services.
 async fn check_next_server(folder: TempDir, acknowledged: &[(Who, &str, &str)]) {
-    Connection::open(folder.path().join(DATABASE)).unwrap().execute_batch("DROP TRIGGER keep_messages").unwrap();
+    Connection::open(folder.path().join(DATABASE))
+        .unwrap()
+        .execute_batch("DROP TRIGGER keep_messages")
+        .unwrap();
     let server = TestServer::start_in(folder, |settings| settings.restart_grace_period = 0.0).await;
     let reports = acknowledged.iter().filter(|(_, command, _)| *command == "GameResult").count();
     if reports == 4 {

@@ -1,8 +1,8 @@
 //! What every database must do: one file a family of operations, each test a function over any
 //! [`Backend`](faf_lobby_store::Backend) that is new and empty.
 //!
-//! A backend runs all of them with [`conformance_tests!`](crate::conformance_tests). Tests never look at tables: they ask
-//! for facts.
+//! A backend runs all of them with [`conformance_tests!`](crate::conformance_tests). Tests never
+//! look at tables: they ask for facts.
 
 #![expect(clippy::unwrap_used, missing_docs, reason = "these are tests, which fail by panicking")]
 
@@ -21,7 +21,8 @@ use faf_lobby_store::seed::SeedFile;
 use faf_lobby_store::{Backend, StoreError};
 use faf_protocol::GameId;
 
-/// Makes a test of each function of the suite. The argument is a function that gets an asynchronous test, for example
+/// Makes a test of each function of the suite. The argument is a function that gets an asynchronous
+/// test, for example
 /// `fn run(test: impl AsyncFnOnce(Sqlite))`, and runs it with a new database.
 #[macro_export]
 macro_rules! conformance_tests {
@@ -65,7 +66,8 @@ pub(crate) async fn plant(store: &impl Backend, seed: &str) {
     store.plant(SeedFile::parse(seed).unwrap()).await.unwrap();
 }
 
-/// Plants Ada, Bob, the map `SCMP_007`, a mission, and two mods, the first in two versions. Ada and Bob are players 1 and 2.
+/// Plants Ada, Bob, the map `SCMP_007`, a mission, and two mods, the first in two versions. Ada and
+/// Bob are players 1 and 2.
 pub(crate) async fn plant_for_games(store: &impl Backend) {
     plant(store, GAMES_SEED).await;
 }

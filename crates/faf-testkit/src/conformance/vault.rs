@@ -7,7 +7,8 @@ use faf_protocol::PlayerId;
 
 use super::{facts, plant, plant_for_games};
 
-/// Three mods: `one`, which nobody likes, `two`, whose likers cannot be read, and one that is hidden.
+/// Three mods: `one`, which nobody likes, `two`, whose likers cannot be read, and one that is
+/// hidden.
 const MODS: &str = r#"{
     "users": [{"id": 1, "login": "Ada", "password": "x"}],
     "mods": [

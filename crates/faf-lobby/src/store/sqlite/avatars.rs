@@ -1,7 +1,8 @@
 //! Avatars: which are granted, and which is selected.
 //!
-//! The selection is kept in two places, as other services expect it: in `login.avatar_id`, which decides, and in the flag
-//! of the grant, which counts only where the first is empty. Grants that have expired still count.
+//! The selection is kept in two places, as other services expect it: in `login.avatar_id`, which
+//! decides, and in the flag of the grant, which counts only where the first is empty. Grants that
+//! have expired still count.
 
 use faf_lobby_store::{Avatars, StoreError};
 use faf_protocol::PlayerId;

@@ -31,10 +31,11 @@ pub(crate) enum BackupError {
     },
 }
 
-/// Copies a database, as it is at one moment, into a new file that only its owner can read; returns how many bytes that is.
+/// Copies a database, as it is at one moment, into a new file that only its owner can read; returns
+/// how many bytes that is.
 ///
-/// The database is not changed by it, neither is it brought up to date. Others go on reading and writing it. A copy that was
-/// not completed does not bear the name.
+/// The database is not changed by it, neither is it brought up to date. Others go on reading and
+/// writing it. A copy that was not completed does not bear the name.
 ///
 /// # Errors
 /// [`BackupError`]; there is no copy then.
@@ -54,7 +55,8 @@ pub(crate) fn back_up(database: &Path, copy: &Path) -> Result<u64, BackupError> 
         .map_err(|error| of_copy(explain(&error)))?;
     {
         let backup = Backup::new(&source, &mut target).map_err(|error| of_copy(explain(&error)))?;
-        // All at once: it would begin again whenever a server writes in between. Nobody waits for it.
+        // All at once: it would begin again whenever a server writes in between. Nobody waits for
+        // it.
         backup.step(-1).map_err(|error| of_copy(explain(&error)))?;
     }
     let finding: String = target

@@ -10,8 +10,8 @@ use super::{outbox, ratings};
 
 /// Writes everything that follows from the end of a game, and forgets the live game.
 ///
-/// A game that cannot be rated keeps its results; the reason is added to its decisions. An end that is stored already is
-/// acknowledged as it was the first time, and nobody is rated twice.
+/// A game that cannot be rated keeps its results; the reason is added to its decisions. An end that
+/// is stored already is acknowledged as it was the first time, and nobody is rated twice.
 pub(super) fn end(t: &Transaction<'_>, id: GameId, end: &GameEnd) -> rusqlite::Result<Vec<RatingChange>> {
     if live_state(t, id)?.is_none() {
         return ended_before(t, id, end);
@@ -45,7 +45,8 @@ pub(super) fn end(t: &Transaction<'_>, id: GameId, end: &GameEnd) -> rusqlite::R
     Ok(changes)
 }
 
-/// The result for a game that is not live: either this very end is stored, or another game has the number.
+/// The result for a game that is not live: either this very end is stored, or another game has the
+/// number.
 fn ended_before(t: &Transaction<'_>, id: GameId, end: &GameEnd) -> rusqlite::Result<Vec<RatingChange>> {
     // The decisions hold the moments of launch and end to the microsecond.
     let is_this = decisions(t, id)?.is_some_and(|stored| stored.starts_with(&end.decisions));

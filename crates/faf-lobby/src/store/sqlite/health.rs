@@ -1,4 +1,5 @@
-//! Whether the file of the database is as it should be: what can be found out without disturbing anybody.
+//! Whether the file of the database is as it should be: what can be found out without disturbing
+//! anybody.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -18,7 +19,8 @@ const FINDINGS: u32 = 1;
 
 /// The files of a database as they were when it was opened.
 ///
-/// They are looked at by name and never opened: to close one would take the locks away that SQLite has on it.
+/// They are looked at by name and never opened: to close one would take the locks away that SQLite
+/// has on it.
 #[derive(Debug)]
 pub(crate) struct Files {
     path: PathBuf,
@@ -93,7 +95,8 @@ impl Examiner {
         Ok(Self { jobs, store: store.clone() })
     }
 
-    /// Looks through all tables for damage; returns the first that is found. Indexes are not compared with them.
+    /// Looks through all tables for damage; returns the first that is found. Indexes are not
+    /// compared with them.
     pub(crate) fn examine(&self) -> impl Pending<Option<String>> + use<> {
         self.store.run(&self.jobs, |connection| {
             let query = format!("PRAGMA quick_check({FINDINGS})");

@@ -10,7 +10,8 @@ use super::live_game::{json, live_state};
 /// Writes the rows of a game that was launched, and keeps the game itself until it is over.
 pub(super) fn launch(t: &Transaction<'_>, id: GameId, launched: &GameLaunched) -> rusqlite::Result<()> {
     let state = json(&launched.game)?;
-    // Nothing else is written about the game before the launch is answered, so this can only be the launch itself.
+    // Nothing else is written about the game before the launch is answered, so this can only be the
+    // launch itself.
     if live_state(t, id)?.is_some_and(|stored| stored == state) {
         return Ok(());
     }

@@ -1,10 +1,10 @@
 //! SQLite, in a file of the server's own: the backend for one server.
 //!
-//! What is written about games outlives a crash of the machine once it is acknowledged; a crash may take back anything else
-//! for the last moment, but never in parts.
+//! What is written about games outlives a crash of the machine once it is acknowledged; a crash may
+//! take back anything else for the last moment, but never in parts.
 //!
-//! Some things only a database in a file has: [`back_up`], [`Owner`], [`Examiner`] and [`Files`], [`look_at`], and
-//! [`Sqlite::checkpoint`].
+//! Some things only a database in a file has: [`back_up`], [`Owner`], [`Examiner`] and [`Files`],
+//! [`look_at`], and [`Sqlite::checkpoint`].
 
 mod accounts;
 mod avatars;
@@ -48,7 +48,8 @@ pub(crate) use health::{Examiner, Files};
 pub(crate) use owner::{Owner, OwnerError, owner};
 pub(crate) use schema::look_at;
 
-/// A handle on the database; copies are the same handle. The threads end when the last one is dropped.
+/// A handle on the database; copies are the same handle. The threads end when the last one is
+/// dropped.
 #[derive(Debug, Clone)]
 pub struct Sqlite {
     write: Sender<worker::Job>,
@@ -63,8 +64,9 @@ impl Sqlite {
         Arc::clone(&self.failures)
     }
 
-    /// Moves everything into the database's one file, so that it can be copied without those beside it; returns whether that
-    /// was possible, which it is not while another process uses the database.
+    /// Moves everything into the database's one file, so that it can be copied without those beside
+    /// it; returns whether that was possible, which it is not while another process uses the
+    /// database.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be used.
@@ -78,7 +80,8 @@ impl Sqlite {
     }
 }
 
-/// Skips rows whose values do not convert, such as a negative count, so that one bad row cannot hide the rest.
+/// Skips rows whose values do not convert, such as a negative count, so that one bad row cannot
+/// hide the rest.
 fn skip_invalid<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result<Vec<T>> {
     use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
 

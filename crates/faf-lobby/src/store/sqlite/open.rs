@@ -21,7 +21,8 @@ const READERS: usize = 3;
 /// How long to wait for another process, such as `faf-lobby user`, to finish writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a connection keeps of the database file, in KiB. The operating system keeps it anyhow, for all of them together.
+/// What a connection keeps of the database file, in KiB. The operating system keeps it anyhow, for
+/// all of them together.
 const PAGE_CACHE: i64 = 256;
 
 /// Prepared statements a connection keeps.
@@ -40,7 +41,8 @@ impl Sqlite {
     /// Opens the database, makes it if it does not exist, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`StoreError::Open`] if the file cannot be opened, is no database of this server, or was made by a newer one.
+    /// [`StoreError::Open`] if the file cannot be opened, is no database of this server, or was
+    /// made by a newer one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open_error = |problem: String| StoreError::Open { place: path.display().to_string(), problem };
         make_private(path).map_err(|error| open_error(explain_io(&error)))?;
@@ -61,9 +63,11 @@ impl Sqlite {
     }
 }
 
-/// Makes the file if there is none, so that nobody else may read it; those that SQLite puts beside it get the same permissions.
+/// Makes the file if there is none, so that nobody else may read it; those that SQLite puts beside
+/// it get the same permissions.
 fn make_private(path: &Path) -> io::Result<()> {
-    // An existing file is not opened here: to close it would take the locks away that SQLite has on it in this process.
+    // An existing file is not opened here: to close it would take the locks away that SQLite has on
+    // it in this process.
     match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map(drop),
@@ -85,7 +89,8 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -PAGE_CACHE)?;
     if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
-        // Readers are not stopped by a writer, and a crash loses at most the last moment, never the database.
+        // Readers are not stopped by a writer, and a crash loses at most the last moment, never the
+        // database.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
     }

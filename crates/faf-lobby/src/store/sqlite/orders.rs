@@ -1,4 +1,5 @@
-//! Orders of operators about players who may be online: a command writes one, the running server carries it out.
+//! Orders of operators about players who may be online: a command writes one, the running server
+//! carries it out.
 
 use faf_lobby_store::{AccountError, Action, Order, Orders, StoreError};
 use faf_protocol::PlayerId;

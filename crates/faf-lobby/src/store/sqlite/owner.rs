@@ -1,9 +1,10 @@
 //! Who owns the database: one server at a time. Only a database in a file needs that.
 //!
-//! Two servers on one database would each take the other's live games for those of a server that has crashed. So a server
-//! holds an exclusive lock of the operating system on a file beside the database, from before it opens the database until
-//! everything is written; the lock is gone with the process, however that ends. Commands such as `faf-lobby user` take no
-//! lock: they change single rows, in transactions of their own.
+//! Two servers on one database would each take the other's live games for those of a server that
+//! has crashed. So a server holds an exclusive lock of the operating system on a file beside the
+//! database, from before it opens the database until everything is written; the lock is gone with
+//! the process, however that ends. Commands such as `faf-lobby user` take no lock: they change
+//! single rows, in transactions of their own.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Only who runs the server may read what belongs to it: addresses, hashes of passwords, what people say.
+/// Only who runs the server may read what belongs to it: addresses, hashes of passwords, what
+/// people say.
 pub(crate) const PRIVATE: u32 = 0o600;
 
-/// A command that looks who owns the database holds the lock for a moment; a server does not take that for another one.
+/// A command that looks who owns the database holds the lock for a moment; a server does not take
+/// that for another one.
 const LOOKED_AT: Duration = Duration::from_secs(1);
 
 /// Time between two attempts to get the lock.
@@ -58,8 +61,8 @@ pub(crate) enum OwnerError {
 }
 
 impl Owner {
-    /// Takes the database, or waits up to so long until its owner lets go of it. `waiting` is called once, with who that is,
-    /// if it takes longer than a moment.
+    /// Takes the database, or waits up to so long until its owner lets go of it. `waiting` is
+    /// called once, with who that is, if it takes longer than a moment.
     ///
     /// # Errors
     /// [`OwnerError`].

@@ -13,8 +13,8 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use super::game_data;
 use super::worker::is_contradiction;
 
-/// Rates a game: reads, computes, and writes what has changed. All of it is written or, if that is impossible, nothing, and
-/// the reason is returned.
+/// Rates a game: reads, computes, and writes what has changed. All of it is written or, if that is
+/// impossible, nothing, and the reason is returned.
 pub(super) fn rate(
     t: &Transaction<'_>,
     game: GameId,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// What makes a database of one version from one of the version before; the first makes version 1 from nothing.
+/// What makes a database of one version from one of the version before; the first makes version 1
+/// from nothing.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_live_games.sql"),
@@ -48,7 +49,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
     transaction.commit().map_err(failed)
 }
 
-/// Looks at a database without changing it; returns what an operator should know before the server uses it.
+/// Looks at a database without changing it; returns what an operator should know before the server
+/// uses it.
 ///
 /// # Errors
 /// What is wrong with it, and what to do about it.

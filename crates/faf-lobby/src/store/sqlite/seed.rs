@@ -51,7 +51,8 @@ const CLAN: &str = "SELECT id FROM clan WHERE tag = ?1";
 const FEATURED_MOD: &str = "SELECT id FROM game_featuredMods WHERE gamemod = ?1";
 const LEADERBOARD: &str = "SELECT id FROM leaderboard WHERE technical_name = ?1";
 
-/// Makes room for a record that has the name of one that a new database has already, under another number.
+/// Makes room for a record that has the name of one that a new database has already, under another
+/// number.
 fn make_room(
     t: &Transaction<'_>,
     record: impl Fn() -> String,

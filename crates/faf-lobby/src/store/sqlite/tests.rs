@@ -7,7 +7,7 @@ use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::{Decision, GamePublications, GameWrite};
 use faf_lobby_store::seed::SeedFile;
 use faf_lobby_store::{
-    Accounts, Action, Backend, Joins, ModVault, Order, Orders, Reason, Startup, StoreError, Upkeep,
+    Accounts, Action, Backend, Joins, Like, ModVault, Order, Orders, Reason, Startup, StoreError, Upkeep,
 };
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::season::{Played, Season};
@@ -192,6 +192,22 @@ async fn rows_that_do_not_convert_hide_no_others() {
     assert_eq!(rows(&store, "SELECT game_id FROM live_game").await, ["1", "70"]);
     store.record_host(PlayerId(1), GameId(71)).await.unwrap();
     assert_eq!(store.beginning().await.unwrap().last_game, GameId(71));
+}
+
+#[tokio::test]
+async fn a_like_begins_the_statistics_of_a_mod() {
+    let (store, _folder) = new_sqlite();
+    let ada = store.create_account("Ada", String::new()).await.unwrap();
+    change(
+        &store,
+        "INSERT INTO mod (id, display_name, author) VALUES (1, 'One', 'A');
+         INSERT INTO mod_version (id, mod_id, uid, type, description, version, filename)
+         VALUES (1, 1, 'one', 'SIM', '', 1, 'a');",
+    )
+    .await;
+    let liked = store.like_mod(ada, "one".to_owned()).await.unwrap();
+    assert!(matches!(liked, Like::Counted(liked) if liked.likes == 1.0));
+    assert_eq!(rows(&store, "SELECT mod_id, likes, likers FROM mod_stats").await, ["1 1 [1]"]);
 }
 
 #[tokio::test]

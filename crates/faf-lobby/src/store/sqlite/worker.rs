@@ -1,5 +1,5 @@
-//! Threads that carry out operations: one writes, as SQLite wants it, and a few read at the same time. Nobody else waits
-//! for a slow query.
+//! Threads that carry out operations: one writes, as SQLite wants it, and a few read at the same
+//! time. Nobody else waits for a slow query.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +32,8 @@ impl Sqlite {
 
     /// Carries out queries that belong together: all of them, or none.
     ///
-    /// They are carried out after all others that were asked for before, whether anybody waits for the result or not.
+    /// They are carried out after all others that were asked for before, whether anybody waits for
+    /// the result or not.
     pub(super) fn write<T: Send + 'static, Q>(&self, queries: Q) -> impl Pending<T> + use<T, Q>
     where
         Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -40,7 +41,8 @@ impl Sqlite {
         self.run_on_writer(|connection| transact(connection, TransactionBehavior::Immediate, queries))
     }
 
-    /// As [`write`](Self::write); and what was written, with all that was before it, is on the disk when this is done.
+    /// As [`write`](Self::write); and what was written, with all that was before it, is on the disk
+    /// when this is done.
     pub(super) fn write_durably<T: Send + 'static, Q>(&self, queries: Q) -> impl Pending<T> + use<T, Q>
     where
         Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -62,7 +64,8 @@ impl Sqlite {
         self.run(&self.write, work)
     }
 
-    /// Has a thread do something. It is in the queue when this returns; the future only waits for it.
+    /// Has a thread do something. It is in the queue when this returns; the future only waits for
+    /// it.
     pub(super) fn run<T: Send + 'static, W>(&self, jobs: &Sender<Job>, work: W) -> impl Pending<T> + use<T, W>
     where
         W: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -72,8 +75,8 @@ impl Sqlite {
             // The caller may have stopped waiting.
             let _ = reply.send(work(connection));
         };
-        // Unbounded, but never long: a connection has one request open, and keeps its place until it is done; and so has a
-        // game.
+        // Unbounded, but never long: a connection has one request open, and keeps its place until
+        // it is done; and so has a game.
         let handed_over = jobs.send(Box::new(job)).map_err(|_| StoreError::Closed);
         let failures = Arc::clone(&self.failures);
         async move {
@@ -109,7 +112,8 @@ pub(super) fn spawn(
         loop {
             let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             match job {
-                // The caller of a job that panics is told that the database is closed; the next one may have more luck.
+                // The caller of a job that panics is told that the database is closed; the next one
+                // may have more luck.
                 Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut connection)))),
                 Err(_) => return,
             }
@@ -118,7 +122,8 @@ pub(super) fn spawn(
     Ok(())
 }
 
-/// Whether what was to be written contradicts what is stored, or can never be stored: to try again would not help.
+/// Whether what was to be written contradicts what is stored, or can never be stored: to try again
+/// would not help.
 pub(super) fn is_contradiction(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
 
