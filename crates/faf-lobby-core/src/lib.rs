@@ -66,7 +66,9 @@ pub use io::effect::{Audience, Effect, HoldReason};
 pub use io::event::Event;
 pub use io::log::LogLine;
 pub use io::metric::{Count, LoginMethod};
-pub use io::publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
+pub use io::publication::{
+    ArmyResult, GamePublications, GameResults, Publication, RatingUpdate, TeamResults,
+};
 pub use io::records::{
     Account, AvatarNotGranted, Ban, Busy, Contradiction, JoinAttempt, Like, MapVersion, Permission, Profile,
     Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,

@@ -168,10 +168,10 @@ fn a_wrong_password_can_be_tried_again_but_not_forever() {
 fn banned_players_are_rejected_while_the_ban_lasts() {
     let mut lobby = lobby();
     let expires_at = Timestamp(BEGINNING.0 + (46 * 3600) * 1_000_000);
-    lobby.store.account("Ada").ban = Some(Ban { reason: "Cheating".to_owned(), expires_at });
-    lobby.store.account("Bob").ban = Some(Ban { reason: "x".to_owned(), expires_at: BEGINNING });
-    lobby.store.account("Cem").ban =
-        Some(Ban { reason: "x".to_owned(), expires_at: Timestamp::from_seconds(32_503_593_600) });
+    lobby.store.account("Ada").bans = vec![Ban { reason: "Cheating".to_owned(), expires_at }];
+    lobby.store.account("Bob").bans = vec![Ban { reason: "x".to_owned(), expires_at: BEGINNING }];
+    lobby.store.account("Cem").bans =
+        vec![Ban { reason: "x".to_owned(), expires_at: Timestamp::from_seconds(32_503_593_600) }];
     let ada = lobby.connect();
     lobby.say_hello(ada, "Ada");
     let appeal = "<br><br><i>If you would like to appeal this ban, please send an email to: moderation@faforever.com</i>";

@@ -12,6 +12,7 @@ use faf_lobby_core::{
     Audience, Busy, ConnId, Count, Effect, Event, HoldReason, LogLine, Moment, Publication, Reply, Request,
     RequestId, Settings, Timestamp, World,
 };
+pub use faf_lobby_store::Message as Published;
 use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMessage, SessionNumber};
 
 use crate::store::FakeStore;
@@ -37,7 +38,7 @@ pub struct SimulatedLobby {
     /// Everything that was counted.
     pub counts: Vec<Count>,
     /// Everything other services were told of results, ratings and achievements.
-    pub published: Vec<Publication>,
+    pub published: Vec<Published>,
     /// Everything they were told of changes of players and games.
     pub reports: Vec<Publication>,
     /// Logins that were reported to the policy service.
@@ -262,6 +263,7 @@ impl SimulatedLobby {
         let is_open = self.requested.remove(&reply.id());
         assert!(is_open || self.expects_unknown_requests, "{reply:?} is given a second time");
         self.handle(Event::Replied { reply });
+        self.published.extend(self.store.deliver());
     }
 
     /// How many requests wait.
@@ -361,10 +363,10 @@ impl SimulatedLobby {
                     self.requests.push_back(request);
                 }
                 Effect::ReportLogin { player, unique_id, .. } => self.reported.push((player, unique_id)),
-                Effect::Publish(publication) => match publication.is_persistent() {
-                    true => self.published.push(publication),
-                    false => self.reports.push(publication),
-                },
+                Effect::Publish(publication) => {
+                    assert!(!publication.is_persistent(), "{publication:?} does not go through the outbox");
+                    self.reports.push(publication);
+                }
                 Effect::Count(count) => self.counts.push(count),
                 Effect::Log(line) => {
                     assert!(

@@ -10,19 +10,18 @@ use faf_protocol::GameId;
 
 use crate::games::visibility;
 use crate::io::conn::ConnId;
-use crate::io::effect::Effect;
 use crate::io::log::LogLine;
 use crate::io::metric::Count;
-use crate::io::publication::{Publication, RatingUpdate};
+use crate::io::publication::GamePublications;
 use crate::io::records::Contradiction;
 use crate::io::request::{ReplyTo, StoreGame, Unavailable};
 use crate::ratings::RatingChange;
 use crate::sign_in::admission;
 use crate::state::Lobby;
 use crate::state::game::GameState;
-use crate::state::game_writes::{What, Write};
+use crate::state::game_writes::What;
 use crate::state::pending::{Progress, ResumeLobby};
-use crate::state::stored::{GameEnd, GameWrite};
+use crate::state::stored::GameWrite;
 use crate::state::timers::Timer;
 
 /// First pause before a failed write is tried again; it doubles up to the longest one.
@@ -82,15 +81,20 @@ pub(crate) fn ask_to_store(lobby: &mut Lobby, id: GameId) {
         storage.writes.pop_front();
     }
     let Some(first) = storage.writes.front() else { return };
-    if let Some(live) = game.as_mut().and_then(|game| game.live.as_mut()) {
+    let carries_publications = first.carries_publications();
+    if carries_publications && let Some(live) = game.as_mut().and_then(|game| game.live.as_mut()) {
+        live.published += live.unpublished.len() as u32;
         storage.unpublished.append(&mut live.unpublished);
+        storage.published = live.published;
     }
+    let list = if carries_publications { storage.unpublished.clone() } else { Vec::new() };
+    let publications = GamePublications { first: storage.published - list.len() as u32, list };
     let write = match (&first.what, game) {
         (What::Other(write), _) => write.clone(),
         (What::Save, Some(game)) => GameWrite::Save(Box::new(game.clone())),
         (What::Save, None) => return,
     };
-    lobby.request_for_lobby(StoreGame { game: id, write }, id);
+    lobby.request_for_lobby(StoreGame { game: id, write, publications }, id);
 }
 
 /// Goes on after the first write, which is stored now or could not be.
@@ -108,21 +112,19 @@ fn stored(lobby: &mut Lobby, id: GameId, reply: ReplyTo<StoreGame>) {
     let Some(storage) = lobby.games.storage.get_mut(&id) else { return };
     let mut waiting = Vec::new();
     if is_done {
-        let Some(Write { what, waiting: released }) = storage.writes.pop_front() else { return };
-        waiting = released;
+        let Some(first) = storage.writes.pop_front() else { return };
         storage.failures = 0;
-        let published = std::mem::take(&mut storage.unpublished);
+        if first.carries_publications() {
+            storage.unpublished.clear();
+        }
+        waiting = first.waiting;
         if storage.writes.is_empty() {
             lobby.games.storage.remove(&id);
         } else {
             ask_to_store(lobby, id);
         }
-        if let Some(ratings) = stored {
-            if let What::Other(GameWrite::End(end)) = what {
-                results_stored(lobby, id, *end, &ratings);
-            }
-            publish(lobby, published);
-        }
+        // The publications about it are in the outbox of the database by now.
+        apply_ratings(lobby, &stored.unwrap_or_default());
         publish_if_over(lobby, id);
         lobby.games.forget_if_over(id);
     } else {
@@ -137,41 +139,14 @@ fn stored(lobby: &mut Lobby, id: GameId, reply: ReplyTo<StoreGame>) {
     lobby.released.append(&mut waiting);
 }
 
-/// Of a game that is over and stored, nothing will be stored any more to wait for.
+/// Stores the publications of a game that is over and stored: no other write will carry them.
 pub(crate) fn publish_if_over(lobby: &mut Lobby, id: GameId) {
     if lobby.games.storage.contains_key(&id) {
         return;
     }
-    let over = lobby.games.get_mut(id).filter(|game| game.state == GameState::Ended);
-    if let Some(live) = over.and_then(|game| game.live.as_mut()) {
-        let unpublished = std::mem::take(&mut live.unpublished);
-        publish(lobby, unpublished);
-    }
-}
-
-/// The results of a game are durable.
-pub(crate) fn results_stored(lobby: &mut Lobby, id: GameId, end: GameEnd, ratings: &[RatingChange]) {
-    if let Some(results) = end.published {
-        lobby.emit(Effect::Publish(Publication::GameResults(Box::new(results))));
-    }
-    apply_ratings(lobby, ratings);
-    for change in ratings {
-        lobby.emit(Effect::Publish(Publication::Rating(RatingUpdate {
-            game_id: id,
-            player_id: change.player,
-            rating_type: change.leaderboard.clone(),
-            new_rating_mean: change.after.mean,
-            new_rating_deviation: change.after.deviation,
-            old_rating_mean: change.before.mean,
-            old_rating_deviation: change.before.deviation,
-            outcome: change.outcome,
-        })));
-    }
-}
-
-fn publish(lobby: &mut Lobby, publications: Vec<Publication>) {
-    for publication in publications {
-        lobby.emit(Effect::Publish(publication));
+    let over = lobby.games.get(id).filter(|game| game.state == GameState::Ended);
+    if over.and_then(|game| game.live.as_ref()).is_some_and(|live| !live.unpublished.is_empty()) {
+        store(lobby, id, GameWrite::Publish, None);
     }
 }
 

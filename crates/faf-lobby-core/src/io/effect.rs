@@ -89,7 +89,8 @@ pub enum Effect {
         /// The session number of the connection.
         session: SessionNumber,
     },
-    /// Tell other services.
+    /// Tell other services of something that may be lost, because the next report contains it
+    /// again. Publications that must not be lost go with the request `StoreGame`.
     Publish(Publication),
     /// Count something.
     Count(Count),

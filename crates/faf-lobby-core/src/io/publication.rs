@@ -30,6 +30,9 @@ pub enum Publication {
 }
 
 impl Publication {
+    /// Name of the exchange that all of them go to.
+    pub const EXCHANGE: &'static str = "faf-lobby";
+
     /// Returns the body of the message, as JSON.
     ///
     /// # Errors
@@ -63,6 +66,31 @@ impl Publication {
     #[must_use]
     pub fn is_persistent(&self) -> bool {
         !matches!(self, Self::Players(_) | Self::Games(_))
+    }
+}
+
+/// Publications that a write about a game carries, to be stored in the transaction of the write.
+///
+/// A failed write is requested again with the same numbers, and may carry more: a publication whose
+/// number was stored before is not stored a second time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GamePublications {
+    /// Number of the first, counted from 0 over the whole life of the game.
+    pub first: u32,
+    /// The publications, in the order in which they must be sent.
+    pub list: Vec<Publication>,
+}
+
+impl GamePublications {
+    /// The number after the last one.
+    #[must_use]
+    pub fn end(&self) -> u32 {
+        self.first + self.list.len() as u32
+    }
+
+    /// The publications from this number on.
+    pub fn after(&self, stored: u32) -> impl Iterator<Item = &Publication> {
+        (self.first..).zip(&self.list).filter(move |(number, _)| *number >= stored).map(|(_, told)| told)
     }
 }
 

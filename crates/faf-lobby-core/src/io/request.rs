@@ -28,6 +28,7 @@ use faf_protocol::server_message::{Avatar, CoopMission};
 use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
+use crate::io::publication::GamePublications;
 use crate::io::records::{
     Account, AvatarNotGranted, Ban, Busy, Contradiction, JoinAttempt, Like, MapVersion, Permission, Profile,
     Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
@@ -184,6 +185,9 @@ macro_rules! request_table {
                     game: GameId,
                     /// What to store.
                     write: GameWrite,
+                    /// Publications to store with it, besides those that follow from the end of a
+                    /// game.
+                    publications: GamePublications,
                 } -> Result<Vec<RatingChange>, Contradiction>;
             }
         }

@@ -187,6 +187,9 @@ pub(crate) struct Live {
     pub(crate) statistics_by: BTreeMap<PlayerId, u32>,
     /// Publications that wait until the write that counts them is stored.
     pub(crate) unpublished: Vec<Publication>,
+    /// Number of publications that writes have carried so far.
+    #[serde(default)]
+    pub(crate) published: u32,
     /// Killings of team mates that were noted.
     pub(crate) teamkills: u32,
     /// The mission's completion was noted.
@@ -408,6 +411,7 @@ impl Live {
             overdue: None,
             statistics_by: Default::default(),
             unpublished: Vec::new(),
+            published: 0,
             teamkills: 0,
             is_mission_complete: false,
             awaited: Default::default(),

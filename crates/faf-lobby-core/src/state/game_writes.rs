@@ -15,6 +15,9 @@ pub(crate) struct Storage {
     pub(crate) failures: u32,
     /// Publications for when the first write is stored.
     pub(crate) unpublished: Vec<Publication>,
+    /// Number of publications that writes of the game have carried so far, including these.
+    #[serde(default)]
+    pub(crate) published: u32,
 }
 
 /// A write that waits for those before it.
@@ -31,6 +34,14 @@ pub(crate) enum What {
     /// The game as it is when its turn has come.
     Save,
     Other(GameWrite),
+}
+
+impl Write {
+    /// Returns whether publications go with it: only with a write that also stores whose
+    /// achievements were counted, so that none are counted twice after a crash.
+    pub(crate) fn carries_publications(&self) -> bool {
+        matches!(self.what, What::Save | What::Other(GameWrite::End(_) | GameWrite::Publish))
+    }
 }
 
 impl Storage {

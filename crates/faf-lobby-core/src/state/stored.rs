@@ -1,13 +1,13 @@
 //! Writes about games: everything that is stored of a game.
 
-use faf_protocol::PlayerId;
+use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::explanation::Decision;
 use crate::game_options::VictoryCondition;
-use crate::io::publication::GameResults;
-use crate::ratings::RatedTeam;
+use crate::io::publication::{GameResults, Publication, RatingUpdate};
+use crate::ratings::{RatedTeam, RatingChange};
 use crate::results::Outcome;
 use crate::state::game::{Game, LivePlayer};
 use crate::validity::Validity;
@@ -23,6 +23,8 @@ pub enum GameWrite {
     End(Box<GameEnd>),
     /// Something that happened in it.
     Note(Note),
+    /// Nothing but publications: the game is over, and its end is stored.
+    Publish,
 }
 
 /// Something that happened in a game and is only kept.
@@ -97,6 +99,29 @@ pub struct GameEnd {
     pub decisions: Vec<Decision>,
     /// The results that other services are told when they are stored.
     pub published: Option<GameResults>,
+}
+
+impl GameEnd {
+    /// Returns the publications about the end of a game and the ratings that it has changed, in
+    /// their order.
+    #[must_use]
+    pub fn publications(&self, game: GameId, ratings: &[RatingChange]) -> Vec<Publication> {
+        let results =
+            self.published.iter().map(|results| Publication::GameResults(Box::new(results.clone())));
+        let updates = ratings.iter().map(|change| {
+            Publication::Rating(RatingUpdate {
+                game_id: game,
+                player_id: change.player,
+                rating_type: change.leaderboard.clone(),
+                new_rating_mean: change.after.mean,
+                new_rating_deviation: change.after.deviation,
+                old_rating_mean: change.before.mean,
+                old_rating_deviation: change.before.deviation,
+                outcome: change.outcome,
+            })
+        });
+        results.chain(updates).collect()
+    }
 }
 
 /// The result of one player.

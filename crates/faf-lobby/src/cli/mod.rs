@@ -27,7 +27,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::{CATALOGUE, Effective, Entry, Kind, Settings, Sources};
 use crate::exit_code::{self, Failure};
-use crate::store::{SeedError, SeedFile, Store};
+use crate::store::{SeedError, Store, read_seed};
 
 /// What is meant if no command is given.
 const DEFAULT_COMMAND: &str = "serve";
@@ -181,7 +181,7 @@ fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) ->
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(anyhow::Error::from)?;
     runtime.block_on(async {
         let done = work(&store).await;
-        store.settle().await.map_err(database_failure)?;
+        store.checkpoint().await.map_err(database_failure)?;
         Ok(done)
     })
 }
@@ -198,8 +198,7 @@ fn with_existing_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store)
 
 fn seed(arguments: &ArgMatches) -> Result<(), Failure> {
     let path = arguments.get_one::<PathBuf>("file").cloned().unwrap_or_default();
-    let file =
-        SeedFile::read(&path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
+    let file = read_seed(&path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
     let planted =
         with_store(arguments, async |store| store.seed(file).await)?.map_err(|error| match error {
             SeedError::Store(error) => Failure::new(exit_code::DATABASE, error),

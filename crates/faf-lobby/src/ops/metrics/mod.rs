@@ -2,13 +2,14 @@
 
 mod games;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_connection::{LargeMessages, SentMessages};
 use faf_lobby_core::{ClientProgram, Count, Game, GameData, LoginMethod, escaped};
+use faf_lobby_store::Failures;
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -113,7 +114,9 @@ series! {
     /// Failures to store something about a game, each of which is retried
     games_not_stored: Counter,
     /// Messages for other services, by routing key
-    publications: Family<Labels<1>, Counter>,
+    publications: Family<FreeLabels<1>, Counter>,
+    /// Messages for other services that are stored and not delivered
+    outbox_waiting: Gauge,
 }
 
 /// All counters of the server. The rest of the server tells it what happens.
@@ -148,11 +151,8 @@ impl Metrics {
         self.registry.register_collector(Box::new(LargeMessageMemory(large_messages)));
     }
 
-    /// Shows failed queries of the database, by result code.
-    pub(crate) fn observe_database_failures(
-        &mut self,
-        failures: impl Fn() -> BTreeMap<i32, u64> + Send + Sync + 'static,
-    ) {
+    /// Shows failed operations of the database, by reason.
+    pub(crate) fn observe_database_failures(&mut self, failures: Arc<Failures>) {
         self.registry.register_collector(Box::new(DatabaseFailures(failures)));
     }
 
@@ -199,8 +199,12 @@ impl Metrics {
         self.series.logins_failed.get_or_create(&[("reason", reason)]).inc();
     }
 
-    pub(crate) fn count_publication(&self, routing_key: &'static str) {
-        self.series.publications.get_or_create(&[("routing_key", routing_key)]).inc();
+    pub(crate) fn count_publication(&self, routing_key: &str) {
+        self.series.publications.get_or_create(&[("routing_key", routing_key.to_owned())]).inc();
+    }
+
+    pub(crate) fn set_outbox_waiting(&self, messages: u32) {
+        self.series.outbox_waiting.set(messages.into());
     }
 
     /// Shows featured mods and leaderboards also while there are no games of them.
@@ -327,20 +331,15 @@ impl Collector for Sent {
     }
 }
 
-struct DatabaseFailures<F>(F);
+#[derive(Debug)]
+struct DatabaseFailures(Arc<Failures>);
 
-impl<F> fmt::Debug for DatabaseFailures<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatabaseFailures")
-    }
-}
-
-impl<F: Fn() -> BTreeMap<i32, u64> + Send + Sync + 'static> Collector for DatabaseFailures<F> {
+impl Collector for DatabaseFailures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let mut failures =
-            encoder.encode_descriptor("db_exceptions", "Queries that failed", None, MetricType::Counter)?;
-        for (code, count) in (self.0)() {
-            let labels = [("class", "SqliteError".to_owned()), ("code", code.to_string())];
+        let help = "Operations of the database that failed";
+        let mut failures = encoder.encode_descriptor("db_exceptions", help, None, MetricType::Counter)?;
+        for (reason, count) in self.0.counts() {
+            let labels = [("class", "StoreError"), ("code", reason.name())];
             ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
         }
         Ok(())
@@ -364,6 +363,8 @@ mod tests {
     use faf_lobby_core::{CommandClass, Limit};
     use faf_testkit::lobby::SimulatedLobby;
     use faf_testkit::store::FakeStore;
+
+    use faf_lobby_store::Reason;
 
     use super::*;
 
@@ -417,8 +418,11 @@ mod tests {
     #[test]
     fn observed_figures_are_read_when_somebody_asks() {
         let mut metrics = Metrics::new();
-        metrics.observe_database_failures(|| BTreeMap::from([(1555, 2)]));
-        let line = "db_exceptions_total{class=\"SqliteError\",code=\"1555\"} 2\n";
+        let failures = Arc::<Failures>::default();
+        metrics.observe_database_failures(Arc::clone(&failures));
+        failures.count(Reason::Busy);
+        failures.count(Reason::Busy);
+        let line = "db_exceptions_total{class=\"StoreError\",code=\"busy\"} 2\n";
         assert!(metrics.text().unwrap().contains(line));
     }
 
