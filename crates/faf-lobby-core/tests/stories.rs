@@ -656,10 +656,11 @@ fn unofficial_clients_are_notified_and_counted() {
         assert_eq!(heard[1..], [r#"{"command":"session","session":1001}"#]);
     }
     lobby.disconnect(ada);
-    let clients: Vec<_> = lobby.counts.iter().filter(|count| matches!(count, Count::Client { .. })).collect();
-    // The client is counted, then as `other`, then as unnamed again, then no longer.
+    let clients: Vec<_> =
+        lobby.counts.iter().filter(|count| matches!(count, Count::ClientProgram { .. })).collect();
+    // In, to `other`, back to unnamed, and out.
     assert_eq!(clients.len(), 4);
-    assert!(matches!(clients[3], Count::Client { after: None, .. }));
+    assert!(matches!(clients[3], Count::ClientProgram { after: None, .. }));
 }
 
 #[test]

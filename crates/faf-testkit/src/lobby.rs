@@ -1,8 +1,8 @@
 //! A lobby in simulated time: scripted clients, a store in memory, and a clock that jumps.
 //!
-//! Whatever the lobby does is checked against what must always hold: a connection that has ended gets nothing, every
-//! request has one reply, nothing is read from a connection that must not read, a report tells of players before
-//! games.
+//! Whatever the lobby does is checked against what must always hold: a connection that has ended
+//! gets nothing, every request has one reply, nothing is read from a connection that must not read,
+//! a report tells of players before games.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -236,7 +236,8 @@ impl SimulatedLobby {
         self.reply_next_with(FakeStore::perform)
     }
 
-    /// Carries out the oldest request, and leaves the reply to be given with [`reply`](Self::reply).
+    /// Carries out the oldest request, and leaves the reply to be given with
+    /// [`reply`](Self::reply).
     ///
     /// # Panics
     /// If there is no request.
@@ -274,7 +275,8 @@ impl SimulatedLobby {
         self.reply_next_with(|_, request| request.unavailable())
     }
 
-    /// Fails the oldest request as if too many passwords were being checked; returns whether there was one.
+    /// Fails the oldest request as if too many passwords were being checked; returns whether there
+    /// was one.
     pub fn refuse_next_as_busy(&mut self) -> bool {
         self.reply_next_with(|_, request| match request {
             Request::CheckPassword(ticket, _) => ticket.reply(Ok(Err(Busy))),

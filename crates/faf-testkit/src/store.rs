@@ -7,9 +7,9 @@ use faf_lobby_core::ratings::{
 };
 use faf_lobby_core::request::{CheckToken, LikeMod, SelectAvatar, SetRelation};
 use faf_lobby_core::{
-    Account, AvatarNotGranted, Ban, Beginning, Game, GameData, GameEnd, GameLaunched, GameWrite, JoinAttempt,
-    Like, MapVersion, Note, Profile, Relation, Reply, Request, TokenFault, Unavailable, UnknownMod,
-    UnknownPlayer, VaultMod,
+    Account, AvatarNotGranted, Ban, Game, GameData, GameEnd, GameLaunched, GameWrite, InitialState,
+    JoinAttempt, Like, MapVersion, Note, Profile, Relation, Reply, Request, TokenFault, Unavailable,
+    UnknownMod, UnknownPlayer, VaultMod,
 };
 use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating, Rating};
 use faf_protocol::{GameId, PlayerId};
@@ -25,7 +25,8 @@ pub struct FakeStore {
     pub mods: Vec<VaultMod>,
     /// Who likes which mod.
     pub likes: BTreeSet<(PlayerId, String)>,
-    /// Featured mods, ranked mods and leaderboards; at first `faf` and `coop`, none, and the two every lobby has.
+    /// Featured mods, ranked mods and leaderboards; at first `faf` and `coop`, none, and the two
+    /// every lobby has.
     pub data: GameData,
     /// Maps by folder name; at first `scmp_007`.
     pub maps: BTreeMap<String, MapVersion>,
@@ -108,7 +109,8 @@ impl Default for FakeStore {
 }
 
 impl FakeStore {
-    /// A store with these accounts, numbered from 1; each has its name followed by `-pw` as password.
+    /// A store with these accounts, numbered from 1; each has its name followed by `-pw` as
+    /// password.
     #[must_use]
     pub fn with_accounts<'a>(logins: impl IntoIterator<Item = &'a str>) -> Self {
         let account = |(number, login): (u32, &str)| {
@@ -134,8 +136,8 @@ impl FakeStore {
 
     /// What a lobby begins with.
     #[must_use]
-    pub fn beginning(&self) -> Beginning {
-        Beginning {
+    pub fn beginning(&self) -> InitialState {
+        InitialState {
             last_game: self.games.keys().next_back().copied().unwrap_or_default().max(self.last_game),
             data: self.data.clone(),
             games: self.games.values().filter_map(|game| game.saved.clone()).collect(),
@@ -198,7 +200,8 @@ impl FakeStore {
         changes
     }
 
-    /// Carries out a request of the lobby. A token is the number of the account, or the word `forbidden`.
+    /// Carries out a request of the lobby. A token is the number of the account, or the word
+    /// `forbidden`.
     pub fn perform(&mut self, request: Request) -> Reply {
         if self.is_unavailable {
             return request.unavailable();

@@ -9,7 +9,7 @@ use crate::config::{CATALOGUE, Settings};
 use crate::exit_code::Failure;
 use crate::ops::log::Log;
 
-pub use super::serve::{ProgramNames, addresses, last_steps, log_listening};
+pub use super::serve::{ProgramNames, addresses, last_steps, log_listening, ready_line};
 pub use super::user::mint_token;
 
 /// The flags of all settings but those with these names, and `--config`.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use faf_connection::Writer;
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{
-    Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Reply, Request, Timestamp, World,
+    ConnId, Effect, Event, InitialState, LogLine, Moment, Publication, Reply, Request, Timestamp, World,
 };
 use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError};
@@ -90,14 +90,14 @@ type Storing = Pin<Box<dyn Future<Output = Reply> + Send>>;
 impl Lobby {
     pub(crate) fn new(
         settings: faf_lobby_core::Settings,
-        beginning: Beginning,
+        initial: InitialState,
         outside: Dependencies,
         inbox: mpsc::Sender<Input>,
         slow_consumers: SlowConsumerPolicy,
     ) -> Self {
         let Dependencies { answers, policy, metrics, activity, log_addresses, publications } = outside;
         let time = RunningTime::begin();
-        let world = World::new(settings, moment(&time), beginning);
+        let world = World::new(settings, moment(&time), initial);
         let dispatcher = Dispatcher::start(slow_consumers, Arc::clone(&metrics));
         let (storing, stored) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(stored, inbox.clone()));

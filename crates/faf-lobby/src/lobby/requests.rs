@@ -90,8 +90,8 @@ impl Answers {
         }
     }
 
-    /// Stores something about a game. When this returns, the database has it after everything that it was asked for before,
-    /// whether the reply is waited for or not.
+    /// Stores something about a game. When this returns, the database has it after everything that
+    /// it was asked for before, whether the reply is waited for or not.
     pub(crate) fn store_game(
         &self,
         StoreGame { game, write }: StoreGame,
@@ -112,7 +112,8 @@ impl Answers {
         }
     }
 
-    /// Finds the account that a token names: a token of the server's own, or of a service that it trusts.
+    /// Finds the account that a token names: a token of the server's own, or of a service that it
+    /// trusts.
     async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
         let now = utc_now().0.div_euclid(1_000_000);
         let checked = match check_own(&self.store, token, now).await? {

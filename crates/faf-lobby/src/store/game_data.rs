@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use faf_lobby_core::ratings::{Leaderboard, Leaderboards};
-use faf_lobby_core::{Beginning, Game, GameData};
+use faf_lobby_core::{Game, GameData, InitialState};
 use faf_protocol::GameId;
 use rusqlite::Transaction;
 
@@ -22,7 +22,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be used.
-    pub async fn beginning(&self) -> Result<Beginning, StoreError> {
+    pub async fn beginning(&self) -> Result<InitialState, StoreError> {
         self.read(|t| {
             // Games that were launched, and those that were only hosted or joined. Clients read ids
             // as 32-bit integers; a larger one was not given by a lobby.
@@ -30,7 +30,7 @@ impl Store {
                 (SELECT id FROM game_stats UNION ALL SELECT game_id FROM game_join_log)
                 WHERE id BETWEEN 0 AND 2147483647";
             let last_game = t.query_row(last, (), |row| row.get(0).map(GameId))?;
-            Ok(Beginning { last_game, data: game_data(t)?, games: live_games(t)? })
+            Ok(InitialState { last_game, data: game_data(t)?, games: live_games(t)? })
         })
         .await
     }

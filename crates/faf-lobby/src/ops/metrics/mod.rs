@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_connection::{LargeMessages, SentMessages};
-use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod, escaped};
+use faf_lobby_core::{ClientProgram, Count, Game, GameData, LoginMethod, escaped};
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -161,7 +161,7 @@ impl Metrics {
         let series = &self.series;
         match count {
             Count::Connection => drop(series.lobbyconnections.inc()),
-            Count::Client { before, after } => {
+            Count::ClientProgram { before, after } => {
                 if let Some(labels) = before.map(|client| self.client_labels(&client)) {
                     series.user_connections.get_or_create(&labels).dec();
                 }
@@ -269,7 +269,7 @@ impl Metrics {
         Ok(text)
     }
 
-    fn client_labels(&self, client: &Client) -> FreeLabels<2> {
+    fn client_labels(&self, client: &ClientProgram) -> FreeLabels<2> {
         // Terminals show these figures, too, so control characters are escaped.
         let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("None")).to_string();
         let labels = [("user_agent", or_none(&client.user_agent)), ("version", or_none(&client.version))];
@@ -367,17 +367,17 @@ mod tests {
 
     use super::*;
 
-    fn client(name: &str) -> Option<Arc<Client>> {
-        Some(Arc::new(Client { user_agent: Some(name.to_owned()), version: None }))
+    fn client(name: &str) -> Option<Arc<ClientProgram>> {
+        Some(Arc::new(ClientProgram { user_agent: Some(name.to_owned()), version: None }))
     }
 
     #[test]
     fn series_have_the_names_dashboards_know() {
         let metrics = Metrics::new();
         metrics.count(Count::Connection);
-        metrics.count(Count::Client { before: None, after: client("x") });
+        metrics.count(Count::ClientProgram { before: None, after: client("x") });
         metrics.count(Count::Version("1.0".to_owned()));
-        metrics.count(Count::Client { before: None, after: client("\u{1b}[31m") });
+        metrics.count(Count::ClientProgram { before: None, after: client("\u{1b}[31m") });
         metrics.count(Count::Version("\u{202e}".to_owned()));
         metrics.count(Count::LoginAccepted(LoginMethod::Password));
         metrics.count(Count::LoginFailed(LoginMethod::Token));
@@ -471,13 +471,13 @@ mod tests {
         let metrics = Metrics::new();
         let names: Vec<_> = (0..1000).map(|number| format!("client {number}")).collect();
         for name in &names {
-            metrics.count(Count::Client { before: None, after: client(name) });
+            metrics.count(Count::ClientProgram { before: None, after: client(name) });
         }
-        metrics.count(Count::Client { before: None, after: client(&"x".repeat(1000)) });
+        metrics.count(Count::ClientProgram { before: None, after: client(&"x".repeat(1000)) });
         let text = metrics.text().unwrap();
         assert!(text.contains("server_user_connections{user_agent=\"other\",version=\"other\"} 901"));
         for name in &names {
-            metrics.count(Count::Client { before: client(name), after: None });
+            metrics.count(Count::ClientProgram { before: client(name), after: None });
         }
         let text = metrics.text().unwrap();
         assert!(text.contains("server_user_connections{user_agent=\"other\",version=\"other\"} 1\n"));

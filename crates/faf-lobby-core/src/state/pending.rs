@@ -1,6 +1,7 @@
-//! Requests whose reply has not come, and what the lobby remembers of each until then.
+//! Requests whose reply has not come, and the state that is kept for each until then.
 //!
-//! There is one table for each kind of request, so a [`Ticket`] finds nothing but what was remembered for its own kind.
+//! There is one table for each kind of request, so a [`Ticket`] finds nothing but what was
+//! remembered for its own kind.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -9,21 +10,31 @@ use faf_protocol::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Progress;
-use crate::event::ConnId;
-use crate::io::request::{self, Reply, ReplyTo, RequestId, RequestKind, Ticket, request_table};
+use crate::io::conn::ConnId;
+use crate::io::request;
+use crate::io::request::request_table;
+use crate::io::request::{ReplyTo, RequestId, RequestKind, Ticket};
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::state::Lobby;
+
+/// How far a command has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Done,
+    /// It goes on when the reply to its request comes.
+    Pending,
+}
 
 /// A request that a command makes. It is implemented in the command's own file.
-pub(crate) trait Resume: RequestKind {
-    /// What the command remembers until the reply comes. It is part of recordings.
+pub(crate) trait Resume: HasTable<Entry = PendingCommand<<Self as Resume>::Memo>> {
+    /// The state that the command keeps until the reply comes. It is part of recordings.
     type Memo: Debug + Clone + Serialize + DeserializeOwned;
 
-    /// Goes on with the command. Anything in the lobby but the connection may have changed since the request was made.
+    /// Goes on with the command. Anything in the lobby but the connection may have changed since
+    /// the request was made.
     fn resume(
         memo: Self::Memo,
-        world: &mut World,
+        lobby: &mut Lobby,
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal>;
@@ -35,12 +46,12 @@ pub(crate) trait Resume: RequestKind {
 }
 
 /// A request that the lobby makes on its own behalf.
-pub(crate) trait ResumeLobby: RequestKind {
-    /// What the lobby remembers until the reply comes.
+pub(crate) trait ResumeLobby: HasTable<Entry = <Self as ResumeLobby>::Memo> {
+    /// The state that the lobby keeps until the reply comes.
     type Memo: Debug + Clone + Serialize + DeserializeOwned;
 
     /// Goes on with what the lobby does.
-    fn resume(memo: Self::Memo, world: &mut World, reply: ReplyTo<Self>);
+    fn resume(memo: Self::Memo, lobby: &mut Lobby, reply: ReplyTo<Self>);
 }
 
 /// A command that waits for the reply to its request.
@@ -52,7 +63,7 @@ pub(crate) struct PendingCommand<M> {
 
 /// A request that has a table in [`Pending`].
 pub(crate) trait HasTable: RequestKind {
-    /// What is remembered of a request.
+    /// The state that is kept for a request.
     type Entry;
 
     /// All requests of this kind.
@@ -118,16 +129,6 @@ macro_rules! declare_pending {
                     secrets.extend(memos.filter_map(<request::$name as Resume>::secret));
                 )*
                 secrets
-            }
-        }
-
-        impl World {
-            /// Goes on with what a reply was waited for by.
-            pub(crate) fn replied(&mut self, reply: Reply) {
-                match reply {
-                    $( Reply::$name(ticket, reply) => self.resume_command(ticket, reply), )*
-                    $( Reply::$lobby_name(ticket, reply) => self.resume_lobby(ticket, reply), )*
-                }
             }
         }
     };

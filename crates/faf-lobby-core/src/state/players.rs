@@ -1,21 +1,21 @@
-//! Who is online, and what has to be told about it.
+//! [`Players`]: everybody who is online, and the changes that have not been told yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
+use faf_protocol::PlayerId;
 use faf_protocol::server_message::{LeaderboardRating, Player, PlayerList, PlayerState, Rating};
-use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
-use crate::event::ConnId;
-use crate::lists;
+use crate::io::conn::ConnId;
 use crate::ratings::{GLOBAL, LADDER};
-use crate::roster::Roster;
-use crate::snapshot_id::SnapshotId;
+use crate::snapshots::id::SnapshotId;
+use crate::snapshots::players::Roster;
+use crate::snapshots::size;
+use crate::state::game_process::{Activity, GameConnection};
 
-/// Players in a report; if more have changed, as when thousands lose their connection, the others follow in a moment. So many
-/// take some milliseconds.
+/// Players in a report; if more have changed, as when thousands lose their connection, the others
+/// follow in a moment. So many take some milliseconds.
 const CHANGES: usize = 2000;
 
 /// A player who has logged in.
@@ -32,49 +32,6 @@ pub(crate) struct OnlinePlayer {
     pub(crate) game: Option<GameConnection>,
 }
 
-/// What a player is doing (games.md section 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Activity {
-    Idle,
-    StartingGame,
-    Hosting,
-    Joining,
-    Playing,
-}
-
-impl Activity {
-    /// Its name in texts.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Idle => "IDLE",
-            Self::StartingGame => "STARTING_GAME",
-            Self::Hosting => "HOSTING",
-            Self::Joining => "JOINING",
-            Self::Playing => "PLAYING",
-        }
-    }
-}
-
-/// A player's game process, as far as the lobby hears of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct GameConnection {
-    pub(crate) game: GameId,
-    pub(crate) state: ConnectionState,
-    /// When the process must have started.
-    pub(crate) deadline: Duration,
-}
-
-/// How far a game process has come (games.md section 7.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ConnectionState {
-    /// It is being started.
-    Initializing,
-    /// A guest's process is there, and not yet in the game.
-    Initialized,
-    /// It is in the game.
-    Connected,
-}
-
 impl OnlinePlayer {
     /// The rating on a leaderboard; the global one if the player has none there.
     pub(crate) fn rating(&self, leaderboard: &str) -> Rating {
@@ -89,7 +46,8 @@ impl OnlinePlayer {
     }
 }
 
-/// Everybody who is online. A player is here as long as the connection is logged in, and at most once.
+/// Everybody who is online. A player is here as long as the connection is logged in, and at most
+/// once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub(crate) struct Players {
@@ -134,7 +92,7 @@ impl Players {
         self.online.values().map(|online| &**online)
     }
 
-    /// Everybody, as is told at login: lists that all newcomers share.
+    /// The snapshot of everybody for a client that logs in.
     pub(crate) fn lists(&self) -> impl Iterator<Item = (SnapshotId, Arc<PlayerList>)> {
         self.roster.lists()
     }
@@ -172,7 +130,8 @@ impl Players {
         }
     }
 
-    /// A player has a new rating after one more game. Who has logged in since it was stored knows it already.
+    /// Sets a player's rating after one more game. A player who has logged in since it was stored
+    /// has it already.
     pub(crate) fn rate(&mut self, player: PlayerId, leaderboard: &str, rating: Rating) {
         let known = self.get(player).and_then(|online| online.info.ratings.get(leaderboard));
         if known.is_some_and(|known| known.rating == rating) {
@@ -208,12 +167,12 @@ impl Players {
         !self.changed.is_empty()
     }
 
-    /// What has changed since this was last asked, or as much of it as can be told at once: each player once, in the newest
-    /// state; in one list unless it would be too long.
+    /// Takes the players who have changed since the last call, or as many of them as can be told at
+    /// once: each player once, in the newest state; in one list unless it would be too long.
     pub(crate) fn take_changes(&mut self) -> impl Iterator<Item = PlayerList> + use<> {
         let rest = self.changed.keys().nth(CHANGES).copied().map(|first| self.changed.split_off(&first));
         let changed = std::mem::replace(&mut self.changed, rest.unwrap_or_default()).into_values().collect();
-        let lists = lists::split(changed, usize::MAX, |player| lists::player_bytes(player));
+        let lists = size::split(changed, usize::MAX, |player| size::player_bytes(player));
         lists.into_iter().map(|players| PlayerList { players })
     }
 }

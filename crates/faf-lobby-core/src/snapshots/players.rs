@@ -1,7 +1,8 @@
-//! The roster: everybody who is online, as newcomers are told, in lists that all of them share.
+//! The roster: the snapshot of everybody who is online, in lists that all logins share.
 //!
-//! A newcomer is sent every list there is. One who comes, goes or changes alters a single list, so the others are encoded once
-//! for all who log in meanwhile, and a login costs the lobby no more than a reference to each.
+//! A client that logs in is sent every list. A player who comes, goes or changes alters a single
+//! list, so the others are encoded once for all logins, and a login costs the lobby no more than a
+//! reference to each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Player, PlayerList};
 use serde::{Serialize, Serializer};
 
-use crate::lists::{is_too_long, player_bytes};
-use crate::snapshot_id::{SnapshotId, SnapshotList};
+use crate::snapshots::id::{SnapshotId, SnapshotList};
+use crate::snapshots::size::{is_too_long, player_bytes};
 
-/// Most players in a list. Of all lists the one a newcomer is put into is encoded again for the next, so it should be short; and
-/// each of them is handed to every newcomer, so they should be few. With 10,000 players both take about the same time.
+/// Most players in a list. The list that a new player is put into is encoded again for the next
+/// login, so it should be short; and each list is handed to every login, so they should be few.
+/// With 10,000 players both take about the same time.
 pub(crate) const CHUNK: usize = 64;
 
 /// Everybody who is online, in lists.
@@ -22,20 +24,20 @@ pub(crate) const CHUNK: usize = 64;
 pub(crate) struct Roster {
     chunks: Vec<Chunk>,
     places: BTreeMap<PlayerId, Place>,
-    /// The version that was given to a list last.
+    /// Version that was given to a list last.
     version: u64,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Chunk {
     list: Arc<PlayerList>,
-    /// At most so many bytes its players take.
+    /// An upper bound of the bytes that its players take.
     bytes: usize,
     /// See [`SnapshotId`].
     version: u64,
 }
 
-/// Where a player is.
+/// The place of a player in the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     chunk: usize,
@@ -43,7 +45,7 @@ struct Place {
 }
 
 impl Roster {
-    /// The lists, never empty ones. Their contents never change: whoever holds one has it as it was.
+    /// The lists, without empty ones. A list that was handed out never changes.
     pub(crate) fn lists(&self) -> impl Iterator<Item = (SnapshotId, Arc<PlayerList>)> {
         (0..).zip(&self.chunks).map(|(number, chunk)| {
             let id = SnapshotId { list: SnapshotList::Players, chunk: number, version: chunk.version };
@@ -105,8 +107,9 @@ impl Roster {
         chunk.bytes += bytes;
     }
 
-    /// Puts the players of a list that is half empty or less into another one with room for all of them. So lists are half full on
-    /// average, and as many players had to leave before as move now.
+    /// Puts the players of a list that is half empty or less into another one with room for all of
+    /// them. So lists are half full on average, and as many players had to leave before as move
+    /// now.
     fn merge(&mut self, sparse: usize) {
         let Chunk { list, bytes, .. } = &self.chunks[sparse];
         let (count, bytes) = (list.players.len(), *bytes);
@@ -156,7 +159,8 @@ impl Chunk {
     }
 }
 
-/// Who is in which list, and in which order; who they are is written elsewhere.
+/// Only the ids of the players in each list are written; the players themselves are written
+/// elsewhere.
 impl Serialize for Roster {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ids = |chunk: &Chunk| chunk.list.players.iter().map(|player| player.id).collect::<Vec<_>>();

@@ -39,17 +39,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
-use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 use serde::{Deserialize, Serialize};
 
-use crate::commands;
-use crate::effect::{Count, LogLine};
-use crate::event::ConnId;
 use crate::network::network;
-use crate::remembered::Remembered;
-use crate::texts;
-use crate::timers::Timer;
-use crate::world::World;
+use crate::state::remembered::Remembered;
 
 /// Number of bytes of a game message for which it costs one more unit. ICE candidates and options
 /// have some hundred bytes.
@@ -172,8 +165,8 @@ pub(crate) struct Pacing {
 }
 
 impl Pacing {
-    /// Charges for a message. Returns whether it cost more than was left.
-    fn spend(&mut self, class: CommandClass, bytes: usize, now: Duration) -> bool {
+    /// Takes the price of a message; returns whether it was more than there is.
+    pub(crate) fn spend(&mut self, class: CommandClass, bytes: usize, now: Duration) -> bool {
         self.pay_until(micros(now));
         let Limit { burst, interval } = class.limit();
         let spent = &mut self.spent[class as usize];
@@ -206,8 +199,8 @@ impl Pacing {
         self
     }
 
-    /// Returns the spending without any attempts to log in.
-    fn without_logins(mut self) -> Self {
+    /// The same as if no login had been attempted.
+    pub(crate) fn without_logins(mut self) -> Self {
         self.spent[CommandClass::Login as usize] = 0;
         self
     }
@@ -246,8 +239,12 @@ impl Unpaid {
         Some(pacing.with_small_debts(now))
     }
 
-    /// Keeps the unpaid spending of a connection: a player's when the connection ends, an address's
-    /// after every message.
+    /// The spending that a player's last connection has left, which is not kept any longer.
+    pub(crate) fn take_over(&mut self, player: PlayerId, now: Duration) -> Pacing {
+        self.players.take(player, now).unwrap_or_default()
+    }
+
+    /// Keeps the unpaid spending of a connection: of a player's when it ends, else always.
     pub(crate) fn leave(
         &mut self,
         player: Option<PlayerId>,
@@ -273,59 +270,6 @@ fn leave<K: Ord + Copy, const MOST: usize>(
     let before = unpaid.get(key, now).map_or(pacing, |(_, before)| *before);
     let pacing = pacing.most_of(before, now);
     unpaid.put(key, pacing, pacing.paid_at(), now);
-}
-
-impl World {
-    /// Charges for a message that was read. If the client is too fast, the next message has to
-    /// wait, and the client is notified once.
-    pub(crate) fn pay(&mut self, conn: ConnId, class: CommandClass, bytes: usize) {
-        let now = self.now.elapsed;
-        let session = self.session_mut(conn);
-        let is_too_fast = session.pacing.spend(class, bytes, now);
-        if session.player.is_none() {
-            let (address, pacing) = (session.address, session.pacing.without_logins());
-            self.unpaid.leave(None, address, pacing, now);
-        }
-        if !is_too_fast {
-            return;
-        }
-        let session = self.session_mut(conn);
-        let is_first = !std::mem::replace(&mut session.was_paced, true);
-        self.count(Count::Paced(class));
-        if is_first {
-            self.log(LogLine::Paced { conn, class });
-            let notice = Notice::new(NoticeStyle::Info, texts::too_fast(class));
-            self.send(conn, ServerMessage::Notice(notice));
-        }
-    }
-
-    /// Charges the connection's messages to this player from now on.
-    pub(crate) fn take_over_pacing(&mut self, conn: ConnId, player: PlayerId) {
-        let now = self.now.elapsed;
-        let pacing = self.unpaid.players.take(player, now).unwrap_or_default();
-        let session = self.session_mut(conn);
-        session.was_paced = false;
-        let before = std::mem::replace(&mut session.pacing, pacing);
-        // A message that is waiting for the login is the player's first.
-        let waiting = session.waiting.as_deref().map(commands::price);
-        if let Some((class, bytes)) = waiting
-            && session.pacing.spend(class, bytes, now)
-        {
-            self.count(Count::Paced(class));
-        }
-        self.timers.remove(before.reads_at(), Timer::Read(conn));
-    }
-
-    /// Returns whether the connection must wait before it is read; if so, sets the timer that
-    /// resumes it.
-    pub(crate) fn must_wait(&mut self, conn: ConnId) -> bool {
-        let reads_at = self.session(conn).pacing.reads_at();
-        let must_wait = reads_at > self.now.elapsed;
-        if must_wait {
-            self.timers.set(reads_at, Timer::Read(conn));
-        }
-        must_wait
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! How long a list of players or games may get: messages of the lobby stay well below what clients read.
+//! How long a list of players or games may get: messages of the lobby stay well below what clients
+//! read.
 //!
 //! The JSON of an entry is not made to find out how long it is; a bound follows from its texts.
 
@@ -9,14 +10,15 @@ use faf_protocol::server_message::{GameInfo, Player};
 pub const LIST_LIMIT: usize = 512 * 1024;
 
 /// Longest JSON of one `game_info`, in bytes: 16 KiB. Only a full game of players with the longest
-/// non-ASCII names, each in a team of his own, comes near it. Sixteen players with ten mods take
+/// non-ASCII names, each in a team of their own, comes near it. Sixteen players with ten mods take
 /// less than 2 KiB.
 pub const GAME_INFO_MAX: usize = 16 * 1024;
 
-/// What is around the entries: `{"command":"player_info","players":[]}`.
+/// Bytes around the entries: `{"command":"player_info","players":[]}`.
 const AROUND: usize = 64;
 
-/// Names, quotes and numbers of a player, without the ratings; a number with a fraction takes at most 24 bytes.
+/// Names, quotes and numbers of a player, without the ratings; a number with a fraction takes at
+/// most 24 bytes.
 const PLAYER: usize = 400;
 
 /// The same of the rating on one leaderboard.
@@ -34,7 +36,7 @@ const MEMBER: usize = 20;
 /// Quotes, colon and comma around a mod.
 const MOD: usize = 8;
 
-/// At most so many bytes of JSON a player takes in a list.
+/// An upper bound of the bytes of JSON that a player takes in a list.
 #[must_use]
 pub fn player_bytes(player: &Player) -> usize {
     let avatar = player.avatar.as_ref().map_or(0, |avatar| text(&avatar.url) + text(&avatar.tooltip));
@@ -43,7 +45,7 @@ pub fn player_bytes(player: &Player) -> usize {
     PLAYER + text(&player.login) + text(player.country.as_str()) + avatar + clan + ratings
 }
 
-/// At most so many bytes of JSON.
+/// The same for a game.
 pub(crate) fn game_bytes(game: &GameInfo) -> usize {
     let texts = [&game.title, &game.featured_mod, &game.map_file_path, &game.mapname, &game.host];
     let mods: usize = game.sim_mods.iter().map(|(uid, name)| mod_bytes(uid, name)).sum();
@@ -66,7 +68,7 @@ pub(crate) fn mod_bytes(uid: &str, name: &str) -> usize {
     MOD + text(uid) + text(name)
 }
 
-/// The text without what would take more than so many bytes.
+/// Cuts a text to at most this many bytes of JSON.
 pub(crate) fn cut_to_bytes(words: &mut String, most: usize) {
     let mut bytes = 0;
     let end = words.char_indices().find(|(start, character)| {
@@ -78,25 +80,28 @@ pub(crate) fn cut_to_bytes(words: &mut String, most: usize) {
     }
 }
 
-/// A text, as it is escaped: six bytes for a control character, and for each half of what is beyond ASCII.
+/// A text, as it is escaped: six bytes for a control character, and for each half of what is beyond
+/// ASCII.
 fn text(text: &str) -> usize {
     let bytes = text.bytes().map(|byte| match byte {
         b'"' | b'\\' => 2,
         b' '..=b'~' => 1,
         0..=0x7f => 6,
-        // A character of two bytes becomes six, and so does one of three; one of four becomes twelve.
+        // A character of two bytes becomes six, and so does one of three; one of four becomes
+        // twelve.
         _ => 3,
     });
     bytes.sum()
 }
 
-/// Whether so many bytes of entries are more than a list may have.
+/// Whether entries of this size are too long for one list.
 #[must_use]
 pub fn is_too_long(bytes: usize) -> bool {
     bytes > LIST_LIMIT - AROUND
 }
 
-/// Cuts a list into as many as are needed so that none is too long, and none has more than so many entries.
+/// Cuts a list into as few as possible so that none is too long, and none has more than `most`
+/// entries.
 pub(crate) fn split<T>(items: Vec<T>, most: usize, bytes_of: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let mut lists: Vec<Vec<T>> = Vec::new();
     let mut bytes = 0;

@@ -1,27 +1,23 @@
-//! What the lobby is told.
+//! Events: everything that the lobby is told.
 
 use std::net::IpAddr;
 
 use faf_protocol::{ClientMessage, CommandError, Country, PlayerId, SessionNumber};
 use serde::{Deserialize, Serialize};
 
+use crate::io::conn::ConnId;
 use crate::io::records::Ban;
 use crate::io::request::Reply;
 use crate::settings::Settings;
 
-/// A connection, as the lobby knows it. Never used again after it has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ConnId(pub u64);
-
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    /// Somebody has connected. Its first message may be read.
+    /// A client has connected. Its first message may be read.
     Connected {
         /// The connection.
         conn: ConnId,
-        /// Where it comes from, if that is known.
+        /// Its address, if that is known.
         address: Option<IpAddr>,
         /// The country of that address.
         country: Country,
@@ -32,19 +28,20 @@ pub enum Event {
     /// out, and not between [`Effect::Hold`](crate::Effect::Hold) and
     /// [`Effect::Release`](crate::Effect::Release).
     Received {
-        /// From whom.
+        /// The connection.
         conn: ConnId,
         /// The message, or why it is none.
         message: Result<ClientMessage, CommandError>,
     },
-    /// Bytes have come of a message that is not complete: somebody is there, and sends as fast as the line takes it.
+    /// Bytes of an incomplete message have come: the client is there, and sends as fast as the line
+    /// takes it.
     Heard {
-        /// From whom.
+        /// The connection.
         conn: ConnId,
     },
     /// A connection has ended, or was lost.
     Disconnected {
-        /// Which.
+        /// The connection.
         conn: ConnId,
     },
     /// The reply to [`Effect::Request`](crate::Effect::Request); exactly one for each.
@@ -54,16 +51,16 @@ pub enum Event {
     },
     /// A player was banned. A player who is online is told and disconnected if the ban is in force.
     Banned {
-        /// Who.
+        /// The player.
         player: PlayerId,
         /// The ban that ends last, in force or not.
         ban: Ban,
     },
-    /// The operator wants a player to be disconnected, if he is online.
+    /// The operator wants a player to be disconnected; nothing happens if the player is offline.
     Kicked {
-        /// Who.
+        /// The player.
         player: PlayerId,
-        /// What he is told; empty for the words of the lobby.
+        /// The text that the player is told; empty for that of the lobby.
         reason: String,
     },
     /// The operator has changed settings.

@@ -11,10 +11,11 @@ use crate::client_text::cut;
 use crate::clock::Timestamp;
 use crate::explanation::Decision;
 use crate::game_options::{GameKind, GameOptions};
+use crate::io::publication::Publication;
 use crate::io::records::MapVersion;
 use crate::maps::is_generated_map;
-use crate::publication::Publication;
-use crate::results::{self, Participant, Reports};
+use crate::results;
+use crate::results::{Participant, Reports};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
 use crate::texts;
@@ -55,7 +56,8 @@ pub struct Game {
     /// An active mod that is not shown, because there are too many or its uid is malformed.
     #[serde(default)]
     pub(crate) unlisted_mod: Option<String>,
-    /// What the host has said about players; whoever is in here is connected to the host (games.md section 4.2).
+    /// The host's options for players; a player in here is connected to the host (games.md section
+    /// 4.2).
     pub(crate) slots: BTreeMap<PlayerId, Slot>,
     /// Start spots of AIs, by name.
     pub(crate) ais: BTreeMap<String, Option<i64>>,
@@ -90,7 +92,8 @@ pub enum GameState {
     Ended,
 }
 
-/// The player who has made a game. The host's lists decide who sees it, also while the host is away.
+/// The player who has made a game. The host's lists decide who sees it, also while the host is
+/// away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Host {
     pub(crate) id: PlayerId,
@@ -116,7 +119,7 @@ pub(crate) struct Map {
     pub(crate) is_ranked: bool,
 }
 
-/// What the host has said about one player.
+/// The host's options for one player.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Slot {
     pub(crate) team: Option<i64>,
@@ -129,7 +132,7 @@ pub(crate) struct Slot {
 /// A player who was in the game when it was launched, and does not only observe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LivePlayer {
-    /// Who.
+    /// The player.
     pub id: PlayerId,
     /// Name of the account.
     pub login: String,
@@ -147,7 +150,7 @@ pub struct LivePlayer {
     pub rating: Rating,
 }
 
-/// What belongs to a game that was launched.
+/// The part of a game that begins with its launch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Live {
     pub(crate) launched_at: Timestamp,
@@ -182,7 +185,7 @@ pub(crate) struct Live {
     /// How often each player has sent statistics.
     #[serde(default)]
     pub(crate) statistics_by: BTreeMap<PlayerId, u32>,
-    /// What other services are told as soon as it is stored that they were.
+    /// Publications that wait until the write that counts them is stored.
     pub(crate) unpublished: Vec<Publication>,
     /// Killings of team mates that were noted.
     pub(crate) teamkills: u32,
@@ -192,7 +195,7 @@ pub(crate) struct Live {
     pub(crate) awaited: BTreeMap<PlayerId, Duration>,
 }
 
-/// How long a game has been live, whatever becomes of the time of day meanwhile.
+/// How long a game has been live, however the time of day changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GameClock {
     /// How long it was when the lobby's clock stood at `since`.
@@ -214,7 +217,7 @@ impl GameClock {
 /// A title as it is shown: without blanks around it, and cut.
 ///
 /// # Errors
-/// What the player is told, if it is empty or not plain text.
+/// The text for the player, if the title is empty or not plain text.
 pub(crate) fn title(text: &str) -> Result<String, &'static str> {
     if !text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control()) {
         return Err(texts::TITLE_NOT_ASCII);
@@ -226,7 +229,7 @@ pub(crate) fn title(text: &str) -> Result<String, &'static str> {
 }
 
 impl Game {
-    /// Who plays in it while it is live, and has not ended it: who may come back to it.
+    /// The players of a live game who have not ended it, and so may come back to it.
     pub(crate) fn awaited(&self) -> impl Iterator<Item = PlayerId> {
         let live = self.live.iter().filter(|_| self.state == GameState::Live);
         live.flat_map(|live| live.players.iter().map(|player| player.id).filter(|id| !live.done.contains(id)))
@@ -325,7 +328,7 @@ impl Game {
         }
     }
 
-    /// The slot of a player, made if necessary. When all are taken, an absent player loses his.
+    /// The slot of a player, made if necessary. When all are taken, an absent player loses theirs.
     /// None if everybody in the slots is present.
     pub(crate) fn slot(&mut self, player: PlayerId) -> Option<&mut Slot> {
         if self.slots.len() >= MEMBERS_MAX && !self.slots.contains_key(&player) {
@@ -379,14 +382,39 @@ impl Slot {
         *option = Some(value);
     }
 
-    /// Makes an observer of whoever is in the slot.
+    /// Makes an observer of the player in the slot.
     pub(crate) fn clear(&mut self) {
         (self.team, self.army, self.start_spot) = (Some(-1), Some(-1), Some(-1));
     }
 }
 
 impl Live {
-    /// Who plays, for the rules.
+    pub(crate) fn new(launched_at: Timestamp, now: Duration) -> Self {
+        Self {
+            launched_at,
+            clock: GameClock::new(Duration::ZERO, now),
+            last_heard: Duration::ZERO,
+            players: Vec::new(),
+            validity: Validity::Valid,
+            decisions: Vec::new(),
+            reports: Reports::default(),
+            statistics: None,
+            counted: Default::default(),
+            desyncs_by: Default::default(),
+            enforces_rating: false,
+            begun: Default::default(),
+            done: Default::default(),
+            finished: None,
+            overdue: None,
+            statistics_by: Default::default(),
+            unpublished: Vec::new(),
+            teamkills: 0,
+            is_mission_complete: false,
+            awaited: Default::default(),
+        }
+    }
+
+    /// The players, for the rules.
     pub(crate) fn participants(&self) -> Vec<Participant> {
         let participant = |player: &LivePlayer| Participant {
             player: player.id,

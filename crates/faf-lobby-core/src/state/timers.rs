@@ -1,4 +1,4 @@
-//! What becomes due at a time.
+//! [`Timers`]: what the lobby has to look at, and when.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use faf_protocol::GameId;
 use serde::{Deserialize, Serialize};
 
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 
 /// Something to look at when its time comes. Whether it still matters is found out then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Timer {
     /// The connection is closed if nobody has logged in.
     Login(ConnId),
-    /// The game process behind this connection must have started.
+    /// The game process of this connection must have started.
     GameConnection(ConnId),
     /// The host's game process must have started.
     GameSetup(GameId),
@@ -21,7 +21,7 @@ pub(crate) enum Timer {
     Awaited(GameId),
     /// This game does not wait any longer for players who say nothing.
     Overdue(GameId),
-    /// What could not be stored about this game is tried again.
+    /// The write about this game that has failed is tried again.
     StoreAgain(GameId),
     /// Featured mods, ranked mods and leaderboards are read again.
     ReadData,

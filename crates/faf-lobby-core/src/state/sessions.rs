@@ -7,19 +7,19 @@ use std::time::Duration;
 use faf_protocol::{ClientMessage, CommandError, Country, PlayerId, SessionNumber};
 use serde::{Deserialize, Serialize};
 
-use crate::clients::Client;
-use crate::pacing::Pacing;
+use crate::state::client_programs::ClientProgram;
+use crate::state::pacing::{CommandClass, Pacing};
 
-/// What the lobby knows of a connection.
+/// A connection, as the lobby knows it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) number: SessionNumber,
     pub(crate) address: Option<IpAddr>,
     pub(crate) country: Country,
-    pub(crate) client: Arc<Client>,
+    pub(crate) program: Arc<ClientProgram>,
     /// Whether the version was counted; it is, once.
     pub(crate) version_counted: bool,
-    /// Who has logged in.
+    /// The player who has logged in.
     pub(crate) player: Option<PlayerId>,
     /// When the connection is closed if nobody has logged in.
     pub(crate) login_deadline: Duration,
@@ -27,11 +27,12 @@ pub(crate) struct Session {
     /// The client asked for the connectivity test, so it is too old for games.
     pub(crate) is_outdated: bool,
     pub(crate) last_heard: Duration,
-    /// A command waits for the answer to a question, and every further one waits for it.
+    /// A command waits for the reply to its request, and the next message waits for the command.
     pub(crate) is_busy: bool,
-    /// What came meanwhile; nothing more is read until it is taken.
-    pub(crate) waiting: Option<Box<Result<ClientMessage, CommandError>>>,
-    /// Why it is not read now; empty while it is.
+    /// The next message, if it was read while a command waits for a reply; nothing more is read
+    /// until it is taken.
+    pub(crate) waiting: Option<Box<WaitingMessage>>,
+    /// Reasons for which it is not read now.
     pub(crate) holds: Holds,
     /// The spending it is paced by; see `pacing.rs` for whose it is.
     pub(crate) pacing: Pacing,
@@ -42,7 +43,15 @@ pub(crate) struct Session {
     pub(crate) relay_refusal_told: Option<Duration>,
 }
 
-/// Why a connection is not read, as the shell was told last.
+/// A message that waits to be handled, with what it costs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WaitingMessage {
+    pub(crate) message: Result<ClientMessage, CommandError>,
+    pub(crate) class: CommandClass,
+    pub(crate) bytes: usize,
+}
+
+/// The reasons not to read a connection that the shell was told last.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Holds {
     pub(crate) busy: bool,
@@ -60,7 +69,7 @@ impl Session {
         number: SessionNumber,
         address: Option<IpAddr>,
         country: Country,
-        client: Arc<Client>,
+        program: Arc<ClientProgram>,
         unpaid: Option<Pacing>,
         now: Duration,
         login_timeout: Duration,
@@ -69,7 +78,7 @@ impl Session {
             number,
             address,
             country,
-            client,
+            program,
             version_counted: false,
             player: None,
             login_deadline: now + login_timeout,
