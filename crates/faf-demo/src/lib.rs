@@ -112,14 +112,7 @@ impl Demo {
         plant(&settings).await?;
         let path = settings.websocket_path.clone();
         // Bots have no proxy in front of them.
-        let is_direct = |format| {
-            let listen = match format {
-                WireFormat::QDataStream => &settings.qdatastream,
-                WireFormat::SimpleJson => &settings.simple_json,
-                WireFormat::WebSocket => &settings.websocket,
-            };
-            listen.addresses().iter().all(|address| !address.proxy)
-        };
+        let is_direct = |format| settings.listen(format).addresses().iter().all(|address| !address.proxy);
         let direct = WireFormat::ALL.map(is_direct);
         let server = Server::start(settings).await?;
         let urls = server.listening().iter().filter_map(|listening| match *listening {
