@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::Args;
 
 use super::serve::{ProgramNames, addresses, last_steps, log_listening, run_to_the_end};
 use super::signals::Signals;
-use super::{flag, say, whole};
-use crate::config::{CATALOGUE, Settings};
+use super::{Flags, Selection, say, whole};
+use crate::config::Settings;
 use crate::demo::{Demo, GAME_PASSWORD, Options, free_accounts};
-use crate::exit_code::{self, Failure};
+use crate::exit_code::Failure;
 use crate::ops::log::Log;
 use crate::server::Listening;
 
@@ -24,35 +24,29 @@ const OWN: [&str; 7] = [
     "policy_server",
 ];
 
-pub(super) fn command() -> Command {
-    Command::new("demo")
-        .about("Run a lobby with bots in it, to try a client with; leaves nothing behind")
-        .args_override_self(true)
-        .after_help(exit_code::HELP)
-        .arg(
-            Arg::new("bots")
-                .long("bots")
-                .value_name("NUMBER")
-                .default_value("40")
-                .value_parser(whole::<u64>(0..=Options::MOST_BOTS as u64))
-                .help("How many bots play"),
-        )
-        .arg(
-            Arg::new("speed")
-                .long("speed")
-                .value_name("FACTOR")
-                .default_value("1")
-                .value_parser(speed)
-                .help("How many times faster bots live; at 1, a game takes one to three minutes"),
-        )
-        .arg(
-            Arg::new("seed")
-                .long("seed")
-                .value_name("NUMBER")
-                .value_parser(whole::<u64>(0..=u64::MAX))
-                .help("Where the bots' decisions come from [default: another one every time]"),
-        )
-        .args(CATALOGUE.iter().filter(|entry| !OWN.contains(&entry.name)).map(flag))
+/// All settings but those.
+#[derive(Debug, Clone)]
+pub(super) struct OfDemos;
+
+impl Selection for OfDemos {
+    fn includes(setting: &str) -> bool {
+        !OWN.contains(&setting)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How many bots play
+    #[arg(long, value_name = "NUMBER", default_value = "40", value_parser = whole::<u64>(0..=Options::MOST_BOTS as u64))]
+    bots: u64,
+    /// How many times faster bots live; at 1, a game takes one to three minutes
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
+    speed: f64,
+    /// Where the bots' decisions come from [default: another one every time]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>(0..=u64::MAX))]
+    seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) flags: Flags<OfDemos>,
 }
 
 /// A factor within the bounds.
@@ -62,22 +56,18 @@ fn speed(text: &str) -> Result<f64, String> {
     speed.ok_or_else(|| format!("it must be a number from {min} to {max}"))
 }
 
-pub(super) fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), Failure> {
-    let seed = match arguments.get_one("seed") {
-        Some(seed) => *seed,
+pub(super) fn run(arguments: &Arguments, mut settings: Settings) -> Result<(), Failure> {
+    let seed = match arguments.seed {
+        Some(seed) => seed,
         None => getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?,
     };
-    let options = Options {
-        bots: arguments.get_one("bots").copied().map_or(0, |bots: u64| bots as usize),
-        speed: arguments.get_one("speed").copied().unwrap_or(1.0),
-        seed,
-    };
+    let options = Options { bots: arguments.bots as usize, speed: arguments.speed, seed };
     // Somebody always comes or goes: the guide below would be gone in a moment.
-    if arguments.get_one::<String>("log").is_none() && settings.log == Settings::default().log {
+    if !arguments.flags.given.contains_key("log") && settings.log == Settings::default().log {
         "warn,faf_lobby::shutdown=off".clone_into(&mut settings.log);
     }
     // The folder that the environment names is that of a real server.
-    if arguments.get_one::<String>("recording").is_none() {
+    if !arguments.flags.given.contains_key("recording") {
         settings.recording = Settings::default().recording;
     }
     let _log = Log::start(&settings)?;

@@ -17,33 +17,110 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::ValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{CATALOGUE, Effective, Entry, Kind, Settings, Sources};
 use crate::exit_code::{self, Failure};
 use crate::store::{SeedError, SeedFile, Store};
 
-/// What is meant if no command is given.
+/// The command that runs if none is given.
 const DEFAULT_COMMAND: &str = "serve";
 
-/// Carries out a command line.
+/// A lobby server for Forged Alliance Forever. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "faf-lobby", version, after_help = exit_code::HELP, arg_required_else_help = false)]
+struct CommandLine {
+    /// File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Run the server
+    // Scripts append flags to those of others: the last one counts.
+    #[command(args_override_self = true, after_help = exit_code::HELP)]
+    Serve(Flags<All>),
+    /// Run a lobby with bots in it, to try a client with; leaves nothing behind
+    #[command(args_override_self = true, after_help = exit_code::HELP)]
+    Demo(demo::Arguments),
+    /// Make, list and change accounts; also while a server runs
+    #[command(arg_required_else_help = false)]
+    User {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        #[command(subcommand)]
+        command: user::Commands,
+    },
+    /// Fill a new database from a file; docs/seed-format.md describes it
+    Seed {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Explain why something is as it is; also while a server runs
+    #[command(arg_required_else_help = false)]
+    Explain {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        #[command(subcommand)]
+        command: explain::Commands,
+    },
+    /// List games; also while a server runs
+    #[command(arg_required_else_help = false)]
+    Game {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        #[command(subcommand)]
+        command: game::Commands,
+    },
+    /// Copy the database as it is now, also while a server runs; docs/operations.md tells how to restore it
+    Backup {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        /// The copy, which must not exist yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Run a recording through the lobby again; docs/recordings.md describes it
+    #[command(after_help = exit_code::HELP)]
+    Replay(replay::Arguments),
+    /// Print the configuration file with all settings at their defaults, or the values that count
+    #[command(args_override_self = true)]
+    Config {
+        #[command(flatten)]
+        flags: Flags<All>,
+        /// Print each setting with the value that counts, and where it was set
+        #[arg(long)]
+        effective: bool,
+    },
+    /// Check the configuration, and whether what it names is there
+    #[command(args_override_self = true)]
+    Check(Flags<All>),
+}
+
+/// Executes a command line.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let matches = match parse(arguments) {
-        Ok(matches) => matches,
+    let line = parse(arguments).and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let line = match line {
+        Ok(line) => line,
         Err(error) => {
             // A closed standard output is no reason to fail.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
         }
     };
-    match execute(&matches) {
+    match execute(line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "faf-lobby: {failure}");
@@ -52,69 +129,126 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn execute(matches: &ArgMatches) -> Result<(), Failure> {
-    match matches.subcommand() {
-        Some(("serve", arguments)) => {
-            let again = arguments.clone();
-            serve::run(effective(arguments)?, move || Effective::load(&sources(&again)))
+fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> {
+    let database = |flags: Flags<Database>| Ok::<_, Failure>(flags.settings(config.clone())?.database);
+    match command {
+        Commands::Serve(flags) => {
+            let sources = flags.sources(config);
+            serve::run(effective(&sources)?, move || Effective::load(&sources))
         }
-        Some(("demo", arguments)) => demo::run(arguments, settings(arguments)?),
-        Some(("user", arguments)) => user::run(arguments),
-        Some(("seed", arguments)) => seed(arguments),
-        Some(("explain", arguments)) => explain::run(arguments),
-        Some(("replay", arguments)) => replay::run(arguments),
-        Some(("game", arguments)) => game::run(arguments),
-        Some(("backup", arguments)) => backup::run(arguments),
-        Some(("config", arguments)) => config::run(arguments),
-        Some(("check", arguments)) => check::run(&settings(arguments)?),
-        _ => unreachable!("clap knows no other command"),
+        Commands::Demo(arguments) => {
+            let settings = arguments.flags.settings(config)?;
+            demo::run(&arguments, settings)
+        }
+        Commands::User { flags, command } => user::run(command, &database(flags)?),
+        Commands::Seed { flags, file } => seed(&database(flags)?, &file),
+        Commands::Explain { flags, command } => explain::run(&command, &database(flags)?),
+        Commands::Game { flags, command } => game::run(command, &database(flags)?),
+        Commands::Backup { flags, file } => backup::run(&database(flags)?, &file),
+        Commands::Replay(arguments) => replay::run(&arguments),
+        Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(config))?),
+        Commands::Config { effective: false, .. } => config::print(),
+        Commands::Check(flags) => check::run(&flags.settings(config)?),
     }
 }
 
-fn command() -> Command {
-    let config = Arg::new("config")
-        .long("config")
-        .value_name("FILE")
-        .value_parser(ValueParser::path_buf())
-        .global(true)
-        .help("File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]");
-    let database = CATALOGUE.iter().filter(|entry| entry.name == "database").map(flag);
-    Command::new("faf-lobby")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("A lobby server for Forged Alliance Forever. Without a command it serves.")
-        .after_help(exit_code::HELP)
-        .subcommand_required(true)
-        .arg(config)
-        .subcommand(
-            Command::new("serve")
-                .about("Run the server")
-                // Scripts append flags to those of others: the last one counts.
-                .args_override_self(true)
-                .after_help(exit_code::HELP)
-                .args(CATALOGUE.iter().map(flag)),
-        )
-        .subcommand(demo::command())
-        .subcommand(user::command().args(database.clone().map(|flag| flag.global(true))))
-        .subcommand(
-            Command::new("seed")
-                .about("Fill a new database from a file; docs/seed-format.md describes it")
-                .arg(Arg::new("file").required(true).value_name("FILE").value_parser(ValueParser::path_buf()))
-                .args(database.clone()),
-        )
-        .subcommand(explain::command().args(database.clone().map(|flag| flag.global(true))))
-        .subcommand(game::command().args(database.clone().map(|flag| flag.global(true))))
-        .subcommand(backup::command().args(database))
-        .subcommand(replay::command())
-        .subcommand(config::command())
-        .subcommand(
-            Command::new("check")
-                .about("Check the configuration, and whether what it names is there")
-                .args_override_self(true)
-                .args(CATALOGUE.iter().map(flag)),
-        )
+/// Reads a command line. The default command is meant if the line is empty or begins with one of its flags.
+fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
+    let error = match CommandLine::command().try_get_matches_from(&arguments) {
+        Ok(matches) => return Ok(matches),
+        Err(error) => error,
+    };
+    let begins_with_flag = arguments.get(1).is_none_or(|first| first.to_string_lossy().starts_with('-'));
+    match error.kind() {
+        ErrorKind::MissingSubcommand | ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
+            if begins_with_flag =>
+        {
+            arguments.insert(arguments.len().min(1), DEFAULT_COMMAND.into());
+            CommandLine::command().try_get_matches_from(arguments)
+        }
+        _ => Err(error),
+    }
 }
 
-/// The flag of a setting.
+/// The flags of some settings, as far as they are given.
+#[derive(Debug, Clone)]
+struct Flags<S> {
+    given: BTreeMap<String, String>,
+    which: PhantomData<S>,
+}
+
+/// Which settings a command takes as flags.
+trait Selection {
+    fn includes(setting: &str) -> bool;
+
+    /// Whether the flags may also stand after a further command.
+    const GLOBAL: bool = false;
+}
+
+/// All settings.
+#[derive(Debug, Clone)]
+struct All;
+
+/// The setting `database`.
+#[derive(Debug, Clone)]
+struct Database;
+
+impl Selection for All {
+    fn includes(_: &str) -> bool {
+        true
+    }
+}
+
+impl Selection for Database {
+    fn includes(setting: &str) -> bool {
+        setting == "database"
+    }
+
+    const GLOBAL: bool = true;
+}
+
+impl<S> Flags<S> {
+    /// Returns the places where settings are looked for.
+    fn sources(&self, file: Option<PathBuf>) -> Sources {
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        });
+        Sources { flags: self.given.clone(), environment: environment.collect(), file }
+    }
+
+    /// Returns the settings from all these places.
+    fn settings(&self, file: Option<PathBuf>) -> Result<Settings, Failure> {
+        effective(&self.sources(file)).map(|effective| effective.settings())
+    }
+}
+
+impl<S: Selection> Args for Flags<S> {
+    fn augment_args(command: Command) -> Command {
+        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        command.args(entries.map(|entry| flag(entry).global(S::GLOBAL)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<S: Selection> FromArgMatches for Flags<S> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        let given = entries.filter_map(|entry| {
+            Some((entry.name.to_owned(), matches.get_one::<String>(entry.name)?.clone()))
+        });
+        Ok(Self { given: given.collect(), which: PhantomData })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Returns the flag of a setting.
 fn flag(entry: &Entry) -> Arg {
     let help = format!("{} [default: {}] [env: {}]", entry.help(), entry.default, entry.variable());
     let flag = Arg::new(entry.name)
@@ -129,54 +263,15 @@ fn flag(entry: &Entry) -> Arg {
     }
 }
 
-/// Reads a command line. Where it begins with a flag of the default command, or is empty, that one is meant.
-fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
-    let error = match command().try_get_matches_from(&arguments) {
-        Ok(matches) => return Ok(matches),
-        Err(error) => error,
-    };
-    let begins_with_flag = arguments.get(1).is_none_or(|first| first.to_string_lossy().starts_with('-'));
-    match error.kind() {
-        ErrorKind::MissingSubcommand | ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
-            if begins_with_flag =>
-        {
-            arguments.insert(arguments.len().min(1), DEFAULT_COMMAND.into());
-            command().try_get_matches_from(arguments)
-        }
-        _ => Err(error),
-    }
+/// Returns the settings, each with its origin.
+fn effective(sources: &Sources) -> Result<Effective, Failure> {
+    Effective::load(sources).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
 }
 
-/// The settings from all their sources.
-fn settings(arguments: &ArgMatches) -> Result<Settings, Failure> {
-    effective(arguments).map(|effective| effective.settings())
-}
-
-/// As above, with where they come from.
-fn effective(arguments: &ArgMatches) -> Result<Effective, Failure> {
-    Effective::load(&sources(arguments)).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
-}
-
-/// Where settings may come from.
-fn sources(arguments: &ArgMatches) -> Sources {
-    let given = |entry: &Entry| {
-        let value = arguments.try_get_one::<String>(entry.name).ok().flatten()?;
-        Some((entry.name.to_owned(), value.clone()))
-    };
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    Sources {
-        flags: CATALOGUE.iter().filter_map(given).collect::<BTreeMap<_, _>>(),
-        environment: environment.collect(),
-        file: arguments.get_one::<PathBuf>("config").cloned(),
-    }
-}
-
-/// Does something with the database, on one thread, and leaves everything in its one file.
-fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
-    let settings = settings(arguments)?;
+/// Works with the database, on one thread, and leaves everything in its one file.
+fn with_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
     let database_failure = |error| Failure::new(exit_code::DATABASE, error);
-    let store = Store::open(&settings.database).map_err(database_failure)?;
+    let store = Store::open(database).map_err(database_failure)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(anyhow::Error::from)?;
     runtime.block_on(async {
@@ -186,22 +281,20 @@ fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) ->
     })
 }
 
-/// As [`with_store`], but a database that does not exist is not made.
-fn with_existing_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
-    let database = settings(arguments)?.database;
+/// Like [`with_store`], but does not create a database.
+fn with_existing_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
     if !database.exists() {
         let problem = anyhow::anyhow!("there is no database {}; see --database", database.display());
         return Err(Failure::new(exit_code::DATABASE, problem));
     }
-    with_store(arguments, work)
+    with_store(database, work)
 }
 
-fn seed(arguments: &ArgMatches) -> Result<(), Failure> {
-    let path = arguments.get_one::<PathBuf>("file").cloned().unwrap_or_default();
+fn seed(database: &Path, path: &Path) -> Result<(), Failure> {
     let file =
-        SeedFile::read(&path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
+        SeedFile::read(path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
     let planted =
-        with_store(arguments, async |store| store.seed(file).await)?.map_err(|error| match error {
+        with_store(database, async |store| store.seed(file).await)?.map_err(|error| match error {
             SeedError::Store(error) => Failure::new(exit_code::DATABASE, error),
             other => Failure::new(exit_code::FAILURE, anyhow::anyhow!("seed {}: {other}", path.display())),
         })?;
@@ -209,7 +302,7 @@ fn seed(arguments: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads a whole number within bounds; says in words what is wrong with another one.
+/// Returns a parser of whole numbers within bounds, whose errors name the bounds.
 fn whole<N: TryFrom<u64>>(
     bounds: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
@@ -223,7 +316,7 @@ fn whole<N: TryFrom<u64>>(
 
 /// Writes a line to standard output.
 fn say(line: &(impl fmt::Display + ?Sized)) {
-    // Whoever does not want to read it has closed the pipe.
+    // A reader that has closed the pipe does not want the rest.
     let _ = writeln!(io::stdout(), "{line}");
 }
 
@@ -239,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 
     #[test]
@@ -263,9 +356,9 @@ mod tests {
     #[test]
     fn every_setting_is_a_flag() {
         let line = "faf-lobby serve --open-registration --allow-password-login=false --message-limit 100000";
-        let matches = command().try_get_matches_from(line.split(' ')).unwrap();
-        let (_, arguments) = matches.subcommand().unwrap();
-        let settings = settings(arguments).unwrap();
+        let line = CommandLine::try_parse_from(line.split(' ')).unwrap();
+        let Commands::Serve(flags) = line.command else { panic!("{line:?}") };
+        let settings = flags.settings(None).unwrap();
         assert_eq!(settings.open_registration, crate::config::OpenRegistration::OnLoopback);
         assert!(!settings.allow_password_login);
         assert_eq!(settings.message_limit, 100_000);

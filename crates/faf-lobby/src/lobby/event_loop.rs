@@ -219,10 +219,7 @@ impl Lobby {
                 Effect::LoggedIn { conn } => self.dispatcher.log_in(conn),
                 Effect::Close { conn } => {
                     let ending = self.ending(said.take_if(|(other, _)| *other == conn));
-                    if let Some(slot) = self.dispatcher.slot(conn) {
-                        slot.set_ending(ending);
-                    }
-                    self.dispatcher.close(conn);
+                    self.dispatcher.close(conn, ending);
                 }
                 Effect::Request { conn, request } => self.request(conn, request),
                 Effect::ReportLogin { player, unique_id, session } => {
