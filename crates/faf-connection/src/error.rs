@@ -6,8 +6,10 @@ use crate::large_messages::Late;
 
 /// Why an operation on a connection failed.
 ///
-/// A lost connection, a stream that ends inside a message, and a malformed message are three different things.
+/// A lost connection, a stream that ends inside a message, and a malformed message are three
+/// different things.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The connection is gone.
     #[error(transparent)]
@@ -15,7 +17,7 @@ pub enum Error {
     /// The stream ended inside a message.
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
-    /// The peer sent something that is no message; nothing more can be read.
+    /// The peer sent something that is not a message; nothing more can be read.
     #[error(transparent)]
     Malformed(DecodeError),
     /// The message to be sent cannot be encoded; nothing was sent.
@@ -38,8 +40,10 @@ impl From<DecodeError> for Error {
     }
 }
 
-/// The connection is gone: the peer ended it between two messages, the network failed, or it was closed or aborted here.
+/// The connection is gone: the peer ended it between two messages, the network failed, or it was
+/// closed or aborted here.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Disconnected {
     /// The peer ended it cleanly.
     #[error("the peer has closed the connection")]
@@ -62,12 +66,12 @@ pub struct Incomplete {
     pub expected: Option<usize>,
 }
 
-/// So much waits for the peer already that no more is taken.
+/// The outbox is full: the message was not queued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{waiting} bytes wait for the peer already, where {limit} may wait")]
 pub struct OutboxFull {
-    /// What waits, in bytes.
+    /// Bytes that wait.
     pub waiting: usize,
-    /// What may wait, in bytes.
+    /// Bytes that may wait.
     pub limit: usize,
 }

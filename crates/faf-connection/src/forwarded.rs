@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// What a proxy says of where a client comes from.
+/// The address of a client, as its proxy states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forwarded {
     /// From there.
@@ -13,10 +13,11 @@ pub enum Forwarded {
     NotUnderstood,
 }
 
-/// Reads the first element of a header such as `X-Real-IP`, `X-Forwarded-For` or `Forwarded` (RFC 7239).
+/// Reads the first element of a header such as `X-Real-IP`, `X-Forwarded-For` or `Forwarded` (RFC
+/// 7239).
 ///
-/// An address may stand in brackets and have a port or a zone, which are dropped. An IPv4 address that is written as one of
-/// IPv6 is one of IPv4.
+/// An address may stand in brackets and have a port or a zone, which are dropped. An IPv4 address
+/// that is written as one of IPv6 is one of IPv4.
 ///
 /// ```
 /// use faf_connection::forwarded::{Forwarded, read};

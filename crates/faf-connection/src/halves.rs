@@ -37,11 +37,14 @@ pub(crate) enum WriteHalf {
 }
 
 impl WriteHalf {
-    /// Writes as much of these pieces as is taken at once, without waiting and without being woken later.
+    /// Writes as much of these pieces as is taken at once, without waiting and without being woken
+    /// later.
     ///
-    /// Answers how many bytes that were, and whether nothing is left, neither here nor in a buffer of the stream.
+    /// Returns how many bytes that were, and whether nothing is left, neither here nor in a buffer
+    /// of the stream.
     pub(crate) fn write_at_once(&mut self, pieces: &[Bytes]) -> io::Result<(usize, bool)> {
-        // One piece is the usual case, and cheaper by itself; what it leaves is not taken a moment later either.
+        // One piece is the usual case, and cheaper by itself; what it leaves is not taken a moment
+        // later either.
         if let [single] = pieces
             && !single.is_empty()
         {
@@ -59,7 +62,8 @@ impl WriteHalf {
                 *slice = IoSlice::new(piece);
             }
             let mut left = &mut slices[..pieces.len()];
-            // Nothing is what a stream takes that is at its end; an empty piece must not look like that.
+            // Nothing is what a stream takes that is at its end; an empty piece must not look like
+            // that.
             IoSlice::advance_slices(&mut left, 0);
             while !left.is_empty() {
                 match self.try_write(left) {
@@ -76,11 +80,12 @@ impl WriteHalf {
         Ok((written, self.is_flushed()?))
     }
 
-    /// Has the operating system take only as much as [`UNSENT_WHEN_SHORT`] before it can be sent, where there is such a thing.
+    /// Has the operating system take only as much as [`UNSENT_WHEN_SHORT`] before it can be sent,
+    /// where there is such a thing.
     pub(crate) fn keep_unsent_short(&self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Self::Tcp(socket) = self {
-            // It fails for a socket that is gone, which whoever writes to it hears of.
+            // It fails for a socket that is gone, which the next write reports.
             let _ = SockRef::from(socket.as_ref()).set_tcp_notsent_lowat(UNSENT_WHEN_SHORT);
         }
     }
@@ -104,8 +109,9 @@ impl WriteHalf {
     }
 }
 
-/// Sends without asking the runtime whether the socket takes anything: the operating system knows as well, and where the runtime
-/// has noted it would have to be fetched for each of thousands of sockets.
+/// Sends without asking the runtime whether the socket takes anything: the operating system knows
+/// as well, and where the runtime has noted it would have to be fetched for each of thousands of
+/// sockets.
 fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let socket = SockRef::from(socket);
     match slices {
@@ -116,7 +122,8 @@ fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 
 /// Polls without waiting; what is pending would block.
 fn poll_once<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
-    // Whoever writes to thousands of streams in a row would soon be told to wait by the runtime, if it counted.
+    // The runtime would make a task wait that writes to thousands of streams in a row, if it
+    // counted.
     let mut polled = pin!(unconstrained(std::future::poll_fn(poll)));
     match polled.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,

@@ -15,9 +15,9 @@
 //!    once if another connection waits for its part, and otherwise after [`PATIENCE`] windows in a row. At
 //!    the least rate, a message may take as long as it needs.
 //!
-//! Together, connections receive no more than all pots and [`FREE`] bytes each. Their buffers may be
-//! up to twice as large. To decode a message takes as much again for a moment, for one message at a
-//! time on each thread.
+//! Together, connections receive no more than all pots and [`FREE`] bytes each. Their buffers may
+//! be up to twice as large. To decode a message takes as much again for a moment, for one message
+//! at a time on each thread.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -29,10 +29,12 @@ use tokio::sync::oneshot;
 
 use crate::running_time::RunningSleep;
 
-/// Bytes of an unfinished message that every connection may hold: 16 KiB. Nearly all messages are smaller, and never wait.
+/// Bytes of an unfinished message that every connection may hold: 16 KiB. Nearly all messages are
+/// smaller, and never wait.
 pub const FREE: usize = 16 * 1024;
 
-/// Messages of up to so many bytes have memory of their own: 512 KiB. What players' games send of themselves has some tens of KiB.
+/// Messages of up to this many bytes have memory of their own: 512 KiB. Games send some tens of
+/// KiB.
 pub const SMALL: usize = 512 * 1024;
 
 /// The parts of the first pot, in bytes.
@@ -47,7 +49,8 @@ const ADDRESSES: usize = 4;
 /// How often it is looked at how much has come: every 2 s.
 pub const WINDOW: Duration = Duration::from_secs(2);
 
-/// So many times in a row too little may have come if nobody waits for the memory: a line that is down for some seconds comes back.
+/// So many times in a row too little may have come if nobody waits for the memory: a line that is
+/// down for some seconds comes back.
 pub const PATIENCE: u32 = 3;
 
 /// Memory for messages of more than [`FREE`] bytes that are not finished, or not dealt with.
@@ -107,7 +110,8 @@ pub(crate) struct Allowance {
 }
 
 impl LargeMessages {
-    /// So many bytes of memory, for messages of at most `largest` bytes, which come with at least `rate` bytes a second.
+    /// So many bytes of memory, for messages of at most `largest` bytes, which come with at least
+    /// `rate` bytes a second.
     ///
     /// There is always enough for one message of every size; that is up to four times the largest.
     #[must_use]
@@ -131,7 +135,8 @@ impl LargeMessages {
         self.pots.iter().map(|pot| pot.lock().taken).sum()
     }
 
-    /// Takes a part for a message of which so much has been received, which becomes so large at most, and has come so `far`.
+    /// Takes a part for a message of which so much has been received, which becomes so large at
+    /// most, and has come so `far`.
     pub(crate) fn take(
         self: &Arc<Self>,
         address: Option<IpAddr>,
@@ -194,8 +199,8 @@ impl Pot {
 }
 
 impl State {
-    /// The next one to get a part, which counts as taken. Only those whose address has its share are
-    /// passed over: small messages that keep coming do not starve a large one.
+    /// The next one to get a part, which counts as taken. Only those whose address has its share
+    /// are passed over: small messages that keep coming do not starve a large one.
     fn take_next(&mut self, pot: &Pot) -> Option<Waiting> {
         self.waiting.retain(|waiting| !waiting.granted.is_closed());
         let next = self.waiting.iter().position(|waiting| self.has_share(waiting, pot))?;
@@ -210,7 +215,8 @@ impl State {
         Some(next)
     }
 
-    /// Whether the address of one who waits has something left of its share. One part is always possible.
+    /// Whether the address of one who waits has something left of its share. One part is always
+    /// possible.
     fn has_share(&self, waiting: &Waiting, pot: &Pot) -> bool {
         let taken = waiting.address.and_then(|address| self.addresses.get(&address));
         taken.is_none_or(|taken| taken + waiting.bytes <= pot.share)
@@ -235,13 +241,14 @@ impl Drop for Part {
 }
 
 impl Allowance {
-    /// How much may be received of a message that becomes so large at most; nothing is to be said if that is all of it.
+    /// How much may be received of a message that becomes so large at most; nothing is to be said
+    /// if that is all of it.
     pub(crate) fn limit(&self, at_most: usize) -> Option<usize> {
         (!self.is_last && self.part.bytes < at_most).then_some(self.part.bytes)
     }
 
-    /// Whether the message has to give the memory back. It has come so `far` by now, in bytes, and waits for more memory or does
-    /// not. Wakes the task when there is something to look at.
+    /// Whether the message has to give the memory back. It has come so `far` by now, in bytes, and
+    /// waits for more memory or does not. Wakes the task when there is something to look at.
     pub(crate) fn poll_late(
         &mut self,
         all: &LargeMessages,
@@ -253,7 +260,7 @@ impl Allowance {
             ready!(std::pin::Pin::new(&mut self.window).poll(cx));
             let pot = &self.part.pot;
             let is_between = pot.part <= SMALL && pot.part * GROWTH > SMALL;
-            // What has been discarded counts no longer, so `far` may be less than it was.
+            // Discarded bytes count no longer, so `far` may be less than it was.
             let is_behind = !waits && far.saturating_sub(self.seen) < all.least;
             self.behind = if is_behind { self.behind + 1 } else { 0 };
             if self.behind >= PATIENCE
@@ -286,7 +293,7 @@ mod tests {
         Some(IpAddr::from([10, 0, 0, last]))
     }
 
-    /// What is given at once, if anything.
+    /// The part that is granted at once, if any.
     fn given(taking: std::pin::Pin<&mut impl Future<Output = Allowance>>) -> Option<Allowance> {
         match taking.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(allowance) => Some(allowance),
@@ -325,7 +332,7 @@ mod tests {
         assert_eq!(part(128 * KIB, 200 * KIB).await, 200 * KIB);
         assert_eq!(part(512 * KIB, 10 * MIB).await, 2 * MIB);
         assert_eq!(part(9 * MIB, 10 * MIB + 10).await, 10 * MIB + 10);
-        // What says that it is larger takes nothing of what is for small ones.
+        // A message that announces a larger size takes nothing of the memory for small ones.
         assert_eq!(part(FREE, 3 * MIB).await, 2 * MIB);
         assert_eq!(part(FREE, MIB).await, MIB);
         assert_eq!(all.taken(), 0);
@@ -348,7 +355,7 @@ mod tests {
         first.pop();
         let _second = given(second.as_mut()).expect("the next one gets it");
         assert!(given(third.as_mut()).is_none());
-        // Whoever goes leaves it to others, and so does whoever does not want it any more.
+        // A holder that ends leaves its part to others, and so does one that gives it back.
         let mut fourth = pin!(take(None));
         assert!(given(fourth.as_mut()).is_none());
         {

@@ -4,24 +4,26 @@
 //!   peer ==== bytes ====> Reader ---> Message                     read
 //!                            | answers pings and close frames
 //!   peer <=== bytes ===== outbox <--- Writer, Writer, ...         send, write, drain, close, abort
-//!                         bounded in bytes, one vectored write for all that waits
+//!                         bounded in bytes, one vectored write for everything that waits
 //! ```
 //!
-//! [`open`] turns a stream into the two ends. The [`Reader`] belongs to one task; it holds no memory while its peer is
-//! idle, and the connection ends when it is dropped. [`Writer`]s are cheap copies of one handle and may be used from
-//! anywhere. The bytes leave in the order of the calls.
+//! There is no type `Connection`: one task reads, and many write, so that a connection is a
+//! [`Reader`] and a [`Writer`], which [`open`] makes of a stream. The reader belongs to one task;
+//! it holds no memory while its peer is idle, and the connection ends when it is dropped. Writers
+//! are cheap copies of one handle and may be used from anywhere. The bytes leave in the order of
+//! the calls.
 //!
 //! | operation | waits for the peer | here |
 //! | --- | --- | --- |
 //! | read | until one whole message is there | [`Reader::read`] |
 //! | send one, many, raw | until handed to the operating system | [`Writer::send`], [`Writer::send_many`], [`Writer::send_raw`] |
 //! | write one, many, raw | never | [`Writer::write`], [`Writer::write_many`], [`Writer::write_raw`] |
-//! | hand over | never; what is taken at once is gone | [`Writer::hand_over`] |
+//! | hand over | never; bytes that are taken at once do not wait | [`Writer::hand_over`] |
 //! | drain | until nothing waits; callers take turns | [`Writer::drain`] |
-//! | wait for room | until not much waits | [`Writer::wait_for_room`] |
+//! | wait for room | until little waits | [`Writer::wait_for_room`] |
 //! | is connected | never | [`Writer::is_connected`] |
 //! | close | until all is flushed and the end is sent; never fails | [`Writer::close`] |
-//! | abort | never; what waits is lost | [`Writer::abort`] |
+//! | abort | never; waiting messages are lost | [`Writer::abort`] |
 //!
 //! ```
 //! use faf_connection::{Settings, open};
@@ -37,8 +39,11 @@
 //! # }).unwrap();
 //! ```
 //!
-//! What comes before the first message has modules of its own: [`proxy`] headers, the [`upgrade`] to WebSocket with what it says
-//! of who is [`forwarded`], and the options of [`tcp`] sockets. Time limits are counted by [`running_time`].
+//! With the feature `stream`, the reader is a `Stream` and the writer can become a `Sink`.
+//!
+//! Modules of their own are for the time before the first message: [`proxy`] headers, the
+//! [`upgrade`] to WebSocket with the address that is [`forwarded`], and the options of [`tcp`]
+//! sockets. Time limits are counted by [`running_time`].
 
 mod error;
 pub mod forwarded;
@@ -49,6 +54,8 @@ pub mod proxy;
 mod reader;
 pub mod running_time;
 mod settings;
+#[cfg(feature = "stream")]
+mod stream;
 pub mod tcp;
 pub mod upgrade;
 mod writer;
@@ -58,6 +65,8 @@ pub use large_messages::{FREE, LargeMessages, Late, PATIENCE, SMALL, WINDOW};
 pub use outbox::OUTBOX_LIMIT;
 pub use reader::Reader;
 pub use settings::{SentMessages, Settings, Share};
+#[cfg(feature = "stream")]
+pub use stream::MessageSink;
 pub use writer::Writer;
 
 use tokio::io::{AsyncRead, AsyncWrite};

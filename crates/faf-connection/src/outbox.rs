@@ -1,4 +1,4 @@
-//! What waits to be written to a peer, bounded in bytes.
+//! The bytes that wait to be written to a peer, and their bound.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -9,15 +9,16 @@ use crate::error::OutboxFull;
 
 /// Most bytes that may wait for a peer by default: 1 MiB, some hundred usual messages.
 ///
-/// Whoever has more to say at once, such as a list of all players, sends it part by part, or as one piece: an empty outbox
-/// takes anything.
+/// A sender with more at once, such as a list of all players, sends it part by part, or as one
+/// piece: an empty outbox takes anything.
 pub const OUTBOX_LIMIT: usize = 1024 * 1024;
 
-/// What a waiting message takes besides its bytes; counted, so that many tiny messages are bounded, too.
+/// Overhead of a waiting message, in bytes; counted, so that many tiny messages are bounded, too.
 const ENTRY_COST: usize = size_of::<Bytes>();
 
-/// Most bytes of control frames that may wait: 128 KiB, the answers to all pings that are read at once. They do not count
-/// against the limit, so a peer that reads a long message slowly gets its answers however long that message is.
+/// Most bytes of control frames that may wait: 128 KiB, the answers to all pings that are read at
+/// once. They do not count against the limit, so a peer that reads a long message slowly gets its
+/// answers however long that message is.
 const CONTROL_LIMIT: usize = 128 * 1024;
 
 /// A queue of bytes that leave in the order they came.
@@ -51,7 +52,8 @@ impl Outbox {
         self.taken
     }
 
-    /// Puts bytes at the end. An empty outbox takes anything, so that no single message is too large to be sent.
+    /// Puts bytes at the end. An empty outbox takes anything, so that no single message is too
+    /// large to be sent.
     pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), OutboxFull> {
         let cost = bytes.len() + ENTRY_COST;
         if !self.is_empty() && self.waiting + cost > self.limit {
@@ -66,7 +68,8 @@ impl Outbox {
         self.controls
     }
 
-    /// Puts a control frame at the end, whatever waits there of messages. Too many of them are dropped.
+    /// Puts a control frame at the end, whatever waits there of messages. Too many of them are
+    /// dropped.
     pub(crate) fn push_control(&mut self, bytes: Bytes) {
         let cost = bytes.len() + ENTRY_COST;
         if self.controls + cost <= CONTROL_LIMIT {
@@ -75,7 +78,7 @@ impl Outbox {
         }
     }
 
-    /// Puts what is left of these behind the first `written` bytes at the end, whatever the limit says.
+    /// Queues the rest of these after the first `written` bytes, whatever the limit says.
     pub(crate) fn push_rest(&mut self, pieces: &[Bytes], mut written: usize) {
         for piece in pieces {
             match piece.len().checked_sub(written) {
@@ -118,7 +121,8 @@ impl Outbox {
             self.waiting -= first.len() + ENTRY_COST;
             self.entries.pop_front();
         }
-        // Most connections are idle most of the time; room for a few entries is made again in no time.
+        // Most connections are idle most of the time; room for a few entries is made again in no
+        // time.
         self.entries = VecDeque::new();
         self.controls = 0;
     }

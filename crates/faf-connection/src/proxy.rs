@@ -1,6 +1,8 @@
-//! PROXY protocol: the header in which a proxy announces whose connection it passes on (wire.md section 11).
+//! PROXY protocol: the header in which a proxy announces whose connection it passes on (wire.md
+//! section 11).
 //!
-//! Versions 1 (text) and 2 (binary) are told apart by their first bytes. Not a byte behind the header is read.
+//! Versions 1 (text) and 2 (binary) are told apart by their first bytes. Not a byte after the
+//! header is read.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,16 +10,17 @@ use std::net::SocketAddr;
 use ppp::{v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Longest header of version 1, line end included (its specification, section 2.1).
+/// Longest header of version 1, line end included (PROXY protocol specification, section 2.1).
 const V1_LIMIT: usize = 107;
 
-/// Largest part of a version 2 header behind its fixed part: 2 KiB. Real ones, with all options, are far below.
+/// Largest part of a version 2 header after its fixed part: 2 KiB. Real ones, with all options, are
+/// far below.
 const V2_LIMIT: usize = 2048;
 
 /// Fixed part of a version 2 header: signature, version, family and length.
 const V2_FIXED: usize = 16;
 
-/// What must be read to tell the versions apart; every header is longer.
+/// Bytes that must be read to tell the versions apart; every header is longer.
 const SIGNATURE: usize = 12;
 
 /// Why a connection does not begin with a header that names an address.
@@ -34,7 +37,8 @@ pub enum ProxyError {
     Io(#[from] io::Error),
 }
 
-/// Reads the header; answers the address it announces, or nothing if the proxy speaks for itself (health checks).
+/// Reads the header; returns the address it announces, or nothing if the proxy speaks for itself
+/// (health checks).
 ///
 /// Waits as long as the peer takes: give it a time limit.
 ///

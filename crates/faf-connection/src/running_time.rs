@@ -1,9 +1,9 @@
 //! Time limits for peers that count only the time in which the process runs.
 //!
-//! A process that was stopped, swapped out or moved with its machine would find all time limits expired
-//! when it goes on, before it has read what came meanwhile. So a thread looks at the clock ten times a
-//! second. If nobody has looked for [`MISSED`], the process did not run. That time does not count, nor
-//! does a moment after it, in which the process reads what has arrived.
+//! A process that was stopped, swapped out or moved with its machine would find all time limits
+//! expired when it goes on, before it has read what came meanwhile. So a thread looks at the clock
+//! ten times a second. If nobody has looked for [`MISSED`], the process did not run. That time does
+//! not count, nor does a moment after it, in which the process reads what has arrived.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
@@ -17,11 +17,13 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 /// How often the thread looks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// When nobody has looked for so long, the process did not run: five times as long as it should have taken. However much the process
-/// itself has to do, a thread that sleeps most of the time is not late by that.
+/// When nobody has looked for so long, the process did not run: five times as long as it should
+/// have taken. However much the process itself has to do, a thread that sleeps most of the time is
+/// not late by that.
 pub const MISSED: Duration = Duration::from_millis(500);
 
-/// How long the time stands still when the process goes on: 1 s, in which some ten thousand connections can be read.
+/// How long the time stands still when the process goes on: 1 s, in which some ten thousand
+/// connections can be read.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Of the whole process; none where there can be no thread, and then all time counts.
@@ -37,7 +39,7 @@ static STOPS: LazyLock<Option<Mutex<Stops>>> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// What tests say, who have no other way to stop a runtime whose time stands still.
+    /// Set by tests, which have no other way to stop a runtime whose time stands still.
     static SIMULATED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
@@ -50,7 +52,8 @@ fn not_run() -> Duration {
     stops + SIMULATED.get()
 }
 
-/// For tests on a runtime of one thread: the process does not run for so long, by which the test then advances the time.
+/// For tests on a runtime of one thread: the process does not run for so long, by which the test
+/// then advances the time.
 #[doc(hidden)]
 pub fn simulate_stop(duration: Duration) {
     SIMULATED.set(SIMULATED.get() + duration);
@@ -63,7 +66,7 @@ struct Stops {
     seen: SystemInstant,
     /// How long all stops before the last one took.
     before: Duration,
-    /// The last stop, with the moment behind it.
+    /// The last stop, with the moment after it.
     from: SystemInstant,
     until: SystemInstant,
 }
@@ -154,7 +157,8 @@ impl Future for RunningSleep {
     }
 }
 
-/// What the work gives, if it ends before the process has been running for so long. The work always comes first.
+/// The result of the work, if it ends before the process has been running for this long. The work
+/// is polled first.
 pub async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     tokio::select! {
@@ -191,7 +195,7 @@ mod tests {
             [71_000, 71_400, 81_400, 81_900]
         );
         assert_eq!([look(83_300), look(83_800), look(84_300)], [82_300, 82_400, 82_400]);
-        // A thread that has looked at the clock before another one, and comes behind it.
+        // A thread that has looked at the clock before another one, and comes after it.
         assert_eq!([look(84_200), look(84_300)], [82_400, 82_400]);
     }
 

@@ -9,24 +9,25 @@ use faf_protocol::{Limits, WireFormat};
 use crate::large_messages::LargeMessages;
 use crate::outbox::OUTBOX_LIMIT;
 
-/// What a connection needs to know from the beginning.
+/// The settings of a connection.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How messages become bytes.
     pub format: WireFormat,
-    /// Which side this is; default the server's. Makes a difference only to WebSocket.
+    /// This side of the connection; default the server's. Makes a difference only to WebSocket.
     pub role: Role,
-    /// What is accepted from the peer.
+    /// The limits of messages from the peer.
     pub limits: Limits,
-    /// Where memory for large messages is taken from, which connections share; default none, and no bound but that of each
-    /// message.
+    /// Where memory for large messages is taken from, which connections share; default none, and no
+    /// bound but that of each message.
     pub large_messages: Option<Share>,
-    /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails with
-    /// [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however large it is.
+    /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails
+    /// with [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however
+    /// large it is.
     pub outbox_limit: usize,
     /// Where messages sent are counted; by default by itself.
     pub sent: Arc<SentMessages>,
-    /// What was received already, for example right behind an HTTP upgrade.
+    /// Bytes that were received already, for example right after an HTTP upgrade.
     pub received: BytesMut,
 }
 

@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep};
 
 /// Connections that may wait to be accepted: 4,096.
 ///
-/// After a restart everybody returns at once. With a short queue, connections beyond it are tried again by the peer's
-/// operating system only after seconds, doubling each time. The kernel may cut it (`net.core.somaxconn`).
+/// After a restart everybody returns at once. With a short queue, connections beyond it are tried
+/// again by the peer's operating system only after seconds, doubling each time. The kernel may cut
+/// it (`net.core.somaxconn`).
 pub const BACKLOG: i32 = 4096;
 
 /// The pause after a failure to accept: trying again at once would fail again.
@@ -23,7 +24,8 @@ pub const TELL_PAUSE: Duration = Duration::from_secs(10);
 /// A silent peer is asked for a sign of life after this time.
 pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(60);
 
-/// A peer that gives none is asked again after this time; after [`KEEP_ALIVE_RETRIES`] the connection is lost.
+/// A peer that gives none is asked again after this time; after [`KEEP_ALIVE_RETRIES`] the
+/// connection is lost.
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How often a silent peer is asked.
@@ -31,12 +33,14 @@ pub const KEEP_ALIVE_RETRIES: u32 = 4;
 
 /// A connection is lost when nothing that was sent is acknowledged for so long: 90 s.
 ///
-/// Keep-alive does not ask while something is on its way, and left to itself the operating system tries for a quarter of an hour. So
-/// a peer whose power fails is gone within two and a half minutes: there is a ping every 45 s, and where there is none, it is asked
-/// after [`KEEP_ALIVE_TIME`]. A bad line comes back sooner than that, or not at all.
+/// Keep-alive does not ask while something is on its way, and left to itself the operating system
+/// tries for a quarter of an hour. So a peer whose power fails is gone within two and a half
+/// minutes: there is a ping every 45 s, and where there is none, it is asked after
+/// [`KEEP_ALIVE_TIME`]. A bad line comes back sooner than that, or not at all.
 pub const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(90);
 
-/// Listens on an address. Port 0 picks a free one. An IPv6 address of all interfaces takes IPv4 connections, too.
+/// Listens on an address. Port 0 picks a free one. An IPv6 address of all interfaces takes IPv4
+/// connections, too.
 ///
 /// # Errors
 /// Those of the operating system, such as an address that is in use.
@@ -70,8 +74,8 @@ pub async fn accept(listener: &TcpListener, mut tell: impl FnMut(io::Error)) -> 
     }
 }
 
-/// Passes failures on, but after each of them none for [`TELL_PAUSE`]: while no file can be opened, to accept fails ten times
-/// a second.
+/// Passes failures on, but after each of them none for [`TELL_PAUSE`]: while no file can be opened,
+/// to accept fails ten times a second.
 pub fn now_and_then(mut tell: impl FnMut(io::Error)) -> impl FnMut(io::Error) {
     let mut told: Option<Instant> = None;
     move |error| {
@@ -82,15 +86,17 @@ pub fn now_and_then(mut tell: impl FnMut(io::Error)) -> impl FnMut(io::Error) {
     }
 }
 
-/// Bytes that the operating system takes before they can be sent: 128 KiB. Left to itself it takes megabytes for each connection
-/// to a slow peer, and says that it takes more only when a third of them are gone.
+/// Bytes that the operating system takes before they can be sent: 128 KiB. Left to itself it takes
+/// megabytes for each connection to a slow peer, and says that it takes more only when a third of
+/// them are gone.
 pub const UNSENT: u32 = 128 * 1024;
 
-/// The same for a peer that gets more than it takes of what others say to it: 16 KiB, so that what is meant for itself does not
-/// wait for long. On a line of 1 Mbit/s, 128 KiB would be a second.
+/// The same for a peer that gets more than it takes of what others say to it: 16 KiB, so that what
+/// is meant for itself does not wait for long. On a line of 1 Mbit/s, 128 KiB would be a second.
 pub(crate) const UNSENT_WHEN_SHORT: u32 = 16 * 1024;
 
-/// Sets the options every connection has: no delay for small messages, and limits for peers that vanish without a word.
+/// Sets the options every connection has: no delay for small messages, and limits for peers that
+/// vanish without a word.
 ///
 /// # Errors
 /// Those of the operating system.

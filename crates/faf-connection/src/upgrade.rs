@@ -1,6 +1,7 @@
-//! The HTTP upgrade in front of a WebSocket connection (RFC 6455 section 4), by the HTTP library.
+//! The HTTP upgrade before a WebSocket connection (RFC 6455 section 4), by the HTTP library.
 //!
-//! Behind it, the bare stream is taken out of the library again, so that nothing of it stays with the connection.
+//! After it, the bare stream is taken out of the library again, so that nothing of it stays with
+//! the connection.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,22 +21,25 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
-/// Largest head of an upgrade request or its answer: 16 KiB, room for the long access tokens that proxies put into URLs.
+/// Largest head of an upgrade request or its answer: 16 KiB, room for the long access tokens that
+/// proxies put into URLs.
 const HEAD_LIMIT: usize = 16 * 1024;
 
-/// A stream behind its upgrade.
+/// A stream after its upgrade.
 #[derive(Debug)]
 pub struct Upgraded<S> {
     /// The stream.
     pub stream: S,
-    /// What has been received behind the upgrade; for [`Settings::received`](crate::Settings::received).
+    /// Bytes received after the upgrade; for [`Settings::received`](crate::Settings::received).
     pub received: BytesMut,
-    /// The header that was asked for, if the request had it; of several lines, the first. For [`forwarded`](crate::forwarded).
+    /// The header that was asked for, if the request had it; of several lines, the first. For
+    /// [`forwarded`](crate::forwarded).
     pub forwarded_for: Option<String>,
 }
 
-/// Why there is no WebSocket connection.
+/// There is no WebSocket connection.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum UpgradeError {
     /// The peer asked for something else and got this answer; or, for a client, gave it.
     #[error("no upgrade to WebSocket: {0}")]
@@ -51,22 +55,25 @@ pub enum UpgradeError {
     Key,
 }
 
-/// What a server expects of an upgrade.
+/// The conditions under which a server grants an upgrade.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The only path that upgrades; a query behind it is ignored, and never logged: proxies put secrets there.
+    /// The only path that upgrades; a query after it is ignored, and never logged: proxies put
+    /// secrets there.
     pub path: String,
-    /// Origins of web pages that may connect, such as `https://example.org`; `*` stands for all. Clients that are no browsers
-    /// send none as a rule, and may connect.
+    /// Origins of web pages that may connect, such as `https://example.org`; `*` stands for all.
+    /// Clients that are no browsers send none as a rule, and may connect.
     pub origins: Vec<String>,
-    /// Header in which a proxy says whose connection it passes on. Ask for it only if the peer is trusted.
+    /// Header in which a proxy says whose connection it passes on. Ask for it only if the peer is
+    /// trusted.
     pub forwarded_header: Option<HeaderName>,
 }
 
-/// Answers the upgrade of a client.
+/// Grants or refuses the upgrade of a client.
 ///
-/// Another path is answered by 404, another method than GET by 405, a request that is no upgrade by 400, another version than
-/// 13 by 426, a web page that may not connect by 403, and the connection ends. Waits as long as the peer takes: give it a time limit.
+/// Another path gets 404, another method than GET 405, a request that is not an upgrade 400,
+/// another version than 13 426, a web page that may not connect 403, and then the connection ends.
+/// Waits as long as the peer takes: give it a time limit.
 ///
 /// # Errors
 /// [`UpgradeError::Refused`] and [`UpgradeError::Http`].
@@ -240,7 +247,7 @@ where
     Ok(Upgraded { stream, received, forwarded_for: None })
 }
 
-/// Takes the stream out of the library, with what the library has read behind the upgrade.
+/// Takes the stream out of the library, with the bytes that the library has read after the upgrade.
 fn take_stream<S>(upgraded: hyper::upgrade::Upgraded) -> (S, BytesMut)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use faf_protocol::websocket::{self, CloseCode, Control, Role};
+use faf_protocol::websocket::{CloseCode, Control, Role};
 use faf_protocol::{Encode, EncodeError, Encoding, WireFormat};
 use tokio::io::AsyncWrite;
 use tokio::runtime::Handle;
@@ -20,15 +20,16 @@ use crate::settings::{SentMessages, Settings};
 
 /// The sending end of a connection. Copies of it are the same end.
 ///
-/// There is no task for writing while nothing waits. [`hand_over`](Self::hand_over) gives the operating system what it takes
-/// at once; only for the rest, and for what was only queued, there is a task until all of it is gone.
+/// There is no task for writing while nothing waits. [`hand_over`](Self::hand_over) gives the
+/// operating system what it takes at once; only for the rest, and for what was only queued, there
+/// is a task until all of it is gone.
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
 }
 
-/// What [`hand_over`](Writer::hand_over) needs stands in front, close together: for each of thousands of connections it has to be
-/// fetched from memory.
+/// The fields that [`hand_over`](Writer::hand_over) needs come first, on one cache line: they are
+/// fetched from memory for each of thousands of connections.
 #[repr(C)]
 struct Shared {
     format: WireFormat,
@@ -39,7 +40,8 @@ struct Shared {
     state: Mutex<State>,
     /// Told whenever the outbox has become shorter or the connection is no longer open.
     changed: Notify,
-    /// Whoever holds it is the one who drains. Fair: callers get it in the order they asked. Most connections never drain.
+    /// Held by the caller that drains. Fair: callers get it in the order they asked. Most
+    /// connections never drain.
     drain_turn: OnceLock<Box<tokio::sync::Mutex<()>>>,
     runtime: Handle,
 }
@@ -56,18 +58,19 @@ struct State {
     outbox: Outbox,
     /// Why the connection is lost, if writing has failed.
     failure: Option<io::ErrorKind>,
-    /// That task, to be woken when there is nothing to wait for any more: a socket that is dropped wakes nobody.
+    /// That task, to be woken when there is nothing to wait for any more: a socket that is dropped
+    /// wakes nobody.
     flusher: Option<Waker>,
     /// The reader, to be woken when the connection is aborted.
     reader: Option<Waker>,
-    /// What the close frame says, if it is anything but that all has been said.
+    /// The close frame, if it is not the normal one.
     ending: Option<Box<Control>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Open,
-    /// Nothing new is taken; what waits still goes out, and the end behind it.
+    /// Nothing new is taken; everything that waits still goes out, and then the end.
     Closing,
     /// The end has been sent.
     Closed,
@@ -108,12 +111,14 @@ impl Writer {
         self.shared.format
     }
 
-    /// How messages for this peer are encoded. In WebSocket that is text, until the peer has sent a binary message.
+    /// How messages for this peer are encoded. In WebSocket that is text, until the peer has sent a
+    /// binary message.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
-        match (self.shared.format, self.shared.is_binary.load(Ordering::Relaxed)) {
-            (WireFormat::WebSocket, true) => Encoding::WebSocketBinary,
-            (format, _) => format.into(),
+        let properties = self.shared.format.properties();
+        match self.shared.is_binary.load(Ordering::Relaxed) {
+            true => properties.binary_encoding,
+            false => properties.encoding,
         }
     }
 
@@ -122,7 +127,8 @@ impl Writer {
         self.shared.is_binary.store(true, Ordering::Relaxed);
     }
 
-    /// Whether messages can still be sent: true until closing or aborting begins here, or a loss is noticed.
+    /// Whether messages can still be sent: true until closing or aborting begins here, or a loss is
+    /// noticed.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.phase() == Phase::Open
@@ -133,9 +139,9 @@ impl Writer {
     /// # Errors
     /// [`EncodeError`] for a message that cannot be expressed.
     pub fn encode(&self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
-        match (self.shared.format, self.shared.role) {
-            (WireFormat::WebSocket, Role::Client) => websocket::encode_masked(message, random_mask()),
-            _ => self.encoding().encode(message),
+        match self.shared.role {
+            Role::Client => self.shared.format.encode_as(Role::Client, message, random_mask),
+            Role::Server => self.encoding().encode(message),
         }
     }
 
@@ -147,7 +153,7 @@ impl Writer {
         self.write_many([message])
     }
 
-    /// Queues messages, one behind the other, with nothing between them.
+    /// Queues messages, one after the other, with nothing between them.
     ///
     /// # Errors
     /// As [`write`](Self::write), for all of them at once.
@@ -172,11 +178,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives the operating system what it takes of these pieces at once, in one vectored write; the rest follows by itself.
-    /// Never waits. Answers whether all of it is gone.
+    /// Gives the operating system what it takes of these pieces at once, in one vectored write; the
+    /// rest follows by itself. Never waits. Returns whether all of it is gone.
     ///
-    /// The pieces are `messages` complete frames of this connection's format. The outbox takes all of them, whatever its limit
-    /// is: this is for who hands over the next part when the last one is gone.
+    /// The pieces are `messages` complete frames of this connection's format. The outbox takes all
+    /// of them, whatever its limit is: this is for callers that hand over the next part when the
+    /// last one is gone.
     ///
     /// # Errors
     /// [`Disconnected`]; nothing was queued then.
@@ -211,7 +218,8 @@ impl Writer {
         }
     }
 
-    /// Queues the last bytes of a connection, whatever the limit says, and begins to [`close`](Self::close) it.
+    /// Queues the last bytes of a connection, whatever the limit says, and begins to
+    /// [`close`](Self::close) it.
     pub fn finish(&self, pieces: impl IntoIterator<Item = Bytes>) {
         let mut state = self.shared.lock();
         if state.phase == Phase::Open {
@@ -220,8 +228,9 @@ impl Writer {
         }
     }
 
-    /// From now on the operating system takes little before it can be sent: 16 KiB instead of [`UNSENT`](crate::tcp::UNSENT). So
-    /// what is handed over next is not far from the peer, though much is handed over all the time.
+    /// From now on the operating system takes little before it can be sent: 16 KiB instead of
+    /// [`UNSENT`](crate::tcp::UNSENT). So what is handed over next is not far from the peer, though
+    /// much is handed over all the time.
     pub fn keep_unsent_short(&self) {
         let mut state = self.shared.lock();
         if !std::mem::replace(&mut state.is_unsent_short, true)
@@ -237,8 +246,8 @@ impl Writer {
         self.shared.lock().outbox.waiting()
     }
 
-    /// How many bytes the operating system has taken of what waited here, since the connection began. What it took at once is
-    /// not among them.
+    /// How many bytes the operating system has taken of what waited here, since the connection
+    /// began. Bytes that it took at once do not count.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.shared.lock().outbox.taken()
@@ -252,7 +261,8 @@ impl Writer {
         self.send_many([message]).await
     }
 
-    /// Sends messages as [`write_many`](Self::write_many) does, and waits as [`send`](Self::send) does.
+    /// Sends messages as [`write_many`](Self::write_many) does, and waits as [`send`](Self::send)
+    /// does.
     ///
     /// # Errors
     /// As [`write_many`](Self::write_many) and [`drain`](Self::drain).
@@ -276,7 +286,8 @@ impl Writer {
         self.drain().await
     }
 
-    /// Waits until nothing waits for the peer any more. Callers take turns, in the order they asked.
+    /// Waits until nothing waits for the peer any more. Callers take turns, in the order they
+    /// asked.
     ///
     /// That all has been handed to the operating system does not mean that the peer has read it.
     ///
@@ -300,15 +311,16 @@ impl Writer {
         }
     }
 
-    /// Waits until at most so many bytes wait for the peer, or the connection is no longer open.
+    /// Waits until at most `bytes` bytes wait for the peer, or the connection is no longer open.
     ///
-    /// Whoever reads from a peer only then does not queue answers for one who does not read them.
+    /// A program that reads from a peer only then queues no answers for one that does not read
+    /// them.
     pub async fn wait_for_room(&self, bytes: usize) {
         self.wait_until(|outbox| outbox.waiting() <= bytes).await;
     }
 
-    /// Waits until at most so many bytes of control frames may wait for the peer, or the connection is no longer open. However
-    /// much waits of messages, it does not keep the peer from being read.
+    /// Waits until at most `bytes` bytes of control frames wait for the peer, or the connection is
+    /// no longer open. Waiting messages, however many, do not keep the peer from being read.
     pub(crate) async fn wait_for_control_room(&self, bytes: usize) {
         self.wait_until(|outbox| outbox.controls() <= bytes).await;
     }
@@ -326,12 +338,13 @@ impl Writer {
         }
     }
 
-    /// Ends the connection: takes nothing more, sends what waits and the end behind it, and waits until that is done.
+    /// Ends the connection: takes nothing more, sends everything that waits and then the end, and
+    /// waits until that is done.
     ///
-    /// It waits for a peer that does not read; whoever does not want to, gives it a time limit and calls
-    /// [`abort`](Self::abort) after that. A WebSocket peer gets a close frame; see [`set_ending`](Self::set_ending). Keep reading until
-    /// the reader says *disconnected*: a socket that is dropped with unread input takes back what the peer has not
-    /// read yet.
+    /// It waits for a peer that does not read; whoever does not want to, gives it a time limit and
+    /// calls [`abort`](Self::abort) after that. A WebSocket peer gets a close frame; see
+    /// [`set_ending`](Self::set_ending). Keep reading until the reader says *disconnected*: a
+    /// socket that is dropped with unread input takes back what the peer has not read yet.
     pub async fn close(&self) {
         self.start_close();
         loop {
@@ -343,10 +356,11 @@ impl Writer {
         }
     }
 
-    /// Sets what a WebSocket peer is told in the close frame: why the connection is ended, and in some words. The first that is
-    /// set counts; default [`CloseCode::Normal`] and no words. Words beyond 123 bytes are cut.
+    /// Sets what a WebSocket peer is told in the close frame: why the connection is ended, and in
+    /// some words. The first that is set counts; default [`CloseCode::Normal`] and no words. Words
+    /// beyond 123 bytes are cut.
     pub fn set_ending(&self, code: CloseCode, reason: &str) {
-        if self.shared.format == WireFormat::WebSocket {
+        if self.shared.format.has_upgrade() {
             self.shared.lock().ending.get_or_insert_with(|| Box::new(Control::close(code, reason)));
         }
     }
@@ -366,12 +380,13 @@ impl Writer {
         self.shared.start_close(&mut self.shared.lock());
     }
 
-    /// Ends the connection now. What waits is lost.
+    /// Ends the connection now. Waiting messages are lost.
     pub fn abort(&self) {
         self.shared.end(&mut self.shared.lock(), Phase::Aborted);
     }
 
-    /// Queues a WebSocket control frame in answer to one, however much waits; of many that are not read, some are not sent.
+    /// Queues a WebSocket control frame in answer to one, however much waits; of many that are not
+    /// read, some are not sent.
     pub(crate) fn write_control(&self, control: &Control) {
         let mask = (self.shared.role == Role::Client).then(random_mask);
         let mut state = self.shared.lock();
@@ -391,12 +406,12 @@ impl Writer {
         self.failure().map(|kind| Disconnected::Lost(kind.into()))
     }
 
-    /// What has happened when writing has failed, if it has.
+    /// The failure of a write, if there was one.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.shared.lock().failure
     }
 
-    /// Remembers whom to wake when the connection is aborted; answers the phase.
+    /// Remembers the task to wake when the connection is aborted; returns the phase.
     pub(crate) fn register_reader(&self, waker: &Waker) -> Phase {
         let mut state = self.shared.lock();
         match &mut state.reader {
@@ -429,7 +444,8 @@ impl fmt::Debug for Writer {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds the lock leaves the state half changed, so a panic elsewhere does no harm here.
+        // Nothing that holds the lock leaves the state half changed, so a panic elsewhere does no
+        // harm here.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -447,7 +463,7 @@ impl Shared {
             return;
         }
         state.phase = Phase::Closing;
-        if self.format == WireFormat::WebSocket {
+        if self.format.has_upgrade() {
             let normal = || Box::new(Control::close(CloseCode::Normal, ""));
             let ending = state.ending.take().unwrap_or_else(normal);
             let mask = (self.role == Role::Client).then(random_mask);

@@ -131,7 +131,8 @@ async fn whoever_announces_much_and_sends_little_keeps_little() {
     }
 }
 
-/// The rest of a message that came when the connection was closed here is discarded, and what it has taken goes back at once.
+/// The rest of a message that came when the connection was closed here is discarded, and what it
+/// has taken goes back at once.
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_discarded_gives_its_memory_back_and_is_not_late() {
     for format in [WireFormat::QDataStream, WireFormat::SimpleJson] {
@@ -255,7 +256,8 @@ async fn whoever_is_too_slow_goes_sooner_if_somebody_waits() {
     }
 }
 
-/// Messages that are larger than anything useful wait for each other, but not with memory that smaller ones need.
+/// Messages that are larger than anything useful wait for each other, but not with memory that
+/// smaller ones need.
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_much_gives_way_to_smaller_ones() {
     const MIB: usize = 1024 * 1024;

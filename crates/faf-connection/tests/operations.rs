@@ -131,7 +131,8 @@ async fn drain_callers_take_turns() {
     assert!(poll_once(second.as_mut()).is_pending());
     let mut received = [0; 19];
     peer.read_exact(&mut received).await.unwrap();
-    // All is handed over, but as long as the first has not taken notice it is not the second one's turn.
+    // All is handed over, but as long as the first has not taken notice it is not the second one's
+    // turn.
     assert!(poll_once(second.as_mut()).is_pending());
     first.await.unwrap();
     second.await.unwrap();
@@ -334,7 +335,8 @@ async fn websocket_pings_are_answered_between_messages() {
     writer.close().await;
 }
 
-/// Nothing is lost, but who talks all the time and says nothing is heard slowly, however much of it comes at once.
+/// Nothing is lost, but who talks all the time and says nothing is heard slowly, however much of it
+/// comes at once.
 #[tokio::test(start_paused = true)]
 async fn idle_talk_is_heard_slowly() {
     const PAUSE: Duration = Duration::from_millis(100);

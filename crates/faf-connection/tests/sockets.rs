@@ -51,7 +51,8 @@ async fn sockets_get_their_options() {
     assert_eq!(socket.tcp_keepalive_retries().unwrap(), tcp::KEEP_ALIVE_RETRIES);
 }
 
-/// A runtime lets a task do only so much before it is told to wait; that must not make a task of each of many flushes.
+/// A runtime lets a task do only so much before it is told to wait; that must not make a task of
+/// each of many flushes.
 #[tokio::test]
 async fn flushing_many_peers_in_a_row_takes_no_task() {
     let mut peers = Vec::new();

@@ -4,46 +4,29 @@
 //!  scenarios/     what is done, a file each; the thread of the program
 //!      |  orders              ^ samples: counts, histograms
 //!      v                      |
-//!  swarm -> worker            a thread or a few, each with thousands of clients and one epoll
-//!              |
-//!              +- connection  a socket, how far its login is, how much it reads
-//!              |    +- counter/   messages are counted without being looked at
-//!              |    +- marker     the moment of sending, found in the bytes
-//!              +- actors/     the few clients who understand what is said, and speak
+//!  swarm/         a thread or a few, each with thousands of clients in one event loop
+//!      |          a socket, how far its login is, how much it reads; counts messages without
+//!      |          looking at them, and finds the moment of sending in their bytes
+//!      +- attack  peers that send what they should not, in the same loop on a thread of its own
+//!      +- actors/ the few clients who understand what is said, and speak
 //!
 //!  stage          server and swarm together: waits, watches, shows progress
-//!  target         a server that runs, or is started with accounts of its own
-//!  report, plot   a table, JSON, a picture
+//!  server/        a server that runs, or is started with accounts of its own; what it uses;
+//!                 the minimal broadcaster
+//!  report/        samples and histograms; a table, JSON, a picture
 //! ```
 //!
-//! It works with any server of this protocol. All clients come from loopback addresses of their own if the server is on
-//! loopback, so that ports do not run out. One file is open for each client.
+//! It works with any server of this protocol. All clients come from loopback addresses of their own
+//! if the server is on loopback, so that ports do not run out. One file is open for each client.
 
 mod actors;
-mod address;
-mod attack;
-mod client;
-mod connection;
-mod counter;
-mod credentials;
-mod floor_server;
-mod hanging_database;
-mod histogram;
-mod login;
-mod marker;
 mod options;
-mod plot;
-mod process;
 mod report;
-mod sample;
 mod scenarios;
+mod server;
 mod speech;
 mod stage;
 mod swarm;
-mod target;
-mod tcp_table;
-mod timers;
-mod worker;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -52,9 +35,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use floor_server::FloorServer;
 use options::RunOptions;
-use report::Report;
+use report::{Report, plot};
 use scenarios::broadcast::Broadcast;
 use scenarios::evening::{Evening, Soak};
 use scenarios::figures::Figures;
@@ -64,6 +46,7 @@ use scenarios::idle::Idle;
 use scenarios::login::LoginRate;
 use scenarios::slow::Slow;
 use scenarios::storm::Storm;
+use server::floor_server::FloorServer;
 
 /// Puts load on a lobby server, and measures how it fares.
 #[derive(Debug, Parser)]
@@ -96,7 +79,7 @@ fn main() -> ExitCode {
     match carry_out(&Arguments::parse().scenario) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Whoever closed standard error does not want to know.
+            // If standard error is closed, there is nowhere left to report that.
             _ = writeln!(io::stderr(), "faf-loadtest: {error:#}");
             ExitCode::FAILURE
         }
@@ -119,7 +102,7 @@ fn carry_out(scenario: &Scenario) -> anyhow::Result<()> {
     }
 }
 
-/// Shows what was found out, in all ways that were asked for.
+/// Publishes the results in all ways that were asked for.
 #[expect(clippy::print_stdout, reason = "the output is the product")]
 fn publish(report: &Report, options: &RunOptions) -> anyhow::Result<()> {
     if options.json.as_deref() != Some(Path::new("-")) {
@@ -129,7 +112,7 @@ fn publish(report: &Report, options: &RunOptions) -> anyhow::Result<()> {
         report::write_json(&report.json(), file)?;
     }
     if let Some(file) = &options.plot {
-        let picture = plot::svg(report.scenario, &report.moments);
+        let picture = plot::svg(report.scenario, &report.moments)?;
         std::fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))?;
     }
     match &report.failure {

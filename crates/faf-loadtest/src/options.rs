@@ -6,31 +6,33 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use faf_protocol::WireFormat;
 
-use crate::address::Url;
+use crate::swarm::address::Endpoint;
 
 /// The server under load, and how its players log in.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct ServerOptions {
-    /// A server that runs already: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or ws://HOST:PORT/. Once for
-    /// each wire format; clients are divided among them
+    /// A server that runs already: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or
+    /// ws://HOST:PORT/. Once for each wire format; clients are divided among them
     #[arg(long, value_name = "URL", required_unless_present = "start", conflicts_with = "start")]
-    pub(crate) url: Vec<Url>,
+    pub(crate) url: Vec<Endpoint>,
 
     /// The program faf-lobby, to be started with accounts of its own in a temporary folder
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) start: Option<PathBuf>,
 
-    /// A further argument for the program that is started, such as --server-arg=--outbox-limit=1000000
+    /// A further argument for the program that is started, such as
+    /// --server-arg=--outbox-limit=1000000
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(crate) server_arg: Vec<String>,
 
-    /// The server's process, so that its processor time and memory are shown; not needed with --start
+    /// The server's process, so that its processor time and memory are shown; not needed with
+    /// --start
     #[arg(long, value_name = "NUMBER")]
     pub(crate) pid: Option<u32>,
 
-    /// `token`: signed with the test key of faf-testkit, whose JWKS the server must trust (the accounts are 1, 2, 3...);
-    /// `password`: with names and a password
+    /// `token`: signed with the test key of faf-testkit, whose JWKS the server must trust (the
+    /// accounts are 1, 2, 3...); `password`: with names and a password
     #[arg(long, value_enum, default_value_t = LoginMethod::Token)]
     pub(crate) login: LoginMethod,
 
@@ -42,8 +44,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, default_value = "")]
     pub(crate) password: String,
 
-    /// Wire format of the clients; `mix` takes all that there are, in turn. All of the URLs, or tcp with --start, if it is
-    /// left out
+    /// Wire format of the clients; `mix` takes all that there are, in turn. All of the URLs, or tcp
+    /// with --start, if it is left out
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
 }
@@ -55,7 +57,7 @@ pub(crate) enum LoginMethod {
     Password,
 }
 
-/// Which wire formats clients have.
+/// The wire formats of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Tcp,
@@ -92,11 +94,12 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = count())]
     pub(crate) at_once: usize,
 
-    /// How many clients look for markers in what they receive, about, to measure how long deliveries take
+    /// How many clients look for markers in what they receive, about, to measure how long
+    /// deliveries take
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     pub(crate) sampled: u32,
 
-    /// Give up if nothing happens for so many seconds
+    /// Give up if nothing happens for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
     pub(crate) patience: f64,
 
@@ -120,7 +123,7 @@ pub(crate) struct LengthOptions {
     #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
-    /// Measure until so many messages were delivered to clients, and no longer
+    /// Measure until this many messages were delivered to clients, and no longer
     #[arg(long, value_name = "COUNT")]
     pub(crate) deliveries: Option<u64>,
 }
@@ -145,7 +148,7 @@ pub(crate) fn rate() -> impl TypedValueParser<Value = f64> {
     within(0.001, 1_000_000.0)
 }
 
-/// A number that is no less than one and no more than the other.
+/// A number between two bounds.
 pub(crate) fn within(least: f64, most: f64) -> impl TypedValueParser<Value = f64> {
     move |text: &str| match text.parse() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),

@@ -1,10 +1,9 @@
-//! What clients say, in the bytes of a wire format.
+//! The messages of clients, in the bytes of a wire format.
 
+use faf_client::Url;
 use faf_protocol::WireFormat;
 use faf_protocol::qdatastream::{self, PING_BLOCK, PONG_BLOCK};
 use serde_json::json;
-
-use crate::address::Url;
 
 pub(crate) const PING: &str = r#"{"command":"ping"}"#;
 pub(crate) const PONG: &str = r#"{"command":"pong"}"#;
@@ -30,7 +29,7 @@ pub(crate) fn say(format: WireFormat, json: &str, out: &mut Vec<u8>) {
 }
 
 /// The header of a frame with a mask of zeros, which changes nothing.
-pub(crate) fn frame_header(length: usize, out: &mut Vec<u8>) {
+fn frame_header(length: usize, out: &mut Vec<u8>) {
     out.push(0x81);
     match length {
         0..=125 => out.push(0x80 | length as u8),
@@ -48,7 +47,7 @@ pub(crate) fn frame_header(length: usize, out: &mut Vec<u8>) {
 
 /// The request to upgrade to WebSocket. Nobody looks at the key in the answer.
 pub(crate) fn upgrade(url: &Url) -> Vec<u8> {
-    let Url { path, host, .. } = url;
+    let (path, host) = (url.path(), url.authority());
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bG9hZCBnZW5lcmF0b3IgIQ==\r\n\r\n"
@@ -56,7 +55,7 @@ pub(crate) fn upgrade(url: &Url) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A ping of at least so many bytes; none to spare if that is fewer than it has anyway.
+/// A ping of at least this many bytes.
 pub(crate) fn padded_ping(bytes: usize) -> String {
     let head = r#"{"command":"ping","padding":""#;
     match bytes.checked_sub(head.len() + 2) {

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::credentials::Credentials;
-use crate::histogram::Histogram;
 use crate::options::{LoginMethod, RunOptions, ServerOptions};
-use crate::process::Process;
+use crate::report::histogram::Histogram;
+use crate::report::sample::Sample;
 use crate::report::{Moment, Report};
-use crate::sample::Sample;
+use crate::server::Target;
+use crate::server::process::Process;
+use crate::swarm::credentials::Credentials;
 use crate::swarm::{Plan, Role, Swarm};
-use crate::target::Target;
 
-/// How often it is looked what has happened.
+/// How often the samples are collected.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How often a moment is noted for the plot.
@@ -23,7 +23,7 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// Files that are open besides connections.
 const OTHER_FILES: u64 = 64;
 
-/// What was seen in a stretch of time that was measured.
+/// A period that was measured.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     pub(crate) sample: Sample,
@@ -92,7 +92,7 @@ impl Stage {
         let clients = roles.len() as u32;
         raise_file_limit(clients)?;
         let plan = Plan {
-            urls: target.urls.clone(),
+            endpoints: target.endpoints.clone(),
             credentials,
             threads: run.threads,
             per_address: run.per_address,
@@ -177,14 +177,14 @@ impl Stage {
         })
     }
 
-    /// Watches for some seconds, or until so many messages were delivered.
+    /// Watches for some seconds, or until this many messages were delivered.
     pub(crate) fn measure(
         &mut self,
         what: &'static str,
         seconds: f64,
         deliveries: Option<u64>,
     ) -> anyhow::Result<Window> {
-        // What has come between two measurements belongs to none.
+        // Messages between two measurements belong to neither.
         let seen = self.swarm.drain();
         self.note(&seen);
         ensure_no_failures(&seen)?;
@@ -198,8 +198,8 @@ impl Stage {
         }
     }
 
-    /// Waits until nothing is received any more, as after many logins; but no longer than the patience lasts, since others
-    /// may play on the server.
+    /// Waits until nothing is received any more, as after many logins; but no longer than the
+    /// patience lasts, since others may play on the server.
     ///
     /// # Errors
     /// If a client cannot connect or log in.
@@ -222,8 +222,8 @@ impl Stage {
     fn note(&mut self, seen: &Sample) {
         let recent = &mut self.recent;
         recent.messages += seen.messages;
-        recent.delivery.add(&seen.delivery);
-        recent.pong.add(&seen.pong);
+        recent.delivery.absorb(&mut seen.delivery.clone());
+        recent.pong.absorb(&mut seen.pong.clone());
         let passed = recent.since.elapsed();
         if passed < MOMENT {
             return;
@@ -253,7 +253,7 @@ fn own_cpu() -> Option<Duration> {
     Process(std::process::id()).cpu()
 }
 
-/// What went wrong, if something did, and what to do about it.
+/// Fails if a client could not connect or log in, with advice where there is some.
 pub(crate) fn ensure_no_failures(sample: &Sample) -> anyhow::Result<()> {
     let told = sample.told.join("; ");
     let count = sample.failures;

@@ -6,22 +6,16 @@
 
 use std::process::{Command, Output};
 
-use faf_lobby::server::{Server, Service};
 use faf_lobby::config::{Listen, Settings};
-use faf_lobby::store::Role;
+use faf_lobby::server::{Server, Service};
+use faf_lobby::store::{Role, SeedFile};
 use faf_protocol::WireFormat;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Accounts that there are.
 const ACCOUNTS: u32 = 120;
-
-const FORMATS: [(&str, WireFormat); 3] = [
-    ("tcp", WireFormat::SimpleJson),
-    ("qdatastream", WireFormat::QDataStream),
-    ("ws", WireFormat::WebSocket),
-];
 
 /// A server that goes on while the runtime is there.
 struct TestServer {
@@ -53,13 +47,10 @@ impl TestServer {
         change(&mut settings);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let server = runtime.block_on(Server::start(settings)).unwrap();
-        let mut database = rusqlite::Connection::open(file("test.sqlite")).unwrap();
-        let transaction = database.transaction().unwrap();
-        for id in 1..=ACCOUNTS {
-            let insert = "INSERT INTO login (id, login, login_key, password) VALUES (?1, ?2, ?2, '')";
-            transaction.execute(insert, (id, format!("player{id}"))).unwrap();
-        }
-        transaction.commit().unwrap();
+        let user = |id| json!({"id": id, "login": format!("player{id}"), "token_only": true});
+        let users: Vec<_> = (1..=ACCOUNTS).map(user).collect();
+        let seed = SeedFile::parse(&json!({"users": users}).to_string()).unwrap();
+        runtime.block_on(server.store().seed(seed)).unwrap();
         let administrator = server.store().set_role("player1", Role::Administrator);
         runtime.block_on(administrator).unwrap();
         Self { server, _runtime: runtime, _folder: folder }
@@ -68,10 +59,10 @@ impl TestServer {
     /// Runs a scenario against this server.
     fn load(&self, scenario: &str) -> Results {
         let mut arguments: Vec<_> = scenario.split(' ').map(str::to_owned).collect();
-        for (scheme, format) in FORMATS {
+        for format in WireFormat::ALL {
             let is_it = |service: Service| service == Service::Lobby(format);
             let listening = self.server.listening().iter().find(|listening| is_it(listening.service));
-            arguments.push(format!("--url={scheme}://{}", listening.unwrap().address));
+            arguments.push(format!("--url={}://{}", format.scheme(), listening.unwrap().address));
         }
         arguments.push("--silence=0.1".to_owned());
         Results::of(&run(&arguments))
@@ -239,12 +230,12 @@ fn who_cannot_log_in_says_why() {
     let nobody = complaint(&["idle", "--clients=5", "--url=tcp://127.0.0.1:0"]);
     assert!(nobody.contains("could not connect") && nobody.contains("refused"), "{nobody}");
     let server = TestServer::start_with(|settings| settings.jwks = String::new());
-    for (scheme, format) in FORMATS {
+    for format in WireFormat::ALL {
         let listening =
             server.server.listening().iter().find(|listening| listening.service == Service::Lobby(format));
-        let url = format!("--url={scheme}://{}", listening.unwrap().address);
+        let url = format!("--url={}://{}", format.scheme(), listening.unwrap().address);
         let stranger = complaint(&["idle", "--clients=5", &url]);
-        assert!(stranger.contains("could not connect or log in"), "{scheme}: {stranger}");
+        assert!(stranger.contains("could not connect or log in"), "{format}: {stranger}");
     }
 }
 

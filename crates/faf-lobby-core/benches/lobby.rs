@@ -1,6 +1,8 @@
-//! What the lobby itself costs, without sockets and database, on one thread: commands a second, and a report of all games.
+//! Throughput of the lobby alone, without sockets and database, on one thread: commands per second,
+//! and the time of a report of all games.
 //!
-//! 2,000 players are online; 1,200 of them sit in 300 open lobbies, four in each. `cargo bench -p faf-lobby-core`.
+//! 2,000 players are online; 1,200 of them are in 300 open lobbies, four in each. `cargo bench
+//! -p faf-lobby-core`.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
@@ -21,8 +23,9 @@ fn main() {
     divan::main();
 }
 
-/// What an evening consists of: hosts change options, peers exchange ICE messages, clients answer pings, and one player in
-/// every tenth game leaves and comes back. What has changed is told, as it is once a second.
+/// The commands of a typical evening: hosts change options, peers exchange ICE messages, clients
+/// answer pings, and one player in every tenth game leaves and returns. The changes are reported at
+/// the end, as they are once per second.
 #[divan::bench]
 fn commands(bencher: Bencher<'_, '_>) {
     let mut lobby = Lobby::new(PLAYERS, quiet());
@@ -60,7 +63,7 @@ fn commands(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// All 300 games have changed, and 2,000 players are told.
+/// All 300 games have changed, and the report goes to 2,000 players.
 #[divan::bench]
 fn report_of_all_games(bencher: Bencher<'_, '_>) {
     let lobby = RefCell::new(Lobby::new(PLAYERS, quiet()));
@@ -73,8 +76,8 @@ fn report_of_all_games(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(change_all).bench_local_values(|()| lobby.borrow_mut().report());
 }
 
-/// One player hosts a game and gives it up again: `game_host` with both its questions, its process comes and goes, and
-/// everybody is told.
+/// One player hosts a game and abandons it: `game_host` with both of its requests, the start and
+/// the end of the process, and the report to all players.
 #[divan::bench]
 fn game_host(bencher: Bencher<'_, '_>) {
     let mut lobby = Lobby::new(PLAYERS, quiet());

@@ -1,8 +1,8 @@
-//! The longest that a single event keeps the lobby busy: while it does, nobody else is served.
+//! The longest time that a single event blocks the lobby, during which no other client is served.
 //!
-//! 10,000 players are online; 1,200 of them sit in 300 open lobbies. What is measured is the lobby alone, with its effects
-//! taken and dropped; encoding them is the shell's. `cargo bench -p faf-lobby-core --bench longest_event`; it fails if an event
-//! takes longer than the bar.
+//! 10,000 players are online; 1,200 of them are in 300 open lobbies. The benchmark measures the
+//! lobby alone and drops its effects; the shell encodes them. `cargo bench -p faf-lobby-core
+//! --bench longest_event`; it fails if an event takes longer than the limit.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
@@ -19,15 +19,15 @@ use rig::{GAMES, Lobby, hello, host_of, moment, player_option, quiet};
 
 const PLAYERS: u64 = 10_000;
 
-/// No event may take longer.
+/// Maximum duration of an event, at the 90th percentile.
 const BAR: Duration = Duration::from_millis(5);
 
-/// How long events of a kind take.
+/// Durations of the events of one kind.
 struct Longest {
     of: &'static str,
     count: usize,
     mean: Duration,
-    /// Nine of ten take no longer. What takes longer has been interrupted by other programs.
+    /// The 90th percentile. Events that take longer were interrupted by other programs.
     most: Duration,
     longest: Duration,
 }
@@ -44,7 +44,8 @@ fn main() {
     assert!(slowest.most <= BAR, "the bar is {BAR:?}");
 }
 
-/// Carries out one event and all requests that follow; returns how long the longest step took.
+/// Handles one event and the replies to all requests that follow; returns the duration of the
+/// longest step.
 fn timed(lobby: &mut Lobby, event: Option<Event>) -> Duration {
     let mut longest = Duration::ZERO;
     let mut events = std::collections::VecDeque::from([event]);
@@ -94,14 +95,14 @@ fn measure(found: &mut Vec<Longest>) {
         pinging.elapsed += Duration::from_secs(45);
         timed(&mut pinging, None)
     });
-    record(found, "a ping, and the look for silent clients", ticks.collect::<Vec<_>>());
+    record(found, "a ping, and the check for silent clients", ticks.collect::<Vec<_>>());
     pinging.elapsed += Duration::from_secs(2_000_000_000);
     let mut silent = vec![timed(&mut pinging, None)];
     while pinging.world.player_count() > 0 {
         pinging.elapsed = pinging.world.next_deadline().unwrap();
         silent.push(timed(&mut pinging, None));
     }
-    record(found, "everybody was silent", silent);
+    record(found, "all clients are silent", silent);
     statistics(found, &mut lobby);
     leaving(found, &mut lobby);
 }
@@ -117,7 +118,7 @@ fn logins(found: &mut Vec<Longest>, lobby: &mut Lobby) {
         lobby.handle(Event::Connected { conn, address: None, country: "DE".parse().unwrap(), session });
         times.push(timed(lobby, Some(said(PLAYERS + number, &hello(number)))));
         if number % 10 == 0 {
-            // Games change, so that lists are made anew.
+            // Games change, so that lists have to be built again.
             lobby.say(
                 host_of(number % GAMES + 1),
                 &player_option(host_of(number % GAMES + 1), "Team", number % 7),
@@ -164,7 +165,7 @@ fn statistics(found: &mut Vec<Longest>, lobby: &mut Lobby) {
         |armies: usize, units: usize| format!(r#"{{"stats":[{}]}}"#, vec![army(units); armies].join(","));
     tell("statistics of 16 armies with 50 kinds of units each", &of(16, 50));
     tell("statistics of 16 armies with 100 kinds of units each", &of(16, 100));
-    tell("statistics of 16 armies, all that is read", &of(16, 218));
+    tell("statistics of 16 armies, the maximum that is read", &of(16, 218));
     tell("statistics of 8 MiB, which are not read", &of(60, 1800));
     let nested = format!(r#"{{"stats":[{}1{}]}}"#, "[".repeat(131_000), "]".repeat(131_000));
     tell("statistics of brackets", &nested);
@@ -188,21 +189,21 @@ fn leaving(found: &mut Vec<Longest>, lobby: &mut Lobby) {
         .filter(|number| !hosts.contains(number))
         .map(|number| timed(lobby, Some(Event::Disconnected { conn: ConnId(number) })))
         .collect();
-    record(found, "anybody leaves", times);
+    record(found, "a player leaves", times);
     lobby.elapsed += Duration::from_secs(1);
     let mut times = vec![timed(lobby, None)];
     while !lobby.world.is_settled() && times.len() < 20 {
         lobby.elapsed = lobby.world.next_deadline().unwrap();
         times.push(timed(lobby, None));
     }
-    record(found, "a report that everybody has left", times);
+    record(found, "a report of all players leaving", times);
     std::mem::swap(&mut lobby.world, &mut stopping);
     let mut times = vec![timed(lobby, Some(Event::Shutdown))];
     for _ in 0..5 {
         lobby.elapsed += Duration::from_millis(10);
         times.push(timed(lobby, None));
     }
-    record(found, "the first signal to shut down", times);
+    record(found, "the first shutdown signal", times);
     let mut stop = vec![timed(lobby, Some(Event::Shutdown))];
     while lobby.world.connection_count() > 0 {
         lobby.elapsed = lobby.world.next_deadline().unwrap();

@@ -1,15 +1,17 @@
-//! Who may come in: between accepted credentials and the question that signs a player in stands a queue.
+//! Admission: the queue between accepted credentials and the request that signs a player in.
 //!
-//! To sign in is a write to the database, and what follows is the most that a lobby says to anybody. When thousands come back
-//! at once, as after a restart, they come in at a rate that leaves time for those who are there already.
+//! Signing in writes to the database, and is followed by the largest messages that the lobby sends
+//! to a single client. When thousands reconnect at once, as after a restart, they are admitted at a
+//! rate that leaves time for the players who are online already.
 //!
 //! ```text
-//! credentials are right --> the queue, by address --> at most LOGINS_AT_ONCE questions, --> online
-//!                           one after the other       at most login_rate a second
+//! credentials accepted --> the queue, by address --> at most LOGINS_AT_ONCE requests --> online
+//!                          in order of arrival       at most login_rate per second
 //! ```
 //!
-//! Addresses take turns, so whoever comes with many connections waits behind his own. A connection has at most one place,
-//! because it is busy as long as it waits; so there are never more than there are connections, which the server limits.
+//! Addresses take turns, so a client with many connections waits only behind its own. A connection
+//! has at most one place, because it is busy while it waits. So there are never more places than
+//! connections, which the server limits.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -29,24 +31,26 @@ use crate::refusal::Refusal;
 use crate::timers::Timer;
 use crate::world::World;
 
-/// Sign-ins that may be under way. The database writes one after the other, so more would only wait there instead of here.
+/// Maximum number of sign-ins in flight. The database writes one after the other, so more would
+/// only wait there instead of here.
 pub(crate) const LOGINS_AT_ONCE: usize = 64;
 
-/// Time between two looks at those who wait: short for a player, and long enough not to wake the server for each of them.
+/// Time between two checks of the queue: short for a player, but long enough not to wake the server
+/// for each of them.
 const STEP: Duration = Duration::from_millis(10);
 
-/// Part of a second whose logins may be let in at once.
+/// Fraction of a second whose logins may be admitted at once.
 const BURST: u32 = 10;
 
-/// Everybody who waits to be signed in, or just is.
+/// Players who wait to be signed in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Admission {
     waiting: BTreeMap<ConnId, Waiting>,
-    /// Who waits at an address, in the order they came.
+    /// Waiting connections of each address, by order of arrival.
     queues: BTreeMap<IpAddr, BTreeMap<u64, ConnId>>,
-    /// How many have ever waited.
+    /// Number of connections that have ever waited; the number of the last one.
     last: u64,
-    /// The address whose turn was last.
+    /// Address that was admitted from last.
     turn: Option<IpAddr>,
     pace: Pace,
     is_timer_set: bool,
@@ -59,18 +63,18 @@ struct Waiting {
     state: LoggingIn,
 }
 
-/// When the next one may be let in.
+/// The rate limiter (GCRA): decides when the next login may be admitted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Pace {
-    /// When all would be in who are, if they had come in evenly.
+    /// Theoretical arrival time: when the next login would be due at an even rate.
     even: Duration,
 }
 
 impl Pace {
-    /// Lets one in, or says when that is possible.
-    fn let_in(&mut self, now: Duration, rate: u32) -> Result<(), Duration> {
+    /// Admits one login, or returns the time at which that is possible.
+    fn admit_one(&mut self, now: Duration, rate: u32) -> Result<(), Duration> {
         let interval = Duration::from_secs(1) / rate.max(1);
-        // However low the rate, one at a time is let in.
+        // At least one at a time, however low the rate.
         let ahead = interval * (rate / BURST).max(1);
         let even = self.even.max(now) + interval;
         match even.checked_sub(ahead) {
@@ -85,7 +89,7 @@ impl Pace {
 
 impl Admission {
     fn push(&mut self, conn: ConnId, address: Option<IpAddr>, state: LoggingIn) {
-        // Those of whom nobody knows from where they come share one address.
+        // All clients of unknown address share one queue.
         let address = address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), network);
         self.last += 1;
         let number = self.last;
@@ -93,7 +97,7 @@ impl Admission {
         self.queues.entry(address).or_default().insert(number, conn);
     }
 
-    /// Takes a connection out of the queue, if it waits.
+    /// Removes a connection from the queue, if it waits.
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<LoggingIn> {
         let Waiting { address, number, state } = self.waiting.remove(&conn)?;
         if let Some(queue) = self.queues.get_mut(&address) {
@@ -105,17 +109,18 @@ impl Admission {
         Some(state)
     }
 
-    /// Whose turn it is: the first one at the next address.
+    /// Takes the next connection: the first one of the address after the last one admitted from.
     fn next(&mut self) -> Option<(ConnId, LoggingIn)> {
-        let behind = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = self.queues.range((behind, Bound::Unbounded)).next().or_else(|| self.queues.iter().next());
+        let after_last = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
+        let next =
+            self.queues.range((after_last, Bound::Unbounded)).next().or_else(|| self.queues.iter().next());
         let (address, queue) = next?;
         let (address, conn) = (*address, *queue.values().next()?);
         self.turn = Some(address);
         Some((conn, self.remove(conn)?))
     }
 
-    /// How many wait.
+    /// Number of connections that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -124,20 +129,20 @@ impl Admission {
         self.waiting.contains_key(&conn)
     }
 
-    /// Whether nobody is on the way in.
+    /// Returns whether no login is waiting.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.queues.is_empty()
     }
 }
 
 impl World {
-    /// How many players have proven who they are and wait to be signed in.
+    /// Number of players with accepted credentials who wait to be signed in.
     #[must_use]
     pub fn waiting_logins(&self) -> usize {
         self.admission.waiting()
     }
 
-    /// Signs a player in when it is his turn.
+    /// Signs a player in when it is their turn.
     pub(crate) fn queue_login(&mut self, conn: ConnId, state: LoggingIn) {
         let address = self.session(conn).address;
         self.admission.push(conn, address, state);
@@ -147,15 +152,16 @@ impl World {
         }
     }
 
-    /// Lets in as many as may be.
+    /// Admits as many players as the limits allow.
     pub(crate) fn admit(&mut self) {
-        // A sign-in counts until its reply comes, even if its connection has ended: the database still works on it.
+        // A sign-in counts until its reply arrives, even if its connection has ended, because the
+        // database still works on it.
         while !self.has_stopped()
             && self.pending.sign_in.len() < LOGINS_AT_ONCE
             && self.admission.waiting() > 0
         {
             let now = self.now.elapsed;
-            if let Err(earliest) = self.admission.pace.let_in(now, self.settings.login_rate) {
+            if let Err(earliest) = self.admission.pace.admit_one(now, self.settings.login_rate) {
                 if !std::mem::replace(&mut self.admission.is_timer_set, true) {
                     let due = next_on_grid(earliest.saturating_sub(Duration::from_nanos(1)), STEP);
                     self.timers.set(due, Timer::Admission);
@@ -163,18 +169,18 @@ impl World {
                 return;
             }
             let Some((conn, state)) = self.admission.next() else { return };
-            // It returns what a command would: that the connection waits, as it did in the queue.
+            // The result says that the connection waits, which it already did in the queue.
             let _ = self.sign_in(conn, state);
         }
     }
 
-    /// It is time to let in more.
+    /// Handles the admission timer.
     pub(crate) fn admission_is_due(&mut self) {
         self.admission.is_timer_set = false;
         self.admit();
     }
 
-    /// Requests everything about a player who has been let in.
+    /// Requests everything about a player who has been admitted.
     pub(crate) fn sign_in(&mut self, conn: ConnId, memo: LoggingIn) -> Result<Progress, Refusal> {
         self.restart_login_timeout(conn);
         let session = self.session(conn);
@@ -189,13 +195,14 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// How many are let in within a second if somebody looks every step, and how many at once.
-    fn let_in(rate: u32) -> (u32, u32) {
+    /// The number of logins admitted within a second if the queue is checked every step, and the
+    /// number at the first check.
+    fn admit_one(rate: u32) -> (u32, u32) {
         let mut pace = Pace::default();
         let (mut sum, mut first, mut now) = (0, None, SECOND * 5);
         while now < SECOND * 6 {
             let mut count = 0;
-            while pace.let_in(now, rate).is_ok() {
+            while pace.admit_one(now, rate).is_ok() {
                 count += 1;
             }
             first.get_or_insert(count);
@@ -206,27 +213,27 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_of_a_second_may_come_at_once() {
+    fn the_logins_of_a_tenth_of_a_second_are_admitted_at_once() {
         for rate in [20, 100, 1000, 2500, 100_000, 1_000_000] {
-            let (sum, first) = let_in(rate);
+            let (sum, first) = admit_one(rate);
             assert_eq!(first, rate / BURST);
             // The burst comes on top, once.
             let most = rate + rate / BURST;
             assert!((most - most / 50 - 1..=most).contains(&sum), "{sum} at a rate of {rate}");
         }
         for rate in [1, 2, 9] {
-            assert_eq!(let_in(rate), (rate, 1));
+            assert_eq!(admit_one(rate), (rate, 1));
         }
     }
 
     #[test]
-    fn the_next_one_is_let_in_when_it_is_said() {
+    fn the_next_login_is_admitted_at_the_returned_time() {
         for rate in [1, 7, 2500, 1_000_000] {
             let mut pace = Pace::default();
-            while pace.let_in(SECOND, rate).is_ok() {}
-            let Err(earliest) = pace.clone().let_in(SECOND, rate) else { panic!("it is not exhausted") };
-            assert!(pace.clone().let_in(earliest - Duration::from_nanos(1), rate).is_err());
-            assert_eq!(pace.let_in(earliest, rate), Ok(()));
+            while pace.admit_one(SECOND, rate).is_ok() {}
+            let Err(earliest) = pace.clone().admit_one(SECOND, rate) else { panic!("it is not exhausted") };
+            assert!(pace.clone().admit_one(earliest - Duration::from_nanos(1), rate).is_err());
+            assert_eq!(pace.admit_one(earliest, rate), Ok(()));
         }
     }
 }

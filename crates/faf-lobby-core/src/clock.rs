@@ -1,4 +1,4 @@
-//! Time, as the core is told it.
+//! Time as the core receives it.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// When an event happened: by a clock that never jumps, and by the calendar.
+/// The time of an event, by a monotonic clock and by the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// Since the server was started; never goes back. Timers count by it.
+    /// Time since the start of the server; never goes back. Used for timers.
     pub elapsed: Duration,
-    /// The time of day; may jump when the machine's clock is set. Bans and messages use it.
+    /// Time of day; may jump when the machine's clock is set. Used for bans and messages.
     pub utc: Timestamp,
 }
 
@@ -21,37 +21,38 @@ pub struct Moment {
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// A point in time from whole Unix seconds.
+    /// Converts whole Unix seconds.
     #[must_use]
     pub fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
     }
 
-    /// Unix seconds with a fraction.
+    /// Returns Unix seconds with a fraction.
     #[must_use]
     pub fn as_seconds(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
-    /// So long after this.
+    /// Returns the time `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_micros().try_into().unwrap_or(i64::MAX)))
     }
 
-    /// How long it is from `earlier` until this; zero if it is not earlier.
+    /// Returns the time that has passed since `earlier`; zero if `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
     }
 }
 
-/// ISO 8601, written `+00:00`, with microseconds unless they are zero, as clients expect it.
+/// ISO 8601 with the offset `+00:00`, and with microseconds unless they are zero, as
+/// clients expect.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanoseconds = i128::from(self.0) * 1000;
         let Ok(date) = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds) else {
-            // Beyond the years the calendar knows.
+            // Beyond the years that the calendar supports.
             return f.write_str("9999-12-31T23:59:59+00:00");
         };
         let (hour, minute, second, micro) = date.to_hms_micro();
@@ -64,7 +65,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// The next multiple of `interval` after `now`.
+/// Returns the next multiple of `interval` after `now`.
 pub(crate) fn next_on_grid(now: Duration, interval: Duration) -> Duration {
     let interval = interval.max(Duration::from_millis(1));
     let passed = now.as_nanos() / interval.as_nanos();
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_before_itself() {
+    fn the_time_since_a_later_point_is_zero() {
         assert_eq!(Timestamp(5).since(Timestamp(3)), Duration::from_micros(2));
         assert_eq!(Timestamp(3).since(Timestamp(5)), Duration::ZERO);
     }

@@ -1,4 +1,4 @@
-//! Players whose connection an operator ends.
+//! Connections of players that an operator ends.
 
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle};
@@ -12,8 +12,8 @@ use crate::texts;
 use crate::world::World;
 
 impl World {
-    /// A player was banned. One who is online is told and disconnected; for one who is about to be, everything is read again, the
-    /// ban with it.
+    /// Handles a new ban. A player who is online is notified and disconnected. For one who is
+    /// logging in, everything is read again, including the ban.
     pub(crate) fn banned(&mut self, player: PlayerId, ban: &Ban) {
         self.rated_while_logging_in(player);
         let Some(notice) = login::ban_in_force(self, ban) else { return };
@@ -23,10 +23,10 @@ impl World {
         }
     }
 
-    /// The operator wants a player's connection to end.
+    /// Handles an operator's request to disconnect a player.
     pub(crate) fn kicked(&mut self, player: PlayerId, reason: String) {
         let Some(conn) = self.conn_of(player) else { return };
-        self.log(LogLine::Ejected { conn, player, why: "the operator has said so" });
+        self.log(LogLine::Ejected { conn, player, why: "an operator requested it" });
         let text = if reason.is_empty() { texts::DISCONNECTED_BY_ADMINISTRATOR.to_owned() } else { reason };
         let notice =
             Notice { reason: Some("administrator".to_owned()), ..Notice::new(NoticeStyle::Kick, text) };
@@ -37,8 +37,8 @@ impl World {
         self.players.get(player).map(|online| online.conn)
     }
 
-    /// The operator has changed the settings. What was begun with the old ones, such as the time in which somebody has to log in,
-    /// ends with them.
+    /// Handles changed settings. Deadlines that were set by the old ones, such as login
+    /// timeouts, stay.
     pub(crate) fn reconfigured(&mut self, settings: Settings) {
         let interval = settings.ping_interval;
         self.settings = settings;

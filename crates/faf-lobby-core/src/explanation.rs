@@ -1,4 +1,4 @@
-//! Why a game is rated or not, step by step, for operators.
+//! The steps that lead to a game being rated or not, for operators.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,65 +9,66 @@ use crate::clock::Timestamp;
 use crate::results::{Outcome, TeamRule};
 use crate::validity::{Check, Validity};
 
-/// One step on the way from the launch of a game to its rating. It displays as a line of text.
+/// One step from the launch of a game to its rating. Displays as a line of text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// The game was launched.
     Launched {
-        /// When.
+        /// Time of the launch.
         at: Timestamp,
-        /// How many play.
+        /// Number of players, without observers.
         players: usize,
     },
-    /// A rule was looked at.
+    /// A rule was checked.
     Check(Check),
-    /// All others had agreed on the result for long, so the game ended without these.
+    /// All others had long agreed on the result, so the game ended without waiting for
+    /// these players.
     NotWaitedFor {
-        /// Names of those who had not ended it.
+        /// Names of the players who had not ended the game.
         players: Vec<String>,
     },
     /// The game has ended.
     Ended {
-        /// When.
+        /// Time of the end.
         at: Timestamp,
     },
-    /// Reports of those who only watched did not count, as players have reported.
+    /// Reports of observers did not count, as players have reported.
     Ignored {
-        /// How many.
+        /// Number of reports that did not count.
         reports: usize,
     },
     /// The reports about one army were counted.
     Army {
-        /// Whose it is.
+        /// Name of the player with this army.
         player: String,
-        /// Its number.
+        /// Number of the army.
         army: i64,
-        /// What follows from the reports.
+        /// Outcome that follows from the reports.
         outcome: Outcome,
-        /// How many players reported what.
+        /// Number of players who reported each outcome.
         votes: BTreeMap<Outcome, usize>,
-        /// Its score.
+        /// Score of the army.
         score: i64,
     },
-    /// It was decided who has won.
+    /// The outcomes of the teams were decided.
     Teams {
-        /// By which rule.
+        /// Rule that decided.
         rule: TeamRule,
     },
     /// The game is rated.
     Rated {
-        /// On which leaderboard.
+        /// Technical name of the leaderboard.
         leaderboard: String,
     },
     /// The game is not rated.
     NotRated {
-        /// Why.
+        /// Reason why the game is not rated.
         validity: Validity,
     },
-    /// The rating itself could not be done.
+    /// The game should have been rated, but rating it failed.
     RatingFailed {
-        /// Why.
+        /// Reason of the failure.
         reason: String,
     },
 }
@@ -81,19 +82,23 @@ impl fmt::Display for Decision {
                 write!(f, "{word:>4}  {}: {}", check.validity, check.detail)
             }
             Self::NotWaitedFor { players } => {
-                write!(f, "all others agree on the result, so it does not wait for {}", players.join(", "))
+                write!(
+                    f,
+                    "all others agree on the result, so the game did not wait for {}",
+                    players.join(", ")
+                )
             }
             Self::Ended { at } => write!(f, "ended at {at}"),
             Self::Ignored { reports } => {
                 write!(f, "{reports} reports of observers do not count, as players have reported")
             }
             Self::Army { player, army, outcome, votes, score } => {
-                write!(f, "army {army} of {player}: {}, score {score}; reported", outcome.as_str())?;
+                write!(f, "army {army} of {player}: {}, score {score};", outcome.as_str())?;
                 if votes.is_empty() {
-                    return f.write_str(" by nobody");
+                    return f.write_str(" no reports");
                 }
                 for (number, (outcome, count)) in votes.iter().enumerate() {
-                    let separator = if number == 0 { "" } else { "," };
+                    let separator = if number == 0 { " reported" } else { "," };
                     write!(f, "{separator} {} by {count}", outcome.as_str())?;
                 }
                 Ok(())
@@ -101,7 +106,7 @@ impl fmt::Display for Decision {
             Self::Teams { rule } => write!(f, "teams: {rule}"),
             Self::Rated { leaderboard } => write!(f, "rated on {leaderboard}"),
             Self::NotRated { validity } => write!(f, "not rated: {validity}"),
-            Self::RatingFailed { reason } => write!(f, "not rated after all: {reason}"),
+            Self::RatingFailed { reason } => write!(f, "rating failed: {reason}"),
         }
     }
 }
@@ -123,11 +128,11 @@ mod tests {
             army(&[(Outcome::Victory, 2), (Outcome::Defeat, 1)]).to_string(),
             "army 1 of Ada: VICTORY, score 10; reported VICTORY by 2, DEFEAT by 1"
         );
-        assert_eq!(army(&[]).to_string(), "army 1 of Ada: VICTORY, score 10; reported by nobody");
+        assert_eq!(army(&[]).to_string(), "army 1 of Ada: VICTORY, score 10; no reports");
         let players = vec!["Ada".to_owned(), "Bob".to_owned()];
         assert_eq!(
             Decision::NotWaitedFor { players }.to_string(),
-            "all others agree on the result, so it does not wait for Ada, Bob"
+            "all others agree on the result, so the game did not wait for Ada, Bob"
         );
         assert_eq!(
             Decision::Ignored { reports: 4 }.to_string(),

@@ -1,5 +1,5 @@
-//! Logins with a password that failed or are under way, by address, so that passwords cannot be guessed over many connections
-//! (session.md section 4).
+//! Password logins by address that have failed or are in progress, so that nobody can guess
+//! passwords over many connections (session.md section 4).
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,18 +9,19 @@ use serde::{Deserialize, Serialize};
 use crate::network::Network;
 use crate::remembered::Remembered;
 
-/// Failures are counted over this time from the first one on.
+/// Time, from the first failure on, over which failures are counted.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// Addresses and networks that are remembered. If more fail within the window, those go whose window ends first.
+/// Maximum number of addresses and networks with a count. If more fail within the window, those
+/// whose window ends first are dropped.
 const ADDRESSES: usize = 30_000;
 
-/// Who has failed how often of late.
+/// Recent failures by network.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct FailedLogins(Remembered<Network, u32, ADDRESSES>);
 
 impl FailedLogins {
-    /// Counts an attempt; it has failed unless it is taken back.
+    /// Counts an attempt as failed. If it succeeds, [`take_back`](Self::take_back) must be called.
     pub(crate) fn add(&mut self, address: IpAddr, now: Duration) {
         for (network, _) in Network::counted(address) {
             let (until, count) =
@@ -29,7 +30,7 @@ impl FailedLogins {
         }
     }
 
-    /// Takes an attempt back that did not fail.
+    /// Removes an attempt that did not fail.
     pub(crate) fn take_back(&mut self, address: IpAddr, now: Duration) {
         for (network, _) in Network::counted(address) {
             if let Some((until, count)) = self.0.get(network, now) {
@@ -39,8 +40,9 @@ impl FailedLogins {
         }
     }
 
-    /// How many failures there were within the window; if a wider network has had more than its [times](Network::counted) as many,
-    /// its part of those.
+    /// Returns the number of failures of an address within the window. A wider network counts with
+    /// the total of its failures divided by its [multiple](Network::counted), and the largest
+    /// number is returned.
     pub(crate) fn count(&self, address: IpAddr, now: Duration) -> u32 {
         let count = |network| self.0.get(network, now).map_or(0, |(_, count)| *count);
         let parts = Network::counted(address)
@@ -74,13 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_many_networks_has_not_as_many_attempts() {
+    fn many_networks_do_not_give_as_many_attempts() {
         let mut failed = FailedLogins::default();
         let of = |number: u16| IpAddr::from([0x2001, 0xdb8, 7, number, 0, 0, 0, 1]);
         for number in 0..64 {
             failed.add(of(number), Duration::ZERO);
         }
-        // All are of one network of 56 bits, which may do as much as four addresses.
+        // All are in one /56 network, which may have as many failures as four addresses.
         assert_eq!(failed.count(of(64), Duration::ZERO), 16);
         assert_eq!(failed.count(of(0x100), Duration::ZERO), 4);
         failed.take_back(of(64), Duration::ZERO);
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_very_many_addresses_does_not_make_others_forgotten() {
+    fn very_many_addresses_do_not_displace_recent_failures() {
         let mut failed = FailedLogins::default();
         let mallory = IpAddr::from([6, 6, 6, 6]);
         let second = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The options of a game, which the host sets one by one (games.md sections 2 and 6.1).
+//! Options of a game, which the host sets one by one (games.md sections 2 and 6.1).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,12 +8,12 @@ use faf_protocol::json::Json;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Longest value that is kept, in bytes of JSON. The rules accept only words and numbers.
+/// Maximum length of a stored value, in bytes of JSON. The rules accept only words and numbers.
 pub const OPTION_VALUE_MAX: usize = 256;
 
-/// Options that are kept besides `Victory` and `Slots`: those that a rule in `validity/` reads, and
-/// the game's own defaults. The game has some fifty more and mods add their own; nothing here reads
-/// them.
+/// Options that are stored in addition to `Victory` and `Slots`: those that a rule in `validity/`
+/// reads, and the game's own defaults. The game has some fifty more and mods add their own, which
+/// nothing here reads.
 const KEPT: [&str; 13] = [
     "AIReplacement",
     "CheatsEnabled",
@@ -30,17 +30,16 @@ const KEPT: [&str; 13] = [
     "Unranked",
 ];
 
-/// Numbers of players a game may be for: a map has 16 places at most, and without any nobody could
-/// play.
+/// Allowed numbers of slots: a map has at most 16, and with none nobody could play.
 const SLOTS: RangeInclusive<i64> = 1..=16;
 
-/// What kind of game it is (games.md section 2).
+/// The kind of a game (games.md section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GameKind {
-    /// Players against players or against AIs.
+    /// Players against players or AIs.
     Custom,
-    /// Players together through a mission; the featured mod is `coop`.
+    /// Players together in a mission; the featured mod is `coop`.
     Coop,
 }
 
@@ -55,19 +54,20 @@ impl GameKind {
     }
 }
 
-/// What ends a game (games.md section 6.1). Text is read in any case and written as [`as_str`](Self::as_str).
+/// The condition that ends a game (games.md section 6.1). Reading ignores case; the text is written
+/// as by [`as_str`](Self::as_str).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum VictoryCondition {
-    /// Commanders must die.
+    /// A player loses with the commander.
     Demoralization,
-    /// All structures and engineers must be destroyed.
+    /// A player loses with all structures and engineers.
     Domination,
-    /// All units must be destroyed.
+    /// A player loses with all units.
     Eradication,
-    /// There is none.
+    /// Nobody loses.
     Sandbox,
-    /// All commanders of a team must die; rated as demoralization is (since 2025).
+    /// A team loses with all of its commanders; rated like demoralization (since 2025).
     Decapitation,
 }
 
@@ -87,7 +87,7 @@ impl VictoryCondition {
         }
     }
 
-    /// Reads a name in any case; nothing for other text.
+    /// Reads a name in any case; `None` for other text.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|condition| text.eq_ignore_ascii_case(condition.as_str()))
@@ -103,20 +103,20 @@ impl fmt::Display for VictoryCondition {
 impl<'de> Deserialize<'de> for VictoryCondition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::read(&text).ok_or_else(|| D::Error::custom(format_args!("no victory condition: {text:?}")))
+        Self::read(&text).ok_or_else(|| D::Error::custom(format_args!("not a victory condition: {text:?}")))
     }
 }
 
-/// What became of an option that was to be set.
+/// The result of setting an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Accepted {
-    /// It has the new value, if it is one that matters.
+    /// The option has the new value, if the lobby uses the option at all.
     Stored,
-    /// It keeps its old value, because nobody knows the word (`Victory`).
+    /// The option keeps its old value, because the new one is not a known word (`Victory`).
     Kept,
-    /// The command is to be ignored, because the value is of the wrong type (`Slots`, `Victory`) or
-    /// none of those that can be (`Slots`).
+    /// The command must be ignored, because the value has the wrong type (`Slots`, `Victory`) or is
+    /// out of range (`Slots`).
     Malformed,
 }
 
@@ -127,12 +127,13 @@ pub enum Accepted {
 pub struct GameOptions {
     victory: VictoryCondition,
     slots: i64,
-    /// All that are kept but `Victory` and `Slots`.
+    /// All stored options except `Victory` and `Slots`.
     others: BTreeMap<String, Json>,
 }
 
 impl GameOptions {
-    /// The options every game of this kind begins with. `ScenarioFile` is not among them, as it depends on the map.
+    /// Creates the options with which every game of this kind begins. `ScenarioFile` is not among
+    /// them, as it depends on the map.
     #[must_use]
     pub fn new(kind: GameKind) -> Self {
         let mut others = BTreeMap::from(
@@ -167,13 +168,13 @@ impl GameOptions {
         Self { victory, slots: 12, others }
     }
 
-    /// Sets an option as the host wants it; see [`Accepted`] for when it stays as it was.
+    /// Sets an option to the host's value; see [`Accepted`] for when it stays unchanged.
     ///
     /// `Victory` takes the words of [`VictoryCondition`] in any case (anything but text is ignored:
-    /// games.md Q16), `Slots` an integer or its text from 1 to 16, as a map has no more places.
-    /// Other options that a rule reads are stored verbatim, or as an empty text if they are too
-    /// long, which no rule accepts. The rest is not stored. The caller handles `ScenarioFile` and
-    /// `Title` (games.md section 6.1).
+    /// games.md Q16). `Slots` takes an integer from 1 to 16 or its text, as a map has no more
+    /// places. Other options that a rule reads are stored verbatim; a value that is too long is
+    /// replaced by an empty text, which no rule accepts. The rest is not stored. The caller handles
+    /// `ScenarioFile` and `Title` (games.md section 6.1).
     pub fn set(&mut self, key: &str, value: Json) -> Accepted {
         match key {
             "Victory" => match value.as_ref().as_str().map(|word| VictoryCondition::read(&word)) {
@@ -194,38 +195,39 @@ impl GameOptions {
         Accepted::Stored
     }
 
-    /// What ends the game; default demoralization, in co-op games sandbox.
+    /// The victory condition; demoralization by default, in co-op games sandbox.
     #[must_use]
     pub fn victory(&self) -> VictoryCondition {
         self.victory
     }
 
-    /// How many can play, from 1 to 16; default 12.
+    /// Number of players who can play, from 1 to 16; 12 by default.
     #[must_use]
     pub fn slots(&self) -> i64 {
         self.slots
     }
 
-    /// Forgets all options but these, and `Victory` and `Slots`.
+    /// Drops all options except these, `Victory` and `Slots`.
     pub(crate) fn keep_only(&mut self, keys: &[&str]) {
         self.others.retain(|key, _| keys.contains(&key.as_str()));
     }
 
-    /// The value of an option, as it came. `Victory` and `Slots` are not found here, but by their own functions.
+    /// Returns the value of an option as it was received. `Victory` and `Slots` have their
+    /// own functions.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.others.get(key)
     }
 
-    /// Whether an option is off: `false`, 0, or one of the words `false`, `off` and `no` in any case
-    /// (game-results.md section 5).
+    /// Returns whether an option is off: `false`, 0, or one of the words `false`, `off` and `no` in
+    /// any case (game-results.md section 5).
     #[must_use]
     pub fn is_off(&self, key: &str) -> bool {
         self.switch(key) == Some(false)
     }
 
-    /// Whether an option is on: `true`, 1, or one of the words `true`, `on` and `yes` in any case
-    /// (game-results.md section 5).
+    /// Returns whether an option is on: `true`, 1, or one of the words `true`, `on` and `yes` in
+    /// any case (game-results.md section 5).
     #[must_use]
     pub fn is_on(&self, key: &str) -> bool {
         self.switch(key) == Some(true)

@@ -2,7 +2,7 @@
 //!
 //! Pacing only slows a client down. These limits refuse the action, because repeating it harms
 //! other people: it signs out the other user of an account, uses up game numbers, guesses passwords
-//! or moves ratings. No honest player comes near a limit; a player who meets one is told so.
+//! or moves ratings. No honest player comes near a limit; a player who meets one receives a notice.
 //!
 //! Each limit is a token bucket: a burst may be used at once, and one use comes back per interval.
 
@@ -26,7 +26,7 @@ const PAIRS: usize = 100_000;
 /// The time over which rated games of two opponents are counted.
 const PAIR_PERIOD: Duration = Duration::from_secs(3600);
 
-/// Something that may be done only so often.
+/// An action that a player may repeat only at a limited rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Limit {
     /// Logins of one account.
@@ -40,7 +40,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// Its name, for metrics.
+    /// Name of the limit, for metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -78,15 +78,15 @@ const PASSWORDS_OF_GAME: Rate = Rate { burst: 60, interval: Duration::from_secs(
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(bound(serialize = "K: Ord + Copy + Serialize"))]
 #[serde(bound(deserialize = "K: Ord + Copy + Deserialize<'de>"))]
-struct Uses<K: Ord + Copy, const MOST: usize>(Remembered<K, (), MOST>);
+struct TokenBuckets<K: Ord + Copy, const MOST: usize>(Remembered<K, (), MOST>);
 
-impl<K: Ord + Copy, const MOST: usize> Default for Uses<K, MOST> {
+impl<K: Ord + Copy, const MOST: usize> Default for TokenBuckets<K, MOST> {
     fn default() -> Self {
         Self(Remembered::default())
     }
 }
 
-impl<K: Ord + Copy, const MOST: usize> Uses<K, MOST> {
+impl<K: Ord + Copy, const MOST: usize> TokenBuckets<K, MOST> {
     /// The time at which the bucket is full again after one more use.
     fn after_one_more(&self, key: K, rate: Rate, now: Duration) -> Duration {
         self.0.get(key, now).map_or(now, |(until, ())| until) + rate.interval
@@ -119,11 +119,11 @@ impl<K: Ord + Copy, const MOST: usize> Uses<K, MOST> {
 /// The use that players have made of each limit. A restart forgets it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Limits {
-    logins: Uses<PlayerId, PLAYERS>,
-    hosted_games: Uses<PlayerId, PLAYERS>,
-    passwords_of_player: Uses<PlayerId, PLAYERS>,
-    passwords_of_game: Uses<GameId, GAMES>,
-    rated_games: Uses<(PlayerId, PlayerId), PAIRS>,
+    logins: TokenBuckets<PlayerId, PLAYERS>,
+    hosted_games: TokenBuckets<PlayerId, PLAYERS>,
+    passwords_of_player: TokenBuckets<PlayerId, PLAYERS>,
+    passwords_of_game: TokenBuckets<GameId, GAMES>,
+    rated_games: TokenBuckets<(PlayerId, PlayerId), PAIRS>,
 }
 
 impl Limits {
@@ -159,7 +159,8 @@ impl Limits {
     /// Counts a rated game of these opponents. If every pair of them has had `most` rated games
     /// within the hour, nothing is counted and the pairs are returned.
     ///
-    /// Two players must not be able to take the rating from all others of a larger game by joining it.
+    /// Two players must not be able to take the rating from all others of a larger game by
+    /// joining it.
     pub(crate) fn rate(
         &mut self,
         opponents: &[(PlayerId, PlayerId)],
@@ -188,7 +189,8 @@ mod tests {
     const ADA: PlayerId = PlayerId(1);
     const BOB: PlayerId = PlayerId(2);
 
-    /// How many of 1000 attempts succeed at once, and how many more in each of the next minutes.
+    /// The number of 1000 attempts that succeed at once, and the number of further ones in each of
+    /// the next three minutes.
     fn pattern(mut attempt: impl FnMut(Duration) -> bool) -> Vec<usize> {
         let mut now = SECOND * 1000;
         let at_once = (0..1000).filter(|_| attempt(now)).count();
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_what_the_table_says() {
+    fn each_limit_has_its_burst_and_rate() {
         let mut limits = Limits::default();
         assert_eq!(pattern(|now| limits.log_in(ADA, now)), [20, 20, 20, 20]);
         assert_eq!(pattern(|now| limits.host(ADA, now)), [20, 20, 20, 20]);
@@ -220,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn many_accounts_cannot_close_a_game_to_those_who_know_its_password() {
+    fn many_accounts_cannot_lock_out_players_who_know_the_password() {
         let (mut limits, now, game) = (Limits::default(), SECOND, GameId(1));
         for player in 0..1000 {
             while limits.may_try_password(PlayerId(player), game, now) {
                 limits.wrong_password(PlayerId(player), game, now);
             }
         }
-        // Of all who have guessed before, none is heard, and they had one attempt each.
+        // Each account that has guessed had one attempt, and further ones are not checked.
         assert!(!(0..1000).any(|player| limits.may_try_password(PlayerId(player), game, now)));
         assert!(limits.may_try_password(PlayerId(1000), game, now));
         assert!(limits.may_try_password(PlayerId(5), game, now + SECOND * 61));
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn rated_games_of_two_opponents_are_counted_whoever_stands_first() {
+    fn rated_games_of_two_opponents_are_counted_in_either_order() {
         let (mut limits, now) = (Limits::default(), SECOND);
         for number in 0..15 {
             let pair = if number % 2 == 0 { (ADA, BOB) } else { (BOB, ADA) };
@@ -243,12 +245,12 @@ mod tests {
         }
         assert_eq!(limits.rate(&[(BOB, ADA)], 15, now), [(ADA, BOB)]);
         assert!(limits.rate(&[], 15, now).is_empty());
-        // Of a game that does not count, nothing was counted.
+        // The game that did not count has not used up anything.
         assert!(limits.rate(&[(ADA, BOB)], 15, now + SECOND * 240).is_empty());
     }
 
     #[test]
-    fn two_opponents_do_not_take_the_rating_from_a_larger_game() {
+    fn two_opponents_do_not_keep_a_larger_game_from_being_rated() {
         let (mut limits, now) = (Limits::default(), SECOND);
         let larger = [(ADA, BOB), (ADA, PlayerId(3))];
         for _ in 0..15 {
@@ -258,7 +260,7 @@ mod tests {
             assert!(limits.rate(&larger, 15, now).is_empty());
         }
         assert_eq!(limits.rate(&larger, 15, now).len(), 2);
-        // The larger games have not kept these two from games of their own for longer than an hour.
+        // The larger games did not keep these two from games of their own for longer than an hour.
         assert!(limits.rate(&[(ADA, BOB)], 15, now + SECOND * 240).is_empty());
     }
 }

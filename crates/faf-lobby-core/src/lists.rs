@@ -4,7 +4,7 @@
 
 use faf_protocol::server_message::{GameInfo, Player};
 
-/// Longest JSON of a list, in bytes: 512 KiB. Client libraries refuse messages above 1 MiB (upstream-2026.md section 3.3), and
+/// Longest JSON of a list, in bytes: 512 KiB. Client libraries refuse messages above 1 MiB (wire.md section 5), and
 /// one wire format takes two bytes for each of these.
 pub const LIST_LIMIT: usize = 512 * 1024;
 

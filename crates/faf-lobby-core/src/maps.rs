@@ -1,14 +1,15 @@
-//! The names of maps (games.md section 3.3).
+//! Names of maps (games.md section 3.3).
 
-/// Longest map folder, in bytes. File systems allow no longer names, and the vault has at most 200.
-/// The list of games shows the name to everybody, twice.
+/// Maximum length of a map folder, in bytes. File systems allow no longer names, and the vault has
+/// at most 200. The list of games sends the name to every player, twice.
 pub const MAP_FOLDER_MAX: usize = 255;
 
-/// The map folder in the value of the option `ScenarioFile`, in lower case, which is the key to look the map up.
+/// Returns the map folder in the value of the option `ScenarioFile`, in lower case; it is the key
+/// of the map in the database.
 ///
-/// The path may be in the style of POSIX or of Windows, and separators may be repeated. The folder
-/// is the third part of the path, of which the root or drive is the first: `/maps/x/x_scenario.lua`
-/// and `C:\Maps\X\X_scenario.lua` give `x`. Nothing for shorter paths, and if the name is [not
+/// The path may be in POSIX or Windows style, and separators may be repeated. The folder is the
+/// third part of the path, of which the root or drive is the first: `/maps/x/x_scenario.lua` and
+/// `C:\Maps\X\X_scenario.lua` give `x`. Returns `None` for shorter paths, and if the name is [not
 /// acceptable](is_map_folder) (games.md section 3.3).
 #[must_use]
 pub fn map_folder(scenario_file: &str) -> Option<String> {
@@ -26,23 +27,24 @@ pub fn map_folder(scenario_file: &str) -> Option<String> {
     is_map_folder(&folder).then_some(folder)
 }
 
-/// Returns whether a name is acceptable for a map folder.
+/// Returns whether a name is acceptable as a map folder.
 ///
 /// All clients build paths and URLs from it. It may contain ASCII letters and digits, `._-`, spaces
-/// and `'()[]!,`, which mean nothing in a path, a URL or HTML. It neither begins nor ends with a
+/// and `'()[]!,`, which have no meaning in a path, a URL or HTML. It neither begins nor ends with a
 /// dot or a space, because Windows drops those at the end. It has 1 to [`MAP_FOLDER_MAX`] bytes.
 /// The vault itself uses only letters, digits and `._-`.
 #[must_use]
 pub fn is_map_folder(folder: &str) -> bool {
-    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"._- '()[]!,".contains(&byte);
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._- '()[]!,".contains(&byte);
     let has_odd_end = folder.starts_with(['.', ' ']) || folder.ends_with(['.', ' ']);
-    (1..=MAP_FOLDER_MAX).contains(&folder.len()) && !has_odd_end && folder.bytes().all(is_usual)
+    (1..=MAP_FOLDER_MAX).contains(&folder.len()) && !has_odd_end && folder.bytes().all(is_allowed)
 }
 
-/// Whether a map folder, in lower case, is one of the map generator's, whose maps are ranked without being in the vault.
+/// Returns whether a map folder, in lower case, is a map of the map generator. Such maps are ranked
+/// without being in the vault.
 ///
-/// Such are `neroxis_map_generator_<version>_<seed>_<options>`, where the version has digits and dots, and the other two
-/// are base32 (games.md section 3.3).
+/// Their names are `neroxis_map_generator_<version>_<seed>_<options>`, where the version has digits
+/// and dots, and the other two parts are base32 (games.md section 3.3).
 #[must_use]
 pub fn is_generated_map(folder: &str) -> bool {
     let is_all = |text: &str, is_one: fn(u8) -> bool| !text.is_empty() && text.bytes().all(is_one);
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_have_no_characters_that_mean_something_in_paths_and_urls() {
+    fn folders_have_no_special_characters_of_paths_and_urls() {
         for folder in [
             "scmp_009",
             "seton_s_clutch_-_faf_version.v0004",
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_maps_are_known_by_their_name() {
+    fn generated_maps_are_recognised_by_name() {
         for folder in [
             "neroxis_map_generator_0.0.0_aerukz4jvpg66_aiea",
             "neroxis_map_generator_1.12.0_7777777777776_baia",

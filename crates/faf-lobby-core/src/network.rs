@@ -1,18 +1,18 @@
-//! What counts as one address, and as one network, where somebody's connections and attempts are counted.
+//! Addresses and networks by which connections and attempts are counted.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// The address itself; of IPv6 the network of 64 bits, which is what a household gets: whoever has one of its addresses has 2^64
-/// of them.
+/// Returns the address itself or, for IPv6, its /64 network, which a household gets: a client with
+/// one of its addresses has all 2^64.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     Network::new(address, 64).address
 }
 
-/// A network, by its first bits.
+/// A network, given by the first bits of its addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Network {
@@ -21,10 +21,12 @@ pub struct Network {
 }
 
 impl Network {
-    /// The networks an address counts for, and how many times as much as a single address each may do.
+    /// Returns the networks that an address counts for, each with the multiple of a single
+    /// address's limit that it has.
     ///
-    /// Of IPv6 a provider gives a household a network of 64 or 56 bits, and tunnels and companies get one of 48: that is 65,536 of
-    /// 64. Whoever has one of those has not more than a few addresses' worth of everything.
+    /// For IPv6 a provider gives a household a /64 or a /56, and tunnels and companies get a /48,
+    /// which contains 65,536 networks of 64 bits. The owner of such a network gets no more than a
+    /// few addresses' worth of everything.
     pub fn counted(address: IpAddr) -> impl Iterator<Item = (Self, usize)> {
         let scales: &[(u8, usize)] = match address.to_canonical() {
             IpAddr::V6(_) => &[(64, 1), (56, 4), (48, 16)],
@@ -33,21 +35,23 @@ impl Network {
         scales.iter().map(move |(bits, times)| (Self::new(address, *bits), *times))
     }
 
-    /// The widest network that somebody may have all of: of IPv6 one of 48 bits, of IPv4 one of 24.
+    /// Returns the widest network that one owner may have entirely: a /48 for IPv6, a /24 for IPv4.
     ///
-    /// As many have less, nobody is turned away because of it alone. It says who goes first when there are too many.
+    /// Many owners have less, so nobody is rejected because of it alone. It decides who is
+    /// disconnected first when there are too many connections.
     #[must_use]
     pub fn widest(address: IpAddr) -> Self {
         Self::new(address, if address.to_canonical().is_ipv6() { 48 } else { 24 })
     }
 
-    /// Its first address.
+    /// Returns the first address of the network.
     #[must_use]
     pub fn address(self) -> IpAddr {
         self.address
     }
 
-    /// The network of so many bits that an address belongs to; at most as many as it has.
+    /// Returns the network of this many bits that contains an address; the number is capped at the
+    /// length of the address.
     fn new(address: IpAddr, bits: u8) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -83,7 +87,9 @@ impl TryFrom<String> for Network {
         let parts = text
             .split_once('/')
             .and_then(|(address, bits)| Some((address.parse().ok()?, bits.parse().ok()?)));
-        parts.map(|(address, bits)| Self::new(address, bits)).ok_or_else(|| format!("`{text}` is no network"))
+        parts
+            .map(|(address, bits)| Self::new(address, bits))
+            .ok_or_else(|| format!("`{text}` is not a network"))
     }
 }
 
@@ -102,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn wider_networks_hold_the_narrow_ones() {
+    fn wider_networks_contain_the_narrow_ones() {
         let counted = |address: &str| -> Vec<String> {
             let networks = Network::counted(address.parse().unwrap());
             networks.map(|(network, times)| format!("{network} {times}")).collect()
@@ -118,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_written_and_read() {
+    fn networks_survive_conversion_to_text() {
         let widest = Network::widest("2001:db8:1:ffff::1".parse().unwrap());
         assert_eq!(Network::try_from(widest.to_string()), Ok(widest));
         for wrong in ["1.2.3.4", "/8", "1.2.3.4/", "1.2.3/8"] {

@@ -1,9 +1,9 @@
-//! How fast a client may send: a client faster than any honest one is read more slowly and loses
-//! nothing.
+//! The rate at which a client may send: a client faster than any honest one is read more slowly and
+//! loses nothing.
 //!
-//! Every message costs one unit of its class, some more if they are long. A client may spend a
-//! burst at once and gets units back at a rate. A message that costs more than is left is still
-//! carried out, but the connection is not read again until the debt is paid; meanwhile TCP makes
+//! Every message costs one unit of its class; long ones of some classes cost more. A client may
+//! spend a burst at once and gets units back at a rate. A message that costs more than is left is
+//! still handled, but the connection is not read again until the debt is paid; meanwhile TCP makes
 //! the sender wait. Nothing is refused, so a limit that is met by mistake costs time and nothing
 //! else. `limits.rs` has the limits that refuse.
 //!
@@ -12,24 +12,28 @@
 //! - After the login, spending belongs to the player. When the connection ends, the unpaid rest is
 //!   kept in [`Unpaid`], and the player's next connection takes it over at its login.
 //! - Before the login, it belongs to the address, or to the /64 network for IPv6: a new connection
-//!   starts with the largest spending of any connection from there. Attempts to log in count only if
-//!   the connection ends without a login, because many players may return to one address at once. A
-//!   new connection starts with a debt of two seconds at most, so a neighbour who floods slows it to
-//!   the rate but cannot keep it out.
+//!   starts with the largest spending of any connection from there. Attempts to log in count only
+//!   if the connection ends without a login, because many players may return to one address at
+//!   once. A new connection starts with a debt of two seconds at most, so a neighbour who floods
+//!   slows it to the rate but cannot keep it out.
 //! - A client whose address is unknown is counted by connection until it logs in.
 //!
-//! | class | burst | a second | because |
+//! | class | burst | per second | reason |
 //! |---|---|---|---|
-//! | heartbeat | 500 | 200 | clients ping every 5 s at most, but answer every ping, and `ping_interval` may be 0.01 s |
-//! | login | 30 | 1 | one `ask_session` and one login; who mistypes the password has 20 attempts |
-//! | query | 60 | 5 | five or six right after the login, then now and then one that a person waits for |
-//! | list | 60 | 3 | each is a click: a friend, an avatar; and one download for each mod of a game that is joined |
-//! | host | 20 | 0.5 | a click and a dialog; one that is refused is tried again at once |
-//! | join | 30 | 1 | who wants to get into a full lobby clicks every other second |
+//! | heartbeat | 500 | 200 | a ping per 5 s at most; answers to pings as often as every 0.01 s |
+//! | login | 30 | 1 | one `ask_session` and one login; 20 attempts for a mistyped password |
+//! | query | 60 | 5 | five or six right after the login, then now and then one |
+//! | list | 60 | 3 | a click each: a friend, an avatar; one download per mod of a joined game |
+//! | host | 20 | 0.5 | a click and a dialog; after a refusal the player tries again at once |
+//! | join | 30 | 1 | a player who wants to get into a full lobby clicks every other second |
 //! | party | 60 | 5 | clicks; vetoes and factions may be sent for every step of a slider |
-//! | administration | 100 | 50 | a moderator closes the games of many with the help of a script; whoever may tell everybody something could do worse |
-//! | game | 3000 | 200 | a host with 16 slots says 400 options at once, three times over when a map is changed; 15 peers and 50 candidates each are 750; long ones cost more |
-//! | statistics | 32 | 1 | every process sends them once, or each time an army is defeated; long ones cost more |
+//! | administration | 100 | 50 | a moderator's script closes the games of many players |
+//! | game | 3000 | 200 | options and ICE candidates, see below |
+//! | statistics | 32 | 1 | every process sends them once, or each time an army is defeated |
+//!
+//! Long messages of the last two classes cost more. A host with 16 slots sends 400 options at once,
+//! three times over when a map is changed; 15 peers with 50 candidates each are 750 messages.
+//! Administration needs no stricter limit: a sender of notices to everyone could do worse anyway.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -47,57 +51,59 @@ use crate::texts;
 use crate::timers::Timer;
 use crate::world::World;
 
-/// Bytes of what a game process says that cost one unit more. Candidates of ICE and options have some hundred bytes.
+/// Number of bytes of a game message for which it costs one more unit. ICE candidates and options
+/// have some hundred bytes.
 const GAME_UNIT: usize = 4096;
 
-/// The same of statistics, of which those of most games stay below.
+/// The same for statistics; those of most games are shorter.
 const STATISTICS_UNIT: usize = 65_536;
 
-/// Players whose unpaid rest is kept. An entry expires when it is paid, after 80 s at most, and
-/// takes about 150 bytes.
+/// Maximum number of players whose unpaid rest is kept. An entry expires when it is paid, after 80
+/// s at most, and takes about 150 bytes.
 const PLAYERS: usize = 50_000;
 
-/// Addresses whose unpaid rest is kept, likewise.
+/// Maximum number of addresses whose unpaid rest is kept, likewise.
 const ADDRESSES: usize = 10_000;
 
-/// Microseconds that a new connection waits at most for what others at its address have spent.
+/// Maximum time, in microseconds, that a new connection waits because of the spending of others at
+/// its address.
 const INHERITED_DEBT: u32 = 2_000_000;
 
-/// What kind of work a message makes.
+/// Classes of messages by the kind of work that they cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CommandClass {
-    /// Signs of life.
+    /// Pings and their answers.
     Heartbeat,
-    /// Everything on the way to be logged in.
+    /// Everything needed for a login.
     Login,
-    /// Questions that are answered from memory or with one read.
+    /// Queries that are answered from memory or with one read.
     Query,
-    /// Friends, foes, avatars, mods: what is written to the database.
+    /// Writes to the database: friends, foes, avatars, mods.
     List,
-    /// Opening a game.
+    /// Hosting a game.
     Host,
-    /// Getting into a game.
+    /// Joining a game.
     Join,
     /// Parties and matchmaking.
     Party,
     /// Commands of administrators and moderators.
     Administration,
-    /// What game processes say.
+    /// Messages of game processes.
     Game,
-    /// What game processes say about all units of a game.
+    /// Statistics of game processes about all units of a game.
     Statistics,
 }
 
-/// How much of a class may be sent.
+/// The rate limit of a class.
 struct Limit {
-    /// Units that may be spent at once.
+    /// Number of units that may be spent at once.
     burst: u32,
-    /// Microseconds until a unit is back.
+    /// Microseconds until one unit comes back.
     interval: u32,
 }
 
 impl CommandClass {
-    /// All of them.
+    /// All classes in their order.
     pub const ALL: [Self; 10] = [
         Self::Heartbeat,
         Self::Login,
@@ -111,7 +117,7 @@ impl CommandClass {
         Self::Statistics,
     ];
 
-    /// Its name, for metrics.
+    /// Name of the class, for metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -128,7 +134,7 @@ impl CommandClass {
         }
     }
 
-    /// The table at the head of this file.
+    /// Returns the limit of the table at the head of this file.
     const fn limit(self) -> Limit {
         let (burst, interval) = match self {
             Self::Heartbeat => (500, 5_000),
@@ -144,8 +150,8 @@ impl CommandClass {
         Limit { burst, interval }
     }
 
-    /// Units that a message of so many bytes costs. However long it is, it costs no more than a burst: so nobody waits longer than
-    /// it takes to get that back.
+    /// Returns the cost, in units, of a message of this many bytes. It is at most a burst, so that
+    /// no connection waits longer than the time in which a burst comes back.
     fn units(self, bytes: usize) -> u32 {
         let unit = match self {
             Self::Game => GAME_UNIT,
@@ -156,17 +162,17 @@ impl CommandClass {
     }
 }
 
-/// What a connection has spent.
+/// The spending of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pacing {
-    /// When it was last looked at, in microseconds.
+    /// Time of the last update, in microseconds.
     as_of: u64,
-    /// For each class the microseconds until all is paid: two bursts at most, which are 80 s.
+    /// Microseconds until everything is paid, for each class: at most two bursts, which are 80 s.
     spent: [u32; CommandClass::ALL.len()],
 }
 
 impl Pacing {
-    /// Takes the price of a message; answers whether it was more than there is.
+    /// Charges for a message. Returns whether it cost more than was left.
     fn spend(&mut self, class: CommandClass, bytes: usize, now: Duration) -> bool {
         self.pay_until(micros(now));
         let Limit { burst, interval } = class.limit();
@@ -181,7 +187,7 @@ impl Pacing {
         self.as_of = now;
     }
 
-    /// The larger spending of the two in each class.
+    /// Returns the larger spending of the two in each class.
     fn most_of(mut self, mut other: Self, now: Duration) -> Self {
         [&mut self, &mut other].into_iter().for_each(|pacing| pacing.pay_until(micros(now)));
         for (own, others) in self.spent.iter_mut().zip(other.spent) {
@@ -190,7 +196,7 @@ impl Pacing {
         self
     }
 
-    /// The same with the debt of every class cut to [`INHERITED_DEBT`].
+    /// Returns the spending with the debt of every class limited to [`INHERITED_DEBT`].
     fn with_small_debts(mut self, now: Duration) -> Self {
         self.pay_until(micros(now));
         for (class, spent) in CommandClass::ALL.into_iter().zip(&mut self.spent) {
@@ -200,19 +206,19 @@ impl Pacing {
         self
     }
 
-    /// The same as if no login had been attempted.
+    /// Returns the spending without any attempts to log in.
     fn without_logins(mut self) -> Self {
         self.spent[CommandClass::Login as usize] = 0;
         self
     }
 
-    /// When everything is paid.
+    /// Returns the time at which everything is paid.
     fn paid_at(&self) -> Duration {
         let last = self.spent.iter().max().copied().unwrap_or_default();
         Duration::from_micros(self.as_of + u64::from(last))
     }
 
-    /// When the connection may be read again.
+    /// Returns the time at which the connection may be read again.
     pub(crate) fn reads_at(&self) -> Duration {
         let debts = CommandClass::ALL.into_iter().zip(self.spent).map(|(class, spent)| {
             let Limit { burst, interval } = class.limit();
@@ -234,13 +240,14 @@ pub(crate) struct Unpaid {
 }
 
 impl Unpaid {
-    /// The spending with which a new connection starts.
+    /// Returns the spending with which a new connection starts.
     pub(crate) fn of_address(&self, address: Option<IpAddr>, now: Duration) -> Option<Pacing> {
         let (_, pacing) = self.addresses.get(network(address?), now)?;
         Some(pacing.with_small_debts(now))
     }
 
-    /// Keeps the unpaid spending of a connection: of a player's when it ends, else always.
+    /// Keeps the unpaid spending of a connection: a player's when the connection ends, an address's
+    /// after every message.
     pub(crate) fn leave(
         &mut self,
         player: Option<PlayerId>,
@@ -269,7 +276,8 @@ fn leave<K: Ord + Copy, const MOST: usize>(
 }
 
 impl World {
-    /// A message was read. If there were too many, the next one has to wait, and the player is told so once.
+    /// Charges for a message that was read. If the client is too fast, the next message has to
+    /// wait, and the client is notified once.
     pub(crate) fn pay(&mut self, conn: ConnId, class: CommandClass, bytes: usize) {
         let now = self.now.elapsed;
         let session = self.session_mut(conn);
@@ -291,7 +299,7 @@ impl World {
         }
     }
 
-    /// Counts the connection as this player's from now on.
+    /// Charges the connection's messages to this player from now on.
     pub(crate) fn take_over_pacing(&mut self, conn: ConnId, player: PlayerId) {
         let now = self.now.elapsed;
         let pacing = self.unpaid.players.take(player, now).unwrap_or_default();
@@ -308,7 +316,8 @@ impl World {
         self.timers.remove(before.reads_at(), Timer::Read(conn));
     }
 
-    /// Whether the connection has to wait before it is read; if so, it will be when its time has come.
+    /// Returns whether the connection must wait before it is read; if so, sets the timer that
+    /// resumes it.
     pub(crate) fn must_wait(&mut self, conn: ConnId) -> bool {
         let reads_at = self.session(conn).pacing.reads_at();
         let must_wait = reads_at > self.now.elapsed;
@@ -326,12 +335,12 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn an_idle_connection_remembers_little() {
+    fn the_spending_of_a_connection_is_small() {
         assert_eq!(size_of::<Pacing>(), 48);
     }
 
     #[test]
-    fn classes_stand_in_their_order() {
+    fn classes_are_listed_in_their_order() {
         for (place, class) in CommandClass::ALL.into_iter().enumerate() {
             assert_eq!(class as usize, place);
         }
@@ -352,7 +361,7 @@ mod tests {
                 now = pacing.reads_at();
             }
             assert_eq!(now - start, Duration::from_micros(100 * u64::from(interval)), "{class:?}");
-            // What was not spent comes back, and no more than a burst.
+            // Unspent units come back, up to a burst.
             now += Duration::from_micros(u64::from(interval)) * 10;
             (0..10).for_each(|_| assert!(!pacing.spend(class, 0, now), "{class:?}"));
             assert!(pacing.spend(class, 0, now), "{class:?}");
@@ -360,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_long_however_long_a_message_is() {
+    fn the_wait_is_bounded_for_messages_of_any_length() {
         for class in CommandClass::ALL {
             let mut pacing = Pacing::default();
             for _ in 0..10_000 {

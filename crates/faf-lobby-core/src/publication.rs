@@ -1,4 +1,4 @@
-//! What other services are told over the message broker (ops.md section 11.2).
+//! Messages to other services over the message broker (ops.md section 11.2).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,28 +11,29 @@ use crate::results::Outcome;
 use crate::statistics::{AchievementUpdate, EventUpdate};
 use crate::validity::Validity;
 
-/// Something other services are told.
+/// A message to other services.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Publication {
     /// A game has ended.
     GameResults(Box<GameResults>),
     /// A player has a new rating.
     Rating(RatingUpdate),
-    /// A player has come closer to an achievement.
+    /// An achievement of a player was updated.
     Achievement(AchievementUpdate),
-    /// Something a player did is counted.
+    /// An event of a player was counted.
     Event(EventUpdate),
-    /// Players who came, changed or left, as clients are told.
+    /// Players who came online, changed or left, as clients receive them.
     Players(Arc<PlayerList>),
-    /// Games that were opened, have changed or are gone: all of a report at once, and whoever may see them.
+    /// Games that were opened, changed or removed. Holds all games of a report,
+    /// visible to all players or not.
     Games(Arc<GameList>),
 }
 
 impl Publication {
-    /// What they are told, as JSON.
+    /// Returns the body of the message, as JSON.
     ///
     /// # Errors
-    /// None that are known; serialising could fail.
+    /// None are known, but serialisation could fail.
     pub fn body(&self) -> serde_json::Result<String> {
         match self {
             Self::GameResults(results) => serde_json::to_string(results),
@@ -44,7 +45,7 @@ impl Publication {
         }
     }
 
-    /// Under which routing key it is published.
+    /// Returns the routing key of the message.
     #[must_use]
     pub fn routing_key(&self) -> &'static str {
         match self {
@@ -57,72 +58,72 @@ impl Publication {
         }
     }
 
-    /// Whether it must reach the other services also if they or the broker are restarted. What is told again with the next
-    /// change does not.
+    /// Returns whether the message must survive a restart of the broker or of its receivers.
+    /// Messages that the next change repeats need not.
     #[must_use]
     pub fn is_persistent(&self) -> bool {
         !matches!(self, Self::Players(_) | Self::Games(_))
     }
 }
 
-/// What a client would be told.
+/// Returns the JSON that a client would receive.
 fn message(message: &ServerMessage) -> serde_json::Result<String> {
     let mut json = Vec::new();
     message.write_json(&mut json).map_err(serde::ser::Error::custom)?;
     String::from_utf8(json).map_err(serde::ser::Error::custom)
 }
 
-/// How a game has ended, also if it is not rated.
+/// The results of a game, rated or not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GameResults {
-    /// Which.
+    /// Id of the game.
     pub game_id: GameId,
     /// Technical name of the leaderboard.
     pub rating_type: String,
-    /// Number of the map's version; none for maps that are not in the vault.
+    /// Id of the version of the map; `None` for maps that are not in the vault.
     pub map_id: Option<u32>,
     /// Technical name of the featured mod.
     pub featured_mod: String,
     /// Uids of the active mods.
     pub sim_mod_ids: Vec<String>,
-    /// Commanders killed by each army that has told, by its name.
+    /// Number of commanders killed by each army that reported it, by the name of the army.
     pub commander_kills: BTreeMap<String, i64>,
-    /// Whether it counts.
+    /// Whether the game counts.
     pub validity: Validity,
-    /// Its teams; if it is unclear who has won, their outcomes are unknown.
+    /// Teams of the game; their outcomes are unknown if the winner is unclear.
     pub teams: Vec<TeamResults>,
 }
 
-/// How a team fared.
+/// The results of one team.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TeamResults {
-    /// How.
+    /// Outcome of the team.
     pub outcome: Outcome,
-    /// Its players.
+    /// Ids of the team's players.
     pub player_ids: Vec<PlayerId>,
-    /// How each of them fared.
+    /// Results of each player's army.
     pub army_results: Vec<ArmyResult>,
 }
 
-/// How one player's army fared.
+/// The result of one player's army.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArmyResult {
-    /// The player.
+    /// Id of the player.
     pub player_id: PlayerId,
-    /// Number of the army.
+    /// Number of the army, if the host has set one.
     pub army: Option<i64>,
-    /// How.
+    /// Outcome of the army.
     pub army_outcome: Outcome,
-    /// Words about it, such as `recall`.
+    /// Tags from the reports on the army, such as `recall`.
     pub metadata: Vec<String>,
 }
 
-/// A new rating.
+/// A player's new rating on one leaderboard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RatingUpdate {
-    /// The game it comes from.
+    /// Id of the game that changed the rating.
     pub game_id: GameId,
-    /// Whose.
+    /// Id of the player.
     pub player_id: PlayerId,
     /// Technical name of the leaderboard.
     pub rating_type: String,
@@ -134,6 +135,6 @@ pub struct RatingUpdate {
     pub old_rating_mean: f64,
     /// Uncertainty before the game.
     pub old_rating_deviation: f64,
-    /// How the player's team fared.
+    /// Outcome of the game for the player's team.
     pub outcome: Outcome,
 }

@@ -1,4 +1,5 @@
-//! What a client is told when it is refused, and whether its connection stays (session.md section 11).
+//! Refusals: the messages that a refused client receives, and whether its connection stays
+//! (session.md section 11).
 
 use std::borrow::Cow;
 
@@ -13,41 +14,43 @@ use crate::io::records::{UnknownMod, UnknownPlayer};
 use crate::io::request::Unavailable;
 use crate::texts;
 
-/// Why a command is not carried out.
+/// The reason why a command is not carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Refusal {
-    /// The message is none of the protocol: unknown command, missing or wrong members.
+    /// The message does not follow the protocol: unknown command, missing or wrong members.
     Invalid { request: Option<String>, reason: String },
     /// The connection must log in first.
     NotLoggedIn { command: &'static str },
-    /// The player cannot have that; everything stays as it is.
+    /// The request is declined; the client receives an error notice and nothing changes.
     Declined(Cow<'static, str>),
-    /// As above, and the player is told in another tone.
+    /// Like `Declined`, but with an information notice.
     Informed(Cow<'static, str>),
-    /// As above, about a game that cannot be joined; programs are told, too.
+    /// The game cannot be joined; the client receives a code for programs and an
+    /// information notice.
     CannotJoin { game: GameId, reason: GameJoinFailure },
-    /// Login or token are not accepted.
+    /// The login or the token is not accepted.
     AuthenticationFailed(&'static str),
-    /// There is no way on with this connection; another one may fare better.
+    /// The connection is closed; a new one may succeed.
     Fatal(Box<Notice>),
-    /// There is no way on for this player or with these credentials: the client must not log in again by itself.
+    /// The connection is closed, and the client must not log in again by itself: neither this
+    /// player nor these credentials will be accepted.
     TurnedOut(Box<Notice>),
-    /// Not while the server shuts down.
+    /// The command is disabled while the server shuts down.
     Disabled { request: &'static str },
 }
 
 impl Refusal {
-    /// Both texts may be the client's own, and of any length.
+    /// Both texts may come from the client, with any length, so they are shortened.
     pub(crate) fn invalid(request: Option<String>, reason: String) -> Self {
         Self::Invalid { request: request.map(quoted), reason: quoted(reason) }
     }
 
-    /// The player cannot have that, and this is why.
+    /// Declines a request with this error notice.
     pub(crate) fn declined(text: impl Into<Cow<'static, str>>) -> Self {
         Self::Declined(text.into())
     }
 
-    /// The same in another tone.
+    /// Declines a request with this information notice.
     pub(crate) fn informed(text: impl Into<Cow<'static, str>>) -> Self {
         Self::Informed(text.into())
     }
@@ -60,7 +63,7 @@ impl Refusal {
         Self::TurnedOut(Box::new(Notice::new(NoticeStyle::Error, text)))
     }
 
-    /// What the client gets.
+    /// Returns the messages for the client.
     pub(crate) fn messages(&self) -> Vec<ServerMessage> {
         let notice = |style, text: &str| ServerMessage::Notice(Notice::new(style, text));
         match self {
@@ -89,7 +92,7 @@ impl Refusal {
         }
     }
 
-    /// Why the connection is closed, for the log; none if it stays.
+    /// Returns the reason for closing the connection, for the log; `None` if it stays open.
     pub(crate) fn closes_because(&self) -> Option<String> {
         match self {
             Self::Invalid { request, reason } => {
@@ -107,10 +110,10 @@ impl Refusal {
     }
 }
 
-/// What a client is told before its connection is closed for good.
+/// Returns the messages to a client before its connection is closed for good.
 ///
-/// Clients take the end of a connection for an accident and log in again at once, whatever a notice has said; what keeps
-/// them from that is a login that has failed.
+/// Clients take the end of a connection for an accident and log in again at once, whatever notice
+/// they received. Only a failed login keeps them from that.
 pub(crate) fn farewell(notice: Notice) -> [ServerMessage; 2] {
     let failed = authentication_failed(notice.text.as_deref().unwrap_or_default());
     [ServerMessage::Notice(notice), failed]

@@ -42,7 +42,7 @@ impl<K: Ord + Copy, V, const MOST: usize> Remembered<K, V, MOST> {
     /// Stores a value until the given time, replacing an earlier one.
     pub(crate) fn put(&mut self, key: K, value: V, until: Duration, now: Duration) {
         self.take(key, now);
-        self.forget_until(now);
+        self.drop_expired(now);
         if until <= now {
             return;
         }
@@ -55,7 +55,7 @@ impl<K: Ord + Copy, V, const MOST: usize> Remembered<K, V, MOST> {
         self.ends.insert((until, key));
     }
 
-    fn forget_until(&mut self, now: Duration) {
+    fn drop_expired(&mut self, now: Duration) {
         while let Some((_, key)) = self.ends.first().filter(|(until, _)| *until <= now).copied() {
             self.ends.pop_first();
             self.values.remove(&key);
@@ -89,7 +89,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn values_are_forgotten_in_their_time() {
+    fn values_expire() {
         let mut remembered: Remembered<u32, &str, 10> = Remembered::default();
         remembered.put(1, "a", SECOND * 5, SECOND);
         remembered.put(2, "b", SECOND * 3, SECOND);
@@ -103,20 +103,20 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_forgotten_first_makes_room() {
+    fn the_first_value_to_expire_makes_room() {
         let mut remembered: Remembered<u32, (), 3> = Remembered::default();
         for (key, seconds) in [(1, 50), (2, 20), (3, 30), (4, 10), (5, 40)] {
             remembered.put(key, (), SECOND * seconds, SECOND);
         }
         let known: Vec<_> = (1..=5).filter(|key| remembered.get(*key, SECOND).is_some()).collect();
         assert_eq!((known, remembered.len()), (vec![1, 3, 5], 3));
-        // One that is known already needs no room.
+        // A key that is present already needs no room.
         remembered.put(3, (), SECOND * 60, SECOND);
         assert_eq!(remembered.len(), 3);
     }
 
     #[test]
-    fn they_come_back_as_they_were_written() {
+    fn values_survive_serialisation() {
         let mut remembered: Remembered<(u32, u32), u32, 3> = Remembered::default();
         remembered.put((1, 2), 7, SECOND * 50, SECOND);
         remembered.put((1, 3), 8, SECOND * 20, SECOND);

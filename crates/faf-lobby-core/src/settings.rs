@@ -2,41 +2,45 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What the lobby can be told to do otherwise. Field names are those of the server's configuration.
+/// The settings of the lobby. Field names are those of the server's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// How long a connection may stay without logging in; default 30 s. Then it is closed.
+    /// Time that a connection may stay open without a login; default 30 s. Then it is closed.
     pub login_timeout: Duration,
-    /// How many logins may fail on one connection; default 20. The next failure closes it.
+    /// Number of logins that may fail on one connection; default 20. The next failure closes it.
     pub login_attempts: u32,
-    /// How many logins with a password may fail from one address within ten minutes; default 100. Further ones are not
-    /// looked at. An IPv6 network of 64 bits counts as one address.
+    /// Number of password logins that may fail from one address within ten minutes; default 100.
+    /// Further ones are not checked. An IPv6 /64 network counts as one address.
     pub login_attempts_per_address: u32,
-    /// How many players are signed in a second at most; default 2500. Others wait, a tenth of a second's worth may come at once.
+    /// Maximum number of players signed in per second; default 2500. Others wait; the logins of a
+    /// tenth of a second may be admitted at once.
     pub login_rate: u32,
-    /// How often everybody who is logged in gets a `ping`; default 45 s.
+    /// Interval between pings to each logged-in client; default 45 s.
     pub ping_interval: Duration,
-    /// How long a logged-in connection may stay silent before it is closed; default never. Clients answer every `ping`,
-    /// so three times the ping interval is safe.
+    /// Time that a logged-in connection may stay silent before it is closed; default unlimited.
+    /// Clients answer every `ping`, so three times the ping interval is safe.
     pub idle_timeout: Option<Duration>,
-    /// How often changes of players are told to everybody; default 1 s.
+    /// Interval between reports of changed players to all clients; default 1 s.
     pub report_interval: Duration,
-    /// How long a shutdown waits for running games; default 1800 s.
+    /// Time that a shutdown waits for running games; default 1800 s.
     pub shutdown_grace_period: Duration,
-    /// Whether players who are in no game are disconnected while a shutdown waits, and nobody else is let in; default false.
+    /// Whether players who are in no game are disconnected while a shutdown waits, and nobody else
+    /// may log in; default false.
     #[serde(default)]
     pub shutdown_kick_idle_players: bool,
-    /// How long a game process may take to start; default 30 s. A co-op game has twice as long.
+    /// Time that a game process may take to start; default 30 s. Co-op games have twice as long.
     pub game_setup_timeout: Duration,
-    /// How long a live game waits for players who lose their connection to the lobby; default
-    /// 120 s. With none at all, a game ends when the last one is lost, with whatever was reported.
+    /// Time that a live game waits for players who lose their connection to the lobby; default
+    /// 120 s. With zero, a game ends when the last connection is lost, with the reports received
+    /// until then.
     pub reconnect_grace_period: Duration,
-    /// How long a live game waits for players who say nothing, when all others agree on its result;
-    /// default 300 s. See [`is_agreed`](crate::results::is_agreed).
+    /// Time that a live game waits for players who report nothing, when all others agree on its
+    /// result; default 300 s. See [`is_agreed`](crate::results::is_agreed).
     pub game_end_timeout: Duration,
-    /// How long games that were live when the server ended wait for their players to come back; default 300 s.
+    /// Time that games that were live when the server ended wait for their players to reconnect;
+    /// default 300 s.
     pub restart_grace_period: Duration,
-    /// Rated games that two opponents may have against each other within an hour; default 15.
+    /// Maximum number of rated games between the same two opponents within an hour; default 15.
     /// Further games are played but not rated.
     pub rated_games_per_pair: u32,
     /// Whether `hello` with a password is accepted; default true.

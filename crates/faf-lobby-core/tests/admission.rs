@@ -1,4 +1,4 @@
-//! Thousands come back at once: who is signed in when.
+//! Admission of logins when thousands of players reconnect at once.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn lobby(players: u32, login_rate: u32) -> SimulatedLobby {
     let logins: Vec<String> = (1..=players).map(login).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
-    // Longer than any of these stories waits on purpose.
+    // Longer than any of these scenarios waits on purpose.
     let login_timeout = SECOND * 300;
     SimulatedLobby::new(Settings { login_rate, login_timeout, ..Settings::default() }, store)
 }
@@ -25,7 +25,7 @@ fn login(number: u32) -> String {
     format!("player{number:03}")
 }
 
-/// Somebody with the right password, from an address.
+/// Connects from an address and logs in with the right password.
 fn come(lobby: &mut SimulatedLobby, number: u32, address: &str) -> ConnId {
     let conn = lobby.connect_from(address.parse().ok());
     lobby.say_hello(conn, &login(number));
@@ -36,18 +36,18 @@ fn is_in(lobby: &mut SimulatedLobby, conn: ConnId) -> bool {
     lobby.hear_commands(conn).contains(&"welcome".to_owned())
 }
 
-/// How many requests to sign somebody in are open.
+/// The number of sign-in requests in flight.
 fn sign_ins(lobby: &SimulatedLobby) -> usize {
     lobby.world.pending_requests().iter().filter(|(_, request)| request.starts_with("SignIn")).count()
 }
 
 #[test]
-fn players_come_in_at_the_rate_that_is_set() {
+fn players_are_admitted_at_the_set_rate() {
     let mut lobby = lobby(300, 100);
     for number in 1..=300 {
         come(&mut lobby, number, "1.1.1.1");
     }
-    // A tenth of a second's worth at once, the rest one after the other.
+    // The logins of a tenth of a second at once, the rest one after the other.
     assert_eq!((lobby.world.player_count(), lobby.world.waiting_logins()), (10, 290));
     assert_eq!(lobby.counts.iter().filter(|count| **count == Count::LoginWaits).count(), 290);
     lobby.advance(SECOND);
@@ -61,7 +61,7 @@ fn players_come_in_at_the_rate_that_is_set() {
 }
 
 #[test]
-fn only_so_many_are_signed_in_at_once() {
+fn sign_ins_in_flight_are_limited() {
     let mut lobby = lobby(100, 1_000_000);
     lobby.holds_replies = true;
     for number in 1..=100 {
@@ -69,12 +69,12 @@ fn only_so_many_are_signed_in_at_once() {
     }
     (0..100).for_each(|_| assert!(lobby.reply_next()));
     assert_eq!((sign_ins(&lobby), lobby.world.waiting_logins()), (64, 36));
-    // Each that is answered lets one in, whether it can be signed in or not.
+    // Each answer admits one more, whether its player can be signed in or not.
     lobby.reply_next();
     assert_eq!((sign_ins(&lobby), lobby.world.waiting_logins()), (64, 35));
     lobby.fail_next();
     assert_eq!((sign_ins(&lobby), lobby.world.waiting_logins()), (64, 34));
-    // The database has to answer also for those who are gone.
+    // The database still has to answer for connections that have ended.
     for conn in 3..=5 {
         lobby.disconnect(ConnId(conn));
     }
@@ -88,13 +88,13 @@ fn only_so_many_are_signed_in_at_once() {
 #[test]
 fn addresses_take_turns() {
     let mut lobby = lobby(60, 10);
-    // Nobody else is there, so the first one is in at once.
+    // The queue is empty, so the first one is admitted at once.
     come(&mut lobby, 1, "9.9.9.9");
     let crowd: Vec<ConnId> =
         (2..=40).map(|number| come(&mut lobby, number, &format!("2001:db8::{number}"))).collect();
     let (ada, bob) = (come(&mut lobby, 50, "1.1.1.1"), come(&mut lobby, 51, "2001:db8:0:1::1"));
     lobby.advance(SECOND / 2);
-    // Who comes with one connection does not wait behind forty.
+    // A client with one connection does not wait behind forty.
     assert!(is_in(&mut lobby, ada) && is_in(&mut lobby, bob));
     let (first, later) = crowd.split_at(3);
     assert!(first.iter().all(|conn| is_in(&mut lobby, *conn)), "in the order they came");
@@ -102,7 +102,7 @@ fn addresses_take_turns() {
 }
 
 #[test]
-fn whoever_waits_is_not_cut_off() {
+fn the_login_timeout_does_not_run_in_the_queue() {
     let mut lobby = lobby(600, 1);
     for number in 1..=600 {
         come(&mut lobby, number, "1.1.1.1");
@@ -110,7 +110,7 @@ fn whoever_waits_is_not_cut_off() {
     lobby.advance(SECOND * 400);
     assert_eq!(lobby.world.connection_count(), 600, "nobody is gone");
     assert!((400..=402).contains(&lobby.world.player_count()));
-    // Pings are answered, and nothing else is done.
+    // Pings are answered, and other messages wait.
     let last = ConnId(600);
     lobby.hear(last);
     lobby.say(last, r#"{"command":"ping"}"#);
@@ -121,12 +121,12 @@ fn whoever_waits_is_not_cut_off() {
     lobby.advance(SECOND * 201);
     let heard = lobby.hear_commands(last);
     assert_eq!(heard.iter().filter(|command| *command == "welcome").count(), 1);
-    // The second login comes when the first is done.
+    // The second login is handled after the first one.
     assert!(heard.contains(&"notice".to_owned()) && heard.contains(&"pong".to_owned()), "{heard:?}");
 }
 
 #[test]
-fn whoever_is_let_in_late_has_the_whole_time() {
+fn an_admitted_login_gets_a_fresh_timeout() {
     let mut lobby = lobby(400, 1);
     for number in 1..=400 {
         come(&mut lobby, number, "1.1.1.1");
@@ -143,7 +143,7 @@ fn whoever_is_let_in_late_has_the_whole_time() {
 }
 
 #[test]
-fn whoever_goes_makes_room_in_the_queue() {
+fn a_disconnect_removes_a_login_from_the_queue() {
     let mut lobby = lobby(50, 1);
     let conns: Vec<ConnId> = (1..=50).map(|number| come(&mut lobby, number, "1.1.1.1")).collect();
     assert_eq!(lobby.world.waiting_logins(), 49);
@@ -157,7 +157,7 @@ fn whoever_goes_makes_room_in_the_queue() {
 }
 
 #[test]
-fn a_lobby_that_stops_lets_nobody_in() {
+fn a_stopped_lobby_admits_nobody() {
     let mut lobby = lobby(50, 1);
     for number in 1..=50 {
         come(&mut lobby, number, "1.1.1.1");
@@ -184,7 +184,7 @@ proptest! {
             let conn = open.get(&number).copied().filter(|conn| lobby.is_open(*conn));
             match (what, conn) {
                 (0..=3, None) => {
-                    // The address of some is not known.
+                    // Some connections have no known address.
                     let address = format!("10.0.0.{}", choice % 7).parse::<IpAddr>().ok().filter(|_| choice % 7 > 0);
                     let conn = lobby.connect_from(address);
                     lobby.say_hello(conn, &login(number));

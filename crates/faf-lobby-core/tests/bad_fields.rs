@@ -1,5 +1,5 @@
-//! Every member of every command, and every argument of every game command, missing and of every wrong kind: the sender gets
-//! an error or nothing, and nothing changes for anybody else.
+//! Every member of every command, and every argument of every game command, missing and of every
+//! wrong type: the sender gets an error or nothing, and nothing changes for others.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,8 @@ use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 use serde_json::{Value, json};
 
-/// Values no member is meant to have, the longest of this many bytes; nothing stands for a member that is missing.
+/// Values that no member may have, the longest of this many bytes; `None` stands for a
+/// missing member.
 fn wrong_values(length: usize) -> Vec<Option<Value>> {
     let long = "x".repeat(length);
     let nested = (0..60).fold(json!(1), |inner, _| json!([inner]));
@@ -40,7 +41,7 @@ fn wrong_values(length: usize) -> Vec<Option<Value>> {
     .collect()
 }
 
-/// Commands of clients, each with all its members right.
+/// Commands of clients, each with valid members.
 fn commands() -> Vec<Value> {
     vec![
         json!({"command": "game_host", "visibility": "public", "title": "t", "mod": "faf", "mapname": "scmp_007",
@@ -56,7 +57,7 @@ fn commands() -> Vec<Value> {
     ]
 }
 
-/// Commands of games, each with all its arguments right.
+/// Commands of games, each with valid arguments.
 fn game_commands() -> Vec<(&'static str, Value)> {
     vec![
         ("GameState", json!(["Lobby"])),
@@ -88,7 +89,7 @@ fn game_commands() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Ada hosts, Bob is a guest, Cem does nothing.
+/// Ada hosts a game, Bob has joined it, Cem is idle.
 fn lobby() -> (SimulatedLobby, [ConnId; 3]) {
     static LOBBY: LazyLock<(SimulatedLobby, [ConnId; 3])> = LazyLock::new(new_lobby);
     LOBBY.clone()
@@ -112,7 +113,7 @@ fn game(lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &Value) {
     lobby.say(conn, &json!({"command": command, "target": "game", "args": args}).to_string());
 }
 
-/// What everybody sees of games and players.
+/// The games and players that clients can see.
 fn everything(lobby: &SimulatedLobby) -> (String, String) {
     let games = serde_json::to_string(&lobby.world.game_infos()).unwrap();
     (games, serde_json::to_string(&lobby.world.players()).unwrap())
@@ -144,7 +145,8 @@ fn wrong_members_of_commands_change_nothing_for_others() {
                 }
                 assert!(lobby.is_open(ada) && lobby.is_open(bob), "{shown}");
                 lobby.check();
-                // Either the rest of it was right, and Cem hosts or plays, or nothing has happened.
+                // Either the rest of the command was valid and Cem hosts or plays, or nothing
+                // has happened.
                 let after = everything(&lobby);
                 if !heard.iter().any(|text| text.contains("game_launch")) {
                     assert_eq!(after, before, "{shown}: {heard:?}");
@@ -157,7 +159,7 @@ fn wrong_members_of_commands_change_nothing_for_others() {
 }
 
 #[test]
-fn wrong_arguments_of_games_end_nothing() {
+fn wrong_arguments_of_games_close_no_connection() {
     for is_live in [false, true] {
         for (command, args) in game_commands() {
             let places = args.as_array().unwrap().len();
@@ -190,7 +192,7 @@ fn wrong_arguments_of_games_end_nothing() {
                     let state = lobby.world.games().next().unwrap().state();
                     let expected = match (is_live, command) {
                         (false, _) => GameState::Lobby,
-                        // It needs no arguments.
+                        // `GameEnded` needs no arguments.
                         (true, "GameEnded") => GameState::Ended,
                         (true, _) => GameState::Live,
                     };
@@ -205,7 +207,7 @@ fn wrong_arguments_of_games_end_nothing() {
 }
 
 #[test]
-fn arguments_that_are_no_list_are_ignored() {
+fn arguments_that_are_not_a_list_are_ignored() {
     for args in [json!(null), json!("Idle"), json!({"0": "Idle"}), json!(7)] {
         for command in ["GameState", "GameEnded", "Desync"] {
             let (mut lobby, [ada, ..]) = lobby();

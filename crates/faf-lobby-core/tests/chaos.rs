@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order, what must hold holds.
+//! The invariants hold after any events in any order.
 
 use faf_testkit::chaos;
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! The wall clock is set while the lobby runs. What waits for time to pass goes by the time that has passed; only what has a
-//! date goes by the clock.
+//! The wall clock is set while the lobby runs. Timeouts follow the time that has passed; only dates
+//! follow the clock.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 const PING: &str = r#"{"command":"ping"}"#;
 
-/// By how much the clock is wrong, in seconds: up to a year, in both directions.
+/// Errors of the clock in seconds: up to a year, in both directions.
 const JUMPS: [i64; 9] = [0, 3600, -3600, 1, -1, 86_400 * 365, -86_400 * 365, 50, 0];
 
 fn lobby(settings: Settings) -> SimulatedLobby {
@@ -25,7 +25,7 @@ fn set_clock(lobby: &mut SimulatedLobby, error: i64) {
 }
 
 #[test]
-fn nobody_is_cut_off_and_nobody_may_stay_longer() {
+fn timeouts_are_neither_shorter_nor_longer() {
     let idle_timeout = Some(135 * SECOND);
     let mut lobby = lobby(Settings { idle_timeout, ..Settings::default() });
     let ada = lobby.log_in("Ada");
@@ -37,7 +37,7 @@ fn nobody_is_cut_off_and_nobody_may_stay_longer() {
         assert!(lobby.is_open(stranger), "{jump}");
         lobby.advance(SECOND);
         assert!(!lobby.is_open(stranger), "{jump}");
-        // Pings go on at their rhythm, and are answered.
+        // Pings keep their interval, and are answered.
         lobby.hear(ada);
         for _ in 0..4 {
             set_clock(&mut lobby, jump);
@@ -48,7 +48,7 @@ fn nobody_is_cut_off_and_nobody_may_stay_longer() {
         }
         assert!(lobby.is_open(ada), "{jump}");
     }
-    // Whoever is silent goes as soon as ever.
+    // A silent client is disconnected as soon as before.
     set_clock(&mut lobby, -86_400);
     lobby.advance(134 * SECOND);
     assert!(lobby.is_open(ada));
@@ -58,7 +58,7 @@ fn nobody_is_cut_off_and_nobody_may_stay_longer() {
 }
 
 #[test]
-fn bans_end_at_their_date_and_failed_logins_are_forgotten_in_time() {
+fn bans_follow_the_clock_and_failed_logins_the_time_passed() {
     let mut lobby = lobby(Settings { login_attempts_per_address: 2, ..Settings::default() });
     let expires_at = Timestamp(BEGINNING.0 + 3600 * 1_000_000);
     lobby.store.account("Ada").ban = Some(Ban { reason: "x".to_owned(), expires_at });
@@ -80,7 +80,7 @@ fn bans_end_at_their_date_and_failed_logins_are_forgotten_in_time() {
     for _ in 0..2 {
         assert!(fails(&mut lobby, "wrong").contains("Login not found"));
     }
-    // A day later by the clock is not ten minutes later.
+    // A jump of the clock by a day does not end the window of ten minutes.
     for jump in [86_400, -86_400, 0] {
         set_clock(&mut lobby, jump);
         assert!(fails(&mut lobby, "Bob-pw").contains("from your address"), "{jump}");

@@ -1,4 +1,4 @@
-//! Thousands of connections that end at once, end in steps.
+//! Thousands of connections that end at once are closed in steps.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use faf_lobby_core::{ConnId, Event, GameState, LogLine, Settings};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 
-/// A step ends 400.
+/// More than the 400 connections that one step closes.
 const PLAYERS: usize = 450;
 const STEP: Duration = Duration::from_millis(10);
 
@@ -26,7 +26,7 @@ fn lobby_with(players: usize, settings: Settings) -> (SimulatedLobby, Vec<ConnId
 }
 
 #[test]
-fn a_shutdown_closes_some_at_a_time_and_does_nothing_else() {
+fn a_shutdown_closes_connections_in_steps_and_does_nothing_else() {
     let (mut lobby, conns) = lobby(PLAYERS, None);
     lobby.shut_down();
     conns.iter().for_each(|conn| drop(lobby.hear(*conn)));
@@ -34,7 +34,7 @@ fn a_shutdown_closes_some_at_a_time_and_does_nothing_else() {
     assert_eq!((lobby.world.connection_count(), lobby.has_stopped), (50, false));
     let last = *conns.last().unwrap();
     assert!(lobby.hear(last)[0].contains("shut down for maintenance"), "everybody is told at once");
-    // Whoever waits for the end is not served any more, and may go.
+    // A connection that waits to be closed is not served any more, and may disconnect.
     lobby.say(last, r#"{"command":"ping"}"#);
     assert_eq!(lobby.hear(last), [""; 0]);
     lobby.disconnect(conns[PLAYERS - 2]);
@@ -49,20 +49,20 @@ fn a_shutdown_closes_some_at_a_time_and_does_nothing_else() {
 }
 
 #[test]
-fn the_silent_are_closed_some_at_a_time() {
+fn silent_clients_are_closed_in_steps() {
     let (mut lobby, conns) = lobby(PLAYERS, Some(Duration::from_secs(120)));
-    // They are looked for at every ping.
+    // Silent clients are looked for at every ping.
     let ping = Duration::from_secs(3 * 45);
     lobby.advance(ping - lobby.now() - STEP / 2);
     lobby.say(conns[0], r#"{"command":"pong"}"#);
     lobby.advance(STEP / 2);
     assert_eq!(lobby.world.connection_count(), PLAYERS - 400);
     lobby.advance(STEP);
-    assert_eq!(lobby.world.connection_count(), 1, "whoever has said something stays");
+    assert_eq!(lobby.world.connection_count(), 1, "a client that has sent something stays");
 }
 
 #[test]
-fn lobbies_close_some_at_a_time() {
+fn lobbies_are_closed_in_steps() {
     let (mut lobby, conns) = lobby(420, None);
     for conn in &conns {
         lobby.say(*conn, r#"{"command":"game_host","visibility":"public"}"#);
@@ -83,7 +83,7 @@ fn state(lobby: &mut SimulatedLobby, conn: ConnId, state: &str) {
     lobby.say(conn, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
 }
 
-/// The first two players in a live game.
+/// Starts a live game of the first two players.
 fn live_game(lobby: &mut SimulatedLobby, conns: &[ConnId]) {
     let (host, guest) = (conns[0], conns[1]);
     lobby.say(host, r#"{"command":"game_host","visibility":"public"}"#);
@@ -112,7 +112,7 @@ fn cut_off(lobby: &SimulatedLobby) -> Option<usize> {
 }
 
 #[test]
-fn a_shutdown_may_send_those_away_who_are_in_no_game() {
+fn a_shutdown_may_disconnect_players_who_are_in_no_game() {
     let (mut lobby, conns) = lobby_with(
         6,
         Settings {
@@ -122,7 +122,7 @@ fn a_shutdown_may_send_those_away_who_are_in_no_game() {
         },
     );
     live_game(&mut lobby, &conns);
-    // One who waits for guests, and one whose process is about to start.
+    // A host who waits for guests, and one whose process is about to start.
     lobby.say(conns[2], r#"{"command":"game_host","visibility":"public"}"#);
     state(&mut lobby, conns[2], "Idle");
     state(&mut lobby, conns[2], "Lobby");
@@ -139,7 +139,8 @@ fn a_shutdown_may_send_those_away_who_are_in_no_game() {
     assert_eq!(open, [true, true, false, false, false, false]);
     lobby.check();
 
-    // Nobody gets in who could only be sent away again, but players of the live game do, and have time to get back into it.
+    // Players who would only be disconnected again cannot log in. Players of the live game can, and
+    // have time to rejoin it.
     let idle = lobby.connect();
     lobby.say_hello(idle, "player0003");
     let heard = lobby.hear(idle);
@@ -152,7 +153,7 @@ fn a_shutdown_may_send_those_away_who_are_in_no_game() {
     lobby.say(guest, r#"{"command":"restore_game_session","game_id":1}"#);
     assert_eq!(lobby.world.games().next().unwrap().state(), GameState::Live);
 
-    // When the game has ended, there is nothing left to wait for.
+    // After the end of the game there is nothing left to wait for.
     for conn in [conns[0], guest] {
         lobby.say(conn, r#"{"target":"game","command":"GameEnded","args":[]}"#);
         state(&mut lobby, conn, "Ended");
@@ -163,7 +164,7 @@ fn a_shutdown_may_send_those_away_who_are_in_no_game() {
 }
 
 #[test]
-fn thousands_are_sent_away_some_at_a_time() {
+fn thousands_are_disconnected_in_steps() {
     let settings = Settings { shutdown_kick_idle_players: true, ..Settings::default() };
     let (mut lobby, conns) = lobby_with(PLAYERS, settings);
     live_game(&mut lobby, &conns);
@@ -175,7 +176,7 @@ fn thousands_are_sent_away_some_at_a_time() {
 }
 
 #[test]
-fn operators_are_told_how_many_games_the_end_cuts_off() {
+fn the_log_has_the_number_of_games_that_a_shutdown_cuts_off() {
     let (mut lobby, conns) = lobby(3, None);
     live_game(&mut lobby, &conns);
     lobby.say(conns[2], r#"{"command":"game_host","visibility":"public"}"#);
@@ -189,14 +190,14 @@ fn operators_are_told_how_many_games_the_end_cuts_off() {
     assert!(lobby.log.iter().any(|logged| logged.to_string().starts_with(line)));
 }
 
-/// Whoever sends a message for minutes, or is not read from, is not silent.
+/// A client that sends one message for minutes, or is not being read, is not silent.
 #[test]
-fn nobody_is_silent_who_sends_or_is_not_read_from() {
+fn a_client_that_sends_or_is_not_read_is_not_silent() {
     const PING: Duration = Duration::from_secs(45);
     let (mut lobby, conns) = lobby(3, Some(2 * PING));
     let [slow, waiting, silent] = conns[..] else { panic!("{conns:?}") };
     lobby.holds_replies = true;
-    // The database takes its time, and behind the second command nothing is read.
+    // The database takes its time, and nothing is read after the second command.
     for _ in 0..2 {
         lobby.say(waiting, r#"{"command":"avatar","action":"list_avatar"}"#);
     }
@@ -205,13 +206,13 @@ fn nobody_is_silent_who_sends_or_is_not_read_from() {
         lobby.advance(PING);
     }
     assert_eq!([slow, waiting, silent].map(|conn| lobby.is_open(conn)), [true, true, false]);
-    // From now on it is read from, and has as long as everybody.
+    // From now on it is read, and has as much time as others.
     while lobby.reply_next() {}
     lobby.handle(Event::Heard { conn: slow });
     lobby.advance(PING);
     assert_eq!([slow, waiting].map(|conn| lobby.is_open(conn)), [true, true]);
     lobby.advance(2 * PING);
     assert_eq!([slow, waiting].map(|conn| lobby.is_open(conn)), [false, false]);
-    // Bytes of one that has gone meanwhile change nothing.
+    // Bytes of a connection that has been closed change nothing.
     lobby.handle(Event::Heard { conn: slow });
 }

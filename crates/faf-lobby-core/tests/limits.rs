@@ -1,4 +1,4 @@
-//! Limits that refuse an action a player repeats too often, on any number of connections.
+//! Limits that refuse an action which a player repeats too often, on any number of connections.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,13 +25,13 @@ fn met(lobby: &SimulatedLobby) -> Vec<Limit> {
     limits.collect()
 }
 
-/// Returns whether a client has heard a message that contains these words.
+/// Returns whether a client has received a message that contains these words.
 fn is_told(lobby: &mut SimulatedLobby, conn: ConnId, words: &str) -> bool {
     lobby.hear(conn).iter().any(|text| text.contains(words))
 }
 
 #[test]
-fn two_clients_that_share_an_account_sign_each_other_out_only_so_often() {
+fn logins_of_one_account_are_limited() {
     let mut lobby = lobby();
     let mut conns: Vec<ConnId> = Vec::new();
     for _ in 0..60 {
@@ -42,13 +42,14 @@ fn two_clients_that_share_an_account_sign_each_other_out_only_so_often() {
     let logged_in = conns.iter().position(|conn| is_told(&mut lobby, *conn, "too many logins"));
     assert_eq!(logged_in, Some(20), "the twenty-first is refused");
     assert_eq!(met(&lobby), [Limit::Logins; 40]);
-    // The one who came last stays, and the others may try again on the same connection.
+    // The player who logged in last stays online, and the other clients may try again on the
+    // same connection.
     assert_eq!(lobby.world.player_count(), 1);
     assert!(lobby.is_open(conns[19]) && lobby.is_open(conns[59]));
     lobby.advance(SECOND * 3);
     lobby.say_hello(conns[59], "player01");
     assert!(!lobby.is_open(conns[19]));
-    // Nobody else pays for it, and a wrong password does not count.
+    // Others are not affected, and a wrong password does not count.
     (0..10).for_each(|_| {
         lobby.say(conns[58], r#"{"command":"hello","login":"player02","password":"x","unique_id":""}"#);
     });
@@ -56,7 +57,7 @@ fn two_clients_that_share_an_account_sign_each_other_out_only_so_often() {
 }
 
 #[test]
-fn a_player_hosts_only_so_many_games_a_minute() {
+fn hosted_games_are_limited() {
     let mut lobby = lobby();
     let (mut hosted, mut refused) = (0, 0);
     for _ in 0..6 {
@@ -75,7 +76,7 @@ fn a_player_hosts_only_so_many_games_a_minute() {
     assert_eq!(hosted, 20);
     assert!(refused > 0);
     assert_eq!(met(&lobby), vec![Limit::HostedGames; refused]);
-    // No number was used up, and after some seconds there is the next game.
+    // No game number was used up, and some seconds later the player can host again.
     lobby.advance(SECOND * 60);
     let conn = lobby.log_in("player01");
     lobby.say(conn, r#"{"command":"game_host","visibility":"public"}"#);
@@ -94,7 +95,7 @@ fn passwords_of_lobbies_cannot_be_guessed() {
     for state in ["Idle", "Lobby"] {
         lobby.say(host, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
     }
-    // Ten by one player, whatever the connection.
+    // Ten wrong passwords by one player, on any connections.
     let mut wrong = 0;
     for _ in 0..5 {
         let conn = lobby.log_in("player02");
@@ -105,7 +106,7 @@ fn passwords_of_lobbies_cannot_be_guessed() {
         lobby.disconnect(conn);
     }
     assert_eq!(wrong, 10);
-    // Then even the right one is not looked at, or it would show.
+    // After that, even the right one is not checked, so that it does not show.
     let conn = lobby.log_in("player02");
     lobby.advance(SECOND * 2);
     join(&mut lobby, conn, "secret");
@@ -113,7 +114,7 @@ fn passwords_of_lobbies_cannot_be_guessed() {
     assert!(heard.iter().any(|text| text.contains("too many wrong passwords")), "{heard:?}");
     assert!(!heard.iter().any(|text| text.contains("game_launch")));
     assert!(lobby.is_open(conn));
-    // Somebody with many accounts has one attempt with each, when there were too many for the game.
+    // Once there were too many for the game, each of many accounts has a single attempt.
     let mut wrong = 0;
     for number in 3..=80 {
         let conn = lobby.log_in(&format!("player{number:02}"));
@@ -133,7 +134,7 @@ fn passwords_of_lobbies_cannot_be_guessed() {
 }
 
 #[test]
-fn whoever_knows_the_password_gets_in_while_others_guess() {
+fn a_player_with_the_right_password_joins_while_others_guess() {
     let mut lobby = lobby();
     let host = lobby.log_in("player01");
     lobby.say(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
@@ -149,7 +150,7 @@ fn whoever_knows_the_password_gets_in_while_others_guess() {
     assert!(is_told(&mut lobby, bob, "game_launch"));
 }
 
-/// A rated game of these two, which takes no time.
+/// Plays a rated game of these two players, which takes no time.
 fn play(lobby: &mut SimulatedLobby, conns: [ConnId; 2], ids: [u32; 2], uid: u32) {
     let say = |lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str| {
         lobby.say(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
@@ -186,11 +187,11 @@ fn validity(lobby: &SimulatedLobby, game: u32) -> Validity {
 }
 
 #[test]
-fn opponents_have_only_so_many_rated_games_an_hour() {
+fn rated_games_of_the_same_opponents_are_limited() {
     let mut lobby = lobby();
     let (ada, bob, cem) = (lobby.log_in("player01"), lobby.log_in("player02"), lobby.log_in("player03"));
     for game in 1..=16 {
-        // Host and winner make no difference.
+        // It makes no difference who hosts and who wins.
         let (conns, ids) = if game % 2 == 0 { ([ada, bob], [1, 2]) } else { ([bob, ada], [2, 1]) };
         play(&mut lobby, conns, ids, game);
     }
@@ -206,7 +207,7 @@ fn opponents_have_only_so_many_rated_games_an_hour() {
         assert!(is_told(&mut lobby, conn, "Game 16 is not rated: you have had 15 rated games"));
     }
     assert_eq!(met(&lobby), [Limit::RatedGames]);
-    // Against others their games count, and against each other they do again in a few minutes.
+    // Their games against others are rated, and those against each other again a few minutes later.
     play(&mut lobby, [ada, cem], [1, 3], 17);
     lobby.advance(SECOND * 240);
     play(&mut lobby, [ada, bob], [1, 2], 18);
@@ -215,7 +216,7 @@ fn opponents_have_only_so_many_rated_games_an_hour() {
 }
 
 #[test]
-fn a_game_that_is_not_rated_anyway_does_not_count() {
+fn games_that_are_unrated_for_another_reason_do_not_count() {
     let mut lobby = lobby();
     lobby.store.maps.clear();
     let conns = [lobby.log_in("player01"), lobby.log_in("player02")];
@@ -227,7 +228,7 @@ fn a_game_that_is_not_rated_anyway_does_not_count() {
 }
 
 #[test]
-fn lists_of_friends_and_foes_have_an_end() {
+fn lists_of_friends_and_foes_are_bounded() {
     let mut lobby = lobby();
     let full = (1000..3000).map(PlayerId).collect();
     let more = (1000..6000).map(PlayerId).collect();
@@ -240,7 +241,7 @@ fn lists_of_friends_and_foes_have_an_end() {
     say(&mut lobby, ada, "friend", 3);
     assert!(is_told(&mut lobby, ada, "Your list of friends is full"));
     assert!(lobby.is_open(ada) && !lobby.store.account("player01").friends.contains(&PlayerId(3)));
-    // The other list has room, and who is a friend already still is.
+    // The other list has room, and a player who is a friend already stays one.
     say(&mut lobby, ada, "foe", 3);
     say(&mut lobby, ada, "friend", 1000);
     assert!(!is_told(&mut lobby, ada, "full"));
@@ -248,7 +249,7 @@ fn lists_of_friends_and_foes_have_an_end() {
     lobby.say(ada, r#"{"command":"social_remove","friend":1000}"#);
     say(&mut lobby, ada, "friend", 4);
     assert!(lobby.store.account("player01").friends.contains(&PlayerId(4)));
-    // One that is too long already keeps nobody out, and can only get shorter.
+    // A list that is too long already does not prevent a login, and can only get shorter.
     say(&mut lobby, bob, "foe", 3);
     assert!(is_told(&mut lobby, bob, "Your list of foes is full") && lobby.is_open(bob));
     assert_eq!(lobby.store.account("player02").foes.len(), 5000);

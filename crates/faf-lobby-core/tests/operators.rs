@@ -1,4 +1,4 @@
-//! Stories of what an operator does while players are online.
+//! Actions of an operator while players are online.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,13 +15,13 @@ fn lobby() -> SimulatedLobby {
     SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["Ada", "Bob"]))
 }
 
-/// A ban that ends so many seconds after the beginning.
+/// A ban that ends this many seconds after the beginning.
 fn ban(seconds: i64) -> Ban {
     Ban { reason: "rude".to_owned(), expires_at: Timestamp(BEGINNING.0 + seconds * 1_000_000) }
 }
 
 #[test]
-fn who_is_banned_while_online_is_told_and_gone_with_the_game() {
+fn a_player_banned_while_online_is_notified_and_disconnected() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     lobby.say(
@@ -49,13 +49,13 @@ fn who_is_banned_while_online_is_told_and_gone_with_the_game() {
 }
 
 #[test]
-fn who_is_banned_while_logging_in_does_not_slip_in() {
+fn a_player_banned_while_logging_in_is_rejected() {
     for is_known_late in [false, true] {
         let mut lobby = lobby();
         lobby.holds_replies = true;
         let ada = lobby.connect();
         lobby.say_hello(ada, "Ada");
-        // The password is right, and there was no ban.
+        // The password was accepted, and there was no ban yet.
         assert!(lobby.reply_next());
         if is_known_late {
             let profile = lobby.perform_next();
@@ -75,7 +75,7 @@ fn who_is_banned_while_logging_in_does_not_slip_in() {
 }
 
 #[test]
-fn who_is_kicked_hears_the_reason() {
+fn a_kicked_player_receives_the_reason() {
     for (reason, said) in [("", "You have been disconnected by an administrator."), ("go", "go")] {
         let mut lobby = lobby();
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -95,7 +95,7 @@ fn who_is_kicked_hears_the_reason() {
 }
 
 #[test]
-fn new_settings_count_from_now_on() {
+fn new_settings_take_effect_at_once() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     let settings = Settings {

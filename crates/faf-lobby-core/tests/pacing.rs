@@ -28,7 +28,8 @@ fn paced(lobby: &SimulatedLobby) -> Vec<CommandClass> {
     paced.collect()
 }
 
-/// What a flooding client says, and what its class allows: at once, and in how many seconds how many.
+/// The message of a flooding client, and the limit of its class: the burst, and the number of
+/// messages per number of seconds.
 const FLOODS: [(CommandClass, &str, usize, u64, usize); 10] = [
     (CommandClass::Heartbeat, r#"{"command":"ping"}"#, 500, 1, 200),
     (CommandClass::Login, r#"{"command":"ask_session"}"#, 30, 1, 1),
@@ -47,14 +48,14 @@ fn a_flood_is_read_at_its_rate() {
     for (class, saying, burst, seconds, count) in FLOODS {
         let mut lobby = lobby();
         let (mallory, ada) = (lobby.log_in("player01"), lobby.log_in("player02"));
-        // To log in has cost something.
+        // The login has spent some units.
         lobby.advance(SECOND * 10);
         lobby.hear(mallory);
         let flood = burst + 50 * count;
         for _ in 0..flood {
             lobby.say(mallory, saying);
         }
-        // The message that is too many is carried out, and the next one waits.
+        // The first message beyond the burst is handled, and the next one waits.
         let read = |lobby: &SimulatedLobby| flood - lobby.unread(mallory);
         assert_eq!(read(&lobby), burst + 1, "{class:?}");
         for round in 1..=10 {
@@ -62,7 +63,7 @@ fn a_flood_is_read_at_its_rate() {
             assert_eq!(read(&lobby), burst + 1 + round * count, "{class:?} after {round} rounds");
         }
         lobby.check();
-        // Others notice nothing.
+        // Other clients are not affected.
         lobby.hear(ada);
         lobby.say(ada, r#"{"command":"ping"}"#);
         assert_eq!(lobby.hear_commands(ada), ["pong"]);
@@ -101,7 +102,7 @@ fn long_messages_of_games_cost_more() {
     for _ in 0..20 {
         game(&mut lobby, conn, "IceMsg", &format!(r#"[2,"{text}"]"#));
     }
-    // Each counts as 245: three megabytes a second may follow on twelve.
+    // Each counts as 245 messages: three more megabytes per second may follow the first twelve.
     assert_eq!(lobby.unread(conn), 20 - 13);
     lobby.advance(SECOND * 60);
     assert_eq!(lobby.unread(conn), 0);
@@ -114,7 +115,7 @@ fn long_messages_of_games_cost_more() {
 }
 
 #[test]
-fn a_flood_that_waits_for_the_database_is_read_in_its_turn() {
+fn a_flood_that_waits_for_the_database_is_read_completely() {
     let mut lobby = lobby();
     let conn = lobby.log_in("player01");
     lobby.holds_replies = true;
@@ -135,7 +136,7 @@ fn a_flood_that_waits_for_the_database_is_read_in_its_turn() {
 }
 
 #[test]
-fn whoever_floods_and_goes_leaves_nothing_behind() {
+fn a_flooding_client_leaves_nothing_when_it_disconnects() {
     let mut lobby = lobby();
     for _ in 0..5 {
         let conn = lobby.log_in("player01");
@@ -162,7 +163,7 @@ fn a_host_who_sets_up_a_large_lobby_meets_no_limit() {
         game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
         game(&mut lobby, *conn, "GameState", r#"["Lobby"]"#);
     }
-    // Everything is said anew whenever the host changes the map, three times within a second.
+    // The host sends everything again after each change of the map, three times within a second.
     for _ in 0..3 {
         for option in 0..80 {
             game(&mut lobby, conns[0], "GameOption", &format!(r#"["Option{option}","value"]"#));
@@ -175,7 +176,7 @@ fn a_host_who_sets_up_a_large_lobby_meets_no_limit() {
             }
         }
     }
-    // Everybody negotiates with everybody within a few seconds.
+    // All players negotiate with each other within a few seconds.
     let candidate = "x".repeat(600);
     for round in 0..50 {
         for conn in &conns {
@@ -188,7 +189,8 @@ fn a_host_who_sets_up_a_large_lobby_meets_no_limit() {
         }
     }
     assert!(conns.iter().all(|conn| lobby.unread(*conn) == 0));
-    // The end: everybody tells of all armies, and sends statistics, again for each army that is defeated.
+    // At the end, every process reports all armies, and sends statistics again for each army that
+    // is defeated.
     let statistics = "x".repeat(60_000);
     for conn in &conns {
         for army in 1..=16 {
@@ -210,7 +212,8 @@ fn players_who_click_a_lot_meet_no_limit() {
     lobby.say(conn, r#"{"command":"modvault","type":"start"}"#);
     for minute in 0..60 {
         for tick in 0..12 {
-            // The Java client pings every five seconds; the player wants to get into a game, and makes friends.
+            // The Java client pings every five seconds; the player tries to join games and
+            // adds friends.
             lobby.say(conn, r#"{"command":"ping"}"#);
             lobby.say(conn, r#"{"command":"game_join","uid":99}"#);
             if tick % 2 == 0 {
@@ -220,7 +223,7 @@ fn players_who_click_a_lot_meet_no_limit() {
             lobby.advance(SECOND * 5);
         }
     }
-    // Mods of a game that is joined.
+    // The mods of a joined game.
     for number in 0..50 {
         lobby.say(conn, &format!(r#"{{"command":"modvault","type":"download","uid":"mod{number}"}}"#));
     }
@@ -235,7 +238,7 @@ fn sixteen_households_behind_one_address_meet_no_limit() {
         let conn = lobby.connect_from(address);
         lobby.say(conn, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
         if number % 4 == 0 {
-            // One of each household has forgotten the password.
+            // One player of each household has forgotten the password.
             lobby.say(conn, r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#);
         }
         lobby.say_hello(conn, &format!("player{number:02}"));
@@ -247,8 +250,8 @@ fn sixteen_households_behind_one_address_meet_no_limit() {
     assert_eq!(paced(&lobby), []);
 }
 
-/// Connects anew every half second for ten seconds, logs in if there is a login, and floods each
-/// time. Returns how many messages of the flood the lobby reads.
+/// Reconnects every half second for ten seconds, logs in if there is a login, and floods each time.
+/// Returns how many messages of the flood the lobby reads.
 fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, saying: &str) -> usize {
     let mut lobby = lobby();
     let mut read = 0;
@@ -274,7 +277,7 @@ fn a_reconnect_is_not_a_new_burst() {
         // Further logins are refused.
         let read = read_by_one_who_reconnects(Some("player01"), None, saying);
         let allowed = burst + 10 * count / seconds as usize;
-        // The last message of a burst is carried out, and every connection begins with a message.
+        // The last message of a burst is handled, and every connection begins with one message.
         assert!(read <= allowed + 21, "{class:?}: {read} instead of {allowed}");
         assert!(read >= allowed.min(burst), "{class:?}: {read}");
     }
@@ -286,7 +289,7 @@ fn a_second_client_of_the_same_player_is_not_a_new_burst() {
     let saying = r#"{"command":"game_join","uid":99}"#;
     let (mut read, mut last) = (0, ConnId(0));
     for _ in 0..10 {
-        // The one before is signed out, and nobody has disconnected.
+        // The login signs out the connection before, which has not disconnected itself.
         let conn = lobby.connect();
         lobby.say_hello(conn, "player01");
         (0..100).for_each(|_| lobby.say(conn, saying));
@@ -320,7 +323,7 @@ fn a_message_sent_along_with_the_login_counts() {
         lobby.disconnect(conn);
     }
     let conn = lobby.log_in("player01");
-    // One may be read as soon as the login is on its way.
+    // One message may be read while the login is in progress.
     (0..2).for_each(|_| lobby.say(conn, saying));
     lobby.advance(SECOND * 3);
     assert_eq!(lobby.unread(conn), 1, "four are owed");
@@ -337,7 +340,7 @@ fn before_the_login_an_address_counts() {
     assert!((38..=61).contains(&household), "{household}: 30, one a second, and one a connection that waits");
     let by_connection = read_by_one_who_reconnects(None, None, saying);
     assert_eq!(by_connection, 20 * 31, "nobody knows from where they come");
-    // Another address in the same network, and one in another.
+    // Another address in the same network, and others outside of it.
     let mut lobby = lobby();
     let mut read = |from: &str| {
         let conn = lobby.connect_from(address(from));
@@ -354,7 +357,7 @@ fn before_the_login_an_address_counts() {
 }
 
 #[test]
-fn a_neighbour_who_floods_keeps_nobody_out() {
+fn a_flood_does_not_keep_others_at_the_address_out() {
     let mut lobby = lobby();
     let address = "203.0.113.9".parse().ok();
     for _ in 0..200 {
@@ -369,14 +372,14 @@ fn a_neighbour_who_floods_keeps_nobody_out() {
     lobby.advance(SECOND * 4);
     let heard = lobby.hear(ada);
     assert!(heard.iter().any(|text| text.starts_with(r#"{"command":"welcome""#)), "{heard:?}");
-    // It is not she who was too fast, and once she is logged in nothing of it is left.
+    // Ada was not too fast herself, and her login leaves the spending of the address behind.
     assert!(!heard.iter().any(|text| text.contains("more slowly")));
     (0..30).for_each(|_| lobby.say(ada, r#"{"command":"ask_session"}"#));
     assert_eq!(lobby.unread(ada), 0);
 }
 
 #[test]
-fn whoever_logs_in_leaves_nothing_to_his_address() {
+fn a_login_leaves_no_spending_at_the_address() {
     let mut lobby = lobby();
     let address = "203.0.113.9".parse().ok();
     for number in 1..=60 {
@@ -389,7 +392,7 @@ fn whoever_logs_in_leaves_nothing_to_his_address() {
 }
 
 #[test]
-fn a_connection_that_takes_over_a_debt_is_not_answered_before_it_is_paid() {
+fn an_inherited_debt_is_paid_before_the_first_answer() {
     let mut lobby = lobby();
     let address = "203.0.113.9".parse().ok();
     let mut answered = 0;
@@ -401,7 +404,7 @@ fn a_connection_that_takes_over_a_debt_is_not_answered_before_it_is_paid() {
         lobby.check();
         lobby.disconnect(conn);
     }
-    // In ten seconds: the burst, the message that was too many, and one a second.
+    // In ten seconds: the burst, the first message beyond it, and one per second.
     assert!((39..=41).contains(&answered), "{answered}");
     let conn = lobby.connect_from(address);
     lobby.say(conn, r#"{"command":"ask_session"}"#);
@@ -410,7 +413,7 @@ fn a_connection_that_takes_over_a_debt_is_not_answered_before_it_is_paid() {
 }
 
 #[test]
-fn connections_side_by_side_share_a_burst_if_they_come_one_after_the_other() {
+fn successive_connections_of_an_address_share_a_burst() {
     let mut lobby = lobby();
     let address = "203.0.113.9".parse().ok();
     let mut answered = 0;
@@ -420,7 +423,7 @@ fn connections_side_by_side_share_a_burst_if_they_come_one_after_the_other() {
         answered += lobby.hear_commands(conn).iter().filter(|command| *command == "pong").count();
     }
     assert_eq!(answered, 501);
-    // An honest newcomer is welcome all the same.
+    // An honest new client still gets in.
     let conn = lobby.connect_from(address);
     lobby.say_hello(conn, "player01");
     lobby.advance(SECOND * 2);

@@ -1,4 +1,4 @@
-//! What other services are told of players and games: the reports that clients get.
+//! Messages to other services about players and games: the same reports that clients receive.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ fn lobby() -> SimulatedLobby {
     SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["Ada", "Bob"]))
 }
 
-/// The routing keys and bodies of what was told since the last look.
+/// Routing keys and bodies of the reports since the last call.
 fn reports(lobby: &mut SimulatedLobby) -> Vec<(&'static str, Value)> {
     let told = lobby.reports.drain(..);
     told.map(|told| (told.routing_key(), serde_json::from_str(&told.body().unwrap()).unwrap())).collect()
@@ -27,7 +27,7 @@ fn heard(lobby: &mut SimulatedLobby, conn: ConnId, command: &str) -> Vec<Value> 
 }
 
 #[test]
-fn players_are_told_as_clients_are() {
+fn players_are_published_as_clients_receive_them() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     assert_eq!(reports(&mut lobby), []);
@@ -37,7 +37,7 @@ fn players_are_told_as_clients_are() {
     lobby.advance(60 * SECOND);
     assert_eq!(reports(&mut lobby), [], "nothing has changed");
 
-    // Also if nobody is left whom the lobby could tell.
+    // Reports are also published when no client is left.
     lobby.disconnect(ada);
     lobby.advance(SECOND);
     let told = reports(&mut lobby);
@@ -46,7 +46,7 @@ fn players_are_told_as_clients_are() {
 }
 
 #[test]
-fn games_are_told_in_one_list_whoever_may_see_them() {
+fn games_are_published_in_one_list_for_any_visibility() {
     let mut lobby = lobby();
     let players = ["Ada", "Bob"].map(|login| lobby.log_in(login));
     for (conn, visibility) in players.into_iter().zip(["public", "friends"]) {
@@ -63,7 +63,7 @@ fn games_are_told_in_one_list_whoever_may_see_them() {
     assert_eq!(games["command"], "game_info");
     let states: Vec<_> = games["games"].as_array().unwrap().iter().map(|game| &game["state"]).collect();
     assert_eq!(states, ["open", "open"]);
-    // Ada sees only hers, and as it was told.
+    // Ada receives only her own game, as it was published.
     assert_eq!(heard(&mut lobby, players[0], "game_info"), [games["games"][0].clone()]);
 
     for conn in players {

@@ -1,4 +1,5 @@
-//! Ratings against what was recorded from the original server: `golden/rating/`, each file with notes of its own.
+//! Ratings against records of the original server: `golden/rating/`, whose files have their
+//! own notes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,19 +17,19 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Of `mean_exact` and `dev_exact`, which are rounded to 6 decimals.
+/// Tolerance for `mean_exact` and `dev_exact`, which are rounded to 6 decimals.
 const EXACT: f64 = 1e-5;
 
-/// Of numbers the original computed: its normal distribution is approximate.
+/// Tolerance for numbers that the original computed: its normal distribution is approximate.
 const APPROXIMATE: f64 = 1e-3;
 
-/// Of numbers that went through the original's database, which keeps 6 digits of them.
+/// Tolerance for numbers from the original's database, which keeps 6 digits of them.
 const SIX_DIGITS: f64 = 0.02;
 
-/// What ends otherwise here, by what it is about; the cases are those that match.
+/// Deliberate differences, by their reason; they apply to the cases that match.
 const DELIBERATE: [Difference; 2] = [
     Difference {
-        why: "R1: the original updates a row on `global` that is not there; here it is inserted",
+        why: "R1: the original updates a missing row on `global`; here it is inserted",
         correct: |scenario, expected| {
             let mut inserted = Vec::new();
             for change in &expected.journal {
@@ -54,7 +55,7 @@ const DELIBERATE: [Difference; 2] = [
         },
     },
     Difference {
-        why: "R2: the original stores and publishes half of what it cannot store as a whole; here nothing changes",
+        why: "R2: the original stores and publishes one half if the other cannot be stored; here nothing changes",
         correct: |scenario, expected| {
             if scenario.games.iter().all(|game| !game.players_without_stats_row.is_empty()) {
                 *expected = Store::with_rows(&scenario.leaderboard_rating).state();
@@ -148,9 +149,9 @@ fn games_one_after_the_other() {
     }
 }
 
-/// The comparison takes the exact values or the original's, and nothing else.
+/// The comparison accepts the exact values or the original's, and nothing else.
 #[test]
-fn either_set_of_values_will_do() {
+fn either_set_of_values_is_accepted() {
     let after = Rating { mean: 1500.0, deviation: 100.0 };
     let expected = |mean, mean_exact| Exact {
         id: PlayerId(1),
@@ -166,21 +167,21 @@ fn either_set_of_values_will_do() {
     assert!(without.is_met_by(after));
 }
 
-/// A deliberate difference from what was recorded.
+/// A deliberate difference from the record.
 struct Difference {
     why: &'static str,
-    /// Makes the record what it is here, if the scenario is about it.
+    /// Corrects the record to this server's behaviour, if the scenario has the difference.
     correct: fn(&Scenario, &mut State),
 }
 
-/// The tables and channels the service writes to, in memory (ratings.md section 5.1).
+/// The tables and channels that the service writes to, in memory (ratings.md section 5.1).
 #[derive(Default)]
 struct Store {
     rows: BTreeMap<(PlayerId, String), Row>,
     written: State,
 }
 
-/// A row of `leaderboard_rating`; the columns are of single precision.
+/// A row of `leaderboard_rating`; the columns have single precision.
 struct Row {
     mean: f32,
     deviation: f32,
@@ -188,7 +189,7 @@ struct Row {
     won_games: u32,
 }
 
-/// What a scenario leaves behind, in the words of the golden file.
+/// The state after a scenario, with the names of the golden file.
 #[derive(Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
@@ -271,8 +272,8 @@ impl Store {
     }
 }
 
-/// Rows that are on one side only. Ratings are compared within a tolerance, everything else exactly; the order within a
-/// list does not count.
+/// Returns the rows that only one side has. Ratings are compared within a tolerance, everything
+/// else exactly; the order within a list does not matter.
 fn differences(expected: &State, ours: &State, precise: f64) -> Vec<String> {
     let lists = [
         ("leaderboard_rating", &expected.leaderboard_rating, &ours.leaderboard_rating, SIX_DIGITS),
@@ -345,7 +346,7 @@ fn production() -> Leaderboards {
     leaderboards(&[board(GLOBAL), board(LADDER)])
 }
 
-/// Numbered from 1 in their order.
+/// Leaderboards numbered from 1 in this order.
 fn leaderboards(boards: &[GoldenBoard]) -> Leaderboards {
     let id = |name: &String| {
         let position = boards.iter().position(|board| board.technical_name == *name).unwrap();
@@ -359,7 +360,7 @@ fn leaderboards(boards: &[GoldenBoard]) -> Leaderboards {
     Leaderboards::new(boards.iter().map(leaderboard).collect())
 }
 
-/// What the cases of a file are about, by the member that only they have.
+/// The kind of the cases in a file, recognised by a member that only they have.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     TwoTeams,
@@ -382,7 +383,7 @@ impl Kind {
     }
 }
 
-/// All files whose cases are of this kind.
+/// Reads all files whose cases are of this kind.
 fn golden<Case: DeserializeOwned>(kind: Kind) -> Vec<Golden<Case>> {
     let mut found = Vec::new();
     for file in golden::files("rating", "json") {
@@ -431,7 +432,7 @@ struct Listed {
     dev: f64,
 }
 
-/// A rating the original has computed, and, where it was computed, what it should be.
+/// A rating that the original computed and, where available, its exact value.
 #[derive(Debug, Deserialize)]
 struct Exact {
     id: PlayerId,
@@ -442,7 +443,8 @@ struct Exact {
 }
 
 impl Exact {
-    /// Whether a rating is one or the other. As the notes of the files say, it need not be both.
+    /// Returns whether a rating is equal to either of the two. As the notes of the files say, it
+    /// need not be equal to both.
     fn is_met_by(&self, rating: Rating) -> bool {
         let original = Rating { mean: self.mean, deviation: self.dev };
         let exact = self.mean_exact.zip(self.dev_exact);

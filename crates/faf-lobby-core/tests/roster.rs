@@ -1,4 +1,4 @@
-//! What newcomers are told of the players who are online.
+//! The lists of online players that a player receives at login.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use faf_testkit::store::FakeStore;
 
 const PLAYERS: u32 = 300;
 
-/// Everybody but the last is online, and was told of all others.
+/// All players but the last are online and have received the lists of all others.
 fn crowd() -> (SimulatedLobby, Vec<ConnId>) {
     let logins: Vec<String> = (1..=PLAYERS).map(|number| format!("player{number:03}")).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
@@ -33,8 +33,8 @@ fn lists(messages: Vec<ServerMessage>) -> Vec<Arc<PlayerList>> {
     lists.collect()
 }
 
-/// The last one logs in, and goes again when everybody knows.
-fn newcomer(lobby: &mut SimulatedLobby) -> Vec<Arc<PlayerList>> {
+/// The last player logs in, receives the lists and disconnects.
+fn snapshot_of_last_player(lobby: &mut SimulatedLobby) -> Vec<Arc<PlayerList>> {
     let conn = lobby.connect();
     lobby.say_hello(conn, &format!("player{PLAYERS:03}"));
     let told = lists(lobby.hear_messages(conn));
@@ -47,21 +47,21 @@ fn ids(lists: &[Arc<PlayerList>]) -> BTreeSet<PlayerId> {
 }
 
 #[test]
-fn newcomers_share_all_lists_but_a_few() {
+fn logins_share_all_lists_but_a_few() {
     let (mut lobby, conns) = crowd();
-    let first = newcomer(&mut lobby);
+    let first = snapshot_of_last_player(&mut lobby);
     assert_eq!(ids(&first).len(), PLAYERS as usize);
     let shared = |one: &[Arc<PlayerList>], other: &[Arc<PlayerList>]| {
         one.iter().filter(|list| other.iter().any(|other| Arc::ptr_eq(list, other))).count()
     };
-    let second = newcomer(&mut lobby);
+    let second = snapshot_of_last_player(&mut lobby);
     assert!(shared(&first, &second) >= first.len() - 1, "{} of {}", shared(&first, &second), first.len());
-    // Somebody goes, and somebody changes.
+    // One player leaves, and one changes.
     lobby.disconnect(conns[5]);
     let avatar = Avatar { url: "https://example.org/a.png".to_owned(), tooltip: "a".to_owned() };
     lobby.store.account("player200").avatars = vec![avatar.clone()];
     lobby.say(conns[199], r#"{"command":"avatar","action":"select","avatar":"https://example.org/a.png"}"#);
-    let third = newcomer(&mut lobby);
+    let third = snapshot_of_last_player(&mut lobby);
     assert!(shared(&second, &third) >= first.len() - 3, "{} of {}", shared(&second, &third), first.len());
     assert_eq!(ids(&third).len(), PLAYERS as usize - 1);
     let known = third.iter().flat_map(|list| &list.players).find(|player| player.id == PlayerId(200));
@@ -87,8 +87,8 @@ fn no_list_of_changes_is_too_long_for_clients() {
     assert!(told.len() > 5, "{} lists", told.len());
     assert!(told.iter().all(|text| text.len() < 512 * 1024));
     look_in(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
-    // They are full of bytes long before they are full of players.
-    assert!(newcomer(&mut lobby).len() > 5);
+    // The lists reach their limit in bytes long before that in players.
+    assert!(snapshot_of_last_player(&mut lobby).len() > 5);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_short_report_is_one_message() {
 }
 
 #[test]
-fn an_address_that_no_avatar_has_is_not_looked_up() {
+fn a_url_longer_than_any_avatars_is_not_looked_up() {
     let (mut lobby, conns) = crowd();
     lobby.holds_replies = true;
     let url = "x".repeat(10_000);

@@ -1,4 +1,4 @@
-//! What happens in a lobby, told as stories in simulated time.
+//! Scenarios of a lobby in simulated time.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -43,7 +43,7 @@ const PING: &str = r#"{"command":"ping"}"#;
 const LOGIN_FAILED: &str = r#"{"command":"authentication_failed","text":"Login not found or password incorrect. They are case sensitive."}"#;
 
 #[test]
-fn a_login_tells_everything_in_order() {
+fn a_login_sends_everything_in_order() {
     let mut lobby = lobby();
     let ada = lobby.connect();
     lobby.say(ada, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
@@ -65,7 +65,7 @@ fn a_login_tells_everything_in_order() {
     assert!(lobby.counts.contains(&Count::LoginAccepted(LoginMethod::Password)));
     assert!(lobby.counts.contains(&Count::Version("1".to_owned())));
 
-    // Bob is told of everybody; Ada hears of Bob with the next report, as Bob does.
+    // Bob receives all players; Ada receives Bob with the next report, as Bob does.
     lobby.advance(SECOND);
     assert_eq!(lobby.hear(ada), [player_info(&[player(1, "Ada", "")])]);
     let bob = lobby.connect();
@@ -83,7 +83,7 @@ fn a_login_tells_everything_in_order() {
 }
 
 #[test]
-fn a_profile_is_shown() {
+fn a_profile_is_sent() {
     let mut lobby = lobby();
     let account = lobby.store.account("Ada");
     account.avatar =
@@ -138,7 +138,7 @@ fn a_token_logs_in_too() {
     assert!(lobby.counts.contains(&Count::LoginAccepted(LoginMethod::Token)));
     let failures = lobby.counts.iter().filter(|count| **count == Count::LoginFailed(LoginMethod::Token));
     assert_eq!(failures.count(), 3);
-    // The operator is told what is wrong with it.
+    // The operator sees what is wrong with the token.
     let is_told =
         |line: &LogLine| matches!(line, LogLine::LoginFailed { detail, .. } if detail == "it is no number");
     assert!(lobby.log.iter().any(is_told), "{:?}", lobby.log);
@@ -165,7 +165,7 @@ fn a_wrong_password_can_be_tried_again_but_not_forever() {
 }
 
 #[test]
-fn banned_players_are_turned_away_while_the_ban_lasts() {
+fn banned_players_are_rejected_while_the_ban_lasts() {
     let mut lobby = lobby();
     let expires_at = Timestamp(BEGINNING.0 + (46 * 3600) * 1_000_000);
     lobby.store.account("Ada").ban = Some(Ban { reason: "Cheating".to_owned(), expires_at });
@@ -212,7 +212,7 @@ fn the_new_connection_wins() {
         ]
     );
     assert!(!lobby.is_open(old) && lobby.is_open(new));
-    // The end of the old connection, whenever it is noticed, takes nothing of the new one along.
+    // The end of the old connection, whenever it is noticed, does not affect the new one.
     lobby.handle(faf_lobby_core::Event::Disconnected { conn: old });
     lobby.advance(SECOND);
     assert_eq!(lobby.hear(bob), [player_info(&[player(1, "Ada", "")])]);
@@ -241,7 +241,7 @@ fn two_logins_of_one_account_at_the_same_time() {
 }
 
 #[test]
-fn who_leaves_during_login_was_never_there() {
+fn a_player_who_disconnects_during_login_is_never_reported() {
     let mut lobby = lobby();
     let bob = lobby.log_in("Bob");
     lobby.advance(SECOND);
@@ -277,7 +277,7 @@ fn a_second_login_on_the_same_connection_changes_nothing() {
 }
 
 #[test]
-fn whoever_comes_and_goes_between_reports_is_told_as_gone() {
+fn a_player_who_comes_and_goes_between_reports_is_reported_offline() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     lobby.advance(SECOND);
@@ -306,7 +306,7 @@ fn pings_go_both_ways() {
 }
 
 #[test]
-fn silent_clients_are_closed_if_the_operator_wants_it() {
+fn silent_clients_are_closed_with_an_idle_timeout() {
     let idle_timeout = Some(Duration::from_secs(135));
     let mut lobby = lobby_with(Settings { idle_timeout, ..Settings::default() });
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -345,7 +345,7 @@ fn a_ping_is_answered_while_a_command_waits_and_order_is_kept() {
 }
 
 #[test]
-fn nobody_may_wait_forever_before_the_login() {
+fn connections_without_a_login_are_closed_after_the_timeout() {
     let mut lobby = lobby();
     let (stranger, ada) = (lobby.connect(), lobby.log_in("Ada"));
     lobby.advance(Duration::from_secs(20));
@@ -361,7 +361,7 @@ fn nobody_may_wait_forever_before_the_login() {
 }
 
 #[test]
-fn before_the_login_little_is_allowed() {
+fn before_the_login_few_commands_are_allowed() {
     let mut lobby = lobby();
     for text in [
         r#"{"command":"matchmaker_info"}"#,
@@ -422,14 +422,14 @@ fn passwords_cannot_be_guessed_over_many_connections() {
     lobby.say_hello(ada, "Ada");
     assert_eq!(lobby.hear_commands(ada)[0], "welcome");
     lobby.advance(600 * SECOND);
-    // Nor all at once.
+    // The limit also holds for simultaneous attempts.
     lobby.holds_replies = true;
     for _ in 0..10 {
         let guesser = lobby.connect_from(here);
         lobby.say(guesser, wrong);
     }
     assert_eq!(lobby.open_requests(), 3);
-    // What nobody has found out does not count, and neither does what was right.
+    // Attempts without a verdict do not count, and neither do correct passwords.
     lobby.refuse_next_as_busy();
     lobby.fail_next();
     lobby.refuse_next_as_busy();
@@ -442,7 +442,7 @@ fn passwords_cannot_be_guessed_over_many_connections() {
 }
 
 #[test]
-fn a_busy_server_says_so_and_keeps_the_connection() {
+fn a_busy_server_reports_it_and_keeps_the_connection() {
     let mut lobby = lobby();
     let ada = lobby.connect();
     lobby.holds_replies = true;
@@ -459,7 +459,7 @@ fn a_busy_server_says_so_and_keeps_the_connection() {
 }
 
 #[test]
-fn long_texts_are_not_said_again() {
+fn long_texts_are_not_repeated() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     lobby.hear(ada);
@@ -479,7 +479,7 @@ fn long_texts_are_not_said_again() {
 }
 
 #[test]
-fn a_password_that_is_no_text_is_not_said_again() {
+fn a_password_that_is_not_a_text_is_not_repeated() {
     let mut lobby = lobby();
     let stranger = lobby.connect();
     lobby.say(stranger, r#"{"command":"hello","login":"Ada","password":12345678,"unique_id":""}"#);
@@ -489,7 +489,7 @@ fn a_password_that_is_no_text_is_not_said_again() {
 }
 
 #[test]
-fn what_is_no_command_ends_the_connection_and_says_why() {
+fn an_invalid_command_closes_the_connection_with_a_reason() {
     let mut lobby = lobby();
     for (text, answer) in [
         (r#"{"no":"command"}"#, r#"{"command":"invalid","reason":"`command`: is missing"}"#),
@@ -549,14 +549,14 @@ fn friends_and_foes_exclude_each_other() {
         ]
     );
     assert!(lobby.is_open(ada));
-    // What is so already is not stored again.
+    // A relation that exists already is not stored again.
     lobby.holds_replies = true;
     lobby.say(ada, r#"{"command":"social_add","friend":2}"#);
     assert_eq!(lobby.open_requests(), 0);
 }
 
 #[test]
-fn avatars_are_listed_selected_and_told() {
+fn avatars_are_listed_selected_and_reported() {
     let mut lobby = lobby();
     let moon = Avatar { url: "https://example.org/moon.png".to_owned(), tooltip: "Moon".to_owned() };
     lobby.store.account("Ada").avatars = vec![moon];
@@ -570,7 +570,7 @@ fn avatars_are_listed_selected_and_told() {
         [r#"{"command":"avatar","avatarlist":[{"url":"https://example.org/moon.png","tooltip":"Moon"}]}"#]
     );
     lobby.say(ada, r#"{"command":"avatar","action":"select","avatar":"https://example.org/sun.png"}"#);
-    // What is no text is no avatar, and nothing else.
+    // A value that is not a text selects no avatar, and changes nothing else.
     for avatar in ["5", "true", "{}", r#"["https://example.org/moon.png"]"#] {
         lobby.say(ada, &format!(r#"{{"command":"avatar","action":"select","avatar":{avatar}}}"#));
     }
@@ -633,14 +633,14 @@ fn administrators_need_the_permission_for_each_action() {
     assert!(!lobby.is_open(bob) && lobby.is_open(ada));
     assert_eq!(lobby.log.iter().filter(|line| matches!(line, LogLine::Admin { .. })).count(), 5);
 
-    // An administrator can disconnect anybody, and that is anybody.
+    // Administrators can disconnect any player, including themselves.
     lobby.say(ada, r#"{"command":"admin","action":"closelobby","user_id":1}"#);
     assert!(!lobby.is_open(ada));
     lobby.check();
 }
 
 #[test]
-fn strange_clients_are_told_so_and_counted() {
+fn unofficial_clients_are_notified_and_counted() {
     let mut lobby = lobby();
     let ada = lobby.connect();
     for user_agent in
@@ -657,13 +657,13 @@ fn strange_clients_are_told_so_and_counted() {
     }
     lobby.disconnect(ada);
     let clients: Vec<_> = lobby.counts.iter().filter(|count| matches!(count, Count::Client { .. })).collect();
-    // In, to `other`, back to unnamed, and out.
+    // The client is counted, then as `other`, then as unnamed again, then no longer.
     assert_eq!(clients.len(), 4);
     assert!(matches!(clients[3], Count::Client { after: None, .. }));
 }
 
 #[test]
-fn without_a_database_nothing_goes_but_pings() {
+fn without_a_database_only_pings_work() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     lobby.store.is_unavailable = true;
@@ -695,7 +695,7 @@ fn a_reply_nobody_waits_for_is_logged_and_ignored() {
 }
 
 #[test]
-fn passwords_can_be_switched_off() {
+fn password_logins_can_be_disabled() {
     let mut lobby = lobby_with(Settings { allow_password_login: false, ..Settings::default() });
     let ada = lobby.connect();
     lobby.say_hello(ada, "Ada");
@@ -708,7 +708,7 @@ const MAINTENANCE: &str = "The server will be shutting down for maintenance in 3
 const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
 
 #[test]
-fn a_shutdown_lets_everybody_know_and_ends_when_nothing_is_left_to_wait_for() {
+fn a_shutdown_notifies_everyone_and_stops_without_live_games() {
     let mut lobby = lobby();
     let (ada, stranger) = (lobby.log_in("Ada"), lobby.connect());
     lobby.advance(SECOND);

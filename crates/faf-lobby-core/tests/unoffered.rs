@@ -1,5 +1,5 @@
-//! What clients ask for that this server does not offer: no error for what they send by themselves, a text for what a player
-//! wants, and for what nobody knows.
+//! Commands that this server does not offer: no error for those that clients send on their own, a
+//! notice for those that a player triggers, and for unknown ones.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -58,9 +58,10 @@ fn matchmaking_is_not_offered_yet() {
     assert!(lobby.is_open(ada));
 }
 
-/// After every login, when a game starts, when the party changes; some for all that the original knows.
+/// Sent after every login, when a game starts, when the party changes; some have all forms that the
+/// original accepts.
 #[test]
-fn what_clients_send_by_themselves_is_no_error() {
+fn commands_that_clients_send_on_their_own_are_accepted() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     for silent in [
@@ -94,7 +95,8 @@ fn what_clients_send_by_themselves_is_no_error() {
         assert_eq!(lobby.hear(ada), party(told));
     }
 
-    // Not while the server shuts down, either; but a search that cannot begin is told as ever.
+    // The same holds while the server shuts down; but a search that cannot begin is refused
+    // as usual.
     lobby.say(ada, r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#);
     assert_eq!(lobby.hear(ada), [notice("error", "This server does not offer parties and matchmaking yet.")]);
     lobby.shut_down();
@@ -108,7 +110,7 @@ fn what_clients_send_by_themselves_is_no_error() {
 }
 
 #[test]
-fn commands_nobody_knows_end_the_connection_only_before_the_login() {
+fn unknown_commands_close_the_connection_only_before_the_login() {
     let mut lobby = lobby();
     let (ada, stranger) = (lobby.log_in("Ada"), lobby.connect());
     for command in ["unready_party", "is_ready_response", "request", "Ping", "Bottleneck", "no_such_command"]
@@ -121,7 +123,7 @@ fn commands_nobody_knows_end_the_connection_only_before_the_login() {
     lobby.say(stranger, r#"{"command":"unready_party"}"#);
     assert_eq!(lobby.hear(stranger), [""; 0]);
     assert!(!lobby.is_open(stranger));
-    // A message without a command is none.
+    // A message without a command is invalid.
     lobby.say(ada, r#"{"no":"command"}"#);
     assert_eq!(lobby.hear_commands(ada), ["invalid"]);
     assert!(!lobby.is_open(ada));

@@ -1,5 +1,5 @@
-//! Time from starting the program to being ready for clients, with an existing database: `cargo bench -p faf-lobby --bench
-//! cold_start`.
+//! Time from starting the program to being ready for clients, with an existing database: `cargo
+//! bench -p faf-lobby --bench cold_start`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by people")]
 
@@ -12,7 +12,7 @@ use installation::Installation;
 
 const RUNS: usize = 21;
 
-/// What is to be reached.
+/// Maximum time until the server should be ready.
 const TARGET: Duration = Duration::from_millis(300);
 
 fn main() {
@@ -31,5 +31,5 @@ fn main() {
     times.sort();
     let median = times[RUNS / 2];
     println!("ready after {median:.1?} (median of {RUNS}; {:.1?} to {:.1?})", times[0], times[RUNS - 1]);
-    println!("that is {:.1} times faster than the {TARGET:?} to reach", TARGET.div_duration_f64(median));
+    println!("that is {:.1} times faster than the target of {TARGET:?}", TARGET.div_duration_f64(median));
 }

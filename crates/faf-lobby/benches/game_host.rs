@@ -1,5 +1,6 @@
-//! What a `game_host` costs end to end, over a socket and with the database: the time from the request to `game_launch`, and
-//! that of a launch, which is durable before it is acknowledged. `cargo bench -p faf-lobby --bench game_host`.
+//! Duration of a `game_host` end to end, over a socket and with the database: the time from the
+//! request to `game_launch`, and that of a launch, which is durable before it is acknowledged.
+//! `cargo bench -p faf-lobby --bench game_host`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by people")]
 
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 use faf_testkit::token::token_of;
 use installation::Installation;
 
-/// Hosts, one after the other, and the games of each, of which the first ones do not count. With more, the server would make a
-/// host wait.
+/// Number of hosts, one after the other, and of the games of each, of which the first ones do not
+/// count. With more games, the server would pace a host.
 const HOSTS: u32 = 30;
 const GAMES: usize = 14;
 const WARM_UP: usize = 2;
@@ -36,7 +37,7 @@ fn main() {
             client.state("Lobby");
             client.wait_for("HostGame");
             client.state("Launching");
-            // Answered when the launch is.
+            // This is answered after the launch.
             let launch = client.ask(r#"{"command":"ask_session"}"#, "\"session\"");
             client.state("Ended");
             client.ask(r#"{"command":"ask_session"}"#, "\"session\"");
@@ -50,7 +51,7 @@ fn main() {
     for (name, mut times) in [("ping", pings), ("game_host", hosts), ("launch, durable", launches)] {
         times.sort_unstable();
         let micros = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1e6;
-        println!("{name:<16} median {:>7.1} us, 99 of 100 within {:>7.1} us", micros(50), micros(99));
+        println!("{name:<16} median {:>7.1} us, 99th percentile {:>7.1} us", micros(50), micros(99));
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the flight recorder costs the loop of the lobby, an event at a time: `cargo bench -p faf-lobby --bench recorder`.
+//! Cost of the flight recorder for the loop of the lobby, per event: `cargo bench -p faf-lobby
+//! --bench recorder`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by people")]
 
@@ -9,14 +10,14 @@ use faf_lobby_core::{ConnId, Effect, Event, Moment, Request, Settings, Timestamp
 use faf_protocol::{ClientMessage, SessionNumber};
 use faf_testkit::store::FakeStore;
 
-/// Players who are online while others come and talk.
+/// Number of players who are online while others connect and send messages.
 const PLAYERS: u32 = 2000;
 
-/// Events that are measured of each kind, in as many rounds.
+/// Number of measured events of each kind, and number of rounds.
 const EVENTS: u32 = 2000;
 const ROUNDS: usize = 9;
 
-/// Inputs of one turn of the loop when it is busy.
+/// Number of inputs per iteration of a busy loop.
 const TURN: u32 = 64;
 
 const BOUNDS: Bounds = Bounds { size: 64 * 1024 * 1024, files: 8 };
@@ -40,7 +41,7 @@ fn main() {
     world();
 }
 
-/// A lobby with everybody in it, and the recorder that belongs to it.
+/// A lobby with its players and its recorder.
 struct Lobby {
     world: World,
     store: FakeStore,
@@ -92,7 +93,7 @@ impl Lobby {
         self.recorder.end();
     }
 
-    /// Records from now on into a folder.
+    /// Starts to record into a folder.
     fn record(&mut self, folder: &tempfile::TempDir) {
         self.recorder = Recorder::start(folder.path(), BOUNDS);
         self.recorder.attach(&self.world, moment(self.elapsed));
@@ -106,7 +107,7 @@ impl Lobby {
 }
 
 fn hello(conn: u64, login: &str) -> Option<Event> {
-    // Of the length of a digest.
+    // A password with the length of a digest.
     let password = if login == "nobody" { "0".repeat(64) } else { format!("{login}-pw") };
     let text =
         format!(r#"{{"command":"hello","login":"{login}","password":"{password}","unique_id":"machine"}}"#);
@@ -117,7 +118,7 @@ fn moment(elapsed: Duration) -> Moment {
     Moment { elapsed, utc: Timestamp(1_782_907_200_000_000 + elapsed.as_micros() as i64) }
 }
 
-/// The time of one event in the loop, and in the thread until it is written.
+/// Returns the time per event in the loop, and until the recorder's thread has written it.
 fn measure(is_on: bool, events: u32, event: &dyn Fn(u32) -> Option<Event>) -> (Duration, Duration) {
     let folder = tempfile::tempdir().unwrap();
     let mut lobby = Lobby::new(PLAYERS);
@@ -161,7 +162,7 @@ fn print_row(what: &str, off: Duration, on: Duration, written: Duration) {
     println!("{what:<32}{:>12}{:>12}{:>12}{:>16}", columns[0], columns[1], columns[2], columns[3]);
 }
 
-/// Everybody logs in, as after a restart: each gets the list of those who are there already.
+/// All players log in, as after a restart: each receives the list of those who are online already.
 fn login() {
     let round = |is_on: bool| {
         let folder = tempfile::tempdir().unwrap();

@@ -14,7 +14,6 @@ mod auth;
 pub mod cli;
 pub mod config;
 mod delivery;
-pub mod demo;
 pub mod exit_code;
 mod lobby;
 mod net;

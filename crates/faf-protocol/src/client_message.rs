@@ -111,7 +111,7 @@ macro_rules! client_commands {
         }
 
         $( $(
-            #[doc = concat!("Members of `", $wire, "`.")]
+            #[doc = concat!("Members of `", $wire, "`; an example is at [`ClientMessage::", stringify!($name), "`].")]
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
             pub struct $name {
                 $( $(#[$member_doc])* pub $member: $type, )*
@@ -129,6 +129,10 @@ macro_rules! client_commands {
 client_commands! {
     typed {
         /// Asks for the session number and introduces the client. Allowed before login (section 3).
+        ///
+        /// ```json
+        /// {"command": "ask_session", "user_agent": "my-client", "version": "1.0"}
+        /// ```
         AskSession(AskSession) = "ask_session" {
             /// Name of the client. Anything but a string counts as missing.
             #[serde(default, deserialize_with = "string_or_nothing", skip_serializing_if = "Option::is_none")]
@@ -138,6 +142,14 @@ client_commands! {
             version: Option<String>,
         };
         /// Logs in with a password. Allowed before login (section 4).
+        ///
+        /// ```json
+        /// {
+        ///   "command": "hello", "login": "Ada",
+        ///   "password": "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+        ///   "unique_id": "machine"
+        /// }
+        /// ```
         Hello(Hello) = "hello" {
             /// Name of the account; white space around it does not count.
             login: String,
@@ -147,6 +159,13 @@ client_commands! {
             unique_id: String,
         };
         /// Logs in with a token. Allowed before login (section 5).
+        ///
+        /// ```json
+        /// {
+        ///   "command": "auth", "token": "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl",
+        ///   "unique_id": "machine"
+        /// }
+        /// ```
         Auth(Auth) = "auth" {
             /// OAuth access token, a JWT.
             token: Secret,
@@ -154,10 +173,22 @@ client_commands! {
             unique_id: String,
         };
         /// Asks for a new account; always refused. Allowed before login (section 10).
+        ///
+        /// ```json
+        /// {"command": "create_account"}
+        /// ```
         CreateAccount = "create_account";
         /// Asks for a `pong`. Allowed before login (section 9).
+        ///
+        /// ```json
+        /// {"command": "ping"}
+        /// ```
         Ping = "ping";
         /// Answers a `ping`. Allowed before login (section 9).
+        ///
+        /// ```json
+        /// {"command": "pong"}
+        /// ```
         Pong = "pong";
         /// Makes somebody a friend or a foe (section 10).
         SocialAdd(SocialSubject) = "social_add";
@@ -168,14 +199,34 @@ client_commands! {
         /// Actions of administrators and moderators (section 10).
         Admin(AdminAction) = "admin";
         /// Asks for the co-op missions (section 10).
+        ///
+        /// ```json
+        /// {"command": "coop_list"}
+        /// ```
         CoopList = "coop_list";
         /// The mod vault, deprecated (section 10).
         Modvault(ModvaultAction) = "modvault";
         /// Asks for ICE servers, deprecated (section 10).
+        ///
+        /// ```json
+        /// {"command": "ice_servers"}
+        /// ```
         IceServers = "ice_servers";
         /// Asks for the state of the matchmaker queues.
+        ///
+        /// ```json
+        /// {"command": "matchmaker_info"}
+        /// ```
         MatchmakerInfo = "matchmaker_info";
         /// Opens a game (games.md section 1.1). Members that are not listed, such as `options`, are ignored.
+        ///
+        /// ```json
+        /// {
+        ///   "command": "game_host", "visibility": "public", "title": "2v2 all welcome",
+        ///   "mod": "faf", "mapname": "scmp_007", "password": "letmein", "rating_max": 1000.0,
+        ///   "enforce_rating_range": false
+        /// }
+        /// ```
         GameHost(GameHost) = "game_host" {
             /// Who sees the game.
             visibility: Visibility,
@@ -203,6 +254,10 @@ client_commands! {
             enforce_rating_range: bool,
         };
         /// Wants to play in a game (games.md section 1.2). Members that are not listed, such as `gameport`, are ignored.
+        ///
+        /// ```json
+        /// {"command": "game_join", "uid": 5012, "password": "letmein"}
+        /// ```
         GameJoin(GameJoin) = "game_join" {
             /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
             #[serde(deserialize_with = "any_game")]
@@ -212,14 +267,26 @@ client_commands! {
             password: Option<Secret>,
         };
         /// Says that the client is back while its game still runs (games.md section 1.3).
+        ///
+        /// ```json
+        /// {"command": "restore_game_session", "game_id": 5012}
+        /// ```
         RestoreGameSession(RestoreGameSession) = "restore_game_session" {
             /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
             #[serde(deserialize_with = "any_game")]
             game_id: GameId,
         };
         /// Answer to a match offer; accepted without effect (games.md section 1.5).
+        ///
+        /// ```json
+        /// {"command": "match_ready"}
+        /// ```
         MatchReady = "match_ready";
         /// The connectivity test of clients that are too old (section 10).
+        ///
+        /// ```json
+        /// {"command": "InitiateTest", "target": "connectivity"}
+        /// ```
         InitiateTest(ConnectivityTest) = "InitiateTest";
     }
     untyped {
@@ -249,6 +316,14 @@ trait Members: Sized {
 }
 
 /// Members of `social_add` and `social_remove`: one of the two.
+///
+/// ```json
+/// {"command": "social_add", "friend": 42}
+/// ```
+///
+/// ```json
+/// {"command": "social_remove", "foe": 42}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocialSubject {
     /// The friend.
@@ -260,6 +335,14 @@ pub struct SocialSubject {
 }
 
 /// Members of `avatar`.
+///
+/// ```json
+/// {"command": "avatar", "action": "list_avatar"}
+/// ```
+///
+/// ```json
+/// {"command": "avatar", "action": "select", "avatar": "https://example.org/a.png"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action")]
 pub enum AvatarAction {
@@ -281,6 +364,17 @@ pub enum AvatarAction {
 }
 
 /// Members of `admin`. Without the permission named, an action is ignored.
+///
+/// ```json
+/// {
+///   "command": "admin", "action": "broadcast",
+///   "message": "The server restarts in ten minutes"
+/// }
+/// ```
+///
+/// ```json
+/// {"command": "admin", "action": "closeFA", "user_id": 4}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action")]
 pub enum AdminAction {
@@ -320,6 +414,14 @@ pub enum AdminAction {
 }
 
 /// Members of `modvault`.
+///
+/// ```json
+/// {"command": "modvault", "type": "start"}
+/// ```
+///
+/// ```json
+/// {"command": "modvault", "type": "like", "uid": "74a9eeff"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ModvaultAction {

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The ISO 3166 code of a country, such as `DE`, or that it is unknown, which is an empty text on the wire (session.md
-/// section 7).
+/// The ISO 3166 code of a country, such as `DE`, or that it is unknown, which is an empty text on
+/// the wire (session.md section 7).
 ///
 /// Two ASCII letters or digits; anything else is an error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,13 +1,14 @@
-//! What can be wrong with bytes or messages, split by fault.
+//! Errors of bytes and messages, split by fault.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why bytes from a peer are no message.
+/// Why bytes from a peer are not a message.
 ///
-/// "Not enough bytes yet" is no error: decoders answer `Ok(None)`.
+/// "Not enough bytes yet" is not an error: decoders return `Ok(None)`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// The stream ended inside a message.
     #[error("the stream ended inside a message, after {got} bytes{}", Expected(*.expected))]
@@ -20,7 +21,7 @@ pub enum DecodeError {
     /// The bytes break the rules of the wire format or of JSON.
     #[error("malformed message: {reason} at byte {offset}")]
     Malformed {
-        /// What is wrong.
+        /// The problem.
         reason: Malformed,
         /// Where: bytes from the beginning of the message, framing included.
         offset: usize,
@@ -44,7 +45,7 @@ pub enum DecodeError {
     /// The text is JSON, but no object.
     #[error("a message must be a JSON object, not {found}")]
     NotAnObject {
-        /// What it is instead.
+        /// The kind of value it is instead.
         found: JsonKind,
     },
 }
@@ -71,7 +72,7 @@ impl fmt::Display for Expected {
     }
 }
 
-/// What is wrong with a malformed message.
+/// The problem with a malformed message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
@@ -99,7 +100,8 @@ pub enum Malformed {
     /// A number in no spelling that JSON allows, such as `01` or `1.`.
     #[error("invalid number")]
     Number,
-    /// An integer of more digits than [`INTEGER_DIGITS_LIMIT`](crate::limits::INTEGER_DIGITS_LIMIT).
+    /// An integer of more digits than
+    /// [`INTEGER_DIGITS_LIMIT`](crate::limits::INTEGER_DIGITS_LIMIT).
     #[error("integer of too many digits")]
     IntegerDigits,
     /// Bytes that are no UTF-8.
@@ -114,7 +116,8 @@ pub enum Malformed {
     /// A QString that is no UTF-16: odd length or unpaired surrogate.
     #[error("invalid UTF-16")]
     Utf16,
-    /// The first part of a block has a member `legacy` that is no array, and later parts should be appended to it.
+    /// The first part of a block has a member `legacy` that is not an array, and later parts should
+    /// be appended to it.
     #[error("`legacy` is not an array")]
     LegacyMember,
     /// A WebSocket frame with reserved bits or a reserved opcode.
@@ -123,7 +126,8 @@ pub enum Malformed {
     /// A WebSocket frame masked where it must not be, or not masked where it must be.
     #[error("WebSocket frame with wrong masking")]
     Masking,
-    /// A WebSocket control frame that is fragmented or longer than 125 bytes, or a close frame with a wrong code.
+    /// A WebSocket control frame that is fragmented or longer than 125 bytes, or a close frame with
+    /// a wrong code.
     #[error("wrong WebSocket control frame")]
     ControlFrame,
     /// A WebSocket continuation without a beginning, or a beginning inside an unfinished message.
@@ -132,7 +136,8 @@ pub enum Malformed {
     /// A length of a WebSocket frame in a longer form than needed.
     #[error("WebSocket frame length not in its shortest form")]
     FrameLength,
-    /// A GPGNet frame with more arguments than [`gpgnet::framing::ARGUMENT_LIMIT`](crate::gpgnet::framing::ARGUMENT_LIMIT).
+    /// A GPGNet frame with more arguments than
+    /// [`gpgnet::framing::ARGUMENT_LIMIT`](crate::gpgnet::framing::ARGUMENT_LIMIT).
     #[error("more arguments than a game message may have")]
     ArgumentCount,
     /// A GPGNet argument of unknown type.
@@ -167,6 +172,7 @@ impl fmt::Display for JsonKind {
 
 /// Why a message cannot be put into a wire format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// The value is no JSON object, or holds something JSON cannot express.
     #[error("not representable as a JSON object: {0}")]
@@ -174,9 +180,9 @@ pub enum EncodeError {
     /// The frame would be larger than its length field can say.
     #[error("message of {size} bytes, where {limit} are possible")]
     TooLarge {
-        /// What the length field can say, in bytes.
+        /// Largest value of the length field, in bytes.
         limit: usize,
-        /// What the message would need, in bytes.
+        /// Size of the message, in bytes.
         size: usize,
     },
 }
@@ -187,7 +193,7 @@ pub enum EncodeError {
 pub struct FieldError {
     /// Name of the member, where it is known.
     pub field: Option<String>,
-    /// What is wrong with it, in words for a client developer.
+    /// The problem with it, in words for a client developer.
     pub reason: String,
 }
 

@@ -9,8 +9,9 @@ use crate::json::value::whole;
 
 /// The number of an account. 0 stands for an AI in reports of the game.
 ///
-/// From clients it is taken as a whole number, however it is written, or as the decimal text of one; beyond `i32::MAX` it is an error, because clients
-/// read ids as 32-bit integers (wire.md section 7).
+/// From clients it is taken as a whole number, however it is written, or as the decimal text of
+/// one; beyond `i32::MAX` it is an error, because clients read ids as 32-bit integers (wire.md
+/// section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct PlayerId(pub u32);
@@ -20,7 +21,8 @@ pub struct PlayerId(pub u32);
 #[serde(transparent)]
 pub struct GameId(pub u32);
 
-/// The number a connection gets on [`ask_session`](crate::client_message::AskSession). Not secret, not unique.
+/// The number a connection gets on [`ask_session`](crate::client_message::AskSession). Not secret,
+/// not unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionNumber(pub u32);

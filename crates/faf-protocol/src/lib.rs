@@ -7,8 +7,8 @@
 //!            encode      JSON object      encode      one struct a command
 //! ```
 //!
-//! Clients and servers exchange JSON objects, in one of three wire formats. The game itself speaks GPGNet, whose
-//! commands travel inside lobby messages.
+//! Clients and servers exchange JSON objects, in one of three wire formats. The game itself speaks
+//! GPGNet, whose commands travel inside lobby messages.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -47,6 +47,8 @@ mod ids;
 pub mod json;
 pub mod limits;
 mod message;
+#[cfg(feature = "password-digest")]
+mod password_digest;
 pub mod qdatastream;
 mod secret;
 pub mod server_message;
@@ -61,6 +63,8 @@ pub use ids::{GameId, PlayerId, SessionNumber};
 pub use json::{Json, JsonRef};
 pub use limits::Limits;
 pub use message::Message;
+#[cfg(feature = "password-digest")]
+pub use password_digest::password_digest;
 pub use secret::Secret;
 pub use server_message::ServerMessage;
-pub use wire::{Decoded, Decoder, Encode, Encoding, Heartbeat, Unfinished, WireFormat};
+pub use wire::{Decoded, Decoder, Encode, Encoding, Heartbeat, Properties, Scheme, Unfinished, WireFormat};

@@ -2,21 +2,23 @@
 
 /// Largest message accepted by default: 10 MiB.
 ///
-/// Counted as the peer sends it, without the framing around it: the bytes of a line before its end, the payload of
-/// a QDataStream block, the payload of a WebSocket message. The largest message clients are known to send is the
-/// `JsonStats` of a finished game (tens of kilobytes); the value is the one clients have been used to for years
-/// (wire.md section 6).
+/// Counted as the peer sends it, without the framing around it: the bytes of a line before its end,
+/// the payload of a QDataStream block, the payload of a WebSocket message. The largest message
+/// clients are known to send is the `JsonStats` of a finished game (tens of kilobytes); the value
+/// is the one clients have been used to for years (wire.md section 6).
 pub const MESSAGE_LIMIT: usize = 10 * 1024 * 1024;
 
 /// Largest message a server accepts by default before its sender has logged in: 64 KiB.
 ///
-/// The largest one clients send by then is a login with a token and the description of the machine (some ten kilobytes, in
-/// the UTF-16 of QDataStream twice that). Whoever has not logged in may be anybody, thousands of times.
+/// The largest one clients send by then is a login with a token and the description of the machine
+/// (some ten kilobytes, in the UTF-16 of QDataStream twice that). A peer that has not logged in
+/// may be anybody, thousands of times.
 pub const LOGIN_MESSAGE_LIMIT: usize = 64 * 1024;
 
 /// Deepest nesting of arrays and objects accepted by default: 128.
 ///
-/// The message itself is level one. No message of the protocol nests deeper than six (wire.md section 7).
+/// The message itself is level one. No message of the protocol nests deeper than six (wire.md
+/// section 7).
 pub const NESTING_LIMIT: usize = 128;
 
 /// The highest value [`Limits::nesting`] takes effect with; anything above counts as this.
@@ -31,24 +33,25 @@ pub const MESSAGE_LIMIT_MAX: usize = 256 * 1024 * 1024;
 
 /// Longest integer accepted, in digits: 4300.
 ///
-/// Integers that nobody here interprets are passed on digit by digit. Python clients refuse longer ones, so passing
-/// such a number on would break them (wire.md section 7).
+/// Integers that nobody here interprets are passed on digit by digit. Python clients refuse longer
+/// ones, so passing such a number on would break them (wire.md section 7).
 pub const INTEGER_DIGITS_LIMIT: usize = 4300;
 
 /// Most elements of a list in a message of a client: 10,000.
 ///
-/// The longest that is known is that of the players who are to join a channel; there have never been so many online. An
-/// element takes twice the memory of its text.
+/// The longest that is known is that of the players who are to join a channel; there have never
+/// been so many online. An element takes twice the memory of its text.
 pub const LIST_LIMIT: usize = 10_000;
 
-/// What a decoder accepts before it gives up on a peer.
+/// The limits within which a decoder accepts messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest message in bytes; default [`MESSAGE_LIMIT`], at most [`MESSAGE_LIMIT_MAX`]. A larger one is
-    /// [`DecodeError::TooLarge`](crate::DecodeError::TooLarge), noticed before anything is allocated for it.
+    /// Largest message in bytes; default [`MESSAGE_LIMIT`], at most [`MESSAGE_LIMIT_MAX`]. A larger
+    /// one is [`DecodeError::TooLarge`](crate::DecodeError::TooLarge), noticed before anything is
+    /// allocated for it.
     pub message: usize,
-    /// Deepest nesting; default [`NESTING_LIMIT`], at most [`NESTING_LIMIT_MAX`]. A deeper message is
-    /// [`DecodeError::TooDeep`](crate::DecodeError::TooDeep).
+    /// Deepest nesting; default [`NESTING_LIMIT`], at most [`NESTING_LIMIT_MAX`]. A deeper message
+    /// is [`DecodeError::TooDeep`](crate::DecodeError::TooDeep).
     pub nesting: usize,
 }
 

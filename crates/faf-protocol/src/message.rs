@@ -16,10 +16,11 @@ use crate::wire::{Encode, Heartbeat};
 
 /// A JSON object, kept as compact text.
 ///
-/// No tree is built, and no index: members are found by going over the text, so a message takes no more memory than its text,
-/// however many it has. Member order, unknown members and the digits of numbers are kept; a repeated key has the place of
-/// its first and the value of its last appearance. Two messages are equal if their texts are: members in the same
-/// order, numbers in the same spelling.
+/// No tree is built, and no index: members are found by going over the text, so a message takes no
+/// more memory than its text, however many it has. Member order, unknown members and the digits of
+/// numbers are kept; a repeated key has the place of its first and the value of its last
+/// appearance. Two messages are equal if their texts are: members in the same order, numbers in the
+/// same spelling.
 ///
 /// ```
 /// use faf_protocol::Message;
@@ -174,7 +175,8 @@ impl Message {
         }
     }
 
-    /// Turns the message into a type, without building a tree; members the type does not know are left out.
+    /// Turns the message into a type, without building a tree; members the type does not know are
+    /// left out.
     ///
     /// # Errors
     /// [`FieldError`] naming the member that is missing or does not fit.

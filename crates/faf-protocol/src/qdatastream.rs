@@ -9,11 +9,13 @@
 //! block         qstring       P     I     N     G
 //! ```
 //!
-//! All integers are big-endian. A server sends one part a block: compact ASCII JSON, or the bare word `PING` or `PONG`
-//! in place of a message with that command; further members of such a message are dropped. Old clients add parts:
-//! JSON objects are merged into the message, anything else is collected in its member `legacy`.
+//! All integers are big-endian. A server sends one part a block: compact ASCII JSON, or the bare
+//! word `PING` or `PONG` in place of a message with that command; further members of such a message
+//! are dropped. Old clients add parts: JSON objects are merged into the message, anything else is
+//! collected in its member `legacy`.
 //!
-//! A payload may be as long as [`Limits::message`]; its length is checked before anything is allocated.
+//! A payload may be as long as [`Limits::message`]; its length is checked before anything is
+//! allocated.
 
 use std::borrow::Cow;
 
@@ -23,7 +25,17 @@ use crate::error::{DecodeError, EncodeError, Malformed};
 use crate::json::{compact, escape, scan};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::wire::{Encode, Heartbeat};
+use crate::wire::{Decoded, Encode, Encoding, Heartbeat, Properties, Scheme, StreamDecoder};
+
+pub(crate) const PROPERTIES: Properties = Properties {
+    name: "qdatastream",
+    metric_label: "QDataStreamProtocol",
+    scheme: Scheme { name: "qdatastream", default_port: 8001 },
+    tls_scheme: None,
+    encoding: Encoding::QDataStream,
+    binary_encoding: Encoding::QDataStream,
+    has_upgrade: false,
+};
 
 /// The complete block of a ping.
 pub const PING_BLOCK: &[u8; 16] = b"\0\0\0\x0C\0\0\0\x08\0P\0I\0N\0G";
@@ -40,9 +52,10 @@ const IGNORED_TAIL: usize = 4;
 /// The member that collects the later parts of a block that are no objects.
 const LEGACY: &str = "legacy";
 
-/// Texts in `legacy` may take so many bytes of JSON in any block: 64 KiB. In a longer one they may take no more than the block.
+/// Texts in `legacy` may take this many bytes of JSON in any block: 64 KiB. In a longer one they
+/// may take no more than the block.
 ///
-/// As JSON, a control character takes six bytes. What clients have put there were a few words.
+/// As JSON, a control character takes six bytes. Clients have put a few words there.
 const LEGACY_MIN: usize = 64 * 1024;
 
 /// Packs a text into a QString and appends it.
@@ -102,7 +115,8 @@ pub fn encode(message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
     }
 }
 
-/// Turns the ASCII behind `start` into UTF-16, in its place: from the end, so that nothing is overwritten unread.
+/// Turns the ASCII after `start` into UTF-16, in its place: from the end, so that nothing is
+/// overwritten unread.
 fn widen(text: &mut Vec<u8>, start: usize) {
     const BLOCK: usize = 32;
 
@@ -126,7 +140,7 @@ fn length_field(length: usize) -> Result<[u8; LENGTH], EncodeError> {
         .map_err(|_| EncodeError::TooLarge { limit: u32::MAX as usize, size: length })
 }
 
-/// Reads the QString at `position`; answers the position behind it and its text.
+/// Reads the QString at `position`; returns the position after it and its text.
 ///
 /// # Errors
 /// [`DecodeError::Malformed`] for [`Malformed::ShortBlock`] (fewer than four bytes are left),
@@ -171,27 +185,48 @@ impl Iterator for Parts<'_> {
     }
 }
 
-/// Takes the next block from the front of `buffer`, if all of it is there.
-pub(crate) fn decode(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Message>, DecodeError> {
-    let Some(length) = announced_length(buffer) else {
-        return Ok(None);
-    };
-    let limit = limits.message_in_force();
-    if length > limit {
-        return Err(DecodeError::TooLarge { limit, size: length });
-    }
-    let end = LENGTH + length;
-    let message = match buffer.get(..end) {
-        None => return Ok(None),
-        Some(block) if block == PING_BLOCK => Message::PING,
-        Some(block) if block == PONG_BLOCK => Message::PONG,
-        Some(block) if block.len() >= LARGE && block.len() == buffer.len() => {
-            return decode_alone(std::mem::take(buffer), limits).map(Some);
+/// Takes blocks from the front of a buffer. It keeps nothing between two calls: a block is read
+/// when all of it is there.
+#[derive(Debug)]
+pub(crate) struct BlockReader;
+
+impl StreamDecoder for BlockReader {
+    fn decode(&mut self, buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError> {
+        let Some(length) = announced_length(buffer) else {
+            return Ok(None);
+        };
+        let limit = limits.message_in_force();
+        if length > limit {
+            return Err(DecodeError::TooLarge { limit, size: length });
         }
-        Some(block) => decode_payload(&block[LENGTH..], limits).map_err(|error| error.shifted(LENGTH))?,
-    };
-    buffer.advance(end);
-    Ok(Some(message))
+        let end = LENGTH + length;
+        let message = match buffer.get(..end) {
+            None => return Ok(None),
+            Some(block) if block == PING_BLOCK => Message::PING,
+            Some(block) if block == PONG_BLOCK => Message::PONG,
+            Some(block) if block.len() >= LARGE && block.len() == buffer.len() => {
+                return decode_alone(std::mem::take(buffer), limits).map(Decoded::Message).map(Some);
+            }
+            Some(block) => decode_payload(&block[LENGTH..], limits).map_err(|error| error.shifted(LENGTH))?,
+        };
+        buffer.advance(end);
+        Ok(Some(Decoded::Message(message)))
+    }
+
+    /// After a length without its payload the stream ends inside a message, too.
+    fn finish(&mut self, buffer: &BytesMut, _: &Limits) -> Result<Option<Decoded>, DecodeError> {
+        if buffer.is_empty() {
+            return Ok(None);
+        }
+        let expected = announced_length(buffer).map_or(LENGTH, |length| LENGTH + length);
+        Err(DecodeError::Incomplete { got: buffer.len(), expected: Some(expected) })
+    }
+
+    /// The length that the block at the front announces, within the limit.
+    fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize {
+        let limit = limits.message_in_force();
+        LENGTH + announced_length(buffer).map_or(limit, |length| length.min(limit))
+    }
 }
 
 /// Reads a large block that is all there is in the buffer.
@@ -216,34 +251,20 @@ fn only_part(text: String, limits: &Limits) -> Result<Message, DecodeError> {
     Ok(Message::from_compact(compact.unwrap_or(text)))
 }
 
-/// The end of the stream. Behind a length without its payload it is inside a message, too.
-pub(crate) fn finish(buffer: &BytesMut) -> Result<(), DecodeError> {
-    if buffer.is_empty() {
-        return Ok(());
-    }
-    let expected = announced_length(buffer).map_or(LENGTH, |length| LENGTH + length);
-    Err(DecodeError::Incomplete { got: buffer.len(), expected: Some(expected) })
-}
-
-/// The most bytes that the block at the front of `buffer` takes.
-pub(crate) fn at_most(buffer: &BytesMut, limits: &Limits) -> usize {
-    let limit = limits.message_in_force();
-    LENGTH + announced_length(buffer).map_or(limit, |length| length.min(limit))
-}
-
 fn announced_length(buffer: &[u8]) -> Option<usize> {
     buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
 }
 
-/// Blocks from this size on are freed as soon as their text is read: 64 KiB. For smaller ones it saves
-/// nothing worth an allocation.
+/// Blocks from this size on are freed as soon as their text is read: 64 KiB. For smaller ones it
+/// saves nothing worth an allocation.
 const LARGE: usize = 64 * 1024;
 
 /// Reads a message from the payload of one block.
 ///
-/// The first part must be a JSON object, or one of the words `PING` and `PONG`, behind which nothing is looked at. Of
-/// the later parts, one that repeats the text of the first is skipped; JSON objects are merged, the later value wins;
-/// anything else is appended as text to `legacy`. The first part that is no QString ends the block quietly.
+/// The first part must be a JSON object, or one of the words `PING` and `PONG`, after which nothing
+/// is looked at. Of the later parts, one that repeats the text of the first is skipped; JSON
+/// objects are merged, the later value wins; anything else is appended as text to `legacy`. The
+/// first part that is not a QString ends the block quietly.
 ///
 /// # Errors
 /// Every [`DecodeError`] but [`DecodeError::Incomplete`] and [`DecodeError::TooLarge`].
@@ -275,7 +296,8 @@ fn next_part(payload: &[u8], position: usize) -> Option<Result<(usize, String), 
     (left > IGNORED_TAIL).then(|| read_qstring(payload, position))
 }
 
-/// Checks the text of a part, and brings it into compact form; offsets of errors count bytes of its UTF-16.
+/// Checks the text of a part, and brings it into compact form; offsets of errors count bytes of its
+/// UTF-16.
 fn scan_part(text: &str, nesting: usize) -> Result<Cow<'_, str>, DecodeError> {
     match scan::scan_object(text, nesting) {
         Ok(compact) => Ok(compact.map_or(Cow::Borrowed(text), Cow::Owned)),
@@ -293,8 +315,8 @@ fn in_utf16(mut error: DecodeError, text: &str) -> DecodeError {
 
 /// The parts of a block on their way to one message.
 ///
-/// They are put together as one object that repeats keys, and to read that merges them. So a block of a million parts takes no
-/// more memory than one long part.
+/// They are put together as one object that repeats keys, and to read that merges them. So a block
+/// of a million parts takes no more memory than one long part.
 struct Merged {
     /// An object without its closing bracket.
     text: String,
@@ -318,7 +340,7 @@ enum Legacy {
 impl Merged {
     fn new(payload: usize) -> Self {
         let legacy_limit = LEGACY_MIN.max(payload);
-        // What the parts take as UTF-8, as nearly all of it is ASCII.
+        // The size of the parts as UTF-8, as nearly all of it is ASCII.
         Self { text: String::with_capacity(payload / 2), legacy: Legacy::Missing, legacy_limit }
     }
 
@@ -398,7 +420,8 @@ fn reserve(text: &mut String, bytes: usize) {
 
 /// Turns big-endian UTF-16 into text; an error is the offset of the unit that cannot be read.
 ///
-/// Nearly all traffic is ASCII, so that is tried first, in a loop the compiler can turn into vector instructions.
+/// Nearly all traffic is ASCII, so that is tried first, in a loop the compiler can turn into vector
+/// instructions.
 fn decode_utf16(units: &[u8]) -> Result<String, usize> {
     let mut ascii = vec![0; units.len() / 2];
     let mut seen = 0;
@@ -502,16 +525,16 @@ mod tests {
     fn the_length_is_checked_before_the_payload_is_there() {
         let mut buffer = BytesMut::from(&b"\xFF\xFF\xFF\xFF"[..]);
         assert_eq!(
-            decode(&mut buffer, &Limits::default()),
+            BlockReader.decode(&mut buffer, &Limits::default()),
             Err(DecodeError::TooLarge { limit: 10 * 1024 * 1024, size: u32::MAX as usize })
         );
     }
 
     #[test]
     fn the_end_of_the_stream() {
-        let finish = |left: &[u8]| finish(&BytesMut::from(left));
+        let finish = |left: &[u8]| BlockReader.finish(&BytesMut::from(left), &Limits::default());
         let incomplete = |got, expected| Err(DecodeError::Incomplete { got, expected: Some(expected) });
-        assert_eq!(finish(b""), Ok(()));
+        assert_eq!(finish(b""), Ok(None));
         assert_eq!(finish(b"\0\0\0"), incomplete(3, 4));
         assert_eq!(finish(b"\0\0\0\x0C"), incomplete(4, 16));
         assert_eq!(finish(b"\0\0\0\x0C\0"), incomplete(5, 16));

@@ -21,7 +21,8 @@ impl Secret {
     }
 }
 
-/// What is no text is not named in the error: a password is a secret even where it is written as a number.
+/// A value that is not a text is not named in the error: a password is a secret even where it is
+/// written as a number.
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextVisitor).map(Self)

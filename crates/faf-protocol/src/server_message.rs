@@ -1,8 +1,10 @@
-//! What the server sends, command by command. Reading this file from top to bottom is reading that half of the protocol.
+//! The messages of the server, command by command. Reading this file from top to bottom is reading
+//! that half of the protocol.
 //!
-//! Every message has a member `command`, which names it. Members are written in the order given here; clients should
-//! ignore members and commands they do not know. Section numbers are those of session.md, or of games.md where it says so.
-//! Messages about matches and parties are not typed yet.
+//! Every message has a member `command`, which names it. Members are written in the order given
+//! here; clients should ignore members and commands they do not know. Section numbers are those of
+//! session.md, or of games.md where it says so. Messages about matches and parties are not typed
+//! yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,19 +25,22 @@ use crate::wire::{Encode, Heartbeat};
 /// A message from the server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ServerMessage {
     /// Answers `ask_session` (section 3).
     Session(Session),
     /// A text for the player, or an order to the client (section 11.2).
     Notice(Notice),
-    /// The login or token was not accepted; the connection stays (sections 4 and 5). Also follows a notice about a ban or a
-    /// kick, before the connection is closed, so that clients do not log in again by themselves.
+    /// The login or token was not accepted; the connection stays (sections 4 and 5). Also follows a
+    /// notice about a ban or a kick, before the connection is closed, so that clients do not log in
+    /// again by themselves.
     AuthenticationFailed(AuthenticationFailed),
     /// A constant that token logins get first; nothing uses it (section 6.4).
     IrcPassword(IrcPassword),
     /// The login was accepted (section 6.4).
     Welcome(Welcome),
-    /// Players who came, changed or left (sections 6.4 and 8). A list may go to many, one after the other, so it is shared.
+    /// Players who came, changed or left (sections 6.4 and 8). A list may go to many, one after the
+    /// other, so it is shared.
     PlayerInfo(Arc<PlayerList>),
     /// Chat channels, friends and foes (section 6.4).
     Social(Social),
@@ -46,14 +51,22 @@ pub enum ServerMessage {
     GameList(Arc<GameList>),
     /// The client must start the game process (games.md section 1.4).
     GameLaunch(GameLaunch),
-    /// The player cannot join that game; sent before a notice that says the same (upstream-2026.md section 3.1).
+    /// The player cannot join that game; sent before a notice that says the same (games.md section 1.6).
     GameJoinFailed(GameJoinFailed),
     /// The state of the matchmaker queues.
     MatchmakerInfo(QueueList),
     /// Asks for a `pong` (section 9).
+    ///
+    /// ```json
+    /// {"command": "ping"}
+    /// ```
     Ping,
-    /// Answers a `ping` (section 9), behind the answers to everything that was sent before it. What everybody is told may come
-    /// later than this.
+    /// Answers a `ping` (section 9), after the answers to everything that was sent before it.
+    /// Broadcasts may be older than this and come later.
+    ///
+    /// ```json
+    /// {"command": "pong"}
+    /// ```
     Pong,
     /// Answers `avatar` with the action `list_avatar` (section 10).
     Avatar(AvatarList),
@@ -65,35 +78,47 @@ pub enum ServerMessage {
     IceServers(IceServers),
     /// The command is not available while the server shuts down (section 11.1).
     Disabled(Disabled),
-    /// The last message was not understood; the connection is closed behind it (section 11.1).
+    /// The last message was not understood; the connection is closed after it (section 11.1).
     Invalid(Invalid),
     /// Achievements that have changed after a game (section 14).
     UpdatedAchievements(UpdatedAchievements),
     /// A command for the game.
+    ///
+    /// ```json
+    /// {"command": "HostGame", "args": ["scmp_007"], "target": "game"}
+    /// ```
     #[serde(untagged, serialize_with = "serialize_carried")]
     Game(GpgNetMessage),
     /// A command that is not in this list.
+    ///
+    /// ```json
+    /// {"command": "no_such_command", "n": 1.50}
+    /// ```
     #[serde(untagged)]
     Other(Message),
 }
 
-/// What becomes of a message that waits for a client which has fallen behind, when a newer one comes.
+/// How a message that waits for a slow client is affected by a newer one.
 ///
-/// Clients keep the newest state of games and players only, so that it is enough if they get that. Everything else is
-/// delivered, in its order, which only [`Pong`](ServerMessage::Pong) may leave.
+/// Clients keep the newest state of games and players only, so that it is enough if they get that.
+/// Everything else is delivered, in its order, which only [`Pong`](ServerMessage::Pong) may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Merging {
-    /// It is delivered whatever comes behind it.
+    /// It is delivered whatever comes after it.
     Never,
     /// A newer state of this game takes its place.
     Game(GameId),
     /// Newer states of the players in it take the place of those.
     Players,
-    /// One that waits says as much as several.
+    /// One that waits is as good as several.
     Ping,
 }
 
 /// Members of `session`.
+///
+/// ```json
+/// {"command": "session", "session": 3405691582}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// The number of this connection, the same for every request.
@@ -101,9 +126,17 @@ pub struct Session {
 }
 
 /// Members of `notice`.
+///
+/// ```json
+/// {"command": "notice", "style": "info", "text": "Welcome to the lobby"}
+/// ```
+///
+/// ```json
+/// {"command": "notice", "style": "kill"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// How to take it.
+    /// The style, which tells the client how to react.
     pub style: NoticeStyle,
     /// The text, English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,7 +147,7 @@ pub struct Notice {
     /// Key for a translation of the text. Sent with bans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub i18n_key: Option<String>,
-    /// What to put into the translation.
+    /// Arguments of the translation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub i18n_args: Vec<String>,
     /// When a ban ends: ISO 8601, UTC. Missing for a ban without end.
@@ -157,6 +190,10 @@ pub enum NoticeStyle {
 }
 
 /// Members of `authentication_failed`.
+///
+/// ```json
+/// {"command": "authentication_failed", "text": "Login not found or password incorrect."}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthenticationFailed {
     /// Why, in English.
@@ -164,6 +201,10 @@ pub struct AuthenticationFailed {
 }
 
 /// Members of `irc_password`.
+///
+/// ```json
+/// {"command": "irc_password", "password": "deprecated"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IrcPassword {
     /// Always `deprecated`.
@@ -171,6 +212,24 @@ pub struct IrcPassword {
 }
 
 /// Members of `welcome`.
+///
+/// ```json
+/// {
+///   "command": "welcome",
+///   "me": {
+///     "id": 17, "login": "Bob",
+///     "avatar": {"url": "https://example.org/a.png", "tooltip": "Winner"},
+///     "country": "DE", "clan": "XYZ",
+///     "ratings": {
+///       "global": {"rating": [1210.5, 88.25], "number_of_games": 41},
+///       "ladder_1v1": {"rating": [1500.0, 500.0], "number_of_games": 0}
+///     },
+///     "global_rating": [1210.5, 88.25], "ladder_rating": [1500.0, 500.0],
+///     "number_of_games": 41
+///   },
+///   "current_time": "2026-01-01T20:15:00+00:00", "id": 17, "login": "Bob"
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The player who has logged in.
@@ -184,6 +243,25 @@ pub struct Welcome {
 }
 
 /// Members of `player_info`.
+///
+/// ```json
+/// {
+///   "command": "player_info",
+///   "players": [
+///     {
+///       "id": 17, "login": "Bob",
+///       "avatar": {"url": "https://example.org/a.png", "tooltip": "Winner"},
+///       "country": "DE", "clan": "XYZ", "state": "offline",
+///       "ratings": {
+///         "global": {"rating": [1210.5, 88.25], "number_of_games": 41},
+///         "ladder_1v1": {"rating": [1500.0, 500.0], "number_of_games": 0}
+///       },
+///       "global_rating": [1210.5, 88.25], "ladder_rating": [1500.0, 500.0],
+///       "number_of_games": 41
+///     }
+///   ]
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlayerList {
     /// Players to insert, update or, with [`state`](Player::state), remove. Each id at most once.
@@ -218,7 +296,7 @@ pub struct Player {
     pub number_of_games: u32,
 }
 
-/// What a player is doing, as far as it is told.
+/// The state of a player, as far as it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PlayerState {
@@ -231,7 +309,7 @@ pub enum PlayerState {
 pub struct Avatar {
     /// Where it is.
     pub url: String,
-    /// What it says under the pointer; clients drop the whole message if it is `null`.
+    /// The text under the pointer; clients drop the whole message if it is `null`.
     pub tooltip: String,
 }
 
@@ -261,6 +339,13 @@ pub struct Rating {
 /// Members of `social`.
 ///
 /// At login all are there. The order of an administrator to join a channel has only `autojoin`.
+///
+/// ```json
+/// {
+///   "command": "social", "autojoin": ["#aeolus"], "channels": ["#aeolus"],
+///   "friends": [11], "foes": [], "power": 0
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Social {
     /// Chat channels to join.
@@ -280,9 +365,23 @@ pub struct Social {
 }
 
 /// Members of `game_info` about one game. Clients that know it as `closed` remove it.
+///
+/// ```json
+/// {
+///   "command": "game_info", "visibility": "public", "password_protected": false,
+///   "uid": 5012, "title": "2v2 all welcome", "state": "open", "game_type": "custom",
+///   "featured_mod": "faf", "sim_mods": {}, "mapname": "scmp_007",
+///   "map_file_path": "maps/scmp_007.zip", "host": "Ada", "num_players": 2,
+///   "max_players": 8, "hosted_at": "2026-01-01T20:15:00+00:00", "launched_at": null,
+///   "rating_type": "global", "rating_min": null, "rating_max": 1000.0,
+///   "enforce_rating_range": false,
+///   "teams_ids": [{"team_id": 2, "player_ids": [11]}, {"team_id": 3, "player_ids": [17]}],
+///   "teams": {"2": ["Ada"], "3": ["Bob"]}
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GameInfo {
-    /// Who sees it.
+    /// Players who see it.
     pub visibility: Visibility,
     /// Whether a password is needed to join.
     pub password_protected: bool,
@@ -292,7 +391,7 @@ pub struct GameInfo {
     pub title: String,
     /// How far it has come.
     pub state: GameInfoState,
-    /// What kind of game it is.
+    /// The kind of game.
     pub game_type: GameType,
     /// Technical name of the featured mod.
     pub featured_mod: String,
@@ -340,7 +439,7 @@ pub struct GameTeam {
 #[serde(transparent)]
 pub struct TeamNames(pub BTreeMap<i64, Vec<String>>);
 
-/// Who sees a game besides its players.
+/// The players who see a game besides those in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
@@ -362,7 +461,7 @@ pub enum GameInfoState {
     Playing,
 }
 
-/// What kind of game it is.
+/// The kind of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GameType {
@@ -375,6 +474,28 @@ pub enum GameType {
 }
 
 /// Members of `game_info` with a list.
+///
+/// ```json
+/// {
+///   "command": "game_info",
+///   "games": [
+///     {
+///       "command": "game_info", "visibility": "public", "password_protected": false,
+///       "uid": 5012, "title": "2v2 all welcome", "state": "open", "game_type": "custom",
+///       "featured_mod": "faf", "sim_mods": {}, "mapname": "scmp_007",
+///       "map_file_path": "maps/scmp_007.zip", "host": "Ada", "num_players": 2,
+///       "max_players": 8, "hosted_at": "2026-01-01T20:15:00+00:00", "launched_at": null,
+///       "rating_type": "global", "rating_min": null, "rating_max": 1000.0,
+///       "enforce_rating_range": false,
+///       "teams_ids": [
+///         {"team_id": 2, "player_ids": [11]},
+///         {"team_id": 3, "player_ids": [17]}
+///       ],
+///       "teams": {"2": ["Ada"], "3": ["Bob"]}
+///     }
+///   ]
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GameList {
     /// Games; each entry has the members of [`GameInfo`] and `"command":"game_info"`.
@@ -391,7 +512,8 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
     serializer.collect_seq(games.iter().map(|game| Entry::GameInfo(game)))
 }
 
-/// Members of `game_launch`. Clients take the next one for the answer to `game_host` and `game_join`.
+/// Members of `game_launch`. Clients take the next one for the answer to `game_host` and
+/// `game_join`.
 ///
 /// From here to a lobby that is open, for a host:
 ///
@@ -403,16 +525,24 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
 ///    everybody who may see it: it can be joined, is in the list of games at login, and others are
 ///    told with the next report. It makes no difference whether there was a report before `Idle`,
 ///    between the two, or none.
-/// 3. The process sends what the host chooses: `GameOption`, and `PlayerOption` for whoever is
-///    connected to it.
+/// 3. The process sends what the host chooses: `GameOption`, and `PlayerOption` for each
+///    player who is connected to it.
 ///
 /// For a guest, `Idle` is the same. At `Lobby` the server sends `JoinGame` with the host, and both
 /// the guest and everybody in the game a `ConnectToPeer` for each other. A guest counts as being
-/// there when the host's process says anything about him.
+/// there when the host's process says anything about them.
 ///
 /// At the launch every process sends `GameState ["Launching"]`. That of the host launches the game;
-/// that of a guest is the sign that the simulation runs there, too: whoever neither says so nor
-/// reports anything later is not rated.
+/// that of a guest is the sign that the simulation runs there, too: a player whose process neither
+/// says so nor reports anything later is not rated.
+///
+/// ```json
+/// {
+///   "command": "game_launch", "args": ["/numgames", 37], "uid": 5012, "mod": "faf",
+///   "name": "2v2 all welcome", "init_mode": 0, "game_type": "custom",
+///   "rating_type": "global"
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameLaunch {
     /// Arguments for the game process: `/numgames` and how many rated games the player has played.
@@ -426,13 +556,17 @@ pub struct GameLaunch {
     pub name: String,
     /// Superseded by `game_type`: 0 for a normal lobby, 1 for an automatic one.
     pub init_mode: u8,
-    /// What kind of game it is.
+    /// The kind of game.
     pub game_type: GameType,
     /// Technical name of the leaderboard it is rated on.
     pub rating_type: String,
 }
 
 /// Members of `game_join_failed`.
+///
+/// ```json
+/// {"command": "game_join_failed", "reason": "bad_password", "uid": 4711}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameJoinFailed {
     /// Why.
@@ -445,7 +579,7 @@ pub struct GameJoinFailed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GameJoinFailure {
-    /// There is no such game.
+    /// The game does not exist.
     HostLeftGame,
     /// It is not open yet, or not any more.
     GameNotReady,
@@ -454,6 +588,10 @@ pub enum GameJoinFailure {
 }
 
 /// Members of `matchmaker_info`.
+///
+/// ```json
+/// {"command": "matchmaker_info", "queues": []}
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueList {
     /// Queues, each an object of its own.
@@ -461,6 +599,13 @@ pub struct QueueList {
 }
 
 /// Members of `avatar`.
+///
+/// ```json
+/// {
+///   "command": "avatar",
+///   "avatarlist": [{"url": "https://example.org/a.png", "tooltip": "Winner"}]
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AvatarList {
     /// Avatars granted to the player.
@@ -468,16 +613,23 @@ pub struct AvatarList {
 }
 
 /// Members of `coop_info`.
+///
+/// ```json
+/// {
+///   "command": "coop_info", "uid": 3, "type": "Custom Missions", "name": "Rebels Rest",
+///   "description": null, "filename": "faf_coop_rebels_rest.v0001", "featured_mod": "coop"
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoopMission {
     /// Number of the mission.
     pub uid: u32,
-    /// Which campaign it belongs to.
+    /// The campaign it belongs to.
     #[serde(rename = "type")]
     pub campaign: String,
     /// Name.
     pub name: Option<String>,
-    /// What it is about; may hold HTML.
+    /// A description; may hold HTML.
     pub description: Option<String>,
     /// File of its map.
     pub filename: Option<String>,
@@ -486,6 +638,15 @@ pub struct CoopMission {
 }
 
 /// Members of `modvault_info`.
+///
+/// ```json
+/// {
+///   "command": "modvault_info", "thumbnail": "", "link": "https://example.org/m.zip",
+///   "bugreports": [], "comments": [], "description": "More units", "played": 1,
+///   "likes": 2.0, "downloads": 3, "date": 1767298500, "uid": "74a9eeff", "name": "Units",
+///   "version": 5, "author": "Ada", "ui": 0
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModvaultMod {
     /// URL of a picture; empty if there is none.
@@ -496,7 +657,7 @@ pub struct ModvaultMod {
     pub bugreports: Vec<Json>,
     /// Always empty.
     pub comments: Vec<Json>,
-    /// What it does.
+    /// A description of the mod.
     pub description: String,
     /// Games it was played in.
     pub played: u32,
@@ -512,13 +673,17 @@ pub struct ModvaultMod {
     pub name: String,
     /// Version.
     pub version: u32,
-    /// Who made it.
+    /// Name of the author.
     pub author: String,
     /// 1 for a mod of the user interface, 0 for one of the simulation.
     pub ui: u8,
 }
 
 /// Members of `ice_servers`.
+///
+/// ```json
+/// {"command": "ice_servers", "ice_servers": [], "ttl": 86400}
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServers {
     /// Always empty; clients get them from the web API.
@@ -529,6 +694,10 @@ pub struct IceServers {
 }
 
 /// Members of `disabled`.
+///
+/// ```json
+/// {"command": "disabled", "request": "game_host"}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
     /// The command that is not available.
@@ -536,20 +705,33 @@ pub struct Disabled {
 }
 
 /// Members of `invalid`.
+///
+/// ```json
+/// {"command": "invalid", "request": "hello", "reason": "hello: missing field `password`"}
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invalid {
     /// The command that was not understood, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// What is wrong, for client developers.
+    /// The problem, for client developers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 /// Members of `updated_achievements`.
+///
+/// ```json
+/// {
+///   "command": "updated_achievements",
+///   "updated_achievements": [
+///     {"achievement_id": "7b0d5c51", "current_state": "UNLOCKED", "newly_unlocked": true}
+///   ]
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdatedAchievements {
-    /// What the achievement service says, as it says it.
+    /// The answer of the achievement service, as it is.
     pub updated_achievements: Vec<Json>,
 }
 
@@ -589,11 +771,23 @@ impl ServerMessage {
     /// # Errors
     /// [`FieldError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
     pub fn read(message: Message) -> Result<Self, FieldError> {
+        Ok(Self::read_members(&message)?.unwrap_or(Self::Other(message)))
+    }
+
+    /// As [`read`](Self::read), but a message that cannot be read is [`Other`](Self::Other): a
+    /// client need not understand everything that a newer server sends.
+    #[must_use]
+    pub fn read_leniently(message: Message) -> Self {
+        Self::read_members(&message).ok().flatten().unwrap_or(Self::Other(message))
+    }
+
+    /// The message, if its command is in the list.
+    fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
-            return GpgNetMessage::from_message(&message).map(Self::Game);
+            return GpgNetMessage::from_message(message).map(Self::Game).map(Some);
         }
-        Ok(match command.as_str() {
+        Ok(Some(match command.as_str() {
             "session" => Self::Session(message.parse()?),
             "notice" => Self::Notice(message.parse()?),
             "authentication_failed" => Self::AuthenticationFailed(message.parse()?),
@@ -615,8 +809,8 @@ impl ServerMessage {
             "disabled" => Self::Disabled(message.parse()?),
             "invalid" => Self::Invalid(message.parse()?),
             "updated_achievements" => Self::UpdatedAchievements(message.parse()?),
-            _ => Self::Other(message),
-        })
+            _ => return Ok(None),
+        }))
     }
 }
 
@@ -635,9 +829,9 @@ impl Encode for ServerMessage {
     }
 
     fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        /// What a player takes as a rule; room for a list is made at once.
+        /// Usual size of a player; room for a list is made at once.
         const USUAL_PLAYER: usize = 480;
-        /// What a game takes as a rule.
+        /// Usual size of a game.
         const USUAL_GAME: usize = 1024;
 
         match self {

@@ -6,15 +6,25 @@
 //!   pure ASCII
 //! ```
 //!
-//! A reader takes white space around the object (so CR LF is fine) and one byte-order mark before it. A blank line is
-//! malformed. A line may be as long as [`Limits::message`], without its end.
+//! A reader takes white space around the object (so CR LF is fine) and one byte-order mark before
+//! it. A blank line is malformed. A line may be as long as [`Limits::message`], without its end.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{DecodeError, EncodeError, Malformed};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::wire::{Encode, Heartbeat};
+use crate::wire::{Decoded, Encode, Encoding, Heartbeat, Properties, Scheme, StreamDecoder};
+
+pub(crate) const PROPERTIES: Properties = Properties {
+    name: "simple-json",
+    metric_label: "SimpleJsonProtocol",
+    scheme: Scheme { name: "tcp", default_port: 8002 },
+    tls_scheme: None,
+    encoding: Encoding::SimpleJson,
+    binary_encoding: Encoding::SimpleJson,
+    has_upgrade: false,
+};
 
 /// The bytes of a message: compact ASCII JSON and a line feed.
 ///
@@ -53,19 +63,16 @@ pub fn decode_line(line: &[u8], limits: &Limits) -> Result<Message, DecodeError>
     Message::parse_text(text, limits).map_err(|error| error.shifted(in_front))
 }
 
-/// Finds line ends without looking at any byte twice, so that a long line in small pieces stays cheap.
+/// Finds line ends without looking at any byte twice, so that a long line in small pieces stays
+/// cheap.
 #[derive(Debug, Default)]
 pub(crate) struct LineSearch {
     /// So many bytes at the front of the buffer hold no line end.
     searched: usize,
 }
 
-impl LineSearch {
-    pub(crate) fn decode(
-        &mut self,
-        buffer: &mut BytesMut,
-        limits: &Limits,
-    ) -> Result<Option<Message>, DecodeError> {
+impl StreamDecoder for LineSearch {
+    fn decode(&mut self, buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError> {
         let limit = limits.message_in_force();
         let line_end = memchr::memchr(b'\n', &buffer[self.searched..]).map(|found| self.searched + found);
         let size = line_end.unwrap_or(buffer.len());
@@ -79,26 +86,28 @@ impl LineSearch {
         let message = decode_line(&buffer[..line_end], limits)?;
         buffer.advance(line_end + 1);
         self.searched = 0;
-        Ok(Some(message))
+        Ok(Some(Decoded::Message(message)))
     }
 
-    /// The end of the stream: a last line without its end still counts if it is complete (wire.md section 2).
-    pub(crate) fn finish(
-        &mut self,
-        buffer: &BytesMut,
-        limits: &Limits,
-    ) -> Result<Option<Message>, DecodeError> {
+    /// The end of the stream: a last line without its end still counts if it is complete (wire.md
+    /// section 2).
+    fn finish(&mut self, buffer: &BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError> {
         self.searched = 0;
         if buffer.is_empty() {
             return Ok(None);
         }
         match decode_line(buffer, limits) {
-            Ok(message) => Ok(Some(message)),
+            Ok(message) => Ok(Some(Decoded::Message(message))),
             Err(error) if is_cut(&error, buffer) => {
                 Err(DecodeError::Incomplete { got: buffer.len(), expected: None })
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A line of the largest size, and its end.
+    fn at_most(&self, _: &BytesMut, limits: &Limits) -> usize {
+        limits.message_in_force() + 1
     }
 }
 
@@ -156,7 +165,7 @@ mod tests {
         let finish = |left: &[u8]| LineSearch::default().finish(&BytesMut::from(left), &Limits::default());
         let cut_after = |got| Err(DecodeError::Incomplete { got, expected: None });
         assert_eq!(finish(b""), Ok(None));
-        assert_eq!(finish(b"{\"command\":\"ping\"}"), Ok(Some(Message::PING)));
+        assert_eq!(finish(b"{\"command\":\"ping\"}"), Ok(Some(Decoded::Message(Message::PING))));
         assert_eq!(finish(b"{\"command\":"), cut_after(11));
         assert_eq!(finish(b"{\"a\":\"\xC3"), cut_after(7));
         assert!(matches!(finish(b"{command"), Err(DecodeError::Malformed { .. })));

@@ -1,4 +1,8 @@
 //! [`WireFormat`]: the closed list of wire formats, with encoding and incremental decoding.
+//!
+//! A format is a file with its [`Properties`], its functions to encode and its `StreamDecoder`;
+//! here it is a variant of [`WireFormat`], of [`Encoding`] and of `State`, and a row in their
+//! methods.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use crate::error::{DecodeError, EncodeError};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::websocket::{self, Kind, Role};
+use crate::websocket::{self, CloseCode, Control, Kind, Role};
 use crate::{qdatastream, simple_json};
 
 /// How messages become bytes.
@@ -16,50 +20,116 @@ use crate::{qdatastream, simple_json};
 pub enum WireFormat {
     /// Length-prefixed UTF-16 over TCP, deprecated. See [`qdatastream`].
     QDataStream,
-    /// One line of JSON a message over TCP. See [`simple_json`].
+    /// One line of JSON per message over TCP. See [`simple_json`].
     SimpleJson,
-    /// One line of JSON in a WebSocket message; what production uses. See [`websocket`].
+    /// One line of JSON in a WebSocket message; production uses it. See [`websocket`].
     WebSocket,
+}
+
+/// Everything about a wire format besides its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Properties {
+    /// The name in configuration, on command lines and in logs.
+    pub name: &'static str,
+    /// The value of the label `protocol` of the metric `server_messages_total`, as dashboards know
+    /// it (ops.md section 5).
+    pub metric_label: &'static str,
+    /// How URLs name it.
+    pub scheme: Scheme,
+    /// How URLs name it over TLS; `None` for a format that clients do not speak over TLS.
+    pub tls_scheme: Option<Scheme>,
+    /// How a server encodes messages for a peer of which it knows nothing else.
+    pub encoding: Encoding,
+    /// How a server encodes messages for a peer that has sent a binary one.
+    pub binary_encoding: Encoding,
+    /// An HTTP upgrade comes before the first message, URLs have a path, and control frames lie
+    /// between the messages. A close frame is the last frame of either side.
+    pub has_upgrade: bool,
+}
+
+/// The scheme of a URL, and the port that it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scheme {
+    /// The scheme without `://`.
+    pub name: &'static str,
+    /// The port of a URL without one.
+    pub default_port: u16,
 }
 
 impl WireFormat {
     /// All wire formats.
     pub const ALL: [Self; 3] = [Self::QDataStream, Self::SimpleJson, Self::WebSocket];
 
-    /// Turns a message into bytes, as the server sends it: one complete frame.
-    ///
-    /// The bytes are the same for every receiver, so a broadcast is encoded once and shared. A client must mask what
-    /// it sends over WebSocket: [`websocket::encode_masked`].
-    ///
-    /// # Errors
-    /// [`EncodeError`] for a message that JSON or the frame's length field cannot express.
-    pub fn encode(self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
-        Encoding::from(self).encode(message)
+    /// Everything about this format besides its bytes.
+    #[must_use]
+    pub const fn properties(self) -> &'static Properties {
+        match self {
+            Self::QDataStream => &qdatastream::PROPERTIES,
+            Self::SimpleJson => &simple_json::PROPERTIES,
+            Self::WebSocket => &websocket::PROPERTIES,
+        }
     }
 
     /// The name in configuration, on command lines and in logs.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::QDataStream => "qdatastream",
-            Self::SimpleJson => "simple-json",
-            Self::WebSocket => "websocket",
+    pub const fn name(self) -> &'static str {
+        self.properties().name
+    }
+
+    /// The scheme of its URLs without TLS, without `://`.
+    #[must_use]
+    pub const fn scheme(self) -> &'static str {
+        self.properties().scheme.name
+    }
+
+    /// Whether an HTTP upgrade comes before the first message; see [`Properties::has_upgrade`].
+    #[must_use]
+    pub const fn has_upgrade(self) -> bool {
+        self.properties().has_upgrade
+    }
+
+    /// Turns a message into bytes, as the server sends it: one complete frame.
+    ///
+    /// The bytes are the same for every receiver, so a broadcast is encoded once and shared. A
+    /// client must mask its frames over WebSocket: [`encode_as`](Self::encode_as).
+    ///
+    /// # Errors
+    /// [`EncodeError`] for a message that JSON or the frame's length field cannot express.
+    pub fn encode(self, message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
+        self.properties().encoding.encode(message)
+    }
+
+    /// Turns a message into bytes, as this side of a connection sends it. `mask` makes a new random
+    /// mask; only a client's frames need one, and only over WebSocket.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_as(
+        self,
+        role: Role,
+        message: &(impl Encode + ?Sized),
+        mask: impl FnOnce() -> [u8; 4],
+    ) -> Result<Bytes, EncodeError> {
+        match (self, role) {
+            (Self::WebSocket, Role::Client) => websocket::encode_masked(message, mask()),
+            _ => self.encode(message),
         }
     }
 
-    /// The value of the label `protocol` of the metric `server_messages_total`, as dashboards know it (ops.md
-    /// section 5).
+    /// The last frame of a server that ends a connection; no bytes in a format without close
+    /// frames.
     #[must_use]
-    pub fn metric_label(self) -> &'static str {
-        match self {
-            Self::QDataStream => "QDataStreamProtocol",
-            Self::SimpleJson => "SimpleJsonProtocol",
-            Self::WebSocket => "WebSocketProtocol",
+    pub fn close_frame(self, code: CloseCode, reason: &str) -> Bytes {
+        match self.has_upgrade() {
+            true => Control::close(code, reason).encode(None),
+            false => Bytes::new(),
         }
     }
 }
 
-/// The bytes that a server sends: they depend on the wire format, and in WebSocket on the kind of messages the client sends.
+/// The bytes that a server sends: they depend on the wire format, and over WebSocket on whether the
+/// client sends text or binary messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Encoding {
@@ -99,13 +169,9 @@ impl Encoding {
 }
 
 impl From<WireFormat> for Encoding {
-    /// In WebSocket, text.
+    /// Text over WebSocket.
     fn from(format: WireFormat) -> Self {
-        match format {
-            WireFormat::QDataStream => Self::QDataStream,
-            WireFormat::SimpleJson => Self::SimpleJson,
-            WireFormat::WebSocket => Self::WebSocketText,
-        }
+        format.properties().encoding
     }
 }
 
@@ -120,17 +186,19 @@ impl FromStr for WireFormat {
 
     fn from_str(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
-            format!("unknown wire format `{name}`; known are qdatastream, simple-json and websocket")
+            let [others @ .., last] = Self::ALL.map(Self::name);
+            format!("unknown wire format `{name}`; known are {} and {last}", others.join(", "))
         })
     }
 }
 
-/// What can be sent: a [`Message`], or one of the typed vocabulary.
+/// A message that can be sent: a [`Message`], or one of the typed vocabulary.
 pub trait Encode {
-    /// Whether this is a `ping` or `pong`, for which QDataStream has words of its own.
+    /// `ping` or `pong`, for which QDataStream has words of its own.
     fn heartbeat(&self) -> Option<Heartbeat>;
 
-    /// Whether this is a heartbeat without any further member, which has constant bytes in every format.
+    /// Whether this is a heartbeat without any further member, which has constant bytes in every
+    /// format.
     fn is_only_heartbeat(&self) -> bool;
 
     /// Appends the message as compact ASCII JSON.
@@ -158,16 +226,17 @@ impl Heartbeat {
     }
 }
 
-/// What a decoder found.
+/// A message or a control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     /// A message.
     Message(Message),
     /// A control frame; only WebSocket has them.
-    Control(websocket::Control),
+    Control(Control),
 }
 
-/// Turns the bytes of one direction of a connection into messages, however they are cut into pieces.
+/// Turns the bytes of one direction of a connection into messages, however they are cut into
+/// pieces.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -182,28 +251,84 @@ pub enum Decoded {
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
-    format: State,
+    state: State,
     limits: Limits,
     /// Bytes of all messages already decoded.
     consumed: u64,
-    /// Bytes taken behind those, of a message that comes in pieces or holds several lines.
+    /// Bytes taken after those, of a message that comes in pieces or holds several lines.
     begun: u64,
 }
 
 /// A message that has not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unfinished {
-    /// What is kept of it, framing included, in bytes: in the buffer and in the decoder.
+    /// Bytes kept of it, framing included, in the buffer and in the decoder.
     pub received: usize,
     /// The most that will be kept of it, in bytes: what it has announced, or what the limits allow.
     pub at_most: usize,
 }
 
+/// Takes the messages of one direction of a connection out of its bytes. Each format has one.
+pub(crate) trait StreamDecoder {
+    /// Takes the next message from the front of `buffer`, if all of it is there.
+    fn decode(&mut self, buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError>;
+
+    /// Interprets the end of the stream.
+    fn finish(&mut self, buffer: &BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError>;
+
+    /// The most bytes that will be kept of the unfinished message, here and in the buffer.
+    fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize;
+
+    /// Bytes that are kept here, and not in the buffer.
+    fn kept(&self) -> usize {
+        0
+    }
+
+    /// Whether nothing is kept here.
+    fn is_between_messages(&self) -> bool {
+        true
+    }
+
+    /// Whether the peer has sent a binary message.
+    fn is_binary(&self) -> bool {
+        false
+    }
+
+    /// Gives memory back that is not needed for what is kept.
+    fn shrink(&mut self) {}
+}
+
 #[derive(Debug)]
 enum State {
-    QDataStream,
+    QDataStream(qdatastream::BlockReader),
     SimpleJson(simple_json::LineSearch),
     WebSocket(Box<websocket::FrameReader>),
+}
+
+impl State {
+    fn new(format: WireFormat, role: Role) -> Self {
+        match format {
+            WireFormat::QDataStream => Self::QDataStream(qdatastream::BlockReader),
+            WireFormat::SimpleJson => Self::SimpleJson(simple_json::LineSearch::default()),
+            WireFormat::WebSocket => Self::WebSocket(Box::new(websocket::FrameReader::new(role))),
+        }
+    }
+
+    fn get(&self) -> &dyn StreamDecoder {
+        match self {
+            Self::QDataStream(reader) => reader,
+            Self::SimpleJson(reader) => reader,
+            Self::WebSocket(reader) => reader.as_ref(),
+        }
+    }
+
+    fn get_mut(&mut self) -> &mut dyn StreamDecoder {
+        match self {
+            Self::QDataStream(reader) => reader,
+            Self::SimpleJson(reader) => reader,
+            Self::WebSocket(reader) => reader.as_mut(),
+        }
+    }
 }
 
 impl Decoder {
@@ -216,17 +341,13 @@ impl Decoder {
     /// A decoder for what the peer of `role` sends; only WebSocket makes a difference (masking).
     #[must_use]
     pub fn for_role(format: WireFormat, role: Role, limits: Limits) -> Self {
-        let format = match format {
-            WireFormat::QDataStream => State::QDataStream,
-            WireFormat::SimpleJson => State::SimpleJson(simple_json::LineSearch::default()),
-            WireFormat::WebSocket => State::WebSocket(Box::new(websocket::FrameReader::new(role))),
-        };
-        Self { format, limits, consumed: 0, begun: 0 }
+        Self { state: State::new(format, role), limits, consumed: 0, begun: 0 }
     }
 
-    /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see [`Limits::message`].
+    /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see
+    /// [`Limits::message`].
     ///
-    /// A higher limit also holds for a message that is under way, and even for one that has been refused as
+    /// A higher limit also holds for a message that is under way, and even for one that was refused as
     /// [`DecodeError::TooLarge`]: nothing of it is used up, so that it can be decoded again.
     pub fn set_message_limit(&mut self, bytes: usize) {
         self.limits.message = bytes;
@@ -234,19 +355,16 @@ impl Decoder {
 
     /// Takes the next message from the front of `buffer`, if all of it is there.
     ///
-    /// Call it again until it answers `Ok(None)`, then add more bytes. Nothing is allocated for a message before its
-    /// length is checked against the limits. After an error the stream is not to be read any further, unless the message
-    /// was too large and [the limit is raised](Self::set_message_limit).
+    /// Call it again until it returns `Ok(None)`, then add more bytes. Nothing is allocated for a
+    /// message before its length is checked against the limits. After an error the stream must not
+    /// be read any further, unless the message was too large and [the limit is
+    /// raised](Self::set_message_limit).
     ///
     /// # Errors
     /// Every [`DecodeError`] but [`DecodeError::Incomplete`].
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         let before = buffer.len();
-        let decoded = match &mut self.format {
-            State::QDataStream => qdatastream::decode(buffer, &self.limits)?.map(Decoded::Message),
-            State::SimpleJson(search) => search.decode(buffer, &self.limits)?.map(Decoded::Message),
-            State::WebSocket(reader) => reader.decode(buffer, &self.limits)?,
-        };
+        let decoded = self.state.get_mut().decode(buffer, &self.limits)?;
         self.begun += (before - buffer.len()) as u64;
         if self.is_between_messages() {
             self.consumed += std::mem::take(&mut self.begun);
@@ -254,62 +372,52 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// What is kept after [`decode`](Self::decode) has answered `Ok(None)`, and how much it may become.
+    /// How much is kept after [`decode`](Self::decode) has returned `Ok(None)`, and how much that
+    /// may become.
     ///
-    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet. A WebSocket message that does
-    /// not end its line may become larger than it has announced; that is known when it is there.
+    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet.
+    /// A WebSocket message that does not end its line may become larger than it has announced; that
+    /// is known when it is there.
     #[must_use]
     pub fn unfinished(&self, buffer: &BytesMut) -> Unfinished {
-        let (kept, at_most) = match &self.format {
-            State::QDataStream => (0, qdatastream::at_most(buffer, &self.limits)),
-            State::SimpleJson(_) => (0, self.limits.message_in_force() + 1),
-            State::WebSocket(reader) => (reader.kept(), reader.at_most(buffer, &self.limits)),
-        };
-        let received = kept + buffer.len();
-        Unfinished { received, at_most: at_most.max(received) }
+        let state = self.state.get();
+        let received = state.kept() + buffer.len();
+        Unfinished { received, at_most: state.at_most(buffer, &self.limits).max(received) }
     }
 
-    /// How many bytes were taken from buffers so far, those included of a message that is not complete.
+    /// How many bytes were taken from buffers so far, those included of a message that is not
+    /// complete.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.consumed + self.begun
     }
 
-    /// Whether the peer has sent a WebSocket message that was binary, and so wants to be answered.
+    /// Whether the peer has sent a binary WebSocket message, and so expects binary messages.
     #[must_use]
     pub fn is_binary(&self) -> bool {
-        match &self.format {
-            State::QDataStream | State::SimpleJson(_) => false,
-            State::WebSocket(reader) => reader.is_binary(),
-        }
+        self.state.get().is_binary()
     }
 
     /// Gives memory back that is not needed for what is kept.
     pub fn shrink(&mut self) {
-        if let State::WebSocket(reader) = &mut self.format {
-            reader.shrink();
-        }
+        self.state.get_mut().shrink();
     }
 
-    /// Says what the end of the stream means: a last message, a clean end (`None`), or an end inside a message.
+    /// Interprets the end of the stream: a last message, a clean end (`None`), or an end inside a
+    /// message.
     ///
     /// # Errors
     /// [`DecodeError::Incomplete`], and [`DecodeError::Malformed`] where what is left could not have become a message.
     pub fn finish(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         let left = buffer.len();
-        let decoded = match &mut self.format {
-            State::QDataStream => qdatastream::finish(buffer).map(|()| None),
-            State::SimpleJson(search) => {
-                search.finish(buffer, &self.limits).map(|last| last.map(Decoded::Message))
-            }
-            State::WebSocket(reader) => reader.finish(buffer, &self.limits),
-        }?;
+        let decoded = self.state.get_mut().finish(buffer, &self.limits)?;
         self.consumed += std::mem::take(&mut self.begun) + left as u64;
         buffer.clear();
         Ok(decoded)
     }
 
-    /// How many bytes of the stream have been used up by complete messages. The offset of an error counts from here.
+    /// How many bytes of the stream have been used up by complete messages. The offset of an error
+    /// counts from here.
     #[must_use]
     pub fn consumed(&self) -> u64 {
         self.consumed
@@ -318,9 +426,6 @@ impl Decoder {
     /// Whether the decoder keeps anything between calls besides what is in the buffer.
     #[must_use]
     pub fn is_between_messages(&self) -> bool {
-        match &self.format {
-            State::QDataStream | State::SimpleJson(_) => true,
-            State::WebSocket(reader) => reader.is_between_messages(),
-        }
+        self.state.get().is_between_messages()
     }
 }

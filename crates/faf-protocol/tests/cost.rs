@@ -1,6 +1,8 @@
-//! What hostile messages cost: memory of at most three times their size, and no more work for a byte when they are longer.
+//! What hostile messages cost: memory of at most three times their size, and no more work for a
+//! byte when they are longer.
 //!
-//! Work is measured as bytes that were allocated, each time anew: whatever is written twice has to be somewhere.
+//! Work is measured as bytes that were allocated, each time anew: whatever is written twice has to
+//! be somewhere.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

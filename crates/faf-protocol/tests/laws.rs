@@ -56,7 +56,8 @@ fn format() -> impl Strategy<Value = WireFormat> {
     prop::sample::select(WireFormat::ALL.to_vec())
 }
 
-/// An object whose keys come again and again, and the same with each key in its first place and with its last value.
+/// An object whose keys come again and again, and the same with each key in its first place and
+/// with its last value.
 fn repeating() -> impl Strategy<Value = (String, String)> {
     let leaf = (0..10_u8).prop_map(|number| (number.to_string(), number.to_string()));
     leaf.prop_recursive(4, 60, 12, |value| {
@@ -131,7 +132,8 @@ fn client_frame(format: WireFormat, message: &Message) -> Vec<u8> {
     }
 }
 
-/// Feeds `bytes` in pieces of these sizes, and collects what comes out, with the error that ended it.
+/// Feeds `bytes` in pieces of these sizes, and collects what comes out, with the error that ended
+/// it.
 fn decode_in_pieces(
     decoder: &mut Decoder,
     bytes: &[u8],
@@ -349,7 +351,8 @@ proptest! {
         let used = measure(|| {
             let _ = decode_in_pieces(&mut decoder, &bytes, &sizes);
         });
-        // The pieces and what comes of them are a small multiple of what was fed; nothing grows with a claimed length.
+        // The pieces and what comes of them are a small multiple of what was fed; nothing grows
+        // with a claimed length.
         prop_assert!(used.bytes_max <= 64 * bytes.len() as u64 + 16 * 1024, "{} bytes", used.bytes_max);
     }
 

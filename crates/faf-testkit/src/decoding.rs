@@ -1,4 +1,4 @@
-//! Laws of decoding, for any bytes: what the fuzz targets of the decoders check.
+//! Laws of decoding that hold for any bytes; the fuzz targets of the decoders check them.
 
 use bytes::BytesMut;
 use faf_protocol::gpgnet::{GameToServer, GpgNetMessage, ServerToGame, framing};
@@ -7,14 +7,39 @@ use faf_protocol::{
     ClientMessage, DecodeError, Decoded, Decoder, Limits, Message, ServerMessage, WireFormat, simple_json,
 };
 
-/// Limits that short inputs can reach.
+/// Limits that are low enough for short inputs to reach them.
 const LIMITS: Limits = Limits { message: 4096, nesting: 16 };
 
-/// Decodes bytes at once and cut in pieces, which must give the same, and uses every message that was found in every way.
+/// Decodes a stream of QDataStream blocks. The first eight bytes say where it is cut.
 ///
 /// # Panics
 /// If a law does not hold.
-pub fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
+pub fn check_qdatastream(bytes: &[u8]) {
+    check_stream(|limits| Decoder::new(WireFormat::QDataStream, limits), bytes);
+}
+
+/// Decodes a stream of SimpleJson lines. The first eight bytes say where it is cut.
+///
+/// # Panics
+/// If a law does not hold.
+pub fn check_simple_json(bytes: &[u8]) {
+    check_stream(|limits| Decoder::new(WireFormat::SimpleJson, limits), bytes);
+}
+
+/// Decodes a stream of WebSocket frames, and the same bytes as lines inside of frames. The first byte says which side
+/// reads, the next eight where the stream is cut.
+///
+/// # Panics
+/// If a law does not hold.
+pub fn check_websocket(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let role = if choice & 1 == 0 { Role::Server } else { Role::Client };
+    check_stream(|limits| Decoder::for_role(WireFormat::WebSocket, role, limits), bytes);
+    check_websocket_cuts(bytes);
+}
+
+/// Decodes bytes at once and cut in pieces, which must give the same, and uses every message that was found in every way.
+fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
     let (cuts, stream) = bytes.split_at(bytes.len().min(8));
     let whole = decode(&mut new_decoder(LIMITS), [stream]);
     let pieces = pieces(stream, cuts);
@@ -26,12 +51,10 @@ pub fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
     }
 }
 
-/// Sends lines as WebSocket messages that are cut anywhere. If all of them can be read when they come together and one by one,
-/// every cut gives the same. A value that stands on several lines must come in one message.
-///
-/// # Panics
-/// If a law does not hold.
-pub fn check_websocket_cuts(bytes: &[u8]) {
+/// Sends lines as WebSocket messages with cuts at any place. If the lines give the same when they
+/// come together and one by one, every other cut gives the same as well. A value that spans several
+/// lines must come in one message.
+fn check_websocket_cuts(bytes: &[u8]) {
     let (cuts, stream) = bytes.split_at(bytes.len().min(8));
     let stream = [&stream[..stream.len().min(LIMITS.message / 2)], b"\n"].concat();
     let read = |pieces: Vec<&[u8]>| {
@@ -47,7 +70,7 @@ pub fn check_websocket_cuts(bytes: &[u8]) {
     }
 }
 
-/// As a client sends it, with a mask of zeros.
+/// Returns a frame as a client sends it, with a mask of zeros.
 fn websocket_message(text: &[u8]) -> Vec<u8> {
     let length = (text.len() as u64).to_be_bytes();
     let header = match text.len() {
@@ -58,7 +81,8 @@ fn websocket_message(text: &[u8]) -> Vec<u8> {
     [&[0x81][..], &header, &[0; 4], text].concat()
 }
 
-/// Decodes the game's own framing at once and cut in pieces, which must give the same; what was found can be encoded again.
+/// Decodes the game's own framing at once and in pieces, which must give the same result, and
+/// encodes the decoded messages again.
 ///
 /// # Panics
 /// If a law does not hold.
@@ -97,11 +121,11 @@ pub fn check_json(text: &[u8]) {
     }
 }
 
-/// What can be read can be written in every format, and reading that gives the same.
+/// Checks that a decoded message can be encoded in every format, and decodes to the same message.
 fn check_message(message: Message) {
     for format in WireFormat::ALL {
         let Ok(frame) = format.encode(&message) else { continue };
-        // In QDataStream a heartbeat is a word, which has no room for other members.
+        // In QDataStream a heartbeat is a word, without room for other members.
         let expected = match message.command().as_deref() {
             Some("ping") if format == WireFormat::QDataStream => Message::PING,
             Some("pong") if format == WireFormat::QDataStream => Message::PONG,
@@ -123,7 +147,7 @@ fn check_message(message: Message) {
     }
 }
 
-/// Typed commands keep what they do not understand.
+/// Checks that typed commands accept any message.
 fn check_commands(message: &GpgNetMessage) {
     let _ = GameToServer::read(message);
     let _ = ServerToGame::read(message);
@@ -148,7 +172,8 @@ fn decode<'a>(
     (found, end)
 }
 
-/// A line without end is too large as soon as it is seen to be, with what has come by then.
+/// Removes the size from an error: a line without an end is rejected as soon as it is too large,
+/// with the bytes received by then.
 fn same_for_all_cuts(error: DecodeError) -> DecodeError {
     match error {
         DecodeError::TooLarge { limit, .. } => DecodeError::TooLarge { size: 0, limit },
@@ -156,7 +181,7 @@ fn same_for_all_cuts(error: DecodeError) -> DecodeError {
     }
 }
 
-/// Cuts a stream into pieces whose lengths follow each other from `cuts`, again and again.
+/// Cuts a stream into pieces whose lengths follow from `cuts`, repeated as often as needed.
 fn pieces<'a>(mut stream: &'a [u8], cuts: &[u8]) -> Vec<&'a [u8]> {
     let mut lengths = cuts.iter().cycle();
     let mut pieces = Vec::new();
@@ -175,13 +200,14 @@ mod tests {
     use crate::golden::wire::{bytes, vectors};
 
     #[test]
-    fn the_laws_hold_for_everything_that_was_recorded() {
+    fn the_laws_hold_for_all_recorded_bytes() {
         for (format, protocol) in
             [(WireFormat::QDataStream, "qdatastream"), (WireFormat::SimpleJson, "simplejson")]
         {
             for vector in vectors(protocol, "read_stream") {
                 let chunks = vector.input["chunks"].as_array().expect("a list").iter().map(bytes);
-                // The first eight bytes say where to cut; what is far beyond the limit makes no difference.
+                // The first eight bytes determine the cuts; bytes far beyond the limit make
+                // no difference.
                 let cuts = [3, 1, 4, 1, 5, 9, 2, 6];
                 let stream: Vec<u8> =
                     cuts.into_iter().chain(chunks.flatten()).take(3 * LIMITS.message).collect();
@@ -199,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_the_whole() {
+    fn the_pieces_add_up_to_the_stream() {
         let stream: Vec<u8> = (0..100).collect();
         assert_eq!(pieces(&stream, &[]).concat(), stream);
         assert_eq!(pieces(&stream, &[0, 255]).concat(), stream);

@@ -1,17 +1,18 @@
 //! A country database with a single address, in the MaxMind DB format, version 2.
 
-/// The tree, empty records and data of it end here.
+/// Marker at the end of the tree and the data; the metadata follows.
 const METADATA_MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 
-/// Zero bytes between tree and data.
+/// Number of zero bytes between the tree and the data.
 const SEPARATOR: usize = 16;
 
-/// A database that knows the country of one address.
+/// Returns a database with the country of one address.
 #[must_use]
 pub fn country_database(address: [u8; 4], country: &str) -> Vec<u8> {
     let bits = u32::from_be_bytes(address);
     let mut file = Vec::new();
-    // One node for every bit: the right side leads on, and behind the last bit to the data; the other side to nothing.
+    // One node per bit: the matching side leads to the next node and, after the last bit, to the
+    // data; the other side leads nowhere.
     for node in 0..32_u32 {
         let next = if node == 31 { 32 + SEPARATOR as u32 } else { node + 1 };
         let sides = if bits >> (31 - node) & 1 == 0 { [next, 32] } else { [32, next] };
@@ -50,7 +51,7 @@ fn text(text: &str) -> Vec<u8> {
     [&[2 << 5 | text.len() as u8], text.as_bytes()].concat()
 }
 
-/// A number of one byte; `kind` is 5 for u16 and 6 for u32.
+/// Returns a number of one byte; `kind` is 5 for u16 and 6 for u32.
 fn number(kind: u8, value: u8) -> Vec<u8> {
     vec![kind << 5 | 1, value]
 }

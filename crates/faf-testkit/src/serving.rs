@@ -1,17 +1,24 @@
 //! The server as a process of its own.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-/// The last line of what a server says when it is ready.
-const READY: &str = "see all settings";
+use serde::Deserialize;
 
 /// A server that has said that it is ready. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Serving {
     child: Child,
-    /// What it has said.
-    pub banner: String,
+    ready: Ready,
+}
+
+/// The line of JSON that a server prints when it is ready, if it is asked for it.
+#[derive(Debug, Deserialize)]
+struct Ready {
+    /// URLs by the name of the service.
+    listening: BTreeMap<String, String>,
+    text: String,
 }
 
 impl Serving {
@@ -21,26 +28,36 @@ impl Serving {
     /// If it ends before that.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
-        command.env("FAF_LOBBY_BANNER", "always");
+        command.env("FAF_LOBBY_BANNER", "json");
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server can be started");
-        let mut banner = String::new();
-        let mut output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
-        while !banner.contains(READY) {
-            let read = output.read_line(&mut banner).expect("the server says something");
-            assert_ne!(read, 0, "the server has ended before it was ready: {banner}");
+        let output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
+        let mut lines = output.lines().map_while(Result::ok);
+        match lines.find_map(|line| serde_json::from_str(&line).ok()) {
+            Some(ready) => Self { child, ready },
+            None => panic!("the server has ended before it was ready: {:?}", child.wait()),
         }
-        Self { child, banner }
     }
 
-    /// The address with this scheme, such as `tcp://`.
+    /// The text that people are shown when the server is ready.
+    #[must_use]
+    pub fn banner(&self) -> &str {
+        &self.ready.text
+    }
+
+    /// The URLs of the server.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        self.ready.listening.values().map(String::as_str)
+    }
+
+    /// Host and port of the URL with this scheme, such as `tcp://`.
     ///
     /// # Panics
     /// If the server does not listen on one.
     #[must_use]
     pub fn address(&self, scheme: &str) -> String {
-        let begin = self.banner.find(scheme).unwrap_or_else(|| panic!("no {scheme} in {}", self.banner));
-        let rest = &self.banner[begin + scheme.len()..];
-        rest.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default().to_owned()
+        let rest = self.urls().find_map(|url| url.strip_prefix(scheme));
+        let rest = rest.unwrap_or_else(|| panic!("no {scheme} in {:?}", self.ready.listening));
+        rest.split('/').next().unwrap_or_default().to_owned()
     }
 
     /// The number of the process.

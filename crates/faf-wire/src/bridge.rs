@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use faf_client::{Connector, Url};
 use faf_connection::upgrade::{self, Endpoint};
 use faf_connection::{Disconnected, Error, Reader, Settings, Writer, open_tcp, tcp};
-use faf_protocol::{Message, WireFormat};
+use faf_protocol::Message;
 use hyper::header::{HeaderName, HeaderValue};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::dial::{Dialer, Introduction, Trust};
+use crate::dial::{self, Trust};
 use crate::exit::{self, Failure, complain};
 use crate::render::{Renderer, Style, Way};
-use crate::url::Url;
 
 /// How long a client may take for the upgrade to WebSocket.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,8 +28,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a side may take to read what is left when the other one has ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one direction goes on without a message when the other one has ended. A server may take seconds to answer the last
-/// one; it may also not notice that the client is gone.
+/// How long one direction goes on without a message when the other one has ended. A server may take
+/// seconds to answer the last one; it may also not notice that the client is gone.
 const SILENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
@@ -49,7 +49,8 @@ pub(crate) struct Arguments {
     /// Most clients at the same time; further ones are turned away
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
     connection_limit: usize,
-    /// Print every message that is passed on, with its client and direction; of passwords and tokens only that they are there
+    /// Print every message that is passed on, with its client and direction; of passwords and
+    /// tokens only that they are there
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -61,21 +62,21 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { listen, to, proxy_header, forwarded_header, connection_limit, print, style, trust } =
         arguments;
-    if listen.is_encrypted {
+    if listen.is_encrypted() {
         let error = anyhow::anyhow!("clients cannot be listened for with wss://; put a proxy in front");
         return Err(Failure::new(exit::USAGE, error));
     }
-    if forwarded_header.is_some() && to.format != WireFormat::WebSocket {
+    if forwarded_header.is_some() && !to.format().has_upgrade() {
         let error = anyhow::anyhow!("--forwarded-header needs a WebSocket server; see --proxy-header");
         return Err(Failure::new(exit::USAGE, error));
     }
     let listener = listen_at(&listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    let bound = Url { port: listener.local_addr()?.port(), ..listen.clone() };
-    let dialer = Dialer::new(&to, &trust)?;
+    let bound = listen.with_port(listener.local_addr()?.port());
+    let connector = trust.connector(&to)?;
     writeln!(io::stdout(), "bridge from {bound} to {to}")?;
     let places = Arc::new(Semaphore::new(connection_limit.min(Semaphore::MAX_PERMITS)));
     let renderer = print.then(|| Renderer::new(style));
-    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, dialer, places, renderer });
+    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, connector, places, renderer });
     tokio::select! {
         never = bridge.accept(listener) => never,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
@@ -83,7 +84,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 async fn listen_at(url: &Url) -> anyhow::Result<TcpListener> {
-    let address = lookup_host((url.host.as_str(), url.port)).await?.next().context("no such host")?;
+    let address = lookup_host((url.host(), url.port())).await?.next().context("no such host")?;
     Ok(tcp::listen(address)?)
 }
 
@@ -92,7 +93,7 @@ struct Bridge {
     to: Url,
     proxy_header: bool,
     forwarded_header: Option<HeaderName>,
-    dialer: Dialer,
+    connector: Connector,
     places: Arc<Semaphore>,
     /// Shows what is passed on, if that is wanted.
     renderer: Option<Renderer>,
@@ -116,8 +117,8 @@ impl Bridge {
         }
     }
 
-    /// Carries messages between a client and the server until both have ended, or one has failed. A side that says nothing more
-    /// may still be told something.
+    /// Carries messages between a client and the server until both have ended, or one has failed. A
+    /// side that says nothing more may still be told something.
     async fn carry(
         &self,
         stream: TcpStream,
@@ -126,11 +127,12 @@ impl Bridge {
     ) -> anyhow::Result<()> {
         tcp::prepare(&stream)?;
         let near = timeout(HANDSHAKE_TIMEOUT, self.welcome(stream)).await.context("no upgrade in time")??;
-        let introduction = Introduction {
+        let connector = Connector {
             proxied: self.proxy_header.then_some(client),
             headers: self.forwarded_for(client)?.into_iter().collect(),
+            ..self.connector.clone()
         };
-        let far = match self.dialer.dial(&self.to, &introduction).await {
+        let far = match dial::connect(&connector, &self.to).await {
             Ok(far) => far,
             Err(error) => {
                 part(near).await;
@@ -170,12 +172,12 @@ impl Bridge {
 
     /// Makes a connection of a client's stream.
     async fn welcome(&self, stream: TcpStream) -> anyhow::Result<(Reader, Writer)> {
-        let settings = Settings::new(self.listen.format);
-        if self.listen.format != WireFormat::WebSocket {
+        let settings = Settings::new(self.listen.format());
+        if !self.listen.format().has_upgrade() {
             return Ok(open_tcp(stream, settings));
         }
         let endpoint =
-            Endpoint { path: self.listen.uri.path().to_owned(), origins: Vec::new(), forwarded_header: None };
+            Endpoint { path: self.listen.path().to_owned(), origins: Vec::new(), forwarded_header: None };
         let upgraded = upgrade::accept(stream, &endpoint).await?;
         Ok(open_tcp(upgraded.stream, Settings { received: upgraded.received, ..settings }))
     }
@@ -186,7 +188,8 @@ impl Bridge {
     }
 }
 
-/// One direction has come to its end: ends it, and goes on with the other one, as long as something comes.
+/// One direction has come to its end: ends it, and goes on with the other one, as long as something
+/// comes.
 async fn finish(
     other: impl Future<Output = anyhow::Result<()>>,
     ended: &Writer,
@@ -203,7 +206,8 @@ async fn finish(
     }
 }
 
-/// Passes messages on, each when the one before has been taken, until the sender ends or either side fails; counts them.
+/// Passes messages on, each when the one before has been taken, until the sender ends or either
+/// side fails; counts them.
 async fn pump(
     from: &mut Reader,
     to: &Writer,
@@ -226,7 +230,7 @@ async fn pump(
     }
 }
 
-/// Ends a connection cleanly: behind what waits, and not before the peer has read it.
+/// Ends a connection cleanly: after everything that waits, and not before the peer has read it.
 async fn part((mut reader, writer): (Reader, Writer)) {
     let goodbye = async {
         writer.close().await;

@@ -1,8 +1,9 @@
-//! What `decode` and `encode` have in common: the formats of a capture, and bytes as hexadecimal digits.
+//! Shared by `decode` and `encode`: the formats of a capture, and bytes as hexadecimal digits.
 
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
+use faf_protocol::WireFormat;
 
 /// How the captured bytes are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -12,14 +13,26 @@ pub(crate) enum Format {
     QDataStream,
     /// One line of JSON a message
     SimpleJson,
-    /// Frames behind the HTTP upgrade
+    /// Frames after the HTTP upgrade
     #[value(name = "websocket")]
     WebSocket,
     /// The binary framing between a game and its client
     Gpgnet,
 }
 
-/// What a capture is.
+impl Format {
+    /// The wire format of the lobby; `None` for the framing of games.
+    pub(crate) fn of_lobby(self) -> Option<WireFormat> {
+        match self {
+            Self::QDataStream => Some(WireFormat::QDataStream),
+            Self::SimpleJson => Some(WireFormat::SimpleJson),
+            Self::WebSocket => Some(WireFormat::WebSocket),
+            Self::Gpgnet => None,
+        }
+    }
+}
+
+/// A capture of one direction of a connection.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Capture {
     /// How the bytes are framed
@@ -32,7 +45,7 @@ pub(crate) struct Capture {
     pub(crate) side: Side,
 }
 
-/// Which side has sent the bytes. Only WebSocket differs: clients mask their frames.
+/// The side that sent the bytes. Only WebSocket differs: clients mask their frames.
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[group(multiple = false)]
 pub(crate) struct Side {
@@ -57,7 +70,7 @@ impl HexReader {
     /// The bytes of another piece.
     ///
     /// # Errors
-    /// A description with the position of what is no digit.
+    /// A description with the position of a character that is not a digit.
     pub(crate) fn read(&mut self, text: &[u8], mut take: impl FnMut(u8)) -> Result<(), String> {
         for character in text {
             if !character.is_ascii_whitespace() {

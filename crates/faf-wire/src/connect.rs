@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
+use faf_client::Url;
 use faf_connection::{Disconnected, Error, Reader, Writer};
 use faf_protocol::{DecodeError, JsonRef, Limits, Message, simple_json};
 use tokio::signal;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::dial::{Dialer, Introduction, Trust};
+use crate::dial::{self, Trust};
 use crate::exit::{self, Failure, complain};
-use crate::login::Credentials;
+use crate::login::Login;
 use crate::render::{Renderer, Style};
-use crate::url::Url;
 
 /// How long the server may take to end its side when this one has.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,17 +28,18 @@ pub(crate) struct Arguments {
     #[arg(value_name = "URL")]
     url: Url,
     #[command(flatten)]
-    credentials: Credentials,
+    login: Login,
     #[command(flatten)]
     trust: Trust,
-    /// End this many seconds after the end of standard input; without it, stay until the server ends
+    /// End this many seconds after the end of standard input; without it, stay until the server
+    /// ends
     #[arg(long, value_name = "SECONDS")]
     linger: Option<u64>,
     #[command(flatten)]
     style: Style,
 }
 
-/// What becomes of a connection, as far as the end of the process depends on it.
+/// The course of a connection, as far as the exit code depends on it.
 #[derive(Debug, Default)]
 struct Course {
     /// A login was sent, and the server has not said `welcome`.
@@ -50,10 +51,10 @@ struct Course {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { url, credentials, trust, linger, style } = arguments;
-    let login = credentials.messages()?;
-    let dialled = Dialer::new(&url, &trust)?.dial(&url, &Introduction::default()).await;
-    let (reader, writer) = dialled.map_err(|error| Failure::new(exit::WRONG_PLACE, error))?;
+    let Arguments { url, login, trust, linger, style } = arguments;
+    let login = login.messages()?;
+    let connected = dial::connect(&trust.connector(&url)?, &url).await;
+    let (reader, writer) = connected.map_err(|error| Failure::new(exit::WRONG_PLACE, error))?;
     let renderer = Renderer::new(style);
     let course = Arc::new(Course::default());
     course.is_logging_in.store(!login.is_empty(), Ordering::Relaxed);
@@ -81,7 +82,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         typed = typing => typed?,
         interrupted = signal::ctrl_c() => interrupted?,
     }
-    // The server has everything when it ends its side, too. What it says meanwhile is not looked at.
+    // The server has received everything when it ends its side, too. Its last messages are not
+    // shown.
     let goodbye = async {
         writer.close().await;
         receiving.await
@@ -132,7 +134,7 @@ async fn send(writer: &Writer, renderer: &Renderer, course: &Course, line: &[u8]
             renderer.sent(&message)?;
             match writer.send(&message).await {
                 Ok(()) => Ok(()),
-                // What is left to be read says why.
+                // The reader will report the reason.
                 Err(Error::Disconnected(_)) => {
                     course.complain_unsent("the connection has ended");
                     Ok(())
@@ -147,7 +149,7 @@ async fn send(writer: &Writer, renderer: &Renderer, course: &Course, line: &[u8]
     }
 }
 
-/// Shows what the server says until it ends, and answers its pings.
+/// Prints the server's messages until the connection ends, and answers its pings.
 async fn receive(
     mut reader: Reader,
     writer: Writer,
@@ -193,7 +195,7 @@ fn end(error: Error, consumed: u64) -> Result<(), Failure> {
     }
 }
 
-/// Lines are read on a thread: there is no other way to wait for a terminal and a pipe alike.
+/// Reads lines on a thread, the only way to wait for a terminal and a pipe alike.
 fn lines_of_standard_input() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {

@@ -7,13 +7,14 @@ use faf_protocol::gpgnet::framing;
 use faf_protocol::websocket::Role;
 use faf_protocol::{DecodeError, Decoded, Decoder, Limits, Message, WireFormat, simple_json};
 
-use crate::capture::{Capture, Format, HexReader, Side};
+use crate::capture::{Capture, HexReader, Side};
 use crate::exit::{self, Failure};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// The second byte of a WebSocket frame has this bit if the frame is masked, as those of clients are.
+/// The second byte of a WebSocket frame has this bit if the frame is masked, as those of clients
+/// are.
 const MASKED: u8 = 0x80;
 
 pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Write) -> Result<(), Failure> {
@@ -50,34 +51,32 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
 fn print(output: &mut impl Write, message: &Message) -> Result<(), Failure> {
     let line = simple_json::encode(message).map_err(anyhow::Error::from)?;
     output.write_all(&line)?;
-    // Whoever reads it may wait for it.
+    // A reader at the other end of a pipe may wait for it.
     Ok(output.flush()?)
 }
 
 /// The messages in a stream of bytes.
 enum Messages {
     Lobby(Decoder),
-    /// WebSocket from a side that will show.
-    Undecided,
+    /// A format whose first bytes will show which side has sent them.
+    Undecided(WireFormat),
     /// The game's own framing, and how many bytes of it have been used up.
     Game(u64),
 }
 
 impl Messages {
     fn new(capture: &Capture) -> Self {
-        let limits = Limits::default();
-        match (capture.format, capture.side) {
-            (Format::QDataStream, _) => Self::Lobby(Decoder::new(WireFormat::QDataStream, limits)),
-            (Format::SimpleJson, _) => Self::Lobby(Decoder::new(WireFormat::SimpleJson, limits)),
-            (Format::WebSocket, Side { from_client: true, .. }) => Self::websocket(Role::Server),
-            (Format::WebSocket, Side { from_server: true, .. }) => Self::websocket(Role::Client),
-            (Format::WebSocket, _) => Self::Undecided,
-            (Format::Gpgnet, _) => Self::Game(0),
+        let Some(format) = capture.format.of_lobby() else { return Self::Game(0) };
+        match capture.side {
+            Side { from_client: true, .. } => Self::read_by(Role::Server, format),
+            Side { from_server: true, .. } => Self::read_by(Role::Client, format),
+            _ if format.has_upgrade() => Self::Undecided(format),
+            _ => Self::read_by(Role::Server, format),
         }
     }
 
-    fn websocket(reader: Role) -> Self {
-        Self::Lobby(Decoder::for_role(WireFormat::WebSocket, reader, Limits::default()))
+    fn read_by(role: Role, format: WireFormat) -> Self {
+        Self::Lobby(Decoder::for_role(format, role, Limits::default()))
     }
 
     fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, DecodeError> {
@@ -89,10 +88,10 @@ impl Messages {
                     None => return Ok(None),
                 }
             },
-            Self::Undecided => {
+            Self::Undecided(format) => {
                 let Some(second) = buffer.get(1) else { return Ok(None) };
                 let reader = if second & MASKED == 0 { Role::Client } else { Role::Server };
-                *self = Self::websocket(reader);
+                *self = Self::read_by(reader, *format);
                 self.next(buffer)
             }
             Self::Game(consumed) => {
@@ -110,8 +109,8 @@ impl Messages {
                 Some(Decoded::Message(message)) => Ok(Some(message)),
                 Some(Decoded::Control(_)) | None => Ok(None),
             },
-            Self::Undecided if buffer.is_empty() => Ok(None),
-            Self::Undecided => Err(DecodeError::Incomplete { got: buffer.len(), expected: None }),
+            Self::Undecided(_) if buffer.is_empty() => Ok(None),
+            Self::Undecided(_) => Err(DecodeError::Incomplete { got: buffer.len(), expected: None }),
             Self::Game(_) => framing::finish(buffer).map(|()| None),
         }
     }
@@ -119,7 +118,7 @@ impl Messages {
     fn consumed(&self) -> u64 {
         match self {
             Self::Lobby(decoder) => decoder.consumed(),
-            Self::Undecided => 0,
+            Self::Undecided(_) => 0,
             Self::Game(consumed) => *consumed,
         }
     }

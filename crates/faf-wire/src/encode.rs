@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 
 use bytes::{Bytes, BytesMut};
 use faf_protocol::gpgnet::{GpgNetMessage, framing};
-use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat, websocket};
+use faf_protocol::websocket::Role;
+use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
 
-use crate::capture::{Capture, Format, write_bytes};
+use crate::capture::{Capture, write_bytes};
 use crate::exit::{self, Failure};
 
 /// Bytes read at once.
@@ -41,24 +42,19 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
     }
 }
 
-/// What becomes of a message that JSON can express and the format cannot.
+/// The failure for a message that JSON can express and the format cannot.
 fn inexpressible(error: &anyhow::Error, offset: u64) -> Failure {
     Failure::new(exit::MALFORMED, anyhow::anyhow!("offset {offset}: {error:#}"))
 }
 
 fn encode(capture: &Capture, message: &Message) -> anyhow::Result<Bytes> {
-    let frame = match capture.format {
-        Format::QDataStream => WireFormat::QDataStream.encode(message),
-        Format::SimpleJson => WireFormat::SimpleJson.encode(message),
-        Format::WebSocket if capture.side.from_client => {
-            let mut mask = [0; 4];
-            getrandom::fill(&mut mask)?;
-            websocket::encode_masked(message, mask)
-        }
-        Format::WebSocket => WireFormat::WebSocket.encode(message),
-        Format::Gpgnet => {
-            return Ok(framing::encode(&GpgNetMessage::from_message(message)?)?);
-        }
+    let Some(format) = capture.format.of_lobby() else {
+        return Ok(framing::encode(&GpgNetMessage::from_message(message)?)?);
     };
-    Ok(frame?)
+    if !capture.side.from_client {
+        return Ok(format.encode(message)?);
+    }
+    let mut mask = [0; 4];
+    getrandom::fill(&mut mask)?;
+    Ok(format.encode_as(Role::Client, message, || mask)?)
 }

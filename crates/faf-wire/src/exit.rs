@@ -1,11 +1,11 @@
-//! With what the process ends.
+//! Process exit codes.
 
 use std::fmt;
 use std::io::{self, Write};
 
 use faf_protocol::DecodeError;
 
-/// The numbers as they stand in `--help`.
+/// The exit codes as `--help` lists them.
 pub(crate) const HELP: &str = "Exit codes: 0 clean end between messages, 1 other failures, 2 wrong usage, 3 stream \
                                ended inside a message, 4 malformed message, 5 message too large or too deep, 6 the \
                                login was refused, 7 a line was not sent, 8 no server there that speaks so.";
@@ -19,11 +19,11 @@ pub(crate) const REFUSED: u8 = 6;
 pub(crate) const UNSENT: u8 = 7;
 pub(crate) const WRONG_PLACE: u8 = 8;
 
-/// A failure with the number the process ends with.
+/// A failure with its exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) code: u8,
-    /// Nobody reads the output any more, which is no failure.
+    /// The reader of the output has closed it, which is not a failure.
     pub(crate) is_closed_pipe: bool,
     error: anyhow::Error,
 }
@@ -42,6 +42,7 @@ impl Failure {
             DecodeError::NotAnObject { .. } => (MALFORMED, 0),
             DecodeError::TooLarge { .. } => (LIMIT, 0),
             DecodeError::TooDeep { offset, .. } => (LIMIT, offset),
+            _ => (FAILURE, 0),
         };
         let offset = consumed + inside as u64;
         Self::new(code, anyhow::anyhow!("offset {offset}: {error}"))
@@ -60,7 +61,8 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// For standard input and output. Errors of the network come as [`anyhow::Error`], with what was tried.
+/// For standard input and output. Errors of the network come as [`anyhow::Error`], with what was
+/// tried.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         let is_closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
@@ -68,16 +70,16 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Says something on standard error.
+/// Prints a line on standard error.
 pub(crate) fn complain(text: impl fmt::Display) {
     let mut line = String::new();
     for character in text.to_string().chars() {
         match character {
-            // Peers have a say in what is wrong; none of it begins a line or reaches the terminal as a command.
+            // An error can quote a peer, which must not begin a line or control the terminal.
             ' '..='~' => line.push(character),
             other => line.extend(other.escape_default()),
         }
     }
-    // Whoever closed standard error does not want to know.
+    // If standard error is closed, there is nowhere left to report that.
     let _ = writeln!(io::stderr(), "faf-wire: {line}");
 }

@@ -4,35 +4,34 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use faf_protocol::client_message::{AskSession, Auth, Hello};
-use faf_protocol::{ClientMessage, Secret};
-use sha2::{Digest, Sha256};
+use faf_client::{Credentials, Identity};
+use faf_protocol::ClientMessage;
 
 use crate::exit::{self, Failure};
 
-/// Who logs in, if anybody.
+/// The account that logs in, if any.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Credentials {
+pub(crate) struct Login {
     /// Log in with this account and its password
     #[arg(long, value_name = "NAME", conflicts_with = "token")]
     user: Option<String>,
-    /// The password; where it is missing, FAF_WIRE_PASSWORD counts, and then it is asked for on the terminal
+    /// The password; where it is missing, FAF_WIRE_PASSWORD counts, and then it is asked for on the
+    /// terminal
     #[arg(long, value_name = "TEXT", requires = "user")]
     password: Option<String>,
     /// Log in with this token; without --user, FAF_WIRE_TOKEN counts where it is missing
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// What is told of the machine
+    /// The machine's id, as sent at login
     #[arg(long, value_name = "TEXT", default_value = "faf-wire")]
     unique_id: String,
 }
 
-impl Credentials {
-    /// What a client sends to log in, one behind the other; nothing if nobody does.
+impl Login {
+    /// The messages that log in, in this order; none without an account.
     pub(crate) fn messages(&self) -> Result<Vec<ClientMessage>, Failure> {
-        let unique_id = self.unique_id.clone();
         let token = self.token.clone().or_else(|| variable("FAF_WIRE_TOKEN"));
-        let login = match (&self.user, token) {
+        let credentials = match (&self.user, token) {
             (Some(user), _) => {
                 let password = match self.password.clone().or_else(|| variable("FAF_WIRE_PASSWORD")) {
                     Some(password) => password,
@@ -44,25 +43,21 @@ impl Credentials {
                         return Err(Failure::new(exit::USAGE, error));
                     }
                 };
-                ClientMessage::Hello(Hello { login: user.clone(), password: digest(&password), unique_id })
+                Credentials::password(user, &password)
             }
-            (None, Some(token)) => ClientMessage::Auth(Auth { token: Secret::new(token), unique_id }),
+            (None, Some(token)) => Credentials::token(token),
             (None, None) => return Ok(Vec::new()),
         };
-        let ask_session = AskSession {
-            user_agent: Some("faf-wire".to_owned()),
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        let identity = Identity {
+            unique_id: self.unique_id.clone(),
+            ..Identity::of_program("faf-wire", env!("CARGO_PKG_VERSION"))
         };
-        Ok(vec![ClientMessage::AskSession(ask_session), login])
+        Ok(credentials.messages(&identity).into())
     }
 }
 
-/// What the environment says, where the command line is silent: a flag must not clash with a variable.
+/// An environment variable, if it is set and not empty. It is not a default of the flag: a flag
+/// must not clash with a variable.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Clients send the SHA-256 digest of a password in lower-case hexadecimal.
-fn digest(password: &str) -> Secret {
-    Secret::new(Sha256::digest(password).iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }

@@ -1,4 +1,5 @@
-//! `faf-wire`: looks at the lobby protocol of Forged Alliance Forever, speaks it, and bridges between its wire formats.
+//! `faf-wire`: looks at the lobby protocol of Forged Alliance Forever, speaks it, and bridges
+//! between its wire formats.
 //!
 //! One file for each command; `--help` says what they do.
 
@@ -11,14 +12,14 @@ mod encode;
 mod exit;
 mod login;
 mod render;
-mod url;
 
 use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Looks at the lobby protocol of Forged Alliance Forever, speaks it, and bridges between its wire formats.
+/// Looks at the lobby protocol of Forged Alliance Forever, speaks it, and bridges between its wire
+/// formats.
 #[derive(Debug, Parser)]
 #[command(version, after_help = exit::HELP)]
 struct Arguments {
@@ -34,7 +35,8 @@ enum Command {
     /// Turn lines of JSON on standard input into bytes
     #[command(after_help = exit::HELP)]
     Encode(capture::Capture),
-    /// Connect to a server, log in if asked to, print what it says and send what is typed or piped in
+    /// Connect to a server, log in if asked to, print what it says and send what is typed or piped
+    /// in
     #[command(after_help = exit::HELP)]
     Connect(connect::Arguments),
     /// Accept clients in one wire format and speak another one to a server

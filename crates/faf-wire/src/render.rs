@@ -1,4 +1,5 @@
-//! Messages on standard output: for people with colour and direction, for programs as plain lines of JSON.
+//! Messages on standard output: for people with colour and direction, for programs as plain lines
+//! of JSON.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -29,7 +30,7 @@ pub(crate) struct Style {
     pretty: bool,
 }
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     ToServer,
@@ -86,7 +87,8 @@ impl Renderer {
         only.is_empty() || message.command().is_some_and(|command| only.iter().any(|one| *one == *command))
     }
 
-    /// Writes a line of JSON, or several. It is all ASCII, so nothing in it moves the cursor or looks like something else.
+    /// Writes a line of JSON, or several. It is all ASCII, so nothing in it moves the cursor or
+    /// looks like something else.
     fn write(&self, mark: &str, line: &[u8]) -> Result<(), Failure> {
         let mut output = io::stdout().lock();
         if self.style.time {
@@ -118,7 +120,8 @@ fn time_of_day(now: SystemTime) -> String {
     format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// A line of JSON on several lines. It was checked before, so that only texts have to be told from the rest.
+/// A line of JSON on several lines. It was checked before, so that only texts have to be told from
+/// the rest.
 fn indented(line: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(line.len() * 2);
     let (mut depth, mut is_text, mut is_escaped) = (0, false, false);

@@ -189,7 +189,8 @@ async fn leave_behind(sender: &Peer, receiver: &mut Peer, sent: usize) {
 
 /// Sends numbered messages until nothing is taken any more; answers how many.
 async fn block(sender: &Peer) -> usize {
-    /// How long sending must take to count as blocked. A slow machine may pass it earlier, which does no harm.
+    /// How long sending must take to count as blocked. A slow machine may pass it earlier, which
+    /// does no harm.
     const BLOCKED: Duration = Duration::from_millis(300);
     /// Far more than the buffers of the operating system hold, in messages of 64 KiB.
     const BOUND: usize = 1500;

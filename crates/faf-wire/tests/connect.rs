@@ -286,8 +286,8 @@ async fn certificates_that_cannot_be_read_are_named() {
 async fn wrong_usage_has_a_code_of_its_own() {
     for (arguments, reason) in [
         (&[][..], "<URL>"),
-        (&["http://127.0.0.1"], "must begin with tcp://, qdatastream://, ws:// or wss://"),
-        (&["tcp://127.0.0.1:99999"], "the port is no number up to 65535"),
+        (&["http://127.0.0.1"], "must begin with qdatastream://, tcp://, ws:// or wss://"),
+        (&["tcp://127.0.0.1:99999"], "the port is not a number up to 65535"),
         (&["ws://Ada:secret@127.0.0.1"], "there must be no user in it"),
         (&["tcp://127.0.0.1/path"], "only ws:// and wss:// can have a path"),
         (&["tcp://127.0.0.1?query"], "only ws:// and wss:// can have a path or a query"),

@@ -141,7 +141,8 @@ async fn failures_say_where_and_why_behind_what_was_good() {
         let ended = decode(format, &[good, bad].concat()).await;
         ended.assert_failed(code, reason);
         assert_eq!(ended.lines().len(), 1, "{format} {reason}");
-        // Every one of these is noticed inside the second message; where it says at which byte, that is counted in.
+        // Every one of these is noticed inside the second message; where it says at which byte,
+        // that is counted in.
         let inside = |mark: &str| -> usize {
             let number = ended.errors.rsplit_once(mark).map_or("0", |(_, behind)| behind);
             number.split_whitespace().next().unwrap().parse().unwrap()

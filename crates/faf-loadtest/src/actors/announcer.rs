@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Actor, Cue, Cues};
-use crate::marker::stamped;
+use crate::swarm::marker::stamped;
 
 /// Sends a message to all players again and again, when told to.
 #[derive(Debug, Default)]
@@ -31,14 +31,14 @@ impl Actor for Announcer {
     }
 
     fn due(&mut self, cues: &mut Cues) {
-        /// What the message consists of besides the text.
+        /// Bytes of the message without the text.
         const AROUND: usize = r#"{"command":"notice","style":"info","text":""}"#.len() + 1;
 
         let Some(plan) = self.plan.as_mut().filter(|plan| plan.next <= cues.now) else { return };
         let text = stamped(plan.size.saturating_sub(AROUND));
         cues.say.push(json!({"command": "admin", "action": "broadcast", "message": text}).to_string());
         cues.sample.said += 1;
-        // Whoever is late does not make up for it: a burst would be another load.
+        // A late announcer does not catch up: a burst would be another load.
         plan.next = (plan.next + plan.interval).max(cues.now);
         cues.wake = Some(plan.next);
     }

@@ -1,318 +1,256 @@
-//! Players of an ordinary evening: hosts, guests, and visitors.
-//!
-//! A host opens the lobby of a game, changes options in it, seats those who come, launches when all are there or the lobby has
-//! been open for long, plays, reports who has won, and hosts again after a pause. A guest joins the next game that is open,
-//! and leaves when it is over. Both send the candidates of their ICE adapters to each other through the server. A visitor
-//! comes and goes.
+//! Players of an ordinary evening: bots who host one game after the other, bots who join them, and bots who come and go.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use faf_protocol::Message;
-use serde_json::{Value, json};
+use faf_bots::{Action, Behaviour, Bot, GameKind, GamePlan, Rng, Settings, Shared, View, Wish};
+use faf_protocol::client_message::{GameHost, GameJoin};
+use faf_protocol::server_message::Visibility;
+use faf_protocol::{Encode, GameId, Message, PlayerId, ServerMessage};
+use rand::{RngExt, SeedableRng};
 
 use super::{Actor, Cue, Cues};
-use crate::speech::{game_host, of_game};
 
-/// Candidates that an ICE adapter sends to each peer.
-const CANDIDATES: u32 = 3;
-
-/// What the candidates of an adapter look like, about.
-const CANDIDATE: usize = 350;
-
-/// How long an evening takes for what.
+/// How long the parts of an evening take, and how many guests a game has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tempo {
     /// Guests of a game.
     pub(crate) guests: usize,
-    /// Between changes that a host makes in a lobby.
-    pub(crate) chatter: Duration,
-    /// A lobby waits so long for guests.
-    pub(crate) lobby: Duration,
-    pub(crate) game: Duration,
-    /// A visitor stays so long, and stays away so long.
-    pub(crate) visit: Duration,
+    /// Between changes that a host makes in a lobby, in seconds, as all times here.
+    pub(crate) chatter: f64,
+    /// How long a lobby waits for guests.
+    pub(crate) lobby: f64,
+    /// How long a game is played, about.
+    pub(crate) game: f64,
+    /// How long a visitor stays, and stays away, about.
+    pub(crate) visit: f64,
 }
 
-impl Tempo {
-    /// From half of it to one and a half, so that not everybody does the same at the same time.
-    fn about(duration: Duration) -> Duration {
-        duration.mul_f64(0.5 + fastrand::f64())
+/// All players of an evening.
+#[derive(Debug)]
+pub(crate) struct Evening {
+    tempo: Tempo,
+    players: Arc<Shared>,
+    visitors: Arc<Shared>,
+    seats: Arc<FreeSeats>,
+    began: Instant,
+}
+
+impl Evening {
+    pub(crate) fn new(tempo: Tempo) -> Self {
+        let settings = Settings {
+            idle: about(tempo.chatter),
+            process_start: 0.0..0.0,
+            host_patience: tempo.lobby,
+            full_lobby: tempo.chatter,
+            shortest_lobby: Duration::ZERO,
+            retitle: Some(tempo.chatter),
+            battle: about(tempo.game),
+            rest: about(tempo.chatter),
+            leaves_lobby: 0.0,
+            leaves_when_fallen: 0.0,
+            loses_connection: 0.0,
+            candidates: 3,
+            ..Settings::default()
+        };
+        let visitors = Settings { idle: about(tempo.visit), ..settings.clone() };
+        let shared = |settings| Arc::new(Shared { settings, ..Shared::default() });
+        Self {
+            tempo,
+            players: shared(settings),
+            visitors: shared(visitors),
+            seats: Arc::default(),
+            began: Instant::now(),
+        }
+    }
+
+    /// A player with this account who hosts one game after the other.
+    pub(crate) fn host(&self, me: u32) -> Player {
+        let behaviour = Host { seats: self.tempo.guests + 1 };
+        self.player(me, &self.players, Box::new(behaviour), self.tempo.lobby)
+    }
+
+    /// A player with this account who joins one game after the other.
+    pub(crate) fn guest(&self, me: u32) -> Player {
+        let behaviour = Guest { seats: Arc::clone(&self.seats) };
+        self.player(me, &self.players, Box::new(behaviour), self.tempo.chatter)
+    }
+
+    /// A player with this account who comes and goes.
+    pub(crate) fn visitor(&self, me: u32) -> Player {
+        let behaviour = Visitor { visit: self.tempo.visit };
+        self.player(me, &self.visitors, Box::new(behaviour), self.tempo.visit)
+    }
+
+    fn player(
+        &self,
+        me: u32,
+        shared: &Arc<Shared>,
+        behaviour: Box<dyn Behaviour>,
+        begin_within: f64,
+    ) -> Player {
+        let mut rng = Rng::seed_from_u64(me.into());
+        let begins_after = Duration::from_secs_f64(begin_within * rng.random::<f64>());
+        Player {
+            bot: Bot::new(format!("player{me}"), Arc::clone(shared), behaviour, rng),
+            me: PlayerId(me),
+            guests: self.tempo.guests,
+            seats: Arc::clone(&self.seats),
+            began: self.began,
+            begins_after,
+            plays: false,
+            wakes: None,
+            lobby: None,
+        }
     }
 }
 
-/// What the players of one thread know of each other's games.
+/// From half of it to one and a half, so that not everybody does the same at the same time.
+fn about(seconds: f64) -> std::ops::Range<f64> {
+    0.5 * seconds..1.5 * seconds
+}
+
+/// Open games, each as often as it has free seats. Guests would find the same in the list of games, but to read all of it in
+/// every client would take most of the load generator's time.
 #[derive(Debug, Default)]
-pub(crate) struct Plaza {
-    /// Games that are open, as often as they have free seats.
-    open: VecDeque<u64>,
-    /// Games that are not over.
-    games: HashMap<u64, Stage>,
+struct FreeSeats(Mutex<VecDeque<GameId>>);
+
+impl FreeSeats {
+    fn change<T>(&self, change: impl FnOnce(&mut VecDeque<GameId>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Open,
-    Live,
-}
-
-/// Somebody who hosts one game after the other.
 #[derive(Debug)]
-pub(crate) struct Host {
-    tempo: Tempo,
-    me: u32,
+struct Host {
+    seats: usize,
+}
+
+impl Behaviour for Host {
+    fn next_wish(&mut self, _rng: &mut Rng, _view: &View, _shared: &Shared) -> Wish {
+        let request = GameHost {
+            visibility: Visibility::Public,
+            title: Some("2v2 all welcome".to_owned()),
+            featured_mod: Some("faf".to_owned()),
+            mapname: Some("scmp_007".to_owned()),
+            password: None,
+            rating_min: None,
+            rating_max: None,
+            enforce_rating_range: false,
+        };
+        let sim_mods = Vec::new();
+        Wish::Host(Box::new(GamePlan { kind: GameKind::Teams, seats: self.seats, sim_mods, request }))
+    }
+}
+
+#[derive(Debug)]
+struct Guest {
+    seats: Arc<FreeSeats>,
+}
+
+impl Behaviour for Guest {
+    fn next_wish(&mut self, _rng: &mut Rng, _view: &View, _shared: &Shared) -> Wish {
+        let game = self.seats.change(VecDeque::pop_front);
+        game.map_or(Wish::Wait, |uid| Wish::Join(GameJoin { uid, password: None }))
+    }
+}
+
+#[derive(Debug)]
+struct Visitor {
+    visit: f64,
+}
+
+impl Behaviour for Visitor {
+    fn next_wish(&mut self, rng: &mut Rng, _view: &View, _shared: &Shared) -> Wish {
+        Wish::LogOut(self.visit * (0.5 + rng.random::<f64>()))
+    }
+}
+
+/// A bot at a client.
+#[derive(Debug)]
+pub(crate) struct Player {
+    bot: Bot,
+    me: PlayerId,
+    guests: usize,
+    seats: Arc<FreeSeats>,
+    /// The bots' time is counted from here.
+    began: Instant,
+    /// When it begins after [`Cue::Play`], so that not all begin at the same moment.
+    begins_after: Duration,
     plays: bool,
-    game: Option<Hosted>,
-    next: Instant,
+    /// The time for which a call of [`Actor::due`] was asked for last.
+    wakes: Option<Duration>,
+    /// The open lobby that it hosts, as far as guests were told of it.
+    lobby: Option<GameId>,
 }
 
-#[derive(Debug)]
-struct Hosted {
-    uid: u64,
-    players: Vec<i64>,
-    opened: Option<Instant>,
-    /// When a live game ends.
-    ends: Option<Instant>,
-    /// Guests who have a seat.
-    seated: usize,
-}
-
-impl Host {
-    /// The account of this number hosts.
-    pub(crate) fn new(me: u32, tempo: Tempo) -> Self {
-        Self { tempo, me, plays: false, game: None, next: Instant::now() }
+impl Player {
+    fn time(&self, cues: &Cues) -> Duration {
+        cues.now.saturating_duration_since(self.began)
     }
 
-    fn seat(player: i64, seat: usize, cues: &mut Cues) {
-        let team = 2 + seat % 2;
-        for (key, value) in
-            [("Faction", 1), ("Color", seat), ("Team", team), ("StartSpot", seat), ("Army", seat)]
-        {
-            cues.say.push(of_game("PlayerOption", &json!([player.to_string(), key, value])));
+    /// Carries out what the bot wants.
+    fn follow(&mut self, cues: &mut Cues) {
+        while let Some(action) = self.bot.poll_action() {
+            match action {
+                Action::Send(message) => {
+                    let mut json = Vec::new();
+                    let written = message.write_json(&mut json).map(|()| String::from_utf8(json));
+                    cues.say.push(written.expect("bots' messages can be encoded").expect("JSON is UTF-8"));
+                    cues.sample.said += 1;
+                }
+                Action::LogOut | Action::Drop => cues.leave = Some(self.bot.disconnected()),
+            }
         }
-    }
-
-    fn host(&mut self, cues: &mut Cues) {
-        cues.say.push(game_host("2v2 all welcome", "scmp_007").to_string());
-        self.next = cues.now + self.tempo.lobby;
-    }
-
-    /// The lobby is open: every option is told, as a real game does.
-    fn open(&mut self, cues: &mut Cues) {
-        let Some(game) = &mut self.game else { return };
-        game.opened = Some(cues.now);
-        cues.sample.games += 1;
-        for (key, value) in [
-            ("Slots", json!(8)),
-            ("Victory", json!("demoralization")),
-            ("TeamSpawn", json!("fixed")),
-            ("TeamLock", json!("locked")),
-            ("FogOfWar", json!("explored")),
-            ("CheatsEnabled", json!("false")),
-            ("PrebuiltUnits", json!("Off")),
-            ("NoRushOption", json!("Off")),
-            ("RestrictedCategories", json!(0)),
-        ] {
-            cues.say.push(of_game("GameOption", &json!([key, value])));
+        let lobby = self.bot.hosted_lobby();
+        if lobby != self.lobby {
+            let closed = std::mem::replace(&mut self.lobby, lobby);
+            cues.sample.games += u64::from(lobby.is_some());
+            self.seats.change(|seats| {
+                seats.retain(|game| Some(*game) != closed);
+                seats.extend(lobby.into_iter().flat_map(|game| vec![game; self.guests]));
+            });
         }
-        cues.say.push(of_game("GameMods", &json!(["activated", 0])));
-        Self::seat(i64::from(self.me), 1, cues);
-        cues.plaza.games.insert(game.uid, Stage::Open);
-        for _ in 0..self.tempo.guests {
-            cues.plaza.open.push_back(game.uid);
+        // Each request makes a timer that cannot be taken back.
+        if let Some(at) = self.bot.next_deadline().filter(|at| self.plays && self.wakes != Some(*at)) {
+            self.wakes = Some(at);
+            cues.wake = Some(self.began + at);
         }
-        self.next = cues.now + Tempo::about(self.tempo.chatter);
-    }
-
-    fn launch(&mut self, cues: &mut Cues) {
-        let Some(game) = &mut self.game else { return };
-        let ends = cues.now + Tempo::about(self.tempo.game);
-        game.ends = Some(ends);
-        cues.say.push(of_game("GameState", &json!(["Launching"])));
-        cues.plaza.open.retain(|uid| *uid != game.uid);
-        cues.plaza.games.insert(game.uid, Stage::Live);
-        self.next = ends;
-    }
-
-    fn end(&mut self, cues: &mut Cues) {
-        let Some(game) = self.game.take() else { return };
-        for seat in 1..=game.seated + 1 {
-            let outcome = if seat % 2 == 1 { "victory 10" } else { "defeat -10" };
-            cues.say.push(of_game("GameResult", &json!([seat, outcome])));
-        }
-        cues.say.push(of_game("GameEnded", &json!([])));
-        cues.say.push(of_game("GameState", &json!(["Ended"])));
-        cues.plaza.games.remove(&game.uid);
-        self.next = cues.now + Tempo::about(self.tempo.chatter);
     }
 }
 
-impl Actor for Host {
+impl Actor for Player {
     fn logged_in(&mut self, cues: &mut Cues) {
-        self.game = None;
-        if self.plays {
-            self.host(cues);
-            cues.wake = Some(self.next);
+        let now = self.time(cues);
+        if self.bot.is_logged_in() {
+            self.bot.disconnected();
         }
+        self.bot.connected(now, []);
+        self.bot.welcomed(now, self.me);
+        self.wakes = None;
+        self.follow(cues);
     }
 
     fn hear(&mut self, message: &Message, cues: &mut Cues) {
-        match message.command().as_deref() {
-            Some("game_launch") => {
-                let Some(uid) = uid(message) else { return };
-                self.game = Some(Hosted { uid, players: Vec::new(), opened: None, ends: None, seated: 0 });
-                cues.say.push(of_game("GameState", &json!(["Idle"])));
-                cues.say.push(of_game("GameState", &json!(["Lobby"])));
+        let is_for_me = match message.command().as_deref() {
+            Some("game_launch" | "game_join_failed" | "disabled" | "notice") => true,
+            Some("game_info") => {
+                let game = message.get("uid").and_then(|uid| uid.parse().ok()).map(GameId);
+                game.is_some() && game == self.bot.game()
             }
-            Some("HostGame") => {
-                self.open(cues);
-                cues.wake = Some(self.next);
-            }
-            Some("ConnectToPeer") => {
-                let (Some(peer), Some(game)) = (peer(message), &mut self.game) else { return };
-                game.players.push(peer);
-                game.seated += 1;
-                let seat = game.seated + 1;
-                Self::seat(peer, seat, cues);
-                send_candidates(peer, cues);
-            }
-            _ => {}
-        }
-    }
-
-    fn due(&mut self, cues: &mut Cues) {
-        if !self.plays || self.next > cues.now {
-            return;
-        }
-        match &self.game {
-            None => self.host(cues),
-            Some(Hosted { opened: None, .. }) => self.next = cues.now + self.tempo.lobby,
-            Some(Hosted { ends: Some(_), .. }) => self.end(cues),
-            Some(Hosted { opened: Some(opened), seated, .. }) => {
-                let is_full = *seated >= self.tempo.guests;
-                if is_full || opened.elapsed() > self.tempo.lobby {
-                    self.launch(cues);
-                } else {
-                    cues.say
-                        .push(of_game("GameOption", &json!(["Title", format!("2v2, {seated} are there")])));
-                    self.next = cues.now + Tempo::about(self.tempo.chatter);
-                }
-            }
-        }
-        cues.sample.said += cues.say.len() as u64;
-        cues.wake = Some(self.next);
-    }
-
-    fn cue(&mut self, cue: Cue, cues: &mut Cues) {
-        match cue {
-            Cue::Play if !self.plays => {
-                self.plays = true;
-                // Not all at the same moment.
-                self.next = cues.now + self.tempo.lobby.mul_f64(fastrand::f64());
-                cues.wake = Some(self.next);
-            }
-            Cue::Silence => self.plays = false,
-            _ => {}
-        }
-    }
-}
-
-/// Somebody who joins one game after the other.
-#[derive(Debug)]
-pub(crate) struct Guest {
-    tempo: Tempo,
-    plays: bool,
-    game: Option<u64>,
-}
-
-impl Guest {
-    pub(crate) fn new(tempo: Tempo) -> Self {
-        Self { tempo, plays: false, game: None }
-    }
-}
-
-impl Actor for Guest {
-    fn logged_in(&mut self, cues: &mut Cues) {
-        self.game = None;
-        cues.wake = Some(cues.now + Tempo::about(self.tempo.chatter));
-    }
-
-    fn hear(&mut self, message: &Message, cues: &mut Cues) {
-        match message.command().as_deref() {
-            Some("game_launch") => {
-                cues.say.push(of_game("GameState", &json!(["Idle"])));
-                cues.say.push(of_game("GameState", &json!(["Lobby"])));
-            }
-            Some("JoinGame" | "ConnectToPeer") => {
-                if let Some(peer) = peer(message) {
-                    send_candidates(peer, cues);
-                }
-            }
-            Some("notice") if self.game.is_some() => {
-                // The game was full or gone.
-                self.game = None;
-            }
-            _ => {}
-        }
-    }
-
-    fn due(&mut self, cues: &mut Cues) {
-        if !self.plays {
-            return;
-        }
-        match self.game {
-            None => {
-                if let Some(uid) = cues.plaza.open.pop_front() {
-                    self.game = Some(uid);
-                    cues.say.push(json!({"command": "game_join", "uid": uid, "password": null}).to_string());
-                }
-            }
-            Some(uid) if !cues.plaza.games.contains_key(&uid) => {
-                self.game = None;
-                cues.say.push(of_game("GameEnded", &json!([])));
-                cues.say.push(of_game("GameState", &json!(["Ended"])));
-            }
-            Some(_) => {}
-        }
-        cues.sample.said += cues.say.len() as u64;
-        cues.wake = Some(cues.now + Tempo::about(self.tempo.chatter));
-    }
-
-    fn cue(&mut self, cue: Cue, cues: &mut Cues) {
-        match cue {
-            Cue::Play if !self.plays => {
-                self.plays = true;
-                cues.wake = Some(cues.now + Tempo::about(self.tempo.chatter));
-            }
-            Cue::Silence => self.plays = false,
-            _ => {}
-        }
-    }
-}
-
-/// Somebody who comes and goes.
-#[derive(Debug)]
-pub(crate) struct Visitor {
-    tempo: Tempo,
-    plays: bool,
-}
-
-impl Visitor {
-    pub(crate) fn new(tempo: Tempo) -> Self {
-        Self { tempo, plays: false }
-    }
-}
-
-impl Actor for Visitor {
-    fn logged_in(&mut self, cues: &mut Cues) {
-        if self.plays {
-            cues.wake = Some(cues.now + Tempo::about(self.tempo.visit));
+            _ => message.get("target").is_some(),
+        };
+        if is_for_me && let Ok(message) = ServerMessage::read(message.clone()) {
+            self.bot.handle(self.time(cues), &message);
+            self.follow(cues);
         }
     }
 
     fn due(&mut self, cues: &mut Cues) {
         if self.plays {
-            cues.leave = Some(Tempo::about(self.tempo.visit));
+            self.bot.handle_timeout(self.time(cues));
+            self.follow(cues);
         }
     }
 
@@ -320,28 +258,10 @@ impl Actor for Visitor {
         match cue {
             Cue::Play if !self.plays => {
                 self.plays = true;
-                cues.wake = Some(cues.now + self.tempo.visit.mul_f64(fastrand::f64()));
+                cues.wake = Some(cues.now + self.begins_after);
             }
             Cue::Silence => self.plays = false,
             _ => {}
         }
     }
-}
-
-fn uid(message: &Message) -> Option<u64> {
-    message.get("uid")?.parse().ok()
-}
-
-/// The id in `JoinGame [login, id]` and `ConnectToPeer [login, id, offer]`.
-fn peer(message: &Message) -> Option<i64> {
-    let args: Vec<Value> = message.field("args").ok()?;
-    args.get(1)?.as_i64()
-}
-
-fn send_candidates(peer: i64, cues: &mut Cues) {
-    for _ in 0..CANDIDATES {
-        let candidates = json!({"destId": peer, "candidates": "c".repeat(CANDIDATE)}).to_string();
-        cues.say.push(of_game("IceMsg", &json!([peer, candidates])));
-    }
-    cues.sample.said += u64::from(CANDIDATES);
 }

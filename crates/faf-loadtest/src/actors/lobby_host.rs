@@ -6,10 +6,11 @@ use faf_protocol::Message;
 use serde_json::json;
 
 use super::{Actor, Cue, Cues, Pinger};
-use crate::sample::Lobby;
+use crate::report::sample::Lobby;
 use crate::speech::{self, of_game};
 
-/// Hosts a public lobby between [`Cue::OpenLobby`] and [`Cue::CloseLobby`], and pings as a [`Pinger`] does.
+/// Hosts a public lobby between [`Cue::OpenLobby`] and [`Cue::CloseLobby`], and pings as a
+/// [`Pinger`] does.
 #[derive(Debug)]
 pub(crate) struct LobbyHost {
     pinger: Pinger,

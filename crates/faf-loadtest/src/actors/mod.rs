@@ -1,6 +1,7 @@
 //! Clients who do something: they understand what they are told, and speak.
 //!
-//! An actor lives on the thread of its client. Whatever happens to it, it answers by what it puts into its [`Cues`].
+//! An actor lives on the thread of its client. It reacts by putting messages and times into its
+//! [`Cues`].
 
 mod announcer;
 mod evening;
@@ -14,14 +15,14 @@ use std::time::{Duration, Instant};
 use faf_protocol::Message;
 
 pub(crate) use announcer::Announcer;
-pub(crate) use evening::{Guest, Host, Plaza, Tempo, Visitor};
+pub(crate) use evening::{Evening, Tempo};
 pub(crate) use lobby_host::LobbyHost;
 pub(crate) use pinger::Pinger;
 pub(crate) use retitler::Retitler;
 
-use crate::sample::Sample;
+use crate::report::sample::Sample;
 
-/// What all actors of a thread are told.
+/// An order to all actors of a thread.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cue {
     /// Announcers tell everybody something of this size, so often.
@@ -30,7 +31,7 @@ pub(crate) enum Cue {
     Retitle,
     /// Players who ping do so.
     Ping,
-    /// From now on each ping has so many bytes, or none to spare.
+    /// From now on each ping has at least this many bytes.
     PingSize(usize),
     /// Those who host a lobby on demand do so.
     OpenLobby,
@@ -42,18 +43,16 @@ pub(crate) enum Cue {
     Silence,
 }
 
-/// What an actor has at hand and answers with.
+/// The surroundings of an actor, and its reactions.
 pub(crate) struct Cues<'a> {
     pub(crate) now: Instant,
     pub(crate) sample: &'a mut Sample,
     /// Messages to send, JSON.
     pub(crate) say: Vec<String>,
-    /// When [`Actor::due`] shall be called next; a request that was made before stays.
+    /// When [`Actor::due`] is to be called next; an earlier request stays.
     pub(crate) wake: Option<Instant>,
     /// Log out, and in again after so long.
     pub(crate) leave: Option<Duration>,
-    /// What the players of this thread know of each other.
-    pub(crate) plaza: &'a mut Plaza,
 }
 
 /// A client who does something.

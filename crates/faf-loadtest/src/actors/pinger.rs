@@ -1,4 +1,4 @@
-//! An honest player who wants to know whether the server is there, and how soon it says so.
+//! An honest player who pings, to measure how soon the server answers.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use crate::speech;
 pub(crate) struct Pinger {
     interval: Duration,
     pings: bool,
-    /// What is sent.
+    /// The message that is sent.
     ping: String,
-    /// When those were sent that are not answered yet.
+    /// When the pings were sent that are not answered yet.
     waiting: VecDeque<Instant>,
 }
 
@@ -33,7 +33,7 @@ impl Pinger {
 
 impl Actor for Pinger {
     fn logged_in(&mut self, cues: &mut Cues) {
-        // What was sent on another connection is not answered any more.
+        // Pings on an earlier connection will not be answered.
         self.waiting.clear();
         if self.pings {
             self.begin(cues);

@@ -1,19 +1,21 @@
-//! A host who changes the title of the game with every report, so that every report tells everybody of that game.
+//! A host who changes the title of the game with every report, so that every report tells everybody
+//! of that game.
 
 use faf_protocol::Message;
 use serde_json::json;
 
 use super::{Actor, Cue, Cues};
-use crate::marker::stamp;
 use crate::speech::{game_host, of_game};
+use crate::swarm::marker::stamp;
 
-/// What `game_info` consists of besides the name of the map, which is in it twice; about.
+/// Approximate size of a `game_info` in bytes, without the map name, which occurs twice.
 const AROUND: usize = 465;
 
 /// Longest name of a folder that servers take.
 const FOLDER: usize = 240;
 
-/// Hosts a game and, when told to, gives it a new title as soon as the last one is told to everybody.
+/// Hosts a game and, when told to, gives it a new title as soon as the last one is told to
+/// everybody.
 #[derive(Debug)]
 pub(crate) struct Retitler {
     /// Makes a `game_info` as large as it should be.
@@ -23,7 +25,7 @@ pub(crate) struct Retitler {
 }
 
 impl Retitler {
-    /// With about so many bytes in each `game_info`, from 470 to 940.
+    /// Each `game_info` gets about this many bytes, from 470 to 940.
     pub(crate) fn new(size: usize) -> Self {
         let padding = (size.saturating_sub(AROUND) / 2).clamp(1, FOLDER);
         Self { map: "m".repeat(padding), game: None, retitles: false }

@@ -1,9 +1,10 @@
 //! One message to everybody, again and again.
 //!
-//! With `--joined 1`, an administrator tells everybody something; each such notice is a message of its own to each client, and
-//! a write of its own. With more, so many hosts give their games a new title with every report: each report carries so many
-//! `game_info`, which a server may send with one write. A host speaks when the last report has reached it, so that no
-//! report misses one; the delivery time then includes the wait for the report.
+//! With `--joined 1`, an administrator tells everybody something; each such notice is a message of
+//! its own to each client, and a write of its own. With more, that many hosts give their games a
+//! new title with every report: each report carries as many `game_info`, which a server may send
+//! with one write. A host speaks when the last report has reached it, so that no report misses one;
+//! the delivery time then includes the wait for the report.
 //!
 //! Some clients ping meanwhile, to see what a broadcast means for everybody else.
 
@@ -25,8 +26,8 @@ pub(crate) struct Broadcast {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
-    /// 1: notices of an administrator (the first account; it needs that permission), each by itself. More: so many
-    /// games that change with every report
+    /// 1: notices of an administrator (the first account; it needs that permission), each by
+    /// itself. More: this many games that change with every report
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub(crate) joined: u32,
 

@@ -1,10 +1,12 @@
-//! An ordinary evening: players come and go, games are hosted, joined, played and over, and everybody hears of it.
+//! An ordinary evening: players come and go, games are hosted, joined, played and over, and
+//! everybody hears of it.
 //!
-//! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a share of `--visitors`
-//! comes and goes, some ping, and the rest listens. A host changes something every `--chatter` seconds while the lobby is
-//! open, launches when all guests are there or after `--lobby` seconds, and plays for about `--game` seconds. Hosts and
-//! guests send each other candidates of their ICE adapters through the server. How the server fares is seen by those who
-//! ping.
+//! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a
+//! share of `--visitors` comes and goes, some ping, and the rest listens. A host changes something
+//! every `--chatter` seconds while the lobby is open, launches when all guests are there or after
+//! `--lobby` seconds, and plays for about `--game` seconds. Hosts and guests send each other
+//! candidates of their ICE adapters through the server. The pinging clients measure how the server
+//! copes.
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use anyhow::ensure;
 use clap::Args;
 
 use super::{megabytes, ping_rows, volume_rows};
-use crate::actors::{Cue, Guest, Host, Pinger, Tempo, Visitor};
+use crate::actors::{self, Cue, Pinger, Tempo};
 use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, seconds, within};
 use crate::report::Report;
 use crate::stage::Stage;
@@ -39,7 +41,7 @@ pub(crate) struct Soak {
     pub(crate) mix: Mix,
 }
 
-/// Who is there and what they do.
+/// The clients of an evening and their roles.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Mix {
     /// Clients, all together
@@ -103,7 +105,7 @@ impl Mix {
         stage.log_in(0..self.clients)?;
         stage.settle()?;
         let memory = |stage: &Stage| {
-            let memory = stage.target.process.and_then(crate::process::Process::memory)?;
+            let memory = stage.target.process.and_then(crate::server::process::Process::memory)?;
             Some((megabytes(memory.anonymous), megabytes(memory.peak)))
         };
         let before = memory(&stage);
@@ -134,11 +136,12 @@ impl Mix {
     fn roles(&self) -> anyhow::Result<Vec<Role>> {
         let tempo = Tempo {
             guests: self.guests as usize,
-            chatter: Duration::from_secs_f64(self.chatter),
-            lobby: Duration::from_secs_f64(self.lobby),
-            game: Duration::from_secs_f64(self.game),
-            visit: Duration::from_secs_f64(self.visit),
+            chatter: self.chatter,
+            lobby: self.lobby,
+            game: self.game,
+            visit: self.visit,
         };
+        let evening = actors::Evening::new(tempo);
         let pingers = self.ping_clients;
         let hosts = pingers + self.games;
         let guests = hosts + self.games * self.guests;
@@ -154,9 +157,9 @@ impl Mix {
         );
         let role = |client| match client {
             _ if client < pingers => Role::acting(Pinger::new(Duration::from_millis(200))),
-            _ if client < hosts => Role::acting(Host::new(client + 1, tempo)),
-            _ if client < guests => Role::acting(Guest::new(tempo)),
-            _ if client < visitors => Role::acting(Visitor::new(tempo)),
+            _ if client < hosts => Role::acting(evening.host(client + 1)),
+            _ if client < guests => Role::acting(evening.guest(client + 1)),
+            _ if client < visitors => Role::acting(evening.visitor(client + 1)),
             _ => Role::default(),
         };
         Ok((0..self.clients).map(role).collect())

@@ -1,5 +1,5 @@
-//! All figures of the benchmarks, with tables for a document: the floor of the machine and the server by turns in every run,
-//! so that what the machine does otherwise meets both.
+//! All figures of the benchmarks, with tables for a document: the floor of the machine and the
+//! server by turns in every run, so that what the machine does otherwise meets both.
 //!
 //! | row | what |
 //! | --- | --- |
@@ -12,7 +12,8 @@
 //! | 7 | what others notice of clients who do not read |
 //! | 8 | processor time for each delivered message by number of clients |
 //!
-//! Every value is the median of the runs, with the lowest and the highest. A ratio is taken within each run.
+//! Every value is the median of the runs, with the lowest and the highest. A ratio is taken within
+//! each run.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -27,10 +28,10 @@ use super::idle::Idle;
 use super::login::LoginRate;
 use super::slow::{Part, Slow};
 use super::storm::Storm;
-use crate::address::Url;
 use crate::options::{Format, LengthOptions, LoginMethod, RunOptions, ServerOptions, seconds, within};
 use crate::report::{Report, figure, write_json};
 use crate::stage::Stage;
+use crate::swarm::address::Endpoint;
 
 /// All figures of the benchmarks, with tables in Markdown
 #[derive(Debug, Clone, Args)]
@@ -43,9 +44,10 @@ pub(crate) struct Figures {
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     server_arg: Vec<String>,
 
-    /// Another server to compare with, such as the original: its addresses, one for each wire format
+    /// Another server to compare with, such as the original: its addresses, one for each wire
+    /// format
     #[arg(long, value_name = "URL")]
-    reference_url: Vec<Url>,
+    reference_url: Vec<Endpoint>,
 
     /// The other server's process
     #[arg(long, value_name = "NUMBER")]
@@ -94,7 +96,7 @@ struct Subject {
     server: ServerOptions,
 }
 
-/// What was measured of one thing, a value for each run.
+/// The values of one figure, one per run.
 #[derive(Debug)]
 struct Series {
     row: u8,
@@ -151,7 +153,8 @@ fn ratio(value: Option<f64>, to: Option<f64>) -> Option<f64> {
 }
 
 impl Figures {
-    /// The file with the tables is written after every run: what was measured until a failure is there.
+    /// The file with the tables is written after every run: what was measured until a failure is
+    /// there.
     #[expect(clippy::print_stdout, reason = "the output is the product")]
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let mut results = Results::default();
@@ -277,7 +280,7 @@ impl Figures {
         self.only.is_empty() || rows.iter().any(|row| self.only.contains(row))
     }
 
-    /// At least so many that every role is there.
+    /// At least as many as there are roles.
     fn scaled(&self, clients: u32) -> u32 {
         ((f64::from(clients) * self.scale) as u32).max(40)
     }
@@ -313,7 +316,8 @@ impl Figures {
         subjects
     }
 
-    /// Twice, each in a process of its own: what is measured depends on where its memory happens to be. The mean counts.
+    /// Twice, each in a process of its own: what is measured depends on where its memory happens to
+    /// be. The mean counts.
     fn floor(&self, clients: u32, joined: u32) -> anyhow::Result<[Report; 2]> {
         let (write, rate, size) = if joined > 1 {
             (Write::Joined, 1.0 / REPORT_INTERVAL, GAME_INFO)
@@ -418,8 +422,9 @@ const NOTICE: usize = 1000;
 /// Bytes of the largest `game_info` that a host can make.
 const GAME_INFO: usize = 945;
 
-/// Seconds between reports. More than the 200 ms after which receivers take what comes for the begin of something new, and
-/// acknowledge it at once; at about 200 ms it would be chance whether they do, and that costs the sender a third of a write.
+/// Seconds between reports. More than the 200 ms after which receivers take what comes for the
+/// begin of something new, and acknowledge it at once; at about 200 ms it would be chance whether
+/// they do, and that costs the sender a third of a write.
 const REPORT_INTERVAL: f64 = 0.25;
 
 /// Key of the processor time for each delivery.
@@ -433,7 +438,7 @@ impl Subject {
 
 /// Whether the server speaks this format: one that is started speaks all.
 fn has(server: &ServerOptions, format: Format) -> bool {
-    server.start.is_some() || server.url.iter().any(|url| format.wire_formats().contains(&url.format))
+    server.start.is_some() || server.url.iter().any(|url| format.wire_formats().contains(&url.format()))
 }
 
 #[cfg(test)]

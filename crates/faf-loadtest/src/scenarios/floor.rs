@@ -1,20 +1,21 @@
-//! The least that a broadcast costs on this machine: a process that writes bytes to sockets and does nothing else.
+//! The least that a broadcast costs on this machine: a process that writes bytes to sockets and
+//! does nothing else.
 //!
-//! It is measured by the same clients in the same way as a server, and what it costs is what servers can be compared
-//! with: both depend on the machine, their ratio hardly does.
+//! It is measured by the same clients in the same way as a server, and what it costs is what
+//! servers can be compared with: both depend on the machine, their ratio hardly does.
 
 use clap::{Args, ValueEnum};
 use faf_testkit::serving::Serving;
 
 use super::{delivery_rows, volume_rows};
-use crate::credentials::Credentials;
-use crate::floor_server::FloorServer;
 use crate::options::{LengthOptions, RunOptions, rate, seconds};
-use crate::process::Process;
 use crate::report::Report;
+use crate::server::Target;
+use crate::server::floor_server::FloorServer;
+use crate::server::process::Process;
 use crate::stage::Stage;
 use crate::swarm::Role;
-use crate::target::Target;
+use crate::swarm::credentials::Credentials;
 
 /// The least that a broadcast costs on this machine
 #[derive(Debug, Clone, Args)]

@@ -1,15 +1,15 @@
-//! Clients who log in and say nothing: what memory they cost.
+//! Memory of clients that log in and send nothing.
 //!
-//! Memory of the server is its anonymous memory before the first login and after the last, when all is quiet. Memory of the
-//! kernel (buffers of TCP, and objects such as sockets) is told for the whole machine: both ends of a connection
-//! are in it, and whatever else goes on.
+//! Memory of the server is its anonymous memory before the first login and after the last, when all
+//! is quiet. Memory of the kernel (buffers of TCP, and objects such as sockets) is told for the
+//! whole machine: both ends of a connection are in it, and whatever else goes on.
 
 use clap::Args;
 
 use super::{kib_each, megabytes};
 use crate::options::{RunOptions, ServerOptions, seconds};
-use crate::process::{KernelMemory, Memory, Process};
 use crate::report::Report;
+use crate::server::process::{KernelMemory, Memory, Process};
 use crate::stage::Stage;
 use crate::swarm::Role;
 
@@ -31,7 +31,7 @@ pub(crate) struct Idle {
     pub(crate) run: RunOptions,
 }
 
-/// What the machine uses at a moment.
+/// Memory of the server and of the kernel at a moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     server: Option<Memory>,
@@ -51,7 +51,7 @@ impl Idle {
         // Nobody is told anything while it is measured.
         let arguments = ["--report-interval=3600", "--ping-interval=3600"].map(str::to_owned);
         let mut stage = Stage::open(&self.server, &self.run, &arguments, roles)?;
-        // What the first login makes a server allocate is not a matter of connections.
+        // The first login makes a server allocate memory that no other connection needs.
         stage.log_in(0..1)?;
         stage.settle()?;
         let before = Usage::now(&stage);
@@ -63,7 +63,7 @@ impl Idle {
         Ok(report)
     }
 
-    /// What so many connections have added.
+    /// The memory that this number of connections has added.
     pub(crate) fn report(connections: u32, before: Usage, after: Usage) -> Report {
         let mut report = Report::new("idle");
         let each = |before: Option<u64>, after: Option<u64>| {

@@ -1,7 +1,8 @@
 //! How many players can log in each second while others are online.
 //!
-//! Each gets the list of all who are online, so that a login costs the more the more there are. A login is complete when the
-//! last list, the one of games, is there to its end; then the player logs out and in again.
+//! Each gets the list of all who are online, so that a login costs the more the more there are. A
+//! login is complete when the last list, the one of games, is there to its end; then the player
+//! logs out and in again.
 
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(crate) struct LoginRate {
     #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
-    /// Measure until so many have logged in, and no longer
+    /// Measure until this many have logged in, and no longer
     #[arg(long, value_name = "COUNT")]
     pub(crate) logins: Option<u64>,
 
@@ -42,8 +43,8 @@ pub(crate) struct LoginRate {
 
 impl LoginRate {
     pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        // Twice as many as log in at once, so that a name is free again when it is used; and so many that none of
-        // them logs in too often.
+        // Twice as many as log in at once, so that a name is free again when it is used; and enough
+        // that none of them logs in too often.
         let logins = self.logins.unwrap_or((self.seconds * RATE) as u64);
         let others = (2 * self.run.at_once as u32).max((logins / LOGINS_EACH) as u32);
         let roles = (0..self.online + others).map(|_| Role::default()).collect();

@@ -1,4 +1,4 @@
-//! What is done to a server: one file for each scenario, with its parameters, and what it reports.
+//! The scenarios, one file each, with their parameters and results.
 
 pub(crate) mod broadcast;
 pub(crate) mod evening;
@@ -11,10 +11,10 @@ pub(crate) mod slow;
 pub(crate) mod storm;
 
 use crate::report::Report;
-use crate::sample::Sample;
+use crate::report::sample::Sample;
 use crate::stage::Window;
 
-/// Kibibytes in a number of bytes, for each of so many.
+/// Kibibytes per item, from a number of bytes for all.
 fn kib_each(bytes: i64, count: u32) -> f64 {
     bytes as f64 / 1024.0 / f64::from(count.max(1))
 }
@@ -24,7 +24,8 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Rows that every scenario has in which messages are delivered to many: how many, and what they cost.
+/// Rows that every scenario has in which messages are delivered to many: how many, and what they
+/// cost.
 fn volume_rows(report: &mut Report, window: &Window) {
     let Window { sample, seconds, cpu, own_cpu } = window;
     let deliveries = sample.deliveries() as f64;

@@ -1,9 +1,11 @@
-//! Some clients stop reading while everybody is told something again and again: does anybody else notice?
+//! Some clients stop reading while everybody is told something again and again: does anybody else
+//! notice?
 //!
-//! One run has both windows: first with everybody reading, then with the stalled clients. A client that takes
-//! nothing of what it is offered is disconnected after some time; to see that within the run, the server that is started
-//! gets a short time (`--stall-timeout`), and those clients a small buffer in the kernel and small packets, which keep the
-//! buffer of the server's side small as well. Together they hold some 200 kB, which are taken before anything waits.
+//! One run has both windows: first with everybody reading, then with the stalled clients. A client
+//! that takes nothing of what it is offered is disconnected after some time; to see that within the
+//! run, the server that is started gets a short time (`--stall-timeout`), and those clients a small
+//! buffer in the kernel and small packets, which keep the buffer of the server's side small as
+//! well. Together they hold some 200 kB, which are taken before anything waits.
 
 use std::collections::HashSet;
 use std::net::SocketAddrV4;
@@ -13,13 +15,13 @@ use clap::Args;
 
 use super::{megabytes, ping_rows};
 use crate::actors::{Announcer, Cue, Pinger};
-use crate::connection::Reading;
-use crate::histogram::Histogram;
 use crate::options::{LengthOptions, RunOptions, ServerOptions, rate};
 use crate::report::Report;
+use crate::report::histogram::Histogram;
+use crate::server::process::established;
 use crate::stage::{Stage, Window};
 use crate::swarm::Role;
-use crate::tcp_table;
+use crate::swarm::connection::Reading;
 
 /// Some clients stop reading: does anybody else notice?
 #[derive(Debug, Clone, Args)]
@@ -187,11 +189,11 @@ struct Watched(Vec<u16>);
 
 impl Watched {
     fn of(stage: &Stage) -> Self {
-        Self(stage.target.urls.iter().map(|url| url.address.port()).collect())
+        Self(stage.target.endpoints.iter().map(|endpoint| endpoint.address.port()).collect())
     }
 
     fn established(&self) -> HashSet<SocketAddrV4> {
-        tcp_table::established(&self.0).unwrap_or_default()
+        established(&self.0).unwrap_or_default()
     }
 }
 

@@ -1,8 +1,10 @@
-//! Everybody loses the connection at the same moment and comes back at once, as after a failure of the network.
+//! Everybody loses the connection at the same moment and comes back at once, as after a failure of
+//! the network.
 //!
-//! With `--kill-server` the server that was started is killed without warning and started again. With `--cold` nobody was
-//! there before. With `--database-hangs` the server cannot write to its database from then on, for a while. Those who
-//! come back try again every tenth of a second until they are let in, and never give up.
+//! With `--kill-server` the server that was started is killed without warning and started again.
+//! With `--cold` nobody was there before. With `--database-hangs` the server cannot write to its
+//! database from then on, for a while. Those who come back try again every tenth of a second until
+//! they are let in, and never give up.
 //!
 //! A few players stay, if the server does, and ping meanwhile.
 
@@ -13,11 +15,11 @@ use clap::Args;
 
 use super::{megabytes, ping_rows};
 use crate::actors::{Cue, Pinger};
-use crate::marker;
 use crate::options::{RunOptions, ServerOptions, seconds};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::swarm::Role;
+use crate::swarm::marker;
 
 /// Everybody loses the connection and comes back at once
 #[derive(Debug, Clone, Args)]
@@ -73,7 +75,7 @@ impl Storm {
         let (began, moment) = (Instant::now(), marker::now());
         if self.kill_server {
             stage.target.kill_and_restart()?;
-            stage.swarm.relocate(&stage.target.urls);
+            stage.swarm.relocate(&stage.target.endpoints);
         }
         let restarted = began.elapsed();
         let hang = |seconds| stage.target.hang_database(Duration::from_secs_f64(seconds));

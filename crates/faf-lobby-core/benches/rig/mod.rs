@@ -1,4 +1,4 @@
-//! A lobby with thousands of players, of whom some sit in open games, for benchmarks.
+//! A lobby for benchmarks with thousands of players, some of them in open games.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use faf_testkit::store::FakeStore;
 pub(crate) const GAMES: u64 = 300;
 pub(crate) const MEMBERS: u64 = 4;
 
-/// A lobby and what its questions are answered from.
+/// A lobby and the store that answers its requests.
 pub(crate) struct Lobby {
     pub(crate) world: World,
     pub(crate) store: FakeStore,
@@ -18,7 +18,7 @@ pub(crate) struct Lobby {
 }
 
 impl Lobby {
-    /// Everybody is online, and the first of them are in games.
+    /// Creates a lobby in which all players are online, and the first of them are in games.
     pub(crate) fn new(players: u64, settings: Settings) -> Self {
         let logins: Vec<String> = (1..=players).map(login).collect();
         let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
@@ -49,7 +49,7 @@ impl Lobby {
         lobby
     }
 
-    /// Somebody connects and logs in.
+    /// Connects a client and logs in.
     pub(crate) fn log_in(&mut self, conn: u64, player: u64) {
         let session = SessionNumber(0);
         self.handle(Event::Connected {
@@ -61,7 +61,7 @@ impl Lobby {
         self.say(conn, &hello(player));
     }
 
-    /// The player's game process starts and comes into the lobby.
+    /// Starts the player's game process, which enters the lobby of the game.
     pub(crate) fn enter(&mut self, player: u64) {
         for state in ["Idle", "Lobby"] {
             self.say(player, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
@@ -75,16 +75,16 @@ impl Lobby {
 
     pub(crate) fn handle(&mut self, event: Event) {
         self.world.handle(moment(self.elapsed), event);
-        self.carry_out();
+        self.handle_effects();
     }
 
     pub(crate) fn report(&mut self) {
         self.elapsed += Duration::from_secs(1);
         self.world.handle_timeout(moment(self.elapsed));
-        self.carry_out();
+        self.handle_effects();
     }
 
-    pub(crate) fn carry_out(&mut self) {
+    pub(crate) fn handle_effects(&mut self) {
         while let Some(effect) = self.world.poll_effect() {
             if let Effect::Request { request, .. } = effect {
                 let reply = self.store.perform(request);
@@ -108,18 +108,18 @@ pub(crate) fn player_option(player: u64, key: &str, value: u64) -> String {
     format!(r#"{{"target":"game","command":"PlayerOption","args":[{player},"{key}",{value}]}}"#)
 }
 
-/// Of the player with this number.
+/// The login of the player with this number.
 fn login(number: u64) -> String {
     format!("player{number:05}")
 }
 
-/// What that player says to log in.
+/// The login message of that player.
 pub(crate) fn hello(number: u64) -> String {
     let login = login(number);
     format!(r#"{{"command":"hello","login":"{login}","password":"{login}-pw","unique_id":""}}"#)
 }
 
-/// Nobody is pinged, and everybody comes in at once.
+/// Settings without pings and without a limit on logins.
 pub(crate) fn quiet() -> Settings {
     Settings {
         ping_interval: Duration::from_secs(1_000_000_000),

@@ -1,5 +1,5 @@
 //! `Desync`: the simulations of the players have drifted apart. Too many of these, and the game does not count; the first
-//! of each player is kept (upstream-2026.md section 2.1). One player alone cannot make it not
+//! of each player is kept (games.md section 6.9). One player alone cannot make it not
 //! count, and observers do not matter.
 
 use crate::commands::Progress;

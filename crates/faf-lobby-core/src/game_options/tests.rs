@@ -76,7 +76,7 @@ fn victory_takes_its_words_in_any_case() {
 }
 
 #[test]
-fn victory_stays_where_the_word_is_unknown_or_none() {
+fn victory_is_unchanged_by_unknown_words_and_other_types() {
     let mut options = GameOptions::new(GameKind::Custom);
     assert_eq!(options.set("Victory", "domination".into()), Accepted::Stored);
     let before = options.clone();
@@ -116,7 +116,7 @@ fn slots_are_an_integer_or_its_text() {
 }
 
 #[test]
-fn what_rules_look_at_is_stored_verbatim() {
+fn options_that_rules_check_are_stored_verbatim() {
     let mut options = GameOptions::new(GameKind::Custom);
     for (key, value) in [("FogOfWar", r#""none""#), ("Difficulty", r#"{"a":[1.50]}"#), ("TeamLock", "null")] {
         assert_eq!(options.set(key, json(value)), Accepted::Stored);
@@ -126,7 +126,7 @@ fn what_rules_look_at_is_stored_verbatim() {
 }
 
 #[test]
-fn nothing_else_is_kept() {
+fn other_options_are_not_stored() {
     let mut options = GameOptions::new(GameKind::Custom);
     let before = options.clone();
     for key in ["victory", "Title", "ScenarioFile", "Anything", "UnitCap", "", &"k".repeat(10_000)] {
@@ -144,7 +144,8 @@ fn a_host_cannot_make_options_large() {
         assert_eq!(options.get(key).unwrap().as_ref().text().len(), OPTION_VALUE_MAX);
     }
     assert!(serde_json::to_string(&options).unwrap().len() < 4096);
-    // A longer one is none that a rule accepts, and not the one before, either.
+    // A value that is too long is not stored, is not accepted by any rule, and does not keep the
+    // old one.
     let mut options = GameOptions::new(GameKind::Custom);
     assert_eq!(options.set("CheatsEnabled", value(OPTION_VALUE_MAX + 1)), Accepted::Stored);
     assert_eq!(options.get("CheatsEnabled"), Some(&"".into()));
@@ -171,7 +172,7 @@ fn off_and_on_have_many_spellings() {
 }
 
 #[test]
-fn options_come_back_as_they_were_written() {
+fn options_survive_serialisation() {
     let mut options = GameOptions::new(GameKind::Coop);
     assert_eq!(options.set("Difficulty", json(r#"{"n":1.50}"#)), Accepted::Stored);
     assert_eq!(options.set("Slots", 4.into()), Accepted::Stored);

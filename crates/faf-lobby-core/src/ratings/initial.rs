@@ -1,44 +1,46 @@
-//! The rating of a player on a leaderboard, played there or not (ratings.md section 2).
+//! The rating of a player on a leaderboard, whether or not they have played there (ratings.md
+//! section 2).
 
 use faf_protocol::server_message::Rating;
 
 use super::Leaderboards;
 
-/// The rating of somebody of whom nothing is known, unless the operator says otherwise (`START_RATING_MEAN`,
-/// `START_RATING_DEV`).
+/// Default rating of an unknown player; operators can change it
+/// (`START_RATING_MEAN`, `START_RATING_DEV`).
 pub const START_RATING: Rating = Rating { mean: 1500.0, deviation: 500.0 };
 
-/// What the deviation grows by on a board that is derived from a stored one: skill there is akin, not the same.
+/// Growth of the deviation on a board whose rating is derived from another one: skill there is
+/// similar, but not the same.
 const DERIVED_MORE_DEVIATION: f64 = 150.0;
 
-/// The deviation of a derived rating does not grow beyond this, and one that is larger already stays.
+/// Limit up to which the deviation of a derived rating grows; a larger one stays as it is.
 const DERIVED_MAX_DEVIATION: f64 = 250.0;
 
-/// A rating, and whether it was stored or is computed from others.
+/// A rating, either stored or derived from another board.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Derived {
-    /// The rating.
+    /// Value of the rating.
     pub rating: Rating,
-    /// Whether the player has a row on this very leaderboard.
+    /// Whether the player has a row on this leaderboard itself.
     pub is_stored: bool,
 }
 
 impl Leaderboards {
-    /// The rating on the leaderboard `name`: the stored one, else that of the nearest initializer with a stored one,
-    /// else `start`.
+    /// Returns the rating on the leaderboard `name`: the stored one, else that of the nearest
+    /// initializer with a stored one, else `start`.
     ///
-    /// `stored` gives the player's stored rating by technical name. Names and initializers that are unknown and
-    /// initializers in a circle lead to `start`.
+    /// `stored` returns the player's stored rating by technical name. Unknown names, unknown
+    /// initializers and cycles of initializers lead to `start`.
     #[must_use]
     pub fn rating(&self, name: &str, start: Rating, stored: impl Fn(&str) -> Option<Rating>) -> Derived {
         if let Some(rating) = stored(name) {
             return Derived { rating, is_stored: true };
         }
-        let mut at = self.get(name);
-        // More steps than there are boards lead through a circle in which nothing is stored.
+        let mut current = self.get(name);
+        // More steps than there are boards would go round a cycle in which nothing is stored.
         for _ in 0..self.iter().len() {
-            at = at.and_then(|leaderboard| self.by_id(leaderboard.initializer?));
-            let Some(leaderboard) = at else { break };
+            current = current.and_then(|leaderboard| self.by_id(leaderboard.initializer?));
+            let Some(leaderboard) = current else { break };
             if let Some(rating) = stored(&leaderboard.name) {
                 return Derived { rating: less_certain(rating), is_stored: false };
             }
@@ -86,25 +88,25 @@ mod tests {
     }
 
     #[test]
-    fn initializers_that_lead_nowhere_give_the_start() {
+    fn initializers_that_lead_nowhere_give_the_start_rating() {
         let start = Rating { mean: 1000.0, deviation: 400.0 };
-        let circle = boards(&[("a", Some(2)), ("b", Some(1)), ("itself", Some(3)), ("lost", Some(9))]);
+        let cycle = boards(&[("a", Some(2)), ("b", Some(1)), ("itself", Some(3)), ("lost", Some(9))]);
         for name in ["a", "b", "itself", "lost", "unknown"] {
-            let derived = circle.rating(name, start, |_| None);
+            let derived = cycle.rating(name, start, |_| None);
             assert_eq!(derived, Derived { rating: start, is_stored: false }, "{name}");
         }
-        let derived = circle.rating("a", start, find(&[("b", 700.0, 60.0)]));
+        let derived = cycle.rating("a", start, find(&[("b", 700.0, 60.0)]));
         assert_eq!(derived.rating, Rating { mean: 700.0, deviation: 210.0 });
     }
 
     #[test]
-    fn the_whole_length_of_a_chain_is_looked_at() {
+    fn a_chain_of_initializers_is_followed_to_its_end() {
         let chain = boards(&[("a", Some(2)), ("b", Some(3)), ("c", Some(4)), ("d", None)]);
         let derived = chain.rating("a", START_RATING, find(&[("d", 700.0, 60.0)]));
         assert_eq!(derived.rating, Rating { mean: 700.0, deviation: 210.0 });
     }
 
-    /// Leaderboards by name and initializer, numbered from 1.
+    /// Leaderboards given by name and initializer, numbered from 1.
     fn boards(rows: &[(&str, Option<u32>)]) -> Leaderboards {
         let board = |(id, (name, initializer)): (u32, &(&str, Option<u32>))| Leaderboard {
             id,

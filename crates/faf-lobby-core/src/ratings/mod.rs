@@ -1,17 +1,18 @@
-//! Ratings: what a player has on each leaderboard, and what a game makes of it (ratings.md).
+//! Ratings: a player's rating on each leaderboard, and how a game changes it (ratings.md).
 //!
 //! ```text
 //!   stored ratings             teams and their outcomes
 //!         |                                |
 //!         v                                v
 //!   Leaderboards::rating  ---------->  rate_game  ---------->  RatingChange
-//!   stored, or derived                     |        on the game's board: everybody
-//!   from another board                     v        on `global`: who is adjusted
+//!   stored, or derived                     |        on the game's board: all players
+//!   from another board                     v        on `global`: adjusted players
 //!                                   true_skill::rate
 //! ```
 //!
-//! Everything here is arithmetic. Who calls it reads all stored ratings of the participants before the game is rated,
-//! and stores and publishes the changes: all of them or, if one cannot be stored, none (ratings.md R2).
+//! Everything here is arithmetic. The caller reads all stored ratings of the participants before
+//! the game is rated, and stores and publishes the changes: all of them or, if one cannot be
+//! stored, none (ratings.md R2).
 
 mod initial;
 mod rate;
@@ -23,48 +24,49 @@ use serde::{Deserialize, Serialize};
 pub use initial::{Derived, START_RATING};
 pub use rate::{NotRated, RATING_ADJUSTMENT_MAX_RATING, RatedTeam, RatingChange, rate_game};
 
-/// The leaderboard of custom games, which matchmaker games adjust (ratings.md section 6).
+/// The leaderboard of custom games; matchmaker games adjust it (ratings.md section 6).
 pub const GLOBAL: &str = "global";
 
-/// The leaderboard of the matchmaker's games of one against one.
+/// The leaderboard of one-against-one matchmaker games.
 pub const LADDER: &str = "ladder_1v1";
 
 /// A leaderboard, also called rating type: a row of the table `leaderboard`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaderboard {
-    /// The number of the row.
+    /// Number of the row.
     pub id: u32,
-    /// The technical name, which games, queues and messages call it by.
+    /// Technical name, which games, queues and messages use.
     pub name: String,
-    /// The `id` of the leaderboard whose rating a player begins with; none for the start rating.
+    /// The `id` of the leaderboard whose rating is a player's first rating here; `None` for the
+    /// start rating.
     pub initializer: Option<u32>,
 }
 
-/// All leaderboards. Of two with the same name or number the first counts. Default: none.
+/// All leaderboards. If two have the same name or number, the first counts. Empty by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Leaderboards(Vec<Leaderboard>);
 
 impl Leaderboards {
-    /// The rows of the table; initializers may lead nowhere or in a circle.
+    /// Takes the rows of the table; initializers may point nowhere or form cycles.
     #[must_use]
     pub fn new(leaderboards: Vec<Leaderboard>) -> Self {
         Self(leaderboards)
     }
 
-    /// The leaderboard of this technical name.
+    /// Returns the leaderboard with this technical name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Leaderboard> {
         self.iter().find(|leaderboard| leaderboard.name == name)
     }
 
-    /// The leaderboard of this number.
+    /// Returns the leaderboard with this number.
     #[must_use]
     pub fn by_id(&self, id: u32) -> Option<&Leaderboard> {
         self.iter().find(|leaderboard| leaderboard.id == id)
     }
 
-    /// All of them, in the order they were given.
+    /// All leaderboards, in the order in which they were given.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Leaderboard> {
         self.0.iter()
     }
@@ -76,8 +78,8 @@ impl From<Vec<Leaderboard>> for Leaderboards {
     }
 }
 
-/// What clients show of a rating and the limits of lobbies compare: mean - 3 * deviation. May be negative, is not
-/// rounded.
+/// Returns the rating that clients show and that lobbies' rating limits apply to: mean - 3 *
+/// deviation. May be negative; not rounded.
 #[must_use]
 pub fn displayed(rating: Rating) -> f64 {
     rating.mean - 3.0 * rating.deviation

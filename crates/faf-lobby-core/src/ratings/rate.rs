@@ -1,4 +1,4 @@
-//! What a game makes of the ratings of its players (ratings.md sections 4 to 6).
+//! The changes that a game makes to the ratings of its players (ratings.md sections 4 to 6).
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -13,56 +13,58 @@ use crate::results::Outcome;
 use super::true_skill::{self, GameResult};
 use super::{GLOBAL, Leaderboards, displayed};
 
-/// A matchmaker game does not lift the displayed rating on `global` above this, in rating points: it shall tell
-/// newcomers from experienced players in custom lobbies, no more (ratings.md section 6).
+/// Limit, in rating points, up to which a matchmaker game can raise the displayed rating on
+/// `global`. The adjustment should only tell new players from experienced ones in custom lobbies
+/// (ratings.md section 6).
 pub const RATING_ADJUSTMENT_MAX_RATING: f64 = 1400.0;
 
 /// A team of a game that is to be rated: the players frozen at launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RatedTeam {
-    /// How the game ended for all of them.
+    /// Outcome of the game for the whole team.
     pub outcome: Outcome,
-    /// Who they are.
+    /// Players of the team.
     pub players: Vec<PlayerId>,
 }
 
-/// The change of one player's rating on one leaderboard. It counts as one game there, and as a won one after
-/// [`Outcome::Victory`].
+/// The change of one player's rating on one leaderboard. It counts as one game there, and also as a
+/// win after [`Outcome::Victory`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RatingChange {
-    /// Whose rating.
+    /// Player whose rating changes.
     pub player: PlayerId,
-    /// The technical name of the leaderboard.
+    /// Technical name of the leaderboard.
     pub leaderboard: String,
     /// The rating before the game, stored or derived.
     pub before: Rating,
     /// The rating after the game.
     pub after: Rating,
-    /// How the game ended for the player's team.
+    /// Outcome of the game for the player's team.
     pub outcome: Outcome,
-    /// Whether the player has a row on this leaderboard; if not, the store inserts one that begins with `before`, 0
-    /// games and 0 wins (ratings.md section 5.1, R1).
+    /// Whether the player has a row on this leaderboard. If not, the store inserts one that begins
+    /// with `before`, 0 games and 0 wins (ratings.md section 5.1, R1).
     pub was_stored: bool,
 }
 
-/// Why a game cannot be rated. Nothing changes then.
+/// The reason why a game cannot be rated. No rating changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotRated {
-    /// There is no such leaderboard.
+    /// There is no leaderboard of this name.
     UnknownLeaderboard(String),
-    /// The outcomes, by team, are neither a victory and a defeat nor two draws.
+    /// The outcomes of the two teams are neither a victory and a defeat nor two draws.
     Outcomes([Outcome; 2]),
     /// A team has no players.
     EmptyTeam,
-    /// A player is named twice.
+    /// A player occurs twice.
     PlayerTwice(PlayerId),
 }
 
-/// The changes of the ratings by one game: on its leaderboard those of all players in the order of the teams, then on
-/// `global` those of the players who are adjusted there.
+/// Returns the rating changes of one game: on its leaderboard those of all players in the order of
+/// the teams, then on `global` those of the players who are adjusted there.
 ///
-/// `start` is the rating of newcomers, `stored` gives stored ratings as they are before the game, by player and
-/// technical name. A game on `global` itself adjusts nothing, nor does any game if there is no such leaderboard.
+/// `start` is the rating of new players. `stored` returns the stored ratings before the game, by
+/// player and technical name. A game on `global` itself adjusts nothing, nor does any game if
+/// `global` does not exist.
 ///
 /// # Errors
 ///
@@ -133,8 +135,9 @@ fn check_players(teams: &[RatedTeam; 2]) -> Result<(), NotRated> {
     }
 }
 
-/// What the game makes of one player's rating on `global`, the others counting with what they have on the game's
-/// leaderboard; none if it stays. Only who seems no weaker on the game's leaderboard may rise, and nobody falls.
+/// Returns the player's new rating on `global`, with the others counting as on the game's
+/// leaderboard; `None` if it does not change. It rises only if the player's displayed rating on the
+/// game's leaderboard is not lower, and it never falls.
 fn adjusted(
     base: &[Vec<Rating>; 2],
     (side, seat): (usize, usize),
@@ -174,8 +177,8 @@ mod tests {
 
     const TMM: &str = "tmm_2v2";
 
-    /// The player's rating on the ladder and on `global`, the opponent's on the ladder, how it ended for the player, and
-    /// his new rating on `global`.
+    /// The player's ratings on the ladder and on `global`, the opponent's on the ladder, the
+    /// outcome for the player, and the player's new rating on `global`.
     #[test]
     fn the_table_of_adjustments() {
         type Row = ((f64, f64), (f64, f64), (f64, f64), Outcome, Option<(f64, f64)>);
@@ -198,7 +201,7 @@ mod tests {
             let stored = |player, name: &str| match (player, name) {
                 (PlayerId(1), GLOBAL) => Some(rating(global)),
                 (PlayerId(1), _) => Some(rating(base)),
-                // High enough to be left alone.
+                // Too high to be adjusted.
                 (_, GLOBAL) => Some(rating((3000.0, 50.0))),
                 _ => Some(rating(opponent)),
             };
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn newcomers_are_to_be_inserted_on_both_boards() {
+    fn new_players_get_rows_on_both_boards() {
         let stored =
             |player, name: &str| (player == PlayerId(2) && name == GLOBAL).then_some(rating((1600.0, 90.0)));
         let teams = [team(Victory, &[1, 2]), team(Defeat, &[3, 4])];
@@ -239,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_rated() {
+    fn invalid_games_are_not_rated() {
         let rate = |leaderboard, first, second| {
             rate_game(&boards(), START_RATING, leaderboard, &[first, second], &|_, _| None).unwrap_err()
         };
@@ -271,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_survive_being_stored() {
+    fn changes_survive_serialisation() {
         let teams = [team(Victory, &[1]), team(Defeat, &[2])];
         let changes = rate_game(&boards(), START_RATING, LADDER, &teams, &|_, _| None).unwrap();
         let json = serde_json::to_string(&(&teams, &changes)).unwrap();

@@ -1,39 +1,40 @@
 //! TrueSkill for two teams, in closed form (ratings.md section 3).
 //!
 //! ```text
-//!   sums of means            everybody's variance s², and the chance of one game
+//!   sums of means            every player's variance s², and the randomness of one game
 //!    A - B = difference      c² = Σ s² + n·β²
 //!         \                     /
 //!          t = difference / c,  e = draw margin / c
 //!                     |
 //!         v: how far the result shifts the expected difference, in units of c
-//!         w: how much of its variance the result takes away, 0 to 1
+//!         w: how much of its variance the result removes, 0 to 1
 //!                     |
 //!    μ' = μ ± s²/c · v           σ'² = s² · (1 - s²/c² · w)
 //! ```
 //!
-//! The letters are those of the specification. The mean of the winner never falls, that of the loser never rises. All
-//! is finite, and the deviation above zero, however far apart the teams are (R10): for means within ±100,000 and
-//! deviations from 0.1 to 1000 tests make sure of it.
+//! The letters are those of the specification. The mean of a winner never falls, that of a loser
+//! never rises. All results are finite, and deviations are above zero, however far apart the teams
+//! are (R10): tests check this for means within ±100,000 and deviations from 0.1 to 1000.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use faf_protocol::server_message::Rating;
 
-/// How much the performance of a player varies from game to game, in rating points (β): of one against one, somebody
-/// this much better performs better in about 76 % of the games.
+/// Variation of a player's performance from game to game, in rating points (β): in one against
+/// one, a player who is this much better performs better in about 76 % of the games.
 pub const BETA: f64 = 240.0;
 
-/// How much skill may change from game to game, in rating points (τ): it keeps deviations from shrinking to nothing.
+/// Change of skill from game to game, in rating points (τ): it keeps deviations from shrinking
+/// to nothing.
 pub const TAU: f64 = 10.0;
 
-/// The share of draws among games of equals.
+/// Share of draws among games between equals.
 pub const DRAW_PROBABILITY: f64 = 0.10;
 
 /// Φ⁻¹((`DRAW_PROBABILITY` + 1) / 2): the draw margin in units of √n·β.
 const UNIT_DRAW_MARGIN: f64 = 0.125_661_346_855_074_03;
 
-/// How a game of two teams ended.
+/// The result of a game between two teams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GameResult {
     /// The first team won, the second lost.
@@ -44,12 +45,12 @@ pub enum GameResult {
     Draw,
 }
 
-/// The ratings after a game, in the order of those before it.
+/// Returns the ratings after a game, in the order of those before it.
 ///
-/// Teams need not be of the same size; their order does not matter.
+/// Teams may differ in size; their order does not matter.
 #[must_use]
 pub fn rate(teams: &[Vec<Rating>; 2], result: GameResult) -> [Vec<Rating>; 2] {
-    // Summed by team, so that the order of the teams changes not even the last digit.
+    // Summed by team, so that the order of the teams does not change even the last digit.
     let [first, second] = teams.each_ref().map(|team| team.iter().copied().map(variance).sum::<f64>());
     let [mean_first, mean_second] =
         teams.each_ref().map(|team| team.iter().map(|rating| rating.mean).sum::<f64>());
@@ -76,12 +77,13 @@ pub fn rate(teams: &[Vec<Rating>; 2], result: GameResult) -> [Vec<Rating>; 2] {
     ]
 }
 
-/// s²: what is uncertain about a player when the game begins.
+/// s²: the uncertainty about a player when the game begins.
 fn variance(rating: Rating) -> f64 {
     rating.deviation * rating.deviation + TAU * TAU
 }
 
-/// What the result says about the difference of the teams: `v` shifts the first team upwards.
+/// The correction that the result makes to the difference of the teams: `v` shifts the first
+/// team upwards.
 #[derive(Debug, Clone, Copy)]
 struct Correction {
     v: f64,
@@ -94,7 +96,7 @@ impl Correction {
     }
 }
 
-/// The difference turned out above `e`, being expected at `t`.
+/// The difference was above `e`, and expected to be `t`.
 ///
 /// v = φ(t - e) / Φ(t - e) and w = v · (v + t - e), in the terms of [`Tail`].
 fn won(t: f64, e: f64) -> Correction {
@@ -102,10 +104,11 @@ fn won(t: f64, e: f64) -> Correction {
     Correction { v: tail.hazard, w: (tail.hazard * tail.excess).clamp(0.0, 1.0) }
 }
 
-/// The difference turned out within ±`e`, being expected at `t`.
+/// The difference was within ±`e`, and expected to be `t`.
 ///
-/// With a = |t|, both numerators and d of the specification are divided by φ(a - e), which cannot be told from 0 if the
-/// teams are far apart. With q = φ(a + e) / φ(a - e) = exp(-2ae) remain
+/// With a = |t|, both numerators and d of the specification are divided by φ(a - e), which is
+/// indistinguishable from 0 if the teams are far apart. With q = φ(a + e) / φ(a - e) = exp(-2ae)
+/// this leaves
 ///
 /// ```text
 ///   d = 1 / near.hazard - q / far.hazard
@@ -119,25 +122,26 @@ fn drawn(t: f64, e: f64) -> Correction {
     let q = libm::exp(-2.0 * a * e);
     let d = 1.0 / near.hazard - q / far.hazard;
     let v = -libm::expm1(-2.0 * a * e) / d;
-    // |v| - (a - e), without the difference of two large numbers.
+    // |v| - (a - e), computed without subtracting two large numbers.
     let excess = (near.excess / near.hazard - q * (far.excess + 2.0 * e) / far.hazard) / d;
     Correction { v: -v.copysign(t), w: (v * excess + 2.0 * e * q / d).clamp(0.0, 1.0) }
 }
 
-/// The standard normal distribution beyond a point.
+/// The standard normal distribution beyond a point x.
 #[derive(Debug, Clone, Copy)]
 struct Tail {
-    /// φ(x) / Φ(-x), which is the mean of what is beyond. 0 if nearly everything is.
+    /// φ(x) / Φ(-x), the mean of the part beyond x. Close to 0 if nearly everything is beyond.
     hazard: f64,
-    /// How far that mean is beyond the point: hazard - x.
+    /// Distance of that mean from the point: hazard - x.
     excess: f64,
 }
 
 impl Tail {
-    /// From here on the continued fraction is exact to the last digits; the plain quotient is for a while longer.
+    /// From here on the continued fraction is exact to the last digits. The plain quotient also
+    /// stays exact for a while beyond this point.
     const FAR: f64 = 5.0;
 
-    /// Enough for [`Self::FAR`]; farther out fewer would do.
+    /// Number of terms that suffices at [`Self::FAR`]; farther out fewer would do.
     const TERMS: u8 = 60;
 
     fn beyond(x: f64) -> Self {
@@ -159,7 +163,7 @@ mod tests {
     use super::GameResult::{Draw, FirstWins, SecondWins};
     use super::*;
 
-    /// (mean, deviation) of each player, how it ended, and the same afterwards.
+    /// (mean, deviation) of each player, the result, and the same after the game.
     type Game<'a> = ([&'a [(f64, f64)]; 2], GameResult, [&'a [(f64, f64)]; 2]);
 
     #[test]
@@ -224,7 +228,8 @@ mod tests {
         assert_games(&games);
     }
 
-    /// Beyond what the original server could rate (R10). The numbers are from 60-digit arithmetic.
+    /// Games that the original server could not rate (R10). The numbers are from
+    /// 60-digit arithmetic.
     #[test]
     fn extremely_uneven_games() {
         let (high, low) = ((20_000.0, 80.0), (0.0, 80.0));
@@ -267,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_draw_margin_belongs_to_the_share_of_draws() {
+    fn the_draw_margin_matches_the_draw_probability() {
         let above = 0.5 * libm::erfc(UNIT_DRAW_MARGIN * FRAC_1_SQRT_2);
         assert_close(1.0 - above, (DRAW_PROBABILITY + 1.0) / 2.0, 1e-15);
         assert_close(UNIT_DRAW_MARGIN * 2.0_f64.sqrt() * BETA, 42.650_875_4, 5e-8);
@@ -312,11 +317,11 @@ mod tests {
     }
 
     #[test]
-    fn differences_beyond_all_measure_stay_finite() {
+    fn enormous_differences_stay_finite() {
         let one = |mean| vec![Rating { mean, deviation: 1e-9 }];
         for result in [FirstWins, SecondWins, Draw] {
             let after = rate(&[one(1e12), one(-1e12)], result);
-            assert!(after.iter().flatten().all(is_sound), "{result:?} {after:?}");
+            assert!(after.iter().flatten().all(is_valid), "{result:?} {after:?}");
         }
     }
 
@@ -324,12 +329,12 @@ mod tests {
         #[test]
         fn ratings_stay_finite_and_deviations_positive(teams in any_teams(), result in any_result()) {
             for rating in rate(&teams, result).iter().flatten() {
-                prop_assert!(is_sound(rating), "{rating:?}");
+                prop_assert!(is_valid(rating), "{rating:?}");
             }
         }
 
         #[test]
-        fn who_wins_never_falls_and_who_loses_never_rises(teams in any_teams()) {
+        fn winners_never_fall_and_losers_never_rise(teams in any_teams()) {
             let after = rate(&teams, FirstWins);
             for (before, after) in teams[0].iter().zip(&after[0]) {
                 prop_assert!(after.mean >= before.mean, "{before:?} {after:?}");
@@ -386,7 +391,7 @@ mod tests {
     }
 
     fn any_teams() -> impl Strategy<Value = [Vec<Rating>; 2]> {
-        // Half of them close enough that a result says something.
+        // Half of the teams are close enough for the result to change their ratings.
         let near = (-3000.0..3000.0, 0.1..1000.0);
         let near = near.prop_map(|(mean, deviation)| Rating { mean, deviation });
         let near = prop::collection::vec(near, 1..=8);
@@ -397,7 +402,7 @@ mod tests {
         prop_oneof![Just(FirstWins), Just(SecondWins), Just(Draw)]
     }
 
-    fn is_sound(rating: &Rating) -> bool {
+    fn is_valid(rating: &Rating) -> bool {
         rating.mean.is_finite() && rating.deviation.is_finite() && rating.deviation > 0.0
     }
 

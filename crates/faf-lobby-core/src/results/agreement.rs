@@ -5,17 +5,21 @@ use faf_protocol::PlayerId;
 use super::teams::resolve;
 use super::{Outcome, Participant, Reports, group};
 
-/// What one player's process has said of each army.
-type Account = BTreeMap<i64, BTreeSet<Outcome>>;
+/// The outcomes that reports give each army. More than one for an army is a conflict.
+type OutcomesByArmy = BTreeMap<i64, BTreeSet<Outcome>>;
 
-/// Whether it is known how a game went, and it only waits for players who say nothing: losers who
-/// watch on, or a process that hangs.
+/// Returns whether the result is known and the game waits only for players who report nothing:
+/// losers who keep watching, or a process that hangs.
 ///
-/// Nobody contradicts anybody; what was reported settles the game, or at least how every army
-/// fared; everybody has ended the game or reported that very result, except for silent players of
-/// one single team; and if there are such, somebody else has ended it. So nobody ends a game by a
-/// lie that others still play: of two teams, the one that plays on must say nothing, and the other
-/// must all have ended the game or lie alike.
+/// All of these must hold:
+/// - No two reports contradict each other.
+/// - The reports settle the game, or at least the outcome of every army.
+/// - Everyone has ended the game or reported that same result, except for silent players of
+///   one team.
+/// - If there are silent players, at least one other player has ended the game.
+///
+/// So a lie cannot end a game that others still play: of two teams, the one that plays on would
+/// have to stay silent, and everyone of the other would have to end the game or tell the same lie.
 #[must_use]
 pub fn is_agreed(
     participants: &[Participant],
@@ -25,43 +29,46 @@ pub fn is_agreed(
     if reports.is_empty() {
         return false;
     }
-    let mut by_all = Account::new();
-    let mut by_reporter: BTreeMap<PlayerId, Account> = BTreeMap::new();
+    let mut by_all = OutcomesByArmy::new();
+    let mut by_reporter: BTreeMap<PlayerId, OutcomesByArmy> = BTreeMap::new();
     for report in reports.iter() {
         by_all.entry(report.army).or_default().insert(report.outcome);
-        let account = by_reporter.entry(report.reporter).or_default();
-        account.entry(report.army).or_default().insert(report.outcome);
+        let own = by_reporter.entry(report.reporter).or_default();
+        own.entry(report.army).or_default().insert(report.outcome);
     }
+    // The reports must agree with each other and settle the game.
     let is_disputed = by_all.values().any(|outcomes| outcomes.len() > 1);
     if is_disputed || !settles(participants, &by_all) {
         return false;
     }
     let result = resolve(participants, |participant| outcome_in(&by_all, participant));
+    // A player agrees whose own reports alone lead to the same result.
     let agrees = |player: PlayerId| {
-        by_reporter.get(&player).is_some_and(|account| {
-            settles(participants, account)
-                && resolve(participants, |participant| outcome_in(account, participant)) == result
+        by_reporter.get(&player).is_some_and(|own| {
+            settles(participants, own)
+                && resolve(participants, |participant| outcome_in(own, participant)) == result
         })
     };
     let (ended, others): (Vec<_>, Vec<_>) =
         participants.iter().map(|participant| participant.player).partition(|player| has_ended(*player));
     let silent: Vec<_> = others.into_iter().filter(|player| !agrees(*player)).collect();
+    // Silent players are tolerated in one team only, and only after somebody has ended the game.
     let is_of_one_team = group(participants)
         .iter()
         .any(|team| silent.iter().all(|player| team.iter().any(|member| member.player == *player)));
     silent.is_empty() || !ended.is_empty() && is_of_one_team
 }
 
-/// Whether it follows how the teams fared, or else, as with three teams, it is known how everybody
-/// did.
-fn settles(participants: &[Participant], account: &Account) -> bool {
-    let outcome = |participant: &Participant| outcome_in(account, participant);
+/// Returns whether the reports decide the teams' outcomes or, for example with three teams, at
+/// least give every player an outcome.
+fn settles(participants: &[Participant], by_army: &OutcomesByArmy) -> bool {
+    let outcome = |participant: &Participant| outcome_in(by_army, participant);
     let is_known = |participant: &Participant| outcome(participant) != Outcome::Unknown;
     resolve(participants, outcome).is_resolved() || participants.iter().all(is_known)
 }
 
-fn outcome_in(account: &Account, participant: &Participant) -> Outcome {
-    let outcomes = participant.army.and_then(|army| account.get(&army));
+fn outcome_in(by_army: &OutcomesByArmy, participant: &Participant) -> Outcome {
+    let outcomes = participant.army.and_then(|army| by_army.get(&army));
     match outcomes.map(|outcomes| outcomes.iter().collect::<Vec<_>>()).as_deref() {
         None | Some([]) => Outcome::Unknown,
         Some([only]) => **only,
@@ -74,7 +81,7 @@ mod tests {
     use super::*;
     use crate::results::{NO_TEAM, Report};
 
-    /// Players 1, 2, ... with the armies of these numbers, in these teams.
+    /// Players 1, 2, ... in these teams; each has the army of the same number.
     fn players(teams: &[i64]) -> Vec<Participant> {
         let participant = |(number, team): (u32, &i64)| Participant {
             player: PlayerId(number),
@@ -84,11 +91,12 @@ mod tests {
         (1..).zip(teams).map(participant).collect()
     }
 
-    /// Who says what about which army, and who has ended the game.
-    fn agreed(teams: &[i64], said: &[(u32, i64, &str)], ended: &[u32]) -> bool {
+    /// Runs [`is_agreed`] on reports given as (reporter, army, outcome) and on the players who have
+    /// ended the game.
+    fn agreed(teams: &[i64], reported: &[(u32, i64, &str)], ended: &[u32]) -> bool {
         let mut reports = Reports::default();
-        for (reporter, army, word) in said {
-            assert!(reports.add(Report::read(PlayerId(*reporter), *army, &format!("{word} 0")).unwrap()));
+        for (reporter, army, outcome) in reported {
+            assert!(reports.add(Report::read(PlayerId(*reporter), *army, &format!("{outcome} 0")).unwrap()));
         }
         is_agreed(&players(teams), &reports, |player| ended.contains(&player.0))
     }
@@ -97,14 +105,14 @@ mod tests {
     const TWO_A_SIDE: [i64; 4] = [2, 3, 2, 3];
 
     #[test]
-    fn a_silent_loser_holds_nothing_back() {
-        let said = [(1, 1, "victory"), (1, 2, "defeat")];
-        assert!(agreed(&DUEL, &said, &[1]));
-        assert!(!agreed(&DUEL, &[], &[1]), "nobody knows the result");
-        assert!(!agreed(&DUEL, &said, &[]), "both may still play");
-        assert!(agreed(&DUEL, &[(1, 1, "victory"), (2, 1, "victory")], &[]), "both say the same");
-        assert!(!agreed(&DUEL, &[(1, 1, "victory"), (2, 1, "defeat")], &[1]), "they say different things");
-        assert!(!agreed(&DUEL, &[(1, 2, "defeat")], &[1]), "it does not follow who has won");
+    fn a_silent_loser_does_not_hold_up_the_result() {
+        let reported = [(1, 1, "victory"), (1, 2, "defeat")];
+        assert!(agreed(&DUEL, &reported, &[1]));
+        assert!(!agreed(&DUEL, &[], &[1]), "no result is known");
+        assert!(!agreed(&DUEL, &reported, &[]), "both may still play");
+        assert!(agreed(&DUEL, &[(1, 1, "victory"), (2, 1, "victory")], &[]), "both report the same");
+        assert!(!agreed(&DUEL, &[(1, 1, "victory"), (2, 1, "defeat")], &[1]), "their reports differ");
+        assert!(!agreed(&DUEL, &[(1, 2, "defeat")], &[1]), "the winner does not follow");
     }
 
     #[test]
@@ -112,7 +120,7 @@ mod tests {
         let lie = [(1, 1, "victory")];
         assert!(!agreed(&TWO_A_SIDE, &lie, &[1]));
         assert!(!agreed(&TWO_A_SIDE, &[(1, 1, "victory"), (3, 2, "defeat"), (2, 2, "defeat")], &[1, 2]));
-        // The losers watch on, or one of them and nobody else.
+        // Both losers keep watching, or only one of them.
         assert!(agreed(&TWO_A_SIDE, &lie, &[1, 3]));
         assert!(agreed(&TWO_A_SIDE, &lie, &[1, 2, 3]));
         assert!(agreed(&TWO_A_SIDE, &[(1, 1, "victory"), (3, 1, "victory"), (4, 1, "victory")], &[4]));
@@ -121,10 +129,10 @@ mod tests {
     #[test]
     fn without_two_teams_all_armies_must_be_known() {
         let alone = [NO_TEAM; 3];
-        let mut said = vec![(1, 1, "victory"), (1, 2, "defeat")];
-        assert!(!agreed(&alone, &said, &[1, 2]));
-        said.push((1, 3, "defeat"));
-        assert!(agreed(&alone, &said, &[1, 2]));
-        assert!(!agreed(&alone, &said, &[1]), "two of them may still fight");
+        let mut reported = vec![(1, 1, "victory"), (1, 2, "defeat")];
+        assert!(!agreed(&alone, &reported, &[1, 2]));
+        reported.push((1, 3, "defeat"));
+        assert!(agreed(&alone, &reported, &[1, 2]));
+        assert!(!agreed(&alone, &reported, &[1]), "two of them may still fight");
     }
 }

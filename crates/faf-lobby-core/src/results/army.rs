@@ -6,32 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Participant, Report};
 
-/// Reports of one player in one game. With 16 armies that is four each, and a game sends one for each, seldom two; any
-/// player may report any army, so without a limit one could fill the memory.
+/// Maximum number of reports of one player in one game. With 16 armies that is four for each. A
+/// game sends one per army, seldom two; but any player may report any army, so without a limit one
+/// player could fill the memory.
 pub const REPORTS_PER_REPORTER_MAX: usize = 64;
 
-/// All reports of one game, in the order they came.
+/// All reports of one game, in the order of arrival.
 ///
-/// At most [`REPORTS_PER_REPORTER_MAX`] of every player; how many players there are is bounded by the game.
+/// At most [`REPORTS_PER_REPORTER_MAX`] of each player; the game bounds the number of players.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reports(Vec<Report>);
 
-/// What all reports together say about one army (game-results.md section 2).
+/// The verdict of all reports on one army (game-results.md section 2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArmyVerdict {
-    /// How it fared.
+    /// Outcome that won the vote.
     pub outcome: Outcome,
-    /// How many players reported each outcome. Who reported several is counted for each of them.
+    /// Number of players who reported each outcome. A player who reported several counts for each.
     pub votes: BTreeMap<Outcome, usize>,
-    /// The score that was reported most often, the largest of several; 0 without reports. Any number a player likes.
+    /// The most frequently reported score, the largest if several are equally frequent; 0 without
+    /// reports. Any `i64`, as players choose it.
     pub score: i64,
-    /// The tags that were reported together most often, sorted; none if several are equally frequent.
+    /// The tags that were most often reported together, sorted; empty if several sets are
+    /// equally frequent.
     pub metadata: Vec<String>,
 }
 
 impl Reports {
-    /// Adds a report. False, and nothing is added, beyond [`REPORTS_PER_REPORTER_MAX`].
+    /// Adds a report. Returns `false` and adds nothing beyond [`REPORTS_PER_REPORTER_MAX`].
     pub fn add(&mut self, report: Report) -> bool {
         let count = self.0.iter().filter(|earlier| earlier.reporter == report.reporter).count();
         let has_room = count < REPORTS_PER_REPORTER_MAX;
@@ -41,32 +44,33 @@ impl Reports {
         has_room
     }
 
-    /// The reports that count: those of players. Whoever only watches is heard if no player has
-    /// reported anything, and so never changes what players say, whether they agree or not.
+    /// Returns the reports that count: those of players. Reports of observers count only if no
+    /// player has reported anything, so they never change what players report, whether the players
+    /// agree or not.
     #[must_use]
     pub fn counting(&self, plays: impl Fn(PlayerId) -> bool) -> Self {
         let of_players: Vec<_> = self.0.iter().filter(|report| plays(report.reporter)).cloned().collect();
         if of_players.is_empty() { self.clone() } else { Self(of_players) }
     }
 
-    /// Whether nothing was reported.
+    /// Returns whether there are no reports.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether anything was reported about an army.
+    /// Returns whether any report is about this army.
     #[must_use]
     pub fn has(&self, army: i64) -> bool {
         self.about(army).next().is_some()
     }
 
-    /// The reports in the order they came.
+    /// The reports in the order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = &Report> {
         self.0.iter()
     }
 
-    /// What the reports say about an army; `UNKNOWN` if there are none (game-results.md section 2).
+    /// Returns the verdict on an army; `UNKNOWN` without reports (game-results.md section 2).
     #[must_use]
     pub fn verdict(&self, army: i64) -> ArmyVerdict {
         let voters: BTreeSet<_> = self.about(army).map(|report| (report.outcome, report.reporter)).collect();
@@ -83,7 +87,7 @@ impl Reports {
         }
     }
 
-    /// What the reports say about a player: the verdict on his army; `UNKNOWN` if he has none.
+    /// Returns the verdict on the player's army; `UNKNOWN` if the player has none.
     #[must_use]
     pub fn verdict_of(&self, participant: &Participant) -> ArmyVerdict {
         participant.army.map_or_else(ArmyVerdict::unknown, |army| self.verdict(army))
@@ -105,8 +109,8 @@ impl Reports {
 }
 
 impl ArmyVerdict {
-    /// The score as the database can hold it, from -128 to 127. A number beyond is cut to the nearest, because it would
-    /// make the update of all players fail (game-results.md R9).
+    /// The score clamped to what the database can hold, -128 to 127, because a score out of this
+    /// range would make the update of all players fail (game-results.md R9).
     #[must_use]
     pub fn stored_score(&self) -> i8 {
         let nearest = self.score.clamp(i8::MIN.into(), i8::MAX.into());
@@ -118,7 +122,8 @@ impl ArmyVerdict {
     }
 }
 
-/// An outcome wins if nobody contradicts, if at most one does against at least two, or by a lead of three.
+/// An outcome wins if there is no other, if it has at least two votes and the runner-up at most
+/// one, or if it leads by three.
 fn decide(votes: &BTreeMap<Outcome, usize>) -> Outcome {
     let mut ranking: Vec<_> = votes.iter().map(|(&outcome, &count)| (outcome, count)).collect();
     ranking.sort_by_key(|&(_, count)| Reverse(count));
@@ -157,7 +162,7 @@ mod tests {
         reports
     }
 
-    /// The verdict if each text is reported by another player.
+    /// The verdict if each text is reported by a different player.
     fn verdict(texts: &[&str]) -> ArmyVerdict {
         reports((1..).zip(texts).map(|(reporter, text)| report(reporter, text))).verdict(ARMY)
     }
@@ -249,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_are_cut_to_what_can_be_stored() {
+    fn scores_are_clamped_to_the_range_of_the_database() {
         for (score, stored) in [(0, 0), (127, 127), (128, 127), (-128, -128), (-129, -128), (i64::MIN, -128)]
         {
             assert_eq!(verdict(&[&format!("victory {score}")]).stored_score(), stored);
@@ -257,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_player_fares_as_his_army() {
+    fn a_player_has_the_verdict_of_their_army() {
         let reports = reports([report(1, "recall victory 10")]);
         let of = |army| reports.verdict_of(&Participant { player: PlayerId(1), army, team: Some(2) });
         assert_eq!(of(Some(ARMY)), reports.verdict(ARMY));
@@ -298,7 +303,7 @@ mod tests {
         let any_report = (0..6_u32, 1..4_i64, word, -2..3).prop_map(|(reporter, army, word, score)| {
             Report::read(PlayerId(reporter), army, &format!("{word} {score}")).unwrap()
         });
-        // Long enough that reporters reach their limit.
+        // Long enough for reporters to reach their limit.
         prop::collection::vec(any_report, 0..2 * REPORTS_PER_REPORTER_MAX * 6)
     }
 
@@ -314,7 +319,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn who_reports_first_does_not_matter(
+        fn the_order_of_reporters_does_not_matter(
             reports in any_reports(),
             order in Just([0, 1, 2, 3, 4, 5]).prop_shuffle(),
         ) {
@@ -324,7 +329,7 @@ mod tests {
         }
 
         #[test]
-        fn armies_nobody_reported_are_unknown(reports in any_reports(), army: i64) {
+        fn armies_without_reports_are_unknown(reports in any_reports(), army: i64) {
             let mut all = Reports::default();
             for report in reports.into_iter().filter(|report| report.army != army) {
                 all.add(report);

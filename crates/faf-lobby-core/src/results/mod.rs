@@ -1,12 +1,14 @@
-//! How games went: from what the players' games report to the outcome of every team (game-results.md sections 1 to 3).
+//! Game results: from the reports of game processes to the outcome of every team (game-results.md
+//! sections 1 to 3).
 //!
 //! ```text
 //!  GameResult ---> Report ---> Reports ---> ArmyVerdict ---> Resolution
-//!    (text)         read                     a vote an        a rule for
-//!                                            army             all teams
+//!    (text)         read                     one vote         one rule
+//!                                            per army         for all teams
 //! ```
 //!
-//! Every game process reports every army it sees falling, so an army normally has as many reports as there are players.
+//! Every game process reports each army that it sees fall, so an army normally has as many reports
+//! as the game has players.
 
 mod agreement;
 mod army;

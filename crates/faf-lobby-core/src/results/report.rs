@@ -4,14 +4,15 @@ use std::fmt;
 use faf_protocol::PlayerId;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of the text of a report. An outcome, a score and the few tags the game knows are about fifty; tags are kept and
-/// published, so they may not grow at will.
+/// Maximum length of the text of a report, in bytes. An outcome, a score and the few tags that the
+/// game knows take about fifty. Tags are stored and published, so their size must be bounded.
 pub const REPORT_TEXT_MAX: usize = 128;
 
-/// Tags of a report that are kept, the first ones. The game knows very few.
+/// Maximum number of tags that are kept of a report; further ones are dropped. The game knows
+/// very few.
 const TAGS_MAX: usize = 8;
 
-/// How an army or a team fared (game-results.md sections 2 and 3).
+/// The outcome of an army or a team (game-results.md sections 2 and 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Outcome {
@@ -21,9 +22,9 @@ pub enum Outcome {
     Defeat,
     /// Nobody won.
     Draw,
-    /// Nobody said so, or it cannot be told.
+    /// Nobody reported it, or no rule decides it.
     Unknown,
-    /// Players said different things. Armies only.
+    /// Reports contradict each other. Only armies have this outcome.
     Conflicting,
 }
 
@@ -40,8 +41,8 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a word in a report. `mutual_draw` is a draw from the start, so that the two do not vote against each
-    /// other (game-results.md R4).
+    /// The outcome named by a word of a report. `mutual_draw` is read as a draw, so that the two do
+    /// not vote against each other (game-results.md R4).
     fn read(word: &str) -> Option<Self> {
         match word {
             "victory" => Some(Self::Victory),
@@ -58,26 +59,27 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What one player's game says about one army (game-results.md section 1).
+/// The report of one player's game on one army (game-results.md section 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Whose game says so.
+    /// Player whose game sent the report.
     pub reporter: PlayerId,
-    /// About which army.
+    /// Army that the report is about.
     pub army: i64,
-    /// How it fared: victory, defeat or draw.
+    /// Outcome of the army: victory, defeat or draw.
     pub outcome: Outcome,
-    /// Its score, for example 10 for a victory and -10 for a defeat.
+    /// Score of the army, for example 10 for a victory and -10 for a defeat.
     pub score: i64,
-    /// Further words about it, in lower case, for example `recall`.
+    /// Further words of the report, in lower case, for example `recall`.
     pub tags: BTreeSet<String>,
 }
 
 impl Report {
-    /// Reads the text of a `GameResult`: zero or more tags, then the outcome, then the score, in any case.
+    /// Reads the text of a `GameResult`: zero or more tags, then the outcome, then the score, in
+    /// upper or lower case.
     ///
-    /// Nothing for any other text, for example `score 1`, and beyond [`REPORT_TEXT_MAX`]. Whether a player of the game has
-    /// this army is for the caller to check (game-results.md section 1).
+    /// Returns `None` for any other text, for example `score 1`, and beyond [`REPORT_TEXT_MAX`].
+    /// The caller checks whether a player of the game has this army (game-results.md section 1).
     #[must_use]
     pub fn read(reporter: PlayerId, army: i64, text: &str) -> Option<Self> {
         if text.len() > REPORT_TEXT_MAX {
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_reports() {
+    fn other_texts_are_not_reports() {
         for text in [
             "",
             " ",
@@ -163,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_tags_are_kept() {
+    fn only_the_first_tags_are_kept() {
         let tags = (0..50).map(|number| char::from(b'A' + number).to_string()).collect::<Vec<_>>();
         let (_, _, kept) = read(&format!("{} victory 10", tags.join(" "))).unwrap();
         assert_eq!(kept, ["a", "b", "c", "d", "e", "f", "g", "h"]);
     }
 
     #[test]
-    fn a_report_comes_back_as_it_was_written() {
+    fn a_report_survives_serialisation() {
         let report = Report::read(PlayerId(7), -1, "recall defeat -10").unwrap();
         let text = serde_json::to_string(&report).unwrap();
         assert_eq!(text, r#"{"reporter":7,"army":-1,"outcome":"DEFEAT","score":-10,"tags":["recall"]}"#);
@@ -184,7 +186,7 @@ mod tests {
         }
 
         #[test]
-        fn nearly_right_text_can_be_read(text in "(\\PC{0,3}[ \t\u{a0}]?(VICTORY|draw|İ|-)?[ 0-9-]{0,25}){0,3}") {
+        fn nearly_valid_text_can_be_read(text in "(\\PC{0,3}[ \t\u{a0}]?(VICTORY|draw|İ|-)?[ 0-9-]{0,25}){0,3}") {
             if let Some((outcome, _, _)) = read(&text) {
                 prop_assert!(!matches!(outcome, Outcome::Unknown | Outcome::Conflicting));
             }

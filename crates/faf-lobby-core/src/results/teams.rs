@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Reports};
 
-/// The `Team` of players who have none: each is on his own.
+/// The `Team` of players without a team.
 pub(crate) const NO_TEAM: i64 = 1;
 
-/// A player of a game that was launched, as the host set him up. Observers are none.
+/// A player of a launched game, as the host set them up. Observers are not participants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Participant {
-    /// The player.
+    /// Id of the player.
     pub player: PlayerId,
     /// The option `Army`, if the host sent it.
     pub army: Option<i64>,
@@ -20,36 +20,36 @@ pub struct Participant {
     pub team: Option<i64>,
 }
 
-/// How all teams of a game fared, and why.
+/// The outcomes of all teams of a game, and the rule that decided them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
-    /// The teams by their number, then the players without one by their id.
+    /// Teams ordered by number, then players without a team ordered by id.
     pub teams: Vec<ResolvedTeam>,
-    /// Which rule decided.
+    /// Rule that decided.
     pub rule: TeamRule,
 }
 
-/// How one team fared.
+/// The outcome of one team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResolvedTeam {
-    /// Victory, defeat or draw; unknown for all teams of the game if it is unresolved.
+    /// Victory, defeat or draw; unknown for all teams if the game is unresolved.
     pub outcome: Outcome,
-    /// Its players by their id.
+    /// Players of the team, ordered by id.
     pub players: Vec<PlayerId>,
 }
 
-/// The rules by which the outcome of teams follows from that of their players, in the order they are tried
-/// (game-results.md section 3). Its text is a sentence for operators.
+/// The rules that derive the outcomes of teams from those of their players, in the order in which
+/// they are tried (game-results.md section 3). `Display` gives a sentence for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeamRule {
-    /// Unresolved: the host never said in which team a player is (game-results.md R11).
+    /// Unresolved: the host never set the team of a player (game-results.md R11).
     PlayerWithoutTeam,
-    /// Unresolved: there are not two teams.
+    /// Unresolved: the number of teams is not two.
     NotTwoTeams,
     /// Unresolved: both teams have a player who won.
     BothWon,
-    /// Only one team has a player who won: it won, whatever else its players or the others did.
+    /// Only one team has a player who won, so it won, whatever the outcomes of all others.
     OneWon,
     /// Both teams have a player whose game was a draw: draw.
     BothDrew,
@@ -61,15 +61,16 @@ pub enum TeamRule {
     AllLost,
 }
 
-/// How the teams fared (game-results.md section 3, without the override for the matchmaker).
+/// Resolves the teams of a game (game-results.md section 3, without the override for
+/// the matchmaker).
 ///
-/// At most one team has won, and if so the other has lost.
+/// At most one team wins, and then the other loses.
 #[must_use]
 pub fn resolve_teams(participants: &[Participant], reports: &Reports) -> Resolution {
     resolve(participants, |participant| reports.verdict_of(participant).outcome)
 }
 
-/// How the teams fared if their players fared so.
+/// Resolves the teams, given the outcome of each player.
 pub(super) fn resolve(participants: &[Participant], outcome: impl Fn(&Participant) -> Outcome) -> Resolution {
     let teams = group(participants);
     let outcomes: Vec<BTreeSet<Outcome>> =
@@ -91,7 +92,7 @@ pub(super) fn resolve(participants: &[Participant], outcome: impl Fn(&Participan
 }
 
 impl Resolution {
-    /// Whether it is known how the teams fared.
+    /// Returns whether the outcomes of the teams are known.
     #[must_use]
     pub fn is_resolved(&self) -> bool {
         self.rule.is_resolved()
@@ -99,7 +100,7 @@ impl Resolution {
 }
 
 impl TeamRule {
-    /// Whether the rule gives the teams an outcome other than unknown.
+    /// Returns whether the rule gives the teams an outcome other than unknown.
     #[must_use]
     pub fn is_resolved(self) -> bool {
         matches!(self, Self::OneWon | Self::BothDrew | Self::AllLost)
@@ -108,13 +109,13 @@ impl TeamRule {
     /// The first rule that matches the outcomes of each team's players.
     fn matching(teams: &[BTreeSet<Outcome>]) -> Self {
         let [one, other] = teams else { return Self::NotTwoTeams };
-        let with = |outcome| [one, other].into_iter().filter(|team| team.contains(&outcome)).count();
-        match (with(Outcome::Victory), with(Outcome::Draw)) {
+        let teams_with = |outcome| [one, other].into_iter().filter(|team| team.contains(&outcome)).count();
+        match (teams_with(Outcome::Victory), teams_with(Outcome::Draw)) {
             (2, _) => Self::BothWon,
             (1, _) => Self::OneWon,
             (_, 2) => Self::BothDrew,
             (_, 1) => Self::OneDrew,
-            _ if with(Outcome::Unknown) + with(Outcome::Conflicting) > 0 => Self::Unclear,
+            _ if teams_with(Outcome::Unknown) + teams_with(Outcome::Conflicting) > 0 => Self::Unclear,
             _ => Self::AllLost,
         }
     }
@@ -147,7 +148,8 @@ impl fmt::Display for TeamRule {
     }
 }
 
-/// The teams by their number, then everybody who is on his own by id; players within a team by id.
+/// Groups players by team: teams ordered by number, then players without a team, each alone and
+/// ordered by id. Players within a team are ordered by id.
 pub(crate) fn group(participants: &[Participant]) -> Vec<Vec<&Participant>> {
     let mut by_id: Vec<&Participant> = participants.iter().collect();
     by_id.sort_by_key(|participant| participant.player);

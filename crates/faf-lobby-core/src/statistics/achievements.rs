@@ -17,33 +17,34 @@ use Condition::{
 use Quantity::{Built, BuiltUnits, CommanderKills, One};
 use Step::{Increment, SetStepsAtLeast, Unlock};
 
-/// What happens to one achievement of a player; serialized as the body of a `request.achievement.update`.
+/// An update of one achievement of a player; serialised as the body of
+/// a `request.achievement.update`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AchievementUpdate {
-    /// Whose achievement it is.
+    /// Player who owns the achievement.
     #[serde(rename = "playerId")]
     pub player: PlayerId,
-    /// Which achievement, a UUID.
+    /// Id of the achievement, a UUID.
     #[serde(rename = "achievementId")]
     pub achievement: Cow<'static, str>,
-    /// What happens to it; in JSON the members `operation` and `steps`.
+    /// Change of the achievement; in JSON the members `operation` and `steps`.
     #[serde(flatten)]
     pub operation: Operation,
 }
 
-/// What can happen to an achievement. Steps are from 1 to 2147483647.
+/// The change of an achievement. Steps are from 1 to 2147483647.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "operation", content = "steps", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Operation {
-    /// It is reached.
+    /// The achievement is unlocked.
     Unlock,
-    /// So many steps are added.
+    /// This many steps are added.
     Increment(u32),
-    /// The steps become so many, unless they are more already.
+    /// The number of steps is raised to this, unless it is higher already.
     SetStepsAtLeast(u32),
 }
 
-/// The id of an achievement, what happens to it, and when.
+/// Id of an achievement, its change, and the condition for it.
 struct Rule(&'static str, Step, Condition);
 
 enum Step {
@@ -54,9 +55,9 @@ enum Step {
 
 enum Quantity {
     One,
-    /// Units of a category.
+    /// Number of units built of a category.
     Built(fn(&Units<Counts>) -> Counts),
-    /// Units with these ids, together.
+    /// Number of units built with any of these ids.
     BuiltUnits(&'static [&'static str]),
     CommanderKills,
 }
@@ -66,30 +67,31 @@ enum Condition {
     Won,
     WonLadder1v1,
     WonAs(Faction),
-    /// More units of this category were built than of each other of air, land and naval.
+    /// More units of this category were built than of either other category among air, land
+    /// and naval.
     WonMostly(fn(&Units<Counts>) -> Counts),
     WonWithExperimentals(u32),
     WonWithCommanderKills(u32),
-    /// A unit with this id was built.
+    /// At least one unit with this id was built.
     WonWith(&'static str),
-    /// The commander came close to its end.
+    /// The commander survived with less than [`NEARLY_DEAD`] health.
     WonDamaged,
     HighestScore,
 }
 
-/// In the order of the table. What would have no steps is left out.
+/// Returns the updates in the order of the table. An update of 0 steps is left out.
 pub(super) fn updates(player: PlayerId, played: &Played<'_>) -> Vec<AchievementUpdate> {
-    let holding = RULES.iter().filter(|Rule(_, _, condition)| condition.holds(played));
-    let updates = holding.filter_map(|Rule(achievement, step, _)| {
+    let fulfilled = RULES.iter().filter(|Rule(_, _, condition)| condition.holds(played));
+    let updates = fulfilled.filter_map(|Rule(achievement, step, _)| {
         let operation = step.operation(played)?;
         Some(AchievementUpdate { player, achievement: Cow::Borrowed(*achievement), operation })
     });
     updates.collect()
 }
 
-/// Whether any achievement depends on what was built of this unit, or on how it fared.
-pub(super) fn are_about(unit: &str) -> bool {
-    // Statistics may name thousands of units.
+/// Returns whether any achievement depends on how many of this unit were built, or on its health.
+pub(super) fn depend_on(unit: &str) -> bool {
+    // A set, because statistics may name thousands of units.
     static UNITS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
         let of_rule = |Rule(_, step, condition): &'static Rule| -> Vec<&'static str> {
             match (step, condition) {
@@ -150,16 +152,17 @@ impl Condition {
     }
 }
 
-/// One of each faction; an army has one of them, unless it was given another.
+/// Commanders, one of each faction. An army has one of them, unless another player gave it a
+/// second one.
 const COMMANDERS: [&str; 4] = ["ual0001", "url0001", "uel0001", "xsl0001"];
 
-/// Health below which a commander hardly survived.
+/// Health below which a commander barely survived.
 const NEARLY_DEAD: f64 = 500.0;
 
-/// One of each faction.
+/// Air superiority fighters, one of each faction.
 const AIR_SUPERIORITY: [&str; 4] = ["uaa0303", "ura0303", "uea0303", "xsa0303"];
 
-/// Section 8.3, row by row. An achievement that the section defines but never grants is missing here as well.
+/// The rows of section 8.3. Achievements that the section defines but never grants are left out.
 const RULES: &[Rule] = &[
     Rule("c6e6039f-c543-424e-ab5f-b34df1336e81", Increment(One), Always), // novice
     Rule("d5c759fe-a1a8-4103-888d-3ba319562867", Increment(One), Always), // junior

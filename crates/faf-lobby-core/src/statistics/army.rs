@@ -1,4 +1,5 @@
-//! What is kept of the statistics of a game: as much as somebody asks for, whatever the game sent.
+//! The part of a game's statistics that is kept: only what achievements, events and the result
+//! need, whatever the game sent.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +7,17 @@ use serde::{Deserialize, Serialize};
 
 /// The armies of a game, as its last `JsonStats` described them (game-results.md section 8).
 ///
-/// Has at most [`MOST_ARMIES`](super::MOST_ARMIES) armies; each takes some hundred bytes and at most about four KiB,
-/// however long the text was. Made by [`Statistics::read`]; serialization is for a log of our own, and what is read
-/// from there is taken as it is.
+/// Holds at most [`MOST_ARMIES`](super::MOST_ARMIES) armies; each takes some hundred bytes and at
+/// most about 4 KiB, however long the text was. Made by [`Statistics::read`]. Serialisation is for
+/// the server's own recordings, and deserialising does not check any bounds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Statistics {
     pub(super) armies: Vec<Army>,
 }
 
-/// An army. Whatever it lacked is none here, so that each player's update depends on no more than it needs.
+/// An army. Every part may be missing, so that each player's update depends only on the parts that
+/// it needs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Army {
@@ -24,9 +26,9 @@ pub(super) struct Army {
     pub(super) name: Option<String>,
     /// `general.score`; finite.
     pub(super) score: Option<f64>,
-    /// `units.cdr.kills`, which is of use even if the rest is incomplete.
+    /// `units.cdr.kills`, usable even if the rest is incomplete.
     pub(super) commander_kills: Option<u32>,
-    /// None if any required part of them is missing.
+    /// `None` if any required part is missing.
     pub(super) figures: Option<Figures>,
 }
 
@@ -37,13 +39,14 @@ pub(super) enum ArmyType {
     Ai,
 }
 
-/// What an army must have besides type, name and score to count for its player.
+/// The parts, apart from type, name and score, that an army must have to count for its player.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Figures {
-    /// None if it is none of the four.
+    /// `None` if it is not one of the four.
     pub(super) faction: Option<Faction>,
     pub(super) units: Units<Counts>,
-    /// By unit id, those only that an achievement is about. A unit the army never had is missing.
+    /// By unit id; only units that an achievement depends on. A unit that the army never had
+    /// is missing.
     pub(super) blueprints: BTreeMap<String, Blueprint>,
 }
 
@@ -73,7 +76,7 @@ pub(super) struct Units<T> {
     pub(super) sacu: T,
 }
 
-/// Each at most [`LARGEST_COUNT`].
+/// Counts of a category, each at most [`LARGEST_COUNT`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counts {
     pub(super) built: u32,
@@ -84,15 +87,16 @@ pub(super) struct Counts {
 pub(super) struct Blueprint {
     /// At most [`LARGEST_COUNT`].
     pub(super) built: u32,
-    /// 0 if it is missing; finite.
+    /// 0 if missing; always finite.
     pub(super) lowest_health: f64,
 }
 
 impl Statistics {
-    /// How many commanders each army has killed, by the name of the army, AI and civilians included (section 4).
+    /// Returns the number of commanders that each army has killed, by the name of the army,
+    /// including AIs and civilians (section 4).
     ///
-    /// An army without the number is left out and takes nothing from the others (quirk R15). Of armies with the same
-    /// name the last one counts.
+    /// An army without the number is left out, and the others keep theirs (quirk R15). Of armies
+    /// with the same name the last one counts.
     #[must_use]
     pub fn commander_kills(&self) -> BTreeMap<String, i64> {
         let kills = |army: &Army| Some((army.name.clone()?, i64::from(army.commander_kills?)));
@@ -105,20 +109,20 @@ impl Army {
         self.kind == Some(ArmyType::Human)
     }
 
-    /// Civilians are an AI as well, but nobody plays against them.
+    /// Civilians are an AI as well, but not an opponent.
     pub(super) fn is_opponent_ai(&self) -> bool {
         self.kind == Some(ArmyType::Ai) && self.name.as_deref() != Some("civilian")
     }
 }
 
 impl Figures {
-    /// How many of the units were built together; at most [`LARGEST_COUNT`].
+    /// Returns how many units with any of these ids were built; at most [`LARGEST_COUNT`].
     pub(super) fn built(&self, units: &[&str]) -> u32 {
         let built = self.of(units).fold(0, |sum: u32, blueprint| sum.saturating_add(blueprint.built));
         built.min(LARGEST_COUNT)
     }
 
-    /// The sum of the units' `lowest_health`.
+    /// Returns the sum of the units' `lowest_health`.
     pub(super) fn lowest_health(&self, units: &[&str]) -> f64 {
         self.of(units).map(|blueprint| blueprint.lowest_health).sum()
     }
@@ -129,7 +133,7 @@ impl Figures {
 }
 
 impl Faction {
-    /// The game counts on with others, that of civilians and those of mods.
+    /// Other numbers exist, for civilians and the factions of mods.
     pub(super) fn of_number(number: u32) -> Option<Self> {
         Some(match number {
             1 => Self::Uef,
@@ -141,5 +145,5 @@ impl Faction {
     }
 }
 
-/// What a count is cut to, so that whoever receives it may read it as a 32-bit integer.
+/// Upper limit of a count, so that receivers may read it as a signed 32-bit integer.
 pub(super) const LARGEST_COUNT: u32 = i32::MAX.cast_unsigned();

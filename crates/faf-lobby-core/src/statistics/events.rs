@@ -1,4 +1,4 @@
-//! Events: totals of a player that grow with every game (game-results.md section 8.4).
+//! Events: a player's totals that grow with every game (game-results.md section 8.4).
 
 use std::borrow::Cow;
 
@@ -8,32 +8,32 @@ use serde::{Deserialize, Serialize};
 use super::Played;
 use super::army::{Counts, Faction, Units};
 
-/// What one event of a player grows by; serialized as the body of a `request.event.update`.
+/// An increment of one event of a player; serialised as the body of a `request.event.update`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventUpdate {
-    /// Whose event it is.
+    /// Player who owns the event.
     #[serde(rename = "playerId")]
     pub player: PlayerId,
-    /// Which event, a UUID.
+    /// Id of the event, a UUID.
     #[serde(rename = "eventId")]
     pub event: Cow<'static, str>,
-    /// How much is added, from 1 to 2147483647.
+    /// Amount to add, from 1 to 2147483647.
     pub count: u32,
 }
 
-struct OfFaction {
+struct FactionEvents {
     faction: Faction,
     played: &'static str,
     won: &'static str,
 }
 
-struct OfUnits {
+struct CategoryEvents {
     of: fn(&Units<Counts>) -> Counts,
     built: Option<&'static str>,
     lost: &'static str,
 }
 
-/// In the order of publication: that of the faction first, then those of the units.
+/// Returns the updates in the order of publication: first the faction's, then those of the units.
 pub(super) fn updates(player: PlayerId, played: &Played<'_>) -> Vec<EventUpdate> {
     let figures = played.figures;
     let mut updates = Vec::new();
@@ -56,69 +56,69 @@ pub(super) fn updates(player: PlayerId, played: &Played<'_>) -> Vec<EventUpdate>
     updates
 }
 
-const FACTIONS: &[OfFaction] = &[
-    OfFaction {
+const FACTIONS: &[FactionEvents] = &[
+    FactionEvents {
         faction: Faction::Aeon,
         played: "96ccc66a-c5a0-4f48-acaa-888b00778b57",
         won: "a6b51c26-64e6-4e7a-bda7-ea1cfe771ebb",
     },
-    OfFaction {
+    FactionEvents {
         faction: Faction::Cybran,
         played: "ad193982-e7ca-465c-80b0-5493f9739559",
         won: "56b06197-1890-42d0-8b59-25e1add8dc9a",
     },
-    OfFaction {
+    FactionEvents {
         faction: Faction::Uef,
         played: "1b900d26-90d2-43d0-a64e-ed90b74c3704",
         won: "7be6fdc5-7867-4467-98ce-f7244a66625a",
     },
-    OfFaction {
+    FactionEvents {
         faction: Faction::Seraphim,
         played: "fefcb392-848f-4836-9683-300b283bc308",
         won: "15b6c19a-6084-4e82-ada9-6c30e282191f",
     },
 ];
 
-const UNITS: &[OfUnits] = &[
-    OfUnits {
+const UNITS: &[CategoryEvents] = &[
+    CategoryEvents {
         of: |units| units.air,
         built: Some("3ebb0c4d-5e92-4446-bf52-d17ba9c5cd3c"),
         lost: "225e9b2e-ae09-4ae1-a198-eca8780b0fcd",
     },
-    OfUnits {
+    CategoryEvents {
         of: |units| units.land,
         built: Some("ea123d7f-bb2e-4a71-bd31-88859f0c3c00"),
         lost: "a1a3fd33-abe2-4e56-800a-b72f4c925825",
     },
-    OfUnits {
+    CategoryEvents {
         of: |units| units.naval,
         built: Some("b5265b42-1747-4ba1-936c-292202637ce6"),
         lost: "3a7b3667-0f79-4ac7-be63-ba841fd5ef05",
     },
-    OfUnits {
+    CategoryEvents {
         of: |units| units.tech1,
         built: Some("a8ee4f40-1e30-447b-bc2c-b03065219795"),
         lost: "3dd3ed78-ce78-4006-81fd-10926738fbf3",
     },
-    OfUnits {
+    CategoryEvents {
         of: |units| units.tech2,
         built: Some("89d4f391-ed2d-4beb-a1ca-6b93db623c04"),
         lost: "aebd750b-770b-4869-8e37-4d4cfdc480d0",
     },
-    OfUnits {
+    CategoryEvents {
         of: |units| units.tech3,
         built: Some("92617974-8c1f-494d-ab86-65c2a95d1486"),
         lost: "7f15c2be-80b7-4573-8f41-135f84773e0f",
     },
-    OfUnits {
+    CategoryEvents {
         of: |units| units.experimental,
         built: Some("ed9fd79d-5ec7-4243-9ccf-f18c4f5baef1"),
         lost: "701ca426-0943-4931-85af-6a08d36d9aaa",
     },
-    OfUnits {
+    CategoryEvents {
         of: |units| units.engineer,
         built: Some("60bb1fc0-601b-45cd-bd26-83b1a1ac979b"),
         lost: "e8e99a68-de1b-4676-860d-056ad2207119",
     },
-    OfUnits { of: |units| units.cdr, built: None, lost: "d6a699b7-99bc-4a7f-b128-15e1e289a7b3" },
+    CategoryEvents { of: |units| units.cdr, built: None, lost: "d6a699b7-99bc-4a7f-b128-15e1e289a7b3" },
 ];

@@ -1,12 +1,13 @@
-//! What the game tells about its armies at the end (`JsonStats`), and the achievements and events that follow from it
-//! (game-results.md section 8).
+//! Statistics of the armies, which the game sends at its end (`JsonStats`), and the achievements
+//! and events that follow from them (game-results.md section 8).
 //!
 //! ```text
-//! text of JsonStats -- Statistics::read -->  Statistics  -- updates -->  for the player's achievements and events
-//!                                                        -- commander_kills -->  for the published result
+//! text of JsonStats --- Statistics::read --->  Statistics
+//! Statistics        --- updates ------------>  the player's achievements and events
+//! Statistics        --- commander_kills ---->  the published result
 //! ```
 //!
-//! Which achievements and events there are stands in one table each, in `achievements.rs` and `events.rs`.
+//! All achievements are in one table in `achievements.rs`, all events in one in `events.rs`.
 
 mod achievements;
 mod army;
@@ -24,26 +25,33 @@ pub use read::{LONGEST_NAME, LONGEST_TEXT, MOST_ARMIES, StatisticsError};
 
 use army::{Army, Figures};
 
-/// Whoever has the highest score is told apart only in games of at least this many humans.
+/// Minimum number of humans in a game for which the highest score counts.
 const HUMANS_FOR_HIGHEST_SCORE: usize = 8;
 
-/// What a player's achievements and events grow by, in the order in which it is to be published (section 8.2).
+/// Updates of a player's achievements and events, in the order of publication (section 8.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Updates {
-    /// For `request.achievement.update`, one message each. Never empty, as five count games.
+    /// Bodies of `request.achievement.update`, one message each. Never empty, as five achievements
+    /// count games.
     pub achievements: Vec<AchievementUpdate>,
-    /// For `request.event.update`, one message each.
+    /// Bodies of `request.event.update`, one message each.
     pub events: Vec<EventUpdate>,
 }
 
-/// What a player gets for a game, or nothing if it does not count for him (section 8.1).
+/// Returns a player's updates for a game, or `None` if the game does not count for them
+/// (section 8.1).
 ///
-/// `outcome_is_known`: his army has an outcome other than `UNKNOWN`; `has_won`: it is `VICTORY`; `rating_type`: of the
-/// game, such as `global`. Whether he is ready at all (frozen, reported, no cheats) is for the caller to know.
+/// - `outcome_is_known`: the player's army has an outcome other than `UNKNOWN`.
+/// - `has_won`: that outcome is `VICTORY`.
+/// - `rating_type`: rating type of the game, such as `global`.
 ///
-/// Nothing if there is an AI that is no civilian, if there are fewer than two humans, if no human has his login, or if
-/// his own army lacks a required part. Parts that other armies lack do not take anything from him, with one exception:
-/// if the score of any human is missing, nobody knows who has the highest, and nobody gets what there is for it.
+/// The caller checks the other conditions for the player: in the game at its launch, reported,
+/// no cheats.
+///
+/// Returns `None` if there is an AI other than civilians, if there are fewer than two humans, if no
+/// human army has the player's login as its name, or if the player's own army lacks a required
+/// part. Parts missing from other armies do not affect the player, with one exception: if the score
+/// of any human is missing, the highest score is unknown, and nobody gets the achievements for it.
 #[must_use]
 pub fn updates(
     player: PlayerId,
@@ -56,6 +64,7 @@ pub fn updates(
     if !outcome_is_known || statistics.armies.iter().any(Army::is_opponent_ai) {
         return None;
     }
+    // Only games between humans count, and only for humans among them.
     let humans: Vec<&Army> = statistics.armies.iter().filter(|army| army.is_human()).collect();
     if humans.len() < 2 {
         return None;
@@ -76,7 +85,7 @@ pub fn updates(
     })
 }
 
-/// What the conditions of both tables are about.
+/// The facts that the conditions of both tables depend on.
 struct Played<'a> {
     figures: &'a Figures,
     commander_kills: u32,
@@ -85,17 +94,18 @@ struct Played<'a> {
     has_highest_score: bool,
 }
 
-/// Which human has the highest score above 0, the first of them on a tie; nobody in small games.
+/// Returns the index of the human with the highest score above 0, the first one on a tie; `None` in
+/// small games.
 fn highest_score(humans: &[&Army]) -> Option<usize> {
     if humans.len() < HUMANS_FOR_HIGHEST_SCORE {
         return None;
     }
     let scores: Option<Vec<f64>> = humans.iter().map(|army| army.score).collect();
-    let (mut highest, mut whose) = (0.0, None);
+    let (mut highest, mut leader) = (0.0, None);
     for (index, score) in scores?.into_iter().enumerate() {
         if score > highest {
-            (highest, whose) = (score, Some(index));
+            (highest, leader) = (score, Some(index));
         }
     }
-    whose
+    leader
 }

@@ -1,4 +1,4 @@
-//! From the text of a `JsonStats` to [`Statistics`].
+//! Reads the text of a `JsonStats` into [`Statistics`].
 //!
 //! ```text
 //! {"stats":[{"type":"Human","name":"Ada","faction":2,"general":{"score":100},
@@ -6,9 +6,10 @@
 //!            "blueprints":{"ual0001":{"built":1,"lowest_health":11000},...}},...]}
 //! ```
 //!
-//! The text is the work of a Lua program that changes with every release and of any player who likes to write one.
-//! Whatever is not as it should be counts as missing where it stands, and no further: in a number, a member, an army.
-//! Lua has one empty table for both, so `[]` is an object without members as well.
+//! The text comes from a Lua program that changes with every release, or from any player who
+//! chooses to write one. A wrong value counts as missing, and only that value: a number, a
+//! member, an army. Lua has one empty table for arrays and objects, so `[]` is also an object
+//! without members.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,41 +24,42 @@ use serde_json::value::RawValue;
 use super::achievements;
 use super::army::{Army, ArmyType, Blueprint, Counts, Faction, Figures, LARGEST_COUNT, Statistics, Units};
 
-/// Longest text that is read, in bytes: 256 KiB.
+/// Maximum length of a text, in bytes: 256 KiB.
 ///
-/// Those of large games have tens of kilobytes, some more than 64 KiB; all 16 armies of a game, each with 250 kinds of units
-/// and 60 bytes a unit, stay below this. Nobody else is served while it is read, and whatever is in it, that takes a few
-/// milliseconds.
+/// Texts of large games have tens of kilobytes, some more than 64 KiB. Even 16 armies with 250
+/// kinds of units each and 60 bytes per unit stay below the limit. Reading blocks the lobby, and
+/// takes a few milliseconds for the longest text, whatever it contains.
 pub const LONGEST_TEXT: usize = 256 * 1024;
 
-/// Most armies that are read: 64. A map has at most 16 for players, and some more for civilians and its scripts.
+/// Maximum number of armies: 64. A map has at most 16 for players, and a few more for civilians and
+/// its scripts.
 pub const MOST_ARMIES: usize = 64;
 
-/// Longest name of an army, in bytes: 255. One with a longer name counts as nameless. Logins are far shorter, and
-/// those of AIs are a nickname and what kind it is.
+/// Maximum length of the name of an army, in bytes: 255. An army with a longer name counts as
+/// nameless. Logins are far shorter, and the name of an AI is a nickname and the kind of AI.
 pub const LONGEST_NAME: usize = 255;
 
-/// Why a text has no statistics. The ones that came before it stay in force.
+/// The reason why a text has no statistics. Earlier statistics of the game stay in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatisticsError {
-    /// It is longer than [`LONGEST_TEXT`].
+    /// The text is longer than [`LONGEST_TEXT`].
     TooLong {
-        /// Bytes of the text.
+        /// Length of the text in bytes.
         length: usize,
-        /// Bytes it may have.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// It is not JSON. What the parser says, without anything of the text.
+    /// The text is not JSON. Holds the parser's message, which quotes nothing of the text.
     Malformed(String),
-    /// It is no object with the member `stats`.
+    /// The text is not an object with the member `stats`.
     NoStats,
     /// The member `stats` is not a list.
     NotAList,
-    /// There are more than [`MOST_ARMIES`].
+    /// The list has more than [`MOST_ARMIES`] armies.
     TooManyArmies {
-        /// Armies in the list.
+        /// Number of armies in the list.
         number: usize,
-        /// Armies it may have.
+        /// Maximum number of armies.
         limit: usize,
     },
 }
@@ -65,11 +67,13 @@ pub enum StatisticsError {
 impl Statistics {
     /// Reads the text of a `JsonStats`.
     ///
-    /// An army is kept whatever it lacks, even if it is no object. Counts are cut to whole numbers from 0 to
-    /// 2147483647. Members that nobody asks for are skipped, however deep they nest, as skipping does not recurse.
+    /// An army is kept whatever it lacks, even if it is not an object. Counts are truncated to
+    /// integers and clamped to 0..=2147483647. Unused members are skipped, however deep they nest,
+    /// as skipping does not recurse.
     ///
     /// # Errors
-    /// If the text is too long, is no JSON, or has no list of armies of a reasonable number under `stats`.
+    /// If the text is too long, is not JSON, or has no list of at most [`MOST_ARMIES`] armies under
+    /// `stats`.
     pub fn read(text: &str) -> Result<Self, StatisticsError> {
         if text.len() > LONGEST_TEXT {
             return Err(StatisticsError::TooLong { length: text.len(), limit: LONGEST_TEXT });
@@ -99,7 +103,7 @@ impl fmt::Display for StatisticsError {
 
 impl Error for StatisticsError {}
 
-/// Each army is parsed on its own, so that one the parser stumbles over loses none of the others.
+/// Parses each army on its own, so that an army with an error does not affect the others.
 fn army(text: &RawValue) -> Army {
     serde_json::from_str::<Part<ArmyText>>(text.get()).ok().and_then(Part::object).unwrap_or_default().into()
 }
@@ -111,10 +115,10 @@ struct Document<'a> {
     stats: Option<ArmyList<'a>>,
 }
 
-/// The texts of armies, found in the same pass that finds the list.
+/// The raw texts of the armies, found in the same pass as the list.
 enum ArmyList<'a> {
     NotAList,
-    /// Of those that are too many only the number is known.
+    /// Armies beyond the limit are only counted.
     List {
         armies: Vec<&'a RawValue>,
         number: usize,
@@ -243,7 +247,7 @@ impl From<ArmyText> for Army {
     }
 }
 
-/// The categories, or none if one of them is missing.
+/// Converts all categories; `None` if one of them is missing.
 fn complete(units: Units<Part<CountsText>>) -> Option<Units<Counts>> {
     let counts = |category: Part<CountsText>| {
         let CountsText { built, lost, .. } = category.object()?;
@@ -268,7 +272,7 @@ fn count_or_0(number: &Scalar) -> u32 {
     number.number().map_or(0, count)
 }
 
-/// The conversion cuts off fractions and what is negative.
+/// The conversion truncates fractions and turns negative numbers into 0.
 fn count(number: f64) -> u32 {
     (number as u32).min(LARGEST_COUNT)
 }
@@ -304,7 +308,7 @@ impl<'de> Visitor<'de> for BlueprintsVisitor {
     }
 }
 
-/// The id of a unit, if an achievement is about it.
+/// The id of a unit, if an achievement depends on it.
 struct UnitId(Option<String>);
 
 impl<'de> Deserialize<'de> for UnitId {
@@ -323,11 +327,11 @@ impl Visitor<'_> for UnitIdVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<UnitId, E> {
-        Ok(UnitId(achievements::are_about(text).then(|| text.to_owned())))
+        Ok(UnitId(achievements::depend_on(text).then(|| text.to_owned())))
     }
 }
 
-/// A value of which it is not sure what it is. One of another type than asked for counts as missing.
+/// A value of any type. A value of another type than the reader asks for counts as missing.
 #[derive(Default)]
 enum Part<T> {
     #[default]
@@ -341,7 +345,7 @@ enum Part<T> {
 type Scalar = Part<IgnoredAny>;
 
 impl<T> Part<T> {
-    /// Finite, as JSON has no other numbers.
+    /// Always finite, as JSON has no other numbers.
     fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),

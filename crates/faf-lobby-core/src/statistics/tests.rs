@@ -1,4 +1,4 @@
-//! Games told in the JSON of the game itself, and what follows from them.
+//! Games given as the JSON that the game sends, and the updates that follow from them.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ const CATEGORIES: [&str; 11] = [
     "sacu",
 ];
 
-/// A complete army of a faction that nothing is granted for, and that has done nothing.
+/// A complete army of a faction without achievements, which has built, lost and killed nothing.
 fn army(name: &str) -> Value {
     let nothing = json!({"built": 0, "lost": 0, "kills": 0});
     let units: serde_json::Map<String, Value> =
@@ -30,7 +30,7 @@ fn army(name: &str) -> Value {
     json!({"type": "Human", "name": name, "faction": 5, "general": {"score": 0}, "units": units, "blueprints": {}})
 }
 
-/// Ada's army with one part set, whether it was there or not.
+/// Ada's army with one part set, whether or not the part existed.
 fn ada(path: &str, value: impl Into<Value>) -> Value {
     with(army("Ada"), path, value)
 }
@@ -61,7 +61,8 @@ fn updates_of(army: Value, has_won: bool) -> Updates {
     updates(ADA, "Ada", true, has_won, "global", &statistics([army, self::army("Bob")])).unwrap()
 }
 
-/// What Ada achieves if she loses and if she wins, beyond what everybody gets. The first digits of an id say which.
+/// Ada's achievements if she loses and if she wins, without those that every player gets. Each is
+/// named by the first digits of its id.
 fn achieved(army: &Value) -> [String; 2] {
     [false, true].map(|has_won| beyond_games(&updates_of(army.clone(), has_won)))
 }
@@ -81,7 +82,7 @@ fn beyond_games(updates: &Updates) -> String {
     told[5..].join(" ")
 }
 
-/// What happens to Ada's events if she loses and if she wins.
+/// Ada's events if she loses and if she wins.
 fn happened(army: &Value) -> [String; 2] {
     let told = |update: EventUpdate| {
         assert_eq!(update.player, ADA);
@@ -119,7 +120,7 @@ fn the_first_success_is_on_the_ladder() {
 }
 
 #[test]
-fn factions_win() {
+fn winning_counts_for_the_faction() {
     for (faction, won, events) in [
         (1, "1a3ad9e0+1 326493d7+1 7d6d8c55+1", ["1b900d26+1", "7be6fdc5+1"]),
         (2, "d656ade4+1 06a39447+1 7f993f98+1", ["96ccc66a+1", "a6b51c26+1"]),
@@ -138,7 +139,7 @@ fn factions_win() {
 }
 
 #[test]
-fn whatever_was_built_most_wins() {
+fn winning_with_mostly_one_category_counts() {
     let built = |air: u32, land: u32, naval: u32| {
         let army = with(ada("units.air.built", air), "units.land.built", land);
         achieved(&with(army, "units.naval.built", naval))
@@ -152,7 +153,7 @@ fn whatever_was_built_most_wins() {
 }
 
 #[test]
-fn experimentals_win() {
+fn winning_with_experimentals_counts() {
     let built = |number: u32| achieved(&ada("units.experimental.built", number));
     assert_eq!(built(1), ["", "a6b7dfa1+1"]);
     assert_eq!(built(2), ["", "a6b7dfa1+2"]);
@@ -160,7 +161,7 @@ fn experimentals_win() {
 }
 
 #[test]
-fn commanders_kill() {
+fn kills_of_the_commander_count() {
     let killed = |number: u32| achieved(&ada("units.cdr.kills", number));
     assert_eq!(killed(2), ["2103e0de+2", "2103e0de+2"]);
     assert_eq!(killed(3), ["2103e0de+3", "2103e0de+3 08629902!"]);
@@ -168,7 +169,7 @@ fn commanders_kill() {
 }
 
 #[test]
-fn units_are_counted() {
+fn each_built_unit_counts() {
     for (unit, achievement) in [
         ("daa0206", "f0cde5d8"),
         ("xrl0302", "e7645e7c"),
@@ -189,7 +190,7 @@ fn units_are_counted() {
 }
 
 #[test]
-fn some_units_only_need_to_be_built() {
+fn winning_with_certain_units_unlocks() {
     for (unit, achievement) in [
         ("xab2307", "50260d04"),
         ("xsb2401", "9ad697bb"),
@@ -219,7 +220,7 @@ fn transports_and_sub_commanders_are_counted() {
 }
 
 #[test]
-fn a_commander_hardly_survives() {
+fn winning_with_a_nearly_dead_commander_unlocks() {
     let survived = |unit: &str, health: Value| {
         achieved(&ada("blueprints", json!({unit: {"built": 1, "lowest_health": health}})))
     };
@@ -235,7 +236,7 @@ fn a_commander_hardly_survives() {
     assert_eq!(achieved(&ada("blueprints", two)), ["", ""]);
 }
 
-/// What Ada gets beside humans with these scores; her own one is the first.
+/// Ada's achievements among humans with these scores; the first score is hers.
 fn scored(scores: &[Value]) -> String {
     let human = |(index, score): (usize, &Value)| {
         let name = if index == 0 { "Ada".to_owned() } else { format!("Human {index}") };
@@ -265,7 +266,7 @@ fn the_highest_score_counts_in_large_games() {
     armies[0] = with(armies[0].clone(), "general.score", 70);
     armies.push(ada("general.score", 70));
     let second = updates(ADA, "Ada", true, false, "global", &statistics(armies)).unwrap();
-    assert_eq!(beyond_games(&second), "", "of a tie the first gets it");
+    assert_eq!(beyond_games(&second), "", "on a tie the first one gets it");
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn nobody_has_the_highest_score_if_one_is_unknown() {
 }
 
 #[test]
-fn units_are_events() {
+fn built_and_lost_units_are_events() {
     for (category, built, lost) in [
         ("air", "3ebb0c4d", "225e9b2e"),
         ("land", "ea123d7f", "a1a3fd33"),
@@ -301,7 +302,7 @@ fn units_are_events() {
 }
 
 #[test]
-fn some_games_count_for_nobody() {
+fn some_games_do_not_count() {
     let counts =
         |armies: Vec<Value>| updates(ADA, "Ada", true, true, "global", &statistics(armies)).is_some();
     let ai = |name: &str| with(army(name), "type", "AI");
@@ -323,13 +324,13 @@ fn an_unknown_outcome_counts_for_nothing() {
 }
 
 #[test]
-fn a_player_called_like_the_civilians_gets_his_own() {
+fn a_player_named_civilian_gets_their_own_updates() {
     let played = statistics([civilians(), with(army("civilian"), "faction", 1), army("Bob")]);
     assert_eq!(updates(ADA, "civilian", true, false, "global", &played).unwrap().events.len(), 1);
 }
 
 #[test]
-fn what_an_army_lacks_is_lost_to_its_player_only() {
+fn a_missing_required_part_affects_only_the_armys_player() {
     let mut required: Vec<String> = CATEGORIES.iter().map(|category| format!("units.{category}")).collect();
     required.extend(["faction", "general", "general.score", "units", "blueprints"].map(str::to_owned));
     for part in required {
@@ -344,7 +345,7 @@ fn what_an_army_lacks_is_lost_to_its_player_only() {
 }
 
 #[test]
-fn what_an_army_need_not_have_is_0() {
+fn missing_optional_parts_count_as_0() {
     let mut bare = army("Ada");
     for category in CATEGORIES {
         bare = with(bare, &format!("units.{category}"), json!({}));
@@ -355,13 +356,13 @@ fn what_an_army_need_not_have_is_0() {
 }
 
 #[test]
-fn an_empty_table_of_lua_is_an_object() {
+fn an_empty_lua_table_is_an_object() {
     let army = with(ada("blueprints", json!([])), "units.air", json!([]));
     assert_eq!(achieved(&army), ["", ""]);
 }
 
 #[test]
-fn counts_are_cut() {
+fn counts_are_truncated_and_clamped() {
     for (number, kept) in [
         ("3.9", 3),
         ("3e0", 3),
@@ -383,7 +384,7 @@ fn counts_are_cut() {
 }
 
 #[test]
-fn commander_kills_are_of_all_armies_that_have_them() {
+fn commander_kills_include_all_armies_that_have_them() {
     let kills = |name: &str, kills: u32| with(army(name), "units.cdr.kills", kills);
     let ai = with(kills("Rush AI", 2), "type", "AI");
     let bare = json!({"type": "Human", "name": "Eve", "units": {"cdr": {"kills": 1}}});
@@ -403,7 +404,8 @@ fn commander_kills_are_of_all_armies_that_have_them() {
     assert_eq!(statistics([]).commander_kills(), [].into());
 }
 
-/// The statistics of `35_rated_custom_game`: its result was published with these kills, and nobody achieved anything.
+/// The statistics of `35_rated_custom_game`: its result was published with these kills, and there
+/// were no achievements.
 #[test]
 fn incomplete_statistics_as_recorded() {
     let text = r#"{"stats": [
@@ -417,8 +419,8 @@ fn incomplete_statistics_as_recorded() {
     }
 }
 
-/// `recorded.jsonl` has the statistics of `52_teamkill_and_stats` and all that the original published for them, record
-/// by record. Harbor and Iris had won; the game was rated as global.
+/// `recorded.jsonl` has the statistics of `52_teamkill_and_stats` and everything that the original
+/// published for them, record by record. Harbor and Iris had won; the game was rated as global.
 #[test]
 fn updates_as_recorded() {
     let records: Vec<Value> =
@@ -463,7 +465,7 @@ fn updates_are_the_bodies_that_are_published() {
 }
 
 #[test]
-fn what_is_no_list_of_armies_is_an_error() {
+fn a_text_without_a_list_of_armies_is_an_error() {
     for text in
         ["", "{not json", r#"{"stats":[]"#, r#"{"stats":[]} {}"#, r#"{"stats":[1,]}"#, r#"{"a":1.#INF}"#]
     {
@@ -479,13 +481,13 @@ fn what_is_no_list_of_armies_is_an_error() {
 }
 
 #[test]
-fn the_error_says_nothing_of_the_text() {
+fn the_error_does_not_quote_the_text() {
     let error = Statistics::read(r#"{"stats":secret}"#).unwrap_err().to_string();
     assert_eq!(error, "not JSON: expected value at line 1 column 10");
 }
 
 #[test]
-fn an_army_the_parser_stumbles_over_loses_no_other() {
+fn an_army_with_a_parse_error_does_not_affect_others() {
     for defective in [
         "null",
         "7",
@@ -534,7 +536,8 @@ fn nesting_costs_no_stack() {
     }
 }
 
-/// Any JSON, made of the names that are asked for so that it often comes close.
+/// Any JSON that often uses the names that the reader looks for, so that it comes close to
+/// real texts.
 fn any_json() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
         Just(Value::Null),
@@ -563,7 +566,7 @@ fn any_name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A game of armies that are complete but for one part.
+/// A game whose armies are complete except for one part each.
 fn any_game() -> impl Strategy<Value = Value> {
     let paths: Vec<String> = CATEGORIES
         .iter()
@@ -578,7 +581,7 @@ fn any_game() -> impl Strategy<Value = Value> {
     proptest::collection::vec(army, 0..6).prop_map(|armies| json!({"stats": armies}))
 }
 
-/// What holds whatever the text is.
+/// Checks the properties that hold for any text.
 fn check(text: &str) {
     let Ok(kept) = Statistics::read(text) else { return };
     assert!(kept.armies.len() <= MOST_ARMIES);
@@ -586,7 +589,7 @@ fn check(text: &str) {
         assert!(army.name.as_ref().is_none_or(|name| name.len() <= LONGEST_NAME));
         assert!(army.score.is_none_or(f64::is_finite));
         if let Some(figures) = &army.figures {
-            assert!(figures.blueprints.keys().all(|unit| achievements::are_about(unit)));
+            assert!(figures.blueprints.keys().all(|unit| achievements::depend_on(unit)));
             assert!(figures.blueprints.values().all(|blueprint| blueprint.lowest_health.is_finite()));
         }
     }
@@ -621,13 +624,13 @@ fn the_largest_army_is_kept_small() {
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused(text in ".{0,200}") {
+    fn any_text_is_read_or_rejected(text in ".{0,200}") {
         check(&text);
         check(&format!(r#"{{"stats":[{text}]}}"#));
     }
 
     #[test]
-    fn any_json_is_read_or_refused(value in any_json()) {
+    fn any_json_is_read_or_rejected(value in any_json()) {
         check(&value.to_string());
         check(&json!({"stats": value}).to_string());
         check(&json!({"stats": [value]}).to_string());

@@ -4,49 +4,51 @@ use crate::game_options::GameKind;
 
 use super::{Check, Validity};
 
-/// `Desync` messages of all players together that a game may have and still count (game-results.md
-/// section 5). No more of any one player are counted: every process notices that the simulations
-/// have drifted apart, so one that is alone with it is wrong, or wants a defeat not to count.
+/// Maximum number of `Desync` messages, summed over all players, with which a game still counts
+/// (game-results.md section 5). Each player contributes at most this many: every process notices
+/// that the simulations have drifted apart, so one that reports it alone is wrong, or its player
+/// wants a defeat not to count.
 pub const DESYNCS_MAX: u32 = 20;
 
-/// A custom game shorter than this for every player does not count, unless the game says it must (game-results.md
-/// section 4).
+/// Minimum duration of a custom game that counts, per player, unless the game enforces its rating
+/// (game-results.md section 4).
 pub const SHORT_PER_PLAYER: Duration = Duration::from_secs(60);
 
-/// How a game went.
+/// Facts about a game that has ended, as the rules need them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndFacts<'a> {
-    /// How many `Desync` messages came from all players together, at most [`DESYNCS_MAX`] of each.
+    /// Number of `Desync` messages of all players, at most [`DESYNCS_MAX`] of each.
     pub desyncs: u32,
     /// Whether any report was accepted.
     pub has_reports: bool,
-    /// A player whose own process neither said that the game is launching nor reported anything, if
-    /// there is one.
+    /// A player whose own process neither sent `Launching` nor reported anything, if there is one.
     pub absent: Option<&'a str>,
-    /// Whether `EnforceRating` came.
+    /// Whether the game sent `EnforceRating`.
     pub enforces_rating: bool,
-    /// Whether it was short; see [`is_short`].
+    /// Whether the game was short; see [`is_short`].
     pub is_short: bool,
-    /// Whether it is known how the teams fared; see [`resolve_teams`](crate::results::resolve_teams).
+    /// Whether the outcomes of the teams are known; see
+    /// [`resolve_teams`](crate::results::resolve_teams).
     pub is_resolved: bool,
 }
 
-/// What was found at the end.
+/// The verdict on a game that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndChecks {
-    /// The validity of the game for good. If it is another than before, the row of the game must be updated.
+    /// Final validity of the game. If it differs from that of the launch, the row of the game must
+    /// be updated.
     pub validity: Validity,
-    /// What is done with the results.
+    /// Handling of the results.
     pub results: Results,
-    /// The rules that were looked at, in order. All that hit are here; the first decided, unless the game did not count
-    /// before.
+    /// Rules that were checked, in order, with all that hit. The first one that hit decided, unless
+    /// the game already did not count.
     pub checks: Vec<Check>,
 }
 
-/// What is done with the results of a game that has ended (game-results.md section 4).
+/// The handling of the results of a game that has ended (game-results.md section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Results {
-    /// Nothing: no scores are stored, no teams resolved, nothing is published or rated.
+    /// Nothing is done: no scores are stored, no teams resolved, nothing is published or rated.
     Dropped,
     /// Scores are stored, teams resolved and results published, but not rated.
     Published,
@@ -54,29 +56,32 @@ pub enum Results {
     Rated,
 }
 
-/// Whether a game was so short that it does not count (game-results.md section 4).
+/// Returns whether a game was too short to count (game-results.md section 4).
 #[must_use]
 pub fn is_short(lasted: Duration, players: usize) -> bool {
-    // No game has so many players that this matters, and if it had, it would be a long one.
+    // Saturates: no game has this many players, and if one had, this many minutes would be
+    // long enough.
     let players = u32::try_from(players).unwrap_or(u32::MAX);
     lasted < SHORT_PER_PLAYER.saturating_mul(players)
 }
 
-/// Whether a game still counts after it has been played, and what is done with its results (game-results.md section 4).
+/// Checks whether a game still counts after it has been played, and what happens to its results
+/// (game-results.md section 4).
 ///
-/// `current` is the validity since the launch. A reason found there stays, as it says more than those found here (R1).
-/// Teams can be resolved beforehand, which has no effects; if the results are [dropped](Results::Dropped), `is_resolved`
-/// does not matter.
+/// `current` is the validity since the launch. A reason found at the launch stays, as it says more
+/// than those found here (R1). The caller may resolve the teams beforehand, which has no effects;
+/// if the results are [dropped](Results::Dropped), `is_resolved` does not matter.
 #[must_use]
 pub fn check_at_end(current: Validity, kind: GameKind, facts: EndFacts<'_>) -> EndChecks {
     let mut end = End { initial: Validity::initial(kind), validity: current, checks: Vec::new() };
+    // Results are dropped if the simulations drifted apart, in co-op games, and without reports.
     let desyncs = facts.desyncs;
-    let is_apart = end.check(
+    let has_drifted_apart = end.check(
         Validity::TooManyDesyncs,
         desyncs > DESYNCS_MAX,
         format!("{desyncs} Desync messages, at most {DESYNCS_MAX} are allowed"),
     );
-    if is_apart || kind == GameKind::Coop {
+    if has_drifted_apart || kind == GameKind::Coop {
         return end.finish(Results::Dropped);
     }
     let what = if facts.has_reports { "results were reported" } else { "no results were reported" };
@@ -89,6 +94,7 @@ pub fn check_at_end(current: Validity, kind: GameKind, facts: EndFacts<'_>) -> E
         None => "the games of all players have begun".to_owned(),
     };
     end.check(Validity::UnknownResult, facts.absent.is_some(), what);
+    // The remaining rules stop the rating, but the results are still published.
     let seconds = SHORT_PER_PLAYER.as_secs();
     let what = match (facts.is_short, facts.enforces_rating) {
         (true, false) => format!("shorter than {seconds} s a player, and no EnforceRating came"),
@@ -109,7 +115,7 @@ struct End {
 }
 
 impl End {
-    /// Looks at a rule; true if it hits.
+    /// Records the check of a rule. Returns whether it hit.
     fn check(&mut self, validity: Validity, is_hit: bool, mut detail: String) -> bool {
         if is_hit && self.validity == self.initial {
             self.validity = validity;
@@ -227,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_not_there_is_not_rated() {
+    fn a_game_with_an_absent_player_is_not_rated() {
         let facts = EndFacts { absent: Some("Bob"), ..GOOD };
         assert_eq!(custom(facts), (Validity::UnknownResult, Results::Published));
         let detail = path(Validity::Valid, GameKind::Custom, facts)[2].2.clone();
@@ -253,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_game_is_short_below_a_minute_a_player() {
+    fn a_game_is_short_below_a_minute_per_player() {
         assert!(is_short(Duration::from_millis(119_999), 2));
         assert!(!is_short(Duration::from_secs(120), 2));
         assert!(is_short(Duration::from_secs(120), 3));

@@ -7,19 +7,20 @@ use crate::results::{NO_TEAM, Participant, group};
 
 use super::{Check, Validity};
 
-/// Characters of an option's value in the detail of a check; enough for all values that occur, and one line for the reader.
+/// Maximum number of characters of an option's value in the detail of a check. All values that
+/// occur fit, and a detail stays on one line.
 const SHOWN_MAX: usize = 80;
 
-/// How a game stands when it is launched.
+/// Facts about a game at its launch, as the rules need them.
 #[derive(Debug, Clone, Copy)]
 pub struct LaunchFacts<'a> {
-    /// What kind of game it is.
+    /// Kind of the game.
     pub kind: GameKind,
-    /// Its options.
+    /// Options of the game.
     pub options: &'a GameOptions,
-    /// Its players, without observers.
+    /// Players of the game, without observers.
     pub participants: &'a [Participant],
-    /// Whether there is any AI in the lobby.
+    /// Whether there is an AI in the lobby.
     pub has_ai: bool,
     /// The uid of an active mod that is not ranked, if there is one.
     pub unranked_mod: Option<&'a str>,
@@ -27,19 +28,19 @@ pub struct LaunchFacts<'a> {
     pub map_is_ranked: bool,
 }
 
-/// What was found at the launch.
+/// The verdict on a game at its launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaunchChecks {
-    /// The validity of the game from now on.
+    /// Validity of the game from now on.
     pub validity: Validity,
-    /// The rules that were looked at, in order. The last one that hit decided.
+    /// Rules that were checked, in order. The last one that hit decided.
     pub checks: Vec<Check>,
 }
 
-/// Whether a game counts as it is launched (game-results.md section 5, "Order at launch").
+/// Checks whether a game counts as it is launched (game-results.md section 5, "Order at launch").
 ///
-/// The map comes first, unless it is a co-op game, where any will do. Then the other rules are looked at up to the first
-/// one that hits, which says more about the game than the map does.
+/// The map comes first, except in co-op games, where any map will do. Then the other rules are
+/// checked up to the first one that hits, which says more about the game than the map does.
 #[must_use]
 pub fn check_at_launch(facts: &LaunchFacts<'_>) -> LaunchChecks {
     let mut checks = Vec::new();
@@ -58,7 +59,7 @@ pub fn check_at_launch(facts: &LaunchFacts<'_>) -> LaunchChecks {
     LaunchChecks { validity: decisive.map_or(Validity::initial(facts.kind), |check| check.validity), checks }
 }
 
-/// Something that must hold for a game to count.
+/// A condition that a game must meet to count.
 #[derive(Debug, Clone, Copy)]
 enum Rule {
     Map,
@@ -73,20 +74,20 @@ enum Rule {
     Victory(&'static [VictoryCondition]),
 }
 
-/// What the value of an option must be.
+/// The value that an option must have.
 #[derive(Debug, Clone, Copy)]
 enum Must {
     BeOff,
     BeOn,
-    /// Exactly this text.
+    /// This text exactly.
     Be(&'static str),
-    /// The number 0 or `false`; no text.
+    /// The number 0 or `false`, but not a text.
     BeZero,
-    /// The number 3, or its text (game-results.md R10).
+    /// The number 3, or a text of it (game-results.md R10).
     BeThree,
 }
 
-/// The rules for a kind of game, in order, but for that of the map.
+/// The rules for a kind of game, in order, except for the one on the map.
 fn rules(kind: GameKind) -> impl Iterator<Item = &'static Rule> {
     const FIRST: [Rule; 3] = [Rule::Mods, Rule::NoAi, Rule::TwoTeams];
     const OPTIONS: [Rule; 8] = [
@@ -99,7 +100,7 @@ fn rules(kind: GameKind) -> impl Iterator<Item = &'static Rule> {
         Rule::Option(Validity::UnlockedTeams, "TeamLock", Must::Be("locked")),
         Rule::Option(Validity::HostSetUnranked, "Unranked", Must::BeOff),
     ];
-    // Since 2025 missions of three and more players count, who have no team.
+    // Since 2025 missions for three or more players count, and their players have no team.
     const CUSTOM_BEFORE_OPTIONS: [Rule; 1] = [Rule::NoFreeForAll];
     const CUSTOM: [Rule; 3] = [
         Rule::ManyPlayers,
@@ -122,7 +123,7 @@ fn rules(kind: GameKind) -> impl Iterator<Item = &'static Rule> {
 
 impl Rule {
     fn check(self, facts: &LaunchFacts<'_>) -> Check {
-        let (is_hit, detail) = self.look(facts);
+        let (is_hit, detail) = self.evaluate(facts);
         Check { validity: self.validity(), is_hit, detail }
     }
 
@@ -140,8 +141,8 @@ impl Rule {
         }
     }
 
-    /// Whether the rule hits, and what it found.
-    fn look(self, facts: &LaunchFacts<'_>) -> (bool, String) {
+    /// Returns whether the rule hits, and the detail for operators.
+    fn evaluate(self, facts: &LaunchFacts<'_>) -> (bool, String) {
         let players = facts.participants.len();
         match self {
             Self::Map => {
@@ -167,7 +168,7 @@ impl Rule {
                 let alone = facts.participants.iter().filter(|one| one.team == Some(NO_TEAM)).count();
                 (players >= 3 && alone > 0, format!("{alone} of {players} players have no team"))
             }
-            Self::Option(_, key, must) => must.look(key, facts.options),
+            Self::Option(_, key, must) => must.evaluate(key, facts.options),
             Self::ManyPlayers => {
                 let is_hit = players < 2;
                 let limit = if is_hit { ", there must be at least 2" } else { "" };
@@ -178,14 +179,16 @@ impl Rule {
                 let victory = facts.options.victory();
                 let is_hit = !allowed.contains(&victory);
                 let names: Vec<_> = allowed.iter().map(|condition| condition.as_str()).collect();
-                let wish = if is_hit { format!(", must be {}", names.join(" or ")) } else { String::new() };
-                (is_hit, format!("Victory is {victory}{wish}"))
+                let requirement =
+                    if is_hit { format!(", must be {}", names.join(" or ")) } else { String::new() };
+                (is_hit, format!("Victory is {victory}{requirement}"))
             }
         }
     }
 }
 
-/// Two players who are both on their own are two even teams; two players of one team are not.
+/// Checks that all teams have the same size. Two players without a team are two even teams; two
+/// players of one team are not.
 fn even_teams(participants: &[Participant]) -> (bool, String) {
     if let Some(one) = participants.iter().find(|participant| participant.team.is_none()) {
         return (true, format!("Team of player {} is not set", one.player));
@@ -193,12 +196,12 @@ fn even_teams(participants: &[Participant]) -> (bool, String) {
     let sizes: Vec<usize> = group(participants).iter().map(Vec::len).collect();
     let is_even = sizes.len() > 1 && sizes.iter().all(|size| *size == sizes[0]);
     let words: Vec<_> = sizes.iter().map(usize::to_string).collect();
-    let wish = if is_even { "" } else { ", there must be several of the same size" };
-    (!is_even, format!("sizes of the teams: {}{wish}", words.join(", ")))
+    let requirement = if is_even { "" } else { ", there must be several of the same size" };
+    (!is_even, format!("sizes of the teams: {}{requirement}", words.join(", ")))
 }
 
 impl Must {
-    fn look(self, key: &str, options: &GameOptions) -> (bool, String) {
+    fn evaluate(self, key: &str, options: &GameOptions) -> (bool, String) {
         let value = options.get(key).map(|value| value.as_ref());
         let is_met = match self {
             Self::BeOff => options.is_off(key),
@@ -211,7 +214,7 @@ impl Must {
             }),
         };
         let found = value.map_or("not set".to_owned(), |value| shown(value.text()));
-        let wish = match self {
+        let requirement = match self {
             _ if is_met => String::new(),
             Self::BeOff => ", must be off".to_owned(),
             Self::BeOn => ", must be on".to_owned(),
@@ -219,7 +222,7 @@ impl Must {
             Self::BeZero => ", must be 0".to_owned(),
             Self::BeThree => ", must be 3".to_owned(),
         };
-        (!is_met, format!("{key} is {found}{wish}"))
+        (!is_met, format!("{key} is {found}{requirement}"))
     }
 }
 

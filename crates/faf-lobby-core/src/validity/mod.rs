@@ -1,7 +1,9 @@
-//! Whether a game counts: for ratings, for the leaderboard of co-op missions (game-results.md sections 4, 5 and 7).
+//! Whether a game counts for ratings or for the leaderboard of co-op missions (game-results.md
+//! sections 4, 5 and 7).
 //!
-//! [`check_at_launch`] looks at how the game was set up, [`check_at_end`] at how it went. Both say every rule they looked
-//! at and what they found, so that an operator can be told why a game did not count.
+//! [`check_at_launch`] checks how the game was set up, [`check_at_end`] how it went. Both return
+//! every rule that they checked with what they found, so that operators can see why a game did
+//! not count.
 
 mod end;
 mod launch;
@@ -16,19 +18,19 @@ pub use launch::{LaunchChecks, LaunchFacts, check_at_launch};
 
 use crate::game_options::GameKind;
 
-/// Whether a game counts, or why it does not (game-results.md section 5).
+/// Whether a game counts, or the reason why it does not (game-results.md section 5).
 ///
 /// The numbers are those of `game_stats.validity` and never change. Serialised by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Validity {
-    /// It counts.
+    /// The game counts.
     Valid = 0,
     /// The simulations of the players drifted apart.
     TooManyDesyncs = 1,
-    /// Not the victory condition that counts for this kind of game.
+    /// The victory condition is not one that counts for this kind of game.
     WrongVictoryCondition = 2,
-    /// Fog of war is not as usual.
+    /// The fog of war is not the usual one.
     NoFogOfWar = 3,
     /// Cheats are allowed.
     CheatsEnabled = 4,
@@ -40,44 +42,44 @@ pub enum Validity {
     BadUnitRestrictions = 7,
     /// The map is not ranked.
     BadMap = 8,
-    /// It ended too early.
+    /// The game ended too early.
     TooShort = 9,
     /// A mod is not ranked.
     BadMod = 10,
-    /// It is a co-op game with nothing wrong about it: it counts for its leaderboard, but never for ratings.
+    /// A co-op game that meets all rules: it counts for the leaderboard, but never for ratings.
     CoopNotRanked = 11,
     /// Both sides agreed on a draw. Only in old games.
     MutualDraw = 12,
     /// There is only one player.
     SinglePlayer = 13,
-    /// Everybody plays against everybody.
+    /// A free-for-all: players without a team in a game of three or more.
     FfaNotRanked = 14,
-    /// Teams are not of the same size.
+    /// The teams are not of the same size.
     UnevenTeamsNotRanked = 15,
-    /// It is not known who won.
+    /// The winner is not known.
     UnknownResult = 16,
     /// Teams may change during the game.
     UnlockedTeams = 17,
     /// There are more than two teams.
     MultiTeam = 18,
-    /// There are AIs, or they replace players who leave.
+    /// There are AIs, or AIs replace players who leave.
     HasAiPlayers = 19,
     /// Co-op: civilians are revealed.
     CiviliansRevealed = 20,
-    /// Co-op: not the hardest difficulty.
+    /// Co-op: the difficulty is not the highest.
     WrongDifficulty = 21,
     /// Co-op: the map does not expand.
     ExpansionDisabled = 22,
-    /// Co-op: players do not start where the mission wants them.
+    /// Co-op: players do not start where the mission places them.
     SpawnNotFixed = 23,
-    /// For other services; never set by the lobby.
+    /// Reserved for other services; the lobby never sets it.
     OtherUnrank = 24,
-    /// The host wished it so.
+    /// The host set the game to unranked.
     HostSetUnranked = 25,
 }
 
 impl Validity {
-    /// All of them with their names, in the order of their numbers.
+    /// All values with their names, in the order of their numbers.
     const ALL: [(Self, &str); 26] = [
         (Self::Valid, "VALID"),
         (Self::TooManyDesyncs, "TOO_MANY_DESYNCS"),
@@ -107,7 +109,7 @@ impl Validity {
         (Self::HostSetUnranked, "HOST_SET_UNRANKED"),
     ];
 
-    /// The validity of a game of this kind about which nothing was found (games.md section 2).
+    /// The validity of a game of this kind before any rule has hit (games.md section 2).
     #[must_use]
     pub fn initial(kind: GameKind) -> Self {
         match kind {
@@ -122,7 +124,7 @@ impl Validity {
         self as u8
     }
 
-    /// The validity with this number; nothing beyond 25.
+    /// The validity with this number; `None` above 25.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).map(|&(validity, _)| validity)
@@ -153,18 +155,19 @@ impl<'de> Deserialize<'de> for Validity {
         let found = Self::ALL.into_iter().find(|&(_, name)| name == text);
         found
             .map(|(validity, _)| validity)
-            .ok_or_else(|| D::Error::custom(format_args!("no validity: {text:?}")))
+            .ok_or_else(|| D::Error::custom(format_args!("not a validity: {text:?}")))
     }
 }
 
-/// One rule that was looked at, for operators who want to know why a game counts or not.
+/// The check of one rule, for operators who want to know why a game counts or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What the game is if the rule hits.
+    /// Validity that the game gets if the rule hits.
     pub validity: Validity,
-    /// Whether it hit.
+    /// Whether the rule hit.
     pub is_hit: bool,
-    /// What was found, for example `FogOfWar is "none", must be "explored"`. Long values are cut.
+    /// Finding of the rule, for example `FogOfWar is "none", must be "explored"`. Long values
+    /// are cut.
     pub detail: String,
 }
 

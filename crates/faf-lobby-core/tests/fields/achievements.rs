@@ -1,4 +1,4 @@
-//! When achievements and events are told, and how often.
+//! Times at which achievements and events are published, and how often.
 
 use faf_lobby_core::{ConnId, Publication};
 use faf_testkit::lobby::SimulatedLobby;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::stored::statistics;
 use crate::support::{SECOND, enter, finish, game, host, lobby, seat};
 
-/// A live game of Ada and Bob, with this value of the option that allows cheats, if any.
+/// Starts a live game of Ada and Bob, with this value of the option that allows cheats, if any.
 fn play(cheats: Option<&str>) -> (SimulatedLobby, [ConnId; 2]) {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -28,7 +28,8 @@ fn send_statistics(lobby: &mut SimulatedLobby, conn: ConnId) {
     game(lobby, conn, "JsonStats", &json!([statistics()]).to_string());
 }
 
-/// Everything told of achievements and events, in order, without what the tables of the unit tests look after.
+/// Returns all published achievements and events in order. The unit tests check the tables
+/// behind them.
 fn told(lobby: &SimulatedLobby) -> Vec<(String, Value)> {
     let requests =
         lobby.published.iter().filter(|publication| publication.routing_key().starts_with("request."));
@@ -39,13 +40,13 @@ fn told(lobby: &SimulatedLobby) -> Vec<(String, Value)> {
     requests.map(told).collect()
 }
 
-/// How often a player is told to have reached an achievement or an event.
+/// The number of published achievements and events of a player.
 fn count(lobby: &SimulatedLobby, player: u32) -> usize {
     told(lobby).iter().filter(|(_, body)| body["playerId"] == player).count()
 }
 
 #[test]
-fn who_has_played_is_told_once_however_often_it_is_said() {
+fn updates_are_published_once_for_repeated_statistics() {
     let (mut lobby, conns) = play(Some(r#""false""#));
     for conn in conns {
         send_statistics(&mut lobby, conn);
@@ -64,7 +65,7 @@ fn who_has_played_is_told_once_however_often_it_is_said() {
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), first.len(), "told twice: {first:?}");
-    // What comes later changes nothing.
+    // Later statistics change nothing.
     for conn in conns {
         send_statistics(&mut lobby, conn);
     }
@@ -73,7 +74,7 @@ fn who_has_played_is_told_once_however_often_it_is_said() {
 }
 
 #[test]
-fn nobody_achieves_anything_with_cheats() {
+fn cheats_prevent_achievements() {
     for cheats in [r#""true""#, "false", r#""False""#] {
         let (mut lobby, conns) = play(Some(cheats));
         for conn in conns {
@@ -87,9 +88,9 @@ fn nobody_achieves_anything_with_cheats() {
     }
 }
 
-/// Who has killed a commander and lost is told other things than who has killed one and won.
+/// The updates of a player who has killed a commander differ between a defeat and a victory.
 #[test]
-fn only_the_winner_has_won() {
+fn only_the_winner_gets_the_updates_for_a_victory() {
     let all = |results: [(i64, &str); 2]| {
         let (mut lobby, conns) = play(Some(r#""false""#));
         for (army, result) in results {
@@ -113,7 +114,7 @@ fn only_the_winner_has_won() {
             "{player} is told the same for a victory and a defeat"
         );
     }
-    // And nobody who has not.
+    // Without a victory, they are the same.
     let drawn = all([(1, "draw 0"), (2, "draw 0")]);
     assert_eq!(of(&drawn, 1), of(&lost, 1));
 }

@@ -1,45 +1,45 @@
-//! Who is banned plays no game, also if the ban came after the login.
+//! A banned player cannot play a game, even if the ban came after the login.
 
 use faf_lobby_core::{Ban, ConnId};
 use faf_testkit::lobby::SimulatedLobby;
 
 use crate::support::{SECOND, host, host_with, join, lobby, state};
 
-/// Bans Bob for the next minute, who is online.
+/// Bans Bob, who is online, for the next minute.
 fn ban_bob(lobby: &mut SimulatedLobby) {
     let expires_at = lobby.moment().utc.after(SECOND * 60);
     lobby.store.account("Bob").ban = Some(Ban { reason: "spam".to_owned(), expires_at });
 }
 
-fn check_turned_away(lobby: &mut SimulatedLobby, conn: ConnId) {
+fn check_rejected(lobby: &mut SimulatedLobby, conn: ConnId) {
     let told = lobby.hear(conn).join("\n");
     assert!(told.contains("You are banned") && told.contains("spam"), "{told}");
     assert!(!told.contains("game_launch"), "{told}");
 }
 
 #[test]
-fn who_is_banned_hosts_no_game() {
+fn a_banned_player_cannot_host() {
     let mut lobby = lobby();
     let bob = lobby.log_in("Bob");
     ban_bob(&mut lobby);
     host_with(&mut lobby, bob, "");
-    check_turned_away(&mut lobby, bob);
+    check_rejected(&mut lobby, bob);
     assert_eq!(state(&lobby), None);
 }
 
 #[test]
-fn who_is_banned_joins_no_game() {
+fn a_banned_player_cannot_join() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(&mut lobby, ada, "");
     ban_bob(&mut lobby);
     lobby.hear(bob);
     join(&mut lobby, bob, 1);
-    check_turned_away(&mut lobby, bob);
+    check_rejected(&mut lobby, bob);
 }
 
 #[test]
-fn a_ban_that_is_over_hinders_nobody() {
+fn an_expired_ban_has_no_effect() {
     let mut lobby = lobby();
     let bob = lobby.log_in("Bob");
     ban_bob(&mut lobby);

@@ -1,10 +1,10 @@
-//! Every field of what the lobby has stored and tells other services, and what else a single wrong line would change
-//! without anybody noticing.
+//! Every field that the lobby stores or publishes, and other details that a single wrong line would
+//! change unnoticed.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../games/support.rs"]
-#[allow(dead_code, reason = "the stories of games use the rest")]
+#[allow(dead_code, reason = "the tests of games use the rest")]
 mod support;
 
 mod achievements;

@@ -1,8 +1,9 @@
-//! A password of a game that is no text.
+//! Passwords of games that are not texts.
 
 use crate::support::{game, lobby};
 
-/// What a guest hears who joins with a password, and whether the guest may stay.
+/// Returns the commands that a guest receives on joining with a password, and whether the
+/// connection stays open.
 fn join(hosted: &str, tried: &str) -> (Vec<String>, bool) {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -16,7 +17,7 @@ fn join(hosted: &str, tried: &str) -> (Vec<String>, bool) {
 }
 
 #[test]
-fn a_number_counts_as_its_text_for_the_host_and_opens_nothing_for_a_guest() {
+fn a_number_is_its_text_for_the_host_and_always_wrong_for_a_guest() {
     for (hosted, tried, is_right) in [
         ("4711", r#""4711""#, true),
         (r#""4711""#, r#""4711""#, true),

@@ -1,4 +1,4 @@
-//! What players see of games.
+//! The information on games that players receive.
 
 use faf_lobby_core::Settings;
 use faf_protocol::PlayerId;
@@ -9,8 +9,8 @@ use crate::support::{
 };
 
 #[test]
-fn the_bounds_of_an_enforced_range_are_inside_of_it() {
-    // New players are shown with 0.
+fn the_bounds_of_an_enforced_range_are_inclusive() {
+    // New players have a displayed rating of 0.
     for (bounds, is_welcome) in [
         (r#""rating_min":0"#, true),
         (r#""rating_max":0"#, true),
@@ -28,9 +28,9 @@ fn the_bounds_of_an_enforced_range_are_inside_of_it() {
     }
 }
 
-/// That it is so in every report, the simulated lobby checks by itself.
+/// The simulated lobby itself checks this for every report.
 #[test]
-fn one_report_tells_of_players_and_of_games() {
+fn one_report_has_players_and_games() {
     let mut lobby = lobby();
     let cem = lobby.log_in("Cem");
     lobby.advance(SECOND * 2);
@@ -79,7 +79,7 @@ fn the_times_of_a_game_are_those_of_the_clock() {
 }
 
 #[test]
-fn a_game_that_cannot_be_restored_says_why() {
+fn the_reason_is_sent_if_a_game_cannot_be_restored() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host_with(&mut lobby, ada, "");
@@ -96,9 +96,10 @@ fn a_game_that_cannot_be_restored_says_why() {
     assert_eq!(restore(&mut lobby, 1), [notice("info", "You are not part of this game")]);
 }
 
-/// Lists may have been changed elsewhere, for example on the web site, while the host was away.
+/// The lists may have been changed elsewhere, for example on the web site, while the host
+/// was offline.
 #[test]
-fn a_host_who_returns_brings_friends_and_foes_as_they_are_now() {
+fn a_reconnecting_host_has_the_current_friends_and_foes() {
     let mut lobby = lobby();
     let (ada, _) = live_game(&mut lobby);
     let (cem, dan) = (lobby.log_in("Cem"), lobby.log_in("Dan"));
@@ -114,17 +115,17 @@ fn a_host_who_returns_brings_friends_and_foes_as_they_are_now() {
     }
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND * 2);
-    assert!(heard_games(&mut lobby, cem).is_empty(), "a foe hears of the game");
+    assert!(heard_games(&mut lobby, cem).is_empty(), "a foe does not receive the game");
     assert!(!heard_games(&mut lobby, dan).is_empty());
 }
 
 #[test]
-fn no_game_is_hosted_when_a_shutdown_has_begun() {
-    // Before the ban is looked up, before the map is, and before that is answered.
+fn no_game_is_hosted_after_a_shutdown_has_begun() {
+    // Before the ban is looked up, before the map is looked up, and before that answer arrives.
     for answers in 0..=2 {
         let mut lobby = lobby_with(Settings::default());
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
-        // Somebody plays, so that the lobby waits.
+        // Another player plays, so that the lobby waits.
         host(&mut lobby, bob, "");
         game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
         lobby.hear(ada);

@@ -1,4 +1,4 @@
-//! What is stored of a game, and what other services are told of it, field by field.
+//! The stored fields of a game and its publications, field by field.
 
 use faf_lobby_core::results::Outcome;
 use faf_lobby_core::{GameEnd, Note, PlayerResult, Publication, VaultMod};
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::{PLAYERS, SECOND, enter, finish, game, host, lobby, seat};
 
-/// Ada and Bob have played before; they play a ranked map with a ranked mod, half an hour after the beginning.
+/// Starts a game of Ada and Bob, who have played before, on a ranked map with a ranked mod, half an
+/// hour after the beginning.
 fn game_to_be_stored() -> (SimulatedLobby, [faf_lobby_core::ConnId; 2]) {
     let mut lobby = lobby();
     for (login, mean) in [("Ada", 1512.5), ("Bob", 1287.25)] {
@@ -48,7 +49,7 @@ fn vault_mod() -> VaultMod {
     }
 }
 
-/// Bodies of what was published under a routing key.
+/// Returns the bodies of the publications with a routing key.
 fn published(lobby: &SimulatedLobby, key: &str) -> Vec<Value> {
     let of_key = lobby.published.iter().filter(|publication| publication.routing_key() == key);
     of_key
@@ -61,7 +62,7 @@ fn end_of(lobby: &SimulatedLobby) -> &GameEnd {
 }
 
 #[test]
-fn a_launch_is_stored_with_all_there_is() {
+fn all_fields_of_a_launch_are_stored() {
     let (lobby, _) = game_to_be_stored();
     let launched = &lobby.store.games[&GameId(1)].launched;
     let row = json!({
@@ -82,7 +83,7 @@ fn a_launch_is_stored_with_all_there_is() {
 }
 
 #[test]
-fn an_end_is_stored_and_published_with_all_there_is() {
+fn all_fields_of_an_end_are_stored_and_published() {
     let (mut lobby, conns) = game_to_be_stored();
     for conn in conns {
         game(&mut lobby, conn, "JsonStats", &json!([statistics()]).to_string());
@@ -121,9 +122,10 @@ fn an_end_is_stored_and_published_with_all_there_is() {
     assert!(after(0).mean > 1512.5 && after(1).mean < 1287.25);
 }
 
-/// What is told is that of the end, also if it is not that of the launch, and of a map that nobody knows.
+/// The published validity is that of the end, even if it differs from that of the launch, and
+/// `map_id` is null for an unknown map.
 #[test]
-fn a_game_that_does_not_count_is_published_so() {
+fn a_game_that_does_not_count_is_published_with_the_reason() {
     let (mut lobby, conns) = game_to_be_stored();
     finish(&mut lobby, &conns, &[(1, "victory 10"), (2, "defeat -7")]);
     let results = published(&lobby, "success.gameResults.create");
@@ -145,7 +147,7 @@ fn a_game_that_does_not_count_is_published_so() {
 }
 
 #[test]
-fn a_draw_is_one_for_everybody() {
+fn a_draw_is_published_for_all_players() {
     let (mut lobby, conns) = game_to_be_stored();
     lobby.advance(SECOND * 900);
     finish(&mut lobby, &conns, &[(1, "draw 0"), (2, "draw 0")]);
@@ -169,7 +171,7 @@ fn a_team_kill_is_noted_once_for_each_report() {
     assert_eq!(lobby.store.games[&GameId(1)].notes, [note.clone(), note]);
 }
 
-/// Of both armies; Ada has killed a commander.
+/// Statistics of both armies; Ada has killed a commander.
 pub(crate) fn statistics() -> String {
     let nothing = json!({"built": 0, "lost": 0, "kills": 0});
     let categories = [

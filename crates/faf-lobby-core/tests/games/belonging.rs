@@ -1,4 +1,4 @@
-//! A game belongs to those who play it: nobody else ends it, keeps it open, or changes its result.
+//! A game belongs to its players: nobody else ends it, keeps it open, or changes its result.
 
 use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{ConnId, GameState, Publication};
@@ -17,7 +17,7 @@ fn report(lobby: &mut SimulatedLobby, conn: ConnId, results: &[(i64, &str)]) {
     }
 }
 
-/// How the game has ended, and everything that is told of it.
+/// Returns the validity of the ended game, and its explanation.
 fn end(lobby: &SimulatedLobby) -> (Validity, String) {
     let end = lobby.store.games[&GameId(1)].end.clone().expect("the game has ended");
     let lines: Vec<String> = end.decisions.iter().map(ToString::to_string).collect();
@@ -31,8 +31,8 @@ fn restore(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<String> {
     lobby.hear(conn)
 }
 
-/// Ada and Bob play, and others only watch: Cem has been given a place among observers, Dan none at
-/// all.
+/// Starts a game of Ada and Bob with two observers: the host has given Cem a place among the
+/// observers, Dan none at all.
 fn watched_game(lobby: &mut SimulatedLobby) -> [ConnId; 4] {
     let [ada, bob, cem, dan, _] = PLAYERS.map(|(login, _)| lobby.log_in(login));
     host(lobby, ada, "");
@@ -48,7 +48,7 @@ fn watched_game(lobby: &mut SimulatedLobby) -> [ConnId; 4] {
     [ada, bob, cem, dan]
 }
 
-/// Ada and Bob in a game that Ada has launched, whatever Bob's process does.
+/// Starts a game of Ada and Bob that Ada has launched; Bob's process does nothing yet.
 fn launched_by_host(lobby: &mut SimulatedLobby) -> (ConnId, ConnId) {
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(lobby, ada, "");
@@ -60,7 +60,7 @@ fn launched_by_host(lobby: &mut SimulatedLobby) -> (ConnId, ConnId) {
 }
 
 #[test]
-fn whoever_has_not_begun_is_not_rated() {
+fn a_player_whose_game_has_not_begun_is_not_rated() {
     let play = |bob_says: &dyn Fn(&mut SimulatedLobby, ConnId)| {
         let mut lobby = lobby();
         let (ada, bob) = launched_by_host(&mut lobby);
@@ -76,7 +76,7 @@ fn whoever_has_not_begun_is_not_rated() {
     assert_eq!(validity, Validity::UnknownResult);
     assert!(told.contains("the game of Bob neither said Launching nor reported anything"), "{told}");
     assert!(told.ends_with("not rated: UNKNOWN_RESULT"));
-    // What the lobby cannot take for a sign of the simulation does not count.
+    // Messages that do not show that the simulation has begun do not count.
     let (validity, _) = play(&|lobby, bob| {
         game(lobby, bob, "GameState", r#"["Lobby"]"#);
         game(lobby, bob, "GameResult", r#"[1,"gibberish"]"#);
@@ -98,7 +98,7 @@ fn whoever_has_not_begun_is_not_rated() {
 
 #[test]
 fn a_guest_may_launch_before_the_host_does() {
-    // All processes say so at the same time, on connections of their own.
+    // All processes send this at the same time, on different connections.
     for leaves in [false, true] {
         let mut lobby = lobby();
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -109,7 +109,7 @@ fn a_guest_may_launch_before_the_host_does() {
         game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
         assert_eq!(state(&lobby), Some(GameState::Lobby));
         if leaves {
-            // This was another process.
+            // That `Launching` came from another process.
             game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
             enter(&mut lobby, bob, 1);
             seat(&mut lobby, ada, 2, 2, 3);
@@ -124,7 +124,7 @@ fn a_guest_may_launch_before_the_host_does() {
 }
 
 #[test]
-fn that_a_game_has_begun_outlives_the_server() {
+fn the_begin_of_a_game_survives_a_restart() {
     let mut lobby = lobby();
     let (_, bob) = launched_by_host(&mut lobby);
     game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
@@ -138,9 +138,9 @@ fn that_a_game_has_begun_outlives_the_server() {
     assert_eq!(end(&lobby).0, Validity::Valid);
 }
 
-/// Version 0.1 stored neither whose processes had begun nor what else has come since.
+/// Version 0.1 did not store which processes had begun, nor any field added since then.
 #[test]
-fn a_live_game_that_an_older_version_has_stored_is_rated() {
+fn a_live_game_stored_by_an_older_version_is_rated() {
     let mut lobby = lobby();
     let (_, bob) = launched_by_host(&mut lobby);
     game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
@@ -168,7 +168,7 @@ fn a_live_game_that_an_older_version_has_stored_is_rated() {
 fn observers_do_not_decide() {
     let lies: [(i64, &str); 2] = [(1, "victory 10"), (2, "defeat -10")];
     let truth: [(i64, &str); 2] = [(1, "defeat -10"), (2, "victory 10")];
-    // One player against the other, with two who watch on one side.
+    // One player against the other, with two observers on one side.
     let mut lobby = lobby();
     let [ada, bob, cem, dan] = watched_game(&mut lobby);
     lobby.advance(SECOND * 200);
@@ -181,7 +181,7 @@ fn observers_do_not_decide() {
     assert_eq!(validity, Validity::UnknownResult, "{told}");
     assert!(told.contains("4 reports of observers do not count"), "{told}");
 
-    // A player who is alone with what he says is believed, whatever others say.
+    // A player's report outweighs those of any number of observers.
     let mut lobby = crate::support::lobby();
     let [ada, bob, cem, dan] = watched_game(&mut lobby);
     lobby.advance(SECOND * 200);
@@ -193,7 +193,7 @@ fn observers_do_not_decide() {
     let (validity, told) = end(&lobby);
     assert!(validity == Validity::Valid && told.contains("army 2 of Bob: VICTORY"), "{told}");
 
-    // Without any player's word, observers are believed.
+    // Without any report of a player, observers are believed.
     let mut lobby = crate::support::lobby();
     let [ada, bob, cem, _] = watched_game(&mut lobby);
     lobby.advance(SECOND * 200);
@@ -204,7 +204,7 @@ fn observers_do_not_decide() {
 }
 
 #[test]
-fn observers_have_no_say_in_whether_a_game_counts() {
+fn observers_do_not_influence_the_validity() {
     let mut lobby = lobby();
     let [ada, bob, cem, dan] = watched_game(&mut lobby);
     lobby.advance(SECOND * 30);
@@ -217,7 +217,7 @@ fn observers_have_no_say_in_whether_a_game_counts() {
     report(&mut lobby, ada, &RESULTS);
     report(&mut lobby, bob, &RESULTS);
     game(&mut lobby, ada, "GameEnded", "[]");
-    // It does not last longer for being watched.
+    // Observers do not make the game last longer.
     lobby.advance(SECOND * 10);
     report(&mut lobby, cem, &RESULTS);
     game(&mut lobby, bob, "GameEnded", "[]");
@@ -229,7 +229,7 @@ fn observers_have_no_say_in_whether_a_game_counts() {
 }
 
 #[test]
-fn one_player_alone_does_not_undo_a_game_by_desyncs() {
+fn desyncs_of_one_player_do_not_invalidate_a_game() {
     for others in [0, 1] {
         let mut lobby = lobby();
         let (ada, bob) = live_game(&mut lobby);
@@ -243,7 +243,7 @@ fn one_player_alone_does_not_undo_a_game_by_desyncs() {
 }
 
 #[test]
-fn kills_are_noted_if_they_can_have_been() {
+fn only_possible_team_kills_are_noted() {
     let mut lobby = lobby();
     let [ada, ..] = watched_game(&mut lobby);
     for args in [
@@ -273,7 +273,7 @@ fn observers_do_not_keep_a_game_open() {
     }
     lobby.advance(SECOND);
     assert_eq!((end(&lobby).0, state(&lobby)), (Validity::Valid, Some(GameState::Ended)));
-    // Their processes may go on as long as they like.
+    // The observers' processes may go on as long as they like.
     for watching in [cem, dan] {
         assert!(lobby.is_open(watching));
         game(&mut lobby, watching, "GameState", r#"["Ended"]"#);
@@ -285,7 +285,7 @@ fn observers_do_not_keep_a_game_open() {
 }
 
 #[test]
-fn a_silent_loser_does_not_hold_the_result_back() {
+fn a_silent_loser_does_not_hold_up_the_result() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     lobby.advance(SECOND * 200);
@@ -298,8 +298,8 @@ fn a_silent_loser_does_not_hold_the_result_back() {
     lobby.advance(SECOND * 2);
     let (validity, told) = end(&lobby);
     assert_eq!(validity, Validity::Valid);
-    assert!(told.contains("all others agree on the result, so it does not wait for Bob"), "{told}");
-    // He still plays, as far as he knows, and may end it as usual.
+    assert!(told.contains("all others agree on the result, so the game did not wait for Bob"), "{told}");
+    // Bob's process still runs, and may end the game as usual.
     assert!(lobby.is_open(bob));
     game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND);
@@ -307,7 +307,7 @@ fn a_silent_loser_does_not_hold_the_result_back() {
 }
 
 #[test]
-fn whoever_disagrees_in_time_is_heard() {
+fn a_report_that_disagrees_in_time_counts() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     lobby.advance(SECOND * 200);
@@ -323,13 +323,13 @@ fn whoever_disagrees_in_time_is_heard() {
 }
 
 #[test]
-fn a_game_that_all_agree_on_ends_though_nobody_ends_it() {
+fn an_agreed_game_ends_although_nobody_ends_it() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     lobby.advance(SECOND * 200);
     report(&mut lobby, ada, &RESULTS);
     report(&mut lobby, bob, &RESULTS);
-    // The server is killed meanwhile: the time begins anew for those who come back.
+    // The server is killed meanwhile: the time begins again for players who reconnect.
     lobby.advance(SECOND * 200);
     lobby.restart();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -341,7 +341,7 @@ fn a_game_that_all_agree_on_ends_though_nobody_ends_it() {
 }
 
 #[test]
-fn whoever_has_ended_does_not_come_back() {
+fn a_player_who_has_ended_cannot_rejoin() {
     for command in ["GameEnded", "GameState"] {
         let mut lobby = lobby();
         let (ada, bob) = live_game(&mut lobby);
@@ -349,7 +349,7 @@ fn whoever_has_ended_does_not_come_back() {
         lobby.disconnect(bob);
         let bob = lobby.log_in("Bob");
         assert_eq!(restore(&mut lobby, bob), [notice("info", "You are not part of this game")]);
-        // Nothing is waited for: when Ada ends it, it is over.
+        // The game does not wait for Bob: it is over when Ada ends it.
         game(&mut lobby, ada, "GameEnded", "[]");
         lobby.advance(SECOND);
         assert_eq!(state(&lobby), Some(GameState::Ended), "{command}");
@@ -357,7 +357,7 @@ fn whoever_has_ended_does_not_come_back() {
 }
 
 #[test]
-fn whoever_is_pushed_out_comes_back_and_is_heard() {
+fn a_disconnected_player_rejoins_and_their_report_counts() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     lobby.advance(SECOND * 200);
@@ -375,14 +375,14 @@ fn whoever_is_pushed_out_comes_back_and_is_heard() {
 }
 
 #[test]
-fn a_game_that_is_over_is_as_unknown_as_any_number() {
+fn an_ended_game_looks_like_an_unknown_number() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     let cem = lobby.log_in("Cem");
     for conn in [ada, bob] {
         game(&mut lobby, conn, "GameEnded", "[]");
     }
-    // Until others are told of its end, it is there.
+    // The game exists until its end has been reported.
     join(&mut lobby, cem, 1);
     assert!(lobby.hear(cem).join("").contains("game_not_ready"));
     lobby.advance(SECOND);
@@ -414,7 +414,7 @@ fn only_players_complete_a_mission() {
 }
 
 #[test]
-fn what_is_said_again_means_nothing() {
+fn repeated_messages_change_nothing() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(&mut lobby, ada, "");
@@ -436,7 +436,7 @@ fn what_is_said_again_means_nothing() {
 }
 
 #[test]
-fn gone_and_back_between_two_reports_is_told_once() {
+fn a_reconnect_between_two_reports_is_reported_once() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     lobby.advance(SECOND);

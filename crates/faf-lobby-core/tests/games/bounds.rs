@@ -1,4 +1,4 @@
-//! What a player cannot make larger.
+//! Bounds on everything that a player can make larger.
 
 use faf_lobby_core::lists::GAME_INFO_MAX;
 use faf_lobby_core::validity::Validity;
@@ -12,13 +12,13 @@ use crate::support::{
 };
 
 #[test]
-fn a_game_is_full_at_some_time() {
+fn the_number_of_players_in_a_game_is_limited() {
     let logins: Vec<String> = (1..=25).map(|number| format!("player{number:03}")).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
     let mut lobby = SimulatedLobby::new(Settings::default(), store);
     let conns: Vec<ConnId> = logins.iter().map(|login| lobby.log_in(login)).collect();
     host(&mut lobby, conns[0], "");
-    // Two of them want the last place.
+    // Two players compete for the last place.
     for conn in &conns[23..] {
         join(&mut lobby, *conn, 1);
         game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
@@ -36,7 +36,7 @@ fn a_game_is_full_at_some_time() {
 }
 
 #[test]
-fn numbers_stay_within_what_clients_can_read() {
+fn numbers_are_limited_to_the_range_of_clients() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     host(&mut lobby, ada, r#","rating_min":-1e300,"rating_max":1e300"#);
@@ -47,14 +47,14 @@ fn numbers_stay_within_what_clients_can_read() {
     assert_eq!(info.teams_ids[0].team_id, 2);
 }
 
-/// A member of the only game, as it is saved.
+/// A member of the only game, in its stored form.
 fn saved(lobby: &SimulatedLobby, member: &str) -> serde_json::Value {
     let game = lobby.world.games().next().unwrap();
     serde_json::to_value(game).unwrap()[member].take()
 }
 
 #[test]
-fn a_host_says_only_so_much() {
+fn slots_and_ais_are_limited() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     host(&mut lobby, ada, "");
@@ -75,7 +75,7 @@ fn a_host_says_only_so_much() {
 }
 
 #[test]
-fn a_host_keeps_little_memory() {
+fn the_memory_of_a_hosted_game_is_limited() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     host(&mut lobby, ada, "");
@@ -112,8 +112,8 @@ fn told(lobby: &SimulatedLobby) -> usize {
 }
 
 #[test]
-fn the_largest_game_is_told_in_some_kilobytes() {
-    // Names of 20 characters that take twelve bytes each.
+fn the_largest_game_takes_some_kilobytes() {
+    // Names of 20 characters whose JSON takes twelve bytes each.
     let logins: Vec<String> = ('a'..='x').map(|last| format!("{}{last}", "😀".repeat(19))).collect();
     let mut store = FakeStore::with_accounts(logins.iter().map(String::as_str));
     let uids: Vec<String> = (0..60).map(|number| format!("{number:040}")).collect();
@@ -161,7 +161,7 @@ fn the_largest_game_is_told_in_some_kilobytes() {
 }
 
 #[test]
-fn an_everyday_game_is_told_in_two_kilobytes() {
+fn an_ordinary_game_takes_two_kilobytes() {
     let logins: Vec<String> = (1..=16).map(|number| format!("SomePlayer{number:02}")).collect();
     let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
     let mut lobby = SimulatedLobby::new(Settings::default(), store);
@@ -176,7 +176,7 @@ fn an_everyday_game_is_told_in_two_kilobytes() {
 }
 
 #[test]
-fn no_mod_is_hidden_behind_others_or_an_odd_uid() {
+fn unlisted_mods_still_count_for_the_validity() {
     let listed: Vec<String> = (0..48).map(|number| format!("ranked-{number}")).collect();
     let ranked = listed.join(" ");
     for (uids, check) in [
@@ -195,7 +195,7 @@ fn no_mod_is_hidden_behind_others_or_an_odd_uid() {
         seat(&mut lobby, ada, 1, 1, 2);
         seat(&mut lobby, ada, 2, 2, 3);
         game(&mut lobby, ada, "GameMods", &format!(r#"["uids","{uids}"]"#));
-        // Others are told of what is listed only.
+        // Others receive only the listed mods.
         assert!(lobby.world.game_infos()[0].sim_mods.keys().all(|uid| uid.starts_with("ranked-")));
         game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
         assert_eq!(lobby.world.games().next().unwrap().validity(), Some(check), "{uids}");
@@ -203,7 +203,7 @@ fn no_mod_is_hidden_behind_others_or_an_odd_uid() {
 }
 
 #[test]
-fn the_map_has_a_name_that_can_be_a_folder() {
+fn the_name_of_the_map_is_a_valid_folder() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     for name in ["../x", "a%2fb", "a?b", "a#b", "c:x", "a\\u202eb", "<b>", "ä", "x."] {
@@ -224,13 +224,13 @@ fn the_map_has_a_name_that_can_be_a_folder() {
 }
 
 #[test]
-fn a_live_game_notes_only_so_much() {
+fn the_notes_of_a_live_game_are_limited() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     for _ in 0..600 {
         game(&mut lobby, ada, "TeamkillHappened", r#"[10,1,"Ada",2,"Bob"]"#);
     }
-    // Whoever does not play has killed nobody.
+    // A victim who does not play in the game is not noted.
     game(&mut lobby, ada, "TeamkillHappened", r#"[10,1,"Ada",3,"Cem"]"#);
     assert_eq!(lobby.store.games[&GameId(1)].notes.len(), 500);
     for _ in 0..64 {

@@ -33,15 +33,15 @@ fn a_game_is_played_and_rated() {
     assert_eq!(keys, ["success.gameResults.create", "success.rating.update", "success.rating.update"]);
     assert!(lobby.counts.contains(&Count::RatedGame("global".to_owned())));
     assert_eq!(lobby.world.games().count(), 0);
-    // The next game knows of this one.
+    // The next game counts this one.
     host_with(&mut lobby, ada, "");
     assert!(lobby.hear(ada).last().unwrap().contains(r#""args":["/numgames",1],"uid":2"#));
 }
 
 #[test]
-fn whoever_logs_in_while_being_rated_has_the_new_rating() {
+fn a_login_during_the_rating_gets_the_new_rating() {
     for is_stored_first in [false, true] {
-        // Nobody waits for Ada, whose connection is lost.
+        // The game does not wait for Ada, whose connection is lost.
         let mut lobby =
             lobby_with(Settings { reconnect_grace_period: Duration::ZERO, ..Settings::default() });
         let (ada, bob) = live_game(&mut lobby);
@@ -50,7 +50,7 @@ fn whoever_logs_in_while_being_rated_has_the_new_rating() {
         lobby.disconnect(ada);
         let ada = lobby.connect();
         lobby.holds_replies = true;
-        // One of the two is read from the database first, and answered last.
+        // One of the two requests is read from the database first, and answered last.
         let sign_in = |lobby: &mut SimulatedLobby| {
             lobby.say_hello(ada, "Ada");
             lobby.reply_next();
@@ -78,7 +78,7 @@ fn whoever_logs_in_while_being_rated_has_the_new_rating() {
 }
 
 #[test]
-fn games_that_do_not_count_say_why() {
+fn games_that_do_not_count_have_a_reason() {
     let end_of = |play: &dyn Fn(&mut SimulatedLobby, ConnId, ConnId)| {
         let mut lobby = lobby();
         let (ada, bob) = live_game(&mut lobby);
@@ -117,7 +117,7 @@ fn games_that_do_not_count_say_why() {
 }
 
 #[test]
-fn who_has_not_come_in_has_no_say() {
+fn players_who_have_not_entered_the_lobby_do_not_count() {
     let mut lobby = lobby();
     let [ada, bob, cem, dan, _] = PLAYERS.map(|(login, _)| lobby.log_in(login));
     host(&mut lobby, ada, "");
@@ -139,7 +139,7 @@ fn who_has_not_come_in_has_no_say() {
     for late in [cem, dan] {
         (0..30).for_each(|_| game(&mut lobby, late, "Desync", "[]"));
         game(&mut lobby, late, "GameResult", r#"[2,"victory 10"]"#);
-        // They are free for another game.
+        // They may host another game.
         lobby.hear(late);
         host_with(&mut lobby, late, "");
         assert_eq!(lobby.hear_commands(late), ["game_launch"]);
@@ -172,12 +172,12 @@ fn the_last_one_who_leaves_ends_the_game() {
     lobby.advance(SECOND * 20);
     let end = lobby.store.games[&GameId(1)].end.clone().unwrap();
     assert_eq!((end.validity, end.rated.is_some()), (Validity::Valid, true));
-    // Bob is rated, though nobody could tell him.
+    // Bob is rated, although offline.
     assert_eq!(lobby.store.account("Bob").ratings[0].1.number_of_games, 1);
 }
 
 #[test]
-fn a_lost_connection_can_be_waited_for() {
+fn a_game_waits_for_a_lost_connection() {
     let grace = Settings { reconnect_grace_period: SECOND * 60, ..Settings::default() };
     let mut lobby = lobby_with(grace);
     let (ada, bob) = live_game(&mut lobby);
@@ -201,7 +201,7 @@ fn a_lost_connection_can_be_waited_for() {
 }
 
 #[test]
-fn a_game_that_never_ends_keeps_nobody_else_waiting() {
+fn a_game_that_never_ends_does_not_block_other_players() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     game(&mut lobby, bob, "GameEnded", "[]");
@@ -241,7 +241,7 @@ fn missions_are_completed_once() {
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
     game(&mut lobby, ada, "GameEnded", "[]");
     game(&mut lobby, bob, "GameEnded", "[]");
-    // The game is over, and the processes are still there.
+    // The game is over, but the processes still run.
     game(&mut lobby, bob, "OperationComplete", r#"[1,0,"soon"]"#);
     game(&mut lobby, bob, "OperationComplete", r#"[0,0,"00:10:00"]"#);
     game(&mut lobby, bob, "OperationComplete", r#"[1,"yes","00:12:34"]"#);

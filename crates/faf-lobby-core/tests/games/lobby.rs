@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_game_is_hosted_and_everybody_sees_it_grow() {
+fn a_hosted_game_is_reported_as_it_grows() {
     let mut lobby = lobby();
     let (ada, bob, cem) = (lobby.log_in("Ada"), lobby.log_in("Bob"), lobby.log_in("Cem"));
     lobby.advance(SECOND);
@@ -42,17 +42,17 @@ fn a_game_is_hosted_and_everybody_sees_it_grow() {
     seat(&mut lobby, ada, 1, 1, 2);
     enter(&mut lobby, bob, 1);
     lobby.advance(SECOND);
-    // The joiner counts when the host's game says so.
+    // A guest counts as a player once the host's game reports them.
     assert_eq!(heard_games(&mut lobby, cem), [("open".to_owned(), 1)]);
     seat(&mut lobby, ada, 2, 2, -1);
     lobby.advance(SECOND);
     let told = lobby.hear(cem);
     assert!(told[0].ends_with(r#""teams_ids":[{"team_id":-1,"player_ids":[2]},{"team_id":2,"player_ids":[1]}],"teams":{"-1":["Bob"],"2":["Ada"]}}"#), "{told:?}");
-    let newcomer = lobby.connect();
-    lobby.say_hello(newcomer, "Dan");
+    let dan = lobby.connect();
+    lobby.say_hello(dan, "Dan");
     assert!(
         lobby
-            .hear(newcomer)
+            .hear(dan)
             .pop()
             .unwrap()
             .starts_with(r#"{"command":"game_info","games":[{"command":"game_info","#)
@@ -60,7 +60,7 @@ fn a_game_is_hosted_and_everybody_sees_it_grow() {
 }
 
 #[test]
-fn whoever_joins_is_connected_to_everybody_in_order() {
+fn a_guest_is_connected_to_all_others_in_order() {
     let mut lobby = lobby();
     let conns = PLAYERS.map(|(login, _)| lobby.log_in(login));
     let [ada, bob, cem, dan, _] = conns;
@@ -88,7 +88,7 @@ fn whoever_joins_is_connected_to_everybody_in_order() {
             [to_game("ConnectToPeer", &format!(r#"["Dan",4,{offer}]"#))]
         );
     }
-    // Said again, it means nothing.
+    // Repeated messages change nothing.
     game(&mut lobby, dan, "GameState", r#"["Lobby"]"#);
     game(&mut lobby, dan, "GameState", r#"["Idle"]"#);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
@@ -100,7 +100,7 @@ fn whoever_joins_is_connected_to_everybody_in_order() {
 }
 
 #[test]
-fn guests_may_leave_and_come_back_and_the_host_may_not() {
+fn guests_may_leave_and_return_but_the_host_may_not() {
     let mut lobby = lobby();
     let (ada, bob, cem) = (lobby.log_in("Ada"), lobby.log_in("Bob"), lobby.log_in("Cem"));
     host(&mut lobby, ada, "");
@@ -117,10 +117,10 @@ fn guests_may_leave_and_come_back_and_the_host_may_not() {
     }
     enter(&mut lobby, bob, 1);
     lobby.advance(SECOND);
-    // The host has to say again that Bob is there.
+    // The host's game has to report Bob again.
     assert_eq!(heard_games(&mut lobby, cem).last(), Some(&("open".to_owned(), 2)));
     lobby.hear(bob);
-    // Cem's connection breaks, but not the game process.
+    // Cem's connection is lost, but the game process goes on.
     lobby.disconnect(cem);
     assert_eq!(heard_orders(&mut lobby, bob), [to_game("DisconnectFromPeer", "[3]")]);
     let cem = lobby.log_in("Cem");
@@ -152,7 +152,7 @@ fn guests_may_leave_and_come_back_and_the_host_may_not() {
 }
 
 #[test]
-fn only_good_requests_make_a_game() {
+fn only_valid_requests_create_a_game() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     let long = "x".repeat(300);
@@ -193,7 +193,7 @@ fn only_good_requests_make_a_game() {
     }
     host_with(&mut lobby, ada, &format!(r#","title":"{long}","mod":"FAF","mapname":"SCMP_007""#));
     lobby.hear(ada);
-    // Whoever is busy hears of that first, and keeps the connection.
+    // A player who is busy gets that answer first, and stays connected.
     lobby.say(ada, r#"{"command":"game_host"}"#);
     assert_eq!(lobby.hear(ada), [notice("error", "Can't host a game while in state STARTING_GAME")]);
     let info = &lobby.world.game_infos()[0];
@@ -204,7 +204,7 @@ fn only_good_requests_make_a_game() {
 }
 
 #[test]
-fn only_welcome_players_join() {
+fn only_allowed_players_join() {
     let mut lobby = lobby();
     lobby.store.account("Ada").foes.insert(PlayerId(3));
     lobby.store.account("Dan").ratings = vec![(
@@ -233,7 +233,7 @@ fn only_welcome_players_join() {
     join(&mut lobby, dan, 1);
     assert_eq!(lobby.hear(dan), failed("game_not_ready", 1, "The game you are trying to join is not ready."));
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
-    // Foes of the host, and players with another rating, are not told of the game.
+    // The game is hidden from foes of the host and from players outside of the rating range.
     for hidden in [cem, eve] {
         join(&mut lobby, hidden, 1);
         assert_eq!(lobby.hear(hidden), failed("host_left_game", 1, "The host has left the game."));
@@ -253,8 +253,8 @@ fn only_welcome_players_join() {
 }
 
 #[test]
-fn foes_do_not_slip_in() {
-    // Made a foe between the request and the lobby.
+fn new_foes_do_not_get_in() {
+    // Bob becomes a foe between the request and the lobby.
     let mut lobby = lobby();
     let [ada, bob, cem, ..] = PLAYERS.map(|(login, _)| lobby.log_in(login));
     host(&mut lobby, ada, "");
@@ -265,7 +265,7 @@ fn foes_do_not_slip_in() {
     game(&mut lobby, bob, "GameState", r#"["Lobby"]"#);
     assert!(heard_orders(&mut lobby, ada).iter().all(|order| !order.contains("ConnectToPeer")));
     assert_eq!(only_game(&lobby).members(), [PlayerId(1)]);
-    // Made a foe while the connection is lost.
+    // Cem becomes a foe while the connection is lost.
     enter(&mut lobby, cem, 1);
     lobby.disconnect(cem);
     lobby.say(ada, r#"{"command":"social_add","foe":3}"#);
@@ -275,7 +275,7 @@ fn foes_do_not_slip_in() {
 }
 
 #[test]
-fn options_are_the_hosts_until_the_launch() {
+fn only_the_host_sets_options_until_the_launch() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     lobby.store.maps.insert("x".to_owned(), faf_lobby_core::MapVersion { id: 9, is_ranked: false });
@@ -317,7 +317,7 @@ fn options_are_the_hosts_until_the_launch() {
     game(&mut lobby, ada, "ClearSlot", "[1]");
     assert_eq!(info(&lobby).teams_ids[0].team_id, -1);
     assert_eq!(info(&lobby).num_players, 1);
-    // Nobody plays: the host watches an empty map. Even so the launch ends the host's rights.
+    // The host only observes, and there are no players. The launch still ends the host's rights.
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
     game(&mut lobby, ada, "GameOption", r#"["Slots",2]"#);
     assert_eq!((state(&lobby), info(&lobby).max_players), (Some(GameState::Live), 8));
@@ -326,7 +326,7 @@ fn options_are_the_hosts_until_the_launch() {
 }
 
 #[test]
-fn processes_that_do_not_start_are_given_up() {
+fn processes_that_do_not_start_are_abandoned() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host_with(&mut lobby, ada, "");
@@ -342,14 +342,14 @@ fn processes_that_do_not_start_are_given_up() {
     host_with(&mut lobby, bob, "");
     assert!(lobby.hear(bob).pop().unwrap().contains("STARTING_GAME"), "co-op maps take longer to load");
     lobby.advance(SECOND * 30);
-    // Whoever was told to connect to Bob may forget that, although Bob never came.
+    // Peers that had to connect to Bob may drop that, although Bob never came.
     assert_eq!(heard_orders(&mut lobby, ada), [to_game("DisconnectFromPeer", "[2]")]);
     host_with(&mut lobby, bob, "");
     assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()));
 }
 
 #[test]
-fn nobody_joins_a_host_who_has_gone() {
+fn nobody_joins_a_host_who_has_left() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(&mut lobby, ada, "");
@@ -362,7 +362,7 @@ fn nobody_joins_a_host_who_has_gone() {
     host_with(&mut lobby, bob, "");
     assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()), "Bob is free again");
 
-    // The same for a game that is forgotten already.
+    // The same for a game that has been removed.
     let mut lobby = crate::support::lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(&mut lobby, ada, "");
@@ -383,7 +383,7 @@ fn nobody_joins_a_host_who_has_gone() {
     assert!(lobby.hear(cem)[0].contains("game_not_ready"));
 }
 
-/// Everything on the way of Ada's and Bob's game to its launch: who says what.
+/// All messages of Ada and Bob from hosting to the end, with their senders.
 fn choreography() -> Vec<(usize, String)> {
     const ADA: usize = 0;
     const BOB: usize = 1;
@@ -409,7 +409,7 @@ fn choreography() -> Vec<(usize, String)> {
 }
 
 #[test]
-fn anybody_may_vanish_at_any_step() {
+fn any_player_may_leave_at_any_step() {
     let ended = r#"{"target":"game","command":"GameState","args":["Ended"]}"#;
     let steps = choreography();
     for vanishing in [0, 1] {
@@ -421,7 +421,7 @@ fn anybody_may_vanish_at_any_step() {
                     let mut lobby = lobby();
                     let mut conns = [lobby.log_in("Ada"), lobby.log_in("Bob")];
                     for (number, (conn, text)) in steps.iter().enumerate() {
-                        // The answer to what was asked last may come when its player has gone.
+                        // The last request may be answered after its player has left.
                         lobby.holds_replies = is_asked && number + 1 >= step;
                         if number == step {
                             break;
@@ -480,10 +480,10 @@ fn ice_messages_stay_in_the_game() {
     assert!(heard_orders(&mut lobby, cem).is_empty());
 }
 
-/// Fifty candidates in one message, as a machine with many addresses says them, are passed on; what is longer is dropped and
-/// counted, and its sender told so now and then.
+/// Fifty candidates in one message, as from a machine with many addresses, are relayed. Longer
+/// messages are dropped and counted, and the sender is notified from time to time.
 #[test]
-fn ice_messages_are_as_long_as_real_ones_at_most() {
+fn the_length_of_ice_messages_is_limited() {
     let mut lobby = lobby();
     let [ada, bob, ..] = PLAYERS.map(|(login, _)| lobby.log_in(login));
     host(&mut lobby, ada, "");

@@ -1,4 +1,4 @@
-//! Custom games from host to result, told as stories in simulated time.
+//! Scenarios of custom games, from hosting to the result, in simulated time.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! What is told of games at login, and that it is kept ready for all newcomers.
+//! The lists of games sent at login, which are kept ready and shared by all logins.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use faf_testkit::store::FakeStore;
 
 use crate::support::{SECOND, enter, game, host, live_game, lobby, seat};
 
-/// The lists of games that a newcomer gets.
+/// The lists of games that a player receives at login.
 fn lists(lobby: &mut SimulatedLobby, login: &str) -> Vec<Arc<GameList>> {
     let conn = lobby.connect();
     lobby.say_hello(conn, login);
@@ -28,7 +28,7 @@ fn ids(lists: &[Arc<GameList>]) -> Vec<u32> {
 }
 
 #[test]
-fn newcomers_share_what_they_all_see() {
+fn logins_share_the_list_of_public_games() {
     let mut lobby = lobby();
     assert_eq!(ids(&lists(&mut lobby, "Dan")), [0; 0]);
     assert_eq!(lists(&mut lobby, "Dan").len(), 1, "there is a list, and it is empty");
@@ -41,9 +41,9 @@ fn newcomers_share_what_they_all_see() {
     assert_eq!(ids(&first), [1, 2]);
     let second = lists(&mut lobby, "Dan");
     assert!(Arc::ptr_eq(&first[0], &second[0]));
-    // A foe of one of the hosts sees the others.
+    // A foe of one host sees the games of the others.
     assert_eq!(ids(&lists(&mut lobby, "Eve")), [2]);
-    // What changes nothing of what is told leaves the list alone.
+    // A change of an option that is not sent keeps the list.
     game(&mut lobby, ada, "GameOption", r#"["FogOfWar","none"]"#);
     assert!(Arc::ptr_eq(&first[0], &lists(&mut lobby, "Dan")[0]));
     game(&mut lobby, ada, "GameOption", r#"["Slots","3"]"#);
@@ -55,13 +55,13 @@ fn newcomers_share_what_they_all_see() {
 }
 
 #[test]
-fn a_newcomer_hears_of_the_end_of_what_was_listed() {
+fn a_new_login_receives_the_end_of_a_listed_game() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     lobby.advance(2 * SECOND);
     host(&mut lobby, ada, "");
     let bob = lobby.log_in("Bob");
-    // All of it between two reports.
+    // All of this happens between two reports.
     lobby.disconnect(ada);
     lobby.advance(2 * SECOND);
     let told = lobby.hear_messages(bob).into_iter().filter_map(|message| match message {
@@ -72,7 +72,7 @@ fn a_newcomer_hears_of_the_end_of_what_was_listed() {
 }
 
 #[test]
-fn who_is_online_decides_about_names() {
+fn names_of_players_depend_on_who_is_online() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(&mut lobby, ada, "");
@@ -105,7 +105,7 @@ fn a_launch_is_listed_when_it_is_stored() {
     lobby.reply(stored);
     assert_eq!(ids(&lists(&mut lobby, "Dan")), [1]);
 
-    // A database that is away holds up no news for longer than one try.
+    // An unavailable database delays the report for one attempt only.
     let mut lobby = crate::support::lobby();
     lobby.store.is_unavailable = false;
     let (ada, _) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -142,7 +142,7 @@ fn many_games_come_in_many_lists() {
 }
 
 #[test]
-fn a_lobby_that_was_written_and_read_tells_the_same() {
+fn a_lobby_survives_serialisation() {
     let mut lobby = lobby();
     let (ada, _) = live_game(&mut lobby);
     lobby.advance(SECOND);

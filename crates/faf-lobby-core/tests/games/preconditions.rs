@@ -1,4 +1,4 @@
-//! What must hold before anybody plays: nobody is banned, and there is a number for the game.
+//! Preconditions for a game: the player is not banned, and there is a number for the game.
 
 use faf_lobby_core::{Ban, Settings, Timestamp};
 use faf_protocol::GameId;
@@ -8,7 +8,7 @@ use faf_testkit::store::FakeStore;
 use crate::support::{PLAYERS, game, host, host_with, lobby};
 
 #[test]
-fn the_banned_hear_of_that_before_anything_else() {
+fn a_ban_is_checked_before_everything_else() {
     let ban = || Ban { reason: "a reason".to_owned(), expires_at: Timestamp(i64::MAX) };
     for request in [
         r#"{"command":"game_host"}"#,
@@ -25,7 +25,7 @@ fn the_banned_hear_of_that_before_anything_else() {
         let told = lobby.hear(bob).join("");
         assert!(told.contains("You are banned from FAF") && !told.contains("invalid"), "{told}");
         assert!(!lobby.is_open(bob));
-        // Whoever is busy hears of that first.
+        // A player who is busy gets that answer first.
         lobby.store.account("Bob").ban = None;
         let bob = lobby.log_in("Bob");
         host_with(&mut lobby, bob, "");
@@ -51,13 +51,13 @@ fn no_number_is_given_out_twice() {
         assert!(told.contains("this server has given out all numbers of games"), "{told}");
         assert!(lobby.is_open(bob));
     }
-    // The last one is a game like any other.
+    // The last number belongs to a game like any other.
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     lobby.say(bob, r#"{"command":"game_join","uid":2147483647}"#);
     assert!(lobby.hear(bob)[0].contains("game_launch"));
 
-    // Nor is one that was never launched before the server was killed.
+    // Neither is the number of a game that was not launched before the server was killed.
     let mut lobby = crate::support::lobby();
     let ada = lobby.log_in("Ada");
     host(&mut lobby, ada, "");

@@ -1,4 +1,4 @@
-//! How much a report has to say about games, and whose turn it is when that is not enough.
+//! The size of a report on games, and the turns that games take if there is not enough room.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,11 @@ use faf_testkit::store::FakeStore;
 
 use crate::support::{SECOND, game, host_with, join};
 
-/// More hosts than one report has room for.
+/// Number of hosts, more than one report has room for.
 const HOSTS: usize = 700;
 
-/// The games that somebody has heard of, with the number of times.
+/// Returns the bytes of `game_info` that a client has received, and how often it received
+/// each game.
 fn told(lobby: &mut SimulatedLobby, conn: faf_lobby_core::ConnId) -> (usize, BTreeMap<u64, usize>) {
     let (mut bytes, mut games) = (0, BTreeMap::new());
     for text in lobby.hear(conn) {
@@ -39,7 +40,7 @@ fn games_that_change_all_the_time_take_turns() {
     lobby.advance(SECOND * 5);
     assert_eq!(told(&mut lobby, watcher).1.len(), HOSTS, "everybody is told of in the end");
 
-    // All but the last change their titles in every second; the last one does so once.
+    // All games but the last change their titles every second; the last one does so once.
     let mut heard = BTreeMap::new();
     for round in 0..6 {
         for conn in &hosts[..HOSTS - 1] {
@@ -63,7 +64,7 @@ fn games_that_change_all_the_time_take_turns() {
     lobby.advance(SECOND * 5);
     assert!(lobby.world.is_settled());
 
-    // Nobody waits for a report to act.
+    // Actions do not wait for a report.
     join(&mut lobby, watcher, 1);
     assert!(lobby.hear(watcher).iter().any(|text| text.contains("game_launch")));
 }

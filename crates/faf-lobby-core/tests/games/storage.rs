@@ -1,4 +1,4 @@
-//! What outlives the server, a database that is away, and a shutdown.
+//! State that survives a restart, an unavailable database and a shutdown.
 
 use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{Count, GameState};
@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[test]
-fn games_outlive_the_server() {
+fn live_games_survive_a_restart() {
     let mut lobby = lobby();
     let (ada, _) = live_game(&mut lobby);
     lobby.advance(SECOND * 200);
@@ -32,7 +32,7 @@ fn games_outlive_the_server() {
 }
 
 #[test]
-fn a_database_that_is_away_loses_nothing() {
+fn an_unavailable_database_loses_nothing() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     lobby.advance(SECOND * 200);
@@ -48,7 +48,7 @@ fn a_database_that_is_away_loses_nothing() {
 }
 
 #[test]
-fn a_database_that_is_away_does_not_fill_the_memory() {
+fn an_unavailable_database_does_not_fill_the_memory() {
     let mut lobby = lobby();
     let (ada, bob) = live_game(&mut lobby);
     lobby.store.is_unavailable = true;
@@ -86,7 +86,7 @@ fn achievements_are_counted_once() {
     let mut lobby = lobby();
     let (ada, _) = live_game(&mut lobby);
     game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
-    // Told when it is stored that they were counted, and not again after a kill.
+    // Published when it is stored that they were counted, and not again after a kill.
     lobby.holds_replies = true;
     game(&mut lobby, ada, "JsonStats", &args);
     assert!(lobby.published.is_empty());
@@ -123,7 +123,7 @@ fn a_shutdown_closes_lobbies_and_waits_for_live_games() {
     assert!(lobby.has_stopped);
     assert_eq!(lobby.store.games[&GameId(1)].ratings.len(), 2);
 
-    // What is only being opened does not open any more.
+    // A game that is still starting does not open any more.
     let mut lobby = crate::support::lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     live_game_of(&mut lobby, bob);
@@ -136,7 +136,7 @@ fn a_shutdown_closes_lobbies_and_waits_for_live_games() {
     lobby.advance(SECOND * 2);
     assert!(lobby.has_stopped);
 
-    // Who does not want to wait finds the game again.
+    // A second shutdown does not wait, and the game can be restored.
     let mut lobby = crate::support::lobby();
     live_game(&mut lobby);
     lobby.shut_down();

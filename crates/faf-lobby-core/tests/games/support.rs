@@ -1,4 +1,4 @@
-//! What the stories are told with: who there is, and what clients and game processes say.
+//! Helpers for the scenarios: the players, and messages of clients and game processes.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use faf_testkit::store::FakeStore;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// Names and numbers of everybody there is.
+/// Logins and ids of all players.
 pub(crate) const PLAYERS: [(&str, u32); 5] = [("Ada", 1), ("Bob", 2), ("Cem", 3), ("Dan", 4), ("Eve", 5)];
 
 pub(crate) fn lobby() -> SimulatedLobby {
@@ -23,7 +23,7 @@ pub(crate) fn notice(style: &str, text: &str) -> String {
     format!(r#"{{"command":"notice","style":"{style}","text":"{text}"}}"#)
 }
 
-/// What the game process behind a connection says.
+/// Sends a message of the game process of a connection.
 pub(crate) fn game(lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str) {
     lobby.say(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
 }
@@ -47,14 +47,14 @@ pub(crate) fn join(lobby: &mut SimulatedLobby, conn: ConnId, uid: u32) {
     lobby.say(conn, &format!(r#"{{"command":"game_join","uid":{uid}}}"#));
 }
 
-/// Joins a game and connects to everybody in it.
+/// Joins a game and connects to all of its players.
 pub(crate) fn enter(lobby: &mut SimulatedLobby, conn: ConnId, uid: u32) {
     join(lobby, conn, uid);
     game(lobby, conn, "GameState", r#"["Idle"]"#);
     game(lobby, conn, "GameState", r#"["Lobby"]"#);
 }
 
-/// The host gives a player a place: army and start spot, and a team.
+/// The host assigns a place to a player: army and start spot, and a team.
 pub(crate) fn seat(lobby: &mut SimulatedLobby, host: ConnId, player: u32, army: i64, team: i64) {
     for (key, value) in [("Faction", 1), ("Color", army), ("Team", team), ("StartSpot", army), ("Army", army)]
     {
@@ -62,7 +62,7 @@ pub(crate) fn seat(lobby: &mut SimulatedLobby, host: ConnId, player: u32, army: 
     }
 }
 
-/// Ada and Bob in a game that has just been launched.
+/// Starts a game of Ada and Bob that has just been launched.
 pub(crate) fn live_game(lobby: &mut SimulatedLobby) -> (ConnId, ConnId) {
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(lobby, ada, "");
@@ -74,13 +74,13 @@ pub(crate) fn live_game(lobby: &mut SimulatedLobby) -> (ConnId, ConnId) {
     (ada, bob)
 }
 
-/// A live game of one player.
+/// Starts a live game of one player.
 pub(crate) fn live_game_of(lobby: &mut SimulatedLobby, conn: ConnId) {
     host(lobby, conn, "");
     game(lobby, conn, "GameState", r#"["Launching"]"#);
 }
 
-/// Everybody says how it was, the game ends, and the processes, too.
+/// Sends the results of all players, ends the game and then the processes.
 pub(crate) fn finish(lobby: &mut SimulatedLobby, conns: &[ConnId], results: &[(i64, &str)]) {
     for conn in conns {
         for (army, result) in results {
@@ -104,7 +104,7 @@ pub(crate) fn state(lobby: &SimulatedLobby) -> Option<GameState> {
     lobby.world.games().next().map(Game::state)
 }
 
-/// `state` and `num_players` of all `game_info` that a client has heard.
+/// Returns `state` and `num_players` of every `game_info` that a client has received.
 pub(crate) fn heard_games(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<(String, u64)> {
     let games = lobby.hear(conn).into_iter().filter(|text| text.starts_with(r#"{"command":"game_info""#));
     let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
@@ -114,7 +114,7 @@ pub(crate) fn heard_games(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<(Stri
         .collect()
 }
 
-/// What a client has heard for its game process.
+/// Returns the messages for the game process that a client has received.
 pub(crate) fn heard_orders(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<String> {
     lobby.hear(conn).into_iter().filter(|text| text.ends_with(r#""target":"game"}"#)).collect()
 }

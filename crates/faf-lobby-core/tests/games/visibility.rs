@@ -1,4 +1,4 @@
-//! Who is told of games, and when.
+//! Visibility of games: the players who receive them, and when.
 
 use faf_protocol::PlayerId;
 use faf_testkit::lobby::SimulatedLobby;
@@ -18,12 +18,12 @@ fn hidden_games_do_not_leak() {
     lobby.advance(SECOND);
     assert_eq!(heard_games(&mut lobby, bob).len(), 1);
     assert_eq!(heard_games(&mut lobby, cem), []);
-    // Friends come and go, and the game with them.
+    // The game appears and disappears with the friendship.
     lobby.say(ada, r#"{"command":"social_add","friend":3}"#);
     assert_eq!(heard_games(&mut lobby, cem), [("open".to_owned(), 0)]);
     lobby.say(ada, r#"{"command":"social_remove","friend":3}"#);
     assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
-    // Whoever is inside sees it, and is told of its end on leaving.
+    // A player inside the game sees it, and receives its end on leaving.
     lobby.say(ada, r#"{"command":"social_add","friend":3}"#);
     enter(&mut lobby, cem, 1);
     lobby.say(ada, r#"{"command":"social_remove","friend":3}"#);
@@ -46,7 +46,7 @@ fn hidden_games_do_not_leak() {
 }
 
 #[test]
-fn hidden_games_are_as_unknown_as_free_numbers() {
+fn a_hidden_game_looks_like_an_unused_number() {
     let mut lobby = lobby();
     lobby.store.account("Ada").friends.insert(PlayerId(2));
     lobby.store.account("Dan").foes.insert(PlayerId(3));
@@ -56,7 +56,7 @@ fn hidden_games_are_as_unknown_as_free_numbers() {
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     host(&mut lobby, dan, "");
     lobby.advance(SECOND);
-    // What is answered, and what is looked up for it, in each part of it.
+    // Returns the answers and the number of database requests for each command.
     let tried = |lobby: &mut SimulatedLobby, uid: u32| {
         lobby.hear(cem);
         lobby.holds_replies = true;
@@ -80,7 +80,7 @@ fn hidden_games_are_as_unknown_as_free_numbers() {
     assert!(free.contains("host_left_game") && free.contains("no longer exists"), "{free}");
     assert_eq!(tried(&mut lobby, 1), free, "for friends only");
     assert_eq!(tried(&mut lobby, 2), free, "of a host whose foe one is");
-    // Friends and whoever is inside get in, and back in.
+    // Friends, and players inside the game, can join it and rejoin it.
     enter(&mut lobby, bob, 1);
     lobby.disconnect(bob);
     lobby.say(ada, r#"{"command":"social_remove","friend":2}"#);
@@ -91,7 +91,7 @@ fn hidden_games_are_as_unknown_as_free_numbers() {
 }
 
 #[test]
-fn a_friend_who_is_none_any_more_does_not_slip_in() {
+fn a_former_friend_does_not_get_in() {
     let mut lobby = lobby();
     lobby.store.account("Ada").friends.insert(PlayerId(2));
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -106,7 +106,7 @@ fn a_friend_who_is_none_any_more_does_not_slip_in() {
 }
 
 #[test]
-fn a_game_opens_when_its_host_does_whenever_changes_are_told() {
+fn a_game_opens_with_its_host_at_any_time_of_the_report() {
     for reported_after in [0, 1, 2] {
         let mut lobby = lobby();
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
@@ -130,7 +130,7 @@ fn a_game_opens_when_its_host_does_whenever_changes_are_told() {
 }
 
 #[test]
-fn games_that_come_and_go_are_not_told() {
+fn games_that_end_before_a_report_are_not_reported() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     for _ in 0..15 {
@@ -150,7 +150,7 @@ fn list_of(lobby: &mut SimulatedLobby, login: &str) -> String {
 }
 
 #[test]
-fn who_becomes_a_foe_while_offline_does_not_find_the_game_later() {
+fn a_player_made_a_foe_while_offline_does_not_find_the_game() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     host(&mut lobby, ada, "");
@@ -161,7 +161,7 @@ fn who_becomes_a_foe_while_offline_does_not_find_the_game_later() {
 }
 
 #[test]
-fn who_becomes_a_foe_during_a_game_does_not_find_it_after_a_kill() {
+fn a_player_made_a_foe_during_a_game_does_not_find_it_after_a_kill() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     host(&mut lobby, ada, "");
@@ -175,7 +175,7 @@ fn who_becomes_a_foe_during_a_game_does_not_find_it_after_a_kill() {
 }
 
 #[test]
-fn a_guest_hears_of_the_host_before_anybody_else() {
+fn a_guest_is_connected_to_the_host_first() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(&mut lobby, ada, "");

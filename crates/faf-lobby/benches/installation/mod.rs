@@ -1,4 +1,4 @@
-//! A server of its own for a benchmark: a folder with its database, and how it is started there.
+//! A separate server for a benchmark: its folder and database, and the way to start it.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -11,12 +11,13 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// With nothing in it yet.
+    /// Creates an empty folder.
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// With accounts numbered from 1, who log in with tokens: hashing a password would take longer than all the rest.
+    /// Creates a folder with accounts numbered from 1, which log in with tokens: hashing a password
+    /// would take longer than everything else.
     #[allow(dead_code, reason = "not every benchmark logs in")]
     pub(crate) fn with_accounts(count: u32) -> Self {
         let installation = Self::new();
@@ -29,7 +30,7 @@ impl Installation {
         installation
     }
 
-    /// The program, to be run in the folder.
+    /// Returns the command to run the program in the folder.
     pub(crate) fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
         command.current_dir(&self.folder).stderr(Stdio::null());

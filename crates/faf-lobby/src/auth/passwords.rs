@@ -8,15 +8,10 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// What clients send for a password.
-#[must_use]
-pub fn digest(password: &str) -> String {
-    Sha256::digest(password.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
+pub use faf_protocol::password_digest as digest;
 
 /// A hash of what clients send, with a salt of its own. Takes tens of milliseconds and 19 MiB.
 ///

@@ -3,8 +3,9 @@
 mod backup;
 mod check;
 mod config;
-mod demo;
+pub mod embedding;
 mod explain;
+mod flags;
 mod game;
 mod order;
 mod reload;
@@ -13,19 +14,18 @@ mod serve;
 mod signals;
 mod user;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
-use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{CATALOGUE, Effective, Entry, Kind, Settings, Sources};
+use self::flags::{All, Database, Flags};
+use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
 use crate::store::{SeedError, SeedFile, Store};
 
@@ -49,9 +49,6 @@ enum Commands {
     // Scripts append flags to those of others: the last one counts.
     #[command(args_override_self = true, after_help = exit_code::HELP)]
     Serve(Flags<All>),
-    /// Run a lobby with bots in it, to try a client with; leaves nothing behind
-    #[command(args_override_self = true, after_help = exit_code::HELP)]
-    Demo(demo::Arguments),
     /// Make, list and change accounts; also while a server runs
     #[command(arg_required_else_help = false)]
     User {
@@ -60,7 +57,7 @@ enum Commands {
         #[command(subcommand)]
         command: user::Commands,
     },
-    /// Fill a new database from a file; docs/seed-format.md describes it
+    /// Fill a new database from a file; docs/src/guide/seed-format.md describes it
     Seed {
         #[command(flatten)]
         flags: Flags<Database>,
@@ -83,7 +80,7 @@ enum Commands {
         #[command(subcommand)]
         command: game::Commands,
     },
-    /// Copy the database as it is now, also while a server runs; docs/operations.md tells how to restore it
+    /// Copy the database as it is now, also while a server runs; docs/src/guide/operate.md tells how to restore it
     Backup {
         #[command(flatten)]
         flags: Flags<Database>,
@@ -91,7 +88,7 @@ enum Commands {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Run a recording through the lobby again; docs/recordings.md describes it
+    /// Run a recording through the lobby again; docs/src/guide/recordings.md describes it
     #[command(after_help = exit_code::HELP)]
     Replay(replay::Arguments),
     /// Print the configuration file with all settings at their defaults, or the values that count
@@ -136,10 +133,6 @@ fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> 
             let sources = flags.sources(config);
             serve::run(effective(&sources)?, move || Effective::load(&sources))
         }
-        Commands::Demo(arguments) => {
-            let settings = arguments.flags.settings(config)?;
-            demo::run(&arguments, settings)
-        }
         Commands::User { flags, command } => user::run(command, &database(flags)?),
         Commands::Seed { flags, file } => seed(&database(flags)?, &file),
         Commands::Explain { flags, command } => explain::run(&command, &database(flags)?),
@@ -167,99 +160,6 @@ fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
             CommandLine::command().try_get_matches_from(arguments)
         }
         _ => Err(error),
-    }
-}
-
-/// The flags of some settings, as far as they are given.
-#[derive(Debug, Clone)]
-struct Flags<S> {
-    given: BTreeMap<String, String>,
-    which: PhantomData<S>,
-}
-
-/// Which settings a command takes as flags.
-trait Selection {
-    fn includes(setting: &str) -> bool;
-
-    /// Whether the flags may also stand after a further command.
-    const GLOBAL: bool = false;
-}
-
-/// All settings.
-#[derive(Debug, Clone)]
-struct All;
-
-/// The setting `database`.
-#[derive(Debug, Clone)]
-struct Database;
-
-impl Selection for All {
-    fn includes(_: &str) -> bool {
-        true
-    }
-}
-
-impl Selection for Database {
-    fn includes(setting: &str) -> bool {
-        setting == "database"
-    }
-
-    const GLOBAL: bool = true;
-}
-
-impl<S> Flags<S> {
-    /// Returns the places where settings are looked for.
-    fn sources(&self, file: Option<PathBuf>) -> Sources {
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-        });
-        Sources { flags: self.given.clone(), environment: environment.collect(), file }
-    }
-
-    /// Returns the settings from all these places.
-    fn settings(&self, file: Option<PathBuf>) -> Result<Settings, Failure> {
-        effective(&self.sources(file)).map(|effective| effective.settings())
-    }
-}
-
-impl<S: Selection> Args for Flags<S> {
-    fn augment_args(command: Command) -> Command {
-        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
-        command.args(entries.map(|entry| flag(entry).global(S::GLOBAL)))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl<S: Selection> FromArgMatches for Flags<S> {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
-        let given = entries.filter_map(|entry| {
-            Some((entry.name.to_owned(), matches.get_one::<String>(entry.name)?.clone()))
-        });
-        Ok(Self { given: given.collect(), which: PhantomData })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-/// Returns the flag of a setting.
-fn flag(entry: &Entry) -> Arg {
-    let help = format!("{} [default: {}] [env: {}]", entry.help(), entry.default, entry.variable());
-    let flag = Arg::new(entry.name)
-        .long(entry.flag())
-        .value_name(entry.value_name())
-        .help_heading(entry.section)
-        .help(help);
-    match entry.kind {
-        Kind::Switch => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        // Clap would take `--flag -1` for two flags.
-        _ => flag.action(ArgAction::Set).allow_hyphen_values(true),
     }
 }
 

@@ -40,11 +40,7 @@ pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) ->
 
 async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let (database, path) = (settings.database.clone(), settings.websocket_path.clone());
-    let shows_banner = match settings.banner {
-        Banner::OnTerminal => io::stdout().is_terminal(),
-        Banner::Always => true,
-        Banner::Never => false,
-    };
+    let shown = settings.banner;
     let mut signals = Signals::new()?;
     let server = tokio::select! {
         server = Server::start(settings) => server?,
@@ -55,8 +51,12 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let accounts = server.store().count_accounts().await;
     let accounts = accounts.map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     tracing::info!(accounts, "ready");
-    if shows_banner {
-        say(banner(server.listening(), &path, &database, accounts, &ProgramNames::find()).trim_end());
+    let text = banner(server.listening(), &path, &database, accounts, &ProgramNames::find());
+    match shown {
+        Banner::OnTerminal if io::stdout().is_terminal() => say(text.trim_end()),
+        Banner::Always => say(text.trim_end()),
+        Banner::Json => say(&ready_line(server.listening(), &path, &text)),
+        Banner::OnTerminal | Banner::Never => {}
     }
     let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());
     let signalled = tokio::spawn(async move {
@@ -90,7 +90,8 @@ fn log_configuration(configuration: &Effective) {
     }
 }
 
-pub(super) fn log_listening(listening: &[Listening]) {
+/// Logs what listens where.
+pub fn log_listening(listening: &[Listening]) {
     for Listening { service, address } in listening {
         match service {
             Service::Lobby(format) => tracing::info!(%address, %format, "listening"),
@@ -99,14 +100,18 @@ pub(super) fn log_listening(listening: &[Listening]) {
     }
 }
 
-/// How this program and its companion are called, as far as whoever started it is concerned.
-pub(super) struct ProgramNames {
-    pub(super) lobby: &'static str,
+/// How to call the server and `faf-wire` from where this program was started.
+#[derive(Debug, Clone, Copy)]
+pub struct ProgramNames {
+    /// The server.
+    pub lobby: &'static str,
     wire: &'static str,
 }
 
 impl ProgramNames {
-    pub(super) fn find() -> Self {
+    /// Calls through cargo if it runs this program, else those of installed programs.
+    #[must_use]
+    pub fn find() -> Self {
         // Cargo says so to what it runs.
         match std::env::var_os("CARGO") {
             Some(_) => Self { lobby: "cargo run --release --", wire: "cargo run --release -p faf-wire --" },
@@ -133,24 +138,44 @@ fn banner(
     text + &last_steps(listening, websocket_path, "--user NAME", calls)
 }
 
-/// What listens where.
-pub(super) fn addresses(listening: &[Listening], websocket_path: &str) -> String {
+/// The lines of a banner that tell what listens where.
+#[must_use]
+pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
     let mut text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
-    for Listening { service, address } in listening {
-        let (name, value) = match service {
-            Service::Lobby(format) => (format.name(), url(*format, address, websocket_path)),
-            Service::Http => (
-                "http",
-                format!("http://{address}/, also /ready, /health, /metrics, /status, /players, /games"),
-            ),
+    for listening in listening {
+        let (name, url) = named(listening, websocket_path);
+        let also = match listening.service {
+            Service::Lobby(_) => "",
+            Service::Http => ", also /ready, /health, /metrics, /status, /players, /games",
         };
-        text += &format!("  {name:<12} {value}\n");
+        text += &format!("  {name:<12} {url}{also}\n");
     }
     text
 }
 
-/// What everybody may try next; `login` says as whom.
-pub(super) fn last_steps(
+/// One line that tells a program that the server is ready and where it listens; `text` is what
+/// people are shown.
+pub(super) fn ready_line(listening: &[Listening], websocket_path: &str, text: &str) -> String {
+    let mut urls = serde_json::Map::new();
+    for (name, url) in listening.iter().map(|listening| named(listening, websocket_path)) {
+        // Of several addresses of a service, the first.
+        urls.entry(name).or_insert(url.into());
+    }
+    serde_json::json!({"ready": true, "listening": urls, "text": text}).to_string()
+}
+
+/// The name of a service in the settings, and its URL.
+fn named(listening: &Listening, websocket_path: &str) -> (&'static str, String) {
+    let address = &listening.address;
+    match listening.service {
+        Service::Lobby(format) => (format.name(), url(format, address, websocket_path)),
+        Service::Http => ("http", format!("http://{address}/")),
+    }
+}
+
+/// The last lines of a banner, with what to try next; `login` holds the flags of the account to log in with.
+#[must_use]
+pub fn last_steps(
     listening: &[Listening],
     websocket_path: &str,
     login: &str,
@@ -170,11 +195,8 @@ fn next_step(what: &str, command: &str) -> String {
 }
 
 fn url(format: WireFormat, address: &SocketAddr, websocket_path: &str) -> String {
-    match format {
-        WireFormat::QDataStream => format!("qdatastream://{address}"),
-        WireFormat::SimpleJson => format!("tcp://{address}"),
-        WireFormat::WebSocket => format!("ws://{address}{websocket_path}"),
-    }
+    let path = if format.has_upgrade() { websocket_path } else { "" };
+    format!("{}://{address}{path}", format.scheme())
 }
 
 #[cfg(test)]
@@ -198,5 +220,12 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(!banner(3).contains("make an account"));
+        let line: serde_json::Value = serde_json::from_str(&ready_line(&all, "/ws", "text")).unwrap();
+        let urls = serde_json::json!({
+            "simple-json": "tcp://127.0.0.1:8002",
+            "websocket": "ws://[::1]:8003/ws",
+            "http": "http://127.0.0.1:8011/",
+        });
+        assert_eq!(line, serde_json::json!({"ready": true, "listening": urls, "text": "text"}));
     }
 }

@@ -219,14 +219,22 @@ fn in_days(days: u32) -> i64 {
 
 /// Returns a token of the server's own.
 fn token(database: &Path, name: &str, days: u32) -> Result<String, Failure> {
-    with_existing_store(database, async |store| {
-        let database_failure = |error| Failure::new(exit_code::DATABASE, error);
-        let account = store.account_by_login(name).await.map_err(database_failure)?;
-        let account = account.ok_or_else(|| anyhow::anyhow!(AccountError::Unknown(name.to_owned())))?;
-        tokens::mint(store, account.id, &account.login, now(), in_days(days))
-            .await
-            .map_err(|error| Failure::new(exit_code::DATABASE, error))
-    })?
+    let valid_for = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+    let token = with_existing_store(database, async |store| mint_token(store, name, valid_for).await)??;
+    Ok(token.ok_or_else(|| anyhow::anyhow!(AccountError::Unknown(name.to_owned())))?)
+}
+
+/// Makes a token that the account with this login can log in with for this long; none if there is no such account.
+///
+/// # Errors
+/// [`Failure`] if the database cannot be used.
+pub async fn mint_token(store: &Store, login: &str, valid_for: Duration) -> Result<Option<String>, Failure> {
+    let database_failure = |error: anyhow::Error| Failure::new(exit_code::DATABASE, error);
+    let account = store.account_by_login(login).await.map_err(|error| database_failure(error.into()))?;
+    let Some(account) = account else { return Ok(None) };
+    let until = now().saturating_add(i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX));
+    let token = tokens::mint(store, account.id, &account.login, now(), until).await;
+    token.map(Some).map_err(|error| database_failure(error.into()))
 }
 
 fn list(accounts: &[ListedAccount]) -> String {

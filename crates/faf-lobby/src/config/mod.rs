@@ -124,7 +124,7 @@ impl Settings {
         }
         if self.database.as_os_str() == ":memory:" {
             let problem = "there is no database in memory: several threads use it, and it has to outlive a crash; name a \
-                           file, for instance one in /dev/shm, or try `faf-lobby demo`, which leaves nothing behind";
+                           file, for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind";
             problems.push(("database", problem.to_owned()));
         }
         let listens = [&self.qdatastream, &self.simple_json, &self.websocket];

@@ -280,7 +280,8 @@ settings! {
         log_format: LogFormat = "text", Text;
 
         /// When `faf-lobby serve` prints on standard output where it listens and what to try next:
-        /// "terminal" (only if standard output is one), "always" or "never".
+        /// "terminal" (only if standard output is one), "always", "never", or "json": one line of
+        /// JSON for programs that start the server and wait until it is ready.
         banner: Banner = "terminal", Text;
     }
     section "The recording" {

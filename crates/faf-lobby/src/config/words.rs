@@ -28,6 +28,8 @@ pub enum Banner {
     OnTerminal,
     /// Also if it is a file or a pipe.
     Always,
+    /// As one line of JSON, for programs that start a server and wait until it is ready.
+    Json,
     /// Not at all.
     Never,
 }
@@ -36,7 +38,13 @@ impl TryFrom<String> for Banner {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        one_of(&text, &[("terminal", Self::OnTerminal), ("always", Self::Always), ("never", Self::Never)])
+        let words = [
+            ("terminal", Self::OnTerminal),
+            ("always", Self::Always),
+            ("json", Self::Json),
+            ("never", Self::Never),
+        ];
+        one_of(&text, &words)
     }
 }
 

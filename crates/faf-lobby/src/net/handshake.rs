@@ -101,7 +101,7 @@ impl Handshakes {
             })?;
             address = Some(announced.unwrap_or(peer).ip());
         }
-        if format != WireFormat::WebSocket {
+        if !format.has_upgrade() {
             return Ok(Handshaken { stream, received: BytesMut::new(), address });
         }
         let endpoint = if is_trusted { &self.trusted_endpoint } else { &self.endpoint };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use faf_connection::running_time::timeout;
 use faf_protocol::server_message::{Notice, NoticeStyle};
-use faf_protocol::websocket::{CloseCode, Control};
+use faf_protocol::websocket::CloseCode;
 use faf_protocol::{Encoding, ServerMessage, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -69,12 +69,7 @@ impl RejectReason {
     pub(crate) fn closing_notice(self, encoding: Encoding) -> Bytes {
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, self.text()));
         let notice = encoding.encode(&notice).unwrap_or_default();
-        match encoding.format() {
-            WireFormat::WebSocket => {
-                [notice, Control::close(CloseCode::Policy, self.reason()).encode(None)].concat().into()
-            }
-            WireFormat::QDataStream | WireFormat::SimpleJson => notice,
-        }
+        [notice, encoding.format().close_frame(CloseCode::Policy, self.reason())].concat().into()
     }
 
     /// Returns the response to an upgrade to WebSocket, whose request is not read.
@@ -101,10 +96,8 @@ impl Rejections {
 
     /// Rejects a client that has just connected.
     pub(crate) fn reject(&self, stream: TcpStream, format: WireFormat, why: RejectReason) {
-        let bytes = match format {
-            WireFormat::WebSocket => why.http_response(),
-            WireFormat::QDataStream | WireFormat::SimpleJson => why.closing_notice(format.into()),
-        };
+        let bytes =
+            if format.has_upgrade() { why.http_response() } else { why.closing_notice(format.into()) };
         self.send_last(stream, bytes);
     }
 

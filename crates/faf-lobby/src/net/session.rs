@@ -283,7 +283,7 @@ fn reason(error: &Error) -> Option<&'static str> {
         Error::Malformed(_) => Some(MALFORMED),
         Error::Late(_) => Some("large message too slow"),
         // These are about sending.
-        Error::OutboxFull(_) | Error::Encode(_) => None,
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ const FREE: &str =
     "--qdatastream 127.0.0.1:0 --simple-json 127.0.0.1:0 --websocket 127.0.0.1:0 --http 127.0.0.1:0";
 
 #[test]
-fn check_tries_what_is_named() {
+fn check_tries_everything_that_the_settings_name() {
     let operator = Operator::new();
     let fail = |flags: &str| operator.fail(&format!("check {FREE} {flags}"), 3);
     operator.write(
@@ -47,12 +47,12 @@ fn check_tries_what_is_named() {
     assert!(warn(&format!("--http {address}")).contains("which runs already"));
     drop(occupied);
     assert!(warn(&format!("--policy-server http://{address}/")).contains("cannot be reached now"));
-    // Nothing was made or left.
+    // Nothing was created or left behind.
     assert_eq!(std::fs::read_dir(operator.path("")).unwrap().count(), 1);
 }
 
 #[test]
-fn the_effective_configuration_tells_where_values_come_from() {
+fn the_effective_configuration_shows_the_origin_of_values() {
     let operator = Operator::new();
     operator.write("lobby.toml", "# mine\nping_interval = \"1m\"\nmessage_limit = \"1MiB\"\n");
     let output = operator
@@ -74,13 +74,13 @@ fn the_effective_configuration_tells_where_values_come_from() {
 }
 
 #[test]
-fn problems_are_told_in_words() {
+fn error_texts_name_the_wrong_value() {
     let operator = Operator::new();
     let said = operator.fail("check --ping-interval never --login-rate 1.5 --message-limit big", 3);
     for part in ["`never` is not a time", "`1.5` is not a whole number", "`big` is not a size"] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
-    for line in ["explain game x", "game list --limit 0", "user token Ada --days 1.5", "demo --bots 41"] {
+    for line in ["explain game x", "game list --limit 0", "user token Ada --days 1.5"] {
         let said = operator.fail(line, 2);
         assert!(said.contains("it is not a whole number from"), "{said}");
     }

@@ -1,4 +1,5 @@
-//! The database as an operator has it: who owns it, who may read it, what is no database.
+//! The database from the operator's side: its owner, its permissions, and files that are
+//! not databases.
 
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -6,13 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use super::support::{Operator, SERVE, converse, hello, serve, text};
 
 #[test]
-fn a_second_server_refuses_or_waits_and_other_commands_go_on() {
+fn a_second_server_refuses_or_waits_and_other_commands_work() {
     let operator = Operator::new();
     let first = serve(&operator, "--database a.sqlite --open-registration");
     let second = operator.fail(&format!("{SERVE} --database a.sqlite"), 7);
     assert!(second.contains(&format!("process {}", first.process())), "{second}");
     operator.succeed("user add Bob --password x --database a.sqlite");
-    // Also while the first one waits for the end of its games.
+    // Also while the first server waits for the end of its games.
     let stream = TcpStream::connect(first.address("tcp://")).unwrap();
     converse(&stream, &hello("Ada", "secret"), "welcome");
     first.signal("-TERM");
@@ -30,7 +31,7 @@ fn a_second_server_refuses_or_waits_and_other_commands_go_on() {
 }
 
 #[test]
-fn nobody_else_may_read_what_is_made() {
+fn created_files_are_readable_by_the_owner_only() {
     let operator = Operator::new();
     let server = serve(&operator, "--database a.sqlite --recording recordings --open-registration");
     let stream = TcpStream::connect(server.address("tcp://")).unwrap();
@@ -51,7 +52,7 @@ fn nobody_else_may_read_what_is_made() {
 }
 
 #[test]
-fn a_database_in_memory_is_no_database() {
+fn a_database_in_memory_is_rejected() {
     let operator = Operator::new();
     for command in ["serve", "user list", "check"] {
         let problem = operator.fail(&format!("{command} --database :memory:"), 3);
@@ -63,7 +64,7 @@ fn a_database_in_memory_is_no_database() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_made_by_serve_user_add_and_seed_only() {
+fn only_serve_user_add_and_seed_create_a_missing_database() {
     let operator = Operator::new();
     for command in [
         "user list",

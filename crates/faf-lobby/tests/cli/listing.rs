@@ -1,4 +1,4 @@
-//! What operators list, copy and make: accounts, games, backups, tokens.
+//! Lists, copies and other output for operators: accounts, games, backups, tokens.
 
 use std::net::TcpStream;
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::support::{Operator, converse, hello, serve};
 
 #[test]
-fn what_could_deceive_is_escaped_everywhere() {
+fn deceptive_texts_are_escaped_everywhere() {
     let operator = Operator::new();
     operator.succeed("user add Ada --password x --database a.sqlite");
     let change = |sql: &str| {
         rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(sql).unwrap();
     };
-    // As other programs may have stored it.
+    // Other programs may have stored such texts.
     change(
         "UPDATE login SET login = 'A' || char(8238) || 'da' || char(10) || 'x';
          INSERT INTO ban (player_id, reason, level) VALUES (1, 'b' || char(27) || '[31m' || char(10), 'GLOBAL');
@@ -80,14 +80,14 @@ fn a_backup_is_made_while_the_server_runs() {
     assert!(operator.fail("backup copy.sqlite --database a.sqlite", 1).contains("already"));
     assert!(operator.fail("backup other.sqlite --database none.sqlite", 4).contains("no such database"));
     operator.fail("backup", 2);
-    // The copy serves as a database.
+    // The copy works as a database.
     let restored = serve(&operator, "--database copy.sqlite");
     let stream = TcpStream::connect(restored.address("tcp://")).unwrap();
     converse(&stream, &hello("Ada", "secret"), "welcome");
 }
 
 #[test]
-fn a_token_of_the_servers_own_logs_in() {
+fn a_token_issued_by_the_server_logs_in() {
     let operator = Operator::new();
     operator.fail("user token Ada --database a.sqlite", 4);
     let server = serve(&operator, "--database a.sqlite");

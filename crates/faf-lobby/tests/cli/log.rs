@@ -1,4 +1,4 @@
-//! The log of a server, as a process of its own.
+//! The log of a server that runs as a separate process.
 
 use std::net::TcpStream;
 
@@ -6,7 +6,7 @@ use faf_testkit::serving::Serving;
 
 use super::support::{Operator, SERVE, converse, hello, serve, text};
 
-/// Ends a server; returns its log.
+/// Stops a server and returns its log.
 fn end(server: Serving) -> String {
     server.signal("-TERM");
     server.signal("-TERM");
@@ -14,7 +14,7 @@ fn end(server: Serving) -> String {
 }
 
 #[test]
-fn it_begins_with_what_runs_and_how() {
+fn the_log_begins_with_the_version_and_the_configuration() {
     let operator = Operator::new();
     operator.write("lobby.toml", "policy_server = \"http://me:secret@127.0.0.1:1/\"\n");
     let log = end(serve(&operator, "--config lobby.toml --database a.sqlite"));
@@ -28,7 +28,7 @@ fn it_begins_with_what_runs_and_how() {
 }
 
 #[test]
-fn it_can_be_json() {
+fn the_log_can_be_json() {
     let operator = Operator::new();
     let server = serve(&operator, "--log-format json --log debug --open-registration");
     let stream = TcpStream::connect(server.address("tcp://")).unwrap();
@@ -70,7 +70,7 @@ fn clients_cannot_forge_lines() {
 }
 
 #[test]
-fn the_banner_is_for_people() {
+fn the_banner_goes_to_standard_error() {
     let operator = Operator::new();
     let mut server = operator.command(&format!("{SERVE} --open-registration")).spawn().unwrap();
     let mut log = std::io::BufReader::new(server.stderr.take().unwrap());

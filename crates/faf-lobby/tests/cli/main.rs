@@ -51,7 +51,7 @@ fn help_is_found_everywhere() {
 }
 
 #[test]
-fn wrong_usage_has_a_code_of_its_own() {
+fn wrong_usage_has_its_own_exit_code() {
     let operator = Operator::new();
     operator.fail("--no-such-flag", 2);
     operator.fail("srve", 2);
@@ -66,7 +66,7 @@ fn wrong_usage_has_a_code_of_its_own() {
 }
 
 #[test]
-fn the_printed_configuration_is_right_and_a_typo_is_found() {
+fn the_printed_configuration_is_valid_and_a_typo_is_found() {
     let operator = Operator::new();
     operator.write("good.toml", &operator.succeed("config"));
     operator.succeed("check --config good.toml");
@@ -86,7 +86,7 @@ fn the_printed_configuration_is_right_and_a_typo_is_found() {
 }
 
 #[test]
-fn registration_for_everybody_must_be_insisted_on() {
+fn open_registration_on_public_addresses_must_be_confirmed() {
     let operator = Operator::new();
     let error = operator.fail("serve --open-registration --http 0.0.0.0:0", 3);
     assert!(error.contains("0.0.0.0:0") && error.contains("anywhere"), "{error}");
@@ -95,7 +95,7 @@ fn registration_for_everybody_must_be_insisted_on() {
 }
 
 #[test]
-fn accounts_are_made_and_changed() {
+fn accounts_are_created_and_changed() {
     let operator = Operator::new();
     let user = |line: &str| operator.succeed(&format!("user {line} --database a.sqlite"));
     assert_eq!(user("add Ada --password secret"), "account Ada has been made, number 1\n");
@@ -159,7 +159,7 @@ fn a_game_is_explained() {
     let change = |sql: &str| {
         rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(sql).unwrap();
     };
-    // As another program may have stored it.
+    // Another program may have stored such a game.
     change(
         "INSERT INTO game_stats (id, startTime, gameType, gameMod, host, gameName, validity)
          VALUES (7, 1782907200, 'SANDBOX', 25, 1, 'Odd ' || char(27) || '[2J', 11);",
@@ -222,11 +222,11 @@ fn an_occupied_port_is_named() {
 }
 
 #[test]
-fn without_a_command_it_serves_and_a_signal_ends_it() {
+fn without_a_command_the_server_runs_until_a_signal() {
     let operator = Operator::new();
     let flags = "--websocket 127.0.0.1:0 --qdatastream off --http off --simple-json 127.0.0.1:0";
     let server = Serving::start(&mut operator.command(flags));
-    let banner = &server.banner;
+    let banner = server.banner();
     assert!(!banner.contains("qdatastream://") && !banner.contains("http://"), "{banner}");
     assert!(banner.contains("user add NAME"), "{banner}");
     assert!(operator.path("faf-lobby.sqlite").exists());
@@ -253,16 +253,16 @@ fn the_first_signal_drains_and_the_second_stops() {
 }
 
 #[test]
-fn the_log_keeps_secrets_and_addresses() {
+fn the_log_contains_no_secrets_and_addresses_only_at_trace() {
     let operator = Operator::new();
     for (level, shows_addresses) in [("info", false), ("trace", true)] {
         let server = serve(&operator, &format!("--open-registration --log {level}"));
         let stream = TcpStream::connect(server.address("tcp://")).unwrap();
         let client = stream.local_addr().unwrap();
         converse(&stream, &hello("Ada", "secret"), "welcome");
-        let stranger = TcpStream::connect(server.address("tcp://")).unwrap();
-        converse(&stranger, r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#, "\n");
-        drop((stream, stranger));
+        let unauthenticated = TcpStream::connect(server.address("tcp://")).unwrap();
+        converse(&unauthenticated, r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#, "\n");
+        drop((stream, unauthenticated));
         server.signal("-TERM");
         server.signal("-TERM");
         let (log, _) = server.wait();
@@ -287,7 +287,7 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_server() {
     for _ in 0..3000 {
         let mut stream = connect();
         stream.write_all(b"this is no message, and the log says so\n").unwrap();
-        // Until the server has ended it.
+        // Reads until the server closes the connection.
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     }
     let mut stream = connect();
@@ -302,28 +302,7 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_server() {
 }
 
 #[test]
-fn a_demo_leaves_the_operators_things_alone() {
-    let operator = Operator::new();
-    let recordings = operator.path("recordings");
-    std::fs::create_dir(&recordings).unwrap();
-    for number in 1..=9 {
-        std::fs::write(recordings.join(format!("lobby-20200101T000000Z-000{number}.jsonl")), "mine").unwrap();
-    }
-    let line = "demo --bots 0 --qdatastream off --websocket off --http off --simple-json 127.0.0.1:0";
-    let mut command = operator.command(line);
-    command.env("FAF_LOBBY_RECORDING", &recordings).env("FAF_LOBBY_DATABASE", operator.path("mine.sqlite"));
-    let demo = Serving::start(&mut command);
-    demo.signal("-HUP");
-    assert_eq!(demo.wait().1, Some(0));
-    assert_eq!(std::fs::read_dir(&recordings).unwrap().count(), 9);
-    assert!(!operator.path("mine.sqlite").exists());
-
-    let problem = operator.fail("demo --bots 0 --simple-json 0.0.0.0:0", 3);
-    assert!(problem.contains("on this machine only"), "{problem}");
-}
-
-#[test]
-fn explaining_makes_no_database() {
+fn explaining_creates_no_database() {
     let operator = Operator::new();
     let problem = operator.fail("explain game 1 --database nothing.sqlite", 4);
     assert!(problem.contains("there is no database nothing.sqlite"), "{problem}");
@@ -331,7 +310,7 @@ fn explaining_makes_no_database() {
 }
 
 #[test]
-fn failed_logins_are_logged_with_as_much_of_the_address_as_may_be() {
+fn failed_logins_are_logged_with_the_configured_part_of_the_address() {
     for (flags, shown) in
         [("", "127.0.0.0/24"), ("--log-addresses none", "address=-"), ("--log-addresses full", "127.0.0.1 ")]
     {
@@ -351,13 +330,14 @@ fn failed_logins_are_logged_with_as_much_of_the_address_as_may_be() {
     assert!(operator.fail("check --log-addresses some", 3).contains("log_addresses"));
 }
 
-/// A process that stands still for many times as long as clients may be silent, and then reads what they have sent meanwhile.
+/// A process is stopped for several times the idle timeout, and then reads what clients have
+/// sent meanwhile.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_server_that_was_stopped_finds_nobody_silent() {
+fn no_client_is_silent_after_the_server_was_stopped() {
     use std::time::{Duration, Instant};
 
-    /// Clients may be silent for so long.
+    /// Idle timeout of clients.
     const IDLE: Duration = Duration::from_secs(3);
 
     let operator = Operator::new();
@@ -365,11 +345,11 @@ fn a_server_that_was_stopped_finds_nobody_silent() {
                  --handshake-timeout 1 --game-setup-timeout 4";
     let server = serve(&operator, flags);
     let connect = || TcpStream::connect(server.address("tcp://")).unwrap();
-    let (ada, stranger, slow) = (connect(), connect(), connect());
+    let (ada, unauthenticated, slow) = (connect(), connect(), connect());
     converse(&ada, &hello("Ada", "secret"), "welcome");
     converse(&slow, &hello("Bob", "secret"), "welcome");
-    converse(&stranger, r#"{"command":"ping"}"#, "pong");
-    // It is in the middle of something large, and of hosting a game.
+    converse(&unauthenticated, r#"{"command":"ping"}"#, "pong");
+    // One client is in the middle of a large message, and one is hosting a game.
     let large = format!("{{\"command\":\"ping\",\"x\":\"{}\"}}\n", "x".repeat(60_000));
     (&slow).write_all(&large.as_bytes()[..30_000]).unwrap();
     converse(&ada, r#"{"command":"game_host","visibility":"public"}"#, "game_launch");
@@ -381,7 +361,7 @@ fn a_server_that_was_stopped_finds_nobody_silent() {
     while state() != Some('T') {
         std::thread::yield_now();
     }
-    // All of them go on, and the stop takes much longer than anybody may be silent.
+    // All clients go on sending, and the stop takes much longer than the idle timeout.
     let stopped = Instant::now();
     (&ada)
         .write_all(
@@ -389,13 +369,14 @@ fn a_server_that_was_stopped_finds_nobody_silent() {
         )
         .unwrap();
     (&slow).write_all(&large.as_bytes()[30_000..]).unwrap();
-    (&stranger).write_all(format!("{}\n", hello("Cem", "secret")).as_bytes()).unwrap();
+    (&unauthenticated).write_all(format!("{}\n", hello("Cem", "secret")).as_bytes()).unwrap();
     while stopped.elapsed() < 2 * IDLE {
         std::thread::park_timeout(IDLE / 10);
     }
     server.signal("-CONT");
-    converse(&stranger, r#"{"command":"ping"}"#, "welcome");
+    converse(&unauthenticated, r#"{"command":"ping"}"#, "welcome");
     converse(&slow, r#"{"command":"pong"}"#, "pong");
-    // Whose process had not started in time would be told that a game lobby cannot be opened.
+    // A player whose process had not started in time would get an error about the game
+    // lobby instead.
     converse(&ada, r#"{"target":"game","command":"GameState","args":["Lobby"]}"#, "HostGame");
 }

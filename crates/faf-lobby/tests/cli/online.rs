@@ -1,21 +1,21 @@
-//! Commands about players who are online.
+//! Commands that affect players who are online.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 
 use super::support::{Operator, converse, hello, serve};
 
-/// What a client is told until its connection ends.
+/// Returns everything that a client receives until its connection ends.
 fn hear_to_the_end(stream: &TcpStream) -> String {
     let mut heard = String::new();
     let mut reader = BufReader::new(stream);
-    // A connection that is reset has ended, too.
+    // A reset also ends the connection.
     while reader.read_line(&mut heard).is_ok_and(|read| read > 0) {}
     heard
 }
 
 #[test]
-fn a_ban_and_a_kick_reach_who_is_online() {
+fn a_ban_and_a_kick_reach_players_online() {
     let operator = Operator::new();
     let server = serve(&operator, "--database a.sqlite --open-registration");
     let user = |line: &str| operator.succeed(&format!("user {line} --database a.sqlite"));
@@ -39,7 +39,7 @@ fn a_ban_and_a_kick_reach_who_is_online() {
 }
 
 #[test]
-fn without_a_server_it_is_said_that_nobody_is_reached() {
+fn without_a_server_the_output_says_that_nobody_is_disconnected() {
     let operator = Operator::new();
     operator.succeed("user add Ada --password x --database a.sqlite");
     let said = operator.succeed("user ban Ada --reason rude --database a.sqlite");

@@ -1,4 +1,4 @@
-//! Signals to a server: which of them end it, and which change it.
+//! Signals to a server: those that stop it, and the one that reloads its configuration.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -10,9 +10,9 @@ use super::support::{Operator, SERVE, converse, hello};
 const PING: &str = r#"{"command":"ping"}"#;
 
 #[test]
-fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+fn signals_ignored_at_the_start_stay_ignored() {
     let operator = Operator::new();
-    // As `nohup` and shells do it.
+    // `nohup` and shells start programs this way.
     let line = format!(
         "trap '' HUP INT; exec '{}' --http off --qdatastream off --websocket off --simple-json 127.0.0.1:0 --open-registration",
         env!("CARGO_BIN_EXE_faf-lobby")
@@ -36,13 +36,13 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
 }
 
 #[test]
-fn a_hangup_reloads_what_can_be() {
+fn a_hangup_reloads_the_settings_that_can_change() {
     let operator = Operator::new();
     operator.write("lobby.toml", "report_interval = 60\n");
     let log = std::fs::File::create(operator.path("log")).unwrap();
     let mut command = operator.command(&format!("{SERVE} --config lobby.toml --open-registration"));
     let server = Serving::start(command.stderr(log));
-    // A deadline against mistakes, not a measure of time: the test harness would wait forever.
+    // A deadline against mistakes, not a measurement: the test harness would wait forever.
     let wait_for = |part: &str| {
         let began = std::time::Instant::now();
         while !std::fs::read_to_string(operator.path("log")).unwrap().contains(part) {
@@ -57,7 +57,7 @@ fn a_hangup_reloads_what_can_be() {
         "report_interval = 60\nping_interval = \"100ms\"\nlog = \"debug\"\nconnection_limit = 7\n",
     );
     server.signal("-HUP");
-    // The server pings ever so often from now on.
+    // From now on the server pings at the new interval.
     converse(&stream, PING, "\"ping\"");
     for part in [
         "a setting has changed, and counts from now on setting=ping_interval now=0.1",

@@ -1,4 +1,4 @@
-//! An operator at a command line, and servers that run as processes of their own.
+//! An operator at a command line, and servers that run as separate processes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use faf_lobby::passwords::digest;
 use faf_testkit::serving::Serving;
 
-/// A folder of its own for one test, where the program runs without anything from its environment.
+/// A separate folder for one test, in which the program runs without variables of its environment.
 pub(crate) struct Operator {
     folder: tempfile::TempDir,
 }
@@ -36,14 +36,14 @@ impl Operator {
         self.command(line).output().unwrap()
     }
 
-    /// Standard output of a command that must succeed.
+    /// Returns the standard output of a command that must succeed.
     pub(crate) fn succeed(&self, line: &str) -> String {
         let output = self.run(line);
         assert!(output.status.success(), "{line}: {}", text(&output.stderr));
         text(&output.stdout)
     }
 
-    /// Standard error of a command that must fail with this code.
+    /// Returns the standard error of a command that must fail with this code.
     pub(crate) fn fail(&self, line: &str, code: i32) -> String {
         let output = self.run(line);
         assert_eq!(output.status.code(), Some(code), "{line}: {}", text(&output.stderr));
@@ -72,7 +72,7 @@ pub(crate) fn serve(operator: &Operator, flags: &str) -> Serving {
     Serving::start(&mut operator.command(&format!("{SERVE} {flags}")))
 }
 
-/// Sends a line and reads until the server says something with this text.
+/// Sends a line and reads until the server sends something with this text.
 pub(crate) fn converse(stream: &TcpStream, line: &str, expected: &str) {
     let mut writer = stream;
     writer.write_all(format!("{line}\n").as_bytes()).unwrap();

@@ -188,7 +188,7 @@ async fn a_reader_that_takes_one_byte_at_a_time() {
             };
             let _ = tokio::join!(down, tokio::io::copy(&mut from_client, &mut to_server));
         });
-        let mut client = Client::over_any(near, format).await;
+        let mut client = Client::over(near, format, "/", &[]).await.unwrap();
         client.log_in("Slow").await;
         for _ in 0..20 {
             client.check_is_served().await;

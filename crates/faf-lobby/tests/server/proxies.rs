@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use faf_client::ConnectError;
 use faf_connection::upgrade::UpgradeError;
 use faf_lobby::config::{Listen, Settings, TrustedProxy};
 use faf_lobby::server::Service;
@@ -41,7 +42,7 @@ async fn connect_with_header(
     address: SocketAddr,
     format: WireFormat,
     header: &[u8],
-) -> Result<Client, UpgradeError> {
+) -> Result<Client, ConnectError> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(header).await.unwrap();
     Client::over(stream, format, "/", &[]).await
@@ -126,7 +127,13 @@ async fn only_the_right_path_upgrades() {
     assert!(upgrade("/lobby").await.is_ok());
     assert!(upgrade("/lobby?verify=1-abc").await.is_ok());
     for wrong in ["/", "/lobby/", "/other"] {
-        assert!(matches!(upgrade(wrong).await, Err(UpgradeError::Refused(StatusCode::NOT_FOUND))), "{wrong}");
+        assert!(
+            matches!(
+                upgrade(wrong).await,
+                Err(ConnectError::Upgrade(UpgradeError::Refused(StatusCode::NOT_FOUND)))
+            ),
+            "{wrong}"
+        );
     }
     server.wait_for_metric("server_connections_refused_total{reason=\"upgrade\"} 3").await;
 }

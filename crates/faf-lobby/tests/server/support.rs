@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_connection::{Reader, Settings as ConnectionSettings, Writer, open, open_tcp, upgrade};
+use faf_client::{ConnectError, Connector, Url};
+use faf_connection::{Reader, Writer};
 use faf_lobby::config::{Listen, OpenRegistration, Settings};
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
 use faf_lobby::store::{self, Store};
-use faf_protocol::websocket::Role;
 use faf_protocol::{Message, WireFormat};
 use hyper::header::{HeaderName, HeaderValue};
 use tempfile::TempDir;
@@ -168,37 +168,17 @@ pub(crate) struct Client {
 impl Client {
     /// A client on a stream; over WebSocket after the upgrade of this path, asked for with these headers.
     pub(crate) async fn over(
-        stream: TcpStream,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         format: WireFormat,
         path: &str,
         headers: &[(HeaderName, HeaderValue)],
-    ) -> Result<Self, upgrade::UpgradeError> {
-        let mut settings = ConnectionSettings { role: Role::Client, ..ConnectionSettings::new(format) };
-        let mut stream = stream;
-        if format == WireFormat::WebSocket {
-            let url = format!("ws://test{path}").parse().unwrap();
-            let upgraded = soon("an upgrade", upgrade::connect(stream, &url, headers)).await?;
-            stream = upgraded.stream;
-            settings.received = upgraded.received;
-        }
-        let (reader, writer) = open_tcp(stream, settings);
+    ) -> Result<Self, ConnectError> {
+        let url = Url::new(format, "127.0.0.1:1".parse().unwrap());
+        let url = if format.has_upgrade() { url.with_path(path).unwrap() } else { url };
+        let connector = Connector { headers: headers.to_vec(), ..Connector::default() };
+        let client = soon("an upgrade", connector.connect_over(stream, &url)).await?;
+        let (reader, writer) = client.into_connection();
         Ok(Self { reader, writer })
-    }
-
-    /// A client on a stream of any kind.
-    pub(crate) async fn over_any(
-        mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        format: WireFormat,
-    ) -> Self {
-        let mut settings = ConnectionSettings { role: Role::Client, ..ConnectionSettings::new(format) };
-        if format == WireFormat::WebSocket {
-            let url = "ws://test/".parse().unwrap();
-            let upgraded = soon("an upgrade", upgrade::connect(stream, &url, &[])).await.unwrap();
-            stream = upgraded.stream;
-            settings.received = upgraded.received;
-        }
-        let (reader, writer) = open(stream, settings);
-        Self { reader, writer }
     }
 
     /// The future does not hold on to the client, so that it can be awaited in a task.

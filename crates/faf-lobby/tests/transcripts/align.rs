@@ -1,4 +1,4 @@
-//! Finds out which message stands for which.
+//! Finds out which received message corresponds to which expected one.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::values::is_same;
 
-/// Pairs messages in order: as many equal ones as possible, then as many with the same command.
+/// Pairs messages in order: as many equal ones as possible, then as many as possible with the
+/// same command.
 pub(crate) fn align<'a>(
     expected: &'a [Value],
     received: &'a [Value],
@@ -16,7 +17,7 @@ pub(crate) fn align<'a>(
         true => 2,
         false => 0,
     };
-    // The best that can be made of everything from here on.
+    // Score of the best pairing of all messages from these positions on.
     let mut best: HashMap<(usize, usize), usize> = HashMap::new();
     let at = |best: &HashMap<_, usize>, here: (usize, usize)| best.get(&here).copied().unwrap_or_default();
     for i in (0..expected.len()).rev() {
@@ -29,6 +30,7 @@ pub(crate) fn align<'a>(
             best.insert((i, j), paired.max(one_alone));
         }
     }
+    // Follows the best scores from the beginning.
     let mut pairs = Vec::new();
     let (mut i, mut j) = (0, 0);
     while i < expected.len() && j < received.len() {
@@ -51,7 +53,7 @@ pub(crate) fn align<'a>(
 }
 
 #[test]
-fn what_is_equal_is_paired_first() {
+fn equal_messages_are_paired_first() {
     let message = |command: &str, number: u8| serde_json::json!({"command": command, "number": number});
     let (expected, received) = (
         [message("a", 1), message("a", 2), message("b", 3)],
@@ -69,7 +71,7 @@ fn what_is_equal_is_paired_first() {
         numbers,
         [(number(1), None), (number(2), number(2)), (number(3), number(4)), (None, number(5))]
     );
-    // Order counts: of two that have changed places, not both are paired with what is equal.
+    // The order counts: of two that were swapped, not both are paired with their equals.
     let turned = [expected[1].clone(), expected[0].clone()];
     let is_equal = |pair: &(Option<&Value>, Option<&Value>)| pair.0 == pair.1;
     assert!(!align(&expected[..2], &turned).iter().all(is_equal));

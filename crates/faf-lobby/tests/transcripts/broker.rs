@@ -1,4 +1,4 @@
-//! What other services are told.
+//! Comparison of publications to other services.
 
 use faf_lobby_core::Publication;
 use serde_json::{Value, json};
@@ -7,11 +7,11 @@ use tokio::sync::broadcast::Receiver;
 use crate::compare;
 use crate::values::{differences, is_same, unpaired};
 
-/// What tells publications with the same routing key apart.
+/// Members that identify a publication among those with the same routing key.
 const KEY: [&str; 7] =
     ["game_id", "player_id", "rating_type", "playerId", "achievementId", "eventId", "operation"];
 
-/// Takes what has been published so far.
+/// Takes all publications so far.
 pub(crate) fn published(publications: &mut Receiver<Publication>) -> Vec<Value> {
     let mut published = Vec::new();
     while let Ok(publication) = publications.try_recv() {
@@ -21,19 +21,19 @@ pub(crate) fn published(publications: &mut Receiver<Publication>) -> Vec<Value> 
     published
 }
 
-/// A publication as this module compares it.
+/// A publication in the form that this module compares.
 pub(crate) fn record(routing_key: &str, body: &Value) -> Value {
     json!({"routing_key": routing_key, "body": body})
 }
 
-/// What differs, in any order.
+/// Returns the differences, regardless of order.
 pub(crate) fn compare(mut expected: Vec<Value>, mut published: Vec<Value>) -> Vec<String> {
     let told = compare::broadcasts(&take_broadcasts(&mut expected), &take_broadcasts(&mut published));
     let findings = compare_each(expected, published).into_iter().chain(told);
     findings.map(|finding| format!("broker: {finding}")).collect()
 }
 
-/// Takes the bodies of what everybody is told in reports out of the records.
+/// Removes the reports about players and games from the records and returns their bodies.
 fn take_broadcasts(records: &mut Vec<Value>) -> Vec<Value> {
     let is_broadcast =
         |record: &mut Value| record["routing_key"].as_str().is_some_and(|key| key.starts_with("broadcast."));
@@ -62,7 +62,7 @@ fn compare_each(expected: Vec<Value>, published: Vec<Value>) -> Vec<String> {
 }
 
 #[test]
-fn of_broadcasts_the_last_word_counts() {
+fn of_broadcasts_the_last_state_counts() {
     let players = |login: &str| {
         let players = json!([{"id": 1, "login": login}]);
         record("broadcast.playerInfo.update", &json!({"command": "player_info", "players": players}))

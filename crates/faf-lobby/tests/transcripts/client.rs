@@ -1,40 +1,39 @@
-//! A client that sends what it is told to, and keeps what it receives.
+//! A client that sends the recorded messages and keeps those that it receives.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use faf_connection::{Error, Reader, Settings, Writer, open_tcp, proxy, tcp, upgrade};
-use faf_protocol::websocket::Role;
+use faf_client::{Connector, Url};
+use faf_connection::{Error, Reader, Writer};
 use faf_protocol::{Limits, Message, WireFormat};
 use faf_testkit::golden::sessions::Sent;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::compare;
 
-/// Whatever is waited for comes within this time, or the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Time within which an expected event must happen, or the test fails.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Client {
     name: String,
     reader: Reader,
     writer: Writer,
     pub(crate) is_open: bool,
-    /// Whether it has been welcomed.
+    /// Whether the client has received `welcome`.
     is_logged_in: bool,
-    /// How much it had received when it [asked](Self::ask).
+    /// Number of messages received before it [asked](Self::ask).
     asked_at: usize,
-    /// Bytes of a message that is not complete.
+    /// Bytes of an incomplete message.
     unfinished: Vec<u8>,
-    /// What has been received in this section.
+    /// Messages received in this section.
     pub(crate) received: Vec<Value>,
-    /// What should have been.
+    /// Messages expected in this section.
     pub(crate) expected: Vec<Value>,
-    /// The number the server has given.
+    /// Session number from the server.
     pub(crate) session: Option<u64>,
-    /// Pings of the server and pongs so far, without the answers to pings of [`catch_up`](Self::catch_up).
+    /// Pings and pongs from the server so far, without the answers to pings
+    /// of [`catch_up`](Self::catch_up).
     heartbeats: Heartbeats,
     expected_heartbeats: Heartbeats,
 }
@@ -46,27 +45,22 @@ struct Heartbeats {
 }
 
 impl Client {
-    /// Connects; announces `source` in a PROXY header, if there is one.
+    /// Connects, and announces `source` in a PROXY header, if there is one.
     pub(crate) async fn connect(
         name: &str,
         address: SocketAddr,
         format: WireFormat,
         source: Option<&str>,
     ) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        tcp::prepare(&stream).unwrap();
-        if let Some(source) = source {
-            let header = proxy::header(SocketAddr::new(source.parse().unwrap(), 50_000), address);
-            stream.write_all(header.as_bytes()).await.unwrap();
-        }
-        // A client says what was recorded, however much that is.
-        let mut settings = Settings { role: Role::Client, outbox_limit: usize::MAX, ..Settings::new(format) };
-        if format == WireFormat::WebSocket {
-            let url = format!("ws://{address}/").parse().unwrap();
-            let upgraded = upgrade::connect(stream, &url, &[]).await.unwrap();
-            (stream, settings.received) = (upgraded.stream, upgraded.received);
-        }
-        let (reader, writer) = open_tcp(stream, settings);
+        let connector = Connector {
+            timeout: TIME_LIMIT,
+            proxied: source.map(|source| SocketAddr::new(source.parse().unwrap(), 50_000)),
+            // A client sends the recorded messages, whatever their size.
+            outbox_limit: usize::MAX,
+            ..Connector::default()
+        };
+        let client = connector.connect(&Url::new(format, address)).await.unwrap();
+        let (reader, writer) = client.into_connection();
         Self {
             name: name.to_owned(),
             reader,
@@ -83,7 +77,7 @@ impl Client {
         }
     }
 
-    /// Sends a message. Nothing happens if the connection has ended.
+    /// Sends a message. Does nothing if the connection has ended.
     pub(crate) fn send(&mut self, sent: Sent) {
         let written = match sent {
             Sent::Message(message) => self.writer.write(&message),
@@ -98,7 +92,7 @@ impl Client {
         }
     }
 
-    /// Notes what should be received.
+    /// Notes a message that should be received.
     pub(crate) fn expect(&mut self, message: Value) {
         match message["command"].as_str() {
             Some("ping") => self.expected_heartbeats.pings += 1,
@@ -110,12 +104,12 @@ impl Client {
         }
     }
 
-    /// Whether the last message it has sent is not complete.
+    /// Returns whether the last message that the client has sent is incomplete.
     pub(crate) fn is_inside_message(&self) -> bool {
         !self.unfinished.is_empty()
     }
 
-    /// Whether it has begun with a message that is longer than any may be.
+    /// Returns whether the client has begun to send a message that is longer than the limit.
     pub(crate) fn has_announced_too_much(&self) -> bool {
         let announced = self.unfinished.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
         self.writer.format() == WireFormat::QDataStream
@@ -131,8 +125,8 @@ impl Client {
         can_ping
     }
 
-    /// Reads until the server has answered everything so far: expected pings and pongs are there, and behind them the
-    /// answer to its own ping.
+    /// Reads until the server has answered everything so far: the expected pings and pongs have
+    /// arrived, followed by the answer to the client's own ping.
     pub(crate) async fn catch_up(&mut self, has_pinged: bool) {
         let pongs = self.expected_heartbeats.pongs + usize::from(has_pinged);
         let pings = self.expected_heartbeats.pings;
@@ -140,14 +134,15 @@ impl Client {
             self.read().await;
         }
         if self.is_open && has_pinged {
-            // The last one: answers come in the order of the pings.
+            // The last one, because answers come in the order of the pings.
             let own = self.received.iter().rposition(|message| message["command"] == "pong").unwrap();
             self.received.remove(own);
             self.heartbeats.pongs -= 1;
         }
     }
 
-    /// Begins to [`hear_out`](Self::hear_out): asks for the ICE servers, if that is possible. It must have caught up.
+    /// Begins to [`hear_out`](Self::hear_out): asks for the ICE servers, if that is possible. The
+    /// client must have caught up.
     pub(crate) fn ask(&mut self) -> bool {
         let can_ask = self.is_logged_in && self.is_open && !self.is_inside_message();
         if can_ask {
@@ -157,10 +152,10 @@ impl Client {
         can_ask
     }
 
-    /// Reads until everything is there that the server has told everybody so far. A pong overtakes such messages; the
-    /// answer to what [`ask`](Self::ask) asks overtakes nothing.
+    /// Reads until all broadcasts so far have arrived. A pong overtakes broadcasts; the answer to
+    /// [`ask`](Self::ask) overtakes nothing.
     pub(crate) async fn hear_out(&mut self, has_asked: bool) {
-        // The session's own questions have been answered, as pongs overtake no answers.
+        // The session's own requests have been answered, as pongs overtake no answers.
         while has_asked && self.is_open {
             let later = &self.received[self.asked_at..];
             if let Some(own) = later.iter().position(|message| message["command"] == "ice_servers") {
@@ -171,19 +166,20 @@ impl Client {
         }
     }
 
-    /// Reads until the server ends the connection.
+    /// Reads until the server closes the connection.
     pub(crate) async fn read_to_end(&mut self) {
         while self.is_open {
             self.read().await;
         }
     }
 
-    /// Reads what nobody has waited for.
+    /// Reads the messages that the client has not waited for.
     pub(crate) async fn read_rest(&mut self) {
         if !self.is_open || self.is_inside_message() {
             return;
         }
-        // Unlike pongs, the answer cannot be mistaken for one to the session's own messages, as these have been answered.
+        // Unlike a pong, this answer cannot be mistaken for one to a message of the session, as
+        // those have been answered.
         let mark = self.received.len();
         self.send(Sent::Message(
             r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#.parse().unwrap(),
@@ -197,16 +193,16 @@ impl Client {
         }
     }
 
-    /// Ends the connection, and waits until the server has taken note of it.
+    /// Closes the connection, and waits until the server has noticed it.
     pub(crate) async fn close(&mut self) {
         self.is_open = false;
         self.writer.close().await;
         let ended = async { while self.reader.read().await.is_ok() {} };
-        timeout(PATIENCE, ended).await.unwrap_or_else(|_| panic!("{} does not end", self.name));
+        timeout(TIME_LIMIT, ended).await.unwrap_or_else(|_| panic!("{} does not end", self.name));
     }
 
     async fn read(&mut self) {
-        let read = timeout(PATIENCE, self.reader.read()).await;
+        let read = timeout(TIME_LIMIT, self.reader.read()).await;
         let read = read.unwrap_or_else(|_| {
             panic!("{} waits for more than {:?}, of which came {:?}", self.name, self.expected, self.received)
         });
@@ -214,7 +210,7 @@ impl Client {
             Ok(message) => serde_json::from_str(message.as_str()).unwrap(),
             Err(Error::Disconnected(_)) => {
                 self.is_open = false;
-                // As clients do; the server waits for it.
+                // Clients do so, and the server waits for it.
                 self.writer.start_close();
                 compare::end()
             }
@@ -240,7 +236,7 @@ impl Client {
         self.received.push(message);
     }
 
-    /// Cuts off the messages that are complete.
+    /// Removes the complete messages.
     fn forget_finished(&mut self) {
         let bytes = &self.unfinished;
         let mut end = 0;

@@ -1,5 +1,5 @@
-//! Compares what a client has received in one section of a session with what it should have, by the rules of
-//! `golden/sessions/README.md`.
+//! Compares the messages that a client has received in one section of a session with the expected
+//! ones, by the rules of `golden/sessions/README.md`.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::align::align;
 use crate::values::differences;
 
-/// Follows the last message of a connection the server has ended.
+/// A pseudo-message after the last message of a connection that the server has closed.
 pub(crate) fn end() -> Value {
     json!({"command": "the end"})
 }
 
-/// What differs.
+/// Returns the differences of a section.
 pub(crate) fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
     let (expected, received) = (Heard::new(expected), Heard::new(received));
     let mut findings = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String>
     findings
 }
 
-/// What differs between lists of players, in any order.
+/// Returns the differences between lists of players, regardless of order.
 pub(crate) fn players(expected: &Value, received: &Value) -> Vec<String> {
     let by_id = |list: &Value| {
         let players = list.as_array().into_iter().flatten();
@@ -53,13 +53,13 @@ pub(crate) fn players(expected: &Value, received: &Value) -> Vec<String> {
     each("player", &by_id(expected), &by_id(received))
 }
 
-/// What differs between lists of games, in any order.
+/// Returns the differences between lists of games, regardless of order.
 pub(crate) fn games(expected: &Value, received: &Value) -> Vec<String> {
     each("game", &games_by_uid(expected), &games_by_uid(received))
 }
 
-/// What differs between broadcasts about players and games, which may tell the same more or less often: of each player and
-/// each game, only the last word counts.
+/// Returns the differences between broadcasts about players and games. They may repeat a state more
+/// or less often: only the last state of each player and each game counts.
 pub(crate) fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
     let last = |bodies: &[Value]| {
         let (mut players, mut games) = (BTreeMap::new(), BTreeMap::new());
@@ -82,7 +82,7 @@ fn games_by_uid(list: &Value) -> BTreeMap<u64, Value> {
     games.map(|game| (game["uid"].as_u64().unwrap_or_default(), constant_game(game.clone()))).collect()
 }
 
-/// A game without its times, of which only counts whether they are known, and with its teams in order.
+/// Replaces the times of a game, of which only the presence counts, and sorts its teams.
 fn constant_game(mut game: Value) -> Value {
     for time in ["hosted_at", "launched_at"] {
         if !game[time].is_null() {
@@ -95,18 +95,18 @@ fn constant_game(mut game: Value) -> Value {
     game
 }
 
-/// What a client has heard.
+/// The messages that a client has received, by kind.
 #[derive(Debug, Default)]
 struct Heard {
-    /// Messages to this client alone, in order, without what changes from time to time.
+    /// Messages to this client alone, in order, without the parts that vary.
     direct: Vec<Value>,
-    /// The last word about each player and each game. Broadcasts tell the same more or less often, so it does not
-    /// matter whether it was said in the list after a login or later.
+    /// Last state of each player and each game. Broadcasts may repeat it more or less often, so it
+    /// does not matter whether it was in the list after a login or came later.
     players: BTreeMap<u64, Value>,
     games: BTreeMap<u64, Value>,
-    /// The last word about the queues: everybody is told of them whenever they change.
+    /// Last state of the queues; it is broadcast at each change.
     queues: Option<Value>,
-    /// Whether there was a broadcast about the player who has logged in here.
+    /// Whether there was a broadcast about the player of this client.
     of_itself: bool,
 }
 
@@ -148,7 +148,7 @@ impl Heard {
                 }
             }
         }
-        // In which order a player is to connect to several others does not matter.
+        // The order of connections to several peers does not matter.
         let is_peer = |message: &Value| message["command"] == "ConnectToPeer";
         for peers in heard.direct.chunk_by_mut(|one, next| is_peer(one) && is_peer(next)) {
             peers.sort_by_cached_key(Value::to_string);
@@ -157,7 +157,7 @@ impl Heard {
     }
 }
 
-/// The message with its lists sorted that have no order, and without what is never the same.
+/// Sorts the lists of a message that have no order, and hides the parts that vary.
 fn constant(mut message: Value) -> Value {
     match message["command"].as_str().unwrap_or_default() {
         "session" if message["session"].is_u64() => message["session"] = "a number".into(),
@@ -236,17 +236,17 @@ mod tests {
     }
 
     #[test]
-    fn peers_come_in_any_order_behind_the_host() {
+    fn peers_come_in_any_order_after_the_host() {
         let join = json!({"command": "JoinGame", "args": ["Ada", 1], "target": "game"});
         let expected = vec![join.clone(), peer("Bob"), peer("Cem")];
         assert!(section(expected.clone(), vec![join.clone(), peer("Cem"), peer("Bob")]).is_empty());
         assert_eq!(section(expected.clone(), vec![peer("Bob"), join.clone(), peer("Cem")]).len(), 2);
-        // Each once.
+        // Each peer must occur once.
         assert_eq!(section(expected, vec![join, peer("Cem"), peer("Cem")]).len(), 1);
     }
 
     #[test]
-    fn order_counts_for_what_is_said_to_one() {
+    fn order_counts_for_messages_to_one_client() {
         let notice = |text: &str| json!({"command": "notice", "style": "info", "text": text});
         assert!(!section(vec![notice("a"), notice("b")], vec![notice("b"), notice("a")]).is_empty());
         assert_eq!(section(vec![notice("a"), end()], vec![notice("a")]), ["missing the end"]);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_of_a_broadcast_counts() {
+    fn the_last_state_of_a_broadcast_counts() {
         assert!(section(vec![player(1, 1), player(1, 2)], vec![player(1, 2)]).is_empty());
         assert_eq!(
             section(vec![player(1, 2)], vec![player(1, 2), player(1, 1)]),
@@ -276,13 +276,13 @@ mod tests {
         assert!(section(vec![expected.clone()], vec![same]).is_empty());
         let unlaunched = game(Value::Null, json!([team(2, &[1, 2]), team(3, &[3])]));
         assert_eq!(section(vec![expected.clone()], vec![unlaunched]).len(), 1);
-        // In a team, the order is that in which players came.
+        // Within a team, players are in the order in which they joined.
         let turned = game(json!(1.5), json!([team(2, &[2, 1]), team(3, &[3])]));
         assert!(!section(vec![expected], vec![turned]).is_empty());
     }
 
     #[test]
-    fn the_number_of_words_about_queues_does_not_count() {
+    fn the_number_of_messages_about_queues_does_not_count() {
         let queues = |players: u64| {
             json!({"command": "matchmaker_info", "queues": [{"queue_name": "a", "num_players": players,
                    "queue_pop_time": "then", "queue_pop_time_delta": 1.5}]})

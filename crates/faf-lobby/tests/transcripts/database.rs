@@ -1,4 +1,4 @@
-//! What has changed in the database.
+//! Comparison of changes in the database.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::values::{differences, is_same, unpaired};
 
-/// A table in the neutral naming of the recording.
+/// A table with the neutral names of the recording.
 struct Table {
     name: &'static str,
-    /// What tells its rows apart.
+    /// Columns that identify a row.
     key: &'static [&'static str],
     query: &'static str,
 }
@@ -78,7 +78,7 @@ const TABLES: [Table; 10] = [
     },
 ];
 
-/// What differs from the recorded changes against the seed.
+/// Returns the differences from the recorded changes relative to the seed.
 pub(crate) fn compare(recorded: &Value, seed: &Path, now: &Path) -> Vec<String> {
     let mut findings = unknown(recorded);
     for Table { name, key, query } in TABLES {
@@ -89,7 +89,7 @@ pub(crate) fn compare(recorded: &Value, seed: &Path, now: &Path) -> Vec<String> 
         let (removed, added) = unpaired(seed, now, Value::eq);
         let added = compare_rows(name, key, recorded_rows("added_or_changed"), added);
         findings.extend(added.into_iter().map(|finding| format!("database: {finding}")));
-        // What stood before in the rows of logins was not recorded.
+        // The old values in the rows of logins were not recorded.
         if name != "login" {
             let removed = compare_rows(name, key, recorded_rows("removed_or_old"), removed);
             findings.extend(removed.into_iter().map(|finding| format!("database, before: {finding}")));
@@ -98,23 +98,23 @@ pub(crate) fn compare(recorded: &Value, seed: &Path, now: &Path) -> Vec<String> 
     findings
 }
 
-/// Recorded tables and kinds of changes that nobody would look at.
+/// Returns recorded tables and kinds of changes that are not compared.
 fn unknown(recorded: &Value) -> Vec<String> {
     let mut findings = Vec::new();
     for (table, changes) in recorded.as_object().unwrap() {
         if !TABLES.iter().any(|known| known.name == table) {
-            findings.push(format!("database: nobody knows the table {table}"));
+            findings.push(format!("database: unknown table {table}"));
         }
         for change in changes.as_object().unwrap().keys() {
             if change != "added_or_changed" && change != "removed_or_old" {
-                findings.push(format!("database: nobody knows what {change} is of {table}"));
+                findings.push(format!("database: unknown change {change} of {table}"));
             }
         }
     }
     findings
 }
 
-/// Rows on one side only; where they are about the same, the columns that differ.
+/// Returns the rows that only one side has; for rows with the same key, the columns that differ.
 fn compare_rows(table: &str, key: &[&str], recorded: Vec<Value>, found: Vec<Value>) -> Vec<String> {
     let (missing, mut additional) = unpaired(recorded, found, is_same);
     let mut findings = Vec::new();
@@ -159,20 +159,20 @@ mod tests {
     #[test]
     fn an_unknown_table_is_a_finding() {
         let recorded = json!({"mod_stats": {"added_or_changed": []}, "moderation": {"added_or_changed": []}});
-        assert_eq!(unknown(&recorded), ["database: nobody knows the table moderation"]);
+        assert_eq!(unknown(&recorded), ["database: unknown table moderation"]);
         let recorded = json!({"mod_stats": {"added_or_changed": [], "renamed": []}});
-        assert_eq!(unknown(&recorded), ["database: nobody knows what renamed is of mod_stats"]);
+        assert_eq!(unknown(&recorded), ["database: unknown change renamed of mod_stats"]);
     }
 
     #[test]
-    fn rows_are_compared_by_what_they_are_about() {
+    fn rows_are_compared_by_key() {
         let row = |id: u32, score: i32| json!({"game_id": id, "player_id": 1, "score": score});
         let compare = |recorded: &[Value], found: &[Value]| {
             compare_rows("t", &["game_id", "player_id"], recorded.to_vec(), found.to_vec())
         };
         assert!(compare(&[row(1, 2), row(2, 3)], &[row(2, 3), row(1, 2)]).is_empty());
         assert_eq!(compare(&[row(1, 2)], &[row(1, 3)]), ["t.score is 3, was 2"]);
-        // A team kill that is stored twice, or once where it should be twice.
+        // A team kill is stored twice, or once instead of twice.
         assert_eq!(compare(&[row(1, 2)], &[row(1, 2), row(1, 2)]).len(), 1);
         assert_eq!(compare(&[row(1, 2), row(1, 2)], &[row(1, 2)]).len(), 1);
         assert_eq!(compare(&[row(1, 2)], &[]), [r#"t lacks {"game_id":1,"player_id":1,"score":2}"#]);

@@ -1,4 +1,4 @@
-//! What is deliberately otherwise than in the sessions.
+//! Deliberate differences from the sessions.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -9,37 +9,37 @@ use crate::finding::Finding;
 use crate::history::{Condition, History};
 use crate::pattern::Pattern;
 
-/// The file.
+/// The differences in `differences.toml`.
 pub(crate) static DIFFERENCES: LazyLock<Differences> =
     LazyLock::new(|| Differences::read(include_str!("differences.toml")));
 
 #[derive(Debug)]
 pub(crate) struct Differences(Vec<Difference>);
 
-/// What differs, under which conditions, for one reason.
+/// Findings that are allowed under certain conditions, for one reason.
 #[derive(Debug)]
 struct Difference {
     reason: String,
     /// Conditions on the recording.
     when: Vec<Condition>,
-    /// What shows it: it must be found, each line, where the conditions hold.
+    /// Findings that must all occur where the conditions hold.
     shows: Vec<Line>,
-    /// What else may be found there.
+    /// Other findings that are allowed there.
     found: Vec<Line>,
-    /// What may be found anywhere from then on.
+    /// Findings that are allowed anywhere from then on.
     then: Vec<Line>,
-    /// It does not occur in the repository's own sessions.
+    /// Whether the difference does not occur in the repository's own sessions.
     is_elsewhere: bool,
 }
 
-/// What may be found, as it stands in the file.
+/// A line of the file, which explains findings.
 #[derive(Debug)]
 struct Line {
     text: String,
     pattern: Pattern,
 }
 
-/// Which lines of the file have stood for something: the number of the difference and the text.
+/// The lines that have explained a finding: the number of the difference and the text.
 pub(crate) type Used = BTreeSet<(usize, String)>;
 
 impl Differences {
@@ -95,13 +95,14 @@ impl Differences {
             assert!(!difference.reason.is_empty(), "a difference without a reason: {difference:?}");
             let has_condition =
                 difference.then.is_empty() || !difference.when.is_empty() || !difference.shows.is_empty();
-            assert!(has_condition, "what follows must follow from something: {difference:?}");
+            assert!(has_condition, "`then` without `when` and `shows`: {difference:?}");
             difference
         };
         Self(file.difference.into_iter().map(read).collect())
     }
 
-    /// Notes which lines stand for the findings of a session, and returns the findings that no line stands for.
+    /// Returns the findings of a session that no line explains, and notes the lines that explain
+    /// the others.
     pub(crate) fn unexplained(
         &self,
         history: &History,
@@ -130,7 +131,7 @@ impl Differences {
         findings.iter().filter(|finding| is_unexplained(finding)).cloned().collect()
     }
 
-    /// Lines that have stood for nothing.
+    /// Returns the lines that have explained nothing.
     pub(crate) fn unused(&self, used: &Used) -> Vec<String> {
         let own = self.0.iter().enumerate().filter(|(_, difference)| !difference.is_elsewhere);
         let all = own.flat_map(|(number, difference)| {
@@ -144,15 +145,17 @@ impl Differences {
 }
 
 impl Difference {
-    /// The lines that stand for a finding.
+    /// Returns the lines that explain a finding.
     fn explaining(&self, history: &History, all: &[Finding], finding: &Finding) -> Vec<&Line> {
         let Finding { section, client, what } = finding;
-        // The broker is told of players and games what everybody is told, so it may be about any client.
+        // The broker receives the same broadcasts about players and games as clients, so any client
+        // may explain it.
         if let Some(what) = what.strip_prefix("broker: ").filter(|what| is_broadcast(what)) {
             let everybody = history.clients().into_iter().map(|client| Some(client.to_owned()));
             let told = everybody.map(|client| Finding { section: *section, client, what: what.to_owned() });
             return told.flat_map(|told| self.explaining(history, all, &told)).collect();
         }
+        // Lines that apply in the same place, then consequences of an earlier place.
         let here: Vec<_> =
             self.shows.iter().chain(&self.found).filter(|line| line.pattern.matches(what)).collect();
         let then: Vec<_> = self.then.iter().filter(|line| line.pattern.matches(what)).collect();
@@ -170,7 +173,8 @@ impl Difference {
         explaining
     }
 
-    /// Whether the conditions hold for a client in a section, and everything is found there that shows it.
+    /// Returns whether the conditions hold for a client in a section, and all findings in `shows`
+    /// occur there.
     fn holds(&self, history: &History, all: &[Finding], section: usize, client: Option<&str>) -> bool {
         let is_shown = |line: &Line| {
             let here =
@@ -181,8 +185,8 @@ impl Difference {
             && self.shows.iter().all(is_shown)
     }
 
-    /// How often a line may stand for something in one section of one client: for messages to it, as often as the client
-    /// has said or heard what the first such condition is about.
+    /// Returns how many findings a line may explain in one section of one client. For messages to
+    /// the client, it is the number of times that it has met the first immediate condition.
     fn limit(&self, history: &History, finding: &Finding, line: &Line) -> Option<usize> {
         ["unexpected ", "missing "].iter().find_map(|word| finding.what.strip_prefix(word))?;
         if is_broadcast(&finding.what) || self.then.iter().any(|then| std::ptr::eq(then, line)) {
@@ -193,7 +197,7 @@ impl Difference {
     }
 }
 
-/// Whether a finding is about what everybody is told of a player or a game.
+/// Returns whether a finding is about a broadcast on a player or a game.
 fn is_broadcast(what: &str) -> bool {
     let about = ["unexpected ", "missing "].iter().find_map(|word| what.strip_prefix(word)).unwrap_or(what);
     ["player ", "game "].iter().any(|kind| about.starts_with(kind))
@@ -244,20 +248,20 @@ mod tests {
         assert!(unexplained(&[failed(2, "A")]).0.is_empty());
         assert_eq!(unexplained(&[failed(1, "A")]).0.len(), 1);
         assert_eq!(unexplained(&[failed(2, "B")]).0.len(), 1);
-        // A third one for two questions is one too many.
+        // A third finding is too many for two requests.
         assert_eq!(unexplained(&[failed(2, "A"), failed(2, "A"), failed(2, "A")]).0, [failed(2, "A")]);
         assert!(unexplained(&[finding(9, "B", "welcome.x is additional")]).0.is_empty());
     }
 
     #[test]
-    fn what_follows_is_explained_everywhere_from_then_on() {
+    fn consequences_are_explained_everywhere_from_then_on() {
         let open = |section: usize| finding(section, "B", r#"game 7: game.state is "open", was "closed""#);
         assert!(unexplained(&[open(2), open(5)]).0.is_empty());
         assert_eq!(unexplained(&[open(1)]).0.len(), 1);
     }
 
     #[test]
-    fn what_the_broker_is_told_of_players_and_games_is_what_everybody_is_told() {
+    fn broadcasts_to_the_broker_are_explained_like_those_to_clients() {
         let told = |section: usize, what: &str| Finding { section, client: None, what: what.to_owned() };
         let open = r#"broker: game 7: game.state is "open", was "closed""#;
         assert!(unexplained(&[told(2, open)]).0.is_empty());
@@ -266,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shows_a_difference_must_be_there() {
+    fn findings_that_show_a_difference_must_occur() {
         let (launch, game) = (finding(2, "A", "missing game_launch"), finding(3, "B", "missing game 7"));
         let notice = |section: usize| finding(section, "A", "unexpected notice no such mod");
         assert_eq!(unexplained(&[launch.clone(), game.clone()]).0.len(), 2);
@@ -275,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_stand_for_nothing_are_named() {
+    fn lines_that_explain_nothing_are_listed() {
         let findings =
             [finding(2, "A", "unexpected game_join_failed {}"), finding(1, "A", "welcome.x is additional")];
         let unused = unexplained(&findings).1;

@@ -1,18 +1,19 @@
-//! What differs.
+//! Differences that the comparison finds.
 
 use std::fmt;
 
-/// Longest part of a finding that is shown, in characters.
+/// Maximum number of characters of a finding that are shown.
 const SHOWN: usize = 400;
 
-/// One thing that is otherwise than in the recording.
+/// A difference from the recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// Where in the session; sections end at barriers and are counted from 1.
+    /// Section of the session; sections end at barriers and are counted from 1.
     pub(crate) section: usize,
-    /// To whom it was told, or not told; none if it is about the database, a page, the broker or the policy service.
+    /// Client that received, or did not receive, the message; `None` for the database, a page, the
+    /// broker or the policy service.
     pub(crate) client: Option<String>,
-    /// What it is.
+    /// Description of the difference.
     pub(crate) what: String,
 }
 

@@ -1,4 +1,4 @@
-//! What was said in a recording, and conditions on it.
+//! The messages of a recording, and conditions on them.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::compare;
 use crate::pattern::Pattern;
 
-/// What a client, or a service, has said or heard in a recording, in order.
+/// All messages that clients and services have sent or received in a recording, in order.
 #[derive(Debug, Default)]
 pub(crate) struct History(Vec<Said>);
 
@@ -18,7 +18,7 @@ struct Said {
     section: usize,
     who: String,
     verb: Verb,
-    /// JSON with its members in order of their names.
+    /// JSON with its members in the order of their names.
     text: String,
 }
 
@@ -28,13 +28,13 @@ enum Verb {
     Hears,
 }
 
-/// As whom other services are taken; their messages begin with the routing key.
+/// Name of the broker's receivers; their messages begin with the routing key.
 const BROKER: &str = "the broker";
 
-/// As whom the policy service is taken.
+/// Name of the policy service.
 const POLICY_SERVICE: &str = "the policy service";
 
-/// What a QDataStream block is called that no server needs to take.
+/// Text for a QDataStream block that is too long for any server to accept.
 const TOO_LONG: &str = "a block beyond the limit";
 
 impl History {
@@ -70,7 +70,7 @@ impl History {
     }
 }
 
-/// The texts of what was sent as bytes.
+/// Returns the texts of the messages in sent bytes.
 fn taken_apart(format: Option<&WireFormat>, bytes: &[u8]) -> Vec<String> {
     if format == Some(&WireFormat::SimpleJson) {
         return String::from_utf8_lossy(bytes).lines().map(sorted).collect();
@@ -90,35 +90,36 @@ fn taken_apart(format: Option<&WireFormat>, bytes: &[u8]) -> Vec<String> {
     texts
 }
 
-/// With the members of objects in order of their names; unchanged if it is not JSON.
+/// Sorts the members of objects by name; returns other texts unchanged.
 fn sorted(text: &str) -> String {
     serde_json::from_str(text).map_or_else(|_| text.to_owned(), |value: Value| value.to_string())
 }
 
-/// Something that was said in a recording.
+/// A condition on messages of a recording.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
-    /// By anybody, not only by the client that the finding is about.
+    /// Whether any client can meet the condition, not only the one of the finding.
     is_anybody: bool,
     when: When,
     verb: Verb,
     pattern: Pattern,
-    /// Something that its sender must not have sent before.
+    /// Message that the sender must not have sent before.
     unless: Option<Pattern>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
-    /// In the section that the finding is about.
+    /// In the section of the finding.
     Now,
-    /// In this one or in an earlier one.
+    /// In the section of the finding or an earlier one.
     SoFar,
-    /// In an earlier one.
+    /// In an earlier section.
     Before,
 }
 
 impl Condition {
-    /// `[somebody] sends|has sent|had sent|hears|has heard|had heard PATTERN [unless it has sent PATTERN]`
+    /// Parses `[somebody] sends|has sent|had sent|hears|has heard|had heard PATTERN [unless it has
+    /// sent PATTERN]`.
     pub(crate) fn new(text: &str) -> Self {
         let (text, unless) = match text.split_once(" unless it has sent ") {
             Some((text, unless)) => (text, Some(Pattern::new(unless))),
@@ -140,10 +141,10 @@ impl Condition {
             let pattern = Pattern::new(rest.strip_prefix(words)?);
             Some(Self { is_anybody, when: *when, verb: *verb, pattern, unless: unless.clone() })
         });
-        found.unwrap_or_else(|| panic!("differences.toml has a condition that is none: {text}"))
+        found.unwrap_or_else(|| panic!("differences.toml has an invalid condition: {text}"))
     }
 
-    /// How often it is met for a client in a section.
+    /// Returns how often a client meets the condition in a section.
     pub(crate) fn count(&self, History(all): &History, section: usize, client: Option<&str>) -> usize {
         let is_it = |(position, said): &(usize, &Said)| {
             let is_then = match self.when {
@@ -164,14 +165,14 @@ impl Condition {
         all.iter().enumerate().filter(is_it).count()
     }
 
-    /// Whether it is about what the client itself says or hears in the very section.
+    /// Returns whether the condition is about messages of the client itself in the same section.
     pub(crate) fn is_immediate(&self) -> bool {
         !self.is_anybody && self.when == When::Now
     }
 }
 
 impl History {
-    /// Everybody who has said or heard anything.
+    /// Returns the names of all clients and services that have sent or received anything.
     pub(crate) fn clients(&self) -> Vec<&str> {
         let mut clients: Vec<_> = self.0.iter().map(|said| said.who.as_str()).collect();
         clients.sort_unstable();
@@ -186,8 +187,8 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A recording in which A has said hello, heard a welcome, and sent two bad joins in the second section; B has sent
-    /// bytes.
+    /// A recording in which A has sent a hello, received a welcome, and sent two bad joins in the
+    /// second section; B has sent bytes.
     pub(crate) fn history() -> History {
         let text = r#"{"meta":{"config_overrides":{}}}
 {"t_ms":0,"conn":"A","event":"connect","protocol":"json"}
@@ -204,7 +205,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn conditions_are_about_who_said_what_and_when() {
+    fn conditions_depend_on_sender_message_and_section() {
         let history = history();
         let count = |text: &str, section: usize, client: &str| {
             Condition::new(text).count(&history, section, Some(client))
@@ -217,7 +218,7 @@ pub(crate) mod tests {
         assert_eq!(count(r#"had sent {"command":"hello",*}"#, 2, "A"), 1);
         assert_eq!(count(r#"had sent {"command":"hello",*}"#, 1, "A"), 0);
         assert_eq!(count(r#"sends {"command":"game_join",*}"#, 2, "A"), 2);
-        // Both come after the greeting, and one of them after the other.
+        // Both come after the hello, and one of them after the other.
         assert_eq!(
             count(r#"sends {"command":"game_join",*} unless it has sent {"command":"hello",*}"#, 2, "A"),
             0

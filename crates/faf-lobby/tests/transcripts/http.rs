@@ -1,4 +1,4 @@
-//! Questions over HTTP.
+//! Requests over HTTP.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::PATIENCE;
+use crate::client::TIME_LIMIT;
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -23,7 +23,7 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
         stream.write_all(request.as_bytes()).await?;
         stream.read_to_string(&mut text).await
     };
-    timeout(PATIENCE, answered).await.unwrap().unwrap();
+    timeout(TIME_LIMIT, answered).await.unwrap().unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let content_type = head.lines().find_map(|line| line.strip_prefix("content-type: "));
     Answer {

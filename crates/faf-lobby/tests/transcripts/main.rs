@@ -1,25 +1,29 @@
-//! Replays recorded sessions of the original server against this one, over real sockets, and compares what every client
-//! receives, what is stored, and what other services are told.
+//! Replays recorded sessions of the original server against this one, over real sockets, and
+//! compares the messages to every client, the stored rows, and the publications to other services.
 //!
-//! The sessions are in `golden/sessions` of the repository, or of the folder that `FAF_GOLDEN` names, and are compared
-//! by the rules of the README there. `differences.toml` lists the kinds of things that are deliberately otherwise;
-//! whatever else differs fails the test, and so does a listed kind that does not occur in the repository's own sessions
-//! any more. `unrecorded.toml` lists what is otherwise and is in no session. `FAF_SESSION=34` replays only the
-//! sessions that have `34` in their names.
+//! The sessions are in `golden/sessions` of the repository, or of the folder that `FAF_GOLDEN`
+//! names, and are compared by the rules of the README there. `differences.toml` lists the kinds of
+//! deliberate differences. The test fails for any other difference, and for a listed kind that no
+//! longer occurs in the repository's own sessions. `unrecorded.toml` lists the differences that no
+//! session shows. `FAF_SESSION=34` replays only the sessions that have `34` in their names.
 //!
-//! * [`replay`] goes through the records; [`compare`], [`database`] and [`broker`] find what differs, by way of
-//!   [`values`] and [`align`].
-//! * [`differences`] decides which of these findings are deliberate, by way of [`history`] and [`pattern`].
-//! * [`client`], [`server`], [`http`] and [`policy`] are the players, the server, a browser and the policy service.
+//! * [`replay`] goes through the records; [`compare`], [`database`] and [`broker`] find the
+//!   differences, with the help of [`values`] and [`align`].
+//! * [`differences`] decides which of these findings are deliberate, with the help of [`history`]
+//!   and [`pattern`].
+//! * [`client`], [`server`], [`http`] and [`policy`] are the players, the server, a browser and the
+//!   policy service.
 //!
-//! Nothing here waits for time to pass: a client has received everything when its ping has been answered, the server
-//! says that it has settled, and another ping has been answered; and, before anything is compared, when it has got the
-//! answer to a question, which nothing overtakes. The exceptions are what the server does in its own time, its pings
-//! and the end of connections that do not log in, and these are waited for.
+//! Nothing here waits for a fixed time. A client has received everything when its ping has been
+//! answered, the server has reported that it has settled, and another ping has been answered;
+//! before a comparison, it also waits for the answer to a request, which nothing overtakes. The
+//! exceptions are the server's pings and the end of connections that do not log in, which are
+//! waited for.
 //!
-//! Not compared are broadcasts on the message queue, because there is no broker yet; the bytes of messages to clients,
-//! which have vectors of their own in `golden/wire`; the number and the time of broadcasts, and the order of those
-//! about players and those about games, which a law of the simulated lobby looks after.
+//! Not compared are broadcasts on the message queue, because there is no broker yet; the bytes of
+//! messages to clients, which have their own vectors in `golden/wire`; the number and the time of
+//! broadcasts, and the order of those about players and those about games, which a law of the
+//! simulated lobby checks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -51,21 +55,22 @@ use finding::Finding;
 use history::History;
 use replay::Over;
 
-/// Sessions replayed at the same time, for each processor: they wait for each other most of the time.
+/// Number of sessions replayed at the same time, per processor: they wait for each other most of
+/// the time.
 const AT_ONCE: usize = 2;
 
 #[test]
-fn sessions_go_as_recorded() {
+fn sessions_match_their_recordings() {
     let used = replay_all(Over::Recorded, |_| true);
     if golden::is_own() && wanted().is_none() {
         let unused = DIFFERENCES.unused(&used);
-        assert!(unused.is_empty(), "differences.toml lists what does not occur:\n{}", unused.join("\n"));
+        assert!(unused.is_empty(), "differences.toml has lines that explain nothing:\n{}", unused.join("\n"));
     }
 }
 
-/// Where nothing was recorded of the bytes that clients send.
+/// Replays the sessions in which no bytes of clients were recorded.
 #[test]
-fn sessions_go_the_same_over_websocket() {
+fn sessions_match_over_websocket() {
     let is_free_of_bytes = |transcript: &Transcript| {
         transcript.records.iter().all(|record| match record {
             Record::Send(_, sent) => matches!(sent, Sent::Message(_)),
@@ -76,7 +81,7 @@ fn sessions_go_the_same_over_websocket() {
     replay_all(Over::WebSocket, is_free_of_bytes);
 }
 
-/// Replays sessions, and returns which lines of `differences.toml` have stood for something.
+/// Replays sessions, and returns the lines of `differences.toml` that have explained a finding.
 fn replay_all(over: Over, is_suitable: impl Fn(&Transcript) -> bool) -> Used {
     let wanted = wanted();
     let is_wanted = |name: &String| wanted.as_ref().is_none_or(|wanted| name.contains(wanted));
@@ -98,7 +103,7 @@ fn replay_all(over: Over, is_suitable: impl Fn(&Transcript) -> bool) -> Used {
                 Err(panic) => format!("\n  {panic}"),
             };
             if !failure.is_empty() {
-                writeln!(report.lock().unwrap(), "{name} differs otherwise than stated:{failure}").unwrap();
+                writeln!(report.lock().unwrap(), "{name} has unexplained differences:{failure}").unwrap();
             }
         }
     };
@@ -112,7 +117,7 @@ fn replay_all(over: Over, is_suitable: impl Fn(&Transcript) -> bool) -> Used {
     used.into_inner().unwrap()
 }
 
-/// Replays a session in a thread of its own; what it fails with is returned.
+/// Replays a session in a separate thread; returns its findings, or the text of its panic.
 fn replay_one(transcript: &Transcript, over: Over) -> Result<Vec<Finding>, String> {
     let replayed = thread::scope(|scope| {
         let replay = || {
@@ -123,11 +128,11 @@ fn replay_one(transcript: &Transcript, over: Over) -> Result<Vec<Finding>, Strin
     });
     replayed.map_err(|panic| match panic.downcast_ref::<String>() {
         Some(text) => text.clone(),
-        None => panic.downcast_ref::<&str>().copied().unwrap_or("it has failed").to_owned(),
+        None => panic.downcast_ref::<&str>().copied().unwrap_or("the replay has failed").to_owned(),
     })
 }
 
-/// What the names of sessions are to contain.
+/// Part of the names of the sessions to replay.
 fn wanted() -> Option<String> {
     std::env::var("FAF_SESSION").ok()
 }

@@ -1,8 +1,8 @@
-//! Texts with blanks to fill in.
+//! Texts with wildcards.
 
-/// A text in which `*` stands for anything, also for nothing; `<a>` for anything that is the same wherever `<a>` stands,
-/// and so for other letters; and `(a|b)` for one of several texts. Other characters stand for themselves; so do
-/// parentheses without `|` between them.
+/// A text in which `*` stands for any text, even an empty one; `<a>`, with any letter, for any text
+/// that is the same wherever `<a>` stands; and `(a|b)` for one of several texts. Other characters
+/// stand for themselves, and so do parentheses without `|` between them.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern(Vec<Vec<Piece>>);
 
@@ -10,7 +10,7 @@ pub(crate) struct Pattern(Vec<Vec<Piece>>);
 enum Piece {
     Text(String),
     Anything,
-    /// Anything, and the same again.
+    /// Any text, but the same one everywhere.
     Named(char),
 }
 
@@ -24,7 +24,7 @@ impl Pattern {
     }
 }
 
-/// All texts that the alternatives of one make.
+/// Returns all texts that the alternatives of a text produce.
 fn spelled_out(text: &str) -> Vec<String> {
     let choice = text.match_indices('(').find_map(|(begin, _)| {
         let length = text[begin..].find(')')?;
@@ -61,7 +61,8 @@ fn pieces(mut text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// `known` are the texts that named blanks stand for so far.
+/// Matches the pieces from the beginning of a text. `known` holds the texts of named wildcards
+/// so far.
 fn is_match<'a>(pieces: &[Piece], text: &'a str, known: &mut Vec<(char, &'a str)>) -> bool {
     let Some((piece, rest)) = pieces.split_first() else { return text.is_empty() };
     let named =
@@ -83,13 +84,13 @@ fn is_match<'a>(pieces: &[Piece], text: &'a str, known: &mut Vec<(char, &'a str)
     }
 }
 
-/// Where the beginning of a text may end.
+/// Returns all positions at which a prefix of a text can end.
 fn ends(text: &str) -> impl Iterator<Item = usize> {
     text.char_indices().map(|(at, _)| at).chain([text.len()])
 }
 
 #[test]
-fn blanks_are_filled_in() {
+fn wildcards_match() {
     let matches = |pattern: &str, text: &str| Pattern::new(pattern).matches(text);
     assert!(matches("missing game *", "missing game 5001"));
     assert!(!matches("missing game *", "missing player 1"));

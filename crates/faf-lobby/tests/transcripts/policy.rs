@@ -1,4 +1,4 @@
-//! A policy service that keeps what it is told.
+//! A policy service that keeps its requests.
 
 use axum::http::header::CONNECTION;
 use axum::routing::post;
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::client::PATIENCE;
+use crate::client::TIME_LIMIT;
 
 #[derive(Debug)]
 pub(crate) struct PolicyService {
@@ -19,7 +19,7 @@ pub(crate) struct PolicyService {
 }
 
 impl PolicyService {
-    /// Starts it. The server ignores verdicts, so it always has the same.
+    /// Starts the service. The server ignores verdicts, so it always gives the same one.
     pub(crate) async fn start() -> Self {
         let (told, requests) = mpsc::unbounded_channel();
         let verify = async move |Json(request): Json<Value>| {
@@ -33,12 +33,12 @@ impl PolicyService {
         Self { base_url, requests, serving }
     }
 
-    /// The next thing it was told.
+    /// Returns the next request.
     pub(crate) async fn next_request(&mut self) -> Value {
-        timeout(PATIENCE, self.requests.recv()).await.unwrap().unwrap()
+        timeout(TIME_LIMIT, self.requests.recv()).await.unwrap().unwrap()
     }
 
-    /// Ends it.
+    /// Stops the service.
     pub(crate) fn stop(&self) {
         self.serving.abort();
     }

@@ -1,4 +1,5 @@
-//! Goes through the records of a session: does what the clients did, and notes what they should have received.
+//! Goes through the records of a session: does what the clients did, and notes the messages that
+//! they should receive.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -10,24 +11,24 @@ use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, sleep};
 
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, TIME_LIMIT};
 use crate::finding::Finding;
 use crate::server::{self, Circumstances, TestServer};
 use crate::{broker, compare, database};
 
-/// Between two looks whether a time has come.
+/// Time between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// In which format clients speak.
+/// The wire format of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {
-    /// In that of the recording.
+    /// The format of the recording.
     Recorded,
-    /// In this one, whatever was recorded.
+    /// WebSocket, whatever the recording has.
     WebSocket,
 }
 
-/// Replays a session; returns what differs from the recording.
+/// Replays a session; returns the differences from the recording.
 pub(crate) async fn replay(transcript: &Transcript, over: Over) -> Vec<Finding> {
     let server = TestServer::start(transcript).await;
     let mut replay = Replay {
@@ -44,10 +45,11 @@ pub(crate) async fn replay(transcript: &Transcript, over: Over) -> Vec<Finding> 
     };
     for record in transcript.records.clone() {
         match record {
-            // It took so long that the server has pinged; nobody waits for so long here.
+            // The recording took long enough for the server to ping; the replay does not wait
+            // for that.
             Record::Receive(_, message)
                 if message["command"] == "ping" && !replay.circumstances.is_pinged => {}
-            record => replay.carry_out(record).await,
+            record => replay.handle(record).await,
         }
     }
     replay.finish().await
@@ -58,20 +60,20 @@ struct Replay {
     circumstances: Circumstances,
     over: Over,
     clients: BTreeMap<String, Client>,
-    /// Clients by the session numbers they had in the recording.
+    /// Clients by their session numbers in the recording.
     numbers: HashMap<u64, String>,
-    /// Sections end at barriers and are counted from 1.
+    /// Number of the current section; sections end at barriers and are counted from 1.
     section: usize,
-    /// Whether the last record that says anything about a connection was a message to a client.
+    /// Whether the last record about a connection was a message to a client.
     has_heard: bool,
-    /// What other services should have been told in this section, and what they were.
+    /// Publications that are expected in this section.
     expected_publications: Vec<Value>,
     publications: Receiver<Publication>,
     findings: Vec<Finding>,
 }
 
 impl Replay {
-    async fn carry_out(&mut self, record: Record) {
+    async fn handle(&mut self, record: Record) {
         match record {
             Record::Barrier => self.end_section().await,
             Record::Step(step) => self.act(&step).await,
@@ -93,7 +95,7 @@ impl Replay {
             Record::Publication(publication) => {
                 self.expected_publications.push(broker::record(&publication.routing_key, &publication.body));
             }
-            // It has them from the beginning.
+            // The server has the keys from the beginning.
             Record::Keys(_) => {}
             Record::PolicyRequest(request) => self.compare_policy_request(request).await,
             Record::Metrics => {
@@ -144,7 +146,7 @@ impl Replay {
         if times_out {
             client.read_to_end().await;
         }
-        // Like `synchronise`, but goes without a server that can say whether it has settled.
+        // Like `synchronise`, but works without a server that can report that it has settled.
         let has_pinged = client.ping();
         client.catch_up(has_pinged).await;
         if client.is_open {
@@ -153,7 +155,7 @@ impl Replay {
         let client = self.client(conn);
         client.expect(compare::end());
         if client.is_open {
-            // It will be missed. What follows in the session builds on it, though.
+            // The difference will be reported, but later records of the session rely on the end.
             client.close().await;
         }
     }
@@ -164,7 +166,7 @@ impl Replay {
         if answer.status != status {
             self.note([format!("{path}: {} instead of {status}", answer.status)]);
         }
-        // Nobody depends on what a page that is not found says.
+        // The body of a page that is not found does not matter.
         if status != 200 {
             return;
         }
@@ -223,17 +225,18 @@ impl Replay {
         self.section += 1;
     }
 
-    /// Waits for what the server does when a time has come, if the session is about that.
+    /// Waits for effects of the server's timers on games, if the session is about them.
     async fn wait_for_games(&mut self) {
         let begin = Instant::now();
-        while self.circumstances.waits_for_games && self.lacks_games() && begin.elapsed() < PATIENCE {
+        while self.circumstances.waits_for_games && self.lacks_games() && begin.elapsed() < TIME_LIMIT {
             self.synchronise().await;
-            // Whoever pings without a pause is read more slowly, and told so.
+            // A client that pings without a pause is read more slowly, and notified.
             sleep(PAUSE).await;
         }
     }
 
-    /// Whether a client has not heard of all games it should have heard of in this section.
+    /// Returns whether a client has not received all games that it should have received in
+    /// this section.
     fn lacks_games(&self) -> bool {
         let games = |messages: &[Value]| -> BTreeSet<u64> {
             messages
@@ -248,7 +251,8 @@ impl Replay {
     async fn compare(&mut self) {
         let mut findings = Vec::new();
         for (name, client) in &mut self.clients {
-            // Nothing it sends now would be heard, and the end will come.
+            // The server would not read anything else from this client, and will close
+            // the connection.
             if client.has_announced_too_much() {
                 client.read_to_end().await;
             }
@@ -279,7 +283,7 @@ impl Replay {
         self.findings
     }
 
-    /// Notes what differs elsewhere than in what clients receive.
+    /// Notes differences that are not in messages to clients.
     fn note(&mut self, findings: impl IntoIterator<Item = String>) {
         let section = self.section;
         self.findings.extend(findings.into_iter().map(|what| Finding { section, client: None, what }));

@@ -21,44 +21,47 @@ use tokio::sync::OnceCell;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout};
 
-use crate::client::PATIENCE;
+use crate::client::TIME_LIMIT;
 use crate::http;
 use crate::policy::PolicyService;
 
-/// In the recording a second; nobody wants to wait for that.
+/// One second in the recording; shorter here, so that the tests are fast.
 const REPORT_INTERVAL: f64 = 0.01;
 
-/// Without games a shutdown ends with the next report. It must leave time for what the session does before.
+/// Without games a shutdown ends with the next report. The interval must leave time for the records
+/// of the session before that.
 const REPORT_INTERVAL_IN_SHUTDOWN: f64 = 2.0;
 
-/// In the recording half a minute. What the session does with a game that starts in time must take less, on a busy machine, too.
+/// Half a minute in the recording. The session's actions in a game that starts in time must take
+/// less, even on a busy machine.
 const GAME_SETUP_TIMEOUT: f64 = 8.0;
 
-/// For every second of the recording, in which a login takes milliseconds.
+/// Seconds per second of the recording, in which a login takes milliseconds.
 const LOGIN_TIMEOUT: f64 = 3.0;
 
-/// For every second of the recording.
+/// Seconds per second of the recording.
 const PING_INTERVAL: f64 = 0.02;
 
-/// A pause of this length is one for a game process that does not start in time, which takes half a minute.
+/// A pause of at least this length is one for a game process that does not start in time, which
+/// takes half a minute.
 const GAME_SETUP_PAUSE: Duration = Duration::from_secs(15);
 
-/// Marks the steps at which the server is to shut down.
+/// Marks the steps at which the server must shut down.
 pub(crate) const SIGNAL: &str = "SIGTERM";
 
-/// Marks the step at which the policy service goes away.
+/// Marks the step at which the policy service disappears.
 pub(crate) const SERVICE_GONE: &str = "service gone";
 
-/// What a session is about, as far as the server and its clients must be prepared for it.
+/// The properties of a session for which the server and its clients must be prepared.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circumstances {
-    /// Connections that do not log in are ended.
+    /// Whether connections that do not log in are closed.
     pub(crate) logins_time_out: bool,
-    /// Clients are pinged.
+    /// Whether clients are pinged.
     pub(crate) is_pinged: bool,
-    /// Game processes do not start in time.
+    /// Whether game processes do not start in time.
     pub(crate) waits_for_games: bool,
-    /// The server shuts down.
+    /// Whether the server shuts down.
     is_shut_down: bool,
 }
 
@@ -78,7 +81,7 @@ impl Circumstances {
 pub(crate) struct TestServer {
     server: Server,
     http: SocketAddr,
-    /// The policy service, if the server uses one.
+    /// Policy service, if the server uses one.
     pub(crate) policy: Option<PolicyService>,
     folder: TempDir,
 }
@@ -119,10 +122,10 @@ impl TestServer {
             geoip_database: file("country.mmdb", &country_database(address, country)),
             ping_interval: overridden("PING_INTERVAL")
                 .map_or(3600.0, |value| value.as_f64().unwrap() * PING_INTERVAL),
-            // What was recorded says large things before any login.
+            // Recorded clients send large messages before the login.
             login_message_limit: Settings::default().message_limit,
             game_setup_timeout: if circumstances.waits_for_games { GAME_SETUP_TIMEOUT } else { 300.0 },
-            // In the recording nobody waits for a player whose connection is lost.
+            // In the recording, games do not wait for a player whose connection is lost.
             reconnect_grace_period: 0.0,
             report_interval: match circumstances.is_shut_down {
                 true => REPORT_INTERVAL_IN_SHUTDOWN,
@@ -138,22 +141,23 @@ impl TestServer {
         Self { server, http, policy, folder }
     }
 
-    /// Where to connect.
+    /// Returns the address for a client.
     pub(crate) fn address(&self, connect: &Connect) -> SocketAddr {
         let of_format = |format: WireFormat| {
             let all = self.server.listening().iter();
             all.filter(move |listening| listening.service == Service::Lobby(format))
         };
-        // In the order of the setting.
+        // Listeners are in the order of the setting.
         of_format(connect.format).nth(usize::from(connect.proxy)).unwrap().address
     }
 
-    /// Asks over HTTP.
+    /// Sends a request over HTTP.
     pub(crate) async fn get(&self, path: &str) -> http::Answer {
         http::get(self.http, path).await
     }
 
-    /// Waits until nothing is going on: no command is being carried out, and everybody has been told of all changes.
+    /// Waits until the server is idle: no command is in progress, and all changes have
+    /// been reported.
     pub(crate) async fn settled(&self) {
         let begin = Instant::now();
         loop {
@@ -161,45 +165,45 @@ impl TestServer {
             if status["is_settled"] == true {
                 return;
             }
-            assert!(begin.elapsed() < PATIENCE, "the server does not settle");
+            assert!(begin.elapsed() < TIME_LIMIT, "the server does not settle");
         }
     }
 
-    /// What other services are told from now on.
+    /// Returns the publications from now on.
     pub(crate) fn publications(&self) -> Receiver<Publication> {
         self.server.publications()
     }
 
-    /// What a signal does.
+    /// Does what a signal would do.
     pub(crate) async fn signal(&self) {
         self.server.shutdown().request().await;
     }
 
-    /// The database.
+    /// Returns the path of the database.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("seeded.sqlite")
     }
 
-    /// Ends the server and waits for that.
+    /// Stops the server and waits for its end.
     pub(crate) async fn stop(self) {
-        // The first one may find that it has ended already.
+        // The first signal may find that the server has ended already.
         self.signal().await;
         self.signal().await;
-        timeout(PATIENCE, self.server.wait()).await.unwrap().unwrap();
+        timeout(TIME_LIMIT, self.server.wait()).await.unwrap().unwrap();
     }
 }
 
-/// What the seed says of the configuration it was recorded with.
+/// The seed's assumptions about the configuration of the recording.
 #[derive(Debug, Deserialize)]
 struct Assumed {
     www_url: String,
     content_url: String,
-    /// Countries by address, and by another word for all other addresses.
+    /// Countries by address; one key, which is not an address, stands for all others.
     geoip: BTreeMap<String, String>,
 }
 
 impl Assumed {
-    /// The one address whose country is known.
+    /// Returns the one address whose country is known.
     fn located(&self) -> ([u8; 4], &str) {
         let mut known = self.geoip.iter().filter_map(|(address, country)| {
             Some((address.parse::<Ipv4Addr>().ok()?.octets(), country.as_str()))
@@ -219,7 +223,8 @@ fn seed() -> &'static Seed {
     &SEED
 }
 
-/// A database with the seed of the sessions. It is made once: to hash all the passwords takes a second.
+/// Returns a database with the seed of the sessions. It is created once, as hashing all the
+/// passwords takes a second.
 pub(crate) async fn seeded() -> &'static [u8] {
     static SEEDED: OnceCell<Vec<u8>> = OnceCell::const_new();
     SEEDED

@@ -1,5 +1,4 @@
-//! What is deliberately otherwise than in the original, though no session shows it. Each has tests
-//! that do.
+//! Deliberate differences from the original that no session shows. Each names tests that show it.
 
 use std::path::Path;
 
@@ -15,7 +14,7 @@ struct Unrecorded {
 #[serde(deny_unknown_fields)]
 struct Difference {
     reason: String,
-    /// File, from the folder of the crates, and name of each test.
+    /// Path relative to the folder of the crates, and name, of each test.
     shown_by: Vec<String>,
 }
 

@@ -1,15 +1,15 @@
-//! Compares values: what a message says with what it should, a row with a row.
+//! Compares values: received messages and rows with the expected ones.
 
 use serde_json::{Number, Value};
 
-/// Of a rating that was computed from the start.
+/// Relative tolerance for ratings that were computed from the start.
 const ROUNDING: f64 = 1e-6;
 
-/// Of a rating that was computed from one with six digits, in the original, or with all of them, here
-/// (`golden/sessions/README.md`, rule 8). A little more, because both are rounded.
+/// Tolerance for ratings that were computed from one with six digits, in the original, or with all
+/// of them, here (`golden/sessions/README.md`, rule 8). Slightly more, because both are rounded.
 const AFTER_SIX_DIGITS: f64 = 0.010_001;
 
-/// What differs between two values, at the path.
+/// Returns the differences between two values at the path.
 pub(crate) fn differences(path: &str, expected: &Value, received: &Value) -> Vec<String> {
     match (expected, received) {
         (Value::Object(expected), Value::Object(received)) => {
@@ -45,12 +45,13 @@ pub(crate) fn is_same(expected: &Value, received: &Value) -> bool {
 
 enum Likeness {
     Same,
-    /// A rating, off by less than what the original loses when it stores one.
+    /// A rating that differs by less than the original loses by storing one.
     Near,
     None,
 }
 
-/// Integers are exact, and so are other numbers but ratings. A number may be written as float or as integer.
+/// Compares numbers. Integers must be equal, and so must all other numbers except for ratings. A
+/// number may be written as float or as integer.
 fn compare(path: &str, expected: &Number, received: &Number) -> Likeness {
     let integer = |number: &Number| match (number.as_i64(), number.as_u64()) {
         (Some(number), _) => Some(i128::from(number)),
@@ -67,14 +68,15 @@ fn compare(path: &str, expected: &Number, received: &Number) -> Likeness {
     match is_rating(path) {
         _ if expected == received => Likeness::Same,
         true if off <= ROUNDING * expected.abs().max(received.abs()) => Likeness::Same,
-        // What the original has read from its database has so many left.
+        // A rating that the original has read from its database has six digits.
         true if expected == six_digits(received) => Likeness::Same,
         true if off <= AFTER_SIX_DIGITS => Likeness::Near,
         _ => Likeness::None,
     }
 }
 
-/// Whether a number is the mean or the deviation of a rating: in messages of the lobby, of the broker, or in a table.
+/// Returns whether a number is the mean or the deviation of a rating: in messages of the lobby or
+/// the broker, or in a table.
 fn is_rating(path: &str) -> bool {
     let name = path.rsplit('.').next().unwrap_or_default();
     let is_column = matches!(name, "mean" | "deviation" | "after_mean" | "after_deviation")
@@ -86,12 +88,13 @@ fn is_rating(path: &str) -> bool {
     is_column || is_member
 }
 
-/// The number as a column of single precision shows it.
+/// Returns the number as a single-precision column shows it.
 fn six_digits(number: f64) -> f64 {
     format!("{:.5e}", f64::from(number as f32)).parse().unwrap()
 }
 
-/// Pairs values by `is_pair`; returns what is left on both sides. Order does not matter, number does.
+/// Pairs values by `is_pair`; returns the remaining ones of both sides. The order does not matter,
+/// but the number does.
 pub(crate) fn unpaired(
     expected: Vec<Value>,
     mut found: Vec<Value>,
@@ -123,9 +126,9 @@ mod tests {
         assert!(compared(json!({"uid": 5_000_001}), json!({"uid": 5_000_001})).is_empty());
         let found = compared(json!({"uid": 5_000_001}), json!({"uid": 5_000_002}));
         assert_eq!(found, ["m.uid is 5000002, was 5000001"]);
-        // As far as numbers go.
+        // Up to the largest numbers.
         assert_eq!(compared(json!(u64::MAX), json!(u64::MAX - 1)).len(), 1);
-        // Also where a rating is meant, and when one of the two is written as a float.
+        // Also for ratings, and if one of the two is written as a float.
         assert!(compared(json!({"rating": [1500, 500]}), json!({"rating": [1500.0, 500.0]})).is_empty());
         assert_eq!(compared(json!({"num_players": 2}), json!({"num_players": 2.000_001})).len(), 1);
     }
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_counted() {
+    fn equal_rows_are_counted() {
         let (one, two) = (json!({"id": 1}), json!({"id": 2}));
         let (missing, left) =
             unpaired(vec![one.clone(), one.clone(), two.clone()], vec![two, one.clone()], is_same);

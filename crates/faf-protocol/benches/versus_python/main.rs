@@ -4,10 +4,12 @@
 //! cargo bench -p faf-protocol --bench versus_python
 //! ```
 //!
-//! Needs `python3`. A helper process runs `codec.py`; both sides measure the same messages in turns, so that whatever
-//! else the machine does meets both. What is printed is the median of the ratios of all rounds.
+//! Needs `python3`. A helper process runs `codec.py`; both sides measure the same messages in
+//! turns, so that whatever else the machine does meets both. What is printed is the median of the
+//! ratios of all rounds.
 //!
-//! *message*: bytes to and from [`Message`], which is what a bridge does; *typed*: to and from the struct of the command.
+//! *message*: bytes to and from [`Message`], which is what a bridge does; *typed*: to and from the
+//! struct of the command.
 
 #![expect(clippy::print_stdout, reason = "the result is printed")]
 

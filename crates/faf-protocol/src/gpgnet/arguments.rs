@@ -9,8 +9,8 @@ use crate::json::{Json, JsonRef};
 
 use super::GpgNetMessage;
 
-/// The arguments of a command, kept as the compact text of a JSON array: however many there are, they take no more memory than
-/// that.
+/// The arguments of a command, kept as the compact text of a JSON array: however many there are,
+/// they take no more memory than that.
 ///
 /// ```
 /// use faf_protocol::gpgnet::Args;
@@ -58,7 +58,7 @@ impl Args {
         Self(Json::of_compact(text))
     }
 
-    /// Nothing if the value is no array.
+    /// Nothing if the value is not an array.
     pub(super) fn of_value(value: JsonRef<'_>) -> Option<Self> {
         (value.kind() == JsonKind::Array).then(|| Self(value.to_owned()))
     }
@@ -110,7 +110,7 @@ pub struct ArgumentError {
     pub command: String,
     /// The name of the argument in wire.md section 9.
     pub argument: &'static str,
-    /// What is wrong with it.
+    /// The problem with it.
     pub reason: String,
 }
 
@@ -135,13 +135,15 @@ impl<'a> Arguments<'a> {
         self.parse(argument)
     }
 
-    /// The next argument, as an integer; text of an integer will do, and a whole number with a fraction of zero.
+    /// The next argument, as an integer; text of an integer will do, and a whole number with a
+    /// fraction of zero.
     pub(super) fn integer(&mut self, argument: &'static str) -> Result<i64, ArgumentError> {
         let value = self.next(argument)?;
         value.number().ok_or_else(|| self.error(argument, format!("must be an integer, not {value:?}")))
     }
 
-    /// The next argument, as a flag: `true`, `1`, or one of the words `true`, `on` and `yes` in any case.
+    /// The next argument, as a flag: `true`, `1`, or one of the words `true`, `on` and `yes` in any
+    /// case.
     pub(super) fn flag(&mut self, argument: &'static str) -> Result<bool, ArgumentError> {
         let value = self.next(argument)?;
         Ok(match value.as_str() {
@@ -155,7 +157,7 @@ impl<'a> Arguments<'a> {
         self.next(argument)?.parse().map_err(|reason| self.error(argument, reason))
     }
 
-    /// What has not been taken.
+    /// The arguments that have not been taken.
     pub(super) fn surplus(self) -> Args {
         match self.rest.rest() {
             "]" => Args::default(),

@@ -10,9 +10,9 @@
 //! "GameState"                              1 argument    text "Idle"
 //! ```
 //!
-//! All integers are little-endian. There are no booleans, they travel as 0 and 1, and no fractions. Existing adapters
-//! also replace the two characters `/t` and `/n` in received texts by tab and line feed, even inside words such as
-//! `/tundra`; [`unescape`] does that, and nothing else here.
+//! All integers are little-endian. There are no booleans, they travel as 0 and 1, and no fractions.
+//! Existing adapters also replace the two characters `/t` and `/n` in received texts by tab and
+//! line feed, even inside words such as `/tundra`; [`unescape`] does that, and nothing else here.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -40,9 +40,9 @@ pub enum FramingError {
     /// An argument is neither text, nor boolean, nor a whole number of 32 bits.
     #[error("argument {index} ({value}) is neither text nor a 32-bit integer")]
     Argument {
-        /// Which argument, counted from 0.
+        /// Index of the argument, counted from 0.
         index: usize,
-        /// What it is, as JSON.
+        /// The value, as JSON.
         value: String,
     },
     /// There are more than [`ARGUMENT_LIMIT`] arguments.
@@ -97,7 +97,8 @@ fn push_text(text: &str, out: &mut Vec<u8>) -> Result<(), FramingError> {
 
 /// Takes the next message from the front of `buffer`, if all of it is there.
 ///
-/// [`Limits::message`] holds for the whole message; every length is checked before its bytes are waited for.
+/// [`Limits::message`] holds for the whole message; every length is checked before its bytes are
+/// waited for.
 ///
 /// # Errors
 /// [`DecodeError::Malformed`] and [`DecodeError::TooLarge`]. After an error the stream is not to be read any further.
@@ -122,7 +123,8 @@ pub fn finish(buffer: &BytesMut) -> Result<(), DecodeError> {
     }
 }
 
-/// Replaces `/t` by a tab and `/n` by a line feed, as existing adapters do with texts from the game.
+/// Replaces `/t` by a tab and `/n` by a line feed, as existing adapters do with texts from the
+/// game.
 #[must_use]
 pub fn unescape(text: &str) -> String {
     text.replace("/t", "\t").replace("/n", "\n")
@@ -214,8 +216,8 @@ impl<'a> Reader<'a> {
 
 /// Arguments as JSON. `size` is that of the whole message.
 ///
-/// As JSON, a control character takes six bytes. A message that would become more than [`GROWTH`] times as long has next to
-/// nothing else in it, and is no message of a game.
+/// As JSON, a control character takes six bytes. A message that would become more than [`GROWTH`]
+/// times as long has next to nothing else in it, and is not a message of a game.
 fn args_of(args: &[Argument<'_>], size: usize) -> Result<Args, DecodeError> {
     let lengths = args.iter().map(|argument| match argument {
         Argument::Integer(number) => number.to_string().len(),

@@ -172,9 +172,9 @@ game_commands! {
         victim_id: PlayerId,
         /// Name of the victim.
         victim_name: String,
-        /// Who did it; 0 for an AI.
+        /// The player who did it; 0 for an AI.
         teamkiller_id: PlayerId,
-        /// Name of who did it.
+        /// Name of the player who did it.
         teamkiller_name: String,
     } = "TeamkillHappened";
     /// An ICE message for another player, to be passed on as it is.
@@ -316,7 +316,7 @@ impl From<String> for GameState {
     }
 }
 
-/// What a host says about the mods of the simulation.
+/// A host's statement about the mods of the simulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GameMods {
     /// How many are active; 0 clears the list.
@@ -324,7 +324,7 @@ pub enum GameMods {
         /// Number of mods.
         count: i64,
     },
-    /// Which ones are active.
+    /// The active mods.
     Uids {
         /// Uids, separated by blanks.
         uids: String,

@@ -10,8 +10,8 @@
 //! * [`GpgNetServerSender`] and [`GpgNetClientSender`]: what the two ends offer for sending;
 //! * [`framing`]: the game's own binary framing.
 //!
-//! Nothing is lost in between: an unknown command keeps its name and arguments, and arguments behind those that a
-//! command needs are kept as surplus.
+//! Nothing is lost in between: an unknown command keeps its name and arguments, and arguments
+//! after those that a command needs are kept as surplus.
 
 mod arguments;
 pub mod framing;
@@ -52,7 +52,7 @@ impl GpgNetMessage {
     /// Reads the command out of a lobby message. Its `target` is not looked at.
     ///
     /// # Errors
-    /// [`FieldError`] if `command` is no string or `args` no array.
+    /// [`FieldError`] if `command` is not a string or `args` not an array.
     pub fn from_message(message: &Message) -> Result<Self, FieldError> {
         let wrong = || FieldError { field: Some("args".to_owned()), reason: "must be an array".to_owned() };
         let command = message.field("command")?;
@@ -69,7 +69,7 @@ impl GpgNetMessage {
         Message::from_value(&self.carried()).expect("a command with arguments is a JSON object")
     }
 
-    /// What serialises as the lobby message.
+    /// Serialises as the lobby message.
     pub(crate) fn carried(&self) -> Carried<'_> {
         Carried { command: &self.command, args: &self.args, target: Self::TARGET }
     }
@@ -87,7 +87,7 @@ pub(crate) struct Carried<'a> {
     target: &'a str,
 }
 
-/// A typed command together with the arguments that came behind those it needs.
+/// A typed command together with the arguments that came after those it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WithSurplus<C> {
     /// The command.

@@ -5,7 +5,8 @@ use super::{GpgNetMessage, ServerToGame};
 
 /// The server's end: tells a game what to do.
 ///
-/// One method is required. What it answers is up to the implementation: nothing for a queue, a future for a connection.
+/// One method is required. Its result is up to the implementation: nothing for a queue, a future
+/// for a connection.
 ///
 /// ```
 /// use faf_protocol::PlayerId;
@@ -26,7 +27,7 @@ use super::{GpgNetMessage, ServerToGame};
 /// assert_eq!(game.0[0].command, "ConnectToPeer");
 /// ```
 pub trait GpgNetServerSender {
-    /// What sending answers.
+    /// The result of sending.
     type Output;
 
     /// Sends any command to the game.
@@ -55,7 +56,7 @@ pub trait GpgNetServerSender {
 
 /// The client's end: tells the server about the game. One method is required.
 pub trait GpgNetClientSender {
-    /// What sending answers.
+    /// The result of sending.
     type Output;
 
     /// Sends any command to the server.

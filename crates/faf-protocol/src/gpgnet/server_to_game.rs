@@ -6,7 +6,8 @@ use super::{GpgNetMessage, WithSurplus};
 
 /// Commands from the server to the game (wire.md section 9).
 ///
-/// They carry names and ids of players only; the local address a game needs is put in by the adapter.
+/// They carry names and ids of players only; the local address a game needs is put in by the
+/// adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerToGame {
     /// Start listening as the host.
@@ -63,7 +64,7 @@ impl ServerToGame {
         }
     }
 
-    /// Reads a command and the arguments behind those it needs.
+    /// Reads a command and the arguments after those it needs.
     ///
     /// # Errors
     /// [`ArgumentError`] for the first argument that is missing or of the wrong type.

@@ -1,14 +1,15 @@
-//! Which bytes of a string end it, escape others or have no place in it, many at a time.
+//! Finds the bytes of a string that end it, escape others or must not occur in it, many at a time.
 
 use wide::{u8x16, u8x32};
 
-/// Bytes that are looked at together at the beginning of a string: most strings are short and plain.
+/// Bytes that are looked at together at the beginning of a string: most strings are short and
+/// plain.
 pub(super) const SHORT: usize = 16;
 
 /// Bytes that are looked at together in a longer string.
 pub(super) const LONG: usize = 32;
 
-/// Which bytes of a block are which; the first byte has the lowest bit.
+/// The special bytes of a block, a bit each; the first byte has the lowest bit.
 pub(super) struct Block {
     pub(super) quotes: u64,
     pub(super) backslashes: u64,
@@ -41,15 +42,16 @@ impl Block {
         }
     }
 
-    /// Which bytes of a long block are escaped by a backslash in front of them. `escaped` says it of the first byte, and afterwards of
-    /// the first byte of the next block.
+    /// The bytes of a long block that are escaped by a backslash before them. `escaped` tells it of
+    /// the first byte, and afterwards of the first byte of the next block.
     #[inline]
     pub(super) fn escapes(&self, escaped: &mut bool) -> u64 {
         if self.backslashes == 0 {
             return u64::from(std::mem::take(escaped));
         }
-        // In a run of backslashes, every other one is escaped. A run that begins at an even place escapes the odd places
-        // up to the byte behind it, so adding the runs that begin at odd places flips exactly those that differ.
+        // In a run of backslashes, every other one is escaped. A run that begins at an even place
+        // escapes the odd places up to the byte after it, so adding the runs that begin at odd
+        // places flips exactly those that differ.
         const EVEN: u64 = 0x5555_5555_5555_5555;
         let backslashes = self.backslashes & !u64::from(*escaped);
         let behind = backslashes << 1 | u64::from(*escaped);

@@ -1,4 +1,5 @@
-//! Goes over JSON text that is known to be right. Nothing here fails; of other text the answers are meaningless.
+//! Goes over JSON text that is known to be right. Nothing here fails; of other text the answers are
+//! meaningless.
 
 use std::borrow::Cow;
 
@@ -47,7 +48,7 @@ impl<'a> Elements<'a> {
         Self { array, position: 1 }
     }
 
-    /// What has not been taken, closing bracket included: nothing but that, or elements without the opening bracket.
+    /// The elements that have not been taken, without the opening bracket, and the closing bracket.
     pub(crate) fn rest(&self) -> &'a str {
         self.array.get(self.position..).filter(|rest| !rest.is_empty()).unwrap_or("]")
     }
@@ -67,7 +68,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Behind the string that begins at `at`.
+/// The position after the string that begins at `at`.
 pub(crate) fn end_of_string(bytes: &[u8], at: usize) -> usize {
     let mut position = at + 1;
     loop {
@@ -79,7 +80,7 @@ pub(crate) fn end_of_string(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// Behind the value that begins at `at`. The text may have white space.
+/// The position after the value that begins at `at`. The text may have white space.
 pub(crate) fn end_of_value(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at) {
         Some(b'"') => end_of_string(bytes, at),

@@ -1,8 +1,8 @@
 //! JSON text on its way out: pure ASCII.
 //!
-//! Everything outside U+0020..U+007E is written as `\uXXXX`, lower-case, beyond the BMP as a surrogate pair. Clients
-//! depend on it: they decode each received piece of the stream on its own, and cut lines at U+0085 and U+2028 too
-//! (wire.md section 7).
+//! Everything outside U+0020..U+007E is written as `\uXXXX`, lower-case, beyond the BMP as a
+//! surrogate pair. Clients depend on it: they decode each received piece of the stream on its own,
+//! and cut lines at U+0085 and U+2028 too (wire.md section 7).
 
 use serde::Serialize;
 
@@ -13,7 +13,8 @@ use serde::Serialize;
 pub(crate) fn write_ascii(value: &impl Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
     let start = out.len();
     serde_json::to_writer(&mut *out, value)?;
-    // Nearly everything is ASCII already, so looking once at the whole is cheaper than looking at every string.
+    // Nearly everything is ASCII already, so looking once at the whole is cheaper than looking at
+    // every string.
     if !is_printable(&out[start..]) {
         let text = String::from_utf8(out.split_off(start)).expect("serde_json writes UTF-8");
         push_ascii(&text, out);
@@ -42,7 +43,8 @@ pub(crate) fn push_ascii(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a text as a JSON string, in compact form: it is UTF-8, with as few escapes as JSON allows.
+/// Appends a text as a JSON string, in compact form: it is UTF-8, with as few escapes as JSON
+/// allows.
 pub(crate) fn push_quoted(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
@@ -65,7 +67,8 @@ pub(crate) fn quoted_length(text: &[u8]) -> usize {
     text.iter().map(length).sum::<usize>() + 2
 }
 
-/// Appends an ASCII character as it stands in a compact string, where it [must be escaped](is_escaped).
+/// Appends an ASCII character as it stands in a compact string, where it [must be
+/// escaped](is_escaped).
 pub(super) fn push_escaped(byte: u8, out: &mut String) {
     match byte {
         b'"' => out.push_str("\\\""),
@@ -90,7 +93,8 @@ pub(super) fn is_escaped(byte: u8) -> bool {
 
 /// Whether all is ASCII without DEL. Other control characters do not occur in compact JSON text.
 fn is_printable(bytes: &[u8]) -> bool {
-    // The largest byte of a block is found with vector instructions; stopping inside one would prevent that.
+    // The largest byte of a block is found with vector instructions; stopping inside one would
+    // prevent that.
     bytes.chunks(256).all(|block| block.iter().copied().fold(0, u8::max) < 0x7F)
 }
 

@@ -11,8 +11,8 @@ pub(crate) enum Completeness {
     Broken,
 }
 
-/// Follows a text. It tells most texts that cannot become an object, but not all: numbers, escape sequences and the encoding
-/// are not looked at closely.
+/// Follows a text. It tells most texts that cannot become an object, but not all: numbers, escape
+/// sequences and the encoding are not looked at closely.
 #[derive(Debug)]
 pub(crate) struct Progress {
     state: State,
@@ -29,14 +29,14 @@ enum Container {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In front of the object.
+    /// Before the object.
     Start,
-    /// Behind an opening brace.
+    /// After an opening brace.
     KeyOrEnd,
-    /// Behind a comma in an object.
+    /// After a comma in an object.
     Key,
     Colon,
-    /// Behind an opening bracket.
+    /// After an opening bracket.
     ValueOrEnd,
     Value,
     CommaOrEnd,

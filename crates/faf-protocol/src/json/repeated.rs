@@ -17,8 +17,8 @@ use super::scan::scan_value;
 /// In objects of no more keys than this, each is compared with each; in others they are sorted.
 const FEW: usize = 32;
 
-/// At so many keys of an object, the repeated ones are taken out for the first time, and then whenever there are twice as many
-/// as were left.
+/// Number of keys of an object at which the repeated ones are taken out for the first time; then
+/// this happens whenever there are twice as many as were left.
 const MANY: usize = 1024;
 
 /// In the position of a key: it has been found to be repeated.
@@ -27,10 +27,11 @@ const REPEATED: u32 = 1 << 31;
 /// In the second number of an edit: it is a move.
 const MOVE: u32 = 1 << 31;
 
-/// Lists grow by one part in so many. They are the larger part of what a hostile message takes, so they are not doubled.
+/// Lists grow by one part in this many. They take most of the memory of a hostile message, so they
+/// are not doubled.
 const GROWTH: usize = 8;
 
-/// What is to be done with a member in the second pass.
+/// An edit of a member in the second pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edit {
     /// Everything goes up to the next key that stays, or the end of the object.
@@ -70,7 +71,7 @@ pub(super) struct OpenObject {
     first: usize,
     /// The first one that has been noted since the repeated ones were taken out.
     fresh: usize,
-    /// With so many of its keys, the repeated ones are taken out.
+    /// The number of its keys at which the repeated ones are taken out.
     full: usize,
 }
 
@@ -90,7 +91,8 @@ impl RepeatedKeys {
     #[inline]
     pub(super) fn note(&mut self, text: &str, object: &mut OpenObject, place: Range<usize>) {
         let key = Key { start: place.start as u32, hash: hash(text, place.clone()) };
-        // The usual way of repeating a key a million times, and the only one without keys between that stay.
+        // The usual way of repeating a key a million times, and the only one without keys between
+        // that stay.
         if let Some(last) = self.keys.get_mut(object.fresh..).and_then(<[Key]>::last_mut)
             && last.hash == key.hash
             && compare(text, last.start, key.start).is_eq()
@@ -120,7 +122,8 @@ impl RepeatedKeys {
         self.keys.truncate(object.first);
     }
 
-    /// Takes repeated keys out of the innermost object; `end` is behind all that has been noted of it.
+    /// Takes repeated keys out of the innermost object; `end` is after everything that has been
+    /// noted of it.
     #[cold]
     fn take_out_repeated(&mut self, text: &str, object: &mut OpenObject, end: usize) {
         let own = &mut self.keys[object.first..];
@@ -169,7 +172,7 @@ impl RepeatedKeys {
         }
     }
 
-    /// What is to be done in the second pass.
+    /// The edits of the second pass.
     pub(super) fn into_edits(mut self) -> Edits {
         self.keys = Vec::new();
         self.edits.sort_unstable();
@@ -177,7 +180,7 @@ impl RepeatedKeys {
     }
 }
 
-/// What is to be done in the second pass, in the order of the text.
+/// The edits of the second pass, in the order of the text.
 #[derive(Debug)]
 pub(super) struct Edits {
     edits: Vec<RawEdit>,
@@ -190,7 +193,7 @@ impl Edits {
         self.edits.is_empty()
     }
 
-    /// What is to be done with the member whose key is at this position.
+    /// The edit of the member whose key is at this position.
     #[inline]
     pub(super) fn at(&mut self, position: usize) -> Option<Edit> {
         let start = |index: usize| self.edits.get(index).map_or(u32::MAX, |(start, _)| *start);
@@ -243,8 +246,8 @@ fn compact_key(quoted: &str) -> Option<String> {
     scan_value(quoted, 1).ok()?
 }
 
-/// The same for keys that are the same, whatever escapes they have. Who makes others that have the same gains little, as they
-/// are sorted then.
+/// Equal for equal keys, whatever escapes they have. A peer that makes other keys collide gains
+/// little, as they are sorted then.
 #[inline]
 fn hash(text: &str, place: Range<usize>) -> u32 {
     let quoted = &text[place];

@@ -1,9 +1,10 @@
 //! Checks JSON text from a peer and brings it into compact form.
 //!
-//! Compact form: no white space between tokens, strings with as few escapes as JSON allows, every object without
-//! repeated keys (first place, last value). Numbers keep their digits. Text that already has this form, as nearly all
-//! traffic has, is only looked at and not copied. All other text is written once: in the same pass, or, where an object
-//! repeats a key or has very many, in a second one.
+//! Compact form: no white space between tokens, strings with as few escapes as JSON allows, every
+//! object without repeated keys (first place, last value). Numbers keep their digits. Text that
+//! already has this form, as nearly all traffic has, is only looked at and not copied. All other
+//! text is written once: in the same pass, or, where an object repeats a key or has very many, in a
+//! second one.
 
 use crate::error::{DecodeError, JsonKind, Malformed};
 use crate::limits::INTEGER_DIGITS_LIMIT;
@@ -13,9 +14,11 @@ use super::compact;
 use super::escape::{is_escaped, push_escaped};
 use super::repeated::{Edit, Edits, OpenObject, RepeatedKeys};
 
-/// Checks that `text` is one JSON object and nothing else; returns its compact form where that differs.
+/// Checks that `text` is one JSON object and nothing else; returns its compact form where that
+/// differs.
 ///
-/// `text` should have no white space around it; where it has, it counts as a difference from compact form.
+/// `text` should have no white space around it; where it has, it counts as a difference from
+/// compact form.
 ///
 /// # Errors
 /// [`DecodeError::Malformed`], [`DecodeError::TooDeep`] and [`DecodeError::NotAnObject`]; offsets count bytes of `text`.
@@ -27,7 +30,8 @@ pub(crate) fn scan_object(text: &str, nesting_limit: usize) -> Result<Option<Str
     }
 }
 
-/// Checks that `text` is one JSON value and nothing else; returns its compact form where that differs.
+/// Checks that `text` is one JSON value and nothing else; returns its compact form where that
+/// differs.
 ///
 /// # Errors
 /// As [`scan_object`], without [`DecodeError::NotAnObject`].
@@ -62,7 +66,8 @@ struct Scanner<'a> {
     fault: Option<Fault>,
 }
 
-// Every method that goes over something takes the position where it begins and answers the position behind it.
+// Every method that scans something takes the position where it begins and returns the position
+// after it.
 impl<'a> Scanner<'a> {
     fn new(text: &'a str, nesting_limit: usize) -> Self {
         Self {
@@ -186,7 +191,8 @@ impl<'a> Scanner<'a> {
         Ok(position)
     }
 
-    /// Notes the key from `start` to `end`, quotes included, unless it has been noted in the first pass.
+    /// Notes the key from `start` to `end`, quotes included, unless it has been noted in the first
+    /// pass.
     #[inline]
     fn note_key(&mut self, open: &mut OpenObject, start: usize, end: usize) {
         if self.edits.is_none() {
@@ -195,7 +201,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// What is noted about keys may take as much memory as the text, and what is written meanwhile once more.
+    /// Notes about keys may take as much memory as the text, and the compact text as much again.
     #[inline]
     fn defer_if_costly(&mut self) {
         if !self.is_deferred && self.keys.are_costly() {
@@ -408,7 +414,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The byte at `position`, behind any white space, which is left out of the compact text.
+    /// The byte at `position`, after any white space, which is left out of the compact text.
     #[inline]
     fn token(&mut self, position: &mut usize) -> Option<u8> {
         match self.bytes.get(*position) {
@@ -511,7 +517,8 @@ mod tests {
 
     #[test]
     fn very_many_members_repeat_keys_in_every_way() {
-        // Each key three times: once more soon, so that what goes has others between, and once at the end.
+        // Each key three times: once more soon, so that what goes has others between, and once at
+        // the end.
         let member = |key: usize, value: usize| format!(" \"k{key}\" : {value}");
         let mut source: Vec<String> =
             (0..5000).flat_map(|n| [member(n, 1), member(n.saturating_sub(1), 2)]).collect();

@@ -1,4 +1,5 @@
-//! Turns values of a message into types, without building a tree, and without copying a text more than once.
+//! Turns values of a message into types, without building a tree, and without copying a text more
+//! than once.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -12,7 +13,8 @@ use crate::error::{FieldError, JsonKind};
 use super::JsonRef;
 use super::compact::{Members, unescaped};
 
-/// Bytes of the reason that are kept why a value does not fit: 1 KiB. It may quote the value, which can be of any size.
+/// Bytes of the reason that are kept why a value does not fit: 1 KiB. It may quote the value, which
+/// can be of any size.
 const REASON_LIMIT: usize = 1024;
 
 /// Why a value does not fit a type.
@@ -122,7 +124,8 @@ pub(crate) fn from_value<'de, T: Deserialize<'de>>(value: JsonRef<'de>) -> Resul
     T::deserialize(ValueDeserializer(value)).map_err(Misfit::into_reason)
 }
 
-/// Texts are read here; everything else is left to the JSON library, which would copy a text twice and more.
+/// Texts are read here; everything else is left to the JSON library, which would copy a text twice
+/// and more.
 struct ValueDeserializer<'de>(JsonRef<'de>);
 
 impl<'de> ValueDeserializer<'de> {

@@ -30,7 +30,7 @@ impl<'a> JsonRef<'a> {
         self.0
     }
 
-    /// What kind of value it is.
+    /// The kind of the value.
     #[must_use]
     pub fn kind(self) -> JsonKind {
         match self.0.as_bytes().first() {
@@ -49,11 +49,11 @@ impl<'a> JsonRef<'a> {
         Some(unescaped(self.0.strip_prefix('"')?.strip_suffix('"')?))
     }
 
-    /// A number, or a text that is one; games and old clients send both. Nothing for other kinds, and for numbers that `T`
-    /// does not hold.
+    /// A number, or a text that is one; games and old clients send both. Nothing for other kinds,
+    /// and for numbers that `T` does not hold.
     ///
-    /// Where `T` holds integers, a whole number may have a fraction or an exponent, as in `1.0` and `1e3`: in many languages
-    /// there is but one kind of number.
+    /// Where `T` holds integers, a whole number may have a fraction or an exponent, as in `1.0` and
+    /// `1e3`: in many languages there is but one kind of number.
     #[must_use]
     pub fn number<T: FromStr>(self) -> Option<T> {
         if let Some(text) = self.as_str() {
@@ -218,7 +218,7 @@ mod tests {
         }
         assert_eq!(Json::parse("-0").unwrap().as_ref().number::<u32>(), Some(0));
         assert_eq!(Json::parse("1e300").unwrap().as_ref().number::<f64>(), Some(1e300));
-        // Which integer is meant here is not certain.
+        // A float cannot tell this integer from its neighbours.
         assert_eq!(Json::parse("9007199254740993.0").unwrap().as_ref().number::<i64>(), None);
     }
 

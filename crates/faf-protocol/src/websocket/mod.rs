@@ -1,4 +1,5 @@
-//! WebSocket: one message of the protocol in one WebSocket message (wire.md section 5, RFC 6455 section 5).
+//! WebSocket: one message of the protocol in one WebSocket message (wire.md section 5, RFC 6455
+//! section 5).
 //!
 //! ```text
 //! 81 13  {"command":"pong"} 0A
@@ -7,11 +8,12 @@
 //! ^ final fragment, text
 //! ```
 //!
-//! A server frame carries no mask, so the bytes of a broadcast are the same for every receiver. The line feed inside
-//! the frame is needed: the Java client ignores frame borders and cuts at line feeds. A message above
-//! [`FRAGMENT_LIMIT`] is sent in several fragments.
+//! A server frame carries no mask, so the bytes of a broadcast are the same for every receiver. The
+//! line feed inside the frame is needed: the Java client ignores frame borders and cuts at line
+//! feeds. A message above [`FRAGMENT_LIMIT`] is sent in several fragments.
 //!
-//! A reader takes text and binary alike, as one stream of lines, whose borders need not be those of the WebSocket messages:
+//! A reader takes text and binary alike, as one stream of lines, whose borders need not be those of
+//! the WebSocket messages:
 //!
 //! ```text
 //! {"a":1}        complete at the end of a WebSocket message: a message, as if a line feed followed
@@ -22,22 +24,33 @@
 //! {"d":x         can never become an object: malformed, at once
 //! ```
 //!
-//! It is answered in kind: who has sent a binary message gets binary messages. What is said here begins behind the HTTP upgrade.
-//! Extensions (compression among them) are never negotiated.
+//! A peer that has sent a binary message gets binary messages. All of this comes after the HTTP
+//! upgrade. Extensions (compression among them) are never negotiated.
 
 mod reader;
 
 use bytes::Bytes;
 
 use crate::error::{DecodeError, EncodeError, Malformed};
-use crate::wire::{Encode, Heartbeat};
+use crate::wire::{Encode, Encoding, Heartbeat, Properties, Scheme};
 
 pub(crate) use reader::FrameReader;
 
-/// Largest payload of one frame a server sends: 128 KiB. Longer messages are continued in further frames.
+pub(crate) const PROPERTIES: Properties = Properties {
+    name: "websocket",
+    metric_label: "WebSocketProtocol",
+    scheme: Scheme { name: "ws", default_port: 80 },
+    tls_scheme: Some(Scheme { name: "wss", default_port: 443 }),
+    encoding: Encoding::WebSocketText,
+    binary_encoding: Encoding::WebSocketBinary,
+    has_upgrade: true,
+};
+
+/// Largest payload of one frame a server sends: 128 KiB. Longer messages are continued in further
+/// frames.
 ///
-/// The Java client gives up on frames above 1 MiB, which a list of some 2,000 players exceeds; wire.md section 5
-/// recommends 64 to 256 KiB.
+/// The Java client gives up on frames above 1 MiB, which a list of some 2,000 players exceeds;
+/// wire.md section 5 recommends 64 to 256 KiB.
 pub const FRAGMENT_LIMIT: usize = 128 * 1024;
 
 /// Largest payload of a control frame (RFC 6455 section 5.5).
@@ -58,7 +71,8 @@ pub enum CloseCode {
     ProtocolError = 1002,
     /// The peer has sent data of a kind that is not taken.
     Unsupported = 1003,
-    /// The peer has sent data that is not what it should be, such as a text that is not UTF-8 or not JSON.
+    /// The peer has sent data that is not what it should be, such as a text that is not UTF-8 or
+    /// not JSON.
     InvalidData = 1007,
     /// The peer has done something else that is not allowed.
     Policy = 1008,
@@ -67,7 +81,7 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
-    /// What a peer is told who has sent something that cannot be decoded.
+    /// The code for a peer that has sent something that cannot be decoded.
     #[must_use]
     pub fn of(error: &DecodeError) -> Self {
         match error {
@@ -107,7 +121,7 @@ const HEADER_LIMIT: usize = 10;
 /// Bytes of a mask.
 const MASK: usize = 4;
 
-/// Which side of a connection one is; the peer is the other.
+/// One side of a connection; the peer is the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Sends frames without mask, takes only frames with mask.
@@ -123,7 +137,7 @@ pub enum Control {
     Ping(Bytes),
     /// An answer to a ping.
     Pong(Bytes),
-    /// The peer sends nothing behind this, and waits for a close frame in answer.
+    /// The peer sends nothing after this, and waits for a close frame in answer.
     Close {
         /// Why, as a number; missing in an empty close frame.
         code: Option<u16>,
@@ -160,7 +174,7 @@ impl Control {
     }
 }
 
-/// What a WebSocket message says of its payload. Here it is the same in both.
+/// The kind of a WebSocket message. The payload is the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It is UTF-8.
@@ -186,7 +200,8 @@ pub fn encode(message: &(impl Encode + ?Sized), kind: Kind) -> Result<Bytes, Enc
         Kind::Text => TEXT,
         Kind::Binary => BINARY,
     };
-    // Room for the longest header stays in front, so that the payload is written in its place at once.
+    // Room for the longest header stays in front, so that the payload is written in its place at
+    // once.
     let mut frame = Vec::with_capacity(256);
     frame.resize(HEADER_LIMIT, 0);
     message.write_json(&mut frame)?;
@@ -202,7 +217,8 @@ pub fn encode(message: &(impl Encode + ?Sized), kind: Kind) -> Result<Bytes, Enc
     Ok(Bytes::from(frame).slice(start..))
 }
 
-/// The bytes of a message, as a client sends it. Every frame should have a new random mask (RFC 6455 section 5.3).
+/// The bytes of a message, as a client sends it. Every frame should have a new random mask (RFC
+/// 6455 section 5.3).
 ///
 /// # Errors
 /// [`EncodeError::NotRepresentable`].

@@ -11,7 +11,7 @@ use crate::json::progress::{Completeness, Progress};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::simple_json::{decode_line, is_blank, is_cut};
-use crate::wire::Decoded;
+use crate::wire::{Decoded, StreamDecoder};
 
 /// The head of a frame, already checked.
 struct Header {
@@ -42,7 +42,8 @@ pub(crate) struct FrameReader {
     searched: usize,
     /// How far the line has come, if it was looked at before its end was there.
     line: Option<Box<Line>>,
-    /// Where the payload begins, in bytes from the beginning of its frame; the offset of errors counts in.
+    /// Where the payload begins, in bytes from the beginning of its frame; the offset of errors
+    /// counts in.
     base: usize,
     /// The frame that is being received.
     frame: Option<Frame>,
@@ -66,42 +67,26 @@ struct Frame {
     mask: Option<[u8; 4]>,
 }
 
-impl FrameReader {
-    pub(crate) fn new(role: Role) -> Self {
-        Self {
-            role,
-            is_binary: false,
-            payload: BytesMut::new(),
-            searched: 0,
-            line: None,
-            base: 0,
-            frame: None,
-            is_fragmented: false,
-        }
-    }
-
-    /// Whether the peer has sent a binary message.
-    pub(crate) fn is_binary(&self) -> bool {
+impl StreamDecoder for FrameReader {
+    fn is_binary(&self) -> bool {
         self.is_binary
     }
 
-    pub(crate) fn is_between_messages(&self) -> bool {
+    fn is_between_messages(&self) -> bool {
         self.payload.is_empty() && self.frame.is_none() && !self.is_fragmented
     }
 
-    /// Bytes that are kept here, and not in the buffer.
-    pub(crate) fn kept(&self) -> usize {
+    fn kept(&self) -> usize {
         self.payload.len()
     }
 
-    pub(crate) fn shrink(&mut self) {
+    fn shrink(&mut self) {
         self.payload = BytesMut::from(&self.payload[..]);
     }
 
-    /// The most bytes that are kept, here and in the buffer, until the next message is complete.
-    ///
-    /// A frame announces its length, but a line need not end with it; that is known when it is there.
-    pub(crate) fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize {
+    /// A frame announces its length, but a line need not end with it; that is known when it is
+    /// there.
+    fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize {
         let any = HEADER_LIMIT + MASK + limits.message_in_force();
         if self.is_fragmented || self.line.is_some() {
             return any;
@@ -113,11 +98,7 @@ impl FrameReader {
         }
     }
 
-    pub(crate) fn decode(
-        &mut self,
-        buffer: &mut BytesMut,
-        limits: &Limits,
-    ) -> Result<Option<Decoded>, DecodeError> {
+    fn decode(&mut self, buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError> {
         loop {
             if let Some(message) = self.next_line(limits)? {
                 return Ok(Some(Decoded::Message(message)));
@@ -156,11 +137,7 @@ impl FrameReader {
         }
     }
 
-    pub(crate) fn finish(
-        &mut self,
-        buffer: &BytesMut,
-        limits: &Limits,
-    ) -> Result<Option<Decoded>, DecodeError> {
+    fn finish(&mut self, buffer: &BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError> {
         let is_begun = self.frame.is_some() || !self.payload.is_empty();
         let got = if is_begun { self.base } else { 0 } + self.payload.len() + buffer.len();
         if !buffer.is_empty() || self.frame.is_some() || self.is_fragmented {
@@ -177,8 +154,24 @@ impl FrameReader {
         self.end_line(self.payload.len());
         last.map(|message| Some(Decoded::Message(message))).map_err(|error| error.shifted(base))
     }
+}
 
-    /// Begins with a data frame. If all of it is there and it is one message, as nearly always, that is read where it is.
+impl FrameReader {
+    pub(crate) fn new(role: Role) -> Self {
+        Self {
+            role,
+            is_binary: false,
+            payload: BytesMut::new(),
+            searched: 0,
+            line: None,
+            base: 0,
+            frame: None,
+            is_fragmented: false,
+        }
+    }
+
+    /// Begins with a data frame. If all of it is there and it is one message, as nearly always,
+    /// that is read where it is.
     fn take_whole(
         &mut self,
         header: &Header,
@@ -248,7 +241,7 @@ impl FrameReader {
                 self.searched = size;
                 return Ok(None);
             }
-            // What has been followed is not blank.
+            // The part that has been followed is not blank.
             let message = if self.line.is_none() && is_blank(&self.payload[..size]) {
                 None
             } else if line_end.is_some() && is_end_of_message && size + 1 == self.payload.len() {
@@ -275,8 +268,8 @@ impl FrameReader {
         decode_line(&self.payload[..size], limits).map_err(|error| error.shifted(self.base))
     }
 
-    /// So many bytes of the payload as a message, if they are complete: the beginning of a line, at the end of a WebSocket
-    /// message, or at a line end inside of one.
+    /// So many bytes of the payload as a message, if they are complete: the beginning of a line, at
+    /// the end of a WebSocket message, or at a line end inside of one.
     ///
     /// # Errors
     /// If it can never become a message.
@@ -287,7 +280,8 @@ impl FrameReader {
                 read => return read.map(Some).map_err(|error| error.shifted(self.base)),
             }
         }
-        // From now on only what is new is looked at, or many small messages would cost as much as the square of their number.
+        // From now on only what is new is looked at, or many small messages would cost as much as
+        // the square of their number.
         let line = self.line.get_or_insert_with(|| {
             Box::new(Line { progress: Progress::new(limits.nesting_in_force()), followed: 0 })
         });
@@ -304,7 +298,7 @@ impl FrameReader {
         }
     }
 
-    /// Forgets so many bytes of the payload, up to the end of a line.
+    /// Forgets the first bytes of the payload, up to the end of a line.
     fn end_line(&mut self, bytes: usize) {
         self.payload.advance(bytes);
         self.searched = 0;

@@ -64,7 +64,8 @@ fn collects_parts(vector: &Vector, ours: &str) -> bool {
 /// A row of `differences.md`.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// What was called, the protocol and tags, of which each must be there, one of several, or not there.
+    /// What was called, the protocol and tags, of which each must be there, one of several, or not
+    /// there.
     conditions: Vec<Condition>,
     /// The [`Kind`]; one of several.
     recorded: Vec<String>,

@@ -1,8 +1,9 @@
 //! Every recorded vector of the original's wire layer, through the public API.
 //!
-//! Where an outcome differs from the recorded one, `src/differences.md` must say so, with the reason: a row there says
-//! by tags and outcomes, not by single vectors, what differs. This test fails for a difference that no row allows, and,
-//! with the vectors of the repository, for a row that allows nothing any more.
+//! Where an outcome differs from the recorded one, `src/differences.md` must say so, with the
+//! reason: a row there says by tags and outcomes, not by single vectors, what differs. This test
+//! fails for a difference that no row allows, and, with the vectors of the repository, for a row
+//! that allows nothing any more.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -27,10 +27,12 @@ fn named(error: &DecodeError) -> &'static str {
             Malformed::IntegerDigits => "integer of too many digits",
             _ => "not JSON",
         },
+        other => panic!("{other}"),
     }
 }
 
-/// What this crate does, as a text: what came of it, or `error: ` and why not; of a stream a line for each.
+/// What this crate does, as a text: what came of it, or `error: ` and why not; of a stream a line
+/// for each.
 pub(crate) fn outcome(vector: &Vector) -> String {
     let input = &vector.input;
     let result = match vector.op.as_str() {

@@ -1,9 +1,10 @@
-//! The recorded facts in the folder `golden/` of the repository, whose README files say what they are, or in another
-//! folder of the same layout.
+//! The golden data: recorded facts in the folder `golden/` of the repository, described by its
+//! README files, or in another folder of the same layout.
 //!
-//! The environment variable `FAF_GOLDEN` names that other folder; a relative path begins at the root of the repository.
-//! Whatever files are in its folders are read, whatever their names; what it lacks is not tested, which is said on
-//! standard error. Every test that reads golden data finds it through this module.
+//! The environment variable `FAF_GOLDEN` names another folder; a relative path starts at the root
+//! of the repository. All files in its folders are read, whatever their names. Anything it lacks is
+//! not tested, which is reported on standard error. Every test that reads golden data finds it
+//! through this module.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,33 +13,34 @@ pub mod renaming;
 pub mod sessions;
 pub mod wire;
 
-/// The variable that names the folder.
+/// Environment variable that names the folder.
 const VARIABLE: &str = "FAF_GOLDEN";
 
-/// The database the sessions were recorded on.
+/// File with the database on which the sessions were recorded.
 pub const SEED: &str = "seed-data.json";
 
-/// Where the facts are.
+/// Returns the folder with the golden data.
 ///
 /// # Panics
-/// If there is no such folder: a test that needs it must not pass without it.
+/// If it does not exist: a test that needs golden data must not pass without it.
 #[must_use]
 pub fn folder() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // Joined to an absolute path, the root goes away.
+    // Joining an absolute path drops the root.
     let folder = root.join(std::env::var_os(VARIABLE).unwrap_or_else(|| "golden".into()));
-    assert!(folder.is_dir(), "golden data is missing: {} is no folder", folder.display());
+    assert!(folder.is_dir(), "golden data is missing: {} is not a folder", folder.display());
     folder
 }
 
-/// Whether the facts are those of the repository: these are complete, and every listed difference occurs in them.
+/// Returns whether the golden data is the repository's own. That set is complete, and every listed
+/// difference occurs in it.
 #[must_use]
 pub fn is_own() -> bool {
     std::env::var_os(VARIABLE).is_none()
 }
 
-/// The files of one folder with this ending, sorted by name. There are none if the folder is missing in a set that is
-/// not the repository's.
+/// Returns the files of one folder with this extension, sorted by name. A set other than the
+/// repository's may lack the folder; then there are none.
 ///
 /// # Panics
 /// If the folder cannot be read, or has no such file.
@@ -46,9 +48,9 @@ pub fn is_own() -> bool {
 pub fn files(name: &str, ending: &str) -> Vec<PathBuf> {
     let folder = folder().join(name);
     if !is_own() && !folder.exists() {
-        // Past what captures the output of tests that pass.
+        // Written directly, because the output of tests that pass is captured.
         let _ =
-            writeln!(std::io::stderr(), "{VARIABLE} has no folder {name}: its kind of facts is not tested");
+            writeln!(std::io::stderr(), "{VARIABLE} has no folder {name}: facts of this kind are not tested");
         return Vec::new();
     }
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -61,10 +63,11 @@ pub fn files(name: &str, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The file with the database the sessions were recorded on: the repository's, if another set has none.
+/// Returns the file with the database on which the sessions were recorded: the repository's, if
+/// another set has none.
 ///
 /// # Panics
-/// If it is missing.
+/// If the file is missing.
 #[must_use]
 pub fn seed() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(SEED);
@@ -77,10 +80,10 @@ pub fn seed() -> PathBuf {
     seed
 }
 
-/// The text of a file.
+/// Returns the text of a file.
 ///
 /// # Panics
-/// If it cannot be read.
+/// If the file cannot be read.
 #[must_use]
 pub fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -1,7 +1,9 @@
-//! Makes another golden set of the repository's: the same facts with other names, numbers and files.
+//! Makes another golden set from the repository's: the same facts with other names, numbers
+//! and files.
 //!
-//! Whatever the tests take for granted of names, ids, file names or the number of sections shows when they read such a
-//! set (`FAF_GOLDEN`). Players keep their ratings, whose changes were computed from them.
+//! Tests that assume certain names, ids, file names or numbers of sections fail when they read such
+//! a set (`FAF_GOLDEN`). Players keep their ratings, because the recorded changes were computed
+//! from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{files, seed, text};
 
-/// Texts and what stands for them; whole words only.
+/// Texts and their replacements; only whole words are replaced.
 const WORDS: [(&str, &str); 33] = [
     ("Friendly match", "A quick one before tea, all welcome"),
     ("friendly match", "a quick one before tea, all welcome"),
@@ -51,16 +53,16 @@ const WORDS: [(&str, &str); 33] = [
     ("US", "NZ"),
 ];
 
-/// First halves of new player names; the second halves are numbers.
+/// First parts of new player names; the second parts are numbers.
 const NAMES: [&str; 7] = ["Bo", "Castellan", "Dot", "Eleanora_V", "Fi", "Gawain", "Hox"];
 
-/// Games have numbers in this range, in the seed and in the sessions.
+/// Range of the game ids in the seed and in the sessions.
 const GAMES: std::ops::Range<u64> = 4990..5100;
 
-/// What is added to them.
+/// Offset added to game ids.
 const LATER_GAMES: u64 = 2311;
 
-/// Members that are players, one or several.
+/// Members that hold one player or several.
 const PLAYERS: [&str; 15] = [
     "player_id",
     "player_ids",
@@ -79,19 +81,19 @@ const PLAYERS: [&str; 15] = [
     "leader",
 ];
 
-/// What is added to numbers of maps.
+/// Offset added to ids of maps.
 const OTHER_MAPS: u64 = 40;
 
-/// Every such barrier goes away, so that there are other sections.
+/// Every barrier with a number divisible by this is removed, so that the sections differ.
 const BARRIERS: usize = 4;
 
-/// Writes the other set into a folder, which is made if it is missing.
+/// Writes the other set into a folder, which is created if it is missing.
 ///
 /// # Errors
 /// If a file cannot be written.
 ///
 /// # Panics
-/// If the set that is read cannot be understood.
+/// If the original set cannot be parsed.
 pub fn write(folder: &Path) -> io::Result<()> {
     let seed: Value = parse(&text(&seed()));
     let sessions: Vec<Vec<Value>> =
@@ -106,7 +108,7 @@ pub fn write(folder: &Path) -> io::Result<()> {
         let file = format!("sessions/recording {}.jsonl", (number * 37 + 5) % 1000);
         fs::write(folder.join(file), lines.join("\n") + "\n")?;
     }
-    // Vectors of all kinds come in every file, in another order.
+    // Each file gets vectors of all kinds, in another order.
     let mut vectors: Vec<Value> = files("wire", "jsonl")
         .iter()
         .flat_map(|file| text(file).lines().map(parse).collect::<Vec<_>>())
@@ -135,15 +137,16 @@ fn parse(text: &str) -> Value {
 }
 
 struct Renaming {
-    /// Whole words and what stands for them, long ones first.
+    /// Words and their replacements, longest first.
     words: Vec<(String, String)>,
-    /// Players by their old numbers.
+    /// New ids of players by their old ones.
     players: BTreeMap<u64, u64>,
 }
 
 impl Renaming {
     fn new(seed: &Value, sessions: &[Vec<Value>]) -> Self {
-        // Nobody can sign another token for the keys of a recording.
+        // Tokens of a recording cannot be signed again with its keys, so their subjects keep
+        // their ids.
         let fixed: BTreeSet<u64> = sessions.iter().flatten().filter_map(subject).collect();
         let mut words: Vec<(String, String)> =
             WORDS.iter().map(|(word, other)| ((*word).to_owned(), (*other).to_owned())).collect();
@@ -152,7 +155,7 @@ impl Renaming {
             let (Some(id), Some(login)) = (user["id"].as_u64(), user["login"].as_str()) else { continue };
             players.insert(id, if fixed.contains(&id) { id } else { id * 3 + 200 });
             let mut other = format!("{}{}", NAMES[number % NAMES.len()], number + 10);
-            // One that is not ASCII stays so.
+            // A name that is not ASCII is replaced by one that is not ASCII either.
             if !login.is_ascii() {
                 other.push_str("Ñandú");
             }
@@ -181,7 +184,7 @@ impl Renaming {
             record["conn"] = format!("peer {conn}").into();
         }
         if record["dir"] == "c2s" && record.get("msg").is_some() {
-            // The bytes are those of the message, and would say what it said before.
+            // The recorded bytes contain the old message.
             record.as_object_mut().map(|record| (record.remove("raw"), record.remove("raw_b64")));
         }
         for part in ["msg", "mq", "http", "policy_request", "proxy_v1_source"] {
@@ -196,7 +199,7 @@ impl Renaming {
         record
     }
 
-    /// The value of a member of this name.
+    /// Renames the value of a member of this name.
     fn value(&self, name: &str, value: &Value) -> Value {
         match value {
             Value::String(text) => self.text(name, text).into(),
@@ -212,11 +215,11 @@ impl Renaming {
         let member = |(key, value): (&String, &Value)| {
             let name = match key.as_str() {
                 "id" if is_player => "player_id",
-                // Rows of a table, which has told its name.
+                // The rows of a table take the name of the table.
                 "added_or_changed" | "removed_or_old" => name_of_all,
                 key => key,
             };
-            // Its members are named after mods, players or addresses.
+            // The members of these objects are named after mods, players or addresses.
             let key = match name_of_all {
                 "sim_mods" | "commander_kills" | "geoip" => self.text("", key),
                 _ => key.clone(),
@@ -251,7 +254,7 @@ impl Renaming {
         }
     }
 
-    /// The other number of a player, which may be written as text.
+    /// Returns the new id of a player, as text if the old one is text.
     fn player(&self, id: &Value) -> Value {
         let number = id.as_u64().or_else(|| id.as_str()?.parse().ok());
         match number.and_then(|number| self.players.get(&number)) {
@@ -273,19 +276,20 @@ impl Renaming {
         {
             return (game + LATER_GAMES).to_string();
         }
-        // A list of numbers, as it is stored.
+        // A stored list of ids.
         if name == "likers"
             && let Ok(ids) = serde_json::from_str::<Vec<Value>>(text)
         {
             return ids.iter().map(|id| self.player(id)).collect::<Value>().to_string();
         }
+        // Replaces whole words: a match must not touch other letters.
         let mut renamed = String::new();
         let mut rest = text;
         while let Some(character) = rest.chars().next() {
             let is_begin = !renamed.chars().next_back().is_some_and(char::is_alphabetic);
             let word = self.words.iter().filter(|_| is_begin).find(|(word, _)| {
-                let behind = rest.strip_prefix(word.as_str());
-                behind.is_some_and(|behind| !behind.starts_with(char::is_alphabetic))
+                let after = rest.strip_prefix(word.as_str());
+                after.is_some_and(|after| !after.starts_with(char::is_alphabetic))
             });
             let length = match word {
                 Some((word, other)) => {
@@ -303,7 +307,7 @@ impl Renaming {
     }
 }
 
-/// With capital letters for small ones, and the other way round.
+/// Swaps upper and lower case.
 fn swapped(text: &str) -> String {
     let swap = |character: char| match character {
         _ if character.is_ascii_uppercase() => character.to_ascii_lowercase(),
@@ -312,7 +316,7 @@ fn swapped(text: &str) -> String {
     text.chars().map(swap).collect()
 }
 
-/// The player whom the token of a login is about.
+/// Returns the player who is the subject of the token of a login.
 fn subject(record: &Value) -> Option<u64> {
     let claims = record["msg"]["token"].as_str()?.split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;

@@ -1,4 +1,5 @@
-//! Recorded sessions of the original server, a JSON object a record (`golden/sessions/README.md`).
+//! Recorded sessions of the original server, one JSON object per
+//! record (`golden/sessions/README.md`).
 
 use std::time::Duration;
 
@@ -11,24 +12,24 @@ use serde_json::Value;
 /// One recorded session.
 #[derive(Debug, Clone)]
 pub struct Transcript {
-    /// Settings that differ from those of the other sessions, under the names the original gives them.
+    /// Settings that differ from those of the other sessions, named as in the original.
     pub overrides: Value,
-    /// What happened, in order.
+    /// Records in the order of the session.
     pub records: Vec<Record>,
-    /// The longest time without a record.
+    /// Longest time without a record.
     pub longest_pause: Duration,
 }
 
-/// Something that happened.
+/// One recorded event.
 #[derive(Debug, Clone)]
 pub enum Record {
     /// Everything caused by earlier records has happened.
     Barrier,
-    /// A comment, or something done to the server.
+    /// A comment, or an action on the server.
     Step(String),
     /// A client connects.
     Connect(Connect),
-    /// A client sends something.
+    /// A client sends a message or bytes.
     Send(String, Sent),
     /// A client receives a message.
     Receive(String, Value),
@@ -36,61 +37,61 @@ pub enum Record {
     ClosedByServer(String),
     /// A client ends its connection.
     ClosedByClient(String),
-    /// Somebody asks the server over HTTP.
+    /// An HTTP request to the server.
     Http(Http),
-    /// What is in the database now, where that differs from the seed.
+    /// The contents of the database that differ from the seed.
     Database(Value),
-    /// Other services are told something over the message broker.
+    /// The server publishes a message to other services over the message broker.
     Publication(Publication),
-    /// The keys of tokens.
+    /// The key set for verifying tokens.
     Keys(Value),
-    /// The policy service is told of a login.
+    /// The server asks the policy service about a login.
     PolicyRequest(Value),
-    /// Somebody looks at the metrics.
+    /// The metrics are read.
     Metrics,
 }
 
-/// How a client connects.
+/// The parameters of a client's connection.
 #[derive(Debug, Clone)]
 pub struct Connect {
-    /// Its name.
+    /// Name of the connection.
     pub conn: String,
-    /// What it speaks.
+    /// Wire format that the client uses.
     pub format: WireFormat,
     /// Whether the listener expects a PROXY header.
     pub proxy: bool,
-    /// The source address to be announced in the header; none if it is not sent.
+    /// Source address to announce in the header; no header is sent if it is missing.
     pub source: Option<String>,
 }
 
-/// What a client sends.
+/// Data that a client sends.
 #[derive(Debug, Clone)]
 pub enum Sent {
     /// A message.
     Message(Message),
-    /// Bytes.
+    /// Raw bytes.
     Raw(Vec<u8>),
 }
 
-/// What other services are told.
+/// A message to other services.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Publication {
-    /// The routing key.
+    /// Routing key of the message.
     pub routing_key: String,
-    /// What they are told.
+    /// Body of the message.
     pub body: Value,
 }
 
-/// A question to the health or control endpoint, with the answer.
+/// A request to the health or control endpoint, with its response.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Http {
-    /// The path.
+    /// Path of the request.
     pub path: String,
-    /// The status.
+    /// Status of the response.
     pub status: u16,
-    /// The type of the body.
+    /// Content type of the response.
     pub content_type: String,
-    /// The body: JSON if it is that, else text.
+    /// Body of the response: JSON if it is valid JSON, else text.
     pub body: Value,
 }
 
@@ -104,7 +105,7 @@ struct Line {
     raw: Option<String>,
     raw_b64: Option<String>,
     generated: Option<Generated>,
-    event: Option<Happening>,
+    event: Option<ConnectionEvent>,
     protocol: Option<Protocol>,
     listener: Option<String>,
     proxy_v1_source: Option<String>,
@@ -127,7 +128,7 @@ enum Direction {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Happening {
+enum ConnectionEvent {
     Connect,
     ClosedByServer,
     ClosedByClient,
@@ -148,10 +149,10 @@ struct Generated {
     suffix: String,
 }
 
-/// All sessions there are, with the names of their files, sorted by these.
+/// Returns all sessions with the names of their files, sorted by name.
 ///
 /// # Panics
-/// If a file cannot be understood.
+/// If a file cannot be parsed.
 #[must_use]
 pub fn all() -> Vec<(String, Transcript)> {
     let sessions = super::files("sessions", "jsonl").into_iter().map(|file| {
@@ -162,10 +163,10 @@ pub fn all() -> Vec<(String, Transcript)> {
     sessions.collect()
 }
 
-/// Reads a session.
+/// Parses a session.
 ///
 /// # Panics
-/// If it cannot be understood.
+/// If it cannot be parsed.
 #[must_use]
 pub fn read(name: &str, text: &str) -> Transcript {
     #[derive(Deserialize)]
@@ -202,7 +203,7 @@ fn record(line: Line) -> Option<Record> {
         Line { policy_request: Some(request), .. } => Record::PolicyRequest(request),
         Line { metrics: Some(_), .. } => Record::Metrics,
         Line { event: Some(event), .. } => match event {
-            Happening::Connect => Record::Connect(Connect {
+            ConnectionEvent::Connect => Record::Connect(Connect {
                 conn: line.conn?,
                 format: match line.protocol? {
                     Protocol::Json => WireFormat::SimpleJson,
@@ -211,15 +212,15 @@ fn record(line: Line) -> Option<Record> {
                 proxy: line.listener.is_some_and(|listener| listener == "proxy"),
                 source: line.proxy_v1_source,
             }),
-            Happening::ClosedByServer => Record::ClosedByServer(line.conn?),
-            Happening::ClosedByClient => Record::ClosedByClient(line.conn?),
+            ConnectionEvent::ClosedByServer => Record::ClosedByServer(line.conn?),
+            ConnectionEvent::ClosedByClient => Record::ClosedByClient(line.conn?),
         },
         Line { dir: Some(Direction::S2c), .. } => {
             Record::Receive(line.conn?, serde_json::from_str(line.msg?.as_str()).ok()?)
         }
         Line { dir: Some(Direction::C2s), .. } => Record::Send(
             line.conn?,
-            // Where there are bytes, they are the frame of the message.
+            // If there are bytes, they are the frame of the message.
             match (line.raw, line.raw_b64, line.generated, line.msg) {
                 (Some(text), ..) => Sent::Raw(text.into_bytes()),
                 (_, Some(bytes), ..) => Sent::Raw(STANDARD.decode(bytes).ok()?),

@@ -1,4 +1,5 @@
-//! Recorded behaviour of the original's wire layer, a JSON object a vector (`golden/wire/README.md`).
+//! Recorded behaviour of the original's wire layer, one JSON object per
+//! vector (`golden/wire/README.md`).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,25 +8,25 @@ use sha2::{Digest, Sha256};
 /// One recorded case.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Vector {
-    /// Its name, which says nothing.
+    /// Name of the vector, without a meaning.
     pub id: String,
-    /// What was called.
+    /// Operation that was called.
     pub op: String,
     /// `qdatastream`, `simplejson` or `gpgnet`.
     pub protocol: String,
-    /// What kind of case it is.
+    /// Tags that classify the case.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// What it was called with.
+    /// Input of the operation.
     pub input: Value,
-    /// What came of it.
+    /// Result of the operation.
     pub expect: Value,
 }
 
-/// All vectors there are.
+/// Returns all vectors.
 ///
 /// # Panics
-/// If a file cannot be understood.
+/// If a file cannot be parsed.
 #[must_use]
 pub fn all() -> Vec<Vector> {
     let mut vectors = Vec::new();
@@ -37,19 +38,20 @@ pub fn all() -> Vec<Vector> {
     vectors
 }
 
-/// All vectors of one protocol and what was called, as [`Vector::protocol`] and [`Vector::op`] name them.
+/// Returns all vectors of one [`Vector::protocol`] and [`Vector::op`].
 ///
 /// # Panics
-/// If a file cannot be understood.
+/// If a file cannot be parsed.
 #[must_use]
 pub fn vectors(protocol: &str, op: &str) -> Vec<Vector> {
     all().into_iter().filter(|vector| vector.protocol == protocol && vector.op == op).collect()
 }
 
-/// The bytes that a `B` of the README stands for: hexadecimal, or repetitions and concatenations of it.
+/// Returns the bytes of a `B` of the README: hexadecimal digits, or repetitions and concatenations
+/// of them.
 ///
 /// # Panics
-/// If it is none.
+/// If the value is not a `B`.
 #[must_use]
 pub fn bytes(value: &Value) -> Vec<u8> {
     expand(value, &|hex| {
@@ -61,10 +63,10 @@ pub fn bytes(value: &Value) -> Vec<u8> {
     })
 }
 
-/// The text that a `T` of the README stands for.
+/// Returns the text of a `T` of the README.
 ///
 /// # Panics
-/// If it is none.
+/// If the value is not a `T`.
 #[must_use]
 pub fn text(value: &Value) -> String {
     String::from_utf8(expand(value, &|text| text.as_bytes().to_vec())).expect("texts are UTF-8")
@@ -83,10 +85,11 @@ fn expand(value: &Value, leaf: &dyn Fn(&str) -> Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// A short form that is equal for equal contents: the text itself, or for long ones its hash and length, as recorded.
+/// Returns a short form that is equal for equal contents: the text itself or, for long contents,
+/// the hash and the length, as recorded.
 #[must_use]
 pub fn digest(content: &[u8], readable: impl Fn(&[u8]) -> String) -> String {
-    /// Contents longer than this are recorded as their hash.
+    /// Maximum length, in bytes, of contents that are recorded as they are and not by their hash.
     const READABLE: usize = 20_000;
 
     if content.len() > READABLE {
@@ -97,10 +100,10 @@ pub fn digest(content: &[u8], readable: impl Fn(&[u8]) -> String) -> String {
     }
 }
 
-/// The recorded form of bytes or text that [`digest`] can be compared with.
+/// Returns the recorded form of bytes or text, for comparison with [`digest`].
 ///
 /// # Panics
-/// If it is neither.
+/// If `readable` panics.
 #[must_use]
 pub fn recorded_digest(value: &Value, readable: impl Fn(&Value) -> String) -> String {
     match (value.get("sha256"), value.get("len")) {
@@ -109,7 +112,7 @@ pub fn recorded_digest(value: &Value, readable: impl Fn(&Value) -> String) -> St
     }
 }
 
-/// Bytes as hexadecimal digits.
+/// Returns bytes as hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

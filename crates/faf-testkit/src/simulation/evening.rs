@@ -5,14 +5,12 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use faf_lobby_core::{Audience, ConnId, Effect, Event, GameState, RequestId, Settings};
-use faf_protocol::client_message::ClientMessage;
-use faf_protocol::{Country, GameId, Message, PlayerId, ServerMessage, SessionNumber};
+use faf_lobby_core::{Audience, ConnId, Effect, Event, RequestId, Settings};
+use faf_protocol::{Country, GameId, PlayerId, SessionNumber};
 
 use super::coverage::Coverage;
 use super::invariants::{Checker, Law, Size, Violation, is_unchanged, look};
-use super::player::Bot;
-use super::process::Match;
+use super::player::{Player, players};
 use super::random::Random;
 use super::surroundings::{Surroundings, Wire};
 use super::trace::Trace;
@@ -85,9 +83,13 @@ impl std::error::Error for Failure {}
 
 /// What happens around the lobby at a time.
 #[derive(Debug, Clone, Copy)]
-enum Happening {
-    /// A player does something, unless other plans were made since.
-    Act { bot: usize, plan: u64 },
+pub(super) enum Happening {
+    /// A player connects or goes on, unless other plans were made since.
+    Act { player: usize, plan: u64 },
+    /// A player may do something that bots do not do.
+    Misbehave { player: usize },
+    /// A player closes this connection.
+    Leave { conn: ConnId },
     /// The store carries out a request of the lobby with this number.
     Perform { lobby: u64, request: RequestId, then: Duration },
     /// The reply comes.
@@ -104,9 +106,9 @@ pub struct Evening {
     pub(super) around: Surroundings,
     pub(super) checker: Checker,
     pub(super) trace: Trace,
-    pub(super) bots: Vec<Bot>,
-    /// What game processes know of each other.
-    pub(super) matches: BTreeMap<GameId, Match>,
+    pub(super) players: Vec<Player>,
+    /// Games in which not everybody tells the truth about the results.
+    pub(super) disputed: BTreeSet<GameId>,
     pub(super) now: Duration,
     /// Nobody comes any more.
     pub(super) is_late: bool,
@@ -115,7 +117,7 @@ pub struct Evening {
     /// How many lobbies there have been.
     lobby: u64,
     last_replied: Option<RequestId>,
-    readable: BTreeSet<ConnId>,
+    pub(super) readable: BTreeSet<ConnId>,
 }
 
 impl Evening {
@@ -139,7 +141,7 @@ impl Evening {
         };
         let mut around = Surroundings::new(settings, plan.players, &mut random);
         around.refuses = random.per_mille(250);
-        let bots = (1..=plan.players).map(|number| Bot::new(PlayerId(number as u32))).collect();
+        let players = players(plan.players, &mut random);
         let trace = Trace::new(plan.is_digested, plan.is_traced);
         Self {
             plan,
@@ -147,8 +149,8 @@ impl Evening {
             around,
             checker: Checker::default(),
             trace,
-            bots,
-            matches: BTreeMap::new(),
+            players,
+            disputed: BTreeSet::new(),
             now: Duration::ZERO,
             is_late: false,
             agenda: BTreeMap::new(),
@@ -187,9 +189,11 @@ impl Evening {
     }
 
     fn run(&mut self) -> Result<(), Violation> {
-        for bot in 0..self.bots.len() {
+        for player in 0..self.players.len() {
             let delay = self.random.millis(0..300_000);
-            self.plan_act(bot, delay);
+            self.plan_act(player, delay);
+            let at = self.off_the_second(delay + Duration::from_secs(1));
+            self.put(at, Happening::Misbehave { player });
         }
         self.put(Duration::from_secs(1), Happening::Second);
         self.run_until(self.plan.length)?;
@@ -255,13 +259,10 @@ impl Evening {
 
     fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
         match happening {
-            Happening::Act { bot, plan } => {
-                if self.bots[bot].plan == plan {
-                    self.act(bot)
-                } else {
-                    Ok(())
-                }
-            }
+            Happening::Act { player, plan } if self.players[player].plan == plan => self.act(player),
+            Happening::Act { .. } => Ok(()),
+            Happening::Misbehave { player } => self.misbehave(player),
+            Happening::Leave { conn } => self.drop_connection(conn),
             Happening::Perform { lobby, request, then } => {
                 if lobby == self.lobby {
                     self.around.perform(self.now, request, &mut self.random);
@@ -333,8 +334,8 @@ impl Evening {
         self.last_replied = None;
         self.readable.clear();
         self.checker.resumed(look(&self.around.world));
-        for bot in 0..self.bots.len() {
-            self.lost_connection(bot);
+        for player in 0..self.players.len() {
+            self.lost_connection(player);
         }
         self.carry_out(None)
     }
@@ -343,52 +344,43 @@ impl Evening {
         self.trace.note(self.now, text);
     }
 
-    fn put(&mut self, at: Duration, happening: Happening) {
+    pub(super) fn put(&mut self, at: Duration, happening: Happening) {
         self.next_number += 1;
         self.agenda.insert((at, self.next_number), happening);
     }
 
     /// Nothing but the lobby's reports happens on the second: right after them, nothing waits to be told.
-    fn off_the_second(&self, at: Duration) -> Duration {
+    pub(super) fn off_the_second(&self, at: Duration) -> Duration {
         let whole = Duration::from_millis(at.as_millis() as u64);
         (whole + Duration::from_micros(137)).max(self.now)
     }
 
-    /// A player will do something after this time, and nothing that was planned before.
-    pub(super) fn plan_act(&mut self, bot: usize, delay: Duration) {
+    /// A player will act after this time, instead of what was planned before.
+    pub(super) fn plan_act(&mut self, player: usize, delay: Duration) {
         let at = self.off_the_second(self.now + delay);
         self.next_number += 1;
         let plan = self.next_number;
-        self.bots[bot].plan = plan;
-        self.put(at, Happening::Act { bot, plan });
+        self.players[player].plan = plan;
+        self.put(at, Happening::Act { player, plan });
     }
 
     // What players do to the lobby.
 
     /// A client connects.
-    pub(super) fn connect(&mut self, bot: usize) -> Result<ConnId, Violation> {
+    pub(super) fn connect(&mut self, player: usize) -> Result<ConnId, Violation> {
         self.around.last_conn += 1;
         let conn = ConnId(self.around.last_conn);
-        self.around.wires.insert(conn, Wire { bot, holds: BTreeSet::new(), outgoing: VecDeque::new() });
+        self.around.wires.insert(conn, Wire { player, holds: BTreeSet::new(), outgoing: VecDeque::new() });
         let session = SessionNumber(conn.0 as u32);
         self.tell(Event::Connected { conn, address: None, country: Country::UNKNOWN, session })?;
         Ok(conn)
     }
 
-    /// A client says something. The lobby reads it when it reads.
-    pub(super) fn say(&mut self, conn: ConnId, text: &str) -> Result<(), Violation> {
-        let Some(wire) = self.around.wires.get_mut(&conn) else { return Ok(()) };
-        let message: Message = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-        wire.outgoing.push_back(ClientMessage::read(message));
-        self.readable.insert(conn);
-        self.read_all()
-    }
-
     /// A connection is lost.
     pub(super) fn drop_connection(&mut self, conn: ConnId) -> Result<(), Violation> {
         let Some(wire) = self.around.wires.remove(&conn) else { return Ok(()) };
-        if self.bots[wire.bot].conn == Some(conn) {
-            self.lost_connection(wire.bot);
+        if self.players[wire.player].conn == Some(conn) {
+            self.lost_connection(wire.player);
         }
         self.tell(Event::Disconnected { conn })
     }
@@ -401,8 +393,8 @@ impl Evening {
         self.read_all()
     }
 
-    /// Lets the lobby read whatever it can.
-    fn read_all(&mut self) -> Result<(), Violation> {
+    /// Lets the lobby read all that it can.
+    pub(super) fn read_all(&mut self) -> Result<(), Violation> {
         while let Some(conn) = self.readable.pop_first() {
             let Some(wire) = self.around.wires.get_mut(&conn).filter(|wire| wire.holds.is_empty()) else {
                 continue;
@@ -429,17 +421,14 @@ impl Evening {
         self.checker.step(self.now, event, &effects, after)?;
         for effect in effects {
             match effect {
-                Effect::Send { to: Audience::One(conn), message }
-                | Effect::SendSnapshot { conn, message, .. }
-                | Effect::Relay { to: conn, message, .. } => {
-                    self.hear(conn, &message);
-                }
-                Effect::Send { to: Audience::Several(conns), message } => {
-                    for conn in conns {
+                Effect::Send { to, message } => {
+                    for conn in self.receivers(&to) {
                         self.hear(conn, &message);
                     }
                 }
-                Effect::Send { message: ServerMessage::Ping, .. } => self.answer_pings(),
+                Effect::SendSnapshot { conn, message, .. } | Effect::Relay { to: conn, message, .. } => {
+                    self.hear(conn, &message);
+                }
                 Effect::Hold { conn, reason } => {
                     if let Some(wire) = self.around.wires.get_mut(&conn) {
                         wire.holds.insert(reason);
@@ -453,9 +442,9 @@ impl Evening {
                 }
                 Effect::Close { conn } => {
                     if let Some(wire) = self.around.wires.remove(&conn)
-                        && self.bots[wire.bot].conn == Some(conn)
+                        && self.players[wire.player].conn == Some(conn)
                     {
-                        self.lost_connection(wire.bot);
+                        self.lost_connection(wire.player);
                     }
                 }
                 Effect::Request { request, .. } => {
@@ -465,9 +454,7 @@ impl Evening {
                     let at = self.off_the_second(self.now + look);
                     self.put(at, Happening::Perform { lobby: self.lobby, request: id, then });
                 }
-                // What is told to everybody is not acted upon: clients look at what they show when they want to play.
-                Effect::Send { .. }
-                | Effect::LoggedIn { .. }
+                Effect::LoggedIn { .. }
                 | Effect::Done { .. }
                 | Effect::ReportLogin { .. }
                 | Effect::Publish(_)
@@ -479,19 +466,15 @@ impl Evening {
         Ok(())
     }
 
-    /// Most clients answer when the lobby asks whether they are there.
-    fn answer_pings(&mut self) {
-        let pong = || Ok(ClientMessage::Pong);
-        for (conn, wire) in &mut self.around.wires {
-            if self.bots[wire.bot].logged_in && !self.random.per_mille(20) {
-                wire.outgoing.push_back(pong());
-                self.readable.insert(*conn);
-            }
+    /// The connections whose clients look at a message.
+    fn receivers(&self, to: &Audience) -> Vec<ConnId> {
+        let logged_in = self.players.iter().filter(|player| player.bot.is_logged_in());
+        let logged_in = logged_in.filter_map(|player| player.conn);
+        match to {
+            Audience::One(conn) => vec![*conn],
+            Audience::Several(conns) => conns.clone(),
+            Audience::LoggedIn => logged_in.collect(),
+            Audience::LoggedInExcept(others) => logged_in.filter(|conn| !others.contains(conn)).collect(),
         }
-    }
-
-    /// How far a game has come, as everybody who plays in it sees on the screen.
-    pub(super) fn state_of(&self, game: GameId) -> Option<GameState> {
-        self.checker.seen().get(&game).map(|seen| seen.state)
     }
 }

@@ -1,14 +1,14 @@
-//! Whole evenings of a lobby in simulated time: hundreds of players who do what players do, and what they should not, and
-//! a world around the lobby in which whatever can fail fails.
+//! Whole evenings of a lobby in simulated time: hundreds of [bots](faf_bots), who also do what they should not, and
+//! a world around the lobby in which everything fails that can fail.
 //!
 //! Everything follows from a seed: the same seed is the same evening, byte for byte. What must hold whatever happens is
 //! listed in `invariants/laws.rs`. An evening that breaks a law is told with its last events and the command that
 //! repeats it.
 //!
 //! ```text
-//!   player.rs, process.rs        evening.rs            surroundings.rs
-//!   what players and their  -->  what happens      -->  the lobby, its store,
-//!   game processes do            when              <--  the clock
+//!   player.rs, mischief.rs       evening.rs            surroundings.rs
+//!   bots, and what players  -->  what happens      -->  the lobby, its store,
+//!   do besides               <-- when              <--  the clock
 //!                                    |
 //!                                    v
 //!                               invariants/         trace.rs, coverage.rs
@@ -19,8 +19,8 @@ mod coverage;
 mod evening;
 pub mod invariants;
 mod many;
+mod mischief;
 mod player;
-mod process;
 mod random;
 mod sayings;
 mod surroundings;

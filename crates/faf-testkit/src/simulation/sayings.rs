@@ -1,10 +1,14 @@
-//! What clients and game processes say, as text.
+//! Messages of clients and game processes that bots do not send.
 
-use faf_protocol::{GameId, PlayerId};
+use faf_protocol::client_message::{AskSession, Auth, Hello, RestoreGameSession};
+use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret};
 
 use super::random::Random;
 
-/// What clients say besides playing, sensible or not.
+/// A message as the lobby gets it, which may be none that it understands.
+type Saying = Result<ClientMessage, CommandError>;
+
+/// Messages of clients besides playing, sensible or not.
 const CHATTER: [&str; 27] = [
     r#"{"command":"ping"}"#,
     r#"{"command":"pong"}"#,
@@ -35,7 +39,7 @@ const CHATTER: [&str; 27] = [
     r#"{"command":"restore_game_session","game_id":2147483647}"#,
 ];
 
-/// What ends a connection.
+/// Messages that end a connection.
 const GARBAGE: [&str; 4] = [
     r#"{"command":"game_host"}"#,
     r#"{"command":"avatar","action":"nonsense"}"#,
@@ -43,7 +47,7 @@ const GARBAGE: [&str; 4] = [
     r#"{"command":"social_add","friend":"x"}"#,
 ];
 
-/// What game processes say besides playing, sensible or not.
+/// Commands of game processes besides playing, sensible or not.
 const PROCESS_CHATTER: [&str; 20] = [
     r#""GameState","args":["Idle"]"#,
     r#""GameState","args":["Lobby"]"#,
@@ -67,95 +71,67 @@ const PROCESS_CHATTER: [&str; 20] = [
     r#""Unknown","args":[{"a":1}]"#,
 ];
 
-pub(super) fn hello(login: &str, is_right: bool) -> String {
+/// Commands of a host's game process in the lobby, sensible or not.
+const LOBBY_OPTIONS: [&str; 9] = [
+    r#""GameOption","args":["Slots","8"]"#,
+    r#""GameOption","args":["ScenarioFile","/maps/scmp_009/scmp_009_scenario.lua"]"#,
+    r#""GameOption","args":["FogOfWar","none"]"#,
+    r#""GameMods","args":["uids","some-mod other-mod"]"#,
+    r#""GameMods","args":["activated",0]"#,
+    r#""AIOption","args":["AI: Rush","StartSpot",5]"#,
+    r#""ClearSlot","args":["5"]"#,
+    r#""ClearSlot","args":["2"]"#,
+    r#""PlayerOption","args":["2","Team",-1]"#,
+];
+
+pub(super) fn ask_session() -> ClientMessage {
+    let (user_agent, version) = (Some("x".to_owned()), Some("1".to_owned()));
+    ClientMessage::AskSession(AskSession { user_agent, version })
+}
+
+pub(super) fn hello(login: &str, is_right: bool) -> ClientMessage {
     let word = if is_right { "pw" } else { "wrong" };
-    format!(r#"{{"command":"hello","login":"{login}","password":"{login}-{word}","unique_id":"of {login}"}}"#)
+    let password = Secret::new(format!("{login}-{word}"));
+    ClientMessage::Hello(Hello { login: login.to_owned(), password, unique_id: format!("of {login}") })
 }
 
-pub(super) fn auth(player: PlayerId) -> String {
-    format!(r#"{{"command":"auth","token":"{player}","unique_id":"of {player}"}}"#)
+pub(super) fn auth(player: PlayerId) -> ClientMessage {
+    ClientMessage::Auth(Auth { token: Secret::new(player.to_string()), unique_id: format!("of {player}") })
 }
 
-pub(super) fn chatter(random: &mut Random) -> String {
-    random.pick(&CHATTER).copied().unwrap_or_default().to_owned()
+pub(super) fn restore(game_id: GameId) -> ClientMessage {
+    ClientMessage::RestoreGameSession(RestoreGameSession { game_id })
 }
 
-pub(super) fn garbage(random: &mut Random) -> String {
-    random.pick(&GARBAGE).copied().unwrap_or_default().to_owned()
+pub(super) fn chatter(random: &mut Random) -> Saying {
+    read(random.pick(&CHATTER))
 }
 
-pub(super) fn process_chatter(random: &mut Random) -> String {
-    let text = random.pick(&PROCESS_CHATTER).copied().unwrap_or_default();
-    format!(r#"{{"target":"game","command":{text}}}"#)
+pub(super) fn garbage(random: &mut Random) -> Saying {
+    read(random.pick(&GARBAGE))
 }
 
-pub(super) fn relation(command: &str, relation: &str, subject: u64) -> String {
-    format!(r#"{{"command":"{command}","{relation}":{subject}}}"#)
+pub(super) fn process_chatter(random: &mut Random) -> Saying {
+    of_process(random.pick(&PROCESS_CHATTER))
 }
 
-/// The password of a game that has one.
-pub(super) fn password_of(host: PlayerId) -> String {
-    format!("secret of {host}")
+pub(super) fn lobby_option(random: &mut Random) -> Saying {
+    of_process(random.pick(&LOBBY_OPTIONS))
 }
 
-pub(super) fn game_host(random: &mut Random, host: PlayerId) -> String {
-    let visibility = if random.per_mille(150) { "friends" } else { "public" };
-    let featured_mod = if random.per_mille(120) { "coop" } else { "faf" };
-    let password = match random.below(10) {
-        0 => format!(r#","password":"{}""#, password_of(host)),
-        1 => r#","password":"""#.to_owned(),
-        _ => String::new(),
-    };
-    let map = ["scmp_007", "scmp_007", "SCMP_009", "unknown_map"];
-    let map = random.pick(&map).copied().unwrap_or_default();
-    let range = match random.below(8) {
-        0 => r#","rating_min":300,"enforce_rating_range":true"#,
-        1 => r#","rating_min":-100,"rating_max":"900","enforce_rating_range":true"#,
-        2 => r#","rating_min":1000"#,
-        _ => "",
-    };
-    format!(
-        r#"{{"command":"game_host","visibility":"{visibility}","mod":"{featured_mod}","mapname":"{map}","title":"game of {host}"{password}{range}}}"#
-    )
-}
-
-pub(super) fn game_join(game: GameId, password: Option<&str>) -> String {
-    let password = password.map(|password| format!(r#","password":"{password}""#)).unwrap_or_default();
-    format!(r#"{{"command":"game_join","uid":{game}{password}}}"#)
-}
-
-pub(super) fn restore(game: GameId) -> String {
-    format!(r#"{{"command":"restore_game_session","game_id":{game}}}"#)
+pub(super) fn relation(random: &mut Random, subject: u64) -> Saying {
+    let relation = if random.per_mille(400) { "foe" } else { "friend" };
+    let command = if random.per_mille(250) { "social_remove" } else { "social_add" };
+    read(Some(&format!(r#"{{"command":"{command}","{relation}":{subject}}}"#).as_str()))
 }
 
 /// A command of a game process with these arguments, as JSON without brackets.
-pub(super) fn process(command: &str, args: &str) -> String {
-    format!(r#"{{"target":"game","command":"{command}","args":[{args}]}}"#)
+pub(super) fn process(command: &str, args: &str) -> Saying {
+    of_process(Some(&format!(r#""{command}","args":[{args}]"#).as_str()))
 }
 
-pub(super) fn state(state: &str) -> String {
-    process("GameState", &format!(r#""{state}""#))
-}
-
-/// Statistics of a game with these players, as the game sends them.
-pub(super) fn statistics(names: &[String]) -> String {
-    let categories = "air land naval experimental cdr tech1 tech2 tech3 engineer transportation sacu";
-    let units: Vec<String> = categories
-        .split(' ')
-        .map(|category| format!(r#"\"{category}\":{{\"built\":3,\"lost\":1,\"kills\":2}}"#))
-        .collect();
-    let units = units.join(",");
-    let army = |name: &String| {
-        format!(
-            r#"{{\"type\":\"Human\",\"name\":\"{name}\",\"faction\":1,\"general\":{{\"score\":7}},\"units\":{{{units}}},\"blueprints\":{{}}}}"#
-        )
-    };
-    let armies: Vec<String> = names.iter().map(army).collect();
-    process("JsonStats", &format!(r#""{{\"stats\":[{}]}}""#, armies.join(",")))
-}
-
-/// What clients say before they log in.
-pub(super) fn chatter_before_login(random: &mut Random) -> String {
+/// A message of a client before it logs in.
+pub(super) fn chatter_before_login(random: &mut Random) -> Option<ClientMessage> {
     let sayings = [
         r#"{"command":"ping"}"#,
         r#"{"command":"Bottleneck","target":"game","args":[]}"#,
@@ -164,5 +140,14 @@ pub(super) fn chatter_before_login(random: &mut Random) -> String {
         r#"{"command":"auth","token":"nobody","unique_id":""}"#,
         r#"{"command":"coop_list"}"#,
     ];
-    random.pick(&sayings).copied().unwrap_or_default().to_owned()
+    read(random.pick(&sayings)).ok()
+}
+
+fn of_process(command: Option<&&str>) -> Saying {
+    read(command.map(|command| format!(r#"{{"target":"game","command":{command}}}"#)).as_deref().as_ref())
+}
+
+fn read(text: Option<&&str>) -> Saying {
+    let text = text.copied().unwrap_or(r#"{"command":"ping"}"#);
+    ClientMessage::read(text.parse().unwrap_or_else(|error| panic!("{text}: {error}")))
 }

@@ -41,8 +41,8 @@ pub(super) struct Surroundings {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) bot: usize,
-    /// Why the lobby does not read from it.
+    pub(super) player: usize,
+    /// Reasons for which the lobby does not read from it.
     pub(super) holds: BTreeSet<HoldReason>,
     /// Said, and not read by the lobby yet.
     pub(super) outgoing: VecDeque<Result<ClientMessage, CommandError>>,

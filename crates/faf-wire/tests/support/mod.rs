@@ -29,8 +29,8 @@ pub(crate) fn line(message: &Message) -> String {
     String::from_utf8(simple_json::encode(message).unwrap().to_vec()).unwrap().trim_end().to_owned()
 }
 
-/// Messages that are easily damaged: text of all kinds, numbers in their own spelling, heartbeats, one of several
-/// WebSocket fragments.
+/// Messages that are easily damaged: text of all kinds, numbers in their own spelling, heartbeats,
+/// one of several WebSocket fragments.
 pub(crate) fn delicate_messages() -> Vec<Message> {
     let long = format!(r#"{{"command":"notice","text":"{}"}}"#, "long ".repeat(60_000));
     [
@@ -45,7 +45,8 @@ pub(crate) fn delicate_messages() -> Vec<Message> {
     .to_vec()
 }
 
-/// Whether the protocol crate makes something else of a recorded message. Its own tests look whether it should.
+/// Whether the protocol crate makes something else of a recorded message. Its own tests look
+/// whether it should.
 pub(crate) fn is_deliberately_different(vector: &Vector) -> bool {
     let format = match vector.protocol.as_str() {
         "qdatastream" => WireFormat::QDataStream,

@@ -1,4 +1,4 @@
-//! What attackers of each kind say, in the bytes of a wire format.
+//! The messages of attackers of each kind, in the bytes of a wire format.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use clap::ValueEnum;
 use faf_protocol::WireFormat;
 use serde_json::json;
 
-use crate::attack::{Manner, garbage};
-use crate::sample::Lobby;
+use crate::report::sample::Lobby;
 use crate::speech;
+use crate::swarm::attack::{Manner, garbage};
 
 /// The most a server takes in one message, less what stands around it.
 const HUGE_MESSAGE_BYTES: usize = 10 * 1024 * 1024 - 100;
 
-/// What arrives of a message whose sender then stops: more than a connection holds for itself.
+/// Bytes of a message whose sender then stops: more than a connection holds for itself.
 const UNFINISHED_BYTES: usize = 20_000;
 
 /// A message for another player's game, as long as servers used to pass it on.
@@ -101,7 +101,8 @@ impl Kind {
         }
     }
 
-    /// Said once, after the login: what makes the attacker a member of the victim's lobby, or a host.
+    /// Said once, after the login: what makes the attacker a member of the victim's lobby, or a
+    /// host.
     pub(super) fn opening(self, victim: Option<Lobby>) -> Vec<String> {
         let enter = match (self, victim) {
             (Self::Relay, Some(lobby)) => {

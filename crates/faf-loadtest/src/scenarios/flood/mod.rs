@@ -14,12 +14,13 @@
 //! | `strangers` | ping once before any login, and stay; honest players come and go meanwhile |
 //! | `reconnects` | log in, spend a burst of commands, hang up, and come back |
 //!
-//! Whoever is thrown out comes back half a second later. The attackers have a thread of their own; where there are few
-//! processors, the server and the honest players share them with it. Places for strangers run out only if there are fewer of
-//! them than attackers: `--server-arg=--unauthenticated-limit=500`.
+//! An attacker that is disconnected comes back half a second later. The attackers have a thread of
+//! their own; where there are few processors, the server and the honest players share them with it.
+//! Places for strangers run out only if there are fewer of them than attackers:
+//! `--server-arg=--unauthenticated-limit=500`.
 //!
-//! Meanwhile honest players are logged in and ping; each hosts a lobby if the attack is on lobbies. None of them may be
-//! disconnected: if one is, the exit code says so.
+//! Meanwhile honest players are logged in and ping; each hosts a lobby if the attack is on lobbies.
+//! None of them may be disconnected: if one is, the exit code says so.
 
 mod kind;
 
@@ -29,21 +30,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use faf_protocol::WireFormat;
 
 use super::megabytes;
 use crate::actors::{Cue, LobbyHost};
-use crate::address::Url;
-use crate::attack::{Attack, Peer};
 use crate::options::{RunOptions, ServerOptions, interval, seconds};
 use crate::report::Report;
-use crate::sample::Lobby;
+use crate::report::sample::Lobby;
 use crate::speech;
 use crate::stage::Stage;
 use crate::swarm::Role;
+use crate::swarm::address::Endpoint;
+use crate::swarm::attack::{Attack, Peer};
 use kind::Kind;
 
-/// Size of a ping while others fill the memory for large messages, in bytes: as the statistics of a game.
+/// Size of a ping while others fill the memory for large messages, in bytes: as the statistics of a
+/// game.
 const LARGE_PING_BYTES: usize = 40_000;
 
 /// Honest players who come and go while strangers take places.
@@ -55,7 +56,7 @@ const VISIT_PAUSE: Duration = Duration::from_secs(3);
 /// Hostile input of several kinds, and what honest players notice of it
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Flood {
-    /// What the attackers do
+    /// The kind of attack
     #[arg(long, value_enum, default_value_t = Kind::All)]
     pub(crate) kind: Kind,
 
@@ -75,11 +76,11 @@ pub(crate) struct Flood {
     #[arg(long, default_value_t = 10.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
-    /// Measure each kind until so many pings were answered, and no longer
+    /// Measure each kind until this many pings were answered, and no longer
     #[arg(long, value_name = "COUNT")]
     pub(crate) pongs: Option<u64>,
 
-    /// With `connects`: measure until so many attempts were made
+    /// With `connects`: measure until this many attempts were made
     #[arg(long, value_name = "COUNT")]
     pub(crate) attempts: Option<u64>,
 
@@ -170,7 +171,7 @@ impl Flood {
         row("sent", "bytes sent", Some(tally(&attack.tally.bytes) / 1e6), "MB");
         let cpu = window.cpu.map(|cpu| cpu / window.seconds * 100.0);
         row("cpu", "server's processor time", cpu, "% of one");
-        let memory = stage.target.process.and_then(crate::process::Process::memory);
+        let memory = stage.target.process.and_then(crate::server::process::Process::memory);
         let peak = memory.map(|memory| megabytes(memory.peak));
         row("peak", "server's memory, at most so far", peak, "MB");
         let lost = sample.lost_honest;
@@ -179,7 +180,7 @@ impl Flood {
         Ok(lost)
     }
 
-    /// What honest players do because of the attack; returns the lobbies that are attacked.
+    /// Has the honest players do what the attack needs; returns the lobbies that are attacked.
     fn prepare(&self, stage: &mut Stage, kind: Kind) -> anyhow::Result<Vec<Lobby>> {
         match kind {
             Kind::Relay => {
@@ -210,21 +211,21 @@ impl Flood {
     }
 
     fn peers(&self, stage: &Stage, kind: Kind, lobbies: &[Lobby]) -> Vec<Peer> {
-        let urls = &stage.target.urls;
+        let endpoints = &stage.target.endpoints;
         // Attackers with the same to say share it.
         let mut bodies: HashMap<_, Arc<[u8]>> = HashMap::new();
         let peer = |number: u32| {
-            let place = number as usize % urls.len();
-            let turn = number as usize / urls.len();
+            let place = number as usize % endpoints.len();
+            let turn = number as usize / endpoints.len();
             let victim = (!lobbies.is_empty()).then(|| lobbies[turn % lobbies.len()]);
             // Only garbage is of two kinds.
             let is_odd = kind == Kind::Garbage && turn % 2 == 1;
             let body = bodies
                 .entry((place, is_odd, victim.map(|lobby| lobby.game)))
-                .or_insert_with(|| kind.body(urls[place].format, is_odd, victim));
+                .or_insert_with(|| kind.body(endpoints[place].format(), is_odd, victim));
             Peer {
-                to: urls[place].address,
-                greeting: self.greeting(stage, kind, &urls[place], number, victim),
+                to: endpoints[place].address,
+                greeting: self.greeting(stage, kind, &endpoints[place], number, victim),
                 body: Arc::clone(body),
                 manner: kind.manner(),
             }
@@ -232,15 +233,23 @@ impl Flood {
         (0..self.clients).map(peer).collect()
     }
 
-    /// What comes first: the upgrade, the login, and what follows it. Nobody waits for the answers.
-    fn greeting(&self, stage: &Stage, kind: Kind, url: &Url, number: u32, victim: Option<Lobby>) -> Vec<u8> {
+    /// The first bytes: the upgrade, the login, and the messages after it. Attackers do not wait
+    /// for the answers.
+    fn greeting(
+        &self,
+        stage: &Stage,
+        kind: Kind,
+        endpoint: &Endpoint,
+        number: u32,
+        victim: Option<Lobby>,
+    ) -> Vec<u8> {
         let mut bytes = Vec::new();
-        if url.format == WireFormat::WebSocket && kind.upgrades(number) {
-            bytes = speech::upgrade(url);
+        if endpoint.format().has_upgrade() && kind.upgrades(number) {
+            bytes = speech::upgrade(&endpoint.url);
         }
         let login = kind.logs_in().then(|| stage.swarm.login_messages(self.honest + number));
         for message in login.into_iter().flatten().chain(kind.opening(victim)) {
-            speech::say(url.format, &message, &mut bytes);
+            speech::say(endpoint.format(), &message, &mut bytes);
         }
         bytes
     }

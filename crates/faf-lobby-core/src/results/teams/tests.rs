@@ -5,7 +5,7 @@ use crate::results::Report;
 
 use Outcome::{Conflicting, Defeat, Draw, Unknown, Victory};
 
-/// A player whose army has his number.
+/// A player whose army has the number of their id.
 fn participant(player: u32, team: Option<i64>) -> Participant {
     Participant { player: PlayerId(player), army: Some(player.into()), team }
 }
@@ -29,7 +29,7 @@ fn reports(outcomes: &[Outcome]) -> Reports {
     reports
 }
 
-/// The rule and the teams' outcomes, if players of teams 2 and 3 have these outcomes.
+/// The rule and the outcomes of the teams, if the players of teams 2 and 3 have these outcomes.
 fn two_teams(one: &[Outcome], other: &[Outcome]) -> (TeamRule, [Outcome; 2]) {
     let teams = one.iter().map(|_| 2).chain(other.iter().map(|_| 3));
     let participants: Vec<_> =
@@ -43,26 +43,26 @@ fn two_teams(one: &[Outcome], other: &[Outcome]) -> (TeamRule, [Outcome; 2]) {
 #[test]
 fn every_rule_has_its_outcome() {
     for (one, other, rule, outcomes) in [
-        // 2
+        // Row 2 of the table in game-results.md section 3.
         (&[Victory][..], &[Victory][..], TeamRule::BothWon, [Unknown, Unknown]),
         (&[Victory, Defeat], &[Defeat, Victory], TeamRule::BothWon, [Unknown, Unknown]),
-        // 3
+        // Row 3.
         (&[Victory], &[Defeat], TeamRule::OneWon, [Victory, Defeat]),
         (&[Defeat], &[Victory], TeamRule::OneWon, [Defeat, Victory]),
         (&[Victory], &[Unknown], TeamRule::OneWon, [Victory, Defeat]),
         (&[Draw], &[Victory], TeamRule::OneWon, [Defeat, Victory]),
         (&[Victory, Draw, Unknown, Conflicting], &[Draw], TeamRule::OneWon, [Victory, Defeat]),
-        // 4
+        // Row 4.
         (&[Draw], &[Draw], TeamRule::BothDrew, [Draw, Draw]),
         (&[Draw, Unknown], &[Defeat, Draw], TeamRule::BothDrew, [Draw, Draw]),
-        // 5
+        // Row 5.
         (&[Draw], &[Defeat], TeamRule::OneDrew, [Unknown, Unknown]),
         (&[Unknown], &[Draw], TeamRule::OneDrew, [Unknown, Unknown]),
-        // 6
+        // Row 6.
         (&[Unknown], &[Defeat], TeamRule::Unclear, [Unknown, Unknown]),
         (&[Defeat, Defeat], &[Conflicting, Defeat], TeamRule::Unclear, [Unknown, Unknown]),
         (&[Unknown], &[Unknown], TeamRule::Unclear, [Unknown, Unknown]),
-        // 7
+        // Row 7.
         (&[Defeat], &[Defeat], TeamRule::AllLost, [Draw, Draw]),
         (&[Defeat, Defeat], &[Defeat, Defeat], TeamRule::AllLost, [Draw, Draw]),
     ] {
@@ -71,7 +71,7 @@ fn every_rule_has_its_outcome() {
 }
 
 #[test]
-fn other_than_two_teams_are_unresolved() {
+fn games_without_exactly_two_teams_are_unresolved() {
     for teams in [&[][..], &[2], &[1], &[2, 2], &[2, 3, 4], &[1, 1, 1], &[1, 2, 3], &[1, 1, 2]] {
         let participants: Vec<_> =
             (1..).zip(teams).map(|(player, team)| participant(player, Some(*team))).collect();
@@ -82,7 +82,7 @@ fn other_than_two_teams_are_unresolved() {
 }
 
 #[test]
-fn team_1_is_no_team() {
+fn team_1_means_no_team() {
     let resolution =
         resolve_teams(&[participant(2, Some(1)), participant(1, Some(1))], &reports(&[Victory, Defeat]));
     assert_eq!(resolution.rule, TeamRule::OneWon);
@@ -125,7 +125,7 @@ fn a_player_without_army_is_unknown() {
 }
 
 #[test]
-fn a_resolution_comes_back_as_it_was_written() {
+fn a_resolution_survives_serialisation() {
     let resolution =
         resolve_teams(&[participant(1, Some(2)), participant(2, Some(3))], &reports(&[Victory, Defeat]));
     let text = serde_json::to_string(&resolution).unwrap();
@@ -137,7 +137,7 @@ fn a_resolution_comes_back_as_it_was_written() {
 }
 
 #[test]
-fn operators_read_sentences() {
+fn rules_are_sentences_for_operators() {
     assert_eq!(TeamRule::AllLost.to_string(), "all players lost, so it is a draw");
     for rule in [
         TeamRule::PlayerWithoutTeam,
@@ -155,7 +155,7 @@ fn operators_read_sentences() {
 
 fn any_game() -> impl Strategy<Value = (Vec<Participant>, Vec<Outcome>)> {
     let army = prop_oneof![8 => Just(true), 1 => Just(false)];
-    // Mostly two teams, so that every rule is met.
+    // Mostly two teams, so that every rule is reached.
     let team = prop_oneof![10 => (2..4_i64).prop_map(Some), 1 => (-1..5_i64).prop_map(Some), 1 => Just(None)];
     let outcome = prop::sample::select(vec![Victory, Defeat, Draw, Unknown, Conflicting]);
     prop::collection::vec((army, team, outcome), 0..7).prop_map(|players| {
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn everybody_is_in_one_team_whatever_the_order(
+    fn each_player_is_in_one_team_in_any_order(
         ((participants, outcomes), shuffled) in any_game().prop_flat_map(|game| {
             let shuffled = Just(game.0.clone()).prop_shuffle();
             (Just(game), shuffled)

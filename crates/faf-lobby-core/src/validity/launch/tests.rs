@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A game that can be set up step by step; nothing is wrong with it at first.
+/// A game that tests change step by step. It starts without anything that a rule would hit.
 struct Game {
     kind: GameKind,
     options: GameOptions,
@@ -60,7 +60,7 @@ impl Game {
         self.check().checks.into_iter().rfind(|check| check.is_hit).unwrap().detail
     }
 
-    /// The numbers of the rules that were looked at.
+    /// The numbers of the rules that were checked.
     fn path(&self) -> Vec<u8> {
         self.check().checks.iter().map(|check| check.validity.number()).collect()
     }
@@ -132,7 +132,7 @@ fn options_count_for_every_kind_of_game() {
 }
 
 #[test]
-fn options_of_missions_count_in_co_op_games_only() {
+fn mission_options_count_in_co_op_games_only() {
     for (key, value, validity, detail) in [
         ("TeamSpawn", r#""random""#, Validity::SpawnNotFixed, r#"TeamSpawn is "random", must be "fixed""#),
         (
@@ -166,7 +166,7 @@ fn options_of_missions_count_in_co_op_games_only() {
 
 #[test]
 fn an_option_that_is_not_set_is_neither_off_nor_on() {
-    // Such a game does not come about in this server, but may in a store of an older one.
+    // This server does not create such a game, but the store of an older one may hold it.
     let mut game = coop();
     game.options = GameOptions::new(GameKind::Custom);
     let game = game.option("Victory", r#""sandbox""#);
@@ -246,7 +246,7 @@ fn teams_of_custom_games_are_two_and_even() {
 }
 
 #[test]
-fn teams_of_co_op_games_are_as_they_like_but_no_more_than_two() {
+fn co_op_games_may_have_any_teams_up_to_two() {
     for teams in [
         &[][..],
         &[Some(1)],
@@ -284,7 +284,7 @@ fn the_map_counts_unless_something_else_is_wrong() {
     assert_eq!(on_bad_map(coop()).validity(), Validity::CoopNotRanked);
 }
 
-/// Everything is wrong; then what shows is repaired, and the next rule shows.
+/// Starts with everything wrong, repairs what the current reason names, and expects the next one.
 #[test]
 fn the_first_of_several_reasons_counts() {
     for (kind, order, at_last) in [
@@ -385,7 +385,7 @@ proptest! {
 }
 
 #[test]
-fn what_rules_look_at_is_kept_of_the_options() {
+fn options_that_rules_check_are_kept() {
     for kind in [GameKind::Custom, GameKind::Coop] {
         for rule in rules(kind) {
             if let Rule::Option(_, key, _) = rule {

@@ -320,7 +320,7 @@ impl Collector for Sent {
         let mut messages =
             encoder.encode_descriptor("server_messages", "Messages sent", None, MetricType::Counter)?;
         for format in WireFormat::ALL {
-            let labels = [("protocol", format.metric_label())];
+            let labels = [("protocol", format.properties().metric_label)];
             ConstCounter::new(self.0.count(format)).encode(messages.encode_family(&labels)?)?;
         }
         Ok(())

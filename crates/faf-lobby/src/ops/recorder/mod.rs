@@ -7,7 +7,7 @@
 //!   scrubbed                                        bounded    writes, begins new files
 //! ```
 //!
-//! A recording is lines of JSON; `docs/recordings.md` describes it for operators, `format.rs` is its definition. The
+//! A recording is lines of JSON; `docs/src/guide/recordings.md` describes it for operators, `format.rs` is its definition. The
 //! first line has the whole world, so that every file can be replayed without those before it. Every further line is one
 //! input of the core with the hash of the effects that came of it.
 //!

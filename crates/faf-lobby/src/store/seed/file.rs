@@ -1,4 +1,4 @@
-//! The seed format: one JSON object with a list for each kind of record. `docs/seed-format.md` describes it for operators.
+//! The seed format: one JSON object with a list for each kind of record. `docs/src/guide/seed-format.md` describes it for operators.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,7 +56,8 @@ impl SeedFile {
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         for user in &file.users {
-            if user.password.is_none() && user.password_sha256_hex.is_none() {
+            let has_password = user.password.is_some() || user.password_sha256_hex.is_some();
+            if !has_password && !user.token_only {
                 return Err(format!("user {} has neither `password` nor `password_sha256_hex`", user.login));
             }
         }
@@ -73,6 +74,9 @@ pub(super) struct User {
     pub(super) password: Option<String>,
     /// As clients send it; counts where both are given.
     pub(super) password_sha256_hex: Option<String>,
+    /// The account has no password, and can log in with tokens only.
+    #[serde(default)]
+    pub(super) token_only: bool,
     pub(super) email: Option<String>,
     #[serde(default)]
     pub(super) groups: Vec<String>,

@@ -214,11 +214,11 @@ fn plant_users(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
     for user in &file.users {
         let record = || format!("user {}", user.login);
         let digest = match (&user.password_sha256_hex, &user.password) {
-            (Some(digest), _) => digest.clone(),
-            (None, password) => passwords::digest(password.as_deref().unwrap_or_default()),
+            (Some(digest), _) => Some(digest.clone()),
+            (None, password) => password.as_deref().map(passwords::digest),
         };
-        let hash =
-            passwords::hash(&digest).map_err(|problem| SeedError::Record { record: record(), problem })?;
+        let hash = digest.map_or(Ok(String::new()), |digest| passwords::hash(&digest));
+        let hash = hash.map_err(|problem| SeedError::Record { record: record(), problem })?;
         let selected = user.avatars.iter().find(|grant| grant.selected).map(|grant| grant.avatar_id);
         put(
             t,

@@ -104,12 +104,6 @@ impl Checker {
         Ok(())
     }
 
-    /// Games that a connection's client shows.
-    #[must_use]
-    pub fn shown(&self, conn: ConnId) -> Option<&BTreeSet<GameId>> {
-        self.connections.get(&conn).map(|connection| &connection.shown)
-    }
-
     /// Games the lobby knows.
     #[must_use]
     pub fn seen(&self) -> &Seen {

@@ -1,0 +1,354 @@
+//! What bots do next when they have nothing to do.
+
+use std::fmt::Debug;
+
+use faf_protocol::client_message::{AvatarAction, GameHost, GameJoin, ModvaultAction, SocialSubject};
+use faf_protocol::server_message::{GameInfo, Visibility};
+use faf_protocol::{ClientMessage, Secret};
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+
+use crate::chance::within;
+use crate::view::View;
+use crate::{Rng, Shared};
+
+/// Opens the bots' games that have a password.
+pub const GAME_PASSWORD: &str = "letmein";
+
+/// A busy evening has about one open game for this many players.
+const PLAYERS_PER_OPEN_GAME: usize = 8;
+
+/// The largest games seat the players online divided by this: larger ones would not fill.
+const LARGEST_GAME_DIVISOR: usize = 4;
+
+/// Decides what a bot without anything to do does next. It is asked again after every [`Wish`], as soon as that is over.
+pub trait Behaviour: Debug + Send {
+    /// The next wish of the bot with this view of the lobby.
+    fn next_wish(&mut self, rng: &mut Rng, view: &View, shared: &Shared) -> Wish;
+}
+
+/// What a bot wants to do.
+#[derive(Debug)]
+pub enum Wish {
+    /// Nothing for now.
+    Wait,
+    /// Send a message that starts nothing, such as a question of the user interface.
+    Browse(ClientMessage),
+    /// Host a game.
+    Host(Box<GamePlan>),
+    /// Join a game.
+    Join(GameJoin),
+    /// Log out, and come back after these seconds of a bot's life.
+    LogOut(f64),
+}
+
+/// The kind of a game, which decides about teams and results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GameKind {
+    /// Two teams.
+    Teams,
+    /// Every player for themselves; never rated.
+    FreeForAll,
+    /// All together through a mission.
+    Coop,
+}
+
+/// A game that a bot is about to host.
+#[derive(Debug, Clone)]
+pub struct GamePlan {
+    /// Who plays against whom.
+    pub kind: GameKind,
+    /// The number of players, the host among them.
+    pub seats: usize,
+    /// Uids of the mods that the game uses.
+    pub sim_mods: Vec<String>,
+    /// The request to the server.
+    pub request: GameHost,
+}
+
+/// What there is to play.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// Maps for games between players.
+    pub maps: Vec<Map>,
+    /// Co-op missions.
+    pub missions: Vec<Mission>,
+    /// Uids of mods of the simulation.
+    pub sim_mods: Vec<String>,
+}
+
+/// A version of a map.
+#[derive(Debug)]
+pub struct Map {
+    /// The name that titles of games use.
+    pub name: String,
+    /// The folder that games are hosted with.
+    pub folder: String,
+    /// The most players it has room for.
+    pub max_players: usize,
+}
+
+/// A co-op mission.
+#[derive(Debug)]
+pub struct Mission {
+    /// The name that titles of games use.
+    pub name: String,
+    /// The folder that games are hosted with.
+    pub folder: String,
+}
+
+/// Plays what there is: looks around, joins games that fit, hosts if there are too few, and leaves for a break.
+#[derive(Debug)]
+pub struct Sociable;
+
+impl Behaviour for Sociable {
+    fn next_wish(&mut self, rng: &mut Rng, view: &View, shared: &Shared) -> Wish {
+        let roll = rng.random::<f64>();
+        if roll < 0.02 {
+            return Wish::LogOut(within(rng, &(20.0..90.0)));
+        }
+        if roll < 0.08 {
+            return Wish::Browse(browse(rng, view));
+        }
+        let fitting: Vec<&GameInfo> = view.open_games().filter(|game| fits(game, view, shared)).collect();
+        if !fitting.is_empty() && rng.random_bool(0.5) {
+            // A game that is nearly full begins soon.
+            let fullest = fitting.iter().copied().min_by_key(|game| seats_left(game));
+            let game = if rng.random_bool(0.5) { fullest } else { fitting.choose(rng).copied() };
+            return game.map_or(Wish::Wait, |game| Wish::Join(join(game)));
+        }
+        let enough = 1 + view.online() / PLAYERS_PER_OPEN_GAME;
+        if view.open_games().count() < enough && rng.random_bool(0.4) {
+            return Wish::Host(Box::new(plan(rng, view, &shared.content)));
+        }
+        Wish::Wait
+    }
+}
+
+/// Whether a bot may and would like to join a game. It does not try games with a password it cannot know.
+fn fits(game: &GameInfo, view: &View, shared: &Shared) -> bool {
+    let rating = view.me.map_or(0.0, |me| view.displayed_rating(me));
+    seats_left(game) > 0
+        && game.rating_min.is_none_or(|min| rating >= min)
+        && game.rating_max.is_none_or(|max| rating <= max)
+        && (!game.password_protected || shared.is_bot(&game.host))
+}
+
+fn seats_left(game: &GameInfo) -> i64 {
+    game.max_players - i64::try_from(game.num_players).unwrap_or(i64::MAX)
+}
+
+fn join(game: &GameInfo) -> GameJoin {
+    GameJoin { uid: game.uid, password: game.password_protected.then(|| Secret::new(GAME_PASSWORD)) }
+}
+
+fn browse(rng: &mut Rng, view: &View) -> ClientMessage {
+    let somebody = view.others().choose(rng).copied();
+    let friend = |friend| SocialSubject { friend, foe: None };
+    match rng.random_range(0..6) {
+        0 => ClientMessage::CoopList,
+        1 => ClientMessage::Modvault(ModvaultAction::Start),
+        2 => ClientMessage::Avatar(AvatarAction::List),
+        3 => ClientMessage::MatchmakerInfo,
+        // Friends come and go, so that nobody is everybody's friend in the end.
+        4 if !view.friends.is_empty() => {
+            ClientMessage::SocialRemove(friend(view.friends.choose(rng).copied()))
+        }
+        _ if somebody.is_some() => ClientMessage::SocialAdd(friend(somebody)),
+        _ => ClientMessage::Ping,
+    }
+}
+
+fn plan(rng: &mut Rng, view: &View, content: &Content) -> GamePlan {
+    let most = (view.online() / LARGEST_GAME_DIVISOR).max(2);
+    let (kind, seats) = match rng.random_range(0..100) {
+        0..10 => (GameKind::Coop, rng.random_range(2..=4)),
+        10..16 => (GameKind::FreeForAll, rng.random_range(3..=6)),
+        16..46 => (GameKind::Teams, 2),
+        46..72 => (GameKind::Teams, 4),
+        72..88 => (GameKind::Teams, 6),
+        _ => (GameKind::Teams, 8),
+    };
+    let seats = match kind {
+        GameKind::Teams => seats.min(most / 2 * 2),
+        _ => seats.min(most),
+    };
+    let (map, name) = match kind {
+        GameKind::Coop => {
+            let mission = content.missions.choose(rng);
+            mission.map_or(("", ""), |mission| (mission.folder.as_str(), mission.name.as_str()))
+        }
+        _ => {
+            let fits = |map: &&Map| (seats..=seats + 4).contains(&map.max_players);
+            let maps: Vec<&Map> = content.maps.iter().filter(fits).collect();
+            maps.choose(rng).map_or(("", ""), |map| (map.folder.as_str(), map.name.as_str()))
+        }
+    };
+    let featured_mod = match kind {
+        GameKind::Coop => "coop",
+        _ if rng.random_bool(0.05) => "nomads",
+        _ if rng.random_bool(0.05) => "fafdevelop",
+        _ => "faf",
+    };
+    let sim_mods = match kind {
+        GameKind::Coop => Vec::new(),
+        _ if rng.random_bool(0.08) => content.sim_mods.choose(rng).cloned().into_iter().collect(),
+        _ => Vec::new(),
+    };
+    let mut request = GameHost {
+        visibility: Visibility::Public,
+        title: None,
+        featured_mod: Some(featured_mod.to_owned()),
+        mapname: Some(map.to_owned()),
+        password: None,
+        rating_min: None,
+        rating_max: None,
+        enforce_rating_range: false,
+    };
+    let mut remark = "";
+    match rng.random_range(0..100) {
+        0..8 if view.friends.len() >= seats => {
+            request.visibility = Visibility::Friends;
+            remark = " (friends)";
+        }
+        8..18 => {
+            request.password = Some(Secret::new(GAME_PASSWORD));
+            remark = " (you know the password)";
+        }
+        18..38 if kind == GameKind::Teams => {
+            // As people choose bounds: around themselves, in round numbers.
+            let mine = view.me.map_or(0.0, |me| view.displayed_rating(me));
+            let reach = within(rng, &(300.0..700.0));
+            // Nobody is displayed far below zero, so a bound there would be none.
+            request.rating_min = Some(round(mine - reach)).filter(|min| *min > 0.0);
+            let is_bounded = request.rating_min.is_some() && rng.random_bool(0.5);
+            request.rating_max = (!is_bounded).then(|| round(mine.max(0.0) + reach));
+            request.enforce_rating_range = rng.random_bool(0.5);
+        }
+        _ => {}
+    }
+    request.title = Some(title(rng, kind, seats, name, &request) + remark);
+    GamePlan { kind, seats, sim_mods, request }
+}
+
+fn round(rating: f64) -> f64 {
+    (rating / 100.0).round() * 100.0
+}
+
+/// A title as people write them.
+fn title(rng: &mut Rng, kind: GameKind, seats: usize, map: &str, request: &GameHost) -> String {
+    match (request.rating_min, request.rating_max) {
+        (Some(min), Some(max)) => return format!("{0}v{0} {map} {min}-{max}", seats / 2),
+        (Some(min), None) => return format!("{0}v{0} {map} {min}+", seats / 2),
+        (None, Some(max)) => return format!("{0}v{0} {map}, up to {max}", seats / 2),
+        (None, None) => {}
+    }
+    let remarks: &[&str] = match kind {
+        GameKind::Coop => {
+            &["co-op, all welcome", "achievement run", "first try, be patient", "hard, no restarts"]
+        }
+        GameKind::FreeForAll => &["ffa", "ffa, no teaming", "last one standing"],
+        GameKind::Teams => {
+            &["all welcome", "chill game", "balanced teams", "no rush please", "quick one", "gg", "tryhards"]
+        }
+    };
+    let remark = remarks.choose(rng).copied().unwrap_or_default();
+    match kind {
+        GameKind::Teams => format!("{0}v{0} {map}, {remark}", seats / 2),
+        _ => format!("{map} - {remark}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use faf_protocol::server_message::ServerMessage;
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::fixture::shared;
+
+    /// A lobby with this many players, as seen by the first, whose displayed rating is 1100.
+    fn view(players: u32) -> View {
+        let mut view = View::default();
+        let list = (1..=players)
+            .map(|id| {
+                format!(
+                    r#"{{"id":{id},"login":"P{id}","country":"","ratings":{{"global":{{"rating":[1400,100],"number_of_games":3}}}},"global_rating":[1400,100],"ladder_rating":[1500,500],"number_of_games":3}}"#
+                )
+            })
+            .collect::<Vec<_>>()
+            .join(",");
+        view.handle(&read(&format!(r#"{{"command":"player_info","players":[{list}]}}"#)));
+        view.me = Some(faf_protocol::PlayerId(1));
+        view
+    }
+
+    fn read(text: &str) -> ServerMessage {
+        ServerMessage::read(text.parse().unwrap()).unwrap()
+    }
+
+    fn open_game(uid: u32, change: impl FnOnce(&mut GameInfo)) -> ServerMessage {
+        let text = format!(
+            r#"{{"command":"game_info","visibility":"public","password_protected":false,"uid":{uid},"title":"t","state":"open","game_type":"custom","featured_mod":"faf","sim_mods":{{}},"mapname":"m","map_file_path":"maps/m.zip","host":"Lumo","num_players":1,"max_players":2,"hosted_at":null,"launched_at":null,"rating_type":"global","rating_min":null,"rating_max":null,"enforce_rating_range":false,"teams_ids":[],"teams":{{}}}}"#
+        );
+        let ServerMessage::GameInfo(mut game) = read(&text) else { panic!("no game") };
+        change(Arc::make_mut(&mut game));
+        ServerMessage::GameInfo(game)
+    }
+
+    #[test]
+    fn bots_join_what_fits_and_nothing_else() {
+        let shared = shared();
+        let joins = |change: &dyn Fn(&mut GameInfo)| {
+            let mut view = view(8);
+            view.handle(&open_game(5, change));
+            view.open_games().next().is_some_and(|game| fits(game, &view, &shared))
+        };
+        assert!(joins(&|_| {}));
+        assert!(!joins(&|game| game.num_players = 2));
+        assert!(joins(&|game| game.rating_min = Some(1100.0)));
+        assert!(!joins(&|game| game.rating_min = Some(1200.0)));
+        assert!(!joins(&|game| game.rating_max = Some(1000.0)));
+        assert!(joins(&|game| game.password_protected = true));
+        assert!(!joins(&|game| {
+            game.password_protected = true;
+            game.host = "demo".to_owned();
+        }));
+    }
+
+    #[test]
+    fn every_wish_comes_sooner_or_later() {
+        let (shared, mut view, mut rng) = (shared(), view(40), Rng::seed_from_u64(1));
+        let mut seen = [0; 4];
+        for _ in 0..500 {
+            seen[match Sociable.next_wish(&mut rng, &view, &shared) {
+                Wish::Wait => 0,
+                Wish::Browse(_) => 1,
+                Wish::Host(_) => 2,
+                Wish::LogOut(_) => 3,
+                Wish::Join(_) => panic!("there is no game"),
+            }] += 1;
+        }
+        assert!(seen.iter().all(|times| *times > 0), "{seen:?}");
+        view.handle(&open_game(5, |_| {}));
+        assert!((0..50).any(|_| matches!(Sociable.next_wish(&mut rng, &view, &shared), Wish::Join(_))));
+    }
+
+    #[test]
+    fn plans_can_be_hosted_in_a_lobby_of_any_size() {
+        let shared = shared();
+        for players in [1, 3, 8, 40] {
+            let (view, mut rng) = (view(players), Rng::seed_from_u64(7));
+            for _ in 0..300 {
+                let plan = plan(&mut rng, &view, &shared.content);
+                let title = plan.request.title.clone().unwrap();
+                assert!(title.is_ascii() && title.len() <= 128 && !title.contains('{'), "{title}");
+                assert!(!plan.request.mapname.unwrap().is_empty(), "{title}");
+                assert!((2..=(players as usize / 4).max(2)).contains(&plan.seats), "{title}");
+                assert!(plan.kind != GameKind::Teams || plan.seats.is_multiple_of(2), "{title}");
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! One bot: a client and its game process as a state machine.
+//!
+//! ```text
+//!  Offline --connected--> LoggingIn --welcome--> LoggedIn --disconnected--> Offline
+//!
+//!  Idle --game_host--> Asking --game_launch--> Starting --HostGame--> Hosting --launch--------> Playing --.
+//!   ^  '--game_join--> Asking --game_launch--> Starting --JoinGame--> Joining --game is playing----^      |
+//!   '---------------------- GameState Ended, from anywhere -----------------------------------------------'
+//! ```
+//!
+//! The two are independent: as in real life, a game process outlives the connection of its client, which takes it back into
+//! the game with `restore_game_session` after the next login.
+
+mod game_process;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_protocol::client_message::{AvatarAction, RestoreGameSession};
+use faf_protocol::gpgnet::GameToServer;
+use faf_protocol::server_message::{NoticeStyle, ServerMessage};
+use faf_protocol::{ClientMessage, GameId, PlayerId};
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+
+use crate::behaviour::{Behaviour, GamePlan, Wish};
+use crate::hosting::Hosting;
+use crate::process::{Agenda, IceAdapter};
+use crate::view::View;
+use crate::{Rng, Shared};
+
+/// How long a login may take; after a start of the server, many wait for their turn.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a reply to a request may take.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a bot stays away after being kicked or refused: people may need its account.
+const BANISHMENT: Duration = Duration::from_secs(300);
+
+/// The first pause after a connection was lost or refused, and the longest: each is twice the last one.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// A player without a person. How to drive it is at the head of the crate; after each call, carry out all that
+/// [`poll_action`](Self::poll_action) returns.
+///
+/// Times are durations since any moment that is the same for all bots that share [`Shared::battles`].
+#[derive(Debug)]
+pub struct Bot {
+    login: String,
+    shared: Arc<Shared>,
+    behaviour: Box<dyn Behaviour>,
+    rng: Rng,
+    view: View,
+    session: Session,
+    activity: Activity,
+    /// When the activity goes on.
+    next: Duration,
+    /// The game process waits to be taken back into its game.
+    is_restoring: bool,
+    adapter: IceAdapter,
+    outgoing: VecDeque<ClientMessage>,
+    leaving: Option<Leaving>,
+    failures: u32,
+}
+
+/// What the owner of a bot's connection has to do for it.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// Send this message.
+    Send(ClientMessage),
+    /// Close the connection after everything has been sent.
+    LogOut,
+    /// Drop the connection without a word.
+    Drop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Session {
+    Offline,
+    /// Until the login has taken too long.
+    LoggingIn(Duration),
+    LoggedIn,
+}
+
+#[derive(Debug)]
+enum Activity {
+    /// Nothing to do.
+    Idle,
+    /// Has asked to host, if there is a plan, or to join.
+    Asking(Option<Box<GamePlan>>),
+    /// The game process starts, and then waits for the order to host or join.
+    Starting {
+        game: GameId,
+        plan: Option<Box<GamePlan>>,
+        has_started: bool,
+    },
+    Hosting(Box<Hosting>),
+    Joining {
+        game: GameId,
+        has_seat: bool,
+    },
+    Playing(Agenda),
+}
+
+#[derive(Debug)]
+struct Leaving {
+    away: Duration,
+    /// Taken when it is carried out.
+    action: Option<Action>,
+}
+
+impl Bot {
+    /// A bot that is offline and acts for the account with this login.
+    #[must_use]
+    pub fn new(login: String, shared: Arc<Shared>, behaviour: Box<dyn Behaviour>, rng: Rng) -> Self {
+        Self {
+            login,
+            shared,
+            behaviour,
+            rng,
+            view: View::default(),
+            session: Session::Offline,
+            activity: Activity::Idle,
+            next: Duration::ZERO,
+            is_restoring: false,
+            adapter: IceAdapter::default(),
+            outgoing: VecDeque::new(),
+            leaving: None,
+            failures: 0,
+        }
+    }
+
+    /// The name of the account.
+    #[must_use]
+    pub fn login(&self) -> &str {
+        &self.login
+    }
+
+    /// Whether the server has accepted the login on the present connection.
+    #[must_use]
+    pub fn is_logged_in(&self) -> bool {
+        self.session == Session::LoggedIn
+    }
+
+    /// The game that the bot's game process runs for, from `game_launch` until the process has ended.
+    #[must_use]
+    pub fn game(&self) -> Option<GameId> {
+        match &self.activity {
+            Activity::Idle | Activity::Asking(_) => None,
+            Activity::Starting { game, .. } | Activity::Joining { game, .. } => Some(*game),
+            Activity::Hosting(hosting) => Some(hosting.game),
+            Activity::Playing(agenda) => Some(agenda.game),
+        }
+    }
+
+    /// The game whose open lobby the bot hosts.
+    #[must_use]
+    pub fn hosted_lobby(&self) -> Option<GameId> {
+        match &self.activity {
+            Activity::Hosting(hosting) => Some(hosting.game),
+            _ => None,
+        }
+    }
+
+    /// Whether the bot plays: its game has been launched, and its process has not ended.
+    #[must_use]
+    pub fn is_playing(&self) -> bool {
+        matches!(self.activity, Activity::Playing(_))
+    }
+
+    /// There is a connection: the bot logs in with these messages.
+    pub fn connected(&mut self, now: Duration, greeting: impl IntoIterator<Item = ClientMessage>) {
+        self.view = View::default();
+        self.outgoing = greeting.into_iter().collect();
+        self.leaving = None;
+        self.session = Session::LoggingIn(now + LOGIN_TIMEOUT);
+    }
+
+    /// The connection has ended, or could not be made. Returns how long to wait before the next one.
+    pub fn disconnected(&mut self) -> Duration {
+        self.session = Session::Offline;
+        self.outgoing.clear();
+        self.is_restoring = false;
+        if let Activity::Asking(_) = self.activity {
+            self.activity = Activity::Idle;
+        }
+        if let Some(leaving) = self.leaving.take() {
+            return leaving.away;
+        }
+        let (first, longest) = BACKOFF;
+        let pause = first.saturating_mul(1 << self.failures.min(10)).min(longest);
+        self.failures = self.failures.saturating_add(1);
+        pause.mul_f64(0.5 + 0.5 * self.rng.random::<f64>())
+    }
+
+    /// Handles a message of the server; the bot ignores those it does not understand.
+    pub fn handle(&mut self, now: Duration, message: &ServerMessage) {
+        self.view.handle(message);
+        match message {
+            ServerMessage::Ping => self.send(ClientMessage::Pong),
+            ServerMessage::Welcome(welcome) => self.welcomed(now, welcome.me.id),
+            ServerMessage::AuthenticationFailed(_) => self.leave(BANISHMENT, Action::LogOut),
+            ServerMessage::Notice(notice) => match notice.style {
+                NoticeStyle::Kick => self.leave(BANISHMENT, Action::LogOut),
+                NoticeStyle::Kill => self.end_process(now),
+                NoticeStyle::Info | NoticeStyle::Error if self.is_restoring => self.end_process(now),
+                NoticeStyle::Error => self.refused(now),
+                _ => {}
+            },
+            ServerMessage::GameJoinFailed(_) | ServerMessage::Disabled(_) => self.refused(now),
+            ServerMessage::GameLaunch(launch) => self.start_process(now, launch.uid),
+            ServerMessage::GameInfo(game) => self.handle_game_info(now, game),
+            ServerMessage::Game(command) => self.handle_game_command(now, command),
+            ServerMessage::Avatar(list) => {
+                let avatar = list.avatarlist.choose(&mut self.rng).map(|avatar| avatar.url.clone());
+                self.send(ClientMessage::Avatar(AvatarAction::Select { avatar }));
+            }
+            _ => {}
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); never while there is no connection.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        match self.session {
+            Session::Offline => None,
+            Session::LoggingIn(until) => Some(until),
+            Session::LoggedIn => Some(self.next),
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if self.next_deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        if let Session::LoggingIn(_) = self.session {
+            self.session = Session::LoggingIn(now + LOGIN_TIMEOUT);
+            return self.leave(BACKOFF.1, Action::LogOut);
+        }
+        self.is_restoring = false;
+        // Each of these says when something is due again; this is for those that wait for a reply.
+        self.next = now + REPLY_TIMEOUT;
+        match &self.activity {
+            Activity::Idle => self.follow_wish(now),
+            Activity::Asking(_) => self.rest(now),
+            Activity::Starting { .. } => self.enter_lobby(now),
+            Activity::Hosting(_) => self.host(now),
+            Activity::Joining { .. } => self.end_process(now),
+            Activity::Playing(_) => self.play(now),
+        }
+    }
+
+    /// The next thing to be done for the bot, if there is any.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        match self.outgoing.pop_front() {
+            Some(message) => Some(Action::Send(message)),
+            None => self.leaving.as_mut()?.action.take(),
+        }
+    }
+
+    /// The game process ends, whatever it was doing.
+    pub fn end_process(&mut self, now: Duration) {
+        self.is_restoring = false;
+        if self.game().is_some() {
+            self.tell([game_process::ended()]);
+            self.rest(now);
+        }
+    }
+
+    /// The server has accepted the login, which [`handle`](Self::handle) notices by itself: only for those who do not hand
+    /// over everything that the server says during the login.
+    pub fn welcomed(&mut self, now: Duration, me: PlayerId) {
+        self.view.me = Some(me);
+        self.failures = 0;
+        self.session = Session::LoggedIn;
+        match self.game() {
+            Some(game_id) if self.rng.random_bool(self.shared.settings.restores) => {
+                self.is_restoring = true;
+                self.next = self.next.max(now);
+                self.send(ClientMessage::RestoreGameSession(RestoreGameSession { game_id }));
+            }
+            _ => self.rest(now),
+        }
+    }
+
+    /// The server has refused what the bot has asked for.
+    fn refused(&mut self, now: Duration) {
+        if let Activity::Asking(_) = self.activity {
+            self.rest(now);
+        }
+    }
+
+    fn rest(&mut self, now: Duration) {
+        self.activity = Activity::Idle;
+        self.next = now + self.shared.settings.draw(&mut self.rng, &self.shared.settings.idle);
+    }
+
+    fn follow_wish(&mut self, now: Duration) {
+        match self.behaviour.next_wish(&mut self.rng, &self.view, &self.shared) {
+            Wish::Wait => self.rest(now),
+            Wish::Browse(message) => {
+                self.send(message);
+                self.rest(now);
+            }
+            Wish::Host(plan) => {
+                self.send(ClientMessage::GameHost(plan.request.clone()));
+                self.activity = Activity::Asking(Some(plan));
+            }
+            Wish::Join(request) => {
+                self.send(ClientMessage::GameJoin(request));
+                self.activity = Activity::Asking(None);
+            }
+            Wish::LogOut(away) => self.leave(self.shared.settings.time(away), Action::LogOut),
+        }
+    }
+
+    fn leave(&mut self, away: Duration, action: Action) {
+        self.leaving = Some(Leaving { away, action: Some(action) });
+    }
+
+    fn send(&mut self, message: ClientMessage) {
+        self.outgoing.push_back(message);
+    }
+
+    /// Sends commands of the game process.
+    fn tell(&mut self, commands: impl IntoIterator<Item = GameToServer>) {
+        self.outgoing.extend(commands.into_iter().map(|command| ClientMessage::Game(command.into())));
+    }
+}

@@ -1,0 +1,221 @@
+use faf_protocol::Message;
+use faf_protocol::Secret;
+use faf_protocol::client_message::{AskSession, Hello};
+use rand::SeedableRng;
+
+use super::*;
+use crate::behaviour::Sociable;
+use crate::fixture::{LOGINS, shared};
+
+/// A bot in the lobby, with its clock.
+struct Life {
+    bot: Bot,
+    now: Duration,
+}
+
+impl Life {
+    fn begin(place: usize, shared: &Arc<Shared>) -> Self {
+        let login = LOGINS[place].to_owned();
+        let bot = Bot::new(login, Arc::clone(shared), Box::new(Sociable), Rng::seed_from_u64(1));
+        let mut life = Self { bot, now: Duration::ZERO };
+        life.log_in(place + 1);
+        life
+    }
+
+    fn log_in(&mut self, id: usize) {
+        let session = AskSession { user_agent: None, version: None };
+        let (login, password) = (self.bot.login().to_owned(), Secret::new("x"));
+        let hello = Hello { login, password, unique_id: String::new() };
+        self.bot.connected(self.now, [ClientMessage::AskSession(session), ClientMessage::Hello(hello)]);
+        assert_eq!(self.orders(), ["ask_session", "hello"]);
+        let me = format!(
+            r#"{{"id":{id},"login":"P","country":"","ratings":{{}},"global_rating":[1500,500],"ladder_rating":[1500,500],"number_of_games":0}}"#
+        );
+        self.hear(&format!(r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"P"}}"#));
+    }
+
+    fn hear(&mut self, message: &str) {
+        let message: Message = message.parse().unwrap();
+        self.bot.handle(self.now, &ServerMessage::read(message).unwrap());
+    }
+
+    fn hear_order(&mut self, command: &str, args: &str) {
+        self.hear(&format!(r#"{{"command":"{command}","args":{args},"target":"game"}}"#));
+    }
+
+    fn hear_of_game(&mut self, state: &str, players: &str) {
+        self.hear(&format!(
+            r#"{{"command":"game_info","visibility":"public","password_protected":false,"uid":5,"title":"t","state":"{state}","game_type":"custom","featured_mod":"faf","sim_mods":{{}},"mapname":"m","map_file_path":"maps/m.zip","host":"Lumo","num_players":1,"max_players":2,"hosted_at":"t","launched_at":null,"rating_type":"global","rating_min":null,"rating_max":null,"enforce_rating_range":false,"teams_ids":[{{"team_id":2,"player_ids":{players}}}],"teams":{{}}}}"#
+        ));
+    }
+
+    fn launch(&mut self) {
+        self.hear(
+            r#"{"command":"game_launch","args":["/numgames",0],"uid":5,"mod":"faf","name":"t","init_mode":0,"game_type":"custom","rating_type":"global"}"#,
+        );
+    }
+
+    /// Its actions: the names of commands, with the state for `GameState`.
+    fn orders(&mut self) -> Vec<String> {
+        let mut orders = Vec::new();
+        while let Some(order) = self.bot.poll_action() {
+            orders.push(match order {
+                Action::Send(ClientMessage::Game(game)) if game.command == "GameState" => {
+                    game.arguments().next().unwrap().as_str().unwrap().into_owned()
+                }
+                Action::Send(message) => message.command().unwrap().into_owned(),
+                other => format!("{other:?}"),
+            });
+        }
+        orders
+    }
+
+    /// Lives on to its next deadline.
+    fn step(&mut self) -> Vec<String> {
+        self.now = self.now.max(self.bot.next_deadline().unwrap());
+        self.bot.handle_timeout(self.now);
+        self.orders()
+    }
+
+    /// Lives on until this action; returns it with all before.
+    fn live_until(&mut self, wanted: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        for _ in 0..1000 {
+            all.extend(self.step());
+            if all.iter().any(|order| order == wanted) {
+                return all;
+            }
+            if self.bot.leaving.is_some() {
+                self.come_back();
+            }
+        }
+        panic!("{wanted} never comes: {all:?}");
+    }
+
+    /// The connection has ended, and there is a new one.
+    fn come_back(&mut self) {
+        self.now += self.bot.disconnected();
+        assert_eq!(self.bot.next_deadline(), None);
+        self.log_in(1);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.bot.is_logged_in() && self.bot.game().is_none()
+    }
+}
+
+/// A host with a game of two, of which the other one is `guest`.
+fn launched(shared: &Arc<Shared>, guest: &mut Life) -> Life {
+    let mut host = Life::begin(0, shared);
+    host.live_until("game_host");
+    host.launch();
+    assert_eq!(host.step(), ["Idle", "Lobby"]);
+    host.hear_order("HostGame", r#"["m"]"#);
+    assert!(host.orders().iter().filter(|order| *order == "PlayerOption").count() == 5);
+    guest.now = host.now;
+    guest.bot.activity = Activity::Asking(None);
+    guest.launch();
+    assert_eq!(guest.step(), ["Idle", "Lobby"]);
+    guest.hear_order("JoinGame", r#"["Brackenfall",1]"#);
+    host.hear_order("ConnectToPeer", r#"["Lumo",2,true]"#);
+    let mut orders = host.orders();
+    assert_eq!(orders.remove(0), "IceMsg");
+    assert_eq!(orders, ["PlayerOption"; 5]);
+    guest.hear_order("IceMsg", r#"[1,"candidates"]"#);
+    assert_eq!(guest.orders(), ["IceMsg"]);
+    guest.hear_of_game("open", "[1,2]");
+    let last = host.live_until("Launching");
+    assert_eq!(last, ["PlayerOption", "PlayerOption", "Launching"]);
+    host
+}
+
+#[test]
+fn a_game_is_hosted_joined_and_played_to_its_end() {
+    let shared = Arc::new(shared());
+    let mut guest = Life::begin(1, &shared);
+    let mut host = launched(&shared, &mut guest);
+    guest.now = host.now;
+    guest.hear_of_game("playing", "[1,2]");
+    assert_eq!(guest.orders(), ["Launching"]);
+    for player in [&mut host, &mut guest] {
+        let said = player.live_until("Ended");
+        assert!(said.iter().any(|order| order == "GameResult"), "{said:?}");
+        assert!(said.iter().any(|order| order == "EnforceRating"), "{said:?}");
+        assert!(player.is_idle());
+    }
+}
+
+#[test]
+fn guests_without_a_seat_or_a_host_leave() {
+    let shared = Arc::new(shared());
+    let mut bot = Life::begin(0, &shared);
+    let join = |bot: &mut Life| {
+        bot.bot.activity = Activity::Asking(None);
+        bot.launch();
+        assert_eq!(bot.step(), ["Idle", "Lobby"]);
+    };
+    join(&mut bot);
+    assert_eq!(bot.step(), ["Ended"]);
+    join(&mut bot);
+    bot.hear_order("JoinGame", r#"["Brackenfall",1]"#);
+    bot.hear_of_game("open", "[9]");
+    assert_eq!(bot.step(), ["Ended"]);
+    join(&mut bot);
+    bot.hear_order("JoinGame", r#"["Brackenfall",1]"#);
+    bot.hear_of_game("closed", "[]");
+    assert_eq!(bot.orders(), ["Ended"]);
+    assert!(bot.is_idle());
+}
+
+#[test]
+fn refusals_and_missing_replies_end_a_request() {
+    let shared = Arc::new(shared());
+    for refusal in [
+        r#"{"command":"game_join_failed","reason":"bad_password","uid":5}"#,
+        r#"{"command":"disabled","request":"game_host"}"#,
+        r#"{"command":"notice","style":"error","text":"Can't host a game while in state PLAYING"}"#,
+    ] {
+        let mut bot = Life::begin(0, &shared);
+        bot.bot.activity = Activity::Asking(None);
+        bot.hear(refusal);
+        assert!(bot.is_idle(), "{refusal}");
+    }
+    let mut bot = Life::begin(0, &shared);
+    bot.bot.activity = Activity::Asking(None);
+    bot.step();
+    assert!(bot.is_idle());
+    for strange in [
+        r#"{"command":"ping"}"#,
+        r#"{"command":"no_such_command","x":[]}"#,
+        r#"{"command":"HostGame","args":[],"target":"game"}"#,
+        r#"{"command":"JoinGame","args":["x",1],"target":"game"}"#,
+        r#"{"command":"NewCommand","args":[{}],"target":"game"}"#,
+        r#"{"command":"notice","style":"kill"}"#,
+    ] {
+        bot.hear(strange);
+    }
+    assert_eq!(bot.orders(), ["pong"]);
+}
+
+#[test]
+fn a_game_goes_on_while_the_connection_is_lost() {
+    let shared = Arc::new(shared());
+    let mut host = launched(&shared, &mut Life::begin(1, &shared));
+    host.come_back();
+    assert_eq!(host.orders(), ["restore_game_session"]);
+    host.live_until("Ended");
+    assert!(host.is_idle());
+}
+
+#[test]
+fn pauses_get_longer_and_kicked_bots_stay_away() {
+    let shared = Arc::new(shared());
+    let mut bot = Life::begin(0, &shared).bot;
+    let pauses: Vec<Duration> = (0..12).map(|_| bot.disconnected()).collect();
+    assert!(pauses[0] <= BACKOFF.0 && pauses[11] >= BACKOFF.1 / 2);
+    assert!(pauses.iter().all(|pause| (BACKOFF.0 / 2..=BACKOFF.1).contains(pause)));
+    let mut bot = Life::begin(0, &shared);
+    bot.hear(r#"{"command":"notice","style":"kick","text":"bye"}"#);
+    assert_eq!(bot.orders(), ["LogOut"]);
+    assert_eq!(bot.bot.disconnected(), BANISHMENT);
+}

@@ -1,0 +1,26 @@
+//! What the tests of bots share.
+
+use crate::{Content, Map, Mission, Settings, Shared};
+
+/// Logins of bots, the account with the number 1 first.
+pub(crate) const LOGINS: [&str; 2] = ["Brackenfall", "Lumo"];
+
+/// Settings, maps of all sizes, and the logins of bots.
+pub(crate) fn shared() -> Shared {
+    let map = |max_players: usize| Map {
+        name: format!("Map for {max_players}"),
+        folder: format!("map_{max_players}"),
+        max_players,
+    };
+    let content = Content {
+        maps: [2, 4, 6, 8].map(map).into(),
+        missions: vec![Mission { name: "Mission".to_owned(), folder: "mission".to_owned() }],
+        sim_mods: vec!["uid".to_owned()],
+    };
+    Shared {
+        settings: Settings::default(),
+        content,
+        logins: Some(LOGINS.map(str::to_owned).into()),
+        battles: Default::default(),
+    }
+}

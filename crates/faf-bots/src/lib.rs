@@ -1,0 +1,68 @@
+//! Players for a lobby as pure state machines: they log in, look around, host, join, take seats, play and report results.
+//!
+//! ```text
+//!   ServerMessage --handle-----------> +-----+ --poll_action--> Send(ClientMessage), LogOut, Drop
+//!   the clock     --handle_timeout---> | Bot |
+//!   the socket    --connected--------> |     | --next_deadline-> when to call handle_timeout
+//!                   disconnected-----> +-----+
+//!                                        |  asks its Behaviour for the next Wish
+//!                                        v
+//!                          Shared: Settings, Content, logins of bots, Battles
+//! ```
+//!
+//! A bot has no socket, clock, thread or random source of its own: time and the generator are arguments, so the same inputs
+//! lead to the same messages. It knows the lobby from what the server tells it, as any client does. Only one thing reaches
+//! other bots directly: the [`Battle`](battle::Battle), which stands for what real game processes exchange peer to peer.
+//!
+//! | user | bots over | [`Behaviour`] |
+//! | --- | --- | --- |
+//! | `faf-demo` | sockets in all wire formats | [`Sociable`] |
+//! | simulation in `faf-testkit` | simulated time, with faults | [`Sociable`], and mischief between bot and server |
+//! | evening of `faf-loadtest` | thousands of sockets on a few threads | one for hosts, one for guests, one for visitors |
+//!
+//! The generator is xoshiro256++ of the `rand` crate, whose numbers for a seed are documented to stay the same in later
+//! releases; those of `fastrand` have changed in a minor one.
+
+pub mod battle;
+mod behaviour;
+mod bot;
+mod chance;
+#[cfg(test)]
+mod fixture;
+mod hosting;
+mod process;
+mod settings;
+mod view;
+
+use std::collections::BTreeSet;
+
+use battle::Battles;
+
+pub use behaviour::{Behaviour, Content, GAME_PASSWORD, GameKind, GamePlan, Map, Mission, Sociable, Wish};
+pub use bot::{Action, Bot};
+pub use settings::Settings;
+pub use view::View;
+
+/// The random generator of bots.
+pub type Rng = rand::rngs::Xoshiro256PlusPlus;
+
+/// Everything that the bots of a lobby share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// How fast and how reliable they are.
+    pub settings: Settings,
+    /// What they can play.
+    pub content: Content,
+    /// The logins of all bots; without it, every player is one. Bots know the passwords of each other's games, and wait
+    /// longer for people.
+    pub logins: Option<BTreeSet<String>>,
+    /// What is being fought in their games.
+    pub battles: Battles,
+}
+
+impl Shared {
+    /// Whether the player with this login is a bot.
+    fn is_bot(&self, login: &str) -> bool {
+        self.logins.as_ref().is_none_or(|logins| logins.contains(login))
+    }
+}

@@ -1,0 +1,175 @@
+//! The commands of a game process during a battle, and of its ICE adapter.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use faf_protocol::gpgnet::{GameState, GameToServer};
+use faf_protocol::json::Json;
+use faf_protocol::{GameId, PlayerId};
+use rand::RngExt;
+use rand::distr::Alphanumeric;
+use serde_json::json;
+
+use crate::battle::Battle;
+use crate::chance::within;
+use crate::{Rng, Settings};
+
+/// How long a bot plays in a game whose host is no bot, so that there is no battle to follow, in seconds of its life.
+const UNKNOWN_BATTLE: f64 = 120.0;
+
+/// What a game process will report of a game that is being played.
+#[derive(Debug)]
+pub(crate) struct Agenda {
+    pub(crate) game: GameId,
+    steps: VecDeque<(Duration, GameToServer)>,
+    /// When the connection of the client breaks.
+    connection_loss: Option<Duration>,
+}
+
+impl Agenda {
+    /// The agenda of the player in this place of the battle.
+    pub(crate) fn of_battle(
+        rng: &mut Rng,
+        settings: &Settings,
+        game: GameId,
+        battle: &Battle,
+        place: usize,
+        now: Duration,
+    ) -> Self {
+        // The same moment of a battle comes a little later on slower machines.
+        let lag = settings.draw(rng, &(0.0..1.0));
+        let mut steps: VecDeque<_> =
+            battle.reports().into_iter().map(|(at, report)| (at + lag, report)).collect();
+        let mut ended = battle.ends + lag + settings.draw(rng, &(1.0..4.0));
+        if let Some(fall) = battle.fall(place).filter(|_| rng.random_bool(settings.leaves_when_fallen)) {
+            ended = fall + lag + settings.draw(rng, &(1.0..5.0));
+            steps.retain(|(at, _)| *at <= ended);
+        }
+        steps.push_back((ended, state(GameState::Ended)));
+        let loses_connection = rng.random_bool(settings.loses_connection);
+        let connection_loss =
+            loses_connection.then(|| now + (ended - now.min(ended)).mul_f64(within(rng, &(0.1..0.9))));
+        Self { game, steps, connection_loss }
+    }
+
+    /// The agenda for a game without a known battle: it just ends after a while.
+    pub(crate) fn without_battle(rng: &mut Rng, settings: &Settings, game: GameId, now: Duration) -> Self {
+        let end = now + settings.time(UNKNOWN_BATTLE);
+        let ended = end + settings.draw(rng, &(1.0..4.0));
+        let steps = [(end, GameToServer::GameEnded), (ended, state(GameState::Ended))].into();
+        Self { game, steps, connection_loss: None }
+    }
+
+    /// When the next thing happens.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        self.steps.front().map(|(at, _)| *at).into_iter().chain(self.connection_loss).min()
+    }
+
+    /// Returns true once, when the connection breaks.
+    pub(crate) fn loses_connection(&mut self, now: Duration) -> bool {
+        self.connection_loss.take_if(|at| *at <= now).is_some()
+    }
+
+    /// The next report that is due.
+    pub(crate) fn take_due(&mut self, now: Duration) -> Option<GameToServer> {
+        self.steps.pop_front_if(|(at, _)| *at <= now).map(|(_, step)| step)
+    }
+}
+
+pub(crate) fn state(state: GameState) -> GameToServer {
+    GameToServer::GameState { state }
+}
+
+/// Connections to the peers of one game, as far as they are negotiated through the server.
+#[derive(Debug, Default)]
+pub(crate) struct IceAdapter {
+    /// Peers that have our candidates.
+    told: BTreeSet<PlayerId>,
+}
+
+impl IceAdapter {
+    /// Our candidates for a peer, unless the peer has them already: a peer that repeats itself gets one reply.
+    pub(crate) fn candidates(
+        &mut self,
+        rng: &mut Rng,
+        settings: &Settings,
+        me: PlayerId,
+        peer: PlayerId,
+    ) -> Vec<GameToServer> {
+        let messages = if self.told.insert(peer) { settings.candidates } else { 0 };
+        (0..messages).map(|_| candidate(rng, me, peer)).collect()
+    }
+
+    /// The peer is gone; if it comes back, the negotiation starts again.
+    pub(crate) fn forget(&mut self, peer: PlayerId) {
+        self.told.remove(&peer);
+    }
+}
+
+fn candidate(rng: &mut Rng, me: PlayerId, peer: PlayerId) -> GameToServer {
+    let word = |rng: &mut Rng, length| -> String {
+        (&mut *rng).sample_iter(Alphanumeric).take(length).map(char::from).collect()
+    };
+    // From a range for documentation (RFC 5737): no real adapter can reach it.
+    let ip = format!("192.0.2.{}", rng.random_range(1..255));
+    let candidate = json!({
+        "foundation": "1", "protocol": "udp", "priority": 2_130_706_431, "ip": ip, "port": rng.random_range(6112..6200),
+        "type": "HOST_CANDIDATE", "generation": 0, "id": "0", "relPort": 0,
+    });
+    let message = json!({
+        "srcId": me, "destId": peer, "password": word(rng, 22), "ufrag": word(rng, 8), "candidates": [candidate],
+    });
+    // Adapters send a string that holds JSON.
+    GameToServer::IceMsg { receiver_id: peer, message: Json::from(message.to_string().as_str()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_protocol::server_message::Rating;
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::battle::Fighter;
+    use crate::behaviour::GameKind;
+
+    #[test]
+    fn everybody_ends_and_some_lose_the_connection_before() {
+        let fighter = |player, team| Fighter {
+            player: PlayerId(player),
+            login: "P".to_owned(),
+            team,
+            faction: 1,
+            rating: Rating { mean: 1500.0, deviation: 80.0 },
+        };
+        let (mut rng, now) = (Rng::seed_from_u64(3), Duration::from_secs(100));
+        let mut losses = 0;
+        for _ in 0..200 {
+            let fighters = vec![fighter(1, 2), fighter(2, 3)];
+            let battle = Battle::begin(&mut rng, &Settings::default(), GameKind::Teams, fighters, now);
+            let mut agenda = Agenda::of_battle(&mut rng, &Settings::default(), GameId(1), &battle, 0, now);
+            let mut last = None;
+            while let Some(next) = agenda.next() {
+                assert!((now..=battle.ends + Duration::from_secs(5)).contains(&next));
+                if agenda.loses_connection(next) {
+                    assert_ne!(last, Some(state(GameState::Ended)));
+                    losses += 1;
+                }
+                last = agenda.take_due(next).or(last);
+            }
+            assert_eq!(last, Some(state(GameState::Ended)));
+        }
+        assert!((1..40).contains(&losses), "{losses}");
+    }
+
+    #[test]
+    fn a_peer_gets_our_candidates_once() {
+        let (mut adapter, mut rng) = (IceAdapter::default(), Rng::seed_from_u64(1));
+        let settings = Settings { candidates: 3, ..Settings::default() };
+        let mut candidates = |adapter: &mut IceAdapter| {
+            adapter.candidates(&mut rng, &settings, PlayerId(1), PlayerId(2)).len()
+        };
+        assert_eq!((candidates(&mut adapter), candidates(&mut adapter)), (3, 0));
+        adapter.forget(PlayerId(2));
+        assert_eq!(candidates(&mut adapter), 3);
+    }
+}

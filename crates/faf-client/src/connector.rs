@@ -1,0 +1,221 @@
+use std::io;
+use std::net::SocketAddr;
+#[cfg(feature = "tls")]
+use std::path::{Path, PathBuf};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_connection::upgrade::{self, UpgradeError};
+use faf_connection::{Settings, open, open_tcp, proxy, tcp};
+use faf_protocol::websocket::Role;
+use hyper::header::{HeaderName, HeaderValue};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+#[cfg(feature = "tls")]
+use tokio_rustls::TlsConnector;
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem};
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::client::Client;
+use crate::url::Url;
+
+/// How long a server may take until the first message can be sent, by default.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connects to servers, with what is said to them before the first message.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    /// The limit for connecting, from the address lookup to the upgrade; default 10 seconds.
+    pub timeout: Duration,
+    /// The client whose connection is passed on, for a PROXY header; default none.
+    pub proxied: Option<SocketAddr>,
+    /// Headers of an HTTP upgrade besides those it needs; default none.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Most bytes that may wait for the server; default [`faf_connection::OUTBOX_LIMIT`].
+    pub outbox_limit: usize,
+    /// The certificates that are trusted over TLS; by default those of the system, loaded for each
+    /// connection.
+    #[cfg(feature = "tls")]
+    pub trust: Option<Trust>,
+}
+
+/// There is no connection to the server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The server took longer than [`Connector::timeout`].
+    #[error("no answer within {} seconds", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The address is not known, nothing listens there, or the connection was lost.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The server did not grant the upgrade to WebSocket.
+    #[error(transparent)]
+    Upgrade(#[from] UpgradeError),
+    /// The host of the URL cannot have a certificate.
+    #[error("`{0}` is not a name for a certificate")]
+    Name(String),
+    /// The URL asks for TLS, and this crate was built without it.
+    #[error("built without TLS")]
+    NoTls,
+    /// There are no certificates to trust.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self {
+            timeout: TIMEOUT,
+            proxied: None,
+            headers: Vec::new(),
+            outbox_limit: faf_connection::OUTBOX_LIMIT,
+            #[cfg(feature = "tls")]
+            trust: None,
+        }
+    }
+}
+
+impl Connector {
+    /// Connects, up to the point where messages can be sent.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(&self, url: &Url) -> Result<Client, ConnectError> {
+        timeout(self.timeout, self.connect_without_limit(url))
+            .await
+            .unwrap_or(Err(ConnectError::Timeout(self.timeout)))
+    }
+
+    async fn connect_without_limit(&self, url: &Url) -> Result<Client, ConnectError> {
+        let mut stream = TcpStream::connect((url.host(), url.port())).await?;
+        tcp::prepare(&stream)?;
+        if let Some(client) = self.proxied {
+            let header = proxy::header(client, stream.peer_addr()?);
+            stream.write_all(header.as_bytes()).await?;
+        }
+        if url.is_encrypted() {
+            return self.connect_over_tls(stream, url).await;
+        }
+        if !url.format().has_upgrade() {
+            let (reader, writer) = open_tcp(stream, self.settings(url));
+            return Ok(Client::new(reader, writer));
+        }
+        let upgraded = upgrade::connect(stream, url.uri(), &self.headers).await?;
+        let settings = Settings { received: upgraded.received, ..self.settings(url) };
+        let (reader, writer) = open_tcp(upgraded.stream, settings);
+        Ok(Client::new(reader, writer))
+    }
+
+    /// Makes a client of a stream to a server; asks for the upgrade, if the format has one. Host
+    /// and port of the URL are not looked at, nor is the time limit.
+    ///
+    /// # Errors
+    /// [`ConnectError::Upgrade`].
+    pub async fn connect_over<S>(&self, stream: S, url: &Url) -> Result<Client, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let settings = self.settings(url);
+        let (reader, writer) = if url.format().has_upgrade() {
+            let upgraded = upgrade::connect(stream, url.uri(), &self.headers).await?;
+            open(upgraded.stream, Settings { received: upgraded.received, ..settings })
+        } else {
+            open(stream, settings)
+        };
+        Ok(Client::new(reader, writer))
+    }
+
+    fn settings(&self, url: &Url) -> Settings {
+        Settings { role: Role::Client, outbox_limit: self.outbox_limit, ..Settings::new(url.format()) }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn connect_over_tls(&self, stream: TcpStream, url: &Url) -> Result<Client, ConnectError> {
+        let trust = match &self.trust {
+            Some(trust) => trust.clone(),
+            None => Trust::system()?,
+        };
+        let name = ServerName::try_from(url.host().to_owned())
+            .map_err(|_| ConnectError::Name(url.host().to_owned()))?;
+        let stream = trust.connector().connect(name, stream).await?;
+        self.connect_over(stream, url).await
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_async, reason = "as with TLS")]
+    async fn connect_over_tls(&self, _: TcpStream, _: &Url) -> Result<Client, ConnectError> {
+        Err(ConnectError::NoTls)
+    }
+}
+
+/// The certificates that `wss://` trusts.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone)]
+pub struct Trust(Arc<ClientConfig>);
+
+/// There are no certificates to trust.
+#[cfg(feature = "tls")]
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// The file cannot be read, or holds something else.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: pem::Error,
+    },
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] tokio_rustls::rustls::Error),
+    /// There is no certificate.
+    #[error("there are no certificates to trust")]
+    Empty,
+}
+
+#[cfg(feature = "tls")]
+impl Trust {
+    /// Trusts the certificates of the operating system; those that cannot be used are left out.
+    ///
+    /// # Errors
+    /// [`TrustError::Empty`].
+    pub fn system() -> Result<Self, TrustError> {
+        let mut roots = RootCertStore::empty();
+        let _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Self::new(roots)
+    }
+
+    /// Trusts the certificates in a PEM file and no others.
+    ///
+    /// # Errors
+    /// [`TrustError`].
+    pub fn file(path: &Path) -> Result<Self, TrustError> {
+        let failed = |error| TrustError::File { path: path.to_owned(), error };
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(path).map_err(failed)? {
+            roots.add(certificate.map_err(failed)?)?;
+        }
+        Self::new(roots)
+    }
+
+    fn new(roots: RootCertStore) -> Result<Self, TrustError> {
+        if roots.is_empty() {
+            return Err(TrustError::Empty);
+        }
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+
+    fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.0))
+    }
+}

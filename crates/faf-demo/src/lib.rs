@@ -1,0 +1,225 @@
+//! A lobby with life in it, for everybody who writes a client or wants to see what a lobby is.
+//!
+//! ```text
+//!   demo-seed.json --> database in a folder that is removed    Battles: what game processes tell each other
+//!                         |                                       ^   ^
+//!   the server     <------'          live -- Bot ... live -- Bot -'---'
+//!      ^  ^  ^                        |               |
+//!      |  |  '----- QDataStream ------'               |
+//!      |  '-------- WebSocket, SimpleJson ------------'
+//!      '----------- people
+//! ```
+//!
+//! The server is the library of `faf-lobby` in this process. [Bots](faf_bots) know nothing of it that a client does not:
+//! they connect over real sockets in all wire formats.
+//!
+//! | file | is about |
+//! | --- | --- |
+//! | `seed.rs`, `demo-seed.json` | accounts, and what there is to play |
+//! | `connection.rs` | sockets of bots |
+//! | `main.rs` | the command line |
+//!
+//! At speed 1, 40 bots send about ten messages a second together, and the process takes less than 1 % of one core after the
+//! first half minute, in which everybody logs in. Most of its 95 MB of memory goes to password hashing.
+
+mod connection;
+mod seed;
+
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_bots::{Bot, Rng, Shared, Sociable};
+use faf_lobby::cli::embedding::mint_token;
+use faf_lobby::config::{OpenRegistration, Settings};
+use faf_lobby::exit_code::{self, Failure};
+use faf_lobby::server::{Listening, Server, Service};
+use faf_lobby::store::{SeedFile, Store};
+use faf_protocol::WireFormat;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use connection::Endpoint;
+use seed::Seed;
+
+/// The database in the folder of a demo.
+const DATABASE: &str = "demo.sqlite";
+
+/// How long tokens for people are valid.
+const TOKENS_ARE_VALID: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long bots may take to leave at the end.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The time between two bots that connect first, in seconds of their life: a login costs the server some work.
+const ARRIVAL: f64 = 0.25;
+
+/// How many bots there are, and how they live.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// How many bots there are, at most [`Options::MOST_BOTS`].
+    pub bots: usize,
+    /// How many times faster than the clock they live, within [`Options::SPEEDS`].
+    pub speed: f64,
+    /// The seed of their random decisions. The same seed makes the same decisions in the same situations; but situations
+    /// depend on the timing of a real network.
+    pub seed: u64,
+}
+
+impl Options {
+    /// The number of accounts for bots.
+    pub const MOST_BOTS: usize = 40;
+
+    /// How fast they can live. Faster ones would wait for the server most of the time.
+    pub const SPEEDS: RangeInclusive<f64> = 0.1..=60.0;
+}
+
+/// A lobby with bots that is running.
+#[derive(Debug)]
+pub struct Demo {
+    server: Server,
+    bots: JoinSet<()>,
+    end: watch::Sender<bool>,
+    folder: TempDir,
+}
+
+impl Demo {
+    /// Starts a server with a database of its own, and bots who log in soon. Everybody may register. The settings of what is
+    /// around a real server, such as its database, are ignored, except for a recording.
+    ///
+    /// # Errors
+    /// [`Failure`] as of [`Server::start`], if there is no place for the database, or if other machines could
+    /// connect: everybody knows the passwords.
+    pub async fn start(mut settings: Settings, options: &Options) -> Result<Self, Failure> {
+        if !settings.is_private() {
+            let problem = "a demo listens on this machine only, as everybody knows its passwords; use addresses such as \
+                           127.0.0.1:8003";
+            return Err(Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!(problem)));
+        }
+        let Settings { jwks, token_issuer, token_audience, policy_server, .. } = Settings::default();
+        settings = Settings { jwks, token_issuer, token_audience, policy_server, ..settings };
+        let folder = tempfile::Builder::new().prefix("faf-lobby-demo-").tempdir().map_err(no_folder)?;
+        settings.database = folder.path().join(DATABASE);
+        settings.open_registration = OpenRegistration::OnLoopback;
+        // A few bots play against each other all the time, and up to sixty times as fast as people.
+        settings.rated_games_per_pair = 10_000;
+        plant(&settings).await?;
+        let path = settings.websocket_path.clone();
+        // Bots have no proxy in front of them.
+        let is_direct = |format| {
+            let listen = match format {
+                WireFormat::QDataStream => &settings.qdatastream,
+                WireFormat::SimpleJson => &settings.simple_json,
+                WireFormat::WebSocket => &settings.websocket,
+            };
+            listen.addresses().iter().all(|address| !address.proxy)
+        };
+        let direct = WireFormat::ALL.map(is_direct);
+        let server = Server::start(settings).await?;
+        let endpoints = server.listening().iter().filter_map(|listening| match *listening {
+            Listening { service: Service::Lobby(format), address } if direct[format as usize] => {
+                Some(Endpoint::new(format, address, &path))
+            }
+            _ => None,
+        });
+        let endpoints: Vec<_> = endpoints.collect();
+        let (end, ends) = watch::channel(false);
+        let demo = Self { server, bots: JoinSet::new(), end, folder };
+        Ok(demo.with_bots(options, &endpoints, &ends))
+    }
+
+    fn with_bots(mut self, options: &Options, endpoints: &[Endpoint], ends: &watch::Receiver<bool>) -> Self {
+        if endpoints.is_empty() {
+            tracing::warn!("bots cannot connect: every listener expects a PROXY header");
+        }
+        let seed = Seed::read();
+        let settings = faf_bots::Settings { speed: options.speed, ..faf_bots::Settings::default() };
+        let arrival = settings.time(ARRIVAL);
+        let logins = Some(seed.bots().map(|account| account.login.clone()).collect());
+        let shared = Arc::new(Shared { settings, content: seed.content(), logins, ..Shared::default() });
+        let mut rng = Rng::seed_from_u64(options.seed);
+        let began = Instant::now();
+        let accounts = seed.bots().take(options.bots).cloned();
+        for ((number, account), endpoint) in (0_u32..).zip(accounts).zip(endpoints.iter().cycle()) {
+            let rng = Rng::seed_from_u64(rng.random());
+            let bot = Bot::new(account.login.clone(), Arc::clone(&shared), Box::new(Sociable), rng);
+            let first = arrival * number;
+            self.bots.spawn(connection::live(bot, account, endpoint.clone(), began, first, ends.clone()));
+        }
+        self
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Where the database is, as long as the demo runs.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join(DATABASE)
+    }
+
+    /// Logins and tokens of the accounts that are free for people. Tokens are valid for a day.
+    ///
+    /// # Errors
+    /// [`Failure`] if the database cannot be used.
+    pub async fn tokens(&self) -> Result<Vec<(String, String)>, Failure> {
+        let mut tokens = Vec::new();
+        for (login, _) in free_accounts() {
+            let token = mint_token(self.server.store(), &login, TOKENS_ARE_VALID).await?;
+            tokens.extend(token.map(|token| (login, token)));
+        }
+        Ok(tokens)
+    }
+
+    /// Runs until the signal comes, then ends: bots leave, the server shuts down at once, and no file is left.
+    ///
+    /// # Errors
+    /// [`Failure`] as of [`Server::wait`], or if the database cannot be removed.
+    pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), Failure> {
+        let Self { server, mut bots, end, folder } = self;
+        let shutdown = server.shutdown();
+        let ending = async {
+            signal.await;
+            end.send_replace(true);
+            let _ = timeout(LEAVE_TIMEOUT, async { while bots.join_next().await.is_some() {} }).await;
+            // Nobody plays for real: the second request does not wait for the games.
+            shutdown.request().await;
+            shutdown.request().await;
+            std::future::pending().await
+        };
+        let ended = tokio::select! {
+            ended = server.wait() => ended,
+            never = ending => never,
+        };
+        bots.shutdown().await;
+        folder.close().map_err(no_folder)?;
+        ended
+    }
+}
+
+/// Logins and passwords of the accounts that are free for people.
+#[must_use]
+pub fn free_accounts() -> Vec<(String, String)> {
+    Seed::read().people().map(|account| (account.login.clone(), account.password.clone())).collect()
+}
+
+async fn plant(settings: &Settings) -> Result<(), Failure> {
+    let database_failure = |error| Failure::new(exit_code::DATABASE, error);
+    let file =
+        SeedFile::parse(seed::SEED).map_err(|problem| anyhow::anyhow!("the demo's seed: {problem}"))?;
+    let store = Store::open(&settings.database).map_err(database_failure)?;
+    store.seed(file).await.map_err(anyhow::Error::from)?;
+    Ok(())
+}
+
+fn no_folder(error: io::Error) -> Failure {
+    Failure::new(exit_code::DATABASE, anyhow::Error::new(error).context("a folder for the demo's database"))
+}

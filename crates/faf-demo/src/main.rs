@@ -1,0 +1,187 @@
+//! The command line of the demo.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, value_parser};
+use faf_bots::GAME_PASSWORD;
+use faf_demo::{Demo, Options, free_accounts};
+use faf_lobby::cli::embedding::{self, Flags, ProgramNames, Selection, addresses, last_steps, log_listening};
+use faf_lobby::config::Settings;
+use faf_lobby::exit_code::{self, Failure};
+use faf_lobby::server::Listening;
+
+/// Settings that the demo decides itself; the environment has them for a real server.
+const OWN: [&str; 7] = [
+    "database",
+    "wait_for_database",
+    "open_registration",
+    "jwks",
+    "token_issuer",
+    "token_audience",
+    "policy_server",
+];
+
+/// All settings but those.
+#[derive(Debug, Clone)]
+struct OfDemos;
+
+impl Selection for OfDemos {
+    fn includes(setting: &str) -> bool {
+        !OWN.contains(&setting)
+    }
+}
+
+/// Run a lobby with bots in it, to try a client with; leaves no files behind
+#[derive(Debug, Parser)]
+#[command(name = "faf-demo", version, args_override_self = true, after_help = exit_code::HELP)]
+struct Arguments {
+    /// How many bots play
+    #[arg(long, value_name = "NUMBER", default_value = "40", value_parser = value_parser!(u64).range(0..=Options::MOST_BOTS as u64))]
+    bots: u64,
+    /// How many times faster bots live; at 1, a game takes one to three minutes
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
+    speed: f64,
+    /// Seed of the bots' random decisions [default: another one every time]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags<OfDemos>,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed standard output is no reason to fail.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
+        }
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "faf-demo: {failure}");
+            failure.into()
+        }
+    }
+}
+
+/// A factor within the bounds.
+fn speed(text: &str) -> Result<f64, String> {
+    let (min, max) = (Options::SPEEDS.start(), Options::SPEEDS.end());
+    let speed = text.parse().ok().filter(|speed| Options::SPEEDS.contains(speed));
+    speed.ok_or_else(|| format!("it must be a number from {min} to {max}"))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut settings = arguments.flags.settings(arguments.config.clone())?;
+    let seed = match arguments.seed {
+        Some(seed) => seed,
+        None => getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?,
+    };
+    let options = Options { bots: arguments.bots as usize, speed: arguments.speed, seed };
+    // With every login logged, the guide below would have scrolled away in a moment.
+    if !arguments.flags.is_given("log") && settings.log == Settings::default().log {
+        "warn,faf_lobby::shutdown=off".clone_into(&mut settings.log);
+    }
+    // The environment names the folder of a real server.
+    if !arguments.flags.is_given("recording") {
+        settings.recording = Settings::default().recording;
+    }
+    embedding::run(&settings.clone(), demonstrate(settings, options))
+}
+
+async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure> {
+    let signal = embedding::signalled()?;
+    let path = settings.websocket_path.clone();
+    let demo = Demo::start(settings, &options).await?;
+    let listening = demo.server().listening();
+    log_listening(listening);
+    let tokens = demo.tokens().await?;
+    let guide = Guide { options: &options, database: &demo.database(), tokens: &tokens };
+    // A closed standard output is no reason to fail.
+    let _ = writeln!(io::stdout(), "{}", banner(listening, &path, &guide, &ProgramNames::find()).trim_end());
+    demo.run_until(signal).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What the banner tells of a demo.
+struct Guide<'a> {
+    options: &'a Options,
+    database: &'a Path,
+    /// Logins and tokens of the accounts that are free.
+    tokens: &'a [(String, String)],
+}
+
+/// The text that tells what listens where, how to log in, and what to look at.
+fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, calls: &ProgramNames) -> String {
+    let Options { bots, speed, seed } = guide.options;
+    let mut text = addresses(listening, websocket_path);
+    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
+    line("database", &format!("{}, removed at the end", guide.database.display()));
+    line("bots", &format!("{bots}, with --speed {speed} --seed {seed}"));
+    text += "\nLog in with one of these names and passwords:\n";
+    for (login, password) in free_accounts() {
+        text += &format!("  {login:<12} {password}\n");
+    }
+    text += "  or with any new name and a password of your choice, which makes an account\n";
+    if !guide.tokens.is_empty() {
+        text += "\nClients that know no passwords log in with one of these tokens, which hold for a day:\n";
+        for (login, token) in guide.tokens {
+            text += &format!("  {login:<12} {token}\n");
+        }
+        let database = guide.database.display();
+        text += &format!("  and for others: {} user token NAME --database {database}\n", calls.lobby);
+    }
+    text += "\nWhat is to be seen: players come and go; bots host games for two to eight players, free-for-alls and co-op\n\
+             missions. Some are for friends or for some ratings only, some have mods or a password, which is\n";
+    text += &format!("`{GAME_PASSWORD}`. They are open for up to a minute");
+    text += ", are played for one to three, and change the ratings of\n\
+             those who play. Join one: the host gives you a seat and waits for you. Host one: bots will come. End with Ctrl-C.\n";
+    text += "\nTry next:\n";
+    text + &last_steps(listening, websocket_path, "--user demo --password demo", calls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn speeds_have_bounds() {
+        assert_eq!((speed("1"), speed("0.5"), speed("60")), (Ok(1.0), Ok(0.5), Ok(60.0)));
+        for wrong in ["0", "-1", "61", "NaN", "inf", "fast", ""] {
+            assert!(speed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_banner_names_the_accounts_and_the_password() {
+        let options = Options { bots: 3, speed: 2.0, seed: 7 };
+        let tokens = [("guest1".to_owned(), "a.b.c".to_owned())];
+        let guide = Guide { options: &options, database: Path::new("demo.sqlite"), tokens: &tokens };
+        let text = banner(&[], "/", &guide, &ProgramNames::find());
+        for part in [
+            "demo         demo",
+            "guest1",
+            "letmein",
+            "--seed 7",
+            "any new name",
+            "see all settings",
+            "guest1       a.b.c",
+            "--database demo.sqlite",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A lock that keeps the server from writing to its database, such as that of a stuck backup.
+
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use rusqlite::Connection;
+
+/// A locked database. The lock is released after a time, or when this is dropped.
+#[derive(Debug)]
+pub(crate) struct HangingDatabase {
+    /// Dropped to release the lock early.
+    end: Option<Sender<()>>,
+    holder: Option<JoinHandle<()>>,
+}
+
+impl HangingDatabase {
+    /// Locks an SQLite database.
+    pub(crate) fn hold(file: &Path, time: Duration) -> anyhow::Result<Self> {
+        let database = Connection::open(file)?;
+        database
+            .execute_batch("BEGIN EXCLUSIVE")
+            .with_context(|| format!("cannot lock {}", file.display()))?;
+        let (end, ended) = channel();
+        // The lock ends with the connection.
+        let holder = std::thread::spawn(move || {
+            let _ = ended.recv_timeout(time);
+            drop(database);
+        });
+        Ok(Self { end: Some(end), holder: Some(holder) })
+    }
+}
+
+impl Drop for HangingDatabase {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(holder) = self.holder.take() {
+            // It does nothing that panics.
+            let _ = holder.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_writes_until_it_is_let_go_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.sqlite");
+        let other = Connection::open(&file).unwrap();
+        other.busy_timeout(Duration::ZERO).unwrap();
+        other.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE a (b)").unwrap();
+        let hanging = HangingDatabase::hold(&file, Duration::from_secs(3600)).unwrap();
+        other.execute_batch("INSERT INTO a VALUES (1)").unwrap_err();
+        drop(hanging);
+        other.execute_batch("INSERT INTO a VALUES (1)").unwrap();
+        // It is let go of without being told to.
+        other.busy_timeout(Duration::from_secs(3600)).unwrap();
+        let _hanging = HangingDatabase::hold(&file, Duration::from_millis(1)).unwrap();
+        other.execute_batch("INSERT INTO a VALUES (1)").unwrap();
+    }
+}

@@ -1,0 +1,146 @@
+//! The server under load: one that runs already, or one that is started with accounts of its own.
+
+pub(crate) mod floor_server;
+mod hanging_database;
+pub(crate) mod process;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use faf_protocol::WireFormat;
+use faf_testkit::serving::Serving;
+use faf_testkit::token::JWKS;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::options::{Format, ServerOptions};
+use crate::server::hanging_database::HangingDatabase;
+use crate::server::process::Process;
+use crate::swarm::address::Endpoint;
+
+/// The database of a server that is started, in its folder.
+const DATABASE: &str = "faf-lobby.sqlite";
+
+/// The first accounts are administrators.
+pub(crate) const ADMINISTRATORS: u32 = 4;
+
+/// Flags that every server gets. It logs errors only, since nobody reads the log.
+const ALWAYS: [&str; 6] = [
+    "--qdatastream=127.0.0.1:0",
+    "--simple-json=127.0.0.1:0",
+    "--websocket=127.0.0.1:0",
+    "--http=127.0.0.1:0",
+    "--jwks=keys.json",
+    "--log=error",
+];
+
+/// A server, and where it listens.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) process: Option<Process>,
+    started: Option<Started>,
+}
+
+/// A server of our own. It is killed when this is dropped.
+#[derive(Debug)]
+struct Started {
+    serving: Option<Serving>,
+    program: PathBuf,
+    arguments: Vec<String>,
+    formats: Vec<WireFormat>,
+    folder: TempDir,
+}
+
+impl Target {
+    /// Finds the server, or starts it with this number of accounts and these arguments before the
+    /// user's own.
+    pub(crate) fn open(options: &ServerOptions, accounts: u32, arguments: &[String]) -> anyhow::Result<Self> {
+        let Some(program) = &options.start else {
+            let endpoints = chosen(&options.url, options.format)?;
+            return Ok(Self { endpoints, process: options.pid.map(Process), started: None });
+        };
+        let program = program.canonicalize().with_context(|| format!("no program {}", program.display()))?;
+        let folder = install(&program, accounts)?;
+        let arguments = arguments.iter().chain(&options.server_arg).cloned().collect();
+        let formats = options.format.unwrap_or(Format::Tcp).wire_formats().to_vec();
+        let mut started = Started { serving: None, program, arguments, formats, folder };
+        let (endpoints, process) = started.serve()?;
+        Ok(Self { endpoints, process: Some(process), started: Some(started) })
+    }
+
+    /// A program that listens there and is not a lobby.
+    pub(crate) fn other(address: SocketAddr, process: Process) -> Self {
+        let endpoints = vec![Endpoint::new(WireFormat::SimpleJson, address)];
+        Self { endpoints, process: Some(process), started: None }
+    }
+
+    /// Kills the server without warning and starts it again with what it has stored.
+    pub(crate) fn kill_and_restart(&mut self) -> anyhow::Result<()> {
+        let Some(started) = &mut self.started else {
+            bail!("only a server that was started with --start can be killed")
+        };
+        started.serving = None;
+        let (endpoints, process) = started.serve()?;
+        (self.endpoints, self.process) = (endpoints, Some(process));
+        Ok(())
+    }
+
+    /// Lets nobody else write to the database for some time.
+    pub(crate) fn hang_database(&self, time: Duration) -> anyhow::Result<HangingDatabase> {
+        let Some(started) = &self.started else {
+            bail!("only the database of a server that was started with --start can be locked")
+        };
+        HangingDatabase::hold(&started.folder.path().join(DATABASE), time)
+    }
+}
+
+impl Started {
+    fn serve(&mut self) -> anyhow::Result<(Vec<Endpoint>, Process)> {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.folder).arg("serve").args(ALWAYS).args(&self.arguments);
+        let serving = Serving::start(&mut command);
+        // The URL for HTTP has no wire format.
+        let all: Vec<Endpoint> = serving.urls().filter_map(|url| url.parse().ok()).collect();
+        let endpoint = |format: &WireFormat| {
+            let found = all.iter().find(|endpoint| endpoint.format() == *format).cloned();
+            found.with_context(|| format!("the server does not listen for {format}"))
+        };
+        let endpoints = self.formats.iter().map(endpoint).collect::<anyhow::Result<_>>()?;
+        let process = Process(serving.process());
+        self.serving = Some(serving);
+        Ok((endpoints, process))
+    }
+}
+
+fn chosen(urls: &[Endpoint], format: Option<Format>) -> anyhow::Result<Vec<Endpoint>> {
+    let Some(format) = format else { return Ok(urls.to_vec()) };
+    let is_meant = |url: &&Endpoint| format.wire_formats().contains(&url.format());
+    let chosen: Vec<_> = urls.iter().filter(is_meant).cloned().collect();
+    ensure!(!chosen.is_empty(), "none of the URLs has the format that --format asks for");
+    Ok(chosen)
+}
+
+/// Makes a folder with keys and a database.
+///
+/// Everybody logs in with a token, so that no passwords are needed: to hash thousands of them would
+/// take longer than all the rest.
+fn install(program: &Path, accounts: u32) -> anyhow::Result<TempDir> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    std::fs::write(folder.path().join("keys.json"), JWKS)?;
+    let users: Vec<_> = (1..=accounts.max(ADMINISTRATORS))
+        .map(|id| {
+            let groups: &[_] = if id <= ADMINISTRATORS { &["faf_server_administrators"] } else { &[] };
+            json!({"id": id, "login": format!("player{id}"), "token_only": true, "groups": groups})
+        })
+        .collect();
+    std::fs::write(folder.path().join("seed.json"), json!({"users": users}).to_string())?;
+    let mut seed = Command::new(program);
+    let output = seed.current_dir(&folder).args(["seed", "seed.json"]).output();
+    let output = output.with_context(|| format!("cannot start {}", program.display()))?;
+    ensure!(output.status.success(), "the seed is not taken: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(folder)
+}

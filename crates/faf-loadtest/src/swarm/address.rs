@@ -1,0 +1,127 @@
+//! Where to connect to, in which wire format, and from which of the many loopback addresses.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use faf_client::Url;
+use faf_protocol::WireFormat;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Where a server listens for one wire format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) url: Url,
+    /// The first address of the URL's host.
+    pub(crate) address: SocketAddr,
+}
+
+impl Endpoint {
+    pub(crate) fn new(format: WireFormat, address: SocketAddr) -> Self {
+        Self { url: Url::new(format, address), address }
+    }
+
+    pub(crate) fn format(&self) -> WireFormat {
+        self.url.format()
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url: Url = text.parse().map_err(|error| format!("`{text}`: {error}"))?;
+        if url.is_encrypted() {
+            return Err(format!("`{text}`: TLS is not spoken"));
+        }
+        let addresses = (url.host(), url.port()).to_socket_addrs();
+        let address = addresses.map_err(|error| format!("`{}`: {error}", url.host()))?.next();
+        let address = address.ok_or_else(|| format!("`{}` has no address", url.host()))?;
+        Ok(Self { url, address })
+    }
+}
+
+/// The loopback address that the connection of this number comes from.
+///
+/// A port is free again a minute after its connection. With some connections an address and 16
+/// million addresses, none is needed before.
+pub(crate) fn source(number: u64, per_address: u32) -> Ipv4Addr {
+    let address = number / u64::from(per_address.max(1)) % 0x00FE_0000;
+    // 127.0.0.1 stays for others.
+    Ipv4Addr::from_bits(0x7F01_0000 + address as u32)
+}
+
+/// Bytes in a packet on the internet.
+const PACKET: u32 = 1448;
+
+/// How a connection of ours begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source {
+    /// Connections are numbered; one to loopback comes from the [`source`] of its number.
+    pub(crate) number: u64,
+    pub(crate) per_address: u32,
+    /// Packets are small, as they are on the internet.
+    pub(crate) small_packets: bool,
+}
+
+/// Begins to connect without waiting for it; the loop will say when the socket is ready.
+pub(crate) fn connect(
+    registry: &Registry,
+    token: Token,
+    to: SocketAddr,
+    Source { number, per_address, small_packets }: Source,
+) -> io::Result<mio::net::TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if small_packets {
+        // With packets as large as loopback has them, the server's kernel would take megabytes for
+        // this connection.
+        socket.set_tcp_mss(PACKET)?;
+    }
+    if let IpAddr::V4(ip) = to.ip()
+        && ip.is_loopback()
+    {
+        socket.bind(&SocketAddr::from((source(number, per_address), 0)).into())?;
+    }
+    match socket.connect(&to.into()) {
+        Err(error) if !is_in_progress(&error) => return Err(error),
+        _ => {}
+    }
+    let mut stream = mio::net::TcpStream::from_std(socket.into());
+    registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+    Ok(stream)
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    /// `EINPROGRESS`, for which the standard library has no stable name.
+    const IN_PROGRESS: i32 = 115;
+
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(IN_PROGRESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_a_format_and_an_address() {
+        let endpoint: Endpoint = "ws://127.0.0.1:8003/lobby".parse().unwrap();
+        assert_eq!((endpoint.format(), endpoint.url.path()), (WireFormat::WebSocket, "/lobby"));
+        assert_eq!(endpoint.address, SocketAddr::from(([127, 0, 0, 1], 8003)));
+        let endpoint: Endpoint = "tcp://127.0.0.1".parse().unwrap();
+        assert_eq!(endpoint.address, SocketAddr::from(([127, 0, 0, 1], 8002)));
+        for wrong in ["http://127.0.0.1:1", "127.0.0.1:1", "wss://127.0.0.1"] {
+            assert!(wrong.parse::<Endpoint>().unwrap_err().contains(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn many_connections_have_many_sources() {
+        assert_eq!(source(0, 16), source(15, 16));
+        assert_ne!(source(15, 16), source(16, 16));
+        assert_eq!(source(0, 16), Ipv4Addr::new(127, 1, 0, 0));
+        assert!(source(u64::MAX, 1).is_loopback());
+    }
+}

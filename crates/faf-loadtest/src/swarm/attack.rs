@@ -1,0 +1,299 @@
+//! Hostile peers, on a thread of their own: they connect, send their bytes, and come back when they
+//! are disconnected.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use faf_protocol::WireFormat;
+use mio::event::Event;
+use mio::{Poll, Registry, Token};
+
+use crate::swarm::address::{self, Source};
+use crate::swarm::event_loop::{self, Sockets};
+use crate::swarm::socket::Socket;
+
+/// How often dribbling attackers send a byte, and disconnected ones come back.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Most bytes that one peer sends before the next has its turn.
+const TURN: usize = 256 * 1024;
+
+/// Attackers must not run out of ports either, so they come from addresses of their own.
+const FIRST_CONNECTION: u64 = 100_000_000;
+
+/// The plan of an attacker.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) to: SocketAddr,
+    /// Sent first, once.
+    pub(crate) greeting: Vec<u8>,
+    /// Sent then, again and again.
+    pub(crate) body: Arc<[u8]>,
+    pub(crate) manner: Manner,
+}
+
+impl Peer {
+    /// How many bytes there are to send once.
+    fn once(&self) -> usize {
+        self.greeting.len() + self.body.len()
+    }
+}
+
+/// How an attacker sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Nothing is sent, and the connection is closed as soon as it stands.
+    HangUp,
+    /// A byte now and then.
+    Dribble,
+    /// As much as the server takes; its answers are read and dropped.
+    Flood,
+    /// As much as the server takes; its answers are not read.
+    FloodDeaf,
+    /// Everything once, and then nothing more.
+    Once,
+    /// Everything once; then the connection is closed, and the next one begun.
+    ComeBack,
+}
+
+/// Counts of an attack.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Attempts to connect.
+    pub(crate) attempts: AtomicU64,
+    /// Connections that stood.
+    pub(crate) connected: AtomicU64,
+    /// Connections that the server has ended.
+    pub(crate) ended: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+/// An attack under way. It ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Attack {
+    pub(crate) tally: Arc<Tally>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Attack {
+    pub(crate) fn begin(peers: Vec<Peer>, per_address: u32) -> anyhow::Result<Self> {
+        let (tally, stop) = (Arc::<Tally>::default(), Arc::<AtomicBool>::default());
+        let slots = peers.into_iter().map(|peer| Slot { peer, connection: None }).collect();
+        let poll = Poll::new()?;
+        let mut attackers = Attackers {
+            registry: poll.registry().try_clone()?,
+            slots,
+            per_address,
+            beat: Instant::now(),
+            eager: Vec::new(),
+            tally: Arc::clone(&tally),
+            stop: Arc::clone(&stop),
+            buffer: vec![0; TURN],
+        };
+        // If it cannot wait for sockets, the tally stands still, and the scenario says so.
+        let run = move || drop(event_loop::run(poll, &mut attackers));
+        let thread = std::thread::Builder::new().name("attackers".to_owned()).spawn(run)?;
+        Ok(Self { tally, stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Attack {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    peer: Peer,
+    connection: Option<Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    socket: Socket,
+    stands: bool,
+    /// Bytes sent, of the greeting and then of the body, over and over.
+    sent: usize,
+}
+
+#[derive(Debug)]
+struct Attackers {
+    registry: Registry,
+    slots: Vec<Slot>,
+    per_address: u32,
+    /// When those who dribble send the next byte.
+    beat: Instant,
+    /// Slots whose socket takes more than they may send in one turn.
+    eager: Vec<usize>,
+    tally: Arc<Tally>,
+    stop: Arc<AtomicBool>,
+    buffer: Vec<u8>,
+}
+
+impl Sockets for Attackers {
+    fn wait(&mut self) -> Option<Duration> {
+        /// How soon an attack ends that is told to.
+        const LONGEST: Duration = Duration::from_millis(50);
+
+        let wait = self.beat.saturating_duration_since(Instant::now());
+        Some(if self.eager.is_empty() { wait.min(LONGEST) } else { Duration::ZERO })
+    }
+
+    fn ready(&mut self, event: &Event) -> io::Result<()> {
+        let Token(slot) = event.token();
+        let is_there = !event.is_readable() || self.drop_answers(slot, event.is_read_closed());
+        if is_there && event.is_writable() {
+            self.eager.push(slot);
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self) -> ControlFlow<()> {
+        let mut turns = std::mem::take(&mut self.eager);
+        turns.sort_unstable();
+        turns.dedup();
+        self.eager = turns.into_iter().filter(|slot| self.send(*slot)).collect();
+        if self.beat <= Instant::now() {
+            self.beat += BEAT;
+            for slot in 0..self.slots.len() {
+                self.beat(slot);
+            }
+        }
+        match self.stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Attackers {
+    fn beat(&mut self, slot: usize) {
+        let Slot { peer, connection } = &mut self.slots[slot];
+        match connection {
+            None => self.connect(slot),
+            Some(connection) if peer.manner == Manner::Dribble && connection.stands => {
+                self.write(slot, 1);
+            }
+            // By the next beat the server has read it, or will not: closing at once would take it
+            // back.
+            Some(connection) if peer.manner == Manner::ComeBack && connection.sent == peer.once() => {
+                self.slots[slot].connection = None;
+                self.connect(slot);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn connect(&mut self, slot: usize) {
+        let number = FIRST_CONNECTION + self.tally.attempts.fetch_add(1, Ordering::Relaxed);
+        let source = Source { number, per_address: self.per_address, small_packets: false };
+        let Slot { peer, connection } = &mut self.slots[slot];
+        let connected = address::connect(&self.registry, Token(slot), peer.to, source);
+        // One that cannot connect tries again later.
+        *connection = connected.ok().map(|stream| {
+            let socket = Socket::new(stream);
+            Connection { socket, stands: false, sent: 0 }
+        });
+    }
+
+    /// Sends as much as one turn allows; returns whether the socket would take more.
+    fn send(&mut self, slot: usize) -> bool {
+        let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
+        if !connection.stands {
+            if !matches!(connection.socket.stream.take_error(), Ok(None)) {
+                self.end(slot);
+                return false;
+            }
+            connection.stands = true;
+            self.tally.connected.fetch_add(1, Ordering::Relaxed);
+        }
+        match peer.manner {
+            Manner::HangUp => {
+                self.slots[slot].connection = None;
+                self.connect(slot);
+                false
+            }
+            Manner::Dribble => false,
+            Manner::Flood | Manner::FloodDeaf => self.write(slot, TURN),
+            Manner::Once | Manner::ComeBack => {
+                let left = peer.once() - connection.sent;
+                self.write(slot, left.min(TURN)) && left > TURN
+            }
+        }
+    }
+
+    /// Sends at most `most` bytes; returns whether the socket has taken all of them.
+    fn write(&mut self, slot: usize, most: usize) -> bool {
+        let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
+        let mut left = most;
+        while left > 0 {
+            let greeting = peer.greeting.get(connection.sent..).filter(|rest| !rest.is_empty());
+            let rest = match greeting {
+                Some(greeting) => greeting,
+                None if peer.body.is_empty() => return false,
+                None => &peer.body[(connection.sent - peer.greeting.len()) % peer.body.len()..],
+            };
+            match connection.socket.write(&rest[..rest.len().min(left)]) {
+                Ok(Some(written)) => {
+                    (connection.sent, left) = (connection.sent + written, left - written);
+                    self.tally.bytes.fetch_add(written as u64, Ordering::Relaxed);
+                }
+                Ok(None) => return false,
+                Err(_) => {
+                    self.end(slot);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Reads and drops the server's answers, unless the peer is deaf; returns whether the
+    /// connection is still there.
+    fn drop_answers(&mut self, slot: usize, is_over: bool) -> bool {
+        loop {
+            let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
+            if peer.manner == Manner::FloodDeaf && !is_over {
+                return true;
+            }
+            match connection.socket.read(&mut self.buffer) {
+                Ok(Some(1..)) => {}
+                Ok(None) => return true,
+                Ok(Some(0)) | Err(_) => {
+                    self.end(slot);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, slot: usize) {
+        if self.slots[slot].connection.take().is_some_and(|connection| connection.stands) {
+            self.tally.ended.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Random bytes, and commands that nobody knows, in a wire format.
+pub(crate) fn garbage(format: WireFormat, is_random: bool) -> Vec<u8> {
+    const SIZE: usize = 64 * 1024;
+
+    if is_random {
+        let mut rng = fastrand::Rng::with_seed(format as u64);
+        return std::iter::repeat_with(|| rng.u8(..)).take(SIZE).collect();
+    }
+    let mut bytes = Vec::new();
+    for number in 0..1000 {
+        let message = format!(r#"{{"command":"nonsense_{number}","argument":[1,2,{{"x":null}}]}}"#);
+        crate::speech::say(format, &message, &mut bytes);
+    }
+    bytes
+}

@@ -1,0 +1,189 @@
+//! All clients, on few threads; the handle by which a scenario tells them what to do.
+
+pub(crate) mod address;
+pub(crate) mod attack;
+mod client;
+pub(crate) mod connection;
+mod counter;
+pub(crate) mod credentials;
+pub(crate) mod event_loop;
+mod login;
+pub(crate) mod marker;
+pub(crate) mod socket;
+mod timers;
+mod worker;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use mio::{Poll, Waker};
+
+use crate::actors::{Actor, Cue};
+use crate::report::sample::Sample;
+use crate::swarm::address::Endpoint;
+use crate::swarm::client::{Client, Common, Order};
+use crate::swarm::connection::Reading;
+use crate::swarm::credentials::Credentials;
+use crate::swarm::worker::{ORDERS, Worker};
+
+/// The part of a client that is set from the beginning.
+#[derive(Debug, Default)]
+pub(crate) struct Role {
+    /// Its behaviour; a client without an actor is quiet.
+    pub(crate) actor: Option<Box<dyn Actor>>,
+    /// Size of the receive buffer in the kernel, for clients who will not read, from then on.
+    pub(crate) receive_buffer: Option<usize>,
+}
+
+impl Role {
+    pub(crate) fn acting(actor: impl Actor + 'static) -> Self {
+        Self { actor: Some(Box::new(actor)), receive_buffer: None }
+    }
+}
+
+/// How a swarm is made.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) credentials: Credentials,
+    pub(crate) threads: usize,
+    pub(crate) per_address: u32,
+    /// About this many clients look for markers.
+    pub(crate) sampled: u32,
+}
+
+/// Clients with numbers from 0, on threads that end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Swarm {
+    common: Arc<Common>,
+    threads: Vec<Thread>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    orders: mpsc::Sender<Order>,
+    waker: Waker,
+    sample: Arc<Mutex<Sample>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Swarm {
+    pub(crate) fn start(plan: Plan, roles: Vec<Role>) -> anyhow::Result<Self> {
+        let Plan { endpoints, credentials, threads, per_address, sampled } = plan;
+        let clients = roles.len() as u32;
+        let common = Arc::new(Common {
+            endpoints,
+            credentials,
+            per_address,
+            connections: AtomicU64::new(0),
+            online: AtomicUsize::new(0),
+            every: clients.div_ceil(sampled.max(1)).max(1),
+        });
+        let mut shares: Vec<_> = (0..threads.max(1)).map(|_| Vec::new()).collect();
+        let count = shares.len();
+        for (number, Role { actor, receive_buffer }) in roles.into_iter().enumerate() {
+            shares[number % count].push(Client::new(number as u32, actor, receive_buffer));
+        }
+        let threads = shares.into_iter().map(|clients| Thread::start(clients, &common));
+        Ok(Self { threads: threads.collect::<Result<_, _>>()?, common })
+    }
+
+    /// Clients who are logged in.
+    pub(crate) fn online(&self) -> usize {
+        self.common.online.load(Ordering::Relaxed)
+    }
+
+    /// Counts and durations since the last call.
+    pub(crate) fn drain(&self) -> Sample {
+        let mut sum = Sample::default();
+        for thread in &self.threads {
+            sum.add(std::mem::take(&mut *thread.sample.lock().unwrap_or_else(PoisonError::into_inner)));
+        }
+        sum
+    }
+
+    /// The messages that log this client in.
+    pub(crate) fn login_messages(&self, client: u32) -> impl Iterator<Item = String> {
+        self.common.credentials.messages(client).into_iter().flatten()
+    }
+
+    /// Logs clients in, at most `at_once` at a time; with `retry` they try until they succeed.
+    pub(crate) fn log_in(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, retry: bool) {
+        let at_once = at_once.div_ceil(self.threads.len());
+        self.order(clients, |clients| Order::LogIn { clients, at_once, retry });
+    }
+
+    pub(crate) fn log_out(&self, clients: impl IntoIterator<Item = u32>) {
+        self.order(clients, |clients| Order::LogOut { clients });
+    }
+
+    /// Logs clients in and out again, over and over, with a pause between, at most `at_once` at a
+    /// time.
+    pub(crate) fn cycle(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, pause: Duration) {
+        let at_once = at_once.div_ceil(self.threads.len());
+        self.order(clients, |clients| Order::Cycle { clients, at_once, pause });
+    }
+
+    pub(crate) fn read(&self, clients: impl IntoIterator<Item = u32>, reading: Reading) {
+        self.order(clients, |clients| Order::Read { clients, reading });
+    }
+
+    pub(crate) fn cue(&self, cue: Cue) {
+        for thread in &self.threads {
+            thread.tell(Order::Cue(cue));
+        }
+    }
+
+    /// A server that has been started again listens there, in the order of the endpoints.
+    pub(crate) fn relocate(&self, endpoints: &[Endpoint]) {
+        for thread in &self.threads {
+            thread.tell(Order::Move(endpoints.iter().map(|endpoint| endpoint.address).collect()));
+        }
+    }
+
+    /// Divides clients among the threads.
+    fn order(&self, clients: impl IntoIterator<Item = u32>, order: impl Fn(Vec<usize>) -> Order) {
+        let count = self.threads.len();
+        let mut shares: Vec<_> = (0..count).map(|_| Vec::new()).collect();
+        for client in clients {
+            shares[client as usize % count].push(client as usize / count);
+        }
+        for (thread, share) in self.threads.iter().zip(shares) {
+            thread.tell(order(share));
+        }
+    }
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        for thread in &mut self.threads {
+            thread.tell(Order::Stop);
+            // Why it panicked, if it did, was said.
+            _ = thread.handle.take().map(JoinHandle::join);
+        }
+    }
+}
+
+impl Thread {
+    fn start(clients: Vec<Client>, common: &Arc<Common>) -> anyhow::Result<Self> {
+        let poll = Poll::new().context("cannot wait for sockets")?;
+        let registry = poll.registry().try_clone().context("cannot wait for sockets")?;
+        let waker = Waker::new(&registry, ORDERS).context("cannot wait for sockets")?;
+        let sample = Arc::new(Mutex::new(Sample::default()));
+        let (orders, received) = mpsc::channel();
+        let worker = Worker::new(registry, received, Arc::clone(common), Arc::clone(&sample), clients);
+        let builder = std::thread::Builder::new().name("clients".to_owned());
+        let handle = builder.spawn(move || worker.run(poll)).context("cannot start a thread")?;
+        Ok(Self { orders, waker, sample, handle: Some(handle) })
+    }
+
+    fn tell(&self, order: Order) {
+        // A thread that has ended has said why.
+        if self.orders.send(order).is_ok() {
+            _ = self.waker.wake();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The JSON examples in the documentation of messages: each reads and is written as it stands, and
+//! no message is without one.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+
+use faf_protocol::{ClientMessage, Encode, Message, ServerMessage};
+
+const CLIENT: &str = include_str!("../src/client_message.rs");
+const SERVER: &str = include_str!("../src/server_message.rs");
+
+/// The examples in doc comments.
+fn examples(source: &str) -> Vec<Message> {
+    let mut examples = Vec::new();
+    let mut current: Option<String> = None;
+    for line in source.lines().filter_map(|line| line.trim_start().strip_prefix("///")) {
+        match (line.trim(), &mut current) {
+            ("```json", _) => current = Some(String::new()),
+            ("```", example) => examples.extend(example.take()),
+            (line, Some(example)) => example.push_str(line),
+            _ => {}
+        }
+    }
+    examples
+        .iter()
+        .map(|example| example.parse().unwrap_or_else(|error| panic!("{error}: {example}")))
+        .collect()
+}
+
+/// The commands that `read_members` knows.
+fn commands(source: &str) -> BTreeSet<String> {
+    let (_, function) = source.split_once("fn read_members").unwrap();
+    let (function, _) = function.split_once("\n    }\n").unwrap();
+    let arms = function.lines().filter(|line| line.contains("=>"));
+    arms.filter_map(|arm| Some(arm.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned())).collect()
+}
+
+/// The commands in the table of [`ClientMessage`] that have a type.
+fn typed_commands(source: &str) -> BTreeSet<String> {
+    let (_, table) = source.split_once("client_commands! {").unwrap();
+    let (typed, _) = table.split_once("untyped {").unwrap();
+    let rows = typed.lines().filter(|line| line.contains(" = \"") && !line.contains("#["));
+    rows.filter_map(|row| Some(row.split_once('"')?.1.split_once('"')?.0.to_owned())).collect()
+}
+
+fn check(source: &str, mut missing: BTreeSet<String>, write: impl Fn(Message) -> Vec<u8>) {
+    let examples = examples(source);
+    assert!(missing.len() > 15, "{missing:?}");
+    for example in examples {
+        missing.remove(&*example.command().unwrap());
+        assert_eq!(String::from_utf8(write(example.clone())).unwrap(), example.as_str());
+    }
+    assert!(missing.is_empty(), "there is no example of {missing:?}");
+}
+
+fn json(message: &impl Encode) -> Vec<u8> {
+    let mut json = Vec::new();
+    message.write_json(&mut json).unwrap();
+    json
+}
+
+#[test]
+fn every_message_of_a_client_has_an_example() {
+    check(CLIENT, typed_commands(CLIENT), |example| json(&ClientMessage::read(example).unwrap()));
+}
+
+#[test]
+fn every_message_of_the_server_has_an_example() {
+    check(SERVER, commands(SERVER), |example| json(&ServerMessage::read(example).unwrap()));
+}
