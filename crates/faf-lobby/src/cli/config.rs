@@ -22,7 +22,7 @@ pub(super) fn list(effective: &Effective) -> Result<(), Failure> {
 fn listed(effective: &Effective) -> String {
     let mut text = String::new();
     let mut section = "";
-    for entry in CATALOGUE.iter() {
+    for entry in CATALOGUE {
         if entry.section != section {
             section = entry.section;
             text += &format!("\n# {section}\n");
