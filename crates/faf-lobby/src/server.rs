@@ -86,15 +86,10 @@ impl Server {
         if !beginning.games.is_empty() {
             tracing::info!(games = beginning.games.len(), "waiting for the players of games that were live");
         }
-        let lobby_listens = [
-            (WireFormat::QDataStream, &settings.qdatastream),
-            (WireFormat::SimpleJson, &settings.simple_json),
-            (WireFormat::WebSocket, &settings.websocket),
-        ];
         let mut listening = Vec::new();
         let mut listeners = Vec::new();
-        for (format, listen) in lobby_listens {
-            for (socket, address, proxy) in listen_on(listen).await? {
+        for format in WireFormat::ALL {
+            for (socket, address, proxy) in listen_on(settings.listen(format)).await? {
                 listening.push(Listening { service: Service::Lobby(format), address });
                 listeners.push(Listener { socket, format, proxy });
             }

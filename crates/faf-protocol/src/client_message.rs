@@ -1,11 +1,14 @@
-//! What clients send, command by command. Reading this file from top to bottom is reading that half of the protocol.
+//! The messages of clients, command by command. Reading this file from top to bottom is reading
+//! that half of the protocol.
 //!
-//! Every message has a member `command`, which names it, and further members as documented here; members that are not
-//! listed are ignored. Section numbers are those of session.md, or of games.md where it says so. Commands for matchmaking
-//! and parties are not typed yet and arrive as [`ClientMessage::Other`].
+//! Every message has a member `command`, which names it, and further members as documented here;
+//! members that are not listed are ignored. Section numbers are those of session.md, or of games.md
+//! where it says so. Commands for matchmaking and parties are not typed yet and arrive as
+//! [`ClientMessage::Other`].
 //!
-//! The table below is the only place that has the names of commands on the wire. A row is `Name = "wire_name";`, with its
-//! members in braces, or with a type of its own that implements `Members` where these are not simply read one by one.
+//! The table below is the only place that has the names of commands on the wire. A row is `Name =
+//! "wire_name";`, with its members in braces, or with a type of its own that implements `Members`
+//! where these are not simply read one by one.
 
 use std::borrow::Cow;
 
@@ -47,8 +50,9 @@ macro_rules! client_commands {
                 #[serde(rename = $wire)]
                 $name $(($payload))?,
             )*
-            /// A command of the game: everything with `"target": "game"`, whatever its name. One whose `args` are no list
-            /// becomes one without name and arguments, which means nothing (games.md section 5).
+            /// A command of the game: everything with `"target": "game"`, whatever its name. One
+            /// whose `args` are no list becomes one without name and arguments, which means nothing
+            /// (games.md section 5).
             #[serde(untagged, serialize_with = "serialize_carried")]
             Game(GpgNetMessage),
             /// Any other command: one that is not typed yet, or is not known.
@@ -218,7 +222,8 @@ client_commands! {
         /// {"command": "matchmaker_info"}
         /// ```
         MatchmakerInfo = "matchmaker_info";
-        /// Opens a game (games.md section 1.1). Members that are not listed, such as `options`, are ignored.
+        /// Opens a game (games.md section 1.1). Members that are not listed, such as `options`, are
+        /// ignored.
         ///
         /// ```json
         /// {
@@ -228,41 +233,48 @@ client_commands! {
         /// }
         /// ```
         GameHost(GameHost) = "game_host" {
-            /// Who sees the game.
+            /// The players who see the game.
             visibility: Visibility,
-            /// Title, ASCII; beyond 128 characters it is cut. Missing, null or empty: one made from the host's name.
+            /// Title, ASCII; beyond 128 characters it is cut. Missing, null or empty: one made from
+            /// the host's name.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             title: Option<String>,
-            /// Technical name of the featured mod, in any case; `coop` makes a co-op game. Missing, null or empty: `faf`.
+            /// Technical name of the featured mod, in any case; `coop` makes a co-op game. Missing,
+            /// null or empty: `faf`.
             #[serde(default, rename = "mod", skip_serializing_if = "Option::is_none")]
             featured_mod: Option<String>,
             /// Folder name of the map, in any case. Missing, null or empty: `scmp_007`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             mapname: Option<String>,
-            /// What a player needs to join; missing, null or empty: nothing. What is no text counts as its JSON.
+            /// The password that joining needs; missing, null or empty: none. A value that is not a
+            /// text counts as its JSON.
             #[serde(default, deserialize_with = "new_password", skip_serializing_if = "Option::is_none")]
             password: Option<Secret>,
-            /// Lowest displayed rating that is welcome; a number or its text, never beyond all numbers.
+            /// Lowest displayed rating that is welcome; a number or its text, never beyond all
+            /// numbers.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
             rating_min: Option<f64>,
             /// Highest displayed rating that is welcome, likewise.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
             rating_max: Option<f64>,
-            /// Whether players outside of these bounds cannot see the game. Anything but `false`, `null`, 0 and empty texts, lists
-            /// and objects means yes.
+            /// Whether players outside of these bounds cannot see the game. Anything but `false`,
+            /// `null`, 0 and empty texts, lists and objects means yes.
             #[serde(default, deserialize_with = "truthiness")]
             enforce_rating_range: bool,
         };
-        /// Wants to play in a game (games.md section 1.2). Members that are not listed, such as `gameport`, are ignored.
+        /// Wants to play in a game (games.md section 1.2). Members that are not listed, such as
+        /// `gameport`, are ignored.
         ///
         /// ```json
         /// {"command": "game_join", "uid": 5012, "password": "letmein"}
         /// ```
         GameJoin(GameJoin) = "game_join" {
-            /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
+            /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no
+            /// game.
             #[serde(deserialize_with = "any_game")]
             uid: GameId,
-            /// The password of the game; missing, null or empty: none. What is no text is the password of no game.
+            /// The password of the game; missing, null or empty: none. A value that is not a text
+            /// is the password of no game.
             #[serde(default, deserialize_with = "tried_password", skip_serializing_if = "Option::is_none")]
             password: Option<Secret>,
         };
@@ -272,7 +284,8 @@ client_commands! {
         /// {"command": "restore_game_session", "game_id": 5012}
         /// ```
         RestoreGameSession(RestoreGameSession) = "restore_game_session" {
-            /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which is the id of no game.
+            /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which
+            /// is the id of no game.
             #[serde(deserialize_with = "any_game")]
             game_id: GameId,
         };
@@ -309,9 +322,10 @@ client_commands! {
     }
 }
 
-/// What a command carries.
+/// The members of a command.
 trait Members: Sized {
-    /// Reads the members out of a message; returns nothing if they make it another command than its name says.
+    /// Reads the members out of a message; returns nothing if they make it another command than its
+    /// name says.
     fn read(message: &Message) -> Result<Option<Self>, FieldError>;
 }
 
@@ -355,7 +369,7 @@ pub enum AvatarAction {
         /// Its URL; `null` for no avatar.
         avatar: Option<String>,
     },
-    /// Selects what is no text and so no avatar; ignored.
+    /// Selects a value that is not a text, and so not an avatar; ignored.
     #[serde(rename = "select")]
     SelectOther {
         /// Anything else.
@@ -381,13 +395,13 @@ pub enum AdminAction {
     /// Ends somebody's game. Needs `ADMIN_KICK_SERVER`.
     #[serde(rename = "closeFA")]
     CloseFa {
-        /// Whose.
+        /// The player whose game ends.
         user_id: PlayerId,
     },
     /// Disconnects somebody. Needs `ADMIN_KICK_SERVER`.
     #[serde(rename = "closelobby")]
     CloseLobby {
-        /// Whom.
+        /// The player who is disconnected.
         user_id: PlayerId,
     },
     /// Shows a text to everybody. Needs `ADMIN_BROADCAST_MESSAGE`.
@@ -400,7 +414,7 @@ pub enum AdminAction {
     /// Makes clients join a chat channel. Needs `ADMIN_JOIN_CHANNEL`.
     #[serde(rename = "join_channel")]
     JoinChannel {
-        /// Whose clients; at most [`LIST_LIMIT`].
+        /// The players; at most [`LIST_LIMIT`].
         user_ids: Vec<PlayerId>,
         /// The channel.
         channel: String,
@@ -460,7 +474,7 @@ pub enum ConnectivityTarget {
 pub struct CommandError {
     /// The command, if there is one.
     pub command: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub error: FieldError,
 }
 
@@ -477,8 +491,8 @@ impl ClientMessage {
         }
     }
 
-    /// Replaces all secrets, for logs that others may read; in commands that are not in the list, the members `password` and
-    /// `token`.
+    /// Replaces all secrets, for logs that others may read; in commands that are not in the list,
+    /// the members `password` and `token`.
     pub fn replace_secrets(&mut self, replace: &dyn Fn(&Secret) -> Secret) {
         let secret = match self {
             Self::Hello(hello) => Some(&mut hello.password),
@@ -505,7 +519,7 @@ impl ClientMessage {
     fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
-            // What games say is ignored where it is not understood, and never ends a connection.
+            // A command of a game that is not understood is ignored, and never ends a connection.
             let game = GpgNetMessage::from_message(message).unwrap_or_else(|_| GpgNetMessage::new("", []));
             return Ok(Some(Self::Game(game)));
         }
@@ -646,7 +660,8 @@ fn new_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sec
     Ok(read.map(Secret::new))
 }
 
-/// A text; what is none becomes one that hosts do not choose, so that it is a wrong password and nothing worse.
+/// A text; what is none becomes one that hosts do not choose, so that it is a wrong password and
+/// nothing worse.
 fn tried_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let value = Json::deserialize(deserializer)?;
     let text = value.as_ref().text();

@@ -51,7 +51,8 @@ pub enum ServerMessage {
     GameList(Arc<GameList>),
     /// The client must start the game process (games.md section 1.4).
     GameLaunch(GameLaunch),
-    /// The player cannot join that game; sent before a notice that says the same (games.md section 1.6).
+    /// The player cannot join that game; sent before a notice that says the same (games.md section
+    /// 1.6).
     GameJoinFailed(GameJoinFailed),
     /// The state of the matchmaker queues.
     MatchmakerInfo(QueueList),

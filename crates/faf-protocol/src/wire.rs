@@ -313,22 +313,17 @@ impl State {
             WireFormat::WebSocket => Self::WebSocket(Box::new(websocket::FrameReader::new(role))),
         }
     }
+}
 
-    fn get(&self) -> &dyn StreamDecoder {
-        match self {
-            Self::QDataStream(reader) => reader,
-            Self::SimpleJson(reader) => reader,
-            Self::WebSocket(reader) => reader.as_ref(),
+/// The same for each format's decoder.
+macro_rules! each {
+    ($state:expr, $decoder:ident => $result:expr) => {
+        match $state {
+            State::QDataStream($decoder) => $result,
+            State::SimpleJson($decoder) => $result,
+            State::WebSocket($decoder) => $result,
         }
-    }
-
-    fn get_mut(&mut self) -> &mut dyn StreamDecoder {
-        match self {
-            Self::QDataStream(reader) => reader,
-            Self::SimpleJson(reader) => reader,
-            Self::WebSocket(reader) => reader.as_mut(),
-        }
-    }
+    };
 }
 
 impl Decoder {
@@ -364,7 +359,7 @@ impl Decoder {
     /// Every [`DecodeError`] but [`DecodeError::Incomplete`].
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         let before = buffer.len();
-        let decoded = self.state.get_mut().decode(buffer, &self.limits)?;
+        let decoded = each!(&mut self.state, decoder => decoder.decode(buffer, &self.limits))?;
         self.begun += (before - buffer.len()) as u64;
         if self.is_between_messages() {
             self.consumed += std::mem::take(&mut self.begun);
@@ -380,9 +375,10 @@ impl Decoder {
     /// is known when it is there.
     #[must_use]
     pub fn unfinished(&self, buffer: &BytesMut) -> Unfinished {
-        let state = self.state.get();
-        let received = state.kept() + buffer.len();
-        Unfinished { received, at_most: state.at_most(buffer, &self.limits).max(received) }
+        let (kept, at_most) =
+            each!(&self.state, decoder => (decoder.kept(), decoder.at_most(buffer, &self.limits)));
+        let received = kept + buffer.len();
+        Unfinished { received, at_most: at_most.max(received) }
     }
 
     /// How many bytes were taken from buffers so far, those included of a message that is not
@@ -395,12 +391,12 @@ impl Decoder {
     /// Whether the peer has sent a binary WebSocket message, and so expects binary messages.
     #[must_use]
     pub fn is_binary(&self) -> bool {
-        self.state.get().is_binary()
+        each!(&self.state, decoder => decoder.is_binary())
     }
 
     /// Gives memory back that is not needed for what is kept.
     pub fn shrink(&mut self) {
-        self.state.get_mut().shrink();
+        each!(&mut self.state, decoder => decoder.shrink());
     }
 
     /// Interprets the end of the stream: a last message, a clean end (`None`), or an end inside a
@@ -410,7 +406,7 @@ impl Decoder {
     /// [`DecodeError::Incomplete`], and [`DecodeError::Malformed`] where what is left could not have become a message.
     pub fn finish(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         let left = buffer.len();
-        let decoded = self.state.get_mut().finish(buffer, &self.limits)?;
+        let decoded = each!(&mut self.state, decoder => decoder.finish(buffer, &self.limits))?;
         self.consumed += std::mem::take(&mut self.begun) + left as u64;
         buffer.clear();
         Ok(decoded)
@@ -426,6 +422,6 @@ impl Decoder {
     /// Whether the decoder keeps anything between calls besides what is in the buffer.
     #[must_use]
     pub fn is_between_messages(&self) -> bool {
-        self.state.get().is_between_messages()
+        each!(&self.state, decoder => decoder.is_between_messages())
     }
 }

@@ -10,7 +10,7 @@ use faf_protocol::{
 /// Limits that are low enough for short inputs to reach them.
 const LIMITS: Limits = Limits { message: 4096, nesting: 16 };
 
-/// Decodes a stream of QDataStream blocks. The first eight bytes say where it is cut.
+/// Decodes a stream of QDataStream blocks. The first eight bytes determine the cuts.
 ///
 /// # Panics
 /// If a law does not hold.
@@ -18,7 +18,7 @@ pub fn check_qdatastream(bytes: &[u8]) {
     check_stream(|limits| Decoder::new(WireFormat::QDataStream, limits), bytes);
 }
 
-/// Decodes a stream of SimpleJson lines. The first eight bytes say where it is cut.
+/// Decodes a stream of SimpleJson lines. The first eight bytes determine the cuts.
 ///
 /// # Panics
 /// If a law does not hold.
@@ -26,8 +26,8 @@ pub fn check_simple_json(bytes: &[u8]) {
     check_stream(|limits| Decoder::new(WireFormat::SimpleJson, limits), bytes);
 }
 
-/// Decodes a stream of WebSocket frames, and the same bytes as lines inside of frames. The first byte says which side
-/// reads, the next eight where the stream is cut.
+/// Decodes a stream of WebSocket frames, and the same bytes as lines inside of frames. The first
+/// byte selects the reading side, the next eight determine the cuts.
 ///
 /// # Panics
 /// If a law does not hold.
@@ -38,7 +38,8 @@ pub fn check_websocket(bytes: &[u8]) {
     check_websocket_cuts(bytes);
 }
 
-/// Decodes bytes at once and cut in pieces, which must give the same, and uses every message that was found in every way.
+/// Decodes bytes at once and in pieces, which must give the same result, and uses every decoded
+/// message in every way.
 fn check_stream(new_decoder: impl Fn(Limits) -> Decoder, bytes: &[u8]) {
     let (cuts, stream) = bytes.split_at(bytes.len().min(8));
     let whole = decode(&mut new_decoder(LIMITS), [stream]);

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use faf_protocol::WireFormat;
 
@@ -104,14 +105,7 @@ impl HexReader {
 
 /// Writes bytes as they are, or as a line of hexadecimal digits.
 pub(crate) fn write_bytes(output: &mut impl Write, bytes: &[u8], as_hex: bool) -> io::Result<()> {
-    if as_hex {
-        for byte in bytes {
-            write!(output, "{byte:02x}")?;
-        }
-        writeln!(output)
-    } else {
-        output.write_all(bytes)
-    }
+    if as_hex { writeln!(output, "{:x}", Bytes::copy_from_slice(bytes)) } else { output.write_all(bytes) }
 }
 
 #[cfg(test)]

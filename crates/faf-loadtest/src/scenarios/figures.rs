@@ -183,82 +183,14 @@ impl Figures {
 
     fn run_once(&self, results: &mut Results) -> anyhow::Result<()> {
         let all = self.scaled(10_000);
-        let floor = if self.wants(&[1, 5, 8]) { Some(self.floor(all, 1)?) } else { None };
-        let floor_joined = if self.wants(&[2]) { Some(self.floor(all, 8)?) } else { None };
-        let of_floor = |floors: &Option<[Report; 2]>, key| {
-            let [one, other] = floors.as_ref()?.each_ref().map(|report| report.number(key));
-            Some(f64::midpoint(one?, other?))
-        };
-        let (cost, joined_cost) = (of_floor(&floor, CPU), of_floor(&floor_joined, CPU));
-        if self.wants(&[1, 8]) {
-            results.add(1, "floor".to_owned(), "µs", cost);
-        }
-        results.add(2, "floor, eight joined".to_owned(), "µs", joined_cost);
-        if self.wants(&[5]) {
-            results.add(5, "floor: delivery, 99 %".to_owned(), "ms", of_floor(&floor, "delivery_p99"));
-        }
+        let floor = self.floors(all, results)?;
         for subject in self.subjects() {
-            let name = subject.name;
-            let tcp = if self.wants(&[1, 2, 3, 5, 8]) {
-                Some(self.broadcast(&subject, Format::Tcp, all)?)
-            } else {
-                None
-            };
-            if let Some([single, joined]) = &tcp {
-                let mine = single.number(CPU);
-                if self.wants(&[1]) {
-                    results.add(1, name.to_owned(), "µs", mine);
-                    results.add(1, format!("{name} / floor"), "", ratio(mine, cost));
-                }
-                if self.wants(&[2]) {
-                    let mine = joined.number(CPU);
-                    results.add(2, format!("{name}, eight a report"), "µs", mine);
-                    results.add(2, format!("{name} / floor, eight"), "", ratio(mine, joined_cost));
-                    results.add(
-                        2,
-                        format!("{name}, size of a message"),
-                        "bytes",
-                        joined.number("message_size"),
-                    );
-                }
-                if self.wants(&[5]) {
-                    for (key, label) in [("pong_p50", "median"), ("pong_p99", "99 %")] {
-                        results.add(5, format!("{name}: ping to pong, {label}"), "ms", single.number(key));
-                    }
-                    results.add(5, format!("{name}: delivery, 99 %"), "ms", single.number("delivery_p99"));
-                }
-                if self.wants(&[8]) {
-                    results.add(8, format!("{name}, {all} clients"), "µs", mine);
-                }
-            }
+            let tcp = self.broadcasts_over_tcp(&subject, all, floor, results)?;
             if self.wants(&[3]) && has(&subject.server, Format::Ws) {
-                let [single, joined] = self.broadcast(&subject, Format::Ws, all)?;
-                let [tcp_single, tcp_joined] = tcp
-                    .as_ref()
-                    .map_or([None, None], |both| both.each_ref().map(|report| report.number(CPU)));
-                results.add(3, format!("{name}, WebSocket"), "µs", single.number(CPU));
-                results.add(3, format!("{name}, WebSocket / TCP"), "", ratio(single.number(CPU), tcp_single));
-                results.add(3, format!("{name}, WebSocket, eight a report"), "µs", joined.number(CPU));
-                results.add(
-                    3,
-                    format!("{name}, WebSocket / TCP, eight"),
-                    "",
-                    ratio(joined.number(CPU), tcp_joined),
-                );
+                self.broadcasts_over_websocket(&subject, all, tcp, results)?;
             }
             if self.wants(&[4]) {
-                for (format, label) in [(Format::Tcp, "TCP"), (Format::Ws, "WebSocket")] {
-                    if has(&subject.server, format) {
-                        let idle = Idle {
-                            clients: all,
-                            seconds: 0.0,
-                            server: subject.speaking(format),
-                            run: self.run.clone(),
-                        }
-                        .run()?;
-                        results.add(4, format!("{name}, {label}"), "KiB", idle.number("user_memory"));
-                    }
-                }
+                self.idle(&subject, all, results)?;
             }
             if self.wants(&[6]) {
                 self.logins(&subject, results)?;
@@ -269,8 +201,96 @@ impl Figures {
             if self.wants(&[8]) {
                 for clients in [1000, 5000].map(|clients| self.scaled(clients)) {
                     let [single, _] = self.broadcast(&subject, Format::Tcp, clients)?;
-                    results.add(8, format!("{name}, {clients} clients"), "µs", single.number(CPU));
+                    let label = format!("{}, {clients} clients", subject.name);
+                    results.add(8, label, "µs", single.number(CPU));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the floor's processor time for a delivery, of one message a write and of eight.
+    fn floors(&self, clients: u32, results: &mut Results) -> anyhow::Result<[Option<f64>; 2]> {
+        let mean =
+            |[one, other]: &[Report; 2], key| Some(f64::midpoint(one.number(key)?, other.number(key)?));
+        let (mut cost, mut joined_cost) = (None, None);
+        if self.wants(&[1, 5, 8]) {
+            let floors = self.floor(clients, 1)?;
+            cost = mean(&floors, CPU);
+            if self.wants(&[1, 8]) {
+                results.add(1, "floor".to_owned(), "µs", cost);
+            }
+            if self.wants(&[5]) {
+                results.add(5, "floor: delivery, 99 %".to_owned(), "ms", mean(&floors, "delivery_p99"));
+            }
+        }
+        if self.wants(&[2]) {
+            joined_cost = mean(&self.floor(clients, 8)?, CPU);
+            results.add(2, "floor, eight joined".to_owned(), "µs", joined_cost);
+        }
+        Ok([cost, joined_cost])
+    }
+
+    /// Returns the processor time for a delivery, of one message a write and of eight, if any row
+    /// needs it.
+    fn broadcasts_over_tcp(
+        &self,
+        subject: &Subject,
+        clients: u32,
+        [floor, floor_joined]: [Option<f64>; 2],
+        results: &mut Results,
+    ) -> anyhow::Result<[Option<f64>; 2]> {
+        if !self.wants(&[1, 2, 3, 5, 8]) {
+            return Ok([None, None]);
+        }
+        let name = subject.name;
+        let [single, joined] = self.broadcast(subject, Format::Tcp, clients)?;
+        let (cost, joined_cost) = (single.number(CPU), joined.number(CPU));
+        if self.wants(&[1]) {
+            results.add(1, name.to_owned(), "µs", cost);
+            results.add(1, format!("{name} / floor"), "", ratio(cost, floor));
+        }
+        if self.wants(&[2]) {
+            results.add(2, format!("{name}, eight a report"), "µs", joined_cost);
+            results.add(2, format!("{name} / floor, eight"), "", ratio(joined_cost, floor_joined));
+            let size = joined.number("message_size");
+            results.add(2, format!("{name}, size of a message"), "bytes", size);
+        }
+        if self.wants(&[5]) {
+            for (key, label) in [("pong_p50", "median"), ("pong_p99", "99 %")] {
+                results.add(5, format!("{name}: ping to pong, {label}"), "ms", single.number(key));
+            }
+            results.add(5, format!("{name}: delivery, 99 %"), "ms", single.number("delivery_p99"));
+        }
+        if self.wants(&[8]) {
+            results.add(8, format!("{name}, {clients} clients"), "µs", cost);
+        }
+        Ok([cost, joined_cost])
+    }
+
+    fn broadcasts_over_websocket(
+        &self,
+        subject: &Subject,
+        clients: u32,
+        [tcp, tcp_joined]: [Option<f64>; 2],
+        results: &mut Results,
+    ) -> anyhow::Result<()> {
+        let name = subject.name;
+        let costs = self.broadcast(subject, Format::Ws, clients)?.each_ref().map(|report| report.number(CPU));
+        let [cost, joined_cost] = costs;
+        results.add(3, format!("{name}, WebSocket"), "µs", cost);
+        results.add(3, format!("{name}, WebSocket / TCP"), "", ratio(cost, tcp));
+        results.add(3, format!("{name}, WebSocket, eight a report"), "µs", joined_cost);
+        results.add(3, format!("{name}, WebSocket / TCP, eight"), "", ratio(joined_cost, tcp_joined));
+        Ok(())
+    }
+
+    fn idle(&self, subject: &Subject, clients: u32, results: &mut Results) -> anyhow::Result<()> {
+        for (format, label) in [(Format::Tcp, "TCP"), (Format::Ws, "WebSocket")] {
+            if has(&subject.server, format) {
+                let (server, run) = (subject.speaking(format), self.run.clone());
+                let idle = Idle { clients, seconds: 0.0, server, run }.run()?;
+                results.add(4, format!("{}, {label}", subject.name), "KiB", idle.number("user_memory"));
             }
         }
         Ok(())

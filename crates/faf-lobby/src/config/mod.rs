@@ -14,6 +14,7 @@ mod words;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use faf_protocol::WireFormat;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -95,6 +96,16 @@ impl TryFrom<BoolOrWord> for OpenRegistration {
 }
 
 impl Settings {
+    /// Returns where clients of a wire format connect.
+    #[must_use]
+    pub fn listen(&self, format: WireFormat) -> &Listen {
+        match format {
+            WireFormat::QDataStream => &self.qdatastream,
+            WireFormat::SimpleJson => &self.simple_json,
+            WireFormat::WebSocket => &self.websocket,
+        }
+    }
+
     /// Returns what is wrong with values that are within their ranges, by setting.
     fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();

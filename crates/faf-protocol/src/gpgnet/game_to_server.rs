@@ -13,7 +13,8 @@ macro_rules! game_commands {
     )*) => {
         /// Commands from the game to the server (wire.md section 9).
         ///
-        /// Integers may come as numbers or as their text. "Host" means that the server listens to the host's game only.
+        /// Integers may come as numbers or as their text. "Host" means that the server listens to
+        /// the host's game only.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum GameToServer {
             $(
@@ -162,7 +163,8 @@ game_commands! {
         /// How long it took: `HH:MM:SS`.
         delta: String,
     } = "OperationComplete";
-    /// A player accuses another of killing a team mate. All arguments are surplus: nobody reads them.
+    /// A player accuses another of killing a team mate. All arguments are surplus: nobody reads
+    /// them.
     TeamkillReport = "TeamkillReport";
     /// A commander was killed by a team mate.
     TeamkillHappened {
