@@ -1,14 +1,15 @@
 //! The command line of the demo.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Parser, value_parser};
 use faf_bots::GAME_PASSWORD;
 use faf_demo::{Demo, Options, free_accounts};
-use faf_lobby::cli::embedding::{self, ProgramNames, addresses, last_steps, log_listening, ready_line};
+use faf_lobby::cli::embedding::{
+    self, Flags, ProgramNames, Selection, addresses, last_steps, log_listening, ready_line,
+};
 use faf_lobby::config::{Banner, Settings};
 use faf_lobby::exit_code::{self, Failure};
 use faf_lobby::server::Listening;
@@ -24,55 +25,52 @@ const OWN: [&str; 7] = [
     "policy_server",
 ];
 
+/// All settings but those.
+#[derive(Debug, Clone)]
+struct OfDemos;
+
+impl Selection for OfDemos {
+    fn includes(setting: &str) -> bool {
+        !OWN.contains(&setting)
+    }
+}
+
+/// Run a lobby with bots in it, to try a client with; leaves no files behind
+#[derive(Debug, Parser)]
+#[command(name = "faf-demo", version, args_override_self = true, after_help = exit_code::HELP)]
+struct Arguments {
+    /// How many bots play
+    #[arg(long, value_name = "NUMBER", default_value = "40", value_parser = value_parser!(u64).range(0..=Options::MOST_BOTS as u64))]
+    bots: u64,
+    /// How many times faster bots live; at 1, a game takes one to three minutes
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
+    speed: f64,
+    /// Seed of the bots' random decisions [default: another one every time]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags<OfDemos>,
+}
+
 fn main() -> ExitCode {
-    let arguments = match command().try_get_matches() {
+    let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             // A closed standard output is no reason to fail.
             let _ = error.print();
-            let is_failure = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return ExitCode::from(if is_failure { exit_code::USAGE } else { exit_code::SUCCESS });
+            return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
         }
     };
-    match embedding::settings(&arguments).and_then(|settings| run(&arguments, settings)) {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "faf-demo: {failure}");
             failure.into()
         }
     }
-}
-
-fn command() -> Command {
-    Command::new("faf-demo")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Run a lobby with bots in it, to try a client with; leaves no files behind")
-        .args_override_self(true)
-        .after_help(exit_code::HELP)
-        .arg(
-            Arg::new("bots")
-                .long("bots")
-                .value_name("NUMBER")
-                .default_value("40")
-                .value_parser(value_parser!(u64).range(0..=Options::MOST_BOTS as u64))
-                .help("How many bots play"),
-        )
-        .arg(
-            Arg::new("speed")
-                .long("speed")
-                .value_name("FACTOR")
-                .default_value("1")
-                .value_parser(speed)
-                .help("How many times faster bots live; at 1, a game takes one to three minutes"),
-        )
-        .arg(
-            Arg::new("seed")
-                .long("seed")
-                .value_name("NUMBER")
-                .value_parser(value_parser!(u64))
-                .help("Seed of the bots' random decisions [default: another one every time]"),
-        )
-        .args(embedding::flags(&OWN))
 }
 
 /// A factor within the bounds.
@@ -82,22 +80,19 @@ fn speed(text: &str) -> Result<f64, String> {
     speed.ok_or_else(|| format!("it must be a number from {min} to {max}"))
 }
 
-fn run(arguments: &ArgMatches, mut settings: Settings) -> Result<(), Failure> {
-    let seed = match arguments.get_one("seed") {
-        Some(seed) => *seed,
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut settings = arguments.flags.settings(arguments.config.clone())?;
+    let seed = match arguments.seed {
+        Some(seed) => seed,
         None => getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?,
     };
-    let options = Options {
-        bots: arguments.get_one("bots").copied().map_or(0, |bots: u64| bots as usize),
-        speed: arguments.get_one("speed").copied().unwrap_or(1.0),
-        seed,
-    };
+    let options = Options { bots: arguments.bots as usize, speed: arguments.speed, seed };
     // With every login logged, the guide below would have scrolled away in a moment.
-    if arguments.get_one::<String>("log").is_none() && settings.log == Settings::default().log {
+    if !arguments.flags.is_given("log") && settings.log == Settings::default().log {
         "warn,faf_lobby::shutdown=off".clone_into(&mut settings.log);
     }
     // The environment names the folder of a real server.
-    if arguments.get_one::<String>("recording").is_none() {
+    if !arguments.flags.is_given("recording") {
         settings.recording = Settings::default().recording;
     }
     embedding::run(&settings.clone(), demonstrate(settings, options))
@@ -163,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        command().debug_assert();
+        <Arguments as clap::CommandFactory>::command().debug_assert();
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The lobby server: sockets, database and operations around [`faf_lobby_core`].
 //!
 //! ```text
-//!   listener ---> session ---> lobby ----> fan_out ---> outboxes of the sessions
-//!   PROXY,        reads one    World       encodes once
-//!   upgrade       message      |   ^
-//!                 at a time    v   |
-//!                            answers ---> store, tokens, passwords
+//!   net/ -------------------> lobby/ ------> delivery/ ---> sockets
+//!   listener: who gets in     event_loop:    encodes once,
+//!   session: reads one        the World      keeps backlogs
+//!   message at a time         |   ^
+//!                             v   |
+//!                          requests ---> store/, auth/
 //! ```
 //!
 //! [`server::Server`] puts it together; [`config::Settings`] say how. The command line is in [`cli`].

@@ -1,4 +1,4 @@
-//! Logins that are not accepted, as operators see them: in the log and in a metric.
+//! Rejected logins, as operators see them: in the log and in a metric.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use crate::config::one_of;
 use crate::ops::metrics::Metrics;
 
-/// Lines about failed logins that may come at once; after that, one every [`PAUSE`]. Operators see who tries what all the same, and
-/// nobody fills their disk.
+/// Lines about failed logins that may be logged in a burst; after that, one every [`PAUSE`]. So operators see
+/// who tries what, and nobody fills their disk.
 const LINES: u32 = 30;
 
-/// How long it takes until one line more may be written.
+/// Time until one more line may be logged.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much of the addresses of clients is in the log. From the level debug on, all of it is.
@@ -39,13 +39,13 @@ impl TryFrom<String> for LogAddresses {
     }
 }
 
-/// Tells operators of failed logins.
+/// Logs and counts failed logins.
 pub(crate) struct FailedLogins {
     addresses: LogAddresses,
     metrics: Arc<Metrics>,
-    /// When all lines that may come at once may come again.
+    /// When a full burst is allowed again.
     full_at: Instant,
-    /// How many have not been logged since the last line.
+    /// How many were not logged since the last line.
     left_out: u64,
 }
 
@@ -54,7 +54,7 @@ impl FailedLogins {
         Self { addresses, metrics, full_at: Instant::now(), left_out: 0 }
     }
 
-    /// Counts a login that was not accepted, and writes a line about it, if there have not been too many.
+    /// Counts a rejected login, and logs it if there were not too many.
     pub(crate) fn tell(&mut self, line: &LogLine) {
         let LogLine::LoginFailed { conn: ConnId(conn), address, method, account, reason, detail } = line
         else {
@@ -74,7 +74,7 @@ impl FailedLogins {
         tracing::info!(conn, reason, account, %address, method, left_out, "a login has failed");
     }
 
-    /// Whether a line may be written now, and how many have been left out before it.
+    /// Returns how many lines were left out before this one; none if this one must be left out, too.
     fn may_write(&mut self) -> Option<u64> {
         let now = Instant::now();
         let full_at = self.full_at.max(now) + PAUSE;
@@ -87,7 +87,7 @@ impl FailedLogins {
     }
 }
 
-/// As much of an address as may be shown.
+/// An address, as far as it may be shown.
 struct Shown(LogAddresses, Option<IpAddr>);
 
 impl fmt::Display for Shown {

@@ -2,29 +2,19 @@
 
 use std::path::Path;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
-
-use super::{effective, flag, say};
+use super::say;
 use crate::config::{CATALOGUE, Effective, Origin, default_file};
 use crate::exit_code::Failure;
 
-pub(super) fn command() -> Command {
-    let is_effective = Arg::new("effective")
-        .long("effective")
-        .action(ArgAction::SetTrue)
-        .help("Print each setting with the value that counts, and where it was set");
-    Command::new("config")
-        .about("Print the configuration file with all settings at their defaults, or the values that count")
-        .args_override_self(true)
-        .arg(is_effective)
-        .args(CATALOGUE.iter().map(flag))
+/// Prints the configuration file with all settings at their defaults.
+pub(super) fn print() -> Result<(), Failure> {
+    say(default_file().trim_end());
+    Ok(())
 }
 
-pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
-    match arguments.get_flag("effective") {
-        true => say(listed(&effective(arguments)?).trim_end()),
-        false => say(default_file().trim_end()),
-    }
+/// Prints every setting with the value that counts, and where it was set.
+pub(super) fn list(effective: &Effective) -> Result<(), Failure> {
+    say(listed(effective).trim_end());
     Ok(())
 }
 
@@ -32,7 +22,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
 fn listed(effective: &Effective) -> String {
     let mut text = String::new();
     let mut section = "";
-    for entry in CATALOGUE.iter() {
+    for entry in CATALOGUE {
         if entry.section != section {
             section = entry.section;
             text += &format!("\n# {section}\n");

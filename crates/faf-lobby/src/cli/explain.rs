@@ -1,8 +1,9 @@
 //! `faf-lobby explain`: why something is as it is.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::Subcommand;
 use faf_lobby_core::{Decision, escaped};
 use faf_protocol::GameId;
 use faf_protocol::server_message::Rating;
@@ -12,37 +13,26 @@ use super::{game, say, whole, with_existing_store};
 use crate::exit_code::{self, Failure};
 use crate::store::{GameRecord, LaunchedGame, PlayerRecord};
 
-pub(super) fn command() -> Command {
-    let id = Arg::new("id")
-        .required(true)
-        .value_name("ID")
-        .value_parser(whole::<u32>(0..=u64::from(u32::MAX)))
-        .help("Number of the game");
-    Command::new("explain")
-        .about("Tell why something is as it is; also while a server runs")
-        .subcommand_required(true)
-        .subcommand(
-            Command::new("game")
-                .about("Tell how a game went, what was stored of it, and why it was rated or not")
-                .arg(id)
-                .arg(
-                    Arg::new("json")
-                        .long("json")
-                        .action(ArgAction::SetTrue)
-                        .help("Print it as one object of JSON"),
-                ),
-        )
+#[derive(Debug, Subcommand)]
+pub(super) enum Commands {
+    /// Tell how a game went, what was stored of it, and why it was rated or not
+    Game {
+        /// Number of the game
+        #[arg(value_name = "ID", value_parser = whole::<u32>(0..=u64::from(u32::MAX)))]
+        id: u32,
+        /// Print it as one object of JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
-pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
-    let Some(("game", arguments)) = arguments.subcommand() else {
-        unreachable!("clap wants a command it knows")
-    };
-    let id = GameId(arguments.get_one("id").copied().unwrap_or_default());
-    let record = with_existing_store(arguments, async |store| store.game_record(id).await)?
+pub(super) fn run(command: &Commands, database: &Path) -> Result<(), Failure> {
+    let Commands::Game { id, json } = *command;
+    let id = GameId(id);
+    let record = with_existing_store(database, async |store| store.game_record(id).await)?
         .map_err(|error| Failure::new(exit_code::DATABASE, error))?;
     match record {
-        Some(record) if arguments.get_flag("json") => {
+        Some(record) if json => {
             say(&as_json(&record));
             Ok(())
         }

@@ -1,6 +1,8 @@
 //! `faf-lobby game`: games that were launched.
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::path::Path;
+
+use clap::Subcommand;
 use faf_lobby_core::escaped;
 use faf_lobby_core::validity::Validity;
 use serde_json::{Value, json};
@@ -9,44 +11,31 @@ use super::{say, whole, with_existing_store};
 use crate::exit_code::{self, Failure};
 use crate::store::{GameFilter, LaunchedGame, ListedGame};
 
-pub(super) fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-    };
-    let list = Command::new("list")
-        .about("List games that were launched, the newest first")
-        .arg(Arg::new("player").long("player").value_name("NAME").help("Only games of this account"))
-        .arg(flag(
-            "unrated",
-            "Only games that are over and were not rated; `faf-lobby explain game ID` tells why",
-        ))
-        .arg(
-            Arg::new("limit")
-                .long("limit")
-                .value_name("NUMBER")
-                .default_value("50")
-                .value_parser(whole::<u32>(1..=1_000_000))
-                .help("How many at most"),
-        )
-        .arg(flag("json", "Print an object of JSON a line"));
-    Command::new("game")
-        .about("List games; also while a server runs")
-        .subcommand_required(true)
-        .subcommand(list)
+#[derive(Debug, Subcommand)]
+pub(super) enum Commands {
+    /// List games that were launched, the newest first
+    List {
+        /// Only games of this account
+        #[arg(long, value_name = "NAME")]
+        player: Option<String>,
+        /// Only games that are over and were not rated; `faf-lobby explain game ID` tells why
+        #[arg(long)]
+        unrated: bool,
+        /// How many at most
+        #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = whole::<u32>(1..=1_000_000))]
+        limit: u32,
+        /// Print an object of JSON a line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
-pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
-    let Some(("list", arguments)) = arguments.subcommand() else {
-        unreachable!("clap wants a command it knows")
-    };
-    let filter = GameFilter {
-        player: arguments.get_one::<String>("player").cloned(),
-        is_unrated: arguments.get_flag("unrated"),
-        limit: arguments.get_one("limit").copied().unwrap_or(50),
-    };
-    let games = with_existing_store(arguments, async |store| store.list_games(filter).await)?
+pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
+    let Commands::List { player, unrated, limit, json } = command;
+    let filter = GameFilter { player, is_unrated: unrated, limit };
+    let games = with_existing_store(database, async |store| store.list_games(filter).await)?
         .map_err(|error| Failure::new(exit_code::DATABASE, error))?;
-    if arguments.get_flag("json") {
+    if json {
         games.iter().for_each(|game| say(&listed_as_json(game)));
         return Ok(());
     }

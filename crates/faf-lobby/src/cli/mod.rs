@@ -5,6 +5,7 @@ mod check;
 mod config;
 pub mod embedding;
 mod explain;
+mod flags;
 mod game;
 mod order;
 mod reload;
@@ -13,37 +14,110 @@ mod serve;
 mod signals;
 mod user;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::ValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{CATALOGUE, Effective, Entry, Kind, Settings, Sources};
+use self::flags::{All, Database, Flags};
+use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
 use crate::store::{SeedError, Store, read_seed};
 
-/// What is meant if no command is given.
+/// The command that runs if none is given.
 const DEFAULT_COMMAND: &str = "serve";
 
-/// Carries out a command line.
+/// A lobby server for Forged Alliance Forever. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "faf-lobby", version, after_help = exit_code::HELP, arg_required_else_help = false)]
+struct CommandLine {
+    /// File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Run the server
+    // Scripts append flags to those of others: the last one counts.
+    #[command(args_override_self = true, after_help = exit_code::HELP)]
+    Serve(Flags<All>),
+    /// Make, list and change accounts; also while a server runs
+    #[command(arg_required_else_help = false)]
+    User {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        #[command(subcommand)]
+        command: user::Commands,
+    },
+    /// Fill a new database from a file; docs/src/guide/seed-format.md describes it
+    Seed {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Explain why something is as it is; also while a server runs
+    #[command(arg_required_else_help = false)]
+    Explain {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        #[command(subcommand)]
+        command: explain::Commands,
+    },
+    /// List games; also while a server runs
+    #[command(arg_required_else_help = false)]
+    Game {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        #[command(subcommand)]
+        command: game::Commands,
+    },
+    /// Copy the database as it is now, also while a server runs; docs/src/guide/operate.md tells how to restore it
+    Backup {
+        #[command(flatten)]
+        flags: Flags<Database>,
+        /// The copy, which must not exist yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Run a recording through the lobby again; docs/src/guide/recordings.md describes it
+    #[command(after_help = exit_code::HELP)]
+    Replay(replay::Arguments),
+    /// Print the configuration file with all settings at their defaults, or the values that count
+    #[command(args_override_self = true)]
+    Config {
+        #[command(flatten)]
+        flags: Flags<All>,
+        /// Print each setting with the value that counts, and where it was set
+        #[arg(long)]
+        effective: bool,
+    },
+    /// Check the configuration, and whether what it names is there
+    #[command(args_override_self = true)]
+    Check(Flags<All>),
+}
+
+/// Executes a command line.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let matches = match parse(arguments) {
-        Ok(matches) => matches,
+    let line = parse(arguments).and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let line = match line {
+        Ok(line) => line,
         Err(error) => {
             // A closed standard output is no reason to fail.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
         }
     };
-    match execute(&matches) {
+    match execute(line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "faf-lobby: {failure}");
@@ -52,86 +126,28 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn execute(matches: &ArgMatches) -> Result<(), Failure> {
-    match matches.subcommand() {
-        Some(("serve", arguments)) => {
-            let again = arguments.clone();
-            serve::run(effective(arguments)?, move || Effective::load(&sources(&again)))
+fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> {
+    let database = |flags: Flags<Database>| Ok::<_, Failure>(flags.settings(config.clone())?.database);
+    match command {
+        Commands::Serve(flags) => {
+            let sources = flags.sources(config);
+            serve::run(effective(&sources)?, move || Effective::load(&sources))
         }
-        Some(("user", arguments)) => user::run(arguments),
-        Some(("seed", arguments)) => seed(arguments),
-        Some(("explain", arguments)) => explain::run(arguments),
-        Some(("replay", arguments)) => replay::run(arguments),
-        Some(("game", arguments)) => game::run(arguments),
-        Some(("backup", arguments)) => backup::run(arguments),
-        Some(("config", arguments)) => config::run(arguments),
-        Some(("check", arguments)) => check::run(&settings(arguments)?),
-        _ => unreachable!("clap knows no other command"),
+        Commands::User { flags, command } => user::run(command, &database(flags)?),
+        Commands::Seed { flags, file } => seed(&database(flags)?, &file),
+        Commands::Explain { flags, command } => explain::run(&command, &database(flags)?),
+        Commands::Game { flags, command } => game::run(command, &database(flags)?),
+        Commands::Backup { flags, file } => backup::run(&database(flags)?, &file),
+        Commands::Replay(arguments) => replay::run(&arguments),
+        Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(config))?),
+        Commands::Config { effective: false, .. } => config::print(),
+        Commands::Check(flags) => check::run(&flags.settings(config)?),
     }
 }
 
-fn command() -> Command {
-    let database = CATALOGUE.iter().filter(|entry| entry.name == "database").map(flag);
-    Command::new("faf-lobby")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("A lobby server for Forged Alliance Forever. Without a command it serves.")
-        .after_help(exit_code::HELP)
-        .subcommand_required(true)
-        .arg(config_flag().global(true))
-        .subcommand(
-            Command::new("serve")
-                .about("Run the server")
-                // Scripts append flags to those of others: the last one counts.
-                .args_override_self(true)
-                .after_help(exit_code::HELP)
-                .args(CATALOGUE.iter().map(flag)),
-        )
-        .subcommand(user::command().args(database.clone().map(|flag| flag.global(true))))
-        .subcommand(
-            Command::new("seed")
-                .about("Fill a new database from a file; docs/src/guide/seed-format.md describes it")
-                .arg(Arg::new("file").required(true).value_name("FILE").value_parser(ValueParser::path_buf()))
-                .args(database.clone()),
-        )
-        .subcommand(explain::command().args(database.clone().map(|flag| flag.global(true))))
-        .subcommand(game::command().args(database.clone().map(|flag| flag.global(true))))
-        .subcommand(backup::command().args(database))
-        .subcommand(replay::command())
-        .subcommand(config::command())
-        .subcommand(
-            Command::new("check")
-                .about("Check the configuration, and whether what it names is there")
-                .args_override_self(true)
-                .args(CATALOGUE.iter().map(flag)),
-        )
-}
-
-fn config_flag() -> Arg {
-    Arg::new("config")
-        .long("config")
-        .value_name("FILE")
-        .value_parser(ValueParser::path_buf())
-        .help("File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]")
-}
-
-/// The flag of a setting.
-fn flag(entry: &Entry) -> Arg {
-    let help = format!("{} [default: {}] [env: {}]", entry.help(), entry.default, entry.variable());
-    let flag = Arg::new(entry.name)
-        .long(entry.flag())
-        .value_name(entry.value_name())
-        .help_heading(entry.section)
-        .help(help);
-    match entry.kind {
-        Kind::Switch => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        // Clap would take `--flag -1` for two flags.
-        _ => flag.action(ArgAction::Set).allow_hyphen_values(true),
-    }
-}
-
-/// Reads a command line. Where it begins with a flag of the default command, or is empty, that one is meant.
+/// Reads a command line. The default command is meant if the line is empty or begins with one of its flags.
 fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
-    let error = match command().try_get_matches_from(&arguments) {
+    let error = match CommandLine::command().try_get_matches_from(&arguments) {
         Ok(matches) => return Ok(matches),
         Err(error) => error,
     };
@@ -141,42 +157,21 @@ fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
             if begins_with_flag =>
         {
             arguments.insert(arguments.len().min(1), DEFAULT_COMMAND.into());
-            command().try_get_matches_from(arguments)
+            CommandLine::command().try_get_matches_from(arguments)
         }
         _ => Err(error),
     }
 }
 
-/// The settings from all their sources.
-fn settings(arguments: &ArgMatches) -> Result<Settings, Failure> {
-    effective(arguments).map(|effective| effective.settings())
+/// Returns the settings, each with its origin.
+fn effective(sources: &Sources) -> Result<Effective, Failure> {
+    Effective::load(sources).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
 }
 
-/// As above, with where they come from.
-fn effective(arguments: &ArgMatches) -> Result<Effective, Failure> {
-    Effective::load(&sources(arguments)).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
-}
-
-/// Where settings may come from.
-fn sources(arguments: &ArgMatches) -> Sources {
-    let given = |entry: &Entry| {
-        let value = arguments.try_get_one::<String>(entry.name).ok().flatten()?;
-        Some((entry.name.to_owned(), value.clone()))
-    };
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-    Sources {
-        flags: CATALOGUE.iter().filter_map(given).collect::<BTreeMap<_, _>>(),
-        environment: environment.collect(),
-        file: arguments.get_one::<PathBuf>("config").cloned(),
-    }
-}
-
-/// Does something with the database, on one thread, and leaves everything in its one file.
-fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
-    let settings = settings(arguments)?;
+/// Works with the database, on one thread, and leaves everything in its one file.
+fn with_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
     let database_failure = |error| Failure::new(exit_code::DATABASE, error);
-    let store = Store::open(&settings.database).map_err(database_failure)?;
+    let store = Store::open(database).map_err(database_failure)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(anyhow::Error::from)?;
     runtime.block_on(async {
@@ -186,21 +181,19 @@ fn with_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) ->
     })
 }
 
-/// As [`with_store`], but a database that does not exist is not made.
-fn with_existing_store<T>(arguments: &ArgMatches, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
-    let database = settings(arguments)?.database;
+/// Like [`with_store`], but does not create a database.
+fn with_existing_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
     if !database.exists() {
         let problem = anyhow::anyhow!("there is no database {}; see --database", database.display());
         return Err(Failure::new(exit_code::DATABASE, problem));
     }
-    with_store(arguments, work)
+    with_store(database, work)
 }
 
-fn seed(arguments: &ArgMatches) -> Result<(), Failure> {
-    let path = arguments.get_one::<PathBuf>("file").cloned().unwrap_or_default();
-    let file = read_seed(&path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
+fn seed(database: &Path, path: &Path) -> Result<(), Failure> {
+    let file = read_seed(path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
     let planted =
-        with_store(arguments, async |store| store.seed(file).await)?.map_err(|error| match error {
+        with_store(database, async |store| store.seed(file).await)?.map_err(|error| match error {
             SeedError::Store(error) => Failure::new(exit_code::DATABASE, error),
             other => Failure::new(exit_code::FAILURE, anyhow::anyhow!("seed {}: {other}", path.display())),
         })?;
@@ -208,7 +201,7 @@ fn seed(arguments: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads a whole number within bounds; says in words what is wrong with another one.
+/// Returns a parser of whole numbers within bounds, whose errors name the bounds.
 fn whole<N: TryFrom<u64>>(
     bounds: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
@@ -222,7 +215,7 @@ fn whole<N: TryFrom<u64>>(
 
 /// Writes a line to standard output.
 fn say(line: &(impl fmt::Display + ?Sized)) {
-    // Whoever does not want to read it has closed the pipe.
+    // A reader that has closed the pipe does not want the rest.
     let _ = writeln!(io::stdout(), "{line}");
 }
 
@@ -238,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 
     #[test]
@@ -262,9 +255,9 @@ mod tests {
     #[test]
     fn every_setting_is_a_flag() {
         let line = "faf-lobby serve --open-registration --allow-password-login=false --message-limit 100000";
-        let matches = command().try_get_matches_from(line.split(' ')).unwrap();
-        let (_, arguments) = matches.subcommand().unwrap();
-        let settings = settings(arguments).unwrap();
+        let line = CommandLine::try_parse_from(line.split(' ')).unwrap();
+        let Commands::Serve(flags) = line.command else { panic!("{line:?}") };
+        let settings = flags.settings(None).unwrap();
         assert_eq!(settings.open_registration, crate::config::OpenRegistration::OnLoopback);
         assert!(!settings.allow_password_login);
         assert_eq!(settings.message_limit, 100_000);

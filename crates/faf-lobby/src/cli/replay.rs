@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::Args;
 use faf_lobby_core::{Effect, Moment, World, escaped};
 use faf_protocol::PlayerId;
 
@@ -14,37 +13,25 @@ use super::{say, whole};
 use crate::exit_code::{self, Failure};
 use crate::ops::recorder::replay::{Ending, Played, Replay, Verdict};
 
-pub(super) fn command() -> Command {
-    Command::new("replay")
-        .about("Run a recording through the lobby again; docs/src/guide/recordings.md describes it")
-        .after_help(exit_code::HELP)
-        .arg(
-            Arg::new("file")
-                .required(true)
-                .value_name("FILE")
-                .value_parser(ValueParser::path_buf())
-                .help("A file from the folder `recording`"),
-        )
-        .arg(
-            Arg::new("until")
-                .long("until")
-                .value_name("NUMBER")
-                .value_parser(whole::<u64>(0..=u64::MAX))
-                .help("Stop behind this event and print who is online, the games, and open questions"),
-        )
-        .arg(
-            Arg::new("effects")
-                .long("effects")
-                .action(ArgAction::SetTrue)
-                .help("Print the effects of the last event, or of the first that has others than recorded"),
-        )
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A file from the folder `recording`
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Stop after this event and print who is online, the games, and pending requests
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>(0..=u64::MAX))]
+    until: Option<u64>,
+    /// Print the effects of the last event, or of the first that has others than recorded
+    #[arg(long)]
+    effects: bool,
 }
 
-pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
-    let path = arguments.get_one::<PathBuf>("file").cloned().unwrap_or_default();
-    let until = arguments.get_one::<u64>("until").copied();
+pub(super) fn run(
+    Arguments { file: path, until, effects: shows_effects }: &Arguments,
+) -> Result<(), Failure> {
+    let until = *until;
     let failure = |error: &dyn std::fmt::Display| Failure::from(anyhow!("{}: {error}", path.display()));
-    let mut replay = Replay::open(&path).map_err(|error| failure(&error))?;
+    let mut replay = Replay::open(path).map_err(|error| failure(&error))?;
     let header = replay.header();
     let first = header.first;
     say(&format!("recorded by faf-lobby {}, begun at {}", header.server, header.recorded_at));
@@ -74,7 +61,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
     if until.is_some() {
         say(&details(world));
     }
-    if let (Some(last), true) = (&summary.last, arguments.get_flag("effects")) {
+    if let (Some(last), true) = (&summary.last, *shows_effects) {
         say(&effects(last));
     }
     match summary.last {

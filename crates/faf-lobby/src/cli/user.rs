@@ -1,14 +1,16 @@
 //! `faf-lobby user`: accounts.
 
 use std::io::{self, BufRead, IsTerminal, Read};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 use faf_lobby_core::{Timestamp, escaped};
 use serde_json::{Value, json};
 
 use super::order::{Outcome, order_taken};
-use super::{say, settings, whole, with_existing_store, with_store};
+use super::{say, whole, with_existing_store, with_store};
 use crate::auth::passwords;
 use crate::auth::tokens;
 use crate::exit_code::{self, Failure};
@@ -21,145 +23,151 @@ const ROLES: [(&str, Role); 3] =
 /// Longest line that is read as password, in bytes.
 const PASSWORD_LIMIT: u64 = 1024;
 
-pub(super) fn command() -> Command {
-    let name = Arg::new("name").required(true).value_name("NAME").help("Name of the account");
-    let password = Arg::new("password").long("password").value_name("TEXT").help(
-        "Password; where it is missing, it is asked for on a terminal or read as one line from standard input",
-    );
-    let role = Arg::new("role").required(true).value_name("ROLE").value_parser(ROLES.map(|(name, _)| name));
-    Command::new("user")
-        .about("Make, list and change accounts; also while a server runs")
-        .subcommand_required(true)
-        .subcommand(Command::new("add").about("Make an account").arg(name.clone()).arg(password.clone()))
-        .subcommand(Command::new("list").about("List all accounts").arg(
-            Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print an object of JSON a line"),
-        ))
-        .subcommand(
-            Command::new("token")
-                .about("Print a token with which an account logs in, for clients without password logins")
-                .arg(name.clone())
-                .arg(
-                    Arg::new("days")
-                        .long("days")
-                        .value_name("NUMBER")
-                        .default_value("30")
-                        .value_parser(whole::<u32>(1..=3650))
-                        .help("For how long it holds"),
-                ),
-        )
-        .subcommand(Command::new("passwd").about("Change a password").arg(name.clone()).arg(password))
-        .subcommand(
-            Command::new("ban")
-                .about("Ban an account from the lobby, and disconnect the player")
-                .arg(name.clone())
-                .arg(
-                    Arg::new("reason")
-                        .long("reason")
-                        .required(true)
-                        .value_name("TEXT")
-                        .help("Shown to the player"),
-                )
-                .arg(
-                    Arg::new("days")
-                        .long("days")
-                        .value_name("NUMBER")
-                        .value_parser(whole::<u32>(1..=100_000))
-                        .help("For how long; without it forever"),
-                ),
-        )
-        .subcommand(
-            Command::new("kick")
-                .about("End the connection of a player who is online")
-                .arg(name.clone())
-                .arg(Arg::new("reason").long("reason").value_name("TEXT").help("Shown to the player")),
-        )
-        .subcommand(Command::new("unban").about("Revoke all bans from the lobby").arg(name.clone()))
-        .subcommand(
-            Command::new("role").about("Say what an account may do beyond playing").arg(name).arg(role),
-        )
+#[derive(Debug, Subcommand)]
+pub(super) enum Commands {
+    /// Make an account
+    Add {
+        /// Name of the account
+        name: String,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// List all accounts
+    List {
+        /// Print an object of JSON a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a token with which an account logs in, for clients without password logins
+    Token {
+        /// Name of the account
+        name: String,
+        /// For how long it holds
+        #[arg(long, value_name = "NUMBER", default_value = "30", value_parser = whole::<u32>(1..=3650))]
+        days: u32,
+    },
+    /// Change a password
+    Passwd {
+        /// Name of the account
+        name: String,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Ban an account from the lobby, and disconnect the player
+    Ban {
+        /// Name of the account
+        name: String,
+        /// Shown to the player
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// For how long; without it forever
+        #[arg(long, value_name = "NUMBER", value_parser = whole::<u32>(1..=100_000))]
+        days: Option<u32>,
+    },
+    /// End the connection of a player who is online
+    Kick {
+        /// Name of the account
+        name: String,
+        /// Shown to the player
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// Revoke all bans from the lobby
+    Unban {
+        /// Name of the account
+        name: String,
+    },
+    /// Say what an account may do beyond playing
+    Role {
+        /// Name of the account
+        name: String,
+        #[arg(value_parser = PossibleValuesParser::new(ROLES.map(|(name, _)| name)))]
+        role: String,
+    },
 }
 
-pub(super) fn run(arguments: &ArgMatches) -> Result<(), Failure> {
-    let Some((command, arguments)) = arguments.subcommand() else { unreachable!("clap wants a command") };
-    let text = |argument: &str| arguments.get_one::<String>(argument).cloned().unwrap_or_default();
-    let name = || text("name");
-    let database = settings(arguments)?.database;
+#[derive(Debug, Args)]
+pub(super) struct Password {
+    /// Password; where it is missing, it is asked for on a terminal or read as one line from standard input
+    #[arg(long = "password", value_name = "TEXT")]
+    text: Option<String>,
+}
+
+pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
     // A name may look like another one.
-    let shown = || escaped(&name()).to_string();
+    let shown = |name: &str| escaped(name).to_string();
     let done = match command {
-        "add" => {
-            let hash = hash_of_password(arguments)?;
-            // The only command here that makes a database, too.
-            let id = with_store(arguments, async |store| store.create_account(&name(), hash).await)?
+        Commands::Add { name, password } => {
+            let hash = password.hash()?;
+            // The only command here that creates a database, too.
+            let id = with_store(database, async |store| store.create_account(&name, hash).await)?
                 .map_err(account_failure)?;
-            format!("account {} has been made, number {id}", shown())
+            format!("account {} has been made, number {id}", shown(&name))
         }
-        "list" => {
-            let accounts = change(arguments, async |store| Ok(store.list_accounts().await?))?;
-            if arguments.get_flag("json") {
+        Commands::List { json } => {
+            let accounts = change(database, async |store| Ok(store.list_accounts().await?))?;
+            if json {
                 accounts.iter().for_each(|account| say(&as_json(account)));
                 return Ok(());
             }
             list(&accounts)
         }
-        "token" => token(arguments, &name())?,
-        "passwd" => {
-            let hash = hash_of_password(arguments)?;
-            change(arguments, async |store| store.set_password(&name(), hash).await)?;
-            format!("account {} has a new password", shown())
+        Commands::Token { name, days } => token(database, &name, days)?,
+        Commands::Passwd { name, password } => {
+            let hash = password.hash()?;
+            change(database, async |store| store.set_password(&name, hash).await)?;
+            format!("account {} has a new password", shown(&name))
         }
-        "ban" => {
-            let days = arguments.get_one::<u32>("days").copied();
-            let expires_at = days.map(|days| now() + i64::from(days) * 24 * 60 * 60);
+        Commands::Ban { name, reason, days } => {
+            let expires_at = days.map(in_days);
             let order = async |store: &Store| {
-                let order = store.ban(&name(), text("reason"), expires_at).await?;
-                order_taken(&database, store, order).await
+                let order = store.ban(&name, reason, expires_at).await?;
+                order_taken(database, store, order).await
             };
-            let outcome = change(arguments, order)?;
+            let outcome = change(database, order)?;
             let duration = days.map_or("forever".to_owned(), |days| format!("for {days} days"));
             let consequence = match outcome {
                 Outcome::Online => "and was online: the server has disconnected the player",
                 Outcome::Offline => "and is not online",
                 Outcome::NotTaken(_) | Outcome::NoServer => "from the next login on",
             };
-            format!("account {} is banned {duration}, {consequence}{}", shown(), outcome.advice())
+            format!("account {} is banned {duration}, {consequence}{}", shown(&name), outcome.advice())
         }
-        "kick" => {
+        Commands::Kick { name, reason } => {
             let order = async |store: &Store| {
-                let order = store.kick(&name(), text("reason")).await?;
-                order_taken(&database, store, order).await
+                let order = store.kick(&name, reason).await?;
+                order_taken(database, store, order).await
             };
-            let outcome = change(arguments, order)?;
+            let outcome = change(database, order)?;
+            let name = shown(&name);
             match outcome {
-                Outcome::Online => format!("{} was online: the server has disconnected the player", shown()),
-                Outcome::Offline => return Err(anyhow::anyhow!("{} is not online", shown()).into()),
+                Outcome::Online => format!("{name} was online: the server has disconnected the player"),
+                Outcome::Offline => return Err(anyhow::anyhow!("{name} is not online").into()),
                 Outcome::NotTaken(_) | Outcome::NoServer => {
                     return Err(anyhow::anyhow!("nobody was disconnected{}", outcome.advice()).into());
                 }
             }
         }
-        "unban" => {
-            let revoked = change(arguments, async |store| store.unban(&name()).await)?;
-            format!("{revoked} bans of account {} have been revoked", shown())
+        Commands::Unban { name } => {
+            let revoked = change(database, async |store| store.unban(&name).await)?;
+            format!("{revoked} bans of account {} have been revoked", shown(&name))
         }
-        "role" => {
-            let role = text("role");
-            let meant =
-                ROLES.into_iter().find(|(known, _)| *known == role).map_or(Role::Player, |(_, role)| role);
-            change(arguments, async |store| store.set_role(&name(), meant).await)?;
-            format!("account {} is {role} from the next login on", shown())
+        Commands::Role { name, role } => {
+            let meant = ROLES.into_iter().find(|(known, _)| *known == role);
+            let meant = meant.map_or(Role::Player, |(_, role)| role);
+            change(database, async |store| store.set_role(&name, meant).await)?;
+            format!("account {} is {role} from the next login on", shown(&name))
         }
-        _ => unreachable!("clap knows no other command"),
     };
     say(&done);
     Ok(())
 }
 
 fn change<T>(
-    arguments: &ArgMatches,
+    database: &Path,
     work: impl AsyncFnOnce(&Store) -> Result<T, AccountError>,
 ) -> Result<T, Failure> {
-    with_existing_store(arguments, work)?.map_err(account_failure)
+    with_existing_store(database, work)?.map_err(account_failure)
 }
 
 fn account_failure(error: AccountError) -> Failure {
@@ -169,16 +177,19 @@ fn account_failure(error: AccountError) -> Failure {
     }
 }
 
-fn hash_of_password(arguments: &ArgMatches) -> Result<String, Failure> {
-    let password = match arguments.get_one::<String>("password") {
-        Some(password) => password.clone(),
-        None if io::stdin().is_terminal() => ask_for_password()?,
-        None => read_password(&mut io::stdin().lock())?,
-    };
-    if password.is_empty() {
-        return Err(anyhow::anyhow!("the password is empty").into());
+impl Password {
+    /// Returns the hash of the password, which is asked for or read if it was not given.
+    fn hash(self) -> Result<String, Failure> {
+        let password = match self.text {
+            Some(password) => password,
+            None if io::stdin().is_terminal() => ask_for_password()?,
+            None => read_password(&mut io::stdin().lock())?,
+        };
+        if password.is_empty() {
+            return Err(anyhow::anyhow!("the password is empty").into());
+        }
+        passwords::hash(&passwords::digest(&password)).map_err(|error| anyhow::anyhow!(error).into())
     }
-    passwords::hash(&passwords::digest(&password)).map_err(|error| anyhow::anyhow!(error).into())
 }
 
 fn ask_for_password() -> Result<String, Failure> {
@@ -201,11 +212,15 @@ fn now() -> i64 {
     since_epoch.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
-/// A token of the server's own.
-fn token(arguments: &ArgMatches, name: &str) -> Result<String, Failure> {
-    let days = arguments.get_one::<u32>("days").copied().unwrap_or(30);
+/// Returns the time in so many days, in Unix seconds.
+fn in_days(days: u32) -> i64 {
+    now() + i64::from(days) * 24 * 60 * 60
+}
+
+/// Returns a token of the server's own.
+fn token(database: &Path, name: &str, days: u32) -> Result<String, Failure> {
     let valid_for = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
-    let token = with_existing_store(arguments, async |store| mint_token(store, name, valid_for).await)??;
+    let token = with_existing_store(database, async |store| mint_token(store, name, valid_for).await)??;
     Ok(token.ok_or_else(|| anyhow::anyhow!(AccountError::Unknown(name.to_owned())))?)
 }
 

@@ -79,7 +79,7 @@ impl Frames {
         self.is_snapshot && self.encoded[encoding as usize].get().is_none()
     }
 
-    /// Unauthenticated are not told this list any more, so there may be any number of such lists: from now on it counts.
+    /// No login is sent this snapshot any more. There may be any number of these, so it counts from now on.
     pub(crate) fn retire(&self) {
         if !self.counts.swap(true, Ordering::Relaxed) {
             self.count(self.bytes());

@@ -32,7 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::net::read_gate::Hold;
-use crate::net::slot::ConnectionSlot;
+use crate::net::slot::{ConnectionSlot, Ending};
 use crate::ops::metrics::Metrics;
 use backlog::Kind;
 use frames::{FrameMemory, Frames};
@@ -62,7 +62,7 @@ enum Order {
     Send(Audience, Arc<Frames>),
     SendOne(ConnId, Arc<Frames>, Kind),
     Release(ConnId, Hold),
-    Close(ConnId),
+    Close(ConnId, Box<Ending>),
     Forget(ConnId),
 }
 
@@ -129,13 +129,13 @@ impl Dispatcher {
     }
 
     /// Closes a connection after what was sent to it.
-    pub(crate) fn close(&mut self, conn: ConnId) {
+    pub(crate) fn close(&mut self, conn: ConnId, ending: Ending) {
         self.received.remove(&conn);
         if let Some(slot) = self.connections.remove(&conn) {
             if slot.note_end() {
                 self.metrics.count_ended("closed here");
             }
-            self.turn.push(Order::Close(conn));
+            self.turn.push(Order::Close(conn, Box::new(ending)));
         }
     }
 

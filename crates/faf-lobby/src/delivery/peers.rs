@@ -26,10 +26,8 @@ impl Peer {
     }
 
     /// Closes the connection after everything that waits for it.
-    pub(crate) fn close(&mut self) {
-        if let Some(Ending { code, reason }) = self.slot.take_ending() {
-            self.writer.set_ending(code, &reason);
-        }
+    pub(crate) fn close(&mut self, ending: &Ending) {
+        self.writer.set_ending(ending.code, &ending.reason);
         let waiting = self.backlog.take().map(|mut backlog| backlog.take_front(usize::MAX));
         self.writer.finish(waiting.unwrap_or_default());
         self.slot.end();

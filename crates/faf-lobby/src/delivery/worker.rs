@@ -28,6 +28,7 @@ use super::peers::Peers;
 use super::relay::Senders;
 use super::{Order, SlowConsumerPolicy};
 use crate::net::read_gate::Hold;
+use crate::net::slot::Ending;
 use crate::ops::metrics::Metrics;
 
 /// Connections visited in one step of a pass, before answers get their turn: less than a millisecond's worth.
@@ -76,10 +77,9 @@ struct Pass {
     end: u64,
 }
 
-#[derive(Clone, Copy)]
 enum End {
     /// Closed by the lobby, after what was sent.
-    Closed,
+    Closed(Box<Ending>),
     /// Lost or closed by the peer.
     Gone,
 }
@@ -178,9 +178,9 @@ impl Worker {
                 Order::Send(to, frames) => self.send(to, frames),
                 Order::SendOne(conn, frames, kind) => self.send_to(conn, frames, kind),
                 Order::Release(conn, reason) => self.releases.push((conn, reason)),
-                Order::Close(conn) => {
+                Order::Close(conn, ending) => {
                     self.deliver_missed(conn);
-                    self.ending.push((conn, End::Closed));
+                    self.ending.push((conn, End::Closed(ending)));
                 }
                 Order::Forget(conn) => self.ending.push((conn, End::Gone)),
             }
@@ -329,7 +329,7 @@ impl Worker {
         let backlog = peer.backlog.as_deref();
         let held = backlog.map(|backlog| self.behind.forget(backlog)).unwrap_or_default();
         match end {
-            End::Closed => peer.close(),
+            End::Closed(ending) => peer.close(&ending),
             End::Gone => {}
         }
         self.senders.forget(conn);

@@ -1,54 +1,38 @@
-//! The one loop around the lobby: waits for an input or the next deadline, tells the [`World`], and carries out what it
-//! wants done.
+//! The loop around the lobby: it waits for an input or the next deadline, tells the [`World`], and executes
+//! the effects.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use faf_connection::Writer;
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{
     ConnId, Effect, Event, InitialState, LogLine, Moment, Reply, Request, Timestamp, World,
 };
 use faf_protocol::websocket::CloseCode;
-use faf_protocol::{ClientMessage, CommandError};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use crate::auth::failed_logins::{FailedLogins, LogAddresses};
 use crate::auth::policy::PolicyServer;
 use crate::delivery::{Dispatcher, SlowConsumerPolicy};
+use crate::lobby::input::Input;
 use crate::lobby::requests::Answers;
 use crate::net::read_gate::Hold;
 use crate::net::session::{self, SHUTTING_DOWN};
-use crate::net::slot::{ConnectionSlot, Ending};
+use crate::net::slot::Ending;
 use crate::ops::activity::ActivityLog;
+use crate::ops::log;
 use crate::ops::metrics::Metrics;
 use crate::ops::recorder::Recorder;
 use crate::publish::Publisher;
 
-/// Inputs that may wait. Every connection has at most a few under way, and waits with more while this is full.
-pub(crate) const INBOX_INPUTS: usize = 1024;
-
-/// Inputs that are taken in before what they caused is sent. More would keep the first ones waiting for long.
+/// Inputs handled in one turn, before their effects are delivered. More would delay the first ones.
 const TURN_INPUTS: usize = 64;
 
-/// Without a deadline the loop still looks at the clock from time to time.
+/// How long the loop sleeps at most if there is no deadline.
 const IDLE_WAKE_UP: Duration = Duration::from_secs(60);
 
-/// What reaches the lobby.
-pub(crate) enum Input {
-    /// Somebody has connected; the event is [`Event::Connected`].
-    Connect(ConnId, Writer, Arc<ConnectionSlot>, Event),
-    /// A connection has sent something, and this is when it was read.
-    Received(ConnId, Result<ClientMessage, CommandError>, Instant),
-    /// Something else has happened.
-    Event(Event),
-    /// Somebody wants to know what is going on.
-    Inspect(Box<dyn FnOnce(&World) + Send>),
-}
-
-/// The lobby with all it needs to act.
+/// The world, with everything that executes its effects.
 pub(crate) struct Lobby {
     world: World,
     dispatcher: Dispatcher,
@@ -56,21 +40,21 @@ pub(crate) struct Lobby {
     policy: PolicyServer,
     metrics: Arc<Metrics>,
     failed_logins: FailedLogins,
-    /// What the status page tells of.
+    /// Recent activity, for the status page.
     activity: Arc<ActivityLog>,
     /// Sends publications to other services.
     publisher: Publisher,
     recorder: Recorder,
     /// Where replies go.
     inbox: mpsc::Sender<Input>,
-    /// What is being stored about games, in the order it was asked for. At most one for each game.
+    /// Requests to store games, in their order. At most one for each game.
     storing: mpsc::UnboundedSender<Storing>,
-    /// By which everything goes that the world waits for.
+    /// The clock of the world.
     time: RunningTime,
     is_stopped: bool,
 }
 
-/// What the lobby acts on besides its clients.
+/// Everything that the lobby acts on, except its clients.
 pub(crate) struct Dependencies {
     pub(crate) answers: Answers,
     pub(crate) policy: PolicyServer,
@@ -80,7 +64,7 @@ pub(crate) struct Dependencies {
     pub(crate) publisher: Publisher,
 }
 
-/// Something about a game that the database has been told to store.
+/// A request to store a game, under way.
 type Storing = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 impl Lobby {
@@ -115,12 +99,12 @@ impl Lobby {
         }
     }
 
-    /// The time by which it goes.
+    /// Returns the clock of the world.
     pub(crate) fn time(&self) -> RunningTime {
         self.time
     }
 
-    /// Everything it is told is recorded.
+    /// Records all inputs.
     pub(crate) fn recorded_by(mut self, mut recorder: Recorder) -> Self {
         recorder.attach(&self.world, moment(&self.time));
         self.recorder = recorder;
@@ -133,7 +117,7 @@ impl Lobby {
         while !self.is_stopped {
             let due = self.world.next_deadline().unwrap_or(self.time.elapsed() + IDLE_WAKE_UP);
             tokio::select! {
-                // What has arrived comes first: it may be what a deadline waits for.
+                // Inputs come first: one of them may be what a deadline waits for.
                 biased;
                 _ = inbox.recv_many(&mut inputs, TURN_INPUTS) => {}
                 () = self.time.wait_until(due) => {
@@ -149,7 +133,7 @@ impl Lobby {
             self.metrics.set_logins_waiting(self.world.waiting_logins());
         }
         self.dispatcher.finish().await;
-        // Whoever was about to come in is not left waiting.
+        // Clients that have connected too late are closed, too.
         inbox.close();
         while let Some(input) = inbox.recv().await {
             if let Input::Connect(_, writer, slot, _) = input {
@@ -184,7 +168,7 @@ impl Lobby {
         self.advance_world(Some(event));
     }
 
-    /// Tells the world of an event, or that time has passed, and carries out what follows.
+    /// Tells the world of an event, or that time has passed, and executes the effects.
     fn advance_world(&mut self, event: Option<Event>) {
         let now = moment(&self.time);
         self.recorder.begin(&self.world, now, event.as_ref());
@@ -196,9 +180,9 @@ impl Lobby {
         self.recorder.end();
     }
 
-    /// Does what the world wants done, in its order.
+    /// Executes the effects of the world, in their order.
     fn execute_effects(&mut self) {
-        // What the world has just said of a connection that it closes next.
+        // Why the world closes the connection that it closes next, from its log.
         let mut said: Option<(ConnId, Ending)> = None;
         while let Some(effect) = self.world.poll_effect() {
             self.activity.observe(&effect, &self.world);
@@ -215,10 +199,7 @@ impl Lobby {
                 Effect::LoggedIn { conn } => self.dispatcher.log_in(conn),
                 Effect::Close { conn } => {
                     let ending = self.ending(said.take_if(|(other, _)| *other == conn));
-                    if let Some(slot) = self.dispatcher.slot(conn) {
-                        slot.set_ending(ending);
-                    }
-                    self.dispatcher.close(conn);
+                    self.dispatcher.close(conn, ending);
                 }
                 Effect::Request { conn, request } => self.request(conn, request),
                 Effect::ReportLogin { player, unique_id, session } => {
@@ -231,7 +212,7 @@ impl Lobby {
                         self.dispatcher.login_failed(conn);
                         self.failed_logins.tell(&line);
                     }
-                    log(&line);
+                    log::write(&line);
                     match line {
                         LogLine::Refused { conn, reason } => {
                             said = Some((conn, Ending { code: CloseCode::Policy, reason }));
@@ -245,7 +226,7 @@ impl Lobby {
         }
     }
 
-    /// Why a connection is closed, for a WebSocket client.
+    /// Returns the close frame of a connection that is closed.
     fn ending(&self, said: Option<(ConnId, Ending)>) -> Ending {
         match said {
             Some((_, ending)) => ending,
@@ -257,7 +238,7 @@ impl Lobby {
     /// Carries out a request elsewhere; the reply comes back as an event.
     ///
     /// What is stored about games is stored in the order of the requests, and the replies come in that order: games are rated
-    /// in the order in which they have ended, and a client that is told of two new ratings is told of the newer one last. With
+    /// in the order in which they have ended, and a client that gets two new ratings gets the newer one last. With
     /// other requests it does not matter: what they change belongs to one player, who has one request open.
     fn request(&self, conn: Option<ConnId>, request: Request) {
         if let Request::StoreGame(ticket, request) = request {
@@ -301,30 +282,4 @@ pub(crate) fn utc_now() -> Timestamp {
 
 fn shutting_down() -> Ending {
     Ending { code: CloseCode::GoingAway, reason: SHUTTING_DOWN.to_owned() }
-}
-
-fn log(line: &LogLine) {
-    match line {
-        LogLine::LoggedIn { .. }
-        | LogLine::LoggedOut { .. }
-        | LogLine::Ejected { .. }
-        | LogLine::Paced { .. }
-        | LogLine::Admin { .. }
-        | LogLine::NoPermission { .. }
-        | LogLine::Shutdown { .. }
-        | LogLine::GameOpened { .. }
-        | LogLine::GameLaunched { .. }
-        | LogLine::GameEnded { .. } => tracing::info!("{line}"),
-        // A target of its own: games of bots wait for nobody.
-        LogLine::GamesCutOff { .. } => tracing::warn!(target: "faf_lobby::shutdown", "{line}"),
-        // It is told of elsewhere.
-        LogLine::LoginFailed { .. } => {}
-        LogLine::Banned { .. }
-        | LogLine::Refused { .. }
-        | LogLine::SentAway { .. }
-        | LogLine::GameMessageIgnored { .. } => {
-            tracing::debug!("{line}");
-        }
-        LogLine::GameRefused { .. } | LogLine::UnknownRequest { .. } => tracing::error!("{line}"),
-    }
 }

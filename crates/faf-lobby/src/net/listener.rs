@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::config::Settings;
-use crate::lobby::event_loop::Input;
+use crate::lobby::input::Input;
 use crate::net::country::Countries;
 use crate::net::fd_budget::FdBudget;
 use crate::net::handshake::{Handshaken, Handshakes};

@@ -13,8 +13,6 @@
 //! after it was sent its answers. Memory for one large message is another matter: the reader waits for
 //! that inside the message (`faf-connection/src/large_messages.rs`).
 
-use std::task::{Context, Waker};
-
 use faf_lobby_core::HoldReason;
 
 /// A reason not to read the next message.
@@ -43,12 +41,11 @@ pub(crate) enum Gate {
     Ended,
 }
 
-/// The reasons not to read one connection, and the session that waits.
+/// The reasons not to read one connection.
 #[derive(Debug, Default)]
 pub(crate) struct ReadGate {
     holds: u8,
     has_ended: bool,
-    session: Option<Waker>,
 }
 
 impl ReadGate {
@@ -57,35 +54,21 @@ impl ReadGate {
         self.holds |= reason as u8;
     }
 
-    /// Removes a reason. Has no effect if it is not there. Returns the session to be woken, if this
-    /// makes a difference for it.
-    pub(crate) fn release(&mut self, reason: Hold) -> Option<Waker> {
+    /// Removes a reason. Has no effect if it is not there. Returns whether this makes a difference for
+    /// the session.
+    pub(crate) fn release(&mut self, reason: Hold) -> bool {
         let before = self.state();
         self.holds &= !(reason as u8);
-        if self.state() == before { None } else { self.session.take() }
+        self.state() != before
     }
 
-    /// Ends the session. Returns it to be woken.
-    pub(crate) fn end(&mut self) -> Option<Waker> {
+    /// Ends the session, whatever reasons there are.
+    pub(crate) fn end(&mut self) {
         self.has_ended = true;
-        self.session.take()
     }
 
-    /// Takes the session that waits, to be woken for another reason.
-    pub(crate) fn wake(&mut self) -> Option<Waker> {
-        self.session.take()
-    }
-
-    /// Returns what the session may do. It is woken when that changes.
-    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Gate {
-        match &mut self.session {
-            Some(known) => known.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
-        self.state()
-    }
-
-    fn state(&self) -> Gate {
+    /// Returns what the session may do.
+    pub(crate) fn state(&self) -> Gate {
         const UNHANDLED: u8 = Hold::InFlight as u8 | Hold::Busy as u8;
 
         match self.holds {
@@ -109,33 +92,28 @@ impl From<HoldReason> for Hold {
 mod tests {
     use super::*;
 
-    fn poll(gate: &mut ReadGate) -> Gate {
-        gate.poll(&Context::from_waker(Waker::noop()))
-    }
-
     #[test]
-    fn a_connection_is_read_while_no_reason_is_left() {
+    fn connection_is_read_while_no_reason_is_left() {
         let mut gate = ReadGate::default();
-        assert_eq!(poll(&mut gate), Gate::Open);
+        assert_eq!(gate.state(), Gate::Open);
         gate.hold(Hold::InFlight);
         gate.hold(Hold::OwesAnswers);
         gate.hold(Hold::OwesAnswers);
-        assert_eq!(poll(&mut gate), Gate::Held { is_handled: false });
-        assert!(gate.release(Hold::InFlight).is_some(), "memory can be given back");
-        assert_eq!(poll(&mut gate), Gate::Held { is_handled: true });
-        assert!(gate.release(Hold::OverRate).is_none(), "it makes no difference");
-        assert!(gate.release(Hold::OwesAnswers).is_some());
-        assert_eq!(poll(&mut gate), Gate::Open);
+        assert_eq!(gate.state(), Gate::Held { is_handled: false });
+        assert!(gate.release(Hold::InFlight), "memory can be given back");
+        assert_eq!(gate.state(), Gate::Held { is_handled: true });
+        assert!(!gate.release(Hold::OverRate), "it makes no difference");
+        assert!(gate.release(Hold::OwesAnswers));
+        assert_eq!(gate.state(), Gate::Open);
     }
 
     #[test]
-    fn the_end_counts_more_than_any_reason() {
+    fn end_counts_more_than_any_reason() {
         let mut gate = ReadGate::default();
         gate.hold(Hold::Busy);
-        poll(&mut gate);
-        assert!(gate.end().is_some());
-        assert_eq!(poll(&mut gate), Gate::Ended);
-        assert!(gate.release(Hold::Busy).is_none());
-        assert_eq!(poll(&mut gate), Gate::Ended);
+        gate.end();
+        assert_eq!(gate.state(), Gate::Ended);
+        assert!(!gate.release(Hold::Busy));
+        assert_eq!(gate.state(), Gate::Ended);
     }
 }

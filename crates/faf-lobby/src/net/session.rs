@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::time::Instant;
 
-use crate::lobby::event_loop::Input;
+use crate::lobby::input::{Input, Received};
 use crate::net::read_gate::{Gate, Hold};
 use crate::net::slot::ConnectionSlot;
 use crate::ops::metrics::Metrics;
@@ -70,9 +70,6 @@ pub(crate) struct SessionContext {
 
 /// A message on its way into the inbox of the lobby, which was full.
 type Submission = Pin<Box<dyn Future<Output = Result<(), SendError<Input>>> + Send>>;
-
-/// A message, if it can be understood.
-type Received = Result<ClientMessage, CommandError>;
 
 /// How much a player may send; clients that have not logged in may send less.
 #[derive(Debug)]

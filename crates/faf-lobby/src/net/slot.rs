@@ -1,7 +1,7 @@
 //! One of the connections that are allowed, as the session on it and the rest of the server share it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use faf_protocol::websocket::CloseCode;
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,14 +24,14 @@ struct State {
     gate: ReadGate,
     /// Somebody has noted that the connection ends.
     is_ending: bool,
+    /// The session, if it waits.
+    session: Option<Waker>,
     /// Counts the connection as one without a login; none after the login.
     unauthenticated: Option<Box<UnauthenticatedGuard>>,
-    /// Why the lobby has ended the connection, until its client is told.
-    ending: Option<Box<Ending>>,
 }
 
 /// Why the lobby ends a connection, as the close frame of a WebSocket client says it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ending {
     pub(crate) code: CloseCode,
     pub(crate) reason: String,
@@ -39,12 +39,8 @@ pub(crate) struct Ending {
 
 impl ConnectionSlot {
     pub(crate) fn new(permit: OwnedSemaphorePermit, unauthenticated: UnauthenticatedGuard) -> Arc<Self> {
-        let state = State {
-            gate: ReadGate::default(),
-            is_ending: false,
-            unauthenticated: Some(Box::new(unauthenticated)),
-            ending: None,
-        };
+        let unauthenticated = Some(Box::new(unauthenticated));
+        let state = State { gate: ReadGate::default(), is_ending: false, session: None, unauthenticated };
         Arc::new(Self { state: Mutex::new(state), _permit: permit })
     }
 
@@ -55,51 +51,39 @@ impl ConnectionSlot {
 
     /// Removes a reason not to read the connection.
     pub(crate) fn release(&self, reason: Hold) {
-        // Woken without the lock: the session takes it first thing.
-        let session = self.state().gate.release(reason);
-        if let Some(session) = session {
-            session.wake();
+        let mut state = self.state();
+        if state.gate.release(reason) {
+            wake(state);
         }
     }
 
     /// Ends the session.
     pub(crate) fn end(&self) {
-        let session = self.state().gate.end();
-        if let Some(session) = session {
-            session.wake();
-        }
+        let mut state = self.state();
+        state.gate.end();
+        wake(state);
     }
 
     /// Returns what the session may do. It is woken when that changes, and at the login.
     pub(crate) fn poll_gate(&self, cx: &Context<'_>) -> Gate {
-        self.state().gate.poll(cx)
-    }
-
-    /// Notes that the connection ends. Returns whether this is the first note, whose reason counts.
-    pub(crate) fn note_end(&self) -> bool {
-        !std::mem::replace(&mut self.state().is_ending, true)
-    }
-
-    /// Notes why the lobby ends the connection.
-    pub(crate) fn set_ending(&self, ending: Ending) {
-        self.state().ending = Some(Box::new(ending));
-    }
-
-    /// Returns why the lobby ends the connection, if that was noted.
-    pub(crate) fn take_ending(&self) -> Option<Ending> {
-        self.state().ending.take().map(|ending| *ending)
+        let mut state = self.state();
+        state.wait(cx);
+        state.gate.state()
     }
 
     /// Waits for the login.
     pub(crate) fn poll_login(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        match state.unauthenticated {
-            Some(_) => {
-                state.gate.poll(cx);
-                Poll::Pending
-            }
-            None => Poll::Ready(()),
+        if state.unauthenticated.is_none() {
+            return Poll::Ready(());
         }
+        state.wait(cx);
+        Poll::Pending
+    }
+
+    /// Notes that the connection ends. Returns whether this is the first note, whose reason counts.
+    pub(crate) fn note_end(&self) -> bool {
+        !std::mem::replace(&mut self.state().is_ending, true)
     }
 
     /// A login is being checked.
@@ -124,16 +108,42 @@ impl ConnectionSlot {
     /// A player has logged in: from now on the session accepts what players may send.
     pub(crate) fn log_in(&self) {
         let mut state = self.state();
-        let (unauthenticated, session) = (state.unauthenticated.take(), state.gate.wake());
-        drop(state);
-        drop(unauthenticated);
-        if let Some(session) = session {
-            session.wake();
-        }
+        let guard = state.unauthenticated.take();
+        wake(state);
+        drop(guard);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.session {
+            Some(known) => known.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+}
+
+/// Wakes the session, without the lock: the session takes it first thing.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let session = state.session.take();
+    drop(state);
+    if let Some(session) = session {
+        session.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There is one for every connection.
+    #[test]
+    fn slot_is_small() {
+        assert!(size_of::<ConnectionSlot>() <= 56, "{} bytes", size_of::<ConnectionSlot>());
     }
 }

@@ -1,6 +1,7 @@
-//! What has just happened, for people who look at the status page.
+//! Recent activity, for the status page.
 //!
-//! It is heard from the effects of the lobby, whether anybody looks or not: a few words for each, and the newest ones only.
+//! The log observes the effects of the lobby, whether anybody looks at the page or not, and keeps the newest
+//! entries.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,23 +15,23 @@ use tokio::sync::watch;
 
 use crate::lobby::event_loop::utc_now;
 
-/// ActivityLog that are remembered: what fits on a page, and is soon read.
+/// Entries that are kept: they fit on a page.
 const REMEMBERED: usize = 50;
 
-/// Reasons that are told of a game.
+/// Most reasons shown for a game.
 const REASONS: usize = 5;
 
 /// Longest reason, in characters.
 const REASON_LIMIT: usize = 200;
 
-/// What has just happened, and how often anything has changed that is shown.
+/// The newest entries, and a count of all changes of what the page shows.
 #[derive(Debug, Default)]
 pub(crate) struct ActivityLog {
     changes: watch::Sender<u64>,
     recent: Mutex<VecDeque<Arc<Activity>>>,
 }
 
-/// Something that has happened.
+/// An entry.
 #[derive(Debug, Serialize)]
 pub(crate) struct Activity {
     /// Counted from 1.
@@ -52,7 +53,7 @@ enum ActivityKind {
 }
 
 impl ActivityLog {
-    /// Looks at something the lobby wants done, before it is.
+    /// Observes an effect before it is executed.
     pub(crate) fn observe(&self, effect: &Effect, world: &World) {
         match effect {
             Effect::Log(line) => match ActivityKind::of(line, world) {
@@ -62,16 +63,16 @@ impl ActivityLog {
             Effect::Send { message: ServerMessage::PlayerInfo(_) | ServerMessage::GameInfo(_), .. } => {}
             _ => return,
         }
-        // Costs next to nothing while nobody waits for it.
+        // This costs next to nothing while nobody waits for it.
         self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 
-    /// How often anything has changed, to be waited for.
+    /// Returns the count of changes, to be waited for.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// What has happened, the newest last.
+    /// Returns all entries, the newest last.
     pub(crate) fn recent(&self) -> Vec<Arc<Activity>> {
         self.lock().iter().cloned().collect()
     }
@@ -91,7 +92,7 @@ impl ActivityLog {
 }
 
 impl ActivityKind {
-    /// What a line of the log is to people; nothing if it does not concern them, or not everybody.
+    /// Returns the entry for a line of the log; none if the line does not concern everybody.
     fn of(line: &LogLine, world: &World) -> Option<Self> {
         match line {
             LogLine::LoggedIn { login, .. } => Some(Self::CameOnline { login: shown(login) }),
@@ -126,12 +127,13 @@ impl ActivityKind {
     }
 }
 
-/// A text as people read it.
+/// Escapes a text for people.
 fn shown(text: &str) -> String {
     escaped(text).to_string()
 }
 
-/// Why a game is rated or not, as far as it is decisive: what each page is sent with every overview is short.
+/// Returns the decisive reasons why a game is rated or not. Only these, because every page gets them with
+/// every overview.
 fn reasons(decisions: &[Decision]) -> Vec<String> {
     let is_decisive = |decision: &&Decision| match decision {
         Decision::Check(check) => check.is_hit,
@@ -142,19 +144,19 @@ fn reasons(decisions: &[Decision]) -> Vec<String> {
     decisive.map(|decision| shown(&decision.to_string()).chars().take(REASON_LIMIT).collect()).collect()
 }
 
-/// Whether a game is neither for friends nor for some ratings only. That the host's foes do not see it in their clients is no
-/// secret to them elsewhere.
+/// Whether everybody may know of a game: it is neither for friends nor for some ratings only. The host's foes
+/// do not see it in their clients, but may know of it.
 pub(crate) fn is_for_everybody(game: &GameInfo) -> bool {
     game.visibility == Visibility::Public && !game.enforce_rating_range
 }
 
-/// A game, if everybody may know of it.
+/// Returns a game, if everybody may know of it.
 fn public(game: GameId, world: &World) -> Option<GameInfo> {
     let info = world.game_info(game).filter(|info| is_for_everybody(info))?;
     Some(Arc::unwrap_or_clone(info))
 }
 
-/// ISO 8601, as everywhere in the protocol.
+/// Writes a time in ISO 8601, like everywhere in the protocol.
 pub(crate) fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }

@@ -1,5 +1,5 @@
-//! Whether the server can do its work: it writes to its database and looks at it, from time to time and not whenever somebody
-//! asks.
+//! Whether the server can do its work: it writes to its database and checks it from time to time, not at
+//! every request.
 
 use std::path::Path;
 use std::pin::pin;
@@ -11,27 +11,28 @@ use tokio::time::{sleep, timeout};
 use crate::store::Store;
 use crate::store::sqlite::{Examiner, Files, Sqlite};
 
-/// Time between two looks.
+/// Time between two checks.
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// How long the database may take to write a row. Longer than it waits for another process to let go of it, so that the
-/// problem has a name.
+/// How long the database may take to write a row. Longer than it waits for a lock of another process, so that
+/// the problem has a name.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// The whole database is looked through so seldom that it takes the hundredth part of a processor, or less.
+/// The pause after a check of the whole database, as a multiple of the time it took: the checks take a
+/// hundredth of a processor at most.
 const SHARE: u32 = 100;
 
 /// What is wrong with the database, if anything is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
-    /// Whether it can be written to, and is where it was.
+    /// What prevents writing to it, or whether its file was moved.
     writing: Option<String>,
-    /// Whether what is in it is sound.
+    /// What is wrong with its content.
     content: Option<String>,
 }
 
 impl Findings {
-    /// The worst.
+    /// Returns the worst problem.
     pub(crate) fn problem(&self) -> Option<&str> {
         self.writing.as_deref().or(self.content.as_deref())
     }
@@ -44,17 +45,17 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// A database that was just opened is well.
+    /// A database that was just opened has no problem.
     pub(crate) fn new() -> Self {
         Self { findings: watch::Sender::default() }
     }
 
-    /// What is found.
+    /// Returns the findings, which change over time.
     pub(crate) fn findings(&self) -> watch::Receiver<Findings> {
         self.findings.subscribe()
     }
 
-    /// Looks at the database forever.
+    /// Checks the database forever.
     pub(crate) async fn watch(self, store: Store, path: std::path::PathBuf) {
         match &store {
             Store::Sqlite(sqlite) => {
@@ -119,7 +120,7 @@ impl Health {
         }
     }
 
-    /// Notes what was found; the log hears of what has changed.
+    /// Notes a finding, and logs changes.
     fn found(&self, which: impl FnOnce(&mut Findings) -> &mut Option<String>, problem: Option<String>) {
         self.findings.send_if_modified(|findings| {
             let before = findings.problem().map(str::to_owned);

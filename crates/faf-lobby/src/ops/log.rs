@@ -6,7 +6,7 @@
 use std::fmt::{self, Write};
 use std::io::{self, IsTerminal};
 
-use faf_lobby_core::escaped;
+use faf_lobby_core::{LogLine, escaped};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -19,6 +19,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{LogFormat, Settings};
 use crate::exit_code::{self, Failure};
+
+/// Target of lines of the lobby.
+const LOBBY: &str = "faf_lobby::lobby";
 
 /// Lines that may wait to be written, some megabytes.
 const LINES: usize = 16 * 1024;
@@ -176,6 +179,35 @@ impl Visit for Parts {
         // Writing to a text fails only if the value does; what it has written so far is shown.
         let _ = write!(text, "{value:?}");
         self.add_text(field, &text);
+    }
+}
+
+/// Writes a line of the lobby into the log, at its level.
+pub(crate) fn write(line: &LogLine) {
+    match line {
+        LogLine::LoggedIn { .. }
+        | LogLine::LoggedOut { .. }
+        | LogLine::Ejected { .. }
+        | LogLine::Paced { .. }
+        | LogLine::Admin { .. }
+        | LogLine::NoPermission { .. }
+        | LogLine::Shutdown { .. }
+        | LogLine::GameOpened { .. }
+        | LogLine::GameLaunched { .. }
+        | LogLine::GameEnded { .. } => tracing::info!(target: LOBBY, "{line}"),
+        // A target of its own, because the demo does not wait for the games of its bots.
+        LogLine::GamesCutOff { .. } => tracing::warn!(target: "faf_lobby::shutdown", "{line}"),
+        // `FailedLogins` logs these.
+        LogLine::LoginFailed { .. } => {}
+        LogLine::Banned { .. }
+        | LogLine::Refused { .. }
+        | LogLine::SentAway { .. }
+        | LogLine::GameMessageIgnored { .. } => {
+            tracing::debug!(target: LOBBY, "{line}");
+        }
+        LogLine::GameRefused { .. } | LogLine::UnknownRequest { .. } => {
+            tracing::error!(target: LOBBY, "{line}");
+        }
     }
 }
 

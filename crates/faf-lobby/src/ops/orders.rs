@@ -1,4 +1,4 @@
-//! Carries out what operators have ordered through the database: see `store/orders.rs`.
+//! Executes the orders of operators, which come through the database: see `store/orders.rs`.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use faf_protocol::PlayerId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::lobby::event_loop::Input;
+use crate::lobby::input::Input;
 use crate::store::{Action, Order, Store};
 
-/// Time between two looks at the database.
+/// Time between two reads of the database.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Carries out orders forever.
+/// Executes orders forever.
 pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
     loop {
-        // While the database does not answer, `health.rs` says so.
+        // While the database is unavailable, `health.rs` says so.
         for order in store.orders().await.unwrap_or_default() {
             let Some(was_online) = is_online(order.player, &inbox).await else { return };
             let Order { id, player, action } = order;
@@ -29,8 +29,8 @@ pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
             {
                 return;
             }
-            // An order that is not marked would be carried out again every second, and a player who was
-            // kicked could not come back. While nothing can be written, no new orders come either.
+            // An order that is not marked as executed would be executed again every second, and a player who
+            // was kicked could not come back. While nothing can be written, no new orders come either.
             while store.order_carried_out(id, was_online).await.is_err() {
                 sleep(PERIOD).await;
             }
@@ -39,7 +39,7 @@ pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
     }
 }
 
-/// Whether a player is online; none if the lobby has ended.
+/// Returns whether a player is online; none if the lobby has ended.
 async fn is_online(player: PlayerId, inbox: &mpsc::Sender<Input>) -> Option<bool> {
     let (reply, seen) = oneshot::channel();
     let look = move |world: &World| {

@@ -6,7 +6,7 @@ use faf_lobby_core::SnapshotList;
 use faf_protocol::server_message::{
     GameInfo, GameInfoState, GameList, GameType, Notice, NoticeStyle, Visibility,
 };
-use faf_protocol::websocket::Role;
+use faf_protocol::websocket::{CloseCode, Role};
 use faf_protocol::{GameId, Message, WireFormat};
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::sync::Semaphore;
@@ -95,6 +95,11 @@ impl Hall {
         self.dispatcher.received(ConnId(conn), Instant::now());
     }
 
+    fn close(&mut self, conn: ConnId) {
+        let ending = Ending { code: CloseCode::GoingAway, reason: "a part of this test".to_owned() };
+        self.dispatcher.close(conn, ending);
+    }
+
     fn broadcast(&mut self, message: ServerMessage) {
         self.dispatcher.send(Audience::LoggedIn, message);
     }
@@ -156,10 +161,10 @@ async fn everybody_who_is_logged_in_hears_a_broadcast_in_their_format() {
     let formats = WireFormat::ALL.into_iter().chain(WireFormat::ALL);
     let mut clients: Vec<_> = (0..).zip(formats).map(|(conn, format)| hall.log_in(conn, format)).collect();
     let mut stranger = hall.connect(6, WireFormat::SimpleJson);
-    hall.dispatcher.close(ConnId(1));
+    hall.close(ConnId(1));
     hall.broadcast(ServerMessage::Ping);
     hall.dispatcher.send(Audience::Several(vec![ConnId(0), ConnId(5), ConnId(77)]), ServerMessage::Pong);
-    hall.dispatcher.close(ConnId(6));
+    hall.close(ConnId(6));
     hall.dispatcher.flush().await;
     for (number, client) in clients.iter_mut().enumerate() {
         match number {
@@ -178,7 +183,7 @@ async fn everybody_who_is_logged_in_hears_a_broadcast_in_their_format() {
 async fn some_can_be_left_out() {
     let mut hall = Hall::new(POLICY);
     let mut clients: Vec<_> = (0..5).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
-    hall.dispatcher.close(ConnId(0));
+    hall.close(ConnId(0));
     let but = [4, 2, 4, 0, 77].map(ConnId).to_vec();
     hall.broadcast(notice("first"));
     hall.dispatcher.send(Audience::LoggedInExcept(but), ServerMessage::Ping);
@@ -382,7 +387,7 @@ async fn what_was_handed_over_is_delivered_before_the_end() {
     let mut hall = Hall::new(POLICY);
     let clients: Vec<_> = (0..300).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
     hall.broadcast(notice("bye"));
-    (0..300).for_each(|conn| hall.dispatcher.close(ConnId(conn)));
+    (0..300).for_each(|conn| hall.close(ConnId(conn)));
     hall.dispatcher.flush().await;
     hall.dispatcher.finish().await;
     for mut client in clients {
@@ -458,7 +463,7 @@ async fn what_waits_is_sent_before_a_connection_is_closed() {
     }
     hall.wait_for_metric("server_clients_behind 1").await;
     hall.dispatcher.send(Audience::One(ConnId(1)), notice("bye"));
-    hall.dispatcher.close(ConnId(1));
+    hall.close(ConnId(1));
     hall.dispatcher.flush().await;
     for number in 0..20 {
         client.hears_text(&format!("<{number}>")).await;

@@ -218,12 +218,12 @@ async fn relayed_messages_alone_never_end_their_receiver() {
 #[tokio::test(start_paused = true)]
 async fn a_sender_is_released_when_the_receiver_goes() {
     let mut hall = Hall::new(POLICY);
-    for (end, sender) in [(Dispatcher::close as fn(&mut Dispatcher, ConnId), 1), (Dispatcher::disconnect, 2)]
-    {
+    let disconnect = |hall: &mut Hall, conn| hall.dispatcher.disconnect(conn);
+    for (end, sender) in [(Hall::close as fn(&mut Hall, ConnId), 1), (disconnect, 2)] {
         let _receiver = hall.log_in(RECEIVER, WireFormat::SimpleJson);
         let client = hall.log_in(sender, WireFormat::SimpleJson);
         flood(&mut hall, &client, sender, &"x".repeat(4000)).await;
-        end(&mut hall.dispatcher, ConnId(RECEIVER));
+        end(&mut hall, ConnId(RECEIVER));
         hall.dispatcher.flush().await;
         timeout(SECOND, opened(&client.slot)).await.unwrap();
     }

@@ -1,0 +1,114 @@
+//! Flags of settings, which follow from the table of settings.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use super::effective;
+use crate::config::{CATALOGUE, Entry, Kind, Settings, Sources};
+use crate::exit_code::Failure;
+
+/// The flags of some settings, as far as they are given.
+#[derive(Debug, Clone)]
+pub struct Flags<S> {
+    given: BTreeMap<String, String>,
+    which: PhantomData<S>,
+}
+
+/// Which settings a command takes as flags.
+pub trait Selection {
+    /// Whether the setting with this name is one of them.
+    fn includes(setting: &str) -> bool;
+
+    /// Whether the flags may also stand after a further command.
+    const GLOBAL: bool = false;
+}
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub(super) struct All;
+
+/// The setting `database`.
+#[derive(Debug, Clone)]
+pub(super) struct Database;
+
+impl Selection for All {
+    fn includes(_: &str) -> bool {
+        true
+    }
+}
+
+impl Selection for Database {
+    fn includes(setting: &str) -> bool {
+        setting == "database"
+    }
+
+    const GLOBAL: bool = true;
+}
+
+impl<S> Flags<S> {
+    /// Whether the flag of a setting is given.
+    #[must_use]
+    pub fn is_given(&self, setting: &str) -> bool {
+        self.given.contains_key(setting)
+    }
+
+    /// Returns the places where settings are looked for.
+    pub(super) fn sources(&self, file: Option<PathBuf>) -> Sources {
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        });
+        Sources { flags: self.given.clone(), environment: environment.collect(), file }
+    }
+
+    /// Returns the settings from the flags, the environment, and the file if there is one.
+    ///
+    /// # Errors
+    /// [`Failure`] that lists everything that is wrong with them.
+    pub fn settings(&self, file: Option<PathBuf>) -> Result<Settings, Failure> {
+        effective(&self.sources(file)).map(|effective| effective.settings())
+    }
+}
+
+impl<S: Selection> Args for Flags<S> {
+    fn augment_args(command: Command) -> Command {
+        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        command.args(entries.map(|entry| flag(entry).global(S::GLOBAL)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<S: Selection> FromArgMatches for Flags<S> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        let given = entries.filter_map(|entry| {
+            Some((entry.name.to_owned(), matches.get_one::<String>(entry.name)?.clone()))
+        });
+        Ok(Self { given: given.collect(), which: PhantomData })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Returns the flag of a setting.
+fn flag(entry: &Entry) -> Arg {
+    let help = format!("{} [default: {}] [env: {}]", entry.help(), entry.default, entry.variable());
+    let flag = Arg::new(entry.name)
+        .long(entry.flag())
+        .value_name(entry.value_name())
+        .help_heading(entry.section)
+        .help(help);
+    match entry.kind {
+        Kind::Switch => flag.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        // Clap would take `--flag -1` for two flags.
+        _ => flag.action(ArgAction::Set).allow_hyphen_values(true),
+    }
+}
