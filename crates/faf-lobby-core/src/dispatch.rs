@@ -1,5 +1,5 @@
-//! The dispatcher: gives messages and replies to commands, and decides when a connection is read
-//! again.
+//! The dispatcher: gives messages and replies to commands, and decides when a connection is
+//! read again.
 //!
 //! Only this file and `world.rs` call commands. Rules that finish the command of another connection
 //! leave it in `Lobby::released`.
@@ -41,8 +41,8 @@ pub(crate) fn received(lobby: &mut Lobby, conn: ConnId, message: Result<ClientMe
     if !is_busy {
         return dispatch(lobby, conn, message);
     }
-    // A ping gets its pong whatever else is going on: clients take a late one for a lost
-    // connection.
+    // A ping gets its pong whatever else is going on: clients take a late one for a
+    // lost connection.
     match message {
         Ok(ClientMessage::Ping) => lobby.send(conn, ServerMessage::Pong),
         Ok(ClientMessage::Pong) => {}
@@ -142,17 +142,16 @@ fn finish(lobby: &mut Lobby, conn: ConnId, outcome: Result<Progress, Refusal>) {
     update_holds(lobby, conn);
 }
 
-/// Tells the shell which reasons not to read the connection have come or gone.
+/// Tells the reader of the connection which reasons not to read it have come or gone.
 fn update_holds(lobby: &mut Lobby, conn: ConnId) {
     if !lobby.sessions.contains_key(&conn) {
         return;
     }
-    let is_over_rate = pacing::must_wait(lobby, conn);
+    let over_rate = pacing::must_wait(lobby, conn);
     let now = lobby.now.elapsed;
     let session = lobby.session_mut(conn);
-    let before = session.holds;
-    let holds = Holds { busy: session.waiting.is_some(), over_rate: is_over_rate };
-    session.holds = holds;
+    let holds = Holds { busy: session.waiting.is_some(), over_rate };
+    let before = std::mem::replace(&mut session.holds, holds);
     if holds.is_empty() && !before.is_empty() {
         // Nothing could be heard while nothing was read.
         session.last_heard = now;

@@ -17,7 +17,7 @@
 //!
 //! ```text
 //!   driver      world.rs       takes in events and time, hands out effects
-//!               dispatch.rs    runs commands and goes on with them when replies come; decides who is read
+//!               dispatch.rs    runs commands, resumes them when replies come; decides who is read
 //!   ----------------------------------------------------------------------------------------------
 //!   commands    commands/      a file for each command of clients, and the table of all
 //!               game_commands/ the same for game processes

@@ -85,7 +85,7 @@ impl Refusal {
             }
             Self::AuthenticationFailed(text) => vec![authentication_failed(text)],
             Self::Fatal(notice) => vec![ServerMessage::Notice(Notice::clone(notice))],
-            Self::TurnedOut(notice) => farewell(Notice::clone(notice)).into(),
+            Self::TurnedOut(notice) => closing_messages(Notice::clone(notice)).into(),
             Self::Disabled { request } => {
                 vec![ServerMessage::Disabled(Disabled { request: (*request).to_owned() })]
             }
@@ -114,7 +114,7 @@ impl Refusal {
 ///
 /// Clients take the end of a connection for an accident and log in again at once, whatever notice
 /// they received. Only a failed login keeps them from that.
-pub(crate) fn farewell(notice: Notice) -> [ServerMessage; 2] {
+pub(crate) fn closing_messages(notice: Notice) -> [ServerMessage; 2] {
     let failed = authentication_failed(notice.text.as_deref().unwrap_or_default());
     [ServerMessage::Notice(notice), failed]
 }

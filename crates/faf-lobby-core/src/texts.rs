@@ -66,7 +66,7 @@ pub(crate) fn unofficial_client(www_url: &str) -> String {
     )
 }
 
-/// What somebody is told who does something else already: `host a game` while `PLAYING`.
+/// The text for a player who does something else already: `host a game` while `PLAYING`.
 pub(crate) fn busy(wish: &str, state: &str) -> String {
     format!("Can't {wish} while in state {state}")
 }
@@ -107,7 +107,7 @@ pub(crate) fn shutting_down(grace_period: Duration, kicks_idle: bool) -> String 
     )
 }
 
-/// What somebody is told whose client sends more than any should.
+/// The text for a player whose client sends too much.
 pub(crate) fn too_fast(class: CommandClass) -> String {
     let what = match class {
         CommandClass::Heartbeat => "signs of life",
@@ -135,8 +135,7 @@ pub(crate) fn too_many_rated_games(game: GameId, most: u32) -> String {
     )
 }
 
-/// What somebody is told whose game wants to tell another player's game more than is passed on at
-/// once.
+/// The text for a player whose game sends another player's game too long a message.
 pub(crate) fn relay_too_long(bytes: usize, limit: usize) -> String {
     format!(
         "Your game has sent a message of {bytes} bytes to another player. The server passes on at most {limit} bytes at a time, so \

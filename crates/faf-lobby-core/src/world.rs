@@ -194,7 +194,7 @@ impl World {
         self.lobby.sessions.len()
     }
 
-    /// Whether a connection that is not read now will be without anything else happening: it was
+    /// Whether a connection that is not read now will be without another event: it was
     /// too fast, or waits to be signed in.
     #[must_use]
     pub fn will_be_read(&self, conn: ConnId) -> bool {
@@ -215,15 +215,15 @@ impl World {
             && self.lobby.games.is_settled()
     }
 
-    /// Requests whose reply has not come, each with a description of what waits for it, for
-    /// diagnosis.
+    /// Requests whose reply has not come, each with a description of what waits for it,
+    /// for diagnosis.
     #[must_use]
     pub fn pending_requests(&self) -> Vec<(RequestId, String)> {
         self.lobby.pending.list()
     }
 
-    /// All games that are known, in order of their ids; also those that are over and not forgotten
-    /// yet.
+    /// All games that are known, in order of their ids; also those that are over and not
+    /// forgotten yet.
     pub fn games(&self) -> impl Iterator<Item = &Game> {
         self.lobby.games.iter()
     }
@@ -248,6 +248,7 @@ impl World {
     }
 }
 
+/// Calls the rule whose timer is due.
 fn timer_is_due(lobby: &mut Lobby, timer: Timer) {
     match timer {
         // A queued sign-in gets a fresh login timeout when it is admitted.
@@ -288,6 +289,7 @@ fn report(lobby: &mut Lobby) {
     }
 }
 
+/// Sets the deadline of the next report, if there is something to tell.
 fn schedule_report(lobby: &mut Lobby) {
     let is_draining = matches!(lobby.lifecycle, Lifecycle::Draining { .. });
     let has_changes = lobby.players.has_changes() || lobby.games.has_due_changes();

@@ -10,7 +10,7 @@ use faf_lobby_core::{ConnId, Settings};
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Avatar, PlayerList, ServerMessage};
 use faf_testkit::lobby::SimulatedLobby;
-use faf_testkit::newcomer::look_in;
+use faf_testkit::login_probe::probe_login;
 use faf_testkit::store::FakeStore;
 
 const PLAYERS: u32 = 300;
@@ -66,7 +66,7 @@ fn logins_share_all_lists_but_a_few() {
     assert_eq!(ids(&third).len(), PLAYERS as usize - 1);
     let known = third.iter().flat_map(|list| &list.players).find(|player| player.id == PlayerId(200));
     assert_eq!(known.unwrap().avatar.as_deref(), Some(&avatar));
-    look_in(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
+    probe_login(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn no_list_of_changes_is_too_long_for_clients() {
     let told = lobby.hear(watcher);
     assert!(told.len() > 5, "{} lists", told.len());
     assert!(told.iter().all(|text| text.len() < 512 * 1024));
-    look_in(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
+    probe_login(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
     // The lists reach their limit in bytes long before that in players.
     assert!(snapshot_of_last_player(&mut lobby).len() > 5);
 }

@@ -2,9 +2,9 @@
 //! that half of the protocol.
 //!
 //! Every message has a member `command`, which names it, and further members as documented here;
-//! members that are not listed are ignored. Section numbers are those of session.md, or of games.md
-//! where it says so. Commands for matchmaking and parties are not typed yet and arrive as
-//! [`ClientMessage::Other`].
+//! members that are not listed are ignored. Section numbers are those of session.md, or of
+//! games.md where it says so. Commands for matchmaking and parties are not typed yet and arrive
+//! as [`ClientMessage::Other`].
 //!
 //! The table below is the only place that has the names of commands on the wire. A row is `Name =
 //! "wire_name";`, with its members in braces, or with a type of its own that implements `Members`
@@ -222,8 +222,8 @@ client_commands! {
         /// {"command": "matchmaker_info"}
         /// ```
         MatchmakerInfo = "matchmaker_info";
-        /// Opens a game (games.md section 1.1). Members that are not listed, such as `options`, are
-        /// ignored.
+        /// Opens a game (games.md section 1.1). Members that are not listed, such as `options`,
+        /// are ignored.
         ///
         /// ```json
         /// {
@@ -250,8 +250,8 @@ client_commands! {
             /// text counts as its JSON.
             #[serde(default, deserialize_with = "new_password", skip_serializing_if = "Option::is_none")]
             password: Option<Secret>,
-            /// Lowest displayed rating that is welcome; a number or its text, never beyond all
-            /// numbers.
+            /// Lowest displayed rating that is welcome; a number or its text, never beyond
+            /// all numbers.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
             rating_min: Option<f64>,
             /// Highest displayed rating that is welcome, likewise.
@@ -269,8 +269,8 @@ client_commands! {
         /// {"command": "game_join", "uid": 5012, "password": "letmein"}
         /// ```
         GameJoin(GameJoin) = "game_join" {
-            /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of no
-            /// game.
+            /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of
+            /// no game.
             #[serde(deserialize_with = "any_game")]
             uid: GameId,
             /// The password of the game; missing, null or empty: none. A value that is not a text

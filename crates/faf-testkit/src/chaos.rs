@@ -9,7 +9,7 @@ use faf_lobby_core::{ConnId, Settings};
 use faf_protocol::PlayerId;
 
 use crate::lobby::SimulatedLobby;
-use crate::newcomer::look_in;
+use crate::login_probe::probe_login;
 use crate::store::FakeStore;
 
 const LOGINS: [&str; 3] = ["Ada", "Bob", "Cem"];
@@ -130,7 +130,7 @@ pub fn run(story: &[u8]) {
         lobby.check();
         if choice % 8 == 0 {
             // One of those who may be online already, or somebody who never was.
-            look_in(&lobby.world, lobby.moment(), PlayerId(1 + choice as u32 / 8 % 4));
+            probe_login(&lobby.world, lobby.moment(), PlayerId(1 + choice as u32 / 8 % 4));
         }
     }
     lobby.holds_replies = false;

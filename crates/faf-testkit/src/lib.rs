@@ -6,7 +6,7 @@ pub mod decoding;
 pub mod geoip;
 pub mod golden;
 pub mod lobby;
-pub mod newcomer;
+pub mod login_probe;
 pub mod season;
 pub mod serving;
 pub mod simulation;

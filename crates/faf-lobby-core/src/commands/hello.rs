@@ -53,8 +53,8 @@ impl Resume for CheckPassword {
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
-        // Only a wrong password counts as an attempt, not a right one and not one that was never
-        // checked.
+        // Only a wrong password counts as an attempt, not a right one and not one that was
+        // never checked.
         if !matches!(reply, Ok(Ok(None))) {
             take_attempt_back(lobby, conn);
         }
@@ -84,8 +84,8 @@ fn take_attempt_back(lobby: &mut Lobby, conn: ConnId) {
     }
 }
 
-/// Refuses an address with too many failed attempts: more connections do not help to guess
-/// passwords.
+/// Refuses an address with too many failed attempts: more connections do not help to
+/// guess passwords.
 fn check_address(lobby: &mut Lobby, conn: ConnId, login: &str) -> Result<(), Refusal> {
     let failed = |address| lobby.failed_logins.count(address, lobby.now.elapsed);
     match lobby.session(conn).address.map(failed) {

@@ -1,5 +1,5 @@
-//! `ice_servers`: an empty list; clients get them from the web API (session.md section 10;
-//! deprecated).
+//! `ice_servers`: an empty list; clients get them from the web API (session.md section
+//! 10; deprecated).
 
 use faf_protocol::server_message::{IceServers, ServerMessage};
 

@@ -4,18 +4,7 @@
 //! the same file and checks again what may have changed in the meantime. While a command waits,
 //! nothing but pings of the same connection is handled.
 //!
-//! To add a command that needs nothing from outside, as `ice_servers`:
-//!
-//! 1. `faf-protocol/src/client_message.rs`: a row with the wire name and the members;
-//! 2. here: `mod ice_servers;`
-//! 3. here: a row of the table;
-//! 4. `ice_servers.rs`: `handle`.
-//!
-//! To add one that makes a request, as `social_remove`, also:
-//!
-//! 5. `io/request.rs`: a row with what the request carries and the type of its reply;
-//! 6. `social_remove.rs`: `impl Resume` for the request;
-//! 7. in the server: the operation in the store, and the arm that calls it.
+//! ARCHITECTURE.md has the recipes for adding a command.
 
 mod admin;
 mod ask_session;

@@ -1,5 +1,5 @@
-//! `modvault`: shows the most liked mods, likes one, counts a download (session.md section 10;
-//! deprecated).
+//! `modvault`: shows the most liked mods, likes one, counts a download (session.md section
+//! 10; deprecated).
 
 use faf_protocol::client_message::ModvaultAction;
 use faf_protocol::server_message::{ModvaultMod, ServerMessage};

@@ -1,7 +1,7 @@
 //! `social_add`: makes somebody a friend or a foe (session.md section 10).
 //!
-//! Nobody can be both, so adding one ends the other. There is no reply, and the other player is not
-//! told.
+//! Nobody can be both, so adding one ends the other. There is no reply, and the other player is
+//! not told.
 
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;

@@ -11,7 +11,7 @@ use crate::io::conn::ConnId;
 use crate::io::effect::Effect;
 use crate::io::log::LogLine;
 use crate::io::metric::Count;
-use crate::refusal::farewell;
+use crate::refusal::closing_messages;
 use crate::state::Lobby;
 use crate::state::sessions::Session;
 use crate::state::timers::Timer;
@@ -56,7 +56,7 @@ pub(crate) fn close(lobby: &mut Lobby, conn: ConnId) {
 
 /// Ends a connection after a notice. Its client must not log in again by itself.
 pub(crate) fn turn_out(lobby: &mut Lobby, conn: ConnId, notice: Notice) {
-    for message in farewell(notice) {
+    for message in closing_messages(notice) {
         lobby.send(conn, message);
     }
     close(lobby, conn);

@@ -30,7 +30,7 @@ pub(crate) fn banned(lobby: &mut Lobby, player: PlayerId, ban: &Ban) {
 /// The operator wants a player's connection to end.
 pub(crate) fn kicked(lobby: &mut Lobby, player: PlayerId, reason: String) {
     let Some(conn) = conn_of(lobby, player) else { return };
-    lobby.log(LogLine::Ejected { conn, player, why: "the operator has said so" });
+    lobby.log(LogLine::Ejected { conn, player, why: "an operator requested it" });
     let text = if reason.is_empty() { texts::DISCONNECTED_BY_ADMINISTRATOR.to_owned() } else { reason };
     let notice = Notice { reason: Some("administrator".to_owned()), ..Notice::new(NoticeStyle::Kick, text) };
     closing::turn_out(lobby, conn, notice);

@@ -44,8 +44,8 @@ pub(crate) fn shutdown(lobby: &mut Lobby) {
     }
 }
 
-/// Ends games that are not live yet, and tells the clients of everybody who is or wants to be in
-/// one.
+/// Ends games that are not live yet, and tells the clients of everybody who is or wants to be
+/// in one.
 pub(crate) fn close_lobbies(lobby: &mut Lobby) {
     let is_early = |player: &&OnlinePlayer| {
         let game = player.game.as_ref().and_then(|own| lobby.games.get(own.game));
@@ -63,8 +63,8 @@ pub(crate) fn close_lobbies(lobby: &mut Lobby) {
     }
 }
 
-/// Ends everything. Games that are live stay as they are stored, and go on when a lobby begins with
-/// them.
+/// Ends everything. Games that are live stay as they are stored, and go on when a lobby begins
+/// with them.
 pub(crate) fn stop(lobby: &mut Lobby) {
     lobby.log(LogLine::Shutdown { step: "shutting down: closing all connections" });
     let games = lobby.games.iter().filter(|game| game.state() == GameState::Live).count();

@@ -1,5 +1,5 @@
-//! `AIOption`: what the host says about an AI (games.md section 6.4). That there is one is what
-//! counts.
+//! `AIOption`: what the host says about an AI (games.md section 6.4). That there is one is
+//! what counts.
 
 use faf_protocol::json::Json;
 

@@ -33,7 +33,7 @@ pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, receiver: PlayerId, mess
         refuse_to_relay(lobby, sender, length);
         return Progress::Done;
     }
-    // Not to somebody who only starts the process: a guest's adapter must hear of the host first.
+    // Not to somebody who only starts the process: a guest's adapter must learn of the host first.
     let is_in_game = |game: &&Game| game.is_member(receiver);
     let conn = lobby.games.get(sender.game).filter(is_in_game).and_then(|_| lobby.players.get(receiver));
     if let Some(to) = conn.map(|peer| peer.conn) {

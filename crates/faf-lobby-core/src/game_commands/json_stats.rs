@@ -1,5 +1,5 @@
-//! `JsonStats`: what all armies have built and lost (game-results.md section 8). The last one
-//! counts.
+//! `JsonStats`: what all armies have built and lost (game-results.md section 8). The last
+//! one counts.
 //!
 //! It may come after the game has ended, as long as the sender's process is there. Those of
 //! observers are not read.

@@ -3,10 +3,6 @@
 //!
 //! Without a game connection everything is ignored. A command that cannot be read is ignored, too:
 //! games change, and nothing they say ends the connection of a client.
-//!
-//! To add a command, as `EnforceRating`: a row in `faf-protocol/src/gpgnet/game_to_server.rs` with
-//! its wire name and arguments; here `mod enforce_rating;` and a row of the table; and `handle` in
-//! `enforce_rating.rs`.
 
 mod ai_option;
 mod clear_slot;

@@ -24,8 +24,8 @@ pub(crate) fn handle(
     Progress::Done
 }
 
-/// An integer or its text; games send both. Clients read it as a 32-bit integer, so others are
-/// none.
+/// An integer or its text; games send both. Clients read it as a 32-bit integer, so others
+/// are none.
 pub(super) fn integer(value: &Json) -> Option<i64> {
     value.as_ref().number::<i32>().map(i64::from)
 }

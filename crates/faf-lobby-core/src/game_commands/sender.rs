@@ -39,8 +39,8 @@ impl Sender {
         lobby.games.get_mut(self.game).filter(is_lobby).filter(|_| self.activity == Activity::Hosting)
     }
 
-    /// The live game in which the sender has a say: a player does, and an observer only if nobody
-    /// plays.
+    /// The live game in which the sender has a say: a player does, and an observer only if
+    /// nobody plays.
     pub(super) fn played_game(self, lobby: &mut Lobby) -> Option<&mut Live> {
         lobby.games.live_mut(self.game).filter(|live| live.has_say(self.player))
     }

@@ -2,7 +2,7 @@
 //! game reports every kill.
 //!
 //! It is kept for moderators to act upon, so nothing is kept that cannot be so: a kill between
-//! those who do not both play, at a time that is none, or told by an observer.
+//! those who do not both play, at an impossible time, or told by an observer.
 
 use faf_protocol::PlayerId;
 use faf_protocol::json::Json;

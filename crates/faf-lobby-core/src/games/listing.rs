@@ -34,7 +34,8 @@ impl Games {
         players: &Players,
     ) -> Vec<(Option<SnapshotId>, Arc<GameList>)> {
         self.update_listing(players);
-        // A client that gets these must hear of their end, even if it comes before the next report.
+        // A client that gets these must learn of their end, even if it comes before the
+        // next report.
         self.games.values_mut().filter(|game| game.is_listed()).for_each(|game| game.is_told = true);
         let listing = &self.listing;
         let sees = |id: &GameId| self.games.get(id).is_some_and(|game| game.is_visible_to(viewer));

@@ -34,7 +34,7 @@ impl Game {
     }
 
     /// Whether a player knows of the game anyhow: it is visible, or the player was in it and may
-    /// come back. To all others its number is as good as one that no game has had, so that nobody
+    /// come back. To all others its number is like one that no game has had, so that nobody
     /// learns of hidden games by trying numbers.
     pub(crate) fn is_known_to(&self, viewer: &OnlinePlayer) -> bool {
         let id = viewer.info.id;
@@ -101,7 +101,7 @@ pub(crate) fn report_games(lobby: &mut Lobby) {
         }
         let was_told = lobby.games.note_told(id);
         let Some(info) = lobby.games.info(id, &lobby.players) else { continue };
-        // Nobody needs to hear of a game that has come and gone between two reports.
+        // Nobody needs to learn of a game that has come and gone between two reports.
         if let Some(game) = lobby.games.get(id).filter(|game| was_told || game.state != GameState::Ended) {
             let audience = game.audience(&lobby.players);
             bytes += size::game_bytes(&info);
@@ -115,7 +115,7 @@ pub(crate) fn report_games(lobby: &mut Lobby) {
     }
 }
 
-/// Takes a game out of the list of somebody who has left it, and would not hear of its end.
+/// Takes a game out of the list of somebody who has left it, and would not learn of its end.
 pub(crate) fn hide_from(lobby: &mut Lobby, viewer: PlayerId, game: GameId) {
     let (Some(online), Some(hidden)) = (lobby.players.get(viewer), lobby.games.get(game)) else { return };
     if hidden.is_visible_to(online) {

@@ -1,6 +1,7 @@
 //! Effects: everything that the lobby wants done.
 
 use faf_protocol::{PlayerId, ServerMessage, SessionNumber};
+
 use serde::{Deserialize, Serialize};
 
 use crate::io::conn::ConnId;
@@ -24,7 +25,7 @@ pub enum Effect {
     SendSnapshot {
         /// The connection.
         conn: ConnId,
-        /// The content, which may be sent again; `None` for a list made for this client alone.
+        /// The content, which may be sent again; none for a list made for this client alone.
         id: Option<SnapshotId>,
         /// The message.
         message: ServerMessage,
@@ -45,14 +46,14 @@ pub enum Effect {
     Hold {
         /// The connection.
         conn: ConnId,
-        /// Why the connection is not read.
+        /// The reason.
         reason: HoldReason,
     },
-    /// End a reason not to read a connection.
+    /// This is no longer a reason not to read a connection.
     Release {
         /// The connection.
         conn: ConnId,
-        /// The reason that no longer applies.
+        /// The reason that has gone.
         reason: HoldReason,
     },
     /// The message of this connection that was read first is handled.
@@ -73,14 +74,14 @@ pub enum Effect {
     },
     /// Carry out a request, and return [`Event::Replied`](crate::Event::Replied) exactly once.
     Request {
-        /// The connection that waits for the reply, if one does. It may be gone when the reply
-        /// comes.
+        /// The connection that waits for the reply, if one does. It may be gone when the
+        /// reply comes.
         conn: Option<ConnId>,
         /// The request.
         request: Request,
     },
-    /// Tell the policy service that somebody has logged in from a machine. Nobody waits for what it
-    /// says.
+    /// Tell the policy service that somebody has logged in from a machine. Nobody waits for what
+    /// it says.
     ReportLogin {
         /// The player.
         player: PlayerId,

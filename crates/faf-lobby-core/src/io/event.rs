@@ -24,13 +24,14 @@ pub enum Event {
         /// A random number for [`ask_session`](faf_protocol::client_message::AskSession).
         session: SessionNumber,
     },
-    /// A message was read. The next one is read only after the effects of this event were carried
-    /// out, and not between [`Effect::Hold`](crate::Effect::Hold) and
+    /// A message was read. The next one is read only after the effects
+    /// of this event were carried out, and not between
+    /// [`Effect::Hold`](crate::Effect::Hold) and
     /// [`Effect::Release`](crate::Effect::Release).
     Received {
         /// The connection.
         conn: ConnId,
-        /// The message, or why it is none.
+        /// The message, or the reason why it cannot be read.
         message: Result<ClientMessage, CommandError>,
     },
     /// Bytes of an incomplete message have come: the client is there, and sends as fast as the line

@@ -88,7 +88,7 @@ pub enum LogLine {
     Admin {
         /// The player.
         player: PlayerId,
-        /// What was done.
+        /// The action.
         action: String,
     },
     /// An administrator's or moderator's command was ignored for want of a permission.
@@ -139,8 +139,8 @@ pub enum LogLine {
         /// The game.
         game: GameId,
     },
-    /// The shell returned a reply to a request that is not open: it was never made, or has had its
-    /// reply.
+    /// The shell returned a reply to a request that is not open: it was never made, or has had
+    /// its reply.
     UnknownRequest {
         /// Number of the request.
         request: RequestId,

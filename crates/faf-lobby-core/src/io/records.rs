@@ -62,9 +62,9 @@ pub struct Profile {
     pub ratings: Vec<(String, LeaderboardRating)>,
     /// Technical names of the groups the player belongs to.
     pub groups: Vec<String>,
-    /// Friends.
+    /// Ids of the player's friends.
     pub friends: Vec<PlayerId>,
-    /// Foes.
+    /// Ids of the player's foes.
     pub foes: Vec<PlayerId>,
     /// The ban that ends last, in force or not: there may be one since the password was checked.
     #[serde(default)]
@@ -76,9 +76,9 @@ pub struct Profile {
 pub struct VaultMod {
     /// Its uid.
     pub uid: String,
-    /// Name.
+    /// Its name.
     pub name: String,
-    /// Version.
+    /// Its version.
     pub version: u32,
     /// Its author.
     pub author: String,
@@ -86,7 +86,7 @@ pub struct VaultMod {
     pub is_ui: bool,
     /// When it was uploaded, in Unix seconds.
     pub date: i64,
-    /// Downloads.
+    /// Number of downloads.
     pub downloads: u32,
     /// Players who like it.
     pub likes: f64,

@@ -6,7 +6,8 @@
 //!
 //! ```
 //! # use faf_lobby_core::{Reply, Request, Unavailable};
-//! # async fn find_ban(player: faf_protocol::PlayerId) -> Result<Option<faf_lobby_core::Ban>, Unavailable> { Ok(None) }
+//! # use faf_lobby_core::{ReplyTo, request::FindBan};
+//! # async fn find_ban(player: faf_protocol::PlayerId) -> ReplyTo<FindBan> { Ok(None) }
 //! # async fn perform(request: Request) -> Reply {
 //! match request {
 //!     Request::FindBan(ticket, request) => ticket.reply(find_ban(request.player).await),
@@ -16,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! A ticket carries the type of its request, so a reply of another type does not compile. What a
-//! command remembers in the meantime, and how it goes on, is `Resume` in `pending.rs`.
+//! A ticket carries the type of its request, so a reply of another type does not compile.
+//! `Resume` in `state/pending.rs` is the command's part: its memo, and how it goes on.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,7 +50,7 @@ macro_rules! request_table {
                 check_password: CheckPassword {
                     /// Name of the account, without white space around it.
                     login: String,
-                    /// What the client sent as password: a digest.
+                    /// The password as the client sent it: a digest.
                     password: Secret,
                 } -> Result<Option<Account>, Busy>;
 
@@ -183,7 +184,7 @@ macro_rules! request_table {
                 store_game: StoreGame {
                     /// The game.
                     game: GameId,
-                    /// What to store.
+                    /// The write.
                     write: GameWrite,
                     /// Publications to store with it, besides those that follow from the end of a
                     /// game.
@@ -198,7 +199,7 @@ pub(crate) use request_table;
 
 /// A kind of request, with the type of its reply.
 pub trait RequestKind: Sized {
-    /// What the outside returns, unless it is unavailable.
+    /// The reply of the outside, unless it is unavailable.
     type Reply;
 
     /// Puts a reply together with the ticket of its request.
@@ -208,7 +209,7 @@ pub trait RequestKind: Sized {
     fn request(self, ticket: Ticket<Self>) -> Request;
 }
 
-/// What the outside returns for a request.
+/// The result of a request.
 pub type ReplyTo<R> = Result<<R as RequestKind>::Reply, Unavailable>;
 
 /// The request could not be carried out: the database cannot be reached.
@@ -305,7 +306,7 @@ macro_rules! declare_requests {
             $( $(#[$doc])* $name(Ticket<$name>, $name), )*
         }
 
-        /// What the outside returns for a [`Request`], with the same ticket.
+        /// The reply to a [`Request`], with the same ticket.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub enum Reply {
             $(

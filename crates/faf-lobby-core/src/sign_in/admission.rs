@@ -9,7 +9,7 @@
 //!                           one after the other       at most login_rate a second
 //! ```
 //!
-//! Addresses take turns, so many connections from one address only delay each other. A connection
+//! Addresses take turns, so connections from one address only delay each other. A connection
 //! has at most one place, because it is busy as long as it waits; so the queue is never longer than
 //! the connection limit of the server.
 
@@ -53,7 +53,7 @@ pub(crate) fn admit(lobby: &mut Lobby) {
         && lobby.admission.waiting() > 0
     {
         let now = lobby.now.elapsed;
-        if let Err(earliest) = lobby.admission.pace.let_in(now, lobby.settings.login_rate) {
+        if let Err(earliest) = lobby.admission.pace.admit_one(now, lobby.settings.login_rate) {
             if !std::mem::replace(&mut lobby.admission.is_timer_set, true) {
                 let due = next_on_grid(earliest.saturating_sub(Duration::from_nanos(1)), STEP);
                 lobby.timers.set(due, Timer::Admission);
@@ -88,8 +88,8 @@ pub(crate) fn restart_login_timeout(lobby: &mut Lobby, conn: ConnId) {
     lobby.timers.set(deadline, Timer::Login(conn));
 }
 
-/// A player who is logging in has been rated or banned: what was read of the player may be out of
-/// date.
+/// A player who is logging in has been rated or banned: what was read of the player may be out
+/// of date.
 pub(crate) fn rated_while_logging_in(lobby: &mut Lobby, player: PlayerId) {
     for entry in lobby.pending.sign_in.values_mut() {
         entry.memo.rated(player);

@@ -32,8 +32,8 @@ use crate::texts;
 const ADMINISTRATORS: &str = "faf_server_administrators";
 const MODERATORS: &str = "faf_moderators_global";
 
-/// Longest login and password that are looked up, in bytes; a login has 20 characters, a password
-/// 64.
+/// Longest login and password that are looked up, in bytes; a login has 20 characters, a
+/// password 64.
 pub(crate) const CREDENTIAL_LIMIT: usize = 1024;
 
 /// Longest token that is checked, in bytes; real ones have about a thousand.

@@ -38,7 +38,7 @@ pub(crate) struct Listing {
     pub(crate) shunned: BTreeMap<PlayerId, usize>,
     /// Games for some only.
     pub(crate) restricted: BTreeSet<GameId>,
-    /// Version that was given to a list last.
+    /// The version that was given to a list last.
     version: u64,
 }
 
@@ -65,7 +65,7 @@ impl Listing {
     pub(crate) fn set_info(&mut self, id: GameId, info: Option<Arc<GameInfo>>) {
         let is_shared = self.shared.contains_key(&id);
         if self.infos.get(&id) == info.as_ref() {
-            // A list with equal content keeps its version, so that it is not encoded again.
+            // An equal list keeps its address, so that it is not encoded again.
             return;
         }
         match info {

@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// Identifies the content of one part of a list that all logins share, so that the shell can keep the
-/// bytes of the part for the next login.
+/// Identifies the content of one part of a list that all logins share, so that the shell can keep
+/// the bytes of the part for the next login.
 ///
-/// All ids are equal and print the same, so that an id takes no part in the comparison of effects or in
-/// the hash of a recording: a lobby that was written and read again numbers its snapshots from the
-/// beginning, and yet does the same.
+/// All ids are equal and print the same, so that an id takes no part in the comparison of effects
+/// or in the hash of a recording: a lobby that was written and read again numbers its snapshots
+/// from the beginning, and yet does the same.
 #[derive(Clone, Copy)]
 pub struct SnapshotId {
     /// The list.
     pub list: SnapshotList,
     /// The part of the list.
     pub chunk: u64,
-    /// The state of the part. A part gets a new version whenever its content changes, and no two parts
-    /// of a list ever have the same version.
+    /// The state of the part. A part gets a new version whenever its content changes, and no two
+    /// parts of a list ever have the same version.
     pub version: u64,
 }
 

@@ -24,7 +24,7 @@ pub(crate) const CHUNK: usize = 64;
 pub(crate) struct Roster {
     chunks: Vec<Chunk>,
     places: BTreeMap<PlayerId, Place>,
-    /// Version that was given to a list last.
+    /// The version that was given to a list last.
     version: u64,
 }
 
@@ -107,9 +107,9 @@ impl Roster {
         chunk.bytes += bytes;
     }
 
-    /// Puts the players of a list that is half empty or less into another one with room for all of
-    /// them. So lists are half full on average, and as many players had to leave before as move
-    /// now.
+    /// Puts the players of a list that is half empty or less into another one with room for all
+    /// of them. So lists are half full on average, and as many players had to leave before as
+    /// move now.
     fn merge(&mut self, sparse: usize) {
         let Chunk { list, bytes, .. } = &self.chunks[sparse];
         let (count, bytes) = (list.players.len(), *bytes);
@@ -159,8 +159,8 @@ impl Chunk {
     }
 }
 
-/// Only the ids of the players in each list are written; the players themselves are written
-/// elsewhere.
+/// Only the ids of the players in each list are written; the players themselves are
+/// written elsewhere.
 impl Serialize for Roster {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ids = |chunk: &Chunk| chunk.list.players.iter().map(|player| player.id).collect::<Vec<_>>();
@@ -192,7 +192,7 @@ mod tests {
         })
     }
 
-    /// What must hold whatever has happened.
+    /// The invariants of a roster.
     fn check(roster: &Roster, online: &BTreeMap<PlayerId, Arc<Player>>) {
         let mut listed = BTreeMap::new();
         let mut sparse = 0;

@@ -1,12 +1,12 @@
-//! How long a list of players or games may get: messages of the lobby stay well below what clients
-//! read.
+//! How long a list of players or games may get: messages of the lobby stay well below what
+//! clients read.
 //!
 //! The JSON of an entry is not made to find out how long it is; a bound follows from its texts.
 
 use faf_protocol::server_message::{GameInfo, Player};
 
-/// Longest JSON of a list, in bytes: 512 KiB. Client libraries refuse messages above 1 MiB (wire.md section 5), and
-/// one wire format takes two bytes for each of these.
+/// Longest JSON of a list, in bytes: 512 KiB. Client libraries refuse messages above 1 MiB (wire.md
+/// section 5), and one wire format takes two bytes for each of these.
 pub const LIST_LIMIT: usize = 512 * 1024;
 
 /// Longest JSON of one `game_info`, in bytes: 16 KiB. Only a full game of players with the longest
@@ -80,15 +80,15 @@ pub(crate) fn cut_to_bytes(words: &mut String, most: usize) {
     }
 }
 
-/// A text, as it is escaped: six bytes for a control character, and for each half of what is beyond
-/// ASCII.
+/// A text, as it is escaped: six bytes for a control character, and for each half of what is
+/// beyond ASCII.
 fn text(text: &str) -> usize {
     let bytes = text.bytes().map(|byte| match byte {
         b'"' | b'\\' => 2,
         b' '..=b'~' => 1,
         0..=0x7f => 6,
-        // A character of two bytes becomes six, and so does one of three; one of four becomes
-        // twelve.
+        // A character of two bytes becomes six, and so does one of three; one of four
+        // becomes twelve.
         _ => 3,
     });
     bytes.sum()
@@ -100,8 +100,8 @@ pub fn is_too_long(bytes: usize) -> bool {
     bytes > LIST_LIMIT - AROUND
 }
 
-/// Cuts a list into as few as possible so that none is too long, and none has more than `most`
-/// entries.
+/// Cuts a list into as few as possible so that none is too long, and none has more than
+/// `most` entries.
 pub(crate) fn split<T>(items: Vec<T>, most: usize, bytes_of: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let mut lists: Vec<Vec<T>> = Vec::new();
     let mut bytes = 0;

@@ -1,4 +1,17 @@
-//! The queue of players who wait to be signed in.
+//! Admission: the queue between accepted credentials and the request that signs a player in.
+//!
+//! Signing in writes to the database, and is followed by the largest messages that the lobby sends
+//! to a single client. When thousands reconnect at once, as after a restart, they are admitted at a
+//! rate that leaves time for the players who are online already.
+//!
+//! ```text
+//! credentials accepted --> the queue, by address --> at most LOGINS_AT_ONCE requests --> online
+//!                          in order of arrival       at most login_rate per second
+//! ```
+//!
+//! Addresses take turns, so a client with many connections waits only behind its own. A connection
+//! has at most one place, because it is busy while it waits. So there are never more places than
+//! connections, which the server limits.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,15 +28,15 @@ use crate::network::network;
 /// Part of a second whose logins may be admitted at once.
 const BURST: u32 = 10;
 
-/// The queue.
+/// Players who wait to be signed in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Admission {
     waiting: BTreeMap<ConnId, Waiting>,
-    /// The connections that wait at an address, in the order they came.
+    /// Waiting connections of each address, by order of arrival.
     queues: BTreeMap<IpAddr, BTreeMap<u64, ConnId>>,
-    /// How many have ever waited.
+    /// Number of connections that have ever waited; the number of the last one.
     last: u64,
-    /// The address whose turn was last.
+    /// Address that was admitted from last.
     turn: Option<IpAddr>,
     pub(crate) pace: Pace,
     pub(crate) is_timer_set: bool,
@@ -36,7 +49,7 @@ struct Waiting {
     state: LoggingIn,
 }
 
-/// The rate at which logins are admitted.
+/// The rate limiter (GCRA): decides when the next login may be admitted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Pace {
     /// Theoretical arrival time (GCRA): when the next login would be due at an even rate.
@@ -44,10 +57,10 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Admits one login, or returns when that is possible.
-    pub(crate) fn let_in(&mut self, now: Duration, rate: u32) -> Result<(), Duration> {
+    /// Admits one login, or returns the time at which that is possible.
+    pub(crate) fn admit_one(&mut self, now: Duration, rate: u32) -> Result<(), Duration> {
         let interval = Duration::from_secs(1) / rate.max(1);
-        // However low the rate, one at a time is let in.
+        // At least one at a time, however low the rate.
         let ahead = interval * (rate / BURST).max(1);
         let even = self.even.max(now) + interval;
         match even.checked_sub(ahead) {
@@ -70,7 +83,7 @@ impl Admission {
         self.queues.entry(address).or_default().insert(number, conn);
     }
 
-    /// Takes a connection out of the queue, if it waits.
+    /// Removes a connection from the queue, if it waits.
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<LoggingIn> {
         let Waiting { address, number, state } = self.waiting.remove(&conn)?;
         if let Some(queue) = self.queues.get_mut(&address) {
@@ -82,17 +95,18 @@ impl Admission {
         Some(state)
     }
 
-    /// Takes the next connection: the first one at the next address.
+    /// Takes the next connection: the first one of the address after the last one admitted from.
     pub(crate) fn next(&mut self) -> Option<(ConnId, LoggingIn)> {
-        let behind = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = self.queues.range((behind, Bound::Unbounded)).next().or_else(|| self.queues.iter().next());
+        let after_last = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
+        let next =
+            self.queues.range((after_last, Bound::Unbounded)).next().or_else(|| self.queues.iter().next());
         let (address, queue) = next?;
         let (address, conn) = (*address, *queue.values().next()?);
         self.turn = Some(address);
         Some((conn, self.remove(conn)?))
     }
 
-    /// How many wait.
+    /// Number of connections that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -101,7 +115,7 @@ impl Admission {
         self.waiting.contains_key(&conn)
     }
 
-    /// Whether nobody is on the way in.
+    /// Returns whether no login is waiting.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.queues.is_empty()
     }
@@ -137,13 +151,14 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const STEP: Duration = Duration::from_millis(10);
 
-    /// How many are let in within a second if somebody looks every step, and how many at once.
-    pub(crate) fn let_in(rate: u32) -> (u32, u32) {
+    /// The number of logins admitted within a second if the queue is checked every step, and the
+    /// number at the first check.
+    fn admit_one(rate: u32) -> (u32, u32) {
         let mut pace = Pace::default();
         let (mut sum, mut first, mut now) = (0, None, SECOND * 5);
         while now < SECOND * 6 {
             let mut count = 0;
-            while pace.let_in(now, rate).is_ok() {
+            while pace.admit_one(now, rate).is_ok() {
                 count += 1;
             }
             first.get_or_insert(count);
@@ -154,27 +169,27 @@ mod tests {
     }
 
     #[test]
-    fn a_tenth_of_a_second_may_come_at_once() {
+    fn the_logins_of_a_tenth_of_a_second_are_admitted_at_once() {
         for rate in [20, 100, 1000, 2500, 100_000, 1_000_000] {
-            let (sum, first) = let_in(rate);
+            let (sum, first) = admit_one(rate);
             assert_eq!(first, rate / BURST);
             // The burst comes on top, once.
             let most = rate + rate / BURST;
             assert!((most - most / 50 - 1..=most).contains(&sum), "{sum} at a rate of {rate}");
         }
         for rate in [1, 2, 9] {
-            assert_eq!(let_in(rate), (rate, 1));
+            assert_eq!(admit_one(rate), (rate, 1));
         }
     }
 
     #[test]
-    fn the_next_one_is_let_in_when_it_is_said() {
+    fn the_next_login_is_admitted_at_the_returned_time() {
         for rate in [1, 7, 2500, 1_000_000] {
             let mut pace = Pace::default();
-            while pace.let_in(SECOND, rate).is_ok() {}
-            let Err(earliest) = pace.clone().let_in(SECOND, rate) else { panic!("it is not exhausted") };
-            assert!(pace.clone().let_in(earliest - Duration::from_nanos(1), rate).is_err());
-            assert_eq!(pace.let_in(earliest, rate), Ok(()));
+            while pace.admit_one(SECOND, rate).is_ok() {}
+            let Err(earliest) = pace.clone().admit_one(SECOND, rate) else { panic!("it is not exhausted") };
+            assert!(pace.clone().admit_one(earliest - Duration::from_nanos(1), rate).is_err());
+            assert_eq!(pace.admit_one(earliest, rate), Ok(()));
         }
     }
 }

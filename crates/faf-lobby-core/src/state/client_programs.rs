@@ -19,8 +19,8 @@ pub struct ClientProgram {
 pub(crate) struct ClientPrograms(BTreeMap<Arc<ClientProgram>, usize>);
 
 impl ClientPrograms {
-    /// Counts one more connection of a program, and returns the copy that all its connections
-    /// share.
+    /// Counts one more connection of a program, and returns the copy that all its
+    /// connections share.
     pub(crate) fn share(&mut self, program: ClientProgram) -> Arc<ClientProgram> {
         let known = self.0.entry(Arc::new(program));
         let shared = Arc::clone(known.key());

@@ -56,8 +56,8 @@ pub struct Game {
     /// An active mod that is not shown, because there are too many or its uid is malformed.
     #[serde(default)]
     pub(crate) unlisted_mod: Option<String>,
-    /// The host's options for players; a player in here is connected to the host (games.md section
-    /// 4.2).
+    /// The host's options for players; a player in here is connected to the host (games.md
+    /// section 4.2).
     pub(crate) slots: BTreeMap<PlayerId, Slot>,
     /// Start spots of AIs, by name.
     pub(crate) ais: BTreeMap<String, Option<i64>>,
@@ -92,8 +92,8 @@ pub enum GameState {
     Ended,
 }
 
-/// The player who has made a game. The host's lists decide who sees it, also while the host is
-/// away.
+/// The player who has made a game. The host's lists decide who sees it, also while the host
+/// is away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Host {
     pub(crate) id: PlayerId,
@@ -428,8 +428,7 @@ impl Live {
         self.players.iter().map(participant).collect()
     }
 
-    /// Whether a player has a say in the game: whoever plays, and only if nobody does, whoever
-    /// watches.
+    /// Whether a player has a say in the game: a player does, and an observer only if nobody plays.
     pub(crate) fn has_say(&self, player: PlayerId) -> bool {
         self.players.is_empty() || self.player(player).is_some()
     }
@@ -444,8 +443,8 @@ impl Live {
         members.iter().chain(self.awaited.keys()).any(|player| self.is_played_by(*player))
     }
 
-    /// Whether the result is known, and only waits for players who neither end their game nor say
-    /// anything.
+    /// Whether the result is known, and only waits for players who neither end their game nor
+    /// say anything.
     pub(crate) fn is_agreed(&self, members: &[PlayerId]) -> bool {
         let is_here = |player: &PlayerId| members.contains(player) || self.awaited.contains_key(player);
         let has_ended = |player: PlayerId| self.done.contains(&player) || !is_here(&player);

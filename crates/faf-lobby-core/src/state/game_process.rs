@@ -28,7 +28,7 @@ impl Activity {
     }
 }
 
-/// A player's game process, as far as the lobby hears of it.
+/// A player's game process, as far as the lobby knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GameConnection {
     pub(crate) game: GameId,

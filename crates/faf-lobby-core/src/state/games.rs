@@ -37,7 +37,7 @@ impl Games {
         self.games.get(&game)
     }
 
-    /// A game whose end has not been told. When it has, its number is as good as one that no game
+    /// A game whose end has not been told. When it has, its number is like one that no game
     /// has had, whether anybody's process still runs or not.
     pub(crate) fn untold_game(&self, game: GameId) -> Option<&Game> {
         self.get(game).filter(|game| self.is_untold(game))
@@ -67,8 +67,8 @@ impl Games {
         self.hosts.range((host, GameId(0))..=(host, GameId(u32::MAX))).map(|(_, game)| *game)
     }
 
-    /// Passwords of games. Nobody is told of them, so whatever becomes of them changes nothing
-    /// else.
+    /// Passwords of games. Nobody is told of them, so whatever becomes of them changes
+    /// nothing else.
     pub(crate) fn passwords(&mut self) -> impl Iterator<Item = &mut Secret> {
         self.games.values_mut().filter_map(|game| game.password.as_mut())
     }
@@ -113,8 +113,8 @@ impl Games {
         }
     }
 
-    /// Whether a launch is about to be stored. Nobody is told of it before: what others are told is
-    /// durable.
+    /// Whether a launch is about to be stored. Nobody is told of it before: what others are told
+    /// is durable.
     pub(crate) fn is_launching(&self, game: GameId) -> bool {
         self.storage.get(&game).is_some_and(Storage::is_first_try_of_launch)
     }

@@ -46,8 +46,8 @@ impl OnlinePlayer {
     }
 }
 
-/// Everybody who is online. A player is here as long as the connection is logged in, and at most
-/// once.
+/// Everybody who is online. A player is here as long as the connection is logged in, and at
+/// most once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub(crate) struct Players {
@@ -92,7 +92,7 @@ impl Players {
         self.online.values().map(|online| &**online)
     }
 
-    /// The snapshot of everybody for a client that logs in.
+    /// Everybody, as is told at login: lists that all logins share.
     pub(crate) fn lists(&self) -> impl Iterator<Item = (SnapshotId, Arc<PlayerList>)> {
         self.roster.lists()
     }

@@ -32,7 +32,7 @@ pub(crate) struct Session {
     /// The next message, if it was read while a command waits for a reply; nothing more is read
     /// until it is taken.
     pub(crate) waiting: Option<Box<WaitingMessage>>,
-    /// Reasons for which it is not read now.
+    /// Why it is not read now; empty while it is.
     pub(crate) holds: Holds,
     /// The spending it is paced by; see `pacing.rs` for whose it is.
     pub(crate) pacing: Pacing,
@@ -51,7 +51,7 @@ pub(crate) struct WaitingMessage {
     pub(crate) bytes: usize,
 }
 
-/// The reasons not to read a connection that the shell was told last.
+/// Why a connection is not read, as the shell was told last.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Holds {
     pub(crate) busy: bool,

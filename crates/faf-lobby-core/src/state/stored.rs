@@ -70,7 +70,7 @@ pub struct GameLaunched {
     pub host: PlayerId,
     /// Number of the map's version; none for maps that are not in the vault.
     pub map_version: Option<u32>,
-    /// Title.
+    /// Its title.
     pub title: String,
     /// How the game is won.
     pub victory: VictoryCondition,

@@ -163,8 +163,8 @@ game_commands! {
         /// How long it took: `HH:MM:SS`.
         delta: String,
     } = "OperationComplete";
-    /// A player accuses another of killing a team mate. All arguments are surplus: nobody reads
-    /// them.
+    /// A player accuses another of killing a team mate. All arguments are surplus: nobody
+    /// reads them.
     TeamkillReport = "TeamkillReport";
     /// A commander was killed by a team mate.
     TeamkillHappened {

@@ -14,7 +14,7 @@ use super::player::{Player, players};
 use super::random::Random;
 use super::surroundings::{Surroundings, Wire};
 use super::trace::Trace;
-use crate::newcomer::look_in;
+use crate::login_probe::probe_login;
 
 /// How an evening is to be.
 #[derive(Debug, Clone, Copy)]
@@ -300,7 +300,7 @@ impl Evening {
         if self.now.as_secs().is_multiple_of(30) {
             // One of those there are, or somebody who never was there.
             let player = PlayerId(self.random.within(1..self.plan.players as u64 + 2) as u32);
-            look_in(&self.around.world, self.around.moment(self.now), player);
+            probe_login(&self.around.world, self.around.moment(self.now), player);
         }
         if self.is_late {
             return Ok(());

@@ -1,7 +1,9 @@
-//! Somebody who comes in at any moment, into a copy of the lobby, and looks whether all that is told at login is so.
+//! A login at any moment into a copy of the lobby, which checks that everything a client is told at
+//! login is true.
 //!
-//! The lobby keeps ready what newcomers are told. Here it is compared to what is so at that moment, and to what another lobby
-//! tells that was written down and read again and so has nothing ready.
+//! The lobby keeps the snapshots for logins ready. Here they are compared to the state at that
+//! moment, and to the snapshots of a lobby that was serialised and read again and so has none
+//! ready.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +22,7 @@ const LIST_LIMIT: usize = 512 * 1024;
 ///
 /// # Panics
 /// If something is wrong with it.
-pub fn look_in(world: &World, now: Moment, player: PlayerId) {
+pub fn probe_login(world: &World, now: Moment, player: PlayerId) {
     let written = serde_json::to_string(world).expect("a world can be written");
     let restored: World = serde_json::from_str(&written).expect("a world can be read");
     let (copy, effects) = log_in(world.clone(), now, player);
@@ -86,7 +88,7 @@ fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect
     let message = ClientMessage::read(request.parse().expect("it is JSON"));
     let mut asked = tell(&mut world, now, Some(Event::Received { conn: CONN, message }));
     let mut now = now;
-    // Whoever is before the newcomer may have to be waited for.
+    // Logins that wait in the queue come first.
     for _ in 0..100 {
         let Some(request) = asked else {
             now.elapsed += Duration::from_millis(10);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use faf_lobby_core::{ConnId, Settings};
 use faf_protocol::server_message::{GameInfoState, GameList, ServerMessage};
 use faf_testkit::lobby::SimulatedLobby;
-use faf_testkit::newcomer::look_in;
+use faf_testkit::login_probe::probe_login;
 use faf_testkit::store::FakeStore;
 
 use crate::support::{SECOND, enter, game, host, live_game, lobby, seat};
@@ -136,7 +136,7 @@ fn many_games_come_in_many_lists() {
     let after = lists(&mut lobby, "player001");
     let altered = before.iter().zip(&after).filter(|(before, after)| !Arc::ptr_eq(before, after));
     assert_eq!((altered.count(), after.len()), (1, before.len()));
-    look_in(&lobby.world, lobby.moment(), faf_protocol::PlayerId(1));
+    probe_login(&lobby.world, lobby.moment(), faf_protocol::PlayerId(1));
     conns.iter().for_each(|conn| lobby.disconnect(*conn));
     assert_eq!(ids(&lists(&mut lobby, "player001")), [0; 0]);
 }
@@ -149,6 +149,6 @@ fn a_lobby_survives_serialisation() {
     lists(&mut lobby, "Dan");
     game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
     for player in 1..=5 {
-        look_in(&lobby.world, lobby.moment(), faf_protocol::PlayerId(player));
+        probe_login(&lobby.world, lobby.moment(), faf_protocol::PlayerId(player));
     }
 }
