@@ -170,7 +170,7 @@ pub async fn a_save_keeps_what_has_changed(backend: &impl Backend) {
     let game = launched(backend).await;
     store(backend, game.id, game.save()).await.unwrap();
     assert_ne!(game.saved, game.launched.game);
-    assert_eq!(backend.beginning().await.unwrap().games, [game.saved.clone()]);
+    assert_eq!(backend.beginning().await.unwrap().games, std::slice::from_ref(&game.saved));
     let facts = facts(backend).await;
     let validity = game.saved.validity().unwrap().number();
     assert_eq!(facts.games[0].validity, i64::from(validity));
