@@ -12,6 +12,7 @@ mod retitler;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use faf_bots::Rng;
 use faf_protocol::Message;
 
 pub(crate) use announcer::Announcer;
@@ -53,6 +54,7 @@ pub(crate) struct Cues<'a> {
     pub(crate) wake: Option<Instant>,
     /// Log out, and in again after so long.
     pub(crate) leave: Option<Duration>,
+    pub(crate) rng: &'a mut Rng,
 }
 
 /// A client who does something.

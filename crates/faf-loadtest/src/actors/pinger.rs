@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use faf_protocol::Message;
+use rand::RngExt;
 
 use super::{Actor, Cue, Cues};
 use crate::speech;
@@ -27,7 +28,7 @@ impl Pinger {
     /// Not everybody at the same moment.
     fn begin(&mut self, cues: &mut Cues) {
         self.pings = true;
-        cues.wake = Some(cues.now + self.interval.mul_f64(fastrand::f64()));
+        cues.wake = Some(cues.now + self.interval.mul_f64(cues.rng.random::<f64>()));
     }
 }
 

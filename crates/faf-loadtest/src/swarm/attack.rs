@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use faf_protocol::WireFormat;
 use mio::event::Event;
 use mio::{Poll, Registry, Token};
+use rand::{RngExt, SeedableRng};
 
 use crate::swarm::address::{self, Source};
 use crate::swarm::event_loop::{self, Sockets};
@@ -287,8 +288,9 @@ pub(crate) fn garbage(format: WireFormat, is_random: bool) -> Vec<u8> {
     const SIZE: usize = 64 * 1024;
 
     if is_random {
-        let mut rng = fastrand::Rng::with_seed(format as u64);
-        return std::iter::repeat_with(|| rng.u8(..)).take(SIZE).collect();
+        let mut bytes = vec![0; SIZE];
+        faf_bots::Rng::seed_from_u64(format as u64).fill(&mut bytes[..]);
+        return bytes;
     }
     let mut bytes = Vec::new();
     for number in 0..1000 {

@@ -148,8 +148,14 @@ impl Worker {
         else {
             return;
         };
-        let mut cues =
-            Cues { now: Instant::now(), sample: &mut self.sample, say: Vec::new(), wake: None, leave: None };
+        let mut cues = Cues {
+            now: Instant::now(),
+            sample: &mut self.sample,
+            say: Vec::new(),
+            wake: None,
+            leave: None,
+            rng: &mut self.rng,
+        };
         what(actor.as_mut(), &mut cues);
         let Cues { say, wake, leave, .. } = cues;
         let mut bytes = Vec::new();

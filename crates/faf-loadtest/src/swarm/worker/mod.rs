@@ -12,9 +12,11 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use faf_bots::Rng;
 use faf_protocol::WireFormat;
 use mio::event::Event;
 use mio::{Poll, Registry, Token};
+use rand::SeedableRng;
 
 use crate::report::sample::Sample;
 use crate::swarm::client::{Client, Common, Order};
@@ -40,6 +42,7 @@ pub(crate) struct Worker {
     formats: [ForFormat; 3],
     moved: Option<Vec<SocketAddr>>,
     timers: Timers,
+    rng: Rng,
     buffer: Vec<u8>,
     /// Counts and durations since the thread last waited.
     sample: Sample,
@@ -65,6 +68,8 @@ impl Worker {
         shared: Arc<Mutex<Sample>>,
         clients: Vec<Client>,
     ) -> Self {
+        // Another one for each thread.
+        let rng = Rng::seed_from_u64(clients.first().map_or(0, |client| client.number.into()));
         Self {
             registry,
             orders,
@@ -77,6 +82,7 @@ impl Worker {
             }),
             moved: None,
             timers: Timers::default(),
+            rng,
             buffer: vec![0; BUFFER],
             sample: Sample::default(),
             queue: VecDeque::new(),
