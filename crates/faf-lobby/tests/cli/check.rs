@@ -25,9 +25,9 @@ fn check_tries_everything_that_the_settings_name() {
         ("--http no-such-host.invalid:80", "http: cannot listen on no-such-host.invalid:80"),
         (
             "--http 127.0.0.1:8002 --simple-json 127.0.0.1:8002",
-            "127.0.0.1:8002 is listened on by simple_json already",
+            "127.0.0.1:8002 is already used by simple_json",
         ),
-        ("--http 127.0.0.1:8002 --simple-json 0.0.0.0:8002", "is listened on by simple_json already"),
+        ("--http 127.0.0.1:8002 --simple-json 0.0.0.0:8002", "is already used by simple_json"),
         ("--log warning", "`warning` is no level"),
         ("--log info,debg", "`debg` is no level"),
     ] {
@@ -40,7 +40,7 @@ fn check_tries_everything_that_the_settings_name() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert_eq!(warn("--log info,faf_lobby::store=debug,hyper=off"), "");
-    assert!(warn("--log info,my_crate=debug").contains("nothing that logs is called `my_crate`"));
+    assert!(warn("--log info,my_crate=debug").contains("there is no log target `my_crate`"));
     assert!(warn("--jwks none.json").contains("jwks: the keys cannot be read now"));
     let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = occupied.local_addr().unwrap();

@@ -1,4 +1,5 @@
-//! Places for connections to the HTTP interface: whoever comes gets one, and the address that has most of them gives one up.
+//! Places for connections to the HTTP interface: every new connection gets one, and the address
+//! with the most places gives one up.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// All places that are taken. There are few, so that looking at all of them costs nothing.
+/// All places in use. There are few, so a scan of all is cheap.
 #[derive(Debug)]
 pub(super) struct Places {
     limit: usize,
@@ -16,7 +17,7 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct All {
-    /// In the order of coming.
+    /// Places in order of arrival.
     taken: BTreeMap<u64, Taken>,
     last: u64,
 }
@@ -29,12 +30,12 @@ struct Taken {
 
 #[derive(Debug, Default)]
 struct Inside {
-    /// Answers that are under way.
+    /// Number of responses in progress.
     answers: AtomicUsize,
     ended: Notify,
 }
 
-/// A place; it is free when this is dropped.
+/// A place, which becomes free when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     number: u64,
@@ -42,7 +43,7 @@ pub(super) struct Place {
     places: Arc<Places>,
 }
 
-/// An answer is under way until this is dropped.
+/// Guard of a response in progress.
 #[derive(Debug)]
 pub(super) struct Answering(Arc<Inside>);
 
@@ -51,8 +52,9 @@ impl Places {
         Arc::new(Self { limit, all: Mutex::default() })
     }
 
-    /// A place for a connection. If all are taken, another one has to go, which is [told](Place::has_to_go): of the address that has
-    /// most with this one, the oldest of those that are silent, or else the oldest of all.
+    /// Takes a place for a connection. If all are in use, another connection has to make room,
+    /// which [it learns](Place::has_to_go): of the address that has the most together with this
+    /// one, the oldest idle connection, or else the oldest of all.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Place {
         let address = address.to_canonical();
         let mut all = self.lock();
@@ -69,7 +71,7 @@ impl Places {
     }
 
     fn lock(&self) -> MutexGuard<'_, All> {
-        // Nothing that holds the lock leaves it half changed.
+        // No code that holds the lock leaves it half changed.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,12 +90,12 @@ impl All {
 }
 
 impl Place {
-    /// Waits until somebody else gets the place.
+    /// Waits until another connection gets the place.
     pub(super) async fn has_to_go(&self) {
         self.inside.ended.notified().await;
     }
 
-    /// An answer begins.
+    /// Marks a response as in progress.
     pub(super) fn answer(&self) -> Answering {
         self.inside.answers.fetch_add(1, Ordering::Relaxed);
         Answering(Arc::clone(&self.inside))
@@ -124,20 +126,20 @@ mod tests {
     }
 
     #[test]
-    fn the_address_that_has_most_gives_up_what_is_silent_and_oldest() {
+    fn busiest_address_gives_up_its_oldest_idle_connection() {
         let places = Places::new(5);
         let [many, few, probe] = [1, 2, 3].map(|last| IpAddr::from([10, 0, 0, last]));
         let other = places.take(few);
         let own: Vec<_> = (0..4).map(|_| places.take(many)).collect();
         let answering = own[0].answer();
-        // The first one is asking for something, so the second one goes.
+        // The first one has a request in progress, so the second one goes.
         let first = places.take(probe);
         assert_eq!([0, 1, 2, 3].map(|number| has_to_go(&own[number])), [false, true, false, false]);
         let _busy = [own[2].answer(), own[3].answer()];
-        // All of them are, so it is the oldest.
+        // All have requests in progress, so the oldest goes.
         let second = places.take(probe);
         assert!(has_to_go(&own[0]) && !has_to_go(&own[2]) && !has_to_go(&other));
-        // Now both have two, and the one that comes has three.
+        // Now both addresses have two, and the new connection's has three.
         let _third = places.take(probe);
         assert!(has_to_go(&first) && !has_to_go(&second) && !has_to_go(&own[3]));
         drop((own, answering));
