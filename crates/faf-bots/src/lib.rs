@@ -20,7 +20,7 @@
 //! | --- | --- | --- |
 //! | `faf-demo` | sockets in all wire formats | [`Sociable`] |
 //! | simulation in `faf-testkit` | simulated time | [`Sociable`], with faulty messages |
-//! | evening of `faf-loadtest` | thousands of sockets, few threads | for hosts, guests and visitors |
+//! | evening of `faf-loadtest` | thousands of sockets | for hosts, guests and visitors |
 //!
 //! The generator is xoshiro256++ of the `rand` crate, whose numbers for a seed are documented to
 //! stay the same in later releases; those of `fastrand` have changed in a minor one.

@@ -1,11 +1,11 @@
 //! One bot: a client and its game process as a state machine.
 //!
 //! ```text
-//!  Offline --connected--> LoggingIn --welcome--> LoggedIn --disconnected--> Offline
+//! Offline --connected--> LoggingIn --welcome--> LoggedIn --disconnected--> Offline
 //!
-//!  Idle --game_host--> Asking -game_launch-> Starting --HostGame--> Hosting --launch---> Playing -.
-//!   ^  '--game_join--> Asking -game_launch-> Starting --JoinGame--> Joining --playing-------^     |
-//!   '--------------------- GameState Ended, from anywhere ----------------------------------------'
+//! Idle --game_host--> Asking -game_launch-> Starting --HostGame--> Hosting --launch---> Playing -.
+//!  ^  '--game_join--> Asking -game_launch-> Starting --JoinGame--> Joining --playing-------^     |
+//!  '--------------------- GameState Ended, from anywhere ----------------------------------------'
 //! ```
 //!
 //! The two are independent: as in reality, a game process outlives the connection of its client,

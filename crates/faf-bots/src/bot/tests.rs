@@ -219,5 +219,5 @@ fn pauses_get_longer_and_kicked_bots_stay_away() {
     let mut bot = Life::begin(0, &shared);
     bot.receive(r#"{"command":"notice","style":"kick","text":"bye"}"#);
     assert_eq!(bot.orders(), ["LogOut"]);
-    assert_eq!(bot.bot.disconnected(), BANISHMENT);
+    assert_eq!(bot.bot.disconnected(), BAN_PAUSE);
 }
