@@ -56,17 +56,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let connected = dial::connect(&trust.connector(&url)?, &url).await;
     let (reader, writer) = connected.map_err(|error| Failure::new(exit::WRONG_PLACE, error))?;
     let renderer = Renderer::new(style);
-    let course = Arc::new(ConnectionState::default());
-    course.is_logging_in.store(!login.is_empty(), Ordering::Relaxed);
+    let state = Arc::new(ConnectionState::default());
+    state.is_logging_in.store(!login.is_empty(), Ordering::Relaxed);
     for message in &login {
-        send(&writer, &renderer, &course, &simple_json::encode(message).map_err(anyhow::Error::from)?)
-            .await?;
+        send(&writer, &renderer, &state, &simple_json::encode(message).map_err(anyhow::Error::from)?).await?;
     }
-    let mut receiving = tokio::spawn(receive(reader, writer.clone(), renderer.clone(), Arc::clone(&course)));
+    let mut receiving = tokio::spawn(receive(reader, writer.clone(), renderer.clone(), Arc::clone(&state)));
     let typing = async {
         let mut lines = lines_of_standard_input();
         while let Some(line) = lines.recv().await {
-            send(&writer, &renderer, &course, &line).await?;
+            send(&writer, &renderer, &state, &line).await?;
         }
         match linger {
             Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -77,7 +76,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     tokio::select! {
         received = &mut receiving => {
             received.map_err(anyhow::Error::from)??;
-            return course.outcome(&url);
+            return state.outcome(&url);
         }
         typed = typing => typed?,
         interrupted = signal::ctrl_c() => interrupted?,
@@ -91,7 +90,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Ok(received) = timeout(CLOSE_TIMEOUT, closing).await {
         received.map_err(anyhow::Error::from)??;
     }
-    course.outcome_of_input()
+    state.outcome_of_input()
 }
 
 impl ConnectionState {
@@ -128,7 +127,7 @@ impl ConnectionState {
 async fn send(
     writer: &Writer,
     renderer: &Renderer,
-    course: &ConnectionState,
+    state: &ConnectionState,
     line: &[u8],
 ) -> Result<(), Failure> {
     if line.trim_ascii().is_empty() {
@@ -141,14 +140,14 @@ async fn send(
                 Ok(()) => Ok(()),
                 // The reader will report the reason.
                 Err(Error::Disconnected(_)) => {
-                    course.report_unsent("the connection is closed");
+                    state.report_unsent("the connection is closed");
                     Ok(())
                 }
                 Err(error) => Err(anyhow::Error::from(error).into()),
             }
         }
         Err(error) => {
-            course.report_unsent(error);
+            state.report_unsent(error);
             Ok(())
         }
     }
@@ -159,22 +158,22 @@ async fn receive(
     mut reader: Reader,
     writer: Writer,
     renderer: Renderer,
-    course: Arc<ConnectionState>,
+    state: Arc<ConnectionState>,
 ) -> Result<(), Failure> {
     loop {
         let message = match reader.read().await {
             Ok(message) => message,
-            Err(Error::Malformed(error)) if !course.has_received.load(Ordering::Relaxed) => {
+            Err(Error::Malformed(error)) if !state.has_received.load(Ordering::Relaxed) => {
                 let error = anyhow::anyhow!("the server uses another format: {error}");
                 return Err(Failure::new(exit::WRONG_PLACE, error));
             }
             Err(error) => return end(error, reader.consumed()),
         };
-        course.has_received.store(true, Ordering::Relaxed);
+        state.has_received.store(true, Ordering::Relaxed);
         renderer.received(&message)?;
         let command = message.command();
         if command.as_deref() == Some("welcome") {
-            course.is_logging_in.store(false, Ordering::Relaxed);
+            state.is_logging_in.store(false, Ordering::Relaxed);
         }
         if command.as_deref() == Some("authentication_failed") {
             let text = message.get("text").and_then(JsonRef::as_str).unwrap_or_default();

@@ -57,7 +57,7 @@ async fn work(agent: ureq::Agent, url: String, waiting: Arc<Mutex<mpsc::Receiver
                 .post(&url)
                 .header("content-type", "application/json")
                 .header("cache-control", "no-cache");
-            request.send(body).map(|answer| answer.status())
+            request.send(body).map(|response| response.status())
         });
         match sent.await {
             Ok(Ok(status)) => tracing::debug!(%status, "a login was reported to the policy service"),

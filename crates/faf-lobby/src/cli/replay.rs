@@ -90,16 +90,16 @@ fn conclude(last: &Played) -> Result<(), Failure> {
     let number = last.number;
     let problem = match last.verdict {
         Verdict::Same | Verdict::Unknown => return Ok(()),
-        Verdict::FailsAgain => {
+        Verdict::FailsInBoth => {
             say("all effects before are the same");
             say(&format!("the lobby fails on event {number}, as it did when it was recorded"));
             return Ok(());
         }
         Verdict::Different => format!("event {number} has other effects than recorded"),
-        Verdict::FailsNow => {
+        Verdict::FailsInReplay => {
             format!("the lobby fails on event {number}, but did not when it was recorded")
         }
-        Verdict::FailedThen => {
+        Verdict::FailedWhenRecorded => {
             format!("the lobby failed on event {number} when it was recorded, but does not now")
         }
     };
@@ -189,8 +189,10 @@ fn effects(played: &Played) -> String {
 
 fn describe(ending: &Ending) -> String {
     match ending {
-        Ending::Said(reason) => format!("the recording ends: {reason}"),
-        Ending::Silent => "the recording has no end marker: the server still runs, or was killed".to_owned(),
+        Ending::Marked(reason) => format!("the recording ends: {reason}"),
+        Ending::Unmarked => {
+            "the recording has no end marker: the server still runs, or was killed".to_owned()
+        }
         Ending::Cut(line) => format!("line {line} is incomplete: the server still writes it, or was killed"),
     }
 }

@@ -8,7 +8,7 @@ use faf_protocol::WireFormat;
 
 use super::reload::Reload;
 use super::say;
-use super::signals::{Signals, Wish};
+use super::signals::{Request, Signals};
 use crate::config::{Banner, Effective, Problems, Settings, shown};
 use crate::exit_code::{self, Failure};
 use crate::ops::log::Log;
@@ -62,8 +62,8 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let signalled = tokio::spawn(async move {
         loop {
             match signals.next().await {
-                Wish::End => shutdown.request().await,
-                Wish::HangUp => reload.apply(&reconfigure).await,
+                Request::End => shutdown.request().await,
+                Request::Reload => reload.apply(&reconfigure).await,
             }
         }
     });

@@ -6,11 +6,11 @@ use crate::exit_code::Failure;
 
 /// Request that a signal stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Request {
     /// The server must end: SIGTERM, SIGINT.
     End,
     /// The server must read its configuration again, or the terminal has closed: SIGHUP.
-    HangUp,
+    Reload,
 }
 
 /// Signals that a server reacts to.
@@ -39,17 +39,17 @@ impl Signals {
     }
 
     /// Waits for the next signal.
-    pub(super) async fn next(&mut self) -> Wish {
+    pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.terminate.recv() => Wish::End,
-            () = received(&mut self.interrupt) => Wish::End,
-            () = received(&mut self.hang_up) => Wish::HangUp,
+            _ = self.terminate.recv() => Request::End,
+            () = received(&mut self.interrupt) => Request::End,
+            () = received(&mut self.hang_up) => Request::Reload,
         }
     }
 
     /// Waits for a signal that ends the server.
     pub(super) async fn end(&mut self) {
-        while self.next().await != Wish::End {}
+        while self.next().await != Request::End {}
     }
 }
 

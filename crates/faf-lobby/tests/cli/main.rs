@@ -135,7 +135,7 @@ fn a_seed_is_planted_once() {
     let count = |list: &str| seed[list].as_array().unwrap().len();
     let planted = operator.succeed("seed seed.json --database a.sqlite");
     let expected =
-        format!("planted {} accounts, {} maps and {} mods\n", count("users"), count("maps"), count("mods"));
+        format!("seeded {} accounts, {} maps and {} mods\n", count("users"), count("maps"), count("mods"));
     assert_eq!(planted, expected);
     assert!(operator.fail("seed seed.json --database a.sqlite", 1).contains("accounts already"));
     operator.write("wrong.json", "{\"users\": [{\"id\": 1}]}");

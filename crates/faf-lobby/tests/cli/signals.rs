@@ -69,7 +69,7 @@ fn a_hangup_reloads_the_settings_that_can_change() {
     operator.write("lobby.toml", "ping_intervall = 5\n");
     server.signal("-HUP");
     wait_for("did you mean `ping_interval`?");
-    wait_for("goes on with the configuration as it was");
+    wait_for("keeps its previous configuration");
     converse(&stream, PING, "\"ping\"");
     server.signal("-TERM");
     converse(&stream, PING, "will be shutting down");

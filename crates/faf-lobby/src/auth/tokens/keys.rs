@@ -248,14 +248,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         let issuer = std::thread::spawn(move || {
-            for answer in
+            for response in
                 ["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"keys\": []}", "HTTP/1.1 500 Oh\r\n\r\n"]
             {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut request = [0; 1024];
                 let length = stream.read(&mut request).unwrap();
                 assert!(request[..length].starts_with(b"GET /keys "));
-                stream.write_all(answer.as_bytes()).unwrap();
+                stream.write_all(response.as_bytes()).unwrap();
             }
         });
         let source = Source::Url(url);

@@ -38,8 +38,8 @@ use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
 use crate::publish::Signal;
 
-pub(crate) use overview::Board;
-use places::{Answering, Places};
+pub(crate) use overview::OverviewCache;
+use places::{Places, ResponseGuard};
 
 /// Time limit for replies of the lobby and the database; after it, they count as unhealthy.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -58,7 +58,7 @@ pub(crate) struct Interface {
     pub(crate) health: watch::Receiver<Findings>,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<OverviewCache>,
     /// See [`CONNECTIONS`].
     pub(crate) connection_limit: usize,
 }
@@ -151,11 +151,11 @@ impl Interface {
                 let _file = file;
                 let inside = Arc::clone(&place);
                 let service = service_fn(move |request| {
-                    let (answering, answer) = (inside.answer(), router.call(request));
+                    let (guard, response) = (inside.begin_response(), router.call(request));
                     async move {
-                        answer
+                        response
                             .await
-                            .map(|answer| answer.map(|body| ResponseBody { body, _answering: answering }))
+                            .map(|response| response.map(|body| ResponseBody { body, _guard: guard }))
                     }
                 });
                 let connection = http1::Builder::new()
@@ -173,7 +173,7 @@ impl Interface {
                 };
                 tokio::select! {
                     () = serving => {}
-                    () = place.has_to_go() => {}
+                    () = place.evicted() => {}
                 }
             });
         }
@@ -215,7 +215,7 @@ impl Interface {
 /// Body of a response, which counts as in progress while this exists.
 struct ResponseBody {
     body: axum::body::Body,
-    _answering: Answering,
+    _guard: ResponseGuard,
 }
 
 impl hyper::body::Body for ResponseBody {
@@ -309,9 +309,9 @@ mod tests {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer.split(' ').nth(1).unwrap().to_owned()
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response.split(' ').nth(1).unwrap().to_owned()
     }
 
     #[tokio::test]
@@ -321,7 +321,7 @@ mod tests {
         let (phase, receiver) = watch::channel(Phase::Ready);
         let metrics = Arc::new(Metrics::new());
         let health = Health::new().findings();
-        let board = Arc::new(Board::new(Arc::default(), CONNECTIONS));
+        let board = Arc::new(OverviewCache::new(Arc::default(), CONNECTIONS));
         let (started, connection_limit) = (Instant::now(), CONNECTIONS);
         let interface = Interface {
             inbox,

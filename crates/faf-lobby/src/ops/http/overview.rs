@@ -33,17 +33,17 @@ const RATE: u32 = 256 * 1024;
 
 /// The newest overview, shared by all clients.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub(crate) struct OverviewCache {
     activity: Arc<ActivityLog>,
-    newest: Mutex<Option<Made>>,
+    newest: Mutex<Option<CachedOverview>>,
     /// Permits for pages that receive changes.
     pub(super) streams: Arc<Semaphore>,
 }
 
-/// An overview that was made.
+/// An encoded overview with its age.
 #[derive(Debug, Clone)]
-pub(super) struct Made {
-    /// Number of changes before it was made.
+pub(super) struct CachedOverview {
+    /// Number of changes of the lobby before it.
     pub(super) changes: u64,
     /// The event for pages that receive changes, encoded once for all.
     pub(super) event: Bytes,
@@ -53,20 +53,20 @@ pub(super) struct Made {
 /// Bytes before and after the JSON in an event.
 const EVENT: [&[u8]; 2] = [b"data: ", b"\n\n"];
 
-impl Made {
+impl CachedOverview {
     fn json(&self) -> Bytes {
         self.event.slice(EVENT[0].len()..self.event.len() - EVENT[1].len())
     }
 
     /// Returns the time after which another one may be made.
-    pub(super) fn is_old_at(&self) -> Instant {
+    pub(super) fn expires_at(&self) -> Instant {
         let size = u32::try_from(self.event.len()).unwrap_or(u32::MAX);
         self.at + PACE.max(Duration::from_secs(1).saturating_mul(size) / RATE)
     }
 }
 
-impl Board {
-    /// Creates the board for an interface with this many connections, at most half of which
+impl OverviewCache {
+    /// Creates the cache for an interface with this many connections, at most half of which
     /// are streams.
     pub(crate) fn new(activity: Arc<ActivityLog>, connections: usize) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS.min(connections / 2)));
@@ -80,40 +80,40 @@ impl Board {
 }
 
 impl Interface {
-    /// Returns an overview that is not [old](Made::is_old_at).
-    pub(super) async fn overview(&self) -> Result<Made, StatusCode> {
+    /// Returns an overview that has not [expired](CachedOverview::expires_at).
+    pub(super) async fn overview(&self) -> Result<CachedOverview, StatusCode> {
         // Other requests wait here for the one that is being made.
         let mut newest = self.board.newest.lock().await;
-        if let Some(made) = newest.as_ref().filter(|made| Instant::now() < made.is_old_at()) {
-            return Ok(made.clone());
+        if let Some(cached) = newest.as_ref().filter(|cached| Instant::now() < cached.expires_at()) {
+            return Ok(cached.clone());
         }
         let activity = Arc::clone(&self.board.activity);
-        let seen = self.inspect(move |world| Seen::of(world, &activity)).await?;
-        let overview = Overview::of(&seen, utc_now(), self.started.elapsed());
+        let snapshot = self.inspect(move |world| Snapshot::of(world, &activity)).await?;
+        let overview = Overview::of(&snapshot, utc_now(), self.started.elapsed());
         let json = serde_json::to_vec(&overview).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
         let event = [EVENT[0], &json, EVENT[1]].concat().into();
-        let made = Made { changes: seen.changes, event, at: Instant::now() };
-        Ok(newest.insert(made).clone())
+        let cached = CachedOverview { changes: snapshot.changes, event, at: Instant::now() };
+        Ok(newest.insert(cached).clone())
     }
 }
 
 /// Handles `GET /overview`.
 pub(super) async fn overview(State(interface): State<Interface>) -> Result<Response, StatusCode> {
-    let made = interface.overview().await?;
+    let cached = interface.overview().await?;
     // Pages that poll every few seconds must not keep connections occupied.
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store"), (CONNECTION, "close")];
-    Ok((headers, made.json()).into_response())
+    Ok((headers, cached.json()).into_response())
 }
 
 /// State taken from the lobby while it is paused: mostly references.
-struct Seen {
+struct Snapshot {
     changes: u64,
     players: Vec<Arc<Player>>,
     games: Vec<Arc<GameInfo>>,
     activity: Vec<Arc<Activity>>,
 }
 
-impl Seen {
+impl Snapshot {
     fn of(world: &World, activity: &ActivityLog) -> Self {
         Self {
             changes: *activity.changes().borrow(),
@@ -203,7 +203,7 @@ struct Restricted {
 }
 
 impl<'a> Overview<'a> {
-    fn of(seen: &'a Seen, time: Timestamp, uptime: Duration) -> Self {
+    fn of(snapshot: &'a Snapshot, time: Timestamp, uptime: Duration) -> Self {
         let mut overview = Self {
             server: About {
                 name: env!("CARGO_PKG_NAME"),
@@ -211,13 +211,13 @@ impl<'a> Overview<'a> {
                 uptime_seconds: uptime.as_secs(),
                 time,
             },
-            players: seen.players.iter().map(|player| OnlinePlayer::of(player)).collect(),
+            players: snapshot.players.iter().map(|player| OnlinePlayer::of(player)).collect(),
             open: Vec::new(),
             live: Vec::new(),
             restricted: Restricted::default(),
-            activity: &seen.activity,
+            activity: &snapshot.activity,
         };
-        for game in &seen.games {
+        for game in &snapshot.games {
             overview.add(game);
         }
         overview

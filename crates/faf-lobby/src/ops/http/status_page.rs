@@ -39,7 +39,7 @@ const STREAM_LIFE: Duration = Duration::from_secs(300);
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// The event that is sent after a silence.
-const ALIVE: Bytes = Bytes::from_static(b"event: alive\ndata:\n\n");
+const KEEP_ALIVE: Bytes = Bytes::from_static(b"event: alive\ndata:\n\n");
 
 const PAGE: &str = include_str!("status.html");
 
@@ -102,26 +102,30 @@ pub(super) async fn events(State(interface): State<Interface>) -> Result<Respons
 
 /// Sends all changes to a page until it disconnects, or [`STREAM_LIFE`] is over, or the
 /// server stops.
-async fn send_changes(interface: &Interface, first: super::overview::Made, page: &mpsc::Sender<Bytes>) {
+async fn send_changes(
+    interface: &Interface,
+    first: super::overview::CachedOverview,
+    page: &mpsc::Sender<Bytes>,
+) {
     let end = sleep(STREAM_LIFE);
-    let telling = async {
+    let sending = async {
         let mut changes = interface.board.changes();
         let mut overview = first;
         loop {
             page.send(overview.event.clone()).await.ok()?;
-            let told = overview.changes;
-            while overview.changes == told {
-                while tokio::time::timeout(SILENCE, changes.wait_for(|now| *now != told)).await.is_err() {
-                    page.send(ALIVE).await.ok()?;
+            let sent = overview.changes;
+            while overview.changes == sent {
+                while tokio::time::timeout(SILENCE, changes.wait_for(|now| *now != sent)).await.is_err() {
+                    page.send(KEEP_ALIVE).await.ok()?;
                 }
-                sleep_until(Instant::from_std(overview.is_old_at())).await;
+                sleep_until(Instant::from_std(overview.expires_at())).await;
                 overview = interface.overview().await.ok()?;
             }
         }
     };
     let mut phase = interface.phase.clone();
     let _: Option<()> = tokio::select! {
-        ended = telling => ended,
+        ended = sending => ended,
         () = page.closed() => None,
         () = end => None,
         _ = phase.wait_for(|phase| *phase != Phase::Ready) => None,

@@ -43,7 +43,7 @@ pub(super) struct Batch {
     pub(super) text: Vec<u8>,
     /// Effects of all inputs.
     pub(super) effects: Vec<Effect>,
-    pub(super) inputs: Vec<Taken>,
+    pub(super) inputs: Vec<BatchedInput>,
     /// Bytes that the effects count for.
     weight: usize,
     /// Number of the input in progress.
@@ -52,7 +52,7 @@ pub(super) struct Batch {
 
 /// An input of the core.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct BatchedInput {
     pub(super) number: u64,
     /// End of its line in the text.
     pub(super) text: usize,
@@ -94,7 +94,7 @@ impl Batch {
 
     fn finish(&mut self, is_finished: bool) {
         let (text, effects) = (self.text.len(), self.effects.len());
-        self.inputs.push(Taken { number: self.number, text, effects, is_finished });
+        self.inputs.push(BatchedInput { number: self.number, text, effects, is_finished });
     }
 
     pub(super) fn drop_last(&mut self) {

@@ -52,20 +52,20 @@ pub enum Verdict {
     /// The effects differ, or those of an earlier input did.
     Different,
     /// The lobby fails on this input, as it did when it was recorded.
-    FailsAgain,
+    FailsInBoth,
     /// The lobby fails on this input, but did not when it was recorded.
-    FailsNow,
+    FailsInReplay,
     /// The lobby failed on this input when it was recorded, but does not fail now.
-    FailedThen,
+    FailedWhenRecorded,
 }
 
 /// End of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// With an end marker, which has the reason.
-    Said(String),
+    Marked(String),
     /// After a complete line but without an end marker: the server was killed.
-    Silent,
+    Unmarked,
     /// Within this line: the server was killed while it wrote it.
     Cut(u64),
 }
@@ -178,12 +178,12 @@ impl<R: BufRead> Replay<R> {
         self.source.read_until(b'\n', &mut line)?;
         self.line += 1;
         if line.last() != Some(&b'\n') {
-            self.ending = Some(if line.is_empty() { Ending::Silent } else { Ending::Cut(self.line) });
+            self.ending = Some(if line.is_empty() { Ending::Unmarked } else { Ending::Cut(self.line) });
             return Ok(None);
         }
         match Line::read(&line).map_err(|problem| self.damaged(problem))? {
             Line::End(reason) => {
-                self.ending = Some(Ending::Said(reason));
+                self.ending = Some(Ending::Marked(reason));
                 Ok(None)
             }
             Line::Input(input) if input.number != self.next => {
@@ -218,9 +218,9 @@ impl<R: BufRead> Replay<R> {
             (Ok(()), _) if self.cut.is_some() => Verdict::Unknown,
             (Ok(()), Some(recorded)) if self.chain.add(&effects) == recorded => Verdict::Same,
             (Ok(()), Some(_)) => Verdict::Different,
-            (Ok(()), None) => Verdict::FailedThen,
-            (Err(_), Some(_)) => Verdict::FailsNow,
-            (Err(_), None) => Verdict::FailsAgain,
+            (Ok(()), None) => Verdict::FailedWhenRecorded,
+            (Err(_), Some(_)) => Verdict::FailsInReplay,
+            (Err(_), None) => Verdict::FailsInBoth,
         };
         Played { number, now, event, effects, verdict }
     }

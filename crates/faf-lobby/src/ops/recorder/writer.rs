@@ -9,7 +9,7 @@ use faf_lobby_core::{Moment, World};
 use super::Bounds;
 use super::files::{self, Folder};
 use super::format::{self, Chain, FORMAT, Header};
-use super::queue::{Batch, Job, Jobs, Taken};
+use super::queue::{Batch, BatchedInput, Job, Jobs};
 
 /// Pause of the thread after a failure of the disk; after each further one twice as long.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -202,7 +202,7 @@ impl Writer {
 }
 
 impl File {
-    fn add(&mut self, line: &[u8], taken: &Taken, outcome: &format::Outcome) {
+    fn add(&mut self, line: &[u8], taken: &BatchedInput, outcome: &format::Outcome) {
         let before = self.buffer.len();
         self.buffer.extend_from_slice(line);
         format::write_outcome(&mut self.buffer, taken.is_finished.then_some(outcome));

@@ -7,7 +7,7 @@ use crate::ops::recorder::replay::{Ending, Replay, ReplayError};
 
 fn ending(recording: &[u8]) -> String {
     match replay(recording).2 {
-        Ending::Said(reason) => reason,
+        Ending::Marked(reason) => reason,
         other => format!("{other:?}"),
     }
 }
@@ -32,10 +32,10 @@ fn a_full_disk() {
     let recordings = rig.finish().recordings();
     assert!(recordings.len() >= 2, "{}", recordings.len());
     let first = replay(&recordings[0]);
-    assert!(matches!(first.2, Ending::Cut(_) | Ending::Silent), "{:?}", first.2);
+    assert!(matches!(first.2, Ending::Cut(_) | Ending::Unmarked), "{:?}", first.2);
     let last = replay(recordings.last().unwrap());
     assert!(last.0.header().first > first.1 + 1, "nothing is missing");
-    assert_eq!((last.1, last.2), (inputs, Ending::Said("the server has ended".to_owned())));
+    assert_eq!((last.1, last.2), (inputs, Ending::Marked("the server has ended".to_owned())));
     recordings.iter().for_each(|recording| check_no_secrets(recording));
 }
 

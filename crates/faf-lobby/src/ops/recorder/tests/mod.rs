@@ -90,7 +90,7 @@ fn a_whole_game_is_replayed() {
     let [recording] = &disk.recordings()[..] else { panic!() };
     check_no_secrets(recording);
     let (replayed, last, ending) = replay(recording);
-    assert_eq!((last, ending), (inputs, Ending::Said("the server has ended".to_owned())));
+    assert_eq!((last, ending), (inputs, Ending::Marked("the server has ended".to_owned())));
     assert_eq!(serde_json::to_string(replayed.world()).unwrap(), state);
     // The effects are equal, apart from the secrets, which their text does not show.
     let (mut again, mut effects) = (Replay::read(&recording[..]).unwrap(), Vec::new());
@@ -174,7 +174,7 @@ fn a_file_that_is_cut_anywhere_can_be_replayed_so_far() {
         let lines = recording[..length].iter().filter(|byte| **byte == b'\n').count() as u64;
         assert_eq!(last, lines - 1);
         match recording[length - 1] {
-            b'\n' => assert_eq!(ending, Ending::Silent),
+            b'\n' => assert_eq!(ending, Ending::Unmarked),
             _ => assert_eq!(ending, Ending::Cut(lines + 1)),
         }
     }
@@ -262,7 +262,7 @@ fn the_event_on_which_the_lobby_fails_is_recorded() {
     });
     assert!(failed.is_err());
     let recording = disk.recordings().remove(0);
-    assert_eq!(verdicts(&recording).last(), Some(&(number, Verdict::FailedThen)));
+    assert_eq!(verdicts(&recording).last(), Some(&(number, Verdict::FailedWhenRecorded)));
     let text = String::from_utf8(recording).unwrap();
     assert!(text.ends_with(&format!("{{\"end\":\"the lobby has failed on event {number}\"}}\n")), "{text}");
 }
