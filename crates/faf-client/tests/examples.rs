@@ -5,6 +5,9 @@
 #[path = "../examples/client.rs"]
 #[expect(dead_code, reason = "`main` is not called")]
 mod client;
+#[path = "../examples/host_a_game.rs"]
+#[expect(dead_code, reason = "`main` is not called")]
+mod host_a_game;
 #[path = "../examples/server.rs"]
 #[expect(dead_code, reason = "`main` is not called")]
 mod server;
@@ -26,6 +29,18 @@ async fn the_client_prints_who_is_online() {
     let wrong = lobby.url(WireFormat::SimpleJson).to_string();
     let error = client::run(&wrong, "Ada", "guess", &mut Vec::new()).await.unwrap_err();
     assert!(error.to_string().starts_with("the login was refused: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_game_is_hosted_and_everybody_hears_of_it() {
+    let lobby = support::Lobby::start().await;
+    for format in WireFormat::ALL {
+        let mut out = Vec::new();
+        host_a_game::run(&lobby.url(format).to_string(), "Ada", "secret", &mut out).await.unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.starts_with("the game process hosts on scmp_007\ngame "), "{format}: {out}");
+        assert!(out.ends_with(" is open: all welcome\n"), "{format}: {out}");
+    }
 }
 
 #[tokio::test]

@@ -26,12 +26,14 @@ mod connection;
 mod seed;
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use faf_bots::{Bot, Rng, Shared, Sociable};
+use faf_client::{Credentials, InvalidUrl, Url};
 use faf_lobby::cli::embedding::mint_token;
 use faf_lobby::config::{OpenRegistration, Settings};
 use faf_lobby::exit_code::{self, Failure};
@@ -44,7 +46,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use connection::Endpoint;
 use seed::Seed;
 
 /// The database in the folder of a demo.
@@ -111,30 +112,23 @@ impl Demo {
         plant(&settings).await?;
         let path = settings.websocket_path.clone();
         // Bots have no proxy in front of them.
-        let is_direct = |format| {
-            let listen = match format {
-                WireFormat::QDataStream => &settings.qdatastream,
-                WireFormat::SimpleJson => &settings.simple_json,
-                WireFormat::WebSocket => &settings.websocket,
-            };
-            listen.addresses().iter().all(|address| !address.proxy)
-        };
+        let is_direct = |format| settings.listen(format).addresses().iter().all(|address| !address.proxy);
         let direct = WireFormat::ALL.map(is_direct);
         let server = Server::start(settings).await?;
-        let endpoints = server.listening().iter().filter_map(|listening| match *listening {
+        let urls = server.listening().iter().filter_map(|listening| match *listening {
             Listening { service: Service::Lobby(format), address } if direct[format as usize] => {
-                Some(Endpoint::new(format, address, &path))
+                Some(bots_url(format, address, &path))
             }
             _ => None,
         });
-        let endpoints: Vec<_> = endpoints.collect();
+        let urls = urls.collect::<Result<Vec<_>, _>>().map_err(anyhow::Error::from)?;
         let (end, ends) = watch::channel(false);
         let demo = Self { server, bots: JoinSet::new(), end, folder };
-        Ok(demo.with_bots(options, &endpoints, &ends))
+        Ok(demo.with_bots(options, &urls, &ends))
     }
 
-    fn with_bots(mut self, options: &Options, endpoints: &[Endpoint], ends: &watch::Receiver<bool>) -> Self {
-        if endpoints.is_empty() {
+    fn with_bots(mut self, options: &Options, urls: &[Url], ends: &watch::Receiver<bool>) -> Self {
+        if urls.is_empty() {
             tracing::warn!("bots cannot connect: every listener expects a PROXY header");
         }
         let seed = Seed::read();
@@ -145,11 +139,12 @@ impl Demo {
         let mut rng = Rng::seed_from_u64(options.seed);
         let began = Instant::now();
         let accounts = seed.bots().take(options.bots).cloned();
-        for ((number, account), endpoint) in (0_u32..).zip(accounts).zip(endpoints.iter().cycle()) {
+        for ((number, account), url) in (0_u32..).zip(accounts).zip(urls.iter().cycle()) {
             let rng = Rng::seed_from_u64(rng.random());
             let bot = Bot::new(account.login.clone(), Arc::clone(&shared), Box::new(Sociable), rng);
+            let credentials = Credentials::password(account.login, &account.password);
             let first = arrival * number;
-            self.bots.spawn(connection::live(bot, account, endpoint.clone(), began, first, ends.clone()));
+            self.bots.spawn(connection::live(bot, credentials, url.clone(), began, first, ends.clone()));
         }
         self
     }
@@ -209,6 +204,18 @@ impl Demo {
 #[must_use]
 pub fn free_accounts() -> Vec<(String, String)> {
     Seed::read().people().map(|account| (account.login.clone(), account.password.clone())).collect()
+}
+
+/// The URL of a listener for bots, which reach one on all interfaces over loopback.
+fn bots_url(format: WireFormat, mut address: SocketAddr, websocket_path: &str) -> Result<Url, InvalidUrl> {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    let url = Url::new(format, address);
+    if format.has_upgrade() { url.with_path(websocket_path) } else { Ok(url) }
 }
 
 async fn plant(settings: &Settings) -> Result<(), Failure> {

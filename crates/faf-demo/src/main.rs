@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use clap::{Parser, value_parser};
 use faf_bots::GAME_PASSWORD;
 use faf_demo::{Demo, Options, free_accounts};
-use faf_lobby::cli::embedding::{self, Flags, ProgramNames, Selection, addresses, last_steps, log_listening};
-use faf_lobby::config::Settings;
+use faf_lobby::cli::embedding::{
+    self, Flags, ProgramNames, Selection, addresses, last_steps, log_listening, ready_line,
+};
+use faf_lobby::config::{Banner, Settings};
 use faf_lobby::exit_code::{self, Failure};
 use faf_lobby::server::Listening;
 
@@ -98,14 +100,16 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure> {
     let signal = embedding::signalled()?;
-    let path = settings.websocket_path.clone();
+    let (path, format) = (settings.websocket_path.clone(), settings.banner);
     let demo = Demo::start(settings, &options).await?;
     let listening = demo.server().listening();
     log_listening(listening);
     let tokens = demo.tokens().await?;
     let guide = Guide { options: &options, database: &demo.database(), tokens: &tokens };
+    let text = banner(listening, &path, &guide, &ProgramNames::find());
+    let text = if format == Banner::Json { ready_line(listening, &path, &text) } else { text };
     // A closed standard output is no reason to fail.
-    let _ = writeln!(io::stdout(), "{}", banner(listening, &path, &guide, &ProgramNames::find()).trim_end());
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
     demo.run_until(signal).await?;
     tracing::info!("stopped");
     Ok(())

@@ -7,13 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use faf_connection::{Reader, Settings, Writer, open_tcp, upgrade};
-use faf_lobby::passwords::digest;
+use faf_client::{Credentials, Url};
 use faf_protocol::server_message::{GameInfoState, PlayerState, Rating, ServerMessage};
-use faf_protocol::websocket::Role;
 use faf_protocol::{GameId, Message, PlayerId, WireFormat};
 use faf_testkit::serving::Serving;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Longer than anything should take, on a machine that is busy with something else.
@@ -58,8 +55,7 @@ fn files(folder: &Path) -> usize {
 }
 
 struct Client {
-    reader: Reader,
-    writer: Writer,
+    connection: faf_client::Client,
     /// What it has heard that the tests look at.
     games: BTreeMap<GameId, Vec<GameInfoState>>,
     ratings: BTreeMap<PlayerId, Rating>,
@@ -74,44 +70,18 @@ struct Seen {
 }
 
 impl Client {
-    async fn log_in(running: &Running, format: WireFormat, login: &str, password: &str) -> Self {
-        let scheme = match format {
-            WireFormat::QDataStream => "qdatastream://",
-            WireFormat::SimpleJson => "tcp://",
-            WireFormat::WebSocket => "ws://",
-        };
-        let mut stream = TcpStream::connect(running.demo.address(scheme)).await.unwrap();
-        let mut settings = Settings { role: Role::Client, ..Settings::new(format) };
-        if format == WireFormat::WebSocket {
-            let upgraded = upgrade::connect(stream, &"ws://test/".parse().unwrap(), &[]).await.unwrap();
-            (stream, settings.received) = (upgraded.stream, upgraded.received);
-        }
-        let (reader, writer) = open_tcp(stream, settings);
+    async fn log_in(running: &Running, format: WireFormat, credentials: Credentials) -> Self {
+        let scheme = format!("{}://", format.scheme());
+        let url = Url::new(format, running.demo.address(&scheme).parse().unwrap());
+        let mut connection = faf_client::Client::connect(&url).await.unwrap();
+        let login = timeout(PATIENCE, connection.login(&credentials));
+        login.await.expect("a login takes too long").unwrap();
         let (games, ratings) = (BTreeMap::new(), BTreeMap::new());
-        let mut client = Self { reader, writer, games, ratings, has_seen: Seen::default() };
-        client.say(r#"{"command":"ask_session","user_agent":"test","version":"1"}"#).await;
-        let password = digest(password);
-        let hello =
-            format!(r#"{{"command":"hello","login":"{login}","password":"{password}","unique_id":"x"}}"#);
-        client.say(&hello).await;
-        client.hear_until("a welcome", |message, _| matches!(message, ServerMessage::Welcome(_))).await;
-        client
+        Self { connection, games, ratings, has_seen: Seen::default() }
     }
 
-    /// Logs in with a token.
-    async fn log_in_with_token(running: &Running, token: &str) -> Self {
-        let stream = TcpStream::connect(running.demo.address("tcp://")).await.unwrap();
-        let settings = Settings { role: Role::Client, ..Settings::new(WireFormat::SimpleJson) };
-        let (reader, writer) = open_tcp(stream, settings);
-        let (games, ratings) = (BTreeMap::new(), BTreeMap::new());
-        let mut client = Self { reader, writer, games, ratings, has_seen: Seen::default() };
-        client.say(&format!(r#"{{"command":"auth","token":"{token}","unique_id":"x"}}"#)).await;
-        client.hear_until("a welcome", |message, _| matches!(message, ServerMessage::Welcome(_))).await;
-        client
-    }
-
-    async fn say(&self, message: &str) {
-        self.writer.send(&message.parse::<Message>().unwrap()).await.unwrap();
+    async fn say(&mut self, message: &str) {
+        self.connection.send(&message.parse::<Message>().unwrap()).await.unwrap();
     }
 
     /// Reads until something has come that was waited for, or until enough was seen.
@@ -122,7 +92,7 @@ impl Client {
     ) -> ServerMessage {
         let heard = timeout(PATIENCE, async {
             loop {
-                let message = ServerMessage::read(self.reader.read().await.unwrap()).unwrap();
+                let message = self.connection.read().await.unwrap();
                 self.take_in(&message);
                 if is_it(&message, self) {
                     return message;
@@ -172,9 +142,9 @@ async fn a_client_of_each_format_sees_games_from_their_lobby_to_new_ratings() {
     assert_eq!(running.files(), 1);
     let [qdatastream, simple_json, websocket] = WireFormat::ALL;
     // Two whose passwords are on the screen, and one who comes with a new name.
-    let first = Client::log_in(&running, qdatastream, "demo", "demo").await;
-    let second = Client::log_in(&running, simple_json, "guest1", "guest1").await;
-    let third = Client::log_in(&running, websocket, "Newcomer", "anything").await;
+    let first = Client::log_in(&running, qdatastream, Credentials::password("demo", "demo")).await;
+    let second = Client::log_in(&running, simple_json, Credentials::password("guest1", "guest1")).await;
+    let third = Client::log_in(&running, websocket, Credentials::password("Newcomer", "anything")).await;
     tokio::join!(first.see_life(), second.see_life(), third.see_life());
     running.end("-INT");
 }
@@ -182,7 +152,8 @@ async fn a_client_of_each_format_sees_games_from_their_lobby_to_new_ratings() {
 #[tokio::test]
 async fn somebody_who_joins_gets_a_seat_and_the_game_begins() {
     let running = Running::start("--bots 8 --speed 20 --seed 2");
-    let mut client = Client::log_in(&running, WireFormat::WebSocket, "guest2", "guest2").await;
+    let mut client =
+        Client::log_in(&running, WireFormat::WebSocket, Credentials::password("guest2", "guest2")).await;
     let is_game_for_all = |message: &ServerMessage| match message {
         ServerMessage::GameInfo(game)
             if game.state == GameInfoState::Open
@@ -277,7 +248,7 @@ async fn it_hands_out_tokens_and_can_be_recorded() {
     let banner = running.demo.banner();
     let (_, tokens) = banner.split_once("tokens").unwrap();
     let token = tokens.lines().find_map(|line| line.trim().strip_prefix("demo ")).unwrap().trim();
-    Client::log_in_with_token(&running, token).await;
+    Client::log_in(&running, WireFormat::SimpleJson, Credentials::token(token)).await;
     let database = banner.lines().find_map(|line| line.trim().strip_prefix("database")).unwrap();
     let database = database.trim().trim_end_matches(", removed at the end");
     assert!(Path::new(database).exists(), "{database}");

@@ -4,65 +4,70 @@
 //!                 handle(now, Event)
 //!   the shell  ----------------------->  World
 //!   sockets,   handle_timeout(now)       sessions, players,
-//!   database,  ----------------------->  questions, timers
-//!   clock      <-----------------------
+//!   database,  ----------------------->  games, requests,
+//!   clock      <-----------------------  timers
 //!                 poll_effect()
 //!                 next_deadline()
 //! ```
 //!
-//! No socket, clock, thread, database or randomness is in here: the same events at the same times give the same
-//! effects. See [`World`] for how to drive it.
+//! No socket, clock, thread, database or randomness is in here: the same events at the same times
+//! give the same effects. See [`World`] for how to drive it.
 //!
-//! Every command of a client has a file of its own under its wire name in `commands/`, and `commands/mod.rs` shows all
-//! of them in one table.
+//! The code stands on three floors, and each calls only those below it:
+//!
+//! ```text
+//!   driver      world.rs       takes in events and time, hands out effects
+//!               dispatch.rs    runs commands and goes on with them when replies come; decides who is read
+//!   ----------------------------------------------------------------------------------------------
+//!   commands    commands/      a file for each command of clients, and the table of all
+//!               game_commands/ the same for game processes
+//!   rules       connections/   how connections open, are paced and end
+//!               sign_in/       from credentials to a player who is online
+//!               games/         who sees a game, gets in and out; launch, end, storage
+//!   ----------------------------------------------------------------------------------------------
+//!   state       state/         the Lobby: players, sessions, games, pending requests, timers
+//!               snapshots/     the lists that a fresh login is sent
+//!               io/            events, effects, requests and their replies, log lines, metrics
+//!   pure        ratings/ results/ validity/ statistics/ game_options/
+//! ```
+//!
+//! A rule that finishes the command of another connection does not call the dispatcher: it leaves
+//! the connection in `Lobby::released`, which the dispatcher drains after each input.
 
-mod admission;
 mod client_text;
-mod clients;
 mod clock;
-mod closing;
 mod commands;
-mod effect;
-mod ejection;
-mod event;
+mod connections;
+mod dispatch;
 mod explanation;
-mod failed_logins;
 mod game_commands;
 pub mod game_options;
 mod games;
 mod io;
-mod limits;
-pub mod lists;
-mod login;
 pub mod maps;
 mod network;
-mod pacing;
-mod pending;
-mod players;
-mod publication;
 pub mod ratings;
 mod refusal;
-mod remembered;
 pub mod results;
-mod roster;
-mod session;
 mod settings;
-mod snapshot_id;
+mod sign_in;
+mod snapshots;
+mod state;
 pub mod statistics;
 mod texts;
-mod timers;
 pub mod validity;
 mod world;
 
 pub use client_text::{Escaped, escaped, is_allowed_in_name, is_legible};
-pub use clients::Client;
 pub use clock::{Moment, Timestamp};
-pub use effect::{Audience, Count, Effect, HoldReason, LogLine, LoginMethod};
-pub use event::{ConnId, Event};
 pub use explanation::Decision;
-pub use games::{
-    Beginning, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, LivePlayer, Note, PlayerResult,
-    RatedGame,
+pub use io::conn::ConnId;
+pub use io::effect::{Audience, Effect, HoldReason};
+pub use io::event::Event;
+pub use io::log::LogLine;
+pub use io::metric::{Count, LoginMethod};
+pub use io::publication::{
+    ArmyResult, GamePublications, GameResults, Publication, RatingUpdate, TeamResults,
 };
 pub use io::records::{
     Account, AvatarNotGranted, Ban, Busy, Contradiction, JoinAttempt, Like, MapVersion, Permission, Profile,
@@ -70,10 +75,14 @@ pub use io::records::{
 };
 pub use io::request;
 pub use io::request::{Reply, ReplyTo, Request, RequestId, RequestKind, Ticket, Unavailable};
-pub use limits::Limit;
 pub use network::{Network, network};
-pub use pacing::CommandClass;
-pub use publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
 pub use settings::Settings;
-pub use snapshot_id::{SnapshotId, SnapshotList};
+pub use snapshots::id::{SnapshotId, SnapshotList};
+pub use snapshots::size as lists;
+pub use state::client_programs::ClientProgram;
+pub use state::game::{Game, GameState, LivePlayer};
+pub use state::initial::{GameData, InitialState};
+pub use state::limits::Limit;
+pub use state::pacing::CommandClass;
+pub use state::stored::{GameEnd, GameLaunched, GameWrite, Note, PlayerResult, RatedGame};
 pub use world::World;

@@ -1,13 +1,13 @@
 //! Every sentence a player can read.
 //!
-//! Clients are compared by these texts and one recognises `UNOFFICIAL_CLIENT` by its first words, so they are those of
-//! the original (session.md).
+//! Clients are compared by these texts and one recognises `UNOFFICIAL_CLIENT` by its first words,
+//! so they are those of the original (session.md).
 
 use std::time::Duration;
 
 use faf_protocol::GameId;
 
-use crate::pacing::CommandClass;
+use crate::state::pacing::CommandClass;
 
 pub(crate) const LOGIN_FAILED: &str = "Login not found or password incorrect. They are case sensitive.";
 pub(crate) const TOO_MANY_LOGINS: &str = "Too many failed logins. Please reconnect and try again.";
@@ -135,7 +135,8 @@ pub(crate) fn too_many_rated_games(game: GameId, most: u32) -> String {
     )
 }
 
-/// What somebody is told whose game wants to tell another player's game more than is passed on at once.
+/// What somebody is told whose game wants to tell another player's game more than is passed on at
+/// once.
 pub(crate) fn relay_too_long(bytes: usize, limit: usize) -> String {
     format!(
         "Your game has sent a message of {bytes} bytes to another player. The server passes on at most {limit} bytes at a time, so \

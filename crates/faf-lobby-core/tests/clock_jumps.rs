@@ -61,7 +61,7 @@ fn timeouts_are_neither_shorter_nor_longer() {
 fn bans_follow_the_clock_and_failed_logins_the_time_passed() {
     let mut lobby = lobby(Settings { login_attempts_per_address: 2, ..Settings::default() });
     let expires_at = Timestamp(BEGINNING.0 + 3600 * 1_000_000);
-    lobby.store.account("Ada").ban = Some(Ban { reason: "x".to_owned(), expires_at });
+    lobby.store.account("Ada").bans = vec![Ban { reason: "x".to_owned(), expires_at }];
     for (jump, is_banned) in [(0, true), (3601, false), (-3600, true), (1800, true), (86_400, false)] {
         set_clock(&mut lobby, jump);
         let ada = lobby.connect();

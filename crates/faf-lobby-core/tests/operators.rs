@@ -59,11 +59,11 @@ fn a_player_banned_while_logging_in_is_rejected() {
         assert!(lobby.reply_next());
         if is_known_late {
             let profile = lobby.perform_next();
-            lobby.store.account("Ada").ban = Some(ban(3600));
+            lobby.store.account("Ada").bans = vec![ban(3600)];
             lobby.handle(Event::Banned { player: ADA, ban: ban(3600) });
             lobby.reply(profile);
         } else {
-            lobby.store.account("Ada").ban = Some(ban(3600));
+            lobby.store.account("Ada").bans = vec![ban(3600)];
         }
         while lobby.reply_next() {}
         assert!(!lobby.is_open(ada));

@@ -168,10 +168,10 @@ fn a_wrong_password_can_be_tried_again_but_not_forever() {
 fn banned_players_are_rejected_while_the_ban_lasts() {
     let mut lobby = lobby();
     let expires_at = Timestamp(BEGINNING.0 + (46 * 3600) * 1_000_000);
-    lobby.store.account("Ada").ban = Some(Ban { reason: "Cheating".to_owned(), expires_at });
-    lobby.store.account("Bob").ban = Some(Ban { reason: "x".to_owned(), expires_at: BEGINNING });
-    lobby.store.account("Cem").ban =
-        Some(Ban { reason: "x".to_owned(), expires_at: Timestamp::from_seconds(32_503_593_600) });
+    lobby.store.account("Ada").bans = vec![Ban { reason: "Cheating".to_owned(), expires_at }];
+    lobby.store.account("Bob").bans = vec![Ban { reason: "x".to_owned(), expires_at: BEGINNING }];
+    lobby.store.account("Cem").bans =
+        vec![Ban { reason: "x".to_owned(), expires_at: Timestamp::from_seconds(32_503_593_600) }];
     let ada = lobby.connect();
     lobby.say_hello(ada, "Ada");
     let appeal = "<br><br><i>If you would like to appeal this ban, please send an email to: moderation@faforever.com</i>";
@@ -656,10 +656,11 @@ fn unofficial_clients_are_notified_and_counted() {
         assert_eq!(heard[1..], [r#"{"command":"session","session":1001}"#]);
     }
     lobby.disconnect(ada);
-    let clients: Vec<_> = lobby.counts.iter().filter(|count| matches!(count, Count::Client { .. })).collect();
-    // The client is counted, then as `other`, then as unnamed again, then no longer.
+    let clients: Vec<_> =
+        lobby.counts.iter().filter(|count| matches!(count, Count::ClientProgram { .. })).collect();
+    // In, to `other`, back to unnamed, and out.
     assert_eq!(clients.len(), 4);
-    assert!(matches!(clients[3], Count::Client { after: None, .. }));
+    assert!(matches!(clients[3], Count::ClientProgram { after: None, .. }));
 }
 
 #[test]

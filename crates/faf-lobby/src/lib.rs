@@ -19,6 +19,7 @@ pub mod exit_code;
 mod lobby;
 mod net;
 mod ops;
+mod publish;
 pub mod server;
 pub mod store;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use faf_connection::{LargeMessages, tcp};
-use faf_lobby_core::{Event, Publication};
+use faf_lobby_core::Event;
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -19,7 +19,7 @@ use crate::auth::policy::PolicyServer;
 use crate::auth::tokens::Tokens;
 use crate::config::{Listen, ListenAddress, OpenRegistration, Settings};
 use crate::exit_code::{self, Failure};
-use crate::lobby::event_loop::{Dependencies, Lobby, PUBLICATION_QUEUE};
+use crate::lobby::event_loop::{Dependencies, Lobby};
 use crate::lobby::input::{INBOX_INPUTS, Input};
 use crate::lobby::requests::Answers;
 use crate::net::country::Countries;
@@ -32,7 +32,8 @@ use crate::ops::http::{Board, Interface, Phase};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::Recorder;
-use crate::store::{Owner, OwnerError, Store};
+use crate::publish::{Publisher, Relay, Signal};
+use crate::store::{Message, Owner, OwnerError, Store};
 
 /// A running server.
 #[derive(Debug)]
@@ -45,7 +46,8 @@ pub struct Server {
     lobby: JoinHandle<()>,
     acceptor: Arc<Acceptor>,
     phase: watch::Sender<Phase>,
-    publications: broadcast::Sender<Publication>,
+    publisher: Publisher,
+    relay: Relay,
     http: JoinSet<()>,
     /// Everything that goes on until the server ends.
     background: JoinSet<()>,
@@ -82,9 +84,9 @@ impl Server {
         let owner = owner.await.map_err(owner_failure)?;
         let store = Store::open(&settings.database).map_err(database_failure)?;
         store.forget_orders().await.map_err(database_failure)?;
-        let beginning = store.beginning().await.map_err(database_failure)?;
-        if !beginning.games.is_empty() {
-            tracing::info!(games = beginning.games.len(), "waiting for the players of games that were live");
+        let initial = store.beginning().await.map_err(database_failure)?;
+        if !initial.games.is_empty() {
+            tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }
         let mut listening = Vec::new();
         let mut listeners = Vec::new();
@@ -111,26 +113,32 @@ impl Server {
             settings.large_message_rate,
         );
         let mut metrics = Metrics::new();
-        let failing = store.clone();
-        metrics.observe_database_failures(move || failing.failures());
+        metrics.observe_database_failures(store.failures());
         metrics.observe_large_messages(Arc::clone(&large_messages));
         let metrics = Arc::new(metrics);
-        metrics.expect_games(&beginning.data);
+        metrics.expect_games(&initial.data);
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
-        let answers = Answers { store: store.clone(), tokens: Arc::clone(&tokens), passwords, registers };
+        let outbox = Arc::<Signal>::default();
+        let answers = Answers {
+            store: store.clone(),
+            tokens: Arc::clone(&tokens),
+            passwords,
+            outbox: Arc::clone(&outbox),
+            registers,
+        };
         let activity = Arc::new(ActivityLog::default());
-        let (publications, _) = broadcast::channel(PUBLICATION_QUEUE);
+        let publisher = Publisher::new(Arc::clone(&metrics));
         let outside = Dependencies {
             answers,
             policy,
             metrics: Arc::clone(&metrics),
             activity: Arc::clone(&activity),
             log_addresses: settings.log_addresses,
-            publications: publications.clone(),
+            publisher: publisher.clone(),
         };
         let lobby =
-            Lobby::new(settings.lobby(), beginning, outside, inbox.clone(), settings.slow_consumer_policy());
+            Lobby::new(settings.lobby(), initial, outside, inbox.clone(), settings.slow_consumer_policy());
         let fd_budget = FdBudget::for_connections(settings.connection_limit);
         metrics.set_connection_limit(fd_budget.connections);
         let acceptor = Acceptor::new(
@@ -149,6 +157,7 @@ impl Server {
             false => Recorder::start(&settings.recording, settings.recording_bounds()),
         };
 
+        let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
@@ -164,6 +173,7 @@ impl Server {
         let interface = Interface {
             inbox: inbox.clone(),
             metrics,
+            outbox,
             health: findings,
             started: Instant::now(),
             phase: phase.subscribe(),
@@ -174,7 +184,19 @@ impl Server {
         for socket in http_sockets {
             http.spawn(interface.clone().serve(socket));
         }
-        Ok(Self { listening, store, owner, inbox, lobby, acceptor, phase, publications, http, background })
+        Ok(Self {
+            listening,
+            store,
+            owner,
+            inbox,
+            lobby,
+            acceptor,
+            phase,
+            publisher,
+            relay,
+            http,
+            background,
+        })
     }
 
     /// Where the server listens.
@@ -189,11 +211,11 @@ impl Server {
         &self.store
     }
 
-    /// What other services are told from now on, in order. Of a receiver that is more than 1,024 behind, the oldest
-    /// are dropped.
+    /// The messages that other services are told from now on, in order. A receiver that is more than 1,024 behind misses
+    /// the oldest.
     #[must_use]
-    pub fn publications(&self) -> broadcast::Receiver<Publication> {
-        self.publications.subscribe()
+    pub fn publications(&self) -> broadcast::Receiver<Message> {
+        self.publisher.subscribe()
     }
 
     /// Something that shuts the server down.
@@ -213,7 +235,7 @@ impl Server {
     /// # Errors
     /// [`Failure`] if the lobby has ended for another reason, which would be a mistake in it.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, .. } = self;
+        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, .. } = self;
         let ended = lobby.await;
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
@@ -222,7 +244,8 @@ impl Server {
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;
-        match timeout(CLOSE_TIMEOUT, store.settle()).await {
+        relay.finish(CLOSE_TIMEOUT).await;
+        match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
             _ => tracing::warn!("the database is closed with parts of it in the file beside it"),
         }

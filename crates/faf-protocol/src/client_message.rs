@@ -482,7 +482,8 @@ impl ClientMessage {
     /// Finds out what a message from a client is.
     ///
     /// # Errors
-    /// [`CommandError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
+    /// [`CommandError`] if `command` is missing or no string, or if the members of a command in the
+    /// list do not fit.
     pub fn read(message: Message) -> Result<Self, CommandError> {
         match Self::read_members(&message) {
             Ok(Some(known)) => Ok(known),

@@ -1,11 +1,13 @@
 //! Test support for the workspace: facts recorded from the original server, and a lobby in simulated time.
 
 pub mod chaos;
+pub mod conformance;
 pub mod decoding;
 pub mod geoip;
 pub mod golden;
 pub mod lobby;
 pub mod newcomer;
+pub mod season;
 pub mod serving;
 pub mod simulation;
 pub mod store;

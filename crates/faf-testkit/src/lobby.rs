@@ -1,8 +1,8 @@
 //! A lobby in simulated time: scripted clients, a store in memory, and a clock that jumps.
 //!
-//! Whatever the lobby does is checked against what must always hold: a connection that has ended gets nothing, every
-//! request has one reply, nothing is read from a connection that must not read, a report tells of players before
-//! games.
+//! Whatever the lobby does is checked against what must always hold: a connection that has ended
+//! gets nothing, every request has one reply, nothing is read from a connection that must not read,
+//! a report tells of players before games.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -12,6 +12,7 @@ use faf_lobby_core::{
     Audience, Busy, ConnId, Count, Effect, Event, HoldReason, LogLine, Moment, Publication, Reply, Request,
     RequestId, Settings, Timestamp, World,
 };
+pub use faf_lobby_store::Message as Published;
 use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMessage, SessionNumber};
 
 use crate::store::FakeStore;
@@ -37,7 +38,7 @@ pub struct SimulatedLobby {
     /// Everything that was counted.
     pub counts: Vec<Count>,
     /// Everything other services were told of results, ratings and achievements.
-    pub published: Vec<Publication>,
+    pub published: Vec<Published>,
     /// Everything they were told of changes of players and games.
     pub reports: Vec<Publication>,
     /// Logins that were reported to the policy service.
@@ -236,7 +237,8 @@ impl SimulatedLobby {
         self.reply_next_with(FakeStore::perform)
     }
 
-    /// Carries out the oldest request, and leaves the reply to be given with [`reply`](Self::reply).
+    /// Carries out the oldest request, and leaves the reply to be given with
+    /// [`reply`](Self::reply).
     ///
     /// # Panics
     /// If there is no request.
@@ -261,6 +263,7 @@ impl SimulatedLobby {
         let is_open = self.requested.remove(&reply.id());
         assert!(is_open || self.expects_unknown_requests, "{reply:?} is given a second time");
         self.handle(Event::Replied { reply });
+        self.published.extend(self.store.deliver());
     }
 
     /// How many requests wait.
@@ -274,7 +277,8 @@ impl SimulatedLobby {
         self.reply_next_with(|_, request| request.unavailable())
     }
 
-    /// Fails the oldest request as if too many passwords were being checked; returns whether there was one.
+    /// Fails the oldest request as if too many passwords were being checked; returns whether there
+    /// was one.
     pub fn refuse_next_as_busy(&mut self) -> bool {
         self.reply_next_with(|_, request| match request {
             Request::CheckPassword(ticket, _) => ticket.reply(Ok(Err(Busy))),
@@ -359,10 +363,10 @@ impl SimulatedLobby {
                     self.requests.push_back(request);
                 }
                 Effect::ReportLogin { player, unique_id, .. } => self.reported.push((player, unique_id)),
-                Effect::Publish(publication) => match publication.is_persistent() {
-                    true => self.published.push(publication),
-                    false => self.reports.push(publication),
-                },
+                Effect::Publish(publication) => {
+                    assert!(!publication.is_persistent(), "{publication:?} does not go through the outbox");
+                    self.reports.push(publication);
+                }
                 Effect::Count(count) => self.counts.push(count),
                 Effect::Log(line) => {
                     assert!(

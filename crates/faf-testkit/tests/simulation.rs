@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use faf_lobby_core::request::{CheckToken, ListCoopMissions, SetRelation, SignIn, StoreGame};
 use faf_lobby_core::{
-    Account, Audience, ConnId, Effect, Event, GameState, GameWrite, HoldReason, LogLine, Profile, Relation,
-    RequestId, RequestKind, Settings, Ticket,
+    Account, Audience, ConnId, Effect, Event, GamePublications, GameState, GameWrite, HoldReason, LogLine,
+    Profile, Relation, RequestId, RequestKind, Settings, Ticket,
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
@@ -489,7 +489,8 @@ fn played() -> FakeStore {
 
 /// A request to store something of Ada's game.
 fn store(write: GameWrite) -> Effect {
-    let request = StoreGame { game: GAME, write }.request(Ticket::new(RequestId(99)));
+    let request = StoreGame { game: GAME, write, publications: GamePublications::default() }
+        .request(Ticket::new(RequestId(99)));
     Effect::Request { conn: None, request }
 }
 
@@ -498,7 +499,10 @@ fn launching() -> (Forged, Ticket<StoreGame>, Effect) {
     let stored = played().games[&GameId(1)].clone();
     let mut forged = Forged::joined();
     let write = GameWrite::Launch(Box::new(stored.launched));
-    let ticket = forged.request(None, StoreGame { game: GAME, write: write.clone() });
+    let ticket = forged.request(
+        None,
+        StoreGame { game: GAME, write: write.clone(), publications: GamePublications::default() },
+    );
     (forged, ticket, store(write))
 }
 

@@ -11,6 +11,9 @@ const TITLE: u32 = 40;
 /// Height of a panel with its title and the numbers around it.
 const PANEL: u32 = 244;
 
+/// Font of everything but titles. Sizes are those of the library, 1.24 of a pixel of the letters.
+const FONT: (&str, u32) = ("sans-serif", 15);
+
 /// One line of a panel.
 struct Line {
     name: &'static str,
@@ -55,7 +58,7 @@ type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBacke
 fn draw<'a>(picture: &Area<'a>, title: &str, moments: &[Moment]) -> Drawn<'a> {
     picture.fill(&WHITE)?;
     let (top, panels) = picture.split_vertically(TITLE);
-    top.draw(&Text::new(title.to_owned(), (64, 12), ("sans-serif", 18)))?;
+    top.draw(&Text::new(title.to_owned(), (64, 12), ("sans-serif", 22)))?;
     let last = moments.last().map_or(1.0, |moment| moment.at.as_secs_f64()).max(0.001);
     for (area, (name, lines)) in panels.split_evenly((PANELS.len(), 1)).iter().zip(PANELS) {
         panel(area, name, lines, moments, last)?;
@@ -72,7 +75,7 @@ fn panel<'a>(area: &Area<'a>, name: &str, lines: &[Line], moments: &[Moment], la
     let highest = all.map(|(_, value)| value).fold(0.0, f64::max);
     let highest = if highest > 0.0 { highest } else { 1.0 };
     let mut chart = ChartBuilder::on(area)
-        .caption(name, ("sans-serif", 14))
+        .caption(name, ("sans-serif", 18))
         .margin_right(20)
         .x_label_area_size(24)
         .y_label_area_size(64)
@@ -81,6 +84,7 @@ fn panel<'a>(area: &Area<'a>, name: &str, lines: &[Line], moments: &[Moment], la
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
+        .label_style(FONT)
         .y_labels(5)
         .y_label_formatter(&|value| figure(*value))
         .x_label_formatter(&|at| format!("{} s", figure(*at)))
@@ -88,7 +92,7 @@ fn panel<'a>(area: &Area<'a>, name: &str, lines: &[Line], moments: &[Moment], la
     let right = area.dim_in_pixel().0.cast_signed() - 20;
     for (number, line) in (1..).zip(lines.iter().rev()) {
         chart.draw_series(LineSeries::new(points(line), line.colour.stroke_width(2)))?;
-        let style = ("sans-serif", 12).into_text_style(area).color(&line.colour);
+        let style = FONT.into_text_style(area).color(&line.colour);
         let style = style.pos(Pos::new(HPos::Right, VPos::Top));
         area.draw(&Text::new(line.name, (right - 60 * (number - 1), 4), style))?;
     }

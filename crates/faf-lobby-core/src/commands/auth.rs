@@ -4,31 +4,31 @@ use faf_protocol::client_message::Auth;
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::{cut, quoted};
-use crate::commands::Progress;
-use crate::effect::LoginMethod;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
+use crate::io::metric::LoginMethod;
 use crate::io::records::TokenFault;
 use crate::io::request::{CheckToken, ReplyTo};
-use crate::login::{self, Failure, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
-use crate::pending::Resume;
 use crate::refusal::Refusal;
+use crate::sign_in::login;
+use crate::sign_in::login::{Failure, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
+use crate::state::Lobby;
+use crate::state::pending::{Progress, Resume};
 use crate::texts;
-use crate::world::World;
 
-/// What is remembered while the token is checked.
+/// Remembered while the token is checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     unique_id: String,
 }
 
-pub(crate) fn handle(world: &mut World, conn: ConnId, request: Auth) -> Result<Progress, Refusal> {
-    login::check_not_logged_in(world, conn)?;
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: Auth) -> Result<Progress, Refusal> {
+    login::check_not_logged_in(lobby, conn)?;
     let Auth { token, unique_id } = request;
     if token.reveal().len() > TOKEN_LIMIT {
-        return Err(login::fail(world, conn, failure("token too long", ""), texts::TOKEN_INVALID));
+        return Err(login::fail(lobby, conn, failure("token too long", ""), texts::TOKEN_INVALID));
     }
     let unique_id = cut(unique_id, UNIQUE_ID_LIMIT);
-    world.request(conn, CheckToken { token }, Attempt { unique_id })
+    Ok(lobby.request(conn, CheckToken { token }, Attempt { unique_id }))
 }
 
 impl Resume for CheckToken {
@@ -36,13 +36,13 @@ impl Resume for CheckToken {
 
     fn resume(
         Attempt { unique_id }: Attempt,
-        world: &mut World,
+        lobby: &mut Lobby,
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
         let mut detail = String::new();
         let (text, reason) = match reply? {
-            Ok(Some(account)) => return login::accept(world, conn, LoginMethod::Token, account, unique_id),
+            Ok(Some(account)) => return login::accept(lobby, conn, LoginMethod::Token, account, unique_id),
             Ok(None) => (texts::TOKEN_UNKNOWN_PLAYER, "token of no account"),
             Err(TokenFault::Invalid(why)) => {
                 // The client is told no more than by the original; the operator wants to know.
@@ -53,11 +53,11 @@ impl Resume for CheckToken {
             Err(TokenFault::NoPermission) => (texts::TOKEN_NO_PERMISSION, "token without permission"),
             // The client did nothing wrong, so this does not count as an attempt.
             Err(TokenFault::NoKeys) => {
-                login::note_failure(world, conn, failure("no keys to check tokens with", ""));
+                login::note_failure(lobby, conn, failure("no keys to check tokens with", ""));
                 return Err(Refusal::AuthenticationFailed(texts::TOKEN_NO_KEYS));
             }
         };
-        Err(login::fail(world, conn, failure(reason, &detail), text))
+        Err(login::fail(lobby, conn, failure(reason, &detail), text))
     }
 }
 

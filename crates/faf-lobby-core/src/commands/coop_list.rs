@@ -2,23 +2,22 @@
 
 use faf_protocol::ServerMessage;
 
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 use crate::io::request::{ListCoopMissions, ReplyTo};
-use crate::pending::Resume;
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::state::Lobby;
+use crate::state::pending::{Progress, Resume};
 
-pub(crate) fn handle(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
-    world.request(conn, ListCoopMissions {}, ())
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
+    Ok(lobby.request(conn, ListCoopMissions {}, ()))
 }
 
 impl Resume for ListCoopMissions {
     type Memo = ();
 
-    fn resume((): (), world: &mut World, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
         for mission in reply? {
-            world.send(conn, ServerMessage::CoopInfo(mission));
+            lobby.send(conn, ServerMessage::CoopInfo(mission));
         }
         Ok(Progress::Done)
     }

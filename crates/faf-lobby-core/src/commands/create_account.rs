@@ -1,11 +1,11 @@
 //! `create_account`: accounts are not made here (session.md section 10).
 
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 use crate::texts;
-use crate::world::World;
 
-pub(crate) fn handle(_world: &mut World, _conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(_lobby: &mut Lobby, _conn: ConnId) -> Result<Progress, Refusal> {
     Err(Refusal::declined(texts::NO_REGISTRATION))
 }

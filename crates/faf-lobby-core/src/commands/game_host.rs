@@ -7,24 +7,24 @@ use faf_protocol::{ClientCommand, GameId, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
-use crate::commands::Progress;
-use crate::commands::entry::{BanCheck, Entry, check_can_play};
-use crate::effect::Count;
-use crate::event::ConnId;
 use crate::game_options::{GameKind, GameOptions};
-use crate::games::{self, FeaturedMod, Game, GameState, Host, Map};
+use crate::games::entry::{BanCheck, Entry, check_can_play};
+use crate::games::joining;
+use crate::io::conn::ConnId;
+use crate::io::metric::Count;
 use crate::io::records::MapVersion;
 use crate::io::request::{FindBan, OpenGame, ReplyTo};
-use crate::limits::Limit;
 use crate::maps::is_map_folder;
-use crate::pending::Resume;
 use crate::ratings::GLOBAL;
 use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::game::{self, FeaturedMod, Game, GameState, Host, Map};
+use crate::state::limits::Limit;
+use crate::state::pending::{Progress, Resume};
+use crate::state::timers::Timer;
 use crate::texts;
-use crate::timers::Timer;
-use crate::world::World;
 
-/// What is hosted if the client does not say.
+/// Defaults for a client that does not choose.
 const DEFAULT_MOD: &str = "faf";
 const DEFAULT_MAP: &str = "scmp_007";
 
@@ -34,10 +34,11 @@ const COOP: &str = "coop";
 /// Longest password, in bytes.
 const PASSWORD_LIMIT: usize = 1000;
 
-/// Bounds of ratings beyond this are taken for this: no rating comes near, and clients read them as 32-bit integers.
+/// Bounds of ratings beyond this are taken for this: no rating comes near, and clients read them as
+/// 32-bit integers.
 const RATING_BOUND_MAX: f64 = 1_000_000.0;
 
-/// What is remembered while the map is looked up.
+/// Remembered while the map is looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Opening {
     request: GameHost,
@@ -47,22 +48,22 @@ pub(crate) struct Opening {
     featured_mod: FeaturedMod,
 }
 
-pub(crate) fn handle(world: &mut World, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, Entry::Host)?;
-    let player = world.player_of(conn);
-    world.request(conn, FindBan { player }, BanCheck::Host(Box::new(request)))
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
+    check_can_play(lobby, conn, Entry::Host)?;
+    let player = lobby.player_of(conn);
+    Ok(lobby.request(conn, FindBan { player }, BanCheck::Host(Box::new(request))))
 }
 
 /// The player may play, and is not banned.
-pub(crate) fn open(world: &mut World, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
+pub(crate) fn open(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
     let title = match request.title.as_deref().filter(|title| !title.is_empty()) {
         Some(title) => title.to_owned(),
         None => {
-            let host = world.players.get(world.player_of(conn)).map(|online| online.info.login.clone());
+            let host = lobby.players.get(lobby.player_of(conn)).map(|online| online.info.login.clone());
             format!("{}'s game", host.unwrap_or_default())
         }
     };
-    let title = games::title(&title).map_err(Refusal::declined)?;
+    let title = game::title(&title).map_err(Refusal::declined)?;
     if request.password.as_ref().is_some_and(|password| password.reveal().len() > PASSWORD_LIMIT) {
         return Err(Refusal::declined(texts::PASSWORD_TOO_LONG));
     }
@@ -75,18 +76,18 @@ pub(crate) fn open(world: &mut World, conn: ConnId, request: GameHost) -> Result
         return Err(Refusal::declined(texts::MAP_NAME_INVALID));
     }
     let name = chosen(&request.featured_mod, DEFAULT_MOD);
-    let Some(id) = world.data.featured_mods.get(&name).copied() else {
+    let Some(id) = lobby.data.featured_mods.get(&name).copied() else {
         return Err(Refusal::declined(texts::unknown_featured_mod(&quoted(name))));
     };
     let featured_mod = FeaturedMod { id, name };
-    let player = world.player_of(conn);
-    if !world.limits.host(player, world.now.elapsed) {
-        world.count(Count::Limited(Limit::HostedGames));
+    let player = lobby.player_of(conn);
+    if !lobby.limits.host(player, lobby.now.elapsed) {
+        lobby.count(Count::Limited(Limit::HostedGames));
         return Err(Refusal::declined(texts::TOO_MANY_GAMES));
     }
-    let Some(id) = world.games.next_id() else { return Err(Refusal::declined(texts::NO_MORE_GAMES)) };
+    let Some(id) = lobby.games.next_id() else { return Err(Refusal::declined(texts::NO_MORE_GAMES)) };
     let memo = Opening { request, id, title, folder: folder.clone(), featured_mod };
-    world.request(conn, OpenGame { host: player, game: id, folder }, Box::new(memo))
+    Ok(lobby.request(conn, OpenGame { host: player, game: id, folder }, Box::new(memo)))
 }
 
 impl Resume for OpenGame {
@@ -94,16 +95,16 @@ impl Resume for OpenGame {
 
     fn resume(
         memo: Box<Opening>,
-        world: &mut World,
+        lobby: &mut Lobby,
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
         let map = reply?;
-        check_can_play(world, conn, Entry::Host)?;
-        if world.is_draining() {
+        check_can_play(lobby, conn, Entry::Host)?;
+        if lobby.is_draining() {
             return Err(Refusal::Disabled { request: ClientCommand::GameHost.name() });
         }
-        insert(world, conn, *memo, map);
+        insert(lobby, conn, *memo, map);
         Ok(Progress::Done)
     }
 
@@ -114,13 +115,13 @@ impl Resume for OpenGame {
 
 /// Nothing is in the way: from here on there is a game.
 fn insert(
-    world: &mut World,
+    lobby: &mut Lobby,
     conn: ConnId,
     Opening { request, id, title, folder, featured_mod }: Opening,
     found: Option<MapVersion>,
 ) {
-    let player = world.player_of(conn);
-    let Some(host) = world.players.get(player) else { return };
+    let player = lobby.player_of(conn);
+    let Some(host) = lobby.players.get(player) else { return };
     let host = Host {
         id: host.info.id,
         login: host.info.login.clone(),
@@ -161,8 +162,8 @@ fn insert(
         is_told: false,
         live: None,
     };
-    world.timers.set(world.now.elapsed + game.setup_timeout(&world.settings), Timer::GameSetup(id));
-    world.games.insert(game);
-    world.games.mark(id);
-    world.launch_game_process(conn, id);
+    lobby.timers.set(lobby.now.elapsed + game.setup_timeout(&lobby.settings), Timer::GameSetup(id));
+    lobby.games.insert(game);
+    lobby.games.mark(id);
+    joining::launch_game_process(lobby, conn, id);
 }

@@ -4,38 +4,38 @@ use faf_protocol::client_message::GameJoin;
 use faf_protocol::server_message::GameJoinFailure;
 use faf_protocol::{GameId, PlayerId, Secret};
 
-use crate::commands::Progress;
-use crate::commands::entry::{BanCheck, Entry, check_can_play};
-use crate::effect::Count;
-use crate::event::ConnId;
-use crate::games::{Game, GameState};
+use crate::games::entry::{BanCheck, Entry, check_can_play};
+use crate::games::joining;
+use crate::io::conn::ConnId;
+use crate::io::metric::Count;
 use crate::io::records::JoinAttempt;
 use crate::io::request::{AttemptJoin, FindBan, ReplyTo};
-use crate::limits::Limit;
-use crate::login::check_not_banned;
-use crate::pending::Resume;
 use crate::refusal::Refusal;
+use crate::sign_in::bans::check_not_banned;
+use crate::state::Lobby;
+use crate::state::game::{Game, GameState};
+use crate::state::limits::Limit;
+use crate::state::pending::{Progress, Resume};
 use crate::texts;
-use crate::world::World;
 
 /// Join attempts noted for one game, one per player; further ones are not noted.
 const NOTED_MAX: usize = 1000;
 
-pub(crate) fn handle(world: &mut World, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, Entry::Join)?;
-    let (player, address) = (world.player_of(conn), world.session(conn).address);
-    // Once for each game: a player who insists must not fill the disk. Nothing is noted of a game that
-    // is hidden from the player, who would notice that it takes longer.
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
+    check_can_play(lobby, conn, Entry::Join)?;
+    let (player, address) = (lobby.player_of(conn), lobby.session(conn).address);
+    // Once for each game: a player who insists must not fill the disk. Nothing is noted of a game
+    // that is hidden from the player, who would notice that it takes longer.
     let has_room = |game: &&Game| game.live.is_none() && game.noted.len() < NOTED_MAX;
-    let joinable = shown(world, player, request.uid).filter(has_room);
-    let game = joinable.map(|game| game.id).and_then(|game| world.games.get_mut(game));
+    let joinable = shown(lobby, player, request.uid).filter(has_room);
+    let game = joinable.map(|game| game.id).and_then(|game| lobby.games.get_mut(game));
     let joining = game.and_then(|game| game.noted.insert(player).then_some(game.id));
     match joining {
         Some(game) => {
             let attempt = JoinAttempt { game, address };
-            world.request(conn, AttemptJoin { player, attempt }, request)
+            Ok(lobby.request(conn, AttemptJoin { player, attempt }, request))
         }
-        None => world.request(conn, FindBan { player }, BanCheck::Join(request)),
+        None => Ok(lobby.request(conn, FindBan { player }, BanCheck::Join(request))),
     }
 }
 
@@ -44,14 +44,14 @@ impl Resume for AttemptJoin {
 
     fn resume(
         memo: GameJoin,
-        world: &mut World,
+        lobby: &mut Lobby,
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
         let ban = reply?;
-        check_can_play(world, conn, Entry::Join)?;
-        check_not_banned(world, ban)?;
-        join(world, conn, memo)
+        check_can_play(lobby, conn, Entry::Join)?;
+        check_not_banned(lobby, ban)?;
+        join(lobby, conn, memo)
     }
 
     fn secret(memo: &mut GameJoin) -> Option<&mut Secret> {
@@ -61,36 +61,36 @@ impl Resume for AttemptJoin {
 
 /// The player may play, and is not banned.
 pub(crate) fn join(
-    world: &mut World,
+    lobby: &mut Lobby,
     conn: ConnId,
     GameJoin { uid, password }: GameJoin,
 ) -> Result<Progress, Refusal> {
     let failed = |reason| Refusal::CannotJoin { game: uid, reason };
-    let game = shown(world, world.player_of(conn), uid);
+    let game = shown(lobby, lobby.player_of(conn), uid);
     let game = game.ok_or_else(|| failed(GameJoinFailure::HostLeftGame))?;
     if game.state != GameState::Lobby || !game.is_listed() || game.is_full() {
         return Err(failed(GameJoinFailure::GameNotReady));
     }
-    let (player, now) = (world.player_of(conn), world.now.elapsed);
+    let (player, now) = (lobby.player_of(conn), lobby.now.elapsed);
     let password = password.filter(|password| !password.reveal().is_empty());
     let is_wrong = game.is_password_protected && password != game.password;
-    // The same answer for a right and a wrong password, so that it reveals nothing.
-    if game.is_password_protected && !world.limits.may_try_password(player, uid, now) {
-        world.count(Count::Limited(Limit::Passwords));
+    // The same text for a right and a wrong password, so that it reveals nothing.
+    if game.is_password_protected && !lobby.limits.may_try_password(player, uid, now) {
+        lobby.count(Count::Limited(Limit::Passwords));
         return Err(Refusal::declined(texts::TOO_MANY_PASSWORDS));
     }
     if is_wrong {
-        world.limits.wrong_password(player, uid, now);
+        lobby.limits.wrong_password(player, uid, now);
         return Err(failed(GameJoinFailure::BadPassword));
     }
-    world.launch_game_process(conn, uid);
+    joining::launch_game_process(lobby, conn, uid);
     Ok(Progress::Done)
 }
 
 /// The game with this number, as far as the player is told of games. One that is hidden is no other
 /// than none, for whatever reason it is: for friends only, of a host who has made the player a foe,
 /// or for others' ratings.
-fn shown(world: &World, player: PlayerId, game: GameId) -> Option<&Game> {
-    let joiner = world.players.get(player)?;
-    world.games.untold_game(game).filter(|game| game.is_visible_to(joiner))
+fn shown(lobby: &Lobby, player: PlayerId, game: GameId) -> Option<&Game> {
+    let joiner = lobby.players.get(player)?;
+    lobby.games.untold_game(game).filter(|game| game.is_visible_to(joiner))
 }

@@ -1,18 +1,19 @@
-//! `ice_servers`: an empty list; clients get them from the web API (session.md section 10; deprecated).
+//! `ice_servers`: an empty list; clients get them from the web API (session.md section 10;
+//! deprecated).
 
 use faf_protocol::server_message::{IceServers, ServerMessage};
 
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 
-/// For how many seconds the list holds: a day. The Python client asks again every five seconds while less than ten hours are
-/// left.
+/// For how many seconds the list holds: a day. The Python client asks again every five seconds
+/// while less than ten hours are left.
 const LIFETIME: u32 = 24 * 60 * 60;
 
-pub(crate) fn handle(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
     let list = IceServers { ice_servers: Vec::new(), ttl: Some(LIFETIME) };
-    world.send(conn, ServerMessage::IceServers(list));
+    lobby.send(conn, ServerMessage::IceServers(list));
     Ok(Progress::Done)
 }

@@ -2,18 +2,18 @@
 
 use faf_protocol::client_message::ConnectivityTest;
 
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 use crate::texts;
-use crate::world::World;
 
 /// Remembers that this client cannot play, and says so.
 pub(crate) fn handle(
-    world: &mut World,
+    lobby: &mut Lobby,
     conn: ConnId,
     _request: ConnectivityTest,
 ) -> Result<Progress, Refusal> {
-    world.session_mut(conn).is_outdated = true;
+    lobby.session_mut(conn).is_outdated = true;
     Err(Refusal::declined(texts::OUTDATED_CLIENT))
 }

@@ -1,48 +1,50 @@
-//! Commands for matchmaking and parties, which this server does not offer yet; and commands that it does not know.
+//! Commands for matchmaking and parties, which this server does not offer yet; and commands that it
+//! does not know.
 //!
-//! Clients send some of them by themselves, after every login or when something has happened to the player: these never
-//! get an error.
+//! Clients send some of them by themselves, after every login or when something has happened to the
+//! player: these never get an error.
 
 use faf_protocol::{ClientCommand, JsonRef, Message};
 
 use crate::client_text::quoted;
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 use crate::texts;
-use crate::world::World;
 
 /// Declines a command of a player who wants something that will be offered.
-pub(crate) fn decline(_world: &mut World, _conn: ConnId, _message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn decline(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> Result<Progress, Refusal> {
     Err(Refusal::declined(texts::NO_MATCHMAKING_YET))
 }
 
 /// Ignores a command that has no effect on players who are alone.
-pub(crate) fn ignore(_world: &mut World, _conn: ConnId, _message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn ignore(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> Result<Progress, Refusal> {
     Ok(Progress::Done)
 }
 
 /// `game_matchmaking`: begins or ends a search.
-pub(crate) fn search(world: &mut World, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn search(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
     // Clients end searches also where there are none: when a game starts, or when others change.
     if message.get("state").and_then(JsonRef::as_str).is_some_and(|state| state == "stop") {
         return Ok(Progress::Done);
     }
     // Outdated clients are told to update instead of to wait.
-    if world.session(conn).is_outdated {
+    if lobby.session(conn).is_outdated {
         return Err(Refusal::declined(texts::OUTDATED_CLIENT_NO_GAMES));
     }
-    if world.is_draining() {
+    if lobby.is_draining() {
         return Err(Refusal::Disabled { request: ClientCommand::GameMatchmaking.name() });
     }
-    decline(world, conn, message)
+    decline(lobby, conn, message)
 }
 
 /// A command that the server does not know, or not with these members.
-pub(crate) fn unknown(world: &mut World, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn unknown(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
     let command = message.command().unwrap_or_default().into_owned();
-    // Newer clients may know more than this server does; a client that has not logged in has nothing to ask for yet.
-    if world.session(conn).player.is_some() {
+    // Newer clients may know more than this server does; a client that has not logged in has
+    // nothing to ask for yet.
+    if lobby.session(conn).player.is_some() {
         return Err(Refusal::informed(texts::unknown_command(&quoted(command))));
     }
     Err(Refusal::invalid(Some(command), "unknown command".to_owned()))

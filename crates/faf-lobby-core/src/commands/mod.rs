@@ -1,8 +1,8 @@
 //! The commands of clients: the table here, and a file each under its wire name.
 //!
-//! A command runs at once, or makes a request and goes on when the reply comes: `Resume` stands in the same file and
-//! checks again what may have changed in the meantime. While a command waits, nothing but pings of the same connection is
-//! handled.
+//! A command runs at once, or makes a request and goes on when the reply comes: `Resume` stands in
+//! the same file and checks again what may have changed in the meantime. While a command waits,
+//! nothing but pings of the same connection is handled.
 //!
 //! To add a command that needs nothing from outside, as `ice_servers`:
 //!
@@ -21,9 +21,9 @@ mod admin;
 mod ask_session;
 mod auth;
 mod avatar;
+mod ban_check;
 mod coop_list;
 mod create_account;
-mod entry;
 mod game_host;
 mod game_join;
 mod hello;
@@ -40,22 +40,13 @@ mod social_remove;
 
 use faf_protocol::{ClientCommand, ClientMessage, CommandError};
 
-use crate::effect::Count;
-use crate::event::ConnId;
 use crate::game_commands;
-use crate::pacing::CommandClass::{
-    self, Administration, Game, Heartbeat, Host, Join, List, Login, Party, Query,
-};
+use crate::io::conn::ConnId;
+use crate::io::metric::Count;
 use crate::refusal::Refusal;
-use crate::world::World;
-
-/// How far a command has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Done,
-    /// It goes on when the reply to its request comes.
-    Pending,
-}
+use crate::state::Lobby;
+use crate::state::pacing::CommandClass;
+use crate::state::pending::Progress;
 
 /// When a command is allowed, and what it costs.
 struct Rule {
@@ -66,7 +57,8 @@ struct Rule {
 }
 
 /// The rule for commands that are not in the table.
-const UNKNOWN: Rule = Rule { name: "other", before_login: false, while_draining: true, class: Query };
+const UNKNOWN: Rule =
+    Rule { name: "other", before_login: false, while_draining: true, class: CommandClass::Query };
 
 macro_rules! command_table {
     (
@@ -81,32 +73,33 @@ macro_rules! command_table {
     ) => {
         fn rule(command: ClientCommand) -> Rule {
             let (before_login, while_draining, class) = match command {
-                $( ClientCommand::$typed => ($typed_before, $typed_draining, $typed_class), )*
-                $( ClientCommand::$untyped => ($untyped_before, $untyped_draining, $untyped_class), )*
+                $( ClientCommand::$typed => ($typed_before, $typed_draining, CommandClass::$typed_class), )*
+                $( ClientCommand::$untyped => ($untyped_before, $untyped_draining, CommandClass::$untyped_class), )*
             };
             Rule { name: command.name(), before_login, while_draining, class }
         }
 
-        fn run(world: &mut World, conn: ConnId, message: ClientMessage) -> Result<Progress, Refusal> {
+        fn run(lobby: &mut Lobby, conn: ConnId, message: ClientMessage) -> Result<Progress, Refusal> {
             match message {
                 $(
                     ClientMessage::$typed $(($members))? => {
-                        $($typed_handle)::+(world, conn, $($typed_given)?)
+                        $($typed_handle)::+(lobby, conn, $($typed_given)?)
                     }
                 )*
-                ClientMessage::Game(message) => Ok(game_commands::handle(world, conn, &message)),
+                ClientMessage::Game(message) => Ok(game_commands::handle(lobby, conn, &message)),
                 ClientMessage::Other(message) => match known(message.command()) {
                     $(
-                        Some(ClientCommand::$untyped) => $($untyped_handle)::+(world, conn, &message),
+                        Some(ClientCommand::$untyped) => $($untyped_handle)::+(lobby, conn, &message),
                     )*
-                    _ => matchmaking_unavailable::unknown(world, conn, &message),
+                    _ => matchmaking_unavailable::unknown(lobby, conn, &message),
                 },
             }
         }
     };
 }
 
-// All commands at a glance. Handlers get the world and the connection first; those of untyped commands also the message.
+// All commands at a glance. Handlers get the lobby and the connection first; those of untyped
+// commands also the message.
 command_table! {
     typed {
         // before login, while shutting down, class
@@ -146,24 +139,24 @@ command_table! {
 
 /// Handles a message of a client, up to the request that it makes if it makes one.
 pub(crate) fn handle(
-    world: &mut World,
+    lobby: &mut Lobby,
     conn: ConnId,
     message: Result<ClientMessage, CommandError>,
 ) -> Result<Progress, Refusal> {
     if let Some(rule) = rule_of(&message) {
-        check_allowed(world, conn, &rule)?;
+        check_allowed(lobby, conn, &rule)?;
     }
     match message {
-        Ok(message) => run(world, conn, message),
-        Err(error) => entry::refuse_unreadable(world, conn, error),
+        Ok(message) => run(lobby, conn, message),
+        Err(error) => ban_check::refuse_unreadable(lobby, conn, error),
     }
 }
 
-/// What a message costs: its class, and how many bytes of it count.
+/// The price of a message: its class, and how many bytes of it count.
 pub(crate) fn price(message: &Result<ClientMessage, CommandError>) -> (CommandClass, usize) {
     match message {
         Ok(ClientMessage::Game(message)) => game_commands::price(message),
-        other => (rule_of(other).map_or(Query, |rule| rule.class), 0),
+        other => (rule_of(other).map_or(CommandClass::Query, |rule| rule.class), 0),
     }
 }
 
@@ -184,18 +177,18 @@ fn known(name: Option<impl AsRef<str>>) -> Option<ClientCommand> {
     name.and_then(|name| ClientCommand::from_name(name.as_ref()))
 }
 
-fn check_allowed(world: &mut World, conn: ConnId, rule: &Rule) -> Result<(), Refusal> {
-    if world.session(conn).player.is_none() && !rule.before_login {
-        world.count(Count::NotLoggedIn(rule.name));
+fn check_allowed(lobby: &mut Lobby, conn: ConnId, rule: &Rule) -> Result<(), Refusal> {
+    if lobby.session(conn).player.is_none() && !rule.before_login {
+        lobby.count(Count::NotLoggedIn(rule.name));
         return Err(Refusal::NotLoggedIn { command: rule.name });
     }
-    match world.is_draining() && !rule.while_draining {
+    match lobby.is_draining() && !rule.while_draining {
         true => Err(Refusal::Disabled { request: rule.name }),
         false => Ok(()),
     }
 }
 
 /// Handles commands that mean nothing to the lobby.
-fn nothing(_world: &mut World, _conn: ConnId) -> Result<Progress, Refusal> {
+fn nothing(_lobby: &mut Lobby, _conn: ConnId) -> Result<Progress, Refusal> {
     Ok(Progress::Done)
 }

@@ -1,16 +1,16 @@
-//! `modvault`: shows the most liked mods, likes one, counts a download (session.md section 10; deprecated).
+//! `modvault`: shows the most liked mods, likes one, counts a download (session.md section 10;
+//! deprecated).
 
 use faf_protocol::client_message::ModvaultAction;
 use faf_protocol::server_message::{ModvaultMod, ServerMessage};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 use crate::io::records::{Like, VaultMod};
 use crate::io::request::{CountDownload, LikeMod, ListLikedMods, ReplyTo};
-use crate::pending::Resume;
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::state::Lobby;
+use crate::state::pending::{Progress, Resume};
 
 /// Mods that are shown.
 const SHOWN: u32 = 100;
@@ -18,21 +18,21 @@ const SHOWN: u32 = 100;
 /// Characters of file names that are escaped in links; slashes separate folders.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
-pub(crate) fn handle(world: &mut World, conn: ConnId, action: ModvaultAction) -> Result<Progress, Refusal> {
-    let player = world.player_of(conn);
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: ModvaultAction) -> Result<Progress, Refusal> {
+    let player = lobby.player_of(conn);
     match action {
-        ModvaultAction::Start => world.request(conn, ListLikedMods { limit: SHOWN }, ()),
-        ModvaultAction::Like { uid } => world.request(conn, LikeMod { player, uid }, ()),
-        ModvaultAction::Download { uid } => world.request(conn, CountDownload { uid }, ()),
+        ModvaultAction::Start => Ok(lobby.request(conn, ListLikedMods { limit: SHOWN }, ())),
+        ModvaultAction::Like { uid } => Ok(lobby.request(conn, LikeMod { player, uid }, ())),
+        ModvaultAction::Download { uid } => Ok(lobby.request(conn, CountDownload { uid }, ())),
     }
 }
 
 impl Resume for ListLikedMods {
     type Memo = ();
 
-    fn resume((): (), world: &mut World, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
         for shown in reply? {
-            show(world, conn, shown);
+            show(lobby, conn, shown);
         }
         Ok(Progress::Done)
     }
@@ -41,9 +41,9 @@ impl Resume for ListLikedMods {
 impl Resume for LikeMod {
     type Memo = ();
 
-    fn resume((): (), world: &mut World, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
         match reply?? {
-            Like::Counted(liked) => show(world, conn, *liked),
+            Like::Counted(liked) => show(lobby, conn, *liked),
             Like::Before => {}
         }
         Ok(Progress::Done)
@@ -53,15 +53,15 @@ impl Resume for LikeMod {
 impl Resume for CountDownload {
     type Memo = ();
 
-    fn resume((): (), _world: &mut World, _conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), _lobby: &mut Lobby, _conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
         reply??;
         Ok(Progress::Done)
     }
 }
 
-fn show(world: &mut World, conn: ConnId, shown: VaultMod) {
-    let info = modvault_info(&world.settings.content_url, shown);
-    world.send(conn, ServerMessage::ModvaultInfo(info));
+fn show(lobby: &mut Lobby, conn: ConnId, shown: VaultMod) {
+    let info = modvault_info(&lobby.settings.content_url, shown);
+    lobby.send(conn, ServerMessage::ModvaultInfo(info));
 }
 
 fn modvault_info(content_url: &str, shown: VaultMod) -> ModvaultMod {

@@ -2,12 +2,12 @@
 
 use faf_protocol::ServerMessage;
 
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 
-pub(crate) fn handle(world: &mut World, conn: ConnId) -> Result<Progress, Refusal> {
-    world.send(conn, ServerMessage::Pong);
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
+    lobby.send(conn, ServerMessage::Pong);
     Ok(Progress::Done)
 }

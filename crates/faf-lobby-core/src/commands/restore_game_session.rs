@@ -1,30 +1,31 @@
 //! `restore_game_session`: back into a game that still runs (games.md section 1.3).
 //!
-//! Only whoever was in the game comes back: players of a live game who have not ended it, and
+//! Only players who were in the game come back: those of a live game who have not ended it, and
 //! players whose connection was lost in the lobby. There is no reply.
 
 use faf_protocol::client_message::RestoreGameSession;
 
-use crate::commands::Progress;
-use crate::commands::entry::{Entry, check_can_play};
-use crate::event::ConnId;
-use crate::games::{Game, GameState};
-use crate::players::{Activity, ConnectionState, GameConnection};
+use crate::games::entry::{Entry, check_can_play};
+use crate::games::{ending, persistence};
+use crate::io::conn::ConnId;
 use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::game::{Game, GameState};
+use crate::state::game_process::{Activity, ConnectionState, GameConnection};
+use crate::state::pending::Progress;
 use crate::texts;
-use crate::world::World;
 
 pub(crate) fn handle(
-    world: &mut World,
+    lobby: &mut Lobby,
     conn: ConnId,
     request: &RestoreGameSession,
 ) -> Result<Progress, Refusal> {
-    check_can_play(world, conn, Entry::Reconnect)?;
-    let player = world.player_of(conn);
-    let viewer = world.players.get(player);
+    check_can_play(lobby, conn, Entry::Reconnect)?;
+    let player = lobby.player_of(conn);
+    let viewer = lobby.players.get(player);
     let is_known = |game: &&Game| viewer.is_some_and(|viewer| game.is_known_to(viewer));
-    let known = world.games.untold_game(request.game_id).filter(is_known).map(|game| game.id);
-    let Some(game) = known.and_then(|game| world.games.get_mut(game)) else {
+    let known = lobby.games.untold_game(request.game_id).filter(is_known).map(|game| game.id);
+    let Some(game) = known.and_then(|game| lobby.games.get_mut(game)) else {
         return Err(Refusal::informed(texts::GAME_IS_GONE));
     };
     let belongs = match (game.state, &game.live) {
@@ -38,12 +39,12 @@ pub(crate) fn handle(
     }
     game.add_member(player);
     let id = game.id;
-    if let Some(online) = world.players.get_mut(player) {
+    if let Some(online) = lobby.players.get_mut(player) {
         online.activity = Activity::Playing;
-        let (state, deadline) = (ConnectionState::Connected, world.now.elapsed);
+        let (state, deadline) = (ConnectionState::Connected, lobby.now.elapsed);
         online.game = Some(GameConnection { game: id, state, deadline });
     }
-    world.games.mark(id);
-    world.check_end(id, None);
-    Ok(world.save_game(id, Some(conn)))
+    lobby.games.mark(id);
+    ending::check_end(lobby, id, None);
+    Ok(persistence::save_game(lobby, id, Some(conn)))
 }

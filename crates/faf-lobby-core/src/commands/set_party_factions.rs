@@ -1,16 +1,16 @@
 //! `set_party_factions`: what a player would play in a match (parties.md section 3.5).
 //!
-//! Clients say it after every login. Parties are not offered yet, so a player is always alone in one, and is told of the
-//! choice at once; what cannot be a choice gets no answer.
+//! Clients say it after every login. Parties are not offered yet, so a player is always alone in
+//! one, and is told of the choice at once; an impossible choice gets no reply.
 
 use faf_protocol::server_message::ServerMessage;
 use faf_protocol::{Message, PlayerId};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::io::conn::ConnId;
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 
 /// Names of factions, by their numbers from 1 on.
 const FACTIONS: [&str; 5] = ["uef", "aeon", "cybran", "seraphim", "nomad"];
@@ -34,19 +34,20 @@ struct Member {
 /// Its place in [`FACTIONS`].
 struct Faction(usize);
 
-pub(crate) fn handle(world: &mut World, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
-    let player = world.player_of(conn);
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+    let player = lobby.player_of(conn);
     if let Some(factions) = chosen(message) {
         let update =
             UpdateParty { command: "update_party", owner: player, members: [Member { player, factions }] };
         if let Ok(update) = Message::from_value(&update) {
-            world.send(conn, ServerMessage::Other(update));
+            lobby.send(conn, ServerMessage::Other(update));
         }
     }
     Ok(Progress::Done)
 }
 
-/// The factions that are named, each once and in order of their numbers; none if there are none, or unknown ones.
+/// The factions that are named, each once and in order of their numbers; none if there are none, or
+/// unknown ones.
 fn chosen(message: &Message) -> Option<Vec<&'static str>> {
     let list = message.get("factions").filter(|list| list.text().len() <= LIST_LIMIT)?;
     let chosen: Vec<Faction> = list.parse().ok()?;

@@ -1,39 +1,40 @@
 //! `social_add`: makes somebody a friend or a foe (session.md section 10).
 //!
-//! Nobody can be both, so adding one ends the other. There is no reply, and the other player is not told.
+//! Nobody can be both, so adding one ends the other. There is no reply, and the other player is not
+//! told.
 
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Progress;
-use crate::event::ConnId;
+use crate::games::host_lists;
+use crate::io::conn::ConnId;
 use crate::io::records::Relation;
 use crate::io::request::{ReplyTo, SetRelation};
-use crate::pending::Resume;
 use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::pending::{Progress, Resume};
 use crate::texts;
-use crate::world::World;
 
 /// Friends a player may have, and the same number of foes. Real lists have a few hundred. The lists
 /// are sent at every login and stored with every game of the player. A longer list that is already
 /// in the database is kept, but cannot grow.
 const LIST_MAX: usize = 2000;
 
-/// What is remembered while the relation is stored.
+/// Remembered while the relation is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Added {
     subject: PlayerId,
     relation: Relation,
 }
 
-pub(crate) fn handle(world: &mut World, conn: ConnId, request: &SocialSubject) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &SocialSubject) -> Result<Progress, Refusal> {
     let Some((subject, relation)) = subject_and_relation(request) else { return Ok(Progress::Done) };
-    let player = world.player_of(conn);
+    let player = lobby.player_of(conn);
     if subject == player {
         return Err(Refusal::declined(texts::SELF_RELATION));
     }
-    let list = world.players.get(player).map(|online| match relation {
+    let list = lobby.players.get(player).map(|online| match relation {
         Relation::Friend => (&online.friends, texts::TOO_MANY_FRIENDS),
         Relation::Foe => (&online.foes, texts::TOO_MANY_FOES),
     });
@@ -42,7 +43,7 @@ pub(crate) fn handle(world: &mut World, conn: ConnId, request: &SocialSubject) -
         Some((list, text)) if list.len() >= LIST_MAX => return Err(Refusal::declined(text)),
         _ => {}
     }
-    world.request(conn, SetRelation { player, subject, relation }, Added { subject, relation })
+    Ok(lobby.request(conn, SetRelation { player, subject, relation }, Added { subject, relation }))
 }
 
 impl Resume for SetRelation {
@@ -50,25 +51,25 @@ impl Resume for SetRelation {
 
     fn resume(
         Added { subject, relation }: Added,
-        world: &mut World,
+        lobby: &mut Lobby,
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
         reply??;
-        let player = world.player_of(conn);
-        let Some(online) = world.online(player) else { return Ok(Progress::Done) };
+        let player = lobby.player_of(conn);
+        let Some(online) = lobby.online(player) else { return Ok(Progress::Done) };
         let (now, no_longer) = match relation {
             Relation::Friend => (&mut online.friends, &mut online.foes),
             Relation::Foe => (&mut online.foes, &mut online.friends),
         };
         now.insert(subject);
         no_longer.remove(&subject);
-        world.host_lists_changed(player, subject);
+        host_lists::host_lists_changed(lobby, player, subject);
         Ok(Progress::Done)
     }
 }
 
-/// Whom a request is about; a friend if both are given.
+/// The player that a request is about, and the relation; the friend if both are given.
 pub(super) fn subject_and_relation(request: &SocialSubject) -> Option<(PlayerId, Relation)> {
     let friend = request.friend.map(|subject| (subject, Relation::Friend));
     friend.or(request.foe.map(|subject| (subject, Relation::Foe)))

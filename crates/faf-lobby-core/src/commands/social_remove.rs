@@ -1,31 +1,31 @@
 //! `social_remove`: ends a friendship or the opposite (session.md section 10).
 //!
-//! Only the relation that is named ends. What does not exist need not end. There is no reply.
+//! Only the relation that is named ends; one that does not exist need not end. There is no reply.
 
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Progress;
 use crate::commands::social_add::subject_and_relation;
-use crate::event::ConnId;
+use crate::games::host_lists;
+use crate::io::conn::ConnId;
 use crate::io::records::Relation;
 use crate::io::request::{EndRelation, ReplyTo};
-use crate::pending::Resume;
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::state::Lobby;
+use crate::state::pending::{Progress, Resume};
 
-/// What is remembered while the relation is removed.
+/// Remembered while the relation is removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Removed {
     subject: PlayerId,
     relation: Relation,
 }
 
-pub(crate) fn handle(world: &mut World, conn: ConnId, request: &SocialSubject) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &SocialSubject) -> Result<Progress, Refusal> {
     let Some((subject, relation)) = subject_and_relation(request) else { return Ok(Progress::Done) };
-    let player = world.player_of(conn);
-    world.request(conn, EndRelation { player, subject, relation }, Removed { subject, relation })
+    let player = lobby.player_of(conn);
+    Ok(lobby.request(conn, EndRelation { player, subject, relation }, Removed { subject, relation }))
 }
 
 impl Resume for EndRelation {
@@ -33,18 +33,18 @@ impl Resume for EndRelation {
 
     fn resume(
         Removed { subject, relation }: Removed,
-        world: &mut World,
+        lobby: &mut Lobby,
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
         reply?;
-        let player = world.player_of(conn);
-        let Some(online) = world.online(player) else { return Ok(Progress::Done) };
+        let player = lobby.player_of(conn);
+        let Some(online) = lobby.online(player) else { return Ok(Progress::Done) };
         match relation {
             Relation::Friend => online.friends.remove(&subject),
             Relation::Foe => online.foes.remove(&subject),
         };
-        world.host_lists_changed(player, subject);
+        host_lists::host_lists_changed(lobby, player, subject);
         Ok(Progress::Done)
     }
 }

@@ -1,12 +1,13 @@
-//! `AIOption`: what the host says about an AI (games.md section 6.4). That there is one is what counts.
+//! `AIOption`: what the host says about an AI (games.md section 6.4). That there is one is what
+//! counts.
 
 use faf_protocol::json::Json;
 
 use crate::client_text::cut;
-use crate::commands::Progress;
-use crate::game_commands::Sender;
 use crate::game_commands::player_option::integer;
-use crate::world::World;
+use crate::game_commands::sender::Sender;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 
 /// AIs a game may have; further ones are ignored. There are 16 places.
 const AIS_LIMIT: usize = 32;
@@ -14,8 +15,8 @@ const AIS_LIMIT: usize = 32;
 /// Longest name of an AI, in characters. A longer name is cut, because the AI counts all the same.
 const NAME_LIMIT: usize = 100;
 
-pub(crate) fn handle(world: &mut World, sender: Sender, name: String, key: &str, value: &Json) -> Progress {
-    let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
+pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, name: String, key: &str, value: &Json) -> Progress {
+    let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };
     let name = cut(name, NAME_LIMIT);
     if game.ais.len() >= AIS_LIMIT && !game.ais.contains_key(&name) {
         return Progress::Done;
@@ -24,6 +25,6 @@ pub(crate) fn handle(world: &mut World, sender: Sender, name: String, key: &str,
     if key == "StartSpot" {
         *start_spot = integer(value).or(*start_spot);
     }
-    world.games.mark(sender.game);
+    lobby.games.mark(sender.game);
     Progress::Done
 }

@@ -2,15 +2,16 @@
 //! of each player is kept (games.md section 6.9). One player alone cannot make it not
 //! count, and observers do not matter.
 
-use crate::commands::Progress;
-use crate::game_commands::Sender;
-use crate::games::{GameWrite, Note};
+use crate::game_commands::sender::Sender;
+use crate::games::persistence;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
+use crate::state::stored::{GameWrite, Note};
 use crate::validity::DESYNCS_MAX;
-use crate::world::World;
 
-pub(crate) fn handle(world: &mut World, sender: Sender) -> Progress {
-    let now = world.now.elapsed;
-    let Some(live) = world.played_game(sender) else { return Progress::Done };
+pub(crate) fn handle(lobby: &mut Lobby, sender: Sender) -> Progress {
+    let now = lobby.now.elapsed;
+    let Some(live) = sender.played_game(lobby) else { return Progress::Done };
     live.hear_from(sender.player, now);
     let game_time = live.last_heard.as_secs().try_into().unwrap_or(u32::MAX);
     let desyncs = live.desyncs_by.entry(sender.player).or_default();
@@ -19,10 +20,10 @@ pub(crate) fn handle(world: &mut World, sender: Sender) -> Progress {
     *desyncs += u32::from(counts);
     if is_first {
         let note = Note::Desync { player: sender.player, game_time };
-        world.store(sender.game, GameWrite::Note(note), None);
+        persistence::store(lobby, sender.game, GameWrite::Note(note), None);
     }
     if !counts {
         return Progress::Done;
     }
-    world.save_game(sender.game, Some(sender.conn))
+    persistence::save_game(lobby, sender.game, Some(sender.conn))
 }

@@ -1,17 +1,18 @@
 //! `EnforceRating`: the game counts, however short it is (games.md section 6). Players say so, and
 //! observers cannot.
 
-use crate::commands::Progress;
-use crate::game_commands::Sender;
-use crate::world::World;
+use crate::game_commands::sender::Sender;
+use crate::games::persistence;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 
-pub(crate) fn handle(world: &mut World, sender: Sender) -> Progress {
-    let now = world.now.elapsed;
-    let Some(live) = world.played_game(sender) else { return Progress::Done };
+pub(crate) fn handle(lobby: &mut Lobby, sender: Sender) -> Progress {
+    let now = lobby.now.elapsed;
+    let Some(live) = sender.played_game(lobby) else { return Progress::Done };
     live.hear_from(sender.player, now);
     if std::mem::replace(&mut live.enforces_rating, true) {
         // The one before may still be on its way.
-        return world.wait_for_storage(sender.game, sender.conn);
+        return persistence::wait_for_storage(lobby, sender.game, sender.conn);
     }
-    world.save_game(sender.game, Some(sender.conn))
+    persistence::save_game(lobby, sender.game, Some(sender.conn))
 }

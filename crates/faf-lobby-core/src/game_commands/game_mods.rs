@@ -9,14 +9,13 @@ use faf_protocol::gpgnet::GameMods;
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
-use crate::commands::Progress;
-use crate::event::ConnId;
-use crate::game_commands::Sender;
+use crate::game_commands::sender::Sender;
+use crate::io::conn::ConnId;
 use crate::io::request::{FindModNames, ReplyTo};
-use crate::lists;
-use crate::pending::Resume;
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::snapshots::size;
+use crate::state::Lobby;
+use crate::state::pending::{Progress, Resume};
 
 /// The name of mods that are not in the vault.
 const UNKNOWN: &str = "Unknown sim mod";
@@ -31,7 +30,7 @@ const UID_LIMIT: usize = 40;
 /// uids fit; if names are too long, they are cut to an equal share of the rest.
 pub(crate) const MODS_BYTES: usize = 3072;
 
-/// What is remembered while the mods are looked up.
+/// Remembered while the mods are looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Activated {
     uids: Vec<String>,
@@ -39,8 +38,8 @@ pub(crate) struct Activated {
     unlisted: Option<String>,
 }
 
-pub(crate) fn handle(world: &mut World, sender: Sender, mods: GameMods) -> Progress {
-    let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
+pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, mods: GameMods) -> Progress {
+    let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };
     match mods {
         GameMods::Activated { count: 0 } => {
             game.mods.clear();
@@ -58,11 +57,11 @@ pub(crate) fn handle(world: &mut World, sender: Sender, mods: GameMods) -> Progr
                 }
             }
             let request = FindModNames { uids: memo.uids.clone() };
-            return world.request_for_game(sender, request, memo);
+            return sender.request(lobby, request, memo);
         }
         GameMods::Other { .. } => return Progress::Done,
     }
-    world.games.mark(sender.game);
+    lobby.games.mark(sender.game);
     Progress::Done
 }
 
@@ -71,19 +70,19 @@ impl Resume for FindModNames {
 
     fn resume(
         Activated { uids, unlisted }: Activated,
-        world: &mut World,
+        lobby: &mut Lobby,
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
         // The process may have ended in the meantime, or be another one.
-        let Some(sender) = world.game_sender(conn) else { return Ok(Progress::Done) };
-        if let Some(game) = world.hosted_lobby(sender) {
+        let Some(sender) = Sender::of(lobby, conn) else { return Ok(Progress::Done) };
+        if let Some(game) = sender.hosted_lobby(lobby) {
             let mut names = reply.unwrap_or_default();
             let mut name = |uid: &str| names.remove(uid).unwrap_or_else(|| UNKNOWN.to_owned());
             game.mods = uids.into_iter().map(|uid| (uid.clone(), name(&uid))).collect();
             shorten_names(&mut game.mods);
             game.unlisted_mod = unlisted;
-            world.games.mark(sender.game);
+            lobby.games.mark(sender.game);
         }
         Ok(Progress::Done)
     }
@@ -97,14 +96,14 @@ fn is_uid(uid: &str) -> bool {
 }
 
 fn shorten_names(mods: &mut BTreeMap<String, String>) {
-    let bytes = |(uid, name): (&String, &String)| lists::mod_bytes(uid, name);
+    let bytes = |(uid, name): (&String, &String)| size::mod_bytes(uid, name);
     if mods.iter().map(bytes).sum::<usize>() <= MODS_BYTES {
         return;
     }
-    let uids: usize = mods.keys().map(|uid| lists::mod_bytes(uid, "")).sum();
+    let uids: usize = mods.keys().map(|uid| size::mod_bytes(uid, "")).sum();
     let share = MODS_BYTES.saturating_sub(uids) / mods.len().max(1);
     for name in mods.values_mut() {
-        lists::cut_to_bytes(name, share);
+        size::cut_to_bytes(name, share);
     }
 }
 
@@ -133,7 +132,7 @@ mod tests {
             let uid = |number| format!("{number:040}");
             let mut mods = (0..count).map(|number| (uid(number), name.to_owned())).collect();
             shorten_names(&mut mods);
-            let bytes: usize = mods.iter().map(|(uid, name)| lists::mod_bytes(uid, name)).sum();
+            let bytes: usize = mods.iter().map(|(uid, name)| size::mod_bytes(uid, name)).sum();
             assert!(bytes <= MODS_BYTES, "{bytes}");
             mods.into_values().next().unwrap()
         };

@@ -3,18 +3,18 @@
 use faf_protocol::json::Json;
 
 use crate::client_text::quoted;
-use crate::commands::Progress;
-use crate::effect::LogLine;
-use crate::game_commands::Sender;
 use crate::game_commands::map_lookup::MapLookup;
+use crate::game_commands::sender::Sender;
 use crate::game_options::Accepted;
-use crate::games;
-use crate::io::request::{FindMap, ReplyTo};
+use crate::io::log::LogLine;
+use crate::io::request::FindMap;
 use crate::maps::map_folder;
-use crate::world::World;
+use crate::state::Lobby;
+use crate::state::game;
+use crate::state::pending::Progress;
 
-pub(crate) fn handle(world: &mut World, sender: Sender, key: &str, value: Json) -> Progress {
-    let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
+pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, key: &str, value: Json) -> Progress {
+    let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };
     let text = value.as_ref().as_str().map(String::from);
     if game.options.set(key, value) != Accepted::Stored {
         return Progress::Done;
@@ -22,41 +22,24 @@ pub(crate) fn handle(world: &mut World, sender: Sender, key: &str, value: Json) 
     let mut folder = None;
     match (key, text) {
         ("Title", Some(text)) => {
-            if let Ok(title) = games::title(&text) {
+            if let Ok(title) = game::title(&text) {
                 game.title = title;
             }
         }
         ("ScenarioFile", Some(path)) => {
             folder = map_folder(&path);
             if folder.is_none() {
-                // The map stays as it was, so whoever joins may have another one than the host.
+                // The map stays as it was, so players who join may have another one than the host.
                 let reason = format!("no name of a map: {:?}", quoted(path));
-                world.log(LogLine::GameMessageIgnored { player: sender.player, reason });
+                lobby.log(LogLine::GameMessageIgnored { player: sender.player, reason });
             }
         }
         _ => {}
     }
     let Some(folder) = folder else {
-        world.games.mark(sender.game);
+        lobby.games.mark(sender.game);
         return Progress::Done;
     };
     let memo = MapLookup::Chosen { folder: folder.clone() };
-    world.request_for_game(sender, FindMap { folder }, memo)
-}
-
-pub(super) fn map_found(
-    world: &mut World,
-    sender: Sender,
-    folder: String,
-    reply: ReplyTo<FindMap>,
-) -> Progress {
-    if let Some(game) = world.hosted_lobby(sender) {
-        // If the database is away, the map is looked up again at launch.
-        game.map = games::Map::unknown(folder);
-        if let Ok(found) = reply {
-            game.map.look_up(found);
-        }
-        world.games.mark(sender.game);
-    }
-    Progress::Done
+    sender.request(lobby, FindMap { folder }, memo)
 }

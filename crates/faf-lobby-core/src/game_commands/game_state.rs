@@ -2,36 +2,38 @@
 
 use faf_protocol::gpgnet::{GameState as ProcessState, ServerToGame};
 
-use crate::commands::Progress;
-use crate::effect::LogLine;
-use crate::game_commands::Sender;
 use crate::game_commands::map_lookup::MapLookup;
-use crate::games::{GameState, Leaving};
-use crate::io::request::{FindMap, ReplyTo};
-use crate::players::{Activity, ConnectionState};
-use crate::world::World;
+use crate::game_commands::sender::Sender;
+use crate::games::joining::Leaving;
+use crate::games::{joining, persistence};
+use crate::io::log::LogLine;
+use crate::io::request::FindMap;
+use crate::state::Lobby;
+use crate::state::game::GameState;
+use crate::state::game_process::{Activity, ConnectionState};
+use crate::state::pending::Progress;
 
-pub(crate) fn handle(world: &mut World, sender: Sender, state: &ProcessState) -> Progress {
+pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, state: &ProcessState) -> Progress {
     match state {
-        ProcessState::Idle => idle(world, sender),
-        ProcessState::Lobby => lobby(world, sender),
-        ProcessState::Launching => return launching(world, sender),
+        ProcessState::Idle => idle(lobby, sender),
+        ProcessState::Lobby => ready(lobby, sender),
+        ProcessState::Launching => return launching(lobby, sender),
         ProcessState::Ended => {
-            world.leave_game(sender.player, Leaving::Closed);
-            return world.wait_for_storage(sender.game, sender.conn);
+            joining::leave_game(lobby, sender.player, Leaving::Closed);
+            return persistence::wait_for_storage(lobby, sender.game, sender.conn);
         }
-        ProcessState::Other(_) => world.games.mark(sender.game),
+        ProcessState::Other(_) => lobby.games.mark(sender.game),
     }
     Progress::Done
 }
 
 /// The process has started. Said again, it means nothing.
-fn idle(world: &mut World, sender: Sender) {
+fn idle(lobby: &mut Lobby, sender: Sender) {
     if sender.state != ConnectionState::Initializing {
         return;
     }
-    let is_draining = world.is_draining();
-    let Some(game) = world.games.get_mut(sender.game) else { return };
+    let is_draining = lobby.is_draining();
+    let Some(game) = lobby.games.get_mut(sender.game) else { return };
     let (state, activity) = if game.host.id == sender.player {
         // The game may have timed out, or ended, before.
         if game.state != GameState::Initializing || is_draining {
@@ -43,48 +45,48 @@ fn idle(world: &mut World, sender: Sender) {
     } else {
         (ConnectionState::Initialized, Activity::Joining)
     };
-    set(world, sender, state, activity);
+    set(lobby, sender, state, activity);
 }
 
 /// The process is ready to host, or to be told whom to connect to.
-fn lobby(world: &mut World, sender: Sender) {
-    world.games.mark(sender.game);
+fn ready(lobby: &mut Lobby, sender: Sender) {
+    lobby.games.mark(sender.game);
     match sender.activity {
-        Activity::Hosting => host(world, sender),
-        Activity::Joining if sender.state == ConnectionState::Initialized => join(world, sender),
+        Activity::Hosting => host(lobby, sender),
+        Activity::Joining if sender.state == ConnectionState::Initialized => join(lobby, sender),
         _ => {}
     }
 }
 
-fn host(world: &mut World, sender: Sender) {
-    let now = world.now.utc;
-    let Some(game) = world.hosted_lobby(sender).filter(|game| game.hosted_at.is_none()) else { return };
+fn host(lobby: &mut Lobby, sender: Sender) {
+    let now = lobby.now.utc;
+    let Some(game) = sender.hosted_lobby(lobby).filter(|game| game.hosted_at.is_none()) else { return };
     // From now on others are told that it is open.
     game.hosted_at = Some(now);
     let map = game.map.folder.clone();
-    world.log(LogLine::GameOpened { game: sender.game });
-    world.send_to_game(sender.conn, ServerToGame::HostGame { map });
+    lobby.log(LogLine::GameOpened { game: sender.game });
+    joining::send_to_game(lobby, sender.conn, ServerToGame::HostGame { map });
 }
 
-fn join(world: &mut World, sender: Sender) {
-    let game = world.games.get(sender.game).filter(|game| game.state == GameState::Lobby);
-    let host = game.and_then(|game| world.players.get(game.host.id)).filter(|host| {
+fn join(lobby: &mut Lobby, sender: Sender) {
+    let game = lobby.games.get(sender.game).filter(|game| game.state == GameState::Lobby);
+    let host = game.and_then(|game| lobby.players.get(game.host.id)).filter(|host| {
         host.activity == Activity::Hosting
             && host.game.as_ref().is_some_and(|connection| connection.game == sender.game)
     });
     // Since the request was granted, the game may have been hidden from the player, and others may
     // have been faster.
-    let joiner = world
+    let joiner = lobby
         .players
         .get(sender.player)
         .filter(|joiner| game.is_some_and(|game| game.is_visible_to(joiner) && !game.is_full()));
     let (Some(game), Some(host), Some(joiner)) = (game, host, joiner) else {
-        return world.leave_game(sender.player, Leaving::Aborted);
+        return joining::leave_game(lobby, sender.player, Leaving::Aborted);
     };
     let (host_conn, host_id, host_login) = (host.conn, host.info.id, host.info.login.clone());
     let joiner_login = joiner.info.login.clone();
     let others = game.members.iter().filter(|member| ![host_id, sender.player].contains(member));
-    let others: Vec<_> = others.filter_map(|member| world.players.get(*member)).collect();
+    let others: Vec<_> = others.filter_map(|member| lobby.players.get(*member)).collect();
     let peers: Vec<_> =
         others.iter().map(|peer| (peer.conn, peer.info.id, peer.info.login.clone())).collect();
     let connect = |login: &str, player_id, offer| ServerToGame::ConnectToPeer {
@@ -94,48 +96,44 @@ fn join(world: &mut World, sender: Sender) {
     };
 
     // The adapter of the joiner begins its session with this one.
-    world.send_to_game(sender.conn, ServerToGame::JoinGame { login: host_login, player_id: host_id });
-    world.send_to_game(host_conn, connect(&joiner_login, sender.player, true));
+    joining::send_to_game(
+        lobby,
+        sender.conn,
+        ServerToGame::JoinGame { login: host_login, player_id: host_id },
+    );
+    joining::send_to_game(lobby, host_conn, connect(&joiner_login, sender.player, true));
     for (conn, id, login) in &peers {
-        world.send_to_game(sender.conn, connect(login, *id, true));
-        world.send_to_game(*conn, connect(&joiner_login, sender.player, false));
+        joining::send_to_game(lobby, sender.conn, connect(login, *id, true));
+        joining::send_to_game(lobby, *conn, connect(&joiner_login, sender.player, false));
     }
-    if let Some(game) = world.games.get_mut(sender.game) {
+    if let Some(game) = lobby.games.get_mut(sender.game) {
         game.add_member(sender.player);
     }
-    set(world, sender, ConnectionState::Connected, Activity::Joining);
+    set(lobby, sender, ConnectionState::Connected, Activity::Joining);
 }
 
 /// The simulation begins. Only the host's word launches the game; that of another player is the
 /// sign that it does over there, too.
-fn launching(world: &mut World, sender: Sender) -> Progress {
-    world.games.mark(sender.game);
-    let Some(game) = world.games.get_mut(sender.game) else { return Progress::Done };
+fn launching(lobby: &mut Lobby, sender: Sender) -> Progress {
+    lobby.games.mark(sender.game);
+    let Some(game) = lobby.games.get_mut(sender.game) else { return Progress::Done };
     if sender.state == ConnectionState::Connected && game.state == GameState::Lobby {
         game.launching.insert(sender.player);
     }
-    if let Some(live) = world.played_game(sender)
+    if let Some(live) = sender.played_game(lobby)
         && sender.state == ConnectionState::Connected
         && live.begun.insert(sender.player)
     {
-        return world.save_game(sender.game, Some(sender.conn));
+        return persistence::save_game(lobby, sender.game, Some(sender.conn));
     }
-    let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
+    let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };
     // The vault may have changed since the map was chosen.
     let request = FindMap { folder: game.map.folder.clone() };
-    world.request_for_game(sender, request, MapLookup::Launch)
+    sender.request(lobby, request, MapLookup::Launch)
 }
 
-pub(super) fn launch_map_found(world: &mut World, sender: Sender, reply: ReplyTo<FindMap>) -> Progress {
-    if world.hosted_lobby(sender).is_none() {
-        return Progress::Done;
-    }
-    // If the database is away, what was known before has to do.
-    world.launch(sender.game, reply.ok(), sender.conn)
-}
-
-fn set(world: &mut World, sender: Sender, state: ConnectionState, activity: Activity) {
-    if let Some(online) = world.players.get_mut(sender.player) {
+fn set(lobby: &mut Lobby, sender: Sender, state: ConnectionState, activity: Activity) {
+    if let Some(online) = lobby.players.get_mut(sender.player) {
         online.activity = activity;
         if let Some(connection) = &mut online.game {
             connection.state = state;

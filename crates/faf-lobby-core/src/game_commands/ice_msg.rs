@@ -7,50 +7,50 @@ use faf_protocol::gpgnet::ServerToGame;
 use faf_protocol::json::Json;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
-use crate::commands::Progress;
-use crate::effect::{Count, Effect};
-use crate::game_commands::Sender;
-use crate::games::Game;
+use crate::game_commands::sender::Sender;
+use crate::io::effect::Effect;
+use crate::io::metric::Count;
+use crate::state::Lobby;
+use crate::state::game::Game;
+use crate::state::pending::Progress;
 use crate::texts;
-use crate::world::World;
 
 /// Longest message that is passed on, in bytes of JSON: 16 KiB.
 ///
-/// The adapter of today's clients says all its candidates for a peer in one message, some 190 bytes each (a recorded one with four
-/// has 830); others send each candidate, or a description of a session, alone, in 300 to 3000 bytes. A machine with ten
-/// addresses and three relays has about fifty candidates, which are 10 KiB. How much may be under way at the same time is looked
-/// after by whoever carries out [`Effect::Relay`].
+/// The adapter of today's clients says all its candidates for a peer in one message, some 190 bytes
+/// each (a recorded one with four has 830); others send each candidate, or a description of a
+/// session, alone, in 300 to 3000 bytes. A machine with ten addresses and three relays has about
+/// fifty candidates, which are 10 KiB. How much may be under way at the same time is looked after
+/// by the shell, which carries out [`Effect::Relay`].
 const MESSAGE_LIMIT: usize = 16 * 1024;
 
 /// A player whose game sends longer ones is told so once in this time.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(crate) fn handle(world: &mut World, sender: Sender, receiver: PlayerId, message: Json) -> Progress {
+pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, receiver: PlayerId, message: Json) -> Progress {
     let length = message.as_ref().text().len();
     if length > MESSAGE_LIMIT {
-        world.refuse_to_relay(sender, length);
+        refuse_to_relay(lobby, sender, length);
         return Progress::Done;
     }
     // Not to somebody who only starts the process: a guest's adapter must hear of the host first.
     let is_in_game = |game: &&Game| game.is_member(receiver);
-    let conn = world.games.get(sender.game).filter(is_in_game).and_then(|_| world.players.get(receiver));
+    let conn = lobby.games.get(sender.game).filter(is_in_game).and_then(|_| lobby.players.get(receiver));
     if let Some(to) = conn.map(|peer| peer.conn) {
         let message = ServerMessage::Game(ServerToGame::IceMsg { sender_id: sender.player, message }.into());
-        world.emit(Effect::Relay { from: sender.conn, to, message });
+        lobby.emit(Effect::Relay { from: sender.conn, to, message });
     }
     Progress::Done
 }
 
-impl World {
-    fn refuse_to_relay(&mut self, sender: Sender, length: usize) {
-        self.count(Count::RelayTooLong);
-        let now = self.now.elapsed;
-        let session = self.session_mut(sender.conn);
-        if session.relay_refusal_told.is_some_and(|told| now < told + TELL_INTERVAL) {
-            return;
-        }
-        session.relay_refusal_told = Some(now);
-        let notice = Notice::new(NoticeStyle::Info, texts::relay_too_long(length, MESSAGE_LIMIT));
-        self.send(sender.conn, ServerMessage::Notice(notice));
+fn refuse_to_relay(lobby: &mut Lobby, sender: Sender, length: usize) {
+    lobby.count(Count::RelayTooLong);
+    let now = lobby.now.elapsed;
+    let session = lobby.session_mut(sender.conn);
+    if session.relay_refusal_told.is_some_and(|told| now < told + TELL_INTERVAL) {
+        return;
     }
+    session.relay_refusal_told = Some(now);
+    let notice = Notice::new(NoticeStyle::Info, texts::relay_too_long(length, MESSAGE_LIMIT));
+    lobby.send(sender.conn, ServerMessage::Notice(notice));
 }

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::commands::Progress;
-use crate::event::ConnId;
-use crate::game_commands::{game_option, game_state};
+use crate::game_commands::sender::Sender;
+use crate::games::launch;
+use crate::io::conn::ConnId;
 use crate::io::request::{FindMap, ReplyTo};
-use crate::pending::Resume;
 use crate::refusal::Refusal;
-use crate::world::World;
+use crate::state::Lobby;
+use crate::state::game::Map;
+use crate::state::pending::{Progress, Resume};
 
 /// Why a map is looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,15 +25,35 @@ impl Resume for FindMap {
 
     fn resume(
         memo: MapLookup,
-        world: &mut World,
+        lobby: &mut Lobby,
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
         // The process may have ended in the meantime, or be another one.
-        let Some(sender) = world.game_sender(conn) else { return Ok(Progress::Done) };
+        let Some(sender) = Sender::of(lobby, conn) else { return Ok(Progress::Done) };
         Ok(match memo {
-            MapLookup::Chosen { folder } => game_option::map_found(world, sender, folder, reply),
-            MapLookup::Launch => game_state::launch_map_found(world, sender, reply),
+            MapLookup::Chosen { folder } => map_found(lobby, sender, folder, reply),
+            MapLookup::Launch => launch_map_found(lobby, sender, reply),
         })
     }
+}
+
+fn map_found(lobby: &mut Lobby, sender: Sender, folder: String, reply: ReplyTo<FindMap>) -> Progress {
+    if let Some(game) = sender.hosted_lobby(lobby) {
+        // If the database is away, the map is looked up again at launch.
+        game.map = Map::unknown(folder);
+        if let Ok(found) = reply {
+            game.map.look_up(found);
+        }
+        lobby.games.mark(sender.game);
+    }
+    Progress::Done
+}
+
+fn launch_map_found(lobby: &mut Lobby, sender: Sender, reply: ReplyTo<FindMap>) -> Progress {
+    if sender.hosted_lobby(lobby).is_none() {
+        return Progress::Done;
+    }
+    // If the database is away, what was known before has to do.
+    launch::launch(lobby, sender.game, reply.ok(), sender.conn)
 }

@@ -1,23 +1,25 @@
-//! `OperationComplete`: a co-op mission is won (game-results.md section 7). It usually comes when the game is over already.
+//! `OperationComplete`: a co-op mission is won (game-results.md section 7). It usually comes when
+//! the game is over already.
 
-use crate::commands::Progress;
-use crate::game_commands::Sender;
+use crate::game_commands::sender::Sender;
 use crate::game_options::GameKind;
-use crate::games::{GameWrite, Note};
+use crate::games::persistence;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
+use crate::state::stored::{GameWrite, Note};
 use crate::validity::Validity;
-use crate::world::World;
 
 pub(crate) fn handle(
-    world: &mut World,
+    lobby: &mut Lobby,
     sender: Sender,
     primary: bool,
     secondary: bool,
     time: &str,
 ) -> Progress {
-    let Some(game) = world.games.get_mut(sender.game) else { return Progress::Done };
+    let Some(game) = lobby.games.get_mut(sender.game) else { return Progress::Done };
     let map = game.map.folder.clone();
     let (GameKind::Coop, Some(live)) = (game.kind, &mut game.live) else { return Progress::Done };
-    // Whoever only watches has completed nothing.
+    // An observer has completed nothing.
     let counts =
         primary && live.has_say(sender.player) && live.validity == Validity::CoopNotRanked && is_time(time);
     // Every player sends it; the first one counts.
@@ -26,7 +28,7 @@ pub(crate) fn handle(
     }
     let player_count = live.players.len().try_into().unwrap_or(u32::MAX);
     let note = Note::MissionComplete { map, secondary, time: time.to_owned(), player_count };
-    world.store(sender.game, GameWrite::Note(note), Some(sender.conn))
+    persistence::store(lobby, sender.game, GameWrite::Note(note), Some(sender.conn))
 }
 
 /// `HH:MM:SS`

@@ -3,28 +3,29 @@
 use faf_protocol::PlayerId;
 use faf_protocol::json::Json;
 
-use crate::commands::Progress;
-use crate::game_commands::Sender;
-use crate::world::World;
+use crate::game_commands::sender::Sender;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
 
 pub(crate) fn handle(
-    world: &mut World,
+    lobby: &mut Lobby,
     sender: Sender,
     player: PlayerId,
     key: &str,
     value: &Json,
 ) -> Progress {
-    let Some(game) = world.hosted_lobby(sender) else { return Progress::Done };
+    let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };
     // That the host says anything is the sign that the player is connected to the host.
     let Some(slot) = game.slot(player) else { return Progress::Done };
     if let Some(value) = integer(value) {
         slot.set(key, value);
     }
-    world.games.mark(sender.game);
+    lobby.games.mark(sender.game);
     Progress::Done
 }
 
-/// An integer or its text; games send both. Clients read it as a 32-bit integer, so others are none.
+/// An integer or its text; games send both. Clients read it as a 32-bit integer, so others are
+/// none.
 pub(super) fn integer(value: &Json) -> Option<i64> {
     value.as_ref().number::<i32>().map(i64::from)
 }

@@ -1,4 +1,5 @@
-//! `TeamkillHappened`: a commander was killed by a team mate (games.md section 6.7). Every player's game reports every kill.
+//! `TeamkillHappened`: a commander was killed by a team mate (games.md section 6.7). Every player's
+//! game reports every kill.
 //!
 //! It is kept for moderators to act upon, so nothing is kept that cannot be so: a kill between
 //! those who do not both play, at a time that is none, or told by an observer.
@@ -6,10 +7,11 @@
 use faf_protocol::PlayerId;
 use faf_protocol::json::Json;
 
-use crate::commands::Progress;
-use crate::game_commands::Sender;
-use crate::games::{GameWrite, Note};
-use crate::world::World;
+use crate::game_commands::sender::Sender;
+use crate::games::persistence;
+use crate::state::Lobby;
+use crate::state::pending::Progress;
+use crate::state::stored::{GameWrite, Note};
 
 /// Latest time that can be stored, in seconds; the column holds no more.
 const TIME_LIMIT: f64 = 16_777_215.0;
@@ -18,7 +20,7 @@ const TIME_LIMIT: f64 = 16_777_215.0;
 const TEAMKILLS_LIMIT: u32 = 500;
 
 pub(crate) fn handle(
-    world: &mut World,
+    lobby: &mut Lobby,
     sender: Sender,
     game_time: &Json,
     victim: PlayerId,
@@ -28,7 +30,7 @@ pub(crate) fn handle(
     let Some(seconds) = seconds.filter(|seconds| (0.0..=TIME_LIMIT).contains(seconds)) else {
         return Progress::Done;
     };
-    let Some(live) = world.played_game(sender) else { return Progress::Done };
+    let Some(live) = sender.played_game(lobby) else { return Progress::Done };
     let play = |players: [PlayerId; 2]| players.iter().all(|player| live.player(*player).is_some());
     if live.teamkills >= TEAMKILLS_LIMIT || !play([victim, teamkiller]) {
         return Progress::Done;
@@ -37,5 +39,5 @@ pub(crate) fn handle(
     live.begun.insert(sender.player);
     let game_time = seconds.round() as u32;
     let note = Note::Teamkill { teamkiller, victim, game_time };
-    world.store(sender.game, GameWrite::Note(note), Some(sender.conn))
+    persistence::store(lobby, sender.game, GameWrite::Note(note), Some(sender.conn))
 }

@@ -1,256 +1,187 @@
-//! The end of a game: who has won, whether it counts, and what is stored of it (games.md section 8.2, game-results.md
-//! section 4).
+//! The end of a game: who has won, whether it counts, and what is stored of it (games.md section
+//! 8.2, game-results.md section 4).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 use faf_protocol::{GameId, PlayerId};
-use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-use crate::effect::{Count, Effect, LogLine};
 use crate::explanation::Decision;
-use crate::games::game::{Game, GameState, Live, LivePlayer};
-use crate::games::repeats;
-use crate::games::storage::GameWrite;
-use crate::limits::Limit;
-use crate::publication::{ArmyResult, GameResults, Publication, RatingUpdate, TeamResults};
-use crate::ratings::{RatedTeam, RatingChange};
-use crate::results::{self, ArmyVerdict, Outcome, Resolution};
+use crate::games::{persistence, repeats};
+use crate::io::log::LogLine;
+use crate::io::metric::Count;
+use crate::io::publication::{ArmyResult, GameResults, Publication, TeamResults};
+use crate::ratings::RatedTeam;
+use crate::results;
+use crate::results::{ArmyVerdict, Outcome, Resolution};
+use crate::state::Lobby;
+use crate::state::game::{Game, GameState, Live, LivePlayer};
+use crate::state::limits::Limit;
+use crate::state::stored::{GameEnd, GameWrite, PlayerResult, RatedGame};
+use crate::state::timers::Timer;
 use crate::statistics;
 use crate::texts;
-use crate::timers::Timer;
-use crate::validity::{self, EndFacts, Results, Validity};
-use crate::world::World;
+use crate::validity;
+use crate::validity::{EndFacts, Results};
 
-/// What is stored when a launched game is over.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GameEnd {
-    /// Whether it counts.
-    pub validity: Validity,
-    /// When it ended.
-    pub ended_at: Timestamp,
-    /// How its players fared; none if their results are dropped.
-    pub results: Vec<PlayerResult>,
-    /// The teams to be rated, if the game is rated.
-    pub rated: Option<RatedGame>,
-    /// Why it counts or not.
-    pub decisions: Vec<Decision>,
-    /// What other services are told when it is stored.
-    pub published: Option<GameResults>,
-}
-
-/// How one player fared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlayerResult {
-    /// Who.
-    pub player: PlayerId,
-    /// Of the army.
-    pub outcome: Outcome,
-    /// Of the army, as far as it can be stored.
-    pub score: i8,
-}
-
-/// A game that is rated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RatedGame {
-    /// Technical name of the leaderboard.
-    pub leaderboard: String,
-    /// Its two teams.
-    pub teams: [RatedTeam; 2],
-}
-
-impl World {
-    /// The live game with this id, if it is live.
-    pub(crate) fn live_game(&mut self, id: GameId) -> Option<&mut Live> {
-        let game = self.games.get_mut(id).filter(|game| game.state == GameState::Live)?;
-        game.live.as_mut()
-    }
-
-    /// Ends a game if nothing keeps it going: somebody has left it, or a simulation has ended.
-    pub(crate) fn check_end(&mut self, id: GameId, leaver: Option<PlayerId>) {
-        let Some(game) = self.games.get_mut(id) else { return };
-        match (game.state, &mut game.live) {
-            (GameState::Ended, _) => {}
-            (GameState::Live, Some(live)) => {
-                if live.finished.is_none() && !live.is_running_for(&game.members) {
-                    live.finished = Some(live.last_heard);
-                }
-                if live.finished.is_some() {
-                    return self.end_live(id);
-                }
-                if !live.is_agreed(&game.members) {
-                    live.overdue = None;
-                } else if live.overdue.is_none() {
-                    let due = self.now.elapsed + self.settings.game_end_timeout;
-                    live.overdue = Some(due);
-                    self.timers.set(due, Timer::Overdue(id));
-                }
+/// Ends a game if nothing keeps it going: somebody has left it, or a simulation has ended.
+pub(crate) fn check_end(lobby: &mut Lobby, id: GameId, leaver: Option<PlayerId>) {
+    let Some(game) = lobby.games.get_mut(id) else { return };
+    match (game.state, &mut game.live) {
+        (GameState::Ended, _) => {}
+        (GameState::Live, Some(live)) => {
+            if live.finished.is_none() && !live.is_running_for(&game.members) {
+                live.finished = Some(live.last_heard);
             }
-            _ => {
-                if game.members.is_empty() || leaver == Some(game.host.id) {
-                    self.end_unlaunched(id);
-                }
+            if live.finished.is_some() {
+                return end_live(lobby, id);
+            }
+            if !live.is_agreed(&game.members) {
+                live.overdue = None;
+            } else if live.overdue.is_none() {
+                let due = lobby.now.elapsed + lobby.settings.game_end_timeout;
+                live.overdue = Some(due);
+                lobby.timers.set(due, Timer::Overdue(id));
+            }
+        }
+        _ => {
+            if game.members.is_empty() || leaver == Some(game.host.id) {
+                end_unlaunched(lobby, id);
             }
         }
     }
+}
 
-    /// All others have agreed on the result for so long: those who say nothing do not hold it back.
-    pub(crate) fn game_is_overdue(&mut self, id: GameId) {
-        let now = self.now.elapsed;
-        let Some(game) = self.games.get_mut(id).filter(|game| game.state == GameState::Live) else { return };
-        // By now they may disagree, or have agreed anew, which gives everybody the whole time.
-        let is_due = |live: &&mut Live| live.overdue.is_some_and(|due| due <= now);
-        let Some(live) = game.live.as_mut().filter(is_due) else { return };
-        let is_late = |player: &&LivePlayer| {
-            let is_here = game.members.contains(&player.id) || live.awaited.contains_key(&player.id);
-            is_here && live.is_played_by(player.id)
-        };
-        let players = live.players.iter().filter(is_late).map(|player| player.login.clone()).collect();
-        live.decisions.push(Decision::NotWaitedFor { players });
-        live.finished = Some(live.last_heard);
-        self.end_live(id);
-    }
+/// All others have agreed on the result for so long: those who say nothing do not hold it back.
+pub(crate) fn game_is_overdue(lobby: &mut Lobby, id: GameId) {
+    let now = lobby.now.elapsed;
+    let Some(game) = lobby.games.get_mut(id).filter(|game| game.state == GameState::Live) else { return };
+    // By now they may disagree, or have agreed again, which gives everybody the whole time.
+    let is_due = |live: &&mut Live| live.overdue.is_some_and(|due| due <= now);
+    let Some(live) = game.live.as_mut().filter(is_due) else { return };
+    let is_late = |player: &&LivePlayer| {
+        let is_here = game.members.contains(&player.id) || live.awaited.contains_key(&player.id);
+        is_here && live.is_played_by(player.id)
+    };
+    let players = live.players.iter().filter(is_late).map(|player| player.login.clone()).collect();
+    live.decisions.push(Decision::NotWaitedFor { players });
+    live.finished = Some(live.last_heard);
+    end_live(lobby, id);
+}
 
-    /// Ends a game that was never launched.
-    pub(crate) fn end_unlaunched(&mut self, id: GameId) {
-        if let Some(game) = self.games.get_mut(id) {
-            game.state = GameState::Ended;
-            self.games.mark(id);
-        }
-    }
-
-    /// Ends a live game: everything about its results is decided here and stored from here.
-    fn end_live(&mut self, id: GameId) {
-        let Some(game) = self.games.get_mut(id) else { return };
+/// Ends a game that was never launched.
+pub(crate) fn end_unlaunched(lobby: &mut Lobby, id: GameId) {
+    if let Some(game) = lobby.games.get_mut(id) {
         game.state = GameState::Ended;
-        let Some(live) = &mut game.live else { return };
-        live.awaited.clear();
-        let lasted = live.finished.unwrap_or(live.last_heard);
-        let ended_at = live.launched_at.after(lasted);
-        let reports = live.counting_reports();
-        let resolution = results::resolve_teams(&live.participants(), &reports);
-        let absent = live.players.iter().find(|player| !live.begun.contains(&player.id));
-        let facts = EndFacts {
-            desyncs: live.desyncs_by.values().sum(),
-            has_reports: !reports.is_empty(),
-            absent: absent.map(|player| player.login.as_str()),
-            enforces_rating: live.enforces_rating,
-            is_short: validity::is_short(lasted, live.players.len()),
-            is_resolved: resolution.is_resolved(),
-        };
-        let mut checks = validity::check_at_end(live.validity, game.kind, facts);
-        let most = self.settings.rated_games_per_pair;
-        let repeated = repeats::check(&mut checks, &resolution, &mut self.limits, most, self.now.elapsed);
-        live.validity = checks.validity;
-        live.decisions.push(Decision::Ended { at: ended_at });
-        let ignored = live.reports.iter().count() - reports.iter().count();
-        if ignored > 0 {
-            live.decisions.push(Decision::Ignored { reports: ignored });
-        }
-        let of_player = |player: &LivePlayer| (player.id, reports.verdict(player.army));
-        let verdicts: BTreeMap<PlayerId, ArmyVerdict> = live.players.iter().map(of_player).collect();
-        live.decisions.extend(live.players.iter().map(|player| {
-            let verdict = &verdicts[&player.id];
-            Decision::Army {
-                player: player.login.clone(),
-                army: player.army,
-                outcome: verdict.outcome,
-                votes: verdict.votes.clone(),
-                score: verdict.score,
-            }
-        }));
-        live.decisions.push(Decision::Teams { rule: resolution.rule });
-        live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
-        let rated = (checks.results == Results::Rated)
-            .then(|| rated_teams(&resolution))
-            .flatten()
-            .map(|teams| RatedGame { leaderboard: game.leaderboard.clone(), teams });
-        live.decisions.push(match &rated {
-            Some(rated) => Decision::Rated { leaderboard: rated.leaderboard.clone() },
-            None => Decision::NotRated { validity: checks.validity },
-        });
-        let has_results = checks.results != Results::Dropped;
-        let result = |player: &LivePlayer| {
-            let verdict = &verdicts[&player.id];
-            PlayerResult { player: player.id, outcome: verdict.outcome, score: verdict.stored_score() }
-        };
-        let end = GameEnd {
-            validity: checks.validity,
-            ended_at,
-            results: if has_results { live.players.iter().map(result).collect() } else { Vec::new() },
-            published: has_results.then(|| published(game, &resolution, &verdicts)).flatten(),
-            rated,
-            decisions: game.decisions().to_vec(),
-        };
-        self.log(LogLine::GameEnded { game: id, validity: end.validity });
-        if let Some(rated) = &end.rated {
-            self.count(Count::RatedGame(rated.leaderboard.clone()));
-        }
-        self.games.mark(id);
-        self.store(id, GameWrite::End(Box::new(end)), None);
-        self.tell_repeated(id, &repeated);
+        lobby.games.mark(id);
     }
+}
 
-    /// Tells the players because of whom a game is not rated.
-    fn tell_repeated(&mut self, id: GameId, players: &BTreeSet<PlayerId>) {
-        if players.is_empty() {
-            return;
-        }
-        self.count(Count::Limited(Limit::RatedGames));
-        let conns = players.iter().filter_map(|player| self.players.get(*player)).map(|online| online.conn);
-        let text = texts::too_many_rated_games(id, self.settings.rated_games_per_pair);
-        let notice = Notice::new(NoticeStyle::Info, text);
-        self.send_several(conns.collect(), ServerMessage::Notice(notice));
+/// Ends a live game: everything about its results is decided here and stored from here.
+fn end_live(lobby: &mut Lobby, id: GameId) {
+    let Some(game) = lobby.games.get_mut(id) else { return };
+    game.state = GameState::Ended;
+    let Some(live) = &mut game.live else { return };
+    live.awaited.clear();
+    let lasted = live.finished.unwrap_or(live.last_heard);
+    let ended_at = live.launched_at.after(lasted);
+    let reports = live.counting_reports();
+    let resolution = results::resolve_teams(&live.participants(), &reports);
+    let absent = live.players.iter().find(|player| !live.begun.contains(&player.id));
+    let facts = EndFacts {
+        desyncs: live.desyncs_by.values().sum(),
+        has_reports: !reports.is_empty(),
+        absent: absent.map(|player| player.login.as_str()),
+        enforces_rating: live.enforces_rating,
+        is_short: validity::is_short(lasted, live.players.len()),
+        is_resolved: resolution.is_resolved(),
+    };
+    let mut checks = validity::check_at_end(live.validity, game.kind, facts);
+    let most = lobby.settings.rated_games_per_pair;
+    let repeated = repeats::check(&mut checks, &resolution, &mut lobby.limits, most, lobby.now.elapsed);
+    live.validity = checks.validity;
+    live.decisions.push(Decision::Ended { at: ended_at });
+    let ignored = live.reports.iter().count() - reports.iter().count();
+    if ignored > 0 {
+        live.decisions.push(Decision::Ignored { reports: ignored });
     }
-
-    /// The results of a game are durable.
-    pub(crate) fn results_stored(&mut self, id: GameId, end: GameEnd, ratings: &[RatingChange]) {
-        if let Some(results) = end.published {
-            self.emit(Effect::Publish(Publication::GameResults(Box::new(results))));
+    let of_player = |player: &LivePlayer| (player.id, reports.verdict(player.army));
+    let verdicts: BTreeMap<PlayerId, ArmyVerdict> = live.players.iter().map(of_player).collect();
+    live.decisions.extend(live.players.iter().map(|player| {
+        let verdict = &verdicts[&player.id];
+        Decision::Army {
+            player: player.login.clone(),
+            army: player.army,
+            outcome: verdict.outcome,
+            votes: verdict.votes.clone(),
+            score: verdict.score,
         }
-        self.apply_ratings(ratings);
-        for change in ratings {
-            self.emit(Effect::Publish(Publication::Rating(RatingUpdate {
-                game_id: id,
-                player_id: change.player,
-                rating_type: change.leaderboard.clone(),
-                new_rating_mean: change.after.mean,
-                new_rating_deviation: change.after.deviation,
-                old_rating_mean: change.before.mean,
-                old_rating_deviation: change.before.deviation,
-                outcome: change.outcome,
-            })));
-        }
+    }));
+    live.decisions.push(Decision::Teams { rule: resolution.rule });
+    live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
+    let rated = (checks.results == Results::Rated)
+        .then(|| rated_teams(&resolution))
+        .flatten()
+        .map(|teams| RatedGame { leaderboard: game.leaderboard.clone(), teams });
+    live.decisions.push(match &rated {
+        Some(rated) => Decision::Rated { leaderboard: rated.leaderboard.clone() },
+        None => Decision::NotRated { validity: checks.validity },
+    });
+    let has_results = checks.results != Results::Dropped;
+    let result = |player: &LivePlayer| {
+        let verdict = &verdicts[&player.id];
+        PlayerResult { player: player.id, outcome: verdict.outcome, score: verdict.stored_score() }
+    };
+    let end = GameEnd {
+        validity: checks.validity,
+        ended_at,
+        results: if has_results { live.players.iter().map(result).collect() } else { Vec::new() },
+        published: has_results.then(|| published(game, &resolution, &verdicts)).flatten(),
+        rated,
+        decisions: game.decisions().to_vec(),
+    };
+    lobby.log(LogLine::GameEnded { game: id, validity: end.validity });
+    if let Some(rated) = &end.rated {
+        lobby.count(Count::RatedGame(rated.leaderboard.clone()));
     }
+    lobby.games.mark(id);
+    persistence::store(lobby, id, GameWrite::End(Box::new(end)), None);
+    tell_repeated(lobby, id, &repeated);
+}
 
-    /// Counts the achievements of players whose results and statistics are there (game-results.md section 8.1). They are
-    /// told when it is stored that they were, so that nobody is counted twice, whatever happens to the lobby.
-    pub(crate) fn count_achievements(&mut self, id: GameId) {
-        let Some(game) = self.games.get_mut(id) else { return };
-        let has_cheats =
-            game.options.get("CheatsEnabled").is_none_or(|value| value.as_ref().text() != "\"false\"");
-        let Some(live) = game.live.as_mut().filter(|_| !has_cheats) else { return };
-        let reports = live.counting_reports();
-        let Some(statistics) = &live.statistics else { return };
-        for player in &live.players {
-            if !reports.has(player.army) || !live.counted.insert(player.id) {
-                continue;
-            }
-            let outcome = reports.verdict(player.army).outcome;
-            let (is_known, has_won) = (outcome != Outcome::Unknown, outcome == Outcome::Victory);
-            let of_player = statistics::updates(
-                player.id,
-                &player.login,
-                is_known,
-                has_won,
-                &game.leaderboard,
-                statistics,
-            );
-            if let Some(statistics::Updates { achievements, events }) = of_player {
-                live.unpublished.extend(achievements.into_iter().map(Publication::Achievement));
-                live.unpublished.extend(events.into_iter().map(Publication::Event));
-            }
+/// Tells the players because of whom a game is not rated.
+fn tell_repeated(lobby: &mut Lobby, id: GameId, players: &BTreeSet<PlayerId>) {
+    if players.is_empty() {
+        return;
+    }
+    lobby.count(Count::Limited(Limit::RatedGames));
+    let conns = players.iter().filter_map(|player| lobby.players.get(*player)).map(|online| online.conn);
+    let text = texts::too_many_rated_games(id, lobby.settings.rated_games_per_pair);
+    let notice = Notice::new(NoticeStyle::Info, text);
+    lobby.send_several(conns.collect(), ServerMessage::Notice(notice));
+}
+
+/// Counts the achievements of players whose results and statistics are there (game-results.md
+/// section 8.1). They are told when it is stored that they were, so that nobody is counted twice,
+/// whatever happens to the lobby.
+pub(crate) fn count_achievements(lobby: &mut Lobby, id: GameId) {
+    let Some(game) = lobby.games.get_mut(id) else { return };
+    let has_cheats =
+        game.options.get("CheatsEnabled").is_none_or(|value| value.as_ref().text() != "\"false\"");
+    let Some(live) = game.live.as_mut().filter(|_| !has_cheats) else { return };
+    let reports = live.counting_reports();
+    let Some(statistics) = &live.statistics else { return };
+    for player in &live.players {
+        if !reports.has(player.army) || !live.counted.insert(player.id) {
+            continue;
+        }
+        let outcome = reports.verdict(player.army).outcome;
+        let (is_known, has_won) = (outcome != Outcome::Unknown, outcome == Outcome::Victory);
+        let of_player =
+            statistics::updates(player.id, &player.login, is_known, has_won, &game.leaderboard, statistics);
+        if let Some(statistics::Updates { achievements, events }) = of_player {
+            live.unpublished.extend(achievements.into_iter().map(Publication::Achievement));
+            live.unpublished.extend(events.into_iter().map(Publication::Event));
         }
     }
 }

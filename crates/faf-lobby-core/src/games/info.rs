@@ -1,4 +1,4 @@
-//! What everybody is told about a game (games.md section 4.1).
+//! `game_info`: a game as clients are told of it (games.md section 4.1).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{GameInfo, GameInfoState, GameTeam, GameType, TeamNames};
 
 use crate::game_options::GameKind;
-use crate::games::game::{Game, GameState};
-use crate::players::Players;
+use crate::state::game::{Game, GameState};
+use crate::state::players::Players;
 
 impl Game {
     /// The game as its list of games shows it.
@@ -55,7 +55,8 @@ impl Game {
         }
     }
 
-    /// Connected players by team. After the launch teams stay, and empty as players leave; a lobby that was closed has none.
+    /// Connected players by team. After the launch teams stay, and empty as players leave; a lobby
+    /// that was closed has none.
     fn teams(&self) -> BTreeMap<i64, Vec<PlayerId>> {
         let mut teams: BTreeMap<i64, Vec<PlayerId>> = match &self.live {
             Some(live) => live.players.iter().filter_map(|player| Some((player.team?, Vec::new()))).collect(),

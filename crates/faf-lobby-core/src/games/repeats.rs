@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use faf_protocol::PlayerId;
 
-use crate::limits::Limits;
 use crate::results::Resolution;
+use crate::state::limits::Limits;
 use crate::validity::{Check, EndChecks, Results, Validity};
 
 /// Applies the rule to a game that has ended. Returns the players because of whom it is not rated.

@@ -1,4 +1,4 @@
-//! Who sees a game (games.md section 3.2).
+//! Visibility: which players see a game (games.md section 3.2).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use faf_protocol::server_message::{GameInfo, GameInfoState, GameList, ServerMessage, Visibility};
 use faf_protocol::{GameId, PlayerId};
 
-use crate::effect::{Audience, Effect};
-use crate::event::ConnId;
-use crate::games::Games;
-use crate::games::game::{Game, GameState};
-use crate::lists;
-use crate::players::{OnlinePlayer, Players};
-use crate::publication::Publication;
-use crate::world::World;
+use crate::io::conn::ConnId;
+use crate::io::effect::{Audience, Effect};
+use crate::io::publication::Publication;
+use crate::snapshots::size;
+use crate::state::Lobby;
+use crate::state::game::{Game, GameState};
+use crate::state::games::Games;
+use crate::state::players::{OnlinePlayer, Players};
 
-/// Most bytes of JSON that a report has about games: 384 KiB, as much as four hundred ordinary games
-/// take. An evening has three hundred, of which few change in the same second.
+/// Most bytes of JSON that a report has about games: 384 KiB, as much as four hundred ordinary
+/// games take. An evening has three hundred, of which few change in the same second.
 const REPORT_BYTES: usize = 384 * 1024;
 
 impl Game {
@@ -81,100 +81,77 @@ impl Game {
 }
 
 impl Games {
-    /// Notes that a game is told of; answers whether it was before.
+    /// Records that clients are told of a game; returns whether they were before.
     fn note_told(&mut self, game: GameId) -> bool {
         self.games.get_mut(&game).is_some_and(|game| std::mem::replace(&mut game.is_told, true))
     }
 }
 
-impl World {
-    /// Tells of the games that have changed, each of them to everybody who may see it.
-    ///
-    /// Beyond [`REPORT_BYTES`] the rest follows with the next report. Games take turns, so that many
-    /// hosts who change theirs all the time slow each other down and fill nobody's line.
-    pub(crate) fn report_games(&mut self) {
-        let mut told = Vec::new();
-        let mut bytes = 0;
-        for id in self.games.take_changes() {
-            if bytes >= REPORT_BYTES {
-                self.games.put_off(id);
-                continue;
+/// Tells of the games that have changed, each of them to everybody who may see it.
+///
+/// Beyond [`REPORT_BYTES`] the rest follows with the next report. Games take turns, so that many
+/// hosts who change theirs all the time slow each other down and fill nobody's line.
+pub(crate) fn report_games(lobby: &mut Lobby) {
+    let mut told = Vec::new();
+    let mut bytes = 0;
+    for id in lobby.games.take_changes() {
+        if bytes >= REPORT_BYTES {
+            lobby.games.put_off(id);
+            continue;
+        }
+        let was_told = lobby.games.note_told(id);
+        let Some(info) = lobby.games.info(id, &lobby.players) else { continue };
+        // Nobody needs to hear of a game that has come and gone between two reports.
+        if let Some(game) = lobby.games.get(id).filter(|game| was_told || game.state != GameState::Ended) {
+            let audience = game.audience(&lobby.players);
+            bytes += size::game_bytes(&info);
+            lobby.send_to(audience, ServerMessage::GameInfo(Arc::clone(&info)));
+            told.push(info);
+        }
+        lobby.games.forget_if_over(id);
+    }
+    if !told.is_empty() {
+        lobby.emit(Effect::Publish(Publication::Games(Arc::new(GameList { games: told }))));
+    }
+}
+
+/// Takes a game out of the list of somebody who has left it, and would not hear of its end.
+pub(crate) fn hide_from(lobby: &mut Lobby, viewer: PlayerId, game: GameId) {
+    let (Some(online), Some(hidden)) = (lobby.players.get(viewer), lobby.games.get(game)) else { return };
+    if hidden.is_visible_to(online) {
+        return;
+    }
+    let conn = online.conn;
+    if let Some(info) = lobby.games.info(game, &lobby.players) {
+        lobby.send(conn, closed(info));
+    }
+}
+
+/// Games that a player sees and was told of, unless that is about to be told.
+pub(crate) fn seen_by(lobby: &Lobby, viewer: PlayerId) -> BTreeSet<GameId> {
+    let Some(viewer) = lobby.players.get(viewer) else { return BTreeSet::new() };
+    let was_opened = |game: &Game| game.is_listed() || game.hosted_at.is_some() || game.live.is_some();
+    let seen = lobby.games.untold().filter(|game| was_opened(game) && game.is_visible_to(viewer));
+    seen.map(|game| game.id).collect()
+}
+
+/// Tells a player what has appeared and disappeared since these were seen.
+pub(crate) fn tell_difference(lobby: &mut Lobby, viewer: PlayerId, before: &BTreeSet<GameId>) {
+    let Some(conn) = lobby.players.get(viewer).map(|online| online.conn) else { return };
+    let after = seen_by(lobby, viewer);
+    for id in before.symmetric_difference(&after) {
+        let Some(info) = lobby.games.info(*id, &lobby.players) else { continue };
+        let Some(game) = lobby.games.get(*id) else { continue };
+        let message = match after.contains(id) {
+            // The next report tells.
+            true if lobby.games.is_launching(*id) || !game.is_listed() => continue,
+            true => {
+                lobby.games.note_told(*id);
+                ServerMessage::GameInfo(info)
             }
-            let was_told = self.games.note_told(id);
-            let Some(info) = self.games.info(id, &self.players) else { continue };
-            // Nobody needs to hear of a game that has come and gone meanwhile.
-            if let Some(game) = self.games.get(id).filter(|game| was_told || game.state != GameState::Ended) {
-                let audience = game.audience(&self.players);
-                bytes += lists::game_bytes(&info);
-                self.send_to(audience, ServerMessage::GameInfo(Arc::clone(&info)));
-                told.push(info);
-            }
-            self.games.forget_if_over(id);
-        }
-        if !told.is_empty() {
-            self.emit(Effect::Publish(Publication::Games(Arc::new(GameList { games: told }))));
-        }
-    }
-
-    /// Takes a game out of the list of somebody who has left it, and would not hear of its end.
-    pub(crate) fn hide_from(&mut self, viewer: PlayerId, game: GameId) {
-        let (Some(online), Some(hidden)) = (self.players.get(viewer), self.games.get(game)) else { return };
-        if hidden.is_visible_to(online) {
-            return;
-        }
-        let conn = online.conn;
-        if let Some(info) = self.games.info(game, &self.players) {
-            self.send(conn, closed(info));
-        }
-    }
-
-    /// Games have the lists of their host as they are now.
-    pub(crate) fn take_over_lists(&mut self, host: PlayerId) {
-        let Some(lists) = self.players.get(host) else { return };
-        for id in self.games.of_host(host).collect::<Vec<_>>() {
-            let Some(game) = self.games.get_mut(id) else { continue };
-            game.host.friends.clone_from(&lists.friends);
-            game.host.foes.clone_from(&lists.foes);
-        }
-    }
-
-    /// The host's lists have changed: what appears or disappears for the player they are about.
-    pub(crate) fn host_lists_changed(&mut self, host: PlayerId, subject: PlayerId) {
-        let before = self.seen_by(subject);
-        // Also if the subject is offline, and comes later.
-        self.take_over_lists(host);
-        self.tell_difference(subject, &before);
-        for id in self.games.of_host(host).collect::<Vec<_>>() {
-            self.save_game(id, None);
-        }
-    }
-
-    /// Games that a player sees and was told of, unless that is about to be told.
-    pub(crate) fn seen_by(&self, viewer: PlayerId) -> BTreeSet<GameId> {
-        let Some(viewer) = self.players.get(viewer) else { return BTreeSet::new() };
-        let was_opened = |game: &Game| game.is_listed() || game.hosted_at.is_some() || game.live.is_some();
-        let seen = self.games.untold().filter(|game| was_opened(game) && game.is_visible_to(viewer));
-        seen.map(|game| game.id).collect()
-    }
-
-    /// Tells a player what has appeared and disappeared since these were seen.
-    pub(crate) fn tell_difference(&mut self, viewer: PlayerId, before: &BTreeSet<GameId>) {
-        let Some(conn) = self.players.get(viewer).map(|online| online.conn) else { return };
-        let after = self.seen_by(viewer);
-        for id in before.symmetric_difference(&after) {
-            let Some(info) = self.games.info(*id, &self.players) else { continue };
-            let Some(game) = self.games.get(*id) else { continue };
-            let message = match after.contains(id) {
-                // The next report tells.
-                true if self.games.is_launching(*id) || !game.is_listed() => continue,
-                true => {
-                    self.games.note_told(*id);
-                    ServerMessage::GameInfo(info)
-                }
-                false => closed(info),
-            };
-            self.send(conn, message);
-        }
+            false => closed(info),
+        };
+        lobby.send(conn, message);
     }
 }
 

@@ -40,7 +40,8 @@ pub struct Ban {
 /// Why a token is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenFault {
-    /// It is malformed, expired, not yet valid, or not signed by a known key; which of these, for the log.
+    /// It is malformed, expired, not yet valid, or not signed by a known key; which of these, for
+    /// the log.
     Invalid(String),
     /// It does not allow to log in to the lobby.
     NoPermission,
@@ -79,7 +80,7 @@ pub struct VaultMod {
     pub name: String,
     /// Version.
     pub version: u32,
-    /// Who made it.
+    /// Its author.
     pub author: String,
     /// Whether it belongs to the user interface; else to the simulation.
     pub is_ui: bool,
@@ -91,7 +92,7 @@ pub struct VaultMod {
     pub likes: f64,
     /// Games it was played in.
     pub played: u32,
-    /// What it does.
+    /// Its description.
     pub description: String,
     /// Its file.
     pub filename: String,
@@ -99,7 +100,7 @@ pub struct VaultMod {
     pub icon: String,
 }
 
-/// What one player can be to another.
+/// The relation of one player to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Relation {
@@ -130,12 +131,12 @@ impl Permission {
     }
 }
 
-/// A wish to join a game; kept, whatever comes of it.
+/// An attempt to join a game, which is recorded whether it succeeds or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinAttempt {
-    /// Which.
+    /// The game.
     pub game: GameId,
-    /// From where.
+    /// The player's address, if it is known.
     pub address: Option<IpAddr>,
 }
 
@@ -159,7 +160,7 @@ pub struct AvatarNotGranted;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contradiction;
 
-/// What came of liking a mod.
+/// The outcome of liking a mod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Like {
     /// It was counted; this is the mod with the new number of likes.

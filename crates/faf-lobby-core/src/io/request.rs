@@ -1,7 +1,8 @@
-//! What the lobby asks of the outside, each request declared once together with the type of its reply.
+//! Requests of the lobby to the outside, each declared once together with the type of its reply.
 //!
-//! A request leaves as [`Effect::Request`](crate::Effect::Request) with a [`Ticket`]. The shell carries it out and
-//! returns the [`Reply`] with the same ticket in [`Event::Replied`](crate::Event::Replied), exactly once:
+//! A request leaves as [`Effect::Request`](crate::Effect::Request) with a [`Ticket`]. The shell
+//! carries it out and returns the [`Reply`] with the same ticket in
+//! [`Event::Replied`](crate::Event::Replied), exactly once:
 //!
 //! ```
 //! # use faf_lobby_core::{Reply, Request, Unavailable};
@@ -15,8 +16,8 @@
 //! # }
 //! ```
 //!
-//! A ticket carries the type of its request, so a reply of another type does not compile. What a command remembers in
-//! the meantime, and how it goes on, is `Resume` in `pending.rs`.
+//! A ticket carries the type of its request, so a reply of another type does not compile. What a
+//! command remembers in the meantime, and how it goes on, is `Resume` in `pending.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,15 +28,17 @@ use faf_protocol::server_message::{Avatar, CoopMission};
 use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::games::{GameData, GameWrite};
+use crate::io::publication::GamePublications;
 use crate::io::records::{
     Account, AvatarNotGranted, Ban, Busy, Contradiction, JoinAttempt, Like, MapVersion, Permission, Profile,
     Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
 };
 use crate::ratings::RatingChange;
+use crate::state::initial::GameData;
+use crate::state::stored::GameWrite;
 
-/// All requests at a glance. `commands` are made by a command of a client, whose connection waits for the reply;
-/// `lobby` are made by the lobby itself.
+/// All requests at a glance. `commands` are made by a command of a client, whose connection waits
+/// for the reply; `lobby` are made by the lobby itself.
 ///
 /// A row is `name_of_its_table: Type { members } -> Reply;`.
 macro_rules! request_table {
@@ -137,8 +140,8 @@ macro_rules! request_table {
                     player: PlayerId,
                 } -> Option<Ban>;
 
-                /// Records a player's attempt to join a game, then looks up the ban as [`FindBan`] does. An attempt that
-                /// cannot be recorded does not fail the request.
+                /// Records a player's attempt to join a game, then looks up the ban as [`FindBan`]
+                /// does. An attempt that cannot be recorded does not fail the request.
                 attempt_join: AttemptJoin {
                     /// The player.
                     player: PlayerId,
@@ -152,8 +155,9 @@ macro_rules! request_table {
                     folder: String,
                 } -> Option<MapVersion>;
 
-                /// Records that the id of a game is given out, so that no other game ever gets it, whatever becomes of
-                /// this one and of the server; then looks up the map as [`FindMap`] does.
+                /// Records that the id of a game is given out, so that no other game ever gets it,
+                /// whatever becomes of this one and of the server; then looks up the map as
+                /// [`FindMap`] does.
                 open_game: OpenGame {
                     /// The player who hosts it.
                     host: PlayerId,
@@ -173,14 +177,17 @@ macro_rules! request_table {
                 /// Reads the featured mods, ranked mods and leaderboards.
                 read_game_data: ReadGameData {} -> Box<GameData>;
 
-                /// Stores something about a game in one transaction, so that it outlives a crash of the machine. The
-                /// reply has the ratings that have changed, after the end of a rated game. There is at most one such
-                /// request at a time for each game.
+                /// Stores something about a game in one transaction, so that it outlives a crash of
+                /// the machine. The reply has the ratings that have changed, after the end of a
+                /// rated game. There is at most one such request at a time for each game.
                 store_game: StoreGame {
                     /// The game.
                     game: GameId,
                     /// What to store.
                     write: GameWrite,
+                    /// Publications to store with it, besides those that follow from the end of a
+                    /// game.
+                    publications: GamePublications,
                 } -> Result<Vec<RatingChange>, Contradiction>;
             }
         }

@@ -1,7 +1,7 @@
 //! Times at which achievements and events are published, and how often.
 
-use faf_lobby_core::{ConnId, Publication};
-use faf_testkit::lobby::SimulatedLobby;
+use faf_lobby_core::ConnId;
+use faf_testkit::lobby::{Published, SimulatedLobby};
 use serde_json::{Value, json};
 
 use crate::stored::statistics;
@@ -32,10 +32,10 @@ fn send_statistics(lobby: &mut SimulatedLobby, conn: ConnId) {
 /// behind them.
 fn told(lobby: &SimulatedLobby) -> Vec<(String, Value)> {
     let requests =
-        lobby.published.iter().filter(|publication| publication.routing_key().starts_with("request."));
-    let told = |publication: &Publication| {
-        let body: Value = serde_json::from_str(&publication.body().unwrap()).unwrap();
-        (publication.routing_key().to_owned(), body)
+        lobby.published.iter().filter(|publication| publication.routing_key.starts_with("request."));
+    let told = |publication: &Published| {
+        let body: Value = serde_json::from_str(&publication.body).unwrap();
+        (publication.routing_key.clone(), body)
     };
     requests.map(told).collect()
 }

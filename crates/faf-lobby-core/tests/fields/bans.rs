@@ -8,7 +8,7 @@ use crate::support::{SECOND, host, host_with, join, lobby, state};
 /// Bans Bob, who is online, for the next minute.
 fn ban_bob(lobby: &mut SimulatedLobby) {
     let expires_at = lobby.moment().utc.after(SECOND * 60);
-    lobby.store.account("Bob").ban = Some(Ban { reason: "spam".to_owned(), expires_at });
+    lobby.store.account("Bob").bans = vec![Ban { reason: "spam".to_owned(), expires_at }];
 }
 
 fn check_rejected(lobby: &mut SimulatedLobby, conn: ConnId) {

@@ -1,7 +1,7 @@
 //! The stored fields of a game and its publications, field by field.
 
 use faf_lobby_core::results::Outcome;
-use faf_lobby_core::{GameEnd, Note, PlayerResult, Publication, VaultMod};
+use faf_lobby_core::{GameEnd, Note, PlayerResult, VaultMod};
 use faf_protocol::GameId;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
 use faf_testkit::lobby::{BEGINNING, SimulatedLobby};
@@ -18,7 +18,7 @@ fn game_to_be_stored() -> (SimulatedLobby, [faf_lobby_core::ConnId; 2]) {
         lobby.store.account(login).ratings = vec![("global".to_owned(), rating)];
     }
     lobby.store.data.ranked_mods.insert("mod-one".to_owned());
-    lobby.store.mods.push(VaultMod { uid: "mod-one".to_owned(), name: "One".to_owned(), ..vault_mod() });
+    lobby.store.add_mod(VaultMod { uid: "mod-one".to_owned(), name: "One".to_owned(), ..vault_mod() });
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     lobby.advance(SECOND * 1800);
     host(&mut lobby, ada, r#","title":"Duel","mapname":"scmp_007""#);
@@ -51,10 +51,8 @@ fn vault_mod() -> VaultMod {
 
 /// Returns the bodies of the publications with a routing key.
 fn published(lobby: &SimulatedLobby, key: &str) -> Vec<Value> {
-    let of_key = lobby.published.iter().filter(|publication| publication.routing_key() == key);
-    of_key
-        .map(|publication: &Publication| serde_json::from_str(&publication.body().unwrap()).unwrap())
-        .collect()
+    let of_key = lobby.published.iter().filter(|publication| publication.routing_key == key);
+    of_key.map(|publication| serde_json::from_str(&publication.body).unwrap()).collect()
 }
 
 fn end_of(lobby: &SimulatedLobby) -> &GameEnd {

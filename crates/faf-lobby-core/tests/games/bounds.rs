@@ -131,7 +131,7 @@ fn the_largest_game_takes_some_kilobytes() {
         filename: String::new(),
         icon: String::new(),
     };
-    store.mods = uids.iter().map(in_vault).collect();
+    uids.iter().for_each(|uid| store.add_mod(in_vault(uid)));
     let mut lobby = SimulatedLobby::new(Settings::default(), store);
     let conns: Vec<ConnId> = logins.iter().map(|login| lobby.log_in(login)).collect();
     let title = r#"\""#.repeat(128);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use faf_lobby_core::validity::Validity;
-use faf_lobby_core::{ConnId, Count, Game, GameState, Note, Publication, Settings};
+use faf_lobby_core::{ConnId, Count, Game, GameState, Note, Settings};
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::lobby::SimulatedLobby;
 
@@ -29,7 +29,7 @@ fn a_game_is_played_and_rated() {
     let told = lobby.hear(cem).join("\n");
     assert!(told.contains(r#""rating":[1765.51188"#) && told.contains(r#""number_of_games":1"#), "{told}");
     assert!(told.contains(r#""state":"closed""#));
-    let keys: Vec<_> = lobby.published.iter().map(Publication::routing_key).collect();
+    let keys: Vec<_> = lobby.published.iter().map(|published| published.routing_key.as_str()).collect();
     assert_eq!(keys, ["success.gameResults.create", "success.rating.update", "success.rating.update"]);
     assert!(lobby.counts.contains(&Count::RatedGame("global".to_owned())));
     assert_eq!(lobby.world.games().count(), 0);

@@ -20,17 +20,17 @@ fn a_ban_is_checked_before_everything_else() {
     ] {
         let mut lobby = lobby();
         let bob = lobby.log_in("Bob");
-        lobby.store.account("Bob").ban = Some(ban());
+        lobby.store.account("Bob").bans = vec![ban()];
         lobby.say(bob, request);
         let told = lobby.hear(bob).join("");
         assert!(told.contains("You are banned from FAF") && !told.contains("invalid"), "{told}");
         assert!(!lobby.is_open(bob));
-        // A player who is busy gets that answer first.
-        lobby.store.account("Bob").ban = None;
+        // Whoever is busy hears of that first.
+        lobby.store.account("Bob").bans.clear();
         let bob = lobby.log_in("Bob");
         host_with(&mut lobby, bob, "");
         lobby.hear(bob);
-        lobby.store.account("Bob").ban = Some(ban());
+        lobby.store.account("Bob").bans = vec![ban()];
         lobby.say(bob, request);
         assert!(lobby.hear(bob).join("").contains("while in state STARTING_GAME"), "{request}");
         assert!(lobby.is_open(bob));

@@ -100,7 +100,7 @@ fn achievements_are_counted_once() {
     game(&mut lobby, ada, "JsonStats", &args);
     game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
     assert_eq!(lobby.published.len(), told);
-    assert!(lobby.published.iter().all(|publication| publication.body().unwrap().contains("\"playerId\":1")));
+    assert!(lobby.published.iter().all(|publication| publication.body.contains("\"playerId\":1")));
 }
 
 #[test]

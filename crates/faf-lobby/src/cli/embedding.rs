@@ -7,7 +7,7 @@ use crate::exit_code::Failure;
 use crate::ops::log::Log;
 
 pub use super::flags::{Flags, Selection};
-pub use super::serve::{ProgramNames, addresses, last_steps, log_listening};
+pub use super::serve::{ProgramNames, addresses, last_steps, log_listening, ready_line};
 pub use super::user::mint_token;
 
 /// Waits for the first signal from now on that ends a program: SIGTERM, SIGINT or SIGHUP. Those that were ignored when the

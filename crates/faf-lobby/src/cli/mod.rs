@@ -27,7 +27,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use self::flags::{All, Database, Flags};
 use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
-use crate::store::{SeedError, SeedFile, Store};
+use crate::store::{SeedError, Store, read_seed};
 
 /// The command that runs if none is given.
 const DEFAULT_COMMAND: &str = "serve";
@@ -176,7 +176,7 @@ fn with_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) -> Result
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(anyhow::Error::from)?;
     runtime.block_on(async {
         let done = work(&store).await;
-        store.settle().await.map_err(database_failure)?;
+        store.checkpoint().await.map_err(database_failure)?;
         Ok(done)
     })
 }
@@ -191,8 +191,7 @@ fn with_existing_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) 
 }
 
 fn seed(database: &Path, path: &Path) -> Result<(), Failure> {
-    let file =
-        SeedFile::read(path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
+    let file = read_seed(path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
     let planted =
         with_store(database, async |store| store.seed(file).await)?.map_err(|error| match error {
             SeedError::Store(error) => Failure::new(exit_code::DATABASE, error),

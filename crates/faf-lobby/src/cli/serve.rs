@@ -155,7 +155,8 @@ pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
 
 /// One line that tells a program that the server is ready and where it listens; `text` is what
 /// people are shown.
-pub(super) fn ready_line(listening: &[Listening], websocket_path: &str, text: &str) -> String {
+#[must_use]
+pub fn ready_line(listening: &[Listening], websocket_path: &str, text: &str) -> String {
     let mut urls = serde_json::Map::new();
     for (name, url) in listening.iter().map(|listening| named(listening, websocket_path)) {
         // Of several addresses of a service, the first.

@@ -1,17 +1,16 @@
 //! The loop around the lobby: it waits for an input or the next deadline, tells the [`World`], and executes
 //! the effects.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{
-    Beginning, ConnId, Effect, Event, LogLine, Moment, Publication, Reply, Request, Timestamp, World,
+    ConnId, Effect, Event, InitialState, LogLine, Moment, Reply, Request, Timestamp, World,
 };
 use faf_protocol::websocket::CloseCode;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
 use crate::auth::failed_logins::{FailedLogins, LogAddresses};
 use crate::auth::policy::PolicyServer;
@@ -25,16 +24,13 @@ use crate::ops::activity::ActivityLog;
 use crate::ops::log;
 use crate::ops::metrics::Metrics;
 use crate::ops::recorder::Recorder;
+use crate::publish::Publisher;
 
 /// Inputs handled in one turn, before their effects are delivered. More would delay the first ones.
 const TURN_INPUTS: usize = 64;
 
 /// How long the loop sleeps at most if there is no deadline.
 const IDLE_WAKE_UP: Duration = Duration::from_secs(60);
-
-/// Publications that are kept for a subscriber that is behind; a game of 16 players with statistics makes some hundred. One that is
-/// further behind misses the oldest.
-pub(crate) const PUBLICATION_QUEUE: usize = 1024;
 
 /// The world, with everything that executes its effects.
 pub(crate) struct Lobby {
@@ -46,8 +42,8 @@ pub(crate) struct Lobby {
     failed_logins: FailedLogins,
     /// Recent activity, for the status page.
     activity: Arc<ActivityLog>,
-    /// What other services are told.
-    publications: broadcast::Sender<Publication>,
+    /// Sends publications to other services.
+    publisher: Publisher,
     recorder: Recorder,
     /// Where replies go.
     inbox: mpsc::Sender<Input>,
@@ -65,7 +61,7 @@ pub(crate) struct Dependencies {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) activity: Arc<ActivityLog>,
     pub(crate) log_addresses: LogAddresses,
-    pub(crate) publications: broadcast::Sender<Publication>,
+    pub(crate) publisher: Publisher,
 }
 
 /// A request to store a game, under way.
@@ -74,14 +70,14 @@ type Storing = Pin<Box<dyn Future<Output = Reply> + Send>>;
 impl Lobby {
     pub(crate) fn new(
         settings: faf_lobby_core::Settings,
-        beginning: Beginning,
+        initial: InitialState,
         outside: Dependencies,
         inbox: mpsc::Sender<Input>,
         slow_consumers: SlowConsumerPolicy,
     ) -> Self {
-        let Dependencies { answers, policy, metrics, activity, log_addresses, publications } = outside;
+        let Dependencies { answers, policy, metrics, activity, log_addresses, publisher } = outside;
         let time = RunningTime::begin();
-        let world = World::new(settings, moment(&time), beginning);
+        let world = World::new(settings, moment(&time), initial);
         let dispatcher = Dispatcher::start(slow_consumers, Arc::clone(&metrics));
         let (storing, stored) = mpsc::unbounded_channel();
         tokio::spawn(pass_on(stored, inbox.clone()));
@@ -94,7 +90,7 @@ impl Lobby {
             failed_logins: FailedLogins::new(log_addresses, Arc::clone(&metrics)),
             metrics,
             activity,
-            publications,
+            publisher,
             recorder,
             inbox,
             storing,
@@ -209,7 +205,7 @@ impl Lobby {
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
                 }
-                Effect::Publish(publication) => self.publish(publication),
+                Effect::Publish(publication) => self.publisher.tell(&publication),
                 Effect::Count(count) => self.metrics.count(count),
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {
@@ -264,22 +260,6 @@ impl Lobby {
             drop(slot);
         });
     }
-
-    /// Tells other services; as long as there is no broker, the log and whoever has subscribed.
-    fn publish(&self, publication: Publication) {
-        let routing_key = publication.routing_key();
-        self.metrics.count_publication(routing_key);
-        if publication.is_persistent() {
-            tracing::debug!(routing_key, body = %Body(&publication), "published");
-        } else {
-            // Every second, and of any length.
-            tracing::trace!(routing_key, body = %Body(&publication), "published");
-        }
-        // Nothing is kept as long as nobody has subscribed.
-        if self.publications.receiver_count() > 0 {
-            let _ = self.publications.send(publication);
-        }
-    }
 }
 
 /// Passes replies about games on, one after the other: the database carries out the requests in this order, too.
@@ -288,15 +268,6 @@ async fn pass_on(mut storing: mpsc::UnboundedReceiver<Storing>, inbox: mpsc::Sen
         let reply = stored.await;
         // A lobby that has stopped does not need to know.
         let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
-    }
-}
-
-/// A publication as other services get it; only written if somebody reads it.
-struct Body<'a>(&'a Publication);
-
-impl fmt::Display for Body<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.body().map_err(|_| fmt::Error)?)
     }
 }
 

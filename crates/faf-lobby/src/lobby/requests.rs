@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use faf_lobby_core::request::{AttemptJoin, CheckPassword, OpenGame, SignIn, StoreGame};
 use faf_lobby_core::{
-    Account, AvatarNotGranted, Ban, Busy, Contradiction, MapVersion, Profile, Reply, ReplyTo, Request,
-    TokenFault, Unavailable, UnknownMod, UnknownPlayer,
+    Account, AvatarNotGranted, Ban, Busy, Contradiction, GameWrite, MapVersion, Profile, Reply, ReplyTo,
+    Request, TokenFault, Unavailable, UnknownMod, UnknownPlayer,
 };
 
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Tokens, check_own};
 use crate::lobby::event_loop::utc_now;
-use crate::store::{AccountError, GameStored, Like, Store, StoreError, StoredAccount, is_valid_login};
+use crate::publish::Signal;
+use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
 
 /// Carries out requests; copies are the same.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct Answers {
     pub(crate) store: Store,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: PasswordThreads,
+    /// Raised when a write has put messages into the outbox.
+    pub(crate) outbox: Arc<Signal>,
     /// Whether the first login with a new name makes an account.
     pub(crate) registers: bool,
 }
@@ -59,19 +62,14 @@ impl Answers {
                 ticket.reply(available(store.liked_mods(request.limit).await))
             }
             Request::LikeMod(ticket, request) => {
-                let like = store.like_mod(request.player, request.uid).await;
-                ticket.reply(available(like.map(|like| match like {
-                    Like::Counted(liked) => Ok(faf_lobby_core::Like::Counted(liked)),
-                    Like::Before => Ok(faf_lobby_core::Like::Before),
-                    Like::Unknown => Err(UnknownMod),
-                })))
+                ticket.reply(available(store.like_mod(request.player, request.uid).await))
             }
             Request::CountDownload(ticket, request) => {
                 let counted = store.count_download(request.uid).await;
                 ticket.reply(available(counted.map(|exists| exists.then_some(()).ok_or(UnknownMod))))
             }
             Request::FindBan(ticket, request) => {
-                ticket.reply(available(store.find_ban(request.player, None).await))
+                ticket.reply(available(store.find_ban(request.player).await))
             }
             Request::AttemptJoin(ticket, request) => {
                 ticket.reply(available(self.attempt_join(request).await))
@@ -90,17 +88,24 @@ impl Answers {
         }
     }
 
-    /// Stores something about a game. When this returns, the database has it after everything that it was asked for before,
-    /// whether the reply is waited for or not.
+    /// Stores something about a game. When this returns, the database has it after everything that
+    /// it was asked for before, whether the reply is waited for or not.
     pub(crate) fn store_game(
         &self,
-        StoreGame { game, write }: StoreGame,
+        StoreGame { game, write, publications }: StoreGame,
     ) -> impl Future<Output = ReplyTo<StoreGame>> + Send + use<> {
-        let stored = self.store.store_game(game, write);
+        let publishes = matches!(write, GameWrite::End(_)) || !publications.list.is_empty();
+        let stored = self.store.store_game(game, write, publications);
+        let outbox = Arc::clone(&self.outbox);
         async move {
             match stored.await {
-                Ok(GameStored::Durable(ratings)) => Ok(Ok(ratings)),
-                Ok(GameStored::Refused(reason)) => {
+                Ok(ratings) => {
+                    if publishes {
+                        outbox.raise();
+                    }
+                    Ok(Ok(ratings))
+                }
+                Err(StoreError::Contradiction(reason)) => {
                     tracing::error!(game = game.0, reason, "the database refuses something about a game");
                     Ok(Err(Contradiction))
                 }
@@ -112,7 +117,8 @@ impl Answers {
         }
     }
 
-    /// Finds the account that a token names: a token of the server's own, or of a service that it trusts.
+    /// Finds the account that a token names: a token of the server's own, or of a service that it
+    /// trusts.
     async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
         let now = utc_now().0.div_euclid(1_000_000);
         let checked = match check_own(&self.store, token, now).await? {
@@ -133,11 +139,15 @@ impl Answers {
     }
 
     async fn attempt_join(&self, request: AttemptJoin) -> Result<Option<Ban>, StoreError> {
-        self.store.find_ban(request.player, Some(request.attempt)).await
+        // The journal of attempts is for moderators; without it the player may still join.
+        if let Err(error) = self.store.record_join(request.player, request.attempt).await {
+            tracing::warn!(%error, player = request.player.0, "an attempt to join a game is not recorded");
+        }
+        self.store.find_ban(request.player).await
     }
 
     async fn open_game(&self, request: OpenGame) -> Result<Option<MapVersion>, StoreError> {
-        self.store.note_host(request.host, request.game).await?;
+        self.store.record_host(request.host, request.game).await?;
         self.store.find_map(request.folder).await
     }
 
@@ -197,23 +207,38 @@ fn account(stored: StoredAccount) -> Account {
 
 #[cfg(test)]
 mod tests {
+    use faf_lobby_core::GamePublications;
+    use faf_testkit::season::Season;
+
     use super::*;
     use crate::config::Settings;
-    use crate::store::testing::{Season, change, end, launch, new_store_for_games, save};
+    use crate::store::sqlite::testing::{change, new_sqlite};
 
     #[tokio::test]
-    async fn what_contradicts_is_refused_and_what_fails_is_tried_again() {
-        let (store, _folder) = new_store_for_games().await;
-        let tokens = Arc::new(Tokens::new(&Settings::default()));
-        let answers =
-            Answers { store: store.clone(), tokens, passwords: PasswordThreads::new(), registers: false };
-        let played = Season::new().play(1);
-        let ask = async |write| answers.store_game(StoreGame { game: played.id, write }).await;
-        assert_eq!(ask(save(&played)).await, Ok(Err(Contradiction)));
-        change(&store, "ALTER TABLE live_game RENAME TO away").await;
-        assert_eq!(ask(launch(&played)).await, Err(Unavailable));
-        change(&store, "ALTER TABLE away RENAME TO live_game").await;
-        assert_eq!(ask(launch(&played)).await, Ok(Ok(Vec::new())));
-        assert!(matches!(ask(end(&played)).await, Ok(Ok(changes)) if changes.len() == 2));
+    async fn a_contradiction_is_refused_and_a_failure_is_unavailable() {
+        let (sqlite, _folder) = new_sqlite();
+        let store = Store::Sqlite(sqlite.clone());
+        let seed = r#"{"users": [{"id": 1, "login": "Ada", "password": "x"}, {"id": 2, "login": "Bob", "password": "x"}],
+            "maps": [{"map_id": 1, "version_id": 7, "display_name": "Map", "filename": "maps/scmp_007.zip", "version": 1,
+                      "ranked": true, "max_players": 2, "width": 1, "height": 1}]}"#;
+        store.plant(crate::store::SeedFile::parse(seed).unwrap()).await.unwrap();
+        let answers = Answers {
+            store: store.clone(),
+            tokens: Arc::new(Tokens::new(&Settings::default())),
+            passwords: PasswordThreads::new(),
+            outbox: Arc::default(),
+            registers: false,
+        };
+        let played = Season::default().play(1);
+        let ask = async |write| {
+            let publications = GamePublications::default();
+            answers.store_game(StoreGame { game: played.id, write, publications }).await
+        };
+        assert_eq!(ask(played.save()).await, Ok(Err(Contradiction)));
+        change(&sqlite, "ALTER TABLE live_game RENAME TO away").await;
+        assert_eq!(ask(played.launch()).await, Err(Unavailable));
+        change(&sqlite, "ALTER TABLE away RENAME TO live_game").await;
+        assert_eq!(ask(played.launch()).await, Ok(Ok(Vec::new())));
+        assert!(matches!(ask(played.end()).await, Ok(Ok(changes)) if changes.len() == 2));
     }
 }

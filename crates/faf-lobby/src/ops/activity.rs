@@ -163,7 +163,7 @@ pub(crate) fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use faf_lobby_core::{Beginning, ConnId, Moment, Settings};
+    use faf_lobby_core::{ConnId, InitialState, Moment, Settings};
     use faf_protocol::PlayerId;
     use std::time::Duration;
 
@@ -173,7 +173,7 @@ mod tests {
     fn only_the_newest_are_remembered_and_everything_is_counted() {
         let log = ActivityLog::default();
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
-        let world = World::new(Settings::default(), now, Beginning::default());
+        let world = World::new(Settings::default(), now, InitialState::default());
         let logged_in = |number: u32| {
             Effect::Log(LogLine::LoggedIn {
                 conn: ConnId(number.into()),
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn names_deceive_nobody() {
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
-        let world = World::new(Settings::default(), now, Beginning::default());
+        let world = World::new(Settings::default(), now, InitialState::default());
         let login = "A\u{202e}da".to_owned();
         let line = LogLine::LoggedIn { conn: ConnId(1), player: PlayerId(1), login };
         assert_eq!(
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn what_does_not_concern_everybody_is_not_told() {
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
-        let world = World::new(Settings::default(), now, Beginning::default());
+        let world = World::new(Settings::default(), now, InitialState::default());
         let banned = LogLine::Banned { player: PlayerId(1), login: "Ada".to_owned() };
         assert_eq!(ActivityKind::of(&banned, &world), None);
         // Of a game that is not known, nobody can say whether it is public.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::store::{Examiner, Files, Store};
+use crate::store::Store;
+use crate::store::sqlite::{Examiner, Files, Sqlite};
 
 /// Time between two checks.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -56,10 +57,16 @@ impl Health {
 
     /// Checks the database forever.
     pub(crate) async fn watch(self, store: Store, path: std::path::PathBuf) {
-        tokio::join!(self.write(&store, &path), self.examine(&store, &path));
+        match &store {
+            Store::Sqlite(sqlite) => {
+                tokio::join!(self.write(&store, Some(&path)), self.examine(sqlite, &path));
+            }
+            Store::Memory(_) => self.write(&store, None).await,
+        }
     }
 
-    async fn write(&self, store: &Store, path: &Path) {
+    /// Writes to the database again and again, and looks at its file, if it has one.
+    async fn write(&self, store: &Store, path: Option<&Path>) {
         let mut files = None;
         loop {
             let written = {
@@ -76,10 +83,11 @@ impl Health {
                 }
             };
             let problem = match written {
-                Err(error) => Some(format!("nothing can be written: {}", error.explained())),
-                Ok(()) => match &files {
-                    Some(files) => Files::problem(files),
-                    None => match Files::of(path) {
+                Err(error) => Some(format!("nothing can be written: {}", error.problem())),
+                Ok(()) => match (&files, path) {
+                    (Some(files), _) => Files::problem(files),
+                    (None, None) => None,
+                    (None, Some(path)) => match Files::of(path) {
                         Ok(found) => {
                             files = Some(found);
                             None
@@ -93,7 +101,7 @@ impl Health {
         }
     }
 
-    async fn examine(&self, store: &Store, path: &Path) {
+    async fn examine(&self, store: &Sqlite, path: &Path) {
         let examiner = match Examiner::new(store, path) {
             Ok(examiner) => examiner,
             Err(error) => {
@@ -105,7 +113,7 @@ impl Health {
             let began = Instant::now();
             let problem = match examiner.examine().await {
                 Ok(finding) => finding.map(|finding| format!("it is damaged: {finding}; restore a backup")),
-                Err(error) => Some(format!("it cannot be read: {}", error.explained())),
+                Err(error) => Some(format!("it cannot be read: {}", error.problem())),
             };
             self.found(|findings| &mut findings.content, problem);
             sleep(PERIOD.max(began.elapsed() * SHARE)).await;

@@ -52,7 +52,7 @@ async fn is_online(player: PlayerId, inbox: &mpsc::Sender<Input>) -> Option<bool
 
 #[cfg(test)]
 mod tests {
-    use faf_lobby_core::{Beginning, Moment, Settings, Timestamp};
+    use faf_lobby_core::{InitialState, Moment, Settings, Timestamp};
 
     use super::*;
 
@@ -67,7 +67,7 @@ mod tests {
             "CREATE TRIGGER full BEFORE UPDATE ON operator_order BEGIN SELECT RAISE(ABORT, 'full'); END";
         rusqlite::Connection::open(&path).unwrap().execute_batch(full).unwrap();
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
-        let world = World::new(Settings::default(), now, Beginning::default());
+        let world = World::new(Settings::default(), now, InitialState::default());
         let (inbox, mut inputs) = mpsc::channel(1);
         let running = tokio::spawn(run(store.clone(), inbox));
         let Some(Input::Inspect(look)) = inputs.recv().await else { panic!("it looks who is online") };

@@ -40,7 +40,7 @@ async fn clients_never_take_the_last_file() {
     for number in 0..CONNECTIONS {
         store.create_account(&format!("Player{number}"), password.clone()).await.unwrap();
     }
-    assert!(store.settle().await.unwrap());
+    assert!(store.checkpoint().await.unwrap());
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_faf-lobby")]);
     for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("FAF_LOBBY_")) {

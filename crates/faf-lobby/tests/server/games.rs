@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
+use faf_lobby::store::facts::Facts;
+use faf_lobby::store::{SeedFile, Store};
 use faf_lobby_core::ratings::{GLOBAL, Leaderboard, Leaderboards, RatedTeam, START_RATING, rate_game};
 use faf_lobby_core::results::Outcome;
-use faf_protocol::{PlayerId, WireFormat};
+use faf_protocol::{GameId, PlayerId, WireFormat};
 use rusqlite::Connection;
-use rusqlite::types::Value as Cell;
 use serde_json::{Value, json};
 
 use super::support::{Client, TestServer, soon};
@@ -47,31 +48,11 @@ async fn report(players: &mut [&mut Client]) {
     }
 }
 
-/// Puts a ranked map with the folder name `testmap` into the vault.
-pub(crate) fn add_map(database: &std::path::Path) {
-    let sql = "INSERT INTO map (id, display_name) VALUES (1, 'Test map');
-               INSERT INTO map_version (id, map_id, version, folder_name) VALUES (12, 1, 1, 'testmap');";
-    Connection::open(database).unwrap().execute_batch(sql).unwrap();
-}
-
-/// All rows that a query finds in a database, a line each.
-pub(crate) fn rows(database: &std::path::Path, query: &str) -> Vec<String> {
-    let connection = Connection::open(database).unwrap();
-    let mut select = connection.prepare(query).unwrap();
-    let columns = select.column_count();
-    let text = |cell: Cell| match cell {
-        Cell::Null => "-".to_owned(),
-        Cell::Integer(number) => number.to_string(),
-        Cell::Real(number) => number.to_string(),
-        Cell::Text(text) => text,
-        Cell::Blob(_) => "blob".to_owned(),
-    };
-    let row = |row: &rusqlite::Row<'_>| {
-        let cells: rusqlite::Result<Vec<String>> =
-            (0..columns).map(|column| row.get(column).map(text)).collect();
-        Ok(cells?.join(" "))
-    };
-    select.query_map((), row).unwrap().collect::<Result<_, _>>().unwrap()
+/// Puts a ranked map with the folder name `testmap` into the vault of a database without accounts.
+pub(crate) async fn add_map(store: &Store) {
+    let seed = r#"{"maps": [{"map_id": 1, "version_id": 12, "display_name": "Test map", "filename": "maps/testmap.zip",
+                             "version": 1, "ranked": true, "max_players": 2, "width": 256, "height": 256}]}"#;
+    store.seed(SeedFile::parse(seed).unwrap()).await.unwrap();
 }
 
 /// Estimate and uncertainty of Ada and Bob after Ada has won their first game.
@@ -107,17 +88,26 @@ async fn hear_of_ratings(client: &mut Client) {
     }
 }
 
-fn check_stored_ratings(server: &TestServer) {
+/// Number and name of the outcome of each player.
+pub(crate) fn outcomes(facts: &Facts) -> Vec<(u32, &str)> {
+    let players = facts.players.iter();
+    players.map(|player| (player.player_id.0, player.result.as_deref().unwrap_or("none"))).collect()
+}
+
+/// Checks that both were rated once, and that Ada has won.
+pub(crate) fn check_stored_ratings(facts: &Facts) {
+    let stored = facts.ratings.iter().map(|fact| {
+        (fact.player_id.0, (fact.rating.mean, fact.rating.deviation), fact.total_games, fact.won_games)
+    });
     let [ada, bob] = expected_ratings();
-    let ratings = "SELECT login_id, mean, deviation, total_games, won_games FROM leaderboard_rating";
-    let row = |id: u32, (mean, deviation): (f64, f64), won: u32| format!("{id} {mean} {deviation} 1 {won}");
-    assert_eq!(rows(&server.database(), ratings), [row(1, ada, 1), row(2, bob, 0)]);
+    assert_eq!(stored.collect::<Vec<_>>(), [(1, ada, 1, 1), (2, bob, 1, 0)]);
+    assert_eq!(facts.journal.len(), 2);
 }
 
 #[tokio::test]
 async fn a_game_is_played_and_rated() {
     let server = TestServer::start().await;
-    add_map(&server.database());
+    add_map(server.store()).await;
     let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
     let mut bob = server.log_in(WireFormat::WebSocket, "Bob").await;
     let mut cem = server.log_in(WireFormat::QDataStream, "Cem").await;
@@ -158,23 +148,36 @@ async fn a_game_is_played_and_rated() {
     bob.play("GameEnded", "").await;
     cem.hear_of(r#""state":"closed""#).await;
     hear_of_ratings(&mut ada).await;
-    check_stored_ratings(&server);
-    let all = "SELECT id, gameType, host, mapId, gameName, validity, endTime >= startTime FROM game_stats";
-    assert_eq!(rows(&server.database(), all), ["1 DEMORALIZATION 1 12 Ada's game 0 1"]);
-    let players =
-        "SELECT playerId, faction, color, team, place, result, score, scoreTime > 0 FROM game_player_stats";
-    assert_eq!(rows(&server.database(), players), ["1 2 1 2 1 VICTORY 10 1", "2 2 2 3 2 DEFEAT -10 1"]);
+    check_stored_ratings(&server.facts().await);
+    let facts = server.facts().await;
+    let game = facts.game(GameId(1)).unwrap();
+    assert_eq!((game.victory.as_str(), game.title.as_str()), ("DEMORALIZATION", "Ada's game"));
+    assert_eq!((game.host, game.map_version, game.validity), (PlayerId(1), Some(12), 0));
+    assert!(game.ended_at.unwrap() >= game.launched_at && !game.is_live);
+    let players: Vec<_> = facts
+        .players
+        .iter()
+        .map(|player| {
+            let place = (player.faction, player.color, player.team, player.place);
+            (player.player_id.0, place, player.result.as_deref(), player.score, player.has_score_time)
+        })
+        .collect();
     assert_eq!(
-        rows(&server.database(), "SELECT player_id, game_id, ip FROM game_join_log"),
-        ["1 1 -", "2 1 127.0.0.1"],
-        "the host, and who has joined"
+        players,
+        [
+            (1, (2, 1, 2, 1), Some("VICTORY"), Some(10), true),
+            (2, (2, 2, 3, 2), Some("DEFEAT"), Some(-10), true)
+        ]
     );
-    assert!(rows(&server.database(), "SELECT game_id FROM live_game").is_empty());
+    let joins: Vec<_> = facts.joins.iter().map(|join| (join.player.0, join.game.0, join.address)).collect();
+    let from = Some("127.0.0.1".parse().unwrap());
+    assert_eq!(joins, [(1, 1, None), (2, 1, from)], "the host, and the player who has joined");
     for series in [
         r#"server_game_rated_games_total{leaderboard="global"} 1"#,
         r#"server_publications_total{routing_key="success.gameResults.create"} 1"#,
         r#"server_publications_total{routing_key="success.rating.update"} 2"#,
         "server_games_not_stored_total 0",
+        "server_outbox_waiting 0",
     ] {
         server.wait_for_metric(series).await;
     }
@@ -195,7 +198,7 @@ async fn a_game_is_played_and_rated() {
 #[tokio::test]
 async fn a_shutdown_waits_for_what_is_being_stored() {
     let server = TestServer::start().await;
-    add_map(&server.database());
+    add_map(server.store()).await;
     let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
     let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
     open_lobby(&mut ada, &mut bob).await;
@@ -219,14 +222,16 @@ async fn a_shutdown_waits_for_what_is_being_stored() {
     drop((ada, bob));
     other.execute_batch("COMMIT").unwrap();
     let _folder = server.wait().await;
-    assert_eq!(rows(&database, "SELECT result FROM game_player_stats"), ["VICTORY", "DEFEAT"]);
-    assert_eq!(rows(&database, "SELECT total_games FROM leaderboard_rating"), ["1", "1"]);
+    let facts = Store::open(&database).unwrap().facts().await.unwrap();
+    assert_eq!(outcomes(&facts), [(1, "VICTORY"), (2, "DEFEAT")]);
+    check_stored_ratings(&facts);
+    assert_eq!(facts.outbox, [], "other services were told");
 }
 
 #[tokio::test]
 async fn a_live_game_outlives_the_server() {
     let server = TestServer::start().await;
-    add_map(&server.database());
+    add_map(server.store()).await;
     let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
     let mut bob = server.log_in(WireFormat::WebSocket, "Bob").await;
     let id = open_lobby(&mut ada, &mut bob).await;
@@ -255,7 +260,7 @@ async fn a_live_game_outlives_the_server() {
     ada.play("GameEnded", "").await;
     bob.play("GameEnded", "").await;
     hear_of_ratings(&mut ada).await;
-    check_stored_ratings(&server);
+    check_stored_ratings(&server.facts().await);
     let text = explain(&server, id).await;
     assert!(text.contains("reported VICTORY by 2") && text.contains("rated on global"), "{text}");
 

@@ -1,5 +1,5 @@
-//! A server that is killed in the middle of a game, at every moment: what it has acknowledged is there when the database is
-//! opened again, and of the end of a game everything or nothing.
+//! A server that is killed in the middle of a game, at every moment: what it has acknowledged is
+//! there when the database is opened again, and of the end of a game everything or nothing.
 //!
 //! A message is acknowledged when the answer to a question that was sent behind it has come.
 
@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use faf_lobby::passwords::{digest, hash};
 use faf_lobby::store::Store;
+use faf_lobby::store::facts::{Facts, PlayerFact};
 use faf_protocol::WireFormat;
 use faf_testkit::serving::Serving;
 use rusqlite::Connection;
@@ -15,8 +16,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::games::{add_map, expected_ratings, open_lobby, rows};
+use super::games::{add_map, check_stored_ratings, open_lobby, outcomes};
 use super::support::{Client, DATABASE, TestServer, soon};
+
+/// As long as this is in the database, a server delivers messages and cannot delete them, so that a
+/// test sees all of them however late the server is killed.
+const KEEP_MESSAGES: &str =
+    "CREATE TRIGGER keep_messages BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'kept'); END";
 
 /// Who says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +41,8 @@ impl Who {
     }
 }
 
-/// What the games of Ada and Bob say from the launch on. They are rated when both have said `GameEnded`.
+/// What the games of Ada and Bob say from the launch on. They are rated when both have said
+/// `GameEnded`.
 const GAME: [(Who, &str, &str); 10] = [
     (Ada, "GameState", r#""Launching""#),
     (Ada, "EnforceRating", ""),
@@ -54,11 +61,12 @@ const QUESTION: &str = r#"{"command":"ask_session","user_agent":"downlords-faf-c
 /// A database with Ada, Bob and a map.
 async fn make_database(path: &Path) {
     let store = Store::open(path).unwrap();
+    add_map(&store).await;
     for login in ["Ada", "Bob"] {
         store.create_account(login, hash(&digest("secret")).unwrap()).await.unwrap();
     }
-    add_map(path);
-    assert!(store.settle().await.unwrap());
+    Connection::open(path).unwrap().execute_batch(KEEP_MESSAGES).unwrap();
+    assert!(store.checkpoint().await.unwrap());
 }
 
 /// A server in a process of its own, with the lobby of a game that is about to be launched.
@@ -116,7 +124,8 @@ impl Match {
         }
     }
 
-    /// Kills the server, and takes in what it has sent before; answers which messages it has acknowledged.
+    /// Kills the server, and takes in what it has sent before; answers which messages it has
+    /// acknowledged.
     async fn kill(&mut self) -> Vec<(Who, &'static str, &'static str)> {
         drop(self.server.take());
         for who in [Ada, Bob] {
@@ -135,29 +144,36 @@ impl Match {
     }
 }
 
+/// What is stored in a database that no server has.
+async fn facts(folder: &Path) -> Facts {
+    Store::open(&folder.join(DATABASE)).unwrap().facts().await.unwrap()
+}
+
 /// Checks what is there when the database is opened again.
 async fn check(folder: &Path, acknowledged: &[(Who, &str, &str)]) {
-    let database = folder.join(DATABASE);
-    let count = |table: &str| rows(&database, &format!("SELECT * FROM {table}")).len();
-    let connection = Connection::open(&database).unwrap();
+    let connection = Connection::open(folder.join(DATABASE)).unwrap();
     let sound: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
     assert_eq!(sound, "ok");
-    assert!(rows(&database, "PRAGMA foreign_key_check").is_empty());
+    assert!(!connection.prepare("PRAGMA foreign_key_check").unwrap().exists(()).unwrap());
+    drop(connection);
+    let facts = facts(folder).await;
+    check_messages(&facts);
 
     let is_acknowledged = |message| acknowledged.contains(&message);
-    let is_launched = count("game_stats") == 1;
+    let is_launched = facts.games.len() == 1;
     assert!(is_launched || !is_acknowledged(GAME[0]), "the launch was acknowledged");
-    assert_eq!(count("game_player_stats"), if is_launched { 2 } else { 0 });
-    assert_eq!(count("live_game") + count("game_explanation"), usize::from(is_launched));
-    if count("game_explanation") == 1 {
-        return check_end(&database);
+    assert_eq!(facts.players.len(), if is_launched { 2 } else { 0 });
+    if facts.games.iter().any(|game| game.decisions.is_some()) {
+        return check_end(&facts);
     }
-    assert_eq!((count("leaderboard_rating"), count("leaderboard_rating_journal")), (0, 0));
-    let players = rows(&database, "SELECT result, score, after_mean, after_deviation FROM game_player_stats");
-    assert!(players.iter().all(|row| row == "UNKNOWN 0 - -"), "{players:?}");
-    assert_eq!(rows(&database, "SELECT 1 FROM game_stats WHERE endTime IS NOT NULL").len(), 0);
-    if is_launched {
-        let state: Value = serde_json::from_str(&rows(&database, "SELECT state FROM live_game")[0]).unwrap();
+    assert!(facts.ratings.is_empty() && facts.journal.is_empty());
+    let is_undecided = |player: &PlayerFact| {
+        player.result.as_deref() == Some("UNKNOWN") && player.score == Some(0) && player.after.is_none()
+    };
+    assert!(facts.players.iter().all(is_undecided), "{:?}", facts.players);
+    if let [game] = &facts.games[..] {
+        assert!(game.ended_at.is_none() && game.is_live);
+        let state = serde_json::to_value(game.live.as_ref().unwrap()).unwrap();
         let live = &state["live"];
         for (who, command, args) in acknowledged.iter().copied() {
             let is_saved = match command {
@@ -175,31 +191,52 @@ async fn check(folder: &Path, acknowledged: &[(Who, &str, &str)]) {
     }
 }
 
-/// Checks that results and ratings are there.
-fn check_end(database: &Path) {
-    let players = rows(database, "SELECT playerId, result, score FROM game_player_stats");
-    assert_eq!(players, ["1 VICTORY 10", "2 DEFEAT -10"]);
-    let [ada, bob] = expected_ratings();
-    let row = |id: u32, (mean, deviation): (f64, f64), won: u32| format!("{id} {mean} {deviation} 1 {won}");
-    let ratings = "SELECT login_id, mean, deviation, total_games, won_games FROM leaderboard_rating";
-    assert_eq!(rows(database, ratings), [row(1, ada, 1), row(2, bob, 0)]);
-    assert_eq!(rows(database, "SELECT * FROM leaderboard_rating_journal").len(), 2);
-    assert_eq!(
-        rows(database, "SELECT 1 FROM game_stats WHERE endTime >= startTime AND validity = 0").len(),
-        1
-    );
+/// Checks that the messages for other services are stored with what has caused them, in order: the
+/// results and both ratings if the end of the game is stored, otherwise nothing.
+fn check_messages(facts: &Facts) {
+    let keys: Vec<_> = facts.outbox.iter().map(|(key, _)| key.as_str()).collect();
+    if facts.games.iter().all(|game| game.decisions.is_none()) {
+        return assert_eq!(keys, [""; 0]);
+    }
+    assert_eq!(keys, ["success.gameResults.create", "success.rating.update", "success.rating.update"]);
+    let players = facts.outbox[1..].iter().map(|(_, body)| {
+        let body: Value = serde_json::from_str(body).unwrap();
+        body["player_id"].as_u64()
+    });
+    assert_eq!(players.collect::<Vec<_>>(), [Some(1), Some(2)]);
 }
 
-/// Checks that a new server, which waits for nobody, ends the game with what was saved.
+/// Checks that results and ratings are there.
+fn check_end(facts: &Facts) {
+    assert_eq!(outcomes(facts), [(1, "VICTORY"), (2, "DEFEAT")]);
+    check_stored_ratings(facts);
+    let game = &facts.games[0];
+    assert!(game.ended_at.unwrap() >= game.launched_at && game.validity == 0 && !game.is_live);
+}
+
+/// Checks that a new server, which waits for nobody, ends the game with what was saved, and tells
+/// other services.
 async fn check_next_server(folder: TempDir, acknowledged: &[(Who, &str, &str)]) {
+    Connection::open(folder.path().join(DATABASE))
+        .unwrap()
+        .execute_batch("DROP TRIGGER keep_messages")
+        .unwrap();
     let server = TestServer::start_in(folder, |settings| settings.restart_grace_period = 0.0).await;
-    server.request_shutdown().await;
-    let folder = server.wait().await;
-    let database = folder.path().join(DATABASE);
-    assert!(rows(&database, "SELECT * FROM live_game").is_empty());
     let reports = acknowledged.iter().filter(|(_, command, _)| *command == "GameResult").count();
     if reports == 4 {
-        check_end(&database);
+        // Whether the game has ended before the kill or now.
+        for (key, count) in [("success.gameResults.create", 1), ("success.rating.update", 2)] {
+            let series = format!(r#"server_publications_total{{routing_key="{key}"}} {count}"#);
+            server.wait_for_metric(&series).await;
+        }
+    }
+    server.request_shutdown().await;
+    let folder = server.wait().await;
+    let facts = facts(folder.path()).await;
+    assert!(facts.games.iter().all(|game| !game.is_live));
+    assert_eq!(facts.outbox, []);
+    if reports == 4 {
+        check_end(&facts);
     }
 }
 

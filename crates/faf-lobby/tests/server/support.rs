@@ -12,6 +12,7 @@ use faf_connection::{Reader, Writer};
 use faf_lobby::config::{Listen, OpenRegistration, Settings};
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
+use faf_lobby::store::facts::Facts;
 use faf_lobby::store::{self, Store};
 use faf_protocol::{Message, WireFormat};
 use hyper::header::{HeaderName, HeaderValue};
@@ -70,6 +71,15 @@ impl TestServer {
         let addresses = server.listening().iter().map(|l| (l.service, l.address)).collect();
         let (shutdown, store) = (server.shutdown(), server.store().clone());
         Self { addresses, shutdown, store, running: tokio::spawn(server.wait()), folder }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What is stored.
+    pub(crate) async fn facts(&self) -> Facts {
+        self.store.facts().await.unwrap()
     }
 
     /// The file of the database.

@@ -1,6 +1,6 @@
 //! Comparison of publications to other services.
 
-use faf_lobby_core::Publication;
+use faf_lobby::store::Message;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 
@@ -11,12 +11,12 @@ use crate::values::{differences, is_same, unpaired};
 const KEY: [&str; 7] =
     ["game_id", "player_id", "rating_type", "playerId", "achievementId", "eventId", "operation"];
 
-/// Takes all publications so far.
-pub(crate) fn published(publications: &mut Receiver<Publication>) -> Vec<Value> {
+/// Takes what has been published so far.
+pub(crate) fn published(publications: &mut Receiver<Message>) -> Vec<Value> {
     let mut published = Vec::new();
-    while let Ok(publication) = publications.try_recv() {
-        let body: Value = serde_json::from_str(&publication.body().unwrap()).unwrap();
-        published.push(record(publication.routing_key(), &body));
+    while let Ok(message) = publications.try_recv() {
+        let body: Value = serde_json::from_str(&message.body).unwrap();
+        published.push(record(&message.routing_key, &body));
     }
     published
 }

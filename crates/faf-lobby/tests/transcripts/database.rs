@@ -1,10 +1,8 @@
 //! Comparison of changes in the database.
 
-use std::path::Path;
-
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
-use serde_json::{Map, Value};
+use faf_lobby::store::facts::{Facts, LoginFact};
+use faf_lobby_core::Relation;
+use serde_json::{Value, json};
 
 use crate::values::{differences, is_same, unpaired};
 
@@ -13,76 +11,115 @@ struct Table {
     name: &'static str,
     /// Columns that identify a row.
     key: &'static [&'static str],
-    query: &'static str,
+    rows: fn(&Facts) -> Vec<Value>,
 }
 
 const TABLES: [Table; 10] = [
-    Table {
-        name: "login",
-        key: &["id"],
-        query: "SELECT id, ip, user_agent, last_login IS NOT NULL AS has_last_login FROM login",
-    },
-    Table {
-        name: "friends_and_foes",
-        key: &["user_id", "subject_id"],
-        query: "SELECT user_id, subject_id, status FROM friends_and_foes",
-    },
-    Table {
-        name: "avatars",
-        key: &["player_id", "avatar_id"],
-        query: "SELECT idUser AS player_id, idAvatar AS avatar_id, selected FROM avatars",
-    },
-    Table {
-        name: "game_stats",
-        key: &["id"],
-        query: "SELECT id, CASE gameType WHEN 'DEMORALIZATION' THEN '0' WHEN 'DOMINATION' THEN '1'
-         WHEN 'ERADICATION' THEN '2' WHEN 'SANDBOX' THEN '3' ELSE gameType END AS victory,
-         gameMod AS featured_mod_id, host, mapId AS map_version_id, gameName AS name, validity,
-         endTime IS NOT NULL AS has_end_time FROM game_stats",
-    },
-    Table {
-        name: "game_player_stats",
-        key: &["game_id", "player_id"],
-        query: "SELECT gameId AS game_id, playerId AS player_id, AI AS ai, faction, color, team, place, mean,
-         deviation, after_mean, after_deviation, score, scoreTime IS NOT NULL AS has_score_time, result
-         FROM game_player_stats",
-    },
-    Table {
-        name: "rating_journal",
-        key: &["game_id", "player_id", "leaderboard"],
-        query: "SELECT s.gameId AS game_id, s.playerId AS player_id, l.technical_name AS leaderboard,
-         j.rating_mean_before, j.rating_deviation_before, j.rating_mean_after, j.rating_deviation_after
-         FROM leaderboard_rating_journal j JOIN game_player_stats s ON s.id = j.game_player_stats_id
-         JOIN leaderboard l ON l.id = j.leaderboard_id",
-    },
-    Table {
-        name: "ratings",
-        key: &["player_id", "leaderboard"],
-        query: "SELECT r.login_id AS player_id, l.technical_name AS leaderboard, r.mean, r.deviation, r.total_games,
-         r.won_games FROM leaderboard_rating r JOIN leaderboard l ON l.id = r.leaderboard_id",
-    },
-    Table {
-        name: "teamkills",
-        key: &["game_id", "teamkiller", "victim"],
-        query: "SELECT teamkiller, victim, game_id, gametime FROM teamkills",
-    },
-    Table {
-        name: "coop_leaderboard",
-        key: &["mission", "game_id"],
-        query: "SELECT mission, gameuid AS game_id, secondary, time, player_count FROM coop_leaderboard",
-    },
-    Table {
-        name: "mod_stats",
-        key: &["mod_id"],
-        query: "SELECT mod_id, likes, likers, downloads, times_played FROM mod_stats",
-    },
+    Table { name: "login", key: &["id"], rows: logins },
+    Table { name: "friends_and_foes", key: &["user_id", "subject_id"], rows: relations },
+    Table { name: "avatars", key: &["player_id", "avatar_id"], rows: avatars },
+    Table { name: "game_stats", key: &["id"], rows: games },
+    Table { name: "game_player_stats", key: &["game_id", "player_id"], rows: players },
+    Table { name: "rating_journal", key: &["game_id", "player_id", "leaderboard"], rows: journal },
+    Table { name: "ratings", key: &["player_id", "leaderboard"], rows: ratings },
+    Table { name: "teamkills", key: &["game_id", "teamkiller", "victim"], rows: teamkills },
+    Table { name: "coop_leaderboard", key: &["mission", "game_id"], rows: missions },
+    Table { name: "mod_stats", key: &["mod_id"], rows: mods },
 ];
 
-/// Returns the differences from the recorded changes relative to the seed.
-pub(crate) fn compare(recorded: &Value, seed: &Path, now: &Path) -> Vec<String> {
+fn logins(facts: &Facts) -> Vec<Value> {
+    let row = |fact: &LoginFact| {
+        json!({"id": fact.id, "ip": fact.ip, "user_agent": fact.user_agent,
+               "has_last_login": i32::from(fact.has_last_login)})
+    };
+    facts.logins.iter().map(row).collect()
+}
+
+fn relations(facts: &Facts) -> Vec<Value> {
+    let rows = facts.relations.iter().map(|(player, subject, relation)| {
+        let status = if *relation == Relation::Friend { "FRIEND" } else { "FOE" };
+        json!({"user_id": player, "subject_id": subject, "status": status})
+    });
+    rows.collect()
+}
+
+fn avatars(facts: &Facts) -> Vec<Value> {
+    let rows = facts.avatars.iter().map(|fact| {
+        json!({"player_id": fact.player_id, "avatar_id": fact.avatar_id, "selected": i32::from(fact.is_selected)})
+    });
+    rows.collect()
+}
+
+fn games(facts: &Facts) -> Vec<Value> {
+    const VICTORY: [&str; 4] = ["DEMORALIZATION", "DOMINATION", "ERADICATION", "SANDBOX"];
+
+    let rows = facts.games.iter().map(|fact| {
+        let number = VICTORY.iter().position(|name| *name == fact.victory);
+        let victory = number.map_or(fact.victory.clone(), |number| number.to_string());
+        json!({"id": fact.id, "victory": victory, "featured_mod_id": fact.featured_mod, "host": fact.host,
+               "map_version_id": fact.map_version, "name": fact.title, "validity": fact.validity,
+               "has_end_time": i32::from(fact.ended_at.is_some())})
+    });
+    rows.collect()
+}
+
+fn players(facts: &Facts) -> Vec<Value> {
+    let rows = facts.players.iter().map(|fact| {
+        let after = fact.after.map(|after| (after.mean, after.deviation)).unzip();
+        json!({"game_id": fact.game_id, "player_id": fact.player_id, "ai": 0, "faction": fact.faction,
+               "color": fact.color, "team": fact.team, "place": fact.place, "mean": fact.before.mean,
+               "deviation": fact.before.deviation, "after_mean": after.0, "after_deviation": after.1,
+               "score": fact.score, "has_score_time": i32::from(fact.has_score_time), "result": fact.result})
+    });
+    rows.collect()
+}
+
+fn journal(facts: &Facts) -> Vec<Value> {
+    let rows = facts.journal.iter().map(|fact| {
+        json!({"game_id": fact.game_id, "player_id": fact.player_id, "leaderboard": fact.leaderboard,
+               "rating_mean_before": fact.before.mean, "rating_deviation_before": fact.before.deviation,
+               "rating_mean_after": fact.after.mean, "rating_deviation_after": fact.after.deviation})
+    });
+    rows.collect()
+}
+
+fn ratings(facts: &Facts) -> Vec<Value> {
+    let rows = facts.ratings.iter().map(|fact| {
+        json!({"player_id": fact.player_id, "leaderboard": fact.leaderboard, "mean": fact.rating.mean,
+               "deviation": fact.rating.deviation, "total_games": fact.total_games, "won_games": fact.won_games})
+    });
+    rows.collect()
+}
+
+fn teamkills(facts: &Facts) -> Vec<Value> {
+    let rows = facts.teamkills.iter().map(|fact| {
+        json!({"teamkiller": fact.teamkiller, "victim": fact.victim, "game_id": fact.game_id,
+               "gametime": fact.gametime})
+    });
+    rows.collect()
+}
+
+fn missions(facts: &Facts) -> Vec<Value> {
+    let rows = facts.missions.iter().map(|fact| {
+        json!({"mission": fact.mission, "game_id": fact.game_id, "secondary": i32::from(fact.secondary),
+               "time": fact.time, "player_count": fact.player_count})
+    });
+    rows.collect()
+}
+
+fn mods(facts: &Facts) -> Vec<Value> {
+    let rows = facts.mods.iter().map(|fact| {
+        json!({"mod_id": fact.mod_id, "likes": fact.likes, "likers": fact.likers, "downloads": fact.downloads,
+               "times_played": fact.times_played})
+    });
+    rows.collect()
+}
+
+/// What differs from the recorded changes against the seed.
+pub(crate) fn compare(recorded: &Value, seed: &Facts, now: &Facts) -> Vec<String> {
     let mut findings = unknown(recorded);
-    for Table { name, key, query } in TABLES {
-        let (seed, now) = (rows(seed, query), rows(now, query));
+    for Table { name, key, rows } in TABLES {
+        let (seed, now) = (rows(seed), rows(now));
         let recorded_rows = |change: &str| -> Vec<Value> {
             recorded.get(name).and_then(|changes| changes[change].as_array()).cloned().unwrap_or_default()
         };
@@ -127,27 +164,6 @@ fn compare_rows(table: &str, key: &[&str], recorded: Vec<Value>, found: Vec<Valu
     }
     findings.extend(additional.iter().map(|row| format!("{table} has {row}")));
     findings
-}
-
-fn rows(database: &Path, query: &str) -> Vec<Value> {
-    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let mut statement = connection.prepare(query).unwrap();
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let row = |row: &rusqlite::Row<'_>| {
-        let cell = |(column, name): (usize, &String)| {
-            let value = match row.get_ref(column)? {
-                ValueRef::Null => Value::Null,
-                ValueRef::Integer(number) => number.into(),
-                ValueRef::Real(number) => number.into(),
-                ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
-                ValueRef::Blob(_) => "a blob".into(),
-            };
-            Ok((name.clone(), value))
-        };
-        let row: rusqlite::Result<Map<String, Value>> = columns.iter().enumerate().map(cell).collect();
-        Ok(Value::Object(row?))
-    };
-    statement.query_map((), row).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 #[cfg(test)]

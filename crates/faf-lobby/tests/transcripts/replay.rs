@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use faf_lobby_core::Publication;
+use faf_lobby::store::Message;
 use faf_protocol::WireFormat;
 use faf_testkit::golden::sessions::{Connect, Http, Record, Sent, Transcript};
 use serde_json::Value;
@@ -68,7 +68,7 @@ struct Replay {
     has_heard: bool,
     /// Publications that are expected in this section.
     expected_publications: Vec<Value>,
-    publications: Receiver<Publication>,
+    publications: Receiver<Message>,
     findings: Vec<Finding>,
 }
 
@@ -88,9 +88,8 @@ impl Replay {
             Record::Http(request) => self.ask(request).await,
             Record::Database(recorded) => {
                 self.synchronise().await;
-                let seed = tempfile::NamedTempFile::new().unwrap();
-                std::fs::write(seed.path(), server::seeded().await).unwrap();
-                self.note(database::compare(&recorded, seed.path(), &self.server.database()));
+                let (seed, now) = (&server::seeded().await.facts, self.server.facts().await);
+                self.note(database::compare(&recorded, seed, &now));
             }
             Record::Publication(publication) => {
                 self.expected_publications.push(broker::record(&publication.routing_key, &publication.body));

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use faf_lobby::config::{Listen, Settings, TrustedProxy};
 use faf_lobby::server::{Server, Service};
-use faf_lobby::store::{SeedFile, Store};
-use faf_lobby_core::Publication;
+use faf_lobby::store::facts::Facts;
+use faf_lobby::store::{Message, Store, read_seed};
 use faf_protocol::WireFormat;
 use faf_testkit::geoip::country_database;
 use faf_testkit::golden;
@@ -83,7 +83,8 @@ pub(crate) struct TestServer {
     http: SocketAddr,
     /// Policy service, if the server uses one.
     pub(crate) policy: Option<PolicyService>,
-    folder: TempDir,
+    /// Keeps the files of the server.
+    _folder: TempDir,
 }
 
 impl TestServer {
@@ -113,7 +114,7 @@ impl TestServer {
             websocket: Listen::one("127.0.0.1:0").unwrap(),
             http: Listen::one("127.0.0.1:0").unwrap(),
             trusted_proxies: vec![TrustedProxy("127.0.0.0/8".parse().unwrap())],
-            database: file("seeded.sqlite", seeded().await),
+            database: file("seeded.sqlite", &seeded().await.file),
             allow_password_login: overridden("ALLOW_PASSWORD_LOGIN").is_none_or(|value| *value == true),
             jwks: text(&keys.next().unwrap_or_else(|| folder.path().join("missing.json"))),
             login_timeout: overridden("LOGIN_TIMEOUT")
@@ -138,7 +139,7 @@ impl TestServer {
         let server = Server::start(settings).await.unwrap();
         let http = server.listening().iter().find(|listening| listening.service == Service::Http);
         let http = http.unwrap().address;
-        Self { server, http, policy, folder }
+        Self { server, http, policy, _folder: folder }
     }
 
     /// Returns the address for a client.
@@ -169,8 +170,8 @@ impl TestServer {
         }
     }
 
-    /// Returns the publications from now on.
-    pub(crate) fn publications(&self) -> Receiver<Publication> {
+    /// What other services are told from now on.
+    pub(crate) fn publications(&self) -> Receiver<Message> {
         self.server.publications()
     }
 
@@ -179,9 +180,9 @@ impl TestServer {
         self.server.shutdown().request().await;
     }
 
-    /// Returns the path of the database.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("seeded.sqlite")
+    /// What is stored.
+    pub(crate) async fn facts(&self) -> Facts {
+        self.server.store().facts().await.unwrap()
     }
 
     /// Stops the server and waits for its end.
@@ -223,18 +224,27 @@ fn seed() -> &'static Seed {
     &SEED
 }
 
-/// Returns a database with the seed of the sessions. It is created once, as hashing all the
-/// passwords takes a second.
-pub(crate) async fn seeded() -> &'static [u8] {
-    static SEEDED: OnceCell<Vec<u8>> = OnceCell::const_new();
+/// A database with the seed of the sessions.
+#[derive(Debug)]
+pub(crate) struct Seeded {
+    /// Its file.
+    pub(crate) file: Vec<u8>,
+    /// What is in it.
+    pub(crate) facts: Facts,
+}
+
+/// A database with the seed of the sessions. It is made once: to hash all the passwords takes a second.
+pub(crate) async fn seeded() -> &'static Seeded {
+    static SEEDED: OnceCell<Seeded> = OnceCell::const_new();
     SEEDED
         .get_or_init(|| async {
             let folder = tempfile::tempdir().unwrap();
-            let file = folder.path().join("seed.sqlite");
-            let store = Store::open(&file).unwrap();
-            store.seed(SeedFile::read(&golden::seed()).unwrap()).await.unwrap();
-            store.settle().await.unwrap();
-            std::fs::read(&file).unwrap()
+            let path = folder.path().join("seed.sqlite");
+            let store = Store::open(&path).unwrap();
+            store.seed(read_seed(&golden::seed()).unwrap()).await.unwrap();
+            let facts = store.facts().await.unwrap();
+            store.checkpoint().await.unwrap();
+            Seeded { file: std::fs::read(&path).unwrap(), facts }
         })
         .await
 }

@@ -1,4 +1,5 @@
-//! What is around the lobby: connections, a store that answers when and how it likes, and a clock that jumps.
+//! What is around the lobby: connections, a store that answers when and how it likes, and a clock
+//! that jumps.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -113,7 +114,8 @@ impl Surroundings {
 
     /// How long it takes to carry a request out, and then to give the reply.
     ///
-    /// The reply to the end of a game is given at once, because these come in the order in which games were rated.
+    /// The reply to the end of a game is given at once, because these come in the order in which
+    /// games were rated.
     pub(super) fn delays(
         &self,
         now: Duration,
@@ -153,8 +155,9 @@ impl Surroundings {
         self.requests.insert(id, Requested::Done(reply));
     }
 
-    /// Rarely, the database says that a write contradicts what is stored. Without a launch, all the rest does. A save or an
-    /// end alone is never refused: the game would come back as it was long ago when the server is killed.
+    /// Rarely, the database says that a write contradicts what is stored. Without a launch, all the
+    /// rest does. A save or an end alone is never refused: the game would come back as it was long
+    /// ago when the server is killed.
     fn is_refused(&mut self, game: GameId, write: &GameWrite, random: &mut Random) -> bool {
         match write {
             _ if self.refused.contains(&game) => true,

@@ -35,6 +35,7 @@ use tokio::task::JoinSet;
 use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
+use crate::publish::Signal;
 
 pub(crate) use overview::Board;
 use places::{Answering, Places};
@@ -50,6 +51,8 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(crate) struct Interface {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whether other services were told what they are to be told.
+    pub(crate) outbox: Arc<Signal>,
     /// What is wrong with the database.
     pub(crate) health: watch::Receiver<Findings>,
     pub(crate) started: Instant,
@@ -77,7 +80,7 @@ struct Status {
     players: usize,
     connections: usize,
     games: GameCounts,
-    /// Whether no command is being carried out and no change waits to be told.
+    /// Whether no command is being carried out, and no change and no message waits to be told.
     is_settled: bool,
 }
 
@@ -262,13 +265,14 @@ async fn metrics(State(interface): State<Interface>) -> Response {
 
 async fn status(State(interface): State<Interface>) -> Result<Json<Status>, StatusCode> {
     let uptime_seconds = interface.started.elapsed().as_secs();
+    let outbox = Arc::clone(&interface.outbox);
     let look = move |world: &World| Status {
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds,
         players: world.player_count(),
         connections: world.connection_count(),
         games: GameCounts::of(world),
-        is_settled: world.is_settled(),
+        is_settled: world.is_settled() && outbox.is_handled(),
     };
     interface.inspect(look).await.map(Json)
 }
@@ -313,8 +317,16 @@ mod tests {
         let health = Health::new().findings();
         let board = Arc::new(Board::new(Arc::default(), CONNECTIONS));
         let (started, connection_limit) = (Instant::now(), CONNECTIONS);
-        let interface =
-            Interface { inbox, metrics, health, started, phase: receiver, board, connection_limit };
+        let interface = Interface {
+            inbox,
+            metrics,
+            outbox: Arc::default(),
+            health,
+            started,
+            phase: receiver,
+            board,
+            connection_limit,
+        };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let serving = tokio::spawn(interface.serve(socket));

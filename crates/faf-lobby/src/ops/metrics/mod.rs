@@ -2,13 +2,14 @@
 
 mod games;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_connection::{LargeMessages, SentMessages};
-use faf_lobby_core::{Client, Count, Game, GameData, LoginMethod, escaped};
+use faf_lobby_core::{ClientProgram, Count, Game, GameData, LoginMethod, escaped};
+use faf_lobby_store::Failures;
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -113,7 +114,9 @@ series! {
     /// Failures to store something about a game, each of which is retried
     games_not_stored: Counter,
     /// Messages for other services, by routing key
-    publications: Family<Labels<1>, Counter>,
+    publications: Family<FreeLabels<1>, Counter>,
+    /// Messages for other services that are stored and not delivered
+    outbox_waiting: Gauge,
 }
 
 /// All counters of the server. The rest of the server tells it what happens.
@@ -148,11 +151,8 @@ impl Metrics {
         self.registry.register_collector(Box::new(LargeMessageMemory(large_messages)));
     }
 
-    /// Shows failed queries of the database, by result code.
-    pub(crate) fn observe_database_failures(
-        &mut self,
-        failures: impl Fn() -> BTreeMap<i32, u64> + Send + Sync + 'static,
-    ) {
+    /// Shows failed operations of the database, by reason.
+    pub(crate) fn observe_database_failures(&mut self, failures: Arc<Failures>) {
         self.registry.register_collector(Box::new(DatabaseFailures(failures)));
     }
 
@@ -161,7 +161,7 @@ impl Metrics {
         let series = &self.series;
         match count {
             Count::Connection => drop(series.lobbyconnections.inc()),
-            Count::Client { before, after } => {
+            Count::ClientProgram { before, after } => {
                 if let Some(labels) = before.map(|client| self.client_labels(&client)) {
                     series.user_connections.get_or_create(&labels).dec();
                 }
@@ -199,8 +199,12 @@ impl Metrics {
         self.series.logins_failed.get_or_create(&[("reason", reason)]).inc();
     }
 
-    pub(crate) fn count_publication(&self, routing_key: &'static str) {
-        self.series.publications.get_or_create(&[("routing_key", routing_key)]).inc();
+    pub(crate) fn count_publication(&self, routing_key: &str) {
+        self.series.publications.get_or_create(&[("routing_key", routing_key.to_owned())]).inc();
+    }
+
+    pub(crate) fn set_outbox_waiting(&self, messages: u32) {
+        self.series.outbox_waiting.set(messages.into());
     }
 
     /// Shows featured mods and leaderboards also while there are no games of them.
@@ -269,7 +273,7 @@ impl Metrics {
         Ok(text)
     }
 
-    fn client_labels(&self, client: &Client) -> FreeLabels<2> {
+    fn client_labels(&self, client: &ClientProgram) -> FreeLabels<2> {
         // Terminals show these figures, too, so control characters are escaped.
         let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("None")).to_string();
         let labels = [("user_agent", or_none(&client.user_agent)), ("version", or_none(&client.version))];
@@ -327,20 +331,15 @@ impl Collector for Sent {
     }
 }
 
-struct DatabaseFailures<F>(F);
+#[derive(Debug)]
+struct DatabaseFailures(Arc<Failures>);
 
-impl<F> fmt::Debug for DatabaseFailures<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatabaseFailures")
-    }
-}
-
-impl<F: Fn() -> BTreeMap<i32, u64> + Send + Sync + 'static> Collector for DatabaseFailures<F> {
+impl Collector for DatabaseFailures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let mut failures =
-            encoder.encode_descriptor("db_exceptions", "Queries that failed", None, MetricType::Counter)?;
-        for (code, count) in (self.0)() {
-            let labels = [("class", "SqliteError".to_owned()), ("code", code.to_string())];
+        let help = "Operations of the database that failed";
+        let mut failures = encoder.encode_descriptor("db_exceptions", help, None, MetricType::Counter)?;
+        for (reason, count) in self.0.counts() {
+            let labels = [("class", "StoreError"), ("code", reason.name())];
             ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
         }
         Ok(())
@@ -365,19 +364,21 @@ mod tests {
     use faf_testkit::lobby::SimulatedLobby;
     use faf_testkit::store::FakeStore;
 
+    use faf_lobby_store::Reason;
+
     use super::*;
 
-    fn client(name: &str) -> Option<Arc<Client>> {
-        Some(Arc::new(Client { user_agent: Some(name.to_owned()), version: None }))
+    fn client(name: &str) -> Option<Arc<ClientProgram>> {
+        Some(Arc::new(ClientProgram { user_agent: Some(name.to_owned()), version: None }))
     }
 
     #[test]
     fn series_have_the_names_dashboards_know() {
         let metrics = Metrics::new();
         metrics.count(Count::Connection);
-        metrics.count(Count::Client { before: None, after: client("x") });
+        metrics.count(Count::ClientProgram { before: None, after: client("x") });
         metrics.count(Count::Version("1.0".to_owned()));
-        metrics.count(Count::Client { before: None, after: client("\u{1b}[31m") });
+        metrics.count(Count::ClientProgram { before: None, after: client("\u{1b}[31m") });
         metrics.count(Count::Version("\u{202e}".to_owned()));
         metrics.count(Count::LoginAccepted(LoginMethod::Password));
         metrics.count(Count::LoginFailed(LoginMethod::Token));
@@ -417,8 +418,11 @@ mod tests {
     #[test]
     fn observed_figures_are_read_when_somebody_asks() {
         let mut metrics = Metrics::new();
-        metrics.observe_database_failures(|| BTreeMap::from([(1555, 2)]));
-        let line = "db_exceptions_total{class=\"SqliteError\",code=\"1555\"} 2\n";
+        let failures = Arc::<Failures>::default();
+        metrics.observe_database_failures(Arc::clone(&failures));
+        failures.count(Reason::Busy);
+        failures.count(Reason::Busy);
+        let line = "db_exceptions_total{class=\"StoreError\",code=\"busy\"} 2\n";
         assert!(metrics.text().unwrap().contains(line));
     }
 
@@ -471,13 +475,13 @@ mod tests {
         let metrics = Metrics::new();
         let names: Vec<_> = (0..1000).map(|number| format!("client {number}")).collect();
         for name in &names {
-            metrics.count(Count::Client { before: None, after: client(name) });
+            metrics.count(Count::ClientProgram { before: None, after: client(name) });
         }
-        metrics.count(Count::Client { before: None, after: client(&"x".repeat(1000)) });
+        metrics.count(Count::ClientProgram { before: None, after: client(&"x".repeat(1000)) });
         let text = metrics.text().unwrap();
         assert!(text.contains("server_user_connections{user_agent=\"other\",version=\"other\"} 901"));
         for name in &names {
-            metrics.count(Count::Client { before: client(name), after: None });
+            metrics.count(Count::ClientProgram { before: client(name), after: None });
         }
         let text = metrics.text().unwrap();
         assert!(text.contains("server_user_connections{user_agent=\"other\",version=\"other\"} 1\n"));

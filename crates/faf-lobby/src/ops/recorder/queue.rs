@@ -138,7 +138,7 @@ fn weight(effect: &Effect) -> usize {
         Effect::Request { request: Request::StoreGame(_, store), .. } => match &store.write {
             // A game may have a megabyte of options and statistics.
             GameWrite::Launch(_) | GameWrite::Save(_) | GameWrite::End(_) => json_length(&store.write),
-            GameWrite::Note(_) => 0,
+            GameWrite::Note(_) | GameWrite::Publish => 0,
         },
         _ => 0,
     };

@@ -94,6 +94,7 @@ pub(super) enum Step {
     Save,
     Note,
     End,
+    Publish,
 }
 
 /// What a player has said about others.

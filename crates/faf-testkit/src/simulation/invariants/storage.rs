@@ -25,6 +25,7 @@ impl Checker {
             GameWrite::Save(_) => Step::Save,
             GameWrite::Note(_) => Step::Note,
             GameWrite::End(_) => Step::End,
+            GameWrite::Publish => Step::Publish,
         };
         let Some(game) = self.games.get_mut(&id) else {
             return broken(Law::GamesAreHosted, format!("{step:?} of game {id}"));
@@ -39,7 +40,7 @@ impl Checker {
             (Some(_), Step::Launch) => false,
             // A game that went on after the server was killed may end again if its end was not stored.
             (Some(_), _) if !game.storing.is_over => true,
-            (Some(_), step) => step == Step::Note,
+            (Some(_), step) => matches!(step, Step::Note | Step::Publish),
         };
         let asked = game.storing.requested.replace(step);
         ensure(fits, Law::LaunchedThenEnded, || format!("{step:?} of game {id} after {asked:?}"))?;

@@ -12,7 +12,7 @@ use faf_testkit::golden::sessions::{self, Record, Sent};
 use faf_testkit::golden::wire::{bytes, vectors};
 
 use super::Bounds;
-use super::format::{Line, write_input, write_outcome};
+use super::format::{FORMAT, Line, write_input, write_outcome};
 use super::replay::{Ending, Replay, ReplayError, Verdict};
 use super::scrub::Scrubber;
 use rig::{NAMES, Rig, replay, verdicts};
@@ -228,9 +228,11 @@ fn what_is_no_recording_is_told_so() {
     let open = |text: &str| Replay::read(text.as_bytes()).unwrap_err().to_string();
     assert!(open("{\"faf_lobby\":1}\n").starts_with("this is no recording"));
     assert!(open("SQLite format 3\0").starts_with("this is no recording"));
-    assert!(open("{\"faf_lobby_recording\":1,\"x\":1}\n").contains("has format 1, and only format 2"));
-    assert!(open("{\"faf_lobby_recording\":2}\n").starts_with("line 1 is damaged: missing field"));
-    assert!(open("{\"faf_lobby_recording\":2").starts_with("there is nothing in it"));
+    let head = |format: u32| format!("{{\"faf_lobby_recording\":{format}");
+    let refused = format!("has format {}, and only format {FORMAT}", FORMAT + 1);
+    assert!(open(&format!("{},\"x\":1}}\n", head(FORMAT + 1))).contains(&refused));
+    assert!(open(&format!("{}}}\n", head(FORMAT))).starts_with("line 1 is damaged: missing field"));
+    assert!(open(&head(FORMAT)).starts_with("there is nothing in it"));
     let recording = String::from_utf8(Rig::new(LARGE).finish().recordings().remove(0)).unwrap();
     let other = recording.replace("\"server\":\"0", "\"server\":\"10").replace("\"next_ping\"", "\"ping\"");
     let error = open(&other);

@@ -1,0 +1,69 @@
+//! The look-up of a player's ban, before the player gets into a game; and the refusal of such a
+//! command that cannot be read.
+
+use faf_protocol::{ClientCommand, CommandError, Secret};
+
+use crate::commands::{game_host, game_join};
+use crate::games::entry::{BanCheck, Entry, check_can_play};
+use crate::io::conn::ConnId;
+use crate::io::request::{FindBan, ReplyTo};
+use crate::refusal::Refusal;
+use crate::sign_in::bans::check_not_banned;
+use crate::state::Lobby;
+use crate::state::pending::{Progress, Resume};
+
+impl Resume for FindBan {
+    type Memo = BanCheck;
+
+    fn resume(
+        memo: BanCheck,
+        lobby: &mut Lobby,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        let ban = reply?;
+        let entry = match memo {
+            BanCheck::Host(_) => Entry::Host,
+            BanCheck::Join(_) => Entry::Join,
+            BanCheck::Refuse { entry, .. } => entry,
+        };
+        check_can_play(lobby, conn, entry)?;
+        check_not_banned(lobby, ban)?;
+        match memo {
+            BanCheck::Host(request) => game_host::open(lobby, conn, *request),
+            BanCheck::Join(request) => game_join::join(lobby, conn, request),
+            BanCheck::Refuse { command, reason, .. } => Err(Refusal::invalid(Some(command), reason)),
+        }
+    }
+
+    fn secret(memo: &mut BanCheck) -> Option<&mut Secret> {
+        match memo {
+            BanCheck::Host(request) => request.password.as_mut(),
+            BanCheck::Join(request) => request.password.as_mut(),
+            BanCheck::Refuse { .. } => None,
+        }
+    }
+}
+
+/// Refuses a message that cannot be read. A player who may not play anyway is told of that first:
+/// one who is busy keeps the connection, one who is banned does not.
+pub(crate) fn refuse_unreadable(
+    lobby: &mut Lobby,
+    conn: ConnId,
+    error: CommandError,
+) -> Result<Progress, Refusal> {
+    let (Some(command), Some(player)) = (error.command.clone(), lobby.session(conn).player) else {
+        return Err(error.into());
+    };
+    let entry = ClientCommand::from_name(&command).and_then(Entry::of);
+    let Some(entry) = entry else { return Err(error.into()) };
+    check_can_play(lobby, conn, entry)?;
+    match entry {
+        Entry::Host | Entry::Join => {
+            let reason = error.error.to_string();
+            Ok(lobby.request(conn, FindBan { player }, BanCheck::Refuse { entry, command, reason }))
+        }
+        // A player who comes back was let into the game before.
+        Entry::Reconnect => Err(error.into()),
+    }
+}

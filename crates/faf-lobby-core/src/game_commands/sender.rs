@@ -1,0 +1,47 @@
+//! The game process that has sent a command, and what it may change.
+
+use faf_protocol::{GameId, PlayerId};
+
+use crate::io::conn::ConnId;
+use crate::state::Lobby;
+use crate::state::game::{Game, GameState, Live};
+use crate::state::game_process::{Activity, ConnectionState};
+use crate::state::pending::{Progress, Resume};
+
+/// A game process that has sent something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender {
+    pub(crate) conn: ConnId,
+    pub(crate) player: PlayerId,
+    pub(crate) game: GameId,
+    pub(crate) state: ConnectionState,
+    pub(crate) activity: Activity,
+}
+
+impl Sender {
+    /// The game process of a connection, if there is one.
+    pub(super) fn of(lobby: &Lobby, conn: ConnId) -> Option<Self> {
+        let player = lobby.session_if_open(conn)?.player?;
+        let online = lobby.players.get(player)?;
+        let connection = online.game.as_ref()?;
+        let (game, state) = (connection.game, connection.state);
+        Some(Self { conn, player, game, state, activity: online.activity })
+    }
+
+    /// Makes a request for the game process.
+    pub(super) fn request<R: Resume>(self, lobby: &mut Lobby, request: R, memo: R::Memo) -> Progress {
+        lobby.request(self.conn, request, memo)
+    }
+
+    /// The game in whose lobby the sender is the host, and may change everything.
+    pub(super) fn hosted_lobby(self, lobby: &mut Lobby) -> Option<&mut Game> {
+        let is_lobby = |game: &&mut Game| game.state == GameState::Lobby && game.host.id == self.player;
+        lobby.games.get_mut(self.game).filter(is_lobby).filter(|_| self.activity == Activity::Hosting)
+    }
+
+    /// The live game in which the sender has a say: a player does, and an observer only if nobody
+    /// plays.
+    pub(super) fn played_game(self, lobby: &mut Lobby) -> Option<&mut Live> {
+        lobby.games.live_mut(self.game).filter(|live| live.has_say(self.player))
+    }
+}

@@ -1,0 +1,65 @@
+//! The preconditions of getting into a game (games.md section 1), which `game_host`, `game_join`
+//! and `restore_game_session` share.
+
+use faf_protocol::ClientCommand;
+use faf_protocol::client_message::{GameHost, GameJoin};
+use serde::{Deserialize, Serialize};
+
+use crate::io::conn::ConnId;
+use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::game_process::Activity;
+use crate::texts;
+
+/// How a player wants to get into a game.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Entry {
+    Host,
+    Join,
+    Reconnect,
+}
+
+impl Entry {
+    /// The way of entry that a command is about.
+    pub(crate) fn of(command: ClientCommand) -> Option<Self> {
+        match command {
+            ClientCommand::GameHost => Some(Self::Host),
+            ClientCommand::GameJoin => Some(Self::Join),
+            ClientCommand::RestoreGameSession => Some(Self::Reconnect),
+            _ => None,
+        }
+    }
+
+    /// The wish, as it stands in texts.
+    fn wish(self) -> &'static str {
+        match self {
+            Self::Host => "host a game",
+            Self::Join => "join a game",
+            Self::Reconnect => "reconnect to a game",
+        }
+    }
+}
+
+/// Checks that the client can play, and that the player does nothing else.
+pub(crate) fn check_can_play(lobby: &Lobby, conn: ConnId, entry: Entry) -> Result<(), Refusal> {
+    if lobby.session(conn).is_outdated {
+        return Err(Refusal::declined(texts::OUTDATED_CLIENT_NO_GAMES));
+    }
+    match lobby.players.get(lobby.player_of(conn)).map(|online| online.activity) {
+        None | Some(Activity::Idle) => Ok(()),
+        Some(busy) => Err(Refusal::declined(texts::busy(entry.wish(), busy.name()))),
+    }
+}
+
+/// A command that goes on when the player's ban was looked up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum BanCheck {
+    Host(Box<GameHost>),
+    Join(GameJoin),
+    /// A message of such a command that cannot be read.
+    Refuse {
+        entry: Entry,
+        command: String,
+        reason: String,
+    },
+}

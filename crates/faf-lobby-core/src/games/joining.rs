@@ -1,0 +1,193 @@
+//! Game connections: how players get into a game and out of it (games.md sections 7 and 10).
+
+use faf_protocol::gpgnet::ServerToGame;
+use faf_protocol::server_message::{GameLaunch, ServerMessage};
+use faf_protocol::{GameId, PlayerId};
+
+use crate::games::{ending, persistence, visibility};
+use crate::io::conn::ConnId;
+use crate::state::Lobby;
+use crate::state::game::{Game, GameClock, GameState};
+use crate::state::game_process::{Activity, ConnectionState, GameConnection};
+use crate::state::timers::Timer;
+
+/// How a player's game connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// The game process is gone; the player does not come back.
+    Closed,
+    /// The lobby connection is gone; the game process may live on.
+    Lost,
+    /// The lobby ends it: a time limit, a failure to join, a shutdown.
+    Aborted,
+    /// The lobby has ended the lobby connection.
+    Kicked,
+}
+
+impl Leaving {
+    /// Whether the lobby wants it.
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Aborted | Self::Kicked)
+    }
+
+    /// Whether nothing can be sent to the player any more.
+    fn is_gone(self) -> bool {
+        matches!(self, Self::Lost | Self::Kicked)
+    }
+}
+
+/// Makes a client start its game process. From now on, the player has a game connection.
+pub(crate) fn launch_game_process(lobby: &mut Lobby, conn: ConnId, game: GameId) {
+    let player = lobby.player_of(conn);
+    let Some(game) = lobby.games.get(game) else { return };
+    let id = game.id;
+    let Some(online) = lobby.players.get_mut(player) else { return };
+    let rated_games = online.info.ratings.get(&game.leaderboard).map_or(0, |rating| rating.number_of_games);
+    let message = GameLaunch {
+        args: ("/numgames".to_owned(), rated_games),
+        uid: game.id,
+        featured_mod: game.featured_mod.name.clone(),
+        name: game.title.clone(),
+        init_mode: 0,
+        game_type: game.game_type(),
+        rating_type: game.leaderboard.clone(),
+    };
+    online.activity = Activity::StartingGame;
+    let deadline = lobby.now.elapsed + game.setup_timeout(&lobby.settings);
+    online.game = Some(GameConnection { game: id, state: ConnectionState::Initializing, deadline });
+    lobby.timers.set(deadline, Timer::GameConnection(conn));
+    lobby.send(conn, ServerMessage::GameLaunch(message));
+}
+
+/// Ends a player's game connection, with everything that follows for the game.
+pub(crate) fn leave_game(lobby: &mut Lobby, player: PlayerId, how: Leaving) {
+    let Some(online) = lobby.players.get_mut(player) else { return };
+    online.activity = Activity::Idle;
+    let Some(connection) = online.game.take() else { return };
+    let Some(game) = lobby.games.get_mut(connection.game) else { return };
+    let id = game.id;
+    if how.is_gone() && game.is_member(player) && game.state == GameState::Lobby {
+        game.lose(player);
+    }
+    if how == Leaving::Closed {
+        game.lost.remove(&player);
+        // After the launch, what the host has said of players stays: their results count.
+        if game.live.is_none() {
+            game.slots.remove(&player);
+        }
+    }
+    if how.is_ours() {
+        disconnect_peers_from(lobby, player, id);
+    }
+    let was_member = remove_member(lobby, id, player, how);
+    let is_abandoned = |game: &Game| game.state == GameState::Initializing && game.host.id == player;
+    if lobby.games.get(id).is_some_and(is_abandoned) {
+        ending::end_unlaunched(lobby, id);
+    }
+    if !how.is_ours() {
+        disconnect_peers_from(lobby, player, id);
+    }
+    lobby.games.mark(id);
+    if was_member && !how.is_gone() {
+        visibility::hide_from(lobby, player, id);
+    }
+}
+
+/// Takes a player out of a game, which may end it; returns whether the player was in it.
+fn remove_member(lobby: &mut Lobby, id: GameId, player: PlayerId, how: Leaving) -> bool {
+    let (now, grace) = (lobby.now, lobby.settings.reconnect_grace_period);
+    let Some(game) = lobby.games.get_mut(id) else { return false };
+    let Some(place) = game.members.iter().position(|member| *member == player) else { return false };
+    game.members.remove(place);
+    game.launching.remove(&player);
+    if game.state == GameState::Live
+        && let Some(live) = &mut game.live
+    {
+        if live.is_played_by(player) {
+            live.hear(now.elapsed);
+        }
+        let plays_on = how.is_gone() && live.player(player).is_some() && live.is_played_by(player);
+        if how == Leaving::Closed {
+            live.done.insert(player);
+        }
+        if plays_on && !grace.is_zero() {
+            live.awaited.insert(player, now.elapsed + grace);
+            lobby.timers.set(now.elapsed + grace, Timer::Awaited(id));
+        }
+    }
+    ending::check_end(lobby, id, Some(player));
+    persistence::save_game(lobby, id, None);
+    true
+}
+
+/// Tells all others in a lobby to drop a player, who may not have come to all of them yet.
+fn disconnect_peers_from(lobby: &mut Lobby, player: PlayerId, game: GameId) {
+    let Some(game) = lobby.games.get(game).filter(|game| game.state == GameState::Lobby) else { return };
+    let others = game.members.iter().filter(|member| **member != player);
+    let peers = others.filter_map(|member| lobby.players.get(*member)).map(|peer| peer.conn).collect();
+    let command = ServerToGame::DisconnectFromPeer { player_id: player };
+    lobby.send_several(peers, ServerMessage::Game(command.into()));
+}
+
+pub(crate) fn send_to_game(lobby: &mut Lobby, conn: ConnId, command: ServerToGame) {
+    lobby.send(conn, ServerMessage::Game(command.into()));
+}
+
+/// The game process has not started in time.
+pub(crate) fn game_connection_timed_out(lobby: &mut Lobby, conn: ConnId) {
+    let Some(player) = lobby.session_if_open(conn).and_then(|session| session.player) else { return };
+    let connection = lobby.players.get(player).and_then(|online| online.game.as_ref());
+    // By now it may be another one, which has more time.
+    let is_late = |connection: &GameConnection| {
+        connection.state == ConnectionState::Initializing && connection.deadline <= lobby.now.elapsed
+    };
+    if connection.is_some_and(is_late) {
+        leave_game(lobby, player, Leaving::Aborted);
+    }
+}
+
+/// The host's game has not started in time.
+pub(crate) fn game_setup_timed_out(lobby: &mut Lobby, game: GameId) {
+    if lobby.games.get(game).is_some_and(|game| game.state == GameState::Initializing) {
+        ending::end_unlaunched(lobby, game);
+    }
+}
+
+/// Players have not come back in time.
+pub(crate) fn stop_awaiting(lobby: &mut Lobby, id: GameId) {
+    let now = lobby.now.elapsed;
+    let Some(live) = lobby.games.get_mut(id).and_then(|game| game.live.as_mut()) else { return };
+    let before = live.awaited.len();
+    live.awaited.retain(|_, until| *until > now);
+    if live.awaited.len() < before || before == 0 {
+        ending::check_end(lobby, id, None);
+        persistence::save_game(lobby, id, None);
+    }
+}
+
+/// Waits for the players of a game that was live when the lobby last ended.
+pub(crate) fn resume_game(lobby: &mut Lobby, mut game: Game) {
+    let Some(live) = &mut game.live else { return };
+    if game.state != GameState::Live {
+        return;
+    }
+    let now = lobby.now;
+    let until = now.elapsed + lobby.settings.restart_grace_period;
+    // The game went on while the lobby did not.
+    let base = live.last_heard.max(now.utc.since(live.launched_at));
+    live.clock = GameClock::new(base, now.elapsed);
+    // It was by the clock of the previous lobby. Players who come back set it again.
+    live.overdue = None;
+    // Older versions did not store whose processes had begun, so all are taken to have. A game of
+    // this version names at least the host's process, which launched it.
+    if live.begun.is_empty() {
+        live.begun = live.players.iter().map(|player| player.id).collect();
+    }
+    let members = std::mem::take(&mut game.members);
+    let awaited = members.into_iter().chain(live.awaited.keys().copied());
+    let plays = |player: &PlayerId| live.players.iter().any(|candidate| candidate.id == *player);
+    live.awaited = awaited.filter(plays).map(|player| (player, until)).collect();
+    let due = if live.awaited.is_empty() { lobby.now.elapsed } else { until };
+    lobby.timers.set(due, Timer::Awaited(game.id));
+    lobby.games.insert(game);
+}

@@ -1,0 +1,255 @@
+//! The part that `hello` and `auth` share: from accepted credentials to a player who is online
+//! (session.md sections 5.3 and 6).
+
+use std::sync::{Arc, LazyLock};
+
+use faf_protocol::server_message::{
+    IrcPassword, LeaderboardRating, Notice, NoticeStyle, Player, Ratings, ServerMessage, Social, Welcome,
+};
+use faf_protocol::{Country, PlayerId};
+
+use crate::connections::{closing, pacing, shutdown};
+use crate::games::host_lists;
+use crate::io::conn::ConnId;
+use crate::io::effect::Effect;
+use crate::io::log::LogLine;
+use crate::io::metric::{Count, LoginMethod};
+use crate::io::records::{Account, Profile};
+use crate::io::request::{ReplyTo, SignIn};
+use crate::ratings::{GLOBAL, LADDER, START_RATING};
+use crate::refusal::Refusal;
+use crate::sign_in::admission;
+use crate::sign_in::bans::check_not_banned;
+use crate::state::Lobby;
+use crate::state::admission::LoggingIn;
+use crate::state::game_process::Activity;
+use crate::state::limits::Limit;
+use crate::state::pending::{Progress, Resume};
+use crate::state::players::OnlinePlayer;
+use crate::state::timers::Timer;
+use crate::texts;
+
+const ADMINISTRATORS: &str = "faf_server_administrators";
+const MODERATORS: &str = "faf_moderators_global";
+
+/// Longest login and password that are looked up, in bytes; a login has 20 characters, a password
+/// 64.
+pub(crate) const CREDENTIAL_LIMIT: usize = 1024;
+
+/// Longest token that is checked, in bytes; real ones have about a thousand.
+pub(crate) const TOKEN_LIMIT: usize = 16 * 1024;
+
+/// Longest description of a machine that is passed on, in characters; the rest is cut.
+pub(crate) const UNIQUE_ID_LIMIT: usize = 8192;
+
+/// How much of a name that was tried is logged, in characters.
+const ACCOUNT_SHOWN: usize = 100;
+
+/// Leaderboards that are shown for everybody.
+const ALWAYS_SHOWN: [&str; 2] = [GLOBAL, LADDER];
+
+/// The names of these, shared by all players.
+static NAMES: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ALWAYS_SHOWN.map(Arc::from));
+
+/// A connection logs in once; to be somebody else takes another connection.
+pub(crate) fn check_not_logged_in(lobby: &Lobby, conn: ConnId) -> Result<(), Refusal> {
+    match lobby.session(conn).player {
+        None => Ok(()),
+        Some(_) => Err(Refusal::informed(texts::ALREADY_SIGNED_IN)),
+    }
+}
+
+/// A login that is not accepted, as the operator is told of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failure<'a> {
+    pub(crate) method: LoginMethod,
+    /// The name that was tried, if there was one.
+    pub(crate) account: &'a str,
+    /// A label of a metric, so always one of the same few.
+    pub(crate) reason: &'static str,
+    /// More about it, for people.
+    pub(crate) detail: &'a str,
+}
+
+/// Tells the operator of a login that is not accepted.
+pub(crate) fn note_failure(lobby: &mut Lobby, conn: ConnId, failure: Failure<'_>) {
+    let Failure { method, account, reason, detail } = failure;
+    let address = lobby.session(conn).address;
+    let account = account.chars().take(ACCOUNT_SHOWN).collect();
+    let detail = detail.to_owned();
+    lobby.log(LogLine::LoginFailed { conn, address, method, account, reason, detail });
+}
+
+/// Counts a failed attempt, and decides whether there may be another one.
+pub(crate) fn fail(lobby: &mut Lobby, conn: ConnId, failure: Failure<'_>, text: &'static str) -> Refusal {
+    lobby.count(Count::LoginFailed(failure.method));
+    note_failure(lobby, conn, failure);
+    let attempts = lobby.settings.login_attempts;
+    let session = lobby.session_mut(conn);
+    session.failed_logins += 1;
+    if session.failed_logins > attempts {
+        return Refusal::turned_out(texts::TOO_MANY_LOGINS);
+    }
+    Refusal::AuthenticationFailed(text)
+}
+
+/// Accepts right credentials: turns banned players away, and queues the others to be signed in.
+pub(crate) fn accept(
+    lobby: &mut Lobby,
+    conn: ConnId,
+    method: LoginMethod,
+    account: Account,
+    unique_id: String,
+) -> Result<Progress, Refusal> {
+    let Account { id: player, login, ban } = account;
+    let failure = |reason| Failure { method, account: &login, reason, detail: "" };
+    if let Err(refusal) = check_not_banned(lobby, ban) {
+        note_failure(lobby, conn, failure("banned"));
+        lobby.log(LogLine::Banned { player, login });
+        return Err(refusal);
+    }
+    if !lobby.limits.log_in(player, lobby.now.elapsed) {
+        lobby.count(Count::Limited(Limit::Logins));
+        note_failure(lobby, conn, failure("too many of this account"));
+        return Err(Refusal::AuthenticationFailed(texts::TOO_MANY_LOGINS_OF_ACCOUNT));
+    }
+    if !shutdown::is_welcome_now(lobby, player) {
+        note_failure(lobby, conn, failure("the server shuts down"));
+        return Err(Refusal::fatal(texts::NO_LOGIN_WHILE_SHUTTING_DOWN));
+    }
+    admission::queue_login(lobby, conn, LoggingIn { method, player, login, unique_id, is_outdated: false });
+    Ok(Progress::Pending)
+}
+
+impl Resume for SignIn {
+    type Memo = LoggingIn;
+
+    fn resume(
+        memo: LoggingIn,
+        lobby: &mut Lobby,
+        conn: ConnId,
+        reply: ReplyTo<Self>,
+    ) -> Result<Progress, Refusal> {
+        let profile = reply?;
+        if memo.is_outdated {
+            // The reply has made room for another sign-in.
+            return Ok(admission::sign_in(lobby, conn, LoggingIn { is_outdated: false, ..memo }));
+        }
+        complete(lobby, conn, memo, *profile)
+    }
+}
+
+/// Completes a login: from here on the player is online.
+fn complete(
+    lobby: &mut Lobby,
+    conn: ConnId,
+    state: LoggingIn,
+    profile: Profile,
+) -> Result<Progress, Refusal> {
+    let LoggingIn { method, player, login, unique_id, .. } = state;
+    if let Err(refusal) = check_not_banned(lobby, profile.ban.clone()) {
+        note_failure(lobby, conn, Failure { method, account: &login, reason: "banned", detail: "" });
+        lobby.log(LogLine::Banned { player, login });
+        return Err(refusal);
+    }
+    let session = lobby.session_mut(conn);
+    let (country, number) = (session.country, session.number);
+    // The old connection is gone for good before the new one counts, so that its end cannot take
+    // the new one along.
+    if let Some(elsewhere) = lobby.players.get(player).map(|online| online.conn) {
+        let notice = Notice {
+            reason: Some("signed_in_elsewhere".to_owned()),
+            ..Notice::new(NoticeStyle::Kick, texts::SIGNED_IN_ELSEWHERE)
+        };
+        closing::turn_out(lobby, elsewhere, notice);
+    }
+    let social = social(&profile);
+    let info = Arc::new(player_info(player, login.clone(), country, &profile, lobby));
+    lobby.players.insert(OnlinePlayer {
+        conn,
+        info: Arc::clone(&info),
+        friends: profile.friends.into_iter().collect(),
+        foes: profile.foes.into_iter().collect(),
+        activity: Activity::Idle,
+        game: None,
+    });
+    host_lists::take_over_lists(lobby, player);
+    log_in(lobby, conn, player);
+    lobby.count(Count::LoginAccepted(method));
+    lobby.log(LogLine::LoggedIn { conn, player, login: login.clone() });
+    lobby.emit(Effect::ReportLogin { player, unique_id, session: number });
+
+    if method == LoginMethod::Token {
+        lobby.send(conn, ServerMessage::IrcPassword(IrcPassword { password: "deprecated".to_owned() }));
+    }
+    let current_time = lobby.now.utc.to_string();
+    lobby.send(conn, ServerMessage::Welcome(Welcome { me: info, current_time, id: player, login }));
+    for (id, list) in lobby.players.lists().collect::<Vec<_>>() {
+        lobby.emit(Effect::SendSnapshot { conn, id: Some(id), message: ServerMessage::PlayerInfo(list) });
+    }
+    lobby.send(conn, ServerMessage::Social(social));
+    let games = lobby.players.get(player).map(|online| lobby.games.lists_for(online, &lobby.players));
+    for (id, list) in games.unwrap_or_default() {
+        lobby.emit(Effect::SendSnapshot { conn, id, message: ServerMessage::GameList(list) });
+    }
+    Ok(Progress::Done)
+}
+
+fn player_info(id: PlayerId, login: String, country: Country, profile: &Profile, lobby: &Lobby) -> Player {
+    let stored = |leaderboard: &str| {
+        profile.ratings.iter().find(|(name, _)| name == leaderboard).map(|(_, rating)| *rating)
+    };
+    let known = |leaderboard: &str| {
+        let rating = |name: &str| stored(name).map(|stored| stored.rating);
+        let derived = lobby.data.leaderboards.rating(leaderboard, START_RATING, rating);
+        stored(leaderboard).unwrap_or(LeaderboardRating { rating: derived.rating, number_of_games: 0 })
+    };
+    let [global, ladder] = ALWAYS_SHOWN.map(known);
+    let mut ratings: Vec<_> = NAMES.iter().map(|name| (Arc::clone(name), known(name))).collect();
+    let others = profile.ratings.iter().filter(|(name, _)| !ALWAYS_SHOWN.contains(&name.as_str()));
+    ratings.extend(others.map(|(name, rating)| (name.as_str().into(), *rating)));
+    // Clients drop the whole message if one of the texts is missing.
+    let avatar =
+        profile.avatar.as_ref().filter(|avatar| !avatar.url.is_empty() && !avatar.tooltip.is_empty());
+    Player {
+        id,
+        login,
+        avatar: avatar.cloned().map(Box::new),
+        country,
+        clan: profile.clan.clone(),
+        state: None,
+        ratings: Ratings(ratings),
+        global_rating: global.rating,
+        ladder_rating: ladder.rating,
+        number_of_games: global.number_of_games,
+    }
+}
+
+fn social(profile: &Profile) -> Social {
+    let is_in = |group: &str| profile.groups.iter().any(|name| name == group);
+    let moderators = is_in(MODERATORS).then(|| "#moderators".to_owned());
+    let clan = profile.clan.as_ref().map(|tag| format!("#{tag}_clan"));
+    let channels: Vec<String> = moderators.into_iter().chain(clan).collect();
+    let power = match (is_in(ADMINISTRATORS), is_in(MODERATORS)) {
+        (true, _) => 2,
+        (false, true) => 1,
+        (false, false) => 0,
+    };
+    Social {
+        autojoin: channels.clone(),
+        channels: Some(channels),
+        friends: Some(profile.friends.clone()),
+        foes: Some(profile.foes.clone()),
+        power: Some(power),
+    }
+}
+
+/// Makes a connection that of a player.
+pub(crate) fn log_in(lobby: &mut Lobby, conn: ConnId, player: PlayerId) {
+    let session = lobby.session_mut(conn);
+    session.player = Some(player);
+    let deadline = session.login_deadline;
+    lobby.timers.remove(deadline, Timer::Login(conn));
+    pacing::take_over_pacing(lobby, conn, player);
+    lobby.effects.push_back(Effect::LoggedIn { conn });
+}

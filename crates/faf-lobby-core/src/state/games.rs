@@ -1,0 +1,165 @@
+//! [`Games`]: all games that the lobby knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use faf_protocol::{GameId, PlayerId, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::snapshots::games::Listing;
+use crate::state::game::{Game, GameState, Live};
+use crate::state::game_writes::Storage;
+
+/// All games the lobby knows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Games {
+    last: GameId,
+    pub(crate) games: BTreeMap<GameId, Game>,
+    /// Every game with its host, by host.
+    hosts: BTreeSet<(PlayerId, GameId)>,
+    /// Games that have changed since that was last told.
+    changed: BTreeSet<GameId>,
+    /// The first game that the last report had no room for; the next report begins with it.
+    #[serde(default)]
+    turn: GameId,
+    /// The writes that are queued for each game.
+    pub(crate) storage: BTreeMap<GameId, Storage>,
+    /// The snapshot for logins.
+    #[serde(skip)]
+    pub(crate) listing: Listing,
+}
+
+impl Games {
+    pub(crate) fn new(last: GameId) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    pub(crate) fn get(&self, game: GameId) -> Option<&Game> {
+        self.games.get(&game)
+    }
+
+    /// A game whose end has not been told. When it has, its number is as good as one that no game
+    /// has had, whether anybody's process still runs or not.
+    pub(crate) fn untold_game(&self, game: GameId) -> Option<&Game> {
+        self.get(game).filter(|game| self.is_untold(game))
+    }
+
+    fn is_untold(&self, game: &Game) -> bool {
+        game.state != GameState::Ended || self.changed.contains(&game.id)
+    }
+
+    /// A game that may be changed.
+    pub(crate) fn get_mut(&mut self, game: GameId) -> Option<&mut Game> {
+        self.listing.touch(game);
+        self.games.get_mut(&game)
+    }
+
+    /// A game that is live.
+    pub(crate) fn live_mut(&mut self, game: GameId) -> Option<&mut Live> {
+        self.get_mut(game).filter(|game| game.state == GameState::Live)?.live.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Game> {
+        self.games.values()
+    }
+
+    /// All games of a player, also those that are over and not forgotten yet.
+    pub(crate) fn of_host(&self, host: PlayerId) -> impl Iterator<Item = GameId> {
+        self.hosts.range((host, GameId(0))..=(host, GameId(u32::MAX))).map(|(_, game)| *game)
+    }
+
+    /// Passwords of games. Nobody is told of them, so whatever becomes of them changes nothing
+    /// else.
+    pub(crate) fn passwords(&mut self) -> impl Iterator<Item = &mut Secret> {
+        self.games.values_mut().filter_map(|game| game.password.as_mut())
+    }
+
+    /// Marks the `game_info` of a game as outdated, though the game has not changed.
+    pub(crate) fn touch(&mut self, game: GameId) {
+        self.listing.touch(game);
+    }
+
+    /// Games whose end has not been told.
+    pub(crate) fn untold(&self) -> impl Iterator<Item = &Game> {
+        self.iter().filter(|game| self.is_untold(game))
+    }
+
+    /// The number for a new game; none when all have been given out. No number is given twice:
+    /// players, results and replays of one game would be taken for those of another.
+    pub(crate) fn next_id(&mut self) -> Option<GameId> {
+        // Clients read numbers as 32-bit integers.
+        let next = self.last.0.checked_add(1).filter(|next| *next <= i32::MAX as u32)?;
+        self.last = GameId(next);
+        Some(self.last)
+    }
+
+    pub(crate) fn insert(&mut self, game: Game) {
+        self.last = self.last.max(game.id);
+        self.listing.touch(game.id);
+        self.hosts.insert((game.host.id, game.id));
+        self.games.insert(game.id, game);
+    }
+
+    fn remove(&mut self, game: GameId) {
+        if let Some(Game { host, .. }) = self.games.remove(&game) {
+            self.hosts.remove(&(host.id, game));
+            self.listing.touch(game);
+        }
+    }
+
+    /// Notes that a game has to be told of.
+    pub(crate) fn mark(&mut self, game: GameId) {
+        if self.games.contains_key(&game) {
+            self.changed.insert(game);
+        }
+    }
+
+    /// Whether a launch is about to be stored. Nobody is told of it before: what others are told is
+    /// durable.
+    pub(crate) fn is_launching(&self, game: GameId) -> bool {
+        self.storage.get(&game).is_some_and(Storage::is_first_try_of_launch)
+    }
+
+    /// Games to be told of, in the order in which it is their turn.
+    pub(crate) fn take_changes(&mut self) -> Vec<GameId> {
+        let changed = std::mem::take(&mut self.changed);
+        let (waiting, mut due) = changed.into_iter().partition::<Vec<_>, _>(|game| self.is_launching(*game));
+        self.changed.extend(waiting);
+        let turn = std::mem::take(&mut self.turn);
+        let first = due.partition_point(|game| *game < turn);
+        due.rotate_left(first);
+        due
+    }
+
+    /// Leaves a change for the next report, which begins with the first game that is put off.
+    pub(crate) fn put_off(&mut self, game: GameId) {
+        self.changed.insert(game);
+        if self.turn == GameId::default() {
+            self.turn = game;
+        }
+    }
+
+    /// Whether something about games has not been told, and can be.
+    pub(crate) fn has_due_changes(&self) -> bool {
+        self.changed.iter().any(|game| !self.is_launching(*game))
+    }
+
+    /// Forgets a game that is over, once nobody's game process is left and everything is stored.
+    pub(crate) fn forget_if_over(&mut self, game: GameId) {
+        let is_over = self
+            .games
+            .get(&game)
+            .is_some_and(|game| game.state == GameState::Ended && game.members.is_empty());
+        if is_over && !self.changed.contains(&game) && !self.storage.contains_key(&game) {
+            self.remove(game);
+        }
+    }
+
+    /// Whether any game is open or live, or its results are not stored yet.
+    pub(crate) fn are_going_on(&self) -> bool {
+        self.games.values().any(Game::is_listed) || !self.storage.is_empty()
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.changed.is_empty() && self.storage.is_empty() && self.hosts.len() == self.games.len()
+    }
+}

@@ -1,0 +1,35 @@
+//! The state that the lobby begins with, and the data that it reads again from time to time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use faf_protocol::GameId;
+use serde::{Deserialize, Serialize};
+
+use crate::ratings::Leaderboards;
+use crate::state::game::Game;
+
+/// How often featured mods, ranked mods and leaderboards are read again (games.md section 3.3).
+pub(crate) const DATA_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Featured mods, ranked mods and leaderboards, as the database has them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GameData {
+    /// Numbers of the featured mods by technical name, lower-case.
+    pub featured_mods: BTreeMap<String, u32>,
+    /// Uids of the mods that may be active in rated games, lower-case.
+    pub ranked_mods: BTreeSet<String>,
+    /// All leaderboards.
+    pub leaderboards: Leaderboards,
+}
+
+/// The state that a lobby begins with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InitialState {
+    /// The highest id that any game has had; the next game gets the one after it.
+    pub last_game: GameId,
+    /// Featured mods, ranked mods and leaderboards.
+    pub data: GameData,
+    /// Games that were live when the lobby last ended.
+    pub games: Vec<Game>,
+}

@@ -1,0 +1,178 @@
+//! [`Players`]: everybody who is online, and the changes that have not been told yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use faf_protocol::PlayerId;
+use faf_protocol::server_message::{LeaderboardRating, Player, PlayerList, PlayerState, Rating};
+use serde::{Deserialize, Serialize};
+
+use crate::io::conn::ConnId;
+use crate::ratings::{GLOBAL, LADDER};
+use crate::snapshots::id::SnapshotId;
+use crate::snapshots::players::Roster;
+use crate::snapshots::size;
+use crate::state::game_process::{Activity, GameConnection};
+
+/// Players in a report; if more have changed, as when thousands lose their connection, the others
+/// follow in a moment. So many take some milliseconds.
+const CHANGES: usize = 2000;
+
+/// A player who has logged in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OnlinePlayer {
+    /// The connection the player uses.
+    pub(crate) conn: ConnId,
+    /// The player, as everybody is told.
+    pub(crate) info: Arc<Player>,
+    pub(crate) friends: BTreeSet<PlayerId>,
+    pub(crate) foes: BTreeSet<PlayerId>,
+    pub(crate) activity: Activity,
+    /// The connection of the player's game process.
+    pub(crate) game: Option<GameConnection>,
+}
+
+impl OnlinePlayer {
+    /// The rating on a leaderboard; the global one if the player has none there.
+    pub(crate) fn rating(&self, leaderboard: &str) -> Rating {
+        let known = self.info.ratings.get(leaderboard).map(|known| known.rating);
+        known.unwrap_or(self.info.global_rating)
+    }
+
+    /// The rating that players see: a rather low estimate.
+    pub(crate) fn displayed_rating(&self, leaderboard: &str) -> f64 {
+        let rating = self.rating(leaderboard);
+        rating.mean - 3.0 * rating.deviation
+    }
+}
+
+/// Everybody who is online. A player is here as long as the connection is logged in, and at most
+/// once.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub(crate) struct Players {
+    /// Apart from the map, whose nodes are half empty as a rule.
+    online: BTreeMap<PlayerId, Box<OnlinePlayer>>,
+    /// The newest state of everybody whose state has not been told yet.
+    changed: BTreeMap<PlayerId, Arc<Player>>,
+    /// Everybody, as is told at login.
+    roster: Roster,
+}
+
+/// Everybody who is online, as it is written.
+#[derive(Deserialize)]
+struct Written {
+    online: BTreeMap<PlayerId, Box<OnlinePlayer>>,
+    changed: BTreeMap<PlayerId, Arc<Player>>,
+    roster: Vec<Vec<PlayerId>>,
+}
+
+impl From<Written> for Players {
+    fn from(Written { online, changed, roster }: Written) -> Self {
+        let info = |player| online.get(&player).map(|online| Arc::clone(&online.info));
+        let roster = Roster::restored(roster, info);
+        Self { online, changed, roster }
+    }
+}
+
+impl Players {
+    pub(crate) fn len(&self) -> usize {
+        self.online.len()
+    }
+
+    pub(crate) fn get(&self, player: PlayerId) -> Option<&OnlinePlayer> {
+        self.online.get(&player).map(|online| &**online)
+    }
+
+    pub(crate) fn get_mut(&mut self, player: PlayerId) -> Option<&mut OnlinePlayer> {
+        self.online.get_mut(&player).map(|online| &mut **online)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &OnlinePlayer> {
+        self.online.values().map(|online| &**online)
+    }
+
+    /// The snapshot of everybody for a client that logs in.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = (SnapshotId, Arc<PlayerList>)> {
+        self.roster.lists()
+    }
+
+    /// Everybody, in order of their ids.
+    pub(crate) fn list(&self) -> Vec<Arc<Player>> {
+        self.online.values().map(|player| Arc::clone(&player.info)).collect()
+    }
+
+    /// Takes a player in, in place of the same player on another connection.
+    pub(crate) fn insert(&mut self, player: OnlinePlayer) {
+        self.changed.insert(player.info.id, Arc::clone(&player.info));
+        self.roster.put(Arc::clone(&player.info));
+        self.online.insert(player.info.id, Box::new(player));
+    }
+
+    /// Takes a player out, if it is this connection that the player uses.
+    pub(crate) fn remove(&mut self, player: PlayerId, conn: ConnId) -> Option<OnlinePlayer> {
+        if self.online.get(&player)?.conn != conn {
+            return None;
+        }
+        let gone = self.online.remove(&player)?;
+        self.roster.remove(player);
+        let offline = Player { state: Some(PlayerState::Offline), ..Player::clone(&gone.info) };
+        self.changed.insert(player, Arc::new(offline));
+        Some(*gone)
+    }
+
+    /// Changes what everybody is told about a player.
+    pub(crate) fn change(&mut self, player: PlayerId, change: impl FnOnce(&mut Player)) {
+        if let Some(online) = self.online.get_mut(&player) {
+            change(Arc::make_mut(&mut online.info));
+            self.roster.put(Arc::clone(&online.info));
+            self.changed.insert(player, Arc::clone(&online.info));
+        }
+    }
+
+    /// Sets a player's rating after one more game. A player who has logged in since it was stored
+    /// has it already.
+    pub(crate) fn rate(&mut self, player: PlayerId, leaderboard: &str, rating: Rating) {
+        let known = self.get(player).and_then(|online| online.info.ratings.get(leaderboard));
+        if known.is_some_and(|known| known.rating == rating) {
+            return;
+        }
+        self.change(player, |info| {
+            let ratings = &mut info.ratings.0;
+            let known = ratings.iter_mut().find(|(name, _)| &**name == leaderboard);
+            let number_of_games = match known {
+                Some((_, known)) => {
+                    *known = LeaderboardRating { rating, number_of_games: known.number_of_games + 1 };
+                    known.number_of_games
+                }
+                None => {
+                    ratings.push((leaderboard.into(), LeaderboardRating { rating, number_of_games: 1 }));
+                    1
+                }
+            };
+            match leaderboard {
+                GLOBAL => (info.global_rating, info.number_of_games) = (rating, number_of_games),
+                LADDER => info.ladder_rating = rating,
+                _ => {}
+            }
+        });
+    }
+
+    /// Nobody is told of them any more.
+    pub(crate) fn forget_changes(&mut self) {
+        self.changed.clear();
+    }
+
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Takes the players who have changed since the last call, or as many of them as can be told at
+    /// once: each player once, in the newest state; in one list unless it would be too long.
+    pub(crate) fn take_changes(&mut self) -> impl Iterator<Item = PlayerList> + use<> {
+        let rest = self.changed.keys().nth(CHANGES).copied().map(|first| self.changed.split_off(&first));
+        let changed = std::mem::replace(&mut self.changed, rest.unwrap_or_default()).into_values().collect();
+        let lists = size::split(changed, usize::MAX, |player| size::player_bytes(player));
+        lists.into_iter().map(|players| PlayerList { players })
+    }
+}

@@ -1,0 +1,97 @@
+//! One connection, from the lobby's side.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faf_protocol::{ClientMessage, CommandError, Country, PlayerId, SessionNumber};
+use serde::{Deserialize, Serialize};
+
+use crate::state::client_programs::ClientProgram;
+use crate::state::pacing::{CommandClass, Pacing};
+
+/// A connection, as the lobby knows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) number: SessionNumber,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) country: Country,
+    pub(crate) program: Arc<ClientProgram>,
+    /// Whether the version was counted; it is, once.
+    pub(crate) version_counted: bool,
+    /// The player who has logged in.
+    pub(crate) player: Option<PlayerId>,
+    /// When the connection is closed if nobody has logged in.
+    pub(crate) login_deadline: Duration,
+    pub(crate) failed_logins: u32,
+    /// The client asked for the connectivity test, so it is too old for games.
+    pub(crate) is_outdated: bool,
+    pub(crate) last_heard: Duration,
+    /// A command waits for the reply to its request, and the next message waits for the command.
+    pub(crate) is_busy: bool,
+    /// The next message, if it was read while a command waits for a reply; nothing more is read
+    /// until it is taken.
+    pub(crate) waiting: Option<Box<WaitingMessage>>,
+    /// Reasons for which it is not read now.
+    pub(crate) holds: Holds,
+    /// The spending it is paced by; see `pacing.rs` for whose it is.
+    pub(crate) pacing: Pacing,
+    /// It was too fast once, and the player was told so.
+    pub(crate) was_paced: bool,
+    /// When the player was last told that a message to another player's game is too long.
+    #[serde(default)]
+    pub(crate) relay_refusal_told: Option<Duration>,
+}
+
+/// A message that waits to be handled, with what it costs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WaitingMessage {
+    pub(crate) message: Result<ClientMessage, CommandError>,
+    pub(crate) class: CommandClass,
+    pub(crate) bytes: usize,
+}
+
+/// The reasons not to read a connection that the shell was told last.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Holds {
+    pub(crate) busy: bool,
+    pub(crate) over_rate: bool,
+}
+
+impl Holds {
+    pub(crate) fn is_empty(self) -> bool {
+        !self.busy && !self.over_rate
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        number: SessionNumber,
+        address: Option<IpAddr>,
+        country: Country,
+        program: Arc<ClientProgram>,
+        unpaid: Option<Pacing>,
+        now: Duration,
+        login_timeout: Duration,
+    ) -> Self {
+        Self {
+            number,
+            address,
+            country,
+            program,
+            version_counted: false,
+            player: None,
+            login_deadline: now + login_timeout,
+            failed_logins: 0,
+            is_outdated: false,
+            last_heard: now,
+            is_busy: false,
+            waiting: None,
+            holds: Holds::default(),
+            pacing: unpaid.unwrap_or_default(),
+            // Somebody else at the address may have spent it, so this client is not blamed.
+            was_paced: unpaid.is_some(),
+            relay_refusal_told: None,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The vaults of mods and maps, and missions.
+
+use std::collections::BTreeMap;
+
+use faf_lobby_core::{Like, MapVersion, UnknownMod, VaultMod};
+use faf_protocol::PlayerId;
+use faf_protocol::server_message::CoopMission;
+
+use super::Memory;
+use crate::StoreError;
+
+/// A version of a mod in the vault.
+#[derive(Debug, Clone)]
+pub struct MemoryMod {
+    /// Number of the mod, which its versions share.
+    pub number: u32,
+    /// Whether it is not shown.
+    pub is_hidden: bool,
+    /// As it is shown, but for its counters, which its versions share.
+    pub shown: VaultMod,
+}
+
+/// Counters of a mod.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counters {
+    pub(super) likes: f64,
+    pub(super) likers: Vec<u32>,
+    pub(super) downloads: u32,
+    pub(super) played: u32,
+}
+
+#[expect(missing_docs, reason = "crate::operations describes all operations")]
+impl Memory {
+    pub fn liked_mods(&mut self, limit: u32) -> Result<Vec<VaultMod>, StoreError> {
+        let visible = self.mods.iter().filter(|version| !version.is_hidden);
+        let mut mods: Vec<_> = visible.map(|version| self.shown(version)).collect();
+        mods.sort_by(|a, b| b.likes.total_cmp(&a.likes));
+        mods.truncate(limit as usize);
+        Ok(mods)
+    }
+
+    pub fn like_mod(
+        &mut self,
+        player: PlayerId,
+        uid: String,
+    ) -> Result<Result<Like, UnknownMod>, StoreError> {
+        let Some(version) = self.visible(&uid).cloned() else { return Ok(Err(UnknownMod)) };
+        let counters = self.mod_stats.entry(version.number).or_default();
+        if counters.likers.contains(&player.0) {
+            return Ok(Ok(Like::Before));
+        }
+        counters.likers.push(player.0);
+        counters.likes += 1.0;
+        Ok(Ok(Like::Counted(Box::new(self.shown(&version)))))
+    }
+
+    pub fn count_download(&mut self, uid: String) -> Result<bool, StoreError> {
+        let Some(number) = self.visible(&uid).map(|version| version.number) else { return Ok(false) };
+        self.mod_stats.entry(number).or_default().downloads += 1;
+        Ok(true)
+    }
+
+    pub fn mod_names(&mut self, uids: Vec<String>) -> Result<BTreeMap<String, String>, StoreError> {
+        let name = |uid: String| {
+            let name = self.visible(&uid)?.shown.name.clone();
+            Some((uid, name))
+        };
+        Ok(uids.into_iter().filter_map(name).collect())
+    }
+
+    pub fn find_map(&mut self, folder: String) -> Result<Option<MapVersion>, StoreError> {
+        Ok(self.maps.get(&folder.to_lowercase()).copied())
+    }
+
+    pub fn coop_missions(&mut self) -> Result<Vec<CoopMission>, StoreError> {
+        Ok(self.missions.clone())
+    }
+}
+
+impl Memory {
+    /// Adds a mod with a single version. Its counters begin with those that are given.
+    pub fn add_mod(&mut self, shown: VaultMod) {
+        let number = self.mods.iter().map(|version| version.number).max().unwrap_or(0) + 1;
+        let counters = Counters {
+            likes: shown.likes,
+            likers: Vec::new(),
+            downloads: shown.downloads,
+            played: shown.played,
+        };
+        self.mod_stats.insert(number, counters);
+        self.mods.push(MemoryMod { number, is_hidden: false, shown });
+    }
+
+    /// Counts that mods were played: each once, however many of its versions are active.
+    pub(super) fn mods_played(&mut self, uids: &[String]) {
+        let is_active =
+            |version: &&MemoryMod| uids.iter().any(|uid| uid.eq_ignore_ascii_case(&version.shown.uid));
+        let mut numbers: Vec<u32> =
+            self.mods.iter().filter(is_active).map(|version| version.number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        for number in numbers {
+            self.mod_stats.entry(number).or_default().played += 1;
+        }
+    }
+
+    fn visible(&self, uid: &str) -> Option<&MemoryMod> {
+        self.mods.iter().find(|version| !version.is_hidden && version.shown.uid.eq_ignore_ascii_case(uid))
+    }
+
+    fn shown(&self, version: &MemoryMod) -> VaultMod {
+        let counters = self.mod_stats.get(&version.number).cloned().unwrap_or_default();
+        let Counters { likes, downloads, played, .. } = counters;
+        VaultMod { likes, downloads, played, ..version.shown.clone() }
+    }
+}

@@ -1,0 +1,74 @@
+//! What other services are told: results, ratings and achievements by way of the outbox, reports of
+//! players and games straight away.
+//!
+//! ```text
+//!   write about a game                                   report
+//!         |  one transaction                               |
+//!         v                                                v
+//!   database: outbox  --->  relay, in order,  --->  Publisher: log, subscribers
+//!                           at least once
+//! ```
+//!
+//! As long as there is no broker, the log and subscribers in the process are the only receivers.
+
+mod relay;
+
+use std::sync::Arc;
+
+use faf_lobby_core::Publication;
+use tokio::sync::broadcast;
+
+use crate::ops::metrics::Metrics;
+use crate::store::Message;
+
+pub(crate) use relay::{Relay, Signal};
+
+/// Messages that are kept for a subscriber that is behind; a game of 16 players with statistics
+/// makes some hundred. One that is further behind misses the oldest.
+pub(crate) const SUBSCRIBER_BACKLOG: usize = 1024;
+
+/// Delivers messages; copies deliver to the same receivers.
+#[derive(Debug, Clone)]
+pub(crate) struct Publisher {
+    subscribers: broadcast::Sender<Message>,
+    metrics: Arc<Metrics>,
+}
+
+impl Publisher {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { subscribers: broadcast::channel(SUBSCRIBER_BACKLOG).0, metrics }
+    }
+
+    /// Everything that is delivered from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Message> {
+        self.subscribers.subscribe()
+    }
+
+    /// Tells of something that the next report tells again, so that it may be lost.
+    pub(crate) fn tell(&self, publication: &Publication) {
+        let routing_key = publication.routing_key();
+        self.metrics.count_publication(routing_key);
+        // Every second, and of any length: the body is only written if somebody reads it.
+        let is_logged = tracing::enabled!(tracing::Level::TRACE);
+        if !is_logged && self.subscribers.receiver_count() == 0 {
+            return;
+        }
+        match Message::new(publication) {
+            Ok(message) => {
+                tracing::trace!(routing_key, body = message.body, "published");
+                // It only fails if nobody has subscribed.
+                let _ = self.subscribers.send(message);
+            }
+            Err(error) => tracing::error!(routing_key, %error, "a publication cannot be written"),
+        }
+    }
+
+    /// Delivers a message of the outbox.
+    fn deliver(&self, message: Message) {
+        let Message { exchange, routing_key, body, .. } = &message;
+        self.metrics.count_publication(routing_key);
+        tracing::debug!(exchange, routing_key, body, "published");
+        // It only fails if nobody has subscribed.
+        let _ = self.subscribers.send(message);
+    }
+}

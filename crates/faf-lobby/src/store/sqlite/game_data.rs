@@ -1,0 +1,72 @@
+//! What the lobby begins with: what there is to play, and the games that were live.
+
+use std::collections::BTreeSet;
+
+use faf_lobby_core::ratings::{Leaderboard, Leaderboards};
+use faf_lobby_core::{Game, GameData, InitialState};
+use faf_lobby_store::{Startup, StoreError};
+use faf_protocol::GameId;
+use rusqlite::Transaction;
+
+use super::{Sqlite, skip_invalid};
+
+impl Startup for Sqlite {
+    async fn game_data(&self) -> Result<GameData, StoreError> {
+        self.read(game_data).await
+    }
+
+    async fn beginning(&self) -> Result<InitialState, StoreError> {
+        self.read(|t| {
+            // Games that were launched, and those that were only hosted or joined. Clients read ids
+            // as 32-bit integers; a larger one was not given by a lobby.
+            let last = "SELECT coalesce(max(id), 0) FROM
+                (SELECT id FROM game_stats UNION ALL SELECT game_id FROM game_join_log)
+                WHERE id BETWEEN 0 AND 2147483647";
+            let last_game = t.query_row(last, (), |row| row.get(0).map(GameId))?;
+            Ok(InitialState { last_game, data: game_data(t)?, games: live_games(t)? })
+        })
+        .await
+    }
+}
+
+fn game_data(t: &Transaction<'_>) -> rusqlite::Result<GameData> {
+    let mut select = t.prepare_cached("SELECT gamemod, id FROM game_featuredMods ORDER BY id")?;
+    let featured_mods =
+        select.query_map((), |row| Ok((row.get::<_, String>(0)?.to_lowercase(), row.get(1)?)))?;
+    let featured_mods = skip_invalid(featured_mods)?.into_iter().collect();
+    let mut select = t.prepare_cached("SELECT uid FROM table_mod WHERE ranked = 1")?;
+    let ranked_mods: BTreeSet<String> =
+        select.query_map((), |row| Ok(row.get::<_, String>(0)?.to_lowercase()))?.collect::<Result<_, _>>()?;
+    Ok(GameData { featured_mods, ranked_mods, leaderboards: leaderboards(t)? })
+}
+
+pub(super) fn leaderboards(t: &Transaction<'_>) -> rusqlite::Result<Leaderboards> {
+    let mut select =
+        t.prepare_cached("SELECT id, technical_name, initializer_id FROM leaderboard ORDER BY id")?;
+    let rows = select.query_map((), |row| {
+        Ok(Leaderboard { id: row.get(0)?, name: row.get(1)?, initializer: row.get(2)? })
+    })?;
+    Ok(skip_invalid(rows)?.into())
+}
+
+fn live_games(t: &Transaction<'_>) -> rusqlite::Result<Vec<Game>> {
+    let mut select = t.prepare("SELECT game_id, state FROM live_game ORDER BY game_id")?;
+    let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows: Vec<(u32, String)> = skip_invalid(rows)?;
+    Ok(rows.into_iter().filter_map(|(id, state)| read_live(id, &state)).collect())
+}
+
+fn read_live(id: u32, state: &str) -> Option<Game> {
+    let problem = match serde_json::from_str::<Game>(state) {
+        Ok(game) if game.id() == GameId(id) => return Some(game),
+        Ok(game) => format!("it says that it is game {}", game.id()),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(
+        game = id,
+        problem,
+        "a live game that was saved cannot be read and is not waited for; its row in live_game is kept: the version of \
+         faf-lobby that saved it can finish it, or delete the row to forget its results"
+    );
+    None
+}

@@ -1,0 +1,66 @@
+//! Everything about a player that is read at login.
+
+use faf_lobby_core::Profile;
+use faf_lobby_store::{Profiles, StoreError};
+use faf_protocol::PlayerId;
+use faf_protocol::server_message::{LeaderboardRating, Rating};
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::{Sqlite, accounts, avatars, skip_invalid};
+
+impl Profiles for Sqlite {
+    async fn profile(&self, player: PlayerId) -> Result<Profile, StoreError> {
+        self.read(move |t| {
+            // Whatever is stored that is no friend counts as foe.
+            let (friends, foes): (Vec<_>, Vec<_>) = relations(t, player)?
+                .into_iter()
+                .partition(|(_, status)| status.as_deref() == Some("FRIEND"));
+            let ids =
+                |relations: Vec<(PlayerId, _)>| relations.into_iter().map(|(subject, _)| subject).collect();
+            Ok(Profile {
+                avatar: avatars::selected(t, player)?,
+                clan: clan(t, player)?,
+                ratings: ratings(t, player)?,
+                groups: groups(t, player)?,
+                friends: ids(friends),
+                foes: ids(foes),
+                ban: accounts::newest_ban(t, player.0, "")?,
+            })
+        })
+        .await
+    }
+}
+
+fn clan(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Option<String>> {
+    let mut select = t.prepare_cached(
+        "SELECT tag FROM clan_membership m JOIN clan c ON c.id = m.clan_id WHERE player_id = ?1",
+    )?;
+    select.query_row([player.0], |row| row.get(0)).optional()
+}
+
+fn ratings(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<(String, LeaderboardRating)>> {
+    let mut select = t.prepare_cached(
+        "SELECT technical_name, mean, deviation, total_games
+         FROM leaderboard_rating r JOIN leaderboard l ON l.id = r.leaderboard_id
+         WHERE login_id = ?1 ORDER BY l.id",
+    )?;
+    let rows = select.query_map([player.0], |row| {
+        let rating = Rating { mean: row.get(1)?, deviation: row.get(2)? };
+        Ok((row.get(0)?, LeaderboardRating { rating, number_of_games: row.get(3)? }))
+    })?;
+    skip_invalid(rows)
+}
+
+fn groups(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<String>> {
+    let mut select = t.prepare_cached(
+        "SELECT technical_name FROM user_group_assignment a JOIN user_group g ON g.id = a.group_id
+         WHERE user_id = ?1",
+    )?;
+    select.query_map([player.0], |row| row.get(0))?.collect()
+}
+
+fn relations(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<(PlayerId, Option<String>)>> {
+    let mut select =
+        t.prepare_cached("SELECT subject_id, status FROM friends_and_foes WHERE user_id = ?1")?;
+    select.query_map([player.0], |row| Ok((PlayerId(row.get(0)?), row.get(1)?)))?.collect()
+}

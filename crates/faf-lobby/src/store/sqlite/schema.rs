@@ -1,0 +1,102 @@
+//! Bringing the tables up to date.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// What makes a database of one version from one of the version before; the first makes version 1
+/// from nothing.
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_live_games.sql"),
+    include_str!("migrations/0003_operators.sql"),
+    include_str!("migrations/0004_outbox.sql"),
+];
+
+/// Marks the database as one of this server: "FAFL".
+const APPLICATION_ID: i32 = 0x4641_464C;
+
+/// Carries out what is missing, all of it or nothing.
+///
+/// # Errors
+/// What is wrong with the database, and what to do about it.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
+    let failed = |error: rusqlite::Error| {
+        format!("the tables cannot be brought up to date: {}", super::open::explain(&error))
+    };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let pragma = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let version = pragma("user_version").map_err(failed)?;
+    let application = pragma("application_id").map_err(failed)?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err("this database belongs to another program; name another file".to_owned());
+    }
+    let done = usize::try_from(version).unwrap_or(0);
+    if done > MIGRATIONS.len() {
+        return Err(format!(
+            "this database was made by a newer version of faf-lobby (tables of version {version}, known are up to {}); \
+             use that version, or restore a backup",
+            MIGRATIONS.len()
+        ));
+    }
+    for migration in &MIGRATIONS[done..] {
+        transaction.execute_batch(migration).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i32).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+/// Looks at a database without changing it; returns what an operator should know before the server
+/// uses it.
+///
+/// # Errors
+/// What is wrong with it, and what to do about it.
+pub(crate) fn look_at(path: &Path) -> Result<Option<String>, String> {
+    let failed = |error: rusqlite::Error| super::open::explain(&error);
+    let connection = super::open::connect(path, super::open::READ_ONLY).map_err(failed)?;
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
+    let version = usize::try_from(pragma("user_version").map_err(failed)?).unwrap_or(0);
+    if pragma("application_id").map_err(failed)? != APPLICATION_ID && tables > 0 {
+        return Err("this database belongs to another program; name another file".to_owned());
+    }
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().readonly()) {
+        return Err("it is read-only".to_owned());
+    }
+    if version > MIGRATIONS.len() {
+        return Err("this database was made by a newer version of faf-lobby".to_owned());
+    }
+    Ok((tables > 0 && version < MIGRATIONS.len()).then(|| {
+        "it was made by an older version, and will be brought up to date at the start: make a backup before".to_owned()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sqlite;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_of_every_version_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        for version in 0..=MIGRATIONS.len() {
+            let path = folder.path().join(format!("{version}.sqlite"));
+            let old = Connection::open(&path).unwrap();
+            MIGRATIONS[..version].iter().for_each(|migration| old.execute_batch(migration).unwrap());
+            if version > 0 {
+                old.execute_batch("INSERT INTO map_pool (id, name) VALUES (7, 'kept')").unwrap();
+                old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+                old.pragma_update(None, "user_version", version as i32).unwrap();
+            }
+            drop(old);
+            let store = Sqlite::open(&path).unwrap();
+            let query = "SELECT (SELECT count(*) FROM map_pool), (SELECT count(*) FROM live_game)";
+            let counts = store.read(move |t| t.query_row(query, (), |row| Ok((row.get(0)?, row.get(1)?))));
+            assert_eq!(counts.await.unwrap(), (i64::from(version > 0), 0), "from version {version}");
+        }
+    }
+}

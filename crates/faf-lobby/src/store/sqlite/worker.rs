@@ -1,0 +1,155 @@
+//! Threads that carry out operations: one writes, as SQLite wants it, and a few read at the same
+//! time. Nobody else waits for a slow query.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use faf_lobby_store::{Reason, StoreError};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::Sqlite;
+use super::open::explain;
+
+pub(super) type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The result of something that was handed to the database.
+pub(crate) trait Pending<T>: Future<Output = Result<T, StoreError>> + Send {}
+
+impl<T, F: Future<Output = Result<T, StoreError>> + Send> Pending<T> for F {}
+
+impl Sqlite {
+    /// Carries out queries that change nothing.
+    pub(super) fn read<T: Send + 'static, Q>(&self, queries: Q) -> impl Pending<T> + use<T, Q>
+    where
+        Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.run(&self.read, |connection| transact(connection, TransactionBehavior::Deferred, queries))
+    }
+
+    /// Carries out queries that belong together: all of them, or none.
+    ///
+    /// They are carried out after all others that were asked for before, whether anybody waits for
+    /// the result or not.
+    pub(super) fn write<T: Send + 'static, Q>(&self, queries: Q) -> impl Pending<T> + use<T, Q>
+    where
+        Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.run_on_writer(|connection| transact(connection, TransactionBehavior::Immediate, queries))
+    }
+
+    /// As [`write`](Self::write); and what was written, with all that was before it, is on the disk
+    /// when this is done.
+    pub(super) fn write_durably<T: Send + 'static, Q>(&self, queries: Q) -> impl Pending<T> + use<T, Q>
+    where
+        Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.run_on_writer(|connection| {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let result = transact(connection, TransactionBehavior::Immediate, queries);
+            // If it stays as it is, writing is only slower.
+            let _ = connection.pragma_update(None, "synchronous", "NORMAL");
+            result
+        })
+    }
+
+    /// Has the thread that writes do something.
+    pub(super) fn run_on_writer<T: Send + 'static, W>(&self, work: W) -> impl Pending<T> + use<T, W>
+    where
+        W: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.run(&self.write, work)
+    }
+
+    /// Has a thread do something. It is in the queue when this returns; the future only waits for
+    /// it.
+    pub(super) fn run<T: Send + 'static, W>(&self, jobs: &Sender<Job>, work: W) -> impl Pending<T> + use<T, W>
+    where
+        W: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, replied) = oneshot::channel();
+        let job = move |connection: &mut Connection| {
+            // The caller may have stopped waiting.
+            let _ = reply.send(work(connection));
+        };
+        // Unbounded, but never long: a connection has one request open, and keeps its place until
+        // it is done; and so has a game.
+        let handed_over = jobs.send(Box::new(job)).map_err(|_| StoreError::Closed);
+        let failures = Arc::clone(&self.failures);
+        async move {
+            handed_over?;
+            let result = replied.await.map_err(|_| StoreError::Closed)?;
+            result.map_err(|error| {
+                let error = store_error(&error);
+                failures.count(error.reason());
+                error
+            })
+        }
+    }
+}
+
+fn transact<T>(
+    connection: &mut Connection,
+    behavior: TransactionBehavior,
+    queries: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(behavior)?;
+    let result = queries(&transaction)?;
+    transaction.commit()?;
+    Ok(result)
+}
+
+/// Starts a thread that carries out jobs until nobody can hand it any.
+pub(super) fn spawn(
+    name: &str,
+    mut connection: Connection,
+    jobs: Arc<Mutex<Receiver<Job>>>,
+) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        loop {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            match job {
+                // The caller of a job that panics is told that the database is closed; the next one
+                // may have more luck.
+                Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut connection)))),
+                Err(_) => return,
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Whether what was to be written contradicts what is stored, or can never be stored: to try again
+/// would not help.
+pub(super) fn is_contradiction(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+
+    match error {
+        rusqlite::Error::ToSqlConversionFailure(_) => true,
+        other => matches!(other.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch)),
+    }
+}
+
+/// A failure in the words that all databases share.
+fn store_error(error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied,
+        ReadOnly, SystemIoFailure,
+    };
+
+    if is_contradiction(error) {
+        return StoreError::Contradiction(error.to_string());
+    }
+    let reason = match error.sqlite_error_code() {
+        Some(DatabaseBusy | DatabaseLocked) => Reason::Busy,
+        Some(DatabaseCorrupt | NotADatabase) => Reason::Damaged,
+        Some(DiskFull) => Reason::Full,
+        Some(ReadOnly | PermissionDenied) => Reason::ReadOnly,
+        Some(SystemIoFailure | CannotOpen) => Reason::Io,
+        _ => Reason::Other,
+    };
+    StoreError::Unavailable { reason, problem: explain(error) }
+}
