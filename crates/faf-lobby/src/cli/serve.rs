@@ -115,7 +115,9 @@ impl ProgramNames {
     pub fn find() -> Self {
         // Cargo sets this for the programs it runs.
         match std::env::var_os("CARGO") {
-            Some(_) => Self { lobby: "cargo run --release --", wire: "cargo run --release -p faf-wire --" },
+            Some(_) => {
+                Self { lobby: "cargo run --release --", wire: "cargo run --release --bin faf-wire --" }
+            }
             None => Self { lobby: "faf-lobby", wire: "faf-wire" },
         }
     }
