@@ -18,7 +18,7 @@
 //! | read | until one whole message is there | [`Reader::read`] |
 //! | send one, many, raw | until handed to the operating system | [`Writer::send`], [`Writer::send_many`], [`Writer::send_raw`] |
 //! | write one, many, raw | never | [`Writer::write`], [`Writer::write_many`], [`Writer::write_raw`] |
-//! | hand over | never; bytes that are taken at once do not wait | [`Writer::hand_over`] |
+//! | hand over | never; bytes that are taken at once do not wait | [`Writer::try_write`] |
 //! | drain | until nothing waits; callers take turns | [`Writer::drain`] |
 //! | wait for room | until little waits | [`Writer::wait_for_room`] |
 //! | is connected | never | [`Writer::is_connected`] |

@@ -142,7 +142,7 @@ impl Reader {
             // A message that was returned has been processed when the next one is asked for, so
             // its memory goes to others before anything is waited for.
             if has_received {
-                self.give_back();
+                self.release_memory();
             }
             // A slow sender of a large message would keep that memory from others; so would a
             // message that came in one piece with it and takes long to be processed.
@@ -160,7 +160,7 @@ impl Reader {
             }
             // Decoding may have used up the last of a large message.
             if has_received {
-                self.give_back();
+                self.release_memory();
             }
             ready!(self.poll_waiting(cx))?;
             // Nothing is received that would have to be kept: a peer that sends faster than it may
@@ -237,7 +237,7 @@ impl Reader {
     /// Gives back the memory of a message that has been read, once nothing of it is left.
     ///
     /// Reading on does so, too; this is for callers that wait for something else before.
-    pub fn give_back(&mut self) {
+    pub fn release_memory(&mut self) {
         if self.allowance.is_some() && self.is_little_kept() {
             self.allowance = None;
         }
@@ -342,7 +342,7 @@ impl Reader {
                 Input::Discard => {
                     // Together with its memory: it may be that of a large message.
                     self.buffer = BytesMut::new();
-                    self.give_back();
+                    self.release_memory();
                     return Ok(None);
                 }
                 // Unread input at the end of the connection would reset it before the peer has read

@@ -20,7 +20,7 @@ use crate::settings::{SentMessages, Settings};
 
 /// The sending end of a connection. Copies of it are the same end.
 ///
-/// There is no task for writing while nothing waits. [`hand_over`](Self::hand_over) gives the
+/// There is no task for writing while nothing waits. [`try_write`](Self::try_write) gives the
 /// operating system what it takes at once; only for the rest, and for what was only queued, there
 /// is a task until all of it is gone.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub struct Writer {
     shared: Arc<Shared>,
 }
 
-/// The fields that [`hand_over`](Writer::hand_over) needs come first, on one cache line: they are
+/// The fields that [`try_write`](Writer::try_write) needs come first, on one cache line: they are
 /// fetched from memory for each of thousands of connections.
 #[repr(C)]
 struct Shared {
@@ -187,7 +187,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Disconnected`]; nothing was queued then.
-    pub fn hand_over(&self, pieces: &[Bytes], messages: u64) -> Result<bool, Disconnected> {
+    pub fn try_write(&self, pieces: &[Bytes], messages: u64) -> Result<bool, Disconnected> {
         let mut state = self.shared.open()?;
         if !state.outbox.is_empty() || state.is_flushing {
             state.outbox.push_rest(pieces, 0);
@@ -280,7 +280,7 @@ impl Writer {
     /// As [`write_raw`](Self::write_raw) and [`drain`](Self::drain).
     pub async fn send_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
         match self.waiting() {
-            0 => drop(self.hand_over(&[bytes], messages)?),
+            0 => drop(self.try_write(&[bytes], messages)?),
             _ => self.write_raw(bytes, messages)?,
         }
         self.drain().await

@@ -102,10 +102,10 @@ async fn whoever_waits_for_memory_is_not_read_from_and_others_go_on() {
             send(peer, frame(format, &smaller));
             assert_eq!(third.read().await.unwrap(), smaller);
         }
-        first.give_back();
+        first.release_memory();
         let mut second = second.await.unwrap().unwrap();
         assert!(all.taken() > 0);
-        second.give_back();
+        second.release_memory();
         assert_eq!(all.taken(), 0, "{format}");
     }
 }

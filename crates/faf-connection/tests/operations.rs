@@ -189,7 +189,7 @@ async fn nothing_can_be_sent() {
     let (_reader, writer, mut peer) = connection(WireFormat::SimpleJson, 64);
     writer.send_raw(Bytes::new(), 0).await.unwrap();
     let pieces = ["", "a", "", "", "b", ""].map(|piece| Bytes::from_static(piece.as_bytes()));
-    assert!(writer.hand_over(&pieces, 1).unwrap());
+    assert!(writer.try_write(&pieces, 1).unwrap());
     let mut received = [0; 2];
     peer.read_exact(&mut received).await.unwrap();
     assert_eq!(&received, b"ab");
@@ -521,7 +521,7 @@ async fn a_peer_that_reads_a_long_message_slowly_is_read_from_and_its_pings_are_
     let (here, mut peer) = duplex(1000);
     let (mut reader, writer) = open(here, Settings::new(WireFormat::WebSocket));
     let long = Bytes::from(vec![b'x'; 2 * 1024 * 1024]);
-    assert!(!writer.hand_over(std::slice::from_ref(&long), 1).unwrap());
+    assert!(!writer.try_write(std::slice::from_ref(&long), 1).unwrap());
     let ping = Control::Ping(Bytes::from_static(b"?")).encode(Some([0; 4]));
     for _ in 0..10 {
         peer.write_all(&ping).await.unwrap();

@@ -124,7 +124,7 @@ impl Worker {
         if backlog.answers() <= UNREAD_ANSWERS_LIMIT_BYTES {
             peer.slot.release(Hold::OwesAnswers);
         }
-        let is_handed_over = peer.writer.hand_over(&front, front.len() as u64).is_ok();
+        let is_handed_over = peer.writer.try_write(&front, front.len() as u64).is_ok();
         senders.into_iter().for_each(|sender| self.release(sender));
         if is_handed_over {
             self.wait_for(conn);
@@ -172,5 +172,5 @@ fn serve_round(mut serve: impl FnMut() -> Option<usize>) {
 /// Writes a message ahead of the backlog, if the socket has taken everything before.
 fn is_taken_at_once(writer: &Writer, frames: &Frames) -> bool {
     let Some(frame) = frames.get(writer.encoding()) else { return false };
-    writer.waiting() == 0 && writer.hand_over(std::slice::from_ref(frame), 1).is_ok()
+    writer.waiting() == 0 && writer.try_write(std::slice::from_ref(frame), 1).is_ok()
 }

@@ -274,7 +274,7 @@ impl Worker {
         if peer.backlog.is_none() {
             let pieces = self.broadcasts.pieces_since(next, peer.writer.encoding());
             if bytes_in(pieces) <= self.policy.chunk_bytes {
-                if let Ok(false) = peer.writer.hand_over(pieces, end - next) {
+                if let Ok(false) = peer.writer.try_write(pieces, end - next) {
                     self.fall_behind(conn);
                 }
                 return;
@@ -311,7 +311,7 @@ impl Worker {
                 let pieces: Vec<Bytes> =
                     messages.clone().filter_map(|(frames, _)| frames.get(encoding)).cloned().collect();
                 if bytes_in(&pieces) <= self.policy.chunk_bytes {
-                    if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64)
+                    if let Ok(false) = peer.writer.try_write(&pieces, pieces.len() as u64)
                         && let Some(backlog) = self.fall_behind(conn)
                     {
                         backlog.note_handed_over(messages);
