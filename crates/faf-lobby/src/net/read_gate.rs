@@ -24,7 +24,7 @@ pub(crate) enum Hold {
     Busy = 2,
     /// The client sends faster than it may.
     OverRate = 4,
-    /// The client has yet to read many of its answers.
+    /// Too many answers wait until the client has read them.
     OwesAnswers = 8,
     /// A message to another player's game waits until that player's connection has room.
     RelayFull = 16,

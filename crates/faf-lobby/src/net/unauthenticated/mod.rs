@@ -44,9 +44,9 @@ struct All {
     /// Connections by number; later ones have higher numbers.
     connections: HashMap<u64, Connection>,
     next_number: u64,
-    /// Numbers of silences: a connection that becomes silent again after a login gets a new one.
+    /// Silent connections. A connection gets a new number each time it becomes silent.
     silent: SilentByNetwork,
-    /// Number of the connection of each silence.
+    /// Number of each silent connection, by the number of its silence.
     silences: HashMap<u64, u64>,
     /// Number of connections of each counted network.
     networks: HashMap<Network, usize>,
@@ -211,9 +211,8 @@ impl All {
         })
     }
 
-    /// Removes and returns the connection to evict, or `None` if each of them has been silent for
-    /// less than [`MIN_SILENCE`]. A network with more than `limit` silent connections does not get
-    /// that time.
+    /// Removes and returns the connection to evict, if there is one: it must have been silent for
+    /// [`MIN_SILENCE`], unless its network has more than `limit` silent connections.
     fn evict_one(&mut self, now: Duration, limit: usize) -> Option<Connection> {
         let mut oldest = self.silent.oldest();
         let was_silent = |silence: &u64| {
