@@ -1,17 +1,17 @@
 //! The memory that connections share for large messages.
 //!
 //! 1. Every connection may hold [`UNSHARED_MESSAGE_BYTES`] of an unfinished message. For more, it
-//!   takes a block of a pool, and is not read until it has one. All blocks of a pool have the same
-//!   size, four times that of the previous pool. A message starts with the smallest block that it
-//!   needs; when that is full, it takes a block of the next pool and releases the first one. So a
-//!   message takes memory only as it arrives, however large it announces to be. A connection that
-//!   holds a block only ever waits for a larger one, so there is no deadlock.
+//!    takes a block of a pool, and is not read until it has one. All blocks of a pool have the same
+//!    size, four times that of the previous pool. A message starts with the smallest block that it
+//!    needs; when that is full, it takes a block of the next pool and releases the first one. So a
+//!    message takes memory only as it arrives, however large it announces to be. A connection that
+//!    holds a block only ever waits for a larger one, so there is no deadlock.
 //! 2. Half of the memory is in pools for messages of up to [`SMALL_MESSAGE_BYTES`], more than
-//!   honest peers send. These never wait for larger ones: a message that announces a larger size
-//!   starts in the larger pools, and the connection of one that turns out larger is ended if it
-//!   cannot grow while another connection waits for its block.
+//!    honest peers send. These never wait for larger ones: a message that announces a larger size
+//!    starts in the larger pools, and the connection of one that turns out larger is ended if it
+//!    cannot grow while another connection waits for its block.
 //! 3. One address gets at most a quarter of each pool. A connection that waits because of this
-//!   delays no other address, and ends no other connection.
+//!    delays no other address, and ends no other connection.
 //! 4. The holder of a block must send at a least rate, measured every [`RATE_WINDOW`]. A slower
 //!    connection is ended at once if another one waits for its block, and otherwise after
 //!    [`LATE_WINDOWS`] windows in a row. At the least rate, a message may take as long as it needs.
