@@ -60,7 +60,7 @@ pub async fn what_a_new_database_has_can_have_another_number(store: &impl Backen
 pub async fn names_nobody_can_read_are_refused(store: &impl Backend) {
     for (text, problem) in [
         (r#"{"users": [{"id": 1, "login": "A\u200bda", "password": "x"}]}"#, "user A\\u{200b}da: a name has"),
-        (r#"{"clans": [{"id": 1, "name": "x", "tag": "A B"}]}"#, "clan A B: this is no tag"),
+        (r#"{"clans": [{"id": 1, "name": "x", "tag": "A B"}]}"#, "clan A B: this is not a tag"),
         (
             r#"{"groups": [{"id": 1, "technical_name": "a", "permissions": []},
                            {"id": 2, "technical_name": "a", "permissions": []}]}"#,
