@@ -78,7 +78,7 @@ impl Memory {
             // must be a retry of the launch itself.
             return match stored.saved.as_ref() == Some(&launched.game) {
                 true => Ok(()),
-                false => Err(contradiction(format!("there is a game {id} already"))),
+                false => Err(contradiction(format!("game {id} exists already"))),
             };
         }
         let players = launched.players.iter().filter(|player| is_placed(player)).map(|player| player.id);
@@ -207,7 +207,7 @@ fn contradiction(reason: String) -> StoreError {
 }
 
 fn not_live() -> StoreError {
-    contradiction("it is not among the live games".to_owned())
+    contradiction("the game is not live".to_owned())
 }
 
 impl MemoryGame {

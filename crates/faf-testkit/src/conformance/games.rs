@@ -144,7 +144,7 @@ pub async fn a_launch_that_contradicts_leaves_nothing(backend: &impl Backend) {
     }
     // Nor is anything kept that comes after it.
     for write in [game.save(), game.end()] {
-        assert_eq!(refused(backend, game.id, write).await, "it is not among the live games");
+        assert_eq!(refused(backend, game.id, write).await, "the game is not live");
     }
     assert_eq!(facts(backend).await, before);
 }
