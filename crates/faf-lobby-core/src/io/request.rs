@@ -186,8 +186,8 @@ macro_rules! request_table {
                     game: GameId,
                     /// The write.
                     write: GameWrite,
-                    /// Publications to store with it, besides those that follow from the end of a
-                    /// game.
+                    /// Publications to store with it, apart from those that follow from the end of
+                    /// the game.
                     publications: GamePublications,
                 } -> Result<Vec<RatingChange>, Contradiction>;
             }

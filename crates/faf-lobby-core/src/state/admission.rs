@@ -26,7 +26,7 @@ use crate::io::metric::LoginMethod;
 use crate::network::network;
 
 /// Part of a second whose logins may be admitted at once.
-const BURST: u32 = 10;
+const BURST: u32 = 50;
 
 /// Players who wait to be signed in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
