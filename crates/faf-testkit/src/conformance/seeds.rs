@@ -82,8 +82,8 @@ pub async fn invalid_seed_leaves_nothing(store: &impl Backend) {
     );
     assert_eq!(problem.await.unwrap_err(), "map m.scmap: `filename` must have the form maps/FOLDER.zip");
     assert!(!store.game_data().await.unwrap().featured_mods.contains_key("x"));
-    let stranger = r#"{"users": [{"id": 1, "login": "Ada", "password": "x", "clan": "XYZ"}]}"#;
-    assert_eq!(seed(store, stranger).await.unwrap_err(), "user Ada: there is no `XYZ`");
+    let unknown_clan = r#"{"users": [{"id": 1, "login": "Ada", "password": "x", "clan": "XYZ"}]}"#;
+    assert_eq!(seed(store, unknown_clan).await.unwrap_err(), "user Ada: there is no `XYZ`");
     assert_eq!(store.count_accounts().await.unwrap(), 0);
 }
 
