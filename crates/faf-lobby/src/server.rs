@@ -28,7 +28,7 @@ use crate::net::listener::{Acceptor, Listener};
 use crate::net::session::CLOSE_TIMEOUT;
 use crate::ops::activity::ActivityLog;
 use crate::ops::health::Health;
-use crate::ops::http::{Board, Interface, Phase};
+use crate::ops::http::{Interface, OverviewCache, Phase};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::Recorder;
@@ -184,7 +184,7 @@ impl Server {
             health: findings,
             started: Instant::now(),
             phase: phase.subscribe(),
-            board: Arc::new(Board::new(activity, fd_budget.http)),
+            board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
             connection_limit: fd_budget.http,
         };
         let mut http = JoinSet::new();
