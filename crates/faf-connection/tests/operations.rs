@@ -12,7 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use faf_connection::{Disconnected, Error, OutboxFull, Reader, SentMessages, Settings, Writer, open};
 use faf_protocol::websocket::{self, CloseCode, Control, Role};
-use faf_protocol::{DecodeError, Limits, Message, WireFormat};
+
+use faf_protocol::{DecodeError, Encode, EncodeError, Heartbeat, Limits, Message, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
 use tokio::time::Instant;
 
@@ -202,6 +203,50 @@ async fn failed_write_ends_the_connection() {
     assert!(!writer.is_connected());
     assert!(matches!(reader.read().await, Err(Error::Disconnected(_))));
     writer.close().await;
+}
+
+/// A message that JSON cannot express.
+struct Unencodable;
+
+impl Encode for Unencodable {
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        None
+    }
+
+    fn is_only_heartbeat(&self) -> bool {
+        false
+    }
+
+    fn write_json(&self, _out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Err(EncodeError::NotRepresentable("a test".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_encoded_queues_nothing() {
+    for format in WireFormat::ALL {
+        let (here, _peer) = duplex(10_000);
+        let settings = Settings::new(format);
+        let sent = Arc::clone(&settings.sent);
+        let (_reader, writer) = open(here, settings);
+        let messages: [&dyn Encode; 2] = [&Message::PING, &Unencodable];
+        for refused in [
+            writer.write(&Unencodable),
+            writer.write_many(messages),
+            writer.send(&Unencodable).await,
+            writer.send_many(messages).await,
+        ] {
+            assert!(matches!(refused, Err(Error::Encode(EncodeError::NotRepresentable(_)))), "{refused:?}");
+        }
+        assert_eq!((writer.waiting(), sent.count(format)), (0, 0), "{format}");
+        assert!(writer.is_connected());
+        // The connection is checked before the message is encoded.
+        writer.abort();
+        assert!(is_closed_here(&writer.write(&Unencodable)));
+        assert!(is_closed_here(&writer.write_many(messages)));
+        assert!(is_closed_here(&writer.send(&Unencodable).await));
+        assert!(is_closed_here(&writer.send_many(messages).await));
+    }
 }
 
 #[tokio::test]

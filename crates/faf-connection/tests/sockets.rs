@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_connection::{Reader, Settings, Writer, open_tcp, tcp};
+use faf_connection::{Disconnected, Error, Reader, Settings, Writer, open_tcp, tcp};
 use faf_protocol::{Message, WireFormat};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -76,6 +77,17 @@ async fn peer_that_does_not_read_leaves_no_task() {
         drop((reader, writer, peer));
     }
     soon("the tasks end", || tasks() == 0).await;
+}
+
+#[tokio::test]
+async fn a_reset_is_a_loss() {
+    let (mut reader, _writer, peer) = connection().await;
+    // A socket that does not linger is reset when it is dropped.
+    SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    let error = reader.read().await.unwrap_err();
+    let Error::Disconnected(Disconnected::Lost(cause)) = error else { panic!("{error:?}") };
+    assert_eq!(cause.kind(), ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]
