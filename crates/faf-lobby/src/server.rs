@@ -256,7 +256,7 @@ impl Server {
         match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
             _ => {
-                tracing::warn!("closed without a final WAL checkpoint; keep the -wal file with the database")
+                tracing::warn!("closed without a final WAL checkpoint; keep the -wal file with the database");
             }
         }
         drop(owner);
