@@ -63,7 +63,7 @@ fn database(settings: &Settings, findings: &mut Findings) {
         findings.warning("database", format!("{} is in use by {owner}", path.display()));
     }
     let checked = match path.exists() {
-        true => store::look_at(path),
+        true => store::inspect(path),
         false => is_writable(folder_of(path)).map(|()| None),
     };
     match checked {

@@ -17,7 +17,7 @@ fn check_tries_everything_that_the_settings_name() {
     );
     for (flags, problem) in [
         ("--database no/folder.sqlite", "nothing can be written to no"),
-        ("--database file", "database: file: this is no SQLite database"),
+        ("--database file", "database: file: this is not an SQLite database"),
         ("--recording file/below", "recording: file/below: nothing can be written"),
         ("--geoip-database none.mmdb", "geoip_database: none.mmdb"),
         ("--www-url nonsense", "www_url: `nonsense` is not a URL"),
