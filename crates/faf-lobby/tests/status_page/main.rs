@@ -150,7 +150,7 @@ async fn text_of_players_is_not_html() {
 
     let mut ada = server.log_in(WireFormat::WebSocket, "Ada").await;
     ada.host(r#""visibility":"friends","title":"Between us","password":"s3cret""#).await;
-    browser.wait_for("open-friends", "and 1 game that is not for everybody");
+    browser.wait_for("open-friends", "and 1 game that is not public");
     browser.wait_for("count-open", "2");
     let page = browser.value("document.documentElement.outerHTML").to_string();
     assert!(!page.contains("Between us") && !page.contains("s3cret"));

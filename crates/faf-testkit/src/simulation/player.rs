@@ -50,7 +50,7 @@ fn settings() -> faf_bots::Settings {
     faf_bots::Settings {
         idle: 1.0..20.0,
         process_start: 0.5..8.0,
-        host_patience: 60.0,
+        host_wait: 60.0,
         retitle: Some(60.0),
         battle: 60.0..420.0,
         rest: 1.0..20.0,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::results::Report;
 use faf_lobby_core::{GameState, Settings, World};
+use faf_lobby_store::is_placed;
 use faf_protocol::{GameId, PlayerId};
 use serde_json::Value;
 
@@ -275,8 +276,11 @@ fn check_rated(id: GameId, game: &FakeGame) -> Result<(), Violation> {
     let mut changed: Vec<PlayerId> = game.ratings.iter().map(|change: &RatingChange| change.player).collect();
     players.sort_unstable();
     changed.sort_unstable();
-    let frozen = |player: &PlayerId| game.launched.players.iter().any(|frozen| frozen.id == *player);
-    if players != changed || !players.iter().all(frozen) {
+    let launched = |player: &PlayerId| game.launched.players.iter().find(|launched| launched.id == *player);
+    // A player without a place on the map is not stored, and then nobody is rated (ratings.md R2).
+    let is_stored = |player: &PlayerId| launched(player).is_some_and(is_placed);
+    let expected = if players.iter().all(is_stored) { players.as_slice() } else { &[] };
+    if expected != changed || players.iter().any(|player| launched(player).is_none()) {
         return broken(
             Law::RatedOnce,
             format!("game {id}: {players:?} were rated, {changed:?} have changed"),
