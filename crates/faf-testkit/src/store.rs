@@ -155,7 +155,7 @@ impl FakeStore {
         match (request.token.reveal(), request.token.reveal().parse()) {
             _ if self.has_no_keys => Err(TokenFault::NoKeys),
             ("forbidden", _) => Err(TokenFault::NoPermission),
-            (_, Err(_)) => Err(TokenFault::Invalid("it is no number".to_owned())),
+            (_, Err(_)) => Err(TokenFault::Invalid("it is not a number".to_owned())),
             (_, Ok(id)) => Ok(self.by_id(PlayerId(id)).map(|(login, account)| known_as(login, account))),
         }
     }
