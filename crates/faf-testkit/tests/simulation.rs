@@ -475,8 +475,11 @@ fn played() -> FakeStore {
     lobby.say(bob, r#"{"command":"game_join","uid":1}"#);
     process(&mut lobby, bob, r#""GameState","args":["Idle"]"#);
     process(&mut lobby, bob, r#""GameState","args":["Lobby"]"#);
-    for option in [r#"1,"Army",1"#, r#"1,"Team",2"#, r#"2,"Army",2"#, r#"2,"Team",3"#] {
-        process(&mut lobby, ada, &format!(r#""PlayerOption","args":[{option}]"#));
+    for player in [1, 2] {
+        // Only players who have a place are stored, and only stored ones are rated.
+        for (option, value) in [("Army", player), ("Team", player + 1), ("StartSpot", player)] {
+            process(&mut lobby, ada, &format!(r#""PlayerOption","args":[{player},"{option}",{value}]"#));
+        }
     }
     process(&mut lobby, ada, r#""GameState","args":["Launching"]"#);
     lobby.advance(Duration::from_secs(600));

@@ -111,7 +111,7 @@ pub(crate) fn close_some(lobby: &mut Lobby) {
     // No changes are reported any more.
     lobby.players.forget_changes();
     lobby.games.take_changes();
-    if lobby.sessions.len() == 0 {
+    if lobby.sessions.is_empty() {
         lobby.lifecycle = Lifecycle::Stopped;
         lobby.emit(Effect::Stop);
     }

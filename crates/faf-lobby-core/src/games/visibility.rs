@@ -15,9 +15,9 @@ use crate::state::game::{Game, GameState};
 use crate::state::games::Games;
 use crate::state::players::{OnlinePlayer, Players};
 
-/// Maximum JSON bytes about games in a report: 384 KiB, as much as four hundred ordinary games
-/// take. An evening has three hundred, of which few change in the same second.
-const REPORT_BYTES: usize = 384 * 1024;
+/// Maximum JSON bytes about games in a report: 128 KiB, as much as 130 ordinary games take. An
+/// evening has three hundred, of which few change in the same second.
+const REPORT_BYTES: usize = 128 * 1024;
 
 impl Game {
     /// Returns whether a player sees the game.

@@ -189,7 +189,7 @@ macro_rules! request_table {
                     /// The content of the write.
                     write: GameWrite,
                     /// Publications to store with it, in addition to those that follow from the end
-                    /// of a game.
+                    /// of the game.
                     publications: GamePublications,
                 } -> Result<Vec<RatingChange>, Contradiction>;
             }

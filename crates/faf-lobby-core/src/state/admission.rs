@@ -25,8 +25,8 @@ use crate::io::conn::ConnId;
 use crate::io::metric::LoginMethod;
 use crate::network::network;
 
-/// Fraction of a second's logins that may be admitted at once.
-const BURST: u32 = 10;
+/// Burst: a second's logins divided by this may be admitted at once.
+const BURST: u32 = 50;
 
 /// Players who wait to be signed in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -114,7 +114,9 @@ impl ProgramNames {
     pub fn find() -> Self {
         // Cargo says so to what it runs.
         match std::env::var_os("CARGO") {
-            Some(_) => Self { lobby: "cargo run --release --", wire: "cargo run --release -p faf-wire --" },
+            Some(_) => {
+                Self { lobby: "cargo run --release --", wire: "cargo run --release --bin faf-wire --" }
+            }
             None => Self { lobby: "faf-lobby", wire: "faf-wire" },
         }
     }

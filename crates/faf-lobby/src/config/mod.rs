@@ -18,6 +18,7 @@ use faf_protocol::WireFormat;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
+use tracing_subscriber::filter::{ParseError, Targets};
 
 pub use catalogue::{Bound, Entry, Kind, Range, default_file};
 pub use effective::{Effective, shown};
@@ -217,8 +218,8 @@ impl Settings {
     ///
     /// # Errors
     /// A description, if the filter cannot be understood.
-    pub fn log_filter(&self) -> Result<tracing_subscriber::EnvFilter, String> {
-        tracing_subscriber::EnvFilter::try_new(&self.log).map_err(|error| error.to_string())
+    pub fn log_filter(&self) -> Result<Targets, String> {
+        self.log.parse().map_err(|error: ParseError| error.to_string())
     }
 
     /// What the lobby itself needs to know.

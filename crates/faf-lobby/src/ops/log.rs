@@ -11,11 +11,14 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, Settings};
 use crate::exit_code::{self, Failure};
@@ -29,7 +32,7 @@ const LINES: usize = 16 * 1024;
 /// The log of this process. What is logged until this is dropped is written by a thread of its own, so that the server goes on
 /// when nobody reads its log; lines beyond some ten thousand are then lost.
 pub(crate) struct Log {
-    filter: Box<dyn Fn(EnvFilter) -> Result<(), String> + Send>,
+    filter: reload::Handle<Targets, Registry>,
     _guard: WorkerGuard,
 }
 
@@ -44,15 +47,12 @@ impl Log {
             .map_err(|error| Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!("log: {error}")))?;
         let (log, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(io::stderr());
         let lines = Lines { format: settings.log_format };
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let (targets, filter) = reload::Layer::new(filter);
+        let output = tracing_subscriber::fmt::layer()
             .with_writer(log)
             .with_ansi(io::stderr().is_terminal())
-            .event_format(lines)
-            .with_filter_reloading();
-        let handle = subscriber.reload_handle();
-        subscriber.init();
-        let filter = Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()));
+            .event_format(lines);
+        tracing_subscriber::registry().with(targets).with(output).init();
         Ok(Self { filter, _guard: guard })
     }
 
@@ -61,7 +61,7 @@ impl Log {
     /// # Errors
     /// A description, if the filter cannot be understood.
     pub(crate) fn filter(&self, settings: &Settings) -> Result<(), String> {
-        (self.filter)(settings.log_filter()?)
+        self.filter.reload(settings.log_filter()?).map_err(|error| error.to_string())
     }
 }
 

@@ -279,7 +279,8 @@ fn the_log_contains_no_secrets_and_addresses_only_at_trace() {
 #[test]
 fn a_log_that_nobody_reads_does_not_hold_up_the_server() {
     let operator = Operator::new();
-    let line = "serve --qdatastream off --websocket off --http off --simple-json 127.0.0.1:0 --log debug";
+    let line = "serve --qdatastream off --websocket off --http off --simple-json 127.0.0.1:0 --log debug \
+                --unauthenticated-limit-per-address 10000";
     // The log goes into a pipe that takes 64 KiB.
     let server = Serving::start(&mut operator.command(line));
     let address = server.address("tcp://");
