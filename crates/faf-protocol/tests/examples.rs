@@ -1,5 +1,5 @@
-//! The JSON examples in the documentation of messages: each reads and is written as it stands, and
-//! no message is without one.
+//! The JSON examples in the documentation of messages: each reads and writes unchanged, and every
+//! message has one.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use faf_protocol::{ClientMessage, Encode, Message, ServerMessage};
 const CLIENT: &str = include_str!("../src/client_message.rs");
 const SERVER: &str = include_str!("../src/server_message.rs");
 
-/// The examples in doc comments.
+/// Returns the examples in doc comments.
 fn examples(source: &str) -> Vec<Message> {
     let mut examples = Vec::new();
     let mut current: Option<String> = None;
@@ -28,7 +28,7 @@ fn examples(source: &str) -> Vec<Message> {
         .collect()
 }
 
-/// The commands that `read_members` knows.
+/// Returns the commands that `read_members` knows.
 fn commands(source: &str) -> BTreeSet<String> {
     let (_, function) = source.split_once("fn read_members").unwrap();
     let (function, _) = function.split_once("\n    }\n").unwrap();
@@ -36,7 +36,7 @@ fn commands(source: &str) -> BTreeSet<String> {
     arms.filter_map(|arm| Some(arm.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned())).collect()
 }
 
-/// The commands in the table of [`ClientMessage`] that have a type.
+/// Returns the commands in the table of [`ClientMessage`] that have a type.
 fn typed_commands(source: &str) -> BTreeSet<String> {
     let (_, table) = source.split_once("client_commands! {").unwrap();
     let (typed, _) = table.split_once("untyped {").unwrap();

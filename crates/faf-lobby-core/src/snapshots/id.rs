@@ -1,4 +1,4 @@
-//! Which state of a shared list a login is sent.
+//! Identifies which state of a shared list a login receives.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use std::fmt;
 /// the bytes of the part for the next login.
 ///
 /// All ids are equal and print the same, so that an id takes no part in the comparison of effects
-/// or in the hash of a recording: a lobby that was written and read again numbers its snapshots
-/// from the beginning, and yet does the same.
+/// or in the hash of a recording: a restored lobby numbers its snapshots from the beginning, and
+/// still produces the same effects.
 #[derive(Clone, Copy)]
 pub struct SnapshotId {
     /// The list.
@@ -24,7 +24,7 @@ pub struct SnapshotId {
 pub enum SnapshotList {
     /// The players who are online.
     Players,
-    /// The games that everybody sees but the foes of their hosts.
+    /// The games that everyone but the foes of their hosts sees.
     Games,
 }
 

@@ -6,8 +6,7 @@ use super::{GpgNetMessage, WithSurplus};
 
 /// Commands from the server to the game (wire.md section 9).
 ///
-/// They carry names and ids of players only; the local address a game needs is put in by the
-/// adapter.
+/// They carry names and ids of players only; the adapter adds the local address that a game needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerToGame {
     /// Start listening as the host.
@@ -36,7 +35,7 @@ pub enum ServerToGame {
         /// The player.
         player_id: PlayerId,
     },
-    /// An ICE message of another player, passed on as it came.
+    /// An ICE message of another player, passed on unchanged.
     IceMsg {
         /// The sender.
         sender_id: PlayerId,
@@ -45,13 +44,13 @@ pub enum ServerToGame {
     },
     /// A command that is not in this list; all its arguments are surplus.
     Unknown {
-        /// Its name.
+        /// Name of the command.
         command: String,
     },
 }
 
 impl ServerToGame {
-    /// The name of the command on the wire.
+    /// Returns the name of the command on the wire.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -64,7 +63,7 @@ impl ServerToGame {
         }
     }
 
-    /// Reads a command and the arguments after those it needs.
+    /// Reads a command, and the arguments after those that it needs.
     ///
     /// # Errors
     /// [`ArgumentError`] for the first argument that is missing or of the wrong type.
