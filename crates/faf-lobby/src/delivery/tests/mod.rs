@@ -180,6 +180,30 @@ async fn everybody_who_is_logged_in_hears_a_broadcast_in_their_format() {
 }
 
 #[tokio::test]
+async fn broadcast_is_encoded_once_for_all_receivers_of_a_format() {
+    // Handed over at once, and kept in three backlogs.
+    for chunk_bytes in [POLICY.chunk_bytes, 1] {
+        let (mut hall, mut delivery) = Hall::by_hand(SlowConsumerPolicy { chunk_bytes, ..POLICY }, SOCKET);
+        let mut clients = [1, 2, 3].map(|conn| hall.log_in(conn, WireFormat::SimpleJson));
+        let message = notice("x".repeat(100));
+        hall.broadcast(message.clone());
+        hall.dispatcher.flush().await;
+        delivery.run_once().await;
+        let frames = Arc::clone(delivery.broadcasts.since(0).next().unwrap());
+        while !delivery.broadcasts.is_empty() {
+            delivery.run_once().await;
+        }
+        // Each encoding counts its bytes.
+        let frame = WireFormat::SimpleJson.encode(&message).unwrap();
+        assert_eq!(delivery.memory.bytes(), frame.len());
+        assert_eq!(frames.bytes(), frame.len());
+        for client in &mut clients {
+            client.hears("notice").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn some_can_be_left_out() {
     let mut hall = Hall::new(POLICY);
     let mut clients: Vec<_> = (0..5).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
