@@ -4,7 +4,7 @@
 //! the same file and checks again what may have changed in the meantime. While a command waits,
 //! nothing but pings of the same connection is handled.
 //!
-//! ARCHITECTURE.md has the recipes for adding a command.
+//! `docs/src/design/recipes.md` says how to add a command.
 
 mod admin;
 mod ask_session;
