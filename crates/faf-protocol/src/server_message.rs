@@ -300,6 +300,7 @@ pub struct Player {
 /// The state of a player, as far as it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum PlayerState {
     /// Gone: clients remove the player.
     Offline,
@@ -441,6 +442,8 @@ pub struct GameTeam {
 pub struct TeamNames(pub BTreeMap<i64, Vec<String>>);
 
 /// The players who see a game besides those in it.
+///
+/// A `match` may rely on these being all: the server decides for each who sees a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
@@ -465,6 +468,7 @@ pub enum GameInfoState {
 /// The kind of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum GameType {
     /// Hosted by a player.
     Custom,
@@ -577,6 +581,8 @@ pub struct GameJoinFailed {
 }
 
 /// Why somebody cannot join a game.
+///
+/// A `match` may rely on these being all: the server has a text for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GameJoinFailure {

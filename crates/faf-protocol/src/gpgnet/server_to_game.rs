@@ -9,13 +9,22 @@ use super::{GpgNetMessage, WithSurplus};
 /// They carry names and ids of players only; the local address a game needs is put in by the
 /// adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ServerToGame {
     /// Start listening as the host.
+    ///
+    /// ```json
+    /// {"command":"HostGame","args":["scmp_007"],"target":"game"}
+    /// ```
     HostGame {
         /// Folder name of the map.
         map: String,
     },
     /// Connect to the host.
+    ///
+    /// ```json
+    /// {"command":"JoinGame","args":["Ada",1],"target":"game"}
+    /// ```
     JoinGame {
         /// Login of the host.
         login: String,
@@ -23,6 +32,10 @@ pub enum ServerToGame {
         player_id: PlayerId,
     },
     /// Connect to another player.
+    ///
+    /// ```json
+    /// {"command":"ConnectToPeer","args":["Bob",2,true],"target":"game"}
+    /// ```
     ConnectToPeer {
         /// Login of the peer.
         login: String,
@@ -32,11 +45,19 @@ pub enum ServerToGame {
         offer: bool,
     },
     /// Drop the connection to a player.
+    ///
+    /// ```json
+    /// {"command":"DisconnectFromPeer","args":[2],"target":"game"}
+    /// ```
     DisconnectFromPeer {
         /// The player.
         player_id: PlayerId,
     },
     /// An ICE message of another player, passed on as it came.
+    ///
+    /// ```json
+    /// {"command":"IceMsg","args":[1,"{\"type\":\"candidate\"}"],"target":"game"}
+    /// ```
     IceMsg {
         /// The sender.
         sender_id: PlayerId,
