@@ -1,4 +1,4 @@
-//! What only real sockets show.
+//! Behaviour that only real sockets show.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -52,23 +52,23 @@ async fn sockets_get_their_options() {
     assert_eq!(socket.tcp_keepalive_retries().unwrap(), tcp::KEEP_ALIVE_RETRIES);
 }
 
-/// A runtime lets a task do only so much before it is told to wait; that must not make a task of
-/// each of many flushes.
+/// A task has a cooperative budget, which many writes in a row exceed. They must not spawn tasks
+/// for that.
 #[tokio::test]
-async fn flushing_many_peers_in_a_row_takes_no_task() {
+async fn writing_to_many_peers_in_a_row_spawns_no_task() {
     let mut peers = Vec::new();
     for _ in 0..300 {
         peers.push(connection().await);
     }
     let before = tasks();
     for (_, writer, _) in &peers {
-        writer.hand_over(&[Bytes::from_static(b"{}\n")], 1).unwrap();
+        writer.try_write(&[Bytes::from_static(b"{}\n")], 1).unwrap();
     }
     assert_eq!(tasks(), before);
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_leaves_nothing_behind() {
+async fn peer_that_does_not_read_leaves_no_task() {
     for _ in 0..20 {
         let (reader, writer, peer) = connection().await;
         writer.write_raw(vec![b' '; 16 * 1024 * 1024].into(), 1).unwrap();

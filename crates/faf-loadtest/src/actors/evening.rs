@@ -42,7 +42,7 @@ impl Evening {
         let settings = Settings {
             idle: about(tempo.chatter),
             process_start: 0.0..0.0,
-            host_patience: tempo.lobby,
+            host_wait: tempo.lobby,
             full_lobby: tempo.chatter,
             shortest_lobby: Duration::ZERO,
             retitle: Some(tempo.chatter),
