@@ -28,7 +28,7 @@ impl View {
                 for player in &list.players {
                     match player.state {
                         Some(PlayerState::Offline) => self.players.remove(&player.id),
-                        None => self.players.insert(player.id, Arc::clone(player)),
+                        _ => self.players.insert(player.id, Arc::clone(player)),
                     };
                 }
             }

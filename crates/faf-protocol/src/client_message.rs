@@ -61,6 +61,8 @@ macro_rules! client_commands {
         }
 
         /// The commands of clients, without their members.
+        ///
+        /// A `match` may rely on these being all: the server's table has a row for each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ClientCommand {
             $( $(#[$doc])* $name, )*

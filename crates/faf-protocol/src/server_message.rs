@@ -300,6 +300,7 @@ pub struct Player {
 /// The state of a player, as far as clients receive it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum PlayerState {
     /// The player is offline: clients remove them.
     Offline,
@@ -465,6 +466,7 @@ pub enum GameInfoState {
 /// The kind of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum GameType {
     /// Hosted by a player.
     Custom,

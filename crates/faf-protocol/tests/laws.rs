@@ -398,6 +398,11 @@ fn a_heartbeat_costs_no_allocation() {
 }
 
 #[test]
+fn a_message_may_have_ten_mebibytes() {
+    assert_eq!(Limits::default().message, 10 * 1024 * 1024);
+}
+
+#[test]
 fn hostile_lengths_and_depths_cost_nothing() {
     let server = |format| Decoder::new(format, Limits::default());
     let cases: [(WireFormat, Vec<u8>); 5] = [

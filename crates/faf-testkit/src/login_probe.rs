@@ -107,6 +107,12 @@ fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect
             break;
         }
     }
+    // A lobby that was read from a file numbers its snapshots from the beginning.
+    for effect in &mut effects {
+        if let Effect::SendSnapshot { id: Some(id), .. } = effect {
+            (id.chunk, id.version) = (0, 0);
+        }
+    }
     (world, effects)
 }
 

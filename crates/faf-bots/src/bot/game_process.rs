@@ -97,7 +97,7 @@ impl Bot {
                 }
             }
             ServerToGame::IceMsg { sender_id, .. } => self.negotiate(me, sender_id),
-            ServerToGame::Unknown { .. } => {}
+            _ => {}
         }
     }
 

@@ -100,10 +100,15 @@ impl Settings {
     /// Returns the addresses for clients of a wire format.
     #[must_use]
     pub fn listen(&self, format: WireFormat) -> &Listen {
+        self.listener(format).1
+    }
+
+    /// The name and the value of the setting for a wire format.
+    fn listener(&self, format: WireFormat) -> (&'static str, &Listen) {
         match format {
-            WireFormat::QDataStream => &self.qdatastream,
-            WireFormat::SimpleJson => &self.simple_json,
-            WireFormat::WebSocket => &self.websocket,
+            WireFormat::QDataStream => ("qdatastream", &self.qdatastream),
+            WireFormat::SimpleJson => ("simple_json", &self.simple_json),
+            WireFormat::WebSocket => ("websocket", &self.websocket),
         }
     }
 
@@ -138,7 +143,7 @@ impl Settings {
                            file, for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind";
             problems.push(("database", problem.to_owned()));
         }
-        let listens = [&self.qdatastream, &self.simple_json, &self.websocket];
+        let listens = WireFormat::ALL.map(|format| self.listen(format));
         if listens.iter().all(|listen| listen.addresses().is_empty()) {
             problems.push(("websocket", "no client can connect: all listeners are off".to_owned()));
         }
@@ -171,27 +176,21 @@ impl Settings {
     /// Returns a listener that other machines can reach, if there is one. With a proxy in front,
     /// every listener counts.
     fn public_address(&self) -> Option<&ListenAddress> {
-        let listens = [&self.qdatastream, &self.simple_json, &self.websocket, &self.http];
         let has_proxy = !self.trusted_proxies.is_empty();
-        listens.into_iter().flat_map(Listen::addresses).find(|address| has_proxy || !address.is_loopback())
+        let mut addresses = self.listens().flat_map(|(_, listen)| listen.addresses());
+        addresses.find(|address| has_proxy || !address.is_loopback())
     }
 
     /// Returns the addresses of all listeners, by setting.
-    pub(crate) fn listens(&self) -> [(&'static str, &Listen); 4] {
-        [
-            ("qdatastream", &self.qdatastream),
-            ("simple_json", &self.simple_json),
-            ("websocket", &self.websocket),
-            ("http", &self.http),
-        ]
+    pub(crate) fn listens(&self) -> impl Iterator<Item = (&'static str, &Listen)> {
+        WireFormat::ALL.into_iter().map(|format| self.listener(format)).chain([("http", &self.http)])
     }
 
     /// Returns the addresses that are used twice.
     fn clashes(&self) -> Vec<(&'static str, String)> {
-        let all = self.listens();
-        let all: Vec<_> = all
-            .iter()
-            .flat_map(|(setting, listen)| listen.addresses().iter().map(move |address| (*setting, address)))
+        let all: Vec<_> = self
+            .listens()
+            .flat_map(|(setting, listen)| listen.addresses().iter().map(move |address| (setting, address)))
             .collect();
         let mut clashes = Vec::new();
         for (number, (setting, address)) in all.iter().enumerate() {

@@ -56,7 +56,7 @@ pub(crate) struct Worker {
     /// players do not wait for them: when thousands reconnect at once, snapshots are gigabytes.
     pub(super) initial_syncs: VecDeque<ConnId>,
     pub(super) peers: Peers,
-    broadcasts: Broadcasts,
+    pub(super) broadcasts: Broadcasts,
     /// The pass over all connections, if one is under way.
     pass: Option<Pass>,
     /// Messages of this turn for single connections.

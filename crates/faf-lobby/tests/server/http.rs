@@ -63,6 +63,31 @@ async fn it_counts() {
     server.wait_for_metric("server_messages_unauthenticated_total{command=\"game_host\"} 1").await;
 }
 
+#[tokio::test]
+async fn it_counts_what_is_sent_in_each_format() {
+    let server = TestServer::start().await;
+    for (format, label, name) in [
+        (WireFormat::QDataStream, "QDataStreamProtocol", "Ada"),
+        (WireFormat::SimpleJson, "SimpleJsonProtocol", "Bob"),
+        (WireFormat::WebSocket, "WebSocketProtocol", "Cem"),
+    ] {
+        let counted = async || {
+            let (_, text) = server.get("/metrics").await;
+            let line = format!("server_messages_total{{protocol=\"{label}\"}} ");
+            let count = text.lines().find_map(|found| found.strip_prefix(&line)).expect(label);
+            count.parse::<u64>().unwrap()
+        };
+        assert_eq!(counted().await, 0, "{label}");
+        let _client = server.log_in(format, name).await;
+        soon(label, async {
+            while counted().await == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+}
+
 /// A subscriber of the event stream.
 struct Watcher {
     stream: TcpStream,

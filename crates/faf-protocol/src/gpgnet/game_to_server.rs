@@ -29,6 +29,8 @@ macro_rules! game_commands {
         }
 
         /// The commands from the game to the server, without their arguments.
+        ///
+        /// A `match` may rely on these being all: the server's table has a row for each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum GameCommand {
             $( $(#[$doc])* $name, )*
@@ -100,11 +102,19 @@ macro_rules! game_commands {
 // The only place with the names of these commands on the wire.
 game_commands! {
     /// The game has reached a state.
+    ///
+    /// ```json
+    /// {"command":"GameState","args":["Lobby"],"target":"game"}
+    /// ```
     GameState {
         /// The state.
         state: GameState,
     } = "GameState";
     /// Host: an option of the lobby.
+    ///
+    /// ```json
+    /// {"command":"GameOption","args":["Slots",8],"target":"game"}
+    /// ```
     GameOption {
         /// Name of the option.
         key: String,
@@ -112,6 +122,10 @@ game_commands! {
         value: Json,
     } = "GameOption";
     /// Host: an option of a player.
+    ///
+    /// ```json
+    /// {"command":"PlayerOption","args":[17,"Team",2],"target":"game"}
+    /// ```
     PlayerOption {
         /// The player.
         player_id: PlayerId,
@@ -121,6 +135,10 @@ game_commands! {
         value: Json,
     } = "PlayerOption";
     /// Host: an option of an AI.
+    ///
+    /// ```json
+    /// {"command":"AIOption","args":["AI: Easy","Faction",4],"target":"game"}
+    /// ```
     AiOption {
         /// Name of the AI.
         name: String,
@@ -130,13 +148,25 @@ game_commands! {
         value: Json,
     } = "AIOption";
     /// Host: a slot is empty now.
+    ///
+    /// ```json
+    /// {"command":"ClearSlot","args":[3],"target":"game"}
+    /// ```
     ClearSlot {
         /// Number of the slot.
         slot: i64,
     } = "ClearSlot";
     /// Host: the mods of the simulation.
+    ///
+    /// ```json
+    /// {"command":"GameMods","args":["activated",2],"target":"game"}
+    /// ```
     GameMods(mods: GameMods) = "GameMods";
     /// The result of an army.
+    ///
+    /// ```json
+    /// {"command":"GameResult","args":[1,"recall defeat -10"],"target":"game"}
+    /// ```
     GameResult {
         /// Number of the army.
         army: i64,
@@ -144,17 +174,37 @@ game_commands! {
         result: String,
     } = "GameResult";
     /// The simulation has ended for this player.
+    ///
+    /// ```json
+    /// {"command":"GameEnded","args":[],"target":"game"}
+    /// ```
     GameEnded = "GameEnded";
     /// Statistics of all armies.
+    ///
+    /// ```json
+    /// {"command":"JsonStats","args":["{\"stats\":[]}"],"target":"game"}
+    /// ```
     JsonStats {
         /// JSON text, tens of kilobytes.
         stats: String,
     } = "JsonStats";
     /// The simulations of the players have drifted apart.
+    ///
+    /// ```json
+    /// {"command":"Desync","args":[],"target":"game"}
+    /// ```
     Desync = "Desync";
     /// The game counts, however short it was.
+    ///
+    /// ```json
+    /// {"command":"EnforceRating","args":[],"target":"game"}
+    /// ```
     EnforceRating = "EnforceRating";
     /// A co-op mission is over.
+    ///
+    /// ```json
+    /// {"command":"OperationComplete","args":[true,false,"00:12:34"],"target":"game"}
+    /// ```
     OperationComplete {
         /// Whether the primary objectives were met.
         primary: bool,
@@ -165,8 +215,16 @@ game_commands! {
     } = "OperationComplete";
     /// A player accuses another of killing a team mate. All arguments are surplus, as they are
     /// not used.
+    ///
+    /// ```json
+    /// {"command":"TeamkillReport","args":[100,1,"Ada",2,"Bob"],"target":"game"}
+    /// ```
     TeamkillReport = "TeamkillReport";
     /// A commander was killed by a team mate.
+    ///
+    /// ```json
+    /// {"command":"TeamkillHappened","args":[230,1,"Ada",2,"Bob"],"target":"game"}
+    /// ```
     TeamkillHappened {
         /// Seconds since the game began; some games send a fraction, or text.
         gametime: Json,
@@ -180,6 +238,10 @@ game_commands! {
         teamkiller_name: String,
     } = "TeamkillHappened";
     /// An ICE message for another player, which is passed on unchanged.
+    ///
+    /// ```json
+    /// {"command":"IceMsg","args":[2,"{\"type\":\"candidate\"}"],"target":"game"}
+    /// ```
     IceMsg {
         /// The receiver.
         receiver_id: PlayerId,
@@ -187,31 +249,67 @@ game_commands! {
         message: Json,
     } = "IceMsg";
     /// A line of chat in the game.
+    ///
+    /// ```json
+    /// {"command":"Chat","args":["gl hf"],"target":"game"}
+    /// ```
     Chat {
         /// Text of the line.
         text: String,
     } = "Chat";
     /// The game is full.
+    ///
+    /// ```json
+    /// {"command":"GameFull","args":[],"target":"game"}
+    /// ```
     GameFull = "GameFull";
     /// The host wants to play again. All arguments are surplus.
+    ///
+    /// ```json
+    /// {"command":"Rehost","args":[],"target":"game"}
+    /// ```
     Rehost = "Rehost";
     /// A player slows the game down. All arguments are surplus.
+    ///
+    /// ```json
+    /// {"command":"Bottleneck","args":["ack","1"],"target":"game"}
+    /// ```
     Bottleneck = "Bottleneck";
     /// No player slows the game down any more. All arguments are surplus.
+    ///
+    /// ```json
+    /// {"command":"BottleneckCleared","args":[],"target":"game"}
+    /// ```
     BottleneckCleared = "BottleneckCleared";
     /// The game lost its peers. All arguments are surplus.
+    ///
+    /// ```json
+    /// {"command":"Disconnected","args":[],"target":"game"}
+    /// ```
     Disconnected = "Disconnected";
     /// The outcome of a launch.
+    ///
+    /// ```json
+    /// {"command":"LaunchStatus","args":["Rejected"],"target":"game"}
+    /// ```
     LaunchStatus {
         /// Text such as `Rejected`.
         status: String,
     } = "LaunchStatus";
     /// A connection to a peer was established (automatic lobbies since December 2024).
+    ///
+    /// ```json
+    /// {"command":"EstablishedPeer","args":[7],"target":"game"}
+    /// ```
     EstablishedPeer {
         /// The peer.
         peer_id: PlayerId,
     } = "EstablishedPeer";
     /// A connection to a peer was lost (automatic lobbies since December 2024).
+    ///
+    /// ```json
+    /// {"command":"DisconnectedPeer","args":[7],"target":"game"}
+    /// ```
     DisconnectedPeer {
         /// The peer.
         peer_id: PlayerId,

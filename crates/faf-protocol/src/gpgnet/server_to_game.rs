@@ -8,13 +8,22 @@ use super::{GpgNetMessage, WithSurplus};
 ///
 /// They carry names and ids of players only; the adapter adds the local address that a game needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ServerToGame {
     /// Start listening as the host.
+    ///
+    /// ```json
+    /// {"command":"HostGame","args":["scmp_007"],"target":"game"}
+    /// ```
     HostGame {
         /// Folder name of the map.
         map: String,
     },
     /// Connect to the host.
+    ///
+    /// ```json
+    /// {"command":"JoinGame","args":["Ada",1],"target":"game"}
+    /// ```
     JoinGame {
         /// Login of the host.
         login: String,
@@ -22,6 +31,10 @@ pub enum ServerToGame {
         player_id: PlayerId,
     },
     /// Connect to another player.
+    ///
+    /// ```json
+    /// {"command":"ConnectToPeer","args":["Bob",2,true],"target":"game"}
+    /// ```
     ConnectToPeer {
         /// Login of the peer.
         login: String,
@@ -31,6 +44,10 @@ pub enum ServerToGame {
         offer: bool,
     },
     /// Drop the connection to a player.
+    ///
+    /// ```json
+    /// {"command":"DisconnectFromPeer","args":[2],"target":"game"}
+    /// ```
     DisconnectFromPeer {
         /// The player.
         player_id: PlayerId,

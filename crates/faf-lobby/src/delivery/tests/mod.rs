@@ -180,6 +180,31 @@ async fn logged_in_clients_receive_broadcasts_in_their_format() {
 }
 
 #[tokio::test]
+async fn broadcast_is_encoded_once_for_all_receivers_of_a_format() {
+    // Handed over at once, and kept in three backlogs.
+    for chunk_bytes in [POLICY.chunk_bytes, 1] {
+        let (mut fixture, mut delivery) =
+            Fixture::without_task(SlowConsumerPolicy { chunk_bytes, ..POLICY }, SOCKET_BYTES);
+        let mut clients = [1, 2, 3].map(|conn| fixture.log_in(conn, WireFormat::SimpleJson));
+        let message = notice("x".repeat(100));
+        fixture.broadcast(message.clone());
+        fixture.dispatcher.flush().await;
+        delivery.run_once().await;
+        let frames = Arc::clone(delivery.broadcasts.since(0).next().unwrap());
+        while !delivery.broadcasts.is_empty() {
+            delivery.run_once().await;
+        }
+        // Each encoding counts its bytes.
+        let frame = WireFormat::SimpleJson.encode(&message).unwrap();
+        assert_eq!(delivery.memory.bytes(), frame.len());
+        assert_eq!(frames.bytes(), frame.len());
+        for client in &mut clients {
+            client.expect_command("notice").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn broadcast_can_leave_out_clients() {
     let mut fixture = Fixture::new(POLICY);
     let mut clients: Vec<_> = (0..5).map(|conn| fixture.log_in(conn, WireFormat::SimpleJson)).collect();
