@@ -1,8 +1,8 @@
-//! The JSON dialect all wire formats share (wire.md section 7).
+//! The JSON dialect that all wire formats share (wire.md section 7).
 //!
 //! * `scan` checks text from a peer and brings it into the compact form that a
 //!   [`Message`](crate::Message) keeps, with the help of `block` (strings) and `repeated` (objects
-//! that have a key twice),
+//!   that have a key twice),
 //! * `progress` follows a text that arrives in pieces, and detects when an object is complete,
 //! * `escape` encodes outgoing text in pure ASCII,
 //! * `compact` walks text that is known to be valid,
