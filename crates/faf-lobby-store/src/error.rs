@@ -22,7 +22,7 @@ pub enum StoreError {
     },
     /// The operation contradicts the stored data, for this reason. Nothing of it was stored, and a
     /// retry does not help.
-    #[error("this contradicts what is stored: {0}")]
+    #[error("this contradicts the stored data: {0}")]
     Contradiction(String),
     /// The database cannot be opened, or it does not belong to this server.
     #[error("{place}: {problem}")]
@@ -66,7 +66,7 @@ pub enum Reason {
     Busy,
     /// The database was closed.
     Closed,
-    /// The operation contradicts what is stored.
+    /// The operation contradicts the stored data.
     Contradiction,
     /// The stored data is damaged, or the file is not a database.
     Damaged,

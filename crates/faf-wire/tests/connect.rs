@@ -312,7 +312,7 @@ async fn a_refused_login_has_a_code_of_its_own() {
         // Some servers only send a notice before they close the connection.
         let (tool, server) = connected(format, &login, &[]).await;
         server.send(&message(r#"{"command":"notice","style":"error","text":"banned"}"#)).await;
-        close(tool, server).await.assert_failed(6, "has not let us in");
+        close(tool, server).await.assert_failed(6, "did not accept the login");
     }
 }
 
@@ -320,7 +320,7 @@ async fn a_refused_login_has_a_code_of_its_own() {
 async fn another_protocol_has_a_code_of_its_own() {
     let login = ["--user", "Ada", "--password", "password"];
     let (tool, server) = connected(WireFormat::SimpleJson, &login, &[]).await;
-    close(tool, server).await.assert_failed(8, "without a word");
+    close(tool, server).await.assert_failed(8, "without a message");
     let (tool, server) = connected(WireFormat::SimpleJson, &[], &[]).await;
     server.send_bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     tool.end().await.assert_failed(8, "another format");

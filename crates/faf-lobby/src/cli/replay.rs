@@ -144,7 +144,7 @@ fn state(world: &World) -> String {
     let (games, requests) = (world.games().count(), world.pending_requests().len());
     format!(
         "after the last: {players} players online, {connections} connections, {games} games, \
-         {requests} open requests"
+         {requests} pending requests"
     )
 }
 

@@ -119,7 +119,7 @@ async fn recorded_game_is_replayed() {
     }
     assert!(!printed.contains("the recording ends"), "{printed}");
     let joining = replay(file, &["--until", &joined.to_string()]);
-    assert!(joining.contains("1 open requests") && joining.contains("AttemptJoin"), "{joining}");
+    assert!(joining.contains("1 pending requests") && joining.contains("AttemptJoin"), "{joining}");
 
     // A changed recording is detected, and has an exit code of its own.
     let changed = file.with_extension("changed");

@@ -29,7 +29,7 @@ pub(crate) struct Files {
 }
 
 /// Consequence of losing the database, or the file with the data that is not in it yet.
-const LOST: &str = "what is stored from now on is lost when the server ends";
+const LOST: &str = "new data is lost when the server ends";
 
 /// Files beside the database: suffix of the name, and consequence of a loss.
 const BESIDE: [(&str, &str); 2] =

@@ -104,7 +104,7 @@ impl Checker {
     }
 
     pub(super) fn released(&mut self, conn: ConnId, reason: HoldReason) -> Result<(), Violation> {
-        let was_held = self.connection(conn, "let read")?.holds.remove(&reason);
+        let was_held = self.connection(conn, "released")?.holds.remove(&reason);
         ensure(was_held, Law::ReadInTurn, || format!("connection {} was not held: {reason:?}", conn.0))
     }
 

@@ -46,7 +46,7 @@ impl Checker {
     }
 
     fn delivered(&mut self, conn: ConnId, message: &ServerMessage) -> Result<(), Violation> {
-        self.connection(conn, "told something")?;
+        self.connection(conn, "sent a message")?;
         match message {
             ServerMessage::GameInfo(info) => self.game_told(conn, info),
             ServerMessage::PlayerInfo(list) => {
@@ -114,11 +114,11 @@ impl Checker {
             }
             let could_see = self.could_see.contains(&(player, id));
             ensure(may_see || was_shown || could_see, Law::HiddenStaysHidden, || {
-                format!("player {player} is told of the end of game {id}")
+                format!("player {player} is sent the end of game {id}")
             })
         } else {
             connection.shown.insert(id);
-            ensure(may_see, Law::HiddenStaysHidden, || format!("player {player} is told of game {id}"))
+            ensure(may_see, Law::HiddenStaysHidden, || format!("player {player} is sent game {id}"))
         }
     }
 
@@ -280,7 +280,7 @@ impl Checker {
     }
 
     fn process_told(&mut self, conn: ConnId, message: &GpgNetMessage) -> Result<(), Violation> {
-        let connection = self.connection(conn, "told something for its game")?;
+        let connection = self.connection(conn, "sent a game command")?;
         let is_first = !std::mem::replace(&mut connection.process_was_told, true);
         let player = connection.player;
         let Some((player, game)) = player.and_then(|player| Some((player, *self.processes.get(&player)?)))
@@ -296,7 +296,7 @@ impl Checker {
         let was_in_it = self.hosted(game)?.ever.contains(&player);
         if is_first && is_guest && !was_in_it {
             ensure(matches!(command, ServerToGame::JoinGame { .. }), Law::JoinGameComesFirst, || {
-                format!("player {player} in game {game} is told {command:?}")
+                format!("player {player} in game {game} is sent {command:?}")
             })?;
         }
         let peer = match command {
