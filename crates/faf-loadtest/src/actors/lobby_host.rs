@@ -53,7 +53,7 @@ impl Actor for LobbyHost {
     fn on_command(&mut self, command: ActorCommand, context: &mut Context) {
         match command {
             ActorCommand::OpenLobby => {
-                context.say.push(speech::game_host("all welcome", "scmp_007").to_string())
+                context.say.push(speech::game_host("all welcome", "scmp_007").to_string());
             }
             ActorCommand::CloseLobby if self.game.take().is_some() => {
                 context.say.push(of_game("GameState", &json!(["Ended"])));

@@ -1,4 +1,4 @@
-//! The JSON dialect all wire formats share (wire.md section 7).
+//! The JSON dialect that all wire formats share (wire.md section 7).
 //!
 //! * `scan` checks text from a peer and brings it into the compact form that a
 //!   [`Message`](crate::Message) keeps, with the help of `block` (strings) and `repeated` (objects
