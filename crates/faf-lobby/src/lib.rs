@@ -13,6 +13,7 @@
 
 mod auth;
 pub mod cli;
+mod clock;
 pub mod config;
 mod delivery;
 pub mod exit_code;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_lobby_core::{ConnId, LogLine, LoginMethod, Network};
-use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::config::one_of;
+use crate::config::LogAddresses;
 use crate::ops::metrics::Metrics;
 
 /// Lines about failed logins that may be logged in a burst; after that, one every [`PAUSE`]. So operators see
@@ -18,26 +17,6 @@ const LINES: u32 = 30;
 
 /// Time until one more line may be logged.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How much of the addresses of clients is in the log. From the level debug on, all of it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum LogAddresses {
-    /// Nothing.
-    None,
-    /// The network: of IPv4 the first 24 bits, of IPv6 the first 48.
-    Network,
-    /// All of it.
-    Full,
-}
-
-impl TryFrom<String> for LogAddresses {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        one_of(&text, &[("none", Self::None), ("network", Self::Network), ("full", Self::Full)])
-    }
-}
 
 /// Logs and counts failed logins.
 pub(crate) struct FailedLogins {

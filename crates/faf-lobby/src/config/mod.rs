@@ -25,11 +25,7 @@ pub use effective::{Effective, shown};
 pub use layers::{Origin, Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 pub use table::{CATALOGUE, Settings};
-pub(crate) use words::one_of;
-pub use words::{Banner, LogFormat};
-
-use crate::delivery::SlowConsumerPolicy;
-use crate::ops::recorder::Bounds;
+pub use words::{Banner, LogAddresses, LogFormat};
 
 /// The defaults.
 impl Default for Settings {
@@ -246,25 +242,15 @@ impl Settings {
         }
     }
 
-    /// How large recordings get.
-    #[must_use]
-    pub fn recording_bounds(&self) -> Bounds {
-        Bounds { size: self.recording_size, files: self.recording_files }
-    }
-
     /// What is accepted from clients.
     #[must_use]
     pub fn limits(&self) -> faf_protocol::Limits {
         faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
     }
 
-    /// What a client is granted that does not keep up.
-    pub(crate) fn slow_consumer_policy(&self) -> SlowConsumerPolicy {
-        SlowConsumerPolicy {
-            chunk_bytes: self.outbox_limit,
-            memory: self.outbox_memory,
-            stall_timeout: seconds(self.stall_timeout),
-        }
+    /// Returns how long a client may read nothing of what it is offered.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        seconds(self.stall_timeout)
     }
 
     /// How long to wait at the start for the database to be free.

@@ -20,6 +20,26 @@ impl TryFrom<String> for LogFormat {
     }
 }
 
+/// How much of the addresses of clients is in the log. From the level debug on, all of it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum LogAddresses {
+    /// Nothing.
+    None,
+    /// The network: of IPv4 the first 24 bits, of IPv6 the first 48.
+    Network,
+    /// All of it.
+    Full,
+}
+
+impl TryFrom<String> for LogAddresses {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&text, &[("none", Self::None), ("network", Self::Network), ("full", Self::Full)])
+    }
+}
+
 /// When the server prints at the start where it listens and what to try next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -52,7 +72,7 @@ impl TryFrom<String> for Banner {
 ///
 /// # Errors
 /// The words that are known, for people.
-pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         format!("`{text}` is not one of {}", words.join(", "))

@@ -11,7 +11,7 @@ use faf_lobby_core::{
 
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Tokens, check_own};
-use crate::lobby::event_loop::utc_now;
+use crate::clock::utc_now;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
 

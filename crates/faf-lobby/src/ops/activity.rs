@@ -13,7 +13,7 @@ use faf_protocol::{GameId, ServerMessage};
 use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 
-use crate::lobby::event_loop::utc_now;
+use crate::clock::utc_now;
 
 /// Entries that are kept: they fit on a page.
 const REMEMBERED: usize = 50;

@@ -27,7 +27,7 @@ pub use sqlite::Sqlite;
 pub(crate) use sqlite::{BackupError, Owner, OwnerError, back_up, look_at, owner};
 
 use crate::auth::passwords;
-use crate::lobby::event_loop::utc_now;
+use crate::clock::utc_now;
 
 /// Largest seed file that is read, in bytes; a larger one is refused.
 const SEED_LIMIT: u64 = 256 * 1024 * 1024;
