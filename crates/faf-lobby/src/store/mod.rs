@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use faf_lobby_core::ratings::RatingChange;
-use faf_lobby_core::{GamePublications, GameWrite};
+use faf_lobby_core::{GamePublications, GameWrite, Reply, Request};
 use faf_lobby_store::memory::{Memory, SharedMemory};
 use faf_lobby_store::seed::Planted;
 use faf_lobby_store::{Failures, Games};
@@ -81,6 +81,14 @@ impl Store {
     #[must_use]
     pub fn in_memory() -> Self {
         Self::Memory(SharedMemory::new(Memory::new(utc_now)))
+    }
+
+    /// Carries out a request of the lobby: see [`faf_lobby_store::perform`].
+    pub(crate) async fn perform(&self, request: Request, failed: fn(&StoreError)) -> Result<Reply, Request> {
+        match self {
+            Self::Sqlite(store) => faf_lobby_store::perform(store, request, failed).await,
+            Self::Memory(store) => faf_lobby_store::perform(store, request, failed).await,
+        }
     }
 
     /// Stores something about a game: see [`Games::store_game`].
