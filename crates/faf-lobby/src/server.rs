@@ -22,7 +22,7 @@ use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Dependencies, Lobby};
 use crate::lobby::input::{INBOX_INPUTS, Input};
-use crate::lobby::requests::Answers;
+use crate::lobby::requests::RequestHandler;
 use crate::net::country::Countries;
 use crate::net::fd_budget::FdBudget;
 use crate::net::listener::{Acceptor, Listener};
@@ -121,7 +121,7 @@ impl Server {
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let outbox = Arc::<Signal>::default();
-        let answers = Answers {
+        let requests = RequestHandler {
             store: store.clone(),
             tokens: Arc::clone(&tokens),
             passwords,
@@ -131,7 +131,7 @@ impl Server {
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(Arc::clone(&metrics));
         let outside = Dependencies {
-            answers,
+            requests,
             policy,
             metrics: Arc::clone(&metrics),
             activity: Arc::clone(&activity),

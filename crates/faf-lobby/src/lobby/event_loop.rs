@@ -16,7 +16,7 @@ use crate::clock::utc_now;
 use crate::config::LogAddresses;
 use crate::delivery::{Dispatcher, SlowConsumerPolicy};
 use crate::lobby::input::Input;
-use crate::lobby::requests::Answers;
+use crate::lobby::requests::RequestHandler;
 use crate::net::read_gate::Hold;
 use crate::net::session::{self, SHUTTING_DOWN};
 use crate::net::slot::Ending;
@@ -36,7 +36,7 @@ const IDLE_WAKE_UP: Duration = Duration::from_secs(60);
 pub(crate) struct Lobby {
     world: World,
     dispatcher: Dispatcher,
-    answers: Answers,
+    requests: RequestHandler,
     policy: PolicyServer,
     metrics: Arc<Metrics>,
     failed_logins: FailedLogins,
@@ -56,7 +56,7 @@ pub(crate) struct Lobby {
 
 /// Everything that the lobby acts on, except its clients.
 pub(crate) struct Dependencies {
-    pub(crate) answers: Answers,
+    pub(crate) requests: RequestHandler,
     pub(crate) policy: PolicyServer,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) activity: Arc<ActivityLog>,
@@ -75,7 +75,7 @@ impl Lobby {
         inbox: mpsc::Sender<Input>,
         slow_consumers: SlowConsumerPolicy,
     ) -> Self {
-        let Dependencies { answers, policy, metrics, activity, log_addresses, publisher } = outside;
+        let Dependencies { requests, policy, metrics, activity, log_addresses, publisher } = outside;
         let time = RunningTime::begin();
         let world = World::new(settings, moment(&time), initial);
         let dispatcher = Dispatcher::start(slow_consumers, Arc::clone(&metrics));
@@ -85,7 +85,7 @@ impl Lobby {
         Self {
             world,
             dispatcher,
-            answers,
+            requests,
             policy,
             failed_logins: FailedLogins::new(log_addresses, Arc::clone(&metrics)),
             metrics,
@@ -242,19 +242,19 @@ impl Lobby {
     /// other requests it does not matter: what they change belongs to one player, who has one request open.
     fn request(&self, conn: Option<ConnId>, request: Request) {
         if let Request::StoreGame(ticket, request) = request {
-            let stored = self.answers.store_game(request);
+            let stored = self.requests.store_game(request);
             // It only fails when the runtime is about to end; then nobody waits for the reply, and it is stored all the
             // same.
             let _ = self.storing.send(Box::pin(async move { ticket.reply(stored.await) }));
             return;
         }
-        let (answers, inbox) = (self.answers.clone(), self.inbox.clone());
+        let (requests, inbox) = (self.requests.clone(), self.inbox.clone());
         let slot = conn.and_then(|conn| self.dispatcher.slot(conn));
         tokio::spawn(async move {
             let unavailable = request.unavailable();
             // In a task of its own, so that there is a reply even if that one panics.
             let reply =
-                tokio::spawn(async move { answers.perform(request).await }).await.unwrap_or(unavailable);
+                tokio::spawn(async move { requests.perform(request).await }).await.unwrap_or(unavailable);
             // The lobby may have stopped in the meantime.
             let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
             drop(slot);

@@ -16,7 +16,7 @@ use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_logi
 
 /// Carries out requests; copies are the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Answers {
+pub(crate) struct RequestHandler {
     pub(crate) store: Store,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: PasswordThreads,
@@ -26,7 +26,7 @@ pub(crate) struct Answers {
     pub(crate) registers: bool,
 }
 
-impl Answers {
+impl RequestHandler {
     /// Carries out a request.
     pub(crate) async fn perform(&self, request: Request) -> Reply {
         match request {
@@ -178,7 +178,7 @@ mod tests {
             "maps": [{"map_id": 1, "version_id": 7, "display_name": "Map", "filename": "maps/scmp_007.zip", "version": 1,
                       "ranked": true, "max_players": 2, "width": 1, "height": 1}]}"#;
         store.plant(crate::store::SeedFile::parse(seed).unwrap()).await.unwrap();
-        let answers = Answers {
+        let handler = RequestHandler {
             store: store.clone(),
             tokens: Arc::new(Tokens::new(&Settings::default())),
             passwords: PasswordThreads::new(),
@@ -188,7 +188,7 @@ mod tests {
         let played = Season::default().play(1);
         let ask = async |write| {
             let publications = GamePublications::default();
-            answers.store_game(StoreGame { game: played.id, write, publications }).await
+            handler.store_game(StoreGame { game: played.id, write, publications }).await
         };
         assert_eq!(ask(played.save()).await, Ok(Err(Contradiction)));
         change(&sqlite, "ALTER TABLE live_game RENAME TO away").await;
