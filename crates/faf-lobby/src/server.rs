@@ -34,7 +34,8 @@ use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
 use crate::publish::{Publisher, Relay, Signal};
-use crate::store::{Message, Owner, OwnerError, Store};
+use crate::store::embedded::{Owner, OwnerError};
+use crate::store::{Message, Store};
 
 /// A running server.
 #[derive(Debug)]

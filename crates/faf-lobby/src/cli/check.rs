@@ -10,7 +10,7 @@ use super::say;
 use crate::config::Settings;
 use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
-use crate::{auth::tokens, store};
+use crate::{auth::tokens, store::embedded};
 
 /// How long a service may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -58,11 +58,11 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
 
 fn database(settings: &Settings, findings: &mut Findings) {
     let path = &settings.database;
-    if let Some(owner) = store::owner(path) {
+    if let Some(owner) = embedded::owner(path) {
         findings.warning("database", format!("{} is in use by {owner}", path.display()));
     }
     let checked = match path.exists() {
-        true => store::look_at(path),
+        true => embedded::look_at(path),
         false => is_writable(folder_of(path)).map(|()| None),
     };
     match checked {

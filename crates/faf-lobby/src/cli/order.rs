@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::store::{AccountError, Store, owner};
+use crate::store::embedded::owner;
+use crate::store::{AccountError, Store};
 
 /// How long a running server may take to do what was ordered. It looks every second.
 const PATIENCE: Duration = Duration::from_secs(10);

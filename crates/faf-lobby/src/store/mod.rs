@@ -3,6 +3,7 @@
 //!
 //! Nothing of a database's driver shows outside of this folder.
 
+pub(crate) mod embedded;
 pub(crate) mod sqlite;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,6 @@ pub use faf_lobby_store::{
 };
 pub(crate) use faf_lobby_store::{Action, Order, is_valid_login};
 pub use sqlite::Sqlite;
-pub(crate) use sqlite::{BackupError, Owner, OwnerError, back_up, look_at, owner};
 
 use crate::auth::passwords;
 use crate::clock::utc_now;
