@@ -1,7 +1,9 @@
-//! A game as it is played: which army falls when, which team wins, and what every game process reports of it.
+//! The course of a game: which army falls when, which team wins, and what every game process
+//! reports of it.
 //!
-//! Real game processes agree because each simulates the same battle from the commands that players exchange peer to peer.
-//! Here the host's bot draws lots at the launch, and [`Battles`] stands for the connections between the players.
+//! Real game processes agree because each simulates the same battle from the commands that players
+//! exchange peer to peer. Here the host's bot decides at random at the launch, and [`Battles`]
+//! stands for the connections between the players.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,22 +19,22 @@ use crate::behaviour::GameKind;
 use crate::chance::{normal, within};
 use crate::{Rng, Settings};
 
-/// How much luck there is in one game: the `beta` of the ratings.
-const LUCK: f64 = 240.0;
+/// Share of luck in one game: the `beta` of the ratings.
+const LUCK_DEVIATION: f64 = 240.0;
 
-/// How likely it is that both sides fall together.
-const DRAW: f64 = 0.05;
+/// Probability that both sides fall together.
+const DRAW_PROBABILITY: f64 = 0.05;
 
-/// How likely a mission is won.
-const MISSION_WON: f64 = 0.7;
+/// Probability that a mission is won.
+const MISSION_WIN_PROBABILITY: f64 = 0.7;
 
-/// How many times longer a battle takes in the time of the game than in a bot's life.
+/// Factor between the time of the game and the time of a bot's life.
 const GAME_TIME_FACTOR: f64 = 15.0;
 
-/// How long a battle is kept after its end: nobody looks for it later.
-const KEPT: Duration = Duration::from_secs(60);
+/// How long a battle is kept after its end: no bot needs it later.
+const KEPT_AFTER_END: Duration = Duration::from_secs(60);
 
-/// A player of a battle, with the army of the same place: the first has army 1.
+/// A player of a battle; the first has army 1, and so on.
 #[derive(Debug, Clone)]
 pub(crate) struct Fighter {
     pub(crate) player: PlayerId,
@@ -42,15 +44,15 @@ pub(crate) struct Fighter {
     pub(crate) rating: Rating,
 }
 
-/// A battle, from beginning to end. Times are those that bots are given.
+/// A battle, from beginning to end. Its times are those that bots receive.
 #[derive(Debug)]
 pub struct Battle {
     fighters: Vec<Fighter>,
-    /// When each army falls; those of the winners may stand to the end.
+    /// Time at which each army falls; those of the winners may stand to the end.
     falls: Vec<Option<Duration>>,
     pub(crate) ends: Duration,
     outcome: Outcome,
-    /// In the time of the game.
+    /// Duration in the time of the game.
     game_time: Duration,
 }
 
@@ -62,7 +64,7 @@ enum Outcome {
 }
 
 impl Battle {
-    /// Draws lots for a battle that begins now.
+    /// Draws a battle that begins now.
     pub(crate) fn begin(
         rng: &mut Rng,
         settings: &Settings,
@@ -73,10 +75,11 @@ impl Battle {
         let seconds = within(rng, &settings.battle);
         let lasts = settings.time(seconds);
         let outcome = match kind {
-            GameKind::Coop => {
-                Outcome::Mission { is_won: rng.random_bool(MISSION_WON), secondary: rng.random_bool(0.5) }
-            }
-            _ if rng.random_bool(DRAW) => Outcome::Draw,
+            GameKind::Coop => Outcome::Mission {
+                is_won: rng.random_bool(MISSION_WIN_PROBABILITY),
+                secondary: rng.random_bool(0.5),
+            },
+            _ if rng.random_bool(DRAW_PROBABILITY) => Outcome::Draw,
             _ => winner(rng, kind, &fighters),
         };
         let falls = fighters.iter().enumerate().map(|(place, fighter)| {
@@ -96,17 +99,17 @@ impl Battle {
         Self { falls, ends: now + lasts, outcome, game_time, fighters }
     }
 
-    /// The place of a player, if they play.
+    /// Returns the place of a player, if they play.
     pub(crate) fn place(&self, player: PlayerId) -> Option<usize> {
         self.fighters.iter().position(|fighter| fighter.player == player)
     }
 
-    /// When a player's army falls, if it does.
+    /// Returns the time when a player's army falls, if it does.
     pub(crate) fn fall(&self, place: usize) -> Option<Duration> {
         self.falls.get(place).copied().flatten()
     }
 
-    /// The reports of every game process, in the order in which they are sent.
+    /// Returns the reports of every game process, in the order in which they are sent.
     pub(crate) fn reports(&self) -> Vec<(Duration, GameToServer)> {
         let mut falls: Vec<_> =
             self.falls.iter().enumerate().filter_map(|(place, at)| Some((at.as_ref()?, place))).collect();
@@ -114,8 +117,9 @@ impl Battle {
         let mut reports = Vec::new();
         for (number, (at, place)) in falls.into_iter().enumerate() {
             if number == 0 {
-                // Real games send this when the first commander dies: from now on the game counts, however short it was.
-                // Bots' games are shorter than a minute per player and would never be rated without it.
+                // Real games send this when the first commander dies. After it, the game counts,
+                // however short it was. Bots' games are shorter than a minute per player and would
+                // never be rated without it.
                 reports.push((*at, GameToServer::EnforceRating));
             }
             reports.push((*at, result(place, "defeat -10")));
@@ -142,20 +146,20 @@ impl Battle {
         reports
     }
 
-    /// How long it took in the time of the game, as `HH:MM:SS`.
+    /// Returns its duration in the time of the game, as `HH:MM:SS`.
     fn time(&self) -> String {
         let seconds = self.game_time.as_secs();
         format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
 
-    /// The text of `JsonStats`: the counts of each army.
+    /// Returns the text of `JsonStats`: the counts of each army.
     fn statistics(&self) -> String {
         let armies = self.fighters.iter().enumerate().map(|(place, fighter)| self.army(place, fighter));
         json!({ "stats": armies.collect::<Vec<_>>() }).to_string()
     }
 
     fn army(&self, place: usize, fighter: &Fighter) -> Value {
-        // No more than plausible: strong players build more.
+        // Only plausible numbers: strong players build more.
         let built = (fighter.rating.mean / 20.0).clamp(10.0, 200.0) as u64;
         let count = |built: u64| json!({"built": built, "lost": built / 2, "kills": built / 3});
         let lost = u64::from(self.falls[place].is_some());
@@ -175,11 +179,11 @@ impl Battle {
     }
 }
 
-/// The team with the best day wins; in a free-for-all, the player.
+/// Draws the winner by rating and luck: a team, or a player in a free-for-all.
 fn winner(rng: &mut Rng, kind: GameKind, fighters: &[Fighter]) -> Outcome {
     let days: Vec<f64> = fighters
         .iter()
-        .map(|Fighter { rating, .. }| rating.mean + normal(rng) * rating.deviation.hypot(LUCK))
+        .map(|Fighter { rating, .. }| rating.mean + normal(rng) * rating.deviation.hypot(LUCK_DEVIATION))
         .collect();
     if kind == GameKind::FreeForAll {
         let best = (0..days.len()).max_by(|a, b| days[*a].total_cmp(&days[*b]));
@@ -193,7 +197,7 @@ fn winner(rng: &mut Rng, kind: GameKind, fighters: &[Fighter]) -> Outcome {
     best.map_or(Outcome::Draw, |(team, _)| Outcome::Victory { team, alone: None })
 }
 
-/// A team whose last commander has fallen has not won.
+/// Keeps one army of the winners: a team whose last commander has fallen has not won.
 fn keep_one_of_the_winners(outcome: &Outcome, fighters: &[Fighter], falls: &mut [Option<Duration>]) {
     let Outcome::Victory { team, alone: None } = outcome else { return };
     let winners = || (0..fighters.len()).filter(|place| fighters[*place].team == *team);
@@ -208,24 +212,24 @@ fn result(place: usize, result: &str) -> GameToServer {
     GameToServer::GameResult { army: army(place), result: result.to_owned() }
 }
 
-/// The number of the army in this place.
+/// Returns the number of the army in this place.
 pub(crate) fn army(place: usize) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX - 1) + 1
 }
 
-/// The battles that are being fought, for all their players.
+/// Battles in progress, for all their players.
 #[derive(Debug, Default)]
 pub struct Battles(Mutex<BTreeMap<GameId, Arc<Battle>>>);
 
 impl Battles {
-    /// Tells the other players of a battle; those that ended long ago are dropped.
+    /// Publishes a battle to the other players; battles that ended long ago are dropped.
     pub(crate) fn announce(&self, game: GameId, battle: Arc<Battle>, now: Duration) {
         let mut battles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        battles.retain(|_, battle| battle.ends + KEPT > now);
+        battles.retain(|_, battle| battle.ends + KEPT_AFTER_END > now);
         battles.insert(game, battle);
     }
 
-    /// The battle of a game, if its host is a bot.
+    /// Returns the battle of a game, if its host is a bot.
     pub(crate) fn find(&self, game: GameId) -> Option<Arc<Battle>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&game).cloned()
     }
@@ -248,7 +252,7 @@ mod tests {
         Battle::begin(&mut rng, &Settings::default(), kind, fighters.to_vec(), Duration::from_secs(1000))
     }
 
-    /// Teams with an army that has won.
+    /// Returns the teams with an army that has won.
     fn winners(battle: &Battle) -> Vec<i64> {
         let mut teams: Vec<i64> = battle
             .reports()
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn one_team_wins_or_nobody_and_every_army_has_one_result() {
+    fn at_most_one_team_wins_and_every_army_has_one_result() {
         let fighters =
             [fighter(1, 2, 1500.0), fighter(2, 3, 1500.0), fighter(3, 2, 900.0), fighter(4, 3, 900.0)];
         let mut draws = 0;

@@ -1,4 +1,4 @@
-//! What bots do next when they have nothing to do.
+//! Decisions of bots that have nothing to do.
 
 use std::fmt::Debug;
 
@@ -12,7 +12,7 @@ use crate::chance::within;
 use crate::view::View;
 use crate::{Rng, Shared};
 
-/// Opens the bots' games that have a password.
+/// Password of all bots' games that have one.
 pub const GAME_PASSWORD: &str = "letmein";
 
 /// A busy evening has about one open game for this many players.
@@ -21,28 +21,29 @@ const PLAYERS_PER_OPEN_GAME: usize = 8;
 /// The largest games seat the players online divided by this: larger ones would not fill.
 const LARGEST_GAME_DIVISOR: usize = 4;
 
-/// Decides what a bot without anything to do does next. It is asked again after every [`Wish`], as soon as that is over.
+/// Decides the next step of an idle bot. The bot asks it again after every [`Wish`], as soon as
+/// that is over.
 pub trait Behaviour: Debug + Send {
-    /// The next wish of the bot with this view of the lobby.
+    /// Returns the next wish of the bot with this view of the lobby.
     fn next_wish(&mut self, rng: &mut Rng, view: &View, shared: &Shared) -> Wish;
 }
 
-/// What a bot wants to do.
+/// A wish of a bot.
 #[derive(Debug)]
 pub enum Wish {
-    /// Nothing for now.
+    /// Wait for now.
     Wait,
-    /// Send a message that starts nothing, such as a question of the user interface.
+    /// Send a message that starts nothing, such as a request of the user interface.
     Browse(ClientMessage),
     /// Host a game.
     Host(Box<GamePlan>),
     /// Join a game.
     Join(GameJoin),
-    /// Log out, and come back after these seconds of a bot's life.
+    /// Log out, and reconnect after this time, in seconds of a bot's life.
     LogOut(f64),
 }
 
-/// The kind of a game, which decides about teams and results.
+/// The kind of a game, which determines teams and results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GameKind {
     /// Two teams.
@@ -53,51 +54,52 @@ pub enum GameKind {
     Coop,
 }
 
-/// A game that a bot is about to host.
+/// Plan for a game that a bot hosts.
 #[derive(Debug, Clone)]
 pub struct GamePlan {
-    /// Who plays against whom.
+    /// Kind of the game.
     pub kind: GameKind,
-    /// The number of players, the host among them.
+    /// Number of players, including the host.
     pub seats: usize,
     /// Uids of the mods that the game uses.
     pub sim_mods: Vec<String>,
-    /// The request to the server.
+    /// Request to the server.
     pub request: GameHost,
 }
 
-/// What there is to play.
+/// Maps, missions and mods that bots can play.
 #[derive(Debug, Default)]
 pub struct Content {
     /// Maps for games between players.
     pub maps: Vec<Map>,
     /// Co-op missions.
     pub missions: Vec<Mission>,
-    /// Uids of mods of the simulation.
+    /// Uids of simulation mods.
     pub sim_mods: Vec<String>,
 }
 
 /// A version of a map.
 #[derive(Debug)]
 pub struct Map {
-    /// The name that titles of games use.
+    /// Name for titles of games.
     pub name: String,
-    /// The folder that games are hosted with.
+    /// Folder that games are hosted with.
     pub folder: String,
-    /// The most players it has room for.
+    /// Largest number of players.
     pub max_players: usize,
 }
 
 /// A co-op mission.
 #[derive(Debug)]
 pub struct Mission {
-    /// The name that titles of games use.
+    /// Name for titles of games.
     pub name: String,
-    /// The folder that games are hosted with.
+    /// Folder that games are hosted with.
     pub folder: String,
 }
 
-/// Plays what there is: looks around, joins games that fit, hosts if there are too few, and leaves for a break.
+/// Plays everything there is: looks around, joins games that fit, hosts if there are too few, and
+/// takes breaks.
 #[derive(Debug)]
 pub struct Sociable;
 
@@ -125,7 +127,8 @@ impl Behaviour for Sociable {
     }
 }
 
-/// Whether a bot may and would like to join a game. It does not try games with a password it cannot know.
+/// Returns whether a bot may and would like to join a game. It does not try games with a password
+/// it cannot know.
 fn fits(game: &GameInfo, view: &View, shared: &Shared) -> bool {
     let rating = view.me.map_or(0.0, |me| view.displayed_rating(me));
     seats_left(game) > 0
@@ -150,7 +153,7 @@ fn browse(rng: &mut Rng, view: &View) -> ClientMessage {
         1 => ClientMessage::Modvault(ModvaultAction::Start),
         2 => ClientMessage::Avatar(AvatarAction::List),
         3 => ClientMessage::MatchmakerInfo,
-        // Friends come and go, so that nobody is everybody's friend in the end.
+        // Bots remove friends as well, so that no bot ends up as everyone's friend.
         4 if !view.friends.is_empty() => {
             ClientMessage::SocialRemove(friend(view.friends.choose(rng).copied()))
         }
@@ -216,10 +219,10 @@ fn plan(rng: &mut Rng, view: &View, content: &Content) -> GamePlan {
             remark = " (you know the password)";
         }
         18..38 if kind == GameKind::Teams => {
-            // As people choose bounds: around themselves, in round numbers.
+            // People choose bounds around their own rating, in round numbers.
             let mine = view.me.map_or(0.0, |me| view.displayed_rating(me));
             let reach = within(rng, &(300.0..700.0));
-            // Nobody is displayed far below zero, so a bound there would be none.
+            // No rating is displayed far below zero, so a bound there would have no effect.
             request.rating_min = Some(round(mine - reach)).filter(|min| *min > 0.0);
             let is_bounded = request.rating_min.is_some() && rng.random_bool(0.5);
             request.rating_max = (!is_bounded).then(|| round(mine.max(0.0) + reach));
@@ -235,7 +238,7 @@ fn round(rating: f64) -> f64 {
     (rating / 100.0).round() * 100.0
 }
 
-/// A title as people write them.
+/// Returns a title as people write them.
 fn title(rng: &mut Rng, kind: GameKind, seats: usize, map: &str, request: &GameHost) -> String {
     match (request.rating_min, request.rating_max) {
         (Some(min), Some(max)) => return format!("{0}v{0} {map} {min}-{max}", seats / 2),
@@ -269,7 +272,8 @@ mod tests {
     use super::*;
     use crate::fixture::shared;
 
-    /// A lobby with this many players, as seen by the first, whose displayed rating is 1100.
+    /// Returns a lobby with this many players, as seen by the first, whose displayed rating
+    /// is 1100.
     fn view(players: u32) -> View {
         let mut view = View::default();
         let list = (1..=players)
@@ -319,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wish_comes_sooner_or_later() {
+    fn every_wish_occurs() {
         let (shared, mut view, mut rng) = (shared(), view(40), Rng::seed_from_u64(1));
         let mut seen = [0; 4];
         for _ in 0..500 {

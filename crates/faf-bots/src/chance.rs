@@ -1,4 +1,4 @@
-//! Random numbers that bots draw besides those of `rand`.
+//! Random numbers for bots in addition to those of `rand`.
 
 use std::ops::Range;
 
@@ -6,12 +6,13 @@ use rand::RngExt;
 
 use crate::Rng;
 
-/// A number of the range, uniformly distributed; the start of an empty range.
+/// Returns a uniformly distributed number of the range; the start of an empty range.
 pub(crate) fn within(rng: &mut Rng, range: &Range<f64>) -> f64 {
     range.start + (range.end - range.start) * rng.random::<f64>()
 }
 
-/// About a number of the standard normal distribution: the sum of twelve uniform ones, moved to the middle.
+/// Returns a number with approximately the standard normal distribution: the sum of twelve uniform
+/// ones, shifted to the mean 0.
 pub(crate) fn normal(rng: &mut Rng) -> f64 {
     (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
 }

@@ -1,11 +1,11 @@
-//! What the tests of bots share.
+//! Fixtures that the tests of bots share.
 
 use crate::{Content, Map, Mission, Settings, Shared};
 
-/// Logins of bots, the account with the number 1 first.
+/// Logins of bots, beginning with account number 1.
 pub(crate) const LOGINS: [&str; 2] = ["Brackenfall", "Lumo"];
 
-/// Settings, maps of all sizes, and the logins of bots.
+/// Returns settings, maps of all sizes, and the logins of bots.
 pub(crate) fn shared() -> Shared {
     let map = |max_players: usize| Map {
         name: format!("Map for {max_players}"),

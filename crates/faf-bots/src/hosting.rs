@@ -1,4 +1,4 @@
-//! The lobby of a game that a bot hosts: the seats, and when the game launches.
+//! The lobby of a game that a bot hosts: its seats, and the decision to launch.
 
 use std::time::Duration;
 
@@ -12,22 +12,23 @@ use crate::behaviour::{GameKind, GamePlan};
 use crate::view::View;
 use crate::{Rng, Settings};
 
-/// How long a lobby stays open at least after a person has joined: people are not faster when bots are.
+/// Minimum time that a lobby stays open after a person has joined: people are not faster when
+/// bots are.
 const TIME_FOR_PEOPLE: Duration = Duration::from_secs(20);
 
-/// The lobby of a game, from the view of the host's process.
+/// The lobby of a game, as seen by the host's process.
 #[derive(Debug)]
 pub(crate) struct Hosting {
     pub(crate) plan: GamePlan,
     pub(crate) game: GameId,
     seats: Vec<Option<Seat>>,
-    /// When it launches with the players who are there.
+    /// Time at which it launches with the present players.
     launches: Duration,
-    /// It does not launch earlier than this.
+    /// Earliest time of the launch.
     not_before: Duration,
-    /// When the title changes next, if it does.
+    /// Time of the next change of the title, if there is one.
     retitles: Option<Duration>,
-    /// The host has already waited for more players once.
+    /// Whether the host has already waited for more players once.
     has_waited: bool,
 }
 
@@ -50,12 +51,13 @@ impl Hosting {
     pub(crate) fn new(plan: GamePlan, game: GameId, now: Duration, settings: &Settings) -> Self {
         let seats = vec![None; plan.seats];
         let not_before = now + settings.shortest_lobby;
-        let launches = not_before.max(now + settings.time(settings.host_patience));
+        let launches = not_before.max(now + settings.time(settings.host_wait));
         let retitles = settings.retitle.map(|interval| now + settings.time(interval));
         Self { plan, game, seats, launches, not_before, retitles, has_waited: false }
     }
 
-    /// The commands of the game process when its lobby opens: every option, as real games send them.
+    /// Returns the commands of the game process when its lobby opens: every option, as real games
+    /// send them.
     pub(crate) fn options(&self) -> Vec<GameToServer> {
         let coop = self.plan.kind == GameKind::Coop;
         let map = self.plan.request.mapname.as_deref().unwrap_or_default();
@@ -86,7 +88,8 @@ impl Hosting {
         all
     }
 
-    /// Gives a player the first free seat. Bots and people are treated alike, except that the launch waits for people.
+    /// Gives a player the first free seat. Bots and people are treated the same, except that the
+    /// launch waits for people.
     pub(crate) fn seat(
         &mut self,
         rng: &mut Rng,
@@ -120,7 +123,7 @@ impl Hosting {
             .into()
     }
 
-    /// A player has left: the seat is free again.
+    /// Frees the seat of a player who has left.
     pub(crate) fn unseat(&mut self, player: PlayerId) -> Option<GameToServer> {
         let is_theirs = |seat: &Option<Seat>| seat.as_ref().is_some_and(|seat| seat.player == player);
         let place = self.seats.iter().position(is_theirs)?;
@@ -128,7 +131,7 @@ impl Hosting {
         Some(GameToServer::ClearSlot { slot: army(place) })
     }
 
-    /// Another title for the game, if it is time for one: hosts like to tell how many are there.
+    /// Returns a new title for the game if it is due: hosts like to show the number of players.
     pub(crate) fn retitle(
         &mut self,
         rng: &mut Rng,
@@ -142,7 +145,7 @@ impl Hosting {
         Some(GameToServer::GameOption { key: "Title".to_owned(), value: value.as_str().into() })
     }
 
-    /// The next step of the host.
+    /// Returns the next step of the host.
     pub(crate) fn decide(&mut self, now: Duration, settings: &Settings) -> Decision {
         if now < self.launches {
             return Decision::WaitUntil(self.retitles.map_or(self.launches, |at| at.min(self.launches)));
@@ -165,7 +168,7 @@ impl Hosting {
             (true, _) => Decision::Launch,
             (false, false) => {
                 self.has_waited = true;
-                self.launches = now + settings.time(settings.host_patience / 2.0);
+                self.launches = now + settings.time(settings.host_wait / 2.0);
                 Decision::WaitUntil(self.launches)
             }
             // Uneven teams play for fun: such a game is not rated.
@@ -174,7 +177,7 @@ impl Hosting {
         }
     }
 
-    /// The battle of the seated players, and the options that tell the server their armies.
+    /// Returns the battle of the seated players, and the options that give the server their armies.
     pub(crate) fn launch(
         &self,
         rng: &mut Rng,
@@ -204,7 +207,7 @@ impl Hosting {
         self.players() == self.seats.len()
     }
 
-    /// Neighbours are enemies; 1 stands for no team.
+    /// Returns the team of a seat: neighbours are enemies; 1 means no team.
     fn team(&self, place: usize) -> i64 {
         match self.plan.kind {
             GameKind::Teams => 2 + i64::from(place % 2 == 1),

@@ -1,4 +1,5 @@
-//! Players for a lobby as pure state machines: they log in, look around, host, join, take seats, play and report results.
+//! Players for a lobby as pure state machines: they log in, look around, host, join, take seats,
+//! play and report results.
 //!
 //! ```text
 //!   ServerMessage --handle-----------> +-----+ --poll_action--> Send(ClientMessage), LogOut, Drop
@@ -10,18 +11,19 @@
 //!                          Shared: Settings, Content, logins of bots, Battles
 //! ```
 //!
-//! A bot has no socket, clock, thread or random source of its own: time and the generator are arguments, so the same inputs
-//! lead to the same messages. It knows the lobby from what the server tells it, as any client does. Only one thing reaches
-//! other bots directly: the [`Battle`](battle::Battle), which stands for what real game processes exchange peer to peer.
+//! A bot has no socket, clock, thread or random source of its own: time and the generator are
+//! arguments, so the same inputs lead to the same messages. It knows the lobby only from the
+//! server's messages, as any client does. Only the [`Battle`](battle::Battle) reaches other bots
+//! directly: it stands for the data that real game processes exchange peer to peer.
 //!
 //! | user | bots over | [`Behaviour`] |
 //! | --- | --- | --- |
 //! | `faf-demo` | sockets in all wire formats | [`Sociable`] |
-//! | simulation in `faf-testkit` | simulated time, with faults | [`Sociable`], and mischief between bot and server |
-//! | evening of `faf-loadtest` | thousands of sockets on a few threads | one for hosts, one for guests, one for visitors |
+//! | simulation in `faf-testkit` | simulated time | [`Sociable`], with faulty messages |
+//! | evening of `faf-loadtest` | thousands of sockets | for hosts, guests and visitors |
 //!
-//! The generator is xoshiro256++ of the `rand` crate, whose numbers for a seed are documented to stay the same in later
-//! releases; those of `fastrand` have changed in a minor one.
+//! The generator is xoshiro256++ of the `rand` crate, whose numbers for a seed are documented to
+//! stay the same in later releases; those of `fastrand` have changed in a minor one.
 
 pub mod battle;
 mod behaviour;
@@ -49,19 +51,19 @@ pub type Rng = rand::rngs::Xoshiro256PlusPlus;
 /// Everything that the bots of a lobby share.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// How fast and how reliable they are.
+    /// Speed and reliability.
     pub settings: Settings,
-    /// What they can play.
+    /// Maps, missions and mods.
     pub content: Content,
-    /// The logins of all bots; without it, every player is one. Bots know the passwords of each other's games, and wait
-    /// longer for people.
+    /// Logins of all bots; without it, every player is one. Bots know the passwords of each other's
+    /// games, and wait longer for people.
     pub logins: Option<BTreeSet<String>>,
-    /// What is being fought in their games.
+    /// Battles in their games.
     pub battles: Battles,
 }
 
 impl Shared {
-    /// Whether the player with this login is a bot.
+    /// Returns whether the player with this login is a bot.
     fn is_bot(&self, login: &str) -> bool {
         self.logins.as_ref().is_none_or(|logins| logins.contains(login))
     }

@@ -14,20 +14,21 @@ use crate::battle::Battle;
 use crate::chance::within;
 use crate::{Rng, Settings};
 
-/// How long a bot plays in a game whose host is no bot, so that there is no battle to follow, in seconds of its life.
+/// How long a bot plays in a game of a person, which has no battle to follow, in seconds of the
+/// bot's life.
 const UNKNOWN_BATTLE: f64 = 120.0;
 
-/// What a game process will report of a game that is being played.
+/// The future reports of a game process in a running game.
 #[derive(Debug)]
 pub(crate) struct Agenda {
     pub(crate) game: GameId,
     steps: VecDeque<(Duration, GameToServer)>,
-    /// When the connection of the client breaks.
+    /// Time at which the client loses its connection.
     connection_loss: Option<Duration>,
 }
 
 impl Agenda {
-    /// The agenda of the player in this place of the battle.
+    /// Returns the agenda of the player in this place of the battle.
     pub(crate) fn of_battle(
         rng: &mut Rng,
         settings: &Settings,
@@ -36,7 +37,7 @@ impl Agenda {
         place: usize,
         now: Duration,
     ) -> Self {
-        // The same moment of a battle comes a little later on slower machines.
+        // On slower machines, the same moment of a battle comes a little later.
         let lag = settings.draw(rng, &(0.0..1.0));
         let mut steps: VecDeque<_> =
             battle.reports().into_iter().map(|(at, report)| (at + lag, report)).collect();
@@ -52,7 +53,7 @@ impl Agenda {
         Self { game, steps, connection_loss }
     }
 
-    /// The agenda for a game without a known battle: it just ends after a while.
+    /// Returns the agenda for a game without a known battle, which only ends after some time.
     pub(crate) fn without_battle(rng: &mut Rng, settings: &Settings, game: GameId, now: Duration) -> Self {
         let end = now + settings.time(UNKNOWN_BATTLE);
         let ended = end + settings.draw(rng, &(1.0..4.0));
@@ -60,17 +61,17 @@ impl Agenda {
         Self { game, steps, connection_loss: None }
     }
 
-    /// When the next thing happens.
+    /// Returns the time of the next entry.
     pub(crate) fn next(&self) -> Option<Duration> {
         self.steps.front().map(|(at, _)| *at).into_iter().chain(self.connection_loss).min()
     }
 
-    /// Returns true once, when the connection breaks.
+    /// Returns true once, when the connection is lost.
     pub(crate) fn loses_connection(&mut self, now: Duration) -> bool {
         self.connection_loss.take_if(|at| *at <= now).is_some()
     }
 
-    /// The next report that is due.
+    /// Returns the next report that is due.
     pub(crate) fn take_due(&mut self, now: Duration) -> Option<GameToServer> {
         self.steps.pop_front_if(|(at, _)| *at <= now).map(|(_, step)| step)
     }
@@ -83,12 +84,13 @@ pub(crate) fn state(state: GameState) -> GameToServer {
 /// Connections to the peers of one game, as far as they are negotiated through the server.
 #[derive(Debug, Default)]
 pub(crate) struct IceAdapter {
-    /// Peers that have our candidates.
+    /// Peers that have received our candidates.
     told: BTreeSet<PlayerId>,
 }
 
 impl IceAdapter {
-    /// Our candidates for a peer, unless the peer has them already: a peer that repeats itself gets one reply.
+    /// Returns our candidates for a peer, unless the peer has them already: a peer that repeats
+    /// itself gets one reply.
     pub(crate) fn candidates(
         &mut self,
         rng: &mut Rng,
@@ -100,7 +102,7 @@ impl IceAdapter {
         (0..messages).map(|_| candidate(rng, me, peer)).collect()
     }
 
-    /// The peer is gone; if it comes back, the negotiation starts again.
+    /// Forgets a peer that has left; if it returns, the negotiation starts again.
     pub(crate) fn forget(&mut self, peer: PlayerId) {
         self.told.remove(&peer);
     }
@@ -133,7 +135,7 @@ mod tests {
     use crate::behaviour::GameKind;
 
     #[test]
-    fn everybody_ends_and_some_lose_the_connection_before() {
+    fn all_processes_end_and_some_lose_the_connection_first() {
         let fighter = |player, team| Fighter {
             player: PlayerId(player),
             login: "P".to_owned(),

@@ -1,4 +1,4 @@
-//! How fast and how reliable bots are.
+//! Speed and reliability of bots.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -6,48 +6,51 @@ use std::time::Duration;
 use crate::Rng;
 use crate::chance::within;
 
-/// How bots live. All `f64` times are seconds of a bot's life, which pass [`speed`](Self::speed) times as fast as the clock;
-/// every `Duration` is time of the clock. Probabilities are from 0 to 1.
+/// Parameters of bots. All `f64` times are seconds of a bot's life, which passes
+/// [`speed`](Self::speed) times as fast as the clock; every `Duration` is time of the clock.
+/// Probabilities are from 0 to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// How many times faster than the clock bots live. They do not wait less for the server.
+    /// Factor by which bots live faster than the clock. Their time limits for the server stay
+    /// the same.
     pub speed: f64,
-    /// Between two decisions of a bot with nothing to do.
+    /// Time between two decisions of an idle bot.
     pub idle: Range<f64>,
-    /// From `game_launch` until the game process says that it has started.
+    /// Time from `game_launch` until the game process reports its start.
     pub process_start: Range<f64>,
-    /// How long a host waits for more players before launching with those who are there.
-    pub host_patience: f64,
-    /// From the last free seat being taken until the launch.
+    /// How long a host waits for more players before launching with those present.
+    pub host_wait: f64,
+    /// Time from taking the last free seat until the launch.
     pub full_lobby: f64,
-    /// How long a lobby stays open at least, so that everybody hears of it: servers report every second.
+    /// Minimum time that a lobby stays open, so that every player learns of it: servers report
+    /// every second.
     pub shortest_lobby: Duration,
-    /// Between new titles that a host gives an open lobby; without it the title stays.
+    /// Time between new titles that a host gives an open lobby; `None` keeps the title.
     pub retitle: Option<f64>,
-    /// How long a battle lasts. Real ones take half an hour.
+    /// Duration of a battle. Real ones take half an hour.
     pub battle: Range<f64>,
-    /// How long a bot rests after a game: without breaks, nobody would be left for new games.
+    /// Rest of a bot after a game: without breaks, no bots would be left for new games.
     pub rest: Range<f64>,
-    /// How likely a player leaves a lobby after getting a seat.
+    /// Probability that a player leaves a lobby after getting a seat.
     pub leaves_lobby: f64,
-    /// How likely a player leaves a battle when their army has fallen.
+    /// Probability that a player leaves a battle when their army has fallen.
     pub leaves_when_fallen: f64,
-    /// How likely a player loses the connection during a battle.
+    /// Probability that a player loses the connection during a battle.
     pub loses_connection: f64,
-    /// How likely a player whose game process still runs goes back into the game after reconnecting.
+    /// Probability that a player with a running game process restores the game after a reconnect.
     pub restores: f64,
-    /// How many ICE messages a game process sends to each peer.
+    /// Number of ICE messages that a game process sends to each peer.
     pub candidates: u32,
 }
 
 impl Default for Settings {
-    /// As in the demo: a game takes one to three minutes.
+    /// The values of the demo: a game takes one to three minutes.
     fn default() -> Self {
         Self {
             speed: 1.0,
             idle: 4.0..15.0,
             process_start: 1.0..3.0,
-            host_patience: 45.0,
+            host_wait: 45.0,
             full_lobby: 6.0,
             shortest_lobby: Duration::from_millis(2500),
             retitle: None,
@@ -63,13 +66,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Time of the clock for seconds of a bot's life.
+    /// Converts seconds of a bot's life to time of the clock.
     #[must_use]
     pub fn time(&self, seconds: f64) -> Duration {
         Duration::try_from_secs_f64(seconds / self.speed).unwrap_or_default()
     }
 
-    /// Time of the clock for some seconds of a bot's life.
+    /// Draws seconds of a bot's life and converts them to time of the clock.
     #[must_use]
     pub fn draw(&self, rng: &mut Rng, seconds: &Range<f64>) -> Duration {
         self.time(within(rng, seconds))

@@ -1,4 +1,4 @@
-//! What a bot knows of the lobby: what the server has told it, as any client keeps it.
+//! A bot's view of the lobby: the state that the server has sent, as any client keeps it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use faf_protocol::server_message::{GameInfo, GameInfoState, Player, PlayerState, Rating, ServerMessage};
 use faf_protocol::{GameId, PlayerId};
 
-/// The rating of a player who has none.
+/// Rating of a player without one.
 const UNRATED: Rating = Rating { mean: 1500.0, deviation: 500.0 };
 
 /// The lobby as one client knows it.
@@ -21,14 +21,14 @@ pub struct View {
 }
 
 impl View {
-    /// Applies a message of the server; those that tell nothing of the lobby change nothing.
+    /// Applies a message of the server; messages that are not about the lobby change nothing.
     pub fn handle(&mut self, message: &ServerMessage) {
         match message {
             ServerMessage::PlayerInfo(list) => {
                 for player in &list.players {
                     match player.state {
                         Some(PlayerState::Offline) => self.players.remove(&player.id),
-                        None => self.players.insert(player.id, Arc::clone(player)),
+                        _ => self.players.insert(player.id, Arc::clone(player)),
                     };
                 }
             }
@@ -43,31 +43,31 @@ impl View {
         }
     }
 
-    /// The number of players online.
+    /// Returns the number of players online.
     #[must_use]
     pub fn online(&self) -> usize {
         self.players.len()
     }
 
-    /// All other players online, by number.
+    /// Returns all other players online, by number.
     #[must_use]
     pub fn others(&self) -> Vec<PlayerId> {
         self.players.keys().copied().filter(|player| Some(*player) != self.me).collect()
     }
 
-    /// Games whose lobby is open, by number.
+    /// Returns the games whose lobby is open, by number.
     pub fn open_games(&self) -> impl Iterator<Item = &GameInfo> {
         self.games.values().map(Arc::as_ref).filter(|game| game.state == GameInfoState::Open)
     }
 
-    /// A player's rating for custom games.
+    /// Returns a player's rating for custom games.
     #[must_use]
     pub fn rating(&self, player: PlayerId) -> Rating {
         let ratings = self.players.get(&player).map(|player| &player.ratings);
         ratings.and_then(|ratings| ratings.get("global")).map_or(UNRATED, |rating| rating.rating)
     }
 
-    /// The rating that clients show: mean less three deviations.
+    /// Returns the rating that clients show: mean less three deviations.
     #[must_use]
     pub fn displayed_rating(&self, player: PlayerId) -> f64 {
         let Rating { mean, deviation } = self.rating(player);

@@ -15,7 +15,7 @@ use rand::SeedableRng;
 
 const LOGINS: [&str; 8] = ["Ada", "Bob", "Cem", "Dan", "Eva", "Fay", "Gus", "Hal"];
 
-/// A bot, its connection, and when it comes back if there is none.
+/// A bot, its connection, and the time to reconnect if there is none.
 struct Player {
     bot: Bot,
     conn: Option<ConnId>,
@@ -41,7 +41,7 @@ impl Evening {
         Self { lobby: SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(LOGINS)), players }
     }
 
-    /// Lets bots and lobby go on for this long, in steps that no server's reply would be faster than.
+    /// Lets bots and lobby run for this long, in steps shorter than any server's response time.
     fn run(&mut self, length: Duration) {
         let end = self.lobby.now() + length;
         while self.lobby.now() < end {

@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     run(url, login, password, &mut io::stdout()).await
 }
 
-/// Everything that the example does, with its output in `out`.
+/// Runs the example, with its output in `out`.
 pub(crate) async fn run(
     url: &str,
     login: &str,
@@ -36,7 +36,7 @@ pub(crate) async fn run(
                     writeln!(out, "{} from {} is online", player.login, player.country)?;
                 }
             }
-            // Of the lists that follow a login, the one of games is the last.
+            // The list of games is the last one after a login.
             ServerMessage::GameList(list) => {
                 for game in &list.games {
                     writeln!(out, "{} hosts \"{}\" on {}", game.host, game.title, game.mapname)?;

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     run(url, login, password, &mut io::stdout()).await
 }
 
-/// Everything that the example does, with its output in `out`.
+/// Runs the example, with its output in `out`.
 pub(crate) async fn run(
     url: &str,
     login: &str,
@@ -44,14 +44,15 @@ pub(crate) async fn run(
     client.send(&ClientMessage::GameHost(game)).await?;
     loop {
         let commands = match client.read().await? {
-            // The client starts the game process, which speaks through it from here on.
+            // The client starts the game process, whose messages it passes on from now on.
             ServerMessage::GameLaunch(_) => {
                 [GameState::Idle, GameState::Lobby].map(|state| GameToServer::GameState { state }).into()
             }
             ServerMessage::Game(command) => match ServerToGame::read(&command)?.command {
                 ServerToGame::HostGame { map } => {
                     writeln!(out, "the game process hosts on {map}")?;
-                    // The host takes the first seat; every player who joins gets one in the same way.
+                    // The host takes the first seat; every player who joins gets one in the
+                    // same way.
                     let seat = [("Team", 2), ("Army", 1), ("StartSpot", 1), ("Faction", 1), ("Color", 1)];
                     let option = |(key, value): (&str, i64)| (key.to_owned(), value.into());
                     let seat = seat.map(option).into_iter();

@@ -1,4 +1,4 @@
-//! A server of one player: lets everybody in who asks, and answers pings.
+//! A server for single players: accepts every login, and replies to pings.
 //!
 //! ```text
 //! cargo run -p faf-client --example server
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     serve(TcpListener::bind("127.0.0.1:8002").await?).await
 }
 
-/// Accepts clients that speak SimpleJson.
+/// Accepts clients that use SimpleJson.
 pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     loop {
         let (stream, _) = listener.accept().await?;
@@ -29,7 +29,7 @@ pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Answers one client until its connection ends.
+/// Serves one client until its connection ends.
 async fn converse(stream: TcpStream) -> Result<(), connection::Error> {
     let (mut reader, writer) = open_tcp(stream, Settings::new(WireFormat::SimpleJson));
     loop {
@@ -42,12 +42,12 @@ async fn converse(stream: TcpStream) -> Result<(), connection::Error> {
             Ok(ClientMessage::Hello(hello)) => welcome(hello.login),
             _ => vec![ServerMessage::Invalid(Invalid::default())],
         };
-        // The client is not read again before it has taken its answers.
+        // The client is not read again before it has taken its replies.
         writer.send_many(&answers).await?;
     }
 }
 
-/// The messages after a login: the welcome, and the lists of players and games.
+/// Returns the messages after a login: the welcome, and the lists of players and games.
 fn welcome(login: String) -> Vec<ServerMessage> {
     let (id, rating) = (PlayerId(1), Rating { mean: 1500.0, deviation: 500.0 });
     let me = Arc::new(Player {

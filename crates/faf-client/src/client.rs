@@ -6,7 +6,7 @@ use crate::connector::{ConnectError, Connector};
 use crate::credentials::{Credentials, Identity};
 use crate::url::Url;
 
-/// A connection to a lobby server, as its client sees it. The connection ends when it is dropped.
+/// A client's connection to a lobby server. The connection ends when it is dropped.
 #[derive(Debug)]
 pub struct Client {
     incoming: Incoming,
@@ -19,7 +19,7 @@ pub struct Incoming {
     reader: Reader,
 }
 
-/// The server did not let the client in.
+/// Reason why a login failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
@@ -40,7 +40,7 @@ impl Client {
         Connector::default().connect(url).await
     }
 
-    /// A client on a connection that was opened in another way, as [`Role::Client`].
+    /// Creates a client on a connection that was opened in another way, as [`Role::Client`].
     ///
     /// [`Role::Client`]: faf_protocol::websocket::Role::Client
     #[must_use]
@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// Logs in, and returns the server's welcome. The lists of players and games follow it; see
-    /// [`read`](Self::read). Give it a time limit: a busy server may let logins wait.
+    /// [`read`](Self::read). Use a time limit: a busy server may queue logins.
     ///
     /// # Errors
     /// [`LoginError`].
@@ -57,7 +57,7 @@ impl Client {
         self.login_as(credentials, &Identity::default()).await
     }
 
-    /// As [`login`](Self::login), with another name for the program.
+    /// Like [`login`](Self::login), with another name for the program.
     ///
     /// # Errors
     /// [`LoginError`].
@@ -69,7 +69,7 @@ impl Client {
         for message in credentials.messages(identity) {
             self.send(&message).await?;
         }
-        // A ban or a full server is explained by a notice; the refusal itself may say less.
+        // A notice explains a ban or a full server; the refusal itself may say less.
         let mut notice = None;
         loop {
             match self.read().await {
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    /// The next message from the server; see [`Incoming::read`].
+    /// Reads the next message from the server; see [`Incoming::read`].
     ///
     /// # Errors
     /// As [`Incoming::read`].
@@ -112,20 +112,21 @@ impl Client {
         self.writer.send(message).await
     }
 
-    /// Two halves, which may be used in different tasks.
+    /// Splits the client into two halves, which may be used in different tasks.
     #[must_use]
     pub fn split(self) -> (Incoming, Writer) {
         (self.incoming, self.writer)
     }
 
-    /// The connection itself: its reader returns every message, and no `ping` is answered.
+    /// Returns the connection itself: its reader returns every message, and sends no reply to
+    /// a `ping`.
     #[must_use]
     pub fn into_connection(self) -> (Reader, Writer) {
         (self.incoming.reader, self.writer)
     }
 
-    /// Ends the connection after everything that waits, and waits until the server has ended it,
-    /// too. Give it a time limit: the server may take its time.
+    /// Ends the connection after all queued messages, and waits until the server has ended it as
+    /// well. Use a time limit: the server may take its time.
     pub async fn close(mut self) {
         self.writer.close().await;
         while self.incoming.reader.read().await.is_ok() {}
@@ -133,9 +134,9 @@ impl Client {
 }
 
 impl Incoming {
-    /// The next message from the server. A `ping` is answered and not returned.
+    /// Reads the next message from the server. It replies to a `ping` and does not return it.
     ///
-    /// A command that is not in the vocabulary, or whose members do not fit, comes as
+    /// A command that is not in the vocabulary, or whose members do not fit, is returned as
     /// [`ServerMessage::Other`]: servers may be newer than their clients. Cancel-safe.
     ///
     /// # Errors
@@ -143,14 +144,14 @@ impl Incoming {
     pub async fn read(&mut self) -> Result<ServerMessage, Error> {
         loop {
             match ServerMessage::read_leniently(self.read_untyped().await?) {
-                // If the connection is lost, reading says so.
+                // If the connection is lost, the reader reports it.
                 ServerMessage::Ping => drop(self.reader.writer().write(&ClientMessage::Pong)),
                 message => return Ok(message),
             }
         }
     }
 
-    /// The next message from the server, whatever it is; nothing is answered. Cancel-safe.
+    /// Reads the next message from the server, of any kind, and sends no replies. Cancel-safe.
     ///
     /// # Errors
     /// As [`Reader::read`].

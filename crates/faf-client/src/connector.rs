@@ -25,43 +25,44 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::client::Client;
 use crate::url::Url;
 
-/// How long a server may take until the first message can be sent, by default.
+/// Default time limit for connecting, until the first message can be sent.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connects to servers, with what is said to them before the first message.
+/// Connects to servers, with the headers and limits to use.
 #[derive(Debug, Clone)]
 pub struct Connector {
-    /// The limit for connecting, from the address lookup to the upgrade; default 10 seconds.
+    /// Time limit for connecting, from the address lookup to the upgrade; default 10 seconds.
     pub timeout: Duration,
-    /// The client whose connection is passed on, for a PROXY header; default none.
+    /// Address of the client whose connection is passed on, for a PROXY header; default none.
     pub proxied: Option<SocketAddr>,
-    /// Headers of an HTTP upgrade besides those it needs; default none.
+    /// Additional headers of an HTTP upgrade; default none.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Most bytes that may wait for the server; default [`faf_connection::OUTBOX_LIMIT`].
+    /// Maximum number of bytes that may wait for the server; default
+    /// [`faf_connection::OUTBOX_LIMIT`].
     pub outbox_limit: usize,
-    /// The certificates that are trusted over TLS; by default those of the system, loaded for each
-    /// connection.
+    /// Certificates that are trusted over TLS; by default those of the system, loaded for
+    /// each connection.
     #[cfg(feature = "tls")]
     pub trust: Option<Trust>,
 }
 
-/// There is no connection to the server.
+/// Reason why connecting failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The server took longer than [`Connector::timeout`].
-    #[error("no answer within {} seconds", .0.as_secs_f64())]
+    #[error("no response within {} seconds", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The address is not known, nothing listens there, or the connection was lost.
+    /// The address is unknown, nothing listens there, or the connection was lost.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The server did not grant the upgrade to WebSocket.
     #[error(transparent)]
     Upgrade(#[from] UpgradeError),
-    /// The host of the URL cannot have a certificate.
+    /// No certificate can be issued for the host of the URL.
     #[error("`{0}` is not a name for a certificate")]
     Name(String),
-    /// The URL asks for TLS, and this crate was built without it.
+    /// The URL requires TLS, but this crate was built without it.
     #[error("built without TLS")]
     NoTls,
     /// There are no certificates to trust.
@@ -84,7 +85,7 @@ impl Default for Connector {
 }
 
 impl Connector {
-    /// Connects, up to the point where messages can be sent.
+    /// Connects; after that, messages can be sent.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -114,8 +115,8 @@ impl Connector {
         Ok(Client::new(reader, writer))
     }
 
-    /// Makes a client of a stream to a server; asks for the upgrade, if the format has one. Host
-    /// and port of the URL are not looked at, nor is the time limit.
+    /// Creates a client on a stream to a server; requests the upgrade, if the format has one. Host
+    /// and port of the URL are not checked, and there is no time limit.
     ///
     /// # Errors
     /// [`ConnectError::Upgrade`].
@@ -161,30 +162,30 @@ impl Connector {
 #[derive(Debug, Clone)]
 pub struct Trust(Arc<ClientConfig>);
 
-/// There are no certificates to trust.
+/// Reason why no certificates can be trusted.
 #[cfg(feature = "tls")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// The file cannot be read, or holds something else.
+    /// The file cannot be read, or is not a PEM file.
     #[error("{}: {error}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// Cause of the failure.
         error: pem::Error,
     },
     /// A certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] tokio_rustls::rustls::Error),
-    /// There is no certificate.
+    /// There are no certificates.
     #[error("there are no certificates to trust")]
     Empty,
 }
 
 #[cfg(feature = "tls")]
 impl Trust {
-    /// Trusts the certificates of the operating system; those that cannot be used are left out.
+    /// Trusts the certificates of the operating system; those that cannot be used are skipped.
     ///
     /// # Errors
     /// [`TrustError::Empty`].
@@ -194,7 +195,7 @@ impl Trust {
         Self::new(roots)
     }
 
-    /// Trusts the certificates in a PEM file and no others.
+    /// Trusts only the certificates in a PEM file.
     ///
     /// # Errors
     /// [`TrustError`].

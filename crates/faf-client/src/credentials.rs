@@ -3,7 +3,7 @@ use std::fmt;
 use faf_protocol::client_message::{AskSession, Auth, Hello};
 use faf_protocol::{ClientMessage, Secret, password_digest};
 
-/// How an account is proven to be one's own.
+/// Proof of owning an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
@@ -11,22 +11,22 @@ pub enum Credentials {
     Password {
         /// Name of the account.
         login: String,
-        /// See [`password_digest`].
+        /// Digest of the password; see [`password_digest`].
         digest: Secret,
     },
     /// An OAuth access token, a JWT.
     Token(Secret),
 }
 
-/// How a client introduces itself.
+/// Description of the client program for the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Name of the program; default `faf-client`.
     pub user_agent: String,
     /// Version of the program; default that of this crate.
     pub version: String,
-    /// The machine, as a client's id tool names it; default `faf-client`. This server only stores
-    /// it.
+    /// Id of the machine, from a client's id tool; default `faf-client`. This server only
+    /// stores it.
     pub unique_id: String,
 }
 
@@ -37,7 +37,7 @@ impl Default for Identity {
 }
 
 impl Identity {
-    /// A program that has no id tool and says its name instead.
+    /// Creates the identity of a program without an id tool, which uses its name instead.
     pub fn of_program(user_agent: impl Into<String>, version: impl Into<String>) -> Self {
         let user_agent = user_agent.into();
         Self { unique_id: user_agent.clone(), user_agent, version: version.into() }
@@ -45,18 +45,18 @@ impl Identity {
 }
 
 impl Credentials {
-    /// The name of an account and its password, of which only the digest is kept.
+    /// Creates credentials from a login and its password, of which only the digest is kept.
     pub fn password(login: impl Into<String>, password: &str) -> Self {
         Self::Password { login: login.into(), digest: Secret::new(password_digest(password)) }
     }
 
-    /// An OAuth access token.
+    /// Creates credentials from an OAuth access token.
     pub fn token(token: impl Into<String>) -> Self {
         Self::Token(Secret::new(token))
     }
 
-    /// The messages that log a client in, in this order. The second message may follow the first at
-    /// once.
+    /// Returns the messages that log a client in, in this order. The second message may be sent
+    /// without waiting for a reply.
     #[must_use]
     pub fn messages(&self, identity: &Identity) -> [ClientMessage; 2] {
         let unique_id = identity.unique_id.clone();
@@ -74,7 +74,7 @@ impl Credentials {
     }
 }
 
-/// Without the secret.
+/// Omits the secret.
 impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_show() {
+    fn secrets_are_not_shown() {
         for credentials in [Credentials::password("Ada", "secret"), Credentials::token("2bb80")] {
             let shown = format!("{credentials} {credentials:?}");
             assert!(!shown.contains("2bb80"), "{shown}");

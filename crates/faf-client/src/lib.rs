@@ -5,7 +5,7 @@
 //!        | parse
 //!        v       connect              login             read, write
 //!       Url ---------------> Client ----------> Welcome <----------> ServerMessage, ClientMessage
-//!            TCP, TLS, upgrade        ask_session,       pings are answered
+//!            TCP, TLS, upgrade        ask_session,       replies to pings
 //!                                     hello or auth
 //! ```
 //!
@@ -24,9 +24,9 @@
 //! # }
 //! ```
 //!
-//! [`Client`] is all that most programs need. Those that connect in their own way, to pass messages
-//! on for example, use a [`Connector`], and take the connection out of the client with
-//! [`Client::into_connection`]. Programs without tokio use [`Url`] and [`Credentials`] alone.
+//! [`Client`] is enough for most programs. Programs that connect in their own way, for example to
+//! pass messages on, use a [`Connector`], and take the connection from the client with
+//! [`Client::into_connection`]. Programs without tokio use [`Url`] and [`Credentials`] only.
 
 mod client;
 mod connector;
@@ -38,7 +38,7 @@ pub use connector::{ConnectError, Connector};
 #[cfg(feature = "tls")]
 pub use connector::{Trust, TrustError};
 pub use credentials::{Credentials, Identity};
-/// For [`Connector::headers`].
+/// For use in [`Connector::headers`].
 pub use hyper::header::{HeaderName, HeaderValue};
 pub use url::{InvalidUrl, Url};
 pub use {faf_connection, faf_protocol};

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use faf_protocol::{Scheme, WireFormat};
 use hyper::Uri;
 
-/// Where a server listens, and for which wire format: `tcp://`, `qdatastream://`, `ws://` or
-/// `wss://`, a host, a port, and for the last two a path.
+/// Address and wire format of a server: `tcp://`, `qdatastream://`, `ws://` or `wss://`, a host, a
+/// port, and for the last two a path.
 ///
 /// The schemes and the ports of URLs without one are those of
 /// [`Properties`](faf_protocol::Properties).
@@ -23,19 +23,19 @@ pub struct Url {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidUrl {
-    /// It is not a URL at all.
+    /// The text is not a URL.
     #[error("{0}")]
     Syntax(String),
     /// No wire format has this scheme.
     #[error("it must begin with {}", schemes())]
     Scheme,
-    /// There is no host in it.
-    #[error("there is no host in it")]
+    /// The URL has no host.
+    #[error("it has no host")]
     NoHost,
-    /// Nothing is sent of a user or a password in a URL.
-    #[error("there must be no user in it")]
+    /// The URL has a user or a password, which would not be sent.
+    #[error("it must not have a user")]
     User,
-    /// The port is not a port.
+    /// The port is not a number up to 65535.
     #[error("the port is not a number up to 65535")]
     Port,
     /// The scheme's wire format has no paths.
@@ -43,7 +43,7 @@ pub enum InvalidUrl {
     Path,
 }
 
-/// All schemes, for people.
+/// Returns all schemes, for people.
 fn schemes() -> String {
     let names: Vec<_> = known().map(|(_, _, scheme)| format!("{}://", scheme.name)).collect();
     match names.split_last() {
@@ -52,7 +52,7 @@ fn schemes() -> String {
     }
 }
 
-/// Each scheme with its wire format, and whether it means TLS.
+/// Returns each scheme with its wire format, and whether it means TLS.
 fn known() -> impl Iterator<Item = (WireFormat, bool, Scheme)> {
     WireFormat::ALL.into_iter().flat_map(|format| {
         let properties = format.properties();
@@ -62,7 +62,7 @@ fn known() -> impl Iterator<Item = (WireFormat, bool, Scheme)> {
 }
 
 impl Url {
-    /// The URL of a server that listens at an address, without TLS, at the path `/`.
+    /// Creates the URL of a server at an address, without TLS, with the path `/`.
     #[must_use]
     pub fn new(format: WireFormat, address: SocketAddr) -> Self {
         let (host, port) = (address.ip().to_string(), address.port());
@@ -71,7 +71,7 @@ impl Url {
         Self { format, is_encrypted: false, host, port, uri }
     }
 
-    /// The same with another path, which begins with `/`.
+    /// Returns the same URL with another path, which begins with `/`.
     ///
     /// # Errors
     /// [`InvalidUrl::Path`] in a format without paths, and [`InvalidUrl::Syntax`].
@@ -81,49 +81,50 @@ impl Url {
         format!("{scheme}://{authority}{path}").parse()
     }
 
-    /// The same with another port, such as the one that the system has chosen for port 0.
+    /// Returns the same URL with another port, such as the one that the system has chosen for
+    /// port 0.
     #[must_use]
     pub fn with_port(&self, port: u16) -> Self {
         Self { port, ..self.clone() }
     }
 
-    /// The wire format that the server expects.
+    /// Returns the wire format that the server expects.
     #[must_use]
     pub fn format(&self) -> WireFormat {
         self.format
     }
 
-    /// Whether TLS is spoken.
+    /// Returns whether the connection uses TLS.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
         self.is_encrypted
     }
 
-    /// Name or address; an IPv6 address without brackets.
+    /// Returns the host: a name or an address, IPv6 without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, that of the scheme if there is none in the URL.
+    /// Returns the port, or that of the scheme if the URL has none.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path, without the query; `/` in a format without paths.
+    /// Returns the path, without the query; `/` in a format without paths.
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri.path()
     }
 
-    /// Host and port as they were written, for the `Host` header of an upgrade.
+    /// Returns host and port as they were written, for the `Host` header of an upgrade.
     #[must_use]
     pub fn authority(&self) -> &str {
         self.uri.authority().map_or("", |authority| authority.as_str())
     }
 
-    /// As it was written.
+    /// Returns the URL as it was written.
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -144,7 +145,7 @@ impl FromStr for Url {
         if authority.contains('@') {
             return Err(InvalidUrl::User);
         }
-        // The last colon of an IPv6 address without a port lies inside of the brackets.
+        // The last colon of an IPv6 address without a port is inside the brackets.
         let written = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
         if written.is_some() && uri.port_u16().is_none() {
             return Err(InvalidUrl::Port);
@@ -158,7 +159,7 @@ impl FromStr for Url {
     }
 }
 
-/// Without the query, which may hold secrets.
+/// Omits the query, which may contain secrets.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.uri.scheme_str().unwrap_or_default();
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_as_good_as_a_text() {
+    fn an_address_gives_the_same_url_as_a_text() {
         for (format, text) in [
             (WireFormat::QDataStream, "qdatastream://127.0.0.1:12"),
             (WireFormat::SimpleJson, "tcp://[::1]:12"),

@@ -1,4 +1,4 @@
-//! A client against a server of a few lines, in every wire format.
+//! A client against a minimal server, in every wire format.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,14 +11,14 @@ use faf_client::faf_protocol::{ClientMessage, Message, ServerMessage, WireFormat
 use faf_client::{Client, ConnectError, Connector, Credentials, LoginError, Url};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listener, and the URL of the server that it belongs to.
+/// Returns a listener, and the URL of its server.
 async fn listen(format: WireFormat) -> (TcpListener, Url) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::new(format, listener.local_addr().unwrap());
     (listener, url)
 }
 
-/// The server's side of the next connection.
+/// Returns the server's side of the next connection.
 async fn accept(listener: &TcpListener, format: WireFormat) -> (Reader, Writer) {
     let (stream, _) = listener.accept().await.unwrap();
     serve(stream, format).await
@@ -39,7 +39,7 @@ const WELCOME: &str = r#"{"command":"welcome","me":{"id":7,"login":"Ada","countr
     "current_time":"2026-01-01T00:00:00+00:00","id":7,"login":"Ada"}"#;
 
 #[tokio::test]
-async fn a_client_logs_in_reads_writes_and_answers_pings() {
+async fn a_client_logs_in_reads_writes_and_replies_to_pings() {
     for format in WireFormat::ALL {
         let (listener, url) = listen(format).await;
         let server = tokio::spawn(async move {
@@ -90,7 +90,7 @@ async fn a_refusal_says_why() {
             writer.write(&ServerMessage::AuthenticationFailed(failed.clone())).unwrap();
             writer.close().await;
         }
-        // A server that is full may only say so and hang up.
+        // A full server may only send a notice and close the connection.
         let (_reader, writer) = accept(&listener, WireFormat::SimpleJson).await;
         writer.write(&ServerMessage::Notice(Notice::new(NoticeStyle::Error, "full"))).unwrap();
         writer.close().await;
@@ -106,7 +106,7 @@ async fn a_refusal_says_why() {
 }
 
 #[tokio::test]
-async fn a_connector_passes_on_whose_connection_it_is() {
+async fn a_connector_announces_the_client_it_connects_for() {
     let (listener, url) = listen(WireFormat::SimpleJson).await;
     let client = "192.0.2.1:1234".parse().unwrap();
     let connector = Connector { proxied: Some(client), ..Connector::default() };
@@ -117,7 +117,7 @@ async fn a_connector_passes_on_whose_connection_it_is() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up() {
+async fn a_silent_server_times_out() {
     let (listener, url) = listen(WireFormat::WebSocket).await;
     let connector = Connector { timeout: Duration::from_millis(10), ..Connector::default() };
     assert!(matches!(connector.connect(&url).await, Err(ConnectError::Timeout(_))));

@@ -1,4 +1,4 @@
-//! The examples, against a real server and against each other.
+//! The examples, with a real server and with each other.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -32,7 +32,7 @@ async fn the_client_prints_who_is_online() {
 }
 
 #[tokio::test]
-async fn a_game_is_hosted_and_everybody_hears_of_it() {
+async fn a_hosted_game_is_reported() {
     let lobby = support::Lobby::start().await;
     for format in WireFormat::ALL {
         let mut out = Vec::new();
@@ -44,7 +44,7 @@ async fn a_game_is_hosted_and_everybody_hears_of_it() {
 }
 
 #[tokio::test]
-async fn the_server_lets_the_client_in() {
+async fn the_server_accepts_the_client() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     let mut out = Vec::new();

@@ -1,7 +1,7 @@
-//! The bot of the guide, `docs/src/guide/bot.py`, where there is Python.
+//! The bot of the guide, `docs/src/guide/bot.py`; ignored without Python.
 //!
-//! This test has no harness: whether it can run is known only when it does, and a test that is
-//! ignored should be seen to be.
+//! This test has no harness: it only learns at run time whether there is Python, and an ignored
+//! test should be reported as ignored.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the output of a test")]
@@ -25,8 +25,8 @@ fn main() {
     let (outcome, [passed, ignored]) = match has_python {
         true => {
             tokio::runtime::Runtime::new().unwrap().block_on(async {
-                it_tells_who_comes_and_goes().await;
-                it_answers_pings().await;
+                the_bot_reports_players_coming_and_going().await;
+                the_bot_replies_to_pings().await;
             });
             ("ok", [1, 0])
         }
@@ -38,7 +38,7 @@ fn main() {
     );
 }
 
-/// The bot at work. It is killed when this is dropped.
+/// A running bot. It is killed when this is dropped.
 struct Bot {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -61,7 +61,7 @@ impl Bot {
                 return;
             }
         }
-        panic!("the bot has ended without `{line}`: {seen:?}");
+        panic!("the bot ended without `{line}`: {seen:?}");
     }
 }
 
@@ -72,7 +72,7 @@ impl Drop for Bot {
     }
 }
 
-async fn it_tells_who_comes_and_goes() {
+async fn the_bot_reports_players_coming_and_going() {
     let lobby = support::Lobby::start().await;
     let mut bot = Bot::start(lobby.address(WireFormat::SimpleJson));
     let mut expect = |line| tokio::task::block_in_place(|| bot.wait_for(line));
@@ -85,7 +85,7 @@ async fn it_tells_who_comes_and_goes() {
     expect("Ada has left");
 }
 
-async fn it_answers_pings() {
+async fn the_bot_replies_to_pings() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let _bot = Bot::start(listener.local_addr().unwrap());
     let (stream, _) = listener.accept().await.unwrap();

@@ -4,20 +4,20 @@ use faf_protocol::{DecodeError, EncodeError};
 
 use crate::large_messages::Late;
 
-/// Why an operation on a connection failed.
+/// The reason an operation on a connection failed.
 ///
-/// A lost connection, a stream that ends inside a message, and a malformed message are three
-/// different things.
+/// It distinguishes a lost connection, a stream that ends inside a message, and a
+/// malformed message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The connection is gone.
+    /// The connection has ended.
     #[error(transparent)]
     Disconnected(#[from] Disconnected),
     /// The stream ended inside a message.
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
-    /// The peer sent something that is not a message; nothing more can be read.
+    /// The peer sent bytes that are not a message; nothing more can be read.
     #[error(transparent)]
     Malformed(DecodeError),
     /// The message to be sent cannot be encoded; nothing was sent.
@@ -40,15 +40,15 @@ impl From<DecodeError> for Error {
     }
 }
 
-/// The connection is gone: the peer ended it between two messages, the network failed, or it was
-/// closed or aborted here.
+/// The connection has ended: the peer ended it between two messages, the network failed, or this
+/// side closed or aborted it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Disconnected {
-    /// The peer ended it cleanly.
+    /// The peer ended the connection cleanly.
     #[error("the peer has closed the connection")]
     ByPeer,
-    /// It was closed or aborted on this side.
+    /// This side closed or aborted the connection.
     #[error("the connection has been closed")]
     Here,
     /// The operating system reported a failure.
@@ -60,7 +60,7 @@ pub enum Disconnected {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the connection ended inside a message, after {got} bytes")]
 pub struct Incomplete {
-    /// Bytes of the unfinished message that did arrive.
+    /// Bytes of the unfinished message that have arrived.
     pub got: usize,
     /// Bytes that were announced, where the format announces them.
     pub expected: Option<usize>,
@@ -70,8 +70,8 @@ pub struct Incomplete {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{waiting} bytes wait for the peer already, where {limit} may wait")]
 pub struct OutboxFull {
-    /// Bytes that wait.
+    /// Bytes that wait already.
     pub waiting: usize,
-    /// Bytes that may wait.
+    /// Most bytes that may wait.
     pub limit: usize,
 }

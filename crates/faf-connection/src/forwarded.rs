@@ -1,28 +1,28 @@
-//! Addresses of clients, as proxies write them into headers of HTTP.
+//! Addresses of clients in HTTP headers that proxies write.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The address of a client, as its proxy states it.
+/// The address of a client, as its proxy names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forwarded {
-    /// From there.
+    /// Address of the client.
     From(IpAddr),
-    /// It does not know, or does not tell.
+    /// The proxy does not know the address, or hides it.
     Unknown,
-    /// Something else.
+    /// The header is not valid.
     NotUnderstood,
 }
 
-/// Reads the first element of a header such as `X-Real-IP`, `X-Forwarded-For` or `Forwarded` (RFC
-/// 7239).
+/// Reads the first element of a header such as `X-Real-IP`, `X-Forwarded-For` or `Forwarded`
+/// (RFC 7239).
 ///
-/// An address may stand in brackets and have a port or a zone, which are dropped. An IPv4 address
-/// that is written as one of IPv6 is one of IPv4.
+/// An address may be in brackets and have a port or a zone, which are dropped. An IPv4-mapped IPv6
+/// address is returned as an IPv4 address.
 ///
 /// ```
 /// use faf_connection::forwarded::{Forwarded, read};
 ///
-/// for text in ["2001:db8::7", "[2001:db8::7]:443, 10.0.0.1", "for=\"[2001:db8::7]\";proto=https"] {
+/// for text in ["2001:db8::7", "[2001:db8::7]:443, 10.0.0.1", "for=\"[2001:db8::7]\";by=_x"] {
 ///     assert_eq!(read(text), Forwarded::From("2001:db8::7".parse().unwrap()));
 /// }
 /// assert_eq!(read("unknown"), Forwarded::Unknown);
@@ -35,7 +35,7 @@ pub fn read(header: &str) -> Forwarded {
     let parameters = || element.split(';').filter_map(|parameter| parameter.split_once('='));
     let node = match parameters().find(|(name, _)| name.trim().eq_ignore_ascii_case("for")) {
         Some((_, node)) => node,
-        // Another proxy's parameters without the one that counts.
+        // The parameters of the element do not include `for`.
         None if parameters().next().is_some() => return Forwarded::Unknown,
         None => element,
     };
@@ -49,9 +49,9 @@ pub fn read(header: &str) -> Forwarded {
 
 fn address(node: &str) -> Option<IpAddr> {
     let without_zone = |text: &str| text.split('%').next().and_then(|text| text.parse().ok());
-    if let Some((inside, behind)) = node.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    if let Some((inside, after)) = node.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         let is_port = |port: &str| port.parse::<u16>().is_ok();
-        let is_address = behind.is_empty() || behind.strip_prefix(':').is_some_and(is_port);
+        let is_address = after.is_empty() || after.strip_prefix(':').is_some_and(is_port);
         return is_address.then(|| without_zone(inside)).flatten();
     }
     without_zone(node).or_else(|| node.parse().ok().map(|address: SocketAddr| address.ip()))
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_come_in_many_forms() {
+    fn addresses_are_read_in_many_forms() {
         let forms = |address: &str, forms: &[&str]| {
             for form in forms {
                 assert_eq!(read(form), Forwarded::From(address.parse().unwrap()), "{form}");
@@ -101,13 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_told_from_what_says_nothing() {
-        for nothing in
+    fn unknown_address_differs_from_an_invalid_one() {
+        for unknown in
             ["unknown", "Unknown, 10.0.0.1", "_hidden", "for=unknown", "for=_x;by=1", "", " ,", "by=1.2.3.4"]
         {
-            assert_eq!(read(nothing), Forwarded::Unknown, "{nothing}");
+            assert_eq!(read(unknown), Forwarded::Unknown, "{unknown}");
         }
-        for odd in [
+        for invalid in [
             "here",
             "1.2.3",
             "1.2.3.4.5",
@@ -119,7 +119,7 @@ mod tests {
             "::1]",
             "for=",
         ] {
-            assert_eq!(read(odd), Forwarded::NotUnderstood, "{odd}");
+            assert_eq!(read(invalid), Forwarded::NotUnderstood, "{invalid}");
         }
     }
 }

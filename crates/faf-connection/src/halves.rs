@@ -12,39 +12,38 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::unconstrained;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use crate::tcp::UNSENT_WHEN_SHORT;
+use crate::tcp::UNSENT_WHEN_SHORT_BYTES;
 
-/// Most pieces that one vectored write takes; the kernel takes no more than 1,024.
+/// Most pieces of one vectored write; the kernel accepts at most 1,024.
 pub(crate) const SLICES: usize = 64;
 
-/// A peer that is gone is an error, and no signal that ends the process.
+/// A write to a closed socket returns an error instead of raising SIGPIPE.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
-/// Elsewhere there is no such flag; Rust programs ignore the signal, as a rule.
+/// Other systems do not have this flag; Rust programs usually ignore the signal.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const NO_SIGNAL: i32 = 0;
 
-/// Where bytes come from.
+/// The receiving direction.
 pub(crate) enum ReadHalf {
     Tcp(OwnedReadHalf),
     Other(Box<dyn AsyncRead + Send + Unpin>),
 }
 
-/// Where bytes go.
+/// The sending direction.
 pub(crate) enum WriteHalf {
     Tcp(OwnedWriteHalf),
     Other(Box<dyn AsyncWrite + Send + Unpin>),
 }
 
 impl WriteHalf {
-    /// Writes as much of these pieces as is taken at once, without waiting and without being woken
-    /// later.
+    /// Writes as many bytes of these pieces as the stream takes at once, without waiting and
+    /// without registering a waker.
     ///
-    /// Returns how many bytes that were, and whether nothing is left, neither here nor in a buffer
-    /// of the stream.
+    /// Returns the number of bytes written, and whether everything is written and flushed.
     pub(crate) fn write_at_once(&mut self, pieces: &[Bytes]) -> io::Result<(usize, bool)> {
-        // One piece is the usual case, and cheaper by itself; what it leaves is not taken a moment
-        // later either.
+        // One piece is the usual case, and cheaper without a list. After a short write the socket
+        // is full, so there is no second attempt.
         if let [single] = pieces
             && !single.is_empty()
         {
@@ -62,8 +61,7 @@ impl WriteHalf {
                 *slice = IoSlice::new(piece);
             }
             let mut left = &mut slices[..pieces.len()];
-            // Nothing is what a stream takes that is at its end; an empty piece must not look like
-            // that.
+            // Skips empty pieces: a write of zero bytes would look like the end of the stream.
             IoSlice::advance_slices(&mut left, 0);
             while !left.is_empty() {
                 match self.try_write(left) {
@@ -80,13 +78,13 @@ impl WriteHalf {
         Ok((written, self.is_flushed()?))
     }
 
-    /// Has the operating system take only as much as [`UNSENT_WHEN_SHORT`] before it can be sent,
-    /// where there is such a thing.
+    /// Limits the unsent bytes in the socket to [`UNSENT_WHEN_SHORT_BYTES`], where the operating
+    /// system supports that.
     pub(crate) fn keep_unsent_short(&self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Self::Tcp(socket) = self {
-            // It fails for a socket that is gone, which the next write reports.
-            let _ = SockRef::from(socket.as_ref()).set_tcp_notsent_lowat(UNSENT_WHEN_SHORT);
+            // Fails for a closed socket, which the next write reports.
+            let _ = SockRef::from(socket.as_ref()).set_tcp_notsent_lowat(UNSENT_WHEN_SHORT_BYTES);
         }
     }
 
@@ -109,9 +107,9 @@ impl WriteHalf {
     }
 }
 
-/// Sends without asking the runtime whether the socket takes anything: the operating system knows
-/// as well, and where the runtime has noted it would have to be fetched for each of thousands of
-/// sockets.
+/// Sends without asking the runtime whether the socket is ready: the operating system knows
+/// that, too, and the runtime's note would have to be fetched from memory for each of thousands
+/// of sockets.
 fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let socket = SockRef::from(socket);
     match slices {
@@ -120,10 +118,10 @@ fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     }
 }
 
-/// Polls without waiting; what is pending would block.
+/// Polls once. Pending becomes [`io::ErrorKind::WouldBlock`].
 fn poll_once<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
-    // The runtime would make a task wait that writes to thousands of streams in a row, if it
-    // counted.
+    // With the runtime's cooperative budget, a task that writes to thousands of streams in a row
+    // would find some of them pending.
     let mut polled = pin!(unconstrained(std::future::poll_fn(poll)));
     match polled.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,

@@ -1,23 +1,24 @@
 //! The memory that connections share for large messages.
 //!
-//! 1. Every connection may hold [`FREE`] bytes of an unfinished message. For more, it takes a part of a
-//!    pot, and is not read until it has one. All parts of a pot have the same size, four times that of
-//!    the previous pot. A message starts with the smallest part that it needs; when that is full, it
-//!    takes a part of the next pot and gives the first one back. So a message takes memory as it
-//!    arrives, whatever it may become. A connection that holds a part only ever waits for a larger
-//!    one, so there is no deadlock.
-//! 2. Half of the memory is in pots for messages of up to [`SMALL`] bytes, more than honest peers send.
-//!    These never wait for larger ones: a message that announces a larger size starts in the larger
-//!    pots, and one that turns out larger is ended if it cannot grow while another waits for its part.
-//! 3. One address gets at most a quarter of each pot. A connection that waits for more of it holds up
-//!    nobody else, and nobody loses a message for it.
-//! 4. The holder of a part must send at a least rate, measured every [`WINDOW`]. A slower one is ended at
-//!    once if another connection waits for its part, and otherwise after [`PATIENCE`] windows in a row. At
-//!    the least rate, a message may take as long as it needs.
+//! 1. Every connection may hold [`UNSHARED_MESSAGE_BYTES`] of an unfinished message. For more, it
+//!    takes a block of a pool, and is not read until it has one. All blocks of a pool have the same
+//!    size, four times that of the previous pool. A message starts with the smallest block that it
+//!    needs; when that is full, it takes a block of the next pool and releases the first one. So a
+//!    message takes memory only as it arrives, however large it announces to be. A connection that
+//!    holds a block only ever waits for a larger one, so there is no deadlock.
+//! 2. Half of the memory is in pools for messages of up to [`SMALL_MESSAGE_BYTES`], more than
+//!    honest peers send. These never wait for larger ones: a message that announces a larger size
+//!    starts in the larger pools, and the connection of one that turns out larger is ended if it
+//!    cannot grow while another connection waits for its block.
+//! 3. One address gets at most a quarter of each pool. A connection that waits because of this
+//!    delays no other address, and ends no other connection.
+//! 4. The holder of a block must send at a least rate, measured every [`RATE_WINDOW`]. A slower
+//!    connection is ended at once if another one waits for its block, and otherwise after
+//!    [`LATE_WINDOWS`] windows in a row. At the least rate, a message may take as long as it needs.
 //!
-//! Together, connections receive no more than all pots and [`FREE`] bytes each. Their buffers may
-//! be up to twice as large. To decode a message takes as much again for a moment, for one message
-//! at a time on each thread.
+//! Together, connections receive no more than all pools and [`UNSHARED_MESSAGE_BYTES`] each. Their
+//! buffers may be up to twice as large. Decoding a message takes as much again for a moment, for
+//! one message at a time on each thread.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -31,54 +32,57 @@ use crate::running_time::RunningSleep;
 
 /// Bytes of an unfinished message that every connection may hold: 16 KiB. Nearly all messages are
 /// smaller, and never wait.
-pub const FREE: usize = 16 * 1024;
+pub const UNSHARED_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// Messages of up to this many bytes have memory of their own: 512 KiB. Games send some tens of
-/// KiB.
-pub const SMALL: usize = 512 * 1024;
+/// Largest message, in bytes, that never waits for larger ones: 512 KiB. Games send a few tens
+/// of KiB.
+pub const SMALL_MESSAGE_BYTES: usize = 512 * 1024;
 
-/// The parts of the first pot, in bytes.
-const SMALLEST: usize = 32 * 1024;
+/// Size of the blocks of the first pool.
+const SMALLEST_BLOCK_BYTES: usize = 32 * 1024;
 
-/// How many times as large the parts of each pot are as those of the pot before.
+/// Ratio of the block sizes of a pool and the one before.
 const GROWTH: usize = 4;
 
-/// An address gets this part of each pot at most, but one part always.
-const ADDRESSES: usize = 4;
+/// One address gets at most this fraction of each pool, but always one block.
+const ADDRESS_DIVISOR: usize = 4;
 
-/// How often it is looked at how much has come: every 2 s.
-pub const WINDOW: Duration = Duration::from_secs(2);
+/// Window over which the rate of a large message is measured: 2 s.
+pub const RATE_WINDOW: Duration = Duration::from_secs(2);
 
-/// So many times in a row too little may have come if nobody waits for the memory: a line that is
-/// down for some seconds comes back.
-pub const PATIENCE: u32 = 3;
+/// Number of consecutive windows with too few bytes after which a message is late although no
+/// connection waits for its memory. A line may be down for some seconds.
+pub const LATE_WINDOWS: u32 = 3;
 
-/// Memory for messages of more than [`FREE`] bytes that are not finished, or not dealt with.
+/// Memory for messages of more than [`UNSHARED_MESSAGE_BYTES`], until they have been received
+/// and processed.
 #[derive(Debug)]
 pub struct LargeMessages {
-    /// By the size of their parts.
-    pots: Vec<Arc<Pot>>,
-    /// Bytes that have to come in a window.
+    /// Pools by the size of their blocks.
+    pools: Vec<Arc<Pool>>,
+    /// Least number of bytes in a window.
     least: u64,
 }
 
-/// Memory for parts of one size.
+/// Memory for blocks of one size.
 #[derive(Debug)]
-struct Pot {
-    /// The size of a part, in bytes; a message that needs less of it takes less.
-    part: usize,
-    /// In bytes.
+struct Pool {
+    /// Size of a block, in bytes; a message that needs less takes less.
+    block: usize,
+    /// Size of the pool, in bytes.
     all: usize,
-    /// Most for an address, in bytes.
+    /// Most bytes for one address.
     share: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Bytes of all blocks that are taken.
     taken: usize,
+    /// Bytes taken by each address.
     addresses: HashMap<IpAddr, usize>,
-    /// In the order of asking. Those whose connection has ended are passed over.
+    /// Requests in their order. Those of ended connections are skipped.
     waiting: VecDeque<Waiting>,
 }
 
@@ -86,57 +90,59 @@ struct State {
 struct Waiting {
     bytes: usize,
     address: Option<IpAddr>,
-    granted: oneshot::Sender<Part>,
+    granted: oneshot::Sender<Block>,
 }
 
-/// A part of a pot; it goes back when this is dropped.
+/// A block of a pool, which is released on drop.
 #[derive(Debug)]
-struct Part {
+struct Block {
     bytes: usize,
     address: Option<IpAddr>,
-    pot: Arc<Pot>,
+    pool: Arc<Pool>,
 }
 
 /// The memory that one message holds.
 #[derive(Debug)]
 pub(crate) struct Allowance {
-    part: Part,
+    block: Block,
     is_last: bool,
     window: RunningSleep,
-    /// How far the message had come when the window began.
+    /// Progress of the message when the window began, in bytes.
     seen: u64,
-    /// Windows in a row in which too little has come.
-    behind: u32,
+    /// Number of consecutive windows with too few bytes.
+    slow_windows: u32,
 }
 
 impl LargeMessages {
-    /// So many bytes of memory, for messages of at most `largest` bytes, which come with at least
-    /// `rate` bytes a second.
+    /// Creates memory of this number of bytes, for messages of at most `largest` bytes that arrive
+    /// with at least `rate` bytes a second.
     ///
-    /// There is always enough for one message of every size; that is up to four times the largest.
+    /// There is always enough for one message of every size, which takes up to four times
+    /// the largest.
     #[must_use]
     pub fn new(bytes: usize, largest: usize, rate: usize) -> Arc<Self> {
-        let sizes = std::iter::successors(Some(SMALLEST), |size| size.checked_mul(GROWTH));
+        let sizes = std::iter::successors(Some(SMALLEST_BLOCK_BYTES), |size| size.checked_mul(GROWTH));
         let mut sizes: Vec<_> = sizes.take_while(|size| *size < largest).collect();
         sizes.push(largest);
-        let (small, large): (Vec<_>, Vec<_>) = sizes.into_iter().partition(|size| *size <= SMALL);
+        let (small, large): (Vec<_>, Vec<_>) =
+            sizes.into_iter().partition(|size| *size <= SMALL_MESSAGE_BYTES);
         let halves = if small.is_empty() || large.is_empty() { 1 } else { 2 };
-        let pots = |sizes: Vec<usize>| {
+        let pools = |sizes: Vec<usize>| {
             let rest = (bytes / halves).saturating_sub(sizes.iter().sum()) / sizes.len().max(1);
-            sizes.into_iter().map(move |part| Arc::new(Pot::new(part, part + rest)))
+            sizes.into_iter().map(move |block| Arc::new(Pool::new(block, block + rest)))
         };
-        let pots = pots(small).chain(pots(large)).collect();
-        Arc::new(Self { pots, least: rate as u64 * WINDOW.as_secs() })
+        let pools = pools(small).chain(pools(large)).collect();
+        Arc::new(Self { pools, least: rate as u64 * RATE_WINDOW.as_secs() })
     }
 
-    /// How much is taken, in bytes.
+    /// Returns the number of bytes that are taken.
     #[must_use]
     pub fn taken(&self) -> usize {
-        self.pots.iter().map(|pot| pot.lock().taken).sum()
+        self.pools.iter().map(|pool| pool.lock().taken).sum()
     }
 
-    /// Takes a part for a message of which so much has been received, which becomes so large at
-    /// most, and has come so `far`.
+    /// Takes a block for a message of which `received` bytes are kept, which has at most `at_most`
+    /// bytes, and whose progress is `far` bytes.
     pub(crate) fn take(
         self: &Arc<Self>,
         address: Option<IpAddr>,
@@ -144,40 +150,43 @@ impl LargeMessages {
         at_most: usize,
         far: u64,
     ) -> impl Future<Output = Allowance> + Send + use<> {
-        let fits = |pot: &Arc<Pot>| {
-            pot.part > received && (at_most <= SMALL || !is_announced(at_most, self) || pot.part > SMALL)
+        let fits = |pool: &Arc<Pool>| {
+            pool.block > received
+                && (at_most <= SMALL_MESSAGE_BYTES
+                    || !is_announced(at_most, self)
+                    || pool.block > SMALL_MESSAGE_BYTES)
         };
-        let number = self.pots.iter().position(fits).unwrap_or(self.pots.len() - 1);
-        let is_last = number + 1 == self.pots.len();
-        let pot = Arc::clone(&self.pots[number]);
+        let number = self.pools.iter().position(fits).unwrap_or(self.pools.len() - 1);
+        let is_last = number + 1 == self.pools.len();
+        let pool = Arc::clone(&self.pools[number]);
         async move {
-            let bytes = if is_last { at_most.min(pot.all) } else { at_most.min(pot.part) };
-            let (granted, part) = oneshot::channel();
-            pot.lock().waiting.push_back(Waiting { bytes, address, granted });
-            pot.grant();
-            let part = part.await.expect("whoever waits is granted something, or not asked any more");
-            Allowance { part, is_last, window: RunningSleep::new(WINDOW), seen: far, behind: 0 }
+            let bytes = if is_last { at_most.min(pool.all) } else { at_most.min(pool.block) };
+            let (granted, block) = oneshot::channel();
+            pool.lock().waiting.push_back(Waiting { bytes, address, granted });
+            pool.grant();
+            let block = block.await.expect("a request is dropped only with its future");
+            Allowance { block, is_last, window: RunningSleep::new(RATE_WINDOW), seen: far, slow_windows: 0 }
         }
     }
 }
 
-/// Whether a message has said how large it is: others may become as large as the largest.
+/// Returns whether a message has announced its size. Others may become as large as the largest.
 fn is_announced(at_most: usize, all: &LargeMessages) -> bool {
-    all.pots.last().is_some_and(|largest| at_most < largest.part)
+    all.pools.last().is_some_and(|largest| at_most < largest.block)
 }
 
-impl Pot {
-    fn new(part: usize, all: usize) -> Self {
-        Self { part, all, share: all / ADDRESSES, state: Mutex::default() }
+impl Pool {
+    fn new(block: usize, all: usize) -> Self {
+        Self { block, all, share: all / ADDRESS_DIVISOR, state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds the lock leaves it half changed.
+        // No code that holds the lock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether a connection waits that could be granted a part if the holder gave its own
-    /// back. One that waits only because its address has its share could not.
+    /// Returns whether a connection waits that could get a block if the holder released its own. A
+    /// connection whose own address has used up its share could not.
     fn is_waited_for(&self, holder: Option<IpAddr>) -> bool {
         let state = self.lock();
         let could_have_it = |waiting: &Waiting| {
@@ -187,24 +196,25 @@ impl Pot {
         state.waiting.iter().any(could_have_it)
     }
 
-    /// Gives parts to those who wait, as far as there are any.
+    /// Grants blocks to waiting connections, as far as there is memory.
     fn grant(self: &Arc<Self>) {
         loop {
             let next = self.lock().take_next(self);
             let Some(Waiting { bytes, address, granted }) = next else { return };
-            // It comes back if it is not wanted any more.
-            drop(granted.send(Part { bytes, address, pot: Arc::clone(self) }));
+            // If the receiver is dropped, the block is released.
+            drop(granted.send(Block { bytes, address, pool: Arc::clone(self) }));
         }
     }
 }
 
 impl State {
-    /// The next one to get a part, which counts as taken. Only those whose address has its share
-    /// are passed over: small messages that keep coming do not starve a large one.
-    fn take_next(&mut self, pot: &Pot) -> Option<Waiting> {
+    /// Removes and returns the next request to be granted, and counts its block as taken. Only
+    /// requests whose address has used up its share are skipped, so that a stream of small messages
+    /// does not starve a large one.
+    fn take_next(&mut self, pool: &Pool) -> Option<Waiting> {
         self.waiting.retain(|waiting| !waiting.granted.is_closed());
-        let next = self.waiting.iter().position(|waiting| self.has_share(waiting, pot))?;
-        if self.taken + self.waiting[next].bytes > pot.all {
+        let next = self.waiting.iter().position(|waiting| self.has_share(waiting, pool))?;
+        if self.taken + self.waiting[next].bytes > pool.all {
             return None;
         }
         let next = self.waiting.remove(next)?;
@@ -215,17 +225,17 @@ impl State {
         Some(next)
     }
 
-    /// Whether the address of one who waits has something left of its share. One part is always
-    /// possible.
-    fn has_share(&self, waiting: &Waiting, pot: &Pot) -> bool {
+    /// Returns whether the address of a request has enough left of its share. One block is
+    /// always possible.
+    fn has_share(&self, waiting: &Waiting, pool: &Pool) -> bool {
         let taken = waiting.address.and_then(|address| self.addresses.get(&address));
-        taken.is_none_or(|taken| taken + waiting.bytes <= pot.share)
+        taken.is_none_or(|taken| taken + waiting.bytes <= pool.share)
     }
 }
 
-impl Drop for Part {
+impl Drop for Block {
     fn drop(&mut self) {
-        let mut state = self.pot.lock();
+        let mut state = self.pool.lock();
         state.taken -= self.bytes;
         if let Some(address) = self.address
             && let Some(taken) = state.addresses.get_mut(&address)
@@ -236,19 +246,19 @@ impl Drop for Part {
             }
         }
         drop(state);
-        self.pot.grant();
+        self.pool.grant();
     }
 }
 
 impl Allowance {
-    /// How much may be received of a message that becomes so large at most; nothing is to be said
-    /// if that is all of it.
+    /// Returns the number of bytes that may be received of a message of at most `at_most` bytes, or
+    /// `None` if all of them may.
     pub(crate) fn limit(&self, at_most: usize) -> Option<usize> {
-        (!self.is_last && self.part.bytes < at_most).then_some(self.part.bytes)
+        (!self.is_last && self.block.bytes < at_most).then_some(self.block.bytes)
     }
 
-    /// Whether the message has to give the memory back. It has come so `far` by now, in bytes, and
-    /// waits for more memory or does not. Wakes the task when there is something to look at.
+    /// Resolves when the message must release the memory. Its progress is `far` bytes, and `waits`
+    /// is whether it waits for more memory. Wakes the task at the end of each window.
     pub(crate) fn poll_late(
         &mut self,
         all: &LargeMessages,
@@ -258,25 +268,29 @@ impl Allowance {
     ) -> Poll<Late> {
         loop {
             ready!(std::pin::Pin::new(&mut self.window).poll(cx));
-            let pot = &self.part.pot;
-            let is_between = pot.part <= SMALL && pot.part * GROWTH > SMALL;
-            // Discarded bytes count no longer, so `far` may be less than it was.
-            let is_behind = !waits && far.saturating_sub(self.seen) < all.least;
-            self.behind = if is_behind { self.behind + 1 } else { 0 };
-            if self.behind >= PATIENCE
-                || ((is_behind || waits && is_between) && pot.is_waited_for(self.part.address))
+            let pool = &self.block.pool;
+            // The largest block for small messages, while the message waits for a larger one.
+            let is_last_small =
+                pool.block <= SMALL_MESSAGE_BYTES && pool.block * GROWTH > SMALL_MESSAGE_BYTES;
+            // Discarded bytes no longer count, so `far` may be less than it was.
+            let is_slow = !waits && far.saturating_sub(self.seen) < all.least;
+            self.slow_windows = if is_slow { self.slow_windows + 1 } else { 0 };
+            if self.slow_windows >= LATE_WINDOWS
+                || ((is_slow || waits && is_last_small) && pool.is_waited_for(self.block.address))
             {
                 return Poll::Ready(Late);
             }
             self.seen = far;
-            self.window = RunningSleep::new(WINDOW);
+            self.window = RunningSleep::new(RATE_WINDOW);
         }
     }
 }
 
-/// A large message came too slowly.
+/// A large message arrived too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a message of more than {FREE} bytes came too slowly, or was too large to wait for memory")]
+#[error(
+    "a message of more than {UNSHARED_MESSAGE_BYTES} bytes came too slowly, or was too large to wait for memory"
+)]
 pub struct Late;
 
 #[cfg(test)]
@@ -293,8 +307,8 @@ mod tests {
         Some(IpAddr::from([10, 0, 0, last]))
     }
 
-    /// The part that is granted at once, if any.
-    fn given(taking: std::pin::Pin<&mut impl Future<Output = Allowance>>) -> Option<Allowance> {
+    /// Returns the block if it is granted at once.
+    fn granted(taking: std::pin::Pin<&mut impl Future<Output = Allowance>>) -> Option<Allowance> {
         match taking.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(allowance) => Some(allowance),
             Poll::Pending => None,
@@ -302,80 +316,80 @@ mod tests {
     }
 
     fn sizes(all: &LargeMessages) -> Vec<(usize, usize)> {
-        all.pots.iter().map(|pot| (pot.part / KIB, pot.all / KIB)).collect()
+        all.pools.iter().map(|pool| (pool.block / KIB, pool.all / KIB)).collect()
     }
 
     #[test]
-    fn half_is_for_small_messages_and_there_is_enough_for_one_of_each_size() {
+    fn half_is_for_small_messages_and_one_message_of_each_size_fits() {
         let all = LargeMessages::new(256 * MIB, 10 * MIB, 1);
-        let parts: Vec<_> = sizes(&all).into_iter().map(|(part, _)| part).collect();
-        assert_eq!(parts, [32, 128, 512, 2048, 8192, 10_240]);
-        let of = |pots: &[Arc<Pot>]| pots.iter().map(|pot| pot.all).sum::<usize>();
-        assert!(of(&all.pots[..3]) <= 128 * MIB && of(&all.pots[3..]) <= 128 * MIB);
-        assert!(of(&all.pots) > 255 * MIB);
-        // As little as the configuration allows.
-        assert!(of(&LargeMessages::new(40 * MIB, 10 * MIB, 1).pots) <= 40 * MIB);
-        assert!(of(&LargeMessages::new(256 * KIB, 64 * KIB, 1).pots) <= 256 * KIB);
+        let blocks: Vec<_> = sizes(&all).into_iter().map(|(block, _)| block).collect();
+        assert_eq!(blocks, [32, 128, 512, 2048, 8192, 10_240]);
+        let of = |pools: &[Arc<Pool>]| pools.iter().map(|pool| pool.all).sum::<usize>();
+        assert!(of(&all.pools[..3]) <= 128 * MIB && of(&all.pools[3..]) <= 128 * MIB);
+        assert!(of(&all.pools) > 255 * MIB);
+        // The least that the configuration allows.
+        assert!(of(&LargeMessages::new(40 * MIB, 10 * MIB, 1).pools) <= 40 * MIB);
+        assert!(of(&LargeMessages::new(256 * KIB, 64 * KIB, 1).pools) <= 256 * KIB);
         assert_eq!(sizes(&LargeMessages::new(32 * MIB, 64 * KIB, 1)), [(32, 16_368), (64, 16_400)]);
         for tiny in [0, 1, 20 * KIB, 100 * KIB] {
-            assert!(LargeMessages::new(0, tiny, 1).pots.iter().all(|pot| pot.all >= pot.part));
+            assert!(LargeMessages::new(0, tiny, 1).pools.iter().all(|pool| pool.all >= pool.block));
         }
     }
 
     #[tokio::test]
-    async fn a_message_grows_from_part_to_part_and_counts_with_no_more_than_it_becomes() {
+    async fn message_grows_from_block_to_block_and_takes_no_more_than_its_size() {
         let all = LargeMessages::new(256 * MIB, 10 * MIB, 1);
-        let part = async |received, at_most| all.take(None, received, at_most, 0).await.part.bytes;
-        assert_eq!(part(FREE, 10 * MIB).await, 32 * KIB);
-        assert_eq!(part(FREE, 20 * KIB).await, 20 * KIB);
-        assert_eq!(part(32 * KIB, 10 * MIB).await, 128 * KIB);
-        assert_eq!(part(128 * KIB, 200 * KIB).await, 200 * KIB);
-        assert_eq!(part(512 * KIB, 10 * MIB).await, 2 * MIB);
-        assert_eq!(part(9 * MIB, 10 * MIB + 10).await, 10 * MIB + 10);
+        let block = async |received, at_most| all.take(None, received, at_most, 0).await.block.bytes;
+        assert_eq!(block(UNSHARED_MESSAGE_BYTES, 10 * MIB).await, 32 * KIB);
+        assert_eq!(block(UNSHARED_MESSAGE_BYTES, 20 * KIB).await, 20 * KIB);
+        assert_eq!(block(32 * KIB, 10 * MIB).await, 128 * KIB);
+        assert_eq!(block(128 * KIB, 200 * KIB).await, 200 * KIB);
+        assert_eq!(block(512 * KIB, 10 * MIB).await, 2 * MIB);
+        assert_eq!(block(9 * MIB, 10 * MIB + 10).await, 10 * MIB + 10);
         // A message that announces a larger size takes nothing of the memory for small ones.
-        assert_eq!(part(FREE, 3 * MIB).await, 2 * MIB);
-        assert_eq!(part(FREE, MIB).await, MIB);
+        assert_eq!(block(UNSHARED_MESSAGE_BYTES, 3 * MIB).await, 2 * MIB);
+        assert_eq!(block(UNSHARED_MESSAGE_BYTES, MIB).await, MIB);
         assert_eq!(all.taken(), 0);
     }
 
     #[tokio::test]
-    async fn parts_are_given_in_the_order_of_asking_and_an_address_has_a_share() {
+    async fn blocks_are_granted_in_order_and_an_address_has_a_share() {
         let all = LargeMessages::new(256 * KIB, 64 * KIB, 1);
-        let pot = Arc::clone(&all.pots[0]);
-        let take = |address| all.take(address, FREE, 32 * KIB, 0);
-        let fits = pot.all / (32 * KIB);
+        let pool = Arc::clone(&all.pools[0]);
+        let take = |address| all.take(address, UNSHARED_MESSAGE_BYTES, 32 * KIB, 0);
+        let fits = pool.all / (32 * KIB);
         let mut first: Vec<_> = Vec::new();
         for number in 0..fits {
             first.push(take(from(number as u8)).await);
         }
         assert_eq!(all.taken(), fits * 32 * KIB);
         let (mut second, mut third) = (pin!(take(from(100))), pin!(take(from(101))));
-        assert!(given(second.as_mut()).is_none() && given(third.as_mut()).is_none());
-        assert!(pot.is_waited_for(from(0)));
+        assert!(granted(second.as_mut()).is_none() && granted(third.as_mut()).is_none());
+        assert!(pool.is_waited_for(from(0)));
         first.pop();
-        let _second = given(second.as_mut()).expect("the next one gets it");
-        assert!(given(third.as_mut()).is_none());
-        // A holder that ends leaves its part to others, and so does one that gives it back.
+        let _second = granted(second.as_mut()).expect("the next request is granted");
+        assert!(granted(third.as_mut()).is_none());
+        // A dropped request is skipped, and a released block goes to the next one.
         let mut fourth = pin!(take(None));
-        assert!(given(fourth.as_mut()).is_none());
+        assert!(granted(fourth.as_mut()).is_none());
         {
             let mut gone = Box::pin(take(None));
-            assert!(given(gone.as_mut()).is_none());
+            assert!(granted(gone.as_mut()).is_none());
         }
         first.pop();
-        assert!(given(third.as_mut()).is_some());
-        assert!(given(fourth.as_mut()).is_some());
+        assert!(granted(third.as_mut()).is_some());
+        assert!(granted(fourth.as_mut()).is_some());
         drop(first);
-        // An address that has its share waits for itself alone.
+        // An address that has used up its share waits for its own block.
         let own = take(from(1)).await;
         let mut more = pin!(take(from(1)));
-        assert!(given(more.as_mut()).is_none());
-        // It makes nobody else give anything back.
-        assert_eq!([1, 2].map(|last| pot.is_waited_for(from(last))), [true, false]);
+        assert!(granted(more.as_mut()).is_none());
+        // It does not make others release theirs.
+        assert_eq!([1, 2].map(|last| pool.is_waited_for(from(last))), [true, false]);
         drop(take(from(2)).await);
         drop(own);
-        assert!(given(more.as_mut()).is_some());
-        // The largest message takes some bytes more with what is around it.
-        assert_eq!(all.take(from(3), 60 * KIB, 64 * KIB + 14, 0).await.part.bytes, 64 * KIB + 14);
+        assert!(granted(more.as_mut()).is_some());
+        // The largest message takes a few bytes more with its framing.
+        assert_eq!(all.take(from(3), 60 * KIB, 64 * KIB + 14, 0).await.block.bytes, 64 * KIB + 14);
     }
 }

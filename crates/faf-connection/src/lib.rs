@@ -7,20 +7,21 @@
 //!                         bounded in bytes, one vectored write for everything that waits
 //! ```
 //!
-//! There is no type `Connection`: one task reads, and many write, so that a connection is a
-//! [`Reader`] and a [`Writer`], which [`open`] makes of a stream. The reader belongs to one task;
-//! it holds no memory while its peer is idle, and the connection ends when it is dropped. Writers
-//! are cheap copies of one handle and may be used from anywhere. The bytes leave in the order of
-//! the calls.
+//! There is no type `Connection`: one task reads and many write, so a connection is a [`Reader`]
+//! and a [`Writer`], which [`open`] creates from a stream. The reader belongs to one task. It holds
+//! no memory while its peer is idle, and dropping it ends the connection. Writers are cheap copies
+//! of one handle and may be used from anywhere. Bytes are sent in the order of the calls.
 //!
 //! | operation | waits for the peer | here |
 //! | --- | --- | --- |
 //! | read | until one whole message is there | [`Reader::read`] |
-//! | send one, many, raw | until handed to the operating system | [`Writer::send`], [`Writer::send_many`], [`Writer::send_raw`] |
-//! | write one, many, raw | never | [`Writer::write`], [`Writer::write_many`], [`Writer::write_raw`] |
-//! | hand over | never; bytes that are taken at once do not wait | [`Writer::hand_over`] |
+//! | send | until the operating system has taken it | [`Writer::send`] |
+//! | send many, raw | as send | [`Writer::send_many`], [`Writer::send_raw`] |
+//! | write | never | [`Writer::write`] |
+//! | write many, raw | never | [`Writer::write_many`], [`Writer::write_raw`] |
+//! | try to write | never; queues only what the socket does not take | [`Writer::try_write`] |
 //! | drain | until nothing waits; callers take turns | [`Writer::drain`] |
-//! | wait for room | until little waits | [`Writer::wait_for_room`] |
+//! | wait for room | until few bytes wait | [`Writer::wait_for_room`] |
 //! | is connected | never | [`Writer::is_connected`] |
 //! | close | until all is flushed and the end is sent; never fails | [`Writer::close`] |
 //! | abort | never; waiting messages are lost | [`Writer::abort`] |
@@ -41,9 +42,9 @@
 //!
 //! With the feature `stream`, the reader is a `Stream` and the writer can become a `Sink`.
 //!
-//! Modules of their own are for the time before the first message: [`proxy`] headers, the
-//! [`upgrade`] to WebSocket with the address that is [`forwarded`], and the options of [`tcp`]
-//! sockets. Time limits are counted by [`running_time`].
+//! Separate modules are for the time before the first message: [`proxy`] headers, the [`upgrade`]
+//! to WebSocket, the [`forwarded`] address in it, and the options of [`tcp`] sockets.
+//! [`running_time`] measures time limits.
 
 mod error;
 pub mod forwarded;
@@ -61,7 +62,9 @@ pub mod upgrade;
 mod writer;
 
 pub use error::{Disconnected, Error, Incomplete, OutboxFull};
-pub use large_messages::{FREE, LargeMessages, Late, PATIENCE, SMALL, WINDOW};
+pub use large_messages::{
+    LATE_WINDOWS, LargeMessages, Late, RATE_WINDOW, SMALL_MESSAGE_BYTES, UNSHARED_MESSAGE_BYTES,
+};
 pub use outbox::OUTBOX_LIMIT;
 pub use reader::Reader;
 pub use settings::{SentMessages, Settings, Share};
@@ -74,19 +77,19 @@ use tokio::net::TcpStream;
 
 use halves::{ReadHalf, WriteHalf};
 
-/// Makes a connection of a stream.
+/// Creates a connection from a stream.
 ///
 /// # Panics
-/// Outside of a tokio runtime.
+/// Outside a tokio runtime.
 pub fn open(stream: impl AsyncRead + AsyncWrite + Send + 'static, settings: Settings) -> (Reader, Writer) {
     let (read, write) = tokio::io::split(stream);
     open_halves(ReadHalf::Other(Box::new(read)), WriteHalf::Other(Box::new(write)), settings)
 }
 
-/// Makes a connection of a TCP stream, which is cheaper than [`open`].
+/// Creates a connection from a TCP stream, which is cheaper than [`open`].
 ///
 /// # Panics
-/// Outside of a tokio runtime.
+/// Outside a tokio runtime.
 pub fn open_tcp(stream: TcpStream, settings: Settings) -> (Reader, Writer) {
     let (read, write) = stream.into_split();
     open_halves(ReadHalf::Tcp(read), WriteHalf::Tcp(write), settings)

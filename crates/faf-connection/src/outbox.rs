@@ -9,27 +9,27 @@ use crate::error::OutboxFull;
 
 /// Most bytes that may wait for a peer by default: 1 MiB, some hundred usual messages.
 ///
-/// A sender with more at once, such as a list of all players, sends it part by part, or as one
-/// piece: an empty outbox takes anything.
+/// A sender with more at once, such as a list of all players, sends it in parts or as one piece: an
+/// empty outbox accepts a piece of any size.
 pub const OUTBOX_LIMIT: usize = 1024 * 1024;
 
-/// Overhead of a waiting message, in bytes; counted, so that many tiny messages are bounded, too.
+/// Overhead of a waiting message, in bytes. It counts, so that many tiny messages are bounded, too.
 const ENTRY_COST: usize = size_of::<Bytes>();
 
 /// Most bytes of control frames that may wait: 128 KiB, the answers to all pings that are read at
-/// once. They do not count against the limit, so a peer that reads a long message slowly gets its
-/// answers however long that message is.
+/// once. They do not count against the limit, so that a peer that reads a long message slowly still
+/// gets its answers.
 const CONTROL_LIMIT: usize = 128 * 1024;
 
-/// A queue of bytes that leave in the order they came.
+/// A bounded queue of bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     entries: VecDeque<Bytes>,
     waiting: usize,
     limit: usize,
-    /// Of control frames that were put here since it was last empty.
+    /// Bytes of the control frames queued since the outbox was last empty.
     controls: usize,
-    /// Of all that was removed as written.
+    /// Bytes removed as written, since the beginning.
     taken: u64,
 }
 
@@ -42,18 +42,18 @@ impl Outbox {
         self.entries.is_empty()
     }
 
-    /// How much waits, in bytes.
+    /// Returns the number of bytes that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// How much has left since the beginning, in bytes.
+    /// Returns the number of bytes written since the beginning.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// Puts bytes at the end. An empty outbox takes anything, so that no single message is too
-    /// large to be sent.
+    /// Queues bytes. An empty outbox accepts any number, so that no single message is too large to
+    /// be sent.
     pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), OutboxFull> {
         let cost = bytes.len() + ENTRY_COST;
         if !self.is_empty() && self.waiting + cost > self.limit {
@@ -63,13 +63,12 @@ impl Outbox {
         Ok(())
     }
 
-    /// How much has been put here of control frames since nothing waited, in bytes.
+    /// Returns the number of bytes of control frames queued since the outbox was last empty.
     pub(crate) fn controls(&self) -> usize {
         self.controls
     }
 
-    /// Puts a control frame at the end, whatever waits there of messages. Too many of them are
-    /// dropped.
+    /// Queues a control frame, however many messages wait. Too many control frames are dropped.
     pub(crate) fn push_control(&mut self, bytes: Bytes) {
         let cost = bytes.len() + ENTRY_COST;
         if self.controls + cost <= CONTROL_LIMIT {
@@ -78,7 +77,7 @@ impl Outbox {
         }
     }
 
-    /// Queues the rest of these after the first `written` bytes, whatever the limit says.
+    /// Queues the rest of these pieces after the first `written` bytes, even beyond the limit.
     pub(crate) fn push_rest(&mut self, pieces: &[Bytes], mut written: usize) {
         for piece in pieces {
             match piece.len().checked_sub(written) {
@@ -91,7 +90,7 @@ impl Outbox {
         }
     }
 
-    /// Puts the last bytes of a connection at the end, whatever the limit says.
+    /// Queues the last bytes of a connection, even beyond the limit.
     pub(crate) fn push_last(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.waiting += bytes.len() + ENTRY_COST;
@@ -99,7 +98,8 @@ impl Outbox {
         }
     }
 
-    /// The front of the queue, for one vectored write; as much as fits into `slices`.
+    /// Fills `slices` from the front of the queue, for one vectored write. Returns the number of
+    /// slices used.
     pub(crate) fn front<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let count = slices.len().min(self.entries.len());
         for (slice, entry) in slices.iter_mut().zip(&self.entries) {
@@ -108,7 +108,7 @@ impl Outbox {
         count
     }
 
-    /// Removes what was written from the front.
+    /// Removes the bytes that were written from the front.
     pub(crate) fn advance(&mut self, mut written: usize) {
         self.taken += written as u64;
         while let Some(first) = self.entries.front_mut() {
@@ -121,8 +121,7 @@ impl Outbox {
             self.waiting -= first.len() + ENTRY_COST;
             self.entries.pop_front();
         }
-        // Most connections are idle most of the time; room for a few entries is made again in no
-        // time.
+        // Most connections are idle most of the time, and allocating a few entries again is cheap.
         self.entries = VecDeque::new();
         self.controls = 0;
     }
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_leave_in_the_order_they_came() {
+    fn bytes_are_written_in_order() {
         let mut outbox = Outbox::new(1000);
         for part in ["one", "", "two", "three"] {
             outbox.push(Bytes::from_static(part.as_bytes())).unwrap();
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_outbox_takes_anything() {
+    fn empty_outbox_accepts_any_size() {
         let mut outbox = Outbox::new(10);
         outbox.push(Bytes::from(vec![0; 5000])).unwrap();
         assert!(outbox.push(Bytes::from_static(b"x")).is_err());
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_back() {
+    fn empty_outbox_holds_no_memory() {
         let mut outbox = Outbox::new(1_000_000);
         for _ in 0..1000 {
             outbox.push(Bytes::from_static(b"x")).unwrap();

@@ -1,8 +1,7 @@
-//! PROXY protocol: the header in which a proxy announces whose connection it passes on (wire.md
+//! PROXY protocol: the header in which a proxy announces the address of its client (wire.md
 //! section 11).
 //!
-//! Versions 1 (text) and 2 (binary) are told apart by their first bytes. Not a byte after the
-//! header is read.
+//! The first bytes distinguish versions 1 (text) and 2 (binary). No byte after the header is read.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,20 +12,20 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// Longest header of version 1, line end included (PROXY protocol specification, section 2.1).
 const V1_LIMIT: usize = 107;
 
-/// Largest part of a version 2 header after its fixed part: 2 KiB. Real ones, with all options, are
-/// far below.
+/// Largest variable part of a version 2 header: 2 KiB. Real ones, with all options, are
+/// far smaller.
 const V2_LIMIT: usize = 2048;
 
 /// Fixed part of a version 2 header: signature, version, family and length.
 const V2_FIXED: usize = 16;
 
-/// Bytes that must be read to tell the versions apart; every header is longer.
+/// Bytes that must be read to distinguish the versions; every header is longer.
 const SIGNATURE: usize = 12;
 
-/// Why a connection does not begin with a header that names an address.
+/// The reason a connection does not begin with a header that names an address.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// It begins otherwise, or with a header that breaks the rules.
+    /// The connection begins otherwise, or with an invalid header.
     #[error("no valid PROXY header: {0}")]
     Invalid(String),
     /// The header names no address of an internet family.
@@ -37,13 +36,13 @@ pub enum ProxyError {
     Io(#[from] io::Error),
 }
 
-/// Reads the header; returns the address it announces, or nothing if the proxy speaks for itself
-/// (health checks).
+/// Reads the header. Returns the address that it announces, or `None` if the connection is the
+/// proxy's own (health checks).
 ///
-/// Waits as long as the peer takes: give it a time limit.
+/// There is no time limit: the caller must set one.
 ///
 /// # Errors
-/// [`ProxyError`]. The connection is of no further use then.
+/// [`ProxyError`]. The connection cannot be used after an error.
 pub async fn read_header(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<SocketAddr>, ProxyError> {
     let mut header = vec![0; SIGNATURE];
     stream.read_exact(&mut header).await?;
@@ -86,7 +85,7 @@ fn version_2(header: &[u8]) -> Result<Option<SocketAddr>, ProxyError> {
     }
 }
 
-/// A version 1 header that announces a connection from `source` to `destination`.
+/// Returns a version 1 header that announces a connection from `source` to `destination`.
 ///
 /// # Panics
 /// Never: mixed families are announced as IPv6.
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn written_headers_are_understood() {
+    async fn written_headers_can_be_read() {
         for (source, destination) in
             [("1.2.3.4:5", "6.7.8.9:10"), ("[2001:db8::1]:5", "[::1]:10"), ("1.2.3.4:5", "[::1]:10")]
         {

@@ -15,54 +15,55 @@ use tokio::time::{Sleep, sleep};
 
 use crate::error::{Disconnected, Error};
 use crate::halves::ReadHalf;
-use crate::large_messages::{Allowance, FREE, LargeMessages, Late, WINDOW};
+use crate::large_messages::{Allowance, LargeMessages, Late, RATE_WINDOW, UNSHARED_MESSAGE_BYTES};
 use crate::running_time::RunningSleep;
 use crate::settings::{Settings, Share};
 use crate::writer::{Phase, Writer};
 
-/// Bytes taken from the operating system before other tasks get their turn: a thousand peers that
-/// send as fast as they can must not delay another one's ping for long. They are read into the
-/// stack, so that an idle reader holds no buffer.
-const CHUNK: usize = 16 * 1024;
+/// Bytes received before other tasks run: a thousand peers that send as fast as they can must not
+/// delay another one's ping for long. They are received on the stack, so that an idle reader holds
+/// no buffer.
+const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Bytes of answers to pings that may wait for a peer; beyond it nothing is read before the peer
-/// has taken them. Other messages that wait for it do not count: it may not be the cause of those.
-const ANSWERS_LIMIT: usize = 4 * 1024;
+/// Most bytes of pongs that may wait for a peer. Beyond that, the reader pauses until the peer has
+/// taken them. Other waiting messages do not count, because the peer may not have caused them.
+const PONGS_LIMIT_BYTES: usize = 4 * 1024;
 
-/// How often a peer may send input without a message before there is a [`PAUSE`]: pings and pongs,
-/// which come every few seconds, and pieces of 16 KiB or less that hold next to nothing.
-const IDLE_TALK: u8 = 100;
+/// Most empty inputs before a [`PAUSE`]: pings and pongs, which usually come every few seconds, and
+/// received chunks whose content is almost only framing.
+const EMPTY_INPUTS_LIMIT: u8 = 100;
 
-/// How long nothing is read after too much idle talk.
+/// Pause of the reader after too many empty inputs.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Bytes that are taken from a peer after the connection was closed on this side: 16 MiB. A peer in
-/// the middle of a message gets to read the last one it was sent; one that never ends is aborted.
-const DROPPED_LIMIT: u32 = 16 * 1024 * 1024;
+/// Most bytes received and dropped after this side has closed the connection: 16 MiB. So a peer in
+/// the middle of a message can still read the last one sent to it. Beyond the limit, the connection
+/// is aborted.
+const DROPPED_LIMIT_BYTES: u32 = 16 * 1024 * 1024;
 
-/// How many of these are searched for the close frame of a WebSocket peer, its last frame: 64 KiB.
-const SEARCHED: u32 = 64 * 1024;
+/// Most dropped bytes that are searched for the close frame of a WebSocket peer: 64 KiB.
+const SEARCHED_BYTES: u32 = 64 * 1024;
 
 /// The receiving end of a connection. Dropping it aborts the connection.
 pub struct Reader {
     read_half: ReadHalf,
     decoder: Decoder,
-    /// Bytes received of messages that are not complete.
+    /// Received bytes of incomplete messages.
     buffer: BytesMut,
     writer: Writer,
     input: Input,
     large_messages: Option<Box<Share>>,
-    /// The memory taken from there for the message that is being received or processed.
+    /// Shared memory for the large message that is being received or processed.
     allowance: Option<Box<Allowance>>,
-    /// The condition for receiving more.
+    /// Condition for receiving more.
     waiting: Option<Box<Waiting>>,
-    /// A ping was answered, and the peer has not been seen to read the answers since.
+    /// Whether a ping was answered since the reader last waited for the peer to take the pongs.
     has_answered: bool,
-    /// How often input without a message has come since the last pause; [`IDLE_TALK`] at most.
-    idle_talk: u8,
-    /// A message was returned, and its memory may go back when the next one is asked for.
+    /// Number of empty inputs since the last pause; [`EMPTY_INPUTS_LIMIT`] at most.
+    empty_inputs: u8,
+    /// Whether a message was returned whose memory can be released when the next one is read.
     has_read: bool,
-    /// Bytes that have come since the connection was closed on this side.
+    /// Bytes received since this side closed the connection.
     dropped: u32,
     /// See [`listen_to_the_end`](Reader::listen_to_the_end).
     listens_to_the_end: bool,
@@ -70,11 +71,11 @@ pub struct Reader {
 
 /// A rare condition. It is kept in the reader, so that waiting for a message takes no other memory.
 enum Waiting {
-    /// The peer has read most of the answers to its pings.
+    /// The peer has taken most of the pongs.
     Room(Pin<Box<dyn Future<Output = ()> + Send>>),
-    /// The pause after too much idle talk is over.
+    /// The pause after too many empty inputs is over.
     Pause(Pin<Box<Sleep>>),
-    /// There is memory for a large message. The task is woken from time to time meanwhile.
+    /// There is memory for a large message. Meanwhile the task is woken in every window.
     Allowance(Pin<Box<dyn Future<Output = Allowance> + Send>>, RunningSleep),
 }
 
@@ -82,9 +83,9 @@ enum Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
     Decode,
-    /// The connection is closing, and nothing that could still come matters.
+    /// The connection is closing, and further input is dropped.
     Discard,
-    /// There is nothing more to come.
+    /// The peer has ended its side.
     Ended,
     /// A message was malformed, so nothing after it can be decoded.
     Broken,
@@ -103,71 +104,71 @@ impl Reader {
             allowance: None,
             waiting: None,
             has_answered: false,
-            idle_talk: 0,
+            empty_inputs: 0,
             has_read: false,
             dropped: 0,
             listens_to_the_end: false,
         }
     }
 
-    /// Waits for the next message. Can be cancelled at any time without losing anything.
+    /// Waits for the next message. Cancel-safe.
     ///
-    /// WebSocket pings are answered here, and a close frame, too; a peer that does not read the
-    /// answers is not read from. Once the connection has been closed on this side, input is dropped
-    /// until the peer ends it. If that is more than 16 MiB, the connection is aborted.
+    /// This also answers WebSocket pings and close frames; a peer that does not read the answers is
+    /// not read. After this side has closed the connection, input is dropped until the peer ends
+    /// it. Beyond 16 MiB, the connection is aborted.
     ///
-    /// To read more than [`FREE`] bytes of one message, it waits for memory, if connections share
-    /// it; see [`LargeMessages`].
+    /// To read more than [`UNSHARED_MESSAGE_BYTES`] of one message, the reader waits for memory, if
+    /// connections share it; see [`LargeMessages`].
     ///
     /// # Errors
-    /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], and [`Error::Late`]. Nothing
-    /// can be read after an error, except after [`DecodeError::TooLarge`]: when [the limit is
-    /// raised](Self::set_message_limit), the same message is decoded again.
+    /// [`Error::Disconnected`], [`Error::Incomplete`], [`Error::Malformed`], and [`Error::Late`].
+    /// Nothing can be read after an error, except after [`DecodeError::TooLarge`]: when [the limit
+    /// is raised](Self::set_message_limit), the same message is decoded again.
     pub async fn read(&mut self) -> Result<Message, Error> {
         poll_fn(|cx| self.poll_read(cx)).await
     }
 
-    /// As [`read`](Self::read), for programs with thousands of waiting readers: all state is in the
-    /// reader.
+    /// Polls [`read`](Self::read), for programs with thousands of waiting readers: all state is in
+    /// the reader.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
         let mut has_received = std::mem::take(&mut self.has_read);
-        // The bytes that are there to be decoded, and how many of them came last.
-        let mut looked_at = None;
+        // Number of bytes to decode, and of those received last.
+        let mut undecoded = None;
         // Bytes received in this call.
         let mut taken = 0;
         loop {
-            // A message that was returned has been processed when the next one is asked for, so
-            // its memory goes to others before anything is waited for.
+            // The caller has processed a message when it reads the next one, so its memory is
+            // released before the reader waits for anything.
             if has_received {
-                self.give_back();
+                self.release_memory();
             }
-            // A slow sender of a large message would keep that memory from others; so would a
-            // message that came in one piece with it and takes long to be processed.
+            // A slow sender of a large message would keep that memory from others. So would slow
+            // processing of a message that was received together with the beginning of a large one.
             if self.poll_late(cx).is_ready() {
                 return Poll::Ready(Err(Late.into()));
             }
-            // During a pause the peer may have sent more of what made it necessary; that is not
-            // looked at before the end of the pause. A message that waits for memory is.
+            // Nothing is decoded during a pause, because there may be more empty inputs. A message
+            // that waits for memory is decoded as far as possible.
             if self.waiting.is_some() && !self.waits_for_memory() {
                 ready!(self.poll_waiting(cx))?;
             }
-            if let Some(message) = self.take_message(looked_at.take())? {
+            if let Some(message) = self.take_message(undecoded.take())? {
                 self.has_read = true;
                 return Poll::Ready(Ok(message));
             }
             // Decoding may have used up the last of a large message.
             if has_received {
-                self.give_back();
+                self.release_memory();
             }
             ready!(self.poll_waiting(cx))?;
-            // Nothing is received that would have to be kept: a peer that sends faster than it may
-            // is slowed down by TCP.
+            // The reader receives only bytes that it may keep, so TCP slows down a peer that sends
+            // too fast.
             let Some(room) = self.room_or_wait() else { continue };
-            // Other tasks get their turn, however fast this peer sends.
-            if taken >= CHUNK {
+            // Lets other tasks run, however fast this peer sends.
+            if taken >= CHUNK_BYTES {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -177,46 +178,47 @@ impl Reader {
             }
             taken += received;
             has_received = true;
-            looked_at = Some((self.received(), received));
+            undecoded = Some((self.received(), received));
             self.note_dropped(received);
         }
     }
 
-    /// The next message, if all of it is there and the peer need not make a pause. `last` says how
-    /// much there is to be looked at, and how much of it came last, in bytes.
-    fn take_message(&mut self, last: Option<(usize, usize)>) -> Result<Option<Message>, Error> {
-        let talk_before = self.idle_talk;
-        if self.idle_talk < IDLE_TALK
+    /// Returns the next message if it is complete and no pause is due. `undecoded` has the number
+    /// of bytes to decode and of those received last.
+    fn take_message(&mut self, undecoded: Option<(usize, usize)>) -> Result<Option<Message>, Error> {
+        let inputs_before = self.empty_inputs;
+        if self.empty_inputs < EMPTY_INPUTS_LIMIT
             && let Some(message) = self.next_message()?
         {
             return Ok(Some(message));
         }
-        // A piece of which more than half is gone, and no message came of it, was next to nothing.
-        if let Some((all, last)) = last
-            && self.idle_talk == talk_before
+        // Decoding used up more than half of the last chunk without yielding a message or a control
+        // frame, so the chunk was almost only framing.
+        if let Some((all, last)) = undecoded
+            && self.empty_inputs == inputs_before
             && self.received() + last / 2 < all
         {
-            self.note_idle_talk();
+            self.note_empty_input();
         }
         Ok(None)
     }
 
-    /// How much may be received now, in bytes; nothing if something else has to happen first, for
-    /// which this begins to wait.
+    /// Returns the number of bytes that may be received now. If the reader must wait for something
+    /// else first, begins to wait and returns `None`.
     fn room_or_wait(&mut self) -> Option<usize> {
         // Pongs that a peer does not read must not pile up.
         if self.has_answered {
             self.has_answered = false;
-            self.wait_for_room(ANSWERS_LIMIT);
+            self.wait_for_room(PONGS_LIMIT_BYTES);
             return None;
         }
-        if self.idle_talk >= IDLE_TALK {
-            self.idle_talk = 0;
+        if self.empty_inputs >= EMPTY_INPUTS_LIMIT {
+            self.empty_inputs = 0;
             self.waiting = Some(Box::new(Waiting::Pause(Box::pin(sleep(PAUSE)))));
             return None;
         }
         match self.room() {
-            // Nobody reads the rest of a large message any more, so it gets no memory.
+            // The rest of a large message is dropped, so it gets no memory.
             0 if self.is_closing() => self.input = Input::Discard,
             0 => self.wait_for_allowance(),
             room => return Some(room),
@@ -224,27 +226,28 @@ impl Reader {
         None
     }
 
-    /// Counts what has come after the connection was closed here, and ends it if that goes on.
+    /// Counts bytes received after this side has closed the connection, and aborts it
+    /// beyond [`DROPPED_LIMIT_BYTES`].
     fn note_dropped(&mut self, received: usize) {
         if self.is_closing() {
             self.dropped = self.dropped.saturating_add(received as u32);
-            if self.dropped > DROPPED_LIMIT {
+            if self.dropped > DROPPED_LIMIT_BYTES {
                 self.writer.abort();
             }
         }
     }
 
-    /// Gives back the memory of a message that has been read, once nothing of it is left.
+    /// Releases the memory of a message that was read.
     ///
-    /// Reading on does so, too; this is for callers that wait for something else before.
-    pub fn give_back(&mut self) {
+    /// Reading the next message does so, too. This is for callers that wait for something
+    /// else first.
+    pub fn release_memory(&mut self) {
         if self.allowance.is_some() && self.is_little_kept() {
             self.allowance = None;
         }
     }
 
-    /// Whether the large message that memory was taken for comes, or is processed, too slowly to
-    /// keep it. Wakes the task when it does.
+    /// Resolves when a large message arrives, or is processed, too slowly to keep its memory.
     pub fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Late> {
         if self.allowance.is_none() {
             return Poll::Pending;
@@ -256,53 +259,53 @@ impl Reader {
         }
     }
 
-    /// How many bytes have been received so far.
+    /// Returns the number of bytes received so far.
     #[must_use]
     pub fn arrived(&self) -> u64 {
         self.decoder.taken() + self.buffer.len() as u64
     }
 
-    /// Whether a part of a message has been received.
+    /// Returns whether a part of a message has been received.
     #[must_use]
     pub fn is_inside_message(&self) -> bool {
         self.received() > 0
     }
 
-    /// The progress of all messages, in bytes: received bytes count, and decoded ones count twice.
+    /// Returns the progress of all messages, in bytes. Received bytes count once, and decoded
+    /// ones twice.
     fn far(&self) -> u64 {
         2 * self.arrived() - self.received() as u64
     }
 
-    /// Whether reading waits for memory for a large message.
+    /// Returns whether the reader waits for memory for a large message.
     #[must_use]
     pub fn waits_for_memory(&self) -> bool {
         matches!(self.waiting.as_deref(), Some(Waiting::Allowance(..)))
     }
 
     fn is_little_kept(&self) -> bool {
-        self.received() <= FREE
+        self.received() <= UNSHARED_MESSAGE_BYTES
     }
 
-    /// Bytes received of messages that are not complete.
+    /// Returns the number of received bytes of incomplete messages.
     fn received(&self) -> usize {
         self.decoder.unfinished(&self.buffer).received
     }
 
-    fn note_idle_talk(&mut self) {
-        self.idle_talk = (self.idle_talk + 1).min(IDLE_TALK);
+    fn note_empty_input(&mut self) {
+        self.empty_inputs = (self.empty_inputs + 1).min(EMPTY_INPUTS_LIMIT);
     }
 
-    /// Sets the largest message from now on, for messages that are received already but not read,
-    /// too.
+    /// Sets the largest message, in bytes. It also applies to messages that are received already
+    /// but not read.
     pub fn set_message_limit(&mut self, bytes: usize) {
         self.decoder.set_message_limit(bytes);
-        // The memory of an unfinished message may not be enough, so it waits for it in its turn
-        // again.
+        // The memory of an unfinished message may be too little now, so it requests memory again.
         self.allowance = None;
         self.waiting = None;
     }
 
-    /// Sets the source of memory for large messages, also for one that is under way.
+    /// Sets the source of memory for large messages, including one that is being received.
     pub fn set_large_messages(&mut self, large_messages: Arc<LargeMessages>) {
         let address = self.large_messages.as_ref().and_then(|share| share.address);
         self.large_messages = Some(Box::new(Share { of: large_messages, address }));
@@ -310,43 +313,44 @@ impl Reader {
         self.waiting = None;
     }
 
-    /// Returns messages until the peer ends the connection, even after this side has closed it: for
-    /// programs that pass messages on between two connections.
+    /// From now on, reads messages until the peer ends the connection, even after this side has
+    /// closed it. This is for programs that pass messages on between two connections.
     pub fn listen_to_the_end(&mut self) {
         self.listens_to_the_end = true;
     }
 
-    /// Whether further input is dropped.
+    /// Returns whether further input is dropped.
     fn is_closing(&self) -> bool {
         !self.listens_to_the_end && self.writer.phase() != Phase::Open
     }
 
-    /// The other end of this connection.
+    /// Returns the sending end of this connection.
     #[must_use]
     pub fn writer(&self) -> &Writer {
         &self.writer
     }
 
-    /// How many bytes of the stream have become messages so far. The offset of a decoding error
-    /// counts from here.
+    /// Returns the number of bytes decoded to messages so far. The offset of a decoding error
+    /// counts from there.
     #[must_use]
     pub fn consumed(&self) -> u64 {
         self.decoder.consumed()
     }
 
-    /// The next message, if all of it has been received.
+    /// Decodes the next message, if all of it has been received, and answers control frames
+    /// before it.
     fn next_message(&mut self) -> Result<Option<Message>, Error> {
         loop {
             match self.input {
                 Input::Decode => {}
                 Input::Discard => {
-                    // Together with its memory: it may be that of a large message.
+                    // Releases the memory, too, which may be that of a large message.
                     self.buffer = BytesMut::new();
-                    self.give_back();
+                    self.release_memory();
                     return Ok(None);
                 }
-                // Unread input at the end of the connection would reset it before the peer has read
-                // the last messages.
+                // If input stayed unread, the operating system would reset the connection before
+                // the peer has read the last messages.
                 Input::Broken if self.writer.phase() != Phase::Open => {
                     self.input = Input::Discard;
                     continue;
@@ -354,8 +358,8 @@ impl Reader {
                 Input::Ended | Input::Broken => return Err(self.disconnected()),
             }
             let is_closing = self.is_closing();
-            if is_closing && (!self.writer.format().has_upgrade() || self.dropped > SEARCHED) {
-                // Nobody wants these messages.
+            if is_closing && (!self.writer.format().has_upgrade() || self.dropped > SEARCHED_BYTES) {
+                // Only WebSocket has a close frame to search for; all messages are dropped.
                 self.input = Input::Discard;
                 continue;
             }
@@ -365,7 +369,7 @@ impl Reader {
                 self.buffer = BytesMut::new();
             }
             if self.allowance.is_some() && self.is_little_kept() {
-                // Nor must the bytes after a large message hold on to the memory of that.
+                // Nor must the first bytes after a large message hold on to its memory.
                 self.buffer = BytesMut::from(&self.buffer[..]);
                 self.decoder.shrink();
             }
@@ -379,8 +383,8 @@ impl Reader {
                 Ok(Some(Decoded::Message(_))) => {}
                 Ok(Some(Decoded::Control(control))) => {
                     self.answer(control)?;
-                    self.note_idle_talk();
-                    if self.idle_talk == IDLE_TALK && !is_closing {
+                    self.note_empty_input();
+                    if self.empty_inputs == EMPTY_INPUTS_LIMIT && !is_closing {
                         return Ok(None);
                     }
                 }
@@ -396,8 +400,8 @@ impl Reader {
         }
     }
 
-    /// The meaning of the end of the stream: a last message, a clean end, or an end inside a
-    /// message.
+    /// Returns the result of the end of the stream: a last message, a clean end, or an end
+    /// inside a message.
     fn last_message(&mut self) -> Result<Message, Error> {
         let error = self.disconnected();
         let is_closing = self.is_closing();
@@ -434,36 +438,36 @@ impl Reader {
         }
     }
 
-    /// Bytes that may be received now.
+    /// Returns the number of bytes for which there is memory now.
     fn room(&self) -> usize {
         if self.input == Input::Discard {
-            return CHUNK;
+            return CHUNK_BYTES;
         }
         if self.large_messages.is_none() {
-            return CHUNK;
+            return CHUNK_BYTES;
         }
         let Unfinished { received, at_most } = self.decoder.unfinished(&self.buffer);
         let limit = match &self.allowance {
-            None => Some(FREE),
+            None => Some(UNSHARED_MESSAGE_BYTES),
             Some(allowance) => allowance.limit(at_most),
         };
-        limit.map_or(CHUNK, |limit| limit.saturating_sub(received).min(CHUNK))
+        limit.map_or(CHUNK_BYTES, |limit| limit.saturating_sub(received).min(CHUNK_BYTES))
     }
 
-    /// Waits until the peer has read most of the answers to its pings.
+    /// Begins to wait until the peer has taken most of the pongs.
     fn wait_for_room(&mut self, bytes: usize) {
         let writer = self.writer.clone();
         let room = async move { writer.wait_for_control_room(bytes).await };
         self.waiting = Some(Box::new(Waiting::Room(Box::pin(room))));
     }
 
-    /// Waits until the unfinished message may become larger.
+    /// Begins to wait for memory for the rest of the unfinished message.
     fn wait_for_allowance(&mut self) {
         let Some(share) = &self.large_messages else { return };
         let Unfinished { received, at_most } = self.decoder.unfinished(&self.buffer);
         let far = self.far();
         let taking = share.of.take(share.address, received, at_most, far);
-        self.waiting = Some(Box::new(Waiting::Allowance(Box::pin(taking), RunningSleep::new(WINDOW))));
+        self.waiting = Some(Box::new(Waiting::Allowance(Box::pin(taking), RunningSleep::new(RATE_WINDOW))));
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -473,16 +477,16 @@ impl Reader {
             Some(Waiting::Pause(pause)) => ready!(pause.as_mut().poll(cx)),
             Some(Waiting::Allowance(taking, tick)) => match self.writer.register_reader(cx.waker()) {
                 Phase::Open => match taking.as_mut().poll(cx) {
-                    // The smaller part that it had before goes back.
+                    // This also releases the smaller block.
                     Poll::Ready(allowance) => self.allowance = Some(Box::new(allowance)),
                     Poll::Pending => {
                         while Pin::new(&mut *tick).poll(cx).is_ready() {
-                            *tick = RunningSleep::new(WINDOW);
+                            *tick = RunningSleep::new(RATE_WINDOW);
                         }
                         return Poll::Pending;
                     }
                 },
-                // Nobody wants the message any more.
+                // Messages are dropped while the connection is closing.
                 Phase::Closing | Phase::Closed => self.input = Input::Discard,
                 Phase::Aborted => return Poll::Ready(Err(self.disconnected())),
             },
@@ -491,13 +495,13 @@ impl Reader {
         Poll::Ready(Ok(()))
     }
 
-    /// Receives at most `room` bytes into the buffer; returns how many, zero at the end of the
-    /// stream.
+    /// Receives at most `room` bytes into the buffer. Returns their number, or 0 at the end of
+    /// the stream.
     fn poll_receive(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.writer.register_reader(cx.waker()) == Phase::Aborted {
             return Poll::Ready(Ok(0));
         }
-        let mut memory = [const { MaybeUninit::uninit() }; CHUNK];
+        let mut memory = [const { MaybeUninit::uninit() }; CHUNK_BYTES];
         let mut chunk = ReadBuf::uninit(&mut memory[..room]);
         ready!(Pin::new(&mut self.read_half).poll_read(cx, &mut chunk))?;
         self.buffer.extend_from_slice(chunk.filled());

@@ -1,9 +1,9 @@
 //! Time limits for peers that count only the time in which the process runs.
 //!
-//! A process that was stopped, swapped out or moved with its machine would find all time limits
-//! expired when it goes on, before it has read what came meanwhile. So a thread looks at the clock
-//! ten times a second. If nobody has looked for [`MISSED`], the process did not run. That time does
-//! not count, nor does a moment after it, in which the process reads what has arrived.
+//! A process that was stopped, swapped out or migrated with its machine would find all time limits
+//! expired when it goes on, before it has read the bytes that arrived meanwhile. So a thread checks
+//! the clock ten times a second. If there was no check for [`MISSED`], the process did not run.
+//! That time does not count, nor does a moment after it, in which the process reads these bytes.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
@@ -14,23 +14,21 @@ use std::time::{Duration, Instant as SystemInstant};
 
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-/// How often the thread looks.
-const LOOK: Duration = Duration::from_millis(100);
+/// Time between two checks of the clock.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// When nobody has looked for so long, the process did not run: five times as long as it should
-/// have taken. However much the process itself has to do, a thread that sleeps most of the time is
-/// not late by that.
+/// Time without a check after which the process counts as stopped: five intervals. A thread that
+/// sleeps most of the time is not that late, however busy the process is.
 pub const MISSED: Duration = Duration::from_millis(500);
 
-/// How long the time stands still when the process goes on: 1 s, in which some ten thousand
-/// connections can be read.
+/// How long the time stands still after a stop: 1 s, enough to read about ten thousand connections.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Of the whole process; none where there can be no thread, and then all time counts.
+/// Stops of the process. `None` if the thread cannot be started; then all time counts.
 static STOPS: LazyLock<Option<Mutex<Stops>>> = LazyLock::new(|| {
     let watch = || {
         loop {
-            thread::sleep(LOOK);
+            thread::sleep(CHECK_INTERVAL);
             not_run();
         }
     };
@@ -39,35 +37,36 @@ static STOPS: LazyLock<Option<Mutex<Stops>>> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// Set by tests, which have no other way to stop a runtime whose time stands still.
+    /// Simulated stops: tests with paused time have no other way to stop the runtime.
     static SIMULATED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// How long the process did not run, since it was first asked.
+/// Returns how long the process did not run, since the first call.
 fn not_run() -> Duration {
     let stops = STOPS.as_ref().map_or(Duration::ZERO, |stops| {
-        // Nothing that holds the lock leaves it half changed.
-        stops.lock().unwrap_or_else(PoisonError::into_inner).look(SystemInstant::now())
+        // No code that holds the lock can leave the state half changed.
+        stops.lock().unwrap_or_else(PoisonError::into_inner).check(SystemInstant::now())
     });
     stops + SIMULATED.get()
 }
 
-/// For tests on a runtime of one thread: the process does not run for so long, by which the test
-/// then advances the time.
+/// Simulates a stop of the process, for tests on a runtime of one thread. The test then advances
+/// the time by the same duration.
 #[doc(hidden)]
 pub fn simulate_stop(duration: Duration) {
     SIMULATED.set(SIMULATED.get() + duration);
 }
 
-/// When the process did not run.
+/// Times in which the process did not run.
 #[derive(Debug)]
 struct Stops {
-    /// When somebody looked last.
+    /// Time of the last check.
     seen: SystemInstant,
-    /// How long all stops before the last one took.
+    /// Total duration of all stops before the last one.
     before: Duration,
-    /// The last stop, with the moment after it.
+    /// Beginning of the last stop.
     from: SystemInstant,
+    /// End of the last stop, including [`GRACE`].
     until: SystemInstant,
 }
 
@@ -76,8 +75,8 @@ impl Stops {
         Self { seen: now, before: Duration::ZERO, from: now, until: now }
     }
 
-    /// How long the process did not run until now.
-    fn look(&mut self, now: SystemInstant) -> Duration {
+    /// Checks the clock. Returns how long the process did not run until now.
+    fn check(&mut self, now: SystemInstant) -> Duration {
         if now.saturating_duration_since(self.seen) > MISSED {
             if self.seen >= self.until {
                 self.before += self.until - self.from;
@@ -98,19 +97,19 @@ pub struct RunningTime {
 }
 
 impl RunningTime {
-    /// A clock that begins at zero.
+    /// Starts a clock at zero.
     #[must_use]
     pub fn begin() -> Self {
         Self { began: Instant::now(), not_run: not_run() }
     }
 
-    /// How long the process has been running since then.
+    /// Returns how long the process has been running since the start of the clock.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed().saturating_sub(not_run().saturating_sub(self.not_run))
     }
 
-    /// Waits until this time has come, if the process runs.
+    /// Waits until the clock shows this time.
     pub fn wait_until(&self, due: Duration) -> impl Future<Output = ()> + use<> {
         let time = *self;
         async move {
@@ -121,7 +120,7 @@ impl RunningTime {
     }
 }
 
-/// Waits until the process has been running for so long.
+/// Waits until the process has been running for a duration.
 #[derive(Debug)]
 pub struct RunningSleep {
     due: Instant,
@@ -130,7 +129,7 @@ pub struct RunningSleep {
 }
 
 impl RunningSleep {
-    /// Begins to wait.
+    /// Starts the wait.
     #[must_use]
     pub fn new(duration: Duration) -> Self {
         let due = Instant::now() + duration;
@@ -157,8 +156,8 @@ impl Future for RunningSleep {
     }
 }
 
-/// The result of the work, if it ends before the process has been running for this long. The work
-/// is polled first.
+/// Returns the result of the work, or `None` if the process has been running for `limit` before.
+/// The work is polled first.
 pub async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     tokio::select! {
@@ -177,26 +176,26 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn where_nobody_looks_the_process_does_not_run() {
+    fn time_without_checks_counts_as_a_stop() {
         let start = SystemInstant::now();
         let mut stops = Stops::new(start);
-        let mut look =
-            |milliseconds: u64| stops.look(start + Duration::from_millis(milliseconds)).as_millis();
-        assert_eq!([look(100), look(200), look(700)], [0, 0, 0]);
-        // A minute, and a second in which it is read.
-        assert_eq!(look(60_700), 60_000);
+        let mut check =
+            |milliseconds: u64| stops.check(start + Duration::from_millis(milliseconds)).as_millis();
+        assert_eq!([check(100), check(200), check(700)], [0, 0, 0]);
+        // A minute, and a second of grace.
+        assert_eq!(check(60_700), 60_000);
         assert_eq!(
-            [look(60_800), look(61_200), look(61_700), look(62_000)],
+            [check(60_800), check(61_200), check(61_700), check(62_000)],
             [60_100, 60_500, 61_000, 61_000]
         );
         // Stops that follow each other are one.
         assert_eq!(
-            [look(72_000), look(72_400), look(82_400), look(82_900)],
+            [check(72_000), check(72_400), check(82_400), check(82_900)],
             [71_000, 71_400, 81_400, 81_900]
         );
-        assert_eq!([look(83_300), look(83_800), look(84_300)], [82_300, 82_400, 82_400]);
-        // A thread that has looked at the clock before another one, and comes after it.
-        assert_eq!([look(84_200), look(84_300)], [82_400, 82_400]);
+        assert_eq!([check(83_300), check(83_800), check(84_300)], [82_300, 82_400, 82_400]);
+        // A thread that took the time earlier may get the lock later.
+        assert_eq!([check(84_200), check(84_300)], [82_400, 82_400]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_sleeps_is_not_woken_by_a_stop() {
+    async fn stop_does_not_end_a_sleep() {
         let began = Instant::now();
         let mut asleep = pin!(RunningSleep::new(30 * SECOND));
         assert_eq!(timeout(10 * SECOND, asleep.as_mut()).await, None);

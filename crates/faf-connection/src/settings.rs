@@ -12,27 +12,27 @@ use crate::outbox::OUTBOX_LIMIT;
 /// The settings of a connection.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How messages become bytes.
+    /// Wire format of both directions.
     pub format: WireFormat,
-    /// This side of the connection; default the server's. Makes a difference only to WebSocket.
+    /// Role of this side; default the server. It matters only for WebSocket.
     pub role: Role,
-    /// The limits of messages from the peer.
+    /// Limits of messages from the peer.
     pub limits: Limits,
-    /// Where memory for large messages is taken from, which connections share; default none, and no
-    /// bound but that of each message.
+    /// Memory for large messages, which connections share. Without it, which is the default, only
+    /// the size of each message is limited.
     pub large_messages: Option<Share>,
-    /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing fails
-    /// with [`OutboxFull`](crate::OutboxFull). A single message is taken by an empty outbox however
-    /// large it is.
+    /// Most bytes that may wait for the peer; default [`OUTBOX_LIMIT`]. Beyond it, writing
+    /// fails with [`OutboxFull`](crate::OutboxFull). An empty outbox accepts a single message
+    /// of any size.
     pub outbox_limit: usize,
-    /// Where messages sent are counted; by default by itself.
+    /// Counter of sent messages, which connections may share; default a new one.
     pub sent: Arc<SentMessages>,
-    /// Bytes that were received already, for example right after an HTTP upgrade.
+    /// Bytes received already, for example right after an HTTP upgrade.
     pub received: BytesMut,
 }
 
 impl Settings {
-    /// The defaults for a wire format.
+    /// Returns the defaults for a wire format.
     #[must_use]
     pub fn new(format: WireFormat) -> Self {
         Self {
@@ -47,21 +47,21 @@ impl Settings {
     }
 }
 
-/// Memory for large messages, and whose share of it a connection takes.
+/// Memory for large messages, and the address whose share of it a connection takes.
 #[derive(Debug, Clone)]
 pub struct Share {
-    /// The memory.
+    /// Memory that connections share.
     pub of: Arc<LargeMessages>,
-    /// The address that it counts for; without one, nothing but the total counts.
+    /// Address for which the memory counts. Without one, only the total is limited.
     pub address: Option<IpAddr>,
 }
 
-/// How many messages were sent, by wire format. Every message counts once, however it was sent.
+/// Numbers of messages sent, by wire format. Every way of sending counts a message once.
 #[derive(Debug, Default)]
 pub struct SentMessages([AtomicU64; WireFormat::ALL.len()]);
 
 impl SentMessages {
-    /// Messages sent in this format so far.
+    /// Returns the number of messages sent in this format so far.
     #[must_use]
     pub fn count(&self, format: WireFormat) -> u64 {
         self.0[format as usize].load(Ordering::Relaxed)

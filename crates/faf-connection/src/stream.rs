@@ -1,4 +1,4 @@
-//! [`Stream`] and [`Sink`], for programs that are built from them.
+//! [`Stream`] and [`Sink`], for programs that combine them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -44,16 +44,16 @@ type Waiting = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// A [`Writer`] as a sink of messages, typed or not: see [`Writer::into_sink`].
 ///
-/// It takes a message while no more than half of [`OUTBOX_LIMIT`] waits for the peer. Flushing
-/// waits until the operating system has taken everything; closing ends the connection.
+/// It accepts a message while at most half of [`OUTBOX_LIMIT`] waits for the peer. Flushing waits
+/// until the operating system has taken everything; closing ends the connection.
 pub struct MessageSink {
     writer: Writer,
-    /// The operation that was begun and has not ended.
+    /// Operation in progress.
     waiting: Option<Waiting>,
 }
 
 impl Writer {
-    /// This handle as a sink.
+    /// Turns this handle into a sink.
     #[must_use]
     pub fn into_sink(self) -> MessageSink {
         MessageSink { writer: self, waiting: None }

@@ -10,43 +10,42 @@ use tokio::time::{Instant, sleep};
 
 /// Connections that may wait to be accepted: 4,096.
 ///
-/// After a restart everybody returns at once. With a short queue, connections beyond it are tried
-/// again by the peer's operating system only after seconds, doubling each time. The kernel may cut
-/// it (`net.core.somaxconn`).
+/// After a restart all clients reconnect at once. The operating system of a peer beyond the queue
+/// tries again only after seconds, doubling the time with each attempt. The kernel may shorten the
+/// queue (`net.core.somaxconn`).
 pub const BACKLOG: i32 = 4096;
 
-/// The pause after a failure to accept: trying again at once would fail again.
+/// Pause after a failure to accept: an immediate attempt would fail again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long nothing is said of further failures; see [`now_and_then`].
-pub const TELL_PAUSE: Duration = Duration::from_secs(10);
+/// Least time between two reports of failures; see [`now_and_then`].
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A silent peer is asked for a sign of life after this time.
+/// Time after which a silent peer is probed.
 pub const KEEP_ALIVE_TIME: Duration = Duration::from_secs(60);
 
-/// A peer that gives none is asked again after this time; after [`KEEP_ALIVE_RETRIES`] the
+/// Time between two probes of a peer that does not respond. After [`KEEP_ALIVE_RETRIES`] probes the
 /// connection is lost.
 pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How often a silent peer is asked.
+/// Number of probes of a silent peer.
 pub const KEEP_ALIVE_RETRIES: u32 = 4;
 
-/// A connection is lost when nothing that was sent is acknowledged for so long: 90 s.
+/// A connection is lost when sent bytes are not acknowledged for this time: 90 s.
 ///
-/// Keep-alive does not ask while something is on its way, and left to itself the operating system
-/// tries for a quarter of an hour. So a peer whose power fails is gone within two and a half
-/// minutes: there is a ping every 45 s, and where there is none, it is asked after
-/// [`KEEP_ALIVE_TIME`]. A bad line comes back sooner than that, or not at all.
+/// Keep-alive does not probe while bytes are in flight, and by default the operating system
+/// retransmits for a quarter of an hour. With this limit, a peer whose power fails is disconnected
+/// within two and a half minutes: a ping is sent every 45 s, and where there is none, the peer is
+/// probed after [`KEEP_ALIVE_TIME`]. A line that fails recovers sooner than that, or not at all.
 pub const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(90);
 
-/// Listens on an address. Port 0 picks a free one. An IPv6 address of all interfaces takes IPv4
-/// connections, too.
+/// Listens on an address. Port 0 picks a free port. `[::]` accepts IPv4 connections, too.
 ///
 /// # Errors
 /// Those of the operating system, such as an address that is in use.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restarted server must not wait until the connections of the last one are forgotten.
+    // A restarted server must not wait until the operating system forgets the old connections.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -58,45 +57,46 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Waits for the next connection; failures, such as too many open files, are told and waited out.
+/// Waits for the next connection. After a failure, such as too many open files, calls `report` and
+/// tries again after [`ACCEPT_PAUSE`].
 ///
-/// A connection that was lost before it could be accepted is passed over.
-pub async fn accept(listener: &TcpListener, mut tell: impl FnMut(io::Error)) -> (TcpStream, SocketAddr) {
+/// A connection that was lost before it could be accepted is skipped.
+pub async fn accept(listener: &TcpListener, mut report: impl FnMut(io::Error)) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tell(error);
+                report(error);
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// Passes failures on, but after each of them none for [`TELL_PAUSE`]: while no file can be opened,
-/// to accept fails ten times a second.
-pub fn now_and_then(mut tell: impl FnMut(io::Error)) -> impl FnMut(io::Error) {
-    let mut told: Option<Instant> = None;
+/// Wraps `report` so that it is called at most once in [`REPORT_INTERVAL`]: while no file can be
+/// opened, accepting fails ten times a second.
+pub fn now_and_then(mut report: impl FnMut(io::Error)) -> impl FnMut(io::Error) {
+    let mut reported: Option<Instant> = None;
     move |error| {
-        if told.is_none_or(|told| told.elapsed() >= TELL_PAUSE) {
-            told = Some(Instant::now());
-            tell(error);
+        if reported.is_none_or(|reported| reported.elapsed() >= REPORT_INTERVAL) {
+            reported = Some(Instant::now());
+            report(error);
         }
     }
 }
 
-/// Bytes that the operating system takes before they can be sent: 128 KiB. Left to itself it takes
-/// megabytes for each connection to a slow peer, and says that it takes more only when a third of
-/// them are gone.
-pub const UNSENT: u32 = 128 * 1024;
+/// Most unsent bytes in a socket (`TCP_NOTSENT_LOWAT`): 128 KiB. By default the operating system
+/// takes megabytes for each slow peer, and is ready for more only after a third of them have
+/// been sent.
+pub const UNSENT_BYTES: u32 = 128 * 1024;
 
-/// The same for a peer that gets more than it takes of what others say to it: 16 KiB, so that what
-/// is meant for itself does not wait for long. On a line of 1 Mbit/s, 128 KiB would be a second.
-pub(crate) const UNSENT_WHEN_SHORT: u32 = 16 * 1024;
+/// The same for a peer that other players send more than it reads: 16 KiB, so that its own answers
+/// do not wait long. On a line of 1 Mbit/s, 128 KiB take a second.
+pub(crate) const UNSENT_WHEN_SHORT_BYTES: u32 = 16 * 1024;
 
-/// Sets the options every connection has: no delay for small messages, and limits for peers that
-/// vanish without a word.
+/// Sets the options of every connection: no delay for small messages, and time limits for peers
+/// that vanish silently.
 ///
 /// # Errors
 /// Those of the operating system.
@@ -105,7 +105,7 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         let socket = SockRef::from(stream);
-        socket.set_tcp_notsent_lowat(UNSENT)?;
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
         socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIME))?;
     }
     let keep_alive = TcpKeepalive::new()
@@ -121,45 +121,45 @@ mod tests {
 
     use super::*;
 
-    /// The time between two pings that logged-in peers get by default.
-    const PINGS: Duration = Duration::from_secs(45);
+    /// Default time between two pings to a logged-in peer.
+    const PING_INTERVAL: Duration = Duration::from_secs(45);
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[tokio::test]
-    async fn a_peer_that_vanishes_is_gone_within_two_and_a_half_minutes() {
+    async fn vanished_peer_is_disconnected_within_two_and_a_half_minutes() {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         prepare(&stream).unwrap();
         let socket = SockRef::from(&stream);
         let (unacknowledged, limit) = (socket.tcp_user_timeout().unwrap().unwrap(), Duration::from_secs(150));
-        assert!(PINGS + unacknowledged <= limit);
-        let asked = socket.tcp_keepalive_retries().unwrap() * socket.tcp_keepalive_interval().unwrap();
-        assert!(socket.keepalive().unwrap() && socket.tcp_keepalive_time().unwrap() + asked <= limit);
+        assert!(PING_INTERVAL + unacknowledged <= limit);
+        let probing = socket.tcp_keepalive_retries().unwrap() * socket.tcp_keepalive_interval().unwrap();
+        assert!(socket.keepalive().unwrap() && socket.tcp_keepalive_time().unwrap() + probing <= limit);
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[tokio::test]
-    async fn little_is_unsent_for_a_peer_that_others_flood() {
+    async fn flooded_peer_has_few_unsent_bytes() {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         prepare(&stream).unwrap();
         let copy = SockRef::from(&stream).try_clone().unwrap();
         let (_reader, writer) =
             crate::open_tcp(stream, crate::Settings::new(faf_protocol::WireFormat::SimpleJson));
-        assert_eq!(copy.tcp_notsent_lowat().unwrap(), UNSENT);
+        assert_eq!(copy.tcp_notsent_lowat().unwrap(), UNSENT_BYTES);
         writer.keep_unsent_short();
-        assert_eq!(copy.tcp_notsent_lowat().unwrap(), UNSENT_WHEN_SHORT);
+        assert_eq!(copy.tcp_notsent_lowat().unwrap(), UNSENT_WHEN_SHORT_BYTES);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn not_every_failure_is_told() {
-        let mut told = 0;
-        let mut tell = now_and_then(|_| told += 1);
+    async fn repeated_failures_are_reported_now_and_then() {
+        let mut reported = 0;
+        let mut report = now_and_then(|_| reported += 1);
         for _ in 0..201 {
-            tell(io::ErrorKind::OutOfMemory.into());
+            report(io::ErrorKind::OutOfMemory.into());
             advance(ACCEPT_PAUSE).await;
         }
-        drop(tell);
-        assert_eq!(told, 3);
+        drop(report);
+        assert_eq!(reported, 3);
     }
 }

@@ -1,7 +1,7 @@
 //! The HTTP upgrade before a WebSocket connection (RFC 6455 section 4), by the HTTP library.
 //!
-//! After it, the bare stream is taken out of the library again, so that nothing of it stays with
-//! the connection.
+//! After the upgrade, the bare stream is taken out of the library, so that the connection does not
+//! hold the library's memory.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,27 +21,27 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
-/// Largest head of an upgrade request or its answer: 16 KiB, room for the long access tokens that
-/// proxies put into URLs.
-const HEAD_LIMIT: usize = 16 * 1024;
+/// Largest head of an upgrade request or its response: 16 KiB, enough for the long access tokens
+/// that proxies put into URLs.
+const HEAD_LIMIT_BYTES: usize = 16 * 1024;
 
 /// A stream after its upgrade.
 #[derive(Debug)]
 pub struct Upgraded<S> {
-    /// The stream.
+    /// The bare stream, for a connection.
     pub stream: S,
-    /// Bytes received after the upgrade; for [`Settings::received`](crate::Settings::received).
+    /// Bytes received after the upgrade, for [`Settings::received`](crate::Settings::received).
     pub received: BytesMut,
-    /// The header that was asked for, if the request had it; of several lines, the first. For
-    /// [`forwarded`](crate::forwarded).
+    /// Value of [`Endpoint::forwarded_header`], if the request has it; of several lines, the first.
+    /// For [`forwarded`](crate::forwarded).
     pub forwarded_for: Option<String>,
 }
 
-/// There is no WebSocket connection.
+/// The reason an upgrade failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// The peer asked for something else and got this answer; or, for a client, gave it.
+    /// The request was refused with this status, by this side or by the server.
     #[error("no upgrade to WebSocket: {0}")]
     Refused(StatusCode),
     /// The peer does not speak HTTP, or the connection was lost.
@@ -50,30 +50,29 @@ pub enum UpgradeError {
     /// The URL cannot be put into a request.
     #[error("no upgrade to WebSocket: {0}")]
     Url(#[from] hyper::http::Error),
-    /// The server's answer does not belong to the request.
-    #[error("no upgrade to WebSocket: the server's answer has the wrong key")]
+    /// The server's response does not belong to the request.
+    #[error("no upgrade to WebSocket: the server's response has the wrong key")]
     Key,
 }
 
 /// The conditions under which a server grants an upgrade.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The only path that upgrades; a query after it is ignored, and never logged: proxies put
-    /// secrets there.
+    /// The only path that upgrades. A query after it is ignored, and never logged, because proxies
+    /// put secrets there.
     pub path: String,
     /// Origins of web pages that may connect, such as `https://example.org`; `*` stands for all.
-    /// Clients that are no browsers send none as a rule, and may connect.
+    /// Other programs than browsers usually send none, and may connect.
     pub origins: Vec<String>,
-    /// Header in which a proxy says whose connection it passes on. Ask for it only if the peer is
-    /// trusted.
+    /// Header in which a proxy names the address of its client. Set it only for a trusted peer.
     pub forwarded_header: Option<HeaderName>,
 }
 
 /// Grants or refuses the upgrade of a client.
 ///
-/// Another path gets 404, another method than GET 405, a request that is not an upgrade 400,
-/// another version than 13 426, a web page that may not connect 403, and then the connection ends.
-/// Waits as long as the peer takes: give it a time limit.
+/// A wrong path gets 404, a method other than GET 405, a request that is not an upgrade 400, a
+/// version other than 13 426, and a web page that may not connect 403. After that the connection
+/// ends. There is no time limit: the caller must set one.
 ///
 /// # Errors
 /// [`UpgradeError::Refused`] and [`UpgradeError::Http`].
@@ -83,12 +82,12 @@ where
 {
     let outcome = Arc::new(Mutex::new(None));
     let service = service_fn(|mut request: Request<Incoming>| {
-        let (answer, upgrade) = answer(&mut request, endpoint);
-        *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade.ok_or(answer.status()));
-        async move { Ok::<_, io::Error>(answer) }
+        let (response, upgrade) = respond(&mut request, endpoint);
+        *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade.ok_or(response.status()));
+        async move { Ok::<_, io::Error>(response) }
     });
     hyper::server::conn::http1::Builder::new()
-        .max_buf_size(HEAD_LIMIT)
+        .max_buf_size(HEAD_LIMIT_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await?;
@@ -104,10 +103,10 @@ struct Offer {
     forwarded_for: Option<String>,
 }
 
-fn answer(request: &mut Request<Incoming>, endpoint: &Endpoint) -> (Response<Full<Bytes>>, Option<Offer>) {
+fn respond(request: &mut Request<Incoming>, endpoint: &Endpoint) -> (Response<Full<Bytes>>, Option<Offer>) {
     let key = match upgrade_key(request, endpoint) {
         Ok(key) => key,
-        Err(refusal) => return (refusal.answer(), None),
+        Err(refusal) => return (refusal.response(), None),
     };
     let forwarded_for = endpoint
         .forwarded_header
@@ -115,16 +114,16 @@ fn answer(request: &mut Request<Incoming>, endpoint: &Endpoint) -> (Response<Ful
         .and_then(|name| Some(String::from_utf8_lossy(request.headers().get(name)?.as_bytes()).into_owned()));
     let accept = derive_accept_key(key.as_bytes());
     let upgrade = hyper::upgrade::on(request);
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = answer.headers_mut();
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::try_from(accept).expect("it is ASCII"));
-    (answer, Some(Offer { upgrade, forwarded_for }))
+    headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::try_from(accept).expect("an accept key is ASCII"));
+    (response, Some(Offer { upgrade, forwarded_for }))
 }
 
-/// Why a request is not granted, with what the client is told besides.
+/// The response to a request that is refused.
 struct Refusal {
     status: StatusCode,
     text: &'static str,
@@ -136,18 +135,18 @@ impl Refusal {
         Self { status, text, header: None }
     }
 
-    fn answer(self) -> Response<Full<Bytes>> {
-        let mut answer = Response::new(Full::from(self.text));
-        *answer.status_mut() = self.status;
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    fn response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.text));
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some((name, value)) = self.header {
-            answer.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        answer
+        response
     }
 }
 
-/// The key of an upgrade to WebSocket, if it is one that is granted (RFC 6455 section 4.2.1).
+/// Returns the key of an upgrade that is granted (RFC 6455 section 4.2.1).
 fn upgrade_key<B>(request: &Request<B>, endpoint: &Endpoint) -> Result<String, Refusal> {
     let headers = request.headers();
     if request.uri().path() != endpoint.path {
@@ -184,27 +183,27 @@ fn upgrade_key<B>(request: &Request<B>, endpoint: &Endpoint) -> Result<String, R
     Ok(key.to_owned())
 }
 
-/// Whether a list, which may come in several lines, has an element, in any case.
+/// Returns whether a list, which may have several lines, has an element. Ignores case.
 fn names(headers: &HeaderMap, header: &HeaderName, element: &str) -> bool {
     let lines = headers.get_all(header).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|name| name.trim().eq_ignore_ascii_case(element))
 }
 
-/// The value of a header that comes exactly once.
+/// Returns the value of a header that the request has exactly once.
 fn only<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Option<&'a str> {
     let mut lines = headers.get_all(header).iter();
     let only = lines.next()?.to_str().ok()?;
     lines.next().is_none().then_some(only.trim())
 }
 
-/// Whether this is Base64 of 16 bytes.
+/// Returns whether this is Base64 of 16 bytes.
 fn is_key(key: &str) -> bool {
     let digits = key.strip_suffix("==").unwrap_or_default();
     digits.len() == 22
         && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
-/// Asks a server for the upgrade. `headers` are sent besides those that are needed.
+/// Requests the upgrade from a server. `headers` are added to the required ones.
 ///
 /// # Errors
 /// [`UpgradeError`].
@@ -228,32 +227,32 @@ where
     request.headers_mut().extend(headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
 
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-        .max_buf_size(HEAD_LIMIT)
+        .max_buf_size(HEAD_LIMIT_BYTES)
         .handshake(TokioIo::new(stream))
         .await?;
     let exchange = async move {
-        let answer = sender.send_request(request).await?;
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpgradeError::Refused(answer.status()));
+        let response = sender.send_request(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpgradeError::Refused(response.status()));
         }
-        let accept = answer.headers().get(SEC_WEBSOCKET_ACCEPT);
+        let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
         if accept.is_none_or(|accept| accept.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes()) {
             return Err(UpgradeError::Key);
         }
-        Ok(hyper::upgrade::on(answer).await?)
+        Ok(hyper::upgrade::on(response).await?)
     };
     let (upgraded, _) = tokio::join!(exchange, connection.with_upgrades());
     let (stream, received) = take_stream(upgraded?);
     Ok(Upgraded { stream, received, forwarded_for: None })
 }
 
-/// Takes the stream out of the library, with the bytes that the library has read after the upgrade.
+/// Takes the stream out of the library, with the bytes that it has read after the upgrade.
 fn take_stream<S>(upgraded: hyper::upgrade::Upgraded) -> (S, BytesMut)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Ok(parts) = upgraded.downcast::<TokioIo<S>>() else {
-        unreachable!("the stream behind an upgrade is the one it began with");
+        unreachable!("an upgrade returns the stream it began with");
     };
     (parts.io.into_inner(), BytesMut::from(parts.read_buf))
 }

@@ -18,30 +18,30 @@ use crate::halves::{SLICES, WriteHalf};
 use crate::outbox::Outbox;
 use crate::settings::{SentMessages, Settings};
 
-/// The sending end of a connection. Copies of it are the same end.
+/// The sending end of a connection. Copies are the same end.
 ///
-/// There is no task for writing while nothing waits. [`hand_over`](Self::hand_over) gives the
-/// operating system what it takes at once; only for the rest, and for what was only queued, there
-/// is a task until all of it is gone.
+/// While nothing waits, there is no task for writing. [`try_write`](Self::try_write) writes the
+/// bytes that the operating system takes at once. Only for the rest, and for queued bytes, there is
+/// a task until all of them are written.
 #[derive(Clone)]
 pub struct Writer {
     shared: Arc<Shared>,
 }
 
-/// The fields that [`hand_over`](Writer::hand_over) needs come first, on one cache line: they are
-/// fetched from memory for each of thousands of connections.
+/// The state of all copies. The fields that [`try_write`](Writer::try_write) needs come first, on
+/// one cache line: they are fetched from memory for each of thousands of connections.
 #[repr(C)]
 struct Shared {
     format: WireFormat,
     role: Role,
-    /// The peer sends binary messages, in WebSocket, and is answered in kind.
+    /// Whether the WebSocket peer has sent a binary message. Then it is sent binary messages, too.
     is_binary: AtomicBool,
     sent: Arc<SentMessages>,
     state: Mutex<State>,
-    /// Told whenever the outbox has become shorter or the connection is no longer open.
+    /// Notified whenever the outbox has become shorter or the connection is no longer open.
     changed: Notify,
-    /// Held by the caller that drains. Fair: callers get it in the order they asked. Most
-    /// connections never drain.
+    /// Held by the caller that drains. Callers get it in the order of their calls. It is allocated
+    /// on first use, because most connections never drain.
     drain_turn: OnceLock<Box<tokio::sync::Mutex<()>>>,
     runtime: Handle,
 }
@@ -49,32 +49,32 @@ struct Shared {
 #[repr(C)]
 struct State {
     phase: Phase,
-    /// A task waits for the peer to take more.
+    /// Whether a task is flushing the outbox.
     is_flushing: bool,
-    /// See [`Writer::keep_unsent_short`].
+    /// Whether [`Writer::keep_unsent_short`] was called.
     is_unsent_short: bool,
-    /// Missing once the end has been sent or the connection is lost.
+    /// `None` after the end has been sent or the connection is lost.
     write_half: Option<WriteHalf>,
     outbox: Outbox,
-    /// Why the connection is lost, if writing has failed.
+    /// Error of a write that failed.
     failure: Option<io::ErrorKind>,
-    /// That task, to be woken when there is nothing to wait for any more: a socket that is dropped
-    /// wakes nobody.
+    /// Waker of the flushing task, for the end of the connection: dropping a socket does not wake
+    /// its tasks.
     flusher: Option<Waker>,
-    /// The reader, to be woken when the connection is aborted.
+    /// Waker of the reader, for an abort.
     reader: Option<Waker>,
-    /// The close frame, if it is not the normal one.
+    /// Close frame, if it is not the normal one.
     ending: Option<Box<Control>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Open,
-    /// Nothing new is taken; everything that waits still goes out, and then the end.
+    /// New bytes are refused. Waiting bytes are still sent, and then the end.
     Closing,
     /// The end has been sent.
     Closed,
-    /// Ended without regard to what waits, here or by a failure.
+    /// Ended by this side or by a failure, without sending the waiting bytes.
     Aborted,
 }
 
@@ -105,14 +105,14 @@ impl Writer {
         }
     }
 
-    /// The wire format of this connection.
+    /// Returns the wire format of this connection.
     #[must_use]
     pub fn format(&self) -> WireFormat {
         self.shared.format
     }
 
-    /// How messages for this peer are encoded. In WebSocket that is text, until the peer has sent a
-    /// binary message.
+    /// Returns the encoding of messages for this peer. In WebSocket that is text, until the peer
+    /// has sent a binary message.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
         let properties = self.shared.format.properties();
@@ -127,14 +127,14 @@ impl Writer {
         self.shared.is_binary.store(true, Ordering::Relaxed);
     }
 
-    /// Whether messages can still be sent: true until closing or aborting begins here, or a loss is
-    /// noticed.
+    /// Returns whether messages can still be sent: until this side closes or aborts the connection,
+    /// or notices its loss.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.phase() == Phase::Open
     }
 
-    /// The bytes of a message, as this side of the connection sends it.
+    /// Encodes a message as this side of the connection sends it.
     ///
     /// # Errors
     /// [`EncodeError`] for a message that cannot be expressed.
@@ -148,12 +148,13 @@ impl Writer {
     /// Queues a message.
     ///
     /// # Errors
-    /// [`Error::Disconnected`], [`Error::Encode`] and [`Error::OutboxFull`]; nothing was queued then.
+    /// [`Error::Disconnected`], [`Error::Encode`] and [`Error::OutboxFull`]; then nothing
+    /// was queued.
     pub fn write(&self, message: &(impl Encode + ?Sized)) -> Result<(), Error> {
         self.write_many([message])
     }
 
-    /// Queues messages, one after the other, with nothing between them.
+    /// Queues several messages, with nothing between them.
     ///
     /// # Errors
     /// As [`write`](Self::write), for all of them at once.
@@ -165,10 +166,10 @@ impl Writer {
         self.write_raw(frames, count)
     }
 
-    /// Queues bytes as they are: `messages` complete frames of this connection's format.
+    /// Queues bytes, which must be `messages` complete frames in this connection's format.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] and [`Error::OutboxFull`]; nothing was queued then.
+    /// [`Error::Disconnected`] and [`Error::OutboxFull`]; then nothing was queued.
     pub fn write_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
         let mut state = self.shared.open()?;
         state.outbox.push(bytes)?;
@@ -178,17 +179,18 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives the operating system what it takes of these pieces at once, in one vectored write; the
-    /// rest follows by itself. Never waits. Returns whether all of it is gone.
+    /// Writes the bytes of these pieces that the operating system takes at once, in one vectored
+    /// write, and queues the rest. Never waits. Returns whether everything was written.
     ///
-    /// The pieces are `messages` complete frames of this connection's format. The outbox takes all
-    /// of them, whatever its limit is: this is for callers that hand over the next part when the
-    /// last one is gone.
+    /// The pieces must be `messages` complete frames in this connection's format. The outbox
+    /// accepts them even beyond its limit: this is for callers that write the next part after the
+    /// last one is sent.
     ///
     /// # Errors
-    /// [`Disconnected`]; nothing was queued then.
-    pub fn hand_over(&self, pieces: &[Bytes], messages: u64) -> Result<bool, Disconnected> {
+    /// [`Disconnected`]; then nothing was queued.
+    pub fn try_write(&self, pieces: &[Bytes], messages: u64) -> Result<bool, Disconnected> {
         let mut state = self.shared.open()?;
+        // Bytes that wait already must be sent first.
         if !state.outbox.is_empty() || state.is_flushing {
             state.outbox.push_rest(pieces, 0);
             self.shared.ensure_flushing(&mut state);
@@ -218,7 +220,7 @@ impl Writer {
         }
     }
 
-    /// Queues the last bytes of a connection, whatever the limit says, and begins to
+    /// Queues the last bytes of a connection, even beyond the limit, and begins to
     /// [`close`](Self::close) it.
     pub fn finish(&self, pieces: impl IntoIterator<Item = Bytes>) {
         let mut state = self.shared.lock();
@@ -228,9 +230,9 @@ impl Writer {
         }
     }
 
-    /// From now on the operating system takes little before it can be sent: 16 KiB instead of
-    /// [`UNSENT`](crate::tcp::UNSENT). So what is handed over next is not far from the peer, though
-    /// much is handed over all the time.
+    /// Lowers the limit of unsent bytes in the socket from
+    /// [`UNSENT_BYTES`](crate::tcp::UNSENT_BYTES) to 16 KiB, so that later bytes reach the peer
+    /// soon even while the socket is always full.
     pub fn keep_unsent_short(&self) {
         let mut state = self.shared.lock();
         if !std::mem::replace(&mut state.is_unsent_short, true)
@@ -240,20 +242,20 @@ impl Writer {
         }
     }
 
-    /// How many bytes wait for the peer.
+    /// Returns the number of bytes in the outbox.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.lock().outbox.waiting()
     }
 
-    /// How many bytes the operating system has taken of what waited here, since the connection
-    /// began. Bytes that it took at once do not count.
+    /// Returns the number of bytes that the operating system has taken from the outbox since the
+    /// connection began. Bytes that it took at once do not count.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.shared.lock().outbox.taken()
     }
 
-    /// Sends a message and waits until all that waits has been handed to the operating system.
+    /// Sends a message and waits until the operating system has taken all waiting bytes.
     ///
     /// # Errors
     /// As [`write`](Self::write) and [`drain`](Self::drain).
@@ -261,8 +263,8 @@ impl Writer {
         self.send_many([message]).await
     }
 
-    /// Sends messages as [`write_many`](Self::write_many) does, and waits as [`send`](Self::send)
-    /// does.
+    /// Sends messages as [`write_many`](Self::write_many) does, and waits as
+    /// [`send`](Self::send) does.
     ///
     /// # Errors
     /// As [`write_many`](Self::write_many) and [`drain`](Self::drain).
@@ -280,19 +282,18 @@ impl Writer {
     /// As [`write_raw`](Self::write_raw) and [`drain`](Self::drain).
     pub async fn send_raw(&self, bytes: Bytes, messages: u64) -> Result<(), Error> {
         match self.waiting() {
-            0 => drop(self.hand_over(&[bytes], messages)?),
+            0 => drop(self.try_write(&[bytes], messages)?),
             _ => self.write_raw(bytes, messages)?,
         }
         self.drain().await
     }
 
-    /// Waits until nothing waits for the peer any more. Callers take turns, in the order they
-    /// asked.
-    ///
-    /// That all has been handed to the operating system does not mean that the peer has read it.
+    /// Waits until the operating system has taken all waiting bytes, which does not mean that the
+    /// peer has read them. Callers take turns, in the order of their calls.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] if the connection ends meanwhile or has ended, even if what waited was delivered.
+    /// [`Error::Disconnected`] if the connection ends meanwhile or has ended, even if the bytes
+    /// were delivered.
     pub async fn drain(&self) -> Result<(), Error> {
         let _turn = self.shared.drain_turn.get_or_init(Box::default).lock().await;
         loop {
@@ -313,14 +314,14 @@ impl Writer {
 
     /// Waits until at most `bytes` bytes wait for the peer, or the connection is no longer open.
     ///
-    /// A program that reads from a peer only then queues no answers for one that does not read
-    /// them.
+    /// A program that waits here before it reads does not queue answers for a peer that does not
+    /// read them.
     pub async fn wait_for_room(&self, bytes: usize) {
         self.wait_until(|outbox| outbox.waiting() <= bytes).await;
     }
 
     /// Waits until at most `bytes` bytes of control frames wait for the peer, or the connection is
-    /// no longer open. Waiting messages, however many, do not keep the peer from being read.
+    /// no longer open. Waiting messages do not count.
     pub(crate) async fn wait_for_control_room(&self, bytes: usize) {
         self.wait_until(|outbox| outbox.controls() <= bytes).await;
     }
@@ -338,13 +339,14 @@ impl Writer {
         }
     }
 
-    /// Ends the connection: takes nothing more, sends everything that waits and then the end, and
-    /// waits until that is done.
+    /// Ends the connection: refuses new bytes, sends the waiting ones and then the end, and waits
+    /// until that is done.
     ///
-    /// It waits for a peer that does not read; whoever does not want to, gives it a time limit and
-    /// calls [`abort`](Self::abort) after that. A WebSocket peer gets a close frame; see
-    /// [`set_ending`](Self::set_ending). Keep reading until the reader says *disconnected*: a
-    /// socket that is dropped with unread input takes back what the peer has not read yet.
+    /// This waits for a peer that does not read. To avoid that, set a time limit and call
+    /// [`abort`](Self::abort) after it. A WebSocket peer receives a close frame; see
+    /// [`set_ending`](Self::set_ending). Keep reading until the reader returns
+    /// [`Error::Disconnected`]: if a socket is dropped with unread input, the peer may lose bytes
+    /// that it has not read yet.
     pub async fn close(&self) {
         self.start_close();
         loop {
@@ -356,16 +358,16 @@ impl Writer {
         }
     }
 
-    /// Sets what a WebSocket peer is told in the close frame: why the connection is ended, and in
-    /// some words. The first that is set counts; default [`CloseCode::Normal`] and no words. Words
-    /// beyond 123 bytes are cut.
+    /// Sets the code and the reason of the WebSocket close frame. Only the first call has an
+    /// effect. The default is [`CloseCode::Normal`] without a reason. The reason is cut after
+    /// 123 bytes.
     pub fn set_ending(&self, code: CloseCode, reason: &str) {
         if self.shared.format.has_upgrade() {
             self.shared.lock().ending.get_or_insert_with(|| Box::new(Control::close(code, reason)));
         }
     }
 
-    /// The peer has sent a close frame, which is answered by one with the same code.
+    /// Answers the peer's close frame by one with the same code.
     pub(crate) fn answer_close(&self, code: Option<u16>) {
         let mut state = self.shared.lock();
         if code.is_some() {
@@ -385,8 +387,8 @@ impl Writer {
         self.shared.end(&mut self.shared.lock(), Phase::Aborted);
     }
 
-    /// Queues a WebSocket control frame in answer to one, however much waits; of many that are not
-    /// read, some are not sent.
+    /// Queues a WebSocket control frame, however many messages wait. If the peer does not read
+    /// them, some control frames are dropped.
     pub(crate) fn write_control(&self, control: &Control) {
         let mask = (self.shared.role == Role::Client).then(random_mask);
         let mut state = self.shared.lock();
@@ -400,18 +402,18 @@ impl Writer {
         self.shared.lock().phase
     }
 
-    /// Why the connection is lost, if writing has shown that it is.
+    /// Returns the reason the connection is lost, if a write has failed.
     #[must_use]
     pub fn loss(&self) -> Option<Disconnected> {
         self.failure().map(|kind| Disconnected::Lost(kind.into()))
     }
 
-    /// The failure of a write, if there was one.
+    /// Returns the error of a write that failed.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.shared.lock().failure
     }
 
-    /// Remembers the task to wake when the connection is aborted; returns the phase.
+    /// Registers the task to wake when the connection is aborted. Returns the phase.
     pub(crate) fn register_reader(&self, waker: &Waker) -> Phase {
         let mut state = self.shared.lock();
         match &mut state.reader {
@@ -421,7 +423,7 @@ impl Writer {
         state.phase
     }
 
-    /// The frames of messages as one piece, and how many there are.
+    /// Returns the frames of messages as one piece, and their number.
     fn encode_many<'a, M: Encode + ?Sized + 'a>(
         &self,
         messages: impl IntoIterator<Item = &'a M>,
@@ -444,12 +446,11 @@ impl fmt::Debug for Writer {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds the lock leaves the state half changed, so a panic elsewhere does no
-        // harm here.
+        // No code that holds the lock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, if something can still be sent.
+    /// Returns the state, if messages can still be sent.
     fn open(&self) -> Result<MutexGuard<'_, State>, Disconnected> {
         let state = self.lock();
         match state.phase {
@@ -473,7 +474,7 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    /// Makes sure that a task flushes, if there is something to do.
+    /// Starts a task that flushes if one is needed and there is none.
     fn ensure_flushing(self: &Arc<Self>, state: &mut State) {
         let is_needed = !state.outbox.is_empty() || state.phase == Phase::Closing;
         if is_needed && !state.is_flushing {
@@ -481,7 +482,7 @@ impl Shared {
         }
     }
 
-    /// Starts a task that flushes until nothing waits, neither here nor in the stream.
+    /// Starts a task that flushes until the outbox and the stream are empty.
     fn spawn_flusher(self: &Arc<Self>, state: &mut State) {
         state.is_flushing = true;
         let shared = Arc::clone(self);
@@ -501,7 +502,7 @@ impl Shared {
         });
     }
 
-    /// Writes until nothing waits, and then, if the connection is closing, sends the end.
+    /// Writes all waiting bytes, and then, if the connection is closing, sends the end.
     fn poll_flush(&self, state: &mut State, cx: &mut Context<'_>) -> Poll<()> {
         let State { phase, outbox, write_half: Some(write_half), .. } = state else {
             return Poll::Ready(());
@@ -512,7 +513,7 @@ impl Shared {
                 return Poll::Ready(());
             }
             Ok(()) => {
-                // A peer that is gone already has no use for the end.
+                // Fails if the peer has disconnected already, which does not need the end.
                 let _ = ready!(Pin::new(write_half).poll_shutdown(cx));
                 Phase::Closed
             }
@@ -561,7 +562,7 @@ fn poll_write_all(
     Pin::new(write_half).poll_flush(cx)
 }
 
-/// One piece of all frames; the usual single one is not copied.
+/// Joins frames to one piece. The usual single frame is not copied.
 fn join(mut frames: Vec<Bytes>) -> Bytes {
     match frames.len() {
         1 => frames.swap_remove(0),
@@ -569,7 +570,7 @@ fn join(mut frames: Vec<Bytes>) -> Bytes {
     }
 }
 
-/// A mask that nobody between the peers can foresee (RFC 6455 section 5.3).
+/// Returns a mask that no one between the peers can predict (RFC 6455 section 5.3).
 fn random_mask() -> [u8; 4] {
     let mut mask = [0; 4];
     getrandom::fill(&mut mask).expect("the operating system has random numbers");

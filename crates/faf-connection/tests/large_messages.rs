@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use faf_connection::running_time::simulate_stop;
 use faf_connection::{
-    Error, FREE, LargeMessages, Late, PATIENCE, Reader, Settings, Share, WINDOW, Writer, open,
+    Error, LATE_WINDOWS, LargeMessages, Late, RATE_WINDOW, Reader, Settings, Share, UNSHARED_MESSAGE_BYTES,
+    Writer, open,
 };
 use faf_protocol::{Limits, Message, WireFormat, websocket};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
@@ -19,18 +20,18 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The largest message, in bytes.
 const LARGEST: usize = 200_000;
 
-/// How fast large messages must come, in bytes a second.
+/// Least rate of large messages, in bytes a second.
 const RATE: usize = 500;
 
-/// What a stream in memory holds that has not been read.
-const ROOM: usize = 1024;
+/// Unread bytes that a stream in memory holds.
+const STREAM_BYTES: usize = 1024;
 
-/// What stands in front of a long WebSocket message of a client.
-const FRAME_HEADER: usize = 14;
+/// Size of the header of a client's long WebSocket message.
+const FRAME_HEADER_BYTES: usize = 14;
 
-/// A connection that shares an allowance, and its peer.
+/// A connection that shares memory for large messages, and its peer.
 fn connection(format: WireFormat, large_messages: &Arc<LargeMessages>) -> (Reader, Writer, DuplexStream) {
-    let (here, there) = duplex(ROOM);
+    let (here, there) = duplex(STREAM_BYTES);
     let large_messages = Some(Share { of: Arc::clone(large_messages), address: None });
     let limits = Limits { message: LARGEST, ..Limits::default() };
     let (reader, writer) = open(here, Settings { large_messages, limits, ..Settings::new(format) });
@@ -41,7 +42,7 @@ fn message(bytes: usize) -> Message {
     Message::new(&"x".repeat(bytes))
 }
 
-/// A message that takes about so many bytes in this format.
+/// A message that takes about this number of bytes in this format.
 fn message_of(format: WireFormat, bytes: usize) -> Message {
     message(if format == WireFormat::QDataStream { bytes / 2 } else { bytes })
 }
@@ -53,7 +54,7 @@ fn frame(format: WireFormat, message: &Message) -> Bytes {
     }
 }
 
-/// Sends bytes as fast as they are read, and counts what has been taken.
+/// Sends bytes as fast as they are read, and counts the bytes taken.
 fn send(mut peer: DuplexStream, bytes: Bytes) -> Arc<AtomicUsize> {
     let sent = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&sent);
@@ -62,57 +63,58 @@ fn send(mut peer: DuplexStream, bytes: Bytes) -> Arc<AtomicUsize> {
             peer.write_all(part).await.unwrap();
             counter.fetch_add(part.len(), Ordering::Relaxed);
         }
-        // The end is not what is tested.
+        // Keeps the connection open.
         std::future::pending::<()>().await;
     });
     sent
 }
 
-/// Lets all tasks do what they can, for which paused time has to pass.
-async fn settle() {
+/// Lets all tasks run until they wait. The paused time advances for that.
+async fn run_tasks() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_memory_is_not_read_from_and_others_go_on() {
+async fn connection_that_waits_for_memory_is_not_read_and_others_go_on() {
     for format in WireFormat::ALL {
-        // For one message of each size.
+        // Memory for one message of each size.
         let all = LargeMessages::new(0, LARGEST, RATE);
         let (mut first, _writer, peer) = connection(format, &all);
         let large = message_of(format, 140_000);
         send(peer, frame(format, &large));
         assert_eq!(first.read().await.unwrap(), large);
-        // It is dealt with, and holds what it has taken.
+        // While the message is processed, it holds its memory.
         let taken = all.taken();
         assert!((140_000..=LARGEST + 50).contains(&taken), "{format}: {taken}");
         let (mut second, _writer, peer) = connection(format, &all);
         let sent = send(peer, frame(format, &message_of(format, 150_000)));
         let second = tokio::spawn(async move { second.read().await.map(|_| second) });
-        settle().await;
-        // It has got as far as there is memory for it.
-        let (received, part) = (sent.load(Ordering::Relaxed), 128 * 1024);
-        // The header of a frame is not kept.
-        let most = part + ROOM + if format == WireFormat::WebSocket { FRAME_HEADER } else { 0 };
-        assert!((part..=most).contains(&received), "{format}: {received}");
+        run_tasks().await;
+        // The second one was received as far as there is memory for it.
+        let (received, block) = (sent.load(Ordering::Relaxed), 128 * 1024);
+        // The header of a frame does not count.
+        let most =
+            block + STREAM_BYTES + if format == WireFormat::WebSocket { FRAME_HEADER_BYTES } else { 0 };
+        assert!((block..=most).contains(&received), "{format}: {received}");
         assert!(!second.is_finished(), "{format}");
-        // Smaller ones have memory of their own, and those that are smaller still need none.
+        // Smaller messages have memory of their own, and still smaller ones need none.
         for bytes in [25_000, 5_000] {
             let (mut third, _writer, peer) = connection(format, &all);
             let smaller = message_of(format, bytes);
             send(peer, frame(format, &smaller));
             assert_eq!(third.read().await.unwrap(), smaller);
         }
-        first.give_back();
+        first.release_memory();
         let mut second = second.await.unwrap().unwrap();
         assert!(all.taken() > 0);
-        second.give_back();
+        second.release_memory();
         assert_eq!(all.taken(), 0, "{format}");
     }
 }
 
-/// It takes memory as it comes, whatever it says it becomes.
+/// A message takes memory as it arrives, and not by its announced size.
 #[tokio::test(start_paused = true)]
-async fn whoever_announces_much_and_sends_little_keeps_little() {
+async fn connection_that_announces_much_and_sends_little_takes_little() {
     for format in WireFormat::ALL {
         let all = LargeMessages::new(1024 * 1024, LARGEST, RATE);
         let mut begun = Vec::new();
@@ -122,7 +124,7 @@ async fn whoever_announces_much_and_sends_little_keeps_little() {
             send(peer, part);
             begun.push((writer, tokio::spawn(async move { reader.read().await.map(drop) })));
         }
-        settle().await;
+        run_tasks().await;
         assert_eq!(all.taken(), 5 * 32 * 1024, "{format}");
         for (_, reading) in begun {
             assert!(matches!(reading.await.unwrap(), Err(Error::Late(Late))), "{format}");
@@ -131,10 +133,10 @@ async fn whoever_announces_much_and_sends_little_keeps_little() {
     }
 }
 
-/// The rest of a message that came when the connection was closed here is discarded, and what it
-/// has taken goes back at once.
+/// When this side closes the connection, an unfinished message is discarded and its memory is
+/// released at once.
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_discarded_gives_its_memory_back_and_is_not_late() {
+async fn discarded_message_releases_its_memory_and_is_not_late() {
     for format in [WireFormat::QDataStream, WireFormat::SimpleJson] {
         let all = LargeMessages::new(1024 * 1024, LARGEST, RATE);
         let (mut reader, writer, peer) = connection(format, &all);
@@ -145,7 +147,7 @@ async fn a_message_that_is_discarded_gives_its_memory_back_and_is_not_late() {
         writer.start_close();
         assert!(read_for(SECOND).await.is_err(), "{format}");
         assert_eq!(all.taken(), 0, "{format}");
-        assert!(read_for(WINDOW * (PATIENCE + 1)).await.is_err(), "{format}");
+        assert!(read_for(RATE_WINDOW * (LATE_WINDOWS + 1)).await.is_err(), "{format}");
     }
 }
 
@@ -178,8 +180,8 @@ async fn many_large_messages_at_once_are_all_read() {
             let sent: usize = sent.iter().map(|sent| sent.load(Ordering::Relaxed)).sum();
             let kept = sent - delivered.load(Ordering::Relaxed);
             assert!(
-                kept <= ALL + 60 * (FREE + ROOM),
-                "{kept} bytes have been taken from peers and are no messages yet"
+                kept <= ALL + 60 * (UNSHARED_MESSAGE_BYTES + STREAM_BYTES),
+                "{kept} bytes have been received and are not messages yet"
             );
             if kept == 0 {
                 return all.taken();
@@ -190,13 +192,13 @@ async fn many_large_messages_at_once_are_all_read() {
     assert_eq!(watched.await.unwrap(), 0);
 }
 
-/// Sends a message byte by byte, so many a second, the first 30,000 at once.
+/// Sends the first 30,000 bytes of a message at once, and the others one by one, `rate` per second.
 fn send_slowly(mut peer: DuplexStream, bytes: Bytes, rate: u32) {
     tokio::spawn(async move {
         peer.write_all(&bytes[..30_000]).await.unwrap();
         for byte in &bytes[30_000..] {
             tokio::time::sleep(SECOND / rate).await;
-            // Whoever is too slow is cut off.
+            // Fails if the connection was ended for being too slow.
             if peer.write_all(&[*byte]).await.is_err() {
                 return;
             }
@@ -206,13 +208,13 @@ fn send_slowly(mut peer: DuplexStream, bytes: Bytes, rate: u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_keeps_sending_may_take_as_long_as_it_takes() {
+async fn connection_that_keeps_the_least_rate_may_take_any_time() {
     for format in WireFormat::ALL {
         let all = LargeMessages::new(0, LARGEST, RATE);
         let (mut slow, _writer, peer) = connection(format, &all);
         let large = message_of(format, 150_000);
         send_slowly(peer, frame(format, &large), 1000);
-        // Somebody else waits for the memory all the time.
+        // Another connection waits for the memory all the time.
         let (mut next, _writer, peer) = connection(format, &all);
         let next_large = message_of(format, 160_000);
         send(peer, frame(format, &next_large));
@@ -224,7 +226,7 @@ async fn whoever_keeps_sending_may_take_as_long_as_it_takes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_too_slow_goes_sooner_if_somebody_waits() {
+async fn slow_connection_is_ended_sooner_if_another_one_waits() {
     for (format, waits) in WireFormat::ALL.into_iter().flat_map(|format| [(format, false), (format, true)]) {
         for rate in [1, 400] {
             let all = LargeMessages::new(0, LARGEST, RATE);
@@ -235,16 +237,16 @@ async fn whoever_is_too_slow_goes_sooner_if_somebody_waits() {
             let slow = tokio::spawn(async move { slow.read().await });
             let (mut next, _writer, peer) = connection(format, &all);
             if waits {
-                settle().await;
+                run_tasks().await;
                 send(peer, frame(format, &message_of(format, 30_000)));
             }
             let next = tokio::spawn(async move { next.read().await });
             let late = slow.await.unwrap();
             assert!(matches!(late, Err(Error::Late(Late))), "{format}: {late:?}");
-            let windows = if waits { 1..=2 } else { PATIENCE..=PATIENCE + 1 };
+            let windows = if waits { 1..=2 } else { LATE_WINDOWS..=LATE_WINDOWS + 1 };
             let took = began.elapsed();
             assert!(
-                (WINDOW * *windows.start()..WINDOW * *windows.end() + SECOND).contains(&took),
+                (RATE_WINDOW * *windows.start()..RATE_WINDOW * *windows.end() + SECOND).contains(&took),
                 "{format} {waits} {rate}: {took:?}"
             );
             match waits {
@@ -256,10 +258,10 @@ async fn whoever_is_too_slow_goes_sooner_if_somebody_waits() {
     }
 }
 
-/// Messages that are larger than anything useful wait for each other, but not with memory that
-/// smaller ones need.
+/// Messages larger than honest ones wait for each other, but must not hold memory that smaller
+/// ones need.
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_much_gives_way_to_smaller_ones() {
+async fn connection_that_waits_for_a_large_block_gives_way_to_smaller_messages() {
     const MIB: usize = 1024 * 1024;
     let all = LargeMessages::new(0, 10 * MIB, RATE);
     let connection = || {
@@ -270,14 +272,14 @@ async fn whoever_waits_for_much_gives_way_to_smaller_ones() {
         (reader, writer, there)
     };
     let large = frame(WireFormat::SimpleJson, &message(3 * MIB / 2));
-    // The first has the only part for 2 MiB, and the second waits for it with one for 512 KiB.
+    // The first has the only block of 2 MiB, and the second waits for it with one of 512 KiB.
     let (mut first, _writer, peer) = connection();
     send(peer, large.clone());
     first.read().await.unwrap();
     let (mut second, _writer, peer) = connection();
     send(peer, large);
     let second = tokio::spawn(async move { second.read().await.map(drop) });
-    tokio::time::sleep(10 * WINDOW).await;
+    tokio::time::sleep(10 * RATE_WINDOW).await;
     assert!(!second.is_finished());
     let (mut third, _writer, peer) = connection();
     send(peer, frame(WireFormat::SimpleJson, &message(200_000)));
@@ -285,9 +287,9 @@ async fn whoever_waits_for_much_gives_way_to_smaller_ones() {
     assert!(matches!(second.await.unwrap(), Err(Error::Late(Late))));
 }
 
-/// What came while the process did not run is read before anybody is late.
+/// Bytes that arrive while the process does not run are read before a connection counts as late.
 #[tokio::test(start_paused = true)]
-async fn a_process_that_is_stopped_finds_nobody_late() {
+async fn stop_of_the_process_makes_no_connection_late() {
     for format in WireFormat::ALL {
         let all = LargeMessages::new(0, LARGEST, RATE);
         let (mut reader, _writer, mut peer) = connection(format, &all);
@@ -295,11 +297,11 @@ async fn a_process_that_is_stopped_finds_nobody_late() {
         let bytes = frame(format, &large);
         let reading = tokio::spawn(async move { reader.read().await });
         peer.write_all(&bytes[..40_000]).await.unwrap();
-        settle().await;
+        run_tasks().await;
         for part in bytes[40_000..].chunks(20_000) {
             simulate_stop(3600 * SECOND);
             tokio::time::advance(3600 * SECOND).await;
-            settle().await;
+            run_tasks().await;
             peer.write_all(part).await.unwrap();
         }
         assert_eq!(reading.await.unwrap().unwrap(), large, "{format}");
@@ -307,7 +309,7 @@ async fn a_process_that_is_stopped_finds_nobody_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lines_that_come_in_one_websocket_message_are_read_as_they_come() {
+async fn lines_of_one_websocket_message_are_read_as_they_arrive() {
     let all = LargeMessages::new(300 * 1024, LARGEST, RATE);
     let (mut reader, _writer, peer) = connection(WireFormat::WebSocket, &all);
     let lines = format!("{}\n", message(8_000)).repeat(20);
@@ -321,7 +323,7 @@ async fn lines_that_come_in_one_websocket_message_are_read_as_they_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_aborted_waits_no_longer() {
+async fn aborted_connection_waits_no_longer() {
     let all = LargeMessages::new(0, LARGEST, RATE);
     let (mut first, _writer, peer) = connection(WireFormat::SimpleJson, &all);
     send(peer, frame(WireFormat::SimpleJson, &message(20_000)));
@@ -329,24 +331,24 @@ async fn a_connection_that_is_aborted_waits_no_longer() {
     let (mut second, writer, peer) = connection(WireFormat::SimpleJson, &all);
     send(peer, frame(WireFormat::SimpleJson, &message(20_000)));
     let second = tokio::spawn(async move { second.read().await });
-    settle().await;
+    run_tasks().await;
     assert!(!second.is_finished());
     writer.abort();
     assert!(matches!(second.await.unwrap(), Err(Error::Disconnected(_))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_higher_limit_takes_more() {
-    let (strangers, players) =
+async fn higher_limit_accepts_larger_messages() {
+    let (unauthenticated, players) =
         (LargeMessages::new(50 * 1024, 30_000, RATE), LargeMessages::new(300 * 1024, LARGEST, RATE));
     for format in WireFormat::ALL {
-        let (mut reader, _writer, peer) = connection(format, &strangers);
+        let (mut reader, _writer, peer) = connection(format, &unauthenticated);
         reader.set_message_limit(30_000);
         send(peer, frame(format, &message(80_000)));
         assert!(matches!(reader.read().await, Err(Error::Malformed(_))));
         reader.set_message_limit(200_000);
         reader.set_large_messages(Arc::clone(&players));
-        assert_eq!(strangers.taken(), 0);
+        assert_eq!(unauthenticated.taken(), 0);
         assert_eq!(reader.read().await.unwrap(), message(80_000));
         assert!(players.taken() > 80_000);
         drop(reader);

@@ -12,11 +12,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use faf_connection::{Disconnected, Error, OutboxFull, Reader, SentMessages, Settings, Writer, open};
 use faf_protocol::websocket::{self, CloseCode, Control, Role};
-use faf_protocol::{DecodeError, Limits, Message, WireFormat};
+
+use faf_protocol::{DecodeError, Encode, EncodeError, Heartbeat, Limits, Message, WireFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
 use tokio::time::Instant;
 
-/// A connection whose peer is a bare stream that takes `room` bytes before it has to be read.
+/// A connection whose peer is a bare stream that holds `room` unread bytes.
 fn connection(format: WireFormat, room: usize) -> (Reader, Writer, DuplexStream) {
     let (here, there) = duplex(room);
     let (reader, writer) = open(here, Settings::new(format));
@@ -27,7 +28,7 @@ fn message(text: &str) -> Message {
     text.parse().unwrap()
 }
 
-/// Polls once; whatever the future needs from other tasks has not happened then.
+/// Polls once, without letting other tasks run.
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -60,7 +61,7 @@ async fn messages_go_both_ways_in_every_format() {
 }
 
 #[tokio::test]
-async fn sending_waits_until_the_bytes_are_handed_over_and_writing_never() {
+async fn sending_waits_for_the_stream_and_writing_never_does() {
     let (_reader, writer, mut peer) = connection(WireFormat::SimpleJson, 10);
     let long = Message::new(&"x".repeat(100));
     let mut sending = pin!(writer.send(&long));
@@ -81,7 +82,7 @@ async fn sending_waits_until_the_bytes_are_handed_over_and_writing_never() {
 #[tokio::test]
 async fn streams_with_a_buffer_of_their_own_are_flushed_to_the_end() {
     let (here, mut there) = duplex(16);
-    // Takes everything at once, like TLS, and passes it on only when it is flushed.
+    // The stream takes everything at once, like TLS, and passes it on only when it is flushed.
     let (_reader, writer) = open(BufStream::new(here), Settings::new(WireFormat::SimpleJson));
     let long = message(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1000)));
     let mut sending = pin!(writer.send(&long));
@@ -94,7 +95,7 @@ async fn streams_with_a_buffer_of_their_own_are_flushed_to_the_end() {
 }
 
 #[tokio::test]
-async fn bytes_leave_in_the_order_of_the_calls() {
+async fn bytes_are_sent_in_the_order_of_the_calls() {
     let (_reader, writer, mut peer) = connection(WireFormat::SimpleJson, 7);
     let mut expected = String::new();
     let mut sending = Vec::new();
@@ -131,8 +132,7 @@ async fn drain_callers_take_turns() {
     assert!(poll_once(second.as_mut()).is_pending());
     let mut received = [0; 19];
     peer.read_exact(&mut received).await.unwrap();
-    // All is handed over, but as long as the first has not taken notice it is not the second one's
-    // turn.
+    // All bytes are written, but the second caller waits until the first one has noticed that.
     assert!(poll_once(second.as_mut()).is_pending());
     first.await.unwrap();
     second.await.unwrap();
@@ -156,7 +156,7 @@ async fn closing_flushes_what_was_written_before() {
     let (read, ()) = tokio::join!(peer.read_to_string(&mut received), closing);
     read.unwrap();
     assert_eq!(received, format!("{large}\n"));
-    // What the peer still says is of no interest; its end is.
+    // Further messages of the peer are dropped, but its end is not.
     peer.write_all(b"{\"command\":\"late\"}\nnonsense\n").await.unwrap();
     drop(peer);
     assert!(matches!(reader.read().await, Err(Error::Disconnected(Disconnected::Here))));
@@ -164,7 +164,7 @@ async fn closing_flushes_what_was_written_before() {
 }
 
 #[tokio::test]
-async fn aborting_loses_what_waits_and_wakes_everybody() {
+async fn aborting_drops_waiting_bytes_and_wakes_all_tasks() {
     let (mut reader, writer, mut peer) = connection(WireFormat::SimpleJson, 64);
     let large = Message::new(&"x".repeat(1000));
     let mut sending = pin!(writer.send(&large));
@@ -185,18 +185,18 @@ async fn aborting_loses_what_waits_and_wakes_everybody() {
 }
 
 #[tokio::test]
-async fn nothing_can_be_sent() {
+async fn empty_pieces_can_be_sent() {
     let (_reader, writer, mut peer) = connection(WireFormat::SimpleJson, 64);
     writer.send_raw(Bytes::new(), 0).await.unwrap();
     let pieces = ["", "a", "", "", "b", ""].map(|piece| Bytes::from_static(piece.as_bytes()));
-    assert!(writer.hand_over(&pieces, 1).unwrap());
+    assert!(writer.try_write(&pieces, 1).unwrap());
     let mut received = [0; 2];
     peer.read_exact(&mut received).await.unwrap();
     assert_eq!(&received, b"ab");
 }
 
 #[tokio::test]
-async fn a_failed_write_ends_the_connection() {
+async fn failed_write_ends_the_connection() {
     let (mut reader, writer, peer) = connection(WireFormat::SimpleJson, 64);
     drop(peer);
     assert!(matches!(writer.send(&Message::PING).await, Err(Error::Disconnected(Disconnected::Lost(_)))));
@@ -205,8 +205,52 @@ async fn a_failed_write_ends_the_connection() {
     writer.close().await;
 }
 
+/// A message that JSON cannot express.
+struct Unencodable;
+
+impl Encode for Unencodable {
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        None
+    }
+
+    fn is_only_heartbeat(&self) -> bool {
+        false
+    }
+
+    fn write_json(&self, _out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Err(EncodeError::NotRepresentable("a test".to_owned()))
+    }
+}
+
 #[tokio::test]
-async fn an_outbox_has_a_limit_and_gives_nothing_half() {
+async fn a_message_that_cannot_be_encoded_queues_nothing() {
+    for format in WireFormat::ALL {
+        let (here, _peer) = duplex(10_000);
+        let settings = Settings::new(format);
+        let sent = Arc::clone(&settings.sent);
+        let (_reader, writer) = open(here, settings);
+        let messages: [&dyn Encode; 2] = [&Message::PING, &Unencodable];
+        for refused in [
+            writer.write(&Unencodable),
+            writer.write_many(messages),
+            writer.send(&Unencodable).await,
+            writer.send_many(messages).await,
+        ] {
+            assert!(matches!(refused, Err(Error::Encode(EncodeError::NotRepresentable(_)))), "{refused:?}");
+        }
+        assert_eq!((writer.waiting(), sent.count(format)), (0, 0), "{format}");
+        assert!(writer.is_connected());
+        // The connection is checked before the message is encoded.
+        writer.abort();
+        assert!(is_closed_here(&writer.write(&Unencodable)));
+        assert!(is_closed_here(&writer.write_many(messages)));
+        assert!(is_closed_here(&writer.send(&Unencodable).await));
+        assert!(is_closed_here(&writer.send_many(messages).await));
+    }
+}
+
+#[tokio::test]
+async fn outbox_has_a_limit_and_refuses_whole_messages() {
     let (here, mut peer) = duplex(10);
     let settings = Settings { outbox_limit: 1000, ..Settings::new(WireFormat::SimpleJson) };
     let sent = Arc::clone(&settings.sent);
@@ -249,7 +293,7 @@ async fn every_message_counts_once() {
 }
 
 #[tokio::test]
-async fn lost_incomplete_and_malformed_are_three_things() {
+async fn lost_incomplete_and_malformed_are_distinguished() {
     async fn outcome(format: WireFormat, bytes: &[u8]) -> Error {
         let (mut reader, _writer, mut peer) = connection(format, 10_000);
         peer.write_all(bytes).await.unwrap();
@@ -273,7 +317,7 @@ async fn lost_incomplete_and_malformed_are_three_things() {
 }
 
 #[tokio::test]
-async fn a_last_line_without_end_is_still_a_message() {
+async fn last_line_without_end_is_still_a_message() {
     let (mut reader, _writer, mut peer) = connection(WireFormat::SimpleJson, 100);
     peer.write_all(b"{\"command\":\"ping\"}").await.unwrap();
     drop(peer);
@@ -283,7 +327,7 @@ async fn a_last_line_without_end_is_still_a_message() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_too_large_can_be_read_under_a_higher_limit() {
+async fn message_that_was_too_large_can_be_read_under_a_higher_limit() {
     for format in WireFormat::ALL {
         let (here, mut peer) = duplex(10_000);
         let limits = Limits { message: 200, ..Limits::default() };
@@ -335,16 +379,16 @@ async fn websocket_pings_are_answered_between_messages() {
     writer.close().await;
 }
 
-/// Nothing is lost, but who talks all the time and says nothing is heard slowly, however much of it
-/// comes at once.
+/// Nothing is lost, but a peer that sends many inputs without messages is read slowly, even if they
+/// arrive at once.
 #[tokio::test(start_paused = true)]
-async fn idle_talk_is_heard_slowly() {
+async fn empty_inputs_are_read_slowly() {
     const PAUSE: Duration = Duration::from_millis(100);
     let mask = Some([5; 4]);
     let ping = Control::Ping(Bytes::new()).encode(mask);
     let pong = Control::Pong(Bytes::new()).encode(mask);
     let last = websocket::encode_masked(&Message::PING, [6; 4]).unwrap();
-    // The first piece of a message, then many without anything in them, and the last.
+    // The first fragment of a message, many empty ones, and the last.
     let (first, empty) = (b"\x01\x80\x01\x02\x03\x04", b"\x00\x80\x01\x02\x03\x04");
     let end = [&[0x80], &last[1..]].concat();
     for (talk, pauses) in [
@@ -362,7 +406,7 @@ async fn idle_talk_is_heard_slowly() {
 }
 
 #[tokio::test]
-async fn whoever_sends_much_takes_turns_with_others() {
+async fn reading_a_large_message_lets_other_tasks_run() {
     let (mut reader, _writer, mut peer) = connection(WireFormat::SimpleJson, 2_000_000);
     let message = message(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000_000)));
     peer.write_all(&WireFormat::SimpleJson.encode(&message).unwrap()).await.unwrap();
@@ -375,9 +419,9 @@ async fn whoever_sends_much_takes_turns_with_others() {
     assert!((60..70).contains(&turns), "{turns}");
 }
 
-/// A ping counts once, also if it comes alone.
+/// A ping counts once, even if it arrives alone.
 #[tokio::test(start_paused = true)]
-async fn some_pings_one_after_the_other_are_answered_at_once() {
+async fn pings_below_the_limit_are_answered_at_once() {
     let (mut reader, _writer, mut peer) = connection(WireFormat::WebSocket, 1000);
     let began = Instant::now();
     let pings = async {
@@ -403,7 +447,7 @@ async fn websocket_close_frames_are_exchanged() {
     writer.close().await;
     let mut received = Vec::new();
     peer.read_to_end(&mut received).await.unwrap();
-    // It is answered by its own code.
+    // The answer has the peer's code.
     assert_eq!(received, b"\x88\x02\x03\xE9");
 
     // This side begins.
@@ -420,8 +464,8 @@ async fn websocket_close_frames_are_exchanged() {
 }
 
 #[tokio::test]
-async fn a_close_frame_says_why() {
-    // The first reason counts, and it is cut between two characters.
+async fn close_frame_has_code_and_reason() {
+    // Only the first reason has an effect, and it is cut between two characters.
     let (_reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
     writer.set_ending(CloseCode::GoingAway, &"é".repeat(100));
     writer.set_ending(CloseCode::Policy, "another");
@@ -441,7 +485,7 @@ async fn a_close_frame_says_why() {
         let (mut reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
         peer.write_all(bytes).await.unwrap();
         let error = reader.read().await.unwrap_err();
-        // What comes behind it is taken and dropped, so that the peer gets to read why.
+        // Further input is read and dropped, so that the peer can read the reason.
         peer.write_all(b"\x81\x82\0\0\0\0{}").await.unwrap();
         writer.close().await;
         let mut received = Vec::new();
@@ -453,7 +497,7 @@ async fn a_close_frame_says_why() {
 }
 
 #[tokio::test]
-async fn a_peer_is_answered_in_the_kind_of_messages_it_sends() {
+async fn peer_that_sends_binary_messages_receives_binary_messages() {
     let (mut reader, writer, mut peer) = connection(WireFormat::WebSocket, 1000);
     let mut first_byte = async |frame: &[u8]| {
         peer.write_all(frame).await.unwrap();
@@ -469,7 +513,7 @@ async fn a_peer_is_answered_in_the_kind_of_messages_it_sends() {
 }
 
 #[tokio::test]
-async fn a_peer_that_goes_on_sending_behind_the_end_is_cut_and_costs_little() {
+async fn peer_that_keeps_sending_after_the_close_is_aborted() {
     for format in WireFormat::ALL {
         let (mut reader, writer, mut peer) = connection(format, 64 * 1024);
         writer.close().await;
@@ -488,13 +532,16 @@ async fn a_peer_that_goes_on_sending_behind_the_end_is_cut_and_costs_little() {
         assert!(reader.read().await.is_err());
         drop(reader);
         let sent = flood.await.unwrap();
-        assert!(sent > 10 * 1024 * 1024, "{format}: whoever is inside a message hears what it is told");
+        assert!(
+            sent > 10 * 1024 * 1024,
+            "{format}: a peer inside a message must be able to read the last one"
+        );
         assert!(sent < 17 * 1024 * 1024, "{format}: {sent} bytes were read");
     }
 }
 
 #[tokio::test]
-async fn a_peer_that_never_reads_the_answers_to_its_pings_is_not_read_from() {
+async fn peer_that_does_not_read_pongs_is_not_read() {
     let (here, mut peer) = duplex(64);
     let (mut reader, writer) = open(here, Settings::new(WireFormat::WebSocket));
     let sent = Arc::new(AtomicUsize::new(0));
@@ -517,11 +564,11 @@ async fn a_peer_that_never_reads_the_answers_to_its_pings_is_not_read_from() {
 }
 
 #[tokio::test]
-async fn a_peer_that_reads_a_long_message_slowly_is_read_from_and_its_pings_are_answered() {
+async fn peer_that_reads_a_long_message_slowly_is_still_read_and_its_pings_are_answered() {
     let (here, mut peer) = duplex(1000);
     let (mut reader, writer) = open(here, Settings::new(WireFormat::WebSocket));
     let long = Bytes::from(vec![b'x'; 2 * 1024 * 1024]);
-    assert!(!writer.hand_over(std::slice::from_ref(&long), 1).unwrap());
+    assert!(!writer.try_write(std::slice::from_ref(&long), 1).unwrap());
     let ping = Control::Ping(Bytes::from_static(b"?")).encode(Some([0; 4]));
     for _ in 0..10 {
         peer.write_all(&ping).await.unwrap();

@@ -1,11 +1,12 @@
-//! What only real sockets show.
+//! Behaviour that only real sockets show.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_connection::{Reader, Settings, Writer, open_tcp, tcp};
+use faf_connection::{Disconnected, Error, Reader, Settings, Writer, open_tcp, tcp};
 use faf_protocol::{Message, WireFormat};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -51,23 +52,23 @@ async fn sockets_get_their_options() {
     assert_eq!(socket.tcp_keepalive_retries().unwrap(), tcp::KEEP_ALIVE_RETRIES);
 }
 
-/// A runtime lets a task do only so much before it is told to wait; that must not make a task of
-/// each of many flushes.
+/// A task has a cooperative budget, which many writes in a row exceed. They must not spawn tasks
+/// for that.
 #[tokio::test]
-async fn flushing_many_peers_in_a_row_takes_no_task() {
+async fn writing_to_many_peers_in_a_row_spawns_no_task() {
     let mut peers = Vec::new();
     for _ in 0..300 {
         peers.push(connection().await);
     }
     let before = tasks();
     for (_, writer, _) in &peers {
-        writer.hand_over(&[Bytes::from_static(b"{}\n")], 1).unwrap();
+        writer.try_write(&[Bytes::from_static(b"{}\n")], 1).unwrap();
     }
     assert_eq!(tasks(), before);
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_leaves_nothing_behind() {
+async fn peer_that_does_not_read_leaves_no_task() {
     for _ in 0..20 {
         let (reader, writer, peer) = connection().await;
         writer.write_raw(vec![b' '; 16 * 1024 * 1024].into(), 1).unwrap();
@@ -76,6 +77,17 @@ async fn a_peer_that_does_not_read_leaves_nothing_behind() {
         drop((reader, writer, peer));
     }
     soon("the tasks end", || tasks() == 0).await;
+}
+
+#[tokio::test]
+async fn a_reset_is_a_loss() {
+    let (mut reader, _writer, peer) = connection().await;
+    // A socket that does not linger is reset when it is dropped.
+    SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    let error = reader.read().await.unwrap_err();
+    let Error::Disconnected(Disconnected::Lost(cause)) = error else { panic!("{error:?}") };
+    assert_eq!(cause.kind(), ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]

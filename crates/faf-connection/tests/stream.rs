@@ -8,7 +8,7 @@ use futures::{SinkExt, StreamExt, stream};
 use tokio::io::AsyncWriteExt;
 
 #[tokio::test]
-async fn a_stream_ends_with_the_connection() {
+async fn stream_ends_with_the_connection() {
     for format in WireFormat::ALL {
         let (here, there) = tokio::io::duplex(64);
         let role = faf_protocol::websocket::Role::Client;
@@ -28,7 +28,7 @@ async fn a_stream_ends_with_the_connection() {
 }
 
 #[tokio::test]
-async fn an_end_inside_a_message_is_an_error() {
+async fn end_inside_a_message_is_an_error() {
     let (mut peer, there) = tokio::io::duplex(64);
     let (mut reader, _writer) = open(there, Settings::new(WireFormat::SimpleJson));
     peer.write_all(b"{\"command\"").await.unwrap();

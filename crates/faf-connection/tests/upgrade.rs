@@ -1,4 +1,4 @@
-//! The upgrade to WebSocket, against an independent implementation and against strangers.
+//! The upgrade to WebSocket, against an independent implementation and against invalid requests.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -20,8 +20,8 @@ fn endpoint() -> Endpoint {
     }
 }
 
-/// The head a server answers `request` with, and what became of the connection.
-async fn whole_answer(request: &str) -> (String, Result<Upgraded<tokio::io::DuplexStream>, UpgradeError>) {
+/// Returns the head of the response to `request`, and the outcome of the upgrade.
+async fn respond(request: &str) -> (String, Result<Upgraded<tokio::io::DuplexStream>, UpgradeError>) {
     let (mut client, server) = duplex(10_000);
     client.write_all(request.as_bytes()).await.unwrap();
     if !request.contains("\r\n\r\n") {
@@ -34,9 +34,9 @@ async fn whole_answer(request: &str) -> (String, Result<Upgraded<tokio::io::Dupl
     (String::from_utf8_lossy(&received[..length]).into_owned(), outcome)
 }
 
-/// The same, but only the status line.
-async fn answer(request: &str) -> (String, Result<Upgraded<tokio::io::DuplexStream>, UpgradeError>) {
-    let (text, outcome) = whole_answer(request).await;
+/// Returns the status line of the response to `request`, and the outcome of the upgrade.
+async fn respond_status(request: &str) -> (String, Result<Upgraded<tokio::io::DuplexStream>, UpgradeError>) {
+    let (text, outcome) = respond(request).await;
     (text.lines().next().unwrap_or_default().to_owned(), outcome)
 }
 
@@ -47,7 +47,7 @@ async fn the_path_upgrades_with_any_query() {
     for path in ["/lobby", "/lobby?verify=1767225600-abc%3D"] {
         let request =
             format!("GET {path} HTTP/1.1\r\n{UPGRADE}X-Real-IP: 203.0.113.7 , 10.0.0.1\r\n\r\n\u{1}early");
-        let (status, outcome) = answer(&request).await;
+        let (status, outcome) = respond_status(&request).await;
         assert_eq!(status, "HTTP/1.1 101 Switching Protocols");
         let upgraded = outcome.unwrap();
         assert_eq!(upgraded.forwarded_for.as_deref(), Some("203.0.113.7 , 10.0.0.1"));
@@ -58,7 +58,7 @@ async fn the_path_upgrades_with_any_query() {
 #[tokio::test]
 async fn everything_else_is_refused_with_a_status() {
     let status = |request: String| async move {
-        let (status, outcome) = answer(&request).await;
+        let (status, outcome) = respond_status(&request).await;
         assert!(outcome.is_err());
         status
     };
@@ -74,35 +74,35 @@ async fn everything_else_is_refused_with_a_status() {
     assert_eq!(status("\0\0\0\x0c nonsense\r\n\r\n".to_owned()).await, "HTTP/1.1 400 Bad Request");
     let huge = format!("GET /lobby HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(9_000));
     assert_eq!(status(huge).await, "HTTP/1.1 400 Bad Request");
-    let (_, outcome) = answer("GET /lob").await;
+    let (_, outcome) = respond_status("GET /lob").await;
     assert!(matches!(outcome, Err(UpgradeError::Http(_))), "{outcome:?}");
 }
 
-/// A request for an upgrade, with some of its lines exchanged for others.
-fn request(exchanged: &[(&str, &str)]) -> String {
+/// A request for an upgrade, with some of its lines replaced by others.
+fn request(replaced: &[(&str, &str)]) -> String {
     let lines = UPGRADE.split_inclusive("\r\n").map(|line| {
-        let other = exchanged.iter().find(|(name, _)| line.starts_with(&format!("{name}:")));
+        let other = replaced.iter().find(|(name, _)| line.starts_with(&format!("{name}:")));
         other.map_or(line, |(_, other)| other)
     });
     format!("GET /lobby HTTP/1.1\r\n{}\r\n", lines.collect::<String>())
 }
 
 #[tokio::test]
-async fn headers_may_be_lists_in_several_lines() {
-    for exchanged in [
+async fn headers_may_be_lists_on_several_lines() {
+    for replaced in [
         [("Connection", "Connection: keep-alive\r\nConnection: Upgrade\r\n")],
         [("Connection", "Connection: keep-alive , uPGRADE\r\n")],
         [("Upgrade", "Upgrade: foo, WebSocket\r\n")],
         [("Upgrade", "Upgrade: foo\r\nUpgrade: websocket\r\n")],
     ] {
-        let (status, outcome) = answer(&request(&exchanged)).await;
-        assert_eq!(status, "HTTP/1.1 101 Switching Protocols", "{exchanged:?}");
+        let (status, outcome) = respond_status(&request(&replaced)).await;
+        assert_eq!(status, "HTTP/1.1 101 Switching Protocols", "{replaced:?}");
         assert!(outcome.is_ok());
     }
 }
 
 #[tokio::test]
-async fn host_and_key_come_exactly_once() {
+async fn host_and_key_must_occur_exactly_once() {
     const KEY: &str = "Sec-WebSocket-Key";
     let key = |value: &str| format!("{KEY}: {value}\r\n");
     let two_keys = key("dGhlIHNhbXBsZSBub25jZQ==").repeat(2);
@@ -118,19 +118,19 @@ async fn host_and_key_come_exactly_once() {
         ("Connection", "Connection: keep-alive\r\n"),
         ("Upgrade", "Upgrade: websockets\r\n"),
     ] {
-        let (status, outcome) = answer(&request(&[(name, other)])).await;
+        let (status, outcome) = respond_status(&request(&[(name, other)])).await;
         assert_eq!(status, "HTTP/1.1 400 Bad Request", "{name}: {other}");
         assert!(outcome.is_err());
     }
 }
 
 #[tokio::test]
-async fn a_wrong_version_is_told_the_right_one() {
+async fn response_to_a_wrong_version_names_the_right_one() {
     const VERSION: &str = "Sec-WebSocket-Version";
     for other in
         ["", "Sec-WebSocket-Version: 8\r\n", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8\r\n"]
     {
-        let (head, outcome) = whole_answer(&request(&[(VERSION, other)])).await;
+        let (head, outcome) = respond(&request(&[(VERSION, other)])).await;
         assert!(head.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{head}");
         assert!(head.to_ascii_lowercase().contains("\r\nsec-websocket-version: 13\r\n"), "{head}");
         assert!(outcome.is_err());
@@ -138,9 +138,9 @@ async fn a_wrong_version_is_told_the_right_one() {
 }
 
 #[tokio::test]
-async fn web_pages_connect_only_where_that_is_allowed() {
+async fn web_pages_connect_only_from_allowed_origins() {
     let upgrade = async |origin: &str| {
-        let (status, _) = answer(&request(&[("Host", &format!("Host: lobby\r\n{origin}"))])).await;
+        let (status, _) = respond_status(&request(&[("Host", &format!("Host: lobby\r\n{origin}"))])).await;
         status.split(' ').nth(1).unwrap().to_owned()
     };
     assert_eq!(upgrade("").await, "101");
@@ -153,7 +153,7 @@ async fn web_pages_connect_only_where_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn an_independent_client_is_served() {
+async fn independent_client_can_connect() {
     let listener = tcp::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let client = std::thread::spawn(move || {
@@ -177,25 +177,25 @@ async fn an_independent_client_is_served() {
     assert_eq!(reader.read().await.unwrap(), Message::new("binary"));
     let long = Message::new(&"x".repeat(1_000_000));
     writer.send_many([&Message::PONG, &long]).await.unwrap();
-    // The ping is read and answered on the way to the end.
+    // The reader answers the ping while the connection closes.
     let reading = tokio::spawn(async move { reader.read().await });
     writer.close().await;
     assert!(reading.await.unwrap().is_err());
     let received = tokio::task::spawn_blocking(|| client.join().unwrap()).await.unwrap();
-    // It has sent a binary message, and is answered in kind.
+    // The client has sent a binary message, so it receives binary messages.
     let texts: Vec<_> =
         received.iter().filter(|frame| frame.is_binary()).map(|f| f.to_text().unwrap()).collect();
     assert_eq!(texts, ["{\"command\":\"pong\"}\n".to_owned(), format!("{long}\n")]);
 }
 
 #[tokio::test]
-async fn an_independent_server_is_understood() {
+async fn connecting_to_an_independent_server_works() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
         let (stream, _): (StdTcpStream, _) = listener.accept().unwrap();
         let mut server = tungstenite::accept(stream).unwrap();
-        // Right behind the upgrade, so that it may be received together with it.
+        // Directly after the upgrade, so that both may be received together.
         server.send(Frame::text("{\"command\":\"welcome\"}\n")).unwrap();
         let received = server.read().unwrap();
         while server.read().is_ok() {}
@@ -217,7 +217,7 @@ async fn an_independent_server_is_understood() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_is_reported() {
+async fn refusal_by_the_server_is_reported() {
     let (client, mut server) = duplex(10_000);
     let answer = tokio::spawn(async move {
         let mut request = [0; 1000];

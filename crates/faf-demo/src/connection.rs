@@ -1,4 +1,4 @@
-//! The connections of a bot: it connects, passes messages on, and comes back.
+//! The connections of a bot: it connects, passes messages on, and reconnects.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use faf_client::{Client, Credentials, Identity, Url};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Runs a bot until the end is announced: connects, reconnects after every loss, and never fails.
+/// Runs a bot until the demo ends: connects, reconnects after every loss, and never fails.
 pub(crate) async fn live(
     mut bot: Bot,
     credentials: Credentials,
@@ -23,7 +23,7 @@ pub(crate) async fn live(
             _ = end.wait_for(|ends| *ends) => return,
         }
         tokio::select! {
-            // The connection is dropped, which the server takes for a client that has gone.
+            // Dropping the connection looks to the server like a client that has disconnected.
             _ = end.wait_for(|ends| *ends) => return,
             ended = drive(&mut bot, &credentials, &url, began) => {
                 if let Err(error) = ended {
@@ -43,7 +43,8 @@ async fn drive(bot: &mut Bot, credentials: &Credentials, url: &Url, began: Insta
     loop {
         while let Some(action) = bot.poll_action() {
             match action {
-                // Waits until the operating system has it: a server that does not read slows its bots down.
+                // Waits until the operating system has taken it: a server that does not read slows
+                // its bots down.
                 Action::Send(message) => writer.send(&message).await?,
                 Action::LogOut => {
                     writer.close().await;

@@ -1,7 +1,7 @@
-//! A lobby with life in it, for everybody who writes a client or wants to see what a lobby is.
+//! A lobby with bots, for everyone who writes a client or wants to see a lobby in use.
 //!
 //! ```text
-//!   demo-seed.json --> database in a folder that is removed    Battles: what game processes tell each other
+//!   demo-seed.json --> database in a temporary folder          Battles: game process messages
 //!                         |                                       ^   ^
 //!   the server     <------'          live -- Bot ... live -- Bot -'---'
 //!      ^  ^  ^                        |               |
@@ -10,17 +10,18 @@
 //!      '----------- people
 //! ```
 //!
-//! The server is the library of `faf-lobby` in this process. [Bots](faf_bots) know nothing of it that a client does not:
-//! they connect over real sockets in all wire formats.
+//! The server is the library of `faf-lobby` in this process. [Bots](faf_bots) know no more about it
+//! than any client: they connect over real sockets in all wire formats.
 //!
 //! | file | is about |
 //! | --- | --- |
-//! | `seed.rs`, `demo-seed.json` | accounts, and what there is to play |
+//! | `seed.rs`, `demo-seed.json` | accounts, maps, missions and mods |
 //! | `connection.rs` | sockets of bots |
 //! | `main.rs` | the command line |
 //!
-//! At speed 1, 40 bots send about ten messages a second together, and the process takes less than 1 % of one core after the
-//! first half minute, in which everybody logs in. Most of its 95 MB of memory goes to password hashing.
+//! At speed 1, 40 bots together send about ten messages a second, and the process takes less than 1
+//! % of one core after the first half minute, in which all of them log in. Most of its 95 MB of
+//! memory goes to password hashing.
 
 mod connection;
 mod seed;
@@ -52,23 +53,24 @@ use seed::Seed;
 const DATABASE: &str = "demo.sqlite";
 
 /// How long tokens for people are valid.
-const TOKENS_ARE_VALID: Duration = Duration::from_secs(24 * 60 * 60);
+const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long bots may take to leave at the end.
+/// Time limit for bots to leave at the end.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The time between two bots that connect first, in seconds of their life: a login costs the server some work.
-const ARRIVAL: f64 = 0.25;
+/// Time between the first connections of two bots, in seconds of their life: a login costs the
+/// server some work.
+const ARRIVAL_INTERVAL: f64 = 0.25;
 
-/// How many bots there are, and how they live.
+/// Number of bots, and how they live.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// How many bots there are, at most [`Options::MOST_BOTS`].
+    /// Number of bots, at most [`Options::MOST_BOTS`].
     pub bots: usize,
-    /// How many times faster than the clock they live, within [`Options::SPEEDS`].
+    /// Factor by which they live faster than the clock, within [`Options::SPEEDS`].
     pub speed: f64,
-    /// The seed of their random decisions. The same seed makes the same decisions in the same situations; but situations
-    /// depend on the timing of a real network.
+    /// Seed of their random decisions. The same seed makes the same decisions in the same
+    /// situations; but situations depend on the timing of a real network.
     pub seed: u64,
 }
 
@@ -76,11 +78,11 @@ impl Options {
     /// The number of accounts for bots.
     pub const MOST_BOTS: usize = 40;
 
-    /// How fast they can live. Faster ones would wait for the server most of the time.
+    /// Range of speeds. Faster bots would wait for the server most of the time.
     pub const SPEEDS: RangeInclusive<f64> = 0.1..=60.0;
 }
 
-/// A lobby with bots that is running.
+/// A running lobby with bots.
 #[derive(Debug)]
 pub struct Demo {
     server: Server,
@@ -90,15 +92,16 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts a server with a database of its own, and bots who log in soon. Everybody may register. The settings of what is
-    /// around a real server, such as its database, are ignored, except for a recording.
+    /// Starts a server with a database of its own, and bots that log in soon. Everyone may
+    /// register. The settings for the environment of a real server, such as its database, are
+    /// ignored, except for a recording.
     ///
     /// # Errors
-    /// [`Failure`] as of [`Server::start`], if there is no place for the database, or if other machines could
-    /// connect: everybody knows the passwords.
+    /// [`Failure`] as of [`Server::start`], if no folder for the database can be created, or if
+    /// other machines could connect, since the passwords are public.
     pub async fn start(mut settings: Settings, options: &Options) -> Result<Self, Failure> {
         if !settings.is_private() {
-            let problem = "a demo listens on this machine only, as everybody knows its passwords; use addresses such as \
+            let problem = "a demo listens on this machine only, as its passwords are public; use addresses such as \
                            127.0.0.1:8003";
             return Err(Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!(problem)));
         }
@@ -133,7 +136,7 @@ impl Demo {
         }
         let seed = Seed::read();
         let settings = faf_bots::Settings { speed: options.speed, ..faf_bots::Settings::default() };
-        let arrival = settings.time(ARRIVAL);
+        let arrival = settings.time(ARRIVAL_INTERVAL);
         let logins = Some(seed.bots().map(|account| account.login.clone()).collect());
         let shared = Arc::new(Shared { settings, content: seed.content(), logins, ..Shared::default() });
         let mut rng = Rng::seed_from_u64(options.seed);
@@ -149,32 +152,34 @@ impl Demo {
         self
     }
 
-    /// The server.
+    /// Returns the server.
     #[must_use]
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// Where the database is, as long as the demo runs.
+    /// Returns the path of the database, which exists while the demo runs.
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.folder.path().join(DATABASE)
     }
 
-    /// Logins and tokens of the accounts that are free for people. Tokens are valid for a day.
+    /// Returns logins and tokens of the accounts that are free for people. Tokens are valid for
+    /// a day.
     ///
     /// # Errors
     /// [`Failure`] if the database cannot be used.
     pub async fn tokens(&self) -> Result<Vec<(String, String)>, Failure> {
         let mut tokens = Vec::new();
         for (login, _) in free_accounts() {
-            let token = mint_token(self.server.store(), &login, TOKENS_ARE_VALID).await?;
+            let token = mint_token(self.server.store(), &login, TOKEN_LIFETIME).await?;
             tokens.extend(token.map(|token| (login, token)));
         }
         Ok(tokens)
     }
 
-    /// Runs until the signal comes, then ends: bots leave, the server shuts down at once, and no file is left.
+    /// Runs until the signal arrives, then ends: bots leave, the server shuts down at once, and no
+    /// files are left.
     ///
     /// # Errors
     /// [`Failure`] as of [`Server::wait`], or if the database cannot be removed.
@@ -185,7 +190,7 @@ impl Demo {
             signal.await;
             end.send_replace(true);
             let _ = timeout(LEAVE_TIMEOUT, async { while bots.join_next().await.is_some() {} }).await;
-            // Nobody plays for real: the second request does not wait for the games.
+            // No game is real: the second request does not wait for them.
             shutdown.request().await;
             shutdown.request().await;
             std::future::pending().await
@@ -200,13 +205,13 @@ impl Demo {
     }
 }
 
-/// Logins and passwords of the accounts that are free for people.
+/// Returns logins and passwords of the accounts that are free for people.
 #[must_use]
 pub fn free_accounts() -> Vec<(String, String)> {
     Seed::read().people().map(|account| (account.login.clone(), account.password.clone())).collect()
 }
 
-/// The URL of a listener for bots, which reach one on all interfaces over loopback.
+/// Returns the URL of a listener for bots, which reach a listener on all interfaces over loopback.
 fn bots_url(format: WireFormat, mut address: SocketAddr, websocket_path: &str) -> Result<Url, InvalidUrl> {
     if address.ip().is_unspecified() {
         address.set_ip(match address {

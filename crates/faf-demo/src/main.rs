@@ -14,8 +14,8 @@ use faf_lobby::config::{Banner, Settings};
 use faf_lobby::exit_code::{self, Failure};
 use faf_lobby::server::Listening;
 
-/// Settings that the demo decides itself; the environment has them for a real server.
-const OWN: [&str; 7] = [
+/// Settings that the demo decides itself; in the environment, they are meant for a real server.
+const DEMO_SETTINGS: [&str; 7] = [
     "database",
     "wait_for_database",
     "open_registration",
@@ -25,13 +25,13 @@ const OWN: [&str; 7] = [
     "policy_server",
 ];
 
-/// All settings but those.
+/// All other settings.
 #[derive(Debug, Clone)]
-struct OfDemos;
+struct OtherSettings;
 
-impl Selection for OfDemos {
+impl Selection for OtherSettings {
     fn includes(setting: &str) -> bool {
-        !OWN.contains(&setting)
+        !DEMO_SETTINGS.contains(&setting)
     }
 }
 
@@ -39,27 +39,27 @@ impl Selection for OfDemos {
 #[derive(Debug, Parser)]
 #[command(name = "faf-demo", version, args_override_self = true, after_help = exit_code::HELP)]
 struct Arguments {
-    /// How many bots play
+    /// Number of bots
     #[arg(long, value_name = "NUMBER", default_value = "40", value_parser = value_parser!(u64).range(0..=Options::MOST_BOTS as u64))]
     bots: u64,
-    /// How many times faster bots live; at 1, a game takes one to three minutes
+    /// Factor by which bots live faster; at 1, a game takes one to three minutes
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
     speed: f64,
-    /// Seed of the bots' random decisions [default: another one every time]
+    /// Seed of the bots' random decisions [default: a new one every time]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    flags: Flags<OfDemos>,
+    flags: Flags<OtherSettings>,
 }
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // A closed standard output is no reason to fail.
+            // A closed standard output is not an error.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
         }
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A factor within the bounds.
+/// Parses a speed within the bounds.
 fn speed(text: &str) -> Result<f64, String> {
     let (min, max) = (Options::SPEEDS.start(), Options::SPEEDS.end());
     let speed = text.parse().ok().filter(|speed| Options::SPEEDS.contains(speed));
@@ -84,10 +84,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut settings = arguments.flags.settings(arguments.config.clone())?;
     let seed = match arguments.seed {
         Some(seed) => seed,
-        None => getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))?,
+        None => getrandom::u64().map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?,
     };
     let options = Options { bots: arguments.bots as usize, speed: arguments.speed, seed };
-    // With every login logged, the guide below would have scrolled away in a moment.
+    // With every login logged, the banner would scroll away at once.
     if !arguments.flags.is_given("log") && settings.log == Settings::default().log {
         "warn,faf_lobby::shutdown=off".clone_into(&mut settings.log);
     }
@@ -108,14 +108,14 @@ async fn demonstrate(settings: Settings, options: Options) -> Result<(), Failure
     let guide = Guide { options: &options, database: &demo.database(), tokens: &tokens };
     let text = banner(listening, &path, &guide, &ProgramNames::find());
     let text = if format == Banner::Json { ready_line(listening, &path, &text) } else { text };
-    // A closed standard output is no reason to fail.
+    // A closed standard output is not an error.
     let _ = writeln!(io::stdout(), "{}", text.trim_end());
     demo.run_until(signal).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// What the banner tells of a demo.
+/// Facts about a demo for its banner.
 struct Guide<'a> {
     options: &'a Options,
     database: &'a Path,
@@ -123,7 +123,7 @@ struct Guide<'a> {
     tokens: &'a [(String, String)],
 }
 
-/// The text that tells what listens where, how to log in, and what to look at.
+/// Returns the text with the addresses of the listeners, the logins, and a description of the demo.
 fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, calls: &ProgramNames) -> String {
     let Options { bots, speed, seed } = guide.options;
     let mut text = addresses(listening, websocket_path);
@@ -134,16 +134,16 @@ fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, call
     for (login, password) in free_accounts() {
         text += &format!("  {login:<12} {password}\n");
     }
-    text += "  or with any new name and a password of your choice, which makes an account\n";
+    text += "  or with any new name and a password of your choice, which creates an account\n";
     if !guide.tokens.is_empty() {
-        text += "\nClients that know no passwords log in with one of these tokens, which hold for a day:\n";
+        text += "\nClients without password logins use one of these tokens, which are valid for a day:\n";
         for (login, token) in guide.tokens {
             text += &format!("  {login:<12} {token}\n");
         }
         let database = guide.database.display();
         text += &format!("  and for others: {} user token NAME --database {database}\n", calls.lobby);
     }
-    text += "\nWhat is to be seen: players come and go; bots host games for two to eight players, free-for-alls and co-op\n\
+    text += "\nWhat you can see: players come and go; bots host games for two to eight players, free-for-alls and co-op\n\
              missions. Some are for friends or for some ratings only, some have mods or a password, which is\n";
     text += &format!("`{GAME_PASSWORD}`. They are open for up to a minute");
     text += ", are played for one to three, and change the ratings of\n\

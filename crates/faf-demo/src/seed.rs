@@ -1,4 +1,5 @@
-//! The accounts, maps and mods of the demo: `demo-seed.json`, in the format of `docs/src/guide/seed-format.md`.
+//! The accounts, maps and mods of the demo: `demo-seed.json`, in the format of
+//! `docs/src/guide/seed-format.md`.
 
 use faf_bots::{Content, Map, Mission};
 use serde::Deserialize;
@@ -48,22 +49,22 @@ struct SeedMod {
 
 impl Seed {
     /// # Panics
-    /// If the built-in file is wrong.
+    /// If the built-in file is invalid.
     pub(crate) fn read() -> Self {
-        serde_json::from_str(SEED).expect("the built-in file is right")
+        serde_json::from_str(SEED).expect("the built-in file is valid")
     }
 
-    /// The accounts that bots play.
+    /// Returns the accounts that bots play.
     pub(crate) fn bots(&self) -> impl Iterator<Item = &Account> {
         self.users.iter().filter(|account| account.note != FREE)
     }
 
-    /// The accounts that are left to people.
+    /// Returns the accounts that are free for people.
     pub(crate) fn people(&self) -> impl Iterator<Item = &Account> {
         self.users.iter().filter(|account| account.note == FREE)
     }
 
-    /// The maps, missions and mods that bots choose from.
+    /// Returns the maps, missions and mods that bots choose from.
     pub(crate) fn content(&self) -> Content {
         let map = |map: &SeedMap| Map {
             name: map.display_name.clone(),
@@ -81,7 +82,7 @@ impl Seed {
     }
 }
 
-/// The folder of `maps/FOLDER.zip`.
+/// Returns the folder of `maps/FOLDER.zip`.
 fn folder(filename: &str) -> String {
     let name = filename.strip_prefix("maps/").unwrap_or(filename);
     name.strip_suffix(".zip").unwrap_or(name).to_owned()

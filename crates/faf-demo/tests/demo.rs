@@ -1,4 +1,4 @@
-//! The demo, as a person sees it who runs it and connects.
+//! The demo, as seen by a person who runs it and connects.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,10 +13,10 @@ use faf_protocol::{GameId, Message, PlayerId, WireFormat};
 use faf_testkit::serving::Serving;
 use tokio::time::timeout;
 
-/// Longer than anything should take, on a machine that is busy with something else.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than anything takes, even on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A demo with a folder for temporary files of its own, which is where its database is.
+/// A demo with its own folder for temporary files, which holds its database.
 struct Running {
     demo: Serving,
     temporary: tempfile::TempDir,
@@ -41,7 +41,7 @@ impl Running {
         files(self.temporary.path())
     }
 
-    /// Ends it with a signal, and looks what is left behind.
+    /// Ends it with a signal, and checks that no files are left.
     fn end(self, signal: &str) {
         self.demo.signal(signal);
         let (log, code) = self.demo.wait();
@@ -56,13 +56,13 @@ fn files(folder: &Path) -> usize {
 
 struct Client {
     connection: faf_client::Client,
-    /// What it has heard that the tests look at.
+    /// The games and their states, as far as tests need them.
     games: BTreeMap<GameId, Vec<GameInfoState>>,
     ratings: BTreeMap<PlayerId, Rating>,
     has_seen: Seen,
 }
 
-/// What somebody sees of a lobby that lives.
+/// Events that a client of a busy lobby has seen.
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     whole_game: bool,
@@ -74,7 +74,7 @@ impl Client {
         let scheme = format!("{}://", format.scheme());
         let url = Url::new(format, running.demo.address(&scheme).parse().unwrap());
         let mut connection = faf_client::Client::connect(&url).await.unwrap();
-        let login = timeout(PATIENCE, connection.login(&credentials));
+        let login = timeout(TIMEOUT, connection.login(&credentials));
         login.await.expect("a login takes too long").unwrap();
         let (games, ratings) = (BTreeMap::new(), BTreeMap::new());
         Self { connection, games, ratings, has_seen: Seen::default() }
@@ -84,16 +84,16 @@ impl Client {
         self.connection.send(&message.parse::<Message>().unwrap()).await.unwrap();
     }
 
-    /// Reads until something has come that was waited for, or until enough was seen.
-    async fn hear_until(
+    /// Reads until `what` has arrived, or until enough was seen.
+    async fn read_until(
         &mut self,
         what: &str,
         mut is_it: impl FnMut(&ServerMessage, &Self) -> bool,
     ) -> ServerMessage {
-        let heard = timeout(PATIENCE, async {
+        let heard = timeout(TIMEOUT, async {
             loop {
                 let message = self.connection.read().await.unwrap();
-                self.take_in(&message);
+                self.note(&message);
                 if is_it(&message, self) {
                     return message;
                 }
@@ -102,7 +102,7 @@ impl Client {
         heard.await.unwrap_or_else(|_| panic!("this takes too long: {what}; seen: {:?}", self.has_seen))
     }
 
-    fn take_in(&mut self, message: &ServerMessage) {
+    fn note(&mut self, message: &ServerMessage) {
         match message {
             ServerMessage::GameInfo(game) => {
                 let states = self.games.entry(game.uid).or_default();
@@ -132,7 +132,7 @@ impl Client {
     async fn see_life(mut self) {
         let is_enough =
             |_: &ServerMessage, client: &Self| client.has_seen.whole_game && client.has_seen.new_rating;
-        self.hear_until("life in the lobby", is_enough).await;
+        self.read_until("life in the lobby", is_enough).await;
     }
 }
 
@@ -141,16 +141,16 @@ async fn a_client_of_each_format_sees_games_from_their_lobby_to_new_ratings() {
     let running = Running::start("--bots 12 --speed 20 --seed 5");
     assert_eq!(running.files(), 1);
     let [qdatastream, simple_json, websocket] = WireFormat::ALL;
-    // Two whose passwords are on the screen, and one who comes with a new name.
+    // Two whose passwords are on the screen, and one with a new name.
     let first = Client::log_in(&running, qdatastream, Credentials::password("demo", "demo")).await;
     let second = Client::log_in(&running, simple_json, Credentials::password("guest1", "guest1")).await;
-    let third = Client::log_in(&running, websocket, Credentials::password("Newcomer", "anything")).await;
+    let third = Client::log_in(&running, websocket, Credentials::password("NewPlayer", "anything")).await;
     tokio::join!(first.see_life(), second.see_life(), third.see_life());
     running.end("-INT");
 }
 
 #[tokio::test]
-async fn somebody_who_joins_gets_a_seat_and_the_game_begins() {
+async fn joining_client_gets_a_seat_and_the_game_begins() {
     let running = Running::start("--bots 8 --speed 20 --seed 2");
     let mut client =
         Client::log_in(&running, WireFormat::WebSocket, Credentials::password("guest2", "guest2")).await;
@@ -166,13 +166,13 @@ async fn somebody_who_joins_gets_a_seat_and_the_game_begins() {
         }
         _ => None,
     };
-    // Others may be faster.
+    // Other players may be faster.
     let game = loop {
-        let found = client.hear_until("an open game", |message, _| is_game_for_all(message).is_some()).await;
+        let found = client.read_until("an open game", |message, _| is_game_for_all(message).is_some()).await;
         let game = is_game_for_all(&found).unwrap();
         client.say(&format!(r#"{{"command":"game_join","uid":{game}}}"#)).await;
         let answer = client
-            .hear_until("an answer", |message, _| {
+            .read_until("a reply", |message, _| {
                 matches!(message, ServerMessage::GameLaunch(_) | ServerMessage::GameJoinFailed(_))
             })
             .await;
@@ -189,7 +189,7 @@ async fn somebody_who_joins_gets_a_seat_and_the_game_begins() {
             _ => false,
         };
         let seated = client
-            .hear_until("a seat, or the begin without us", |message, client| {
+            .read_until("a seat, or a launch without us", |message, client| {
                 has_me(message) || !client.is_open(game)
             })
             .await;
@@ -198,7 +198,7 @@ async fn somebody_who_joins_gets_a_seat_and_the_game_begins() {
         }
         client.say(r#"{"command":"GameState","target":"game","args":["Ended"]}"#).await;
     };
-    client.hear_until("the game begins", |_, client| !client.is_open(game)).await;
+    client.read_until("the game begins", |_, client| !client.is_open(game)).await;
     running.end("-TERM");
 }
 
@@ -214,7 +214,7 @@ fn wrong_usage_is_refused() {
 }
 
 #[test]
-fn the_operators_files_are_left_alone_and_other_machines_stay_out() {
+fn demo_ignores_the_operators_files_and_refuses_other_machines() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let recordings = path("recordings");
@@ -243,7 +243,7 @@ fn the_operators_files_are_left_alone_and_other_machines_stay_out() {
 }
 
 #[tokio::test]
-async fn it_hands_out_tokens_and_can_be_recorded() {
+async fn demo_issues_tokens_and_can_be_recorded() {
     let running = Running::start("--bots 0 --recording recordings");
     let banner = running.demo.banner();
     let (_, tokens) = banner.split_once("tokens").unwrap();

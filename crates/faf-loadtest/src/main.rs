@@ -1,31 +1,32 @@
-//! `faf-loadtest`: puts load on a server that speaks the lobby protocol, and measures how it fares.
+//! `faf-loadtest`: puts load on a server that speaks the lobby protocol, and measures its
+//! performance.
 //!
 //! ```text
-//!  scenarios/     what is done, a file each; the thread of the program
-//!      |  orders              ^ samples: counts, histograms
-//!      v                      |
-//!  swarm/         a thread or a few, each with thousands of clients in one event loop
-//!      |          a socket, how far its login is, how much it reads; counts messages without
-//!      |          looking at them, and finds the moment of sending in their bytes
-//!      +- attack  peers that send what they should not, in the same loop on a thread of its own
-//!      +- actors/ the few clients who understand what is said, and speak
+//! scenarios/     the scenarios, a file each; they run on the main thread
+//!     |  orders              ^ samples: counts, histograms
+//!     v                      |
+//! swarm/         one or a few threads, each with thousands of clients in one event loop
+//!     |          a socket, the progress of its login, its reading speed; counts messages without
+//!     |          decoding them, and finds the time of sending in their bytes
+//!     +- attack  hostile peers, in the same loop on a thread of its own
+//!     +- actors/ the few clients that decode messages and send their own
 //!
-//!  stage          server and swarm together: waits, watches, shows progress
-//!  server/        a server that runs, or is started with accounts of its own; what it uses;
-//!                 the minimal broadcaster
-//!  report/        samples and histograms; a table, JSON, a picture
+//! harness        server and swarm together: waits, watches, shows progress
+//! server/        a running server, or one that is started with its own accounts; its CPU time and
+//!                memory; the minimal broadcaster
+//! report/        samples and histograms; a table, JSON, a picture
 //! ```
 //!
-//! It works with any server of this protocol. All clients come from loopback addresses of their own
-//! if the server is on loopback, so that ports do not run out. One file is open for each client.
+//! It works with any server of this protocol. If the server is on loopback, clients connect from
+//! many loopback addresses, so that ports do not run out. Each client is an open file.
 
 mod actors;
+mod harness;
 mod options;
 mod report;
 mod scenarios;
 mod server;
 mod speech;
-mod stage;
 mod swarm;
 
 use std::io::{self, Write};
@@ -48,7 +49,7 @@ use scenarios::slow::Slow;
 use scenarios::storm::Storm;
 use server::floor_server::FloorServer;
 
-/// Puts load on a lobby server, and measures how it fares.
+/// Puts load on a lobby server, and measures its performance
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -76,17 +77,17 @@ enum Scenario {
 }
 
 fn main() -> ExitCode {
-    match carry_out(&Arguments::parse().scenario) {
+    match run_scenario(&Arguments::parse().scenario) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // If standard error is closed, there is nowhere left to report that.
+            // If standard error is closed, the error cannot be reported.
             _ = writeln!(io::stderr(), "faf-loadtest: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn carry_out(scenario: &Scenario) -> anyhow::Result<()> {
+fn run_scenario(scenario: &Scenario) -> anyhow::Result<()> {
     match scenario {
         Scenario::Broadcast(scenario) => publish(&scenario.run()?, &scenario.run),
         Scenario::Idle(scenario) => publish(&scenario.run()?, &scenario.run),
@@ -102,7 +103,7 @@ fn carry_out(scenario: &Scenario) -> anyhow::Result<()> {
     }
 }
 
-/// Publishes the results in all ways that were asked for.
+/// Publishes the results in all requested forms.
 #[expect(clippy::print_stdout, reason = "the output is the product")]
 fn publish(report: &Report, options: &RunOptions) -> anyhow::Result<()> {
     if options.json.as_deref() != Some(Path::new("-")) {

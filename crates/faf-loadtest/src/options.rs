@@ -8,26 +8,24 @@ use faf_protocol::WireFormat;
 
 use crate::swarm::address::Endpoint;
 
-/// The server under load, and how its players log in.
+/// The server under load, and the logins of its players.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct ServerOptions {
-    /// A server that runs already: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or
+    /// URL of a running server: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or
     /// ws://HOST:PORT/. Once for each wire format; clients are divided among them
     #[arg(long, value_name = "URL", required_unless_present = "start", conflicts_with = "start")]
     pub(crate) url: Vec<Endpoint>,
 
-    /// The program faf-lobby, to be started with accounts of its own in a temporary folder
+    /// Program faf-lobby, to be started with its own accounts in a temporary folder
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) start: Option<PathBuf>,
 
-    /// A further argument for the program that is started, such as
-    /// --server-arg=--outbox-limit=1000000
+    /// Additional argument for the started program, such as --server-arg=--outbox-limit=1000000
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(crate) server_arg: Vec<String>,
 
-    /// The server's process, so that its processor time and memory are shown; not needed with
-    /// --start
+    /// Process id of the server, to show its CPU time and memory; not needed with --start
     #[arg(long, value_name = "NUMBER")]
     pub(crate) pid: Option<u32>,
 
@@ -44,13 +42,13 @@ pub(crate) struct ServerOptions {
     #[arg(long, default_value = "")]
     pub(crate) password: String,
 
-    /// Wire format of the clients; `mix` takes all that there are, in turn. All of the URLs, or tcp
-    /// with --start, if it is left out
+    /// Wire format of the clients; `mix` uses all of them in turn. Default: all of the URLs, or tcp
+    /// with --start
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
 }
 
-/// How players log in.
+/// The kind of credentials of players.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LoginMethod {
     Token,
@@ -67,7 +65,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// In the order in which clients take them.
+    /// Returns the wire formats in the order in which clients use them.
     pub(crate) fn wire_formats(self) -> &'static [WireFormat] {
         match self {
             Self::Tcp => &[WireFormat::SimpleJson],
@@ -78,32 +76,32 @@ impl Format {
     }
 }
 
-/// How the clients are run, and where results go.
+/// Execution of the clients, and destinations of results.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load generator")]
 pub(crate) struct RunOptions {
-    /// Threads for the clients
+    /// Number of threads for the clients
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = count())]
     pub(crate) threads: usize,
 
-    /// Connections from each loopback address
+    /// Number of connections from each loopback address
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) per_address: u32,
 
-    /// Logins that are under way at the same time
+    /// Maximum number of logins in flight
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = count())]
     pub(crate) at_once: usize,
 
-    /// How many clients look for markers in what they receive, about, to measure how long
-    /// deliveries take
+    /// Approximate number of clients that look for markers in received messages, to measure
+    /// delivery times
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     pub(crate) sampled: u32,
 
-    /// Give up if nothing happens for this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
-    pub(crate) patience: f64,
+    /// Fail if nothing happens for this many seconds
+    #[arg(long = "patience", value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
+    pub(crate) time_limit: f64,
 
-    /// After logins, wait until nothing has been received for so long
+    /// After logins, wait until nothing has been received for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1.2, value_parser = seconds())]
     pub(crate) silence: f64,
 
@@ -111,24 +109,24 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Draw latency, messages a second and memory of the server over time into this SVG file
+    /// Draw latency, messages per second and memory of the server over time into this SVG file
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
 }
 
-/// How long a scenario measures.
+/// Length of the measurement.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct LengthOptions {
-    /// How long to measure
+    /// Length of the measurement, in seconds
     #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     pub(crate) seconds: f64,
 
-    /// Measure until this many messages were delivered to clients, and no longer
+    /// Stop once this many messages were delivered to clients
     #[arg(long, value_name = "COUNT")]
     pub(crate) deliveries: Option<u64>,
 }
 
-/// A number of which there is one at least.
+/// A number of at least one.
 fn count() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::new().range(1..=1_000_000)
 }
@@ -138,12 +136,12 @@ pub(crate) fn seconds() -> impl TypedValueParser<Value = f64> {
     within(0.0, 86_400.0)
 }
 
-/// Seconds between two things that happen again and again: an hour at most.
+/// Seconds between two repetitions: an hour at most.
 pub(crate) fn interval() -> impl TypedValueParser<Value = f64> {
     within(0.01, 3600.0)
 }
 
-/// How often something happens in a second.
+/// Number of repetitions per second.
 pub(crate) fn rate() -> impl TypedValueParser<Value = f64> {
     within(0.001, 1_000_000.0)
 }

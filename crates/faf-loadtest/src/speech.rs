@@ -1,4 +1,4 @@
-//! The messages of clients, in the bytes of a wire format.
+//! The messages of clients, encoded in a wire format.
 
 use faf_client::Url;
 use faf_protocol::WireFormat;
@@ -8,7 +8,7 @@ use serde_json::json;
 pub(crate) const PING: &str = r#"{"command":"ping"}"#;
 pub(crate) const PONG: &str = r#"{"command":"pong"}"#;
 
-/// Appends a message, ASCII JSON, as a client sends it.
+/// Appends a message, given as ASCII JSON, in the encoding of a client.
 pub(crate) fn say(format: WireFormat, json: &str, out: &mut Vec<u8>) {
     match format {
         WireFormat::SimpleJson => {
@@ -28,7 +28,7 @@ pub(crate) fn say(format: WireFormat, json: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The header of a frame with a mask of zeros, which changes nothing.
+/// Appends the header of a frame with a mask of zeros, which changes nothing.
 fn frame_header(length: usize, out: &mut Vec<u8>) {
     out.push(0x81);
     match length {
@@ -45,7 +45,7 @@ fn frame_header(length: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&[0; 4]);
 }
 
-/// The request to upgrade to WebSocket. Nobody looks at the key in the answer.
+/// Returns the request to upgrade to WebSocket. The key in the answer is not checked.
 pub(crate) fn upgrade(url: &Url) -> Vec<u8> {
     let (path, host) = (url.path(), url.authority());
     format!(
@@ -55,7 +55,7 @@ pub(crate) fn upgrade(url: &Url) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A ping of at least this many bytes.
+/// Returns a ping of at least this many bytes.
 pub(crate) fn padded_ping(bytes: usize) -> String {
     let head = r#"{"command":"ping","padding":""#;
     match bytes.checked_sub(head.len() + 2) {
@@ -64,13 +64,13 @@ pub(crate) fn padded_ping(bytes: usize) -> String {
     }
 }
 
-/// The request to host a public game.
+/// Returns the request to host a public game.
 pub(crate) fn game_host(title: &str, map: &str) -> serde_json::Value {
     json!({"command": "game_host", "title": title, "mod": "faf", "mapname": map, "visibility": "public",
         "password": null, "enforce_rating_range": false})
 }
 
-/// A command of the game process.
+/// Returns a command of the game process.
 pub(crate) fn of_game(command: &str, args: &serde_json::Value) -> String {
     json!({"command": command, "target": "game", "args": args}).to_string()
 }

@@ -1,6 +1,6 @@
 //! Every scenario at small scale, against a server in this process, over real sockets.
 //!
-//! How long anything takes is not looked at: what is measured ends with a number of messages.
+//! Durations are not checked: every measurement ends after a number of messages.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Accounts that there are.
+/// Number of accounts.
 const ACCOUNTS: u32 = 120;
 
-/// A server that goes on while the runtime is there.
+/// A server that runs as long as the runtime.
 struct TestServer {
     server: Server,
     _runtime: Runtime,
@@ -74,7 +74,7 @@ fn run(arguments: &[String]) -> Output {
     command.args(arguments).arg("--json=-").output().unwrap()
 }
 
-/// What a scenario has found out.
+/// Results of a scenario.
 struct Results(Value);
 
 impl Results {
@@ -234,8 +234,8 @@ fn who_cannot_log_in_says_why() {
         let listening =
             server.server.listening().iter().find(|listening| listening.service == Service::Lobby(format));
         let url = format!("--url={}://{}", format.scheme(), listening.unwrap().address);
-        let stranger = complaint(&["idle", "--clients=5", &url]);
-        assert!(stranger.contains("could not connect or log in"), "{format}: {stranger}");
+        let rejected = complaint(&["idle", "--clients=5", &url]);
+        assert!(rejected.contains("could not connect or log in"), "{format}: {rejected}");
     }
 }
 

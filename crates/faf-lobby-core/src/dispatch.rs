@@ -1,5 +1,5 @@
-//! The dispatcher: gives messages and replies to commands, and decides when a connection is
-//! read again.
+//! The dispatcher: passes messages and replies to commands, and decides when a connection is read
+//! again.
 //!
 //! Only this file and `world.rs` call commands. Rules that finish the command of another connection
 //! leave it in `Lobby::released`.
@@ -19,7 +19,7 @@ use crate::state::Lobby;
 use crate::state::pending::{PendingCommand, Progress, Resume, ResumeLobby};
 use crate::state::sessions::{Holds, WaitingMessage};
 
-/// Takes in a message of a client.
+/// Handles a message of a client.
 pub(crate) fn received(lobby: &mut Lobby, conn: ConnId, message: Result<ClientMessage, CommandError>) {
     if lobby.has_stopped() {
         return;
@@ -31,9 +31,8 @@ pub(crate) fn received(lobby: &mut Lobby, conn: ConnId, message: Result<ClientMe
     let is_logged_in = session.player.is_some();
     let (class, bytes) = commands::price(&message);
     if !is_logged_in && !is_busy && pacing::must_wait(lobby, conn) {
-        // The connection took over a debt, and its first message was read before anything could
-        // prevent that. A message of a player, which may be large, is not kept here; logins have a
-        // limit instead.
+        // The connection has taken over a debt, but its first message was read before it could be
+        // held. Only messages before the login are kept here, and these have a size limit.
         lobby.session_mut(conn).waiting = Some(Box::new(WaitingMessage { message, class, bytes }));
         return update_holds(lobby, conn);
     }
@@ -41,8 +40,8 @@ pub(crate) fn received(lobby: &mut Lobby, conn: ConnId, message: Result<ClientMe
     if !is_busy {
         return dispatch(lobby, conn, message);
     }
-    // A ping gets its pong whatever else is going on: clients take a late one for a
-    // lost connection.
+    // A ping gets its pong whatever else is pending: clients take a late pong for a lost
+    // connection.
     match message {
         Ok(ClientMessage::Ping) => lobby.send(conn, ServerMessage::Pong),
         Ok(ClientMessage::Pong) => {}
@@ -81,7 +80,7 @@ macro_rules! declare_replied {
             $(#[$lobby_doc:meta])* $lobby_table:ident: $lobby_name:ident { $($lobby_members:tt)* } -> $lobby_reply:ty;
         )* }
     ) => {
-        /// Goes on with the command, or with what the lobby does itself, that waits for a reply.
+        /// Resumes the command, or the work of the lobby itself, that waits for a reply.
         pub(crate) fn replied(lobby: &mut Lobby, reply: Reply) {
             match reply {
                 $( Reply::$name(ticket, reply) => resume_command(lobby, ticket, reply), )*
@@ -93,7 +92,7 @@ macro_rules! declare_replied {
 
 request_table!(declare_replied);
 
-/// Goes on with a command, unless its connection has ended.
+/// Resumes a command, unless its connection has ended.
 fn resume_command<R: Resume>(lobby: &mut Lobby, ticket: Ticket<R>, reply: ReplyTo<R>) {
     let Some(PendingCommand { conn, memo }) = lobby.pending.take(ticket) else {
         return lobby.log(LogLine::UnknownRequest { request: ticket.id() });
@@ -104,7 +103,7 @@ fn resume_command<R: Resume>(lobby: &mut Lobby, ticket: Ticket<R>, reply: ReplyT
     }
 }
 
-/// Goes on with what the lobby does on its own behalf.
+/// Resumes work that the lobby does on its own behalf.
 fn resume_lobby<R: ResumeLobby>(lobby: &mut Lobby, ticket: Ticket<R>, reply: ReplyTo<R>) {
     match lobby.pending.take(ticket) {
         Some(memo) => R::resume(memo, lobby, reply),
@@ -112,7 +111,7 @@ fn resume_lobby<R: ResumeLobby>(lobby: &mut Lobby, ticket: Ticket<R>, reply: Rep
     }
 }
 
-/// Tells the client the outcome of a command, or of the part of it that has run, and goes on with
+/// Sends the client the outcome of a command, or of the part of it that has run, and continues with
 /// the next message.
 fn finish(lobby: &mut Lobby, conn: ConnId, outcome: Result<Progress, Refusal>) {
     let progress = match outcome {
@@ -142,7 +141,7 @@ fn finish(lobby: &mut Lobby, conn: ConnId, outcome: Result<Progress, Refusal>) {
     update_holds(lobby, conn);
 }
 
-/// Tells the reader of the connection which reasons not to read it have come or gone.
+/// Sends the reader of the connection the holds that have come or gone.
 fn update_holds(lobby: &mut Lobby, conn: ConnId) {
     if !lobby.sessions.contains_key(&conn) {
         return;
@@ -153,7 +152,7 @@ fn update_holds(lobby: &mut Lobby, conn: ConnId) {
     let holds = Holds { busy: session.waiting.is_some(), over_rate };
     let before = std::mem::replace(&mut session.holds, holds);
     if holds.is_empty() && !before.is_empty() {
-        // Nothing could be heard while nothing was read.
+        // Nothing could arrive while nothing was read.
         session.last_heard = now;
     }
     for (reason, was_held, is_held) in [

@@ -14,7 +14,7 @@ use crate::io::records::{UnknownMod, UnknownPlayer};
 use crate::io::request::Unavailable;
 use crate::texts;
 
-/// The reason why a command is not carried out.
+/// The reason why a command is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Refusal {
     /// The message does not follow the protocol: unknown command, missing or wrong members.
@@ -113,7 +113,7 @@ impl Refusal {
 /// Returns the messages to a client before its connection is closed for good.
 ///
 /// Clients take the end of a connection for an accident and log in again at once, whatever notice
-/// they received. Only a failed login keeps them from that.
+/// they received. Only a failed login stops them.
 pub(crate) fn closing_messages(notice: Notice) -> [ServerMessage; 2] {
     let failed = authentication_failed(notice.text.as_deref().unwrap_or_default());
     [ServerMessage::Notice(notice), failed]

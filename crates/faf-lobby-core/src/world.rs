@@ -1,4 +1,4 @@
-//! [`World`]: the driver, through which everything goes into the lobby and comes out of it.
+//! [`World`]: the driver. Every input and every effect of the lobby passes through it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,15 +26,15 @@ use crate::state::sessions::Session;
 use crate::state::timers::Timer;
 use crate::state::{Lifecycle, Lobby};
 
-/// Time until the rest of a report follows, if too many players have changed for one.
+/// Time until the rest of a report follows, if too many players have changed for one report.
 const REPORT_STEP: Duration = Duration::from_millis(10);
 
 /// The lobby.
 ///
-/// Tell it what happens with [`handle`](Self::handle), and that time has passed with
-/// [`handle_timeout`](Self::handle_timeout) when [`next_deadline`](Self::next_deadline) has come.
-/// After every single one of these, poll all effects with [`poll_effect`](Self::poll_effect) and
-/// carry them out in order. Time never goes back.
+/// Pass it every event with [`handle`](Self::handle), and call
+/// [`handle_timeout`](Self::handle_timeout) at the time that [`next_deadline`](Self::next_deadline)
+/// returns. After each call, take all effects with [`poll_effect`](Self::poll_effect) and perform
+/// them in order. Time must never go back.
 ///
 /// ```
 /// use faf_lobby_core::{ConnId, Effect, Event, InitialState, Moment, Settings, Timestamp, World};
@@ -59,7 +59,7 @@ pub struct World {
 }
 
 impl World {
-    /// A lobby without players. It waits for those of the games that it begins with.
+    /// Creates a lobby without players. It waits for the players of the live games in `initial`.
     #[must_use]
     pub fn new(settings: Settings, now: Moment, initial: InitialState) -> Self {
         let InitialState { last_game, data, games } = initial;
@@ -70,7 +70,7 @@ impl World {
         Self { lobby }
     }
 
-    /// Takes in something that has happened. Deadlines that have come are dealt with first.
+    /// Handles an event. Timers that are due run first.
     pub fn handle(&mut self, now: Moment, event: Event) {
         self.handle_timeout(now);
         let lobby = &mut self.lobby;
@@ -100,7 +100,7 @@ impl World {
         schedule_report(lobby);
     }
 
-    /// Does what has become due.
+    /// Runs everything that is due.
     pub fn handle_timeout(&mut self, now: Moment) {
         let lobby = &mut self.lobby;
         lobby.now = now;
@@ -130,7 +130,8 @@ impl World {
         schedule_report(lobby);
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing happens before.
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) must be called if no
+    /// event comes before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         let lobby = &self.lobby;
@@ -145,12 +146,12 @@ impl World {
         [Some(lobby.next_ping), lobby.next_report, draining, lobby.timers.next()].into_iter().flatten().min()
     }
 
-    /// The next thing to be done, if there is any.
+    /// Returns the next effect to perform, if there is one.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.lobby.effects.pop_front()
     }
 
-    /// The world without its secrets, for a log that others may read: every secret is replaced.
+    /// Returns a copy in which every secret is replaced, for a log that others may read.
     #[must_use]
     pub fn without_secrets(&self, replace: &dyn Fn(&Secret) -> Secret) -> Self {
         let mut world = self.clone();
@@ -158,44 +159,44 @@ impl World {
         world
     }
 
-    /// Whether everything ends now, or has.
+    /// Returns whether the lobby is closing all connections, or has closed them.
     #[must_use]
     pub fn has_stopped(&self) -> bool {
         self.lobby.has_stopped()
     }
 
-    /// How many players have proven who they are and wait to be signed in.
+    /// Number of players whose credentials were accepted and who wait to be signed in.
     #[must_use]
     pub fn waiting_logins(&self) -> usize {
         self.lobby.admission.waiting()
     }
 
-    /// Everybody who is online, in order of their ids.
+    /// Returns all online players, in order of their ids.
     #[must_use]
     pub fn players(&self) -> Vec<Arc<Player>> {
         self.lobby.players.list()
     }
 
-    /// How many players are online.
+    /// Number of online players.
     #[must_use]
     pub fn player_count(&self) -> usize {
         self.lobby.players.len()
     }
 
-    /// Whether a player is online.
+    /// Returns whether a player is online.
     #[must_use]
     pub fn is_online(&self, player: PlayerId) -> bool {
         self.lobby.players.get(player).is_some()
     }
 
-    /// How many connections there are, logged in or not.
+    /// Number of connections, logged in or not.
     #[must_use]
     pub fn connection_count(&self) -> usize {
         self.lobby.sessions.len()
     }
 
-    /// Whether a connection that is not read now will be without another event: it was
-    /// too fast, or waits to be signed in.
+    /// Returns whether a connection is held that will be released without another event: it was too
+    /// fast, or it waits to be signed in.
     #[must_use]
     pub fn will_be_read(&self, conn: ConnId) -> bool {
         let was_too_fast = |session: &Session| {
@@ -205,8 +206,8 @@ impl World {
         self.lobby.session_if_open(conn).is_some_and(was_too_fast) || self.lobby.admission.is_waiting(conn)
     }
 
-    /// Whether no request is open and nothing waits to be told: without a new event, only pings
-    /// will follow.
+    /// Returns whether no request is pending and no change is unreported. Without a new event, only
+    /// pings follow then.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.lobby.pending.is_empty()
@@ -215,33 +216,32 @@ impl World {
             && self.lobby.games.is_settled()
     }
 
-    /// Requests whose reply has not come, each with a description of what waits for it,
+    /// Returns the requests whose reply has not come, each with a description of what waits for it,
     /// for diagnosis.
     #[must_use]
     pub fn pending_requests(&self) -> Vec<(RequestId, String)> {
         self.lobby.pending.list()
     }
 
-    /// All games that are known, in order of their ids; also those that are over and not
-    /// forgotten yet.
+    /// Returns all known games in order of their ids, including those that are over and not
+    /// yet forgotten.
     pub fn games(&self) -> impl Iterator<Item = &Game> {
         self.lobby.games.iter()
     }
 
-    /// All games whose end has not been told, as everybody would see them who could.
+    /// Returns all games whose end has not been reported, as a player who sees all of them would.
     #[must_use]
     pub fn game_infos(&self) -> Vec<Arc<GameInfo>> {
         self.lobby.games.untold().map(|game| game.info(&self.lobby.players)).collect()
     }
 
-    /// A game that is known; also one that is over and not forgotten yet.
+    /// Returns a known game; it may be over and not yet forgotten.
     #[must_use]
     pub fn game(&self, game: GameId) -> Option<&Game> {
         self.lobby.games.get(game)
     }
 
-    /// A game as everybody would see it who could; also one whose end has been told, as long as it
-    /// is known.
+    /// Returns a known game as a player who sees it would, even after its end has been reported.
     #[must_use]
     pub fn game_info(&self, game: GameId) -> Option<Arc<GameInfo>> {
         self.lobby.games.get(game).map(|game| game.info(&self.lobby.players))
@@ -271,14 +271,14 @@ fn timer_is_due(lobby: &mut Lobby, timer: Timer) {
     }
 }
 
-/// Tells everybody what has changed.
+/// Reports all changes to clients.
 fn report(lobby: &mut Lobby) {
     for list in lobby.players.take_changes().map(Arc::new) {
         lobby.broadcast(ServerMessage::PlayerInfo(Arc::clone(&list)));
         lobby.emit(Effect::Publish(Publication::Players(list)));
     }
     if lobby.players.has_changes() {
-        // The others come in a moment, and games after them.
+        // The other players follow in a moment, and games after them.
         lobby.next_report = Some(lobby.now.elapsed + REPORT_STEP);
         return;
     }
@@ -289,7 +289,7 @@ fn report(lobby: &mut Lobby) {
     }
 }
 
-/// Sets the deadline of the next report, if there is something to tell.
+/// Sets the deadline of the next report, if there is something to report.
 fn schedule_report(lobby: &mut Lobby) {
     let is_draining = matches!(lobby.lifecycle, Lifecycle::Draining { .. });
     let has_changes = lobby.players.has_changes() || lobby.games.has_due_changes();

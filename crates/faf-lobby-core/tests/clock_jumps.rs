@@ -31,12 +31,12 @@ fn timeouts_are_neither_shorter_nor_longer() {
     let ada = lobby.log_in("Ada");
     for jump in JUMPS {
         set_clock(&mut lobby, jump);
-        let stranger = lobby.connect();
+        let client = lobby.connect();
         lobby.advance(29 * SECOND);
         set_clock(&mut lobby, -jump);
-        assert!(lobby.is_open(stranger), "{jump}");
+        assert!(lobby.is_open(client), "{jump}");
         lobby.advance(SECOND);
-        assert!(!lobby.is_open(stranger), "{jump}");
+        assert!(!lobby.is_open(client), "{jump}");
         // Pings keep their interval, and are answered.
         lobby.hear(ada);
         for _ in 0..4 {

@@ -139,8 +139,7 @@ fn a_token_logs_in_too() {
     let failures = lobby.counts.iter().filter(|count| **count == Count::LoginFailed(LoginMethod::Token));
     assert_eq!(failures.count(), 3);
     // The operator sees what is wrong with the token.
-    let is_told =
-        |line: &LogLine| matches!(line, LogLine::LoginFailed { detail, .. } if detail == "it is no number");
+    let is_told = |line: &LogLine| matches!(line, LogLine::LoginFailed { detail, .. } if detail == "it is not a number");
     assert!(lobby.log.iter().any(is_told), "{:?}", lobby.log);
 }
 
@@ -291,17 +290,17 @@ fn a_player_who_comes_and_goes_between_reports_is_reported_offline() {
 #[test]
 fn pings_go_both_ways() {
     let mut lobby = lobby();
-    let (ada, stranger) = (lobby.log_in("Ada"), lobby.connect());
-    lobby.say(stranger, r#"{"command":"ping","more":1}"#);
-    lobby.say(stranger, r#"{"command":"pong"}"#);
-    lobby.say(stranger, PING);
-    assert_eq!(lobby.hear(stranger), [PONG, PONG]);
+    let (ada, unknown) = (lobby.log_in("Ada"), lobby.connect());
+    lobby.say(unknown, r#"{"command":"ping","more":1}"#);
+    lobby.say(unknown, r#"{"command":"pong"}"#);
+    lobby.say(unknown, PING);
+    assert_eq!(lobby.hear(unknown), [PONG, PONG]);
     lobby.say(ada, r#"{"command":"ping","target":"game"}"#);
     assert_eq!(lobby.hear(ada), [""; 0]);
     lobby.advance(Duration::from_secs(91));
     let pings = lobby.hear(ada).into_iter().filter(|heard| heard == PING).count();
     assert_eq!(pings, 2);
-    assert_eq!(lobby.hear(stranger), [""; 0]);
+    assert_eq!(lobby.hear(unknown), [""; 0]);
     assert!(lobby.is_open(ada));
 }
 
@@ -347,15 +346,15 @@ fn a_ping_is_answered_while_a_command_waits_and_order_is_kept() {
 #[test]
 fn connections_without_a_login_are_closed_after_the_timeout() {
     let mut lobby = lobby();
-    let (stranger, ada) = (lobby.connect(), lobby.log_in("Ada"));
+    let (unknown, ada) = (lobby.connect(), lobby.log_in("Ada"));
     lobby.advance(Duration::from_secs(20));
-    lobby.say(stranger, PING);
+    lobby.say(unknown, PING);
     let late = lobby.connect();
     lobby.advance(Duration::from_millis(9_999));
-    assert!(lobby.is_open(stranger));
+    assert!(lobby.is_open(unknown));
     lobby.advance(Duration::from_millis(1));
-    assert!(!lobby.is_open(stranger));
-    assert_eq!(lobby.hear(stranger), [PONG]);
+    assert!(!lobby.is_open(unknown));
+    assert_eq!(lobby.hear(unknown), [PONG]);
     lobby.advance(Duration::from_secs(20));
     assert!(!lobby.is_open(late) && lobby.is_open(ada));
 }
@@ -371,10 +370,10 @@ fn before_the_login_few_commands_are_allowed() {
         r#"{"command":"avatar"}"#,
         r#"{"command":"social_add","friend":"nobody"}"#,
     ] {
-        let stranger = lobby.connect();
-        lobby.say(stranger, text);
-        assert!(!lobby.is_open(stranger), "{text}");
-        assert_eq!(lobby.hear(stranger), [""; 0], "{text}");
+        let unknown = lobby.connect();
+        lobby.say(unknown, text);
+        assert!(!lobby.is_open(unknown), "{text}");
+        assert_eq!(lobby.hear(unknown), [""; 0], "{text}");
     }
     let refused: Vec<_> =
         lobby.counts.iter().filter(|count| matches!(count, Count::NotLoggedIn(_))).collect();
@@ -383,12 +382,12 @@ fn before_the_login_few_commands_are_allowed() {
         [&Count::NotLoggedIn("matchmaker_info"), &Count::NotLoggedIn("other"), &Count::NotLoggedIn("other")]
     );
 
-    let stranger = lobby.connect();
-    lobby.say(stranger, r#"{"command":"create_account","login":"x"}"#);
-    lobby.say(stranger, r#"{"command":"Bottleneck","target":"game","args":["ack","1"]}"#);
-    lobby.say(stranger, PING);
+    let unknown = lobby.connect();
+    lobby.say(unknown, r#"{"command":"create_account","login":"x"}"#);
+    lobby.say(unknown, r#"{"command":"Bottleneck","target":"game","args":["ack","1"]}"#);
+    lobby.say(unknown, PING);
     assert_eq!(
-        lobby.hear(stranger),
+        lobby.hear(unknown),
         [
             notice(
                 "error",
@@ -397,9 +396,9 @@ fn before_the_login_few_commands_are_allowed() {
             PONG.to_owned()
         ]
     );
-    lobby.say(stranger, r#"{"command":"Bottleneck"}"#);
-    assert_eq!(lobby.hear_commands(stranger), ["invalid"]);
-    assert!(!lobby.is_open(stranger));
+    lobby.say(unknown, r#"{"command":"Bottleneck"}"#);
+    assert_eq!(lobby.hear_commands(unknown), ["invalid"]);
+    assert!(!lobby.is_open(unknown));
 }
 
 #[test]
@@ -466,14 +465,13 @@ fn long_texts_are_not_repeated() {
     lobby.say(ada, &format!(r#"{{"command":"{}"}}"#, "x".repeat(1_000_000)));
     assert!(lobby.hear(ada)[0].contains(&format!(r#" \"{}...\","#, "x".repeat(200))));
 
-    let stranger = lobby.connect();
+    let unknown = lobby.connect();
     let long = "x".repeat(1_000_000);
-    lobby.say(stranger, &format!(r#"{{"command":"hello","login":"{long}","password":"","unique_id":""}}"#));
-    lobby
-        .say(stranger, &format!(r#"{{"command":"hello","login":"Ada","password":"{long}","unique_id":""}}"#));
-    lobby.say(stranger, &format!(r#"{{"command":"auth","token":"{long}","unique_id":""}}"#));
-    assert_eq!(lobby.hear_commands(stranger), ["authentication_failed"; 3]);
-    lobby.say(stranger, &format!(r#"{{"command":"auth","token":"1","unique_id":"{long}"}}"#));
+    lobby.say(unknown, &format!(r#"{{"command":"hello","login":"{long}","password":"","unique_id":""}}"#));
+    lobby.say(unknown, &format!(r#"{{"command":"hello","login":"Ada","password":"{long}","unique_id":""}}"#));
+    lobby.say(unknown, &format!(r#"{{"command":"auth","token":"{long}","unique_id":""}}"#));
+    assert_eq!(lobby.hear_commands(unknown), ["authentication_failed"; 3]);
+    lobby.say(unknown, &format!(r#"{{"command":"auth","token":"1","unique_id":"{long}"}}"#));
     assert_eq!(lobby.reported.last(), Some(&(PlayerId(1), "x".repeat(8192))));
     assert!(lobby.log.iter().all(|line| line.to_string().len() < 1000));
 }
@@ -481,9 +479,9 @@ fn long_texts_are_not_repeated() {
 #[test]
 fn a_password_that_is_not_a_text_is_not_repeated() {
     let mut lobby = lobby();
-    let stranger = lobby.connect();
-    lobby.say(stranger, r#"{"command":"hello","login":"Ada","password":12345678,"unique_id":""}"#);
-    let answer = lobby.hear(stranger).concat();
+    let unknown = lobby.connect();
+    lobby.say(unknown, r#"{"command":"hello","login":"Ada","password":12345678,"unique_id":""}"#);
+    let answer = lobby.hear(unknown).concat();
     assert!(answer.contains("it must be a text") && !answer.contains("12345678"), "{answer}");
     assert!(!format!("{:?}", lobby.log).contains("12345678"));
 }
@@ -711,7 +709,7 @@ const SHUT_DOWN: &str = "The server has been shut down for maintenance but shoul
 #[test]
 fn a_shutdown_notifies_everyone_and_stops_without_live_games() {
     let mut lobby = lobby();
-    let (ada, stranger) = (lobby.log_in("Ada"), lobby.connect());
+    let (ada, unknown) = (lobby.log_in("Ada"), lobby.connect());
     lobby.advance(SECOND);
     lobby.hear(ada);
     lobby.shut_down();
@@ -723,8 +721,8 @@ fn a_shutdown_notifies_everyone_and_stops_without_live_games() {
     let bob = lobby.log_in("Bob");
     lobby.advance(SECOND);
     assert_eq!(lobby.hear(ada), [player_info(&[player(2, "Bob", "")]), notice("info", SHUT_DOWN)]);
-    assert_eq!(lobby.hear(stranger), [""; 0]);
-    assert!(!lobby.is_open(ada) && !lobby.is_open(bob) && !lobby.is_open(stranger));
+    assert_eq!(lobby.hear(unknown), [""; 0]);
+    assert!(!lobby.is_open(ada) && !lobby.is_open(bob) && !lobby.is_open(unknown));
     assert!(lobby.has_stopped);
     lobby.check();
     let late = lobby.connect();

@@ -1,4 +1,4 @@
-//! What the columns of FAF's own tables can hold; every database stores the same.
+//! Limits of the columns in FAF's own tables; every database stores values within them.
 
 use std::ops::RangeInclusive;
 
@@ -7,13 +7,13 @@ use faf_lobby_core::LivePlayer;
 /// Longest title of a game, in characters.
 pub const TITLE_LIMIT: usize = 128;
 
-/// Latest time of a killing that is stored, in seconds; a later one is stored as this.
+/// Latest stored time of a team kill, in seconds; later times are stored as this value.
 pub const TEAMKILL_TIME_LIMIT: u32 = 16_777_215;
 
-/// Most players of a mission that are stored.
+/// Largest stored number of players of a mission.
 pub const MISSION_PLAYERS_LIMIT: u32 = i8::MAX as u32;
 
-/// Campaigns, by their number.
+/// Names of the campaigns; the index is the campaign's number.
 pub const CAMPAIGNS: [&str; 5] = [
     "FA Campaign",
     "Aeon Vanilla Campaign",
@@ -22,26 +22,26 @@ pub const CAMPAIGNS: [&str; 5] = [
     "Custom Missions",
 ];
 
-/// A player of a game as far as the columns hold it.
+/// Columns of a player in a game, within the limits of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Faction.
+    /// Number of the faction.
     pub faction: i64,
-    /// Colour.
+    /// Number of the colour.
     pub color: i64,
-    /// Number of the team; 1 is none.
+    /// Number of the team; 1 means no team.
     pub team: i64,
-    /// Place on the map.
+    /// Start position on the map.
     pub place: i64,
 }
 
-/// Whether a player is stored: the host has said where the player stands.
+/// Returns whether a player is stored: only if the host has reported where the player is placed.
 #[must_use]
 pub fn is_placed(player: &LivePlayer) -> bool {
     place(player).is_some()
 }
 
-/// What is stored of a player; nothing if the host has not said where the player stands.
+/// Returns the columns to store for a player; `None` if the host has not reported the placement.
 #[must_use]
 pub fn place(player: &LivePlayer) -> Option<Place> {
     const SIGNED: RangeInclusive<i64> = i8::MIN as i64..=i8::MAX as i64;

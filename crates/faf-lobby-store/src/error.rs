@@ -1,4 +1,4 @@
-//! What can go wrong with a database, without a word of its driver.
+//! Errors of a database, independent of its driver.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,37 +8,37 @@ use faf_lobby_core::escaped;
 
 use crate::login::LOGIN_LIMIT;
 
-/// An operation was not carried out.
+/// The database did not carry out an operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be used now; the same operation may succeed later. After a write, it is
-    /// unknown whether the write was carried out.
+    /// The database is unavailable now; the same operation may succeed later. After a write, it is
+    /// unknown whether the write took effect.
     #[error("the database cannot be used: {problem}")]
     Unavailable {
         /// The kind of problem.
         reason: Reason,
-        /// What is wrong, and what an operator can do about it.
+        /// Description of the problem, and what an operator can do about it.
         problem: String,
     },
-    /// The operation contradicts what is stored, for this reason. Nothing of it was stored, and
-    /// trying again does not help.
-    #[error("this contradicts what is stored: {0}")]
+    /// The operation contradicts the stored data, for this reason. Nothing of it was stored, and a
+    /// retry does not help.
+    #[error("this contradicts the stored data: {0}")]
     Contradiction(String),
-    /// The database cannot be opened, or is none of this server.
+    /// The database cannot be opened, or it does not belong to this server.
     #[error("{place}: {problem}")]
     Open {
-        /// Its file or address.
+        /// File or address of the database.
         place: String,
-        /// What is wrong, and what an operator can do about it.
+        /// Description of the problem, and what an operator can do about it.
         problem: String,
     },
-    /// The database was closed, or the operation has crashed.
+    /// The database was closed, or the operation panicked.
     #[error("the database has been closed")]
     Closed,
 }
 
 impl StoreError {
-    /// What is wrong, and what an operator can do about it.
+    /// Returns a description of the problem, and what an operator can do about it.
     #[must_use]
     pub fn problem(&self) -> String {
         match self {
@@ -47,7 +47,7 @@ impl StoreError {
         }
     }
 
-    /// The kind of problem.
+    /// Returns the kind of problem.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
@@ -59,29 +59,29 @@ impl StoreError {
     }
 }
 
-/// The kind of a problem with a database, as metrics count it.
+/// Kind of a database problem, as metrics count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Somebody else is writing.
+    /// Another process is writing.
     Busy,
     /// The database was closed.
     Closed,
-    /// The operation contradicts what is stored.
+    /// The operation contradicts the stored data.
     Contradiction,
-    /// What is stored is damaged, or is no database.
+    /// The stored data is damaged, or the file is not a database.
     Damaged,
-    /// There is no room.
+    /// The disk is full.
     Full,
-    /// The disk or the connection to the database fails.
+    /// The disk or the connection to the database failed.
     Io,
-    /// Something else.
+    /// Any other problem.
     Other,
-    /// The database may only be read.
+    /// The database is read-only.
     ReadOnly,
 }
 
 impl Reason {
-    /// The name that metrics have for it.
+    /// Returns the name of the reason in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -103,58 +103,58 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Operations that have failed so far, by reason.
+/// Number of failed operations so far, by reason.
 #[derive(Debug, Default)]
 pub struct Failures(Mutex<BTreeMap<Reason, u64>>);
 
 impl Failures {
-    /// Counts one.
+    /// Counts one failure.
     pub fn count(&self, reason: Reason) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
     }
 
-    /// How many there were.
+    /// Returns the number of failures by reason.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<Reason, u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Why an account cannot be made or changed.
+/// Reason why an account cannot be created or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
-    /// There is no account of this name.
+    /// There is no account with this name.
     #[error("there is no account `{}`", escaped(.0))]
     Unknown(String),
-    /// There is one already; names that differ only in case or accents are the same.
-    #[error("there is an account `{}` already", escaped(.0))]
+    /// An account with this name exists; names that differ only in case or accents are the same.
+    #[error("account `{}` already exists", escaped(.0))]
     Exists(String),
-    /// The name cannot be one.
+    /// The name is not a valid account name.
     #[error(
-        "`{}` cannot be a name: 1 to {LOGIN_LIMIT} characters, without white space and characters nobody can see",
+        "`{}` cannot be a name: 1 to {LOGIN_LIMIT} characters, without white space and invisible characters",
         escaped(.0)
     )]
     Name(String),
-    /// The database cannot be used.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why a seed was not planted; the database is as before.
+/// Reason why a seed was not planted; the database is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SeedError {
-    /// There are accounts in the database already.
+    /// The database already has accounts.
     #[error("the database has accounts already; a seed needs a new one")]
     NotEmpty,
-    /// A record does not fit.
+    /// A record is invalid.
     #[error("{record}: {problem}")]
     Record {
-        /// The kind and name of the record.
+        /// Kind and name of the record.
         record: String,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
     },
-    /// The database cannot be used.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

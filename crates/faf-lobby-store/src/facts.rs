@@ -1,5 +1,5 @@
-//! What is stored, in terms that do not depend on the database: for tests, and for whoever compares
-//! two databases.
+//! Everything that is stored, in terms that do not depend on the database: for tests, and to
+//! compare two databases.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,49 +10,50 @@ use faf_protocol::{GameId, PlayerId};
 use serde::Serialize;
 
 /// Everything that the lobby changes. Lists are in the order in which their entries were written,
-/// unless they say otherwise.
+/// unless their documentation says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Facts {
-    /// The last login of each account, by number.
+    /// Last login of each account, by account number.
     pub logins: Vec<LoginFact>,
     /// Friends and foes, by player and subject.
     pub relations: Vec<(PlayerId, PlayerId, Relation)>,
     /// Granted avatars, by player and avatar.
     pub avatars: Vec<AvatarFact>,
-    /// Games that were launched, by number.
+    /// Launched games, by number.
     pub games: Vec<GameFact>,
-    /// Their players, by game.
+    /// Players of these games, by game.
     pub players: Vec<PlayerFact>,
     /// Changes of ratings.
     pub journal: Vec<JournalFact>,
     /// Ratings, by player and leaderboard.
     pub ratings: Vec<RatingFact>,
-    /// Attempts to join a game, and the host's own arrival.
+    /// Attempts to join a game, including the host's own arrival.
     pub joins: Vec<JoinFact>,
-    /// The first desync of each player in each game, by both, and the time of the game in seconds.
+    /// First desync of each player in each game, by game and player, with the game time in seconds.
     pub desyncs: Vec<(GameId, PlayerId, u32)>,
-    /// Killings of team mates.
+    /// Kills of team mates.
     pub teamkills: Vec<TeamkillFact>,
     /// Missions that were won.
     pub missions: Vec<MissionFact>,
     /// Counters of mods, by number.
     pub mods: Vec<ModFact>,
-    /// How often each version of a map was played, by its number; without those that never were.
+    /// Number of times each map version was played, by version number; without versions that were
+    /// never played.
     pub map_versions_played: BTreeMap<u32, u32>,
-    /// How often each map was played, by its number; without those that never were.
+    /// Number of times each map was played, by map number; without maps that were never played.
     pub maps_played: BTreeMap<u32, u32>,
-    /// Messages for other services that wait, by routing key and body.
+    /// Waiting messages for other services, as routing key and body.
     pub outbox: Vec<(String, String)>,
 }
 
 impl Facts {
-    /// The game of this number.
+    /// Returns the game with this number.
     #[must_use]
     pub fn game(&self, id: GameId) -> Option<&GameFact> {
         self.games.iter().find(|game| game.id == id)
     }
 
-    /// The live games that can be read.
+    /// Returns the live games that can be read.
     pub fn live_games(&self) -> impl Iterator<Item = &Game> {
         self.games.iter().filter_map(|game| game.live.as_ref())
     }
@@ -61,20 +62,20 @@ impl Facts {
 /// The last login of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoginFact {
-    /// The account.
+    /// Number of the account.
     pub id: PlayerId,
-    /// The address it came from.
+    /// Address of the client.
     pub ip: Option<String>,
-    /// The program that was used.
+    /// User agent of the client.
     pub user_agent: Option<String>,
-    /// Whether there was one.
+    /// Whether the account has logged in at least once.
     pub has_last_login: bool,
 }
 
 /// A granted avatar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AvatarFact {
-    /// The account.
+    /// Number of the account.
     pub player_id: PlayerId,
     /// Number of the avatar.
     pub avatar_id: u32,
@@ -82,57 +83,57 @@ pub struct AvatarFact {
     pub is_selected: bool,
 }
 
-/// A game that was launched.
+/// A launched game.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GameFact {
-    /// Its number.
+    /// Number of the game.
     pub id: GameId,
-    /// When it was launched, in Unix seconds.
+    /// Time of the launch, in Unix seconds.
     pub launched_at: i64,
-    /// When it ended, in Unix seconds.
+    /// Time of the end, in Unix seconds.
     pub ended_at: Option<i64>,
     /// Name of the victory condition.
     pub victory: String,
     /// Number of the featured mod.
     pub featured_mod: u32,
-    /// The account that has made it.
+    /// Account that hosted the game.
     pub host: PlayerId,
-    /// Number of the map's version.
+    /// Number of the map version.
     pub map_version: Option<u32>,
-    /// Title.
+    /// Title of the game.
     pub title: String,
-    /// Number of its validity.
+    /// Number of the game's validity.
     pub validity: i64,
-    /// Whether it is kept as live, readable or not.
+    /// Whether the game is stored as live, readable or not.
     pub is_live: bool,
     /// The live game, if it can be read.
     pub live: Option<Game>,
-    /// Why it is rated or not, once it is over.
+    /// Steps that decided whether the game is rated; present once it is over.
     pub decisions: Option<Vec<Decision>>,
 }
 
-/// A player of a game, as long as the host has said where the player stands.
+/// A player of a game; stored only if the host has reported the player's placement.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlayerFact {
-    /// The game.
+    /// Number of the game.
     pub game_id: GameId,
-    /// The account.
+    /// Number of the account.
     pub player_id: PlayerId,
-    /// Faction.
+    /// Number of the faction.
     pub faction: i64,
-    /// Colour.
+    /// Number of the colour.
     pub color: i64,
-    /// Number of the team; 1 is none.
+    /// Number of the team; 1 means no team.
     pub team: i64,
-    /// Place on the map.
+    /// Start position on the map.
     pub place: i64,
-    /// The rating before the game, on its leaderboard.
+    /// Rating before the game, on the game's leaderboard.
     pub before: Rating,
-    /// The rating after the game, on its leaderboard.
+    /// Rating after the game, on the game's leaderboard.
     pub after: Option<Rating>,
-    /// Score.
+    /// Score of the player.
     pub score: Option<i64>,
-    /// Whether it is noted when the score was stored.
+    /// Whether the time of the score is stored.
     pub has_score_time: bool,
     /// Name of the outcome.
     pub result: Option<String>,
@@ -141,54 +142,54 @@ pub struct PlayerFact {
 /// A change of a rating.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JournalFact {
-    /// The game that has caused it.
+    /// Game that caused the change.
     pub game_id: GameId,
-    /// The account.
+    /// Number of the account.
     pub player_id: PlayerId,
     /// Technical name of the leaderboard.
     pub leaderboard: String,
-    /// The rating before the game.
+    /// Rating before the game.
     pub before: Rating,
-    /// The rating after the game.
+    /// Rating after the game.
     pub after: Rating,
 }
 
-/// A rating.
+/// Rating of a player on a leaderboard.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RatingFact {
-    /// The account.
+    /// Number of the account.
     pub player_id: PlayerId,
     /// Technical name of the leaderboard.
     pub leaderboard: String,
-    /// The rating.
+    /// Mean and deviation.
     pub rating: Rating,
-    /// Games that were rated.
+    /// Number of rated games.
     pub total_games: u32,
-    /// Games among them that were won.
+    /// Number of rated games that were won.
     pub won_games: u32,
 }
 
 /// An attempt to join a game.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JoinFact {
-    /// The account.
+    /// Number of the account.
     pub player: PlayerId,
-    /// The game.
+    /// Number of the game.
     pub game: GameId,
-    /// The address of the player; none for the host.
+    /// Address of the player; `None` for the host.
     pub address: Option<IpAddr>,
 }
 
-/// A killing of a team mate.
+/// A kill of a team mate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TeamkillFact {
-    /// The game.
+    /// Number of the game.
     pub game_id: GameId,
-    /// The player who did it.
+    /// Player who killed the team mate.
     pub teamkiller: PlayerId,
-    /// The player whose commander it was.
+    /// Player whose commander was killed.
     pub victim: PlayerId,
-    /// Seconds since the game began.
+    /// Seconds since the start of the game.
     pub gametime: u32,
 }
 
@@ -197,27 +198,27 @@ pub struct TeamkillFact {
 pub struct MissionFact {
     /// Number of the mission.
     pub mission: i64,
-    /// The game.
+    /// Number of the game.
     pub game_id: GameId,
-    /// Whether the secondary objectives were met.
+    /// Whether the secondary objectives were completed.
     pub secondary: bool,
-    /// How long it took: `HH:MM:SS`.
+    /// Duration of the mission, as `HH:MM:SS`.
     pub time: String,
-    /// Players who were in it.
+    /// Number of players.
     pub player_count: u32,
 }
 
 /// Counters of a mod.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModFact {
-    /// Its number.
+    /// Number of the mod.
     pub mod_id: u32,
-    /// Players who like it.
+    /// Number of players who like it.
     pub likes: f64,
-    /// Their numbers, as a JSON list.
+    /// Numbers of these players, as a JSON list.
     pub likers: String,
-    /// Downloads.
+    /// Number of downloads.
     pub downloads: u32,
-    /// Games it was played in.
+    /// Number of games with this mod.
     pub times_played: u32,
 }

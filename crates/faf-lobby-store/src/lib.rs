@@ -1,17 +1,17 @@
-//! What the FAF lobby stores, whatever the database: the list of operations, the types they take
-//! and return, what can go wrong, and a database in memory.
+//! Storage of the FAF lobby, independent of the database: the list of operations, the types that
+//! they take and return, their errors, and an in-memory database.
 //!
 //! ```text
-//!   operations.rs        one list, a family a trait
+//!   operations.rs        one list; each family is a trait
 //!        |
-//!        +--> Backend    what a database implements, for example SQLite in the crate `faf-lobby`
-//!        +--> requests   the lobby's requests that need nothing else
-//!        +--> memory     a database in memory, a family a file
+//!        +--> Backend    the trait of a database, for example SQLite in the crate `faf-lobby`
+//!        +--> requests   executes the lobby's requests that need only the database
+//!        +--> memory     an in-memory database; each family is a file
 //! ```
 //!
 //! The conformance suite that every backend must pass is in `faf_testkit::conformance`.
 //!
-//! No socket, clock, thread or database is in here.
+//! This crate has no sockets, clocks, threads or database drivers.
 
 mod columns;
 mod error;
@@ -66,26 +66,24 @@ macro_rules! traits {
 
 operations!(traits);
 
-/// Everything that a server needs of its database.
+/// Everything that a server needs from its database.
 pub trait Backend: Operations + Games + Clone + Send + Sync + 'static {}
 
 impl<T: Operations + Games + Clone + Send + Sync + 'static> Backend for T {}
 
 /// Games that are being played.
 ///
-/// There is one write at a time for each game, and the lobby tries again what has failed. It may
-/// have been carried out all the same; so every write can be carried out twice and leaves what it
-/// would have left once. Only for a killing of a team mate there may be a second row, as there is
-/// for every player who reports it.
+/// Each game has at most one write in flight, and the lobby retries a failed write. A failed write
+/// may have taken effect all the same, so every write is idempotent. The exception is a kill of a
+/// team mate, which may leave a second row, as it does for every player who reports it.
 pub trait Games {
-    /// Stores something about a game, with the messages for other services that follow from it, so
-    /// that it outlives a crash of the machine: all of it, or nothing. Returns the ratings that
-    /// have changed.
+    /// Stores something about a game, together with the resulting messages for other services, so
+    /// that it survives a crash of the machine: all of it, or nothing. Returns the changed ratings.
     ///
-    /// The write is handed to the database when this returns, whether the result is waited for or
-    /// not, and writes are carried out in the order in which they were handed over.
+    /// The write is queued when this function returns, whether the caller awaits the result or not,
+    /// and writes are carried out in the order in which they were queued.
     ///
-    /// A game that cannot be rated keeps its results; the reason is added to its decisions.
+    /// A game that cannot be rated keeps its results; the reason is appended to its decisions.
     fn store_game(
         &self,
         game: GameId,

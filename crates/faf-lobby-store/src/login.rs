@@ -1,14 +1,13 @@
-//! Names of accounts, and how they are compared.
+//! Account names, and how they are compared.
 
 use faf_lobby_core::is_allowed_in_name;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Longest name of an account, in characters.
+/// Longest account name, in characters.
 pub const LOGIN_LIMIT: usize = 20;
 
-/// The form in which names are compared: without regard to case and accents, and to white space
-/// around them.
+/// Returns the form in which names are compared: without case, accents and surrounding white space.
 #[must_use]
 pub fn login_key(login: &str) -> String {
     login
@@ -19,7 +18,7 @@ pub fn login_key(login: &str) -> String {
         .collect()
 }
 
-/// Whether a name can be one of an account.
+/// Returns whether a name is a valid account name.
 #[must_use]
 pub fn is_valid_login(login: &str) -> bool {
     let length = login.chars().count();

@@ -1,4 +1,4 @@
-//! What operations take and return, beyond the types of the core.
+//! Types that operations take and return, in addition to those of the core.
 
 use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{Ban, Decision, Publication, Timestamp};
@@ -10,47 +10,47 @@ use crate::StoreError;
 /// An account that may log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAccount {
-    /// Its number.
+    /// Number of the account.
     pub id: PlayerId,
-    /// Its name, as it was registered.
+    /// Name of the account, as it was registered.
     pub login: String,
-    /// Hash of what clients send as password.
+    /// Hash of the password that clients send.
     pub password: String,
     /// The ban that ends last, in force or not.
     pub ban: Option<Ban>,
 }
 
-/// An account, as operators see it.
+/// An account as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedAccount {
-    /// Its number.
+    /// Number of the account.
     pub id: PlayerId,
-    /// Its name.
+    /// Name of the account.
     pub login: String,
-    /// Technical names of the groups it belongs to.
+    /// Technical names of the account's groups.
     pub groups: Vec<String>,
     /// The ban in force.
     pub ban: Option<Ban>,
-    /// When it was last used, in Unix seconds.
+    /// Time of the last login, in Unix seconds.
     pub last_login: Option<i64>,
 }
 
-/// What an account may do beyond playing.
+/// Role of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Nothing.
+    /// No permissions beyond playing.
     Player,
-    /// What the group `faf_moderators_global` may.
+    /// Permissions of the group `faf_moderators_global`.
     Moderator,
-    /// What the group `faf_server_administrators` may.
+    /// Permissions of the group `faf_server_administrators`.
     Administrator,
 }
 
 impl Role {
-    /// The groups that stand for roles; an account is in one of them at most.
+    /// Groups that represent roles; an account is in at most one of them.
     pub const GROUPS: [&str; 2] = ["faf_moderators_global", "faf_server_administrators"];
 
-    /// The group that stands for this role.
+    /// Returns the group that represents this role.
     #[must_use]
     pub fn group(self) -> Option<&'static str> {
         match self {
@@ -61,44 +61,44 @@ impl Role {
     }
 }
 
-/// What an operator wants done about a player who may be online; no server has done it yet.
+/// An operator's order about a player who may be online; no server has carried it out yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Its number.
+    /// Number of the order.
     pub id: i64,
-    /// The player it is about.
+    /// Player whom the order concerns.
     pub player: PlayerId,
-    /// What is to be done.
+    /// Action to carry out.
     pub action: Action,
 }
 
-/// The action that an operator wants.
+/// Action that an operator has ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// To end the connection of a player who has a ban; the one that ends last, in force or not.
+    /// Disconnect a player who has a ban; this is the ban that ends last, in force or not.
     Ban(Option<Ban>),
-    /// To end a connection. The player is told the reason, if it is not empty.
+    /// Disconnect a player. The player is sent the reason, unless it is empty.
     Kick(String),
 }
 
 /// A message for other services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Name of the exchange it is sent to.
+    /// Name of the exchange.
     pub exchange: String,
     /// Routing key.
     pub routing_key: String,
-    /// JSON.
+    /// JSON text of the message.
     pub body: String,
-    /// Whether it must survive a restart of the broker.
+    /// Whether the message must survive a restart of the broker.
     pub is_persistent: bool,
 }
 
 impl Message {
-    /// The message that tells of something.
+    /// Creates the message for a publication.
     ///
     /// # Errors
-    /// [`StoreError::Contradiction`] if it cannot be written as JSON.
+    /// [`StoreError::Contradiction`] if the publication cannot be written as JSON.
     pub fn new(publication: &Publication) -> Result<Self, StoreError> {
         let body = publication.body().map_err(|error| StoreError::Contradiction(error.to_string()))?;
         Ok(Self {
@@ -110,93 +110,94 @@ impl Message {
     }
 }
 
-/// Messages of the outbox that were not delivered yet.
+/// Messages of the outbox that are not delivered yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// How many there are.
+    /// Number of waiting messages.
     pub count: u32,
-    /// The oldest, with their numbers, in the order in which they must be delivered.
+    /// The oldest messages with their numbers, in the order in which they must be delivered.
     pub messages: Vec<(i64, Message)>,
 }
 
-/// Selects games for a list.
+/// Filter for a list of games.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GameFilter {
-    /// Games of this account only.
+    /// Selects only games of this account.
     pub player: Option<String>,
-    /// Games only that are over and do not count.
+    /// Selects only games that are over and do not count.
     pub is_unrated: bool,
-    /// How many at most; the newest.
+    /// Maximum number of games; the newest are selected.
     pub limit: u32,
 }
 
-/// A game that was launched, in a list.
+/// A launched game in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListedGame {
-    /// The game.
+    /// The launched game.
     pub game: LaunchedGame,
-    /// Names of its players.
+    /// Names of the players.
     pub players: Vec<String>,
 }
 
-/// A game that was launched.
+/// A launched game.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LaunchedGame {
-    /// Its number.
+    /// Number of the game.
     pub id: GameId,
-    /// Its title.
+    /// Title of the game.
     pub title: String,
-    /// Name of the account that has made it.
+    /// Name of the account that hosted the game.
     pub host: String,
     /// Technical name of the featured mod.
     pub featured_mod: String,
-    /// Folder name of the map; none for maps that are not in the vault.
+    /// Folder name of the map; `None` for maps that are not in the vault.
     pub map: Option<String>,
-    /// When it was launched.
+    /// Time of the launch.
     pub launched_at: Timestamp,
-    /// When it ended, if that is known.
+    /// Time of the end, if it is known.
     pub ended_at: Option<Timestamp>,
-    /// Whether it counts; none if the number in the database has no meaning.
+    /// Whether the game counts; `None` if the number in the database has no meaning.
     pub validity: Option<Validity>,
-    /// It is being played, or was when the server ended.
+    /// Whether the game is being played, or was when the server ended.
     pub is_live: bool,
 }
 
-/// A game that was launched, with everything that was stored of it.
+/// A launched game, with everything that is stored about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GameRecord {
-    /// What lists of games show of it, too.
+    /// The part that lists of games show as well.
     pub game: LaunchedGame,
-    /// Its players, by team and place.
+    /// Players of the game, by team and start position.
     pub players: Vec<PlayerRecord>,
-    /// Why it is rated or not, step by step; none if that was not stored, or cannot be read.
+    /// Steps that decided whether the game is rated; `None` if they were not stored or cannot
+    /// be read.
     pub decisions: Option<Vec<Decision>>,
 }
 
-/// How one player fared.
+/// Result of one player.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlayerRecord {
-    /// The account.
+    /// Number of the account.
     pub player: PlayerId,
-    /// Its name.
+    /// Name of the account.
     pub login: String,
-    /// Number of the team; 1 is none.
+    /// Number of the team; 1 means no team.
     pub team: i64,
     /// Name of the outcome.
     pub result: Option<String>,
-    /// Score.
+    /// Score of the player.
     pub score: Option<i64>,
-    /// What the game has made of ratings.
+    /// Rating changes that the game caused.
     pub ratings: Vec<RecordedRating>,
 }
 
-/// How a rating has changed.
+/// Change of a rating.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedRating {
     /// Technical name of the leaderboard.
     pub leaderboard: String,
-    /// Before the game.
+    /// Rating before the game.
     pub before: Rating,
-    /// After the game.
+    /// Rating after the game.
     pub after: Rating,
 }

@@ -1,74 +1,75 @@
 //! The list of operations.
 //!
-//! It stands in a macro, because three things follow from it: the traits that a database
+//! The list is a macro, because three things are generated from it: the traits that a database
 //! implements, their implementation by [`SharedMemory`](crate::memory::SharedMemory), and the
 //! server's choice between databases.
 
 /// Passes all operations, family by family, to a macro.
 ///
 /// An entry is a documented trait with documented operations: `name(argument: type, ...) ->
-/// result;`. Each operation is one transaction. Its future may be dropped: what was handed to the
-/// database is carried out all the same.
+/// result;`. Each operation is one transaction. Its future may be dropped: an operation that was
+/// queued is carried out all the same.
 #[macro_export]
 macro_rules! operations {
     ($($use:tt)+) => { $($use)+ ! {
-        /// Accounts: who may log in.
+        /// Accounts, with their names, passwords and roles.
         Accounts {
-            /// The account of this name, whatever its case and accents.
+            /// Returns the account with this name, regardless of case and accents.
             account_by_login(login: &str) -> Result<Option<$crate::StoredAccount>, $crate::StoreError>;
-            /// The account of this number.
+            /// Returns the account with this number.
             account_by_id(id: ::faf_protocol::PlayerId) -> Result<Option<$crate::StoredAccount>, $crate::StoreError>;
-            /// Notes a login, at this moment.
+            /// Records a login at the current time.
             record_login(
                 player: ::faf_protocol::PlayerId,
                 address: Option<::std::net::IpAddr>,
                 user_agent: Option<String>
             ) -> Result<(), $crate::StoreError>;
-            /// Makes an account; `password` is a hash of what clients send.
+            /// Creates an account; `password` is a hash of the password that clients send.
             create_account(login: &str, password: String)
                 -> Result<::faf_protocol::PlayerId, $crate::AccountError>;
-            /// Changes the password of an account; `password` is a hash of what clients send.
+            /// Changes the password of an account; `password` is a hash of the password that
+            /// clients send.
             set_password(login: &str, password: String) -> Result<(), $crate::AccountError>;
-            /// Gives an account a role, in place of the one it has.
+            /// Gives an account a role, which replaces its previous one.
             set_role(login: &str, role: $crate::Role) -> Result<(), $crate::AccountError>;
-            /// All accounts, by their names.
+            /// Returns all accounts, ordered by name.
             list_accounts() -> Result<Vec<$crate::ListedAccount>, $crate::StoreError>;
-            /// How many accounts there are.
+            /// Returns the number of accounts.
             count_accounts() -> Result<u32, $crate::StoreError>;
         }
 
         /// Bans from the lobby.
         Bans {
-            /// The ban of a player that ends last, in force or not.
+            /// Returns the ban of a player that ends last, in force or not.
             find_ban(player: ::faf_protocol::PlayerId)
                 -> Result<Option<::faf_lobby_core::Ban>, $crate::StoreError>;
             /// Bans an account; without `expires_at`, in Unix seconds, forever. Returns the number
-            /// of the order that a running server gets by that: see `outcome_of_order`.
+            /// of the order that a running server receives: see `outcome_of_order`.
             ban(login: &str, reason: String, expires_at: Option<i64>) -> Result<i64, $crate::AccountError>;
-            /// Revokes all bans of an account that are in force; returns how many there were.
+            /// Revokes all bans of an account that are in force, and returns their number.
             unban(login: &str) -> Result<usize, $crate::AccountError>;
         }
 
-        /// Orders of operators about players who may be online: a command writes one, the running
-        /// server carries it out. Whatever makes or changes a ban in the database gives an order,
-        /// too.
+        /// Operators' orders about players who may be online: a command writes an order, and the
+        /// running server carries it out. Every change of a ban in the database creates an
+        /// order, too.
         Orders {
-            /// Asks the running server to end the connection of an account; returns the number of
+            /// Orders the running server to disconnect an account, and returns the number of
             /// the order.
             kick(login: &str, reason: String) -> Result<i64, $crate::AccountError>;
-            /// Orders that wait, in the order they were given; the first hundred.
+            /// Returns the waiting orders, oldest first; at most 100.
             orders() -> Result<Vec<$crate::Order>, $crate::StoreError>;
-            /// Notes that a server has carried out an order, and whether the player was online.
-            /// Orders that were carried out more than an hour ago are forgotten.
+            /// Records that a server has carried out an order, and whether the player was online.
+            /// Deletes orders that were carried out more than an hour ago.
             order_carried_out(id: i64, was_online: bool) -> Result<(), $crate::StoreError>;
-            /// Whether the player was online when a server has carried out an order; none if no
-            /// server has yet.
+            /// Returns whether the player was online when a server carried out the order; `None` if
+            /// no server has done so yet.
             outcome_of_order(id: i64) -> Result<Option<bool>, $crate::StoreError>;
-            /// Forgets all orders: nobody is online when a server starts.
+            /// Deletes all orders: no player is online when a server starts.
             forget_orders() -> Result<(), $crate::StoreError>;
         }
 
-        /// Everything about a player that is read at login.
+        /// Profiles of players, which are read at login.
         Profiles {
             /// Reads the profile of a player.
             profile(player: ::faf_protocol::PlayerId)
@@ -77,14 +78,14 @@ macro_rules! operations {
 
         /// Friends and foes.
         Social {
-            /// Makes somebody a friend or a foe, in place of the opposite; returns whether there is
-            /// such a player.
+            /// Makes a player a friend or a foe, replacing the opposite; returns whether that
+            /// player exists.
             set_relation(
                 player: ::faf_protocol::PlayerId,
                 subject: ::faf_protocol::PlayerId,
                 relation: ::faf_lobby_core::Relation
             ) -> Result<bool, $crate::StoreError>;
-            /// Ends a relation, if it is this one.
+            /// Ends a relation, if it is the given one.
             end_relation(
                 player: ::faf_protocol::PlayerId,
                 subject: ::faf_protocol::PlayerId,
@@ -92,101 +93,100 @@ macro_rules! operations {
             ) -> Result<(), $crate::StoreError>;
         }
 
-        /// Avatars: which are granted, and which is selected.
+        /// Avatars that players were granted and have selected.
         Avatars {
-            /// The avatars granted to a player.
+            /// Returns the avatars granted to a player.
             avatars(player: ::faf_protocol::PlayerId)
                 -> Result<Vec<::faf_protocol::server_message::Avatar>, $crate::StoreError>;
-            /// Selects an avatar by its URL, or none; returns nothing if it is not granted,
-            /// otherwise what is selected now.
+            /// Selects an avatar by its URL, or no avatar. Returns `None` if the avatar was not
+            /// granted, otherwise the new selection.
             select_avatar(player: ::faf_protocol::PlayerId, url: Option<String>)
                 -> Result<Option<Option<::faf_protocol::server_message::Avatar>>, $crate::StoreError>;
         }
 
-        /// What administrators and moderators may do.
+        /// Permissions of administrators and moderators.
         Permissions {
-            /// Whether one of a player's own groups has a permission.
+            /// Returns whether one of the player's groups has a permission.
             has_permission(player: ::faf_protocol::PlayerId, permission: ::faf_lobby_core::Permission)
                 -> Result<bool, $crate::StoreError>;
         }
 
         /// The vault of mods.
         ModVault {
-            /// The mods that are liked most, most liked first.
+            /// Returns the mods with the most likes, most liked first.
             liked_mods(limit: u32) -> Result<Vec<::faf_lobby_core::VaultMod>, $crate::StoreError>;
-            /// Lets a player like a mod, once.
+            /// Lets a player like a mod; a player counts once.
             like_mod(player: ::faf_protocol::PlayerId, uid: String)
                 -> Result<Result<::faf_lobby_core::Like, ::faf_lobby_core::UnknownMod>, $crate::StoreError>;
-            /// Counts a download of a mod; returns whether there is such a mod.
+            /// Counts a download of a mod; returns whether the mod exists.
             count_download(uid: String) -> Result<bool, $crate::StoreError>;
-            /// The names of mods, of those that are in the vault, by their uids as they are spelled
-            /// here.
+            /// Returns the names of those mods that are in the vault, by their uids as given here.
             mod_names(uids: Vec<String>)
                 -> Result<::std::collections::BTreeMap<String, String>, $crate::StoreError>;
         }
 
         /// Maps and missions.
         Maps {
-            /// The map in a folder, whatever the case of its name.
+            /// Returns the map in a folder, regardless of the case of its name.
             find_map(folder: String) -> Result<Option<::faf_lobby_core::MapVersion>, $crate::StoreError>;
-            /// All co-op missions of known campaigns, in the order of their numbers.
+            /// Returns all co-op missions of known campaigns, ordered by their numbers.
             coop_missions()
                 -> Result<Vec<::faf_protocol::server_message::CoopMission>, $crate::StoreError>;
         }
 
-        /// What a lobby begins with.
+        /// Initial state of a lobby.
         Startup {
-            /// What the database says about games in general.
+            /// Returns the data about games in general.
             game_data() -> Result<::faf_lobby_core::GameData, $crate::StoreError>;
-            /// What a lobby begins with. A saved game that cannot be read is left out, and stays in
-            /// the database.
+            /// Returns the initial state of a lobby. A saved game that cannot be read is skipped,
+            /// and stays in the database.
             beginning() -> Result<::faf_lobby_core::InitialState, $crate::StoreError>;
         }
 
-        /// Who wants to play what.
+        /// Attempts of players to join or host games.
         Joins {
-            /// Notes that a player wants to join a game.
+            /// Records that a player attempts to join a game.
             record_join(player: ::faf_protocol::PlayerId, attempt: ::faf_lobby_core::JoinAttempt)
                 -> Result<(), $crate::StoreError>;
-            /// Notes that a player hosts a game, as the first who comes into it. From then on its
-            /// number counts as given out, whether the game is ever launched or not.
+            /// Records that a player hosts a game and is its first member. From then on its number
+            /// counts as assigned, whether the game is ever launched or not.
             record_host(host: ::faf_protocol::PlayerId, game: ::faf_protocol::GameId)
                 -> Result<(), $crate::StoreError>;
         }
 
-        /// Games that were launched, for operators.
+        /// Launched games, for operators.
         History {
-            /// Everything that is stored of a game; nothing if it was never launched.
+            /// Returns everything that is stored about a game; `None` if it was never launched.
             game_record(id: ::faf_protocol::GameId)
                 -> Result<Option<$crate::GameRecord>, $crate::StoreError>;
-            /// The newest games that were launched, the newest first.
+            /// Returns the newest launched games, newest first.
             list_games(filter: $crate::GameFilter)
                 -> Result<Vec<$crate::ListedGame>, $crate::StoreError>;
         }
 
-        /// Messages for other services: written in the transaction that has caused them, and kept
-        /// until they are delivered.
+        /// Messages for other services: written in the transaction that caused them, and kept until
+        /// they are delivered.
         Outbox {
-            /// Messages that wait, and the oldest of them, at most so many.
+            /// Returns the number of waiting messages and the oldest of them, at most `limit`.
             waiting_messages(limit: u32) -> Result<$crate::Waiting, $crate::StoreError>;
-            /// Forgets messages that were delivered, by their numbers.
+            /// Deletes delivered messages, by their numbers.
             messages_delivered(numbers: Vec<i64>) -> Result<(), $crate::StoreError>;
         }
 
-        /// The database as such.
+        /// Operations on the database as a whole.
         Upkeep {
-            /// The key with which this server signs tokens of its own, if one was made.
+            /// Returns the key with which this server signs its own tokens, if it was created.
             own_key() -> Result<Option<Vec<u8>>, $crate::StoreError>;
-            /// The key; the one that is given if none was made before.
+            /// Returns that key, and stores the given one first if there is none.
             own_key_or(new: Vec<u8>) -> Result<Vec<u8>, $crate::StoreError>;
-            /// Fills a database that has no accounts: with all of the file, or with nothing. The
-            /// hashes of passwords are in it.
+            /// Fills a database that has no accounts: with the whole file, or with nothing. The
+            /// file contains the hashes of the passwords.
             plant(file: $crate::seed::SeedFile) -> Result<$crate::seed::Planted, $crate::SeedError>;
-            /// Writes something that nobody needs, to find out whether anything can be written.
+            /// Makes a write without effect, to find out whether the database can be written to.
             beat() -> Result<(), $crate::StoreError>;
-            /// Waits until everything is written that was asked for before this.
+            /// Waits until all writes are complete that were queued before this call.
             finish_writing() -> Result<(), $crate::StoreError>;
-            /// What is stored; for tests. Reads whole tables.
+            /// Returns everything that is stored; for tests. Reads whole tables.
             facts() -> Result<$crate::facts::Facts, $crate::StoreError>;
         }
     } };

@@ -1,6 +1,6 @@
-//! How a game is rated: a database reads [`RatingInputs`], [`rate`] computes, and the database
-//! writes the changes, all in one transaction. What counts is what is stored, so that one game
-//! after the other counts, whatever the lobby believes of its players.
+//! Rating of a game: a database reads [`RatingInputs`], [`rate`] computes the changes, and the
+//! database writes them, all in one transaction. Only the stored ratings count, not those the lobby
+//! holds in memory, so that games are rated one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +9,22 @@ use faf_lobby_core::ratings::{Leaderboards, RatingChange, START_RATING, rate_gam
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::Rating;
 
-/// What the rating of a game depends on, as it is stored before the game.
+/// Stored data on which the rating of a game depends, as it is before the game.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RatingInputs {
     /// All leaderboards.
     pub leaderboards: Leaderboards,
-    /// All ratings of those who took part, by technical name of the leaderboard.
+    /// All ratings of the participants, by player and technical name of the leaderboard.
     pub ratings: BTreeMap<(PlayerId, String), Rating>,
-    /// Those who took part and are among the stored players of the game.
+    /// Participants that are among the stored players of the game.
     pub players: BTreeSet<PlayerId>,
 }
 
-/// The changes of ratings that follow.
+/// Returns the rating changes of the game.
 ///
 /// # Errors
-/// Why nothing changes: the game cannot be rated, or one of its players is not among the stored
-/// ones (ratings.md R2).
+/// The reason why nothing changes: the game cannot be rated, or one of its players is not among the
+/// stored ones (ratings.md R2).
 pub fn rate(inputs: &RatingInputs, rated: &RatedGame) -> Result<Vec<RatingChange>, String> {
     let stored = |player, name: &str| inputs.ratings.get(&(player, name.to_owned())).copied();
     let changes = rate_game(&inputs.leaderboards, START_RATING, &rated.leaderboard, &rated.teams, &stored)
@@ -35,7 +35,7 @@ pub fn rate(inputs: &RatingInputs, rated: &RatedGame) -> Result<Vec<RatingChange
     }
 }
 
-/// Those who took part, team by team.
+/// Returns the participants, team by team.
 pub fn participants(rated: &RatedGame) -> impl Iterator<Item = PlayerId> {
     rated.teams.iter().flat_map(|team| &team.players).copied()
 }

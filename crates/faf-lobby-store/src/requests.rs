@@ -1,14 +1,16 @@
-//! Carries out the requests of the lobby that need nothing but the database.
+//! Executes the requests of the lobby that need only the database.
 
 use faf_lobby_core::{AvatarNotGranted, Reply, Request, Unavailable, UnknownMod, UnknownPlayer};
 
 use crate::{Operations, StoreError};
 
-/// Carries out a request. The lobby only learns that a request has failed; `failed` is told why.
+/// Executes a request and returns the reply. The reply hides the reason of a failure from the
+/// lobby; `failed` gets it.
 ///
 /// # Errors
-/// The request itself, if it needs more than the operations of a database: a password, a token, the
-/// order of writes about games, or a reply although an operation has failed.
+/// The request itself, if the operations of a database are not enough for it: passwords and tokens
+/// have to be checked, writes about games keep their order, and players may join even if the
+/// attempt cannot be recorded.
 pub async fn perform<S: Operations>(
     store: &S,
     request: Request,

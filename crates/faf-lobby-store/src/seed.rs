@@ -1,5 +1,5 @@
-//! The seed format: one JSON object with a list for each kind of record. `docs/src/guide/seed-format.md`
-//! describes it for operators.
+//! The seed format: one JSON object with a list for each kind of record.
+//! `docs/src/guide/seed-format.md` describes it for operators.
 
 #![expect(missing_docs, reason = "fields are the members that docs/src/guide/seed-format.md describes")]
 
@@ -19,10 +19,10 @@ use crate::SeedError;
 pub struct SeedFile {
     #[serde(rename = "about")]
     _about: IgnoredAny,
-    /// How the recorded server was configured; says nothing about the database.
+    /// Configuration of the recorded server; not stored in the database.
     #[serde(rename = "config_assumed")]
     _config_assumed: IgnoredAny,
-    /// Follows from `past_games`.
+    /// Ignored: the number follows from `past_games`.
     #[serde(rename = "first_new_game_id")]
     _first_new_game_id: IgnoredAny,
     pub users: Vec<User>,
@@ -40,10 +40,10 @@ pub struct SeedFile {
 }
 
 impl SeedFile {
-    /// Reads the text of a seed file.
+    /// Parses the text of a seed file.
     ///
     /// # Errors
-    /// What is wrong with it, with line and column.
+    /// A description of the first problem, with line and column.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         for user in &file.users {
@@ -55,30 +55,30 @@ impl SeedFile {
         Ok(file)
     }
 
-    /// Looks for names that must not be planted: those that people cannot read or tell from
-    /// another. Every database does so before it plants.
+    /// Checks for names that must not be planted: those that people cannot read or tell apart.
+    /// Every database calls this before it plants.
     ///
     /// # Errors
-    /// [`SeedError::Record`] for the first one.
+    /// [`SeedError::Record`] for the first such name.
     pub fn check(&self) -> Result<(), SeedError> {
         names::check(self)
     }
 
-    /// How many records of the main kinds there are.
+    /// Returns the number of records of the main kinds.
     #[must_use]
     pub fn planted(&self) -> Planted {
         Planted { users: self.users.len(), maps: self.maps.len(), mods: self.mods.len() }
     }
 }
 
-/// How many records of the main kinds were planted.
+/// Number of planted records of the main kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Planted {
-    /// Accounts.
+    /// Number of accounts.
     pub users: usize,
-    /// Versions of maps.
+    /// Number of map versions.
     pub maps: usize,
-    /// Mods of the vault.
+    /// Number of mods in the vault.
     pub mods: usize,
 }
 
@@ -93,9 +93,9 @@ impl fmt::Display for Planted {
 pub struct User {
     pub id: u32,
     pub login: String,
-    /// As the player types it.
+    /// Password as the player types it.
     pub password: Option<String>,
-    /// As clients send it; counts where both are given.
+    /// Password as clients send it; takes precedence over `password`.
     pub password_sha256_hex: Option<String>,
     /// The account has no password, and can log in with tokens only.
     #[serde(default)]
@@ -106,9 +106,9 @@ pub struct User {
     pub email: Option<String>,
     #[serde(default)]
     pub groups: Vec<String>,
-    /// Tag of a clan.
+    /// Tag of the player's clan.
     pub clan: Option<String>,
-    /// By technical name of the leaderboard.
+    /// Ratings by technical name of the leaderboard.
     #[serde(default)]
     pub ratings: BTreeMap<String, SeedRating>,
     #[serde(default)]
@@ -144,13 +144,13 @@ pub struct Grant {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeedBan {
-    /// `CHAT`, `GLOBAL` or `VAULT`.
+    /// Level of the ban: `CHAT`, `GLOBAL` or `VAULT`.
     pub level: String,
     pub reason: String,
-    /// May say `never`, as does leaving it out.
+    /// Either `never` or absent; both mean the same.
     #[serde(rename = "expires")]
     _expires: Option<Never>,
-    /// Negative for a ban that has ended.
+    /// Hours until the ban ends; negative for a ban that has ended.
     pub expires_in_hours: Option<f64>,
     pub revoked_hours_ago: Option<f64>,
 }
@@ -215,7 +215,7 @@ pub struct MapVersion {
     pub map_id: u32,
     pub version_id: u32,
     pub display_name: String,
-    /// `maps/` + folder + `.zip`.
+    /// Name of the file, in the form `maps/FOLDER.zip`.
     pub filename: String,
     pub version: u32,
     pub ranked: bool,
@@ -225,10 +225,10 @@ pub struct MapVersion {
 }
 
 impl MapVersion {
-    /// The folder of the map.
+    /// Returns the folder of the map.
     ///
     /// # Errors
-    /// [`SeedError::Record`] if its file has another form than `maps/FOLDER.zip`.
+    /// [`SeedError::Record`] if `filename` does not have the form `maps/FOLDER.zip`.
     pub fn folder(&self) -> Result<&str, SeedError> {
         let folder = self.filename.strip_prefix("maps/").and_then(|rest| rest.strip_suffix(".zip"));
         folder.ok_or_else(|| SeedError::Record {
@@ -246,7 +246,7 @@ pub struct MapPool {
     pub maps: Vec<PoolMap>,
 }
 
-/// A map of a pool: a stored one, or parameters of a generated one.
+/// A map of a pool: a stored map, or the parameters of a generated one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolMap {
@@ -254,7 +254,7 @@ pub struct PoolMap {
     #[serde(flatten)]
     pub params: Params,
     pub weight: u32,
-    /// A remark that the parameters are wrong on purpose.
+    /// Comment that the parameters are intentionally wrong.
     #[serde(default, rename = "invalid")]
     _invalid: IgnoredAny,
 }
@@ -273,8 +273,8 @@ pub struct Queue {
     pub pools: Vec<QueuePool>,
 }
 
-/// Parameters, stored as text: `params` is any JSON, `params_raw` a text that stands as it is, even
-/// if it is no JSON.
+/// Parameters, stored as text: `params` is any JSON value, `params_raw` is text that is stored
+/// unchanged, even if it is not valid JSON.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Params {
     params: Option<serde_json::Value>,
@@ -315,7 +315,7 @@ pub struct Mod {
     pub display_name: String,
     pub author: String,
     pub uid: String,
-    /// `UI` or `SIM`.
+    /// Kind of the mod: `UI` or `SIM`.
     #[serde(rename = "type")]
     pub kind: String,
     pub version: u32,
@@ -325,19 +325,19 @@ pub struct Mod {
     pub ranked: bool,
     pub hidden: bool,
     pub likes: u32,
-    /// A JSON list of player numbers, as text.
+    /// JSON list of player numbers, as text.
     pub likers: String,
     pub downloads: u32,
     pub played: u32,
-    /// UTC, `YYYY-MM-DD HH:MM:SS`.
+    /// Time of creation in UTC, `YYYY-MM-DD HH:MM:SS`.
     pub created: String,
 }
 
 impl Mod {
-    /// When it was uploaded, in Unix seconds.
+    /// Returns the time of the upload, in Unix seconds.
     ///
     /// # Errors
-    /// [`SeedError::Record`] if `created` has another form than `YYYY-MM-DD HH:MM:SS`.
+    /// [`SeedError::Record`] if `created` does not have the form `YYYY-MM-DD HH:MM:SS`.
     pub fn created_at(&self) -> Result<i64, SeedError> {
         let numbers: Result<Vec<i64>, _> = self.created.split(['-', ' ', ':']).map(str::parse).collect();
         match numbers.as_deref() {
@@ -352,9 +352,9 @@ impl Mod {
     }
 }
 
-/// Days from 1970-01-01 until a date of the Gregorian calendar.
+/// Returns the number of days from 1970-01-01 to a date of the Gregorian calendar.
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the leap day is the last one of a year.
+    // A year starts in March here, so that the leap day is its last day.
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -367,9 +367,9 @@ pub struct PastGame {
     pub id: u32,
     pub host: u32,
     pub featured_mod: String,
-    /// A `version_id` of `maps`.
+    /// The `version_id` of an entry in `maps`.
     pub map_version: Option<u32>,
-    /// An `id` of `queues`.
+    /// The `id` of an entry in `queues`.
     pub queue: Option<u32>,
     pub started_minutes_ago: f64,
     pub players: Vec<u32>,
@@ -381,7 +381,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_file_is_refused() {
+    fn wrong_file_is_refused() {
         assert!(SeedFile::parse(r#"{"user": []}"#).unwrap_err().contains("unknown field `user`"));
         assert_eq!(
             SeedFile::parse(r#"{"users": [{"id": 1, "login": "Ada"}]}"#).unwrap_err(),
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_counted_as_the_calendar_does() {
+    fn days_follow_the_gregorian_calendar() {
         for (date, number) in [
             ((1970, 1, 1), 0),
             ((1969, 12, 31), -1),

@@ -1,11 +1,11 @@
-//! With what the process ends.
+//! Process exit codes.
 
 use std::fmt;
 use std::process::ExitCode;
 
 /// Everything went well.
 pub const SUCCESS: u8 = 0;
-/// Something failed that has no number of its own.
+/// A failure without a code of its own.
 pub const FAILURE: u8 = 1;
 /// The command line cannot be understood.
 pub const USAGE: u8 = 2;
@@ -13,30 +13,29 @@ pub const USAGE: u8 = 2;
 pub const CONFIGURATION: u8 = 3;
 /// The database cannot be used.
 pub const DATABASE: u8 = 4;
-/// An address cannot be listened on.
+/// The server cannot listen on an address.
 pub const LISTEN: u8 = 5;
-/// A recording gives other effects than recorded.
+/// A replay has other effects than those recorded.
 pub const DIFFERENT: u8 = 6;
-
-/// Another server has the database.
+/// Another server uses the database.
 pub const DATABASE_IN_USE: u8 = 7;
 
-/// The numbers as they stand in `--help`.
+/// The codes, as `--help` shows them.
 pub const HELP: &str = "Exit codes: 0 success, 1 other failures, 2 wrong usage, 3 wrong configuration, \
-                        4 unusable database, 5 address cannot be listened on, 6 a replay differs from what was \
-                        recorded, 7 another server has the database.";
+                        4 unusable database, 5 cannot listen on an address, 6 a replay differs from the \
+                        recording, 7 another server uses the database.";
 
-/// A failure with the number the process ends with.
+/// A failure with the exit code of the process.
 #[derive(Debug)]
 pub struct Failure {
-    /// The number.
+    /// Exit code, one of the constants of this module.
     pub code: u8,
-    /// What went wrong, and what to do about it.
+    /// The cause, and advice for the operator.
     pub error: anyhow::Error,
 }
 
 impl Failure {
-    /// A failure with this number.
+    /// Creates a failure with this exit code.
     pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
         Self { code, error: error.into() }
     }

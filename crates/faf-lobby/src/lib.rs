@@ -2,14 +2,15 @@
 //!
 //! ```text
 //!   net/ -------------------> lobby/ ------> delivery/ ---> sockets
-//!   listener: who gets in     event_loop:    encodes once,
+//!   listener: admission       event_loop:    encodes once,
 //!   session: reads one        the World      keeps backlogs
 //!   message at a time         |   ^
 //!                             v   |
 //!                          requests ---> store/, auth/
 //! ```
 //!
-//! [`server::Server`] puts it together; [`config::Settings`] say how. The command line is in [`cli`].
+//! [`server::Server`] assembles and runs these parts as [`config::Settings`] say. The command line
+//! is in [`cli`].
 
 mod auth;
 pub mod cli;

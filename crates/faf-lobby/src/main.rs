@@ -1,4 +1,4 @@
-//! The program; see the library for everything it does.
+//! The program, which runs the library's command line.
 
 use std::process::ExitCode;
 

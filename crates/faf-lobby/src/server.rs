@@ -1,4 +1,4 @@
-//! The server as a whole: put together, started, and ended in order.
+//! The server as a whole: assembly, start, and shutdown in order.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,14 +22,14 @@ use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Dependencies, Lobby};
 use crate::lobby::input::{INBOX_INPUTS, Input};
-use crate::lobby::requests::RequestHandler;
+use crate::lobby::requests::RequestExecutor;
 use crate::net::country::Countries;
 use crate::net::fd_budget::FdBudget;
 use crate::net::listener::{Acceptor, Listener};
 use crate::net::session::CLOSE_TIMEOUT;
 use crate::ops::activity::ActivityLog;
 use crate::ops::health::Health;
-use crate::ops::http::{Board, Interface, Phase};
+use crate::ops::http::{Interface, OverviewCache, Phase};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
@@ -42,7 +42,7 @@ use crate::store::{Message, Store};
 pub struct Server {
     listening: Vec<Listening>,
     store: Store,
-    /// Until everything is written.
+    /// Ownership of the database, kept until everything is written.
     owner: Owner,
     inbox: mpsc::Sender<Input>,
     lobby: JoinHandle<()>,
@@ -51,20 +51,20 @@ pub struct Server {
     publisher: Publisher,
     relay: Relay,
     http: JoinSet<()>,
-    /// Everything that goes on until the server ends.
+    /// Tasks that run until the server ends.
     background: JoinSet<()>,
 }
 
 /// An address the server listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listening {
-    /// For what.
+    /// Service at this address.
     pub service: Service,
     /// The address, with the port that was picked if it was 0.
     pub address: SocketAddr,
 }
 
-/// What is spoken on an address.
+/// A service of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// The lobby protocol, in this format.
@@ -74,10 +74,11 @@ pub enum Service {
 }
 
 impl Server {
-    /// Starts a server; when it returns, clients can log in.
+    /// Starts a server. When this returns, clients can log in.
     ///
     /// # Errors
-    /// [`Failure`] with the code of the database, of listening, or of a configuration that does not fit the addresses.
+    /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
+    /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
         let database_failure = |error| Failure::new(exit_code::DATABASE, error);
         let owner = Owner::take(&settings.database, settings.wait_for_database(), |holder| {
@@ -107,7 +108,8 @@ impl Server {
 
         let tokens = Arc::new(Tokens::new(&settings));
         let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
-        // From a file, so that it does not take long; the keys may be somewhere else, and are not waited for.
+        // The countries are in a local file, so the start waits for them. The keys may be on
+        // another host, so it does not wait for those.
         countries.read_file().await;
         let large_messages = LargeMessages::new(
             settings.large_message_memory,
@@ -122,7 +124,7 @@ impl Server {
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let outbox = Arc::<Signal>::default();
-        let requests = RequestHandler {
+        let requests = RequestExecutor {
             store: store.clone(),
             tokens: Arc::clone(&tokens),
             passwords,
@@ -131,7 +133,7 @@ impl Server {
         };
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(Arc::clone(&metrics));
-        let outside = Dependencies {
+        let dependencies = Dependencies {
             requests,
             policy,
             metrics: Arc::clone(&metrics),
@@ -144,7 +146,7 @@ impl Server {
             memory: settings.outbox_memory,
             stall_timeout: settings.stall_timeout(),
         };
-        let lobby = Lobby::new(settings.lobby(), initial, outside, inbox.clone(), slow_consumers);
+        let lobby = Lobby::new(settings.lobby(), initial, dependencies, inbox.clone(), slow_consumers);
         let fd_budget = FdBudget::for_connections(settings.connection_limit);
         metrics.set_connection_limit(fd_budget.connections);
         let acceptor = Acceptor::new(
@@ -184,7 +186,7 @@ impl Server {
             health: findings,
             started: Instant::now(),
             phase: phase.subscribe(),
-            board: Arc::new(Board::new(activity, fd_budget.http)),
+            board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
             connection_limit: fd_budget.http,
         };
         let mut http = JoinSet::new();
@@ -206,7 +208,7 @@ impl Server {
         })
     }
 
-    /// Where the server listens.
+    /// The addresses on which the server listens.
     #[must_use]
     pub fn listening(&self) -> &[Listening] {
         &self.listening
@@ -218,20 +220,20 @@ impl Server {
         &self.store
     }
 
-    /// The messages that other services are told from now on, in order. A receiver that is more than 1,024 behind misses
-    /// the oldest.
+    /// Subscribes to the messages for other services, in order, starting now. A receiver that
+    /// falls more than 1,024 messages behind misses the oldest.
     #[must_use]
     pub fn publications(&self) -> broadcast::Receiver<Message> {
         self.publisher.subscribe()
     }
 
-    /// Something that shuts the server down.
+    /// Returns a handle that shuts the server down.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         Shutdown(self.inbox.clone())
     }
 
-    /// Something that changes the server's settings.
+    /// Returns a handle that changes the server's settings.
     #[must_use]
     pub fn reconfigure(&self) -> Reconfigure {
         Reconfigure(self.inbox.clone())
@@ -240,21 +242,24 @@ impl Server {
     /// Waits until the server has shut down.
     ///
     /// # Errors
-    /// [`Failure`] if the lobby has ended for another reason, which would be a mistake in it.
+    /// [`Failure`] if the lobby has panicked, which would be a bug.
     pub async fn wait(self) -> Result<(), Failure> {
         let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, .. } = self;
         let ended = lobby.await;
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
-        // Every session ends within its own time limit; this one is only for the case that one does not.
+        // Every session ends within its own time limit. This one is a safeguard.
         let _ = timeout(CLOSE_TIMEOUT * 2, acceptor.wait_until_empty()).await;
+        // The HTTP interface responds until this phase.
         phase.send_replace(Phase::Stopped);
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;
         relay.finish(CLOSE_TIMEOUT).await;
         match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
-            _ => tracing::warn!("the database is closed with parts of it in the file beside it"),
+            _ => {
+                tracing::warn!("closed without a final WAL checkpoint; keep the -wal file with the database");
+            }
         }
         drop(owner);
         ended.map_err(|error| Failure::from(anyhow::anyhow!("the lobby has failed: {error}")))
@@ -268,7 +273,7 @@ pub struct Shutdown(mpsc::Sender<Input>);
 impl Shutdown {
     /// Asks the server to shut down: gracefully the first time, at once the second time.
     pub async fn request(&self) {
-        // A server that has stopped already does not mind.
+        // Fails only if the server has stopped already.
         let _ = self.0.send(Input::Event(Event::Shutdown)).await;
     }
 }
@@ -281,32 +286,32 @@ fn owner_failure(error: OwnerError) -> Failure {
     Failure::new(code, error)
 }
 
-/// Gives a running server other settings.
+/// Changes the settings of a running server.
 #[derive(Debug, Clone)]
 pub struct Reconfigure(mpsc::Sender<Input>);
 
 impl Reconfigure {
-    /// Tells the lobby its settings: those of [`Settings::lobby`] count from now on.
+    /// Applies the settings of the lobby ([`Settings::lobby`]). The others are ignored.
     pub async fn reconfigure(&self, settings: &Settings) {
         let settings = Box::new(settings.lobby());
-        // A server that has stopped already does not mind.
+        // Fails only if the server has stopped already.
         let _ = self.0.send(Input::Event(Event::Reconfigured { settings })).await;
     }
 }
 
-/// Waits until everything is in the database that was handed to it. However long that takes: what is in there may be the
-/// results of games, and whoever cannot wait can kill the process.
+/// Waits until all pending writes are in the database. There is no time limit: the writes may be
+/// results of games. An operator who cannot wait can kill the process.
 async fn finish_writing(store: &Store) {
     let mut finished = pin!(store.finish_writing());
     while timeout(CLOSE_TIMEOUT, &mut finished).await.is_err() {
-        tracing::warn!("the database is still being written to");
+        tracing::warn!("still writing to the database");
     }
 }
 
 /// Listens on all addresses of a setting.
 ///
 /// # Errors
-/// [`Failure`] with what is wrong with the address.
+/// [`Failure`] with the problem of the address.
 pub(crate) async fn listen_on(
     listen: &Listen,
 ) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {

@@ -15,7 +15,7 @@ fn main() {
     divan::main();
 }
 
-/// A sample in a format.
+/// A sample in a wire format.
 struct Case {
     format: WireFormat,
     sample: Sample,

@@ -1,14 +1,14 @@
-//! The messages of clients, command by command. Reading this file from top to bottom is reading
-//! that half of the protocol.
+//! The messages of clients, command by command. This file is that half of the protocol, to be read
+//! from top to bottom.
 //!
 //! Every message has a member `command`, which names it, and further members as documented here;
 //! members that are not listed are ignored. Section numbers are those of session.md, or of
 //! games.md where it says so. Commands for matchmaking and parties are not typed yet and arrive
 //! as [`ClientMessage::Other`].
 //!
-//! The table below is the only place that has the names of commands on the wire. A row is `Name =
+//! The table below is the only place with the names of commands on the wire. A row is `Name =
 //! "wire_name";`, with its members in braces, or with a type of its own that implements `Members`
-//! where these are not simply read one by one.
+//! if these are not simply read one by one.
 
 use std::borrow::Cow;
 
@@ -50,17 +50,19 @@ macro_rules! client_commands {
                 #[serde(rename = $wire)]
                 $name $(($payload))?,
             )*
-            /// A command of the game: everything with `"target": "game"`, whatever its name. One
-            /// whose `args` are no list becomes one without name and arguments, which means nothing
-            /// (games.md section 5).
+            /// A command of the game: every message with `"target": "game"`, whatever its name. If
+            /// its `args` are not a list, it becomes a command without name and arguments, which
+            /// has no effect (games.md section 5).
             #[serde(untagged, serialize_with = "serialize_carried")]
             Game(GpgNetMessage),
-            /// Any other command: one that is not typed yet, or is not known.
+            /// Any other command: one that is not typed yet, or is unknown.
             #[serde(untagged)]
             Other(Message),
         }
 
         /// The commands of clients, without their members.
+        ///
+        /// A `match` may rely on these being all: the server's table has a row for each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ClientCommand {
             $( $(#[$doc])* $name, )*
@@ -71,7 +73,7 @@ macro_rules! client_commands {
             /// All commands.
             pub const ALL: &[Self] = &[ $( Self::$name, )* $( Self::$untyped, )* ];
 
-            /// The name of the command on the wire.
+            /// Returns the name of the command on the wire.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -80,7 +82,7 @@ macro_rules! client_commands {
                 }
             }
 
-            /// The command with this name on the wire.
+            /// Returns the command with this name on the wire.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name {
@@ -92,7 +94,7 @@ macro_rules! client_commands {
         }
 
         impl ClientMessage {
-            /// The name of the command on the wire, if it has one.
+            /// Returns the name of the command on the wire, if it has one.
             #[must_use]
             pub fn command(&self) -> Option<Cow<'_, str>> {
                 match self {
@@ -102,7 +104,7 @@ macro_rules! client_commands {
                 }
             }
 
-            /// Reads a command that is typed; returns nothing for any other.
+            /// Reads a typed command; `None` for any other.
             fn read_typed(command: &str, message: &Message) -> Result<Option<Self>, FieldError> {
                 Ok(match command {
                     $( $wire => Some(Self::$name $((match <$payload as Members>::read(message)? {
@@ -155,7 +157,7 @@ client_commands! {
         /// }
         /// ```
         Hello(Hello) = "hello" {
-            /// Name of the account; white space around it does not count.
+            /// Name of the account; white space around it is ignored.
             login: String,
             /// Lower-case hexadecimal SHA-256 of the password's UTF-8 bytes, 64 characters.
             password: Secret,
@@ -194,9 +196,9 @@ client_commands! {
         /// {"command": "pong"}
         /// ```
         Pong = "pong";
-        /// Makes somebody a friend or a foe (section 10).
+        /// Makes another player a friend or a foe (section 10).
         SocialAdd(SocialSubject) = "social_add";
-        /// Ends that (section 10).
+        /// Ends such a relation (section 10).
         SocialRemove(SocialSubject) = "social_remove";
         /// Lists or selects avatars (section 10).
         Avatar(AvatarAction) = "avatar";
@@ -233,9 +235,9 @@ client_commands! {
         /// }
         /// ```
         GameHost(GameHost) = "game_host" {
-            /// The players who see the game.
+            /// Players who see the game.
             visibility: Visibility,
-            /// Title, ASCII; beyond 128 characters it is cut. Missing, null or empty: one made from
+            /// Title, ASCII; cut after 128 characters. If missing, null or empty, it is made from
             /// the host's name.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             title: Option<String>,
@@ -246,15 +248,14 @@ client_commands! {
             /// Folder name of the map, in any case. Missing, null or empty: `scmp_007`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             mapname: Option<String>,
-            /// The password that joining needs; missing, null or empty: none. A value that is not a
+            /// Password that joining needs; missing, null or empty: none. A value that is not a
             /// text counts as its JSON.
             #[serde(default, deserialize_with = "new_password", skip_serializing_if = "Option::is_none")]
             password: Option<Secret>,
-            /// Lowest displayed rating that is welcome; a number or its text, never beyond
-            /// all numbers.
+            /// Lowest displayed rating that may join: a number or its text, always finite.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
             rating_min: Option<f64>,
-            /// Highest displayed rating that is welcome, likewise.
+            /// Highest displayed rating that may join, in the same forms.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
             rating_max: Option<f64>,
             /// Whether players outside of these bounds cannot see the game. Anything but `false`,
@@ -262,30 +263,31 @@ client_commands! {
             #[serde(default, deserialize_with = "truthiness")]
             enforce_rating_range: bool,
         };
-        /// Wants to play in a game (games.md section 1.2). Members that are not listed, such as
+        /// Asks to join a game (games.md section 1.2). Members that are not listed, such as
         /// `gameport`, are ignored.
         ///
         /// ```json
         /// {"command": "game_join", "uid": 5012, "password": "letmein"}
         /// ```
         GameJoin(GameJoin) = "game_join" {
-            /// The game. Whole numbers that are no [`GameId`] are read as 0, which is the id of
-            /// no game.
+            /// The game. Whole numbers that are not a [`GameId`] are read as 0, which is never the
+            /// id of a game.
             #[serde(deserialize_with = "any_game")]
             uid: GameId,
-            /// The password of the game; missing, null or empty: none. A value that is not a text
-            /// is the password of no game.
+            /// Password of the game; missing, null or empty: none. A value that is not a text
+            /// never matches.
             #[serde(default, deserialize_with = "tried_password", skip_serializing_if = "Option::is_none")]
             password: Option<Secret>,
         };
-        /// Says that the client is back while its game still runs (games.md section 1.3).
+        /// Reports that the client has reconnected while its game still runs (games.md section
+        /// 1.3).
         ///
         /// ```json
         /// {"command": "restore_game_session", "game_id": 5012}
         /// ```
         RestoreGameSession(RestoreGameSession) = "restore_game_session" {
-            /// The game that still runs. Whole numbers that are no [`GameId`] are read as 0, which
-            /// is the id of no game.
+            /// The game that still runs. Whole numbers that are not a [`GameId`] are read as 0,
+            /// which is never the id of a game.
             #[serde(deserialize_with = "any_game")]
             game_id: GameId,
         };
@@ -295,7 +297,7 @@ client_commands! {
         /// {"command": "match_ready"}
         /// ```
         MatchReady = "match_ready";
-        /// The connectivity test of clients that are too old (section 10).
+        /// The connectivity test of outdated clients (section 10).
         ///
         /// ```json
         /// {"command": "InitiateTest", "target": "connectivity"}
@@ -305,13 +307,13 @@ client_commands! {
     untyped {
         /// Joins the party of another player.
         AcceptPartyInvite = "accept_party_invite";
-        /// Somebody slows the game down: a command of games, which some send without their target.
+        /// A player slows the game down: a command of games, which some send without their target.
         Bottleneck = "Bottleneck";
         /// Begins or ends a search for a match.
         GameMatchmaking = "game_matchmaking";
-        /// Invites another player to the own party.
+        /// Invites another player to the sender's party.
         InviteToParty = "invite_to_party";
-        /// Removes a player from the own party.
+        /// Removes a player from the sender's party.
         KickPlayerFromParty = "kick_player_from_party";
         /// Leaves the party.
         LeaveParty = "leave_party";
@@ -322,10 +324,9 @@ client_commands! {
     }
 }
 
-/// The members of a command.
+/// Members of a command.
 trait Members: Sized {
-    /// Reads the members out of a message; returns nothing if they make it another command than its
-    /// name says.
+    /// Reads the members from a message; `None` if they make it a different command.
     fn read(message: &Message) -> Result<Option<Self>, FieldError>;
 }
 
@@ -343,7 +344,7 @@ pub struct SocialSubject {
     /// The friend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub friend: Option<PlayerId>,
-    /// The foe; ignored if there is a friend.
+    /// The foe; ignored if `friend` is present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foe: Option<PlayerId>,
 }
@@ -366,13 +367,13 @@ pub enum AvatarAction {
     /// Selects an avatar.
     #[serde(rename = "select")]
     Select {
-        /// Its URL; `null` for no avatar.
+        /// URL of the avatar; `null` for no avatar.
         avatar: Option<String>,
     },
     /// Selects a value that is not a text, and so not an avatar; ignored.
     #[serde(rename = "select")]
     SelectOther {
-        /// Anything else.
+        /// The value.
         avatar: Json,
     },
 }
@@ -392,19 +393,19 @@ pub enum AvatarAction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action")]
 pub enum AdminAction {
-    /// Ends somebody's game. Needs `ADMIN_KICK_SERVER`.
+    /// Ends a player's game. Needs `ADMIN_KICK_SERVER`.
     #[serde(rename = "closeFA")]
     CloseFa {
         /// The player whose game ends.
         user_id: PlayerId,
     },
-    /// Disconnects somebody. Needs `ADMIN_KICK_SERVER`.
+    /// Disconnects a player. Needs `ADMIN_KICK_SERVER`.
     #[serde(rename = "closelobby")]
     CloseLobby {
         /// The player who is disconnected.
         user_id: PlayerId,
     },
-    /// Shows a text to everybody. Needs `ADMIN_BROADCAST_MESSAGE`.
+    /// Shows a text to everyone. Needs `ADMIN_BROADCAST_MESSAGE`.
     #[serde(rename = "broadcast")]
     Broadcast {
         /// The text; nothing happens if it is missing or empty.
@@ -422,7 +423,7 @@ pub enum AdminAction {
     /// An action that is not in this list; ignored.
     #[serde(untagged)]
     Other {
-        /// Its name.
+        /// Name of the action.
         action: String,
     },
 }
@@ -441,14 +442,14 @@ pub enum AdminAction {
 pub enum ModvaultAction {
     /// Asks for the hundred most liked mods.
     Start,
-    /// Likes a mod; once a player.
+    /// Likes a mod; counted once per player.
     Like {
-        /// Its uid.
+        /// Uid of the mod.
         uid: String,
     },
     /// Counts a download.
     Download {
-        /// Its uid.
+        /// Uid of the mod.
         uid: String,
     },
 }
@@ -460,11 +461,11 @@ pub struct ConnectivityTest {
     pub target: ConnectivityTarget,
 }
 
-/// The only `target` besides `game`.
+/// The only `target` other than `game`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConnectivityTarget {
-    /// `connectivity`
+    /// The text `connectivity`.
     Connectivity,
 }
 
@@ -479,11 +480,11 @@ pub struct CommandError {
 }
 
 impl ClientMessage {
-    /// Finds out what a message from a client is.
+    /// Determines the command of a client's message, and reads its members.
     ///
     /// # Errors
-    /// [`CommandError`] if `command` is missing or no string, or if the members of a command in the
-    /// list do not fit.
+    /// [`CommandError`] if `command` is missing or not a string, or if the members of a typed
+    /// command do not fit.
     pub fn read(message: Message) -> Result<Self, CommandError> {
         match Self::read_members(&message) {
             Ok(Some(known)) => Ok(known),
@@ -492,8 +493,8 @@ impl ClientMessage {
         }
     }
 
-    /// Replaces all secrets, for logs that others may read; in commands that are not in the list,
-    /// the members `password` and `token`.
+    /// Replaces all secrets, for logs that others may read. In commands that are not typed, these
+    /// are the members `password` and `token`.
     pub fn replace_secrets(&mut self, replace: &dyn Fn(&Secret) -> Secret) {
         let secret = match self {
             Self::Hello(hello) => Some(&mut hello.password),
@@ -516,11 +517,11 @@ impl ClientMessage {
         }
     }
 
-    /// The message, if its command is typed.
+    /// Reads the message if its command is typed.
     fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
-            // A command of a game that is not understood is ignored, and never ends a connection.
+            // A command of a game that cannot be read is ignored, and never ends a connection.
             let game = GpgNetMessage::from_message(message).unwrap_or_else(|_| GpgNetMessage::new("", []));
             return Ok(Some(Self::Game(game)));
         }
@@ -583,7 +584,7 @@ impl Members for ModvaultAction {
 }
 
 fn unknown(field: &str, value: &str) -> FieldError {
-    /// Bytes of the value that are quoted; it can be of any length.
+    /// Maximum number of bytes of the value that are quoted; it can be of any length.
     const QUOTED: usize = 100;
 
     let value = &value[..value.floor_char_boundary(QUOTED)];
@@ -613,7 +614,7 @@ impl Encode for ClientMessage {
     }
 }
 
-/// A game command as the lobby message that carries it.
+/// Serialises a game command as the lobby message that carries it.
 pub(crate) fn serialize_carried<S: Serializer>(
     message: &GpgNetMessage,
     serializer: S,
@@ -621,14 +622,14 @@ pub(crate) fn serialize_carried<S: Serializer>(
     message.carried().serialize(serializer)
 }
 
-/// As [`ClientMessage::read`] reads it.
+/// Reads a message as [`ClientMessage::read`] does.
 impl<'de> Deserialize<'de> for ClientMessage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::read(Message::deserialize(deserializer)?).map_err(Error::custom)
     }
 }
 
-/// A number, or its text; neither infinite nor none.
+/// Reads a number or its text; it must be finite.
 fn rating_bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     let number = match Loose::deserialize(deserializer)? {
         Loose::Null => return Ok(None),
@@ -652,17 +653,17 @@ fn truthiness<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
     })
 }
 
-/// A text, or the JSON of anything else; nothing for `null`.
+/// Reads a text, or the JSON of anything else; `None` for `null`.
 fn new_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let value = Json::deserialize(deserializer)?;
     let text = value.as_ref().text();
-    // Not named in an error, as a secret.
+    // Not named in an error, as it is a secret.
     let read = serde_json::from_str::<Option<String>>(text).unwrap_or_else(|_| Some(text.to_owned()));
     Ok(read.map(Secret::new))
 }
 
-/// A text; what is none becomes one that hosts do not choose, so that it is a wrong password and
-/// nothing worse.
+/// Reads a text. Any other value becomes a text that hosts do not choose, so that it is only a
+/// wrong password.
 fn tried_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let value = Json::deserialize(deserializer)?;
     let text = value.as_ref().text();
@@ -670,11 +671,11 @@ fn tried_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
     Ok(read.map(Secret::new))
 }
 
-/// A whole number, or the text of an integer.
+/// Reads a whole number, or the text of an integer.
 fn any_game<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GameId, D::Error> {
     let id = match Loose::deserialize(deserializer)? {
         Loose::Integer(id) => Some(id),
-        // Those that are too large to be told apart are no ids of games either.
+        // Numbers that are too large to be exact are not ids of games either.
         Loose::Float(id) if id.fract() == 0.0 => Some(whole(id).unwrap_or(-1).into()),
         Loose::Text(text) => text.trim().parse().ok(),
         _ => None,
@@ -690,7 +691,7 @@ fn string_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     })
 }
 
-/// Ids, of which there are not too many.
+/// Reads a list of ids, of bounded length.
 fn players(message: &Message, field: &str) -> Result<Vec<PlayerId>, FieldError> {
     let too_many = || FieldError {
         field: Some(field.to_owned()),

@@ -1,12 +1,12 @@
-//! The country that players see beside a name.
+//! The country that is shown beside a player's name.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The ISO 3166 code of a country, such as `DE`, or that it is unknown, which is an empty text on
-/// the wire (session.md section 7).
+/// ISO 3166 code of a country, such as `DE`, or an unknown country, which is an empty text on the
+/// wire (session.md section 7).
 ///
 /// Two ASCII letters or digits; anything else is an error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -18,10 +18,10 @@ pub struct Country(Option<[u8; 2]>);
 pub struct InvalidCountry;
 
 impl Country {
-    /// Nobody knows which.
+    /// An unknown country.
     pub const UNKNOWN: Self = Self(None);
 
-    /// The code; empty if the country is unknown.
+    /// Returns the code; empty if the country is unknown.
     #[must_use]
     pub fn as_str(&self) -> &str {
         let code = self.0.as_ref().map(|code| str::from_utf8(code).expect("it is ASCII"));

@@ -1,10 +1,10 @@
-//! Errors of bytes and messages, split by fault.
+//! Errors in bytes and messages, by cause.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why bytes from a peer are not a message.
+/// The reason why bytes from a peer are not a message.
 ///
 /// "Not enough bytes yet" is not an error: decoders return `Ok(None)`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,9 +13,9 @@ pub enum DecodeError {
     /// The stream ended inside a message.
     #[error("the stream ended inside a message, after {got} bytes{}", Expected(*.expected))]
     Incomplete {
-        /// Bytes of the unfinished message (or of its length header) that did arrive.
+        /// Number of bytes of the unfinished message (or of its length header) that arrived.
         got: usize,
-        /// Bytes that were announced, where the format announces them.
+        /// Number of bytes that were announced, in formats that announce them.
         expected: Option<usize>,
     },
     /// The bytes break the rules of the wire format or of JSON.
@@ -23,7 +23,7 @@ pub enum DecodeError {
     Malformed {
         /// The problem.
         reason: Malformed,
-        /// Where: bytes from the beginning of the message, framing included.
+        /// Offset in bytes from the beginning of the message, framing included.
         offset: usize,
     },
     /// The message is larger than [`Limits::message`](crate::Limits::message).
@@ -31,7 +31,7 @@ pub enum DecodeError {
     TooLarge {
         /// The limit in force, in bytes.
         limit: usize,
-        /// The announced size, or what had arrived when the limit was passed.
+        /// The announced size in bytes, or the size received when the limit was exceeded.
         size: usize,
     },
     /// The message nests deeper than [`Limits::nesting`](crate::Limits::nesting).
@@ -39,19 +39,19 @@ pub enum DecodeError {
     TooDeep {
         /// The limit in force, in levels.
         limit: usize,
-        /// Where the first level too many begins: bytes from the beginning of the message.
+        /// Offset in bytes from the beginning of the message to the first level that is too deep.
         offset: usize,
     },
-    /// The text is JSON, but no object.
+    /// The text is JSON, but not an object.
     #[error("a message must be a JSON object, not {found}")]
     NotAnObject {
-        /// The kind of value it is instead.
+        /// Kind of the value.
         found: JsonKind,
     },
 }
 
 impl DecodeError {
-    /// The same error, with its offset counted from `by` bytes further back.
+    /// Returns the error with its offset counted from `by` bytes earlier.
     #[must_use]
     pub(crate) fn shifted(mut self, by: usize) -> Self {
         if let Self::Malformed { offset, .. } | Self::TooDeep { offset, .. } = &mut self {
@@ -76,48 +76,48 @@ impl fmt::Display for Expected {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// The text ends inside a JSON value, or holds none.
+    /// The text ends inside a JSON value, or contains none.
     #[error("the text ends where JSON goes on")]
     UnexpectedEnd,
     /// A character that JSON does not allow here.
     #[error("unexpected character")]
     UnexpectedCharacter,
-    /// Something follows the JSON value.
+    /// There is text after the JSON value.
     #[error("text after the JSON value")]
     TrailingText,
     /// A control character inside a string, not escaped.
     #[error("unescaped control character in a string")]
     ControlCharacter,
-    /// A backslash sequence JSON does not know.
+    /// An escape sequence that JSON does not have.
     #[error("unknown escape sequence")]
     Escape,
-    /// An escaped surrogate without its partner, which no text can hold.
+    /// An escaped surrogate without its partner, which is not a character.
     #[error("escaped surrogate without its partner")]
     LoneSurrogate,
     /// `NaN`, an infinity, or a number beyond the range of a 64-bit float.
     #[error("number that is not finite")]
     NonFinite,
-    /// A number in no spelling that JSON allows, such as `01` or `1.`.
+    /// A number in a form that JSON does not allow, such as `01` or `1.`.
     #[error("invalid number")]
     Number,
-    /// An integer of more digits than
+    /// An integer with more digits than
     /// [`INTEGER_DIGITS_LIMIT`](crate::limits::INTEGER_DIGITS_LIMIT).
     #[error("integer of too many digits")]
     IntegerDigits,
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     #[error("invalid UTF-8")]
     Utf8,
     /// An empty QDataStream block, or one too short for the length of its first string.
     #[error("block too short for a string")]
     ShortBlock,
-    /// A QString longer than what is left of its block; the null string counts as such.
+    /// A QString longer than the rest of its block; the null string counts as such.
     #[error("string longer than its block")]
     QStringLength,
-    /// A QString that is no UTF-16: odd length or unpaired surrogate.
+    /// A QString that is not UTF-16: odd length or unpaired surrogate.
     #[error("invalid UTF-16")]
     Utf16,
-    /// The first part of a block has a member `legacy` that is not an array, and later parts should
-    /// be appended to it.
+    /// The first part of a block has a member `legacy` that is not an array, so that later parts
+    /// cannot be appended to it.
     #[error("`legacy` is not an array")]
     LegacyMember,
     /// A WebSocket frame with reserved bits or a reserved opcode.
@@ -170,14 +170,14 @@ impl fmt::Display for JsonKind {
     }
 }
 
-/// Why a message cannot be put into a wire format.
+/// The reason why a message cannot be encoded in a wire format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The value is no JSON object, or holds something JSON cannot express.
+    /// The value is not a JSON object, or contains something that JSON cannot express.
     #[error("not representable as a JSON object: {0}")]
     NotRepresentable(String),
-    /// The frame would be larger than its length field can say.
+    /// The frame would exceed the range of its length field.
     #[error("message of {size} bytes, where {limit} are possible")]
     TooLarge {
         /// Largest value of the length field, in bytes.
@@ -191,7 +191,7 @@ pub enum EncodeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}{reason}", Field(.field.as_deref()))]
 pub struct FieldError {
-    /// Name of the member, where it is known.
+    /// Name of the member, if it is known.
     pub field: Option<String>,
     /// The problem with it, in words for a client developer.
     pub reason: String,

@@ -1,4 +1,4 @@
-//! The numbers by which the protocol names things, a type each.
+//! The ids of the protocol, each with its own type.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::json::value::whole;
 
-/// The number of an account. 0 stands for an AI in reports of the game.
+/// Id of an account. 0 stands for an AI in reports of the game.
 ///
-/// From clients it is taken as a whole number, however it is written, or as the decimal text of
-/// one; beyond `i32::MAX` it is an error, because clients read ids as 32-bit integers (wire.md
-/// section 7).
+/// From clients it is accepted as a whole number in any spelling, or as the decimal text of one.
+/// Ids beyond `i32::MAX` are an error, because clients read ids as 32-bit integers (wire.md section
+/// 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct PlayerId(pub u32);
 
-/// The number of a game. Read as [`PlayerId`] is.
+/// Id of a game, read as [`PlayerId`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct GameId(pub u32);
 
-/// The number a connection gets on [`ask_session`](crate::client_message::AskSession). Not secret,
-/// not unique.
+/// Number that a connection gets on [`ask_session`](crate::client_message::AskSession). It is
+/// neither secret nor unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionNumber(pub u32);

@@ -14,13 +14,15 @@
 //! use bytes::BytesMut;
 //! use faf_protocol::{ClientMessage, Decoded, Decoder, Limits, ServerMessage, WireFormat};
 //!
-//! let mut received = BytesMut::from("{\"command\": \"ask_session\", \"user_agent\": \"my-client\"}\n");
+//! let line = "{\"command\": \"ask_session\", \"user_agent\": \"my-client\"}\n";
+//! let mut received = BytesMut::from(line);
 //! let mut decoder = Decoder::new(WireFormat::SimpleJson, Limits::default());
 //! if let Some(Decoded::Message(message)) = decoder.decode(&mut received)? {
 //!     let ClientMessage::AskSession(request) = ClientMessage::read(message)? else { panic!() };
 //!     assert_eq!(request.user_agent.as_deref(), Some("my-client"));
 //! }
-//! assert_eq!(WireFormat::WebSocket.encode(&ServerMessage::Pong)?, "\u{81}\x13{\"command\":\"pong\"}\n".chars().map(|c| c as u8).collect::<Vec<_>>());
+//! let pong = WireFormat::WebSocket.encode(&ServerMessage::Pong)?;
+//! assert_eq!(pong[..], *b"\x81\x13{\"command\":\"pong\"}\n");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -35,7 +37,7 @@
 //! | commands of clients | [`client_message`] |
 //! | commands of the server | [`server_message`] |
 //!
-//! Where this crate deliberately does otherwise than the original server: [`differences`].
+//! Deliberate differences from the original server are listed in [`differences`].
 
 pub mod client_message;
 mod country;

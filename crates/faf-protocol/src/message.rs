@@ -16,10 +16,10 @@ use crate::wire::{Encode, Heartbeat};
 
 /// A JSON object, kept as compact text.
 ///
-/// No tree is built, and no index: members are found by going over the text, so a message takes no
-/// more memory than its text, however many it has. Member order, unknown members and the digits of
-/// numbers are kept; a repeated key has the place of its first and the value of its last
-/// appearance. Two messages are equal if their texts are: members in the same order, numbers in the
+/// There is neither a tree nor an index: members are found by walking the text, so a message takes
+/// no more memory than its text, however many members it has. Member order, unknown members and the
+/// digits of numbers are kept; a repeated key has the place of its first and the value of its last
+/// occurrence. Two messages are equal if their texts are: members in the same order, numbers in the
 /// same spelling.
 ///
 /// ```
@@ -33,27 +33,27 @@ use crate::wire::{Encode, Heartbeat};
 /// ```
 #[derive(Clone)]
 pub struct Message {
-    /// Compact JSON, UTF-8, not escaped beyond need.
+    /// Compact JSON in UTF-8, with no more escapes than necessary.
     text: Cow<'static, str>,
 }
 
 impl Message {
-    /// `{"command":"ping"}`.
+    /// The message `{"command":"ping"}`.
     pub const PING: Self = Self { text: Cow::Borrowed(r#"{"command":"ping"}"#) };
 
-    /// `{"command":"pong"}`.
+    /// The message `{"command":"pong"}`.
     pub const PONG: Self = Self { text: Cow::Borrowed(r#"{"command":"pong"}"#) };
 
-    /// A message with this `command` and nothing else.
+    /// Creates a message with this `command` and nothing else.
     #[must_use]
     pub fn new(command: &str) -> Self {
         Self::from_value(&Command { command }).expect("a command is a JSON object")
     }
 
-    /// Turns anything that serialises as a JSON object into a message.
+    /// Converts anything that serialises as a JSON object into a message.
     ///
     /// # Errors
-    /// [`EncodeError::NotRepresentable`] for everything else.
+    /// [`EncodeError::NotRepresentable`] for anything else.
     pub fn from_value(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         let not_representable = |reason: &dyn fmt::Display| EncodeError::NotRepresentable(reason.to_string());
         let text = serde_json::to_string(value).map_err(|error| not_representable(&error))?;
@@ -80,56 +80,57 @@ impl Message {
         Ok(Self::from_compact(compact.unwrap_or_else(|| trimmed.to_owned())))
     }
 
-    /// Reads one JSON object, and keeps the text's memory where nothing has to be changed.
+    /// Reads one JSON object, and keeps the text's allocation if nothing has to be changed.
     pub(crate) fn from_string(text: String, nesting_limit: usize) -> Result<Self, DecodeError> {
         let compact = scan::scan_object(&text, nesting_limit)?;
         Ok(Self::from_compact(compact.unwrap_or(text)))
     }
 
-    /// `text` must be a compact JSON object.
+    /// Wraps a text, which must be a compact JSON object.
     pub(crate) fn from_compact(text: String) -> Self {
         Self { text: Cow::Owned(text) }
     }
 
-    /// The message as compact JSON text. It is UTF-8; the wire formats escape it to ASCII.
+    /// Returns the message as compact JSON text. It is UTF-8; the wire formats escape it to ASCII.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The text of the member `command`; nothing if it is missing or no string.
+    /// Returns the text of the member `command`; `None` if it is missing or not a string.
     #[must_use]
     pub fn command(&self) -> Option<Cow<'_, str>> {
         self.get("command")?.as_str()
     }
 
-    /// The text of the member `target`; nothing if it is missing or no string.
+    /// Returns the text of the member `target`; `None` if it is missing or not a string.
     #[must_use]
     pub fn target(&self) -> Option<Cow<'_, str>> {
         self.get("target")?.as_str()
     }
 
-    /// The value of a member.
+    /// Returns the value of a member.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<JsonRef<'_>> {
         let key = escaped_key(key);
         self.raw_members().find(|(other, _)| *other == key).map(|(_, value)| JsonRef::new(value))
     }
 
-    /// Keys and values of all members, in order.
+    /// Returns keys and values of all members, in order.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, JsonRef<'_>)> {
         self.raw_members().map(|(key, value)| (unescaped(key), JsonRef::new(value)))
     }
 
-    /// Keys (escaped, without quotes) and values of all members as compact JSON text.
+    /// Returns keys (escaped, without quotes) and values of all members as compact JSON text.
     fn raw_members(&self) -> Members<'_> {
         Members::of(&self.text)
     }
 
-    /// Sets a member: in its old place if it is there, at the end otherwise.
+    /// Sets a member: in its old place if it exists, otherwise at the end.
     ///
     /// # Errors
-    /// [`EncodeError::NotRepresentable`] for a value that JSON cannot express; the message is then unchanged.
+    /// [`EncodeError::NotRepresentable`] for a value that JSON cannot express; the message is
+    /// then unchanged.
     pub fn set(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<(), EncodeError> {
         let value =
             serde_json::to_string(value).map_err(|error| EncodeError::NotRepresentable(error.to_string()))?;
@@ -153,7 +154,7 @@ impl Message {
         Ok(())
     }
 
-    /// Turns one member into a type.
+    /// Converts one member into a type.
     ///
     /// # Errors
     /// [`FieldError`] if it is missing or does not fit.
@@ -164,7 +165,7 @@ impl Message {
             .map_err(|reason| FieldError { field: Some(key.to_owned()), reason })
     }
 
-    /// Turns one member into a type, if it is there and not `null`.
+    /// Converts one member into a type, if it is present and not `null`.
     ///
     /// # Errors
     /// [`FieldError`] if it does not fit.
@@ -175,8 +176,8 @@ impl Message {
         }
     }
 
-    /// Turns the message into a type, without building a tree; members the type does not know are
-    /// left out.
+    /// Converts the message into a type, without building a tree; members that the type does not
+    /// have are ignored.
     ///
     /// # Errors
     /// [`FieldError`] naming the member that is missing or does not fit.
@@ -190,7 +191,7 @@ struct Command<'a> {
     command: &'a str,
 }
 
-/// A key as it stands in compact text, without quotes.
+/// Returns a key as it is in compact text, without quotes.
 fn escaped_key(key: &str) -> Cow<'_, str> {
     if key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')) {
         let quoted = serde_json::to_string(key).expect("every text can be a JSON string");
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_constants_are_what_parsing_gives() {
+    fn the_constants_equal_parsed_messages() {
         for heartbeat in [Message::PING, Message::PONG] {
             let parsed = Message::from_string(heartbeat.as_str().to_owned(), 8).unwrap();
             assert_eq!(parsed, heartbeat);

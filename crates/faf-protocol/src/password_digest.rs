@@ -1,8 +1,9 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-/// The text that stands for a password in [`Hello::password`](crate::client_message::Hello): the
-/// SHA-256 digest of its UTF-8 bytes, 64 lower-case hexadecimal digits.
+/// Returns the text that represents a password in
+/// [`Hello::password`](crate::client_message::Hello): the SHA-256 digest of its UTF-8 bytes, in 64
+/// lower-case hexadecimal digits.
 ///
 /// Needs the feature `password-digest`.
 #[must_use]

@@ -9,7 +9,7 @@
 //! block         qstring       P     I     N     G
 //! ```
 //!
-//! All integers are big-endian. A server sends one part a block: compact ASCII JSON, or the bare
+//! All integers are big-endian. A server sends one part per block: compact ASCII JSON, or the bare
 //! word `PING` or `PONG` in place of a message with that command; further members of such a message
 //! are dropped. Old clients add parts: JSON objects are merged into the message, anything else is
 //! collected in its member `legacy`.
@@ -43,17 +43,17 @@ pub const PING_BLOCK: &[u8; 16] = b"\0\0\0\x0C\0\0\0\x08\0P\0I\0N\0G";
 /// The complete block of a pong.
 pub const PONG_BLOCK: &[u8; 16] = b"\0\0\0\x0C\0\0\0\x08\0P\0O\0N\0G";
 
-/// Bytes of a length field.
+/// Size of a length field, in bytes.
 const LENGTH: usize = 4;
 
-/// Up to this many bytes at the end of a block are not looked at.
+/// Maximum number of bytes at the end of a block that are ignored.
 const IGNORED_TAIL: usize = 4;
 
-/// The member that collects the later parts of a block that are no objects.
+/// Name of the member that collects the later parts of a block that are not objects.
 const LEGACY: &str = "legacy";
 
-/// Texts in `legacy` may take this many bytes of JSON in any block: 64 KiB. In a longer one they
-/// may take no more than the block.
+/// Bytes of JSON that texts in `legacy` may take in any block: 64 KiB. In a longer block they may
+/// take as much as the block.
 ///
 /// As JSON, a control character takes six bytes. Clients have put a few words there.
 const LEGACY_MIN: usize = 64 * 1024;
@@ -80,7 +80,7 @@ pub fn pack_block(payload: &[u8]) -> Result<Vec<u8>, EncodeError> {
     Ok(block)
 }
 
-/// Packs texts into one block, a part each. No texts give an empty block.
+/// Packs texts into one block, one part each. Without texts the block is empty.
 ///
 /// # Errors
 /// [`EncodeError::TooLarge`] beyond 4 GiB.
@@ -94,7 +94,7 @@ pub fn pack_message<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<Vec<
     Ok(block)
 }
 
-/// The bytes of a message: a block of one part.
+/// Encodes a message as a block of one part.
 ///
 /// # Errors
 /// [`EncodeError`] for a message that JSON cannot express, or of more than 4 GiB.
@@ -115,7 +115,7 @@ pub fn encode(message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
     }
 }
 
-/// Turns the ASCII after `start` into UTF-16, in its place: from the end, so that nothing is
+/// Converts the ASCII after `start` into UTF-16 in place: from the end, so that nothing is
 /// overwritten unread.
 fn widen(text: &mut Vec<u8>, start: usize) {
     const BLOCK: usize = 32;
@@ -140,11 +140,12 @@ fn length_field(length: usize) -> Result<[u8; LENGTH], EncodeError> {
         .map_err(|_| EncodeError::TooLarge { limit: u32::MAX as usize, size: length })
 }
 
-/// Reads the QString at `position`; returns the position after it and its text.
+/// Reads the QString at `position`, and returns the position after it and its text.
 ///
 /// # Errors
 /// [`DecodeError::Malformed`] for [`Malformed::ShortBlock`] (fewer than four bytes are left),
-/// [`Malformed::QStringLength`] (longer than what is left; the null string counts as such) and [`Malformed::Utf16`].
+/// [`Malformed::QStringLength`] (longer than the rest; the null string counts as such) and
+/// [`Malformed::Utf16`].
 pub fn read_qstring(bytes: &[u8], position: usize) -> Result<(usize, String), DecodeError> {
     let malformed = |reason, offset| DecodeError::Malformed { reason, offset };
     let rest = bytes.get(position..).unwrap_or_default();
@@ -160,9 +161,9 @@ pub fn read_qstring(bytes: &[u8], position: usize) -> Result<(usize, String), De
     Ok((start + length, text))
 }
 
-/// The parts of a block, one after another, from its payload.
+/// Returns the parts of a block in order, from its payload.
 ///
-/// Ends where four bytes or fewer are left, and after the first error.
+/// The iterator ends when four bytes or fewer are left, and after the first error.
 #[must_use]
 pub fn read_block(payload: &[u8]) -> Parts<'_> {
     Parts { payload, position: 0 }
@@ -185,8 +186,8 @@ impl Iterator for Parts<'_> {
     }
 }
 
-/// Takes blocks from the front of a buffer. It keeps nothing between two calls: a block is read
-/// when all of it is there.
+/// Takes blocks from the front of a buffer. It keeps no state between two calls: a block is read
+/// once all of it has arrived.
 #[derive(Debug)]
 pub(crate) struct BlockReader;
 
@@ -213,7 +214,7 @@ impl StreamDecoder for BlockReader {
         Ok(Some(Decoded::Message(message)))
     }
 
-    /// After a length without its payload the stream ends inside a message, too.
+    /// A stream that ends after a length without its payload also ends inside a message.
     fn finish(&mut self, buffer: &BytesMut, _: &Limits) -> Result<Option<Decoded>, DecodeError> {
         if buffer.is_empty() {
             return Ok(None);
@@ -222,17 +223,18 @@ impl StreamDecoder for BlockReader {
         Err(DecodeError::Incomplete { got: buffer.len(), expected: Some(expected) })
     }
 
-    /// The length that the block at the front announces, within the limit.
+    /// Size that the block at the front announces, capped by the limit.
     fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize {
         let limit = limits.message_in_force();
         LENGTH + announced_length(buffer).map_or(limit, |length| length.min(limit))
     }
 }
 
-/// Reads a large block that is all there is in the buffer.
+/// Reads a large block that is alone in the buffer.
 ///
-/// Its text may take half as much again in UTF-8, and once more in compact form. So the block goes
-/// before that is made: together they would take four times the size of the block.
+/// Its text may take half as much again in UTF-8, and once more in compact form. So the block is
+/// freed before the compact form is made: together they would take four times the size of
+/// the block.
 fn decode_alone(block: BytesMut, limits: &Limits) -> Result<Message, DecodeError> {
     let payload = &block[LENGTH..];
     let (position, first) = read_qstring(payload, 0).map_err(|error| error.shifted(LENGTH))?;
@@ -244,7 +246,7 @@ fn decode_alone(block: BytesMut, limits: &Limits) -> Result<Message, DecodeError
     only_part(first, limits).map_err(|error| error.shifted(LENGTH))
 }
 
-/// A message of a single part.
+/// Reads a message of a single part.
 fn only_part(text: String, limits: &Limits) -> Result<Message, DecodeError> {
     let compact = scan::scan_object(&text, limits.nesting_in_force())
         .map_err(|error| in_utf16(error, &text).shifted(LENGTH))?;
@@ -255,19 +257,19 @@ fn announced_length(buffer: &[u8]) -> Option<usize> {
     buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize)
 }
 
-/// Blocks from this size on are freed as soon as their text is read: 64 KiB. For smaller ones it
-/// saves nothing worth an allocation.
+/// Size in bytes from which blocks are freed as soon as their text is read: 64 KiB. For smaller
+/// ones it does not save enough to be worth an allocation.
 const LARGE: usize = 64 * 1024;
 
 /// Reads a message from the payload of one block.
 ///
-/// The first part must be a JSON object, or one of the words `PING` and `PONG`, after which nothing
-/// is looked at. Of the later parts, one that repeats the text of the first is skipped; JSON
-/// objects are merged, the later value wins; anything else is appended as text to `legacy`. The
-/// first part that is not a QString ends the block quietly.
+/// The first part must be a JSON object, or one of the words `PING` and `PONG`, after which
+/// everything is ignored. A later part that repeats the text of the first is skipped; JSON objects
+/// are merged, and the later value wins; anything else is appended as text to `legacy`. The first
+/// part that is not a QString ends the block without an error.
 ///
 /// # Errors
-/// Every [`DecodeError`] but [`DecodeError::Incomplete`] and [`DecodeError::TooLarge`].
+/// Every [`DecodeError`] except [`DecodeError::Incomplete`] and [`DecodeError::TooLarge`].
 pub fn decode_payload(payload: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
     let (mut position, first) = read_qstring(payload, 0)?;
     match first.as_str() {
@@ -305,7 +307,7 @@ fn scan_part(text: &str, nesting: usize) -> Result<Cow<'_, str>, DecodeError> {
     }
 }
 
-/// Lets the offset of an error count bytes of UTF-16.
+/// Converts the offset of an error to bytes of UTF-16.
 fn in_utf16(mut error: DecodeError, text: &str) -> DecodeError {
     if let DecodeError::Malformed { offset, .. } | DecodeError::TooDeep { offset, .. } = &mut error {
         *offset = 2 * text[..*offset].encode_utf16().count();
@@ -313,27 +315,27 @@ fn in_utf16(mut error: DecodeError, text: &str) -> DecodeError {
     error
 }
 
-/// The parts of a block on their way to one message.
+/// Builds one message from the parts of a block.
 ///
-/// They are put together as one object that repeats keys, and to read that merges them. So a block
-/// of a million parts takes no more memory than one long part.
+/// They are joined into one object that repeats keys; reading it merges them. So a block of a
+/// million parts takes no more memory than one long part.
 struct Merged {
     /// An object without its closing bracket.
     text: String,
     legacy: Legacy,
-    /// Most bytes that the texts in `legacy` may take.
+    /// Maximum number of bytes that the texts in `legacy` may take.
     legacy_limit: usize,
 }
 
-/// The member `legacy`, as far as parts have been read.
+/// The member `legacy` of the parts read so far.
 enum Legacy {
     Missing,
-    /// A JSON array without its closing bracket, and whether it has to be written at the end.
+    /// A JSON array without its closing bracket, and whether it must be written at the end.
     Array {
         open: String,
         is_changed: bool,
     },
-    /// Something that nothing can be appended to.
+    /// A value to which nothing can be appended.
     Other,
 }
 
@@ -348,7 +350,8 @@ impl Merged {
         match scan_part(part, nesting) {
             Ok(object) => self.add_object(&object),
             Err(error @ DecodeError::TooDeep { .. }) => return Err(error),
-            // JSON for the original, but not for us: refuse it instead of passing it off as a text.
+            // The original reads it as JSON and this crate does not: refuse it instead of passing
+            // it off as a text.
             Err(
                 error @ DecodeError::Malformed {
                     reason: Malformed::NonFinite | Malformed::LoneSurrogate, ..
@@ -376,7 +379,7 @@ impl Merged {
 
     fn add_text(&mut self, part: &str) -> Result<(), DecodeError> {
         if matches!(self.legacy, Legacy::Missing) {
-            // Its place; the value comes at the end.
+            // Reserves its place; the value comes at the end.
             self.push_members(&["\"", LEGACY, "\":0"]);
             self.legacy = Legacy::Array { open: "[".to_owned(), is_changed: true };
         }
@@ -411,22 +414,21 @@ impl Merged {
     }
 }
 
-/// Makes room in a text that may be of megabytes, and is not to take twice as many.
+/// Makes room in a text of possibly megabytes, which must not double.
 fn reserve(text: &mut String, bytes: usize) {
     if text.capacity() - text.len() < bytes {
         text.reserve_exact(bytes.max(text.len() / 8));
     }
 }
 
-/// Turns big-endian UTF-16 into text; an error is the offset of the unit that cannot be read.
+/// Converts big-endian UTF-16 into text; an error is the offset of the invalid unit.
 ///
-/// Nearly all traffic is ASCII, so that is tried first, in a loop the compiler can turn into vector
-/// instructions.
+/// Nearly all traffic is ASCII, so that is tried first, in a loop that the compiler can vectorise.
 fn decode_utf16(units: &[u8]) -> Result<String, usize> {
     let mut ascii = vec![0; units.len() / 2];
     let mut seen = 0;
     for (byte, unit) in ascii.iter_mut().zip(units.chunks_exact(2)) {
-        // Read the other way round, the character of an ASCII unit is in the upper half.
+        // With the bytes swapped, the character of an ASCII unit is in the upper half.
         let unit = u16::from_le_bytes([unit[0], unit[1]]);
         seen |= unit;
         *byte = (unit >> 8) as u8;
@@ -437,7 +439,7 @@ fn decode_utf16(units: &[u8]) -> Result<String, usize> {
     drop(ascii);
     let (pairs, half) = units.as_chunks();
     let characters = || char::decode_utf16(pairs.iter().map(|pair| u16::from_be_bytes(*pair)));
-    // Some characters take more bytes here than there.
+    // Some characters take more bytes in UTF-8 than in UTF-16.
     let mut text = String::with_capacity(characters().flatten().map(char::len_utf8).sum());
     let mut offset = 0;
     for character in characters() {
@@ -481,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_merged_is_refused() {
+    fn parts_that_cannot_be_merged_are_refused() {
         let at = |reason, offset| Err(DecodeError::Malformed { reason, offset });
         assert_eq!(decoded(&[r#"{"legacy":5}"#, "hi"]), at(Malformed::LegacyMember, 32));
         assert_eq!(decoded(&[r#"{"a":1}"#, r#"{"b":NaN}"#]), at(Malformed::NonFinite, 18 + 4 + 2 * 5));

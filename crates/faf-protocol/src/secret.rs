@@ -14,14 +14,14 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself; every use of it is easy to find by this name.
+    /// Returns the text itself; every use is easy to find by this name.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// A value that is not a text is not named in the error: a password is a secret even where it is
+/// A value that is not a text is not quoted in the error: a password is a secret even if it is
 /// written as a number.
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

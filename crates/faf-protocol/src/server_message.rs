@@ -1,8 +1,8 @@
-//! The messages of the server, command by command. Reading this file from top to bottom is reading
-//! that half of the protocol.
+//! The messages of the server, command by command. This file is that half of the protocol, to be
+//! read from top to bottom.
 //!
 //! Every message has a member `command`, which names it. Members are written in the order given
-//! here; clients should ignore members and commands they do not know. Section numbers are those of
+//! here; clients should ignore unknown members and commands. Section numbers are those of
 //! session.md, or of games.md where it says so. Messages about matches and parties are not typed
 //! yet.
 
@@ -35,16 +35,16 @@ pub enum ServerMessage {
     /// notice about a ban or a kick, before the connection is closed, so that clients do not log in
     /// again by themselves.
     AuthenticationFailed(AuthenticationFailed),
-    /// A constant that token logins get first; nothing uses it (section 6.4).
+    /// A constant that token logins receive first; it is unused (section 6.4).
     IrcPassword(IrcPassword),
     /// The login was accepted (section 6.4).
     Welcome(Welcome),
-    /// Players who came, changed or left (sections 6.4 and 8). A list may go to many, one after the
-    /// other, so it is shared.
+    /// Players who came, changed or left (sections 6.4 and 8). The list is shared, because it may
+    /// be sent to many clients.
     PlayerInfo(Arc<PlayerList>),
     /// Chat channels, friends and foes (section 6.4).
     Social(Social),
-    /// A game that was opened, has changed or is gone (games.md section 4).
+    /// A game that was opened, has changed or was removed (games.md section 4).
     GameInfo(Arc<GameInfo>),
     /// Open and live games, at login (games.md section 4.3).
     #[serde(rename = "game_info")]
@@ -62,8 +62,8 @@ pub enum ServerMessage {
     /// {"command": "ping"}
     /// ```
     Ping,
-    /// Answers a `ping` (section 9), after the answers to everything that was sent before it.
-    /// Broadcasts may be older than this and come later.
+    /// Answers a `ping` (section 9), after the answers to all messages sent before it. Broadcasts
+    /// may be older than this and come later.
     ///
     /// ```json
     /// {"command": "pong"}
@@ -90,7 +90,7 @@ pub enum ServerMessage {
     /// ```
     #[serde(untagged, serialize_with = "serialize_carried")]
     Game(GpgNetMessage),
-    /// A command that is not in this list.
+    /// Any other command.
     ///
     /// ```json
     /// {"command": "no_such_command", "n": 1.50}
@@ -99,19 +99,19 @@ pub enum ServerMessage {
     Other(Message),
 }
 
-/// How a message that waits for a slow client is affected by a newer one.
+/// The effect of a newer message on one that waits for a slow client.
 ///
-/// Clients keep the newest state of games and players only, so that it is enough if they get that.
-/// Everything else is delivered, in its order, which only [`Pong`](ServerMessage::Pong) may leave.
+/// Clients keep only the newest state of games and players, so it suffices if they receive that.
+/// Everything else is delivered in its order; only [`Pong`](ServerMessage::Pong) may overtake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Merging {
-    /// It is delivered whatever comes after it.
+    /// It is always delivered.
     Never,
-    /// A newer state of this game takes its place.
+    /// A newer state of this game replaces it.
     Game(GameId),
-    /// Newer states of the players in it take the place of those.
+    /// Newer states of its players replace the older ones.
     Players,
-    /// One that waits is as good as several.
+    /// One waiting `ping` is enough.
     Ping,
 }
 
@@ -139,10 +139,10 @@ pub struct Session {
 pub struct Notice {
     /// The style, which tells the client how to react.
     pub style: NoticeStyle,
-    /// The text, English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill`.
+    /// Text in English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Why, as a word for programs. Sent with `kick`.
+    /// Reason, as a word for programs. Sent with `kick`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Key for a translation of the text. Sent with bans.
@@ -151,33 +151,33 @@ pub struct Notice {
     /// Arguments of the translation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub i18n_args: Vec<String>,
-    /// When a ban ends: ISO 8601, UTC. Missing for a ban without end.
+    /// End of a ban: ISO 8601, UTC. Missing for a permanent ban.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
 }
 
 impl Notice {
-    /// A notice with a text and nothing else.
+    /// Creates a notice with a text.
     pub fn new(style: NoticeStyle, text: impl Into<String>) -> Self {
         Self { text: Some(text.into()), ..Self::without_text(style) }
     }
 
-    /// A notice that is only its style.
+    /// Creates a notice that only has a style.
     #[must_use]
     pub fn without_text(style: NoticeStyle) -> Self {
         Self { style, text: None, reason: None, i18n_key: None, i18n_args: Vec::new(), expires_at: None }
     }
 }
 
-/// How to take a [`Notice`].
+/// Effect of a [`Notice`] on the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeStyle {
-    /// Information.
+    /// The text is information.
     Info,
-    /// A request failed, or the connection is about to close.
+    /// A request has failed, or the connection is about to close.
     Error,
-    /// The client must leave and not reconnect by itself.
+    /// The client must disconnect and not reconnect by itself.
     Kick,
     /// The client must end the game process now.
     Kill,
@@ -197,7 +197,7 @@ pub enum NoticeStyle {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthenticationFailed {
-    /// Why, in English.
+    /// The reason, in English.
     pub text: String,
 }
 
@@ -272,22 +272,22 @@ pub struct PlayerList {
 /// A player (section 7).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Player {
-    /// The account.
+    /// Id of the account.
     pub id: PlayerId,
     /// Name of the account.
     pub login: String,
     /// The selected avatar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar: Option<Box<Avatar>>,
-    /// Where the player connects from.
+    /// Country of the player's address.
     pub country: Country,
     /// Tag of the clan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clan: Option<String>,
-    /// `offline` when the player has left; missing otherwise.
+    /// `offline` when the player has logged out; missing otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<PlayerState>,
-    /// Ratings by leaderboard; `global` and `ladder_1v1` are always there.
+    /// Ratings by leaderboard; `global` and `ladder_1v1` are always present.
     pub ratings: Ratings,
     /// Deprecated: the rating of `ratings.global`.
     pub global_rating: Rating,
@@ -297,33 +297,34 @@ pub struct Player {
     pub number_of_games: u32,
 }
 
-/// The state of a player, as far as it is told.
+/// The state of a player, as far as clients receive it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum PlayerState {
-    /// Gone: clients remove the player.
+    /// The player is offline: clients remove them.
     Offline,
 }
 
 /// A picture beside a player's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Avatar {
-    /// Where it is.
+    /// URL of the picture.
     pub url: String,
-    /// The text under the pointer; clients drop the whole message if it is `null`.
+    /// Tooltip; clients drop the whole message if it is `null`.
     pub tooltip: String,
 }
 
-/// Ratings by leaderboard, in the order they are sent.
+/// Ratings by leaderboard, in the order in which they are sent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ratings(pub Vec<(Arc<str>, LeaderboardRating)>);
 
 /// The rating on one leaderboard.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LeaderboardRating {
-    /// The rating.
+    /// Mean and deviation.
     pub rating: Rating,
-    /// Rated games played.
+    /// Number of rated games.
     pub number_of_games: u32,
 }
 
@@ -331,15 +332,15 @@ pub struct LeaderboardRating {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "(f64, f64)", into = "(f64, f64)")]
 pub struct Rating {
-    /// The estimate.
+    /// The estimate of the player's strength.
     pub mean: f64,
-    /// How uncertain it is.
+    /// The uncertainty of the estimate.
     pub deviation: f64,
 }
 
 /// Members of `social`.
 ///
-/// At login all are there. The order of an administrator to join a channel has only `autojoin`.
+/// At login all members are present. The order to join a channel only has `autojoin`.
 ///
 /// ```json
 /// {
@@ -354,18 +355,18 @@ pub struct Social {
     /// The same list under its older name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Friends.
+    /// Ids of the player's friends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub friends: Option<Vec<PlayerId>>,
-    /// Foes.
+    /// Ids of the player's foes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foes: Option<Vec<PlayerId>>,
-    /// 2 for an administrator, 1 for a moderator, 0 for everybody else.
+    /// 2 for an administrator, 1 for a moderator, 0 for all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<u8>,
 }
 
-/// Members of `game_info` about one game. Clients that know it as `closed` remove it.
+/// Members of `game_info` about one game. Clients that have the game remove it if it is `closed`.
 ///
 /// ```json
 /// {
@@ -386,11 +387,11 @@ pub struct GameInfo {
     pub visibility: Visibility,
     /// Whether a password is needed to join.
     pub password_protected: bool,
-    /// The game.
+    /// Id of the game.
     pub uid: GameId,
     /// Title, at most 128 characters, ASCII.
     pub title: String,
-    /// How far it has come.
+    /// State of the game.
     pub state: GameInfoState,
     /// The kind of game.
     pub game_type: GameType,
@@ -404,23 +405,23 @@ pub struct GameInfo {
     pub map_file_path: String,
     /// Login of the host.
     pub host: String,
-    /// Players who are connected, observers included.
+    /// Number of connected players, observers included.
     pub num_players: usize,
-    /// Slots of the map that are open to players.
+    /// Number of slots that are open to players.
     pub max_players: i64,
-    /// When players could first join: ISO 8601, UTC, written `+00:00`.
+    /// Time when players could first join: ISO 8601, UTC, written `+00:00`.
     pub hosted_at: Option<String>,
-    /// When it was launched, in Unix seconds with a fraction.
+    /// Time of the launch, in Unix seconds with a fraction.
     pub launched_at: Option<f64>,
-    /// Technical name of the leaderboard it is rated on.
+    /// Technical name of the leaderboard on which it is rated.
     pub rating_type: String,
-    /// Lowest displayed rating that is welcome.
+    /// Lowest displayed rating that may join.
     pub rating_min: Option<f64>,
-    /// Highest displayed rating that is welcome.
+    /// Highest displayed rating that may join.
     pub rating_max: Option<f64>,
-    /// Whether only players between these see the game.
+    /// Whether only players between these bounds see the game.
     pub enforce_rating_range: bool,
-    /// Players by team, ordered by team: -1 observes, 1 has no team, others are teams.
+    /// Players by team, in order of the teams: -1 observes, 1 has no team, others are teams.
     pub teams_ids: Vec<GameTeam>,
     /// Deprecated: names of the players by number of the team, written as text.
     pub teams: TeamNames,
@@ -431,40 +432,41 @@ pub struct GameInfo {
 pub struct GameTeam {
     /// Number of the team.
     pub team_id: i64,
-    /// Its players who are connected, in the order they joined.
+    /// Its connected players, in the order in which they joined.
     pub player_ids: Vec<PlayerId>,
 }
 
-/// Names of players by team, ordered by team; the keys are numbers written as text.
+/// Names of players by team, in order of the teams; the keys are numbers written as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TeamNames(pub BTreeMap<i64, Vec<String>>);
 
-/// The players who see a game besides those in it.
+/// The players outside of a game who see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
-    /// Everybody but the host's foes.
+    /// All players except the host's foes.
     Public,
     /// The host's friends.
     Friends,
 }
 
-/// How far a game has come, as clients are told.
+/// State of a game, as clients see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GameInfoState {
-    /// Not open yet, or over.
+    /// The game is not open yet, or is over.
     Closed,
     /// Players can join.
     Open,
-    /// It is being played.
+    /// The game is being played.
     Playing,
 }
 
 /// The kind of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum GameType {
     /// Hosted by a player.
     Custom,
@@ -513,29 +515,29 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
     serializer.collect_seq(games.iter().map(|game| Entry::GameInfo(game)))
 }
 
-/// Members of `game_launch`. Clients take the next one for the answer to `game_host` and
+/// Members of `game_launch`. Clients take the next `game_launch` for the answer to `game_host` and
 /// `game_join`.
 ///
-/// From here to a lobby that is open, for a host:
+/// The steps from here to an open lobby, for a host:
 ///
 /// 1. The client starts the game process, and sends `GameState ["Idle"]` when it runs. The server
-///    says nothing to that, and others are still told that the game is `closed`. It must come
-///    within the server's `game_setup_timeout` (30 s, in co-op games 60 s), or the game is given up.
-/// 2. The process sends `GameState ["Lobby"]` through the client when it can be connected to. The
-///    server sends `HostGame` with the folder of the map. From this moment the game is `open`, to
-///    everybody who may see it: it can be joined, is in the list of games at login, and others are
-///    told with the next report. It makes no difference whether there was a report before `Idle`,
+///    does not answer, and the game still counts as `closed`. `Idle` must come within the server's
+///    `game_setup_timeout` (30 s, in co-op games 60 s), or the server abandons the game.
+/// 2. The process sends `GameState ["Lobby"]` through the client when others can connect to it. The
+///    server sends `HostGame` with the folder of the map. From this moment the game is `open` for
+///    all players who may see it: they can join it, it is in the list of games at login, and the
+///    next report contains it. It makes no difference whether there was a report before `Idle`,
 ///    between the two, or none.
-/// 3. The process sends what the host chooses: `GameOption`, and `PlayerOption` for each
-///    player who is connected to it.
+/// 3. The process sends the host's choices: `GameOption`, and `PlayerOption` for each player who is
+///    connected to it.
 ///
-/// For a guest, `Idle` is the same. At `Lobby` the server sends `JoinGame` with the host, and both
-/// the guest and everybody in the game a `ConnectToPeer` for each other. A guest counts as being
-/// there when the host's process says anything about them.
+/// For a guest, `Idle` is the same. At `Lobby` the server sends `JoinGame` with the host; then the
+/// guest and each player in the game receive a `ConnectToPeer` for each other. A guest counts as
+/// present when the host's process sends anything about them.
 ///
 /// At the launch every process sends `GameState ["Launching"]`. That of the host launches the game;
-/// that of a guest is the sign that the simulation runs there, too: a player whose process neither
-/// says so nor reports anything later is not rated.
+/// that of a guest shows that the simulation begins there, too: a player whose process neither
+/// sends it nor reports anything later is not rated.
 ///
 /// ```json
 /// {
@@ -546,9 +548,9 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameLaunch {
-    /// Arguments for the game process: `/numgames` and how many rated games the player has played.
+    /// Arguments for the game process: `/numgames` and the number of rated games of the player.
     pub args: (String, u32),
-    /// The game.
+    /// Id of the game.
     pub uid: GameId,
     /// Technical name of the featured mod.
     #[serde(rename = "mod")]
@@ -559,7 +561,7 @@ pub struct GameLaunch {
     pub init_mode: u8,
     /// The kind of game.
     pub game_type: GameType,
-    /// Technical name of the leaderboard it is rated on.
+    /// Technical name of the leaderboard on which it is rated.
     pub rating_type: String,
 }
 
@@ -570,21 +572,21 @@ pub struct GameLaunch {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GameJoinFailed {
-    /// Why.
+    /// The reason, as a word for programs.
     pub reason: GameJoinFailure,
-    /// The game that was asked for.
+    /// Id of the requested game.
     pub uid: GameId,
 }
 
-/// Why somebody cannot join a game.
+/// The reason why a player cannot join a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GameJoinFailure {
     /// The game does not exist.
     HostLeftGame,
-    /// It is not open yet, or not any more.
+    /// The game is not open yet, or no longer open.
     GameNotReady,
-    /// The password is another one.
+    /// The password is wrong.
     BadPassword,
 }
 
@@ -595,7 +597,7 @@ pub enum GameJoinFailure {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueList {
-    /// Queues, each an object of its own.
+    /// Queues, each as an object.
     pub queues: Vec<Message>,
 }
 
@@ -623,16 +625,16 @@ pub struct AvatarList {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoopMission {
-    /// Number of the mission.
+    /// Id of the mission.
     pub uid: u32,
-    /// The campaign it belongs to.
+    /// Name of its campaign.
     #[serde(rename = "type")]
     pub campaign: String,
-    /// Name.
+    /// Name of the mission.
     pub name: Option<String>,
-    /// A description; may hold HTML.
+    /// Description; may contain HTML.
     pub description: Option<String>,
-    /// File of its map.
+    /// File name of its map.
     pub filename: Option<String>,
     /// Always `coop`.
     pub featured_mod: String,
@@ -658,25 +660,25 @@ pub struct ModvaultMod {
     pub bugreports: Vec<Json>,
     /// Always empty.
     pub comments: Vec<Json>,
-    /// A description of the mod.
+    /// Description of the mod.
     pub description: String,
-    /// Games it was played in.
+    /// Number of games in which it was played.
     pub played: u32,
-    /// Players who like it.
+    /// Number of players who like it.
     pub likes: f64,
-    /// Downloads.
+    /// Number of downloads.
     pub downloads: u32,
-    /// When it was uploaded, in Unix seconds.
+    /// Time of the upload, in Unix seconds.
     pub date: i64,
-    /// Its uid.
+    /// Uid of the mod.
     pub uid: String,
-    /// Name.
+    /// Name of the mod.
     pub name: String,
-    /// Version.
+    /// Version of the mod.
     pub version: u32,
     /// Name of the author.
     pub author: String,
-    /// 1 for a mod of the user interface, 0 for one of the simulation.
+    /// 1 for a mod of the user interface, 0 for a mod of the simulation.
     pub ui: u8,
 }
 
@@ -687,9 +689,9 @@ pub struct ModvaultMod {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServers {
-    /// Always empty; clients get them from the web API.
+    /// Always empty; clients get the servers from the web API.
     pub ice_servers: Vec<Json>,
-    /// For how many seconds they hold. Clients that do not find it ask again and again.
+    /// Validity in seconds. Clients ask again and again if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u32>,
 }
@@ -732,12 +734,12 @@ pub struct Invalid {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdatedAchievements {
-    /// The answer of the achievement service, as it is.
+    /// The answer of the achievement service, unchanged.
     pub updated_achievements: Vec<Json>,
 }
 
 impl ServerMessage {
-    /// Whether a newer message may take the place of this one while it waits.
+    /// Returns the effect of a newer message on this one while it waits.
     #[must_use]
     pub fn merging(&self) -> Merging {
         match self {
@@ -767,22 +769,23 @@ impl ServerMessage {
         }
     }
 
-    /// Finds out what a message from the server is.
+    /// Determines the command of a server's message, and reads its members.
     ///
     /// # Errors
-    /// [`FieldError`] if `command` is missing or no string, or if the members of a command in the list do not fit.
+    /// [`FieldError`] if `command` is missing or not a string, or if the members of a listed
+    /// command do not fit.
     pub fn read(message: Message) -> Result<Self, FieldError> {
         Ok(Self::read_members(&message)?.unwrap_or(Self::Other(message)))
     }
 
-    /// As [`read`](Self::read), but a message that cannot be read is [`Other`](Self::Other): a
-    /// client need not understand everything that a newer server sends.
+    /// Like [`read`](Self::read), but a message that cannot be read becomes [`Other`](Self::Other):
+    /// a client need not understand every message of a newer server.
     #[must_use]
     pub fn read_leniently(message: Message) -> Self {
         Self::read_members(&message).ok().flatten().unwrap_or(Self::Other(message))
     }
 
-    /// The message, if its command is in the list.
+    /// Reads the message if its command is in the list.
     fn read_members(message: &Message) -> Result<Option<Self>, FieldError> {
         let command: String = message.field("command")?;
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
@@ -830,9 +833,9 @@ impl Encode for ServerMessage {
     }
 
     fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        /// Usual size of a player; room for a list is made at once.
+        /// Usual size of a player in bytes; room for a list is allocated at once.
         const USUAL_PLAYER: usize = 480;
-        /// Usual size of a game.
+        /// Usual size of a game in bytes.
         const USUAL_GAME: usize = 1024;
 
         match self {
@@ -849,7 +852,7 @@ impl Encode for ServerMessage {
 }
 
 impl Ratings {
-    /// The rating on one leaderboard.
+    /// Returns the rating on one leaderboard.
     #[must_use]
     pub fn get(&self, leaderboard: &str) -> Option<LeaderboardRating> {
         self.0.iter().find(|(name, _)| &**name == leaderboard).map(|(_, rating)| *rating)

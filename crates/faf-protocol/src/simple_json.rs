@@ -1,4 +1,4 @@
-//! SimpleJson: one message a line, over TCP (wire.md section 4).
+//! SimpleJson: one message per line, over TCP (wire.md section 4).
 //!
 //! ```text
 //! {"command":"ping"} 0A
@@ -6,7 +6,7 @@
 //!   pure ASCII
 //! ```
 //!
-//! A reader takes white space around the object (so CR LF is fine) and one byte-order mark before
+//! A reader accepts white space around the object (including CR LF) and one byte-order mark before
 //! it. A blank line is malformed. A line may be as long as [`Limits::message`], without its end.
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -26,7 +26,7 @@ pub(crate) const PROPERTIES: Properties = Properties {
     has_upgrade: false,
 };
 
-/// The bytes of a message: compact ASCII JSON and a line feed.
+/// Encodes a message: compact ASCII JSON and a line feed.
 ///
 /// # Errors
 /// [`EncodeError::NotRepresentable`].
@@ -46,7 +46,7 @@ pub fn encode(message: &(impl Encode + ?Sized)) -> Result<Bytes, EncodeError> {
 /// Reads one line, with or without its end.
 ///
 /// # Errors
-/// Every [`DecodeError`] but [`DecodeError::Incomplete`].
+/// Every [`DecodeError`] except [`DecodeError::Incomplete`].
 pub fn decode_line(line: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
     const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
@@ -63,11 +63,11 @@ pub fn decode_line(line: &[u8], limits: &Limits) -> Result<Message, DecodeError>
     Message::parse_text(text, limits).map_err(|error| error.shifted(in_front))
 }
 
-/// Finds line ends without looking at any byte twice, so that a long line in small pieces stays
-/// cheap.
+/// Finds line ends without checking any byte twice, so that a long line in small pieces
+/// stays cheap.
 #[derive(Debug, Default)]
 pub(crate) struct LineSearch {
-    /// So many bytes at the front of the buffer hold no line end.
+    /// Number of bytes at the front of the buffer that contain no line end.
     searched: usize,
 }
 
@@ -89,8 +89,8 @@ impl StreamDecoder for LineSearch {
         Ok(Some(Decoded::Message(message)))
     }
 
-    /// The end of the stream: a last line without its end still counts if it is complete (wire.md
-    /// section 2).
+    /// Handles the end of the stream: a last line without its end still counts if it is complete
+    /// (wire.md section 2).
     fn finish(&mut self, buffer: &BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError> {
         self.searched = 0;
         if buffer.is_empty() {
@@ -105,18 +105,18 @@ impl StreamDecoder for LineSearch {
         }
     }
 
-    /// A line of the largest size, and its end.
+    /// Size of the largest line with its end.
     fn at_most(&self, _: &BytesMut, limits: &Limits) -> usize {
         limits.message_in_force() + 1
     }
 }
 
-/// Whether more of the same line could make it right.
+/// Returns whether more of the same line could make it valid.
 pub(crate) fn is_cut(error: &DecodeError, line: &[u8]) -> bool {
     match error {
         DecodeError::Malformed { reason: Malformed::UnexpectedEnd, .. } => true,
         DecodeError::Malformed { reason: Malformed::Utf8, .. } => ends_inside_a_character(line),
-        // An exponent may follow that makes it small.
+        // An exponent that follows may make it small.
         DecodeError::Malformed { reason: Malformed::NonFinite | Malformed::IntegerDigits, offset } => {
             let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
             line.get(*offset..).is_some_and(|number| number.iter().all(is_part))
@@ -125,7 +125,7 @@ pub(crate) fn is_cut(error: &DecodeError, line: &[u8]) -> bool {
     }
 }
 
-/// Whether there is nothing but white space.
+/// Returns whether there is only white space.
 pub(crate) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| is_white_space(*byte))
 }
@@ -134,7 +134,8 @@ fn ends_inside_a_character(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// White space around a line, which includes two characters that JSON does not count as such.
+/// Returns whether a byte is white space around a line, which includes two characters that JSON
+/// does not count as such.
 fn is_white_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C)
 }

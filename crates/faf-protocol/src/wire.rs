@@ -1,7 +1,7 @@
 //! [`WireFormat`]: the closed list of wire formats, with encoding and incremental decoding.
 //!
-//! A format is a file with its [`Properties`], its functions to encode and its `StreamDecoder`;
-//! here it is a variant of [`WireFormat`], of [`Encoding`] and of `State`, and a row in their
+//! A format is a file with its [`Properties`], its functions to encode and its `StreamDecoder`.
+//! Here it is a variant of [`WireFormat`], of [`Encoding`] and of `State`, and a row in their
 //! methods.
 
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::websocket::{self, CloseCode, Control, Kind, Role};
 use crate::{qdatastream, simple_json};
 
-/// How messages become bytes.
+/// The encoding of messages on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WireFormat {
     /// Length-prefixed UTF-16 over TCP, deprecated. See [`qdatastream`].
@@ -26,7 +26,7 @@ pub enum WireFormat {
     WebSocket,
 }
 
-/// Everything about a wire format besides its bytes.
+/// All properties of a wire format except its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Properties {
@@ -35,25 +35,25 @@ pub struct Properties {
     /// The value of the label `protocol` of the metric `server_messages_total`, as dashboards know
     /// it (ops.md section 5).
     pub metric_label: &'static str,
-    /// How URLs name it.
+    /// Scheme of its URLs.
     pub scheme: Scheme,
-    /// How URLs name it over TLS; `None` for a format that clients do not speak over TLS.
+    /// Scheme of its URLs over TLS; `None` for a format that clients do not use over TLS.
     pub tls_scheme: Option<Scheme>,
-    /// How a server encodes messages for a peer of which it knows nothing else.
+    /// Encoding of a server for a peer about which it knows nothing else.
     pub encoding: Encoding,
-    /// How a server encodes messages for a peer that has sent a binary one.
+    /// Encoding of a server for a peer that has sent a binary message.
     pub binary_encoding: Encoding,
-    /// An HTTP upgrade comes before the first message, URLs have a path, and control frames lie
-    /// between the messages. A close frame is the last frame of either side.
+    /// Whether an HTTP upgrade comes before the first message, URLs have a path, and control frames
+    /// may come between messages. A close frame is then the last frame of either side.
     pub has_upgrade: bool,
 }
 
-/// The scheme of a URL, and the port that it means.
+/// The scheme of a URL, and its default port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scheme {
-    /// The scheme without `://`.
+    /// Name of the scheme, without `://`.
     pub name: &'static str,
-    /// The port of a URL without one.
+    /// Port of a URL without one.
     pub default_port: u16,
 }
 
@@ -61,7 +61,7 @@ impl WireFormat {
     /// All wire formats.
     pub const ALL: [Self; 3] = [Self::QDataStream, Self::SimpleJson, Self::WebSocket];
 
-    /// Everything about this format besides its bytes.
+    /// Returns the properties of this format except its bytes.
     #[must_use]
     pub const fn properties(self) -> &'static Properties {
         match self {
@@ -71,25 +71,26 @@ impl WireFormat {
         }
     }
 
-    /// The name in configuration, on command lines and in logs.
+    /// Returns the name in configuration, on command lines and in logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.properties().name
     }
 
-    /// The scheme of its URLs without TLS, without `://`.
+    /// Returns the scheme of its URLs without TLS, without `://`.
     #[must_use]
     pub const fn scheme(self) -> &'static str {
         self.properties().scheme.name
     }
 
-    /// Whether an HTTP upgrade comes before the first message; see [`Properties::has_upgrade`].
+    /// Returns whether an HTTP upgrade comes before the first message; see
+    /// [`Properties::has_upgrade`].
     #[must_use]
     pub const fn has_upgrade(self) -> bool {
         self.properties().has_upgrade
     }
 
-    /// Turns a message into bytes, as the server sends it: one complete frame.
+    /// Encodes a message as the server sends it: one complete frame.
     ///
     /// The bytes are the same for every receiver, so a broadcast is encoded once and shared. A
     /// client must mask its frames over WebSocket: [`encode_as`](Self::encode_as).
@@ -100,8 +101,8 @@ impl WireFormat {
         self.properties().encoding.encode(message)
     }
 
-    /// Turns a message into bytes, as this side of a connection sends it. `mask` makes a new random
-    /// mask; only a client's frames need one, and only over WebSocket.
+    /// Encodes a message as this side of a connection sends it. `mask` makes a new random mask;
+    /// only a client's frames need one, and only over WebSocket.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
@@ -117,8 +118,8 @@ impl WireFormat {
         }
     }
 
-    /// The last frame of a server that ends a connection; no bytes in a format without close
-    /// frames.
+    /// Returns the last frame of a server that ends a connection; empty in a format without
+    /// close frames.
     #[must_use]
     pub fn close_frame(self, code: CloseCode, reason: &str) -> Bytes {
         match self.has_upgrade() {
@@ -128,7 +129,7 @@ impl WireFormat {
     }
 }
 
-/// The bytes that a server sends: they depend on the wire format, and over WebSocket on whether the
+/// The bytes that a server sends depend on the wire format, and over WebSocket on whether the
 /// client sends text or binary messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -144,7 +145,7 @@ impl Encoding {
     pub const ALL: [Self; 4] =
         [Self::QDataStream, Self::SimpleJson, Self::WebSocketText, Self::WebSocketBinary];
 
-    /// Turns a message into bytes; see [`WireFormat::encode`].
+    /// Encodes a message; see [`WireFormat::encode`].
     ///
     /// # Errors
     /// As [`WireFormat::encode`].
@@ -157,7 +158,7 @@ impl Encoding {
         }
     }
 
-    /// The wire format whose bytes these are.
+    /// Returns the wire format of these bytes.
     #[must_use]
     pub fn format(self) -> WireFormat {
         match self {
@@ -169,7 +170,7 @@ impl Encoding {
 }
 
 impl From<WireFormat> for Encoding {
-    /// Text over WebSocket.
+    /// Returns text over WebSocket.
     fn from(format: WireFormat) -> Self {
         format.properties().encoding
     }
@@ -192,13 +193,13 @@ impl FromStr for WireFormat {
     }
 }
 
-/// A message that can be sent: a [`Message`], or one of the typed vocabulary.
+/// A message that can be sent: a [`Message`], or a typed one.
 pub trait Encode {
-    /// `ping` or `pong`, for which QDataStream has words of its own.
+    /// Returns the heartbeat of a `ping` or `pong`, for which QDataStream has words of its own.
     fn heartbeat(&self) -> Option<Heartbeat>;
 
-    /// Whether this is a heartbeat without any further member, which has constant bytes in every
-    /// format.
+    /// Returns whether this is a heartbeat without any further member, which has constant bytes in
+    /// every format.
     fn is_only_heartbeat(&self) -> bool;
 
     /// Appends the message as compact ASCII JSON.
@@ -229,14 +230,14 @@ impl Heartbeat {
 /// A message or a control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
-    /// A message.
+    /// A message of the protocol.
     Message(Message),
     /// A control frame; only WebSocket has them.
     Control(Control),
 }
 
-/// Turns the bytes of one direction of a connection into messages, however they are cut into
-/// pieces.
+/// Decodes the bytes of one direction of a connection into messages, however they are split
+/// into pieces.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -253,48 +254,51 @@ pub enum Decoded {
 pub struct Decoder {
     state: State,
     limits: Limits,
-    /// Bytes of all messages already decoded.
+    /// Number of bytes of all messages decoded so far.
     consumed: u64,
-    /// Bytes taken after those, of a message that comes in pieces or holds several lines.
+    /// Number of bytes taken after those, of a message that comes in pieces or contains
+    /// several lines.
     begun: u64,
 }
 
-/// A message that has not come to its end.
+/// A message whose end has not arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unfinished {
-    /// Bytes kept of it, framing included, in the buffer and in the decoder.
+    /// Number of bytes kept of it in the buffer and in the decoder, framing included.
     pub received: usize,
-    /// The most that will be kept of it, in bytes: what it has announced, or what the limits allow.
+    /// Maximum number of bytes that will be kept of it: the announced size, or the limit.
     pub at_most: usize,
 }
 
-/// Takes the messages of one direction of a connection out of its bytes. Each format has one.
+/// Takes the messages of one direction of a connection from its bytes. Each format has
+/// an implementation.
 pub(crate) trait StreamDecoder {
-    /// Takes the next message from the front of `buffer`, if all of it is there.
+    /// Takes the next message from the front of `buffer`, if all of it has arrived.
     fn decode(&mut self, buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError>;
 
     /// Interprets the end of the stream.
     fn finish(&mut self, buffer: &BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError>;
 
-    /// The most bytes that will be kept of the unfinished message, here and in the buffer.
+    /// Returns the maximum number of bytes that will be kept of the unfinished message, here and in
+    /// the buffer.
     fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize;
 
-    /// Bytes that are kept here, and not in the buffer.
+    /// Returns the number of bytes that are kept here, and not in the buffer.
     fn kept(&self) -> usize {
         0
     }
 
-    /// Whether nothing is kept here.
+    /// Returns whether nothing is kept here.
     fn is_between_messages(&self) -> bool {
         true
     }
 
-    /// Whether the peer has sent a binary message.
+    /// Returns whether the peer has sent a binary message.
     fn is_binary(&self) -> bool {
         false
     }
 
-    /// Gives memory back that is not needed for what is kept.
+    /// Releases memory that is not needed for the kept bytes.
     fn shrink(&mut self) {}
 }
 
@@ -315,7 +319,7 @@ impl State {
     }
 }
 
-/// The same for each format's decoder.
+/// Applies the same expression to each format's decoder.
 macro_rules! each {
     ($state:expr, $decoder:ident => $result:expr) => {
         match $state {
@@ -327,28 +331,30 @@ macro_rules! each {
 }
 
 impl Decoder {
-    /// A decoder for what a client sends to a server.
+    /// Creates a decoder for the bytes that a client sends to a server.
     #[must_use]
     pub fn new(format: WireFormat, limits: Limits) -> Self {
         Self::for_role(format, Role::Server, limits)
     }
 
-    /// A decoder for what the peer of `role` sends; only WebSocket makes a difference (masking).
+    /// Creates a decoder for the bytes that the peer of `role` sends; only WebSocket makes a
+    /// difference (masking).
     #[must_use]
     pub fn for_role(format: WireFormat, role: Role, limits: Limits) -> Self {
         Self { state: State::new(format, role), limits, consumed: 0, begun: 0 }
     }
 
-    /// Sets how large messages may be from the next call of [`decode`](Self::decode) on; see
-    /// [`Limits::message`].
+    /// Sets the largest size of messages, for the next call of [`decode`](Self::decode) and later
+    /// ones; see [`Limits::message`].
     ///
-    /// A higher limit also holds for a message that is under way, and even for one that was refused as
-    /// [`DecodeError::TooLarge`]: nothing of it is used up, so that it can be decoded again.
+    /// A higher limit also applies to a message that is incomplete, and even to one that was
+    /// refused as [`DecodeError::TooLarge`]: none of its bytes were taken, so it can be
+    /// decoded again.
     pub fn set_message_limit(&mut self, bytes: usize) {
         self.limits.message = bytes;
     }
 
-    /// Takes the next message from the front of `buffer`, if all of it is there.
+    /// Takes the next message from the front of `buffer`, if all of it has arrived.
     ///
     /// Call it again until it returns `Ok(None)`, then add more bytes. Nothing is allocated for a
     /// message before its length is checked against the limits. After an error the stream must not
@@ -356,7 +362,7 @@ impl Decoder {
     /// raised](Self::set_message_limit).
     ///
     /// # Errors
-    /// Every [`DecodeError`] but [`DecodeError::Incomplete`].
+    /// Every [`DecodeError`] except [`DecodeError::Incomplete`].
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         let before = buffer.len();
         let decoded = each!(&mut self.state, decoder => decoder.decode(buffer, &self.limits))?;
@@ -367,12 +373,12 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// How much is kept after [`decode`](Self::decode) has returned `Ok(None)`, and how much that
-    /// may become.
+    /// Returns how much is kept after [`decode`](Self::decode) has returned `Ok(None)`, and how
+    /// large that may become.
     ///
-    /// Between messages, what is kept are lines of a WebSocket message that were not asked for yet.
-    /// A WebSocket message that does not end its line may become larger than it has announced; that
-    /// is known when it is there.
+    /// Between messages, the kept bytes are lines of a WebSocket message that were not taken yet. A
+    /// WebSocket message that does not end its line may become larger than it has announced, which
+    /// is only known once it has arrived.
     #[must_use]
     pub fn unfinished(&self, buffer: &BytesMut) -> Unfinished {
         let (kept, at_most) =
@@ -381,29 +387,31 @@ impl Decoder {
         Unfinished { received, at_most: at_most.max(received) }
     }
 
-    /// How many bytes were taken from buffers so far, those included of a message that is not
-    /// complete.
+    /// Returns the number of bytes taken from buffers so far, including those of an
+    /// incomplete message.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.consumed + self.begun
     }
 
-    /// Whether the peer has sent a binary WebSocket message, and so expects binary messages.
+    /// Returns whether the peer has sent a binary WebSocket message, and so expects
+    /// binary messages.
     #[must_use]
     pub fn is_binary(&self) -> bool {
         each!(&self.state, decoder => decoder.is_binary())
     }
 
-    /// Gives memory back that is not needed for what is kept.
+    /// Releases memory that is not needed for the kept bytes.
     pub fn shrink(&mut self) {
         each!(&mut self.state, decoder => decoder.shrink());
     }
 
-    /// Interprets the end of the stream: a last message, a clean end (`None`), or an end inside a
-    /// message.
+    /// Interprets the end of the stream: a last message, a clean end (`None`), or an end inside
+    /// a message.
     ///
     /// # Errors
-    /// [`DecodeError::Incomplete`], and [`DecodeError::Malformed`] where what is left could not have become a message.
+    /// [`DecodeError::Incomplete`], and [`DecodeError::Malformed`] if the rest could not have
+    /// become a message.
     pub fn finish(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         let left = buffer.len();
         let decoded = each!(&mut self.state, decoder => decoder.finish(buffer, &self.limits))?;
@@ -412,14 +420,15 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// How many bytes of the stream have been used up by complete messages. The offset of an error
+    /// Returns the number of bytes of the stream taken by complete messages. The offset of an error
     /// counts from here.
     #[must_use]
     pub fn consumed(&self) -> u64 {
         self.consumed
     }
 
-    /// Whether the decoder keeps anything between calls besides what is in the buffer.
+    /// Returns whether the decoder keeps any bytes itself between calls, apart from those in
+    /// the buffer.
     #[must_use]
     pub fn is_between_messages(&self) -> bool {
         each!(&self.state, decoder => decoder.is_between_messages())

@@ -1,8 +1,8 @@
-//! What hostile messages cost: memory of at most three times their size, and no more work for a
-//! byte when they are longer.
+//! The cost of hostile messages: memory of at most three times their size, and work that is linear
+//! in their size.
 //!
-//! Work is measured as bytes that were allocated, each time anew: whatever is written twice has to
-//! be somewhere.
+//! Work is measured as allocated bytes, reallocations included: everything that is written twice
+//! must be stored somewhere.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,20 +11,20 @@ use bytes::BytesMut;
 use faf_protocol::gpgnet::{GameToServer, GpgNetMessage, framing};
 use faf_protocol::{ClientMessage, Decoder, Limits, WireFormat, qdatastream, websocket};
 
-/// Most memory, as a multiple of a message's size.
-const MEMORY: u64 = 3;
+/// Memory bound, as a multiple of a message's size.
+const MEMORY_FACTOR: u64 = 3;
 
-/// What else it may take, in bytes.
-const ANY: u64 = 20_000;
+/// Constant part of the memory bound, in bytes.
+const MEMORY_CONSTANT: u64 = 20_000;
 
-/// A message of about so many bytes.
+/// The name of a kind of message, and a function that returns one of about this many bytes.
 type Shape = (&'static str, fn(usize) -> String);
 
 fn repeat(size: usize, before: &str, piece: &str, after: &str) -> String {
     [before, &piece.repeat(size / piece.len()), after].concat()
 }
 
-/// Pieces that differ in a number, written with these letters.
+/// Returns pieces that differ in a number, which is written with these letters.
 fn count(size: usize, before: &str, piece: impl Fn(&str) -> String, after: &str) -> String {
     const LETTERS: &[u8] =
         b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&()*+-./:;<=>?@[]^_{|}~";
@@ -146,7 +146,7 @@ const SHAPES: &[Shape] = &[
     ("a wrong type in a long text", |size| repeat(size, r#"{"command":"hello","login":["#, r#""x","#, "0]}")),
 ];
 
-/// The most memory, and all that was allocated, in bytes.
+/// Returns the peak of memory and the total of allocations, in bytes.
 fn cost(format: WireFormat, frame: &[u8]) -> (u64, u64) {
     let mut buffer = BytesMut::from(frame);
     let mut decoder = Decoder::new(format, Limits::default());
@@ -167,7 +167,10 @@ fn check(name: &str, format: WireFormat, frame: impl Fn(usize) -> Vec<u8>) {
         let frame = frame(size);
         let (most, total) = cost(format, &frame);
         let size = frame.len() as u64;
-        assert!(most <= MEMORY * size + ANY, "{name}, {format}: {most} bytes for a message of {size}");
+        assert!(
+            most <= MEMORY_FACTOR * size + MEMORY_CONSTANT,
+            "{name}, {format}: {most} bytes for a message of {size}"
+        );
         total * 1000 / size
     });
     assert!(
@@ -184,7 +187,7 @@ fn no_message_takes_much_more_than_its_size() {
 }
 
 #[test]
-fn nor_does_a_block_or_a_frame() {
+fn no_block_or_frame_takes_much_more_than_its_size() {
     for (name, text) in SHAPES {
         check(name, WireFormat::QDataStream, |size| qdatastream::pack_message([&*text(size / 2)]).unwrap());
     }
@@ -197,7 +200,8 @@ fn nor_does_a_block_or_a_frame() {
     }
 }
 
-/// Its characters take half as much again in UTF-8, and the white space makes it be written anew.
+/// Its characters take half as much again in UTF-8, and because of the white space it is
+/// written again.
 #[test]
 fn a_block_of_long_characters_takes_three_times_its_size_with_itself() {
     let text = format!(r#"{{"command": "ping", "x": "{}"}}"#, "€".repeat(500_000));
@@ -208,11 +212,15 @@ fn a_block_of_long_characters_takes_three_times_its_size_with_itself() {
         assert!(matches!(decoder.decode(&mut buffer), Ok(Some(faf_protocol::Decoded::Message(_)))));
     });
     let size = frame.len() as u64;
-    assert!(used.bytes_max <= MEMORY * size + ANY, "{} bytes for a message of {size}", used.bytes_max);
+    assert!(
+        used.bytes_max <= MEMORY_FACTOR * size + MEMORY_CONSTANT,
+        "{} bytes for a message of {size}",
+        used.bytes_max
+    );
 }
 
 #[test]
-fn nor_do_the_parts_of_a_block() {
+fn no_parts_of_a_block_take_much_more_than_its_size() {
     let parts = |size: usize, part: &str| {
         let mut parts = vec![r#"{"command":"no_such"}"#];
         parts.resize(size / (4 + 2 * part.len()), part);
@@ -246,7 +254,7 @@ fn nor_do_the_parts_of_a_block() {
 }
 
 #[test]
-fn nor_does_a_message_of_the_game() {
+fn no_message_of_a_game_takes_much_more_than_its_size() {
     for character in ["x", "\n", "\"", "é"] {
         for size in [100_000, 1_000_000] {
             let args = (0..10).map(|_| character.repeat(size / 10).as_str().into());
@@ -254,7 +262,11 @@ fn nor_does_a_message_of_the_game() {
             let mut buffer = BytesMut::from(&frame[..]);
             let used =
                 measure(|| assert!(framing::decode(&mut buffer, &Limits::default()).unwrap().is_some()));
-            assert!(used.bytes_max <= MEMORY * frame.len() as u64 + ANY, "{character:?}: {}", used.bytes_max);
+            assert!(
+                used.bytes_max <= MEMORY_FACTOR * frame.len() as u64 + MEMORY_CONSTANT,
+                "{character:?}: {}",
+                used.bytes_max
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use faf_protocol::websocket::{self, Role};
 use faf_protocol::{DecodeError, Decoded, Decoder, Json, Limits, Message, WireFormat};
 use proptest::prelude::*;
 
-/// JSON values of every kind, with texts and numbers from the corners.
+/// JSON values of every kind, with extreme texts and numbers.
 fn json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -56,8 +56,8 @@ fn format() -> impl Strategy<Value = WireFormat> {
     prop::sample::select(WireFormat::ALL.to_vec())
 }
 
-/// An object whose keys come again and again, and the same with each key in its first place and
-/// with its last value.
+/// An object that repeats its keys, and the same object with each key in its first place and with
+/// its last value.
 fn repeating() -> impl Strategy<Value = (String, String)> {
     let leaf = (0..10_u8).prop_map(|number| (number.to_string(), number.to_string()));
     leaf.prop_recursive(4, 60, 12, |value| {
@@ -85,7 +85,7 @@ fn repeating() -> impl Strategy<Value = (String, String)> {
     .prop_map(|(text, compact)| (format!("{{\"x\":{text}}}"), format!("{{\"x\":{compact}}}")))
 }
 
-/// White space where JSON allows it, and the escapes that are not needed.
+/// Adds white space where JSON allows it, and escapes that are not needed.
 fn spell_otherwise(text: &str, choices: &[u8]) -> String {
     let mut choices = choices.iter().cycle();
     let mut out = String::new();
@@ -132,8 +132,7 @@ fn client_frame(format: WireFormat, message: &Message) -> Vec<u8> {
     }
 }
 
-/// Feeds `bytes` in pieces of these sizes, and collects what comes out, with the error that ended
-/// it.
+/// Feeds `bytes` in pieces of these sizes, and returns the messages and the error that ended them.
 fn decode_in_pieces(
     decoder: &mut Decoder,
     bytes: &[u8],
@@ -142,7 +141,7 @@ fn decode_in_pieces(
     decode_with_limits(decoder, bytes, sizes, |_| None)
 }
 
-/// The same, with a limit that may change behind each message.
+/// Does the same with a limit that may change after each message.
 fn decode_with_limits(
     decoder: &mut Decoder,
     bytes: &[u8],
@@ -177,7 +176,7 @@ fn decode_with_limits(
     }
 }
 
-/// How much of an endless line had arrived depends on the pieces.
+/// Removes the received size from the error: for an endless line it depends on the pieces.
 fn same_for_all_pieces<T>((found, end): (T, Result<(), DecodeError>)) -> (T, Result<(), DecodeError>) {
     let end = end.map_err(|error| match error {
         DecodeError::TooLarge { limit, .. } => DecodeError::TooLarge { limit, size: 0 },
@@ -196,7 +195,7 @@ proptest! {
         let mut buffer = BytesMut::from(&format.encode(&message).unwrap()[..]);
         let is_heartbeat = message.command().is_some_and(|command| command == "ping" || command == "pong");
         let expected = match format {
-            // The bare words of QDataStream carry no further members.
+            // The bare words of QDataStream have no further members.
             WireFormat::QDataStream if is_heartbeat => Message::new(&message.command().unwrap()),
             _ => message,
         };
@@ -219,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn values_are_those_another_parser_finds(text in object(json())) {
+    fn another_parser_finds_the_same_values(text in object(json())) {
         let message: Message = text.parse().unwrap();
         let theirs: serde_json::Value = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(serde_json::from_str::<serde_json::Value>(message.as_str()).unwrap(), theirs.clone());
@@ -231,7 +230,7 @@ proptest! {
     }
 
     #[test]
-    fn of_repeated_keys_the_first_place_and_the_last_value_count(
+    fn repeated_keys_have_their_first_place_and_last_value(
         (text, compact) in repeating(),
         choices in prop::collection::vec(any::<u8>(), 1..50),
     ) {
@@ -274,7 +273,7 @@ proptest! {
         let (mut bytes, mut rest, mut cuts) = (Vec::new(), &stream[..], cuts.iter().cycle());
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
-            // A message of two bytes and less is as good as any, with a mask of zeros.
+            // A message of two bytes or less has the same form as any other, with a mask of zeros.
             let opcode = if piece.len() % 2 == 0 { 0x81 } else { 0x82 };
             bytes.extend([opcode, 0x80 | piece.len() as u8, 0, 0, 0, 0]);
             bytes.extend_from_slice(piece);
@@ -304,7 +303,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_too_large_can_be_read_under_a_higher_limit(
+    fn a_message_that_is_too_large_can_be_read_under_a_higher_limit(
         messages in prop::collection::vec(message(), 1..5),
         format in format(),
         sizes in pieces(),
@@ -351,13 +350,13 @@ proptest! {
         let used = measure(|| {
             let _ = decode_in_pieces(&mut decoder, &bytes, &sizes);
         });
-        // The pieces and what comes of them are a small multiple of what was fed; nothing grows
-        // with a claimed length.
+        // The pieces and their messages take a small multiple of the bytes fed; nothing grows with
+        // an announced length.
         prop_assert!(used.bytes_max <= 64 * bytes.len() as u64 + 16 * 1024, "{} bytes", used.bytes_max);
     }
 
     #[test]
-    fn game_frames_come_back(
+    fn decode_of_encode_is_identity_for_game_frames(
         command in text(),
         args in prop::collection::vec(prop_oneof![any::<i32>().prop_map(|n| Json::from(i64::from(n))), text().prop_map(|t| Json::from(t.as_str()))], 0..=10),
         split in any::<prop::sample::Index>(),
@@ -396,6 +395,11 @@ fn a_heartbeat_costs_no_allocation() {
             assert_eq!(used.count_total, 0, "{format}");
         }
     }
+}
+
+#[test]
+fn a_message_may_have_ten_mebibytes() {
+    assert_eq!(Limits::default().message, 10 * 1024 * 1024);
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! A lobby in which anything happens: every byte is something that somebody does.
+//! A lobby driven by arbitrary bytes: every byte selects something that a client or the server
+//! does.
 //!
-//! The same bytes are the same story, so a failing one can be told again. The property tests of the core and its fuzz
-//! target both use it.
+//! The same bytes always drive the same run, so a failure can be repeated. The property tests of
+//! the core and its fuzz target both use this module.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::store::FakeStore;
 
 const LOGINS: [&str; 3] = ["Ada", "Bob", "Cem"];
 
-/// What clients say, sensible or not.
+/// Messages of clients, sensible or not.
 const SAYINGS: [&str; 63] = [
     r#"{"command":"ping"}"#,
     r#"{"command":"pong"}"#,
@@ -81,10 +82,10 @@ const SAYINGS: [&str; 63] = [
     r#"{"no":"command"}"#,
 ];
 
-/// Tells the story of these bytes, and checks after every step what must always hold.
+/// Runs the lobby as these bytes say, and checks its invariants after every step.
 ///
 /// # Panics
-/// If something does not hold.
+/// If an invariant does not hold.
 pub fn run(story: &[u8]) {
     let mut store = FakeStore::with_accounts(LOGINS);
     store.account("Ada").permissions =
@@ -114,7 +115,7 @@ pub fn run(story: &[u8]) {
             (12, _) if lobby.open_requests() > 0 => match choice % 4 {
                 0 => _ = lobby.refuse_next_as_busy(),
                 1 => {
-                    // The shell gives a reply twice.
+                    // The shell returns a reply twice.
                     let reply = lobby.perform_next();
                     lobby.reply(reply.clone());
                     lobby.reply(reply);
@@ -129,22 +130,22 @@ pub fn run(story: &[u8]) {
         }
         lobby.check();
         if choice % 8 == 0 {
-            // One of those who may be online already, or somebody who never was.
+            // The player may be online already, or may never have been online.
             probe_login(&lobby.world, lobby.moment(), PlayerId(1 + choice as u32 / 8 % 4));
         }
     }
     lobby.holds_replies = false;
     lobby.store.is_unavailable = false;
     while lobby.reply_next() {}
-    // A ping may close somebody who was silent, and the next report tells of it. What could not be stored of a game is
-    // tried again after a minute at most.
+    // A ping may close a silent connection, and the next report mentions it. A failed write about a
+    // game is retried after at most a minute.
     for _ in 0..65 {
         lobby.advance(Duration::from_secs(1));
         lobby.check();
-        // A lobby that has stopped leaves what is not stored to the next one.
+        // A lobby that has stopped leaves unsaved data to its successor.
         if lobby.world.is_settled() || lobby.has_stopped {
             return;
         }
     }
-    panic!("something is left to do: {:?}", lobby.world);
+    panic!("work is left: {:?}", lobby.world);
 }

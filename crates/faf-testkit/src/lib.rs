@@ -1,4 +1,5 @@
-//! Test support for the workspace: facts recorded from the original server, and a lobby in simulated time.
+//! Test support for the workspace: facts recorded from the original server, and a lobby in
+//! simulated time.
 
 pub mod chaos;
 pub mod conformance;

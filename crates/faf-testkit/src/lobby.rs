@@ -1,8 +1,8 @@
-//! A lobby in simulated time: scripted clients, a store in memory, and a clock that jumps.
+//! A lobby in simulated time: scripted clients, an in-memory store, and a clock that jumps.
 //!
-//! Whatever the lobby does is checked against what must always hold: a connection that has ended
-//! gets nothing, every request has one reply, nothing is read from a connection that must not read,
-//! a report tells of players before games.
+//! Every effect of the lobby is checked: nothing is sent to a connection that has ended, every
+//! request has one reply, nothing is read from a held connection, and a report sends players before
+//! games.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -17,37 +17,38 @@ use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMess
 
 use crate::store::FakeStore;
 
-/// When simulations begin: 2026-07-01 12:00 UTC.
+/// Start of simulations: 2026-07-01 12:00 UTC.
 pub const BEGINNING: Timestamp = Timestamp(1_782_907_200_000_000);
 
-/// A lobby, everything around it, and what has come of it.
+/// A lobby with its environment, and the effects so far.
 #[derive(Debug, Clone)]
 pub struct SimulatedLobby {
     /// The lobby itself.
     pub world: World,
-    /// What its requests are carried out by.
+    /// Store that carries out the lobby's requests.
     pub store: FakeStore,
-    /// Requests wait for [`reply_next`](Self::reply_next) instead of being carried out at once.
+    /// Whether requests wait for [`reply_next`](Self::reply_next) instead of being carried out
+    /// at once.
     pub holds_replies: bool,
-    /// By how many microseconds the time of day is wrong.
+    /// Error of the wall clock, in microseconds.
     pub clock_error: i64,
-    /// Replies to requests that are not open are part of the story.
+    /// Whether replies to requests that are not open are expected.
     pub expects_unknown_requests: bool,
-    /// Everything that was logged.
+    /// All log lines so far.
     pub log: Vec<LogLine>,
-    /// Everything that was counted.
+    /// All metric events so far.
     pub counts: Vec<Count>,
-    /// Everything other services were told of results, ratings and achievements.
+    /// All results, ratings and achievements published so far.
     pub published: Vec<Published>,
-    /// Everything they were told of changes of players and games.
+    /// All published changes of players and games so far.
     pub reports: Vec<Publication>,
     /// Logins that were reported to the policy service.
     pub reported: Vec<(PlayerId, String)>,
-    /// The lobby wants the server to end.
+    /// Whether the lobby has stopped.
     pub has_stopped: bool,
     settings: Settings,
     now: Duration,
-    /// How long lobbies before this one have lasted.
+    /// Total run time of earlier lobbies.
     started: Duration,
     clients: BTreeMap<ConnId, Client>,
     next_conn: u64,
@@ -60,14 +61,14 @@ struct Client {
     heard: VecDeque<ServerMessage>,
     is_open: bool,
     is_logged_in: bool,
-    /// Why the lobby does not read from it.
+    /// Reasons for which the lobby does not read from the connection.
     holds: BTreeSet<HoldReason>,
-    /// Said, but not read by the lobby yet.
+    /// Messages that the lobby has not read yet.
     outgoing: VecDeque<Message>,
 }
 
 impl SimulatedLobby {
-    /// A lobby nobody has come to yet.
+    /// Creates a lobby without connections.
     #[must_use]
     pub fn new(settings: Settings, store: FakeStore) -> Self {
         let now = Moment { elapsed: Duration::ZERO, utc: BEGINNING };
@@ -93,25 +94,25 @@ impl SimulatedLobby {
         }
     }
 
-    /// How long the simulation has lasted.
+    /// Returns the time since the start of the simulation.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.now
     }
 
-    /// What the lobby's clocks say.
+    /// Returns the time as the lobby's clocks show it.
     #[must_use]
     pub fn moment(&self) -> Moment {
         let utc = Timestamp(BEGINNING.0 + self.clock_error + (self.started + self.now).as_micros() as i64);
         Moment { elapsed: self.now, utc }
     }
 
-    /// Somebody connects; the session number is 1000 and the number of the connection.
+    /// Connects a client; the session number is 1000 plus the number of the connection.
     pub fn connect(&mut self) -> ConnId {
         self.connect_from(None)
     }
 
-    /// Somebody connects from an address.
+    /// Connects a client from an address.
     pub fn connect_from(&mut self, address: Option<IpAddr>) -> ConnId {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
@@ -128,7 +129,7 @@ impl SimulatedLobby {
         conn
     }
 
-    /// Connects and logs in; what is said then is dropped.
+    /// Connects a client and logs it in; drops the messages received so far.
     ///
     /// # Panics
     /// If the login is not accepted.
@@ -140,7 +141,7 @@ impl SimulatedLobby {
         conn
     }
 
-    /// Says `hello` with the right password.
+    /// Sends `hello` with the right password.
     pub fn say_hello(&mut self, conn: ConnId, login: &str) {
         let password = format!("{login}-pw");
         let id = format!("machine-of-{login}");
@@ -150,23 +151,23 @@ impl SimulatedLobby {
         );
     }
 
-    /// A client says something; it is read as soon as the lobby reads.
+    /// Sends a message of a client; the lobby reads it as soon as the connection is not held.
     ///
     /// # Panics
-    /// If it is no message.
+    /// If the text is not a message.
     pub fn say(&mut self, conn: ConnId, text: &str) {
         let message = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         self.client(conn).outgoing.push_back(message);
         self.run();
     }
 
-    /// A client goes away.
+    /// Disconnects a client.
     pub fn disconnect(&mut self, conn: ConnId) {
         self.client(conn).is_open = false;
         self.handle(Event::Disconnected { conn });
     }
 
-    /// What a client has been told since it was last asked, as JSON.
+    /// Returns the messages a client has received since the last call, as JSON.
     pub fn hear(&mut self, conn: ConnId) -> Vec<String> {
         let as_text = |message: ServerMessage| {
             let mut json = Vec::new();
@@ -176,58 +177,55 @@ impl SimulatedLobby {
         self.client(conn).heard.drain(..).map(as_text).collect()
     }
 
-    /// What a client has been told since it was last asked.
+    /// Returns the messages a client has received since the last call.
     pub fn hear_messages(&mut self, conn: ConnId) -> Vec<ServerMessage> {
         self.client(conn).heard.drain(..).collect()
     }
 
-    /// The commands of what a client has been told since it was last asked.
+    /// Returns the commands of the messages a client has received since the last call.
     pub fn hear_commands(&mut self, conn: ConnId) -> Vec<String> {
         let command = |text: String| text.parse::<Message>().ok()?.command().map(String::from);
         self.hear(conn).into_iter().filter_map(command).collect()
     }
 
-    /// How many messages of a client have not been read yet.
+    /// Returns the number of a client's messages that the lobby has not read yet.
     #[must_use]
     pub fn unread(&self, conn: ConnId) -> usize {
         self.clients[&conn].outgoing.len()
     }
 
-    /// Whether the lobby has not closed a connection.
+    /// Returns whether the connection is open.
     #[must_use]
     pub fn is_open(&self, conn: ConnId) -> bool {
         self.clients[&conn].is_open
     }
 
-    /// Lets time pass, from one deadline to the next.
+    /// Advances the time, from one deadline to the next.
     pub fn advance(&mut self, duration: Duration) {
         let until = self.now + duration;
         while let Some(deadline) = self.world.next_deadline().filter(|deadline| *deadline <= until) {
-            assert!(
-                deadline > self.now || deadline == Duration::ZERO,
-                "a deadline that has passed was not dealt with"
-            );
+            assert!(deadline > self.now || deadline == Duration::ZERO, "an expired deadline was not handled");
             self.now = deadline;
             self.world.handle_timeout(self.moment());
-            self.carry_out_effects();
+            self.apply_effects();
             self.run();
         }
         self.now = until;
         self.run();
     }
 
-    /// The server is killed: all connections are lost, and a lobby begins with what is stored.
+    /// Kills the server: all connections are lost, and a new lobby starts with the stored data.
     pub fn restart(&mut self) {
         self.clients.values_mut().for_each(|client| client.is_open = false);
         self.requests.clear();
         self.requested.clear();
-        // Its clock begins anew.
+        // The clock of the new lobby starts at zero.
         self.started += self.now;
         self.now = Duration::ZERO;
         self.world = World::new(self.settings.clone(), self.moment(), self.store.beginning());
     }
 
-    /// The operator wants the server to end.
+    /// Requests a shutdown, as the operator does.
     pub fn shut_down(&mut self) {
         self.handle(Event::Shutdown);
     }
@@ -237,7 +235,7 @@ impl SimulatedLobby {
         self.reply_next_with(FakeStore::perform)
     }
 
-    /// Carries out the oldest request, and leaves the reply to be given with
+    /// Carries out the oldest request, and returns the reply, which the caller gives to
     /// [`reply`](Self::reply).
     ///
     /// # Panics
@@ -247,7 +245,7 @@ impl SimulatedLobby {
         self.store.perform(request)
     }
 
-    /// Takes the oldest request, whose reply is given with [`reply`](Self::reply).
+    /// Removes the oldest request; the caller gives its reply to [`reply`](Self::reply).
     ///
     /// # Panics
     /// If there is no request.
@@ -255,10 +253,10 @@ impl SimulatedLobby {
         self.requests.pop_front().expect("a request is open")
     }
 
-    /// Gives the lobby a reply.
+    /// Passes a reply to the lobby.
     ///
     /// # Panics
-    /// If the request has had one before.
+    /// If the request already has a reply.
     pub fn reply(&mut self, reply: Reply) {
         let is_open = self.requested.remove(&reply.id());
         assert!(is_open || self.expects_unknown_requests, "{reply:?} is given a second time");
@@ -266,19 +264,18 @@ impl SimulatedLobby {
         self.published.extend(self.store.deliver());
     }
 
-    /// How many requests wait.
+    /// Returns the number of waiting requests.
     #[must_use]
     pub fn open_requests(&self) -> usize {
         self.requests.len()
     }
 
-    /// Fails the oldest request as if the database were away; returns whether there was one.
+    /// Fails the oldest request as if the database were unavailable; returns whether there was one.
     pub fn fail_next(&mut self) -> bool {
         self.reply_next_with(|_, request| request.unavailable())
     }
 
-    /// Fails the oldest request as if too many passwords were being checked; returns whether there
-    /// was one.
+    /// Fails the oldest request as if the password queue were full; returns whether there was one.
     pub fn refuse_next_as_busy(&mut self) -> bool {
         self.reply_next_with(|_, request| match request {
             Request::CheckPassword(ticket, _) => ticket.reply(Ok(Err(Busy))),
@@ -293,14 +290,14 @@ impl SimulatedLobby {
         true
     }
 
-    /// Tells the lobby of an event, and carries out what follows from it.
+    /// Passes an event to the lobby, and applies the effects.
     pub fn handle(&mut self, event: Event) {
         self.world.handle(self.moment(), event);
-        self.carry_out_effects();
+        self.apply_effects();
         self.run();
     }
 
-    /// Lets the lobby read and get replies until nothing more happens.
+    /// Lets the lobby read messages and receive replies until nothing is left to do.
     fn run(&mut self) {
         loop {
             if !self.holds_replies && self.reply_next() {
@@ -314,29 +311,29 @@ impl SimulatedLobby {
             let Some((conn, message)) = next else { return };
             let event = Event::Received { conn, message: ClientMessage::read(message) };
             self.world.handle(self.moment(), event);
-            self.carry_out_effects();
+            self.apply_effects();
         }
     }
 
-    fn carry_out_effects(&mut self) {
+    fn apply_effects(&mut self) {
         let mut was_game_told = false;
         while let Some(effect) = self.world.poll_effect() {
             match effect {
                 Effect::Send { to, message } => {
-                    // Clients look up the players of a game when they hear of it.
+                    // Clients look up the players of a game when they receive it.
                     let is_player = matches!(message, ServerMessage::PlayerInfo(_));
                     was_game_told |= matches!(message, ServerMessage::GameInfo(_));
                     let is_report = to == Audience::LoggedIn;
                     assert!(
                         !(is_player && is_report && was_game_told),
-                        "a report tells of games before players"
+                        "a report sends games before players"
                     );
                     self.deliver(&to, &message);
                 }
                 Effect::SendSnapshot { conn: to, message, .. } | Effect::Relay { to, message, .. } => {
                     self.deliver(&Audience::One(to), &message);
                 }
-                // Only measured.
+                // Only used for measurements.
                 Effect::Done { .. } => {}
                 Effect::Hold { conn, reason } => {
                     let client = self.client(conn);
@@ -376,7 +373,10 @@ impl SimulatedLobby {
                     self.log.push(line);
                 }
                 Effect::Stop => {
-                    assert!(self.clients.values().all(|client| !client.is_open), "connections are left");
+                    assert!(
+                        self.clients.values().all(|client| !client.is_open),
+                        "connections are open after the stop"
+                    );
                     self.has_stopped = true;
                 }
             }
@@ -394,7 +394,7 @@ impl SimulatedLobby {
         };
         for conn in conns {
             let client = self.client(conn);
-            assert!(client.is_open, "{conn:?} has ended and gets {message:?}");
+            assert!(client.is_open, "{conn:?} has ended and is sent {message:?}");
             client.heard.push_back(message.clone());
         }
     }
@@ -408,10 +408,10 @@ impl SimulatedLobby {
         self.clients.get_mut(&conn).unwrap_or_else(|| panic!("{conn:?} does not exist"))
     }
 
-    /// What must hold whenever the lobby is at rest.
+    /// Checks the invariants of a lobby at rest.
     ///
     /// # Panics
-    /// If it does not.
+    /// If one of them does not hold.
     pub fn check(&self) {
         let open = self.clients.values().filter(|client| client.is_open);
         assert_eq!(self.world.connection_count(), open.clone().count(), "connections without an owner");

@@ -1,9 +1,8 @@
-//! A login at any moment into a copy of the lobby, which checks that everything a client is told at
-//! login is true.
+//! Logs a player in on a copy of the lobby, and checks that the login receives a true picture of
+//! the lobby.
 //!
-//! The lobby keeps the snapshots for logins ready. Here they are compared to the state at that
-//! moment, and to the snapshots of a lobby that was serialised and read again and so has none
-//! ready.
+//! The lobby caches the snapshots for logins. They are compared here to the current state, and to
+//! the snapshots of a lobby that was serialised and deserialised and therefore has no cache.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,22 +11,22 @@ use faf_lobby_core::{Account, Audience, ConnId, Effect, Event, Moment, Profile, 
 use faf_protocol::server_message::{GameInfo, Player};
 use faf_protocol::{ClientMessage, Country, Encode, GameId, PlayerId, ServerMessage, SessionNumber};
 
-/// No other connection has this number.
+/// Number that no other connection has.
 const CONN: ConnId = ConnId(u64::MAX);
 
-/// Longest JSON of a list.
+/// Maximum size of a list as JSON, in bytes.
 const LIST_LIMIT: usize = 512 * 1024;
 
-/// Logs somebody in on a copy of the lobby, and checks what that client hears.
+/// Logs a player in on a copy of the lobby, and checks the messages that the client receives.
 ///
 /// # Panics
-/// If something is wrong with it.
+/// If a message is wrong.
 pub fn probe_login(world: &World, now: Moment, player: PlayerId) {
     let written = serde_json::to_string(world).expect("a world can be written");
     let restored: World = serde_json::from_str(&written).expect("a world can be read");
     let (copy, effects) = log_in(world.clone(), now, player);
     let (_, others) = log_in(restored, now, player);
-    assert_eq!(effects, others, "a lobby that was restored does something else");
+    assert_eq!(effects, others, "a restored lobby has other effects");
     let mut heard = effects.iter().filter_map(|effect| match effect {
         Effect::Send { to: Audience::One(CONN), message }
         | Effect::SendSnapshot { conn: CONN, message, .. } => Some(message),
@@ -38,7 +37,7 @@ pub fn probe_login(world: &World, now: Moment, player: PlayerId) {
         return;
     }
     let (mut players, mut games, mut lists) = (Vec::new(), Vec::new(), 0);
-    assert!(heard.any(|message| matches!(message, ServerMessage::Welcome(_))), "nobody is welcome");
+    assert!(heard.any(|message| matches!(message, ServerMessage::Welcome(_))), "no welcome was sent");
     for message in heard {
         let mut json = Vec::new();
         message.write_json(&mut json).expect("messages of the lobby can be encoded");
@@ -55,16 +54,16 @@ pub fn probe_login(world: &World, now: Moment, player: PlayerId) {
     let all = copy.players();
     let known: BTreeMap<PlayerId, &Player> = players.iter().map(|player| (player.id, *player)).collect();
     assert!(known.values().copied().eq(all.iter().map(|player| &**player)), "{known:?}, and not {all:?}");
-    assert_eq!(known.len(), players.len(), "somebody is told of twice");
+    assert_eq!(known.len(), players.len(), "a player is sent twice");
     assert!(lists > 0, "there is no list of games");
     let known: BTreeMap<GameId, &GameInfo> = games.iter().map(|game| (game.uid, *game)).collect();
-    assert_eq!(known.len(), games.len(), "a game is told of twice");
+    assert_eq!(known.len(), games.len(), "a game is sent twice");
     for (id, game) in known {
-        assert_eq!(copy.game_info(id).as_deref(), Some(game), "a game is another one");
+        assert_eq!(copy.game_info(id).as_deref(), Some(game), "a game differs");
     }
 }
 
-/// The lobby after the login, and all that it does.
+/// Returns the lobby after the login, and all effects.
 fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect>) {
     let mut effects = Vec::new();
     let mut tell = |world: &mut World, now, event: Option<Event>| {
@@ -88,7 +87,7 @@ fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect
     let message = ClientMessage::read(request.parse().expect("it is JSON"));
     let mut asked = tell(&mut world, now, Some(Event::Received { conn: CONN, message }));
     let mut now = now;
-    // Logins that wait in the queue come first.
+    // Queued logins come first.
     for _ in 0..100 {
         let Some(request) = asked else {
             now.elapsed += Duration::from_millis(10);
@@ -106,6 +105,12 @@ fn log_in(mut world: World, now: Moment, player: PlayerId) -> (World, Vec<Effect
         asked = tell(&mut world, now, Some(Event::Replied { reply }));
         if is_last && asked.is_none() {
             break;
+        }
+    }
+    // A lobby that was read from a file numbers its snapshots from the beginning.
+    for effect in &mut effects {
+        if let Effect::SendSnapshot { id: Some(id), .. } = effect {
+            (id.chunk, id.version) = (0, 0);
         }
     }
     (world, effects)

@@ -1,4 +1,4 @@
-//! Plays evenings of a lobby in simulated time, and looks whether all laws hold; makes another golden set.
+//! Plays evenings of a lobby in simulated time and checks all laws, or creates another golden set.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line tool")]
 
@@ -10,27 +10,27 @@ use faf_testkit::golden::renaming;
 use faf_testkit::simulation::{Evening, Plan, run_many};
 
 const USAGE: &str = "\
-Plays whole evenings of the lobby in simulated time, and looks whether all laws hold.
+Plays whole evenings of the lobby in simulated time, and checks all laws.
 
     faf-testkit simulate --seeds N [--from SEED]    plays the evenings of N seeds
-    faf-testkit simulate --seed SEED [--trace]      plays one, and tells everything that happens
+    faf-testkit simulate --seed SEED [--trace]      plays one evening and prints all its events
 
     faf-testkit rename-golden FOLDER                writes a golden set with other names, numbers and files, for FAF_GOLDEN
 
-    --players P    how many players there are; default 100
-    --minutes M    how long they play; default 15
-    --threads T    how many evenings at the same time; default as many as there are processors
+    --players P    number of players; default 100
+    --minutes M    minutes they play; default 15
+    --threads T    evenings played in parallel; default: number of processors
 
-Ends with 0 if all laws hold, with 1 if not, or if something never happened in 500 evenings or more, and with 2 if it
-does not understand what it is to do.
+Exit code: 0 if all laws hold; 1 if a law is broken, or if an expected event never happened in 500
+evenings or more; 2 if the arguments are wrong.
 ";
 
-/// From so many evenings on, everything must have happened.
-const ENOUGH: u64 = 500;
+/// Number of evenings from which on every expected event must have happened.
+const FULL_COVERAGE_EVENINGS: u64 = 500;
 
 struct Orders {
     plan: Plan,
-    /// How many evenings; none for a single one.
+    /// Number of evenings; `None` for a single one.
     seeds: Option<u64>,
     threads: usize,
 }
@@ -61,10 +61,10 @@ fn read(arguments: &[String]) -> Result<Orders, String> {
     let mut arguments = arguments.iter();
     match arguments.next().map(String::as_str) {
         Some("simulate") => {}
-        other => return Err(format!("no command: {}", other.unwrap_or_default())),
+        other => return Err(format!("unknown command: {}", other.unwrap_or_default())),
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut orders = Orders { plan: Plan::new(1), seeds: Some(ENOUGH), threads };
+    let mut orders = Orders { plan: Plan::new(1), seeds: Some(FULL_COVERAGE_EVENINGS), threads };
     while let Some(argument) = arguments.next() {
         if argument == "--trace" {
             orders.plan.is_traced = true;
@@ -79,7 +79,7 @@ fn read(arguments: &[String]) -> Result<Orders, String> {
             "--players" => orders.plan.players = number as usize,
             "--minutes" => orders.plan.length = Duration::from_secs(number * 60),
             "--threads" => orders.threads = number as usize,
-            other => return Err(format!("no option: {other}")),
+            other => return Err(format!("unknown option: {other}")),
         }
     }
     Ok(orders)
@@ -100,8 +100,8 @@ fn simulate(orders: &Orders) -> ExitCode {
         println!("\n{failure}");
     }
     let missing = many.coverage.missing();
-    if many.failures.is_empty() && many.evenings >= ENOUGH && !missing.is_empty() {
-        println!("This never happened: {}", missing.join(", "));
+    if many.failures.is_empty() && many.evenings >= FULL_COVERAGE_EVENINGS && !missing.is_empty() {
+        println!("These never happened: {}", missing.join(", "));
         return ExitCode::FAILURE;
     }
     if many.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -109,11 +109,11 @@ fn simulate(orders: &Orders) -> ExitCode {
 
 fn simulate_one(plan: Plan) -> ExitCode {
     match Evening::play(Plan { is_digested: true, ..plan }) {
-        Ok(told) => {
+        Ok(summary) => {
             if plan.is_traced {
-                println!("{}", told.lines.join("\n"));
+                println!("{}", summary.lines.join("\n"));
             }
-            println!("{}\nAll laws hold. Digest of all effects: {:016x}", told.coverage, told.digest);
+            println!("{}\nAll laws hold. Digest of all effects: {:016x}", summary.coverage, summary.digest);
             ExitCode::SUCCESS
         }
         Err(failure) => {

@@ -1,4 +1,4 @@
-//! Games for tests of databases, played in a simulated lobby.
+//! Games for database tests, played in a simulated lobby.
 
 use faf_lobby_core::{ConnId, Game, GameEnd, GameLaunched, GameWrite, Settings};
 use faf_protocol::GameId;
@@ -6,40 +6,40 @@ use faf_protocol::GameId;
 use crate::lobby::SimulatedLobby;
 use crate::store::FakeStore;
 
-/// Everything the lobby wants stored of one game.
+/// All data that the lobby stores about one game.
 #[derive(Debug, Clone)]
 pub struct Played {
-    /// Its number.
+    /// Number of the game.
     pub id: GameId,
-    /// As it was launched.
+    /// The game at its launch.
     pub launched: GameLaunched,
-    /// As it was saved last.
+    /// The game as last saved.
     pub saved: Game,
-    /// How it has ended.
+    /// The end of the game, with its results.
     pub end: GameEnd,
 }
 
 impl Played {
-    /// The write of the launch.
+    /// Returns the write of the launch.
     #[must_use]
     pub fn launch(&self) -> GameWrite {
         GameWrite::Launch(Box::new(self.launched.clone()))
     }
 
-    /// The last save.
+    /// Returns the write of the last save.
     #[must_use]
     pub fn save(&self) -> GameWrite {
         GameWrite::Save(Box::new(self.saved.clone()))
     }
 
-    /// The write of the end.
+    /// Returns the write of the end.
     #[must_use]
     pub fn end(&self) -> GameWrite {
         GameWrite::End(Box::new(self.end.clone()))
     }
 }
 
-/// Games of Ada and Bob, who are players 1 and 2, one after the other.
+/// Plays games of Ada and Bob, who are players 1 and 2, one after the other.
 #[derive(Debug)]
 pub struct Season {
     lobby: SimulatedLobby,
@@ -56,10 +56,11 @@ impl Default for Season {
 }
 
 impl Season {
-    /// A rated game on the map `scmp_007` that one of the armies 1 (Ada's) and 2 (Bob's) wins.
+    /// Plays a rated game on the map `scmp_007` that one of the armies 1 (Ada's) and 2
+    /// (Bob's) wins.
     ///
     /// # Panics
-    /// If the lobby does not play along.
+    /// If the lobby does not react as expected.
     pub fn play(&mut self, winner: i64) -> Played {
         let (ada, bob) = (self.ada, self.bob);
         self.lobby.say(ada, r#"{"command":"game_host","title":"Ada's game","visibility":"public"}"#);
@@ -84,7 +85,7 @@ impl Season {
                 game(ada, "PlayerOption", &format!(r#"{player},"{key}",{value}"#));
             }
         }
-        // The mods would make the game not count, were they there at the launch.
+        // Active mods at the launch would make the game unrated.
         game(ada, "GameMods", r#""activated",0"#);
         game(ada, "GameState", r#""Launching""#);
         game(ada, "EnforceRating", "");

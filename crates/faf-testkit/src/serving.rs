@@ -1,4 +1,4 @@
-//! The server as a process of its own.
+//! A server in a process of its own.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 
 use serde::Deserialize;
 
-/// A server that has said that it is ready. It is killed when this is dropped.
+/// A server that has reported that it is ready. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Serving {
     child: Child,
     ready: Ready,
 }
 
-/// The line of JSON that a server prints when it is ready, if it is asked for it.
+/// The line of JSON that a server prints on request when it is ready.
 #[derive(Debug, Deserialize)]
 struct Ready {
     /// URLs by the name of the service.
@@ -25,7 +25,7 @@ impl Serving {
     /// Starts a server and waits until it is ready.
     ///
     /// # Panics
-    /// If it ends before that.
+    /// If the process ends before that.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
         command.env("FAF_LOBBY_BANNER", "json");
@@ -34,25 +34,25 @@ impl Serving {
         let mut lines = output.lines().map_while(Result::ok);
         match lines.find_map(|line| serde_json::from_str(&line).ok()) {
             Some(ready) => Self { child, ready },
-            None => panic!("the server has ended before it was ready: {:?}", child.wait()),
+            None => panic!("the server ended before it was ready: {:?}", child.wait()),
         }
     }
 
-    /// The text that people are shown when the server is ready.
+    /// Returns the text that the server prints when it is ready.
     #[must_use]
     pub fn banner(&self) -> &str {
         &self.ready.text
     }
 
-    /// The URLs of the server.
+    /// Returns the URLs of the server.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
         self.ready.listening.values().map(String::as_str)
     }
 
-    /// Host and port of the URL with this scheme, such as `tcp://`.
+    /// Returns host and port of the URL with this scheme, such as `tcp://`.
     ///
     /// # Panics
-    /// If the server does not listen on one.
+    /// If the server has no such URL.
     #[must_use]
     pub fn address(&self, scheme: &str) -> String {
         let rest = self.urls().find_map(|url| url.strip_prefix(scheme));
@@ -60,24 +60,24 @@ impl Serving {
         rest.split('/').next().unwrap_or_default().to_owned()
     }
 
-    /// The number of the process.
+    /// Returns the number of the process.
     #[must_use]
     pub fn process(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal, such as `-TERM`.
+    /// Sends a signal to the process, such as `-TERM`.
     ///
     /// # Panics
-    /// If that fails.
+    /// If the signal cannot be sent.
     pub fn signal(&self, name: &str) {
-        // Not every machine has it as a program, but every shell has it.
+        // Not every machine has `kill` as a program, but every shell has it built in.
         let line = format!("kill {name} {}", self.process());
         let status = Command::new("sh").args(["-c", &line]).status();
         assert!(status.is_ok_and(|status| status.success()), "the signal cannot be sent");
     }
 
-    /// Standard error, if it is a pipe, and exit code of a server that is about to end.
+    /// Waits for the end of the server; returns standard error, if it is a pipe, and the exit code.
     ///
     /// # Panics
     /// If they cannot be read.
@@ -93,7 +93,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

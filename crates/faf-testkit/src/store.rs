@@ -1,4 +1,4 @@
-//! A database in memory that carries out the lobby's requests, or fails to.
+//! An in-memory database that carries out the lobby's requests, or fails to.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
@@ -16,19 +16,19 @@ use faf_protocol::{GameId, PlayerId};
 
 use crate::lobby::BEGINNING;
 
-/// An account with everything that belongs to it; its password is what has to be sent.
+/// An account with all its data; the password is stored in the form in which it is sent.
 pub type FakeAccount = MemoryAccount;
 
-/// A game that was launched, with everything that is stored of it.
+/// A launched game, with everything that is stored about it.
 pub type FakeGame = MemoryGame;
 
-/// A [`Memory`] that carries out requests of the lobby; at first with the map `scmp_007`.
+/// A [`Memory`] that carries out requests of the lobby; initially with the map `scmp_007`.
 #[derive(Debug, Clone)]
 pub struct FakeStore {
     memory: Memory,
     /// Whether every request fails.
     pub is_unavailable: bool,
-    /// Whether no token can be checked.
+    /// Whether tokens cannot be checked.
     pub has_no_keys: bool,
 }
 
@@ -55,8 +55,8 @@ impl DerefMut for FakeStore {
 }
 
 impl FakeStore {
-    /// A store with these accounts, numbered from 1; each has its name followed by `-pw` as
-    /// password.
+    /// Creates a store with these accounts, numbered from 1; the password of each is its name
+    /// followed by `-pw`.
     #[must_use]
     pub fn with_accounts<'a>(logins: impl IntoIterator<Item = &'a str>) -> Self {
         let mut store = Self::default();
@@ -68,21 +68,21 @@ impl FakeStore {
         store
     }
 
-    /// The account of this name.
+    /// Returns the account with this name.
     ///
     /// # Panics
-    /// If there is none.
+    /// If it does not exist.
     pub fn account(&mut self, login: &str) -> &mut FakeAccount {
         self.accounts.get_mut(login).unwrap_or_else(|| panic!("no account {login}"))
     }
 
-    /// The state in which a lobby begins.
+    /// Returns the initial state of a lobby.
     #[must_use]
     pub fn beginning(&self) -> InitialState {
         self.memory.beginning().unwrap_or_default()
     }
 
-    /// Takes the messages out of the outbox, as if they were delivered.
+    /// Removes the messages from the outbox, as if they were delivered.
     pub fn deliver(&mut self) -> Vec<Message> {
         let waiting = self.waiting_messages(u32::MAX).unwrap_or_default();
         let (numbers, messages) = waiting.messages.into_iter().unzip();
@@ -133,7 +133,7 @@ impl FakeStore {
         match (request.token.reveal(), request.token.reveal().parse()) {
             _ if self.has_no_keys => Err(TokenFault::NoKeys),
             ("forbidden", _) => Err(TokenFault::NoPermission),
-            (_, Err(_)) => Err(TokenFault::Invalid("it is no number".to_owned())),
+            (_, Err(_)) => Err(TokenFault::Invalid("it is not a number".to_owned())),
             (_, Ok(id)) => Ok(self.by_id(PlayerId(id)).map(|(login, account)| known_as(login, account))),
         }
     }
@@ -141,8 +141,8 @@ impl FakeStore {
     /// Stores something about a game.
     ///
     /// # Panics
-    /// If the lobby stores something that contradicts what is stored, or that was stored before:
-    /// here it has no reason to.
+    /// If the lobby stores something that contradicts the stored data, or that is stored already:
+    /// it has no reason to do so here.
     fn store(&mut self, game: GameId, write: GameWrite, publications: GamePublications) -> Vec<RatingChange> {
         let stored = self.games.get(&game);
         match &write {

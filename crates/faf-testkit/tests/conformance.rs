@@ -1,4 +1,4 @@
-//! The database in memory does what every database must do.
+//! Runs the conformance suite against the in-memory database.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use faf_lobby_store::memory::{Memory, SharedMemory};
 use faf_testkit::lobby::BEGINNING;
 
-/// Operations of this database are done at once, so there is nothing to wait for.
+/// Operations of this database complete at once, so there is nothing to wait for.
 fn run(test: impl AsyncFnOnce(SharedMemory)) {
     let store = SharedMemory::new(Memory::new(|| BEGINNING));
     let test = pin!(test(store));

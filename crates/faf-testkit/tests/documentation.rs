@@ -1,9 +1,9 @@
 //! Checks the documentation of the whole repository: citations of the specification, links between
 //! Markdown files, and the table of contents of the book.
 //!
-//! A citation names a page of `docs/src/spec/` and a section or a rule on it, `games.md section 8.2`
-//! or `games.md Q16`. On a page of the specification, and after a page was named in a source file,
-//! `section 8.2` and `Q16` alone mean that page.
+//! A citation names a page of `docs/src/spec/` and a section or a rule on it, `games.md section
+//! 8.2` or `games.md Q16`. On a page of the specification, and after a page was named in a source
+//! file, `section 8.2` and `Q16` alone refer to that page.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Folders with generated files or copies of other repositories.
 const SKIPPED_FOLDERS: [&str; 6] = ["target", "corpus", "artifacts", "coverage", "book", "node_modules"];
 
-/// This file, whose examples are no citations.
+/// This file, whose examples are not citations.
 const THIS_FILE: &str = "documentation.rs";
 
 #[test]
@@ -95,23 +95,23 @@ fn wrong_citations_are_found() {
     }
 }
 
-/// The texts of the repository.
+/// The text files of the repository.
 struct Repository {
     root: PathBuf,
     files: Vec<TextFile>,
-    /// Of every Markdown file, the anchors of its headings.
+    /// Anchors of the headings, by Markdown file.
     anchors: BTreeMap<PathBuf, BTreeSet<String>>,
-    /// The pages of the specification by file name.
+    /// Pages of the specification, by file name.
     pages: BTreeMap<String, Page>,
 }
 
-/// A file with Rust, TOML or Markdown; its path is relative to the root.
+/// A Rust, TOML or Markdown file; its path is relative to the root.
 struct TextFile {
     path: PathBuf,
     text: String,
 }
 
-/// What can be cited of a page.
+/// Sections and rules of a page that can be cited.
 struct Page {
     sections: BTreeSet<String>,
     rules: BTreeSet<String>,
@@ -135,13 +135,13 @@ impl Repository {
         self.files.iter().filter(|file| file.extension() == "md")
     }
 
-    /// Whether there is a Markdown file with this name or at the end of this path.
+    /// Returns whether a Markdown file with this name, or at the end of this path, exists.
     fn has_document(&self, name: &str) -> bool {
         let name = name.trim_start_matches("./").trim_start_matches("../");
         self.markdown().any(|file| file.path.ends_with(name))
     }
 
-    /// Line and text of each problem.
+    /// Returns line and text of each problem.
     fn wrong_citations(&self, file: &TextFile) -> Vec<(usize, String)> {
         let own_page = file.is_spec_page().then(|| file.name().to_owned());
         let words = words(file);
@@ -155,7 +155,7 @@ impl Repository {
             let is_number_next = next(0).starts_with(|c: char| c.is_ascii_digit());
             let mut page = None;
             if word.ends_with(".md") {
-                // A page is named: what follows belongs to it.
+                // The words after the name of a page refer to that page.
                 let name = word.rsplit('/').next().unwrap();
                 if !self.has_document(word) {
                     problem(format!("there is no {word}"));
@@ -180,7 +180,7 @@ impl Repository {
                         page = Some(name.to_owned());
                     }
                     None if ["section", "sections"].contains(&next(0)) => {
-                        problem(format!("{word} is no page of the specification"));
+                        problem(format!("{word} is not a page of the specification"));
                         at += 1;
                         continue;
                     }
@@ -192,7 +192,7 @@ impl Repository {
                     _ => continue,
                 }
             } else if ["section", "sections"].contains(&word.as_str()) && is_number_next {
-                // Sections of other documents are none of ours.
+                // Sections of other documents, such as RFCs, are not checked.
                 let before = |back: usize| at.checked_sub(back).map_or("", |place| words[place].1.as_str());
                 if before(3) == "RFC" || [before(2), before(3)].contains(&"specification") {
                     continue;
@@ -216,7 +216,7 @@ impl Repository {
     }
 }
 
-/// Checks a list such as `7 and 8.2, R1`, or a single rule. Returns how many words it has.
+/// Checks a list such as `7 and 8.2, R1`, or a single rule. Returns its number of words.
 fn check_list(page: &Page, name: &str, words: &[(usize, String)], problem: &mut impl FnMut(String)) -> usize {
     let mut taken = 0;
     for (_, word) in words {
@@ -234,7 +234,7 @@ fn check_list(page: &Page, name: &str, words: &[(usize, String)], problem: &mut 
         taken += 1;
     }
     if taken == 0 {
-        problem(format!("`{name} section` is followed by no number"));
+        problem(format!("`{name} section` is not followed by a number"));
     }
     taken
 }
@@ -248,7 +248,7 @@ impl TextFile {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// `about.md` tells about the specification and has no sections to cite.
+    /// `about.md` describes the specification and has no sections to cite.
     fn is_spec_page(&self) -> bool {
         self.path.starts_with("docs/src/spec") && self.name() != "about.md"
     }
@@ -272,20 +272,20 @@ impl Page {
         Self { sections, rules }
     }
 
-    /// Whether the page defines rules that begin with the same letter.
+    /// Returns whether the page defines rules that begin with the same letter.
     fn has_rules_like(&self, rule: &str) -> bool {
         self.rules.iter().any(|known| known[..1] == rule[..1])
     }
 }
 
-/// Whether a word has the form of a rule: a capital letter and a number, `Q16` or `W-4`.
+/// Returns whether a word has the form of a rule: a capital letter and a number, `Q16` or `W-4`.
 fn is_rule(word: &str) -> bool {
     let number = word.strip_prefix(|c: char| c.is_ascii_uppercase()).unwrap_or_default();
     let digits = number.strip_prefix('-').unwrap_or(number);
     (1..=2).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// All Rust, TOML and Markdown files, by their paths.
+/// Collects all Rust, TOML and Markdown files, sorted by path.
 fn collect(root: &Path, folder: &Path, files: &mut Vec<TextFile>) {
     let mut entries: Vec<_> = fs::read_dir(root.join(folder)).unwrap().map(Result::unwrap).collect();
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -300,8 +300,9 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<TextFile>) {
     }
 }
 
-/// The words and the punctuation that matter for citations, with the lines they stand in. The marks of
-/// comments are left out, since a citation may go on in the next line; an empty line ends it.
+/// Returns the words and the punctuation that matter for citations, with their line numbers.
+/// Comment marks are left out, since a citation may continue in the next line; an empty line
+/// ends it.
 fn words(file: &TextFile) -> Vec<(usize, String)> {
     let mut words = Vec::new();
     for (line, text) in (1..).zip(file.text.lines()) {
@@ -310,13 +311,13 @@ fn words(file: &TextFile) -> Vec<(usize, String)> {
         let before = words.len();
         let mut rest = text;
         while let Some(start) = rest.find(|c| is_part(c) || is_mark(c)) {
-            // The anchor of a link is no citation.
+            // The anchor of a link is not a citation.
             let is_anchor = start > 0 && text[..text.len() - rest.len() + start].ends_with(".md#");
             rest = &rest[start..];
             let end =
                 if rest.starts_with(is_mark) { 1 } else { rest.find(|c| !is_part(c)).unwrap_or(rest.len()) };
             let word = rest[..end].trim_matches(['.', '/', '-']);
-            // A URL names no document of this repository.
+            // A URL does not name a document of this repository.
             let is_url = rest.starts_with("//") && text[..text.len() - rest.len()].ends_with(':');
             if !word.is_empty() && !is_url && !is_anchor {
                 words.push((line, word.to_owned()));
@@ -330,7 +331,7 @@ fn words(file: &TextFile) -> Vec<(usize, String)> {
     words
 }
 
-/// Line and target of each link within the repository, outside of code.
+/// Returns line and target of each link within the repository, outside of code.
 fn links(text: &str) -> Vec<(usize, &str)> {
     let mut links = Vec::new();
     let mut is_code = false;
@@ -363,7 +364,7 @@ fn links(text: &str) -> Vec<(usize, &str)> {
     links
 }
 
-/// The anchors that GitHub and mdBook give to the headings of a page.
+/// Returns the anchors that GitHub and mdBook give to the headings of a page.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut anchors = BTreeSet::new();
     let mut is_code = false;
@@ -384,7 +385,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// A path without `.` and `..`.
+/// Returns a path without `.` and `..`.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {

@@ -1,4 +1,5 @@
-//! Some evenings, and proof that the laws would notice if they were broken: each is given something forged.
+//! Some evenings, and proof that each law detects a violation: the tests feed forged events and
+//! effects to the checker.
 //!
 //! Many more evenings are played by `cargo run -p faf-testkit --release -- simulate --seeds 500`.
 
@@ -31,7 +32,7 @@ fn evenings_keep_the_laws() {
 }
 
 #[test]
-fn the_same_seed_is_the_same_evening() {
+fn same_seed_gives_the_same_evening() {
     let plan =
         |seed| Plan { players: 50, length: Duration::from_secs(600), is_digested: true, ..Plan::new(seed) };
     let evening = |seed| Evening::play(plan(seed)).unwrap();
@@ -41,7 +42,7 @@ fn the_same_seed_is_the_same_evening() {
     assert_ne!(first.digest, other.digest);
 }
 
-/// A lobby of which only the outside is there: what goes in and out is made up by the tests.
+/// A checker without a lobby: the tests make up all events and effects.
 #[derive(Default)]
 struct Forged {
     checker: Checker,
@@ -58,7 +59,7 @@ const GAME: GameId = GameId(5);
 type Outcome = Result<(), Violation>;
 
 impl Forged {
-    /// Ada, Bob and Cem are online; Cem is a foe of Ada.
+    /// Creates a state with Ada, Bob and Cem online; Cem is a foe of Ada.
     fn new() -> Self {
         let mut forged = Self::default();
         for (conn, player) in [ADA, BOB, CEM] {
@@ -108,7 +109,7 @@ impl Forged {
         self.step(Some(&Event::Replied { reply }), &[Effect::LoggedIn { conn }])
     }
 
-    /// A client says something, and the lobby does something about it at once.
+    /// A client sends a message, and the lobby reacts at once.
     fn say(&mut self, conn: ConnId, text: &str, effects: &[Effect]) -> Outcome {
         let message = ClientMessage::read(text.parse::<Message>().unwrap());
         let mut effects = effects.to_vec();
@@ -121,7 +122,7 @@ impl Forged {
         self.games.insert(GAME, SeenGame { state, host: ADA.1, is_listed, members: members.to_vec() });
     }
 
-    /// Ada hosts a game with these properties, and it is open.
+    /// Creates a state in which Ada hosts an open game with these properties.
     fn hosted(more: &str) -> Self {
         let mut forged = Self::new();
         forged.game(GameState::Initializing, &[]);
@@ -133,7 +134,7 @@ impl Forged {
         forged
     }
 
-    /// Bob has joined that game.
+    /// Creates a state in which Bob has joined that game.
     fn joined() -> Self {
         let mut forged = Self::hosted("");
         forged.say(BOB.0, &join(""), &[launch(BOB.0)]).unwrap();
@@ -181,7 +182,7 @@ fn connect_to(conn: ConnId, player_id: PlayerId, offer: bool) -> Effect {
     gpg(conn, ServerToGame::ConnectToPeer { login: format!("p{player_id}"), player_id, offer })
 }
 
-/// Bob joins Ada.
+/// Returns the introduction of Bob to Ada.
 fn introduction() -> [Effect; 2] {
     [join_game(), connect_to(ADA.0, BOB.1, true)]
 }
@@ -196,7 +197,7 @@ fn breaks(outcome: Outcome, law: Law) {
 }
 
 #[test]
-fn honest_steps_break_nothing() {
+fn valid_steps_break_no_law() {
     let mut forged = Forged::joined();
     forged.does(&[told(BOB.0, "open"), ice(BOB.0, ADA.1), ice(ADA.0, BOB.1)]).unwrap();
     let settings = Settings::default();
@@ -217,7 +218,7 @@ fn tickets_are_used_once() {
 }
 
 #[test]
-fn who_is_gone_is_left_alone() {
+fn closed_connections_are_left_alone() {
     let pong = |conn| one(conn, ServerMessage::Pong);
     let mut forged = Forged::new();
     forged.step(Some(&Event::Disconnected { conn: BOB.0 }), &[]).unwrap();
@@ -233,7 +234,7 @@ fn who_is_gone_is_left_alone() {
 }
 
 #[test]
-fn messages_are_read_and_dealt_with_in_turn() {
+fn messages_are_read_and_handled_in_order() {
     let mut forged = Forged::new();
     let reason = HoldReason::Busy;
     breaks(forged.does(&[Effect::Release { conn: ADA.0, reason }]), Law::ReadInTurn);
@@ -249,7 +250,7 @@ fn messages_are_read_and_dealt_with_in_turn() {
 }
 
 #[test]
-fn a_login_needs_a_proof() {
+fn login_needs_a_proof() {
     let mut forged = Forged::new();
     forged.connect(ConnId(9)).unwrap();
     breaks(forged.does(&[Effect::LoggedIn { conn: ConnId(9) }]), Law::LoginIsProven);
@@ -276,7 +277,7 @@ fn nothing_is_kept_without_an_owner() {
 }
 
 #[test]
-fn games_are_made_by_somebody_who_is_there() {
+fn games_are_hosted_by_online_players() {
     let mut forged = Forged::new();
     forged.game(GameState::Initializing, &[]);
     breaks(forged.does(&[]), Law::GamesAreHosted);
@@ -303,11 +304,11 @@ fn games_are_made_by_somebody_who_is_there() {
 }
 
 #[test]
-fn nobody_comes_into_a_game_by_magic() {
+fn members_must_have_joined() {
     let mut forged = Forged::hosted("");
     forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
     breaks(forged.does(&[]), Law::MembersComeProperly);
-    // Asking to come back does not help whoever was never there.
+    // A request to return does not admit a player who was never a member.
     let mut forged = Forged::hosted("");
     forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
     let restore = format!(r#"{{"command":"restore_game_session","game_id":{GAME}}}"#);
@@ -333,7 +334,7 @@ fn hidden_games_are_hidden() {
         breaks(Forged::hosted(range).does(&[told(BOB.0, "open")]), Law::HiddenStaysHidden);
     }
 
-    // One message takes away what was shown, and one is enough.
+    // One message removes the game where it was shown; a second one breaks the law.
     let ticket =
         forged.request(Some(ADA.0), SetRelation { player: ADA.1, subject: BOB.1, relation: Relation::Foe });
     let changed = Event::Replied { reply: ticket.reply(Ok(Ok(()))) };
@@ -345,7 +346,7 @@ fn hidden_games_are_hidden() {
 }
 
 impl Forged {
-    /// Ada is told of the game, and Bob is not.
+    /// Sends the game to Ada and not to Bob.
     fn reported_after_telling(mut self, store: &FakeStore) -> Outcome {
         let to = Audience::Several(vec![ADA.0]);
         self.does(&[Effect::Send { to, message: ServerMessage::GameInfo(info("open")) }]).unwrap();
@@ -355,7 +356,7 @@ impl Forged {
 }
 
 #[test]
-fn the_list_at_login_is_complete_and_no_more() {
+fn game_list_at_login_is_exact() {
     let list = |conn, games| one(conn, ServerMessage::GameList(Arc::new(GameList { games })));
     let mut forged = Forged::hosted("");
     forged.does(&[list(BOB.0, vec![info("open")])]).unwrap();
@@ -367,7 +368,7 @@ fn the_list_at_login_is_complete_and_no_more() {
 }
 
 #[test]
-fn the_roster_at_login_is_complete() {
+fn player_list_at_login_is_complete() {
     let list = |ids: &[u32]| {
         let players = ids.iter().map(|id| player(*id, 0)).collect();
         one(BOB.0, ServerMessage::PlayerInfo(Arc::new(PlayerList { players })))
@@ -379,7 +380,7 @@ fn the_roster_at_login_is_complete() {
 }
 
 #[test]
-fn games_are_told_of_in_order_and_when_they_are_durable() {
+fn games_are_sent_in_order_and_once_durable() {
     breaks(Forged::hosted("").does(&[told(BOB.0, "playing")]), Law::ToldIsDurable);
     let to_bob = |state| Effect::Send {
         to: Audience::Several(vec![BOB.0]),
@@ -392,7 +393,7 @@ fn games_are_told_of_in_order_and_when_they_are_durable() {
 }
 
 #[test]
-fn processes_are_started_for_those_who_may() {
+fn processes_are_started_only_on_request() {
     breaks(Forged::new().does(&[launch(BOB.0)]), Law::LaunchIsAsked);
     let with_password =
         |more: &str| Forged::hosted(r#","password":"secret""#).say(BOB.0, &join(more), &[launch(BOB.0)]);
@@ -413,7 +414,7 @@ fn processes_are_started_for_those_who_may() {
 }
 
 #[test]
-fn numbers_of_games_are_not_used_again() {
+fn game_numbers_are_not_reused() {
     let mut forged = Forged::hosted("");
     forged.games.clear();
     forged.checker.killed(&FakeStore::default()).unwrap();
@@ -423,7 +424,7 @@ fn numbers_of_games_are_not_used_again() {
 }
 
 #[test]
-fn processes_hear_of_those_in_their_game_only() {
+fn processes_are_connected_only_within_their_game() {
     breaks(Forged::joined().does(&[ice(CEM.0, ADA.1)]), Law::PeersShareAGame);
     breaks(Forged::joined().does(&[ice(ADA.0, CEM.1)]), Law::PeersShareAGame);
     let stranger = [connect_to(ADA.0, CEM.1, true)];
@@ -444,7 +445,7 @@ fn one_side_offers_and_the_host_comes_first() {
     breaks(joining().does(&[ice(BOB.0, ADA.1)]), Law::JoinGameComesFirst);
     joining().does(&introduction()).unwrap();
 
-    // Dan meets Ada, but not Bob.
+    // Dan is introduced to Ada, but not to Bob.
     let (dan, id) = (ConnId(4), PlayerId(4));
     let mut forged = Forged::joined();
     forged.log_in(dan, id, Vec::new()).unwrap();
@@ -455,13 +456,13 @@ fn one_side_offers_and_the_host_comes_first() {
 }
 
 #[test]
-fn every_law_says_something() {
+fn every_law_has_a_sentence() {
     for law in Law::ALL {
         assert!(law.sentence().ends_with('.'), "{law:?}");
     }
 }
 
-/// A real game, for what is stored of games.
+/// Returns a store with a real game, for the checks of stored games.
 fn played() -> FakeStore {
     use faf_testkit::lobby::SimulatedLobby;
     let mut lobby = SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["p1", "p2"]));
@@ -490,14 +491,14 @@ fn played() -> FakeStore {
     lobby.store
 }
 
-/// A request to store something of Ada's game.
+/// Returns the request to store data of Ada's game.
 fn store(write: GameWrite) -> Effect {
     let request = StoreGame { game: GAME, write, publications: GamePublications::default() }
         .request(Ticket::new(RequestId(99)));
     Effect::Request { conn: None, request }
 }
 
-/// The launch of Ada's game is about to be stored.
+/// Creates a state in which the launch of Ada's game is being stored.
 fn launching() -> (Forged, Ticket<StoreGame>, Effect) {
     let stored = played().games[&GameId(1)].clone();
     let mut forged = Forged::joined();
@@ -510,7 +511,7 @@ fn launching() -> (Forged, Ticket<StoreGame>, Effect) {
 }
 
 #[test]
-fn writes_come_one_at_a_time_and_in_order() {
+fn writes_are_made_one_at_a_time_and_in_order() {
     let (mut forged, ticket, again) = launching();
     breaks(forged.does(std::slice::from_ref(&again)), Law::OneWriteAtATime);
     let (mut forged, ..) = launching();
@@ -522,7 +523,7 @@ fn writes_come_one_at_a_time_and_in_order() {
     breaks(Forged::joined().does(&[end_first]), Law::LaunchedThenEnded);
 }
 
-/// Ada's game is live, with both in it.
+/// Creates a state in which Ada's game is live, with both players in it.
 fn launched() -> Forged {
     let (mut forged, ticket, _) = launching();
     forged.game(GameState::Live, &[ADA.1, BOB.1]);
@@ -531,7 +532,7 @@ fn launched() -> Forged {
 }
 
 #[test]
-fn only_those_are_rated_whose_games_have_begun() {
+fn only_players_who_have_begun_are_rated() {
     let end = || {
         let end = played().games[&GameId(1)].end.clone().unwrap();
         store(GameWrite::End(Box::new(end)))
@@ -549,7 +550,7 @@ fn only_those_are_rated_whose_games_have_begun() {
 }
 
 #[test]
-fn whoever_has_ended_stays_out() {
+fn players_whose_simulation_ended_stay_out() {
     let back = |said: &str| {
         let mut forged = launched();
         forged.say(BOB.0, &format!(r#"{{"target":"game","command":"{said}"}}"#), &[]).unwrap();
@@ -563,7 +564,7 @@ fn whoever_has_ended_stays_out() {
 }
 
 #[test]
-fn what_was_acknowledged_must_be_stored() {
+fn acknowledged_reports_must_be_stored() {
     // The launch itself is lost.
     breaks(launched().checker.killed(&FakeStore::default()), Law::AcknowledgedIsKept);
     let mut store = FakeStore::default();
@@ -606,7 +607,7 @@ fn player(id: u32, number_of_games: u32) -> Arc<Player> {
 }
 
 #[test]
-fn ratings_are_shown_as_they_are_stored() {
+fn shown_ratings_equal_stored_ratings() {
     let shown = |number_of_games: u32| {
         let players = vec![player(1, number_of_games)];
         let message = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));

@@ -22,19 +22,20 @@ use crate::dial::{self, Trust};
 use crate::exit::{self, Failure, complain};
 use crate::render::{Renderer, Style, Way};
 
-/// How long a client may take for the upgrade to WebSocket.
+/// Time limit for a client's upgrade to WebSocket.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a side may take to read what is left when the other one has ended.
+/// Time limit for a side to read the rest after the other one has ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one direction goes on without a message when the other one has ended. A server may take
-/// seconds to answer the last one; it may also not notice that the client is gone.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How long one direction continues without a message after the other one has ended. A
+/// server may take seconds to reply to the last message; it may also not notice that the
+/// client has disconnected.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Where clients connect: tcp://, qdatastream:// or ws:// with host and port; port 0 picks one
+    /// Address for clients: tcp://, qdatastream:// or ws:// with host and port; port 0 picks one
     #[arg(long, value_name = "URL")]
     listen: Url,
     /// The server: tcp://, qdatastream://, ws:// or wss://
@@ -46,11 +47,11 @@ pub(crate) struct Arguments {
     /// Announce the client's address to a WebSocket server in this header, such as X-Real-IP
     #[arg(long, value_name = "NAME")]
     forwarded_header: Option<HeaderName>,
-    /// Most clients at the same time; further ones are turned away
+    /// Maximum number of clients at the same time; further ones are rejected
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
     connection_limit: usize,
-    /// Print every message that is passed on, with its client and direction; of passwords and
-    /// tokens only that they are there
+    /// Print every message that is passed on, with its client and direction; passwords and tokens
+    /// are replaced by ...
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -63,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { listen, to, proxy_header, forwarded_header, connection_limit, print, style, trust } =
         arguments;
     if listen.is_encrypted() {
-        let error = anyhow::anyhow!("clients cannot be listened for with wss://; put a proxy in front");
+        let error = anyhow::anyhow!("the bridge cannot accept wss:// clients; put a proxy in front");
         return Err(Failure::new(exit::USAGE, error));
     }
     if forwarded_header.is_some() && !to.format().has_upgrade() {
@@ -95,7 +96,7 @@ struct Bridge {
     forwarded_header: Option<HeaderName>,
     connector: Connector,
     places: Arc<Semaphore>,
-    /// Shows what is passed on, if that is wanted.
+    /// Prints the messages that are passed on, with `--print`.
     renderer: Option<Renderer>,
 }
 
@@ -105,7 +106,7 @@ impl Bridge {
             let tell = |error| complain(format_args!("a client cannot be accepted: {error}"));
             let (stream, client) = tcp::accept(&listener, tell).await;
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                complain("a client is turned away: there are as many as --connection-limit allows");
+                complain("a client is rejected: --connection-limit is reached");
                 continue;
             };
             let bridge = Arc::clone(self);
@@ -118,7 +119,7 @@ impl Bridge {
     }
 
     /// Carries messages between a client and the server until both have ended, or one has failed. A
-    /// side that says nothing more may still be told something.
+    /// side that has ended its direction may still receive messages.
     async fn carry(
         &self,
         stream: TcpStream,
@@ -126,7 +127,8 @@ impl Bridge {
         _place: OwnedSemaphorePermit,
     ) -> anyhow::Result<()> {
         tcp::prepare(&stream)?;
-        let near = timeout(HANDSHAKE_TIMEOUT, self.welcome(stream)).await.context("no upgrade in time")??;
+        let near =
+            timeout(HANDSHAKE_TIMEOUT, self.open_client(stream)).await.context("no upgrade in time")??;
         let connector = Connector {
             proxied: self.proxy_header.then_some(client),
             headers: self.forwarded_for(client)?.into_iter().collect(),
@@ -135,18 +137,18 @@ impl Bridge {
         let far = match dial::connect(&connector, &self.to).await {
             Ok(far) => far,
             Err(error) => {
-                part(near).await;
+                close_cleanly(near).await;
                 return Err(error);
             }
         };
         let ((mut near_reader, near_writer), (mut far_reader, far_writer)) = (near, far);
         near_reader.listen_to_the_end();
         far_reader.listen_to_the_end();
-        // A side that does not read stops the other one from being read: nothing piles up here.
+        // A side that does not read stops the other one from being read, so no backlog grows here.
         let show = |way| {
             let whose = client.to_string();
             move |message: &Message| {
-                // Clients are served, whether anybody reads this or not.
+                // Clients are served even if nobody reads this.
                 self.renderer.iter().for_each(|renderer| drop(renderer.passed_on(&whose, way, message)));
             }
         };
@@ -166,12 +168,12 @@ impl Bridge {
                 },
             }
         };
-        tokio::join!(part((near_reader, near_writer)), part((far_reader, far_writer)));
+        tokio::join!(close_cleanly((near_reader, near_writer)), close_cleanly((far_reader, far_writer)));
         ended
     }
 
-    /// Makes a connection of a client's stream.
-    async fn welcome(&self, stream: TcpStream) -> anyhow::Result<(Reader, Writer)> {
+    /// Opens a connection on a client's stream.
+    async fn open_client(&self, stream: TcpStream) -> anyhow::Result<(Reader, Writer)> {
         let settings = Settings::new(self.listen.format());
         if !self.listen.format().has_upgrade() {
             return Ok(open_tcp(stream, settings));
@@ -188,8 +190,8 @@ impl Bridge {
     }
 }
 
-/// One direction has come to its end: ends it, and goes on with the other one, as long as something
-/// comes.
+/// Handles the end of one direction: ends it, and continues with the other one while
+/// messages arrive.
 async fn finish(
     other: impl Future<Output = anyhow::Result<()>>,
     ended: &Writer,
@@ -198,7 +200,7 @@ async fn finish(
     let mut rest = pin!(async { tokio::join!(ended.close(), other).1 });
     loop {
         let before = passed.load(Ordering::Relaxed);
-        match timeout(SILENCE, &mut rest).await {
+        match timeout(SILENCE_TIMEOUT, &mut rest).await {
             Ok(done) => return done,
             Err(_) if passed.load(Ordering::Relaxed) == before => return Ok(()),
             Err(_) => {}
@@ -206,7 +208,7 @@ async fn finish(
     }
 }
 
-/// Passes messages on, each when the one before has been taken, until the sender ends or either
+/// Passes messages on, each after the one before has been taken, until the sender ends or either
 /// side fails; counts them.
 async fn pump(
     from: &mut Reader,
@@ -230,13 +232,13 @@ async fn pump(
     }
 }
 
-/// Ends a connection cleanly: after everything that waits, and not before the peer has read it.
-async fn part((mut reader, writer): (Reader, Writer)) {
-    let goodbye = async {
+/// Ends a connection cleanly: after all queued messages, and not before the peer has read them.
+async fn close_cleanly((mut reader, writer): (Reader, Writer)) {
+    let closing = async {
         writer.close().await;
         while reader.read().await.is_ok() {}
     };
-    if timeout(CLOSE_TIMEOUT, goodbye).await.is_err() {
+    if timeout(CLOSE_TIMEOUT, closing).await.is_err() {
         writer.abort();
     }
 }

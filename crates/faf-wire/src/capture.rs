@@ -6,13 +6,13 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use faf_protocol::WireFormat;
 
-/// How the captured bytes are framed.
+/// Framing of the captured bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Blocks of UTF-16 strings, of old clients
     #[value(name = "qdatastream")]
     QDataStream,
-    /// One line of JSON a message
+    /// One line of JSON per message
     SimpleJson,
     /// Frames after the HTTP upgrade
     #[value(name = "websocket")]
@@ -22,7 +22,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The wire format of the lobby; `None` for the framing of games.
+    /// Returns the wire format of the lobby; `None` for the framing of games.
     pub(crate) fn of_lobby(self) -> Option<WireFormat> {
         match self {
             Self::QDataStream => Some(WireFormat::QDataStream),
@@ -36,10 +36,10 @@ impl Format {
 /// A capture of one direction of a connection.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Capture {
-    /// How the bytes are framed
+    /// Framing of the bytes
     #[arg(long)]
     pub(crate) format: Format,
-    /// The bytes are hexadecimal digits: read with white space anywhere, written one line a message
+    /// The bytes are hexadecimal digits: read with any white space, written as one line per message
     #[arg(long)]
     pub(crate) hex: bool,
     #[command(flatten)]
@@ -50,25 +50,25 @@ pub(crate) struct Capture {
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[group(multiple = false)]
 pub(crate) struct Side {
-    /// The bytes are those a client sends
+    /// The bytes come from a client
     #[arg(long)]
     pub(crate) from_client: bool,
-    /// The bytes are those a server sends
+    /// The bytes come from a server
     #[arg(long)]
     pub(crate) from_server: bool,
 }
 
-/// Reads hexadecimal digits that come in pieces; white space may stand anywhere.
+/// Reads hexadecimal digits in pieces, with any white space between them.
 #[derive(Debug, Default)]
 pub(crate) struct HexReader {
-    /// The first digit of a byte whose second has not come yet.
+    /// First digit of a byte whose second digit has not arrived yet.
     half: Option<u8>,
-    /// Characters read so far.
+    /// Number of characters read so far.
     position: u64,
 }
 
 impl HexReader {
-    /// The bytes of another piece.
+    /// Passes the bytes of another piece to `take`.
     ///
     /// # Errors
     /// A description with the position of a character that is not a digit.
@@ -76,7 +76,7 @@ impl HexReader {
         for character in text {
             if !character.is_ascii_whitespace() {
                 let Some(digit) = char::from(*character).to_digit(16) else {
-                    return Err(format!("offset {}: no hexadecimal digit", self.position));
+                    return Err(format!("offset {}: not a hexadecimal digit", self.position));
                 };
                 let digit = digit as u8;
                 match self.half.take() {
@@ -89,7 +89,7 @@ impl HexReader {
         Ok(())
     }
 
-    /// Says that there are no more digits.
+    /// Checks the end of the digits.
     ///
     /// # Errors
     /// A description with the position, if they end inside a byte.
@@ -120,7 +120,7 @@ mod tests {
             reader.read(piece.as_bytes(), |byte| bytes.push(byte)).unwrap();
         }
         assert_eq!((bytes, reader.finish()), (vec![0x01, 0xFF, 0xAB], Ok(())));
-        assert_eq!(reader.read(b"0x", |_| {}), Err("offset 9: no hexadecimal digit".to_owned()));
+        assert_eq!(reader.read(b"0x", |_| {}), Err("offset 9: not a hexadecimal digit".to_owned()));
         assert!(reader.finish().is_err_and(|error| error.contains("between the two digits")));
         let mut written = Vec::new();
         write_bytes(&mut written, &[1, 0xAB], true).unwrap();

@@ -19,7 +19,7 @@ use crate::exit::{self, Failure, complain};
 use crate::login::Login;
 use crate::render::{Renderer, Style};
 
-/// How long the server may take to end its side when this one has.
+/// Time limit for the server to close its side after this one has.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
@@ -31,22 +31,22 @@ pub(crate) struct Arguments {
     login: Login,
     #[command(flatten)]
     trust: Trust,
-    /// End this many seconds after the end of standard input; without it, stay until the server
-    /// ends
+    /// End this many seconds after the end of standard input; without it, stay until the
+    /// server ends
     #[arg(long, value_name = "SECONDS")]
     linger: Option<u64>,
     #[command(flatten)]
     style: Style,
 }
 
-/// The course of a connection, as far as the exit code depends on it.
+/// State of a connection that determines the exit code.
 #[derive(Debug, Default)]
-struct Course {
-    /// A login was sent, and the server has not said `welcome`.
+struct ConnectionState {
+    /// Whether a login was sent and no `welcome` has arrived yet.
     is_logging_in: AtomicBool,
-    /// The server has said something.
-    has_heard: AtomicBool,
-    /// A line of the input was not sent.
+    /// Whether the server has sent a message.
+    has_received: AtomicBool,
+    /// Whether a line of the input was not sent.
     has_unsent: AtomicBool,
 }
 
@@ -56,17 +56,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let connected = dial::connect(&trust.connector(&url)?, &url).await;
     let (reader, writer) = connected.map_err(|error| Failure::new(exit::WRONG_PLACE, error))?;
     let renderer = Renderer::new(style);
-    let course = Arc::new(Course::default());
-    course.is_logging_in.store(!login.is_empty(), Ordering::Relaxed);
+    let state = Arc::new(ConnectionState::default());
+    state.is_logging_in.store(!login.is_empty(), Ordering::Relaxed);
     for message in &login {
-        send(&writer, &renderer, &course, &simple_json::encode(message).map_err(anyhow::Error::from)?)
-            .await?;
+        send(&writer, &renderer, &state, &simple_json::encode(message).map_err(anyhow::Error::from)?).await?;
     }
-    let mut receiving = tokio::spawn(receive(reader, writer.clone(), renderer.clone(), Arc::clone(&course)));
+    let mut receiving = tokio::spawn(receive(reader, writer.clone(), renderer.clone(), Arc::clone(&state)));
     let typing = async {
         let mut lines = lines_of_standard_input();
         while let Some(line) = lines.recv().await {
-            send(&writer, &renderer, &course, &line).await?;
+            send(&writer, &renderer, &state, &line).await?;
         }
         match linger {
             Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -77,55 +76,60 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     tokio::select! {
         received = &mut receiving => {
             received.map_err(anyhow::Error::from)??;
-            return course.conclude(&url);
+            return state.outcome(&url);
         }
         typed = typing => typed?,
         interrupted = signal::ctrl_c() => interrupted?,
     }
-    // The server has received everything when it ends its side, too. Its last messages are not
-    // shown.
-    let goodbye = async {
+    // The server has received everything when it closes its side as well. Its last messages are
+    // not shown.
+    let closing = async {
         writer.close().await;
         receiving.await
     };
-    if let Ok(received) = timeout(CLOSE_TIMEOUT, goodbye).await {
+    if let Ok(received) = timeout(CLOSE_TIMEOUT, closing).await {
         received.map_err(anyhow::Error::from)??;
     }
-    course.conclude_unsent()
+    state.outcome_of_input()
 }
 
-impl Course {
-    /// The server has ended the connection.
-    fn conclude(&self, url: &Url) -> Result<(), Failure> {
+impl ConnectionState {
+    /// Returns the result after the server has closed the connection.
+    fn outcome(&self, url: &Url) -> Result<(), Failure> {
         if self.is_logging_in.load(Ordering::Relaxed) {
-            return Err(match self.has_heard.load(Ordering::Relaxed) {
-                true => Failure::new(exit::REFUSED, anyhow::anyhow!("the server has not let us in")),
+            return Err(match self.has_received.load(Ordering::Relaxed) {
+                true => Failure::new(exit::REFUSED, anyhow::anyhow!("the server did not accept the login")),
                 false => Failure::new(
                     exit::WRONG_PLACE,
                     anyhow::anyhow!(
-                        "{url} has ended the connection without a word: it may speak another format"
+                        "{url} closed the connection without a message: it may use another format"
                     ),
                 ),
             });
         }
-        self.conclude_unsent()
+        self.outcome_of_input()
     }
 
-    fn conclude_unsent(&self) -> Result<(), Failure> {
+    fn outcome_of_input(&self) -> Result<(), Failure> {
         match self.has_unsent.load(Ordering::Relaxed) {
             true => Err(Failure::new(exit::UNSENT, anyhow::anyhow!("not everything was sent"))),
             false => Ok(()),
         }
     }
 
-    fn complain_unsent(&self, why: impl fmt::Display) {
+    fn report_unsent(&self, why: impl fmt::Display) {
         self.has_unsent.store(true, Ordering::Relaxed);
         complain(format_args!("not sent: {why}"));
     }
 }
 
-/// Sends a line, if it is a message; otherwise says what is wrong with it.
-async fn send(writer: &Writer, renderer: &Renderer, course: &Course, line: &[u8]) -> Result<(), Failure> {
+/// Sends a line if it is a message; otherwise reports the problem.
+async fn send(
+    writer: &Writer,
+    renderer: &Renderer,
+    state: &ConnectionState,
+    line: &[u8],
+) -> Result<(), Failure> {
     if line.trim_ascii().is_empty() {
         return Ok(());
     }
@@ -136,40 +140,40 @@ async fn send(writer: &Writer, renderer: &Renderer, course: &Course, line: &[u8]
                 Ok(()) => Ok(()),
                 // The reader will report the reason.
                 Err(Error::Disconnected(_)) => {
-                    course.complain_unsent("the connection has ended");
+                    state.report_unsent("the connection is closed");
                     Ok(())
                 }
                 Err(error) => Err(anyhow::Error::from(error).into()),
             }
         }
         Err(error) => {
-            course.complain_unsent(error);
+            state.report_unsent(error);
             Ok(())
         }
     }
 }
 
-/// Prints the server's messages until the connection ends, and answers its pings.
+/// Prints the server's messages until the connection ends, and replies to its pings.
 async fn receive(
     mut reader: Reader,
     writer: Writer,
     renderer: Renderer,
-    course: Arc<Course>,
+    state: Arc<ConnectionState>,
 ) -> Result<(), Failure> {
     loop {
         let message = match reader.read().await {
             Ok(message) => message,
-            Err(Error::Malformed(error)) if !course.has_heard.load(Ordering::Relaxed) => {
-                let error = anyhow::anyhow!("what comes is in another format: {error}");
+            Err(Error::Malformed(error)) if !state.has_received.load(Ordering::Relaxed) => {
+                let error = anyhow::anyhow!("the server uses another format: {error}");
                 return Err(Failure::new(exit::WRONG_PLACE, error));
             }
             Err(error) => return end(error, reader.consumed()),
         };
-        course.has_heard.store(true, Ordering::Relaxed);
+        state.has_received.store(true, Ordering::Relaxed);
         renderer.received(&message)?;
         let command = message.command();
         if command.as_deref() == Some("welcome") {
-            course.is_logging_in.store(false, Ordering::Relaxed);
+            state.is_logging_in.store(false, Ordering::Relaxed);
         }
         if command.as_deref() == Some("authentication_failed") {
             let text = message.get("text").and_then(JsonRef::as_str).unwrap_or_default();
@@ -177,7 +181,7 @@ async fn receive(
         }
         if command.as_deref() == Some("ping") {
             renderer.sent(&Message::PONG)?;
-            // If the connection is lost, reading says so.
+            // If the connection is lost, the reader reports it.
             let _ = writer.write(&Message::PONG);
         }
     }
@@ -195,7 +199,7 @@ fn end(error: Error, consumed: u64) -> Result<(), Failure> {
     }
 }
 
-/// Reads lines on a thread, the only way to wait for a terminal and a pipe alike.
+/// Reads lines on a thread, which works for terminals and pipes alike.
 fn lines_of_standard_input() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {

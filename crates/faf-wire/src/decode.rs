@@ -10,11 +10,10 @@ use faf_protocol::{DecodeError, Decoded, Decoder, Limits, Message, WireFormat, s
 use crate::capture::{Capture, HexReader, Side};
 use crate::exit::{self, Failure};
 
-/// Bytes read at once.
+/// Number of bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// The second byte of a WebSocket frame has this bit if the frame is masked, as those of clients
-/// are.
+/// The bit of the second byte of a WebSocket frame that marks it as masked, as clients do.
 const MASKED: u8 = 0x80;
 
 pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Write) -> Result<(), Failure> {
@@ -35,7 +34,7 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
         while let Some(message) = messages.next(&mut buffer).map_err(|error| fails(error, &messages))? {
             print(output, &message)?;
         }
-        // The messages in front of a wrong digit have been shown.
+        // The messages before the wrong digit have been printed.
         digits.map_err(|error| Failure::new(exit::MALFORMED, anyhow::anyhow!(error)))?;
         if length == 0 {
             let digits = hex.map_or(Ok(()), |hex| hex.finish());
@@ -51,16 +50,16 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
 fn print(output: &mut impl Write, message: &Message) -> Result<(), Failure> {
     let line = simple_json::encode(message).map_err(anyhow::Error::from)?;
     output.write_all(&line)?;
-    // A reader at the other end of a pipe may wait for it.
+    // The reader of a pipe may wait for it.
     Ok(output.flush()?)
 }
 
-/// The messages in a stream of bytes.
+/// Decoder of the messages in a stream of bytes.
 enum Messages {
     Lobby(Decoder),
-    /// A format whose first bytes will show which side has sent them.
+    /// A format whose first bytes will show which side sent them.
     Undecided(WireFormat),
-    /// The game's own framing, and how many bytes of it have been used up.
+    /// The framing of games, with the number of bytes consumed.
     Game(u64),
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use faf_client::{Connector, TrustError, Url};
 use faf_connection::{Reader, Writer};
 
-/// How `wss://` is trusted.
+/// Certificates for `wss://`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Trust {
     /// File with certificates (PEM) to trust for wss:// instead of those of the system
@@ -16,7 +16,7 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// Connects to this URL. Certificates are read once, and only if they are needed.
+    /// Returns a connector for this URL. Certificates are read once, and only if they are needed.
     pub(crate) fn connector(&self, url: &Url) -> anyhow::Result<Connector> {
         if !url.is_encrypted() {
             return Ok(Connector::default());
@@ -33,7 +33,7 @@ impl Trust {
     }
 }
 
-/// Connects, up to the point where messages can be sent.
+/// Connects; after that, messages can be sent.
 pub(crate) async fn connect(connector: &Connector, url: &Url) -> anyhow::Result<(Reader, Writer)> {
     let client = connector.connect(url).await.with_context(|| format!("cannot connect to {url}"))?;
     Ok(client.into_connection())

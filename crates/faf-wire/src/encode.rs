@@ -10,7 +10,7 @@ use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
 use crate::capture::{Capture, write_bytes};
 use crate::exit::{self, Failure};
 
-/// Bytes read at once.
+/// Number of bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
 pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Write) -> Result<(), Failure> {
@@ -28,7 +28,7 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
             };
             match decoded.map_err(|error| Failure::decoding(&error, decoder.consumed()))? {
                 Some(Decoded::Message(message)) => {
-                    let bytes = encode(capture, &message).map_err(|error| inexpressible(&error, start))?;
+                    let bytes = encode(capture, &message).map_err(|error| not_encodable(&error, start))?;
                     write_bytes(output, &bytes, capture.hex)?;
                     output.flush()?;
                 }
@@ -42,8 +42,8 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
     }
 }
 
-/// The failure for a message that JSON can express and the format cannot.
-fn inexpressible(error: &anyhow::Error, offset: u64) -> Failure {
+/// Returns the failure for a message that JSON can express but the format cannot.
+fn not_encodable(error: &anyhow::Error, offset: u64) -> Failure {
     Failure::new(exit::MALFORMED, anyhow::anyhow!("offset {offset}: {error:#}"))
 }
 

@@ -8,7 +8,7 @@ use faf_protocol::DecodeError;
 /// The exit codes as `--help` lists them.
 pub(crate) const HELP: &str = "Exit codes: 0 clean end between messages, 1 other failures, 2 wrong usage, 3 stream \
                                ended inside a message, 4 malformed message, 5 message too large or too deep, 6 the \
-                               login was refused, 7 a line was not sent, 8 no server there that speaks so.";
+                               login was refused, 7 a line was not sent, 8 no server of this format there.";
 
 pub(crate) const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
@@ -29,12 +29,12 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A failure with one of the numbers above.
+    /// Creates a failure with one of the codes above.
     pub(crate) fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
         Self { code, is_closed_pipe: false, error: error.into() }
     }
 
-    /// A failure to decode a stream of which `consumed` bytes had become messages.
+    /// Creates a failure to decode a stream of which `consumed` bytes had become messages.
     pub(crate) fn decoding(error: &DecodeError, consumed: u64) -> Self {
         let (code, inside) = match *error {
             DecodeError::Incomplete { got, .. } => (INCOMPLETE, got),
@@ -61,8 +61,7 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// For standard input and output. Errors of the network come as [`anyhow::Error`], with what was
-/// tried.
+/// For standard input and output. Network errors are [`anyhow::Error`]s with their context.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         let is_closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
@@ -80,6 +79,6 @@ pub(crate) fn complain(text: impl fmt::Display) {
             other => line.extend(other.escape_default()),
         }
     }
-    // If standard error is closed, there is nowhere left to report that.
+    // If standard error is closed, the line cannot be reported.
     let _ = writeln!(io::stderr(), "faf-wire: {line}");
 }

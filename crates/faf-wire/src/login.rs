@@ -9,17 +9,16 @@ use faf_protocol::ClientMessage;
 
 use crate::exit::{self, Failure};
 
-/// The account that logs in, if any.
+/// The account for the login, if any.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Login {
     /// Log in with this account and its password
     #[arg(long, value_name = "NAME", conflicts_with = "token")]
     user: Option<String>,
-    /// The password; where it is missing, FAF_WIRE_PASSWORD counts, and then it is asked for on the
-    /// terminal
+    /// The password; without it, the value of FAF_WIRE_PASSWORD, or a prompt on the terminal
     #[arg(long, value_name = "TEXT", requires = "user")]
     password: Option<String>,
-    /// Log in with this token; without --user, FAF_WIRE_TOKEN counts where it is missing
+    /// Log in with this token; without --user and --token, FAF_WIRE_TOKEN is used if it is set
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
     /// The machine's id, as sent at login
@@ -28,7 +27,7 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// The messages that log in, in this order; none without an account.
+    /// Returns the messages of the login, in this order; none without an account.
     pub(crate) fn messages(&self) -> Result<Vec<ClientMessage>, Failure> {
         let token = self.token.clone().or_else(|| variable("FAF_WIRE_TOKEN"));
         let credentials = match (&self.user, token) {
@@ -56,8 +55,8 @@ impl Login {
     }
 }
 
-/// An environment variable, if it is set and not empty. It is not a default of the flag: a flag
-/// must not clash with a variable.
+/// Returns an environment variable, if it is set and not empty. It is not a default of the flag: a
+/// flag must not conflict with a variable.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,7 +1,7 @@
-//! `faf-wire`: looks at the lobby protocol of Forged Alliance Forever, speaks it, and bridges
-//! between its wire formats.
+//! `faf-wire`: shows the lobby protocol of Forged Alliance Forever, speaks it, and bridges between
+//! its wire formats.
 //!
-//! One file for each command; `--help` says what they do.
+//! There is one file per command; `--help` describes them.
 
 mod bridge;
 mod capture;
@@ -18,8 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Looks at the lobby protocol of Forged Alliance Forever, speaks it, and bridges between its wire
-/// formats.
+/// Shows the lobby protocol of Forged Alliance Forever, speaks it, and bridges between
+/// its wire formats.
 #[derive(Debug, Parser)]
 #[command(version, after_help = exit::HELP)]
 struct Arguments {
@@ -29,14 +29,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Turn bytes on standard input into one line of JSON a message, as soon as it is complete
+    /// Decode bytes on standard input into one line of JSON per message, as soon as it is complete
     #[command(after_help = exit::HELP)]
     Decode(capture::Capture),
-    /// Turn lines of JSON on standard input into bytes
+    /// Encode lines of JSON on standard input into bytes
     #[command(after_help = exit::HELP)]
     Encode(capture::Capture),
-    /// Connect to a server, log in if asked to, print what it says and send what is typed or piped
-    /// in
+    /// Connect to a server, log in if asked to, print its messages and send those that are typed or
+    /// piped in
     #[command(after_help = exit::HELP)]
     Connect(connect::Arguments),
     /// Accept clients in one wire format and speak another one to a server

@@ -9,20 +9,20 @@ use faf_protocol::{Message, simple_json};
 
 use crate::exit::Failure;
 
-/// Members of messages that nobody should see over somebody's shoulder.
+/// Members of messages that must not be visible on a screen.
 const SECRETS: [&str; 2] = ["password", "token"];
 
 const GREEN: &str = "\x1b[32m";
 const BLUE: &str = "\x1b[34m";
 const PLAIN: &str = "\x1b[0m";
 
-/// How messages are shown, and which.
+/// Selection and style of the messages.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Style {
     /// Show only messages with these commands, such as player_info,game_info
     #[arg(long, value_name = "COMMANDS", value_delimiter = ',')]
     only: Vec<String>,
-    /// Show in front of each message when it was sent or received (UTC)
+    /// Show the time (UTC) when each message was sent or received
     #[arg(long)]
     time: bool,
     /// Show each message on several lines, with indentation
@@ -37,7 +37,7 @@ pub(crate) enum Way {
     FromServer,
 }
 
-/// Writes messages.
+/// Writes messages to standard output.
 #[derive(Debug, Clone)]
 pub(crate) struct Renderer {
     style: Style,
@@ -49,7 +49,7 @@ impl Renderer {
         Self { style, is_terminal: io::stdout().is_terminal() }
     }
 
-    /// Shows a message from the server.
+    /// Prints a message from the server.
     pub(crate) fn received(&self, message: &Message) -> Result<(), Failure> {
         if !self.is_wanted(message) {
             return Ok(());
@@ -58,7 +58,7 @@ impl Renderer {
         self.write(&mark, &simple_json::encode(message).map_err(anyhow::Error::from)?)
     }
 
-    /// Shows a message to the server, on a terminal: a program knows what it has sent.
+    /// Prints a message to the server, on a terminal: a program knows which messages it has sent.
     pub(crate) fn sent(&self, message: &Message) -> Result<(), Failure> {
         if !self.is_terminal || !self.is_wanted(message) {
             return Ok(());
@@ -66,7 +66,7 @@ impl Renderer {
         self.write(&format!("{BLUE}>>{PLAIN} "), &without_secrets(message)?)
     }
 
-    /// Shows a message that is passed on for somebody, with its direction.
+    /// Prints a message that is passed on for a client, with its direction.
     pub(crate) fn passed_on(&self, whose: &str, way: Way, message: &Message) -> Result<(), Failure> {
         if !self.is_wanted(message) {
             return Ok(());
@@ -88,7 +88,7 @@ impl Renderer {
     }
 
     /// Writes a line of JSON, or several. It is all ASCII, so nothing in it moves the cursor or
-    /// looks like something else.
+    /// imitates other text.
     fn write(&self, mark: &str, line: &[u8]) -> Result<(), Failure> {
         let mut output = io::stdout().lock();
         if self.style.time {
@@ -113,15 +113,14 @@ fn without_secrets(message: &Message) -> Result<Vec<u8>, Failure> {
     Ok(simple_json::encode(&message).map_err(anyhow::Error::from)?.to_vec())
 }
 
-/// `12:34:56.789`
+/// Formats the time of day as `12:34:56.789`.
 fn time_of_day(now: SystemTime) -> String {
     let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() % (24 * 60 * 60 * 1000);
     let (seconds, millis) = (millis / 1000, millis % 1000);
     format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// A line of JSON on several lines. It was checked before, so that only texts have to be told from
-/// the rest.
+/// Indents a line of JSON. It was checked before, so only strings must be recognized.
 fn indented(line: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(line.len() * 2);
     let (mut depth, mut is_text, mut is_escaped) = (0, false, false);

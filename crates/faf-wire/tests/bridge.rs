@@ -13,7 +13,8 @@ use faf_protocol::websocket::CLOSE_FRAME;
 use faf_protocol::{Message, WireFormat};
 use hyper::Uri;
 use support::peer::{
-    FORWARDED_HEADER, Peer, Server, assert_only_goodbye, client, client_on, connect, deserted_place, url,
+    FORWARDED_HEADER, Peer, Server, assert_only_close_frame, client, client_on, connect, reserved_address,
+    url,
 };
 use support::tool::Tool;
 use support::{delicate_messages, in_time, message};
@@ -21,12 +22,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-/// The formats of the client's side and of the server's.
+/// Returns all pairs of formats of the client's side and the server's.
 fn pairs() -> impl Iterator<Item = (WireFormat, WireFormat)> {
     WireFormat::ALL.into_iter().flat_map(|near| WireFormat::ALL.map(|far| (near, far)))
 }
 
-/// Starts a bridge; answers where it listens.
+/// Starts a bridge; returns its address.
 async fn bridge(near: WireFormat, to: &str, arguments: &[&str]) -> (Tool, Uri) {
     let listen = url(near, "127.0.0.1:0".parse().unwrap());
     let mut tool = Tool::start(&[&["bridge", "--listen", &listen, "--to", to], arguments].concat());
@@ -36,7 +37,7 @@ async fn bridge(near: WireFormat, to: &str, arguments: &[&str]) -> (Tool, Uri) {
     (tool, from.parse().unwrap())
 }
 
-/// A bridge, a client behind it and the server's end of the client's connection.
+/// Returns a bridge, a client of it, and the server's end of the client's connection.
 async fn bridged(near: WireFormat, far: WireFormat) -> (Tool, Peer, Peer) {
     let server = Server::listen(far);
     let (tool, place) = bridge(near, &server.url(), &[]).await;
@@ -44,10 +45,10 @@ async fn bridged(near: WireFormat, far: WireFormat) -> (Tool, Peer, Peer) {
     (tool, client, server)
 }
 
-/// The address of a client that is not the bridge's own.
+/// Returns a client's stream, with an address that is not the bridge's own.
 async fn client_stream(place: &Uri) -> (TcpStream, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
-    // All of 127.0.0.0/8 is loopback on Linux; elsewhere only this one is.
+    // On Linux, all of 127.0.0.0/8 is loopback; elsewhere only this address is.
     let source = if cfg!(target_os = "linux") { "127.0.0.2:0" } else { "127.0.0.1:0" };
     socket.bind(source.parse().unwrap()).unwrap();
     let stream = in_time(socket.connect(place.authority().unwrap().as_str().parse().unwrap())).await.unwrap();
@@ -69,17 +70,17 @@ async fn messages_go_both_ways_between_all_formats() {
 }
 
 #[tokio::test]
-async fn either_side_ends_the_other_behind_its_last_messages() {
+async fn either_side_ends_the_other_after_its_last_messages() {
     for (near, far) in pairs() {
         let (_tool, client, server) = bridged(near, far).await;
-        say_goodbye(client, server).await;
+        send_and_close(client, server).await;
         let (_tool, client, server) = bridged(near, far).await;
-        say_goodbye(server, client).await;
+        send_and_close(server, client).await;
     }
 }
 
-/// Sends some messages, ends the connection at once, and sees both on the other side.
-async fn say_goodbye(mut leaving: Peer, mut staying: Peer) {
+/// Sends some messages, ends the connection at once, and reads both on the other side.
+async fn send_and_close(mut leaving: Peer, mut staying: Peer) {
     let messages = delicate_messages();
     leaving.writer.write_many(&messages).unwrap();
     let leave = async {
@@ -101,9 +102,9 @@ async fn websockets_end_with_a_close_frame() {
     let server = Server::listen(WireFormat::WebSocket);
     let (_tool, place) = bridge(WireFormat::SimpleJson, &server.url(), &[]).await;
     drop(connect(&place).await);
-    assert_only_goodbye(server.accept_stream().await).await;
+    assert_only_close_frame(server.accept_stream().await).await;
 
-    let (_deserted, address) = deserted_place();
+    let (_reserved, address) = reserved_address();
     let (_tool, place) = bridge(WireFormat::WebSocket, &url(WireFormat::SimpleJson, address), &[]).await;
     let Upgraded { mut stream, received, .. } =
         in_time(upgrade::connect(connect(&place).await, &place, &[])).await.unwrap();
@@ -164,7 +165,7 @@ async fn a_side_that_does_not_read_stops_the_other() {
 async fn fill(tool: &Tool, sender: Peer, mut receiver: Peer) {
     let sent = block(&sender).await;
     assert!(tool.peak_memory() < 64 * 1024, "{} KiB", tool.peak_memory());
-    leave_behind(&sender, &mut receiver, sent).await;
+    close_after(&sender, &mut receiver, sent).await;
 }
 
 #[tokio::test]
@@ -172,11 +173,11 @@ async fn last_messages_arrive_even_where_nobody_reads_the_other_way() {
     let (_tool, mut client, server) = bridged(WireFormat::SimpleJson, WireFormat::SimpleJson).await;
     block(&client).await;
     let sent = block(&server).await;
-    leave_behind(&server, &mut client, sent).await;
+    close_after(&server, &mut client, sent).await;
 }
 
-/// Ends the sender's side behind the numbered messages that have been sent, of which none is lost.
-async fn leave_behind(sender: &Peer, receiver: &mut Peer, sent: usize) {
+/// Ends the sender's side after the numbered messages that have been sent, none of which is lost.
+async fn close_after(sender: &Peer, receiver: &mut Peer, sent: usize) {
     let read = async {
         for number in 0..sent {
             let received = receiver.read().await;
@@ -187,10 +188,10 @@ async fn leave_behind(sender: &Peer, receiver: &mut Peer, sent: usize) {
     tokio::join!(in_time(sender.writer.close()), read);
 }
 
-/// Sends numbered messages until nothing is taken any more; answers how many.
+/// Sends numbered messages until the connection takes no more; returns their number.
 async fn block(sender: &Peer) -> usize {
-    /// How long sending must take to count as blocked. A slow machine may pass it earlier, which
-    /// does no harm.
+    /// Time after which sending counts as blocked. A slow machine may exceed it earlier, which
+    /// is harmless.
     const BLOCKED: Duration = Duration::from_millis(300);
     /// Far more than the buffers of the operating system hold, in messages of 64 KiB.
     const BOUND: usize = 1500;
@@ -211,7 +212,7 @@ async fn block(sender: &Peer) -> usize {
 
 #[tokio::test]
 async fn malformed_input_closes_both_sides() {
-    // Longer than any length the formats take it for, and nothing in any of them.
+    // Longer than any length that the formats read from it, and not valid in any of them.
     const GARBAGE: &[u8] = b"\xFF\xFF\xFF\xFF garbage \n";
 
     for (near, far) in pairs() {
@@ -231,14 +232,14 @@ async fn malformed_input_closes_both_sides() {
     }
 }
 
-/// Checks what the bridge says of a client.
+/// Checks the bridge's report about a client.
 async fn assert_complaint(tool: &mut Tool, reason: &str) {
     let complaint = tool.error_line().await;
     assert!(complaint.starts_with("faf-wire: 127.0.0.1:") && complaint.contains(reason), "{complaint}");
 }
 
 #[tokio::test]
-async fn an_end_inside_a_message_is_an_end_all_the_same() {
+async fn an_end_inside_a_message_ends_the_other_side() {
     let (mut tool, client, mut server) = bridged(WireFormat::SimpleJson, WireFormat::QDataStream).await;
     client.send(&Message::PONG).await;
     client.send_bytes(b"{\"half\":").await;
@@ -249,16 +250,16 @@ async fn an_end_inside_a_message_is_an_end_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_unreachable_server_costs_only_the_client_at_hand() {
+async fn an_unreachable_server_affects_only_one_client() {
     for near in WireFormat::ALL {
-        let (deserted, address) = deserted_place();
+        let (reserved, address) = reserved_address();
         let (mut tool, place) = bridge(near, &url(WireFormat::SimpleJson, address), &[]).await;
         let mut early = client(&place).await;
         early.assert_ended().await;
         drop(early);
         assert_complaint(&mut tool, &format!("cannot connect to tcp://{address}: ")).await;
 
-        let server = Server::listen_at(deserted, WireFormat::SimpleJson);
+        let server = Server::listen_at(reserved, WireFormat::SimpleJson);
         let (late, mut server) = tokio::join!(client(&place), server.accept());
         late.send(&Message::PING).await;
         assert_eq!(server.read().await, Message::PING);
@@ -280,7 +281,7 @@ async fn clients_do_not_disturb_each_other() {
 }
 
 #[tokio::test]
-async fn clients_beyond_the_limit_are_turned_away() {
+async fn clients_beyond_the_limit_are_rejected() {
     let server = Server::listen(WireFormat::SimpleJson);
     let (mut tool, place) = bridge(WireFormat::SimpleJson, &server.url(), &["--connection-limit", "1"]).await;
     let (first, mut first_server) = tokio::join!(client(&place), server.accept());
@@ -292,7 +293,7 @@ async fn clients_beyond_the_limit_are_turned_away() {
     drop(first);
     first_server.assert_ended().await;
     drop(first_server);
-    // The place is free as soon as the bridge has noticed, which nobody is told.
+    // The place is free as soon as the bridge has noticed, which nobody is notified of.
     in_time(async {
         loop {
             let mut next = client(&place).await;
@@ -314,10 +315,10 @@ async fn only_the_path_of_the_url_is_upgraded() {
     let place: Uri = announced.split(' ').nth(2).unwrap().parse().unwrap();
     assert_eq!(place.path(), "/lobby");
 
-    let mut stranger = connect(&place).await;
-    stranger.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+    let mut other = connect(&place).await;
+    other.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
     let mut answer = String::new();
-    in_time(stranger.read_to_string(&mut answer)).await.unwrap();
+    in_time(other.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     assert_complaint(&mut tool, "no upgrade to WebSocket: 404").await;
 
@@ -329,9 +330,9 @@ async fn only_the_path_of_the_url_is_upgraded() {
 #[cfg(unix)]
 #[tokio::test]
 async fn an_interruption_ends_it_cleanly() {
-    let (_place, address) = deserted_place();
+    let (_place, address) = reserved_address();
     let (mut tool, place) = bridge(WireFormat::SimpleJson, &url(WireFormat::SimpleJson, address), &[]).await;
-    // Whoever has served a client listens for signals, too.
+    // A bridge that has served a client handles signals as well.
     client(&place).await.assert_ended().await;
     assert_complaint(&mut tool, "cannot connect to").await;
     tool.interrupt().await;
@@ -339,7 +340,7 @@ async fn an_interruption_ends_it_cleanly() {
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_told_at_once() {
+async fn unusable_arguments_are_reported_at_once() {
     const TO: &str = "tcp://127.0.0.1:1";
     const LISTEN: &str = "tcp://127.0.0.1:0";
 
@@ -361,24 +362,24 @@ async fn what_cannot_work_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_side_that_says_nothing_more_is_still_told_something() {
+async fn a_half_closed_side_still_receives_messages() {
     for (near, far) in pairs() {
         let (_tool, client, server) = bridged(near, far).await;
-        answer_last_words(client, server).await;
+        reply_after_close(client, server).await;
         let (_tool, client, server) = bridged(near, far).await;
-        answer_last_words(server, client).await;
+        reply_after_close(server, client).await;
     }
 }
 
-/// One side sends its last message and the end; the other one sees both, and answers.
-async fn answer_last_words(mut leaving: Peer, mut staying: Peer) {
+/// One side sends its last message and closes its direction; the other one reads both, and replies.
+async fn reply_after_close(mut leaving: Peer, mut staying: Peer) {
     leaving.reader.listen_to_the_end();
     staying.reader.listen_to_the_end();
     leaving.send(&Message::PING).await;
     let ending = leaving.writer.clone();
     let leave = tokio::spawn(async move { in_time(ending.close()).await });
     assert_eq!(staying.read().await, Message::PING);
-    // A WebSocket that has said goodbye may be told nothing more; any other may.
+    // A WebSocket that has sent a close frame may receive nothing more; other connections may.
     if staying.writer.format() != WireFormat::WebSocket && leaving.writer.format() != WireFormat::WebSocket {
         staying.assert_ended().await;
         staying.send(&Message::PONG).await;
@@ -390,8 +391,8 @@ async fn answer_last_words(mut leaving: Peer, mut staying: Peer) {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_under_way_arrives_behind_the_end_of_the_question() {
-    // A WebSocket that has said goodbye is told nothing more.
+async fn a_reply_in_flight_arrives_after_the_request_side_closed() {
+    // A WebSocket that has sent a close frame receives nothing more.
     for (near, far) in pairs().filter(|(near, _)| *near != WireFormat::WebSocket) {
         let (_tool, mut client, mut server) = bridged(near, far).await;
         client.reader.listen_to_the_end();
@@ -406,7 +407,7 @@ async fn an_answer_that_is_under_way_arrives_behind_the_end_of_the_question() {
 }
 
 #[tokio::test]
-async fn what_is_passed_on_can_be_printed() {
+async fn passed_messages_can_be_printed() {
     let server = Server::listen(WireFormat::QDataStream);
     let (mut tool, place) = bridge(WireFormat::SimpleJson, &server.url(), &["--print"]).await;
     let (client, mut server) = tokio::join!(client(&place), server.accept());

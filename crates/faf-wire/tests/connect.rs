@@ -9,7 +9,7 @@ use std::sync::Arc;
 use faf_connection::upgrade::{self, Endpoint};
 use faf_protocol::websocket::CLOSE_FRAME;
 use faf_protocol::{JsonRef, Message, WireFormat};
-use support::peer::{Peer, Server, assert_only_goodbye, deserted_place, upgraded, url};
+use support::peer::{Peer, Server, assert_only_close_frame, reserved_address, upgraded, url};
 use support::tool::{Ended, Tool};
 use support::{delicate_messages, in_time, line, message};
 use tokio_rustls::TlsAcceptor;
@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 /// SHA-256 of `password`.
 const DIGEST: &str = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
 
-/// The tool connected to a server, with further arguments and environment variables.
+/// Starts the tool and connects it to a server, with further arguments and environment variables.
 async fn connected(format: WireFormat, arguments: &[&str], variables: &[(&str, &str)]) -> (Tool, Peer) {
     let server = Server::listen(format);
     let tool = Tool::start_with(&[&["connect", &server.url()], arguments].concat(), variables);
@@ -27,7 +27,7 @@ async fn connected(format: WireFormat, arguments: &[&str], variables: &[(&str, &
 }
 
 /// Ends the server's side cleanly, and the tool with it.
-async fn part(tool: Tool, server: Peer) -> Ended {
+async fn close(tool: Tool, server: Peer) -> Ended {
     in_time(server.writer.close()).await;
     tool.end().await
 }
@@ -45,7 +45,7 @@ async fn messages_go_both_ways_in_every_format() {
                 assert_eq!(server.read().await, Message::PONG, "{format}");
             }
         }
-        part(tool, server).await.assert_clean();
+        close(tool, server).await.assert_clean();
     }
 }
 
@@ -59,7 +59,7 @@ async fn logging_in_sends_what_clients_send() {
     for (arguments, variables, login) in [
         (&with_password[..], &[][..], hello.as_str()),
         (&with_token, &[], auth),
-        // The environment fills gaps, and whatever else it holds is no matter.
+        // The environment fills gaps; its other variables do not matter.
         (&["--user", "Ada", "--unique-id", "machine"], &variables, &hello),
         (&with_password, &[("FAF_WIRE_PASSWORD", "other")], &hello),
         (&["--unique-id", "machine"], &variables, auth),
@@ -75,7 +75,7 @@ async fn logging_in_sends_what_clients_send() {
             "{arguments:?}"
         );
         server.send(&Message::new("welcome")).await;
-        let ended = part(tool, server).await;
+        let ended = close(tool, server).await;
         ended.assert_clean();
         assert_eq!(ended.output, b"{\"command\":\"welcome\"}\n");
     }
@@ -86,11 +86,11 @@ async fn without_credentials_only_what_is_piped_in_is_sent() {
     let (mut tool, mut server) = connected(WireFormat::QDataStream, &[], &[("FAF_WIRE_TOKEN", "")]).await;
     tool.write("{\"command\":\"first\"}\n").await;
     assert_eq!(server.read().await, Message::new("first"));
-    part(tool, server).await.assert_clean();
+    close(tool, server).await.assert_clean();
 }
 
 #[tokio::test]
-async fn a_line_that_is_no_message_is_reported_and_skipped() {
+async fn an_invalid_line_is_reported_and_skipped() {
     let (mut tool, mut server) = connected(WireFormat::WebSocket, &[], &[]).await;
     let deep = format!("{{\"a\":{}", "[".repeat(10_000));
     for (bad, reason) in [
@@ -104,7 +104,7 @@ async fn a_line_that_is_no_message_is_reported_and_skipped() {
         assert!(complaint.starts_with("faf-wire: not sent: ") && complaint.contains(reason), "{complaint}");
         assert_eq!(server.read().await, Message::new("good"));
     }
-    part(tool, server).await.assert_failed(7, "not everything was sent");
+    close(tool, server).await.assert_failed(7, "not everything was sent");
 }
 
 #[tokio::test]
@@ -141,8 +141,8 @@ async fn how_the_server_ends_shows_in_the_exit_code() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_told_with_the_address() {
-    let (_place, address) = deserted_place();
+async fn a_failed_connection_is_reported_with_the_address() {
+    let (_place, address) = reserved_address();
     for format in WireFormat::ALL {
         let url = url(format, address);
         let ended = Tool::run(&["connect", &url], b"").await;
@@ -152,7 +152,7 @@ async fn nobody_listening_is_told_with_the_address() {
 }
 
 #[tokio::test]
-async fn a_refused_upgrade_is_told_without_the_query() {
+async fn a_refused_upgrade_is_reported_without_the_query() {
     let server = Server::listen(WireFormat::SimpleJson);
     let elsewhere = server.url().replace("tcp://", "ws://") + "/elsewhere";
     let tool = Tool::start(&["connect", &format!("{elsewhere}?verify=secret")]);
@@ -169,12 +169,13 @@ async fn the_end_of_the_input_ends_it_only_with_linger() {
     for arguments in [&[][..], &["--linger", "3600"]] {
         let (mut tool, server) = connected(WireFormat::SimpleJson, arguments, &[]).await;
         tool.end_input();
-        // There is no sign that the end was noticed; what comes later is shown in any case.
+        // There is no sign that the tool has noticed the end; later messages are printed in
+        // any case.
         for _ in 0..3 {
             server.send(&Message::new("late")).await;
             assert_eq!(tool.line().await, r#"{"command":"late"}"#);
         }
-        part(tool, server).await.assert_clean();
+        close(tool, server).await.assert_clean();
     }
     for format in WireFormat::ALL {
         let (mut tool, mut server) = connected(format, &["--linger", "0"], &[]).await;
@@ -197,12 +198,12 @@ async fn a_websocket_ends_with_a_close_frame() {
     let server = Server::listen(WireFormat::WebSocket);
     let mut tool = Tool::start(&["connect", &server.url(), "--linger", "0"]);
     tool.end_input();
-    assert_only_goodbye(server.accept_stream().await).await;
+    assert_only_close_frame(server.accept_stream().await).await;
     tool.end().await.assert_clean();
 }
 
 #[tokio::test]
-async fn nobody_reading_any_more_is_no_failure() {
+async fn closed_output_is_not_a_failure() {
     let (mut tool, server) = connected(WireFormat::SimpleJson, &[], &[]).await;
     tool.close_output();
     server.send(&Message::PONG).await;
@@ -221,7 +222,7 @@ async fn an_interruption_ends_it_cleanly() {
     tool.end().await.assert_clean();
 }
 
-/// A certificate for this name, as PEM in a file, and a server's end of TLS with it.
+/// Returns a certificate for this name, as PEM in a file, and a server's end of TLS with it.
 fn certificate(name: &str) -> (tempfile::NamedTempFile, TlsAcceptor) {
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
@@ -250,9 +251,9 @@ async fn an_encrypted_connection_needs_a_trusted_certificate() {
     assert_eq!(server.read().await, Message::PING);
     server.send(&message(r#"{"text":"é"}"#)).await;
     assert_eq!(tool.line().await, r#"{"text":"\u00e9"}"#);
-    part(tool, server).await.assert_clean();
+    close(tool, server).await.assert_clean();
 
-    // The system's certificates, which this variable names, are those of others.
+    // The system's certificates, named by this variable, are other ones.
     let system = [("SSL_CERT_FILE", &*path(&other)), ("SSL_CERT_DIR", "")];
     for (arguments, variables) in [(&[][..], &system[..]), (&["--ca", &path(&other)], &[])] {
         let tool = Tool::start_with(&[&["connect", &url], arguments].concat(), variables);
@@ -288,7 +289,7 @@ async fn wrong_usage_has_a_code_of_its_own() {
         (&[][..], "<URL>"),
         (&["http://127.0.0.1"], "must begin with qdatastream://, tcp://, ws:// or wss://"),
         (&["tcp://127.0.0.1:99999"], "the port is not a number up to 65535"),
-        (&["ws://Ada:secret@127.0.0.1"], "there must be no user in it"),
+        (&["ws://Ada:secret@127.0.0.1"], "it must not have a user"),
         (&["tcp://127.0.0.1/path"], "only ws:// and wss:// can have a path"),
         (&["tcp://127.0.0.1?query"], "only ws:// and wss:// can have a path or a query"),
         (&["tcp://127.0.0.1", "--user", "Ada", "--token", "secret"], "cannot be used with"),
@@ -308,25 +309,25 @@ async fn a_refused_login_has_a_code_of_its_own() {
         server.send(&message(r#"{"command":"authentication_failed","text":"no\n\u001b[31m"}"#)).await;
         tool.end().await.assert_failed(6, "the login was refused: no\\n\\u{1b}[31m");
 
-        // Some are shown out with a notice only.
+        // Some servers only send a notice before they close the connection.
         let (tool, server) = connected(format, &login, &[]).await;
         server.send(&message(r#"{"command":"notice","style":"error","text":"banned"}"#)).await;
-        part(tool, server).await.assert_failed(6, "has not let us in");
+        close(tool, server).await.assert_failed(6, "did not accept the login");
     }
 }
 
 #[tokio::test]
-async fn a_port_of_something_else_has_a_code_of_its_own() {
+async fn another_protocol_has_a_code_of_its_own() {
     let login = ["--user", "Ada", "--password", "password"];
     let (tool, server) = connected(WireFormat::SimpleJson, &login, &[]).await;
-    part(tool, server).await.assert_failed(8, "without a word");
+    close(tool, server).await.assert_failed(8, "without a message");
     let (tool, server) = connected(WireFormat::SimpleJson, &[], &[]).await;
     server.send_bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     tool.end().await.assert_failed(8, "another format");
 }
 
 #[tokio::test]
-async fn what_is_shown_can_be_chosen() {
+async fn the_output_can_be_filtered() {
     let arguments = ["--only", "game_info,notice", "--pretty", "--time"];
     let (mut tool, server) = connected(WireFormat::SimpleJson, &arguments, &[]).await;
     server.send(&Message::new("player_info")).await;
@@ -335,5 +336,5 @@ async fn what_is_shown_can_be_chosen() {
     assert!(first.len() == "12:00:00.000 {".len() && first.ends_with(" {"), "{first}");
     assert_eq!(tool.line().await, "  \"command\": \"notice\"");
     assert_eq!(tool.line().await, "}");
-    part(tool, server).await.assert_clean();
+    close(tool, server).await.assert_clean();
 }

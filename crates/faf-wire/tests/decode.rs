@@ -11,7 +11,7 @@ use faf_testkit::golden::wire::{self, Vector, bytes, digest, hex, recorded_diges
 use support::tool::{Ended, Tool};
 use support::{delicate_messages, is_deliberately_different, line, message};
 
-/// A game's message and its bytes, from the picture in the protocol crate.
+/// A game's message and its bytes, from the diagram in the protocol crate.
 const GAME_LINE: &str = r#"{"command":"GameState","args":["Idle"],"target":"game"}"#;
 const GAME_BYTES: &[u8] = b"\x09\0\0\0GameState\x01\0\0\0\x01\x04\0\0\0Idle";
 
@@ -19,7 +19,7 @@ async fn decode(format: &str, input: &[u8]) -> Ended {
     Tool::run(&["decode", "--format", format], input).await
 }
 
-/// A frame as a client sends it, of any payload.
+/// Returns a client's frame with any payload.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [1, 2, 3, 4];
 
@@ -48,7 +48,7 @@ async fn a_message_is_shown_as_soon_as_it_is_complete() {
     ] {
         let mut tool = Tool::start(&["decode", "--format", format]);
         for half in [1, frame.len() / 2, frame.len() - 1] {
-            // What has come of the next message does not keep this one back.
+            // The beginning of the next message does not delay this one.
             tool.write(&frame[..half]).await;
             tool.write([&frame[half..], &frame[..1]].concat()).await;
             assert_eq!(tool.line().await, expected, "{format} cut at {half}");
@@ -81,7 +81,7 @@ async fn recorded_messages_come_out_as_recorded() {
     }
 }
 
-/// Sends all valid messages of a protocol through the tool at once; answers how many they are.
+/// Sends all valid messages of a protocol through the tool at once; returns their number.
 async fn recorded(format: &str, protocol: &str, frame: impl Fn(&Vector) -> Vec<u8>) -> usize {
     let vectors: Vec<_> = wire::vectors(protocol, "decode_message")
         .into_iter()
@@ -119,7 +119,7 @@ async fn the_end_between_messages_is_clean() {
 }
 
 #[tokio::test]
-async fn failures_say_where_and_why_behind_what_was_good() {
+async fn failures_have_offset_and_reason_after_the_good_messages() {
     let block = WireFormat::QDataStream.encode(&message(r#"{"a":1}"#)).unwrap();
     let good_frame = masked(0x81, b"{\"a\":1}\n");
     for (format, good, bad, code, reason) in [
@@ -141,8 +141,8 @@ async fn failures_say_where_and_why_behind_what_was_good() {
         let ended = decode(format, &[good, bad].concat()).await;
         ended.assert_failed(code, reason);
         assert_eq!(ended.lines().len(), 1, "{format} {reason}");
-        // Every one of these is noticed inside the second message; where it says at which byte,
-        // that is counted in.
+        // Every one of these is noticed inside the second message; an offset in the text includes
+        // the first message.
         let inside = |mark: &str| -> usize {
             let number = ended.errors.rsplit_once(mark).map_or("0", |(_, behind)| behind);
             number.split_whitespace().next().unwrap().parse().unwrap()
@@ -155,7 +155,7 @@ async fn failures_say_where_and_why_behind_what_was_good() {
 }
 
 #[tokio::test]
-async fn offsets_count_the_framing_in() {
+async fn offsets_include_the_framing() {
     // Each of them is wrong at the character `x`.
     for (format, bad) in [
         ("simple-json", b"{\"b\":x}\n".to_vec()),
@@ -224,7 +224,7 @@ async fn either_side_of_websocket_is_recognised_or_named() {
 }
 
 #[tokio::test]
-async fn control_frames_are_passed_over() {
+async fn control_frames_are_skipped() {
     let close = Control::Close { code: Some(1000), reason: String::new() };
     let input = [
         &Control::Ping("?".into()).encode(None)[..],
@@ -240,7 +240,7 @@ async fn control_frames_are_passed_over() {
 }
 
 #[tokio::test]
-async fn hexadecimal_digits_may_stand_anyhow() {
+async fn hexadecimal_digits_may_have_any_white_space() {
     let frame = hex(&WireFormat::QDataStream.encode(&Message::PING).unwrap());
     let loose = frame.to_uppercase().chars().map(|digit| format!(" {digit}\r\n\t")).collect::<String>();
     let hexadecimal = ["decode", "--format", "qdatastream", "--hex"];
@@ -251,7 +251,7 @@ async fn hexadecimal_digits_may_stand_anyhow() {
     for (rest, code, reason) in [
         ("0", 3, "between the two digits of a byte"),
         ("00", 3, "after 1 bytes of 4"),
-        ("0g", 4, "offset 33: no hexadecimal digit"),
+        ("0g", 4, "offset 33: not a hexadecimal digit"),
     ] {
         let ended = Tool::run(&hexadecimal, format!("{frame}{rest}").as_bytes()).await;
         ended.assert_failed(code, reason);
@@ -280,7 +280,7 @@ async fn wrong_usage_has_a_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn nobody_reading_any_more_is_no_failure() {
+async fn closed_output_is_not_a_failure() {
     let mut tool = Tool::start(&["decode", "--format", "simple-json"]);
     tool.close_output();
     tool.write("{}\n").await;

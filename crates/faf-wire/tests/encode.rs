@@ -14,7 +14,7 @@ async fn encode(arguments: &[&str], lines: &str) -> Ended {
 }
 
 #[tokio::test]
-async fn what_is_encoded_decodes_to_the_same() {
+async fn encoded_messages_decode_to_the_same() {
     let games = [
         r#"{"command":"GameState","args":["Lobby"],"target":"game"}"#,
         r#"{"command":"Chat","args":["é 漢 😀",-1,2147483647,""],"target":"game"}"#,
@@ -53,7 +53,7 @@ async fn recorded_messages_become_the_recorded_bytes() {
         for vector in wire::vectors(protocol, "encode_message") {
             let json = text(&vector.input["json"]);
             let output = &vector.expect["ok"]["bytes"];
-            // Long outputs are recorded as their hash, which cannot be told apart in a stream.
+            // Long outputs are recorded as a hash, which cannot be told apart in a stream.
             let is_whole = output.is_string() || output["repeat"].is_array() || output["concat"].is_array();
             if is_whole && !json.contains('\n') && !is_deliberately_different(&vector) {
                 input += &format!("{json}\n");
@@ -98,7 +98,7 @@ async fn every_frame_of_a_client_has_its_own_mask() {
         .collect();
     masks.sort_unstable();
     masks.dedup();
-    // Two equal ones by chance come once in a thousand million runs.
+    // Two equal masks by chance occur once in a thousand million runs.
     assert_eq!(masks.len(), 3);
 }
 
@@ -114,7 +114,7 @@ async fn bytes_leave_as_soon_as_a_line_is_complete() {
 }
 
 #[tokio::test]
-async fn a_bad_line_ends_it_behind_what_was_good() {
+async fn a_bad_line_ends_it_after_the_good_ones() {
     const GOOD: &str = "{\"command\":\"GameFull\"}\n";
     for (format, bad, code, place, reason) in [
         ("qdatastream", "{\"a\":}\n", 4, 5, "unexpected character"),
@@ -134,7 +134,7 @@ async fn a_bad_line_ends_it_behind_what_was_good() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_or_too_deep_is_refused() {
+async fn messages_too_large_or_too_deep_are_refused() {
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(10 * 1024 * 1024));
     encode(&["websocket"], &long).await.assert_failed(5, "where 10485760 are allowed");
     let deep = format!("{{\"a\":{}", "[".repeat(10_000));
@@ -148,7 +148,7 @@ async fn wrong_usage_has_a_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn nobody_reading_any_more_is_no_failure() {
+async fn closed_output_is_not_a_failure() {
     let mut tool = Tool::start(&["encode", "--format", "qdatastream"]);
     tool.close_output();
     tool.write("{}\n").await;

@@ -12,23 +12,23 @@ use super::{Action, Activity, Bot, REPLY_TIMEOUT};
 use crate::hosting::{Decision, Hosting};
 use crate::process::{Agenda, IceAdapter, state};
 
-/// How long a bot waits for a seat in a bot's lobby, and in a person's. The news take a second each, and people take their
-/// time.
+/// Time limit for getting a seat in a bot's lobby, and in a person's. News of a game takes a
+/// second, and people are slow.
 const SEAT_TIMEOUTS: (Duration, Duration) = (Duration::from_secs(8), Duration::from_secs(60));
 
 /// How long a guest stays in a lobby that does not launch, in seconds of a bot's life.
-const GUEST_PATIENCE: f64 = 240.0;
+const LONGEST_GUEST_WAIT: f64 = 240.0;
 
 pub(super) fn ended() -> GameToServer {
     state(GameState::Ended)
 }
 
 impl Bot {
-    /// The server wants the game process to be started.
+    /// Starts the game process on the server's order.
     pub(super) fn start_process(&mut self, now: Duration, game: GameId) {
         let plan = match &mut self.activity {
             Activity::Asking(plan) => plan.take(),
-            // The reply has come later than the bot has waited for it.
+            // The reply arrived after the bot had stopped waiting for it.
             Activity::Idle => None,
             _ => return,
         };
@@ -37,14 +37,14 @@ impl Bot {
         self.next = now + self.shared.settings.draw(&mut self.rng, &self.shared.settings.process_start);
     }
 
-    /// The process has started, or has waited for too long.
+    /// Handles that the process has started, or has waited for too long.
     pub(super) fn enter_lobby(&mut self, now: Duration) {
         let Activity::Starting { has_started, .. } = &mut self.activity else { return };
         if std::mem::replace(has_started, true) {
-            // The host has left meanwhile, and nobody tells a game process.
+            // The host has left meanwhile, which nobody reports to a game process.
             self.end_process(now);
         } else {
-            self.tell([state(GameState::Idle), state(GameState::Lobby)]);
+            self.send_game_commands([state(GameState::Idle), state(GameState::Lobby)]);
         }
     }
 
@@ -54,7 +54,7 @@ impl Bot {
         let settings = &self.shared.settings;
         let title = hosting.retitle(&mut self.rng, now, settings);
         let decision = hosting.decide(now, settings);
-        self.tell(title);
+        self.send_game_commands(title);
         match decision {
             Decision::WaitUntil(then) => self.next = then,
             Decision::Launch => self.launch(now),
@@ -62,7 +62,7 @@ impl Bot {
         }
     }
 
-    /// The server has a command for the game process.
+    /// Handles a command of the server for the game process.
     pub(super) fn handle_game_command(&mut self, now: Duration, command: &GpgNetMessage) {
         let Ok(read) = ServerToGame::read(command) else { return };
         let Some(me) = self.view.me else { return };
@@ -85,7 +85,7 @@ impl Bot {
                     let is_person = !self.shared.is_bot(&login);
                     let peer = (player_id, login.as_str());
                     let commands = hosting.seat(&mut self.rng, now, &self.shared.settings, peer, is_person);
-                    self.tell(commands);
+                    self.send_game_commands(commands);
                     self.next = now;
                 }
             }
@@ -93,17 +93,17 @@ impl Bot {
                 self.adapter.forget(player_id);
                 if let Activity::Hosting(hosting) = &mut self.activity {
                     let command = hosting.unseat(player_id);
-                    self.tell(command);
+                    self.send_game_commands(command);
                 }
             }
             ServerToGame::IceMsg { sender_id, .. } => self.negotiate(me, sender_id),
-            ServerToGame::Unknown { .. } => {}
+            _ => {}
         }
     }
 
     fn negotiate(&mut self, me: PlayerId, peer: PlayerId) {
         let candidates = self.adapter.candidates(&mut self.rng, &self.shared.settings, me, peer);
-        self.tell(candidates);
+        self.send_game_commands(candidates);
     }
 
     fn open_lobby(&mut self, now: Duration, me: PlayerId) {
@@ -114,7 +114,7 @@ impl Bot {
         let mut commands = hosting.options();
         let host = (me, self.login.as_str());
         commands.extend(hosting.seat(&mut self.rng, now, settings, host, false));
-        self.tell(commands);
+        self.send_game_commands(commands);
         self.activity = Activity::Hosting(Box::new(hosting));
         self.next = now;
     }
@@ -124,14 +124,14 @@ impl Bot {
         let game = hosting.game;
         let (battle, commands) = hosting.launch(&mut self.rng, &self.shared.settings, &self.view, now);
         self.shared.battles.announce(game, Arc::new(battle), now);
-        self.tell(commands);
+        self.send_game_commands(commands);
         self.begin_battle(now, game);
     }
 
-    /// The server has news of a game.
+    /// Handles a change of a game.
     pub(super) fn handle_game_info(&mut self, now: Duration, info: &GameInfo) {
         match &mut self.activity {
-            // A game is reported as closed before it is opened, too.
+            // A game is also reported as closed before it opens.
             Activity::Hosting(hosting)
                 if hosting.game == info.uid
                     && info.state == GameInfoState::Closed
@@ -149,7 +149,7 @@ impl Bot {
                         let settings = &self.shared.settings;
                         let stays = match self.rng.random_bool(settings.leaves_lobby) {
                             true => settings.draw(&mut self.rng, &(2.0..20.0)),
-                            false => settings.time(GUEST_PATIENCE).max(REPLY_TIMEOUT * 2),
+                            false => settings.time(LONGEST_GUEST_WAIT).max(REPLY_TIMEOUT * 2),
                         };
                         self.next = now + stays;
                     }
@@ -159,7 +159,7 @@ impl Bot {
         }
     }
 
-    /// The host has launched the game: the simulation begins here, too.
+    /// Begins the simulation here as well after the host has launched the game.
     fn begin_battle(&mut self, now: Duration, game: GameId) {
         let Some(me) = self.view.me else { return };
         let (settings, rng) = (&self.shared.settings, &mut self.rng);
@@ -171,12 +171,12 @@ impl Bot {
                 None => return self.end_process(now),
             },
         };
-        self.tell([state(GameState::Launching)]);
+        self.send_game_commands([state(GameState::Launching)]);
         self.next = agenda.next().unwrap_or(now);
         self.activity = Activity::Playing(agenda);
     }
 
-    /// Sends the reports that are due, and ends with the last.
+    /// Sends the reports that are due, and ends after the last.
     pub(super) fn play(&mut self, now: Duration) {
         let Activity::Playing(agenda) = &mut self.activity else { return };
         let mut reports = Vec::new();
@@ -185,7 +185,7 @@ impl Bot {
         }
         let loses_connection = agenda.loses_connection(now);
         let next = agenda.next();
-        self.tell(reports);
+        self.send_game_commands(reports);
         let settings = &self.shared.settings;
         match next {
             Some(next) => self.next = next,

@@ -1,15 +1,15 @@
 //! One bot: a client and its game process as a state machine.
 //!
 //! ```text
-//!  Offline --connected--> LoggingIn --welcome--> LoggedIn --disconnected--> Offline
+//! Offline --connected--> LoggingIn --welcome--> LoggedIn --disconnected--> Offline
 //!
-//!  Idle --game_host--> Asking --game_launch--> Starting --HostGame--> Hosting --launch--------> Playing --.
-//!   ^  '--game_join--> Asking --game_launch--> Starting --JoinGame--> Joining --game is playing----^      |
-//!   '---------------------- GameState Ended, from anywhere -----------------------------------------------'
+//! Idle --game_host--> Asking -game_launch-> Starting --HostGame--> Hosting --launch---> Playing -.
+//!  ^  '--game_join--> Asking -game_launch-> Starting --JoinGame--> Joining --playing-------^     |
+//!  '--------------------- GameState Ended, from anywhere ----------------------------------------'
 //! ```
 //!
-//! The two are independent: as in real life, a game process outlives the connection of its client, which takes it back into
-//! the game with `restore_game_session` after the next login.
+//! The two are independent: as in reality, a game process outlives the connection of its client,
+//! which restores the game with `restore_game_session` after the next login.
 
 mod game_process;
 #[cfg(test)]
@@ -32,22 +32,23 @@ use crate::process::{Agenda, IceAdapter};
 use crate::view::View;
 use crate::{Rng, Shared};
 
-/// How long a login may take; after a start of the server, many wait for their turn.
+/// Time limit for a login; after a start of the server, many are queued.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a reply to a request may take.
+/// Time limit for the reply to a request.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a bot stays away after being kicked or refused: people may need its account.
-const BANISHMENT: Duration = Duration::from_secs(300);
+const BAN_PAUSE: Duration = Duration::from_secs(300);
 
-/// The first pause after a connection was lost or refused, and the longest: each is twice the last one.
+/// First and longest pause after a connection was lost or refused: each is twice the last one.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// A player without a person. How to drive it is at the head of the crate; after each call, carry out all that
-/// [`poll_action`](Self::poll_action) returns.
+/// A simulated player. The crate documentation describes how to drive it; after each call, execute
+/// all actions that [`poll_action`](Self::poll_action) returns.
 ///
-/// Times are durations since any moment that is the same for all bots that share [`Shared::battles`].
+/// Times are durations since any moment that is the same for all bots that share
+/// [`Shared::battles`].
 #[derive(Debug)]
 pub struct Bot {
     login: String,
@@ -57,9 +58,9 @@ pub struct Bot {
     view: View,
     session: Session,
     activity: Activity,
-    /// When the activity goes on.
+    /// Time at which the activity continues.
     next: Duration,
-    /// The game process waits to be taken back into its game.
+    /// Whether the game process waits to be restored into its game.
     is_restoring: bool,
     adapter: IceAdapter,
     outgoing: VecDeque<ClientMessage>,
@@ -67,21 +68,21 @@ pub struct Bot {
     failures: u32,
 }
 
-/// What the owner of a bot's connection has to do for it.
+/// An action for the owner of a bot's connection.
 #[derive(Debug, PartialEq)]
 pub enum Action {
     /// Send this message.
     Send(ClientMessage),
     /// Close the connection after everything has been sent.
     LogOut,
-    /// Drop the connection without a word.
+    /// Drop the connection without closing it.
     Drop,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Session {
     Offline,
-    /// Until the login has taken too long.
+    /// Logging in, until this time.
     LoggingIn(Duration),
     LoggedIn,
 }
@@ -90,9 +91,9 @@ enum Session {
 enum Activity {
     /// Nothing to do.
     Idle,
-    /// Has asked to host, if there is a plan, or to join.
+    /// Has sent a request to host, if there is a plan, or to join.
     Asking(Option<Box<GamePlan>>),
-    /// The game process starts, and then waits for the order to host or join.
+    /// The game process starts, and then waits for the command to host or join.
     Starting {
         game: GameId,
         plan: Option<Box<GamePlan>>,
@@ -109,12 +110,12 @@ enum Activity {
 #[derive(Debug)]
 struct Leaving {
     away: Duration,
-    /// Taken when it is carried out.
+    /// Action to take, removed when it is executed.
     action: Option<Action>,
 }
 
 impl Bot {
-    /// A bot that is offline and acts for the account with this login.
+    /// Creates a bot that is offline and acts for the account with this login.
     #[must_use]
     pub fn new(login: String, shared: Arc<Shared>, behaviour: Box<dyn Behaviour>, rng: Rng) -> Self {
         Self {
@@ -134,19 +135,20 @@ impl Bot {
         }
     }
 
-    /// The name of the account.
+    /// Returns the name of the account.
     #[must_use]
     pub fn login(&self) -> &str {
         &self.login
     }
 
-    /// Whether the server has accepted the login on the present connection.
+    /// Returns whether the server has accepted the login on the current connection.
     #[must_use]
     pub fn is_logged_in(&self) -> bool {
         self.session == Session::LoggedIn
     }
 
-    /// The game that the bot's game process runs for, from `game_launch` until the process has ended.
+    /// Returns the game that the bot's game process runs for, from `game_launch` until the process
+    /// has ended.
     #[must_use]
     pub fn game(&self) -> Option<GameId> {
         match &self.activity {
@@ -157,7 +159,7 @@ impl Bot {
         }
     }
 
-    /// The game whose open lobby the bot hosts.
+    /// Returns the game whose open lobby the bot hosts.
     #[must_use]
     pub fn hosted_lobby(&self) -> Option<GameId> {
         match &self.activity {
@@ -166,13 +168,13 @@ impl Bot {
         }
     }
 
-    /// Whether the bot plays: its game has been launched, and its process has not ended.
+    /// Returns whether the bot plays: its game has been launched, and its process has not ended.
     #[must_use]
     pub fn is_playing(&self) -> bool {
         matches!(self.activity, Activity::Playing(_))
     }
 
-    /// There is a connection: the bot logs in with these messages.
+    /// Handles a new connection: the bot logs in with these messages.
     pub fn connected(&mut self, now: Duration, greeting: impl IntoIterator<Item = ClientMessage>) {
         self.view = View::default();
         self.outgoing = greeting.into_iter().collect();
@@ -180,7 +182,8 @@ impl Bot {
         self.session = Session::LoggingIn(now + LOGIN_TIMEOUT);
     }
 
-    /// The connection has ended, or could not be made. Returns how long to wait before the next one.
+    /// Handles the end of a connection, or a failed attempt to connect. Returns the time to wait
+    /// before the next attempt.
     pub fn disconnected(&mut self) -> Duration {
         self.session = Session::Offline;
         self.outgoing.clear();
@@ -203,9 +206,9 @@ impl Bot {
         match message {
             ServerMessage::Ping => self.send(ClientMessage::Pong),
             ServerMessage::Welcome(welcome) => self.welcomed(now, welcome.me.id),
-            ServerMessage::AuthenticationFailed(_) => self.leave(BANISHMENT, Action::LogOut),
+            ServerMessage::AuthenticationFailed(_) => self.leave(BAN_PAUSE, Action::LogOut),
             ServerMessage::Notice(notice) => match notice.style {
-                NoticeStyle::Kick => self.leave(BANISHMENT, Action::LogOut),
+                NoticeStyle::Kick => self.leave(BAN_PAUSE, Action::LogOut),
                 NoticeStyle::Kill => self.end_process(now),
                 NoticeStyle::Info | NoticeStyle::Error if self.is_restoring => self.end_process(now),
                 NoticeStyle::Error => self.refused(now),
@@ -223,7 +226,8 @@ impl Bot {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout); never while there is no connection.
+    /// Returns the time for [`handle_timeout`](Self::handle_timeout), or `None` while there is
+    /// no connection.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         match self.session {
@@ -233,7 +237,7 @@ impl Bot {
         }
     }
 
-    /// Does what is due.
+    /// Executes everything that is due.
     pub fn handle_timeout(&mut self, now: Duration) {
         if self.next_deadline().is_none_or(|deadline| now < deadline) {
             return;
@@ -243,10 +247,10 @@ impl Bot {
             return self.leave(BACKOFF.1, Action::LogOut);
         }
         self.is_restoring = false;
-        // Each of these says when something is due again; this is for those that wait for a reply.
+        // Each of these sets the time of its next step; this is for those that wait for a reply.
         self.next = now + REPLY_TIMEOUT;
         match &self.activity {
-            Activity::Idle => self.follow_wish(now),
+            Activity::Idle => self.execute_wish(now),
             Activity::Asking(_) => self.rest(now),
             Activity::Starting { .. } => self.enter_lobby(now),
             Activity::Hosting(_) => self.host(now),
@@ -255,7 +259,7 @@ impl Bot {
         }
     }
 
-    /// The next thing to be done for the bot, if there is any.
+    /// Returns the next action for the bot, if there is one.
     pub fn poll_action(&mut self) -> Option<Action> {
         match self.outgoing.pop_front() {
             Some(message) => Some(Action::Send(message)),
@@ -263,17 +267,17 @@ impl Bot {
         }
     }
 
-    /// The game process ends, whatever it was doing.
+    /// Ends the game process in any state.
     pub fn end_process(&mut self, now: Duration) {
         self.is_restoring = false;
         if self.game().is_some() {
-            self.tell([game_process::ended()]);
+            self.send_game_commands([game_process::ended()]);
             self.rest(now);
         }
     }
 
-    /// The server has accepted the login, which [`handle`](Self::handle) notices by itself: only for those who do not hand
-    /// over everything that the server says during the login.
+    /// Handles an accepted login. [`handle`](Self::handle) notices it by itself, so this is only
+    /// for callers that do not pass on every message of the server during the login.
     pub fn welcomed(&mut self, now: Duration, me: PlayerId) {
         self.view.me = Some(me);
         self.failures = 0;
@@ -288,7 +292,7 @@ impl Bot {
         }
     }
 
-    /// The server has refused what the bot has asked for.
+    /// Handles that the server has refused a request.
     fn refused(&mut self, now: Duration) {
         if let Activity::Asking(_) = self.activity {
             self.rest(now);
@@ -300,7 +304,7 @@ impl Bot {
         self.next = now + self.shared.settings.draw(&mut self.rng, &self.shared.settings.idle);
     }
 
-    fn follow_wish(&mut self, now: Duration) {
+    fn execute_wish(&mut self, now: Duration) {
         match self.behaviour.next_wish(&mut self.rng, &self.view, &self.shared) {
             Wish::Wait => self.rest(now),
             Wish::Browse(message) => {
@@ -328,7 +332,7 @@ impl Bot {
     }
 
     /// Sends commands of the game process.
-    fn tell(&mut self, commands: impl IntoIterator<Item = GameToServer>) {
+    fn send_game_commands(&mut self, commands: impl IntoIterator<Item = GameToServer>) {
         self.outgoing.extend(commands.into_iter().map(|command| ClientMessage::Game(command.into())));
     }
 }

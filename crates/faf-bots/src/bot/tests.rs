@@ -31,31 +31,33 @@ impl Life {
         let me = format!(
             r#"{{"id":{id},"login":"P","country":"","ratings":{{}},"global_rating":[1500,500],"ladder_rating":[1500,500],"number_of_games":0}}"#
         );
-        self.hear(&format!(r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"P"}}"#));
+        self.receive(&format!(
+            r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"P"}}"#
+        ));
     }
 
-    fn hear(&mut self, message: &str) {
+    fn receive(&mut self, message: &str) {
         let message: Message = message.parse().unwrap();
         self.bot.handle(self.now, &ServerMessage::read(message).unwrap());
     }
 
-    fn hear_order(&mut self, command: &str, args: &str) {
-        self.hear(&format!(r#"{{"command":"{command}","args":{args},"target":"game"}}"#));
+    fn receive_game_command(&mut self, command: &str, args: &str) {
+        self.receive(&format!(r#"{{"command":"{command}","args":{args},"target":"game"}}"#));
     }
 
-    fn hear_of_game(&mut self, state: &str, players: &str) {
-        self.hear(&format!(
+    fn receive_game_info(&mut self, state: &str, players: &str) {
+        self.receive(&format!(
             r#"{{"command":"game_info","visibility":"public","password_protected":false,"uid":5,"title":"t","state":"{state}","game_type":"custom","featured_mod":"faf","sim_mods":{{}},"mapname":"m","map_file_path":"maps/m.zip","host":"Lumo","num_players":1,"max_players":2,"hosted_at":"t","launched_at":null,"rating_type":"global","rating_min":null,"rating_max":null,"enforce_rating_range":false,"teams_ids":[{{"team_id":2,"player_ids":{players}}}],"teams":{{}}}}"#
         ));
     }
 
     fn launch(&mut self) {
-        self.hear(
+        self.receive(
             r#"{"command":"game_launch","args":["/numgames",0],"uid":5,"mod":"faf","name":"t","init_mode":0,"game_type":"custom","rating_type":"global"}"#,
         );
     }
 
-    /// Its actions: the names of commands, with the state for `GameState`.
+    /// Returns its actions: the names of commands, with the state for `GameState`.
     fn orders(&mut self) -> Vec<String> {
         let mut orders = Vec::new();
         while let Some(order) = self.bot.poll_action() {
@@ -70,15 +72,15 @@ impl Life {
         orders
     }
 
-    /// Lives on to its next deadline.
+    /// Advances to its next deadline.
     fn step(&mut self) -> Vec<String> {
         self.now = self.now.max(self.bot.next_deadline().unwrap());
         self.bot.handle_timeout(self.now);
         self.orders()
     }
 
-    /// Lives on until this action; returns it with all before.
-    fn live_until(&mut self, wanted: &str) -> Vec<String> {
+    /// Advances until this action; returns it with all before.
+    fn advance_until(&mut self, wanted: &str) -> Vec<String> {
         let mut all = Vec::new();
         for _ in 0..1000 {
             all.extend(self.step());
@@ -86,14 +88,14 @@ impl Life {
                 return all;
             }
             if self.bot.leaving.is_some() {
-                self.come_back();
+                self.reconnect();
             }
         }
-        panic!("{wanted} never comes: {all:?}");
+        panic!("{wanted} never happens: {all:?}");
     }
 
-    /// The connection has ended, and there is a new one.
-    fn come_back(&mut self) {
+    /// Ends the connection and opens a new one.
+    fn reconnect(&mut self) {
         self.now += self.bot.disconnected();
         assert_eq!(self.bot.next_deadline(), None);
         self.log_in(1);
@@ -104,27 +106,27 @@ impl Life {
     }
 }
 
-/// A host with a game of two, of which the other one is `guest`.
+/// Returns a host with a game of two, in which the other player is `guest`.
 fn launched(shared: &Arc<Shared>, guest: &mut Life) -> Life {
     let mut host = Life::begin(0, shared);
-    host.live_until("game_host");
+    host.advance_until("game_host");
     host.launch();
     assert_eq!(host.step(), ["Idle", "Lobby"]);
-    host.hear_order("HostGame", r#"["m"]"#);
+    host.receive_game_command("HostGame", r#"["m"]"#);
     assert!(host.orders().iter().filter(|order| *order == "PlayerOption").count() == 5);
     guest.now = host.now;
     guest.bot.activity = Activity::Asking(None);
     guest.launch();
     assert_eq!(guest.step(), ["Idle", "Lobby"]);
-    guest.hear_order("JoinGame", r#"["Brackenfall",1]"#);
-    host.hear_order("ConnectToPeer", r#"["Lumo",2,true]"#);
+    guest.receive_game_command("JoinGame", r#"["Brackenfall",1]"#);
+    host.receive_game_command("ConnectToPeer", r#"["Lumo",2,true]"#);
     let mut orders = host.orders();
     assert_eq!(orders.remove(0), "IceMsg");
     assert_eq!(orders, ["PlayerOption"; 5]);
-    guest.hear_order("IceMsg", r#"[1,"candidates"]"#);
+    guest.receive_game_command("IceMsg", r#"[1,"candidates"]"#);
     assert_eq!(guest.orders(), ["IceMsg"]);
-    guest.hear_of_game("open", "[1,2]");
-    let last = host.live_until("Launching");
+    guest.receive_game_info("open", "[1,2]");
+    let last = host.advance_until("Launching");
     assert_eq!(last, ["PlayerOption", "PlayerOption", "Launching"]);
     host
 }
@@ -135,10 +137,10 @@ fn a_game_is_hosted_joined_and_played_to_its_end() {
     let mut guest = Life::begin(1, &shared);
     let mut host = launched(&shared, &mut guest);
     guest.now = host.now;
-    guest.hear_of_game("playing", "[1,2]");
+    guest.receive_game_info("playing", "[1,2]");
     assert_eq!(guest.orders(), ["Launching"]);
     for player in [&mut host, &mut guest] {
-        let said = player.live_until("Ended");
+        let said = player.advance_until("Ended");
         assert!(said.iter().any(|order| order == "GameResult"), "{said:?}");
         assert!(said.iter().any(|order| order == "EnforceRating"), "{said:?}");
         assert!(player.is_idle());
@@ -157,12 +159,12 @@ fn guests_without_a_seat_or_a_host_leave() {
     join(&mut bot);
     assert_eq!(bot.step(), ["Ended"]);
     join(&mut bot);
-    bot.hear_order("JoinGame", r#"["Brackenfall",1]"#);
-    bot.hear_of_game("open", "[9]");
+    bot.receive_game_command("JoinGame", r#"["Brackenfall",1]"#);
+    bot.receive_game_info("open", "[9]");
     assert_eq!(bot.step(), ["Ended"]);
     join(&mut bot);
-    bot.hear_order("JoinGame", r#"["Brackenfall",1]"#);
-    bot.hear_of_game("closed", "[]");
+    bot.receive_game_command("JoinGame", r#"["Brackenfall",1]"#);
+    bot.receive_game_info("closed", "[]");
     assert_eq!(bot.orders(), ["Ended"]);
     assert!(bot.is_idle());
 }
@@ -177,7 +179,7 @@ fn refusals_and_missing_replies_end_a_request() {
     ] {
         let mut bot = Life::begin(0, &shared);
         bot.bot.activity = Activity::Asking(None);
-        bot.hear(refusal);
+        bot.receive(refusal);
         assert!(bot.is_idle(), "{refusal}");
     }
     let mut bot = Life::begin(0, &shared);
@@ -192,18 +194,18 @@ fn refusals_and_missing_replies_end_a_request() {
         r#"{"command":"NewCommand","args":[{}],"target":"game"}"#,
         r#"{"command":"notice","style":"kill"}"#,
     ] {
-        bot.hear(strange);
+        bot.receive(strange);
     }
     assert_eq!(bot.orders(), ["pong"]);
 }
 
 #[test]
-fn a_game_goes_on_while_the_connection_is_lost() {
+fn a_game_continues_while_the_connection_is_lost() {
     let shared = Arc::new(shared());
     let mut host = launched(&shared, &mut Life::begin(1, &shared));
-    host.come_back();
+    host.reconnect();
     assert_eq!(host.orders(), ["restore_game_session"]);
-    host.live_until("Ended");
+    host.advance_until("Ended");
     assert!(host.is_idle());
 }
 
@@ -215,7 +217,7 @@ fn pauses_get_longer_and_kicked_bots_stay_away() {
     assert!(pauses[0] <= BACKOFF.0 && pauses[11] >= BACKOFF.1 / 2);
     assert!(pauses.iter().all(|pause| (BACKOFF.0 / 2..=BACKOFF.1).contains(pause)));
     let mut bot = Life::begin(0, &shared);
-    bot.hear(r#"{"command":"notice","style":"kick","text":"bye"}"#);
+    bot.receive(r#"{"command":"notice","style":"kick","text":"bye"}"#);
     assert_eq!(bot.orders(), ["LogOut"]);
-    assert_eq!(bot.bot.disconnected(), BANISHMENT);
+    assert_eq!(bot.bot.disconnected(), BAN_PAUSE);
 }

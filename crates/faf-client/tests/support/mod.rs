@@ -8,7 +8,7 @@ use faf_lobby::config::{Listen, OpenRegistration, Settings};
 use faf_lobby::server::{Server, Service};
 use tempfile::TempDir;
 
-/// A server where the first login makes an account. It ends with the runtime.
+/// A server where the first login creates an account. It ends with the runtime.
 pub(crate) struct Lobby {
     server: Server,
     _folder: TempDir,

@@ -1,13 +1,13 @@
-//! An administrator who tells everybody something.
+//! An administrator who sends notices to all players.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Actor, Cue, Cues};
+use super::{Actor, ActorCommand, Context};
 use crate::swarm::marker::stamped;
 
-/// Sends a message to all players again and again, when told to.
+/// Sends a notice to all players at an interval, on command.
 #[derive(Debug, Default)]
 pub(crate) struct Announcer {
     plan: Option<Plan>,
@@ -21,25 +21,25 @@ struct Plan {
 }
 
 impl Actor for Announcer {
-    fn cue(&mut self, cue: Cue, cues: &mut Cues) {
-        self.plan = match cue {
-            Cue::Announce { interval, size } => Some(Plan { interval, size, next: cues.now }),
-            Cue::Silence => None,
+    fn on_command(&mut self, command: ActorCommand, context: &mut Context) {
+        self.plan = match command {
+            ActorCommand::Announce { interval, size } => Some(Plan { interval, size, next: context.now }),
+            ActorCommand::Silence => None,
             _ => return,
         };
-        self.due(cues);
+        self.due(context);
     }
 
-    fn due(&mut self, cues: &mut Cues) {
-        /// Bytes of the message without the text.
-        const AROUND: usize = r#"{"command":"notice","style":"info","text":""}"#.len() + 1;
+    fn due(&mut self, context: &mut Context) {
+        /// Size in bytes of the message without the text.
+        const ENVELOPE_BYTES: usize = r#"{"command":"notice","style":"info","text":""}"#.len() + 1;
 
-        let Some(plan) = self.plan.as_mut().filter(|plan| plan.next <= cues.now) else { return };
-        let text = stamped(plan.size.saturating_sub(AROUND));
-        cues.say.push(json!({"command": "admin", "action": "broadcast", "message": text}).to_string());
-        cues.sample.said += 1;
+        let Some(plan) = self.plan.as_mut().filter(|plan| plan.next <= context.now) else { return };
+        let text = stamped(plan.size.saturating_sub(ENVELOPE_BYTES));
+        context.say.push(json!({"command": "admin", "action": "broadcast", "message": text}).to_string());
+        context.sample.said += 1;
         // A late announcer does not catch up: a burst would be another load.
-        plan.next = (plan.next + plan.interval).max(cues.now);
-        cues.wake = Some(plan.next);
+        plan.next = (plan.next + plan.interval).max(context.now);
+        context.wake = Some(plan.next);
     }
 }

@@ -1,4 +1,5 @@
-//! Players of an ordinary evening: bots who host one game after the other, bots who join them, and bots who come and go.
+//! Players of an ordinary evening: bots that host one game after the other, bots that join them,
+//! and bots that come and go.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,20 +11,20 @@ use faf_protocol::server_message::Visibility;
 use faf_protocol::{Encode, GameId, Message, PlayerId, ServerMessage};
 use rand::{RngExt, SeedableRng};
 
-use super::{Actor, Cue, Cues};
+use super::{Actor, ActorCommand, Context};
 
-/// How long the parts of an evening take, and how many guests a game has.
+/// Durations of the parts of an evening, in seconds, and the number of guests of a game.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tempo {
-    /// Guests of a game.
+    /// Number of guests of a game.
     pub(crate) guests: usize,
-    /// Between changes that a host makes in a lobby, in seconds, as all times here.
+    /// Time between two changes that a host makes in a lobby.
     pub(crate) chatter: f64,
-    /// How long a lobby waits for guests.
+    /// Longest time that a lobby waits for guests.
     pub(crate) lobby: f64,
-    /// How long a game is played, about.
+    /// Approximate duration of a game.
     pub(crate) game: f64,
-    /// How long a visitor stays, and stays away, about.
+    /// Approximate time for which a visitor stays, and then stays away.
     pub(crate) visit: f64,
 }
 
@@ -42,7 +43,7 @@ impl Evening {
         let settings = Settings {
             idle: about(tempo.chatter),
             process_start: 0.0..0.0,
-            host_patience: tempo.lobby,
+            host_wait: tempo.lobby,
             full_lobby: tempo.chatter,
             shortest_lobby: Duration::ZERO,
             retitle: Some(tempo.chatter),
@@ -65,19 +66,19 @@ impl Evening {
         }
     }
 
-    /// A player with this account who hosts one game after the other.
+    /// Returns a player with this account who hosts one game after the other.
     pub(crate) fn host(&self, me: u32) -> Player {
         let behaviour = Host { seats: self.tempo.guests + 1 };
         self.player(me, &self.players, Box::new(behaviour), self.tempo.lobby)
     }
 
-    /// A player with this account who joins one game after the other.
+    /// Returns a player with this account who joins one game after the other.
     pub(crate) fn guest(&self, me: u32) -> Player {
         let behaviour = Guest { seats: Arc::clone(&self.seats) };
         self.player(me, &self.players, Box::new(behaviour), self.tempo.chatter)
     }
 
-    /// A player with this account who comes and goes.
+    /// Returns a player with this account who comes and goes.
     pub(crate) fn visitor(&self, me: u32) -> Player {
         let behaviour = Visitor { visit: self.tempo.visit };
         self.player(me, &self.visitors, Box::new(behaviour), self.tempo.visit)
@@ -106,13 +107,14 @@ impl Evening {
     }
 }
 
-/// From half of it to one and a half, so that not everybody does the same at the same time.
+/// Returns a range from half of a time to one and a half, so that not all players act at the
+/// same time.
 fn about(seconds: f64) -> std::ops::Range<f64> {
     0.5 * seconds..1.5 * seconds
 }
 
-/// Open games, each as often as it has free seats. Guests would find the same in the list of games, but to read all of it in
-/// every client would take most of the load generator's time.
+/// Open games, each once per free seat. Guests would find the same in the list of games, but
+/// reading all of it in every client would take most of the load generator's time.
 #[derive(Debug, Default)]
 struct FreeSeats(Mutex<VecDeque<GameId>>);
 
@@ -167,72 +169,72 @@ impl Behaviour for Visitor {
     }
 }
 
-/// A bot at a client.
+/// A bot that controls a client.
 #[derive(Debug)]
 pub(crate) struct Player {
     bot: Bot,
     me: PlayerId,
     guests: usize,
     seats: Arc<FreeSeats>,
-    /// The bots' time is counted from here.
+    /// Start of the bot's time.
     began: Instant,
-    /// When it begins after [`Cue::Play`], so that not all begin at the same moment.
+    /// Delay after [`ActorCommand::Play`], so that not all bots begin at the same moment.
     begins_after: Duration,
     plays: bool,
-    /// The time for which a call of [`Actor::due`] was asked for last.
+    /// Time for which the bot last requested a call of [`Actor::due`].
     wakes: Option<Duration>,
-    /// The open lobby that it hosts, as far as guests were told of it.
+    /// The open lobby that it hosts, once its seats are offered to guests.
     lobby: Option<GameId>,
 }
 
 impl Player {
-    fn time(&self, cues: &Cues) -> Duration {
-        cues.now.saturating_duration_since(self.began)
+    fn time(&self, context: &Context) -> Duration {
+        context.now.saturating_duration_since(self.began)
     }
 
-    /// Carries out what the bot wants.
-    fn follow(&mut self, cues: &mut Cues) {
+    /// Performs the bot's actions.
+    fn follow(&mut self, context: &mut Context) {
         while let Some(action) = self.bot.poll_action() {
             match action {
                 Action::Send(message) => {
                     let mut json = Vec::new();
                     let written = message.write_json(&mut json).map(|()| String::from_utf8(json));
-                    cues.say.push(written.expect("bots' messages can be encoded").expect("JSON is UTF-8"));
-                    cues.sample.said += 1;
+                    context.say.push(written.expect("bots' messages can be encoded").expect("JSON is UTF-8"));
+                    context.sample.said += 1;
                 }
-                Action::LogOut | Action::Drop => cues.leave = Some(self.bot.disconnected()),
+                Action::LogOut | Action::Drop => context.leave = Some(self.bot.disconnected()),
             }
         }
         let lobby = self.bot.hosted_lobby();
         if lobby != self.lobby {
             let closed = std::mem::replace(&mut self.lobby, lobby);
-            cues.sample.games += u64::from(lobby.is_some());
+            context.sample.games += u64::from(lobby.is_some());
             self.seats.change(|seats| {
                 seats.retain(|game| Some(*game) != closed);
                 seats.extend(lobby.into_iter().flat_map(|game| vec![game; self.guests]));
             });
         }
-        // Each request makes a timer that cannot be taken back.
+        // Each request creates a timer that cannot be cancelled.
         if let Some(at) = self.bot.next_deadline().filter(|at| self.plays && self.wakes != Some(*at)) {
             self.wakes = Some(at);
-            cues.wake = Some(self.began + at);
+            context.wake = Some(self.began + at);
         }
     }
 }
 
 impl Actor for Player {
-    fn logged_in(&mut self, cues: &mut Cues) {
-        let now = self.time(cues);
+    fn logged_in(&mut self, context: &mut Context) {
+        let now = self.time(context);
         if self.bot.is_logged_in() {
             self.bot.disconnected();
         }
         self.bot.connected(now, []);
         self.bot.welcomed(now, self.me);
         self.wakes = None;
-        self.follow(cues);
+        self.follow(context);
     }
 
-    fn hear(&mut self, message: &Message, cues: &mut Cues) {
+    fn receive(&mut self, message: &Message, context: &mut Context) {
         let is_for_me = match message.command().as_deref() {
             Some("game_launch" | "game_join_failed" | "disabled" | "notice") => true,
             Some("game_info") => {
@@ -242,25 +244,25 @@ impl Actor for Player {
             _ => message.get("target").is_some(),
         };
         if is_for_me && let Ok(message) = ServerMessage::read(message.clone()) {
-            self.bot.handle(self.time(cues), &message);
-            self.follow(cues);
+            self.bot.handle(self.time(context), &message);
+            self.follow(context);
         }
     }
 
-    fn due(&mut self, cues: &mut Cues) {
+    fn due(&mut self, context: &mut Context) {
         if self.plays {
-            self.bot.handle_timeout(self.time(cues));
-            self.follow(cues);
+            self.bot.handle_timeout(self.time(context));
+            self.follow(context);
         }
     }
 
-    fn cue(&mut self, cue: Cue, cues: &mut Cues) {
-        match cue {
-            Cue::Play if !self.plays => {
+    fn on_command(&mut self, command: ActorCommand, context: &mut Context) {
+        match command {
+            ActorCommand::Play if !self.plays => {
                 self.plays = true;
-                cues.wake = Some(cues.now + self.begins_after);
+                context.wake = Some(context.now + self.begins_after);
             }
-            Cue::Silence => self.plays = false,
+            ActorCommand::Silence => self.plays = false,
             _ => {}
         }
     }

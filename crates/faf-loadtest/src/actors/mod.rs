@@ -1,7 +1,7 @@
-//! Clients who do something: they understand what they are told, and speak.
+//! Clients with behaviour: they decode the messages that they receive, and send their own.
 //!
 //! An actor lives on the thread of its client. It reacts by putting messages and times into its
-//! [`Cues`].
+//! [`Context`].
 
 mod announcer;
 mod evening;
@@ -23,51 +23,51 @@ pub(crate) use retitler::Retitler;
 
 use crate::report::sample::Sample;
 
-/// An order to all actors of a thread.
+/// A command to all actors of a thread.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Cue {
-    /// Announcers tell everybody something of this size, so often.
+pub(crate) enum ActorCommand {
+    /// Announcers send a notice of `size` bytes at this interval.
     Announce { interval: Duration, size: usize },
     /// Hosts give their games a new title with every report.
     Retitle,
-    /// Players who ping do so.
+    /// Pingers begin to ping.
     Ping,
-    /// From now on each ping has at least this many bytes.
+    /// Each ping has at least this many bytes from now on.
     PingSize(usize),
-    /// Those who host a lobby on demand do so.
+    /// Lobby hosts open their lobby.
     OpenLobby,
-    /// They leave it.
+    /// Lobby hosts leave their lobby.
     CloseLobby,
     /// The players of an evening begin.
     Play,
-    /// Everybody stops.
+    /// All actors stop.
     Silence,
 }
 
-/// The surroundings of an actor, and its reactions.
-pub(crate) struct Cues<'a> {
+/// Environment of an actor, and its reactions.
+pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) sample: &'a mut Sample,
-    /// Messages to send, JSON.
+    /// Messages to send, as JSON.
     pub(crate) say: Vec<String>,
-    /// When [`Actor::due`] is to be called next; an earlier request stays.
+    /// Time of the next call of [`Actor::due`]; an earlier request stays.
     pub(crate) wake: Option<Instant>,
-    /// Log out, and in again after so long.
+    /// Time after which the client logs in again, if it must log out now.
     pub(crate) leave: Option<Duration>,
     pub(crate) rng: &'a mut Rng,
 }
 
-/// A client who does something.
+/// Behaviour of a client.
 pub(crate) trait Actor: Send + fmt::Debug {
     /// The login is complete.
-    fn logged_in(&mut self, _cues: &mut Cues) {}
+    fn logged_in(&mut self, _context: &mut Context) {}
 
-    /// A message was received, also while the login goes on.
-    fn hear(&mut self, _message: &Message, _cues: &mut Cues) {}
+    /// A message was received; called during the login, too.
+    fn receive(&mut self, _message: &Message, _context: &mut Context) {}
 
-    /// The time has come that was asked for.
-    fn due(&mut self, _cues: &mut Cues) {}
+    /// The requested time has come.
+    fn due(&mut self, _context: &mut Context) {}
 
-    /// All are told something.
-    fn cue(&mut self, _cue: Cue, _cues: &mut Cues) {}
+    /// All actors receive a command.
+    fn on_command(&mut self, _command: ActorCommand, _context: &mut Context) {}
 }

@@ -1,4 +1,4 @@
-//! An honest player who pings, to measure how soon the server answers.
+//! An honest player who pings, to measure the time until the server answers.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use faf_protocol::Message;
 use rand::RngExt;
 
-use super::{Actor, Cue, Cues};
+use super::{Actor, ActorCommand, Context};
 use crate::speech;
 
-/// Sends `ping` in an interval, when told to, whether the last one was answered or not.
+/// Sends `ping` at an interval, on command, whether the last one was answered or not.
 #[derive(Debug)]
 pub(crate) struct Pinger {
     interval: Duration,
     pings: bool,
-    /// The message that is sent.
+    /// Message to send.
     ping: String,
-    /// When the pings were sent that are not answered yet.
+    /// Times of the pings that are not answered yet.
     waiting: VecDeque<Instant>,
 }
 
@@ -25,46 +25,46 @@ impl Pinger {
         Self { interval, pings: false, ping: speech::PING.to_owned(), waiting: VecDeque::new() }
     }
 
-    /// Not everybody at the same moment.
-    fn begin(&mut self, cues: &mut Cues) {
+    /// Starts at a random moment of the interval, so that not all players ping at the same time.
+    fn begin(&mut self, context: &mut Context) {
         self.pings = true;
-        cues.wake = Some(cues.now + self.interval.mul_f64(cues.rng.random::<f64>()));
+        context.wake = Some(context.now + self.interval.mul_f64(context.rng.random::<f64>()));
     }
 }
 
 impl Actor for Pinger {
-    fn logged_in(&mut self, cues: &mut Cues) {
+    fn logged_in(&mut self, context: &mut Context) {
         // Pings on an earlier connection will not be answered.
         self.waiting.clear();
         if self.pings {
-            self.begin(cues);
+            self.begin(context);
         }
     }
 
-    fn hear(&mut self, message: &Message, cues: &mut Cues) {
+    fn receive(&mut self, message: &Message, context: &mut Context) {
         if message.command().as_deref() == Some("pong")
             && let Some(sent) = self.waiting.pop_front()
         {
-            cues.sample.pong.record(sent.elapsed());
+            context.sample.pong.record(sent.elapsed());
         }
     }
 
-    fn cue(&mut self, cue: Cue, cues: &mut Cues) {
-        match cue {
-            Cue::Ping if !self.pings => self.begin(cues),
-            Cue::PingSize(bytes) => self.ping = speech::padded_ping(bytes),
-            Cue::Silence => self.pings = false,
+    fn on_command(&mut self, command: ActorCommand, context: &mut Context) {
+        match command {
+            ActorCommand::Ping if !self.pings => self.begin(context),
+            ActorCommand::PingSize(bytes) => self.ping = speech::padded_ping(bytes),
+            ActorCommand::Silence => self.pings = false,
             _ => {}
         }
     }
 
-    fn due(&mut self, cues: &mut Cues) {
+    fn due(&mut self, context: &mut Context) {
         if !self.pings {
             return;
         }
         self.waiting.push_back(Instant::now());
-        cues.sample.pings += 1;
-        cues.say.push(self.ping.clone());
-        cues.wake = Some(cues.now + self.interval);
+        context.sample.pings += 1;
+        context.say.push(self.ping.clone());
+        context.wake = Some(context.now + self.interval);
     }
 }

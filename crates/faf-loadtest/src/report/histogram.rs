@@ -1,11 +1,11 @@
-//! Durations, in microseconds, at most one in a hundred off.
+//! Durations in microseconds, with an error of one percent at most.
 
 use std::time::Duration;
 
-/// Significant decimal digits that are kept of a duration.
+/// Number of significant decimal digits of a duration.
 const DIGITS: u8 = 2;
 
-/// How often each duration was seen. It takes memory when the first is recorded.
+/// Number of occurrences of each duration. It allocates memory with the first record.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Histogram(Option<hdrhistogram::Histogram<u64>>);
 
@@ -18,7 +18,7 @@ impl Histogram {
         self.counts().record(micros).expect("it resizes itself");
     }
 
-    /// Takes over what the other has recorded. The other keeps its memory.
+    /// Adds the records of another histogram and clears it; the other keeps its memory.
     pub(crate) fn absorb(&mut self, other: &mut Self) {
         if let Some(counts) = other.0.as_mut().filter(|counts| !counts.is_empty()) {
             self.counts().add(&*counts).expect("both resize themselves");
@@ -30,13 +30,13 @@ impl Histogram {
         self.0.as_ref().map_or(0, hdrhistogram::Histogram::len)
     }
 
-    /// The longest, in milliseconds; none if nothing was recorded.
+    /// Returns the longest duration in milliseconds; `None` if nothing was recorded.
     pub(crate) fn max_ms(&self) -> Option<f64> {
         self.quantile_ms(1.0)
     }
 
-    /// The duration that this share of all do not exceed, in milliseconds; none if nothing was
-    /// recorded.
+    /// Returns the duration that this share of all do not exceed, in milliseconds; `None` if
+    /// nothing was recorded.
     pub(crate) fn quantile_ms(&self, share: f64) -> Option<f64> {
         let counts = self.0.as_ref().filter(|counts| !counts.is_empty())?;
         Some(counts.value_at_quantile(share) as f64 / 1000.0)

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 /// A moment of a run, for the plot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Moment {
-    /// Since the scenario began.
+    /// Time since the scenario began.
     pub(crate) at: Duration,
-    /// Messages a second.
+    /// Messages per second.
     pub(crate) messages: f64,
     pub(crate) online: usize,
-    /// In milliseconds: of deliveries, or else of answers to pings.
+    /// Median latency in milliseconds: of deliveries, or otherwise of pings.
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
     /// Resident memory of the server, in bytes.
@@ -30,7 +30,7 @@ pub(crate) struct Moment {
 struct Row {
     key: String,
     label: String,
-    /// Not known: blank in the table, null in JSON.
+    /// `None` if unknown: blank in the table, null in JSON.
     value: Option<f64>,
     unit: &'static str,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Report {
     pub(crate) scenario: &'static str,
     rows: Vec<Row>,
     pub(crate) moments: Vec<Moment>,
-    /// An outcome that makes the run a failure, with an exit code of its own.
+    /// An outcome that makes the run a failure, with its own exit code.
     pub(crate) failure: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl Report {
         self.rows.push(Row { key: key.into(), label: label.into(), value: value.into(), unit });
     }
 
-    /// The result with this key.
+    /// Returns the result with this key.
     pub(crate) fn number(&self, key: &str) -> Option<f64> {
         self.rows.iter().find(|row| row.key == key)?.value
     }
@@ -108,7 +108,7 @@ pub(crate) fn write_json(json: &Value, file: &Path) -> anyhow::Result<()> {
     std::fs::write(file, format!("{json}\n")).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// A number with as many digits as say something, and thousands apart.
+/// Formats a number with as many digits as are significant, and with separators of thousands.
 pub(crate) fn figure(value: f64) -> String {
     let digits = match value.abs() {
         large if large >= 100.0 => 0,

@@ -1,4 +1,4 @@
-//! A run over time, as a picture: latency, messages a second, clients, memory of the server.
+//! A run over time as a picture: latency, messages per second, clients, memory of the server.
 
 use anyhow::anyhow;
 use plotters::prelude::*;
@@ -8,10 +8,10 @@ use crate::report::{Moment, figure};
 
 const WIDTH: u32 = 1028;
 const TITLE: u32 = 40;
-/// Height of a panel with its title and the numbers around it.
+/// Height of a panel with its title and axis, in pixels.
 const PANEL: u32 = 244;
 
-/// Font of everything but titles. Sizes are those of the library, 1.24 of a pixel of the letters.
+/// Font of everything but titles, and its size in units of the library: 1.24 pixels of the letters.
 const FONT: (&str, u32) = ("sans-serif", 15);
 
 /// One line of a panel.
@@ -26,7 +26,7 @@ const fn line(name: &'static str, colour: u32, value: fn(&Moment) -> Option<f64>
     Line { name, colour: RGBColor(red, green, blue), value }
 }
 
-/// Titles of the panels, and what they show.
+/// Titles of the panels, and their lines.
 const PANELS: [(&str, &[Line]); 4] = [
     (
         "latency, ms",
@@ -40,7 +40,7 @@ const PANELS: [(&str, &[Line]); 4] = [
     ),
 ];
 
-/// SVG with one panel below the other. Each begins at zero.
+/// Returns an SVG with one panel below the other. Each axis begins at zero.
 ///
 /// # Errors
 /// If the library cannot draw it.
@@ -120,7 +120,7 @@ mod tests {
         for part in ["idle", "latency, ms", "messages a second", "50", "median"] {
             assert!(svg.contains(part), "{part} is missing in {svg}");
         }
-        // A line each but for the memory, which is not known.
+        // One line each, except for the memory, which is unknown.
         assert!(svg.matches("<polyline").count() >= 4, "{svg}");
         super::svg("nothing", &[]).unwrap();
     }

@@ -2,43 +2,43 @@
 
 use crate::report::histogram::Histogram;
 
-/// How many failures are kept in words.
-const FAILURES_TOLD: usize = 5;
+/// Maximum number of failures whose texts are kept.
+const FAILURE_TEXTS: usize = 5;
 
-/// Counts and durations since the last time somebody asked.
+/// Counts and durations since the last collection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sample {
-    /// Messages that were received.
+    /// Number of received messages.
     pub(crate) messages: u64,
-    /// Bytes that were received.
+    /// Number of received bytes.
     pub(crate) bytes: u64,
-    /// From the marker in a message until it was received, by those who look for markers.
+    /// Times from the marker in a message to its receipt, by clients that look for markers.
     pub(crate) delivery: Histogram,
-    /// Pings that were sent.
+    /// Number of pings sent.
     pub(crate) pings: u64,
-    /// From `ping` to `pong`.
+    /// Times from `ping` to `pong`.
     pub(crate) pong: Histogram,
-    /// From the attempt to connect until `welcome`.
+    /// Times from the attempt to connect to `welcome`.
     pub(crate) welcome: Histogram,
-    /// From the attempt to connect until all lists are there.
+    /// Times from the attempt to connect to the end of the last list.
     pub(crate) lists: Histogram,
-    /// When logins were complete, in Unix microseconds.
+    /// Times of complete logins, in Unix microseconds.
     pub(crate) logins: Vec<u64>,
-    /// Connections that the server has ended, after login.
+    /// Number of connections that the server has ended after the login.
     pub(crate) lost: u64,
-    /// Those of them which clients had that were to stay and did nothing wrong.
+    /// Number of those that belonged to well-behaved clients that had to stay.
     pub(crate) lost_honest: u64,
-    /// Attempts to connect or to log in that came to nothing.
+    /// Number of attempts to connect or to log in that failed.
     pub(crate) failures: u64,
-    /// Attempts that came to nothing and were tried again.
+    /// Number of attempts that failed and were repeated.
     pub(crate) retries: u64,
-    /// The first failures, in words.
-    pub(crate) told: Vec<String>,
-    /// Messages that were sent on behalf of a scenario.
+    /// Texts of the first failures.
+    pub(crate) failure_texts: Vec<String>,
+    /// Number of messages sent on behalf of a scenario.
     pub(crate) said: u64,
-    /// Games whose lobby has opened.
+    /// Number of games whose lobby has opened.
     pub(crate) games: u64,
-    /// Lobbies that hosts have opened on demand.
+    /// Lobbies that hosts have opened on command.
     pub(crate) lobbies: Vec<Lobby>,
 }
 
@@ -46,15 +46,15 @@ pub(crate) struct Sample {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lobby {
     pub(crate) game: u64,
-    /// The account's number.
+    /// Number of the host's account.
     pub(crate) host: u32,
 }
 
 impl Sample {
     pub(crate) fn fail(&mut self, why: impl FnOnce() -> String) {
         self.failures += 1;
-        if self.told.len() < FAILURES_TOLD {
-            self.told.push(why());
+        if self.failure_texts.len() < FAILURE_TEXTS {
+            self.failure_texts.push(why());
         }
     }
 
@@ -62,7 +62,7 @@ impl Sample {
         self.absorb(&mut other);
     }
 
-    /// Takes over what the other has seen, and leaves it empty.
+    /// Adds the contents of another sample, and clears it.
     pub(crate) fn absorb(&mut self, other: &mut Self) {
         for (mine, theirs) in [
             (&mut self.messages, &mut other.messages),
@@ -83,11 +83,11 @@ impl Sample {
         self.lists.absorb(&mut other.lists);
         self.logins.append(&mut other.logins);
         self.lobbies.append(&mut other.lobbies);
-        let room = FAILURES_TOLD.saturating_sub(self.told.len());
-        self.told.extend(other.told.drain(..).take(room));
+        let room = FAILURE_TEXTS.saturating_sub(self.failure_texts.len());
+        self.failure_texts.extend(other.failure_texts.drain(..).take(room));
     }
 
-    /// Messages besides answers to pings.
+    /// Returns the number of messages that are not answers to pings.
     pub(crate) fn deliveries(&self) -> u64 {
         self.messages.saturating_sub(self.pong.count())
     }

@@ -1,57 +1,57 @@
-//! One message to everybody, again and again.
+//! Broadcasts to all clients, again and again.
 //!
-//! With `--joined 1`, an administrator tells everybody something; each such notice is a message of
-//! its own to each client, and a write of its own. With more, that many hosts give their games a
-//! new title with every report: each report carries as many `game_info`, which a server may send
-//! with one write. A host speaks when the last report has reached it, so that no report misses one;
-//! the delivery time then includes the wait for the report.
+//! With `--joined 1`, an administrator sends notices; each is a message and a write of its own for
+//! each client. With more, that many hosts change the titles of their games with every report: each
+//! report carries as many `game_info`, which a server may send with one write. A host acts when the
+//! last report has reached it, so that no report misses one; the delivery time then includes the
+//! wait for the report.
 //!
-//! Some clients ping meanwhile, to see what a broadcast means for everybody else.
+//! Some clients ping in the meantime, to measure how a broadcast affects all others.
 
 use std::time::Duration;
 
 use clap::Args;
 
 use super::{delivery_rows, ping_rows, volume_rows};
-use crate::actors::{Announcer, Cue, Pinger, Retitler};
+use crate::actors::{ActorCommand, Announcer, Pinger, Retitler};
+use crate::harness::{Harness, Window};
 use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, rate, seconds};
 use crate::report::Report;
-use crate::stage::{Stage, Window};
 use crate::swarm::Role;
 
-/// One message to everybody, again and again
+/// Broadcast to all clients, again and again
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Broadcast {
-    /// Clients who are logged in
+    /// Number of clients that are logged in
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
-    /// 1: notices of an administrator (the first account; it needs that permission), each by
-    /// itself. More: this many games that change with every report
+    /// 1: notices of an administrator (the first account, which needs that permission), one at a
+    /// time. More: this many games that change with every report
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub(crate) joined: u32,
 
-    /// Notices a second
+    /// Notices per second
     #[arg(long, default_value_t = 10.0, value_parser = rate())]
     pub(crate) rate: f64,
 
-    /// Bytes of a notice, or of a `game_info` (up to about 1,000)
+    /// Size of a notice, or of a `game_info` (up to about 1,000), in bytes
     #[arg(long, default_value_t = 1000)]
     pub(crate) size: usize,
 
-    /// Clients who ping meanwhile
+    /// Number of clients that ping
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) ping_clients: u32,
 
-    /// How often each of them pings, in seconds
+    /// Interval of their pings, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0.2, value_parser = interval())]
     pub(crate) ping_interval: f64,
 
-    /// How long to broadcast before it is measured
+    /// Time to broadcast before the measurement, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds())]
     pub(crate) warm_up: f64,
 
-    /// Of the server that is started: seconds between reports, when games change
+    /// For a started server: seconds between reports, when games change
     #[arg(long, value_name = "SECONDS", default_value_t = 0.2, value_parser = interval())]
     pub(crate) report_interval: f64,
 
@@ -69,15 +69,15 @@ impl Broadcast {
     pub(crate) fn run(&self) -> anyhow::Result<Report> {
         let arguments = [format!("--report-interval={}", self.report_interval)];
         let arguments = if self.joined > 1 { &arguments[..] } else { &[] };
-        let mut stage = Stage::open(&self.server, &self.run, arguments, self.roles())?;
-        stage.log_in(0..self.clients)?;
-        stage.settle()?;
-        let mut report = self.measure(&mut stage)?;
-        stage.finish(&mut report);
+        let mut harness = Harness::open(&self.server, &self.run, arguments, self.roles())?;
+        harness.log_in(0..self.clients)?;
+        harness.settle()?;
+        let mut report = self.measure(&mut harness)?;
+        harness.finish(&mut report);
         Ok(report)
     }
 
-    /// The administrator first, then those who ping, then hosts, then everybody else.
+    /// Returns the administrator first, then pingers, then hosts, then all others.
     pub(crate) fn roles(&self) -> Vec<Role> {
         let hosts = if self.joined > 1 { self.joined } else { 0 };
         let pingers = self.ping_clients;
@@ -90,19 +90,19 @@ impl Broadcast {
         (0..self.clients).map(role).collect()
     }
 
-    /// Measures with clients who are logged in.
-    pub(crate) fn measure(&self, stage: &mut Stage) -> anyhow::Result<Report> {
+    /// Measures with clients that are logged in.
+    pub(crate) fn measure(&self, harness: &mut Harness) -> anyhow::Result<Report> {
         if self.joined > 1 {
-            stage.swarm.cue(Cue::Retitle);
+            harness.swarm.send_command(ActorCommand::Retitle);
         } else {
             let interval = Duration::from_secs_f64(1.0 / self.rate);
-            stage.swarm.cue(Cue::Announce { interval, size: self.size });
+            harness.swarm.send_command(ActorCommand::Announce { interval, size: self.size });
         }
-        stage.swarm.cue(Cue::Ping);
-        stage.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
-        stage.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
-        let window = stage.measure("broadcasting", self.length.seconds, self.length.deliveries)?;
-        stage.swarm.cue(Cue::Silence);
+        harness.swarm.send_command(ActorCommand::Ping);
+        harness.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
+        harness.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
+        let window = harness.measure("broadcasting", self.length.seconds, self.length.deliveries)?;
+        harness.swarm.send_command(ActorCommand::Silence);
         Ok(self.report(&window))
     }
 

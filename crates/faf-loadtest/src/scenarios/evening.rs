@@ -1,9 +1,9 @@
-//! An ordinary evening: players come and go, games are hosted, joined, played and over, and
-//! everybody hears of it.
+//! An ordinary evening: players come and go, games are hosted, joined, played and over, and all
+//! clients receive that.
 //!
 //! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a
 //! share of `--visitors` comes and goes, some ping, and the rest listens. A host changes something
-//! every `--chatter` seconds while the lobby is open, launches when all guests are there or after
+//! every `--chatter` seconds while the lobby is open, launches when all guests have joined or after
 //! `--lobby` seconds, and plays for about `--game` seconds. Hosts and guests send each other
 //! candidates of their ICE adapters through the server. The pinging clients measure how the server
 //! copes.
@@ -14,13 +14,13 @@ use anyhow::ensure;
 use clap::Args;
 
 use super::{megabytes, ping_rows, volume_rows};
-use crate::actors::{self, Cue, Pinger, Tempo};
+use crate::actors::{self, ActorCommand, Pinger, Tempo};
+use crate::harness::Harness;
 use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, seconds, within};
 use crate::report::Report;
-use crate::stage::Stage;
 use crate::swarm::Role;
 
-/// An ordinary evening: players come and go, and games with them
+/// An ordinary evening: players come and go, and so do games
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Evening {
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub(crate) struct Evening {
 /// An evening for many minutes, with memory and latency over time; use --plot
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Soak {
-    /// How long
+    /// Length of the run, in minutes
     #[arg(long, default_value_t = 60.0, value_parser = within(0.0, 1440.0))]
     pub(crate) minutes: f64,
 
@@ -44,39 +44,39 @@ pub(crate) struct Soak {
 /// The clients of an evening and their roles.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Mix {
-    /// Clients, all together
+    /// Total number of clients
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
-    /// Games at the same time
+    /// Number of games at the same time
     #[arg(long, value_name = "COUNT", default_value_t = 300)]
     pub(crate) games: u32,
 
-    /// Guests of each game
+    /// Number of guests of each game
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     pub(crate) guests: u32,
 
-    /// How many of all come and go, in percent
+    /// Share of clients that come and go, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = within(0.0, 100.0))]
     pub(crate) visitors: f64,
 
-    /// Clients who ping
+    /// Number of clients that ping
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) ping_clients: u32,
 
-    /// Between changes that a host makes
+    /// Time between changes that a host makes
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = interval())]
     pub(crate) chatter: f64,
 
-    /// How long a lobby waits for guests
+    /// Longest time that a lobby waits for guests
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) lobby: f64,
 
-    /// How long a game is played, about
+    /// Approximate duration of a game
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
     pub(crate) game: f64,
 
-    /// How long visitors stay, and stay away, about
+    /// Approximate time for which visitors stay, and then stay away
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) visit: f64,
 
@@ -101,19 +101,19 @@ impl Soak {
 
 impl Mix {
     fn run(&self, name: &'static str, length: LengthOptions) -> anyhow::Result<Report> {
-        let mut stage = Stage::open(&self.server, &self.run, &[], self.roles()?)?;
-        stage.log_in(0..self.clients)?;
-        stage.settle()?;
-        let memory = |stage: &Stage| {
-            let memory = stage.target.process.and_then(crate::server::process::Process::memory)?;
+        let mut harness = Harness::open(&self.server, &self.run, &[], self.roles()?)?;
+        harness.log_in(0..self.clients)?;
+        harness.settle()?;
+        let memory = |harness: &Harness| {
+            let memory = harness.target.process.and_then(crate::server::process::Process::memory)?;
             Some((megabytes(memory.anonymous), megabytes(memory.peak)))
         };
-        let before = memory(&stage);
-        stage.swarm.cue(Cue::Ping);
-        stage.swarm.cue(Cue::Play);
-        let window = stage.measure(name, length.seconds, length.deliveries)?;
-        let after = memory(&stage);
-        stage.swarm.cue(Cue::Silence);
+        let before = memory(&harness);
+        harness.swarm.send_command(ActorCommand::Ping);
+        harness.swarm.send_command(ActorCommand::Play);
+        let window = harness.measure(name, length.seconds, length.deliveries)?;
+        let after = memory(&harness);
+        harness.swarm.send_command(ActorCommand::Silence);
         let sample = &window.sample;
         let mut report = Report::new(name);
         report.row("clients", "clients", f64::from(self.clients), "");
@@ -128,11 +128,11 @@ impl Mix {
         report.row("memory_after", "server: anonymous memory after", after.map(|both| both.0), "MB");
         report.row("peak", "server: resident memory, at most", after.map(|both| both.1), "MB");
         report.row("lost", "clients that the server has disconnected", sample.lost as f64, "");
-        stage.finish(&mut report);
+        harness.finish(&mut report);
         Ok(report)
     }
 
-    /// Pingers first, then hosts, guests and visitors, then those who only listen.
+    /// Returns pingers first, then hosts, guests and visitors, then those that only listen.
     fn roles(&self) -> anyhow::Result<Vec<Role>> {
         let tempo = Tempo {
             guests: self.guests as usize,

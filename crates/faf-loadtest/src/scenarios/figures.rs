@@ -1,16 +1,16 @@
-//! All figures of the benchmarks, with tables for a document: the floor of the machine and the
-//! server by turns in every run, so that what the machine does otherwise meets both.
+//! All figures of the benchmarks, with tables for a document. Every run measures the floor of the
+//! machine and the server in turns, so that other load on the machine affects both.
 //!
 //! | row | what |
 //! | --- | --- |
-//! | 1 | processor time for each delivered message of 1 KB, one message a write; ratio to the floor |
+//! | 1 | CPU time per delivered message of 1 KB, one message per write; ratio to the floor |
 //! | 2 | the same with eight messages at a time; ratio to the floor, which writes them together |
 //! | 3 | 1 and 2 over WebSocket; ratio to the same over TCP |
 //! | 4 | memory of an idle connection, TCP and WebSocket |
-//! | 5 | ping to pong while everybody is told something ten times a second; the floor's delivery |
-//! | 6 | logins a second with others online; how long a storm lasts |
-//! | 7 | what others notice of clients who do not read |
-//! | 8 | processor time for each delivered message by number of clients |
+//! | 5 | ping to pong during ten broadcasts per second; delivery times of the floor |
+//! | 6 | logins per second with others online; duration of a storm |
+//! | 7 | effect of clients that do not read on all others |
+//! | 8 | CPU time per delivered message by number of clients |
 //!
 //! Every value is the median of the runs, with the lowest and the highest. A ratio is taken within
 //! each run.
@@ -28,52 +28,51 @@ use super::idle::Idle;
 use super::login::LoginRate;
 use super::slow::{Part, Slow};
 use super::storm::Storm;
+use crate::harness::Harness;
 use crate::options::{Format, LengthOptions, LoginMethod, RunOptions, ServerOptions, seconds, within};
 use crate::report::{Report, figure, write_json};
-use crate::stage::Stage;
 use crate::swarm::address::Endpoint;
 
 /// All figures of the benchmarks, with tables in Markdown
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Figures {
-    /// The program faf-lobby
+    /// Program faf-lobby
     #[arg(long, value_name = "PROGRAM")]
     start: PathBuf,
 
-    /// A further argument for the program that is started
+    /// Additional argument for the started program
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     server_arg: Vec<String>,
 
-    /// Another server to compare with, such as the original: its addresses, one for each wire
-    /// format
+    /// Another server to compare with, such as the original: its URLs, one for each wire format
     #[arg(long, value_name = "URL")]
     reference_url: Vec<Endpoint>,
 
-    /// The other server's process
+    /// Process id of the other server
     #[arg(long, value_name = "NUMBER")]
     reference_pid: Option<u32>,
 
-    /// How players log in there
+    /// Kind of credentials of its players
     #[arg(long, value_enum, default_value_t = LoginMethod::Token)]
     reference_login: LoginMethod,
 
-    /// Names of accounts there; {} stands for 1, 2, 3...
+    /// Names of its accounts; {} stands for 1, 2, 3...
     #[arg(long, value_name = "PATTERN", default_value = "player{}")]
     reference_user_pattern: String,
 
-    /// Password of all accounts there
+    /// Password of all its accounts
     #[arg(long, default_value = "")]
     reference_password: String,
 
-    /// How often everything is measured
+    /// Number of runs
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
 
-    /// Take this share of the clients: for smaller machines, and to try it out
+    /// Use this fraction of the clients, for smaller machines and for trials
     #[arg(long, default_value_t = 1.0, value_parser = within(0.001, 10.0))]
     scale: f64,
 
-    /// How long each measurement takes
+    /// Length of each measurement, in seconds
     #[arg(long, default_value_t = 20.0, value_parser = seconds())]
     seconds: f64,
 
@@ -105,7 +104,7 @@ struct Series {
     values: Vec<f64>,
 }
 
-/// All that was measured, in the order in which it came first.
+/// All measured values, in order of first appearance.
 #[derive(Debug, Default)]
 struct Results(Vec<Series>);
 
@@ -141,7 +140,7 @@ impl Results {
                 values[middle]
             };
             let (lowest, highest) = (figure(values[0]), figure(values[values.len() - 1]));
-            // Writing to a text does not fail.
+            // Writing to a text cannot fail.
             _ = writeln!(text, "| {row} | {label} | {} | {lowest} to {highest} | {unit} |", figure(median));
         }
         text
@@ -153,8 +152,8 @@ fn ratio(value: Option<f64>, to: Option<f64>) -> Option<f64> {
 }
 
 impl Figures {
-    /// The file with the tables is written after every run: what was measured until a failure is
-    /// there.
+    /// The file with the tables is written after every run, so that a failure keeps the
+    /// earlier runs.
     #[expect(clippy::print_stdout, reason = "the output is the product")]
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let mut results = Results::default();
@@ -209,7 +208,7 @@ impl Figures {
         Ok(())
     }
 
-    /// Returns the floor's processor time for a delivery, of one message a write and of eight.
+    /// Returns the CPU time of the floor per delivery, for one message per write and for eight.
     fn floors(&self, clients: u32, results: &mut Results) -> anyhow::Result<[Option<f64>; 2]> {
         let mean =
             |[one, other]: &[Report; 2], key| Some(f64::midpoint(one.number(key)?, other.number(key)?));
@@ -231,7 +230,7 @@ impl Figures {
         Ok([cost, joined_cost])
     }
 
-    /// Returns the processor time for a delivery, of one message a write and of eight, if any row
+    /// Returns the CPU time per delivery, for one message per write and for eight, if any row
     /// needs it.
     fn broadcasts_over_tcp(
         &self,
@@ -300,7 +299,7 @@ impl Figures {
         self.only.is_empty() || rows.iter().any(|row| self.only.contains(row))
     }
 
-    /// At least as many as there are roles.
+    /// Returns the scaled number of clients, at least one per role.
     fn scaled(&self, clients: u32) -> u32 {
         ((f64::from(clients) * self.scale) as u32).max(40)
     }
@@ -336,8 +335,8 @@ impl Figures {
         subjects
     }
 
-    /// Twice, each in a process of its own: what is measured depends on where its memory happens to
-    /// be. The mean counts.
+    /// Measures twice, each time in a new process, because the result depends on where its memory
+    /// happens to be. The mean counts.
     fn floor(&self, clients: u32, joined: u32) -> anyhow::Result<[Report; 2]> {
         let (write, rate, size) = if joined > 1 {
             (Write::Joined, 1.0 / REPORT_INTERVAL, GAME_INFO)
@@ -349,7 +348,7 @@ impl Figures {
         Ok([floor.run()?, floor.run()?])
     }
 
-    /// One message a write, and eight a report, with the same clients.
+    /// Measures one message per write, and eight per report, with the same clients.
     fn broadcast(&self, subject: &Subject, format: Format, clients: u32) -> anyhow::Result<[Report; 2]> {
         let joined = Broadcast {
             clients,
@@ -366,13 +365,13 @@ impl Figures {
         };
         let single = Broadcast { joined: 1, ..joined.clone() };
         let arguments = [format!("--report-interval={}", joined.report_interval)];
-        let mut stage = Stage::open(&joined.server, &joined.run, &arguments, joined.roles())?;
-        stage.log_in(0..clients)?;
-        stage.settle()?;
-        let single = single.measure(&mut stage)?;
-        stage.settle()?;
-        let mut joined = joined.measure(&mut stage)?;
-        stage.finish(&mut joined);
+        let mut harness = Harness::open(&joined.server, &joined.run, &arguments, joined.roles())?;
+        harness.log_in(0..clients)?;
+        harness.settle()?;
+        let single = single.measure(&mut harness)?;
+        harness.settle()?;
+        let mut joined = joined.measure(&mut harness)?;
+        harness.finish(&mut joined);
         Ok([single, joined])
     }
 
@@ -436,18 +435,18 @@ impl Figures {
     }
 }
 
-/// Bytes of a notice.
+/// Size of a notice, in bytes.
 const NOTICE: usize = 1000;
 
-/// Bytes of the largest `game_info` that a host can make.
+/// Size of the largest `game_info` that a host can cause, in bytes.
 const GAME_INFO: usize = 945;
 
-/// Seconds between reports. More than the 200 ms after which receivers take what comes for the
-/// begin of something new, and acknowledge it at once; at about 200 ms it would be chance whether
-/// they do, and that costs the sender a third of a write.
+/// Seconds between reports. More than 200 ms, after which receivers treat data as the begin of a
+/// new exchange and acknowledge it at once. At about 200 ms it would be chance whether they do,
+/// which costs the sender a third of a write.
 const REPORT_INTERVAL: f64 = 0.25;
 
-/// Key of the processor time for each delivery.
+/// Key of the CPU time per delivery.
 const CPU: &str = "cpu_per_delivery";
 
 impl Subject {
@@ -456,7 +455,7 @@ impl Subject {
     }
 }
 
-/// Whether the server speaks this format: one that is started speaks all.
+/// Returns whether the server speaks this format; a started server speaks all.
 fn has(server: &ServerOptions, format: Format) -> bool {
     server.start.is_some() || server.url.iter().any(|url| format.wire_formats().contains(&url.format()))
 }

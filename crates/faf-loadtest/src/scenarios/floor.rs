@@ -1,46 +1,46 @@
-//! The least that a broadcast costs on this machine: a process that writes bytes to sockets and
-//! does nothing else.
+//! The lower bound of the cost of a broadcast on this machine: a process that writes bytes to
+//! sockets and does nothing else.
 //!
-//! It is measured by the same clients in the same way as a server, and what it costs is what
-//! servers can be compared with: both depend on the machine, their ratio hardly does.
+//! The same clients measure it in the same way as a server, for comparison: both costs depend on
+//! the machine, their ratio hardly does.
 
 use clap::{Args, ValueEnum};
 use faf_testkit::serving::Serving;
 
 use super::{delivery_rows, volume_rows};
+use crate::harness::Harness;
 use crate::options::{LengthOptions, RunOptions, rate, seconds};
 use crate::report::Report;
 use crate::server::Target;
 use crate::server::floor_server::FloorServer;
 use crate::server::process::Process;
-use crate::stage::Stage;
 use crate::swarm::Role;
 use crate::swarm::credentials::Credentials;
 
-/// The least that a broadcast costs on this machine
+/// The lower bound of the cost of a broadcast on this machine
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Floor {
-    /// Clients who are connected
+    /// Number of connected clients
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
-    /// Messages at a time
+    /// Number of messages at a time
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) joined: u32,
 
-    /// Whether messages at the same time are one write each, or one together
+    /// Whether simultaneous messages are one write each, or one together
     #[arg(long, value_enum, default_value_t = Write::Each)]
     pub(crate) write: Write,
 
-    /// How many times a second
+    /// Number of broadcasts per second
     #[arg(long, default_value_t = 10.0, value_parser = rate())]
     pub(crate) rate: f64,
 
-    /// Bytes of a message
+    /// Size of a message, in bytes
     #[arg(long, default_value_t = 1000)]
     pub(crate) size: usize,
 
-    /// How long to broadcast before it is measured
+    /// Time to broadcast before the measurement, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds())]
     pub(crate) warm_up: f64,
 
@@ -51,7 +51,7 @@ pub(crate) struct Floor {
     pub(crate) run: RunOptions,
 }
 
-/// How messages at the same time are written.
+/// The way in which simultaneous messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Write {
     Each,
@@ -66,18 +66,18 @@ impl Floor {
         let address = serving.address("tcp://").parse()?;
         let target = Target::other(address, Process(serving.process()));
         let roles = (0..self.clients).map(|_| Role::default()).collect();
-        let mut stage = Stage::with(target, Credentials::None, &self.run, roles)?;
-        stage.log_in(0..self.clients)?;
-        stage.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
-        stage.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
-        let window = stage.measure("the floor", self.length.seconds, self.length.deliveries)?;
+        let mut harness = Harness::with(target, Credentials::None, &self.run, roles)?;
+        harness.log_in(0..self.clients)?;
+        harness.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
+        harness.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
+        let window = harness.measure("the floor", self.length.seconds, self.length.deliveries)?;
         let mut report = Report::new("floor");
         report.row("clients", "clients", f64::from(self.clients), "");
         report.row("joined", "messages at a time", f64::from(self.joined), "");
         volume_rows(&mut report, &window);
         delivery_rows(&mut report, &window.sample);
         report.row("lost", "clients that were disconnected", window.sample.lost as f64, "");
-        stage.finish(&mut report);
+        harness.finish(&mut report);
         Ok(report)
     }
 }

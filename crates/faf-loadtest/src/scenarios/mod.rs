@@ -10,22 +10,22 @@ pub(crate) mod login;
 pub(crate) mod slow;
 pub(crate) mod storm;
 
+use crate::harness::Window;
 use crate::report::Report;
 use crate::report::sample::Sample;
-use crate::stage::Window;
 
-/// Kibibytes per item, from a number of bytes for all.
+/// Returns kibibytes per item, from a number of bytes for all.
 fn kib_each(bytes: i64, count: u32) -> f64 {
     bytes as f64 / 1024.0 / f64::from(count.max(1))
 }
 
-/// Megabytes in a number of bytes.
+/// Converts bytes to megabytes.
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Rows that every scenario has in which messages are delivered to many: how many, and what they
-/// cost.
+/// Rows of every scenario in which messages are delivered to many clients: their number, and
+/// their cost.
 fn volume_rows(report: &mut Report, window: &Window) {
     let Window { sample, seconds, cpu, own_cpu } = window;
     let deliveries = sample.deliveries() as f64;
@@ -41,14 +41,14 @@ fn volume_rows(report: &mut Report, window: &Window) {
     report.row("own_cpu", "load generator's processor time", own, "% of one");
 }
 
-/// Rows about how long deliveries take.
+/// Rows about the duration of deliveries.
 fn delivery_rows(report: &mut Report, sample: &Sample) {
     report.row("delivery_p50", "delivery, median", sample.delivery.quantile_ms(0.5), "ms");
     report.row("delivery_p99", "delivery, 99 %", sample.delivery.quantile_ms(0.99), "ms");
     report.row("delivery_max", "delivery, slowest", sample.delivery.max_ms(), "ms");
 }
 
-/// Rows about those who ping meanwhile.
+/// Rows about the clients that ping.
 fn ping_rows(report: &mut Report, sample: &Sample) {
     report.row("pongs", "pings answered", sample.pong.count() as f64, "");
     report.row("pong_p50", "ping to pong, median", sample.pong.quantile_ms(0.5), "ms");

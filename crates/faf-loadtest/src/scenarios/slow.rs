@@ -1,11 +1,10 @@
-//! Some clients stop reading while everybody is told something again and again: does anybody else
-//! notice?
+//! Some clients stop reading during broadcasts: are other clients affected?
 //!
-//! One run has both windows: first with everybody reading, then with the stalled clients. A client
-//! that takes nothing of what it is offered is disconnected after some time; to see that within the
-//! run, the server that is started gets a short time (`--stall-timeout`), and those clients a small
-//! buffer in the kernel and small packets, which keep the buffer of the server's side small as
-//! well. Together they hold some 200 kB, which are taken before anything waits.
+//! One run has both windows: first with all clients reading, then with the stalled clients. A
+//! client that accepts no data is disconnected after some time. To see that within the run, the
+//! started server gets a short time limit (`--stall-timeout`), and those clients a small buffer in
+//! the kernel and small packets, which also keep the buffer on the server's side small. Together
+//! they hold some 200 kB, which fill up before data is queued.
 
 use std::collections::HashSet;
 use std::net::SocketAddrV4;
@@ -14,51 +13,51 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::{megabytes, ping_rows};
-use crate::actors::{Announcer, Cue, Pinger};
+use crate::actors::{ActorCommand, Announcer, Pinger};
+use crate::harness::{Harness, Window};
 use crate::options::{LengthOptions, RunOptions, ServerOptions, rate};
 use crate::report::Report;
 use crate::report::histogram::Histogram;
 use crate::server::process::established;
-use crate::stage::{Stage, Window};
 use crate::swarm::Role;
 use crate::swarm::connection::Reading;
 
-/// Some clients stop reading: does anybody else notice?
+/// Some clients stop reading: are other clients affected?
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Slow {
-    /// Clients who are logged in
+    /// Number of clients that are logged in
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     pub(crate) clients: u32,
 
-    /// How many of them stop reading: a number, or a share such as 1%
+    /// Number of clients that stop reading: a number, or a share such as 1%
     #[arg(long, default_value = "1%")]
     pub(crate) stalled: Part,
 
-    /// They do read, one byte a second
+    /// They read on, but only one byte per second
     #[arg(long)]
     pub(crate) trickle: bool,
 
-    /// Their receive buffer in the kernel from then on, in bytes
+    /// Size of their receive buffer in the kernel from then on, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 8192)]
     pub(crate) receive_buffer: usize,
 
-    /// Of the server that is started: how long a client may take nothing
+    /// For a started server: time for which a client may accept no data
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
     pub(crate) stall_timeout: f64,
 
-    /// Notices a second
+    /// Notices per second
     #[arg(long, default_value_t = 10.0, value_parser = rate())]
     pub(crate) rate: f64,
 
-    /// Bytes of a notice
+    /// Size of a notice, in bytes
     #[arg(long, default_value_t = 1000)]
     pub(crate) size: usize,
 
-    /// Clients who ping meanwhile
+    /// Number of clients that ping
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) ping_clients: u32,
 
-    /// How long each window is
+    /// Length of each window
     #[command(flatten)]
     pub(crate) length: LengthOptions,
 
@@ -69,7 +68,7 @@ pub(crate) struct Slow {
     pub(crate) run: RunOptions,
 }
 
-/// Some of many: a number or a share.
+/// Part of a total: a number or a share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Part {
     Count(u32),
@@ -113,25 +112,25 @@ impl Slow {
             _ => Role { actor: None, receive_buffer: Some(self.receive_buffer) },
         };
         let roles = (0..self.clients).map(role).collect();
-        let mut stage = Stage::open(&self.server, &self.run, &arguments, roles)?;
-        let others = Watched::of(&stage);
-        stage.log_in(0..honest)?;
+        let mut harness = Harness::open(&self.server, &self.run, &arguments, roles)?;
+        let others = Watched::of(&harness);
+        harness.log_in(0..honest)?;
         let before = others.established();
-        stage.log_in(honest..self.clients)?;
+        harness.log_in(honest..self.clients)?;
         let slow = others.established().difference(&before).copied().collect();
-        stage.settle()?;
+        harness.settle()?;
 
         let interval = Duration::from_secs_f64(1.0 / self.rate);
-        stage.swarm.cue(Cue::Announce { interval, size: self.size });
-        stage.swarm.cue(Cue::Ping);
-        stage.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
-        let all_read = stage.measure("everybody reads", self.length.seconds, self.length.deliveries)?;
+        harness.swarm.send_command(ActorCommand::Announce { interval, size: self.size });
+        harness.swarm.send_command(ActorCommand::Ping);
+        harness.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
+        let all_read = harness.measure("everybody reads", self.length.seconds, self.length.deliveries)?;
 
         let reading = if self.trickle { Reading::Trickle } else { Reading::Stalled };
-        stage.swarm.read(honest..self.clients, reading);
+        harness.swarm.read(honest..self.clients, reading);
         let mut ends = Ends::new(others, slow);
-        let some_stalled = self.measure_stalled(&mut stage, &mut ends)?;
-        stage.swarm.cue(Cue::Silence);
+        let some_stalled = self.measure_stalled(&mut harness, &mut ends)?;
+        harness.swarm.send_command(ActorCommand::Silence);
         let mut report = Report::new("slow");
         report.row("clients", "clients", f64::from(self.clients), "");
         report.row("stalled", "of them stop reading", f64::from(stalled), "");
@@ -160,21 +159,22 @@ impl Slow {
         report.row("disconnected_max", "after, latest", ends.times.max_ms().map(|ms| ms / 1e3), "s");
         let lost = all_read.sample.lost_honest + some_stalled.sample.lost_honest;
         report.row("lost", "others that were disconnected", lost as f64, "");
-        let peak = stage.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
+        let peak = harness.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
         report.row("peak", "server: resident memory, at most", peak, "MB");
-        stage.finish(&mut report);
+        harness.finish(&mut report);
         Ok(report)
     }
 
-    /// The second window, in pieces: in between it is looked who is gone.
-    fn measure_stalled(&self, stage: &mut Stage, ends: &mut Ends) -> anyhow::Result<Window> {
-        /// Looking costs time of the kernel, so not too often.
+    /// Measures the second window in pieces, and checks the connections between them.
+    fn measure_stalled(&self, harness: &mut Harness, ends: &mut Ends) -> anyhow::Result<Window> {
+        /// Length of a piece, in seconds. A check takes time of the kernel, so it must not
+        /// be frequent.
         const PIECE: f64 = 2.0;
 
         let (began, mut sum) = (Instant::now(), Window::default());
         let LengthOptions { seconds, deliveries } = self.length;
         while deliveries.map_or(sum.seconds < seconds, |wanted| sum.sample.deliveries() < wanted) {
-            let piece = stage.measure("some do not", PIECE.min(seconds), deliveries.map(|_| 1))?;
+            let piece = harness.measure("some do not", PIECE.min(seconds), deliveries.map(|_| 1))?;
             sum.seconds = began.elapsed().as_secs_f64();
             sum.sample.add(piece.sample);
             ends.look();
@@ -188,8 +188,8 @@ impl Slow {
 struct Watched(Vec<u16>);
 
 impl Watched {
-    fn of(stage: &Stage) -> Self {
-        Self(stage.target.endpoints.iter().map(|endpoint| endpoint.address.port()).collect())
+    fn of(harness: &Harness) -> Self {
+        Self(harness.target.endpoints.iter().map(|endpoint| endpoint.address.port()).collect())
     }
 
     fn established(&self) -> HashSet<SocketAddrV4> {
@@ -197,7 +197,7 @@ impl Watched {
     }
 }
 
-/// When connections ended.
+/// Times at which connections ended.
 #[derive(Debug)]
 struct Ends {
     watched: Watched,

@@ -1,12 +1,12 @@
-//! Everybody loses the connection at the same moment and comes back at once, as after a failure of
-//! the network.
+//! All clients lose their connection at the same moment and reconnect at once, as after a failure
+//! of the network.
 //!
-//! With `--kill-server` the server that was started is killed without warning and started again.
-//! With `--cold` nobody was there before. With `--database-hangs` the server cannot write to its
-//! database from then on, for a while. Those who come back try again every tenth of a second until
-//! they are let in, and never give up.
+//! With `--kill-server` the started server is killed without warning and started again. With
+//! `--cold` nobody was connected before. With `--database-hangs` the server cannot write to its
+//! database for a while. Clients try again every tenth of a second until they are logged in, and
+//! never give up.
 //!
-//! A few players stay, if the server does, and ping meanwhile.
+//! A few players stay and ping, unless the server is killed.
 
 use std::time::{Duration, Instant};
 
@@ -14,17 +14,17 @@ use anyhow::ensure;
 use clap::Args;
 
 use super::{megabytes, ping_rows};
-use crate::actors::{Cue, Pinger};
+use crate::actors::{ActorCommand, Pinger};
+use crate::harness::Harness;
 use crate::options::{RunOptions, ServerOptions, seconds};
 use crate::report::Report;
-use crate::stage::Stage;
 use crate::swarm::Role;
 use crate::swarm::marker;
 
-/// Everybody loses the connection and comes back at once
+/// All clients lose their connection and reconnect at once
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Storm {
-    /// Clients who come back
+    /// Number of clients that reconnect
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) clients: u32,
 
@@ -32,19 +32,19 @@ pub(crate) struct Storm {
     #[arg(long, requires = "start", conflicts_with = "cold")]
     pub(crate) kill_server: bool,
 
-    /// Nobody was there before
+    /// No clients were connected before
     #[arg(long)]
     pub(crate) cold: bool,
 
-    /// Lock the database of the server, which --start has started, for so long
+    /// Lock the database of the server, which --start has started, for this long
     #[arg(long, value_name = "SECONDS", requires = "start", conflicts_with = "kill_server", value_parser = seconds())]
     pub(crate) database_hangs: Option<f64>,
 
-    /// Players who stay and ping, unless the server is killed
+    /// Number of players that stay and ping, unless the server is killed
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) ping_clients: u32,
 
-    /// How long to wait before it breaks out
+    /// Time to wait before the storm
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds())]
     pub(crate) calm: f64,
 
@@ -63,27 +63,27 @@ impl Storm {
             _ => Role::default(),
         };
         let all = pingers..pingers + self.clients;
-        let mut stage = Stage::open(&self.server, &self.run, &[], (0..all.end).map(role).collect())?;
-        stage.log_in(0..pingers)?;
+        let mut harness = Harness::open(&self.server, &self.run, &[], (0..all.end).map(role).collect())?;
+        harness.log_in(0..pingers)?;
         if !self.cold {
-            stage.log_in(all.clone())?;
+            harness.log_in(all.clone())?;
         }
-        stage.settle()?;
-        stage.swarm.cue(Cue::Ping);
-        stage.measure("the calm before", self.calm, None)?;
+        harness.settle()?;
+        harness.swarm.send_command(ActorCommand::Ping);
+        harness.measure("the calm before", self.calm, None)?;
 
         let (began, moment) = (Instant::now(), marker::now());
         if self.kill_server {
-            stage.target.kill_and_restart()?;
-            stage.swarm.relocate(&stage.target.endpoints);
+            harness.target.kill_and_restart()?;
+            harness.swarm.relocate(&harness.target.endpoints);
         }
         let restarted = began.elapsed();
-        let hang = |seconds| stage.target.hang_database(Duration::from_secs_f64(seconds));
+        let hang = |seconds| harness.target.hang_database(Duration::from_secs_f64(seconds));
         let hanging = self.database_hangs.map(hang).transpose()?;
-        stage.swarm.log_out(all.clone());
-        stage.swarm.log_in(all.clone(), self.clients as usize, true);
+        harness.swarm.log_out(all.clone());
+        harness.swarm.log_in(all.clone(), self.clients as usize, true);
         let goal = u64::from(self.clients);
-        let window = stage.watch("coming back", goal, |_, sample| {
+        let window = harness.watch("coming back", goal, |_, sample| {
             sample.logins.iter().filter(|login| **login >= moment).count() as u64
         })?;
         drop(hanging);
@@ -127,9 +127,9 @@ impl Storm {
             let lost = window.sample.lost as f64;
             report.row("lost", "clients that the server has disconnected", lost, "");
         }
-        let peak = stage.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
+        let peak = harness.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
         report.row("peak", "server: resident memory, at most", peak, "MB");
-        stage.finish(&mut report);
+        harness.finish(&mut report);
         Ok(report)
     }
 }

@@ -1,4 +1,5 @@
-//! The minimal broadcaster: accepts everybody, writes the same bytes to all of them, reads nothing.
+//! The minimal broadcaster: accepts all connections, writes the same bytes to each, and reads
+//! nothing.
 
 #![expect(clippy::print_stdout, reason = "says where it listens")]
 
@@ -20,13 +21,13 @@ use crate::swarm::socket::Socket;
 
 const LISTENER: Token = Token(usize::MAX);
 
-/// Connections that may wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// Bytes that may wait for one client before it is given up.
+/// Maximum number of bytes that wait for one client before it is disconnected.
 const PENDING: usize = 16 * 1024 * 1024;
 
-/// Write bytes to everybody who connects
+/// Write bytes to all connections
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FloorServer {
     #[arg(long)]
@@ -39,19 +40,19 @@ pub(crate) struct FloorServer {
     pub(crate) write: Write,
 }
 
-/// The broadcaster at work.
+/// A running broadcaster.
 #[derive(Debug)]
 struct Broadcaster {
     plan: FloorServer,
     registry: Registry,
     listener: TcpListener,
-    /// When the next message is due.
+    /// Time of the next message.
     next: Instant,
     peers: Vec<Option<Socket>>,
 }
 
 impl FloorServer {
-    /// The command line that means this.
+    /// Returns the command line for these options.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let Self { rate, joined, size, write } = self;
         let write = match write {
@@ -77,7 +78,7 @@ impl FloorServer {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let url = format!("tcp://{}", listener.local_addr()?);
-        // As the lobby does with `banner = "json"`.
+        // In the same form as the lobby with `banner = "json"`.
         println!("{}", json!({"ready": true, "listening": {"simple-json": url}, "text": url}));
         let registry = poll.registry().try_clone()?;
         let next = Instant::now() + self.interval();

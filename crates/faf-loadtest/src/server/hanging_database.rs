@@ -1,4 +1,4 @@
-//! A lock that keeps the server from writing to its database, such as that of a stuck backup.
+//! A lock that keeps the server from writing to its database, like that of a stuck backup.
 
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
@@ -37,7 +37,7 @@ impl Drop for HangingDatabase {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(holder) = self.holder.take() {
-            // It does nothing that panics.
+            // The thread never panics.
             let _ = holder.join();
         }
     }
@@ -58,7 +58,7 @@ mod tests {
         other.execute_batch("INSERT INTO a VALUES (1)").unwrap_err();
         drop(hanging);
         other.execute_batch("INSERT INTO a VALUES (1)").unwrap();
-        // It is let go of without being told to.
+        // The lock is also released when its time is over.
         other.busy_timeout(Duration::from_secs(3600)).unwrap();
         let _hanging = HangingDatabase::hold(&file, Duration::from_millis(1)).unwrap();
         other.execute_batch("INSERT INTO a VALUES (1)").unwrap();

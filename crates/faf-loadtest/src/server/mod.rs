@@ -1,4 +1,4 @@
-//! The server under load: one that runs already, or one that is started with accounts of its own.
+//! The server under load: a running one, or one that is started with its own accounts.
 
 pub(crate) mod floor_server;
 mod hanging_database;
@@ -21,13 +21,13 @@ use crate::server::hanging_database::HangingDatabase;
 use crate::server::process::Process;
 use crate::swarm::address::Endpoint;
 
-/// The database of a server that is started, in its folder.
+/// Name of a started server's database in its folder.
 const DATABASE: &str = "faf-lobby.sqlite";
 
-/// The first accounts are administrators.
+/// Number of administrators, which are the first accounts.
 pub(crate) const ADMINISTRATORS: u32 = 4;
 
-/// Flags that every server gets. It logs errors only, since nobody reads the log.
+/// Flags of every started server. It logs only errors, because the log is not read.
 const ALWAYS: [&str; 6] = [
     "--qdatastream=127.0.0.1:0",
     "--simple-json=127.0.0.1:0",
@@ -37,7 +37,7 @@ const ALWAYS: [&str; 6] = [
     "--log=error",
 ];
 
-/// A server, and where it listens.
+/// A server with its addresses.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) endpoints: Vec<Endpoint>,
@@ -45,7 +45,7 @@ pub(crate) struct Target {
     started: Option<Started>,
 }
 
-/// A server of our own. It is killed when this is dropped.
+/// A started server. It is killed when this is dropped.
 #[derive(Debug)]
 struct Started {
     serving: Option<Serving>,
@@ -56,8 +56,8 @@ struct Started {
 }
 
 impl Target {
-    /// Finds the server, or starts it with this number of accounts and these arguments before the
-    /// user's own.
+    /// Uses the running server, or starts one with this number of accounts and with these arguments
+    /// before the user's own.
     pub(crate) fn open(options: &ServerOptions, accounts: u32, arguments: &[String]) -> anyhow::Result<Self> {
         let Some(program) = &options.start else {
             let endpoints = chosen(&options.url, options.format)?;
@@ -72,13 +72,13 @@ impl Target {
         Ok(Self { endpoints, process: Some(process), started: Some(started) })
     }
 
-    /// A program that listens there and is not a lobby.
+    /// A listening program that is not a lobby.
     pub(crate) fn other(address: SocketAddr, process: Process) -> Self {
         let endpoints = vec![Endpoint::new(WireFormat::SimpleJson, address)];
         Self { endpoints, process: Some(process), started: None }
     }
 
-    /// Kills the server without warning and starts it again with what it has stored.
+    /// Kills the server without warning, and starts it again with its stored data.
     pub(crate) fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         let Some(started) = &mut self.started else {
             bail!("only a server that was started with --start can be killed")
@@ -89,7 +89,7 @@ impl Target {
         Ok(())
     }
 
-    /// Lets nobody else write to the database for some time.
+    /// Locks the database for some time, so that the server cannot write to it.
     pub(crate) fn hang_database(&self, time: Duration) -> anyhow::Result<HangingDatabase> {
         let Some(started) = &self.started else {
             bail!("only the database of a server that was started with --start can be locked")
@@ -124,10 +124,10 @@ fn chosen(urls: &[Endpoint], format: Option<Format>) -> anyhow::Result<Vec<Endpo
     Ok(chosen)
 }
 
-/// Makes a folder with keys and a database.
+/// Creates a folder with keys and a database.
 ///
-/// Everybody logs in with a token, so that no passwords are needed: to hash thousands of them would
-/// take longer than all the rest.
+/// Accounts only have tokens and no passwords: hashing thousands of passwords would take longer
+/// than everything else.
 fn install(program: &Path, accounts: u32) -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     std::fs::write(folder.path().join("keys.json"), JWKS)?;

@@ -1,26 +1,26 @@
-//! Processor time and memory of a process and of the kernel, from `/proc`; unknown where there is
-//! none.
+//! CPU time and memory of a process, and memory of the kernel, from `/proc`; unknown on systems
+//! without it.
 
 use std::collections::HashSet;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-/// A process that is watched.
+/// A process to watch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Process(pub(crate) u32);
 
 /// Memory of a process, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
-    /// Anonymous memory: what it has allocated and used.
+    /// Anonymous memory that it has allocated and used.
     pub(crate) anonymous: u64,
-    /// All memory that is resident.
+    /// All resident memory.
     pub(crate) resident: u64,
-    /// The most that was ever resident.
+    /// Maximum of the resident memory so far.
     pub(crate) peak: u64,
 }
 
-/// Memory of the kernel, of the whole machine, in bytes.
+/// Memory of the kernel for the whole machine, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct KernelMemory {
     /// Buffers of TCP.
@@ -39,7 +39,7 @@ mod linux {
     use super::*;
 
     impl Process {
-        /// Time on a processor so far, user and system together, in steps of 10 ms as a rule.
+        /// CPU time so far, user and system together, usually in steps of 10 ms.
         pub(crate) fn cpu(self) -> Option<Duration> {
             let stat = self.open()?.stat().ok()?;
             let seconds = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
@@ -67,18 +67,18 @@ mod linux {
         }
     }
 
-    /// The crate does not read this file.
+    /// Number of pages in TCP buffers; the `procfs` crate does not read this file.
     fn tcp_pages(sockstat: &str) -> Option<u64> {
         let mut words = sockstat.lines().find(|line| line.starts_with("TCP:"))?.split_whitespace();
         words.find(|word| *word == "mem")?;
         words.next()?.parse().ok()
     }
 
-    /// The far ends of all connections that are established and whose near end has one of these
-    /// ports; nothing where that is not known.
+    /// Returns the remote addresses of all established connections whose local port is one of
+    /// these; `None` if that is unknown.
     ///
-    /// A client that reads nothing does not hear that the server has ended the connection; the
-    /// kernel knows.
+    /// A client that reads nothing is not notified that the server has ended the connection, but
+    /// the kernel is.
     pub(crate) fn established(ports: &[u16]) -> Option<HashSet<SocketAddrV4>> {
         let far_end = |entry: procfs::net::TcpNetEntry| match entry.remote_address {
             SocketAddr::V4(far) if entry.state == TcpState::Established => {

@@ -1,4 +1,4 @@
-//! Where to connect to, in which wire format, and from which of the many loopback addresses.
+//! The address and wire format of a server, and the many loopback addresses of its clients.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
@@ -9,11 +9,11 @@ use faf_protocol::WireFormat;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Where a server listens for one wire format.
+/// Endpoint of a server for one wire format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) url: Url,
-    /// The first address of the URL's host.
+    /// First address of the URL's host.
     pub(crate) address: SocketAddr,
 }
 
@@ -42,30 +42,30 @@ impl FromStr for Endpoint {
     }
 }
 
-/// The loopback address that the connection of this number comes from.
+/// Returns the loopback address from which the connection with this number comes.
 ///
-/// A port is free again a minute after its connection. With some connections an address and 16
-/// million addresses, none is needed before.
+/// A port is free again a minute after its connection. With few connections per address and 16
+/// million addresses, no port is needed earlier.
 pub(crate) fn source(number: u64, per_address: u32) -> Ipv4Addr {
     let address = number / u64::from(per_address.max(1)) % 0x00FE_0000;
-    // 127.0.0.1 stays for others.
+    // 127.0.0.1 is left to others.
     Ipv4Addr::from_bits(0x7F01_0000 + address as u32)
 }
 
-/// Bytes in a packet on the internet.
+/// Size of a packet on the internet, in bytes.
 const PACKET: u32 = 1448;
 
-/// How a connection of ours begins.
+/// Properties of a new connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source {
-    /// Connections are numbered; one to loopback comes from the [`source`] of its number.
+    /// Number of the connection; one to loopback comes from the [`source`] of its number.
     pub(crate) number: u64,
     pub(crate) per_address: u32,
-    /// Packets are small, as they are on the internet.
+    /// Whether packets are small, as on the internet.
     pub(crate) small_packets: bool,
 }
 
-/// Begins to connect without waiting for it; the loop will say when the socket is ready.
+/// Starts to connect without waiting; the event loop reports when the socket is ready.
 pub(crate) fn connect(
     registry: &Registry,
     token: Token,
@@ -76,8 +76,8 @@ pub(crate) fn connect(
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     if small_packets {
-        // With packets as large as loopback has them, the server's kernel would take megabytes for
-        // this connection.
+        // With the large packets of loopback, the server's kernel would use megabytes for this
+        // connection.
         socket.set_tcp_mss(PACKET)?;
     }
     if let IpAddr::V4(ip) = to.ip()

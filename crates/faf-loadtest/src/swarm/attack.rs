@@ -1,4 +1,4 @@
-//! Hostile peers, on a thread of their own: they connect, send their bytes, and come back when they
+//! Hostile peers on a thread of their own: they connect, send their bytes, and reconnect when they
 //! are disconnected.
 
 use std::io;
@@ -18,63 +18,64 @@ use crate::swarm::address::{self, Source};
 use crate::swarm::event_loop::{self, Sockets};
 use crate::swarm::socket::Socket;
 
-/// How often dribbling attackers send a byte, and disconnected ones come back.
-const BEAT: Duration = Duration::from_millis(500);
+/// Interval between bytes of slow senders, and delay of reconnects.
+const BEAT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Most bytes that one peer sends before the next has its turn.
-const TURN: usize = 256 * 1024;
+/// Maximum number of bytes that one peer sends before the next one's turn.
+const TURN_BYTES: usize = 256 * 1024;
 
-/// Attackers must not run out of ports either, so they come from addresses of their own.
+/// Number of the first connection of attackers. They must not run out of ports either, so they have
+/// loopback addresses of their own.
 const FIRST_CONNECTION: u64 = 100_000_000;
 
 /// The plan of an attacker.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) to: SocketAddr,
-    /// Sent first, once.
+    /// Bytes to send first, once.
     pub(crate) greeting: Vec<u8>,
-    /// Sent then, again and again.
+    /// Bytes to send repeatedly after that.
     pub(crate) body: Arc<[u8]>,
     pub(crate) manner: Manner,
 }
 
 impl Peer {
-    /// How many bytes there are to send once.
+    /// Returns the number of bytes to send once.
     fn once(&self) -> usize {
         self.greeting.len() + self.body.len()
     }
 }
 
-/// How an attacker sends.
+/// The way in which an attacker sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Nothing is sent, and the connection is closed as soon as it stands.
+    /// Sends nothing, and closes the connection once it is established.
     HangUp,
-    /// A byte now and then.
+    /// Sends a single byte from time to time.
     Dribble,
-    /// As much as the server takes; its answers are read and dropped.
+    /// Sends as much as the server accepts, and reads and drops its answers.
     Flood,
-    /// As much as the server takes; its answers are not read.
+    /// Sends as much as the server accepts, and does not read its answers.
     FloodDeaf,
-    /// Everything once, and then nothing more.
+    /// Sends everything once, and nothing more.
     Once,
-    /// Everything once; then the connection is closed, and the next one begun.
+    /// Sends everything once, closes the connection, and opens the next one.
     ComeBack,
 }
 
 /// Counts of an attack.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Attempts to connect.
+    /// Number of attempts to connect.
     pub(crate) attempts: AtomicU64,
-    /// Connections that stood.
+    /// Number of established connections.
     pub(crate) connected: AtomicU64,
-    /// Connections that the server has ended.
+    /// Number of connections that the server has ended.
     pub(crate) ended: AtomicU64,
     pub(crate) bytes: AtomicU64,
 }
 
-/// An attack under way. It ends when this is dropped.
+/// A running attack. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Attack {
     pub(crate) tally: Arc<Tally>,
@@ -95,9 +96,9 @@ impl Attack {
             eager: Vec::new(),
             tally: Arc::clone(&tally),
             stop: Arc::clone(&stop),
-            buffer: vec![0; TURN],
+            buffer: vec![0; TURN_BYTES],
         };
-        // If it cannot wait for sockets, the tally stands still, and the scenario says so.
+        // If it cannot wait for sockets, the tally stops, and the scenario reports that.
         let run = move || drop(event_loop::run(poll, &mut attackers));
         let thread = std::thread::Builder::new().name("attackers".to_owned()).spawn(run)?;
         Ok(Self { tally, stop, thread: Some(thread) })
@@ -121,7 +122,7 @@ struct Slot {
 struct Connection {
     socket: Socket,
     stands: bool,
-    /// Bytes sent, of the greeting and then of the body, over and over.
+    /// Number of bytes sent, of the greeting and then repeatedly of the body.
     sent: usize,
 }
 
@@ -130,9 +131,9 @@ struct Attackers {
     registry: Registry,
     slots: Vec<Slot>,
     per_address: u32,
-    /// When those who dribble send the next byte.
+    /// Time of the next byte of slow senders.
     beat: Instant,
-    /// Slots whose socket takes more than they may send in one turn.
+    /// Slots whose socket accepts more than they may send in one turn.
     eager: Vec<usize>,
     tally: Arc<Tally>,
     stop: Arc<AtomicBool>,
@@ -141,7 +142,7 @@ struct Attackers {
 
 impl Sockets for Attackers {
     fn wait(&mut self) -> Option<Duration> {
-        /// How soon an attack ends that is told to.
+        /// Maximum delay until an attack ends.
         const LONGEST: Duration = Duration::from_millis(50);
 
         let wait = self.beat.saturating_duration_since(Instant::now());
@@ -163,7 +164,7 @@ impl Sockets for Attackers {
         turns.dedup();
         self.eager = turns.into_iter().filter(|slot| self.send(*slot)).collect();
         if self.beat <= Instant::now() {
-            self.beat += BEAT;
+            self.beat += BEAT_INTERVAL;
             for slot in 0..self.slots.len() {
                 self.beat(slot);
             }
@@ -183,8 +184,8 @@ impl Attackers {
             Some(connection) if peer.manner == Manner::Dribble && connection.stands => {
                 self.write(slot, 1);
             }
-            // By the next beat the server has read it, or will not: closing at once would take it
-            // back.
+            // By the next beat the server has read it, or never will. Closing at once would discard
+            // it.
             Some(connection) if peer.manner == Manner::ComeBack && connection.sent == peer.once() => {
                 self.slots[slot].connection = None;
                 self.connect(slot);
@@ -198,14 +199,14 @@ impl Attackers {
         let source = Source { number, per_address: self.per_address, small_packets: false };
         let Slot { peer, connection } = &mut self.slots[slot];
         let connected = address::connect(&self.registry, Token(slot), peer.to, source);
-        // One that cannot connect tries again later.
+        // A peer that cannot connect tries again later.
         *connection = connected.ok().map(|stream| {
             let socket = Socket::new(stream);
             Connection { socket, stands: false, sent: 0 }
         });
     }
 
-    /// Sends as much as one turn allows; returns whether the socket would take more.
+    /// Sends as much as one turn allows; returns whether the socket would accept more.
     fn send(&mut self, slot: usize) -> bool {
         let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
         if !connection.stands {
@@ -223,15 +224,15 @@ impl Attackers {
                 false
             }
             Manner::Dribble => false,
-            Manner::Flood | Manner::FloodDeaf => self.write(slot, TURN),
+            Manner::Flood | Manner::FloodDeaf => self.write(slot, TURN_BYTES),
             Manner::Once | Manner::ComeBack => {
                 let left = peer.once() - connection.sent;
-                self.write(slot, left.min(TURN)) && left > TURN
+                self.write(slot, left.min(TURN_BYTES)) && left > TURN_BYTES
             }
         }
     }
 
-    /// Sends at most `most` bytes; returns whether the socket has taken all of them.
+    /// Sends at most `most` bytes; returns whether the socket has accepted all of them.
     fn write(&mut self, slot: usize, most: usize) -> bool {
         let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
         let mut left = most;
@@ -257,8 +258,8 @@ impl Attackers {
         true
     }
 
-    /// Reads and drops the server's answers, unless the peer is deaf; returns whether the
-    /// connection is still there.
+    /// Reads and drops the server's answers, unless the peer does not read; returns whether the
+    /// connection still exists.
     fn drop_answers(&mut self, slot: usize, is_over: bool) -> bool {
         loop {
             let Slot { peer, connection: Some(connection) } = &mut self.slots[slot] else { return false };
@@ -283,7 +284,7 @@ impl Attackers {
     }
 }
 
-/// Random bytes, and commands that nobody knows, in a wire format.
+/// Returns random bytes, or unknown commands, in a wire format.
 pub(crate) fn garbage(format: WireFormat, is_random: bool) -> Vec<u8> {
     const SIZE: usize = 64 * 1024;
 

@@ -1,56 +1,56 @@
-//! Clients, and the orders they get.
+//! Clients, and the orders to their threads.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use crate::actors::{Actor, Cue};
+use crate::actors::{Actor, ActorCommand};
 use crate::swarm::address::Endpoint;
 use crate::swarm::connection::{Connection, Reading};
 use crate::swarm::credentials::Credentials;
 
-/// Shared by all threads.
+/// State shared by all threads.
 #[derive(Debug)]
 pub(crate) struct Common {
-    /// The client of a number takes the one that it falls on.
+    /// Endpoints; clients are divided among them by number.
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) credentials: Credentials,
     pub(crate) per_address: u32,
-    /// Connections that were made so far.
+    /// Number of connections made so far.
     pub(crate) connections: AtomicU64,
-    /// Clients who are logged in.
+    /// Number of clients that are logged in.
     pub(crate) online: AtomicUsize,
-    /// Clients of which this is a divisor look for markers.
+    /// Clients whose number is divisible by this look for markers.
     pub(crate) every: u32,
 }
 
 /// An order to a thread.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Log these in, at most `at_once` at a time.
+    /// Log these clients in, at most `at_once` at a time.
     LogIn {
         clients: Vec<usize>,
         at_once: usize,
         retry: bool,
     },
-    /// Close the connections of these.
+    /// Close the connections of these clients.
     LogOut {
         clients: Vec<usize>,
     },
-    /// Log these in and out again, over and over.
+    /// Log these clients in and out again, repeatedly.
     Cycle {
         clients: Vec<usize>,
         at_once: usize,
         pause: Duration,
     },
-    /// These read like this from now on.
+    /// Change the reading speed of these clients.
     Read {
         clients: Vec<usize>,
         reading: Reading,
     },
-    /// Tell all actors.
-    Cue(Cue),
-    /// A server that has been started again listens there.
+    /// Send a command to all actors.
+    Command(ActorCommand),
+    /// Use the new addresses of a restarted server.
     Move(Vec<SocketAddr>),
     Stop,
 }
@@ -60,14 +60,14 @@ pub(crate) enum Order {
 pub(crate) struct Client {
     pub(crate) number: u32,
     pub(crate) actor: Option<Box<dyn Actor>>,
-    /// Size of the receive buffer in the kernel, for clients who will not read, from then on.
+    /// Size of the receive buffer in the kernel, from the moment when the client stops reading.
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) connection: Option<Connection>,
-    /// How many connections it has had.
+    /// Number of connections that it has had.
     pub(crate) connections: u32,
-    /// Not so one that misbehaves on purpose, so that it is right to end its connection.
+    /// Whether the client behaves well, so that the server must not end its connection.
     pub(crate) is_honest: bool,
-    /// The pause between a login and the next, if it logs in and out over and over.
+    /// Pause between two logins, if it logs in and out repeatedly.
     pub(crate) cycles: Option<Duration>,
 }
 

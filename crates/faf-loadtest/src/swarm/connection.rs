@@ -1,4 +1,4 @@
-//! One connection of a client: its socket, and how far it is.
+//! One connection of a client: its socket and its state.
 
 use std::time::Instant;
 
@@ -12,35 +12,35 @@ use crate::swarm::login::Login;
 use crate::swarm::marker::Tail;
 use crate::swarm::socket::Socket;
 
-/// How much a client reads.
+/// The reading speed of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// All there is.
+    /// All available bytes.
     Everything,
-    /// Nothing any more.
+    /// No bytes any more.
     Stalled,
-    /// One byte a second.
+    /// One byte per second.
     Trickle,
 }
 
-/// How far a connection is.
+/// State of a connection.
 #[derive(Debug)]
 pub(crate) enum Phase {
     Connecting(Instant),
-    /// The upgrade to WebSocket was asked for; its answer, as far as it has come.
+    /// The client has requested the upgrade to WebSocket, and received this part of the answer.
     Upgrading(Instant, Vec<u8>),
     LoggingIn(Box<Login>),
     LoggedIn,
 }
 
-/// Takes messages apart, for the few clients who want to know what is said.
+/// Decodes messages, for the few clients that need their contents.
 #[derive(Debug)]
-pub(crate) struct Ear {
+pub(crate) struct MessageDecoder {
     decoder: Decoder,
     received: BytesMut,
 }
 
-impl Ear {
+impl MessageDecoder {
     pub(crate) fn new(format: WireFormat) -> Self {
         Self {
             decoder: Decoder::for_role(format, Role::Client, Limits::default()),
@@ -48,8 +48,8 @@ impl Ear {
         }
     }
 
-    /// The messages that end in these bytes.
-    pub(crate) fn hear(&mut self, bytes: &[u8]) -> Vec<Message> {
+    /// Returns the messages that end in these bytes.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Vec<Message> {
         self.received.extend_from_slice(bytes);
         let mut messages = Vec::new();
         while let Ok(Some(decoded)) = self.decoder.decode(&mut self.received) {
@@ -64,7 +64,7 @@ impl Ear {
     }
 }
 
-/// A connection.
+/// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) socket: Socket,
@@ -72,9 +72,9 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     pub(crate) counter: Counter,
     pub(crate) reading: Reading,
-    /// Where a marker may have begun, for those who look for markers.
+    /// Position at which a marker may have begun, for clients that look for markers.
     pub(crate) markers: Option<Box<Tail>>,
-    pub(crate) ear: Option<Box<Ear>>,
+    pub(crate) decoder: Option<Box<MessageDecoder>>,
 }
 
 impl Connection {
@@ -86,7 +86,7 @@ impl Connection {
             counter: Counter::new(format),
             reading: Reading::Everything,
             markers: None,
-            ear: None,
+            decoder: None,
         }
     }
 

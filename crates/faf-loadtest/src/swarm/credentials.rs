@@ -1,4 +1,4 @@
-//! How clients log in.
+//! Credentials of clients.
 
 use faf_client::Identity;
 use faf_protocol::{Secret, password_digest};
@@ -7,17 +7,17 @@ use faf_testkit::token::token_of;
 /// The login of each client.
 #[derive(Debug)]
 pub(crate) enum Credentials {
-    /// Nothing: the server is the one of `floor`, which speaks no protocol.
+    /// No login: the server is the one of `floor`, which speaks no protocol.
     None,
-    /// Tokens, by number.
+    /// Tokens, by number of the client.
     Tokens(Vec<String>),
     /// Names made from the number, and one password.
     Password { pattern: String, digest: Secret },
 }
 
 impl Credentials {
-    /// Signs tokens for the accounts 1 to `clients`, on all processors: each takes about a
-    /// millisecond.
+    /// Signs tokens for the accounts 1 to `clients`, on all processors: each takes about
+    /// a millisecond.
     pub(crate) fn sign(clients: u32) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
         let share = clients.div_ceil(threads).max(1);
@@ -33,13 +33,13 @@ impl Credentials {
         Self::Tokens(tokens)
     }
 
-    /// The same password for everybody; `{}` in the pattern stands for the number of the client,
-    /// from 1 on.
+    /// Uses the same password for all; `{}` in the pattern stands for the number of the client,
+    /// which begins at 1.
     pub(crate) fn password(pattern: &str, password: &str) -> Self {
         Self::Password { pattern: pattern.to_owned(), digest: Secret::new(password_digest(password)) }
     }
 
-    /// The messages of a login, in order, as JSON.
+    /// Returns the messages of a login, in order, as JSON.
     pub(crate) fn messages(&self, client: u32) -> Option<[String; 2]> {
         let credentials = match self {
             Self::None => return None,

@@ -1,5 +1,5 @@
-//! The loop that waits for sockets: clients, attackers and the minimal broadcaster all run in it,
-//! each on a thread of its own.
+//! The loop that waits for sockets. Clients, attackers and the minimal broadcaster use it, each on
+//! a thread of their own.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -8,28 +8,28 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll};
 
-/// Events taken from the kernel at once.
+/// Maximum number of events taken from the kernel at once.
 const EVENTS: usize = 1024;
 
 /// Handles the sockets that are ready.
 pub(crate) trait Sockets {
-    /// How long to wait for a socket if none is ready; `None` without an end.
+    /// Time to wait for a socket if none is ready; `None` for no limit.
     fn wait(&mut self) -> Option<Duration>;
 
-    /// A socket is ready.
+    /// Handles a socket that is ready.
     ///
     /// # Errors
-    /// The error ends the loop.
+    /// An error ends the loop.
     fn ready(&mut self, event: &Event) -> io::Result<()>;
 
-    /// Follows each wait: for everything that is not about one socket.
+    /// Runs after each wait, for all work that does not belong to one socket.
     fn turn(&mut self) -> ControlFlow<()>;
 }
 
 /// Waits for sockets until there is nothing more to do.
 ///
 /// # Errors
-/// If waiting fails, or a socket says so.
+/// If waiting fails, or if a handler returns an error.
 pub(crate) fn run(mut poll: Poll, sockets: &mut impl Sockets) -> io::Result<()> {
     let mut events = Events::with_capacity(EVENTS);
     loop {

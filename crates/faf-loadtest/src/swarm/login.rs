@@ -1,4 +1,4 @@
-//! A login from the first message to the last list that follows it.
+//! The progress of a login, from the first message to the last list.
 
 use std::time::Instant;
 
@@ -10,16 +10,16 @@ use crate::swarm::marker::on_the_wire;
 
 /// Search patterns in one wire format.
 #[derive(Debug)]
-pub(crate) struct Needles {
+pub(crate) struct Patterns {
     welcome: Finder<'static>,
-    /// The list of games is the last of what a login brings.
+    /// Beginning of the list of games, which is the last message of a login.
     games: Finder<'static>,
     refused: Finder<'static>,
     /// A `ping` of the server.
     pub(crate) ping: Finder<'static>,
 }
 
-impl Needles {
+impl Patterns {
     pub(crate) fn new(format: WireFormat) -> Self {
         let finder = |text: &str| Finder::new(&on_the_wire(format, text)).into_owned();
         let ping = format.encode(&ServerMessage::Ping).expect("a ping can be expressed");
@@ -32,21 +32,21 @@ impl Needles {
     }
 }
 
-/// How far a login has come with some bytes.
+/// Progress of a login after some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     None,
-    /// All lists are there.
+    /// All lists have arrived.
     Done,
     Refused,
 }
 
-/// A login under way.
+/// A login in progress.
 #[derive(Debug)]
 pub(crate) struct Login {
     pub(crate) began: Instant,
     step: Step,
-    /// The end of what has come, in which something may have begun.
+    /// The last received bytes, in which a pattern may have begun.
     tail: Vec<u8>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Login {
 enum Step {
     Welcome,
     Games,
-    /// Inside of the last list.
+    /// Inside the last list.
     LastList,
 }
 
@@ -67,10 +67,10 @@ impl Login {
         self.step != Step::Welcome
     }
 
-    /// Takes what was received; adds the number of messages that end in it.
-    pub(crate) fn hear(
+    /// Handles received bytes, and adds the number of messages that end in them.
+    pub(crate) fn receive(
         &mut self,
-        needles: &Needles,
+        patterns: &Patterns,
         counter: &mut Counter,
         bytes: &[u8],
         messages: &mut u64,
@@ -78,23 +78,23 @@ impl Login {
         let mut progress = Progress::None;
         let mut at = 0;
         if self.step == Step::Welcome {
-            match self.find(&needles.welcome, bytes) {
+            match self.find(&patterns.welcome, bytes) {
                 Some(end) => {
                     (self.step, at) = (Step::Games, end);
                     self.tail.clear();
                 }
-                None if self.find(&needles.refused, bytes).is_some() => progress = Progress::Refused,
+                None if self.find(&patterns.refused, bytes).is_some() => progress = Progress::Refused,
                 None => {}
             }
         }
         if self.step == Step::Games
-            && let Some(end) = self.find(&needles.games, &bytes[at..])
+            && let Some(end) = self.find(&patterns.games, &bytes[at..])
         {
             self.step = Step::LastList;
             *messages += counter.count(&bytes[..at + end]);
-            let behind = counter.count(&bytes[at + end..]);
-            *messages += behind;
-            return if behind > 0 { Progress::Done } else { progress };
+            let rest = counter.count(&bytes[at + end..]);
+            *messages += rest;
+            return if rest > 0 { Progress::Done } else { progress };
         }
         let ended = counter.count(bytes);
         *messages += ended;
@@ -105,7 +105,7 @@ impl Login {
         progress
     }
 
-    /// Where the first of these ends that ends in the bytes.
+    /// Returns the end of the first match that ends in these bytes.
     fn find(&self, needle: &Finder, bytes: &[u8]) -> Option<usize> {
         let overlap = needle.needle().len() - 1;
         let tail = &self.tail[self.tail.len().saturating_sub(overlap)..];
@@ -119,7 +119,7 @@ impl Login {
     }
 
     fn keep_tail(&mut self, bytes: &[u8]) {
-        /// More than any needle has.
+        /// Length in bytes, longer than any pattern.
         const TAIL: usize = 96;
 
         self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL)..]);
@@ -148,12 +148,12 @@ mod tests {
     #[test]
     fn it_is_done_with_the_end_of_the_last_list() {
         for format in WireFormat::ALL {
-            let (bytes, needles) = (login(format), Needles::new(format));
+            let (bytes, patterns) = (login(format), Patterns::new(format));
             for size in 1..bytes.len() {
                 let (mut login, mut counter) = (Login::new(Instant::now()), Counter::new(format));
                 let (mut messages, mut seen) = (0, Vec::new());
                 for (index, chunk) in bytes.chunks(size).enumerate() {
-                    let progress = login.hear(&needles, &mut counter, chunk, &mut messages);
+                    let progress = login.receive(&patterns, &mut counter, chunk, &mut messages);
                     let is_last = (index + 1) * size >= bytes.len();
                     assert_eq!(progress == Progress::Done, is_last, "{format}, pieces of {size}");
                     seen.push(progress);
@@ -168,9 +168,9 @@ mod tests {
     fn a_refusal_is_noticed() {
         for format in WireFormat::ALL {
             let message: Message = r#"{"command":"authentication_failed","text":"no"}"#.parse().unwrap();
-            let (needles, mut counter) = (Needles::new(format), Counter::new(format));
+            let (patterns, mut counter) = (Patterns::new(format), Counter::new(format));
             let bytes = format.encode(&message).unwrap();
-            let progress = Login::new(Instant::now()).hear(&needles, &mut counter, &bytes, &mut 0);
+            let progress = Login::new(Instant::now()).receive(&patterns, &mut counter, &bytes, &mut 0);
             assert_eq!(progress, Progress::Refused);
         }
     }

@@ -1,4 +1,4 @@
-//! The moment of sending, carried inside of a text: `~T` and 16 digits, Unix time in microseconds.
+//! The time of sending, inside a text: `~T` and 16 digits, Unix time in microseconds.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ const PREFIX: &str = "~T";
 const DIGITS: usize = 16;
 const LENGTH: usize = PREFIX.len() + DIGITS;
 
-/// Longest marker in bytes: UTF-16.
+/// Length of the longest marker in bytes, in UTF-16.
 const WIDE: usize = 2 * LENGTH;
 
 /// Unix time in microseconds.
@@ -18,12 +18,13 @@ pub(crate) fn now() -> u64 {
     u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The marker of this moment.
+/// Returns a marker of the current time.
 pub(crate) fn stamp() -> String {
     format!("{PREFIX}{:0DIGITS$}", now())
 }
 
-/// A text of `size` characters that begins with the marker of this moment; at least the marker.
+/// Returns a text of `size` characters that begins with a marker of the current time; at least
+/// the marker.
 pub(crate) fn stamped(size: usize) -> String {
     let mut text = stamp();
     let padding = "the quick brown fox jumps over the lazy dog ";
@@ -33,7 +34,7 @@ pub(crate) fn stamped(size: usize) -> String {
     text
 }
 
-/// Turns ASCII into what it is on the wire.
+/// Returns the bytes of an ASCII text in a wire format.
 pub(crate) fn on_the_wire(format: WireFormat, ascii: &str) -> Vec<u8> {
     match format {
         WireFormat::QDataStream => ascii.bytes().flat_map(|byte| [0, byte]).collect(),
@@ -45,11 +46,11 @@ pub(crate) fn on_the_wire(format: WireFormat, ascii: &str) -> Vec<u8> {
 #[derive(Debug)]
 pub(crate) struct MarkerFinder {
     prefix: memmem::Finder<'static>,
-    /// Bytes a character has.
+    /// Number of bytes per character.
     width: usize,
 }
 
-/// The end of what has come, in which a marker may have begun.
+/// The last received bytes, in which a marker may have begun.
 #[derive(Debug, Clone)]
 pub(crate) struct Tail {
     bytes: [u8; WIDE - 1],
@@ -68,7 +69,7 @@ impl MarkerFinder {
         Self { width: prefix.len() / PREFIX.len(), prefix: memmem::Finder::new(&prefix).into_owned() }
     }
 
-    /// Calls `found` with the moment of every marker that ends in these bytes.
+    /// Calls `found` with the time of every marker that ends in these bytes.
     pub(crate) fn find(&self, tail: &mut Tail, bytes: &[u8], mut found: impl FnMut(u64)) {
         let overlap = LENGTH * self.width - 1;
         let mut joint = [0; 2 * (WIDE - 1)];
@@ -77,7 +78,7 @@ impl MarkerFinder {
         joint[..tail.length].copy_from_slice(&tail.bytes[..tail.length]);
         joint[tail.length..length].copy_from_slice(front);
         if tail.length > 0 {
-            // A marker that lies wholly in the second half is found below.
+            // A marker that is completely in the second half is found below.
             let behind = tail.length;
             self.search(&joint[..length], |at, moment| {
                 if at < behind {
@@ -135,7 +136,7 @@ mod tests {
                 let text: String = moments.iter().map(|(moment, between)| format!("{between}|~T{moment:016}|")).collect();
                 let bytes = on_the_wire(format, &text);
                 let finder = MarkerFinder::new(format);
-                // The text between may happen to contain markers, too.
+                // The text in between may contain markers by chance.
                 let mut expected = Vec::new();
                 finder.search(&bytes, |_, moment| expected.push(moment));
                 prop_assert!(expected.len() >= moments.len());

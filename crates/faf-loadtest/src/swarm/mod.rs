@@ -1,4 +1,4 @@
-//! All clients, on few threads; the handle by which a scenario tells them what to do.
+//! All clients, on few threads, and the handle with which a scenario gives them orders.
 
 pub(crate) mod address;
 pub(crate) mod attack;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use anyhow::Context;
 use mio::{Poll, Waker};
 
-use crate::actors::{Actor, Cue};
+use crate::actors::{Actor, ActorCommand};
 use crate::report::sample::Sample;
 use crate::swarm::address::Endpoint;
 use crate::swarm::client::{Client, Common, Order};
@@ -29,12 +29,12 @@ use crate::swarm::connection::Reading;
 use crate::swarm::credentials::Credentials;
 use crate::swarm::worker::{ORDERS, Worker};
 
-/// The part of a client that is set from the beginning.
+/// The initial configuration of a client.
 #[derive(Debug, Default)]
 pub(crate) struct Role {
-    /// Its behaviour; a client without an actor is quiet.
+    /// Behaviour of the client; a client without an actor sends nothing.
     pub(crate) actor: Option<Box<dyn Actor>>,
-    /// Size of the receive buffer in the kernel, for clients who will not read, from then on.
+    /// Size of the receive buffer in the kernel, from the moment when the client stops reading.
     pub(crate) receive_buffer: Option<usize>,
 }
 
@@ -44,14 +44,14 @@ impl Role {
     }
 }
 
-/// How a swarm is made.
+/// Configuration of a swarm.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) credentials: Credentials,
     pub(crate) threads: usize,
     pub(crate) per_address: u32,
-    /// About this many clients look for markers.
+    /// Approximate number of clients that look for markers.
     pub(crate) sampled: u32,
 }
 
@@ -91,12 +91,12 @@ impl Swarm {
         Ok(Self { threads: threads.collect::<Result<_, _>>()?, common })
     }
 
-    /// Clients who are logged in.
+    /// Number of clients that are logged in.
     pub(crate) fn online(&self) -> usize {
         self.common.online.load(Ordering::Relaxed)
     }
 
-    /// Counts and durations since the last call.
+    /// Returns the counts and durations since the last call.
     pub(crate) fn drain(&self) -> Sample {
         let mut sum = Sample::default();
         for thread in &self.threads {
@@ -105,7 +105,7 @@ impl Swarm {
         sum
     }
 
-    /// The messages that log this client in.
+    /// Returns the messages that log this client in.
     pub(crate) fn login_messages(&self, client: u32) -> impl Iterator<Item = String> {
         self.common.credentials.messages(client).into_iter().flatten()
     }
@@ -120,8 +120,7 @@ impl Swarm {
         self.order(clients, |clients| Order::LogOut { clients });
     }
 
-    /// Logs clients in and out again, over and over, with a pause between, at most `at_once` at a
-    /// time.
+    /// Logs clients in and out repeatedly, with a pause between, at most `at_once` at a time.
     pub(crate) fn cycle(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, pause: Duration) {
         let at_once = at_once.div_ceil(self.threads.len());
         self.order(clients, |clients| Order::Cycle { clients, at_once, pause });
@@ -131,16 +130,16 @@ impl Swarm {
         self.order(clients, |clients| Order::Read { clients, reading });
     }
 
-    pub(crate) fn cue(&self, cue: Cue) {
+    pub(crate) fn send_command(&self, command: ActorCommand) {
         for thread in &self.threads {
-            thread.tell(Order::Cue(cue));
+            thread.order(Order::Command(command));
         }
     }
 
-    /// A server that has been started again listens there, in the order of the endpoints.
+    /// Sets the new addresses of a restarted server, in the order of the endpoints.
     pub(crate) fn relocate(&self, endpoints: &[Endpoint]) {
         for thread in &self.threads {
-            thread.tell(Order::Move(endpoints.iter().map(|endpoint| endpoint.address).collect()));
+            thread.order(Order::Move(endpoints.iter().map(|endpoint| endpoint.address).collect()));
         }
     }
 
@@ -152,7 +151,7 @@ impl Swarm {
             shares[client as usize % count].push(client as usize / count);
         }
         for (thread, share) in self.threads.iter().zip(shares) {
-            thread.tell(order(share));
+            thread.order(order(share));
         }
     }
 }
@@ -160,8 +159,8 @@ impl Swarm {
 impl Drop for Swarm {
     fn drop(&mut self) {
         for thread in &mut self.threads {
-            thread.tell(Order::Stop);
-            // Why it panicked, if it did, was said.
+            thread.order(Order::Stop);
+            // If it panicked, it has reported that.
             _ = thread.handle.take().map(JoinHandle::join);
         }
     }
@@ -180,8 +179,8 @@ impl Thread {
         Ok(Self { orders, waker, sample, handle: Some(handle) })
     }
 
-    fn tell(&self, order: Order) {
-        // A thread that has ended has said why.
+    fn order(&self, order: Order) {
+        // A thread that has ended has reported the reason.
         if self.orders.send(order).is_ok() {
             _ = self.waker.wake();
         }

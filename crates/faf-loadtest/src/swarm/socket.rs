@@ -1,4 +1,4 @@
-//! A socket that does not block, with the bytes that it has not taken yet.
+//! A non-blocking socket, with the bytes that it has not accepted yet.
 
 use std::io::{self, Read, Write};
 
@@ -8,7 +8,7 @@ use mio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
-    /// Bytes that the stream has not taken yet.
+    /// Bytes that the stream has not accepted yet.
     pending: Vec<u8>,
 }
 
@@ -17,14 +17,14 @@ impl Socket {
         Self { stream, pending: Vec::new() }
     }
 
-    /// Sends bytes, or keeps what the socket does not take.
+    /// Sends bytes, or keeps those that the socket does not accept.
     pub(crate) fn send(&mut self, mut bytes: &[u8]) {
         if self.pending.is_empty() {
             while !bytes.is_empty() {
                 match self.write(bytes) {
                     Ok(Some(written)) => bytes = &bytes[written..],
                     Ok(None) => break,
-                    // Reading the socket, or its next event, says what is wrong with it.
+                    // The next read or event of the socket reports the error.
                     Err(_) => return,
                 }
             }
@@ -32,7 +32,7 @@ impl Socket {
         self.pending.extend_from_slice(bytes);
     }
 
-    /// The socket may take more.
+    /// Sends kept bytes, when the socket accepts more.
     pub(crate) fn flush(&mut self) {
         if !self.pending.is_empty() {
             let pending = std::mem::take(&mut self.pending);
@@ -40,17 +40,17 @@ impl Socket {
         }
     }
 
-    /// How many bytes the socket has not taken yet.
+    /// Number of bytes that the socket has not accepted yet.
     pub(crate) fn pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// Writes once; nothing if the socket takes nothing at the moment.
+    /// Writes once; `None` if the socket accepts nothing at the moment.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         at_once(|| self.stream.write(bytes))
     }
 
-    /// Reads once; nothing if there is nothing at the moment.
+    /// Reads once; `None` if nothing has arrived at the moment.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         at_once(|| self.stream.read(buffer))
     }

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 /// A task for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Task {
-    /// Wake its actor.
+    /// Wake the client's actor.
     Wake,
     /// Read one byte.
     Trickle,
-    /// Try once more to log in.
+    /// Try again to log in.
     Retry,
-    /// Come back.
+    /// Log in again after a pause.
     Return,
 }
 
-/// A task for a client of this index. It is void if the client has another connection by then.
+/// A task for the client with this index. It is void if the client has another connection by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timer {
     pub(crate) at: Instant,
@@ -26,7 +26,7 @@ pub(crate) struct Timer {
     pub(crate) task: Task,
 }
 
-/// Timers by time.
+/// Timers, earliest first.
 #[derive(Debug, Default)]
 pub(crate) struct Timers(BinaryHeap<Reverse<Timer>>);
 
@@ -42,7 +42,7 @@ impl Timers {
         self.0.pop().map(|timer| timer.0)
     }
 
-    /// How long it is until the next one.
+    /// Returns the time until the next timer.
     pub(crate) fn wait(&self, now: Instant) -> Option<Duration> {
         Some(self.0.peek()?.0.at.saturating_duration_since(now))
     }

@@ -1,7 +1,7 @@
 //! `admin`: actions of administrators and moderators (session.md section 10).
 //!
 //! The permission is looked up at every use. Without it, and for unknown actions and players who
-//! are not online, nothing happens and nobody is told; every use is logged.
+//! are not online, nothing happens and nobody is notified; every use is logged.
 
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::AdminAction;
@@ -18,7 +18,7 @@ use crate::state::Lobby;
 use crate::state::pending::{Progress, Resume};
 use crate::texts;
 
-/// Remembered while the permission is looked up.
+/// Memo while the permission is looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Permitted {
     action: AdminAction,

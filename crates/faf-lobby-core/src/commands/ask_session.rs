@@ -1,4 +1,4 @@
-//! `ask_session`: introduces the client and tells the session number (session.md section 3).
+//! `ask_session`: introduces the client, and returns the session number (session.md section 3).
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::state::client_programs::ClientProgram;
 use crate::state::pending::Progress;
 use crate::texts;
 
-/// The official client has this in its name.
+/// Name that the official client sends.
 const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 
 /// Longest name or version that is kept, in characters; the rest is cut. The column that stores it
-/// is as long.
+/// has the same length.
 const NAME_LIMIT: usize = 50;
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: AskSession) -> Result<Progress, Refusal> {
@@ -41,7 +41,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: AskSession) -> Re
     Ok(Progress::Done)
 }
 
-/// Counts the connection as one of another client.
+/// Counts the connection as one of another client program.
 pub(crate) fn introduce(lobby: &mut Lobby, conn: ConnId, program: ClientProgram) {
     let program = lobby.programs.share(program);
     let before = std::mem::replace(&mut lobby.session_mut(conn).program, Arc::clone(&program));

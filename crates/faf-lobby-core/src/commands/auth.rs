@@ -15,7 +15,7 @@ use crate::state::Lobby;
 use crate::state::pending::{Progress, Resume};
 use crate::texts;
 
-/// Remembered while the token is checked.
+/// Memo while the token is checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     unique_id: String,
@@ -45,7 +45,7 @@ impl Resume for CheckToken {
             Ok(Some(account)) => return login::accept(lobby, conn, LoginMethod::Token, account, unique_id),
             Ok(None) => (texts::TOKEN_UNKNOWN_PLAYER, "token of no account"),
             Err(TokenFault::Invalid(why)) => {
-                // The client is told no more than by the original; the operator wants to know.
+                // The client learns no more than from the original; the operator gets the detail.
                 detail = quoted(why);
                 (texts::TOKEN_INVALID, "token not valid")
             }

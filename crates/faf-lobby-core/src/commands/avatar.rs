@@ -10,8 +10,8 @@ use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::state::pending::{Progress, Resume};
 
-/// Longest address of an avatar, in bytes; the column of FAF's tables has 255 characters. A longer
-/// one is no player's avatar, and the database would copy it several times to find that out.
+/// Longest URL of an avatar, in bytes; the column of FAF's tables has 255 characters. A longer one
+/// cannot be a player's avatar, and the database would copy it several times to find that out.
 const URL_LIMIT: usize = 4096;
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: AvatarAction) -> Result<Progress, Refusal> {

@@ -1,5 +1,5 @@
-//! The look-up of a player's ban, before the player gets into a game; and the refusal of such a
-//! command that cannot be read.
+//! The look-up of a player's ban before the player gets into a game, and the refusal of such a
+//! command if it cannot be read.
 
 use faf_protocol::{ClientCommand, CommandError, Secret};
 
@@ -45,8 +45,8 @@ impl Resume for FindBan {
     }
 }
 
-/// Refuses a message that cannot be read. A player who may not play anyway is told of that first:
-/// one who is busy keeps the connection, one who is banned does not.
+/// Refuses a message that cannot be read. Other reasons not to play come first: a busy player keeps
+/// the connection, a banned one does not.
 pub(crate) fn refuse_unreadable(
     lobby: &mut Lobby,
     conn: ConnId,
@@ -63,7 +63,7 @@ pub(crate) fn refuse_unreadable(
             let reason = error.error.to_string();
             Ok(lobby.request(conn, FindBan { player }, BanCheck::Refuse { entry, command, reason }))
         }
-        // A player who comes back was let into the game before.
+        // A returning player was let into the game before.
         Entry::Reconnect => Err(error.into()),
     }
 }

@@ -1,4 +1,5 @@
-//! `create_account`: accounts are not made here (session.md section 10).
+//! `create_account`: always refused, because accounts are created elsewhere (session.md section
+//! 10).
 
 use crate::io::conn::ConnId;
 use crate::refusal::Refusal;

@@ -24,7 +24,7 @@ use crate::state::pending::{Progress, Resume};
 use crate::state::timers::Timer;
 use crate::texts;
 
-/// Defaults for a client that does not choose.
+/// Featured mod for a client that does not choose one.
 const DEFAULT_MOD: &str = "faf";
 const DEFAULT_MAP: &str = "scmp_007";
 
@@ -34,11 +34,11 @@ const COOP: &str = "coop";
 /// Longest password, in bytes.
 const PASSWORD_LIMIT: usize = 1000;
 
-/// Bounds of ratings beyond this are taken for this: no rating comes near, and clients read them as
-/// 32-bit integers.
+/// Largest bound of ratings; larger ones are reduced to it. No rating comes near, and clients read
+/// bounds as 32-bit integers.
 const RATING_BOUND_MAX: f64 = 1_000_000.0;
 
-/// Remembered while the map is looked up.
+/// Memo while the map is looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Opening {
     request: GameHost,
@@ -54,7 +54,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Resu
     Ok(lobby.request(conn, FindBan { player }, BanCheck::Host(Box::new(request))))
 }
 
-/// The player may play, and is not banned.
+/// Opens the game of a player who may play and is not banned.
 pub(crate) fn open(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
     let title = match request.title.as_deref().filter(|title| !title.is_empty()) {
         Some(title) => title.to_owned(),
@@ -113,7 +113,7 @@ impl Resume for OpenGame {
     }
 }
 
-/// Nothing is in the way: from here on there is a game.
+/// Creates the game: all checks have passed.
 fn insert(
     lobby: &mut Lobby,
     conn: ConnId,

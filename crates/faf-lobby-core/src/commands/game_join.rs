@@ -1,4 +1,4 @@
-//! `game_join`: wants to play in a game (games.md section 1.2).
+//! `game_join`: lets a player into a game (games.md section 1.2).
 
 use faf_protocol::client_message::GameJoin;
 use faf_protocol::server_message::GameJoinFailure;
@@ -18,14 +18,15 @@ use crate::state::limits::Limit;
 use crate::state::pending::{Progress, Resume};
 use crate::texts;
 
-/// Join attempts noted for one game, one per player; further ones are not noted.
+/// Maximum number of join attempts recorded for one game, one per player; further ones are
+/// not recorded.
 const NOTED_MAX: usize = 1000;
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
     check_can_play(lobby, conn, Entry::Join)?;
     let (player, address) = (lobby.player_of(conn), lobby.session(conn).address);
-    // Once for each game: a player who insists must not fill the disk. Nothing is noted of a game
-    // that is hidden from the player, who would notice that it takes longer.
+    // Recorded once per player and game: a player who repeats it must not fill the disk. Nothing is
+    // recorded about a game that is hidden from the player, who could notice the delay.
     let has_room = |game: &&Game| game.live.is_none() && game.noted.len() < NOTED_MAX;
     let joinable = shown(lobby, player, request.uid).filter(has_room);
     let game = joinable.map(|game| game.id).and_then(|game| lobby.games.get_mut(game));
@@ -59,7 +60,7 @@ impl Resume for AttemptJoin {
     }
 }
 
-/// The player may play, and is not banned.
+/// Joins the game of a player who may play and is not banned.
 pub(crate) fn join(
     lobby: &mut Lobby,
     conn: ConnId,
@@ -74,7 +75,7 @@ pub(crate) fn join(
     let (player, now) = (lobby.player_of(conn), lobby.now.elapsed);
     let password = password.filter(|password| !password.reveal().is_empty());
     let is_wrong = game.is_password_protected && password != game.password;
-    // The same text for a right and a wrong password, so that it reveals nothing.
+    // The same text for a correct and a wrong password, so that it reveals nothing.
     if game.is_password_protected && !lobby.limits.may_try_password(player, uid, now) {
         lobby.count(Count::Limited(Limit::Passwords));
         return Err(Refusal::declined(texts::TOO_MANY_PASSWORDS));
@@ -87,9 +88,9 @@ pub(crate) fn join(
     Ok(Progress::Done)
 }
 
-/// The game with this number, as far as the player is told of games. One that is hidden is no other
-/// than none, for whatever reason it is: for friends only, of a host who has made the player a foe,
-/// or for others' ratings.
+/// Returns the game with this id, if the player may know of it. A hidden game looks like one that
+/// does not exist, whatever hides it: it is for friends only, its host has made the player a foe,
+/// or it is for other ratings.
 fn shown(lobby: &Lobby, player: PlayerId, game: GameId) -> Option<&Game> {
     let joiner = lobby.players.get(player)?;
     lobby.games.untold_game(game).filter(|game| game.is_visible_to(joiner))

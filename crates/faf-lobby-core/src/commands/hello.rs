@@ -15,11 +15,11 @@ use crate::state::Lobby;
 use crate::state::pending::{Progress, Resume};
 use crate::texts;
 
-/// Remembered while the password is checked.
+/// Memo while the password is checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     unique_id: String,
-    /// The name that is tried.
+    /// The attempted name.
     login: String,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: Hello) -> Result<
     if login.len().max(password.reveal().len()) > CREDENTIAL_LIMIT {
         return Err(login::fail(lobby, conn, failure(&login, WRONG), texts::LOGIN_FAILED));
     }
-    // Counted from now on, so that many attempts at once are not more than one after the other.
+    // Counted before the check, so that parallel attempts are limited like successive ones.
     if let Some(address) = lobby.session(conn).address {
         lobby.failed_logins.add(address, lobby.now.elapsed);
     }
@@ -53,7 +53,7 @@ impl Resume for CheckPassword {
         conn: ConnId,
         reply: ReplyTo<Self>,
     ) -> Result<Progress, Refusal> {
-        // Only a wrong password counts as an attempt, not a right one and not one that was
+        // Only a wrong password counts as an attempt. A correct one does not, nor one that was
         // never checked.
         if !matches!(reply, Ok(Ok(None))) {
             take_attempt_back(lobby, conn);
@@ -70,14 +70,14 @@ impl Resume for CheckPassword {
     }
 }
 
-/// The reason of most failed logins. Not even the log says which of the two is wrong.
+/// Reason of most failed logins. Not even the log says which of the two is wrong.
 const WRONG: &str = "wrong name or password";
 
 fn failure<'a>(account: &'a str, reason: &'static str) -> Failure<'a> {
     Failure { method: LoginMethod::Password, account, reason, detail: "" }
 }
 
-/// Undoes the count of an attempt that has not failed.
+/// Removes an attempt that has not failed from the count.
 fn take_attempt_back(lobby: &mut Lobby, conn: ConnId) {
     if let Some(address) = lobby.session(conn).address {
         lobby.failed_logins.take_back(address, lobby.now.elapsed);

@@ -8,8 +8,8 @@ use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::state::pending::Progress;
 
-/// For how many seconds the list holds: a day. The Python client asks again every five seconds
-/// while less than ten hours are left.
+/// Validity of the list, in seconds: a day. The Python client asks again every five seconds while
+/// less than ten hours are left.
 const LIFETIME: u32 = 24 * 60 * 60;
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {

@@ -1,4 +1,4 @@
-//! `InitiateTest`: the connectivity test of clients that are too old (session.md section 10).
+//! `InitiateTest`: the connectivity test of outdated clients (session.md section 10).
 
 use faf_protocol::client_message::ConnectivityTest;
 
@@ -8,7 +8,7 @@ use crate::state::Lobby;
 use crate::state::pending::Progress;
 use crate::texts;
 
-/// Remembers that this client cannot play, and says so.
+/// Marks the client as one that cannot play, and notifies the player.
 pub(crate) fn handle(
     lobby: &mut Lobby,
     conn: ConnId,

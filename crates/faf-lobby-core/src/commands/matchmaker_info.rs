@@ -1,5 +1,4 @@
-//! `matchmaker_info`: the queues of the matchmaker. There are none as long as there is
-//! no matchmaker.
+//! `matchmaker_info`: the queues of the matchmaker; empty as long as there is no matchmaker.
 
 use faf_protocol::server_message::{QueueList, ServerMessage};
 

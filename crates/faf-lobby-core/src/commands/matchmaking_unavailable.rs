@@ -2,7 +2,7 @@
 //! does not know.
 //!
 //! Clients send some of them by themselves, after every login or when something has happened to the
-//! player: these never get an error.
+//! player; these are never refused with an error.
 
 use faf_protocol::{ClientCommand, JsonRef, Message};
 
@@ -13,7 +13,7 @@ use crate::state::Lobby;
 use crate::state::pending::Progress;
 use crate::texts;
 
-/// Declines a command of a player who wants something that will be offered.
+/// Declines a command of matchmaking, with the notice that it is not offered yet.
 pub(crate) fn decline(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> Result<Progress, Refusal> {
     Err(Refusal::declined(texts::NO_MATCHMAKING_YET))
 }
@@ -25,11 +25,11 @@ pub(crate) fn ignore(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> R
 
 /// `game_matchmaking`: begins or ends a search.
 pub(crate) fn search(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
-    // Clients end searches also where there are none: when a game starts, or when others change.
+    // Clients also end searches that do not exist: when a game starts, or when others change.
     if message.get("state").and_then(JsonRef::as_str).is_some_and(|state| state == "stop") {
         return Ok(Progress::Done);
     }
-    // Outdated clients are told to update instead of to wait.
+    // Outdated clients are asked to update instead of to wait.
     if lobby.session(conn).is_outdated {
         return Err(Refusal::declined(texts::OUTDATED_CLIENT_NO_GAMES));
     }
@@ -39,11 +39,11 @@ pub(crate) fn search(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Resu
     decline(lobby, conn, message)
 }
 
-/// A command that the server does not know, or not with these members.
+/// Handles a command that the server does not know, or not with these members.
 pub(crate) fn unknown(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
     let command = message.command().unwrap_or_default().into_owned();
-    // Newer clients may know more than this server does; a client that has not logged in has
-    // nothing to ask for yet.
+    // A newer client may know more commands than this server; a client that has not logged in has
+    // no reason to send one.
     if lobby.session(conn).player.is_some() {
         return Err(Refusal::informed(texts::unknown_command(&quoted(command))));
     }

@@ -1,10 +1,10 @@
-//! The commands of clients: the table here, and a file each under its wire name.
+//! The commands of clients: the table is here, and each command has a file under its wire name.
 //!
-//! A command runs at once, or makes a request and goes on when the reply comes: `Resume` stands in
-//! the same file and checks again what may have changed in the meantime. While a command waits,
-//! nothing but pings of the same connection is handled.
+//! A command runs at once, or makes a request and continues when the reply comes: its `Resume` is
+//! in the same file, and checks again whatever may have changed in the meantime. While a command
+//! waits, only pings of the same connection are handled.
 //!
-//! ARCHITECTURE.md has the recipes for adding a command.
+//! ARCHITECTURE.md has the recipe for adding a command.
 
 mod admin;
 mod ask_session;
@@ -37,7 +37,7 @@ use crate::state::Lobby;
 use crate::state::pacing::CommandClass;
 use crate::state::pending::Progress;
 
-/// When a command is allowed, and what it costs.
+/// The condition under which a command is allowed, and its cost.
 struct Rule {
     name: &'static str,
     before_login: bool,
@@ -116,7 +116,7 @@ command_table! {
         (false, true,  Party)          AcceptPartyInvite => matchmaking_unavailable::decline;
         // A game may still send it while its client logs in again.
         (true,  true,  Game)           Bottleneck => matchmaking_unavailable::unknown;
-        // Searches cannot be begun then, but ended.
+        // Then searches can be ended, but not begun.
         (false, true,  Party)          GameMatchmaking => matchmaking_unavailable::search;
         (false, true,  Party)          InviteToParty => matchmaking_unavailable::decline;
         (false, true,  Party)          KickPlayerFromParty => matchmaking_unavailable::decline;
@@ -126,7 +126,7 @@ command_table! {
     }
 }
 
-/// Handles a message of a client, up to the request that it makes if it makes one.
+/// Handles a message of a client, up to the request that it makes, if it makes one.
 pub(crate) fn handle(
     lobby: &mut Lobby,
     conn: ConnId,
@@ -141,7 +141,7 @@ pub(crate) fn handle(
     }
 }
 
-/// The price of a message: its class, and how many bytes of it count.
+/// Returns the price of a message: its class, and the number of bytes that count.
 pub(crate) fn price(message: &Result<ClientMessage, CommandError>) -> (CommandClass, usize) {
     match message {
         Ok(ClientMessage::Game(message)) => game_commands::price(message),
@@ -149,10 +149,11 @@ pub(crate) fn price(message: &Result<ClientMessage, CommandError>) -> (CommandCl
     }
 }
 
-/// The rule for a message; none if it names no command.
+/// Returns the rule for a message; `None` if it names no command.
 fn rule_of(message: &Result<ClientMessage, CommandError>) -> Option<Rule> {
     let command = match message {
-        // The game's commands have names of their own; only one is that of a client's command, too.
+        // Commands of the game have names of their own. Only one is also the name of a client's
+        // command.
         Ok(ClientMessage::Game(message)) => {
             known(Some(&message.command)).filter(|command| *command == ClientCommand::Bottleneck)
         }
@@ -177,7 +178,7 @@ fn check_allowed(lobby: &mut Lobby, conn: ConnId, rule: &Rule) -> Result<(), Ref
     }
 }
 
-/// Handles commands that mean nothing to the lobby.
+/// Handles commands that have no meaning for the lobby.
 fn nothing(_lobby: &mut Lobby, _conn: ConnId) -> Result<Progress, Refusal> {
     Ok(Progress::Done)
 }

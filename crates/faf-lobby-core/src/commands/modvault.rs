@@ -12,8 +12,8 @@ use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::state::pending::{Progress, Resume};
 
-/// Mods that are shown.
-const SHOWN: u32 = 100;
+/// Maximum number of mods that are shown.
+const MODS_SHOWN: u32 = 100;
 
 /// Characters of file names that are escaped in links; slashes separate folders.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
@@ -21,7 +21,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: ModvaultAction) -> Result<Progress, Refusal> {
     let player = lobby.player_of(conn);
     match action {
-        ModvaultAction::Start => Ok(lobby.request(conn, ListLikedMods { limit: SHOWN }, ())),
+        ModvaultAction::Start => Ok(lobby.request(conn, ListLikedMods { limit: MODS_SHOWN }, ())),
         ModvaultAction::Like { uid } => Ok(lobby.request(conn, LikeMod { player, uid }, ())),
         ModvaultAction::Download { uid } => Ok(lobby.request(conn, CountDownload { uid }, ())),
     }

@@ -1,7 +1,7 @@
-//! `restore_game_session`: back into a game that still runs (games.md section 1.3).
+//! `restore_game_session`: returns to a game that still runs (games.md section 1.3).
 //!
-//! Only players who were in the game come back: those of a live game who have not ended it, and
-//! players whose connection was lost in the lobby. There is no reply.
+//! Only players who were in the game return: those of a live game who have not ended it, and those
+//! whose connection was lost in the lobby. There is no reply.
 
 use faf_protocol::client_message::RestoreGameSession;
 
@@ -30,7 +30,7 @@ pub(crate) fn handle(
     };
     let belongs = match (game.state, &game.live) {
         (GameState::Lobby, _) => game.lost.contains(&player),
-        // A player who has ended the game does not come back to it.
+        // A player who has ended the game does not return to it.
         (GameState::Live, Some(live)) => live.player(player).is_some() && live.is_played_by(player),
         _ => return Err(Refusal::informed(texts::GAME_IS_OVER)),
     };

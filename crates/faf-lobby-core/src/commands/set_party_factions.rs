@@ -1,7 +1,7 @@
-//! `set_party_factions`: what a player would play in a match (parties.md section 3.5).
+//! `set_party_factions`: the factions that a player would play in a match (parties.md section 3.5).
 //!
-//! Clients say it after every login. Parties are not offered yet, so a player is always alone in
-//! one, and is told of the choice at once; an impossible choice gets no reply.
+//! Clients send it after every login. Parties are not offered yet, so a player is always alone in
+//! one and gets the choice back at once; an impossible choice gets no reply.
 
 use faf_protocol::server_message::ServerMessage;
 use faf_protocol::{Message, PlayerId};
@@ -12,10 +12,11 @@ use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::state::pending::Progress;
 
-/// Names of factions, by their numbers from 1 on.
+/// Names of factions, by their numbers, which begin at 1.
 const FACTIONS: [&str; 5] = ["uef", "aeon", "cybran", "seraphim", "nomad"];
 
-/// Longest list that is read, in bytes; one with all names and generous white space has a hundred.
+/// Longest list that is read, in bytes; one with all names and generous white space has about
+/// a hundred.
 const LIST_LIMIT: usize = 512;
 
 #[derive(Serialize)]
@@ -31,7 +32,7 @@ struct Member {
     factions: Vec<&'static str>,
 }
 
-/// Its place in [`FACTIONS`].
+/// Index of a faction in [`FACTIONS`].
 struct Faction(usize);
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
@@ -46,8 +47,8 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Resu
     Ok(Progress::Done)
 }
 
-/// The factions that are named, each once and in order of their numbers; none if there are none, or
-/// unknown ones.
+/// Returns the named factions, each once and in order of their numbers; `None` if there are none,
+/// or unknown ones.
 fn chosen(message: &Message) -> Option<Vec<&'static str>> {
     let list = message.get("factions").filter(|list| list.text().len() <= LIST_LIMIT)?;
     let chosen: Vec<Faction> = list.parse().ok()?;

@@ -1,7 +1,7 @@
-//! `social_add`: makes somebody a friend or a foe (session.md section 10).
+//! `social_add`: makes another player a friend or a foe (session.md section 10).
 //!
-//! Nobody can be both, so adding one ends the other. There is no reply, and the other player is
-//! not told.
+//! Nobody can be both, so adding one ends the other. There is no reply, and the other player is not
+//! notified.
 
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
@@ -16,12 +16,12 @@ use crate::state::Lobby;
 use crate::state::pending::{Progress, Resume};
 use crate::texts;
 
-/// Friends a player may have, and the same number of foes. Real lists have a few hundred. The lists
-/// are sent at every login and stored with every game of the player. A longer list that is already
-/// in the database is kept, but cannot grow.
+/// Maximum number of friends of a player, and also of foes. Real lists have a few hundred entries.
+/// The lists are sent at every login and stored with every game of the player. A longer list that
+/// is already in the database is kept, but cannot grow.
 const LIST_MAX: usize = 2000;
 
-/// Remembered while the relation is stored.
+/// Memo while the relation is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Added {
     subject: PlayerId,
@@ -69,7 +69,7 @@ impl Resume for SetRelation {
     }
 }
 
-/// The player that a request is about, and the relation; the friend if both are given.
+/// Returns the player and the relation that a request names; the friend if it names both.
 pub(super) fn subject_and_relation(request: &SocialSubject) -> Option<(PlayerId, Relation)> {
     let friend = request.friend.map(|subject| (subject, Relation::Friend));
     friend.or(request.foe.map(|subject| (subject, Relation::Foe)))

@@ -1,6 +1,6 @@
 //! `social_remove`: ends a friendship or the opposite (session.md section 10).
 //!
-//! Only the relation that is named ends; one that does not exist need not end. There is no reply.
+//! Only the named relation ends; it is not an error if it does not exist. There is no reply.
 
 use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::state::pending::{Progress, Resume};
 
-/// Remembered while the relation is removed.
+/// Memo while the relation is removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Removed {
     subject: PlayerId,

@@ -16,17 +16,18 @@ use crate::state::Lobby;
 use crate::state::sessions::Session;
 use crate::state::timers::Timer;
 
-/// Connections that are ended in a step: some milliseconds of work.
-pub(super) const AT_ONCE: usize = 400;
+/// Number of connections that end in one step; ending them takes some milliseconds.
+pub(super) const CONNECTIONS_PER_STEP: usize = 400;
 
 /// Time between two steps.
 pub(super) const STEP: Duration = Duration::from_millis(10);
 
-/// Forgets a connection. Its player is offline from now on, and out of the game.
+/// Forgets a connection. Its player goes offline and leaves the game.
 pub(crate) fn end_session(lobby: &mut Lobby, conn: ConnId, how: Leaving) {
     let Some(session) = lobby.sessions.get(&conn) else { return };
     let is_current = |player: &PlayerId| lobby.players.get(*player).is_some_and(|online| online.conn == conn);
-    // A lobby that has stopped leaves its games as they are stored, and others go on with them.
+    // A lobby that has stopped leaves its games as they are stored, so that its successor resumes
+    // them.
     let is_stopped = lobby.has_stopped();
     if let Some(player) = session.player.filter(is_current).filter(|_| !is_stopped) {
         joining::leave_game(lobby, player, how);
@@ -39,8 +40,8 @@ pub(crate) fn end_session(lobby: &mut Lobby, conn: ConnId, how: Leaving) {
     lobby.programs.release(&session.program);
     lobby.count(Count::ClientProgram { before: Some(session.program), after: None });
     if let Some(gone) = session.player.and_then(|player| lobby.players.remove(player, conn)) {
-        // A lobby that has stopped leaves the player in the game, which shows the names of those
-        // who are online.
+        // A lobby that has stopped leaves the player in the game, whose `game_info` shows the names
+        // of online players only.
         gone.game.iter().for_each(|connection| lobby.games.touch(connection.game));
         lobby.log(LogLine::LoggedOut { conn, player: gone.info.id, login: gone.info.login.clone() });
     }
@@ -54,7 +55,7 @@ pub(crate) fn close(lobby: &mut Lobby, conn: ConnId) {
     }
 }
 
-/// Ends a connection after a notice. Its client must not log in again by itself.
+/// Ends a connection after a notice, and keeps its client from logging in again by itself.
 pub(crate) fn turn_out(lobby: &mut Lobby, conn: ConnId, notice: Notice) {
     for message in closing_messages(notice) {
         lobby.send(conn, message);
@@ -62,15 +63,15 @@ pub(crate) fn turn_out(lobby: &mut Lobby, conn: ConnId, notice: Notice) {
     close(lobby, conn);
 }
 
-/// Ends connections of which nothing was heard for too long, though they were read from.
+/// Ends connections that have sent nothing for too long although they were read.
 pub(crate) fn close_silent(lobby: &mut Lobby) {
     let Some(timeout) = lobby.settings.idle_timeout else { return };
     let now = lobby.now.elapsed;
     let is_silent = |session: &Session| {
         session.player.is_some() && session.holds.is_empty() && session.last_heard + timeout <= now
     };
-    let silent: Vec<ConnId> = lobby.connections_where(is_silent).take(AT_ONCE).collect();
-    if silent.len() == AT_ONCE {
+    let silent: Vec<ConnId> = lobby.connections_where(is_silent).take(CONNECTIONS_PER_STEP).collect();
+    if silent.len() == CONNECTIONS_PER_STEP {
         lobby.timers.set(now + STEP, Timer::CloseSilent);
     }
     for conn in silent {

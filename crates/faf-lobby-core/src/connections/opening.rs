@@ -1,4 +1,4 @@
-//! How connections begin.
+//! How connections open.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::state::client_programs::ClientProgram;
 use crate::state::sessions::Session;
 use crate::state::timers::Timer;
 
-/// Somebody has connected. The connection has some time to log in.
+/// Handles a new connection, and starts its login timeout.
 pub(crate) fn connected(
     lobby: &mut Lobby,
     conn: ConnId,

@@ -16,8 +16,8 @@ use crate::sign_in::bans::ban_in_force;
 use crate::state::Lobby;
 use crate::texts;
 
-/// A player was banned. A player who is online is told and disconnected; for one who is being
-/// signed in, everything is read again, and with it the ban.
+/// Handles a new ban. An online player receives the notice and is disconnected. For a player who is
+/// being signed in, the profile is read again, and the ban with it.
 pub(crate) fn banned(lobby: &mut Lobby, player: PlayerId, ban: &Ban) {
     admission::rated_while_logging_in(lobby, player);
     let Some(notice) = ban_in_force(lobby, ban) else { return };
@@ -27,7 +27,7 @@ pub(crate) fn banned(lobby: &mut Lobby, player: PlayerId, ban: &Ban) {
     }
 }
 
-/// The operator wants a player's connection to end.
+/// Ends a player's connection on the operator's request.
 pub(crate) fn kicked(lobby: &mut Lobby, player: PlayerId, reason: String) {
     let Some(conn) = conn_of(lobby, player) else { return };
     lobby.log(LogLine::Ejected { conn, player, why: "an operator requested it" });
@@ -40,15 +40,15 @@ fn conn_of(lobby: &Lobby, player: PlayerId) -> Option<ConnId> {
     lobby.players.get(player).map(|online| online.conn)
 }
 
-/// The operator has changed the settings. Everything that was begun with the old ones, such as a
-/// login timeout, ends with them.
+/// Applies changed settings. Timers that run already, such as a login timeout, keep
+/// their deadlines.
 pub(crate) fn reconfigured(lobby: &mut Lobby, settings: Settings) {
     let interval = settings.ping_interval;
     lobby.settings = settings;
     ping_no_later_than(lobby, interval);
 }
 
-/// With a shorter interval between pings, the next one comes sooner.
+/// Moves the next ping forward if the interval between pings has become shorter.
 pub(crate) fn ping_no_later_than(lobby: &mut Lobby, interval: Duration) {
     lobby.next_ping = lobby.next_ping.min(next_on_grid(lobby.now.elapsed, interval));
 }

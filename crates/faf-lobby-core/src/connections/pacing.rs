@@ -1,4 +1,4 @@
-//! The rules of pacing; how much a client may send, and why, is in `state/pacing.rs`.
+//! The rules of pacing; `state/pacing.rs` says how much a client may send, and why.
 
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
@@ -11,8 +11,8 @@ use crate::state::pacing::CommandClass;
 use crate::state::timers::Timer;
 use crate::texts;
 
-/// Charges a connection for a message. If it has sent too many, the next one has to wait, and the
-/// player is told so once.
+/// Charges a connection for a message. If the connection has sent too many, the next message must
+/// wait, and the player is notified once.
 pub(crate) fn pay(lobby: &mut Lobby, conn: ConnId, class: CommandClass, bytes: usize) {
     let now = lobby.now.elapsed;
     let session = lobby.session_mut(conn);
@@ -41,7 +41,7 @@ pub(crate) fn take_over_pacing(lobby: &mut Lobby, conn: ConnId, player: PlayerId
     let session = lobby.session_mut(conn);
     session.was_paced = false;
     let before = std::mem::replace(&mut session.pacing, pacing);
-    // A message that is waiting for the login is the player's first.
+    // A message that waits for the login is the first that the player pays for.
     let waiting = session.waiting.as_deref().map(|waiting| (waiting.class, waiting.bytes));
     if let Some((class, bytes)) = waiting
         && session.pacing.spend(class, bytes, now)
@@ -51,7 +51,7 @@ pub(crate) fn take_over_pacing(lobby: &mut Lobby, conn: ConnId, player: PlayerId
     lobby.timers.remove(before.reads_at(), Timer::Read(conn));
 }
 
-/// Whether a connection has to wait before it is read; if so, a timer is set for it.
+/// Returns whether a connection must wait before it is read, and sets a timer if so.
 pub(crate) fn must_wait(lobby: &mut Lobby, conn: ConnId) -> bool {
     let reads_at = lobby.session(conn).pacing.reads_at();
     let must_wait = reads_at > lobby.now.elapsed;

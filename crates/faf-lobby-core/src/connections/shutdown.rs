@@ -1,7 +1,8 @@
 //! The shutdown of the lobby.
 //!
-//! A player who goes leaves a game, and everybody is told; thousands at once would keep the lobby
-//! busy for too long. So connections end in steps, and between these everybody else is served.
+//! A player who logs out leaves a game, which is reported to everyone; thousands at once would keep
+//! the lobby busy for too long. So connections end in steps, and all other clients are served
+//! between them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
-use crate::connections::closing::{self, AT_ONCE, STEP};
+use crate::connections::closing::{self, CONNECTIONS_PER_STEP, STEP};
 use crate::games::joining;
 use crate::games::joining::Leaving;
 use crate::io::effect::Effect;
@@ -21,10 +22,11 @@ use crate::state::timers::Timer;
 use crate::state::{Lifecycle, Lobby};
 use crate::texts;
 
-/// How often those who are in no game are sent away during a shutdown; time to read why.
+/// Time between two rounds in which players who are in no game are disconnected; long enough to
+/// read why.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The operator wants the server to end.
+/// Handles the operator's request to end the server.
 pub(crate) fn shutdown(lobby: &mut Lobby) {
     match lobby.lifecycle {
         Lifecycle::Running => {
@@ -44,16 +46,17 @@ pub(crate) fn shutdown(lobby: &mut Lobby) {
     }
 }
 
-/// Ends games that are not live yet, and tells the clients of everybody who is or wants to be
-/// in one.
+/// Ends games that are not live yet. The clients of all players who are in one or joining one
+/// receive a `kill` notice.
 pub(crate) fn close_lobbies(lobby: &mut Lobby) {
     let is_early = |player: &&OnlinePlayer| {
         let game = player.game.as_ref().and_then(|own| lobby.games.get(own.game));
         game.is_some_and(|game| matches!(game.state, GameState::Initializing | GameState::Lobby))
     };
     let early = lobby.players.iter().filter(is_early);
-    let inside: Vec<_> = early.map(|player| (player.conn, player.info.id)).take(AT_ONCE).collect();
-    if inside.len() == AT_ONCE {
+    let inside: Vec<_> =
+        early.map(|player| (player.conn, player.info.id)).take(CONNECTIONS_PER_STEP).collect();
+    if inside.len() == CONNECTIONS_PER_STEP {
         lobby.timers.set(lobby.now.elapsed + STEP, Timer::CloseLobbies);
     }
     let conns = inside.iter().map(|(conn, _)| *conn).collect();
@@ -63,8 +66,7 @@ pub(crate) fn close_lobbies(lobby: &mut Lobby) {
     }
 }
 
-/// Ends everything. Games that are live stay as they are stored, and go on when a lobby begins
-/// with them.
+/// Ends everything. Live games stay as they are stored; the next lobby resumes them.
 pub(crate) fn stop(lobby: &mut Lobby) {
     lobby.log(LogLine::Shutdown { step: "shutting down: closing all connections" });
     let games = lobby.games.iter().filter(|game| game.state() == GameState::Live).count();
@@ -75,8 +77,8 @@ pub(crate) fn stop(lobby: &mut Lobby) {
     close_some(lobby);
 }
 
-/// Whether a player may log in, or stay without being in a game: not while players who are in no
-/// game are sent away. A player who has lost the connection to a live game may come back to it.
+/// Returns whether a player may log in, or stay online without a game. While players without a
+/// game are being disconnected, only players who may return to a live game are let in.
 pub(crate) fn is_welcome_now(lobby: &Lobby, player: PlayerId) -> bool {
     let sends_away = lobby.is_draining() && lobby.settings.shutdown_kick_idle_players;
     !sends_away || lobby.games.iter().any(|game| game.awaits(player))
@@ -90,8 +92,9 @@ pub(crate) fn close_idle(lobby: &mut Lobby) {
     let awaited: BTreeSet<PlayerId> = lobby.games.iter().flat_map(Game::awaited).collect();
     let is_idle =
         |player: &&OnlinePlayer| player.activity == Activity::Idle && !awaited.contains(&player.info.id);
-    let idle: Vec<_> = lobby.players.iter().filter(is_idle).map(|player| player.conn).take(AT_ONCE).collect();
-    let pause = if idle.len() == AT_ONCE { STEP } else { IDLE_PAUSE };
+    let idle: Vec<_> =
+        lobby.players.iter().filter(is_idle).map(|player| player.conn).take(CONNECTIONS_PER_STEP).collect();
+    let pause = if idle.len() == CONNECTIONS_PER_STEP { STEP } else { IDLE_PAUSE };
     lobby.timers.set(lobby.now.elapsed + pause, Timer::CloseIdle);
     for conn in idle {
         lobby.log(LogLine::SentAway { conn });
@@ -99,13 +102,13 @@ pub(crate) fn close_idle(lobby: &mut Lobby) {
     }
 }
 
-/// A step of the end of everything. Nothing else happens in the lobby any more.
+/// Closes the next connections. Nothing else happens in the lobby any more.
 pub(crate) fn close_some(lobby: &mut Lobby) {
     lobby.lifecycle = Lifecycle::Closing { next: lobby.now.elapsed + STEP };
-    for conn in lobby.connections().take(AT_ONCE).collect::<Vec<_>>() {
+    for conn in lobby.connections().take(CONNECTIONS_PER_STEP).collect::<Vec<_>>() {
         closing::close(lobby, conn);
     }
-    // Nobody is told of anybody any more.
+    // No changes are reported any more.
     lobby.players.forget_changes();
     lobby.games.take_changes();
     if lobby.sessions.is_empty() {
@@ -114,7 +117,7 @@ pub(crate) fn close_some(lobby: &mut Lobby) {
     }
 }
 
-/// Goes on with the end of everything when its next step is due.
+/// Continues closing connections when the next step is due.
 pub(crate) fn go_on_closing(lobby: &mut Lobby) {
     if let Lifecycle::Closing { next } = lobby.lifecycle
         && lobby.now.elapsed >= next

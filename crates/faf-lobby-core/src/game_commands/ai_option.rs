@@ -1,5 +1,5 @@
-//! `AIOption`: what the host says about an AI (games.md section 6.4). That there is one is
-//! what counts.
+//! `AIOption`: an option of an AI, sent by the host (games.md section 6.4). Only the existence of
+//! the AI counts.
 
 use faf_protocol::json::Json;
 
@@ -9,7 +9,7 @@ use crate::game_commands::sender::Sender;
 use crate::state::Lobby;
 use crate::state::pending::Progress;
 
-/// AIs a game may have; further ones are ignored. There are 16 places.
+/// Maximum number of AIs in a game; further ones are ignored. There are 16 places.
 const AIS_LIMIT: usize = 32;
 
 /// Longest name of an AI, in characters. A longer name is cut, because the AI counts all the same.

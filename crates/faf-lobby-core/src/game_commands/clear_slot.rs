@@ -1,4 +1,4 @@
-//! `ClearSlot`: nobody is in a slot any more (games.md section 6.5).
+//! `ClearSlot`: a slot is empty now (games.md section 6.5).
 
 use crate::game_commands::sender::Sender;
 use crate::state::Lobby;

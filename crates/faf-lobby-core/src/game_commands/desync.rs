@@ -1,6 +1,6 @@
-//! `Desync`: the simulations of the players have drifted apart. Too many of these, and the game
-//! does not count; the first of each player is kept (games.md section 6.9). One player alone cannot
-//! make it not count, and observers do not matter.
+//! `Desync`: the simulations of the players have drifted apart. After too many of these, the game
+//! does not count; the first of each player is stored (games.md section 6.9). A single player
+//! cannot prevent a game from counting, and observers are ignored.
 
 use crate::game_commands::sender::Sender;
 use crate::games::persistence;

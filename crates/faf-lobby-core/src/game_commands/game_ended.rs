@@ -1,5 +1,5 @@
-//! `GameEnded`: a player's simulation is over (games.md section 8.2). Before the launch it
-//! means nothing.
+//! `GameEnded`: a player's simulation is over (games.md section 8.2). It is ignored before the
+//! launch.
 
 use crate::game_commands::sender::Sender;
 use crate::games::{ending, persistence};

@@ -17,20 +17,20 @@ use crate::snapshots::size;
 use crate::state::Lobby;
 use crate::state::pending::{Progress, Resume};
 
-/// The name of mods that are not in the vault.
+/// Name for mods that are not in the vault.
 const UNKNOWN: &str = "Unknown sim mod";
 
-/// Mods that are shown. Players rarely use more than ten at the same time.
+/// Maximum number of mods that are shown. Players rarely use more than ten at the same time.
 const MODS_LIMIT: usize = 48;
 
 /// Longest uid, in bytes: the size of the column in the vault.
 const UID_LIMIT: usize = 40;
 
-/// JSON bytes for the uids and names of all mods of a game, 3 KiB. [`MODS_LIMIT`] of the longest
-/// uids fit; if names are too long, they are cut to an equal share of the rest.
+/// JSON bytes for the uids and names of all mods of a game: 3 KiB. [`MODS_LIMIT`] of the longest
+/// uids fit; names that are too long are cut to an equal share of the rest.
 pub(crate) const MODS_BYTES: usize = 3072;
 
-/// Remembered while the mods are looked up.
+/// Memo while the mods are looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Activated {
     uids: Vec<String>,

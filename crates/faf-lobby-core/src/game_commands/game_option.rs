@@ -29,7 +29,7 @@ pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, key: &str, value: Json) 
         ("ScenarioFile", Some(path)) => {
             folder = map_folder(&path);
             if folder.is_none() {
-                // The map stays as it was, so players who join may have another one than the host.
+                // The map stays as it was, so joining players may have another one than the host.
                 let reason = format!("no name of a map: {:?}", quoted(path));
                 lobby.log(LogLine::GameMessageIgnored { player: sender.player, reason });
             }

@@ -1,5 +1,5 @@
-//! `GameResult`: how an army fared, as one player's game sees it (game-results.md section 1). Those
-//! of observers are kept, too; whether they count is found out at the end.
+//! `GameResult`: the result of an army, as one player's game reports it (game-results.md section
+//! 1). Reports of observers are kept, too; the end of the game decides whether they count.
 
 use crate::game_commands::sender::Sender;
 use crate::games::{ending, persistence};

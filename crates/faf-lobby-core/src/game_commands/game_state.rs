@@ -1,4 +1,4 @@
-//! `GameState`: how far a game process has come (games.md sections 7 and 8).
+//! `GameState`: the state of a game process (games.md sections 7 and 8).
 
 use faf_protocol::gpgnet::{GameState as ProcessState, ServerToGame};
 
@@ -27,7 +27,7 @@ pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, state: &ProcessState) ->
     Progress::Done
 }
 
-/// The process has started. Said again, it means nothing.
+/// Handles `Idle`: the process has started. A repetition is ignored.
 fn idle(lobby: &mut Lobby, sender: Sender) {
     if sender.state != ConnectionState::Initializing {
         return;
@@ -35,7 +35,7 @@ fn idle(lobby: &mut Lobby, sender: Sender) {
     let is_draining = lobby.is_draining();
     let Some(game) = lobby.games.get_mut(sender.game) else { return };
     let (state, activity) = if game.host.id == sender.player {
-        // The game may have timed out, or ended, before.
+        // The game may have timed out or ended before.
         if game.state != GameState::Initializing || is_draining {
             return;
         }
@@ -48,7 +48,7 @@ fn idle(lobby: &mut Lobby, sender: Sender) {
     set(lobby, sender, state, activity);
 }
 
-/// The process is ready to host, or to be told whom to connect to.
+/// Handles `Lobby`: the process is ready to host, or to connect to others.
 fn ready(lobby: &mut Lobby, sender: Sender) {
     lobby.games.mark(sender.game);
     match sender.activity {
@@ -61,7 +61,7 @@ fn ready(lobby: &mut Lobby, sender: Sender) {
 fn host(lobby: &mut Lobby, sender: Sender) {
     let now = lobby.now.utc;
     let Some(game) = sender.hosted_lobby(lobby).filter(|game| game.hosted_at.is_none()) else { return };
-    // From now on others are told that it is open.
+    // The game is reported as open from now on.
     game.hosted_at = Some(now);
     let map = game.map.folder.clone();
     lobby.log(LogLine::GameOpened { game: sender.game });
@@ -74,8 +74,8 @@ fn join(lobby: &mut Lobby, sender: Sender) {
         host.activity == Activity::Hosting
             && host.game.as_ref().is_some_and(|connection| connection.game == sender.game)
     });
-    // Since the request was granted, the game may have been hidden from the player, and others may
-    // have been faster.
+    // Since the request was granted, the game may have been hidden from the player, or may have
+    // been filled by others.
     let joiner = lobby
         .players
         .get(sender.player)
@@ -95,7 +95,7 @@ fn join(lobby: &mut Lobby, sender: Sender) {
         offer,
     };
 
-    // The adapter of the joiner begins its session with this one.
+    // The joiner's adapter begins its session with this member's adapter.
     joining::send_to_game(
         lobby,
         sender.conn,
@@ -112,8 +112,8 @@ fn join(lobby: &mut Lobby, sender: Sender) {
     set(lobby, sender, ConnectionState::Connected, Activity::Joining);
 }
 
-/// The simulation begins. Only the host's word launches the game; that of another player is the
-/// sign that it does over there, too.
+/// Handles `Launching`: the simulation begins. Only the host's message launches the game; that of
+/// another player shows that the simulation begins there, too.
 fn launching(lobby: &mut Lobby, sender: Sender) -> Progress {
     lobby.games.mark(sender.game);
     let Some(game) = lobby.games.get_mut(sender.game) else { return Progress::Done };

@@ -1,4 +1,4 @@
-//! `IceMsg`: passed on to another player of the same game, as it is (games.md section 6.6).
+//! `IceMsg`: passed on unchanged to another player of the same game (games.md section 6.6).
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::texts;
 
 /// Longest message that is passed on, in bytes of JSON: 16 KiB.
 ///
-/// The adapter of today's clients says all its candidates for a peer in one message, some 190 bytes
-/// each (a recorded one with four has 830); others send each candidate, or a description of a
-/// session, alone, in 300 to 3000 bytes. A machine with ten addresses and three relays has about
-/// fifty candidates, which are 10 KiB. How much may be under way at the same time is looked after
-/// by the shell, which carries out [`Effect::Relay`].
+/// The adapter of today's clients sends all its candidates for a peer in one message, some 190
+/// bytes each (a recorded message with four has 830); others send each candidate, or a description
+/// of a session, alone, in 300 to 3000 bytes. A machine with ten addresses and three relays has
+/// about fifty candidates, which take 10 KiB. The shell, which performs [`Effect::Relay`], limits
+/// the bytes in flight.
 const MESSAGE_LIMIT: usize = 16 * 1024;
 
-/// A player whose game sends longer ones is told so once in this time.
+/// Minimum time between two notices to a player whose game sends longer messages.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, receiver: PlayerId, message: Json) -> Progress {
@@ -33,7 +33,8 @@ pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, receiver: PlayerId, mess
         refuse_to_relay(lobby, sender, length);
         return Progress::Done;
     }
-    // Not to somebody who only starts the process: a guest's adapter must learn of the host first.
+    // Not to a player whose process is only starting: a guest's adapter must learn of the host
+    // first.
     let is_in_game = |game: &&Game| game.is_member(receiver);
     let conn = lobby.games.get(sender.game).filter(is_in_game).and_then(|_| lobby.players.get(receiver));
     if let Some(to) = conn.map(|peer| peer.conn) {

@@ -1,8 +1,8 @@
-//! `JsonStats`: what all armies have built and lost (game-results.md section 8). The last
-//! one counts.
+//! `JsonStats`: statistics of what all armies have built and lost (game-results.md section 8). The
+//! last message counts.
 //!
-//! It may come after the game has ended, as long as the sender's process is there. Those of
-//! observers are not read.
+//! It may arrive after the game has ended, as long as the sender's process runs. Those of observers
+//! are not read.
 
 use crate::client_text::quoted;
 use crate::game_commands::sender::Sender;
@@ -12,14 +12,15 @@ use crate::state::Lobby;
 use crate::state::pending::Progress;
 use crate::statistics::Statistics;
 
-/// Statistics that are read from one player in a game; everybody sends them once, or a few times.
+/// Maximum number of statistics that are read from one player in a game; games send them once, or a
+/// few times.
 const STATISTICS_LIMIT: u32 = 8;
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, text: &str) -> Progress {
     let Some(live) = lobby.games.get_mut(sender.game).and_then(|game| game.live.as_mut()) else {
         return Progress::Done;
     };
-    // Reading them takes its time, and once everybody is counted nobody needs them any more.
+    // Reading them takes time, and once all players are counted they are not needed.
     let are_needed = live.players.iter().any(|player| !live.counted.contains(&player.id));
     if !are_needed || !live.has_say(sender.player) {
         return Progress::Done;

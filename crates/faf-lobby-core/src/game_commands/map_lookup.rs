@@ -1,4 +1,4 @@
-//! The look-up of a map, when the host has chosen it and once more at the launch.
+//! The look-up of a map, when the host has chosen it and again at the launch.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::state::Lobby;
 use crate::state::game::Map;
 use crate::state::pending::{Progress, Resume};
 
-/// Why a map is looked up.
+/// The reason why a map is looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum MapLookup {
     /// The host has chosen the map in this folder.
@@ -40,7 +40,7 @@ impl Resume for FindMap {
 
 fn map_found(lobby: &mut Lobby, sender: Sender, folder: String, reply: ReplyTo<FindMap>) -> Progress {
     if let Some(game) = sender.hosted_lobby(lobby) {
-        // If the database is away, the map is looked up again at launch.
+        // If the database is unavailable, the map is looked up again at launch.
         game.map = Map::unknown(folder);
         if let Ok(found) = reply {
             game.map.look_up(found);
@@ -54,6 +54,6 @@ fn launch_map_found(lobby: &mut Lobby, sender: Sender, reply: ReplyTo<FindMap>) 
     if sender.hosted_lobby(lobby).is_none() {
         return Progress::Done;
     }
-    // If the database is away, what was known before has to do.
+    // If the database is unavailable, the earlier look-up is used.
     launch::launch(lobby, sender.game, reply.ok(), sender.conn)
 }

@@ -1,8 +1,8 @@
-//! The commands of game processes: the table here, and a file each under its wire name (games.md
-//! section 6).
+//! The commands of game processes: the table is here, and each command has a file under its wire
+//! name (games.md section 6).
 //!
 //! Without a game connection everything is ignored. A command that cannot be read is ignored, too:
-//! games change, and nothing they say ends the connection of a client.
+//! games change, and none of their messages may end the connection of a client.
 
 mod ai_option;
 mod clear_slot;
@@ -33,9 +33,9 @@ use crate::state::pacing::CommandClass;
 use crate::state::pending::Progress;
 use crate::statistics::LONGEST_TEXT;
 
-/// Longest message that is read, in bytes: 512 KiB, as statistics have their quotes escaped. All
-/// others have some hundred bytes, or thousands. Reading texts takes time, and nobody else is
-/// served in the meantime.
+/// Longest message that is read, in bytes: 512 KiB, because statistics have their quotes escaped.
+/// All others have some hundred bytes, or some thousand. Reading texts takes time, during which no
+/// other client is served.
 const LONGEST_MESSAGE: usize = 2 * LONGEST_TEXT;
 
 macro_rules! game_command_table {
@@ -103,13 +103,13 @@ game_command_table! {
     (false, Game)        TeamkillReport => nothing();
 }
 
-/// The price of a message of a game process. All but statistics are a few words as a rule, and come
-/// in great numbers.
+/// Returns the price of a message of a game process. All but statistics are usually a few words,
+/// and arrive in great numbers.
 pub(crate) fn price(message: &GpgNetMessage) -> (CommandClass, usize) {
     (GameCommand::from_name(&message.command).map_or(CommandClass::Game, class), bytes(message))
 }
 
-/// How long a message is. An empty argument is work, too.
+/// Returns the length of a message in bytes. Even an empty argument is work.
 fn bytes(message: &GpgNetMessage) -> usize {
     message.command.len() + message.args.text().len()
 }
@@ -131,14 +131,14 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &GpgNetMessage) -
             return Progress::Done;
         }
     };
-    // A process that is not in the game yet has nothing to say in it but how far it has come.
+    // A process that is not in the game yet may only send its state.
     if sender.state != ConnectionState::Connected && !is_heard_while_joining(&command) {
         return Progress::Done;
     }
     run(lobby, sender, command)
 }
 
-/// Handles commands that mean nothing to the lobby.
+/// Handles commands that have no meaning for the lobby.
 fn nothing(_lobby: &mut Lobby, _sender: Sender) -> Progress {
     Progress::Done
 }

@@ -1,5 +1,5 @@
-//! `OperationComplete`: a co-op mission is won (game-results.md section 7). It usually comes when
-//! the game is over already.
+//! `OperationComplete`: a co-op mission was won (game-results.md section 7). It usually arrives
+//! after the end of the game.
 
 use crate::game_commands::sender::Sender;
 use crate::game_options::GameKind;
@@ -31,7 +31,7 @@ pub(crate) fn handle(
     persistence::store(lobby, sender.game, GameWrite::Note(note), Some(sender.conn))
 }
 
-/// `HH:MM:SS`
+/// Returns whether a text has the form `HH:MM:SS`.
 fn is_time(text: &str) -> bool {
     let parts: Vec<&str> = text.split(':').collect();
     let is_number = |part: &str, limit: u32| {

@@ -1,4 +1,4 @@
-//! `PlayerOption`: what the host says about a player (games.md sections 4.2 and 6.3).
+//! `PlayerOption`: an option of a player, sent by the host (games.md sections 4.2 and 6.3).
 
 use faf_protocol::PlayerId;
 use faf_protocol::json::Json;
@@ -15,7 +15,7 @@ pub(crate) fn handle(
     value: &Json,
 ) -> Progress {
     let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };
-    // That the host says anything is the sign that the player is connected to the host.
+    // Any option from the host shows that the player is connected to the host.
     let Some(slot) = game.slot(player) else { return Progress::Done };
     if let Some(value) = integer(value) {
         slot.set(key, value);
@@ -24,8 +24,8 @@ pub(crate) fn handle(
     Progress::Done
 }
 
-/// An integer or its text; games send both. Clients read it as a 32-bit integer, so others
-/// are none.
+/// Reads an integer or its text; games send both. Clients read it as a 32-bit integer, so numbers
+/// out of that range give `None`.
 pub(super) fn integer(value: &Json) -> Option<i64> {
     value.as_ref().number::<i32>().map(i64::from)
 }

@@ -1,4 +1,4 @@
-//! The game process that has sent a command, and what it may change.
+//! The game process that has sent a command, and its permissions.
 
 use faf_protocol::{GameId, PlayerId};
 
@@ -8,7 +8,7 @@ use crate::state::game::{Game, GameState, Live};
 use crate::state::game_process::{Activity, ConnectionState};
 use crate::state::pending::{Progress, Resume};
 
-/// A game process that has sent something.
+/// A game process that has sent a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sender {
     pub(crate) conn: ConnId,
@@ -19,7 +19,7 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// The game process of a connection, if there is one.
+    /// Returns the game process of a connection, if there is one.
     pub(super) fn of(lobby: &Lobby, conn: ConnId) -> Option<Self> {
         let player = lobby.session_if_open(conn)?.player?;
         let online = lobby.players.get(player)?;
@@ -33,13 +33,13 @@ impl Sender {
         lobby.request(self.conn, request, memo)
     }
 
-    /// The game in whose lobby the sender is the host, and may change everything.
+    /// Returns the game in whose lobby the sender is the host, and so may change everything.
     pub(super) fn hosted_lobby(self, lobby: &mut Lobby) -> Option<&mut Game> {
         let is_lobby = |game: &&mut Game| game.state == GameState::Lobby && game.host.id == self.player;
         lobby.games.get_mut(self.game).filter(is_lobby).filter(|_| self.activity == Activity::Hosting)
     }
 
-    /// The live game in which the sender has a say: a player does, and an observer only if
+    /// Returns the live game in which the sender has a say: a player has, and an observer only if
     /// nobody plays.
     pub(super) fn played_game(self, lobby: &mut Lobby) -> Option<&mut Live> {
         lobby.games.live_mut(self.game).filter(|live| live.has_say(self.player))

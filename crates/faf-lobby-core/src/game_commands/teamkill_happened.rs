@@ -1,8 +1,8 @@
 //! `TeamkillHappened`: a commander was killed by a team mate (games.md section 6.7). Every player's
 //! game reports every kill.
 //!
-//! It is kept for moderators to act upon, so nothing is kept that cannot be so: a kill between
-//! those who do not both play, at an impossible time, or told by an observer.
+//! It is kept for moderators to act upon, so implausible reports are dropped: a kill between
+//! players who do not both play, at an impossible time, or reported by an observer.
 
 use faf_protocol::PlayerId;
 use faf_protocol::json::Json;
@@ -13,10 +13,11 @@ use crate::state::Lobby;
 use crate::state::pending::Progress;
 use crate::state::stored::{GameWrite, Note};
 
-/// Latest time that can be stored, in seconds; the column holds no more.
+/// Latest time that can be stored, in seconds: the maximum of the column.
 const TIME_LIMIT: f64 = 16_777_215.0;
 
-/// Kills that are noted for a game; sixteen players may each report the same few.
+/// Maximum number of kills that are recorded for a game; sixteen players may each report the
+/// same few.
 const TEAMKILLS_LIMIT: u32 = 500;
 
 pub(crate) fn handle(

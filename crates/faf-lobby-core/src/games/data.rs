@@ -10,7 +10,7 @@ impl ResumeLobby for ReadGameData {
     type Memo = ();
 
     fn resume((): (), lobby: &mut Lobby, reply: ReplyTo<Self>) {
-        // While the database is away, the data that was read before has to do.
+        // While the database is unavailable, the data of the last read stays in use.
         if let Ok(data) = reply {
             lobby.data = *data;
         }

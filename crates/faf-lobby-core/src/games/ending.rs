@@ -1,5 +1,5 @@
-//! The end of a game: who has won, whether it counts, and what is stored of it (games.md section
-//! 8.2, game-results.md section 4).
+//! The end of a game: who has won, whether the game counts, and what is stored of it (games.md
+//! section 8.2, game-results.md section 4).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,8 @@ use crate::texts;
 use crate::validity;
 use crate::validity::{EndFacts, Results};
 
-/// Ends a game if nothing keeps it going: somebody has left it, or a simulation has ended.
+/// Ends a game if nothing keeps it going. Called when a player has left it, or a simulation
+/// has ended.
 pub(crate) fn check_end(lobby: &mut Lobby, id: GameId, leaver: Option<PlayerId>) {
     let Some(game) = lobby.games.get_mut(id) else { return };
     match (game.state, &mut game.live) {
@@ -52,11 +53,11 @@ pub(crate) fn check_end(lobby: &mut Lobby, id: GameId, leaver: Option<PlayerId>)
     }
 }
 
-/// All others have agreed on the result for so long: those who say nothing do not hold it back.
+/// Ends a game on whose result all others agreed some time ago: silent players do not delay it.
 pub(crate) fn game_is_overdue(lobby: &mut Lobby, id: GameId) {
     let now = lobby.now.elapsed;
     let Some(game) = lobby.games.get_mut(id).filter(|game| game.state == GameState::Live) else { return };
-    // By now they may disagree, or have agreed again, which gives everybody the whole time.
+    // By now they may disagree, or have agreed again, which starts the time again.
     let is_due = |live: &&mut Live| live.overdue.is_some_and(|due| due <= now);
     let Some(live) = game.live.as_mut().filter(is_due) else { return };
     let is_late = |player: &&LivePlayer| {
@@ -77,7 +78,7 @@ pub(crate) fn end_unlaunched(lobby: &mut Lobby, id: GameId) {
     }
 }
 
-/// Ends a live game: everything about its results is decided here and stored from here.
+/// Ends a live game: decides everything about its results, and stores it.
 fn end_live(lobby: &mut Lobby, id: GameId) {
     let Some(game) = lobby.games.get_mut(id) else { return };
     game.state = GameState::Ended;
@@ -149,7 +150,7 @@ fn end_live(lobby: &mut Lobby, id: GameId) {
     tell_repeated(lobby, id, &repeated);
 }
 
-/// Tells the players because of whom a game is not rated.
+/// Notifies the players because of whom a game is not rated.
 fn tell_repeated(lobby: &mut Lobby, id: GameId, players: &BTreeSet<PlayerId>) {
     if players.is_empty() {
         return;
@@ -161,8 +162,8 @@ fn tell_repeated(lobby: &mut Lobby, id: GameId, players: &BTreeSet<PlayerId>) {
     lobby.send_several(conns.collect(), ServerMessage::Notice(notice));
 }
 
-/// Counts the achievements of players whose results and statistics are there (game-results.md
-/// section 8.1). They are told when it is stored that they were, so that nobody is counted twice,
+/// Counts the achievements of players whose results and statistics have arrived (game-results.md
+/// section 8.1). They are published once the count is stored, so that nothing is counted twice,
 /// whatever happens to the lobby.
 pub(crate) fn count_achievements(lobby: &mut Lobby, id: GameId) {
     let Some(game) = lobby.games.get_mut(id) else { return };

@@ -11,7 +11,7 @@ use crate::state::Lobby;
 use crate::state::game_process::Activity;
 use crate::texts;
 
-/// How a player wants to get into a game.
+/// A way for a player to get into a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Entry {
     Host,
@@ -20,7 +20,7 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    /// The way of entry that a command is about.
+    /// Returns the way of entry that a command requests.
     pub(crate) fn of(command: ClientCommand) -> Option<Self> {
         match command {
             ClientCommand::GameHost => Some(Self::Host),
@@ -30,7 +30,7 @@ impl Entry {
         }
     }
 
-    /// The wish, as it stands in texts.
+    /// The request in words, for texts.
     fn wish(self) -> &'static str {
         match self {
             Self::Host => "host a game",
@@ -40,7 +40,7 @@ impl Entry {
     }
 }
 
-/// Checks that the client can play, and that the player does nothing else.
+/// Checks that the client can play, and that the player is not busy with anything else.
 pub(crate) fn check_can_play(lobby: &Lobby, conn: ConnId, entry: Entry) -> Result<(), Refusal> {
     if lobby.session(conn).is_outdated {
         return Err(Refusal::declined(texts::OUTDATED_CLIENT_NO_GAMES));
@@ -51,7 +51,7 @@ pub(crate) fn check_can_play(lobby: &Lobby, conn: ConnId, entry: Entry) -> Resul
     }
 }
 
-/// A command that goes on when the player's ban was looked up.
+/// A command that continues when the player's ban has been looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum BanCheck {
     Host(Box<GameHost>),

@@ -5,7 +5,7 @@ use faf_protocol::PlayerId;
 use crate::games::{persistence, visibility};
 use crate::state::Lobby;
 
-/// Games have the lists of their host as they are now.
+/// Copies the current lists of a host into the host's games.
 pub(crate) fn take_over_lists(lobby: &mut Lobby, host: PlayerId) {
     let Some(lists) = lobby.players.get(host) else { return };
     for id in lobby.games.of_host(host).collect::<Vec<_>>() {
@@ -15,10 +15,10 @@ pub(crate) fn take_over_lists(lobby: &mut Lobby, host: PlayerId) {
     }
 }
 
-/// The host's lists have changed: what appears or disappears for the player they are about.
+/// Handles a change of a host's lists: games appear or disappear for the player concerned.
 pub(crate) fn host_lists_changed(lobby: &mut Lobby, host: PlayerId, subject: PlayerId) {
     let before = visibility::seen_by(lobby, subject);
-    // Also if the subject is offline, and comes later.
+    // Even if that player is offline, because they may log in later.
     take_over_lists(lobby, host);
     visibility::tell_difference(lobby, subject, &before);
     for id in lobby.games.of_host(host).collect::<Vec<_>>() {

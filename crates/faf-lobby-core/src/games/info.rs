@@ -1,4 +1,4 @@
-//! `game_info`: a game as clients are told of it (games.md section 4.1).
+//! `game_info`: a game as clients see it (games.md section 4.1).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::state::game::{Game, GameState};
 use crate::state::players::Players;
 
 impl Game {
-    /// The game as its list of games shows it.
+    /// Returns the game as the list of games shows it.
     pub(crate) fn info(&self, players: &Players) -> Arc<GameInfo> {
         let teams = self.teams();
         let name = |player: &PlayerId| players.get(*player).map(|online| online.info.login.clone());
@@ -55,8 +55,8 @@ impl Game {
         }
     }
 
-    /// Connected players by team. After the launch teams stay, and empty as players leave; a lobby
-    /// that was closed has none.
+    /// Returns the connected players by team. After the launch, teams stay, and become empty as
+    /// players leave; a lobby that was closed has none.
     fn teams(&self) -> BTreeMap<i64, Vec<PlayerId>> {
         let mut teams: BTreeMap<i64, Vec<PlayerId>> = match &self.live {
             Some(live) => live.players.iter().filter_map(|player| Some((player.team?, Vec::new()))).collect(),

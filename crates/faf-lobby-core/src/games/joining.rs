@@ -11,26 +11,26 @@ use crate::state::game::{Game, GameClock, GameState};
 use crate::state::game_process::{Activity, ConnectionState, GameConnection};
 use crate::state::timers::Timer;
 
-/// How a player's game connection ends.
+/// The way in which a player's game connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaving {
-    /// The game process is gone; the player does not come back.
+    /// The game process has ended; the player does not return.
     Closed,
-    /// The lobby connection is gone; the game process may live on.
+    /// The lobby connection was lost; the game process may go on.
     Lost,
-    /// The lobby ends it: a time limit, a failure to join, a shutdown.
+    /// The lobby ends the game connection: a time limit, a failure to join, a shutdown.
     Aborted,
     /// The lobby has ended the lobby connection.
     Kicked,
 }
 
 impl Leaving {
-    /// Whether the lobby wants it.
+    /// Returns whether the lobby ends it.
     fn is_ours(self) -> bool {
         matches!(self, Self::Aborted | Self::Kicked)
     }
 
-    /// Whether nothing can be sent to the player any more.
+    /// Returns whether nothing can be sent to the player any more.
     fn is_gone(self) -> bool {
         matches!(self, Self::Lost | Self::Kicked)
     }
@@ -59,7 +59,7 @@ pub(crate) fn launch_game_process(lobby: &mut Lobby, conn: ConnId, game: GameId)
     lobby.send(conn, ServerMessage::GameLaunch(message));
 }
 
-/// Ends a player's game connection, with everything that follows for the game.
+/// Ends a player's game connection, with all consequences for the game.
 pub(crate) fn leave_game(lobby: &mut Lobby, player: PlayerId, how: Leaving) {
     let Some(online) = lobby.players.get_mut(player) else { return };
     online.activity = Activity::Idle;
@@ -71,7 +71,7 @@ pub(crate) fn leave_game(lobby: &mut Lobby, player: PlayerId, how: Leaving) {
     }
     if how == Leaving::Closed {
         game.lost.remove(&player);
-        // After the launch, what the host has said of players stays: their results count.
+        // After the launch, the host's options of players stay: their results count.
         if game.live.is_none() {
             game.slots.remove(&player);
         }
@@ -93,7 +93,7 @@ pub(crate) fn leave_game(lobby: &mut Lobby, player: PlayerId, how: Leaving) {
     }
 }
 
-/// Takes a player out of a game, which may end it; returns whether the player was in it.
+/// Removes a player from a game, which may end it; returns whether the player was in it.
 fn remove_member(lobby: &mut Lobby, id: GameId, player: PlayerId, how: Leaving) -> bool {
     let (now, grace) = (lobby.now, lobby.settings.reconnect_grace_period);
     let Some(game) = lobby.games.get_mut(id) else { return false };
@@ -120,7 +120,8 @@ fn remove_member(lobby: &mut Lobby, id: GameId, player: PlayerId, how: Leaving) 
     true
 }
 
-/// Tells all others in a lobby to drop a player, who may not have come to all of them yet.
+/// Asks all others in a lobby to drop a player, whether or not all of them are connected to
+/// that player.
 fn disconnect_peers_from(lobby: &mut Lobby, player: PlayerId, game: GameId) {
     let Some(game) = lobby.games.get(game).filter(|game| game.state == GameState::Lobby) else { return };
     let others = game.members.iter().filter(|member| **member != player);
@@ -133,7 +134,7 @@ pub(crate) fn send_to_game(lobby: &mut Lobby, conn: ConnId, command: ServerToGam
     lobby.send(conn, ServerMessage::Game(command.into()));
 }
 
-/// The game process has not started in time.
+/// Handles a game process that has not started in time.
 pub(crate) fn game_connection_timed_out(lobby: &mut Lobby, conn: ConnId) {
     let Some(player) = lobby.session_if_open(conn).and_then(|session| session.player) else { return };
     let connection = lobby.players.get(player).and_then(|online| online.game.as_ref());
@@ -146,14 +147,14 @@ pub(crate) fn game_connection_timed_out(lobby: &mut Lobby, conn: ConnId) {
     }
 }
 
-/// The host's game has not started in time.
+/// Handles a host's game process that has not started in time.
 pub(crate) fn game_setup_timed_out(lobby: &mut Lobby, game: GameId) {
     if lobby.games.get(game).is_some_and(|game| game.state == GameState::Initializing) {
         ending::end_unlaunched(lobby, game);
     }
 }
 
-/// Players have not come back in time.
+/// Handles players who have not returned in time.
 pub(crate) fn stop_awaiting(lobby: &mut Lobby, id: GameId) {
     let now = lobby.now.elapsed;
     let Some(live) = lobby.games.get_mut(id).and_then(|game| game.live.as_mut()) else { return };
@@ -165,7 +166,7 @@ pub(crate) fn stop_awaiting(lobby: &mut Lobby, id: GameId) {
     }
 }
 
-/// Waits for the players of a game that was live when the lobby last ended.
+/// Resumes a game that was live when the lobby last ended, and waits for its players.
 pub(crate) fn resume_game(lobby: &mut Lobby, mut game: Game) {
     let Some(live) = &mut game.live else { return };
     if game.state != GameState::Live {
@@ -176,10 +177,10 @@ pub(crate) fn resume_game(lobby: &mut Lobby, mut game: Game) {
     // The game went on while the lobby did not.
     let base = live.last_heard.max(now.utc.since(live.launched_at));
     live.clock = GameClock::new(base, now.elapsed);
-    // It was by the clock of the previous lobby. Players who come back set it again.
+    // It was a time of the previous lobby's clock. Players who return set it again.
     live.overdue = None;
-    // Older versions did not store whose processes had begun, so all are taken to have. A game of
-    // this version names at least the host's process, which launched it.
+    // Older versions did not store which processes had begun, so all count as begun. A game of this
+    // version names at least the host's process, which launched it.
     if live.begun.is_empty() {
         live.begun = live.players.iter().map(|player| player.id).collect();
     }

@@ -1,4 +1,4 @@
-//! The launch: who plays is settled, and whether the game counts, as far as that is known (games.md
+//! The launch: fixes who plays, and whether the game counts, as far as that is known (games.md
 //! section 8.1).
 
 use faf_protocol::{GameId, PlayerId};
@@ -91,7 +91,7 @@ pub(crate) fn launch(
     progress
 }
 
-/// Ends the game connections of those who have not come into the lobby in time.
+/// Ends the game connections of guests who have not come into the lobby in time.
 fn turn_late_guests_away(lobby: &mut Lobby, id: GameId) {
     let Some(game) = lobby.games.get(id) else { return };
     let is_late = |player: &&OnlinePlayer| {

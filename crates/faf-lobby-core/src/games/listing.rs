@@ -1,4 +1,4 @@
-//! The games that a client is told of at login.
+//! The games that a client receives at login.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::state::games::Games;
 use crate::state::players::{OnlinePlayer, Players};
 
 impl Games {
-    /// The game as its list of games shows it.
+    /// Returns the game as the list of games shows it.
     pub(crate) fn info(&mut self, id: GameId, players: &Players) -> Option<Arc<GameInfo>> {
         if let Some(info) = self.listing.info(id) {
             return Some(Arc::clone(info));
@@ -21,21 +21,22 @@ impl Games {
         if !self.listing.is_complete {
             return Some(info);
         }
-        // It stays touched: which list it belongs into is found out when somebody wants to have it.
+        // It stays touched: which list it belongs to is decided when a list is next needed.
         self.listing.set_info(id, Some(info));
         self.listing.infos.get(&id).cloned()
     }
 
-    /// Games a player is told of at login; of those that are being launched, the next report tells.
-    /// One list at least, which is empty if there are none.
+    /// Returns the games that a player receives at login, without those that are being launched:
+    /// they are in the next report. There is at least one list, which is empty if there are
+    /// no games.
     pub(crate) fn lists_for(
         &mut self,
         viewer: &OnlinePlayer,
         players: &Players,
     ) -> Vec<(Option<SnapshotId>, Arc<GameList>)> {
         self.update_listing(players);
-        // A client that gets these must learn of their end, even if it comes before the
-        // next report.
+        // A client that gets these must learn of their end, even if it comes before the next
+        // report.
         self.games.values_mut().filter(|game| game.is_listed()).for_each(|game| game.is_told = true);
         let listing = &self.listing;
         let sees = |id: &GameId| self.games.get(id).is_some_and(|game| game.is_visible_to(viewer));
@@ -55,7 +56,7 @@ impl Games {
         shared.chain(own.into_iter().map(|list| (None, list))).collect()
     }
 
-    /// Looks at all games that may have changed.
+    /// Checks all games that may have changed.
     fn update_listing(&mut self, players: &Players) {
         if !std::mem::replace(&mut self.listing.is_complete, true) {
             self.listing.touched = self.games.keys().copied().collect();
@@ -77,7 +78,7 @@ impl Games {
 }
 
 impl Game {
-    /// Whether everybody but the host's foes sees it.
+    /// Returns whether everyone but the host's foes sees the game.
     fn is_for_all(&self) -> bool {
         self.visibility == Visibility::Public && !self.enforce_rating_range
     }

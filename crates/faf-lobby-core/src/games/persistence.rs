@@ -1,8 +1,9 @@
-//! Storing games: one write after the other for each game, tried again until the database takes it.
+//! Storing of games: one write after the other for each game, repeated until the database accepts
+//! it.
 //!
-//! A command that causes a write is done when the write is, so that what a client has sent is
-//! durable before its next message is handled; but no command waits for a database that is away.
-//! Saves that wait become one.
+//! A command that causes a write finishes when the write has, so that everything a client has sent
+//! is durable before its next message is handled; but no command waits for a database that is
+//! unavailable. Queued saves are merged into one.
 
 use std::time::Duration;
 
@@ -19,27 +20,27 @@ use crate::ratings::RatingChange;
 use crate::sign_in::admission;
 use crate::state::Lobby;
 use crate::state::game::GameState;
-use crate::state::game_writes::What;
+use crate::state::game_writes::Content;
 use crate::state::pending::{Progress, ResumeLobby};
 use crate::state::stored::GameWrite;
 use crate::state::timers::Timer;
 
-/// First pause before a failed write is tried again; it doubles up to the longest one.
+/// Pause before the first retry of a failed write; it doubles up to the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest pause between two tries.
+/// Longest pause between two retries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Saves a live game. The connection, if there is one, waits for the save; if it has just ended the
-/// game, for the end.
+/// game, for the write of the end.
 pub(crate) fn save_game(lobby: &mut Lobby, id: GameId, waiting: Option<ConnId>) -> Progress {
     match lobby.games.get(id) {
-        Some(game) if game.state == GameState::Live => push_write(lobby, id, What::Save, waiting),
+        Some(game) if game.state == GameState::Live => push_write(lobby, id, Content::Save, waiting),
         _ => waiting.map_or(Progress::Done, |conn| wait_for_storage(lobby, id, conn)),
     }
 }
 
-/// Makes a connection wait until everything about a game is stored, or has failed to be.
+/// Makes a connection wait until every write about a game is stored, or has failed.
 pub(crate) fn wait_for_storage(lobby: &mut Lobby, id: GameId, conn: ConnId) -> Progress {
     let storage = lobby.games.storage.get_mut(&id).filter(|storage| storage.failures == 0);
     match storage.and_then(|storage| storage.writes.back_mut()) {
@@ -51,18 +52,18 @@ pub(crate) fn wait_for_storage(lobby: &mut Lobby, id: GameId, conn: ConnId) -> P
     }
 }
 
-/// Stores something about a game after everything else about it. The connection, if there is one,
-/// waits for it.
+/// Stores a write about a game after all earlier ones. The connection, if there is one, waits
+/// for it.
 pub(crate) fn store(lobby: &mut Lobby, id: GameId, write: GameWrite, waiting: Option<ConnId>) -> Progress {
-    push_write(lobby, id, What::Other(write), waiting)
+    push_write(lobby, id, Content::Other(write), waiting)
 }
 
-fn push_write(lobby: &mut Lobby, id: GameId, what: What, waiting: Option<ConnId>) -> Progress {
-    // While a launch is being stored, nobody is told of the game.
+fn push_write(lobby: &mut Lobby, id: GameId, what: Content, waiting: Option<ConnId>) -> Progress {
+    // While a launch is being stored, the game is not reported.
     lobby.games.touch(id);
     let storage = lobby.games.storage.entry(id).or_default();
     let is_idle = storage.writes.is_empty();
-    // A database that is away must not hold up the players: nobody waits for more than one try.
+    // Players must not wait for a database that is unavailable: nobody waits for more than one try.
     let waiting = waiting.filter(|_| storage.failures == 0);
     storage.push(what, waiting);
     if is_idle {
@@ -71,13 +72,13 @@ fn push_write(lobby: &mut Lobby, id: GameId, what: What, waiting: Option<ConnId>
     if waiting.is_some() { Progress::Pending } else { Progress::Done }
 }
 
-/// Requests the first write.
+/// Requests the first write of the queue.
 pub(crate) fn ask_to_store(lobby: &mut Lobby, id: GameId) {
     let Some(storage) = lobby.games.storage.get_mut(&id) else { return };
     let mut game = lobby.games.games.get_mut(&id);
-    // A save that has failed is needless once the game is over: its end is the next write.
+    // A failed save is obsolete once the game is over: its end is the next write.
     let is_over = game.as_ref().is_none_or(|game| game.state != GameState::Live);
-    if is_over && storage.writes.len() > 1 && matches!(storage.writes[0].what, What::Save) {
+    if is_over && storage.writes.len() > 1 && matches!(storage.writes[0].what, Content::Save) {
         storage.writes.pop_front();
     }
     let Some(first) = storage.writes.front() else { return };
@@ -90,14 +91,14 @@ pub(crate) fn ask_to_store(lobby: &mut Lobby, id: GameId) {
     let list = if carries_publications { storage.unpublished.clone() } else { Vec::new() };
     let publications = GamePublications { first: storage.published - list.len() as u32, list };
     let write = match (&first.what, game) {
-        (What::Other(write), _) => write.clone(),
-        (What::Save, Some(game)) => GameWrite::Save(Box::new(game.clone())),
-        (What::Save, None) => return,
+        (Content::Other(write), _) => write.clone(),
+        (Content::Save, Some(game)) => GameWrite::Save(Box::new(game.clone())),
+        (Content::Save, None) => return,
     };
     lobby.request_for_lobby(StoreGame { game: id, write, publications }, id);
 }
 
-/// Goes on after the first write, which is stored now or could not be.
+/// Handles the reply to the first write, which is stored now or has failed.
 fn stored(lobby: &mut Lobby, id: GameId, reply: ReplyTo<StoreGame>) {
     let (is_done, stored) = match reply {
         Ok(Ok(ratings)) => (true, Some(ratings)),
@@ -150,7 +151,8 @@ pub(crate) fn publish_if_over(lobby: &mut Lobby, id: GameId) {
     }
 }
 
-/// Tells everybody of new ratings. Which games a player sees may depend on the player's own.
+/// Applies new ratings, which all clients receive. They may also change which games the
+/// player sees.
 pub(crate) fn apply_ratings(lobby: &mut Lobby, changes: &[RatingChange]) {
     for change in changes {
         admission::rated_while_logging_in(lobby, change.player);

@@ -1,9 +1,9 @@
-//! The rule against rating too many games in which every two opponents are the same as before.
+//! The limit on rated games in which every two opponents are the same as before.
 //!
 //! A player whose friend, or second account, loses on purpose could gain rating hundreds of times a
-//! day. The rule looks at a game when it ends, because a game that is unrated for another reason
-//! does not count. The validity codes belong to the database and other services read them, so there
-//! is no new one: `OTHER_UNRANK` is the code for reasons that have none of their own.
+//! day. The rule checks a game when it ends, because a game that is unrated for another reason does
+//! not count. The validity codes belong to the database and other services read them, so there is
+//! no new one: `OTHER_UNRANK` is the code for reasons without one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) fn check(
     players
 }
 
-/// Every pair of players from different teams.
+/// Returns every pair of players from different teams.
 fn opponents(resolution: &Resolution) -> Vec<(PlayerId, PlayerId)> {
     let teams = &resolution.teams;
     let pairs = teams.iter().enumerate().flat_map(|(place, team)| {

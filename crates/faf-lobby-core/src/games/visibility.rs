@@ -15,12 +15,12 @@ use crate::state::game::{Game, GameState};
 use crate::state::games::Games;
 use crate::state::players::{OnlinePlayer, Players};
 
-/// Most bytes of JSON that a report has about games: 128 KiB, as much as 130 ordinary games
-/// take. An evening has three hundred, of which few change in the same second.
+/// Maximum JSON bytes about games in a report: 128 KiB, as much as 130 ordinary games take. An
+/// evening has three hundred, of which few change in the same second.
 const REPORT_BYTES: usize = 128 * 1024;
 
 impl Game {
-    /// Whether a player is told of the game.
+    /// Returns whether a player sees the game.
     pub(crate) fn is_visible_to(&self, viewer: &OnlinePlayer) -> bool {
         let id = viewer.info.id;
         if id == self.host.id || self.is_member(id) {
@@ -33,9 +33,9 @@ impl Game {
             }
     }
 
-    /// Whether a player knows of the game anyhow: it is visible, or the player was in it and may
-    /// come back. To all others its number is like one that no game has had, so that nobody
-    /// learns of hidden games by trying numbers.
+    /// Returns whether a player may know of the game: it is visible, or the player was in it and
+    /// may return. For all others its id is like one that no game has had, so that nobody learns of
+    /// hidden games by trying ids.
     pub(crate) fn is_known_to(&self, viewer: &OnlinePlayer) -> bool {
         let id = viewer.info.id;
         let was_in_it = match &self.live {
@@ -45,7 +45,7 @@ impl Game {
         was_in_it || self.is_visible_to(viewer)
     }
 
-    /// Whether the player's rating is one the host wants, if that is enforced.
+    /// Returns whether the player's rating is within the host's bounds, if these are enforced.
     pub(crate) fn is_welcome(&self, player: &OnlinePlayer) -> bool {
         if !self.enforce_rating_range {
             return true;
@@ -55,7 +55,7 @@ impl Game {
             && self.rating_max.is_none_or(|most| displayed <= most)
     }
 
-    /// Everybody who is told of the game.
+    /// Returns the connections of all players who see the game.
     fn audience(&self, players: &Players) -> Audience {
         let online = |ids: &mut dyn Iterator<Item = PlayerId>| -> Vec<ConnId> {
             ids.filter_map(|id| players.get(id)).map(|player| player.conn).collect()
@@ -81,16 +81,16 @@ impl Game {
 }
 
 impl Games {
-    /// Records that clients are told of a game; returns whether they were before.
+    /// Records that clients have received a game, and returns whether they had before.
     fn note_told(&mut self, game: GameId) -> bool {
         self.games.get_mut(&game).is_some_and(|game| std::mem::replace(&mut game.is_told, true))
     }
 }
 
-/// Tells of the games that have changed, each of them to everybody who may see it.
+/// Reports the games that have changed, each of them to all players who may see it.
 ///
 /// Beyond [`REPORT_BYTES`] the rest follows with the next report. Games take turns, so that many
-/// hosts who change theirs all the time slow each other down and fill nobody's line.
+/// hosts who change theirs all the time only slow each other down, and no connection is filled.
 pub(crate) fn report_games(lobby: &mut Lobby) {
     let mut told = Vec::new();
     let mut bytes = 0;
@@ -101,7 +101,7 @@ pub(crate) fn report_games(lobby: &mut Lobby) {
         }
         let was_told = lobby.games.note_told(id);
         let Some(info) = lobby.games.info(id, &lobby.players) else { continue };
-        // Nobody needs to learn of a game that has come and gone between two reports.
+        // A game that has come and gone between two reports is not reported.
         if let Some(game) = lobby.games.get(id).filter(|game| was_told || game.state != GameState::Ended) {
             let audience = game.audience(&lobby.players);
             bytes += size::game_bytes(&info);
@@ -115,7 +115,7 @@ pub(crate) fn report_games(lobby: &mut Lobby) {
     }
 }
 
-/// Takes a game out of the list of somebody who has left it, and would not learn of its end.
+/// Removes a game from the list of a player who has left it, and would not be notified of its end.
 pub(crate) fn hide_from(lobby: &mut Lobby, viewer: PlayerId, game: GameId) {
     let (Some(online), Some(hidden)) = (lobby.players.get(viewer), lobby.games.get(game)) else { return };
     if hidden.is_visible_to(online) {
@@ -127,7 +127,8 @@ pub(crate) fn hide_from(lobby: &mut Lobby, viewer: PlayerId, game: GameId) {
     }
 }
 
-/// Games that a player sees and was told of, unless that is about to be told.
+/// Returns the games that a player sees and has received, without those that the next
+/// report contains.
 pub(crate) fn seen_by(lobby: &Lobby, viewer: PlayerId) -> BTreeSet<GameId> {
     let Some(viewer) = lobby.players.get(viewer) else { return BTreeSet::new() };
     let was_opened = |game: &Game| game.is_listed() || game.hosted_at.is_some() || game.live.is_some();
@@ -135,7 +136,7 @@ pub(crate) fn seen_by(lobby: &Lobby, viewer: PlayerId) -> BTreeSet<GameId> {
     seen.map(|game| game.id).collect()
 }
 
-/// Tells a player what has appeared and disappeared since these were seen.
+/// Sends a player the games that have appeared and disappeared since `before`.
 pub(crate) fn tell_difference(lobby: &mut Lobby, viewer: PlayerId, before: &BTreeSet<GameId>) {
     let Some(conn) = lobby.players.get(viewer).map(|online| online.conn) else { return };
     let after = seen_by(lobby, viewer);
@@ -143,7 +144,7 @@ pub(crate) fn tell_difference(lobby: &mut Lobby, viewer: PlayerId, before: &BTre
         let Some(info) = lobby.games.info(*id, &lobby.players) else { continue };
         let Some(game) = lobby.games.get(*id) else { continue };
         let message = match after.contains(id) {
-            // The next report tells.
+            // The next report contains it.
             true if lobby.games.is_launching(*id) || !game.is_listed() => continue,
             true => {
                 lobby.games.note_told(*id);
@@ -155,7 +156,7 @@ pub(crate) fn tell_difference(lobby: &mut Lobby, viewer: PlayerId, before: &BTre
     }
 }
 
-/// The same game, to be removed.
+/// Returns the same game as closed, which removes it.
 fn closed(info: Arc<GameInfo>) -> ServerMessage {
     let info = GameInfo { state: GameInfoState::Closed, ..Arc::unwrap_or_clone(info) };
     ServerMessage::GameInfo(Arc::new(info))

@@ -1,8 +1,8 @@
-//! [`ConnId`]: the name of a connection.
+//! [`ConnId`]: the id of a connection.
 
 use serde::{Deserialize, Serialize};
 
-/// A connection, as the lobby knows it. Never used again after it has ended.
+/// Id of a connection. It is not used again after the connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConnId(pub u64);

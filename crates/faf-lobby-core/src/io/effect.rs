@@ -1,4 +1,4 @@
-//! Effects: everything that the lobby wants done.
+//! Effects: everything that the lobby asks the shell to do.
 
 use faf_protocol::{PlayerId, ServerMessage, SessionNumber};
 
@@ -11,7 +11,7 @@ use crate::io::publication::Publication;
 use crate::io::request::Request;
 use crate::snapshots::id::SnapshotId;
 
-/// Something to be carried out, in the order it is polled.
+/// An effect. The shell performs effects in the order in which it polls them.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Send a message.
@@ -21,28 +21,29 @@ pub enum Effect {
         /// The message.
         message: ServerMessage,
     },
-    /// Send a part of the list of players or games to a client that logs in.
+    /// Send a part of the snapshot of players or games to a client that logs in.
     SendSnapshot {
         /// The connection.
         conn: ConnId,
-        /// The content, which may be sent again; none for a list made for this client alone.
+        /// Id of the content, which may be sent again; `None` for a list made for this
+        /// client alone.
         id: Option<SnapshotId>,
         /// The message.
         message: ServerMessage,
     },
-    /// Pass on what one player's game says to another's. It must cost the receiver nothing but its
-    /// bytes: when more comes than the receiver takes, the sender is read more slowly, and what is
-    /// too much all the same is dropped.
+    /// Pass a message of one player's game on to another's. It must cost the receiver nothing but
+    /// its bytes: if the receiver is too slow, the sender is read more slowly, and the excess
+    /// is dropped.
     Relay {
         /// The sender's connection.
         from: ConnId,
-        /// The receiver's; it may be the same.
+        /// The receiver's connection; it may be the same.
         to: ConnId,
         /// The message, as the receiver gets it.
         message: ServerMessage,
     },
-    /// Do not read the next message of a connection, for this reason. The lobby holds a connection
-    /// for one reason at most once before it releases it.
+    /// Do not read the next message of a connection, for this reason. The lobby releases a reason
+    /// before it holds the connection for it again.
     Hold {
         /// The connection.
         conn: ConnId,
@@ -53,51 +54,50 @@ pub enum Effect {
     Release {
         /// The connection.
         conn: ConnId,
-        /// The reason that has gone.
+        /// The reason that no longer applies.
         reason: HoldReason,
     },
-    /// The message of this connection that was read first is handled.
+    /// The oldest unfinished message of this connection is handled.
     Done {
         /// The connection.
         conn: ConnId,
     },
-    /// From now on this connection belongs to [`Audience::LoggedIn`].
+    /// This connection belongs to [`Audience::LoggedIn`] from now on.
     LoggedIn {
         /// The connection.
         conn: ConnId,
     },
-    /// End a connection after everything that was sent to it. No event of it follows, and nothing
-    /// more is sent to it.
+    /// End a connection after everything that was sent to it. The lobby expects no more events of
+    /// it and sends nothing more to it.
     Close {
         /// The connection.
         conn: ConnId,
     },
     /// Carry out a request, and return [`Event::Replied`](crate::Event::Replied) exactly once.
     Request {
-        /// The connection that waits for the reply, if one does. It may be gone when the
+        /// The connection that waits for the reply, if one does. It may have ended when the
         /// reply comes.
         conn: Option<ConnId>,
         /// The request.
         request: Request,
     },
-    /// Tell the policy service that somebody has logged in from a machine. Nobody waits for what
-    /// it says.
+    /// Report a login from a machine to the policy service. The lobby does not wait for the result.
     ReportLogin {
         /// The player.
         player: PlayerId,
-        /// The machine, as the client calls it.
+        /// Description of the machine, as the client sent it.
         unique_id: String,
         /// The session number of the connection.
         session: SessionNumber,
     },
-    /// Tell other services of something that may be lost, because the next report contains it
+    /// Publish to other services something that may be lost, because the next report contains it
     /// again. Publications that must not be lost go with the request `StoreGame`.
     Publish(Publication),
-    /// Count something.
+    /// Count an event in the metrics.
     Count(Count),
-    /// Write something into the log.
+    /// Write a line into the log.
     Log(LogLine),
-    /// All is done: the server may end when all connections have.
+    /// The lobby is finished: the server may end when all connections have.
     Stop,
 }
 
@@ -119,6 +119,6 @@ pub enum Audience {
     Several(Vec<ConnId>),
     /// Every connection that is logged in.
     LoggedIn,
-    /// Every connection that is logged in, but these.
+    /// Every connection that is logged in, except these.
     LoggedInExcept(Vec<ConnId>),
 }

@@ -1,4 +1,4 @@
-//! Events: everything that the lobby is told.
+//! Events: every input of the lobby.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::io::records::Ban;
 use crate::io::request::Reply;
 use crate::settings::Settings;
 
-/// Something that happened.
+/// An input of the lobby.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// A client has connected. Its first message may be read.
@@ -24,9 +24,8 @@ pub enum Event {
         /// A random number for [`ask_session`](faf_protocol::client_message::AskSession).
         session: SessionNumber,
     },
-    /// A message was read. The next one is read only after the effects
-    /// of this event were carried out, and not between
-    /// [`Effect::Hold`](crate::Effect::Hold) and
+    /// A message was read. The shell reads the next one only after it has performed the effects of
+    /// this event, and not between [`Effect::Hold`](crate::Effect::Hold) and
     /// [`Effect::Release`](crate::Effect::Release).
     Received {
         /// The connection.
@@ -34,8 +33,8 @@ pub enum Event {
         /// The message, or the reason why it cannot be read.
         message: Result<ClientMessage, CommandError>,
     },
-    /// Bytes of an incomplete message have come: the client is there, and sends as fast as the line
-    /// takes it.
+    /// Bytes of an incomplete message have arrived: the client is alive, and sends as fast as its
+    /// network allows.
     Heard {
         /// The connection.
         conn: ConnId,
@@ -50,25 +49,25 @@ pub enum Event {
         /// The reply.
         reply: Reply,
     },
-    /// A player was banned. A player who is online is told and disconnected if the ban is in force.
+    /// A player was banned. An online player is notified and disconnected if the ban is in force.
     Banned {
         /// The player.
         player: PlayerId,
         /// The ban that ends last, in force or not.
         ban: Ban,
     },
-    /// The operator wants a player to be disconnected; nothing happens if the player is offline.
+    /// The operator disconnects a player; nothing happens if the player is offline.
     Kicked {
         /// The player.
         player: PlayerId,
-        /// The text that the player is told; empty for that of the lobby.
+        /// Text that the player receives; empty for the lobby's own text.
         reason: String,
     },
     /// The operator has changed settings.
     Reconfigured {
-        /// All of them as they are from now on.
+        /// All settings, as they are from now on.
         settings: Box<Settings>,
     },
-    /// The operator wants the server to end: the first time gracefully, the second time at once.
+    /// The operator ends the server: the first time gracefully, the second time at once.
     Shutdown,
 }

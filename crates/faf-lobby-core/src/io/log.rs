@@ -12,7 +12,7 @@ use crate::io::request::RequestId;
 use crate::state::pacing::CommandClass;
 use crate::validity::Validity;
 
-/// Something worth a line in the log.
+/// A log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogLine {
     /// A login was accepted.
@@ -41,12 +41,12 @@ pub enum LogLine {
         address: Option<IpAddr>,
         /// The kind of credentials.
         method: LoginMethod,
-        /// The name that was tried, at most 100 characters of it; empty if there was none. Anything
-        /// a client chooses to send.
+        /// The attempted name, at most 100 characters of it; empty if there was none. It may be
+        /// any text.
         account: String,
-        /// The reason, in few words that are always the same.
+        /// The reason, one of a few fixed texts.
         reason: &'static str,
-        /// More about it; empty if there is no more to say. May quote what a client has sent.
+        /// Details; empty if there are none. May quote what the client has sent.
         detail: String,
     },
     /// A player who is banned tried to log in.
@@ -68,7 +68,7 @@ pub enum LogLine {
         /// The connection.
         conn: ConnId,
     },
-    /// The operator has ended a player's connection.
+    /// An operator or the lobby has ended a player's connection.
     Ejected {
         /// The connection.
         conn: ConnId,
@@ -77,7 +77,7 @@ pub enum LogLine {
         /// The reason.
         why: &'static str,
     },
-    /// A connection is too fast for the first time, and read more slowly.
+    /// A connection was too fast for the first time, and is read more slowly.
     Paced {
         /// The connection.
         conn: ConnId,
@@ -91,19 +91,19 @@ pub enum LogLine {
         /// The action.
         action: String,
     },
-    /// An administrator's or moderator's command was ignored for want of a permission.
+    /// An administrator's or moderator's command was ignored because a permission is missing.
     NoPermission {
         /// The player.
         player: PlayerId,
         /// The permission.
         permission: Permission,
     },
-    /// The shutdown goes on.
+    /// The shutdown has reached a step.
     Shutdown {
-        /// The step.
+        /// Name of the step.
         step: &'static str,
     },
-    /// The end of the server cuts off games that are live.
+    /// The end of the server interrupts live games.
     GamesCutOff {
         /// Number of games.
         games: usize,
@@ -131,16 +131,16 @@ pub enum LogLine {
     GameEnded {
         /// The game.
         game: GameId,
-        /// Whether it counts.
+        /// Whether the game counts.
         validity: Validity,
     },
-    /// The database says that something about a game can never be stored.
+    /// The database says that a write about a game can never be stored.
     GameRefused {
         /// The game.
         game: GameId,
     },
-    /// The shell returned a reply to a request that is not open: it was never made, or has had
-    /// its reply.
+    /// The shell returned a reply to a request that is not pending: it was never made, or already
+    /// has its reply.
     UnknownRequest {
         /// Number of the request.
         request: RequestId,

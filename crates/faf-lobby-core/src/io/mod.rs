@@ -1,4 +1,4 @@
-//! Everything that goes into the lobby and comes out of it, as plain data.
+//! Inputs and outputs of the lobby, as plain data.
 
 pub(crate) mod conn;
 pub(crate) mod effect;

@@ -30,7 +30,7 @@ pub enum Publication {
 }
 
 impl Publication {
-    /// Name of the exchange that all of them go to.
+    /// Name of the exchange for all publications.
     pub const EXCHANGE: &'static str = "faf-lobby";
 
     /// Returns the body of the message, as JSON.
@@ -75,20 +75,20 @@ impl Publication {
 /// number was stored before is not stored a second time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GamePublications {
-    /// Number of the first, counted from 0 over the whole life of the game.
+    /// Number of the first publication, counted from 0 over the whole life of the game.
     pub first: u32,
     /// The publications, in the order in which they must be sent.
     pub list: Vec<Publication>,
 }
 
 impl GamePublications {
-    /// The number after the last one.
+    /// Number after the last publication.
     #[must_use]
     pub fn end(&self) -> u32 {
         self.first + self.list.len() as u32
     }
 
-    /// The publications from this number on.
+    /// Returns the publications from this number on.
     pub fn after(&self, stored: u32) -> impl Iterator<Item = &Publication> {
         (self.first..).zip(&self.list).filter(move |(number, _)| *number >= stored).map(|(_, told)| told)
     }

@@ -1,4 +1,4 @@
-//! Records that the outside keeps, as requests and their replies carry them.
+//! Records from the database and other services, as requests and their replies carry them.
 
 use std::net::IpAddr;
 
@@ -11,18 +11,18 @@ use crate::clock::Timestamp;
 /// A version of a map in the vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MapVersion {
-    /// Its number.
+    /// Number of the version.
     pub id: u32,
     /// Whether games on it may be rated.
     pub is_ranked: bool,
 }
 
-/// An account whose password or token was right.
+/// An account whose password or token was correct.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The account.
+    /// Id of the account.
     pub id: PlayerId,
-    /// Its name in its own spelling.
+    /// Name of the account in its own spelling.
     pub login: String,
     /// The ban that ends last, whether it is in force or not.
     pub ban: Option<Ban>,
@@ -31,27 +31,27 @@ pub struct Account {
 /// A ban from the lobby.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
-    /// Why; shown to the player, may hold HTML.
+    /// The reason, as shown to the player; may contain HTML.
     pub reason: String,
-    /// It is in force before this time.
+    /// Time at which it ends.
     pub expires_at: Timestamp,
 }
 
-/// Why a token is not accepted.
+/// The reason why a token is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenFault {
-    /// It is malformed, expired, not yet valid, or not signed by a known key; which of these, for
-    /// the log.
+    /// It is malformed, expired, not yet valid, or not signed by a known key. The text says which,
+    /// for the log.
     Invalid(String),
-    /// It does not allow to log in to the lobby.
+    /// It does not allow a login to the lobby.
     NoPermission,
     /// The keys to check it are not available now.
     NoKeys,
-    /// The server takes no tokens.
+    /// The server does not accept tokens.
     NotTaken,
 }
 
-/// Everything about a player that is read at login.
+/// Profile of a player, read at login.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// The selected avatar.
@@ -66,7 +66,7 @@ pub struct Profile {
     pub friends: Vec<PlayerId>,
     /// Ids of the player's foes.
     pub foes: Vec<PlayerId>,
-    /// The ban that ends last, in force or not: there may be one since the password was checked.
+    /// The ban that ends last, in force or not: it may be newer than the check of the password.
     #[serde(default)]
     pub ban: Option<Ban>,
 }
@@ -74,29 +74,29 @@ pub struct Profile {
 /// A mod of the vault, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VaultMod {
-    /// Its uid.
+    /// Uid of the mod.
     pub uid: String,
-    /// Its name.
+    /// Name of the mod.
     pub name: String,
-    /// Its version.
+    /// Version of the mod.
     pub version: u32,
-    /// Its author.
+    /// Author of the mod.
     pub author: String,
-    /// Whether it belongs to the user interface; else to the simulation.
+    /// Whether it belongs to the user interface; otherwise to the simulation.
     pub is_ui: bool,
-    /// When it was uploaded, in Unix seconds.
+    /// Time of the upload, in Unix seconds.
     pub date: i64,
     /// Number of downloads.
     pub downloads: u32,
-    /// Players who like it.
+    /// Number of players who like it.
     pub likes: f64,
-    /// Games it was played in.
+    /// Number of games in which it was played.
     pub played: u32,
-    /// Its description.
+    /// Description of the mod.
     pub description: String,
-    /// Its file.
+    /// Name of its file.
     pub filename: String,
-    /// File of its picture; empty if there is none.
+    /// Name of the file of its picture; empty if there is none.
     pub icon: String,
 }
 
@@ -111,16 +111,16 @@ pub enum Relation {
 /// Permissions of administrators and moderators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Permission {
-    /// End games and connections of others.
+    /// End games and connections of other players.
     KickServer,
-    /// Show a text to everybody.
+    /// Show a text to everyone.
     BroadcastMessage,
     /// Make clients join a channel.
     JoinChannel,
 }
 
 impl Permission {
-    /// Its name in the database.
+    /// Name of the permission in the database.
     #[must_use]
     pub fn technical_name(self) -> &'static str {
         match self {
@@ -140,7 +140,7 @@ pub struct JoinAttempt {
     pub address: Option<IpAddr>,
 }
 
-/// So many passwords are being checked that this one would have to wait for too long.
+/// The queue of password checks is full: this one would have to wait for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Busy;
 
@@ -156,14 +156,14 @@ pub struct UnknownMod;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AvatarNotGranted;
 
-/// The write contradicts what is stored, and so always will.
+/// The write contradicts what is stored, so it can never succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contradiction;
 
 /// The outcome of liking a mod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Like {
-    /// It was counted; this is the mod with the new number of likes.
+    /// The like was counted; this is the mod with the new number of likes.
     Counted(Box<VaultMod>),
     /// The player liked the mod already.
     Before,

@@ -1,7 +1,7 @@
-//! Requests of the lobby to the outside, each declared once together with the type of its reply.
+//! Requests of the lobby to the shell, each declared once together with the type of its reply.
 //!
 //! A request leaves as [`Effect::Request`](crate::Effect::Request) with a [`Ticket`]. The shell
-//! carries it out and returns the [`Reply`] with the same ticket in
+//! performs it and returns the [`Reply`] with the same ticket in
 //! [`Event::Replied`](crate::Event::Replied), exactly once:
 //!
 //! ```
@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! A ticket carries the type of its request, so a reply of another type does not compile.
-//! `Resume` in `state/pending.rs` is the command's part: its memo, and how it goes on.
+//! A ticket carries the type of its request, so a reply of another type does not compile. `Resume`
+//! in `state/pending.rs` is the command's part: its memo, and how it continues.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,15 +38,15 @@ use crate::ratings::RatingChange;
 use crate::state::initial::GameData;
 use crate::state::stored::GameWrite;
 
-/// All requests at a glance. `commands` are made by a command of a client, whose connection waits
-/// for the reply; `lobby` are made by the lobby itself.
+/// All requests at a glance. The rows of `commands` are made by a command of a client, whose
+/// connection waits for the reply; those of `lobby` are made by the lobby itself.
 ///
 /// A row is `name_of_its_table: Type { members } -> Reply;`.
 macro_rules! request_table {
     ($declare:ident) => {
         $declare! {
             commands {
-                /// Finds the account with this login, if the password is right.
+                /// Finds the account with this login, if the password is correct.
                 check_password: CheckPassword {
                     /// Name of the account, without white space around it.
                     login: String,
@@ -54,13 +54,13 @@ macro_rules! request_table {
                     password: Secret,
                 } -> Result<Option<Account>, Busy>;
 
-                /// Finds the account whose token this is.
+                /// Finds the account that a token belongs to.
                 check_token: CheckToken {
                     /// The token.
                     token: Secret,
                 } -> Result<Option<Account>, TokenFault>;
 
-                /// Records that a player logs in, and reads everything about the player.
+                /// Records the login of a player, and reads the player's profile.
                 sign_in: SignIn {
                     /// The player.
                     player: PlayerId,
@@ -70,23 +70,24 @@ macro_rules! request_table {
                     user_agent: Option<String>,
                 } -> Box<Profile>;
 
-                /// Makes somebody a friend or a foe, which ends the opposite.
+                /// Makes another player a friend or a foe, which ends the opposite relation.
                 set_relation: SetRelation {
                     /// The player whose list changes.
                     player: PlayerId,
                     /// The friend or foe.
                     subject: PlayerId,
-                    /// Which of the two.
+                    /// Friend or foe.
                     relation: Relation,
                 } -> Result<(), UnknownPlayer>;
 
-                /// Ends a friendship or the opposite. A relation that does not exist need not end.
+                /// Ends a friendship or the opposite. It is not an error if the relation does
+                /// not exist.
                 end_relation: EndRelation {
                     /// The player whose list changes.
                     player: PlayerId,
                     /// The friend or foe.
                     subject: PlayerId,
-                    /// Which of the two.
+                    /// Friend or foe.
                     relation: Relation,
                 } -> ();
 
@@ -96,11 +97,11 @@ macro_rules! request_table {
                     player: PlayerId,
                 } -> Vec<Avatar>;
 
-                /// Selects an avatar. The reply is the one that is selected afterwards.
+                /// Selects an avatar. The reply is the avatar that is selected afterwards.
                 select_avatar: SelectAvatar {
                     /// The player.
                     player: PlayerId,
-                    /// URL of the avatar; none to have no avatar.
+                    /// URL of the avatar; `None` to select no avatar.
                     url: Option<String>,
                 } -> Result<Option<Avatar>, AvatarNotGranted>;
 
@@ -117,11 +118,11 @@ macro_rules! request_table {
 
                 /// Lists the mods with the most likes, most liked first.
                 list_liked_mods: ListLikedMods {
-                    /// Most mods in the reply.
+                    /// Maximum number of mods in the reply.
                     limit: u32,
                 } -> Vec<VaultMod>;
 
-                /// Adds a player's like to a mod, once for each player.
+                /// Adds a player's like to a mod, once per player.
                 like_mod: LikeMod {
                     /// The player.
                     player: PlayerId,
@@ -150,27 +151,28 @@ macro_rules! request_table {
                     attempt: JoinAttempt,
                 } -> Option<Ban>;
 
-                /// Looks up the map in a folder; none if it is not in the vault.
+                /// Looks up the map in a folder; `None` if it is not in the vault.
                 find_map: FindMap {
                     /// Folder name, lower-case.
                     folder: String,
                 } -> Option<MapVersion>;
 
-                /// Records that the id of a game is given out, so that no other game ever gets it,
-                /// whatever becomes of this one and of the server; then looks up the map as
+                /// Records that the id of a game is taken, so that no other game ever gets it,
+                /// whatever happens to this game and to the server; then looks up the map as
                 /// [`FindMap`] does.
                 open_game: OpenGame {
                     /// The player who hosts it.
                     host: PlayerId,
-                    /// Its id.
+                    /// Id of the game.
                     game: GameId,
                     /// Folder name of the map, lower-case.
                     folder: String,
                 } -> Option<MapVersion>;
 
-                /// Looks up the names of mods. The reply has those that are in the vault, by uid.
+                /// Looks up the names of mods. The reply contains those that are in the vault,
+                /// by uid.
                 find_mod_names: FindModNames {
-                    /// Their uids.
+                    /// Uids of the mods.
                     uids: Vec<String>,
                 } -> BTreeMap<String, String>;
             }
@@ -178,16 +180,16 @@ macro_rules! request_table {
                 /// Reads the featured mods, ranked mods and leaderboards.
                 read_game_data: ReadGameData {} -> Box<GameData>;
 
-                /// Stores something about a game in one transaction, so that it outlives a crash of
-                /// the machine. The reply has the ratings that have changed, after the end of a
-                /// rated game. There is at most one such request at a time for each game.
+                /// Stores a write about a game in one transaction, so that it survives a crash of
+                /// the machine. After the end of a rated game, the reply has the ratings that have
+                /// changed. There is at most one such request at a time for each game.
                 store_game: StoreGame {
                     /// The game.
                     game: GameId,
-                    /// The write.
+                    /// The content of the write.
                     write: GameWrite,
-                    /// Publications to store with it, apart from those that follow from the end of
-                    /// the game.
+                    /// Publications to store with it, in addition to those that follow from the end
+                    /// of the game.
                     publications: GamePublications,
                 } -> Result<Vec<RatingChange>, Contradiction>;
             }
@@ -199,29 +201,29 @@ pub(crate) use request_table;
 
 /// A kind of request, with the type of its reply.
 pub trait RequestKind: Sized {
-    /// The reply of the outside, unless it is unavailable.
+    /// The reply, unless the service is unavailable.
     type Reply;
 
-    /// Puts a reply together with the ticket of its request.
+    /// Returns a reply with the ticket of its request.
     fn reply(ticket: Ticket<Self>, reply: Result<Self::Reply, Unavailable>) -> Reply;
 
-    /// Puts this together with its ticket.
+    /// Returns this request with its ticket.
     fn request(self, ticket: Ticket<Self>) -> Request;
 }
 
 /// The result of a request.
 pub type ReplyTo<R> = Result<<R as RequestKind>::Reply, Unavailable>;
 
-/// The request could not be carried out: the database cannot be reached.
+/// The request could not be performed: the database cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unavailable;
 
-/// Number of a request. Every request has a higher one than those before it.
+/// Number of a request. Numbers increase with every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(pub u64);
 
-/// Stands for one request of the kind `R` until its reply has come.
+/// Identifies one request of the kind `R` until its reply has come.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent, bound = "")]
 pub struct Ticket<R> {
@@ -231,7 +233,7 @@ pub struct Ticket<R> {
 }
 
 impl<R> Ticket<R> {
-    /// The ticket of the request with this number.
+    /// Returns the ticket of the request with this number.
     #[must_use]
     pub fn new(id: RequestId) -> Self {
         Self { id, kind: PhantomData }
@@ -245,7 +247,7 @@ impl<R> Ticket<R> {
 }
 
 impl<R: RequestKind> Ticket<R> {
-    /// The reply to the request.
+    /// Returns the reply to the request.
     #[must_use]
     pub fn reply(self, reply: ReplyTo<R>) -> Reply {
         R::reply(self, reply)
@@ -324,7 +326,7 @@ macro_rules! declare_requests {
                 }
             }
 
-            /// The reply which says that the request could not be carried out.
+            /// Returns the reply which says that the request could not be performed.
             #[must_use]
             pub fn unavailable(&self) -> Reply {
                 match self {
@@ -342,7 +344,7 @@ macro_rules! declare_requests {
                 }
             }
 
-            /// Whether the request could not be carried out.
+            /// Returns whether the request could not be performed.
             #[must_use]
             pub fn is_unavailable(&self) -> bool {
                 match self {

@@ -1,17 +1,17 @@
 //! Admission: a queue between accepted credentials and the request that signs a player in.
 //!
 //! Signing in is a write to the database, and is followed by the longest messages that a client
-//! gets. When thousands of players return at once, as after a restart, they are signed in at a rate
-//! that leaves time for those who are online.
+//! gets. When thousands of players reconnect at once, as after a restart, they are signed in at a
+//! rate that leaves time for the players who are online.
 //!
 //! ```text
 //! credentials are right --> the queue, by address --> at most LOGINS_AT_ONCE requests, --> online
 //!                           one after the other       at most login_rate a second
 //! ```
 //!
-//! Addresses take turns, so connections from one address only delay each other. A connection
-//! has at most one place, because it is busy as long as it waits; so the queue is never longer than
-//! the connection limit of the server.
+//! Addresses take turns, so connections from one address only delay each other. A connection is
+//! busy while it waits, so it has at most one place, and the queue is never longer than the
+//! connection limit of the server.
 
 use std::time::Duration;
 
@@ -26,12 +26,12 @@ use crate::state::admission::LoggingIn;
 use crate::state::pending::Progress;
 use crate::state::timers::Timer;
 
-/// Sign-ins that may be under way. The database writes one after the other, so more would only wait
-/// there instead of here.
+/// Maximum number of sign-ins in flight. The database writes one after the other, so more would
+/// only wait there instead of here.
 pub(crate) const LOGINS_AT_ONCE: usize = 64;
 
-/// Time between two looks at those who wait: short for a player, and long enough not to wake the
-/// server for each of them.
+/// Time between two checks of the queue: short for a player, and long enough not to wake the server
+/// for each login.
 const STEP: Duration = Duration::from_millis(10);
 
 /// Queues a player to be signed in.
@@ -65,13 +65,13 @@ pub(crate) fn admit(lobby: &mut Lobby) {
     }
 }
 
-/// The timer for the queue is due.
+/// Handles the timer of the queue.
 pub(crate) fn admission_is_due(lobby: &mut Lobby) {
     lobby.admission.is_timer_set = false;
     admit(lobby);
 }
 
-/// Requests everything about a player who has been admitted.
+/// Requests the profile of a player who has been admitted.
 pub(crate) fn sign_in(lobby: &mut Lobby, conn: ConnId, memo: LoggingIn) -> Progress {
     restart_login_timeout(lobby, conn);
     let session = lobby.session(conn);
@@ -79,7 +79,7 @@ pub(crate) fn sign_in(lobby: &mut Lobby, conn: ConnId, memo: LoggingIn) -> Progr
     lobby.request(conn, SignIn { player: memo.player(), address, user_agent }, memo)
 }
 
-/// The connection has its whole time to log in from now on.
+/// Gives the connection the whole login timeout again.
 pub(crate) fn restart_login_timeout(lobby: &mut Lobby, conn: ConnId) {
     let deadline = lobby.now.elapsed + lobby.settings.login_timeout;
     let session = lobby.session_mut(conn);
@@ -88,7 +88,7 @@ pub(crate) fn restart_login_timeout(lobby: &mut Lobby, conn: ConnId) {
     lobby.timers.set(deadline, Timer::Login(conn));
 }
 
-/// A player who is logging in has been rated or banned: what was read of the player may be out
+/// Handles a new rating or ban of a player who is logging in: the profile that was read may be out
 /// of date.
 pub(crate) fn rated_while_logging_in(lobby: &mut Lobby, player: PlayerId) {
     for entry in lobby.pending.sign_in.values_mut() {

@@ -1,4 +1,4 @@
-//! Bans: which players are turned away, and the text they are told.
+//! Bans: which players are rejected, and the text that they receive.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::texts;
 
-/// A ban that lasts longer than this is one without end.
+/// A ban that lasts longer than this counts as permanent.
 const FOREVER: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
-/// Turns a player away who has a ban in force.
+/// Refuses a player who has a ban in force.
 pub(crate) fn check_not_banned(lobby: &Lobby, ban: Option<Ban>) -> Result<(), Refusal> {
     match ban.and_then(|ban| ban_in_force(lobby, &ban)) {
         Some(notice) => Err(Refusal::TurnedOut(Box::new(notice))),
@@ -20,7 +20,7 @@ pub(crate) fn check_not_banned(lobby: &Lobby, ban: Option<Ban>) -> Result<(), Re
     }
 }
 
-/// The notice for a player with this ban; none if the ban is not in force.
+/// Returns the notice for a player with this ban; `None` if the ban is not in force.
 pub(crate) fn ban_in_force(lobby: &Lobby, ban: &Ban) -> Option<Notice> {
     (ban.expires_at > lobby.now.utc).then(|| ban_notice(lobby, ban))
 }

@@ -32,8 +32,8 @@ use crate::texts;
 const ADMINISTRATORS: &str = "faf_server_administrators";
 const MODERATORS: &str = "faf_moderators_global";
 
-/// Longest login and password that are looked up, in bytes; a login has 20 characters, a
-/// password 64.
+/// Longest login and password that are looked up, in bytes. A real login has at most 20 characters,
+/// a password 64.
 pub(crate) const CREDENTIAL_LIMIT: usize = 1024;
 
 /// Longest token that is checked, in bytes; real ones have about a thousand.
@@ -42,16 +42,16 @@ pub(crate) const TOKEN_LIMIT: usize = 16 * 1024;
 /// Longest description of a machine that is passed on, in characters; the rest is cut.
 pub(crate) const UNIQUE_ID_LIMIT: usize = 8192;
 
-/// How much of a name that was tried is logged, in characters.
+/// Length to which an attempted name is cut in the log, in characters.
 const ACCOUNT_SHOWN: usize = 100;
 
-/// Leaderboards that are shown for everybody.
+/// Leaderboards that are shown for every player.
 const ALWAYS_SHOWN: [&str; 2] = [GLOBAL, LADDER];
 
-/// The names of these, shared by all players.
-static NAMES: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ALWAYS_SHOWN.map(Arc::from));
+/// Names of these leaderboards, shared by all players.
+static ALWAYS_SHOWN_NAMES: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ALWAYS_SHOWN.map(Arc::from));
 
-/// A connection logs in once; to be somebody else takes another connection.
+/// A connection logs in once; another account needs another connection.
 pub(crate) fn check_not_logged_in(lobby: &Lobby, conn: ConnId) -> Result<(), Refusal> {
     match lobby.session(conn).player {
         None => Ok(()),
@@ -59,19 +59,19 @@ pub(crate) fn check_not_logged_in(lobby: &Lobby, conn: ConnId) -> Result<(), Ref
     }
 }
 
-/// A login that is not accepted, as the operator is told of it.
+/// A rejected login, as reported to the operator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Failure<'a> {
     pub(crate) method: LoginMethod,
-    /// The name that was tried, if there was one.
+    /// The attempted name, if there was one.
     pub(crate) account: &'a str,
-    /// A label of a metric, so always one of the same few.
+    /// The reason. It is a label of a metric, so there are only a few fixed values.
     pub(crate) reason: &'static str,
-    /// More about it, for people.
+    /// Details for people.
     pub(crate) detail: &'a str,
 }
 
-/// Tells the operator of a login that is not accepted.
+/// Reports a rejected login to the operator.
 pub(crate) fn note_failure(lobby: &mut Lobby, conn: ConnId, failure: Failure<'_>) {
     let Failure { method, account, reason, detail } = failure;
     let address = lobby.session(conn).address;
@@ -93,7 +93,7 @@ pub(crate) fn fail(lobby: &mut Lobby, conn: ConnId, failure: Failure<'_>, text: 
     Refusal::AuthenticationFailed(text)
 }
 
-/// Accepts right credentials: turns banned players away, and queues the others to be signed in.
+/// Accepts correct credentials: refuses banned players, and queues the others to be signed in.
 pub(crate) fn accept(
     lobby: &mut Lobby,
     conn: ConnId,
@@ -139,7 +139,7 @@ impl Resume for SignIn {
     }
 }
 
-/// Completes a login: from here on the player is online.
+/// Completes a login: the player is online from here on.
 fn complete(
     lobby: &mut Lobby,
     conn: ConnId,
@@ -154,7 +154,7 @@ fn complete(
     }
     let session = lobby.session_mut(conn);
     let (country, number) = (session.country, session.number);
-    // The old connection is gone for good before the new one counts, so that its end cannot take
+    // The old connection ends completely before the new one counts. Otherwise its end would take
     // the new one along.
     if let Some(elsewhere) = lobby.players.get(player).map(|online| online.conn) {
         let notice = Notice {
@@ -205,7 +205,7 @@ fn player_info(id: PlayerId, login: String, country: Country, profile: &Profile,
         stored(leaderboard).unwrap_or(LeaderboardRating { rating: derived.rating, number_of_games: 0 })
     };
     let [global, ladder] = ALWAYS_SHOWN.map(known);
-    let mut ratings: Vec<_> = NAMES.iter().map(|name| (Arc::clone(name), known(name))).collect();
+    let mut ratings: Vec<_> = ALWAYS_SHOWN_NAMES.iter().map(|name| (Arc::clone(name), known(name))).collect();
     let others = profile.ratings.iter().filter(|(name, _)| !ALWAYS_SHOWN.contains(&name.as_str()));
     ratings.extend(others.map(|(name, rating)| (name.as_str().into(), *rating)));
     // Clients drop the whole message if one of the texts is missing.
@@ -244,7 +244,7 @@ fn social(profile: &Profile) -> Social {
     }
 }
 
-/// Makes a connection that of a player.
+/// Assigns a connection to a player.
 pub(crate) fn log_in(lobby: &mut Lobby, conn: ConnId, player: PlayerId) {
     let session = lobby.session_mut(conn);
     session.player = Some(player);

@@ -1,4 +1,4 @@
-//! The rules of getting in: from credentials to a player who is online.
+//! The rules of signing in: from credentials to a player who is online.
 
 pub(crate) mod admission;
 pub(crate) mod bans;

@@ -1,12 +1,12 @@
 //! The snapshot of games, in parts that all logins share (games.md section 4.3).
 //!
-//! Most games are visible to everybody but the foes of their host. Their lists are kept ready, by
-//! id of the game: a game that changes alters only its own list, and only if its `game_info`
-//! changes. A foe of one of the hosts gets separate lists. The other games, for friends or for some
-//! ratings only, are looked at for each login.
+//! Most games are visible to everyone but the foes of their host. Their lists are kept ready, by id
+//! of the game: a game that changes alters only its own list, and only if its `game_info` changes.
+//! A foe of one of the hosts gets separate lists. The other games, for friends or for some ratings
+//! only, are checked at each login.
 //!
-//! All of this follows from the games, so it is not serialised with them: a lobby that was restored
-//! makes the same lists.
+//! All of this follows from the games, so it is not serialised with them: a restored lobby makes
+//! the same lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,32 +17,32 @@ use faf_protocol::{GameId, PlayerId};
 use crate::snapshots::id::{SnapshotId, SnapshotList};
 use crate::snapshots::size;
 
-/// Numbers of games that share a list. Games that are open have high numbers, which lie close
-/// together: they change all the time, and those being played hardly ever.
-const NUMBERS: u32 = 64;
+/// Number of consecutive game ids that share a list. Open games have high ids, close together; they
+/// change all the time, and games that are being played hardly ever.
+const IDS_PER_PART: u32 = 64;
 
 /// The snapshot, as it was at the last login.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listing {
-    /// Games that may have changed since, or are new or gone. Everything that is kept of the others
-    /// is up to date.
+    /// Games that may have changed since, or are new or removed. Everything that is kept of the
+    /// others is up to date.
     pub(crate) touched: BTreeSet<GameId>,
-    /// All games have been looked at once.
+    /// Whether all games have been checked once.
     pub(crate) is_complete: bool,
     pub(crate) infos: BTreeMap<GameId, Arc<GameInfo>>,
-    /// Games for everybody but foes of the host, with these foes.
+    /// Games visible to everyone but the foes of the host, with these foes.
     pub(crate) shared: BTreeMap<GameId, Vec<PlayerId>>,
     /// Their lists, by number.
     pub(crate) parts: BTreeMap<u32, Part>,
-    /// Of how many of them a player is a foe.
+    /// For each player, the number of these games from whose host the player is a foe.
     pub(crate) shunned: BTreeMap<PlayerId, usize>,
-    /// Games for some only.
+    /// Games visible to some players only.
     pub(crate) restricted: BTreeSet<GameId>,
-    /// The version that was given to a list last.
+    /// Version that the last changed list received.
     version: u64,
 }
 
-/// Games of neighbouring numbers.
+/// Games with neighbouring ids.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Part {
     pub(crate) lists: Vec<(SnapshotId, Arc<GameList>)>,
@@ -50,14 +50,14 @@ pub(crate) struct Part {
 }
 
 impl Listing {
-    /// A game may have changed in any way.
+    /// Marks a game that may have changed in any way.
     pub(crate) fn touch(&mut self, game: GameId) {
         if self.is_complete {
             self.touched.insert(game);
         }
     }
 
-    /// The `game_info` of a game, if it is up to date.
+    /// Returns the `game_info` of a game, if it is up to date.
     pub(crate) fn info(&self, game: GameId) -> Option<&Arc<GameInfo>> {
         self.infos.get(&game).filter(|_| !self.touched.contains(&game))
     }
@@ -104,15 +104,15 @@ impl Listing {
     }
 
     fn outdate(&mut self, id: GameId) {
-        self.parts.entry(id.0 / NUMBERS).or_default().is_outdated = true;
+        self.parts.entry(id.0 / IDS_PER_PART).or_default().is_outdated = true;
     }
 
     /// Makes the lists again in which something has changed.
     pub(crate) fn update_parts(&mut self) {
         let (shared, infos) = (&self.shared, &self.infos);
         for (number, part) in self.parts.iter_mut().filter(|(_, part)| part.is_outdated) {
-            let first = number * NUMBERS;
-            let games = shared.range(GameId(first)..=GameId(first + (NUMBERS - 1)));
+            let first = number * IDS_PER_PART;
+            let games = shared.range(GameId(first)..=GameId(first + (IDS_PER_PART - 1)));
             let infos = games.filter_map(|(id, _)| infos.get(id)).cloned().collect();
             let lists = (u64::from(*number) << 32..).zip(in_lists(infos)).map(|(chunk, list)| {
                 self.version += 1;

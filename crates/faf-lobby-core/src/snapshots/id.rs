@@ -1,14 +1,11 @@
-//! Which state of a shared list a login is sent.
-
-use std::fmt;
+//! Identifies which state of a shared list a login receives.
 
 /// Identifies the content of one part of a list that all logins share, so that the shell can keep
 /// the bytes of the part for the next login.
 ///
-/// All ids are equal and print the same, so that an id takes no part in the comparison of effects
-/// or in the hash of a recording: a lobby that was written and read again numbers its snapshots
-/// from the beginning, and yet does the same.
-#[derive(Clone, Copy)]
+/// A lobby that was written and read again numbers its snapshots from the beginning, and yet does
+/// the same. A comparison of the effects of two lobbies therefore leaves the ids out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SnapshotId {
     /// The list.
     pub list: SnapshotList,
@@ -24,18 +21,6 @@ pub struct SnapshotId {
 pub enum SnapshotList {
     /// The players who are online.
     Players,
-    /// The games that everybody sees but the foes of their hosts.
+    /// The games that everyone but the foes of their hosts sees.
     Games,
-}
-
-impl PartialEq for SnapshotId {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl fmt::Debug for SnapshotId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SnapshotId")
-    }
 }

@@ -1,7 +1,7 @@
-//! The roster: the snapshot of everybody who is online, in lists that all logins share.
+//! The roster: the snapshot of all online players, in lists that all logins share.
 //!
-//! A client that logs in is sent every list. A player who comes, goes or changes alters a single
-//! list, so the others are encoded once for all logins, and a login costs the lobby no more than a
+//! A client that logs in receives every list. A player who comes, goes or changes alters a single
+//! list, so the others are encoded once for all logins, and a login costs the lobby only a
 //! reference to each.
 
 use std::collections::BTreeMap;
@@ -14,24 +14,24 @@ use serde::{Serialize, Serializer};
 use crate::snapshots::id::{SnapshotId, SnapshotList};
 use crate::snapshots::size::{is_too_long, player_bytes};
 
-/// Most players in a list. The list that a new player is put into is encoded again for the next
-/// login, so it should be short; and each list is handed to every login, so they should be few.
-/// With 10,000 players both take about the same time.
-pub(crate) const CHUNK: usize = 64;
+/// Maximum number of players in a list. The list that a new player is added to is encoded again for
+/// the next login, so it should be short; and each list is sent to every login, so there should be
+/// few. With 10,000 players both take about the same time.
+pub(crate) const PLAYERS_PER_LIST: usize = 64;
 
-/// Everybody who is online, in lists.
+/// All online players, in lists.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Roster {
     chunks: Vec<Chunk>,
     places: BTreeMap<PlayerId, Place>,
-    /// The version that was given to a list last.
+    /// Version that the last changed list received.
     version: u64,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Chunk {
     list: Arc<PlayerList>,
-    /// An upper bound of the bytes that its players take.
+    /// Upper bound of the bytes that its players take.
     bytes: usize,
     /// See [`SnapshotId`].
     version: u64,
@@ -45,7 +45,7 @@ struct Place {
 }
 
 impl Roster {
-    /// The lists, without empty ones. A list that was handed out never changes.
+    /// Returns the lists that are not empty. A list that was returned never changes.
     pub(crate) fn lists(&self) -> impl Iterator<Item = (SnapshotId, Arc<PlayerList>)> {
         (0..).zip(&self.chunks).map(|(number, chunk)| {
             let id = SnapshotId { list: SnapshotList::Players, chunk: number, version: chunk.version };
@@ -61,7 +61,7 @@ impl Roster {
         chunk
     }
 
-    /// Puts a player in, or in place of what is known of the player.
+    /// Adds a player, or replaces an earlier state of the player.
     pub(crate) fn put(&mut self, player: Arc<Player>) {
         let Some(place) = self.places.get(&player.id).copied() else { return self.append(player) };
         let chunk = self.change(place.chunk);
@@ -75,7 +75,7 @@ impl Roster {
         }
     }
 
-    /// Takes a player out.
+    /// Removes a player.
     pub(crate) fn remove(&mut self, player: PlayerId) {
         let Some(place) = self.places.remove(&player) else { return };
         let chunk = self.change(place.chunk);
@@ -107,13 +107,12 @@ impl Roster {
         chunk.bytes += bytes;
     }
 
-    /// Puts the players of a list that is half empty or less into another one with room for all
-    /// of them. So lists are half full on average, and as many players had to leave before as
-    /// move now.
+    /// Moves the players of a list that is half empty or less into another one with room for all of
+    /// them. So lists are half full on average, and as many players have left before as move now.
     fn merge(&mut self, sparse: usize) {
         let Chunk { list, bytes, .. } = &self.chunks[sparse];
         let (count, bytes) = (list.players.len(), *bytes);
-        if count > CHUNK / 2 {
+        if count > PLAYERS_PER_LIST / 2 {
             return;
         }
         let is_other = |(other, chunk): &(usize, &Chunk)| *other != sparse && chunk.has_room(count, bytes);
@@ -127,7 +126,7 @@ impl Roster {
             }
         }
         self.chunks.swap_remove(sparse);
-        // The last one has its place now.
+        // The last list has taken the place of the removed one.
         if let Some(moved) = self.chunks.get(sparse) {
             for (index, player) in moved.list.players.iter().enumerate() {
                 self.places.insert(player.id, Place { chunk: sparse, index });
@@ -135,7 +134,7 @@ impl Roster {
         }
     }
 
-    /// The roster as it was written: numbers of players in their lists.
+    /// Restores a roster from its serialised form: the ids of the players in each list.
     pub(crate) fn restored(
         lists: Vec<Vec<PlayerId>>,
         player: impl Fn(PlayerId) -> Option<Arc<Player>>,
@@ -155,12 +154,12 @@ impl Roster {
 
 impl Chunk {
     fn has_room(&self, players: usize, bytes: usize) -> bool {
-        self.list.players.len() + players <= CHUNK && !is_too_long(self.bytes + bytes)
+        self.list.players.len() + players <= PLAYERS_PER_LIST && !is_too_long(self.bytes + bytes)
     }
 }
 
-/// Only the ids of the players in each list are written; the players themselves are
-/// written elsewhere.
+/// Serialises only the ids of the players in each list; the players themselves are
+/// serialised elsewhere.
 impl Serialize for Roster {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ids = |chunk: &Chunk| chunk.list.players.iter().map(|player| player.id).collect::<Vec<_>>();
@@ -192,17 +191,17 @@ mod tests {
         })
     }
 
-    /// The invariants of a roster.
+    /// Checks the invariants of a roster.
     fn check(roster: &Roster, online: &BTreeMap<PlayerId, Arc<Player>>) {
         let mut listed = BTreeMap::new();
         let mut sparse = 0;
         for (number, chunk) in roster.chunks.iter().enumerate() {
             let players = &chunk.list.players;
-            assert!((1..=CHUNK).contains(&players.len()), "{} players in a list", players.len());
+            assert!((1..=PLAYERS_PER_LIST).contains(&players.len()), "{} players in a list", players.len());
             let bytes: usize = players.iter().map(|player| player_bytes(player)).sum();
             assert_eq!(chunk.bytes, bytes);
             assert!(!is_too_long(bytes) || players.len() == 1, "{bytes} bytes in a list");
-            sparse += usize::from(players.len() <= CHUNK / 4 && bytes < 40_000);
+            sparse += usize::from(players.len() <= PLAYERS_PER_LIST / 4 && bytes < 40_000);
             for (index, player) in players.iter().enumerate() {
                 assert_eq!(roster.places[&player.id], Place { chunk: number, index });
                 assert!(listed.insert(player.id, Arc::clone(player)).is_none(), "{player:?} twice");
@@ -238,7 +237,8 @@ mod tests {
             let written: Vec<Vec<PlayerId>> = serde_json::from_str(&serde_json::to_string(&roster).unwrap()).unwrap();
             let restored = Roster::restored(written, |id| online.get(&id).cloned());
             check(&restored, &online);
-            prop_assert!(roster.lists().eq(restored.lists()));
+            let parts = |roster: &Roster| roster.lists().map(|(id, list)| (id.chunk, list)).collect::<Vec<_>>();
+            prop_assert_eq!(parts(&roster), parts(&restored));
         }
     }
 
@@ -248,7 +248,7 @@ mod tests {
         (0..1000).for_each(|id| roster.put(player(id, 5)));
         let lists = |roster: &Roster| roster.lists().map(|(_, list)| list).collect::<Vec<_>>();
         let before = lists(&roster);
-        assert_eq!(before.len(), 1000_usize.div_ceil(CHUNK));
+        assert_eq!(before.len(), 1000_usize.div_ceil(PLAYERS_PER_LIST));
         let altered = |roster: &Roster| {
             let now = lists(roster);
             let same = |list: &&Arc<PlayerList>| now.iter().any(|other| Arc::ptr_eq(list, other));
@@ -287,10 +287,10 @@ mod tests {
     fn lists_do_not_stay_sparse() {
         let mut roster = Roster::default();
         (0..6400).for_each(|id| roster.put(player(id, 5)));
-        assert_eq!(roster.lists().count(), 6400 / CHUNK);
-        // Nine of ten leave, from everywhere.
+        assert_eq!(roster.lists().count(), 6400 / PLAYERS_PER_LIST);
+        // Nine of ten leave, from all lists.
         (0..6400).filter(|id| id % 10 != 0).for_each(|id| roster.remove(PlayerId(id)));
-        assert!(roster.lists().count() <= 2 * 640 / CHUNK, "{} lists", roster.lists().count());
+        assert!(roster.lists().count() <= 2 * 640 / PLAYERS_PER_LIST, "{} lists", roster.lists().count());
         (0..6400).for_each(|id| roster.remove(PlayerId(id)));
         assert_eq!(roster.lists().count(), 0);
     }

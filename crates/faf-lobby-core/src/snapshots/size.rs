@@ -1,12 +1,12 @@
-//! How long a list of players or games may get: messages of the lobby stay well below what
-//! clients read.
+//! Bounds on the length of a list of players or games: messages of the lobby stay well below the
+//! limits of clients.
 //!
-//! The JSON of an entry is not made to find out how long it is; a bound follows from its texts.
+//! The bound of an entry follows from its texts, without encoding it.
 
 use faf_protocol::server_message::{GameInfo, Player};
 
 /// Longest JSON of a list, in bytes: 512 KiB. Client libraries refuse messages above 1 MiB (wire.md
-/// section 5), and one wire format takes two bytes for each of these.
+/// section 5), and one wire format takes two bytes for each byte of JSON.
 pub const LIST_LIMIT: usize = 512 * 1024;
 
 /// Longest JSON of one `game_info`, in bytes: 16 KiB. Only a full game of players with the longest
@@ -15,46 +15,47 @@ pub const LIST_LIMIT: usize = 512 * 1024;
 pub const GAME_INFO_MAX: usize = 16 * 1024;
 
 /// Bytes around the entries: `{"command":"player_info","players":[]}`.
-const AROUND: usize = 64;
+const ENVELOPE_BYTES: usize = 64;
 
-/// Names, quotes and numbers of a player, without the ratings; a number with a fraction takes at
-/// most 24 bytes.
-const PLAYER: usize = 400;
+/// Bytes of names, quotes and numbers of a player, without the ratings; a number with a fraction
+/// takes at most 24 bytes.
+const PLAYER_BYTES: usize = 400;
 
-/// The same of the rating on one leaderboard.
-const RATING: usize = 128;
+/// Bytes of the rating on one leaderboard.
+const RATING_BYTES: usize = 128;
 
-/// The same of a game, without its mods and teams.
-const GAME: usize = 700;
+/// Bytes of a game, without its mods and teams.
+const GAME_BYTES: usize = 700;
 
-/// The same of one team, under both of its names.
-const TEAM: usize = 80;
+/// Bytes of one team, under both of its names.
+const TEAM_BYTES: usize = 80;
 
-/// The same of one player in a team.
-const MEMBER: usize = 20;
+/// Bytes of one player in a team.
+const MEMBER_BYTES: usize = 20;
 
-/// Quotes, colon and comma around a mod.
-const MOD: usize = 8;
+/// Bytes of quotes, colon and comma around a mod.
+const MOD_BYTES: usize = 8;
 
-/// An upper bound of the bytes of JSON that a player takes in a list.
+/// Returns an upper bound of the bytes of JSON that a player takes in a list.
 #[must_use]
 pub fn player_bytes(player: &Player) -> usize {
     let avatar = player.avatar.as_ref().map_or(0, |avatar| text(&avatar.url) + text(&avatar.tooltip));
     let clan = player.clan.as_deref().map_or(0, text);
-    let ratings: usize = player.ratings.0.iter().map(|(name, _)| RATING + text(name)).sum();
-    PLAYER + text(&player.login) + text(player.country.as_str()) + avatar + clan + ratings
+    let ratings: usize = player.ratings.0.iter().map(|(name, _)| RATING_BYTES + text(name)).sum();
+    PLAYER_BYTES + text(&player.login) + text(player.country.as_str()) + avatar + clan + ratings
 }
 
-/// The same for a game.
+/// Returns an upper bound of the bytes of JSON that a game takes in a list.
 pub(crate) fn game_bytes(game: &GameInfo) -> usize {
     let texts = [&game.title, &game.featured_mod, &game.map_file_path, &game.mapname, &game.host];
     let mods: usize = game.sim_mods.iter().map(|(uid, name)| mod_bytes(uid, name)).sum();
-    let members: usize = game.teams_ids.iter().map(|team| team.player_ids.len() * MEMBER).sum();
-    let names: usize = game.teams.0.values().flatten().map(|name| MEMBER + text(name)).sum();
-    let teams = game.teams_ids.len().max(game.teams.0.len()) * TEAM;
+    let members: usize = game.teams_ids.iter().map(|team| team.player_ids.len() * MEMBER_BYTES).sum();
+    let names: usize = game.teams.0.values().flatten().map(|name| MEMBER_BYTES + text(name)).sum();
+    let teams = game.teams_ids.len().max(game.teams.0.len()) * TEAM_BYTES;
     let hosted_at = game.hosted_at.as_deref().map_or(0, text);
     let rating_type = text(&game.rating_type);
-    GAME + texts.map(|part| text(part)).iter().sum::<usize>()
+    GAME_BYTES
+        + texts.map(|part| text(part)).iter().sum::<usize>()
         + mods
         + members
         + names
@@ -63,9 +64,9 @@ pub(crate) fn game_bytes(game: &GameInfo) -> usize {
         + rating_type
 }
 
-/// The same for one mod of a game.
+/// Returns an upper bound of the bytes of JSON that one mod of a game takes.
 pub(crate) fn mod_bytes(uid: &str, name: &str) -> usize {
-    MOD + text(uid) + text(name)
+    MOD_BYTES + text(uid) + text(name)
 }
 
 /// Cuts a text to at most this many bytes of JSON.
@@ -80,27 +81,26 @@ pub(crate) fn cut_to_bytes(words: &mut String, most: usize) {
     }
 }
 
-/// A text, as it is escaped: six bytes for a control character, and for each half of what is
-/// beyond ASCII.
+/// Bytes of an escaped text: six for a control character, and six for each UTF-16 unit of a
+/// non-ASCII character.
 fn text(text: &str) -> usize {
     let bytes = text.bytes().map(|byte| match byte {
         b'"' | b'\\' => 2,
         b' '..=b'~' => 1,
         0..=0x7f => 6,
-        // A character of two bytes becomes six, and so does one of three; one of four
-        // becomes twelve.
+        // A character of two or three bytes becomes six bytes; one of four bytes becomes twelve.
         _ => 3,
     });
     bytes.sum()
 }
 
-/// Whether entries of this size are too long for one list.
+/// Returns whether entries of this size are too long for one list.
 #[must_use]
 pub fn is_too_long(bytes: usize) -> bool {
-    bytes > LIST_LIMIT - AROUND
+    bytes > LIST_LIMIT - ENVELOPE_BYTES
 }
 
-/// Cuts a list into as few as possible so that none is too long, and none has more than
+/// Splits a list into as few parts as possible, so that none is too long or has more than
 /// `most` entries.
 pub(crate) fn split<T>(items: Vec<T>, most: usize, bytes_of: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let mut lists: Vec<Vec<T>> = Vec::new();
@@ -141,7 +141,7 @@ mod tests {
         json.len()
     }
 
-    /// Every number as long as it can be.
+    /// A player whose numbers all have their greatest length.
     fn player(text: &str, ratings: usize) -> Player {
         let rating = Rating { mean: -1.234_567_890_123_456_7e-300, deviation: -1.234_567_890_123_456_7e-300 };
         let on_leaderboard = LeaderboardRating { rating, number_of_games: u32::MAX };
@@ -197,11 +197,11 @@ mod tests {
             let player = player(&text, count as usize);
             let players = [0, 1].map(|_| Arc::new(player.clone())).into();
             let list = ServerMessage::PlayerInfo(Arc::new(PlayerList { players }));
-            prop_assert!(json_bytes(&list) <= AROUND + 2 * player_bytes(&player));
+            prop_assert!(json_bytes(&list) <= ENVELOPE_BYTES + 2 * player_bytes(&player));
             let game = game(&text, count);
             let games = [0, 1].map(|_| Arc::new(game.clone())).into();
             let list = ServerMessage::GameList(Arc::new(GameList { games }));
-            prop_assert!(json_bytes(&list) <= AROUND + 2 * game_bytes(&game));
+            prop_assert!(json_bytes(&list) <= ENVELOPE_BYTES + 2 * game_bytes(&game));
         }
     }
 

@@ -9,8 +9,8 @@
 //!                          in order of arrival       at most login_rate per second
 //! ```
 //!
-//! Addresses take turns, so a client with many connections waits only behind its own. A connection
-//! has at most one place, because it is busy while it waits. So there are never more places than
+//! Addresses take turns, so a client with many connections only delays its own. A connection is
+//! busy while it waits, so it has at most one place, and there are never more places than
 //! connections, which the server limits.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use crate::io::conn::ConnId;
 use crate::io::metric::LoginMethod;
 use crate::network::network;
 
-/// Part of a second whose logins may be admitted at once.
+/// Burst: a second's logins divided by this may be admitted at once.
 const BURST: u32 = 50;
 
 /// Players who wait to be signed in.
@@ -34,9 +34,9 @@ pub(crate) struct Admission {
     waiting: BTreeMap<ConnId, Waiting>,
     /// Waiting connections of each address, by order of arrival.
     queues: BTreeMap<IpAddr, BTreeMap<u64, ConnId>>,
-    /// Number of connections that have ever waited; the number of the last one.
+    /// Number of connections that have ever waited, which is the number of the last one.
     last: u64,
-    /// Address that was admitted from last.
+    /// Address of the connection that was admitted last.
     turn: Option<IpAddr>,
     pub(crate) pace: Pace,
     pub(crate) is_timer_set: bool,
@@ -75,7 +75,7 @@ impl Pace {
 
 impl Admission {
     pub(crate) fn push(&mut self, conn: ConnId, address: Option<IpAddr>, state: LoggingIn) {
-        // Connections whose address is unknown share one.
+        // Connections whose address is unknown share one queue.
         let address = address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), network);
         self.last += 1;
         let number = self.last;
@@ -121,19 +121,19 @@ impl Admission {
     }
 }
 
-/// Remembered while a player is signed in.
+/// Memo of a sign-in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LoggingIn {
     pub(crate) method: LoginMethod,
     pub(crate) player: PlayerId,
     pub(crate) login: String,
     pub(crate) unique_id: String,
-    /// The player was rated or banned while the profile was read, which may lack that.
+    /// Whether the player was rated or banned while the profile was read, which may lack that.
     pub(crate) is_outdated: bool,
 }
 
 impl LoggingIn {
-    /// The player who is logging in.
+    /// Returns the player who is logging in.
     pub(crate) fn player(&self) -> PlayerId {
         self.player
     }
@@ -151,8 +151,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const STEP: Duration = Duration::from_millis(10);
 
-    /// The number of logins admitted within a second if the queue is checked every step, and the
-    /// number at the first check.
+    /// Returns the number of logins admitted within a second if the queue is checked every step,
+    /// and the number at the first check.
     fn admit_one(rate: u32) -> (u32, u32) {
         let mut pace = Pace::default();
         let (mut sum, mut first, mut now) = (0, None, SECOND * 5);

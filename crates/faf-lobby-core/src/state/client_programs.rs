@@ -1,20 +1,20 @@
-//! The programs that players use: there are thousands of players, and a few programs.
+//! The client programs in use: thousands of players use a few programs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A client program, as it introduces itself; the texts can be anything.
+/// A client program, as it introduces itself; the texts may be anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClientProgram {
-    /// Its name, if it has told one.
+    /// Name of the program, if the client has sent one.
     pub user_agent: Option<String>,
-    /// Its version, if it has told one.
+    /// Version of the program, if the client has sent one.
     pub version: Option<String>,
 }
 
-/// The programs in use, each kept once for all its connections, with the number of these.
+/// The programs in use, each stored once for all its connections, with their number.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClientPrograms(BTreeMap<Arc<ClientProgram>, usize>);
 
@@ -53,7 +53,7 @@ mod tests {
         programs.release(&ada);
         assert_eq!(programs.0.len(), 2);
         programs.release(&bob);
-        // A copy that is still held elsewhere does not keep it here.
+        // A copy that is still held elsewhere does not keep the program in the list.
         assert_eq!(programs.0.keys().collect::<Vec<_>>(), [&other]);
     }
 }

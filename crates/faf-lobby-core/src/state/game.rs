@@ -24,14 +24,14 @@ use crate::validity::Validity;
 /// Longest title, in characters; the rest is cut (games.md section 1.1).
 const TITLE_LIMIT: usize = 128;
 
-/// Players in a game, and slots its host may describe. A map has at most 16 places, and a few may
-/// watch. The list of games shows all of them to everybody.
+/// Maximum number of players in a game, and of slots that its host may describe. A map has at most
+/// 16 places, and a few players may observe. The list of games shows them all to everyone.
 pub(crate) const MEMBERS_MAX: usize = 24;
 
-/// Players who are remembered to have lost their connection in a lobby.
+/// Maximum number of remembered players who lost their connection in a lobby.
 const LOST_MAX: usize = 100;
 
-/// A game, as the lobby keeps it and as it is saved while it is live.
+/// A game, as the lobby keeps it, and as it is saved while it is live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Game {
     pub(crate) id: GameId,
@@ -41,7 +41,7 @@ pub struct Game {
     pub(crate) title: String,
     pub(crate) visibility: Visibility,
     pub(crate) is_password_protected: bool,
-    /// Needed to join; forgotten at launch, so that it is never stored.
+    /// The password that joining needs. It is dropped at launch, so that it is never stored.
     pub(crate) password: Option<Secret>,
     pub(crate) featured_mod: FeaturedMod,
     /// Technical name of the leaderboard the game is rated on.
@@ -56,33 +56,33 @@ pub struct Game {
     /// An active mod that is not shown, because there are too many or its uid is malformed.
     #[serde(default)]
     pub(crate) unlisted_mod: Option<String>,
-    /// The host's options for players; a player in here is connected to the host (games.md
+    /// The host's options for players. A player who has a slot is connected to the host (games.md
     /// section 4.2).
     pub(crate) slots: BTreeMap<PlayerId, Slot>,
     /// Start spots of AIs, by name.
     pub(crate) ais: BTreeMap<String, Option<i64>>,
-    /// Players whose game is connected, in the order they came.
+    /// Players whose game is connected, in order of arrival.
     pub(crate) members: Vec<PlayerId>,
-    /// Players whose wish to join was noted; further wishes of theirs are not.
+    /// Players whose join attempt was recorded; their further attempts are not.
     pub(crate) noted: BTreeSet<PlayerId>,
-    /// Players who lost their connection in the lobby, and may come back.
+    /// Players who lost their connection in the lobby and may return.
     pub(crate) lost: BTreeSet<PlayerId>,
-    /// Members whose own process has said `Launching`, before or after the host's; all processes
-    /// say so at the same time.
+    /// Members whose own process has sent `Launching`, before or after the host's; all processes
+    /// send it at the same time.
     #[serde(default)]
     pub(crate) launching: BTreeSet<PlayerId>,
     pub(crate) hosted_at: Option<Timestamp>,
-    /// Others have been told of it.
+    /// Whether the game was reported to other clients.
     pub(crate) is_told: bool,
-    /// Everything since the launch.
+    /// State since the launch.
     pub(crate) live: Option<Live>,
 }
 
-/// How far a game has come (games.md section 3.1).
+/// State of a game (games.md section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GameState {
-    /// The host's game is being started.
+    /// The host's game process is starting.
     Initializing,
     /// Players can join.
     Lobby,
@@ -92,8 +92,8 @@ pub enum GameState {
     Ended,
 }
 
-/// The player who has made a game. The host's lists decide who sees it, also while the host
-/// is away.
+/// The player who opened a game. The host's friends and foes decide who sees it, even while the
+/// host is offline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Host {
     pub(crate) id: PlayerId,
@@ -114,7 +114,7 @@ pub(crate) struct FeaturedMod {
 pub(crate) struct Map {
     /// Folder name, lower-case.
     pub(crate) folder: String,
-    /// Number of the version in the vault; none for maps that are not there.
+    /// Number of the version in the vault; `None` for maps that are not in the vault.
     pub(crate) version: Option<u32>,
     pub(crate) is_ranked: bool,
 }
@@ -138,13 +138,13 @@ pub struct LivePlayer {
     pub login: String,
     /// Number of the army.
     pub army: i64,
-    /// Number of the team; 1 is none.
+    /// Number of the team; 1 means no team.
     pub team: Option<i64>,
     /// Place on the map.
     pub start_spot: Option<i64>,
-    /// Faction, 0 if the host has not said.
+    /// Number of the faction; 0 if the host has not set it.
     pub faction: i64,
-    /// Colour, 0 if the host has not said.
+    /// Number of the colour; 0 if the host has not set it.
     pub color: i64,
     /// The rating before the game on its leaderboard.
     pub rating: Rating,
@@ -155,34 +155,34 @@ pub struct LivePlayer {
 pub(crate) struct Live {
     pub(crate) launched_at: Timestamp,
     pub(crate) clock: GameClock,
-    /// When anything was last heard of the game, by its clock.
+    /// Time of the last message about the game, by its clock.
     pub(crate) last_heard: Duration,
     pub(crate) players: Vec<LivePlayer>,
     pub(crate) validity: Validity,
-    /// Why the game is rated or not, so far.
+    /// The reasons so far why the game is rated or not.
     pub(crate) decisions: Vec<Decision>,
     pub(crate) reports: Reports,
     pub(crate) statistics: Option<Statistics>,
     /// Players whose achievements have been counted.
     pub(crate) counted: BTreeSet<PlayerId>,
-    /// `Desync` messages of each player, as far as they count.
+    /// Number of `Desync` messages of each player, as far as they count.
     #[serde(default)]
     pub(crate) desyncs_by: BTreeMap<PlayerId, u32>,
-    /// The game counts however short it is.
+    /// Whether the game counts however short it is.
     pub(crate) enforces_rating: bool,
-    /// Players whose own process has shown that its simulation began: it said `Launching`, or
-    /// reported anything.
+    /// Players whose own process has shown that its simulation began: it has sent `Launching`, or
+    /// any report.
     #[serde(default)]
     pub(crate) begun: BTreeSet<PlayerId>,
-    /// Players whose simulation or process has ended. They do not come back.
+    /// Players whose simulation or process has ended. They do not return.
     pub(crate) done: BTreeSet<PlayerId>,
-    /// When all simulations had ended, by the game's clock.
+    /// Time at which all simulations had ended, by the game's clock.
     pub(crate) finished: Option<Duration>,
-    /// When it ends although some have not ended it, by the lobby's clock; none as long as the
-    /// others do not agree.
+    /// Time at which the game ends although some players have not ended it, by the lobby's clock;
+    /// `None` as long as the others do not agree.
     #[serde(default)]
     pub(crate) overdue: Option<Duration>,
-    /// How often each player has sent statistics.
+    /// Number of statistics that each player has sent.
     #[serde(default)]
     pub(crate) statistics_by: BTreeMap<PlayerId, u32>,
     /// Publications that wait until the write that counts them is stored.
@@ -190,24 +190,25 @@ pub(crate) struct Live {
     /// Number of publications that writes have carried so far.
     #[serde(default)]
     pub(crate) published: u32,
-    /// Killings of team mates that were noted.
+    /// Number of team kills that were recorded.
     pub(crate) teamkills: u32,
-    /// The mission's completion was noted.
+    /// Whether the completion of the mission was recorded.
     pub(crate) is_mission_complete: bool,
-    /// Players who have lost their connection and are waited for until then, by the lobby's clock.
+    /// Players who have lost their connection, with the time until which the game waits for them,
+    /// by the lobby's clock.
     pub(crate) awaited: BTreeMap<PlayerId, Duration>,
 }
 
-/// How long a game has been live, however the time of day changes.
+/// Clock of a live game, which changes of the time of day do not affect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GameClock {
-    /// How long it was when the lobby's clock stood at `since`.
+    /// Duration of the game when the lobby's clock stood at `since`.
     base: Duration,
     since: Duration,
 }
 
 impl GameClock {
-    /// Of a game that is live for so long at this time of the lobby's clock.
+    /// Creates the clock of a game that has been live for `base` at this time of the lobby's clock.
     pub(crate) fn new(base: Duration, now: Duration) -> Self {
         Self { base, since: now }
     }
@@ -217,7 +218,7 @@ impl GameClock {
     }
 }
 
-/// A title as it is shown: without blanks around it, and cut.
+/// Returns the title as it is shown: without blanks around it, and cut.
 ///
 /// # Errors
 /// The text for the player, if the title is empty or not plain text.
@@ -232,13 +233,13 @@ pub(crate) fn title(text: &str) -> Result<String, &'static str> {
 }
 
 impl Game {
-    /// The players of a live game who have not ended it, and so may come back to it.
+    /// Returns the players of a live game who have not ended it, and so may return to it.
     pub(crate) fn awaited(&self) -> impl Iterator<Item = PlayerId> {
         let live = self.live.iter().filter(|_| self.state == GameState::Live);
         live.flat_map(|live| live.players.iter().map(|player| player.id).filter(|id| !live.done.contains(id)))
     }
 
-    /// Whether a player may come back to it.
+    /// Returns whether a player may return to the game.
     pub(crate) fn awaits(&self, player: PlayerId) -> bool {
         self.awaited().any(|awaited| awaited == player)
     }
@@ -249,19 +250,19 @@ impl Game {
         self.id
     }
 
-    /// How far it has come.
+    /// State of the game.
     #[must_use]
     pub fn state(&self) -> GameState {
         self.state
     }
 
-    /// The player who has made it.
+    /// The player who opened the game.
     #[must_use]
     pub fn host(&self) -> PlayerId {
         self.host.id
     }
 
-    /// Players whose game is connected, in the order they came.
+    /// Players whose game is connected, in order of arrival.
     #[must_use]
     pub fn members(&self) -> &[PlayerId] {
         &self.members
@@ -273,26 +274,27 @@ impl Game {
         &self.featured_mod.name
     }
 
-    /// Technical name of the leaderboard it is rated on.
+    /// Technical name of the leaderboard on which the game is rated.
     #[must_use]
     pub fn leaderboard(&self) -> &str {
         &self.leaderboard
     }
 
-    /// Whether it counts, as far as that is known; nothing before the launch.
+    /// Whether the game counts, as far as that is known; `None` before the launch.
     #[must_use]
     pub fn validity(&self) -> Option<Validity> {
         self.live.as_ref().map(|live| live.validity)
     }
 
-    /// Why it is rated or not, as far as that is known.
+    /// The reasons so far why the game is rated or not.
     #[must_use]
     pub fn decisions(&self) -> &[Decision] {
         self.live.as_ref().map_or(&[], |live| &live.decisions)
     }
 
-    /// Whether it is shown to players, as open or as being played. A lobby is from the moment when
-    /// the host's process says that others can connect to it, whenever changes are told.
+    /// Returns whether the game is shown to players, as open or as being played. A lobby is shown
+    /// from the moment when the host's process says that others can connect, whenever that
+    /// is reported.
     #[must_use]
     pub fn is_listed(&self) -> bool {
         match self.state {
@@ -302,7 +304,7 @@ impl Game {
         }
     }
 
-    /// Players who have a place in it since the launch, without observers; none before.
+    /// Players who have a place in the game since the launch, without observers; none before.
     pub fn seated(&self) -> impl Iterator<Item = PlayerId> {
         self.live.iter().flat_map(|live| &live.players).map(|player| player.id)
     }
@@ -315,12 +317,12 @@ impl Game {
         self.members.len() >= MEMBERS_MAX
     }
 
-    /// Members the host is connected to, in the order they came.
+    /// Members to whom the host is connected, in order of arrival.
     pub(crate) fn connected(&self) -> impl Iterator<Item = (PlayerId, &Slot)> {
         self.members.iter().filter_map(|player| Some((*player, self.slots.get(player)?)))
     }
 
-    /// Adds somebody whose game is connected.
+    /// Adds a player whose game is connected.
     pub(crate) fn add_member(&mut self, player: PlayerId) {
         self.lost.remove(&player);
         if let Some(live) = &mut self.live {
@@ -331,8 +333,8 @@ impl Game {
         }
     }
 
-    /// The slot of a player, made if necessary. When all are taken, an absent player loses theirs.
-    /// None if everybody in the slots is present.
+    /// Returns the slot of a player, and creates it if necessary. If all slots are taken, an absent
+    /// player loses theirs; `None` if all players in the slots are present.
     pub(crate) fn slot(&mut self, player: PlayerId) -> Option<&mut Slot> {
         if self.slots.len() >= MEMBERS_MAX && !self.slots.contains_key(&player) {
             let absent = self.slots.keys().copied().find(|known| !self.members.contains(known))?;
@@ -341,7 +343,7 @@ impl Game {
         Some(self.slots.entry(player).or_default())
     }
 
-    /// Notes that a player has lost the connection in the lobby and may come back.
+    /// Records that a player has lost the connection in the lobby and may return.
     pub(crate) fn lose(&mut self, player: PlayerId) {
         if self.lost.len() >= LOST_MAX {
             self.lost.pop_first();
@@ -349,7 +351,7 @@ impl Game {
         self.lost.insert(player);
     }
 
-    /// How long the host's game process, or a guest's, may take to start (games.md section 3.1).
+    /// Time that the host's game process, or a guest's, has to start (games.md section 3.1).
     pub(crate) fn setup_timeout(&self, settings: &Settings) -> Duration {
         match self.kind {
             GameKind::Custom => settings.game_setup_timeout,
@@ -359,12 +361,13 @@ impl Game {
 }
 
 impl Map {
-    /// A map nobody has looked up.
+    /// Creates a map that has not been looked up.
     pub(crate) fn unknown(folder: String) -> Self {
         Self { folder, version: None, is_ranked: false }
     }
 
-    /// Takes over what the vault says. Generated maps are ranked without being in there.
+    /// Takes over the result of a look-up in the vault. Generated maps are ranked without
+    /// being there.
     pub(crate) fn look_up(&mut self, found: Option<MapVersion>) {
         self.version = found.map(|found| found.id);
         self.is_ranked = found.map_or_else(|| is_generated_map(&self.folder), |found| found.is_ranked);
@@ -372,7 +375,7 @@ impl Map {
 }
 
 impl Slot {
-    /// Sets an option the lobby knows; others are only kept by the games themselves.
+    /// Sets an option that the lobby knows; only the games themselves keep the others.
     pub(crate) fn set(&mut self, key: &str, value: i64) {
         let option = match key {
             "Team" => &mut self.team,
@@ -385,7 +388,7 @@ impl Slot {
         *option = Some(value);
     }
 
-    /// Makes an observer of the player in the slot.
+    /// Makes the player in the slot an observer.
     pub(crate) fn clear(&mut self) {
         (self.team, self.army, self.start_spot) = (Some(-1), Some(-1), Some(-1));
     }
@@ -418,7 +421,7 @@ impl Live {
         }
     }
 
-    /// The players, for the rules.
+    /// Returns the players, for the rules.
     pub(crate) fn participants(&self) -> Vec<Participant> {
         let participant = |player: &LivePlayer| Participant {
             player: player.id,
@@ -428,41 +431,42 @@ impl Live {
         self.players.iter().map(participant).collect()
     }
 
-    /// Whether a player has a say in the game: a player does, and an observer only if nobody plays.
+    /// Returns whether a player has a say in the game: a player has, and an observer only if
+    /// nobody plays.
     pub(crate) fn has_say(&self, player: PlayerId) -> bool {
         self.players.is_empty() || self.player(player).is_some()
     }
 
-    /// Whether a player who is in the game, or is waited for, has not ended it.
+    /// Returns whether a player who is in the game, or is awaited, has not ended it.
     pub(crate) fn is_played_by(&self, player: PlayerId) -> bool {
         self.has_say(player) && !self.done.contains(&player)
     }
 
-    /// Whether somebody still plays, or is expected to. Observers do not keep a game going.
+    /// Returns whether a player still plays, or is expected to. Observers do not keep a game going.
     pub(crate) fn is_running_for(&self, members: &[PlayerId]) -> bool {
         members.iter().chain(self.awaited.keys()).any(|player| self.is_played_by(*player))
     }
 
-    /// Whether the result is known, and only waits for players who neither end their game nor
-    /// say anything.
+    /// Returns whether the result is known, and only waits for players who neither end their game
+    /// nor send anything.
     pub(crate) fn is_agreed(&self, members: &[PlayerId]) -> bool {
         let is_here = |player: &PlayerId| members.contains(player) || self.awaited.contains_key(player);
         let has_ended = |player: PlayerId| self.done.contains(&player) || !is_here(&player);
         results::is_agreed(&self.participants(), &self.counting_reports(), has_ended)
     }
 
-    /// The reports that count.
+    /// Returns the reports that count.
     pub(crate) fn counting_reports(&self) -> Reports {
         self.reports.counting(|reporter| self.player(reporter).is_some())
     }
 
-    /// A player's process has said something about the game.
+    /// Records a message about the game from a player's process.
     pub(crate) fn hear_from(&mut self, player: PlayerId, now: Duration) {
         self.hear(now);
         self.begun.insert(player);
     }
 
-    /// Something was heard of the game.
+    /// Records that a message about the game has arrived.
     pub(crate) fn hear(&mut self, now: Duration) {
         self.last_heard = self.clock.at(now);
     }

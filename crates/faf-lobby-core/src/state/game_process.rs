@@ -1,4 +1,4 @@
-//! The state of a player's game process, and what the player does.
+//! The state of a player's game process, and the player's activity.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) enum Activity {
 }
 
 impl Activity {
-    /// Its name in texts.
+    /// Name of the activity in texts.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Idle => "IDLE",
@@ -33,17 +33,17 @@ impl Activity {
 pub(crate) struct GameConnection {
     pub(crate) game: GameId,
     pub(crate) state: ConnectionState,
-    /// When the process must have started.
+    /// Time by which the process must have started.
     pub(crate) deadline: Duration,
 }
 
-/// How far a game process has come (games.md section 7.1).
+/// State of a game process (games.md section 7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ConnectionState {
-    /// It is being started.
+    /// The process is starting.
     Initializing,
-    /// A guest's process is there, and not yet in the game.
+    /// A guest's process has started, and is not in the game yet.
     Initialized,
-    /// It is in the game.
+    /// The process is in the game.
     Connected,
 }

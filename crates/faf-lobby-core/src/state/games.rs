@@ -16,7 +16,7 @@ pub(crate) struct Games {
     pub(crate) games: BTreeMap<GameId, Game>,
     /// Every game with its host, by host.
     hosts: BTreeSet<(PlayerId, GameId)>,
-    /// Games that have changed since that was last told.
+    /// Games that have changed since the last report.
     changed: BTreeSet<GameId>,
     /// The first game that the last report had no room for; the next report begins with it.
     #[serde(default)]
@@ -37,8 +37,8 @@ impl Games {
         self.games.get(&game)
     }
 
-    /// A game whose end has not been told. When it has, its number is like one that no game
-    /// has had, whether anybody's process still runs or not.
+    /// Returns a game whose end has not been reported. Once it has been, the id is treated like one
+    /// that no game has had, even if game processes still run.
     pub(crate) fn untold_game(&self, game: GameId) -> Option<&Game> {
         self.get(game).filter(|game| self.is_untold(game))
     }
@@ -47,13 +47,13 @@ impl Games {
         game.state != GameState::Ended || self.changed.contains(&game.id)
     }
 
-    /// A game that may be changed.
+    /// Returns a game, to change it.
     pub(crate) fn get_mut(&mut self, game: GameId) -> Option<&mut Game> {
         self.listing.touch(game);
         self.games.get_mut(&game)
     }
 
-    /// A game that is live.
+    /// Returns a live game, to change it.
     pub(crate) fn live_mut(&mut self, game: GameId) -> Option<&mut Live> {
         self.get_mut(game).filter(|game| game.state == GameState::Live)?.live.as_mut()
     }
@@ -62,12 +62,12 @@ impl Games {
         self.games.values()
     }
 
-    /// All games of a player, also those that are over and not forgotten yet.
+    /// Returns the ids of all games of a host, including those that are over and not yet forgotten.
     pub(crate) fn of_host(&self, host: PlayerId) -> impl Iterator<Item = GameId> {
         self.hosts.range((host, GameId(0))..=(host, GameId(u32::MAX))).map(|(_, game)| *game)
     }
 
-    /// Passwords of games. Nobody is told of them, so whatever becomes of them changes
+    /// Returns the passwords of all games. They are never sent to anyone, so replacing them changes
     /// nothing else.
     pub(crate) fn passwords(&mut self) -> impl Iterator<Item = &mut Secret> {
         self.games.values_mut().filter_map(|game| game.password.as_mut())
@@ -78,15 +78,15 @@ impl Games {
         self.listing.touch(game);
     }
 
-    /// Games whose end has not been told.
+    /// Returns the games whose end has not been reported.
     pub(crate) fn untold(&self) -> impl Iterator<Item = &Game> {
         self.iter().filter(|game| self.is_untold(game))
     }
 
-    /// The number for a new game; none when all have been given out. No number is given twice:
-    /// players, results and replays of one game would be taken for those of another.
+    /// Returns the id for a new game; `None` if all ids are used up. No id is given twice: players,
+    /// results and replays of one game would be taken for those of another.
     pub(crate) fn next_id(&mut self) -> Option<GameId> {
-        // Clients read numbers as 32-bit integers.
+        // Clients read ids as 32-bit integers.
         let next = self.last.0.checked_add(1).filter(|next| *next <= i32::MAX as u32)?;
         self.last = GameId(next);
         Some(self.last)
@@ -106,20 +106,20 @@ impl Games {
         }
     }
 
-    /// Notes that a game has to be told of.
+    /// Marks a game for the next report.
     pub(crate) fn mark(&mut self, game: GameId) {
         if self.games.contains_key(&game) {
             self.changed.insert(game);
         }
     }
 
-    /// Whether a launch is about to be stored. Nobody is told of it before: what others are told
-    /// is durable.
+    /// Returns whether a launch has not been stored yet. It is not reported before: everything that
+    /// is reported is durable.
     pub(crate) fn is_launching(&self, game: GameId) -> bool {
         self.storage.get(&game).is_some_and(Storage::is_first_try_of_launch)
     }
 
-    /// Games to be told of, in the order in which it is their turn.
+    /// Takes the games to report, in the order of their turns.
     pub(crate) fn take_changes(&mut self) -> Vec<GameId> {
         let changed = std::mem::take(&mut self.changed);
         let (waiting, mut due) = changed.into_iter().partition::<Vec<_>, _>(|game| self.is_launching(*game));
@@ -130,7 +130,7 @@ impl Games {
         due
     }
 
-    /// Leaves a change for the next report, which begins with the first game that is put off.
+    /// Leaves a change for the next report, which begins with the first game that is postponed.
     pub(crate) fn put_off(&mut self, game: GameId) {
         self.changed.insert(game);
         if self.turn == GameId::default() {
@@ -138,12 +138,12 @@ impl Games {
         }
     }
 
-    /// Whether something about games has not been told, and can be.
+    /// Returns whether there is a change of games that can be reported now.
     pub(crate) fn has_due_changes(&self) -> bool {
         self.changed.iter().any(|game| !self.is_launching(*game))
     }
 
-    /// Forgets a game that is over, once nobody's game process is left and everything is stored.
+    /// Forgets a game that is over, once no game process is left and everything is stored.
     pub(crate) fn forget_if_over(&mut self, game: GameId) {
         let is_over = self
             .games
@@ -154,7 +154,7 @@ impl Games {
         }
     }
 
-    /// Whether any game is open or live, or its results are not stored yet.
+    /// Returns whether any game is open or live, or its results are not stored yet.
     pub(crate) fn are_going_on(&self) -> bool {
         self.games.values().any(Game::is_listed) || !self.storage.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The state that the lobby begins with, and the data that it reads again from time to time.
+//! The initial state of the lobby, and the data that it reads again from time to time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::ratings::Leaderboards;
 use crate::state::game::Game;
 
-/// How often featured mods, ranked mods and leaderboards are read again (games.md section 3.3).
+/// Interval between reads of featured mods, ranked mods and leaderboards (games.md section 3.3).
 pub(crate) const DATA_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Featured mods, ranked mods and leaderboards, as the database has them.
+/// Featured mods, ranked mods and leaderboards, as stored in the database.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GameData {
-    /// Numbers of the featured mods by technical name, lower-case.
+    /// Ids of the featured mods by technical name, lower-case.
     pub featured_mods: BTreeMap<String, u32>,
     /// Uids of the mods that may be active in rated games, lower-case.
     pub ranked_mods: BTreeSet<String>,
@@ -23,7 +23,7 @@ pub struct GameData {
     pub leaderboards: Leaderboards,
 }
 
-/// The state that a lobby begins with.
+/// The initial state of a lobby.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InitialState {
     /// The highest id that any game has had; the next game gets the one after it.

@@ -1,4 +1,4 @@
-//! Limits on what one player may do again and again, on any number of connections.
+//! Limits on what one player may repeat, over any number of connections.
 //!
 //! Pacing only slows a client down. These limits refuse the action, because repeating it harms
 //! other people: it signs out the other user of an account, uses up game numbers, guesses passwords

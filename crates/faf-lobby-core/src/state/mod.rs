@@ -1,4 +1,4 @@
-//! Everything the lobby knows: data with its own invariants, and no rules.
+//! The state of the lobby: data with its own invariants, and no rules.
 
 pub(crate) mod admission;
 pub(crate) mod client_programs;
@@ -40,7 +40,7 @@ use crate::state::players::{OnlinePlayer, Players};
 use crate::state::sessions::{Session, WaitingMessage};
 use crate::state::timers::{Timer, Timers};
 
-/// Everything the lobby knows. Commands and rules change it; [`World`](crate::World) drives them.
+/// The state of the lobby. Commands and rules change it; [`World`](crate::World) drives them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Lobby {
     pub(crate) settings: Settings,
@@ -53,21 +53,21 @@ pub(crate) struct Lobby {
     pub(crate) admission: Admission,
     pub(crate) unpaid: Unpaid,
     pub(crate) limits: Limits,
-    /// Shared by sessions; a lobby that was written and read again has its own.
+    /// Shared by sessions. It is not serialised: a restored lobby builds its own.
     #[serde(skip)]
     pub(crate) programs: ClientPrograms,
     /// Boxed, because the nodes of the map are half empty as a rule.
     pub(crate) sessions: BTreeMap<ConnId, Box<Session>>,
     pub(crate) pending: Pending,
-    /// Connections whose command is done because something else is, such as a write that several
-    /// have waited for. Rules put them here, and the dispatcher finishes their commands after the
-    /// same input.
+    /// Connections whose command has finished because something else has, such as a write that
+    /// several have waited for. Rules add them here, and the dispatcher finishes their commands
+    /// within the same input.
     pub(crate) released: Vec<ConnId>,
     pub(crate) next_ping: Duration,
-    /// When changes are told next; none while there are none.
+    /// Time of the next report of changes; `None` if there are none.
     pub(crate) next_report: Option<Duration>,
     pub(crate) lifecycle: Lifecycle,
-    /// Polled until there are none, after every input.
+    /// Effects, which the shell polls after every input until none are left.
     #[serde(skip)]
     pub(crate) effects: VecDeque<Effect>,
 }
@@ -76,7 +76,7 @@ pub(crate) struct Lobby {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Lifecycle {
     Running,
-    /// No new games; it ends when the running ones have, or at this time.
+    /// No new games. It ends with the last running game, or at this time.
     Draining {
         until: Duration,
     },
@@ -88,7 +88,7 @@ pub(crate) enum Lifecycle {
 }
 
 impl Lobby {
-    /// A lobby without players and games.
+    /// Creates a lobby without players and games.
     pub(crate) fn new(settings: Settings, now: Moment, last_game: GameId, data: GameData) -> Self {
         let mut lobby = Self {
             next_ping: now.elapsed + settings.ping_interval,
@@ -138,7 +138,7 @@ impl Lobby {
         self.sessions.get_mut(&conn).expect("commands are carried out for connections that exist")
     }
 
-    /// The player who has logged in on a connection; only for commands that need a login.
+    /// Returns the player who has logged in on a connection; only for commands that need a login.
     pub(crate) fn player_of(&self, conn: ConnId) -> PlayerId {
         self.session(conn).player.expect("the command needs a login")
     }
@@ -147,17 +147,17 @@ impl Lobby {
         self.players.get_mut(player)
     }
 
-    /// Whether everything ends now, or has.
+    /// Returns whether the lobby is closing all connections, or has closed them.
     pub(crate) fn has_stopped(&self) -> bool {
         matches!(self.lifecycle, Lifecycle::Closing { .. } | Lifecycle::Stopped)
     }
 
-    /// All connections, in order of their numbers.
+    /// Returns all connections, in order of their ids.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnId> {
         self.connections_where(|_| true)
     }
 
-    /// Connections whose session fulfils a condition.
+    /// Returns the connections whose session fulfils a condition.
     pub(crate) fn connections_where(&self, holds: impl Fn(&Session) -> bool) -> impl Iterator<Item = ConnId> {
         self.sessions.iter().filter(move |(_, session)| holds(session)).map(|(conn, _)| *conn)
     }

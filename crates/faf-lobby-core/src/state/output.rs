@@ -18,7 +18,7 @@ impl Lobby {
         self.send_to(Audience::Several(conns), message);
     }
 
-    /// Sends a message, if there is anybody to get it.
+    /// Sends a message, if there is a receiver.
     pub(crate) fn send_to(&mut self, to: Audience, message: ServerMessage) {
         let is_nobody = match &to {
             Audience::One(_) => false,
@@ -31,7 +31,7 @@ impl Lobby {
         }
     }
 
-    /// Sends a message to everybody who is logged in.
+    /// Sends a message to every client that is logged in.
     pub(crate) fn broadcast(&mut self, message: ServerMessage) {
         if self.players.len() > 0 {
             self.count(Count::Broadcast);
@@ -51,7 +51,7 @@ impl Lobby {
         self.effects.push_back(Effect::Log(line));
     }
 
-    /// Makes a request. The command goes on in [`Resume::resume`] when the reply comes.
+    /// Makes a request. The command continues in [`Resume::resume`] when the reply comes.
     pub(crate) fn request<R: Resume>(&mut self, conn: ConnId, request: R, memo: R::Memo) -> Progress {
         let ticket = self.pending.insert(PendingCommand { conn, memo });
         self.effects.push_back(Effect::Request { conn: Some(conn), request: request.request(ticket) });

@@ -44,18 +44,18 @@ use serde::{Deserialize, Serialize};
 use crate::network::network;
 use crate::state::remembered::Remembered;
 
-/// Number of bytes of a game message for which it costs one more unit. ICE candidates and options
-/// have some hundred bytes.
+/// Number of bytes of a game message that cost one more unit. ICE candidates and options have some
+/// hundred bytes.
 const GAME_UNIT: usize = 4096;
 
-/// The same for statistics; those of most games are shorter.
+/// Number of bytes of statistics that cost one more unit; the statistics of most games are shorter.
 const STATISTICS_UNIT: usize = 65_536;
 
-/// Maximum number of players whose unpaid rest is kept. An entry expires when it is paid, after 80
-/// s at most, and takes about 150 bytes.
+/// Maximum number of players whose unpaid rest is kept. An entry takes about 150 bytes, and expires
+/// when it is paid, after 80 s at most.
 const PLAYERS: usize = 50_000;
 
-/// Maximum number of addresses whose unpaid rest is kept, likewise.
+/// Maximum number of addresses whose unpaid rest is kept.
 const ADDRESSES: usize = 10_000;
 
 /// Maximum time, in microseconds, that a new connection waits because of the spending of others at
@@ -165,7 +165,7 @@ pub(crate) struct Pacing {
 }
 
 impl Pacing {
-    /// Takes the price of a message; returns whether it was more than there is.
+    /// Charges the price of a message, and returns whether it exceeds the available units.
     pub(crate) fn spend(&mut self, class: CommandClass, bytes: usize, now: Duration) -> bool {
         self.pay_until(micros(now));
         let Limit { burst, interval } = class.limit();
@@ -199,7 +199,7 @@ impl Pacing {
         self
     }
 
-    /// The same as if no login had been attempted.
+    /// Returns the spending as if no login had been attempted.
     pub(crate) fn without_logins(mut self) -> Self {
         self.spent[CommandClass::Login as usize] = 0;
         self
@@ -239,12 +239,12 @@ impl Unpaid {
         Some(pacing.with_small_debts(now))
     }
 
-    /// The spending that a player's last connection has left, which is not kept any longer.
+    /// Removes and returns the spending that a player's last connection has left.
     pub(crate) fn take_over(&mut self, player: PlayerId, now: Duration) -> Pacing {
         self.players.take(player, now).unwrap_or_default()
     }
 
-    /// Keeps the unpaid spending of a connection: of a player's when it ends, else always.
+    /// Keeps the unpaid spending of a connection that ends: a player's, or otherwise the address's.
     pub(crate) fn leave(
         &mut self,
         player: Option<PlayerId>,

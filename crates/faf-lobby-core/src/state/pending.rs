@@ -17,21 +17,21 @@ use crate::io::request::{ReplyTo, RequestId, RequestKind, Ticket};
 use crate::refusal::Refusal;
 use crate::state::Lobby;
 
-/// How far a command has come.
+/// Progress of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     Done,
-    /// It goes on when the reply to its request comes.
+    /// It continues when the reply to its request comes.
     Pending,
 }
 
-/// A request that a command makes. It is implemented in the command's own file.
+/// A request that a command makes. The command's own file implements it.
 pub(crate) trait Resume: HasTable<Entry = PendingCommand<<Self as Resume>::Memo>> {
     /// The state that the command keeps until the reply comes. It is part of recordings.
     type Memo: Debug + Clone + Serialize + DeserializeOwned;
 
-    /// Goes on with the command. Anything in the lobby but the connection may have changed since
-    /// the request was made.
+    /// Continues the command. Anything in the lobby but the connection may have changed since the
+    /// request was made.
     fn resume(
         memo: Self::Memo,
         lobby: &mut Lobby,
@@ -50,7 +50,7 @@ pub(crate) trait ResumeLobby: HasTable<Entry = <Self as ResumeLobby>::Memo> {
     /// The state that the lobby keeps until the reply comes.
     type Memo: Debug + Clone + Serialize + DeserializeOwned;
 
-    /// Goes on with what the lobby does.
+    /// Continues the work of the lobby.
     fn resume(memo: Self::Memo, lobby: &mut Lobby, reply: ReplyTo<Self>);
 }
 
@@ -66,7 +66,7 @@ pub(crate) trait HasTable: RequestKind {
     /// The state that is kept for a request.
     type Entry;
 
-    /// All requests of this kind.
+    /// Returns the table of this kind of request.
     fn table(pending: &mut Pending) -> &mut BTreeMap<RequestId, Self::Entry>;
 }
 
@@ -108,7 +108,8 @@ macro_rules! declare_pending {
         )*
 
         impl Pending {
-            /// Every request with the command that waits for it, in the order they were made.
+            /// Returns every request with the command that waits for it, in the order in which they
+            /// were made.
             pub(crate) fn list(&self) -> Vec<(RequestId, String)> {
                 let mut list = Vec::new();
                 $( list.extend(self.$table.iter().map(|(id, entry)| describe(*id, stringify!($name), entry))); )*
@@ -121,7 +122,7 @@ macro_rules! declare_pending {
                 $( self.$table.is_empty() && )* $( self.$lobby_table.is_empty() && )* true
             }
 
-            /// Secrets of clients in what is remembered.
+            /// Returns the secrets of clients in the memos.
             pub(crate) fn secrets(&mut self) -> Vec<&mut Secret> {
                 let mut secrets = Vec::new();
                 $(
@@ -137,7 +138,7 @@ macro_rules! declare_pending {
 request_table!(declare_pending);
 
 impl Pending {
-    /// Remembers a new request until its reply comes.
+    /// Stores the memo of a new request until its reply comes.
     pub(crate) fn insert<R: HasTable>(&mut self, entry: R::Entry) -> Ticket<R> {
         self.last += 1;
         let id = RequestId(self.last);
@@ -145,7 +146,7 @@ impl Pending {
         Ticket::new(id)
     }
 
-    /// Forgets a request and returns what was remembered; nothing if its reply has come before.
+    /// Removes a request and returns its memo; `None` if it already had its reply.
     pub(crate) fn take<R: HasTable>(&mut self, ticket: Ticket<R>) -> Option<R::Entry> {
         R::table(self).remove(&ticket.id())
     }

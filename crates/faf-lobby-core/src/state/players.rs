@@ -1,4 +1,4 @@
-//! [`Players`]: everybody who is online, and the changes that have not been told yet.
+//! [`Players`]: all online players, and the changes that have not been reported yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use crate::snapshots::players::Roster;
 use crate::snapshots::size;
 use crate::state::game_process::{Activity, GameConnection};
 
-/// Players in a report; if more have changed, as when thousands lose their connection, the others
-/// follow in a moment. So many take some milliseconds.
-const CHANGES: usize = 2000;
+/// Maximum number of players in a report, which takes some milliseconds. If more have changed, as
+/// when thousands lose their connection, the others follow in a moment.
+const PLAYERS_PER_REPORT: usize = 2000;
 
 /// A player who has logged in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OnlinePlayer {
-    /// The connection the player uses.
+    /// The player's connection.
     pub(crate) conn: ConnId,
-    /// The player, as everybody is told.
+    /// The player, as all clients see them.
     pub(crate) info: Arc<Player>,
     pub(crate) friends: BTreeSet<PlayerId>,
     pub(crate) foes: BTreeSet<PlayerId>,
@@ -33,33 +33,32 @@ pub(crate) struct OnlinePlayer {
 }
 
 impl OnlinePlayer {
-    /// The rating on a leaderboard; the global one if the player has none there.
+    /// Returns the rating on a leaderboard; the global one if the player has none there.
     pub(crate) fn rating(&self, leaderboard: &str) -> Rating {
         let known = self.info.ratings.get(leaderboard).map(|known| known.rating);
         known.unwrap_or(self.info.global_rating)
     }
 
-    /// The rating that players see: a rather low estimate.
+    /// Returns the rating that players see: a rather low estimate.
     pub(crate) fn displayed_rating(&self, leaderboard: &str) -> f64 {
         let rating = self.rating(leaderboard);
         rating.mean - 3.0 * rating.deviation
     }
 }
 
-/// Everybody who is online. A player is here as long as the connection is logged in, and at
-/// most once.
+/// All online players. A player is in here exactly once while their connection is logged in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub(crate) struct Players {
-    /// Apart from the map, whose nodes are half empty as a rule.
+    /// Boxed, because the nodes of the map are usually half empty.
     online: BTreeMap<PlayerId, Box<OnlinePlayer>>,
-    /// The newest state of everybody whose state has not been told yet.
+    /// Newest state of every player with an unreported change.
     changed: BTreeMap<PlayerId, Arc<Player>>,
-    /// Everybody, as is told at login.
+    /// The snapshot for logins.
     roster: Roster,
 }
 
-/// Everybody who is online, as it is written.
+/// Serialised form of [`Players`].
 #[derive(Deserialize)]
 struct Written {
     online: BTreeMap<PlayerId, Box<OnlinePlayer>>,
@@ -92,24 +91,24 @@ impl Players {
         self.online.values().map(|online| &**online)
     }
 
-    /// Everybody, as is told at login: lists that all logins share.
+    /// Returns the snapshot for logins: lists that all logins share.
     pub(crate) fn lists(&self) -> impl Iterator<Item = (SnapshotId, Arc<PlayerList>)> {
         self.roster.lists()
     }
 
-    /// Everybody, in order of their ids.
+    /// Returns all online players, in order of their ids.
     pub(crate) fn list(&self) -> Vec<Arc<Player>> {
         self.online.values().map(|player| Arc::clone(&player.info)).collect()
     }
 
-    /// Takes a player in, in place of the same player on another connection.
+    /// Adds a player, and replaces the same player on another connection.
     pub(crate) fn insert(&mut self, player: OnlinePlayer) {
         self.changed.insert(player.info.id, Arc::clone(&player.info));
         self.roster.put(Arc::clone(&player.info));
         self.online.insert(player.info.id, Box::new(player));
     }
 
-    /// Takes a player out, if it is this connection that the player uses.
+    /// Removes a player, if they use this connection.
     pub(crate) fn remove(&mut self, player: PlayerId, conn: ConnId) -> Option<OnlinePlayer> {
         if self.online.get(&player)?.conn != conn {
             return None;
@@ -121,7 +120,7 @@ impl Players {
         Some(*gone)
     }
 
-    /// Changes what everybody is told about a player.
+    /// Changes the public state of a player.
     pub(crate) fn change(&mut self, player: PlayerId, change: impl FnOnce(&mut Player)) {
         if let Some(online) = self.online.get_mut(&player) {
             change(Arc::make_mut(&mut online.info));
@@ -158,7 +157,7 @@ impl Players {
         });
     }
 
-    /// Nobody is told of them any more.
+    /// Drops all unreported changes.
     pub(crate) fn forget_changes(&mut self) {
         self.changed.clear();
     }
@@ -167,10 +166,11 @@ impl Players {
         !self.changed.is_empty()
     }
 
-    /// Takes the players who have changed since the last call, or as many of them as can be told at
-    /// once: each player once, in the newest state; in one list unless it would be too long.
+    /// Takes the players who have changed since the last call, or as many of them as fit into one
+    /// report: each player once, in the newest state, in one list unless it would be too long.
     pub(crate) fn take_changes(&mut self) -> impl Iterator<Item = PlayerList> + use<> {
-        let rest = self.changed.keys().nth(CHANGES).copied().map(|first| self.changed.split_off(&first));
+        let rest =
+            self.changed.keys().nth(PLAYERS_PER_REPORT).copied().map(|first| self.changed.split_off(&first));
         let changed = std::mem::replace(&mut self.changed, rest.unwrap_or_default()).into_values().collect();
         let lists = size::split(changed, usize::MAX, |player| size::player_bytes(player));
         lists.into_iter().map(|players| PlayerList { players })

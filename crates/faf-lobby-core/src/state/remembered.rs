@@ -27,7 +27,7 @@ impl<K: Ord + Copy, V, const MOST: usize> Default for Remembered<K, V, MOST> {
 }
 
 impl<K: Ord + Copy, V, const MOST: usize> Remembered<K, V, MOST> {
-    /// The expiry time and the value of a key.
+    /// Returns the expiry time and the value of a key.
     pub(crate) fn get(&self, key: K, now: Duration) -> Option<(Duration, &V)> {
         self.values.get(&key).filter(|(until, _)| *until > now).map(|(until, value)| (*until, value))
     }

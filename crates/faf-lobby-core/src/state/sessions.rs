@@ -1,4 +1,4 @@
-//! One connection, from the lobby's side.
+//! [`Session`]: the lobby's side of one connection.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,35 +10,37 @@ use serde::{Deserialize, Serialize};
 use crate::state::client_programs::ClientProgram;
 use crate::state::pacing::{CommandClass, Pacing};
 
-/// A connection, as the lobby knows it.
+/// State of a connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) number: SessionNumber,
     pub(crate) address: Option<IpAddr>,
     pub(crate) country: Country,
     pub(crate) program: Arc<ClientProgram>,
-    /// Whether the version was counted; it is, once.
+    /// Whether the version of the client was counted, which happens once.
     pub(crate) version_counted: bool,
     /// The player who has logged in.
     pub(crate) player: Option<PlayerId>,
-    /// When the connection is closed if nobody has logged in.
+    /// Time at which the connection is closed if no player has logged in.
     pub(crate) login_deadline: Duration,
     pub(crate) failed_logins: u32,
-    /// The client asked for the connectivity test, so it is too old for games.
+    /// Whether the client asked for the connectivity test, which shows that it is too old
+    /// for games.
     pub(crate) is_outdated: bool,
     pub(crate) last_heard: Duration,
-    /// A command waits for the reply to its request, and the next message waits for the command.
+    /// Whether a command waits for the reply to its request; the next message waits for
+    /// the command.
     pub(crate) is_busy: bool,
-    /// The next message, if it was read while a command waits for a reply; nothing more is read
-    /// until it is taken.
+    /// The next message, if it was read while a command waits for a reply. Nothing more is read
+    /// until it is handled.
     pub(crate) waiting: Option<Box<WaitingMessage>>,
-    /// Why it is not read now; empty while it is.
+    /// The reasons why the connection is not read now; empty while it is read.
     pub(crate) holds: Holds,
-    /// The spending it is paced by; see `pacing.rs` for whose it is.
+    /// The spending that paces the connection; `pacing.rs` says whose it is.
     pub(crate) pacing: Pacing,
-    /// It was too fast once, and the player was told so.
+    /// Whether the connection was too fast once, and the player was notified.
     pub(crate) was_paced: bool,
-    /// When the player was last told that a message to another player's game is too long.
+    /// Time of the last notice that a message to another player's game was too long.
     #[serde(default)]
     pub(crate) relay_refusal_told: Option<Duration>,
 }
@@ -51,7 +53,7 @@ pub(crate) struct WaitingMessage {
     pub(crate) bytes: usize,
 }
 
-/// Why a connection is not read, as the shell was told last.
+/// The reasons not to read a connection, as last sent to the shell.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Holds {
     pub(crate) busy: bool,
@@ -89,7 +91,7 @@ impl Session {
             waiting: None,
             holds: Holds::default(),
             pacing: unpaid.unwrap_or_default(),
-            // Somebody else at the address may have spent it, so this client is not blamed.
+            // Another client at the address may have spent it, so this client is not blamed.
             was_paced: unpaid.is_some(),
             relay_refusal_told: None,
         }

@@ -1,4 +1,4 @@
-//! Writes about games: everything that is stored of a game.
+//! Writes about games: the content of everything that is stored of a game.
 
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
@@ -12,22 +12,22 @@ use crate::results::Outcome;
 use crate::state::game::{Game, LivePlayer};
 use crate::validity::Validity;
 
-/// Something to be stored about a game, in one transaction.
+/// A write about a game, stored in one transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum GameWrite {
-    /// The game was launched: its rows, and the game itself, so that it outlives the server.
+    /// The game was launched: its rows, and the game itself, so that it survives the server.
     Launch(Box<GameLaunched>),
     /// The game has changed.
     Save(Box<Game>),
-    /// The game is over: its results and ratings. It need not outlive the server any more.
+    /// The game is over: its results and ratings. It no longer needs to survive the server.
     End(Box<GameEnd>),
-    /// Something that happened in it.
+    /// An event in the game.
     Note(Note),
-    /// Nothing but publications: the game is over, and its end is stored.
+    /// Publications only: the game is over, and its end is stored.
     Publish,
 }
 
-/// Something that happened in a game and is only kept.
+/// An event in a game that is stored and not used further.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Note {
     /// A player's simulation has drifted away from the others' for the first time.
@@ -39,9 +39,9 @@ pub enum Note {
     },
     /// A commander was killed by a team mate.
     Teamkill {
-        /// The player who did it.
+        /// The player who killed the commander.
         teamkiller: PlayerId,
-        /// The player whose commander it was.
+        /// The player whose commander was killed.
         victim: PlayerId,
         /// Seconds since the game began.
         game_time: u32,
@@ -52,9 +52,9 @@ pub enum Note {
         map: String,
         /// Whether the secondary objectives were met.
         secondary: bool,
-        /// How long it took: `HH:MM:SS`.
+        /// Duration of the mission: `HH:MM:SS`.
         time: String,
-        /// Players who were in it.
+        /// Number of players in the game.
         player_count: u32,
     },
 }
@@ -64,21 +64,21 @@ pub enum Note {
 pub struct GameLaunched {
     /// The game, to be kept until it is over.
     pub game: Game,
-    /// Number of the featured mod.
+    /// Id of the featured mod.
     pub featured_mod: u32,
-    /// The player who has made it.
+    /// The player who hosts it.
     pub host: PlayerId,
-    /// Number of the map's version; none for maps that are not in the vault.
+    /// Id of the map's version; `None` for maps that are not in the vault.
     pub map_version: Option<u32>,
     /// Its title.
     pub title: String,
-    /// How the game is won.
+    /// The victory condition.
     pub victory: VictoryCondition,
-    /// Whether it counts, as far as that is known.
+    /// Whether the game counts, as far as that is known.
     pub validity: Validity,
     /// The time of the launch.
     pub launched_at: Timestamp,
-    /// Uids of the active mods, which were played once more.
+    /// Uids of the active mods; each was played once more.
     pub mods: Vec<String>,
     /// The players.
     pub players: Vec<LivePlayer>,
@@ -87,23 +87,23 @@ pub struct GameLaunched {
 /// The record of the end of a launched game.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GameEnd {
-    /// Whether it counts.
+    /// Whether the game counts.
     pub validity: Validity,
-    /// When it ended.
+    /// Time of the end.
     pub ended_at: Timestamp,
-    /// How its players fared; none if their results are dropped.
+    /// Results of its players; empty if they are dropped.
     pub results: Vec<PlayerResult>,
-    /// The teams to be rated, if the game is rated.
+    /// Teams to be rated; `None` if the game is not rated.
     pub rated: Option<RatedGame>,
-    /// Why it counts or not.
+    /// The reasons why the game counts or not.
     pub decisions: Vec<Decision>,
-    /// The results that other services are told when they are stored.
+    /// Results for other services, to be published once they are stored.
     pub published: Option<GameResults>,
 }
 
 impl GameEnd {
-    /// Returns the publications about the end of a game and the ratings that it has changed, in
-    /// their order.
+    /// Returns the publications about the end of a game and about the ratings that it has changed,
+    /// in their order.
     #[must_use]
     pub fn publications(&self, game: GameId, ratings: &[RatingChange]) -> Vec<Publication> {
         let results =

@@ -1,4 +1,4 @@
-//! [`Timers`]: what the lobby has to look at, and when.
+//! [`Timers`]: the deadlines of the lobby.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::io::conn::ConnId;
 
-/// Something to look at when its time comes. Whether it still matters is found out then.
+/// A timer. The rule that it calls checks whether it still matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Timer {
-    /// The connection is closed if nobody has logged in.
+    /// The connection is closed if no player has logged in.
     Login(ConnId),
     /// The game process of this connection must have started.
     GameConnection(ConnId),
     /// The host's game process must have started.
     GameSetup(GameId),
-    /// Players of this game are not waited for any longer.
+    /// Awaited players of this game have not returned in time.
     Awaited(GameId),
-    /// This game does not wait any longer for players who say nothing.
+    /// This game stops waiting for players who send nothing.
     Overdue(GameId),
-    /// The write about this game that has failed is tried again.
+    /// The failed write about this game is tried again.
     StoreAgain(GameId),
     /// Featured mods, ranked mods and leaderboards are read again.
     ReadData,
-    /// More of those who wait to be signed in may be.
+    /// More queued logins may be admitted.
     Admission,
     /// A connection that was too fast may be read again.
     Read(ConnId),
@@ -37,7 +37,7 @@ pub(crate) enum Timer {
     CloseLobbies,
 }
 
-/// Times to look at something, the earliest first.
+/// Deadlines with their timers, the earliest first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Timers(BTreeSet<(Duration, Timer)>);
 
@@ -54,7 +54,7 @@ impl Timers {
         self.0.first().map(|(due, _)| *due)
     }
 
-    /// The next that has become due.
+    /// Removes and returns the next timer that is due.
     pub(crate) fn take_due(&mut self, now: Duration) -> Option<Timer> {
         if self.next()? > now {
             return None;

@@ -25,7 +25,7 @@ fn a_ban_is_checked_before_everything_else() {
         let told = lobby.hear(bob).join("");
         assert!(told.contains("You are banned from FAF") && !told.contains("invalid"), "{told}");
         assert!(!lobby.is_open(bob));
-        // Whoever is busy hears of that first.
+        // A busy player is refused for that reason first.
         lobby.store.account("Bob").bans.clear();
         let bob = lobby.log_in("Bob");
         host_with(&mut lobby, bob, "");

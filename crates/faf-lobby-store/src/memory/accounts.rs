@@ -10,14 +10,14 @@ use crate::{
     AccountError, Action, ListedAccount, Order, Role, StoreError, StoredAccount, is_valid_login, login_key,
 };
 
-/// The end of a ban that has none: 2999-12-31.
+/// Time at which a permanent ban ends: 2999-12-31, in Unix seconds.
 pub(super) const NEVER: i64 = 32_503_593_600;
 
 #[derive(Debug, Clone)]
 pub(super) struct StoredOrder {
     id: i64,
     player: PlayerId,
-    /// The reason of a kick; none if a ban has changed.
+    /// Reason of a kick; `None` if a ban has changed.
     kick: Option<String>,
     was_online: Option<bool>,
 }
@@ -174,7 +174,7 @@ impl Memory {
 }
 
 impl MemoryAccount {
-    /// The ban that ends last, in force or not.
+    /// Returns the ban that ends last, in force or not.
     #[must_use]
     pub fn last_ban(&self) -> Option<Ban> {
         self.bans.iter().max_by_key(|ban| ban.expires_at).cloned()

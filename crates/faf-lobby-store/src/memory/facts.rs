@@ -1,4 +1,4 @@
-//! What is stored, for tests.
+//! Returns everything that is stored, for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,7 +79,7 @@ impl Memory {
         }));
     }
 
-    /// By game, the host first.
+    /// Join attempts by game, the host first.
     fn joins(&self) -> Vec<JoinFact> {
         let hosts = self.hosts.iter().map(|(player, game)| (*player, *game, None));
         let others =

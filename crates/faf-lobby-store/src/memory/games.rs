@@ -1,4 +1,4 @@
-//! Games: what the lobby begins with, who wants to play, and what becomes of it.
+//! Games: the initial state of the lobby, join attempts, and stored results.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::facts::JournalFact;
 use crate::rating::{RatingInputs, participants, rate};
 use crate::{StoreError, TITLE_LIMIT, is_placed};
 
-/// The highest number of a game that a lobby gives out: clients read them as 32-bit integers.
+/// Highest game number that a lobby assigns: clients read game numbers as 32-bit integers.
 const LAST_GAME: u32 = i32::MAX as u32;
 
 #[expect(missing_docs, reason = "crate::operations describes all operations")]
@@ -74,11 +74,11 @@ impl Memory {
 impl Memory {
     fn launch(&mut self, id: GameId, launched: GameLaunched) -> Result<(), StoreError> {
         if let Some(stored) = self.games.get(&id) {
-            // Nothing else is written about the game before the launch is answered, so this can
-            // only be the launch itself.
+            // Nothing else is written about the game before the launch is acknowledged, so this
+            // must be a retry of the launch itself.
             return match stored.saved.as_ref() == Some(&launched.game) {
                 true => Ok(()),
-                false => Err(contradiction(format!("there is a game {id} already"))),
+                false => Err(contradiction(format!("game {id} exists already"))),
             };
         }
         let players = launched.players.iter().filter(|player| is_placed(player)).map(|player| player.id);
@@ -149,8 +149,8 @@ impl Memory {
         Ok(changes)
     }
 
-    /// The result for a game that is not live: either this very end is stored, or another game has
-    /// the number.
+    /// Returns the result for a game that is not live: either this very end is stored already, or
+    /// another game has the number.
     fn ended_before(&self, id: GameId, end: &GameEnd) -> Result<Vec<RatingChange>, StoreError> {
         let game = self.games.get(&id).filter(|game| game.decisions.starts_with(&end.decisions));
         let ended = game.filter(|game| game.end.is_some()).ok_or_else(not_live)?;
@@ -207,23 +207,23 @@ fn contradiction(reason: String) -> StoreError {
 }
 
 fn not_live() -> StoreError {
-    contradiction("it is not among the live games".to_owned())
+    contradiction("the game is not live".to_owned())
 }
 
 impl MemoryGame {
-    /// Its players, as long as the host has said where they stand.
+    /// Returns the players whose placement the host has reported.
     pub(super) fn placed(&self) -> impl Iterator<Item = &LivePlayer> {
         self.launched.players.iter().filter(|player| is_placed(player))
     }
 
-    /// The number of its validity.
+    /// Returns the number of the game's validity.
     pub(super) fn validity(&self) -> u8 {
         let ended = self.end.as_ref().map(|end| end.validity);
         let saved = self.saved.as_ref().and_then(Game::validity);
         ended.or(saved).unwrap_or(self.launched.validity).number()
     }
 
-    /// The changes of ratings on the leaderboard of the game, by player.
+    /// Returns the rating changes on the leaderboard of the game, by player.
     pub(super) fn changes(&self) -> BTreeMap<PlayerId, &RatingChange> {
         let leaderboard =
             self.end.as_ref().and_then(|end| end.rated.as_ref()).map(|rated| &rated.leaderboard);

@@ -1,4 +1,4 @@
-//! Games that were launched, for operators.
+//! Launched games, for operators.
 
 use faf_lobby_core::Timestamp;
 use faf_lobby_core::validity::Validity;
@@ -61,7 +61,7 @@ impl Memory {
         }
     }
 
-    /// The players of a game, by team and place.
+    /// Returns the players of a game, by team and start position.
     fn players(&self, game: &MemoryGame) -> Vec<PlayerRecord> {
         let results = game.end.as_ref().map(|end| end.results.as_slice()).unwrap_or_default();
         let mut players: Vec<_> = game.placed().filter_map(|player| Some((place(player)?, player))).collect();

@@ -1,5 +1,5 @@
-//! A database in memory: for tests, the simulation and demonstrations. Nothing of it outlives the
-//! process.
+//! An in-memory database for tests, the simulation and demonstrations. Its content is lost when the
+//! process ends.
 
 #![expect(clippy::needless_pass_by_value, reason = "operations take what other databases hand to a thread")]
 
@@ -30,34 +30,34 @@ use crate::{Message, Role, StoreError};
 
 pub use vault::MemoryMod;
 
-/// Everything that is stored, open to tests. It has all operations of the list, as plain methods.
+/// Everything that is stored, open to tests. Implements all operations of the list as
+/// plain methods.
 #[derive(Debug, Clone)]
 pub struct Memory {
     /// Accounts, by name.
     pub accounts: BTreeMap<String, MemoryAccount>,
-    /// Permissions of each group, by technical name; at first those of moderators and
-    /// administrators.
+    /// Permissions of each group, by technical name of the group; initially those of moderators
+    /// and administrators.
     pub groups: BTreeMap<String, BTreeSet<String>>,
     /// Avatars that may be granted, by number.
     pub avatars: BTreeMap<u32, Avatar>,
-    /// Co-op missions.
+    /// Co-op missions, in the order of their numbers.
     pub missions: Vec<CoopMission>,
     /// Versions of mods in the vault.
     pub mods: Vec<MemoryMod>,
-    /// Featured mods, ranked mods and leaderboards; at first `faf` and `coop`, none, and the two
-    /// every lobby has.
+    /// Featured mods, ranked mods and leaderboards; initially `faf` and `coop`, no ranked mods, and
+    /// the two leaderboards that every lobby has.
     pub data: GameData,
     /// Maps by folder name, lower-case.
     pub maps: BTreeMap<String, MapVersion>,
-    /// The highest number of a game that was given out.
+    /// Highest assigned game number.
     pub last_game: GameId,
-    /// Games that were launched.
+    /// Launched games, by number.
     pub games: BTreeMap<GameId, MemoryGame>,
     /// Attempts to join a game.
     pub join_attempts: Vec<(PlayerId, JoinAttempt)>,
     hosts: Vec<(PlayerId, GameId)>,
-    /// Number of the map of each version; versions that are not in here count as a map of their
-    /// own.
+    /// Number of the map of each version; a version without an entry counts as a map of its own.
     map_numbers: BTreeMap<u32, u32>,
     map_versions_played: BTreeMap<u32, u32>,
     mod_stats: BTreeMap<u32, vault::Counters>,
@@ -67,25 +67,25 @@ pub struct Memory {
     own_key: Option<Vec<u8>>,
     outbox: Vec<(i64, Message)>,
     last_message: i64,
-    /// How many numbered publications of each game have gone into the outbox.
+    /// Number of numbered publications of each game that were put into the outbox.
     published: BTreeMap<GameId, u32>,
     clock: fn() -> Timestamp,
 }
 
-/// A game that was launched, with everything that is stored of it.
+/// A launched game, with everything that is stored about it.
 #[derive(Debug, Clone)]
 pub struct MemoryGame {
-    /// As it was launched.
+    /// The game at its launch.
     pub launched: GameLaunched,
-    /// As it was last saved, until it is over.
+    /// The game as last saved, until it is over.
     pub saved: Option<Game>,
-    /// How it has ended.
+    /// The end of the game, with its results.
     pub end: Option<GameEnd>,
-    /// Why it is rated or not, once it is over.
+    /// Steps that decided whether the game is rated; present once it is over.
     pub decisions: Vec<Decision>,
-    /// What else has happened in it.
+    /// In-game events that are stored.
     pub notes: Vec<Note>,
-    /// What has become of ratings.
+    /// Rating changes that the game caused.
     pub ratings: Vec<RatingChange>,
 }
 
@@ -94,34 +94,35 @@ pub struct MemoryGame {
 pub struct MemoryAccount {
     /// Number of the account.
     pub id: u32,
-    /// The hash of the password.
+    /// Hash of the password.
     pub password: String,
     /// Bans, in force or not.
     pub bans: Vec<Ban>,
-    /// Avatars that may be selected.
+    /// Avatars that the player may select.
     pub avatars: Vec<Avatar>,
-    /// The one that is.
+    /// The selected avatar.
     pub avatar: Option<Avatar>,
     /// Tag of the clan.
     pub clan: Option<String>,
     /// Ratings by leaderboard.
     pub ratings: Vec<(String, LeaderboardRating)>,
-    /// Rated games that were won, by leaderboard.
+    /// Number of rated games that were won, by leaderboard.
     pub won_games: BTreeMap<String, u32>,
-    /// Groups.
+    /// Technical names of the account's groups.
     pub groups: Vec<String>,
-    /// Permissions by technical name, besides those of the groups.
+    /// Permissions by technical name, in addition to those of the groups.
     pub permissions: Vec<&'static str>,
-    /// Friends.
+    /// Numbers of the player's friends.
     pub friends: BTreeSet<PlayerId>,
-    /// Foes.
+    /// Numbers of the player's foes.
     pub foes: BTreeSet<PlayerId>,
-    /// Address, program and moment of the last login.
+    /// Address, user agent and time of the last login.
     pub last_login: Option<(Option<String>, Option<String>, Timestamp)>,
 }
 
 impl Memory {
-    /// A database with what every lobby needs; `clock` tells the time of day.
+    /// Creates a database with the records that every lobby needs; `clock` returns the
+    /// current time.
     #[must_use]
     pub fn new(clock: fn() -> Timestamp) -> Self {
         let leaderboard = |id, name: &str| Leaderboard { id, name: name.to_owned(), initializer: None };
@@ -172,7 +173,7 @@ impl Memory {
         self.now().0.div_euclid(1_000_000)
     }
 
-    /// The account of this number, with its name.
+    /// Returns the account with this number, and its name.
     pub fn by_id(&mut self, player: PlayerId) -> Option<(&String, &mut MemoryAccount)> {
         self.accounts.iter_mut().find(|(_, account)| account.id == player.0)
     }
@@ -187,18 +188,18 @@ impl Memory {
     }
 }
 
-/// A [`Memory`] that several hold together; copies are the same. It is a backend like any other.
+/// A [`Memory`] that can be shared; clones refer to the same data. It is a backend like any other.
 #[derive(Debug, Clone)]
 pub struct SharedMemory(Arc<Mutex<Memory>>);
 
 impl SharedMemory {
-    /// Shares a database.
+    /// Wraps a database for sharing.
     #[must_use]
     pub fn new(memory: Memory) -> Self {
         Self(Arc::new(Mutex::new(memory)))
     }
 
-    /// The database, for as long as nobody else needs it.
+    /// Locks the database.
     pub fn lock(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The outbox, and the database as such.
+//! The outbox, and operations on the database as a whole.
 
 use faf_lobby_core::{GamePublications, Publication};
 use faf_protocol::GameId;
@@ -48,8 +48,8 @@ impl Memory {
         Ok(())
     }
 
-    /// Puts the numbered publications of a game into the outbox, but for those that were there
-    /// before.
+    /// Puts the numbered publications of a game into the outbox, except for those that were put
+    /// there before.
     pub(super) fn publish_numbered(
         &mut self,
         game: GameId,

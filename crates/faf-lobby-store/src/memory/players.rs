@@ -1,4 +1,4 @@
-//! What belongs to a player: profile, friends and foes, avatars, permissions.
+//! Data of a player: profile, friends and foes, avatars, permissions.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Filling a new database from a file. Of pools, queues and past games only what an operation reads
-//! is kept.
+//! Fills a new database from a file. Of pools, queues and past games, only the parts that an
+//! operation reads are kept.
 
 use std::fmt::Display;
 
@@ -152,7 +152,7 @@ impl Memory {
         if is_known {
             return Err(problem("mod", &vault_mod.display_name, "there is one already".to_owned()));
         }
-        // Of several versions, the first tells what they have in common.
+        // The first version of a mod determines what all its versions share.
         let first = self.mods.iter().find(|known| known.number == vault_mod.id).map(|first| &first.shown);
         let (name, author) = match first {
             Some(first) => (first.name.clone(), first.author.clone()),
@@ -176,7 +176,7 @@ impl Memory {
             self.data.ranked_mods.insert(vault_mod.uid.to_lowercase());
         }
         self.mods.push(MemoryMod { number: vault_mod.id, is_hidden: vault_mod.hidden, shown });
-        // A list of likers that cannot be read begins empty.
+        // A list of likers that cannot be read starts empty.
         let counters = || Counters {
             likes: f64::from(vault_mod.likes),
             likers: serde_json::from_str(&vault_mod.likers).unwrap_or_default(),

@@ -14,9 +14,9 @@ use crate::StoreError;
 pub struct MemoryMod {
     /// Number of the mod, which its versions share.
     pub number: u32,
-    /// Whether it is not shown.
+    /// Whether the version is hidden.
     pub is_hidden: bool,
-    /// As it is shown, but for its counters, which its versions share.
+    /// The version as clients see it, except for its counters, which all versions share.
     pub shown: VaultMod,
 }
 
@@ -78,7 +78,7 @@ impl Memory {
 }
 
 impl Memory {
-    /// Adds a mod with a single version. Its counters begin with those that are given.
+    /// Adds a mod with a single version, with the given counters.
     pub fn add_mod(&mut self, shown: VaultMod) {
         let number = self.mods.iter().map(|version| version.number).max().unwrap_or(0) + 1;
         let counters = Counters {
@@ -91,7 +91,7 @@ impl Memory {
         self.mods.push(MemoryMod { number, is_hidden: false, shown });
     }
 
-    /// Counts that mods were played: each once, however many of its versions are active.
+    /// Counts one game for each mod, even if several of its versions are active.
     pub(super) fn mods_played(&mut self, uids: &[String]) {
         let is_active =
             |version: &&MemoryMod| uids.iter().any(|uid| uid.eq_ignore_ascii_case(&version.shown.uid));

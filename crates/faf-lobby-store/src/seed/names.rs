@@ -1,4 +1,4 @@
-//! Names in a seed: none may be there that people cannot read or tell from another.
+//! Checks the names in a seed: people must be able to read them and to tell them apart.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use faf_lobby_core::{escaped, is_allowed_in_name, is_legible};
 use super::SeedFile;
 use crate::{LOGIN_LIMIT, SeedError, is_valid_login};
 
-const NO_NAME: &str = "white space, control characters and what cannot be seen are not allowed";
+const NO_NAME: &str = "white space, control characters and invisible characters are not allowed";
 
-const NOT_LEGIBLE: &str = "control characters and what cannot be seen are not allowed";
+const NOT_LEGIBLE: &str = "control characters and invisible characters are not allowed";
 
-/// Looks for names that must not be planted.
+/// Checks for names that must not be planted.
 ///
 /// # Errors
-/// [`SeedError::Record`] for the first one.
+/// [`SeedError::Record`] for the first such name.
 pub(super) fn check(file: &SeedFile) -> Result<(), SeedError> {
     for user in &file.users {
         let problem = || format!("a name has 1 to {LOGIN_LIMIT} characters; {NO_NAME}");
@@ -22,7 +22,7 @@ pub(super) fn check(file: &SeedFile) -> Result<(), SeedError> {
     }
     for clan in &file.clans {
         let is_tag = !clan.tag.is_empty() && clan.tag.chars().all(is_allowed_in_name);
-        refuse_unless(is_tag, "clan", &clan.tag, || format!("this is no tag: {NO_NAME}"))?;
+        refuse_unless(is_tag, "clan", &clan.tag, || format!("this is not a tag: {NO_NAME}"))?;
     }
     let texts = (file.clans.iter().map(|clan| ("clan", &clan.name)))
         .chain(file.avatars.iter().filter_map(|avatar| Some(("avatar", avatar.tooltip.as_ref()?))))
@@ -41,15 +41,16 @@ pub(super) fn check(file: &SeedFile) -> Result<(), SeedError> {
         refuse_unless(is_legible(text), kind, text, || NOT_LEGIBLE.to_owned())?;
     }
     let of_group = |group: &super::Group| (group.id, group.technical_name.clone());
-    check_told_once("group", file.groups.iter().map(of_group))?;
+    check_unique("group", file.groups.iter().map(of_group))?;
     let of_featured = |featured: &super::FeaturedMod| (featured.id, featured.technical_name.clone());
-    check_told_once("featured mod", file.featured_mods.iter().map(of_featured))?;
+    check_unique("featured mod", file.featured_mods.iter().map(of_featured))?;
     let of_leaderboard = |board: &super::Leaderboard| (board.id, board.technical_name.clone());
-    check_told_once("leaderboard", file.leaderboards.iter().map(of_leaderboard))
+    check_unique("leaderboard", file.leaderboards.iter().map(of_leaderboard))
 }
 
-/// These replace what is in a new database already, and must not replace each other.
-fn check_told_once(kind: &str, records: impl Iterator<Item = (u32, String)>) -> Result<(), SeedError> {
+/// Checks that names and numbers are unique: these records replace existing ones of a new database,
+/// and must not replace each other.
+fn check_unique(kind: &str, records: impl Iterator<Item = (u32, String)>) -> Result<(), SeedError> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
     for (id, name) in records {
         let is_new = ids.insert(id) && names.insert(name.clone());
@@ -75,14 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_nobody_can_read_are_refused() {
+    fn illegible_names_are_refused() {
         for (wrong, problem) in [
             (
                 r#"{"users": [{"id": 1, "login": "A\u200bda", "password": "x"}]}"#,
                 r"user A\u{200b}da: a name has 1 to 20",
             ),
             (r#"{"users": [{"id": 1, "login": "\u3164", "password": "x"}]}"#, r"user \u{3164}: a name"),
-            (r#"{"clans": [{"id": 1, "name": "N", "tag": "T\u202e"}]}"#, r"clan T\u{202e}: this is no tag"),
+            (
+                r#"{"clans": [{"id": 1, "name": "N", "tag": "T\u202e"}]}"#,
+                r"clan T\u{202e}: this is not a tag",
+            ),
             (r#"{"clans": [{"id": 1, "name": "N\n", "tag": "T"}]}"#, r"clan N\n: control characters"),
             (
                 r#"{"avatars": [{"id": 1, "url": "u", "tooltip": "Win\u00adner"}]}"#,

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::config::LogAddresses;
 use crate::ops::metrics::Metrics;
 
-/// Lines about failed logins that may be logged in a burst; after that, one every [`PAUSE`]. So operators see
-/// who tries what, and nobody fills their disk.
+/// Number of lines about failed logins that may be logged in a burst; after that, one every
+/// [`PAUSE`]. Operators see who tries what, and nobody can fill their disk.
 const LINES: u32 = 30;
 
 /// Time until one more line may be logged.
@@ -22,9 +22,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct FailedLogins {
     addresses: LogAddresses,
     metrics: Arc<Metrics>,
-    /// When a full burst is allowed again.
+    /// Time at which a full burst is allowed again.
     full_at: Instant,
-    /// How many were not logged since the last line.
+    /// Number of failed logins since the last line that were not logged.
     left_out: u64,
 }
 
@@ -33,7 +33,7 @@ impl FailedLogins {
         Self { addresses, metrics, full_at: Instant::now(), left_out: 0 }
     }
 
-    /// Counts a rejected login, and logs it if there were not too many.
+    /// Counts a rejected login, and logs it unless there were too many.
     pub(crate) fn tell(&mut self, line: &LogLine) {
         let LogLine::LoginFailed { conn: ConnId(conn), address, method, account, reason, detail } = line
         else {
@@ -53,7 +53,8 @@ impl FailedLogins {
         tracing::info!(conn, reason, account, %address, method, left_out, "a login has failed");
     }
 
-    /// Returns how many lines were left out before this one; none if this one must be left out, too.
+    /// Returns the number of lines left out before this one, or `None` if this one must be left out
+    /// as well.
     fn may_write(&mut self) -> Option<u64> {
         let now = Instant::now();
         let full_at = self.full_at.max(now) + PAUSE;
@@ -66,7 +67,7 @@ impl FailedLogins {
     }
 }
 
-/// An address, as far as it may be shown.
+/// An address, of which the log shows only the permitted part.
 struct Shown(LogAddresses, Option<IpAddr>);
 
 impl fmt::Display for Shown {
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_shown_as_far_as_they_may_be() {
+    fn only_the_permitted_part_of_an_address_is_shown() {
         let shown = |how, address: &str| Shown(how, address.parse().ok()).to_string();
         assert_eq!(shown(LogAddresses::None, "1.2.3.4"), "-");
         assert_eq!(shown(LogAddresses::Network, "1.2.3.4"), "1.2.3.0/24");

@@ -1,4 +1,4 @@
-//! What proves who a player is: passwords, tokens, and the policy server that hears of every login.
+//! Authentication of players: passwords, tokens, and the policy server that receives every login.
 
 pub(crate) mod failed_logins;
 pub mod passwords;

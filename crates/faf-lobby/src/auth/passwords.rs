@@ -1,7 +1,8 @@
 //! Password hashes.
 //!
-//! Clients send the SHA-256 digest of a password in lower-case hexadecimal, never the password itself. What is stored is an
-//! Argon2id hash of that text, so that neither a stolen database nor what was recorded from it opens an account.
+//! Clients send the SHA-256 digest of a password in lower-case hexadecimal, never the password
+//! itself. The server stores an Argon2id hash of that text, so that neither a stolen database nor
+//! data recorded from it opens an account.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -13,24 +14,26 @@ use tokio::task::spawn_blocking;
 
 pub use faf_protocol::password_digest as digest;
 
-/// A hash of what clients send, with a salt of its own. Takes tens of milliseconds and 19 MiB.
+/// Hashes a digest that clients send, with a salt of its own. This takes tens of milliseconds and
+/// 19 MiB.
 ///
 /// # Errors
-/// A description, if the system has no randomness for the salt.
+/// A description, if the system provides no random numbers for the salt.
 pub fn hash(digest: &str) -> Result<String, String> {
     Memory::default().hash(digest)
 }
 
-/// Whether a hash is of this. What is no hash is of nothing. Takes as long as [`hash`].
+/// Returns whether a hash belongs to this digest; an invalid hash belongs to none. This takes as
+/// long as [`hash`].
 #[must_use]
 pub fn verify(digest: &str, hash: &str) -> bool {
     Memory::default().verify(digest, hash)
 }
 
-/// What one password after the other is hashed in: 19 MiB, allocated once.
+/// Memory for hashing one password after another: 19 MiB, allocated once.
 ///
-/// Allocated for each password anew, it would come from the heap, where what is small settles in the holes that it leaves, and the
-/// process would grow to many times of it.
+/// If every password allocated its own memory, it would come from the heap, where small objects
+/// settle in the gaps that it leaves, and the process would grow to a multiple of its size.
 #[derive(Default)]
 struct Memory(Vec<Block>);
 
@@ -56,7 +59,8 @@ impl Memory {
         self.computes(digest, hash).unwrap_or(false)
     }
 
-    /// Whether this gives this hash, with the algorithm and the costs that the hash names.
+    /// Returns whether the digest gives this hash, with the algorithm and the costs that the
+    /// hash names.
     fn computes(&mut self, digest: &str, hash: &str) -> Option<bool> {
         let hash = PasswordHash::new(hash).ok()?;
         let (salt, expected) = (hash.salt?, hash.hash?);
@@ -79,7 +83,7 @@ impl Memory {
     ) -> argon2::Result<()> {
         let (needed, usual) = (argon2.params().block_count(), Params::DEFAULT.block_count());
         if needed > usual {
-            // A hash that an operator has brought along. What it needs more is not kept.
+            // A hash that an operator has imported. The additional memory it needs is not kept.
             return argon2.hash_password_into(digest.as_bytes(), salt, output);
         }
         self.0.resize(usual, Block::new());
@@ -87,19 +91,21 @@ impl Memory {
     }
 }
 
-/// Logins that may wait for their turn: some ten seconds' worth. More are told to come back later instead.
-const WAITING: usize = 500;
+/// Number of logins that may wait for hashing: some ten seconds' worth. Further ones are told to
+/// come back later.
+const QUEUE_LIMIT: usize = 500;
 
-/// So many wait for their turn already that one more would wait for too long.
+/// The hashing queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Busy;
 
-/// Hashes on threads of their own, so many at a time that one processor is left for the lobby; more have to wait.
+/// Hashes on separate threads; their number leaves one processor for the lobby, and further
+/// requests wait.
 #[derive(Clone)]
 pub(crate) struct PasswordThreads {
     processors: Arc<Semaphore>,
     queue: Arc<Semaphore>,
-    /// Memory that is not being used; as many as there have been processors at work at the same time.
+    /// Memory that is not in use; at most one for each processor that was busy at the same time.
     memories: Arc<Mutex<Vec<Memory>>>,
 }
 
@@ -113,10 +119,11 @@ impl PasswordThreads {
     pub(crate) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let processors = Arc::new(Semaphore::new((processors - 1).max(1)));
-        Self { processors, queue: Arc::new(Semaphore::new(WAITING)), memories: Arc::default() }
+        Self { processors, queue: Arc::new(Semaphore::new(QUEUE_LIMIT)), memories: Arc::default() }
     }
 
-    /// Whether this is the password of an account. Takes as long without an account, so that names cannot be probed.
+    /// Returns whether this is the password of an account. This takes as long without an account,
+    /// so that names cannot be probed.
     pub(crate) async fn verify(&self, digest: String, stored: Option<String>) -> Result<bool, Busy> {
         static NOBODYS: LazyLock<String> = LazyLock::new(|| hash("nobody's password").unwrap_or_default());
 
@@ -139,7 +146,7 @@ impl PasswordThreads {
         let processor = Arc::clone(&self.processors).acquire_owned().await.map_err(|_| Busy)?;
         let memories = Arc::clone(&self.memories);
         let done = spawn_blocking(move || {
-            // Nothing that holds the lock leaves it half changed.
+            // No code that holds the lock leaves it half changed.
             let lock = || memories.lock().unwrap_or_else(PoisonError::into_inner);
             let mut memory = lock().pop().unwrap_or_default();
             let done = work(&mut memory);
@@ -147,7 +154,7 @@ impl PasswordThreads {
             drop((processor, place));
             done
         });
-        // It ends without an answer only if the server ends.
+        // It ends without a result only if the server ends.
         done.await.map_err(|_| Busy)
     }
 }
@@ -224,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_queue_is_not_made_longer() {
         let threads = PasswordThreads::new();
-        let queue = Arc::clone(&threads.queue).acquire_many_owned(WAITING as u32).await;
+        let queue = Arc::clone(&threads.queue).acquire_many_owned(QUEUE_LIMIT as u32).await;
         assert_eq!(threads.verify(digest("secret"), None).await, Err(Busy));
         drop(queue);
         assert_eq!(threads.verify(digest("secret"), None).await, Ok(false));

@@ -1,4 +1,4 @@
-//! The policy service: it is told of every login, and what it answers makes no difference (ops.md section 8).
+//! The policy service receives every login; its reply makes no difference (ops.md section 8).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,28 +7,29 @@ use faf_protocol::{PlayerId, SessionNumber};
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
-/// Reports that may wait; further ones are dropped. One has a few kilobytes, at most some 30.
-const WAITING: usize = 1000;
+/// Number of reports that may wait; further ones are dropped. One has a few kilobytes, at most
+/// some 30.
+const QUEUE_LIMIT: usize = 1000;
 
-/// Reports under way at the same time.
+/// Number of reports in flight at the same time.
 const WORKERS: usize = 4;
 
-/// How long the service may take for one.
+/// Time limit for one report.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where reports go.
+/// Sends reports to the policy service.
 #[derive(Debug)]
 pub(crate) struct PolicyServer(Option<mpsc::Sender<String>>);
 
 impl PolicyServer {
-    /// Reports to the service with this base URL; to nobody if it is empty.
+    /// Reports to the service with this base URL; without one, reports nowhere.
     pub(crate) fn new(base_url: &str) -> Self {
         if base_url.is_empty() {
             return Self(None);
         }
         let url = format!("{}/verify", base_url.trim_end_matches('/'));
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into();
-        let (sender, receiver) = mpsc::channel(WAITING);
+        let (sender, receiver) = mpsc::channel(QUEUE_LIMIT);
         let receiver = Arc::new(Mutex::new(receiver));
         for _ in 0..WORKERS {
             tokio::spawn(work(agent.clone(), url.clone(), Arc::clone(&receiver)));
@@ -36,12 +37,12 @@ impl PolicyServer {
         Self(Some(sender))
     }
 
-    /// Tells the service that a player has logged in from a machine. Never waits.
+    /// Reports a player's login from a machine. Never waits.
     pub(crate) fn report(&self, player: PlayerId, unique_id: &str, session: SessionNumber) {
         let Some(sender) = &self.0 else { return };
         let body = json!({"player_id": player.0, "uid_hash": unique_id, "session": session.0}).to_string();
         if sender.try_send(body).is_err() {
-            tracing::warn!(player = player.0, "the policy service is too slow; a login is not reported");
+            tracing::warn!(player = player.0, "the policy service is too slow; a login was not reported");
         }
     }
 }
@@ -56,12 +57,12 @@ async fn work(agent: ureq::Agent, url: String, waiting: Arc<Mutex<mpsc::Receiver
                 .post(&url)
                 .header("content-type", "application/json")
                 .header("cache-control", "no-cache");
-            request.send(body).map(|answer| answer.status())
+            request.send(body).map(|response| response.status())
         });
         match sent.await {
-            Ok(Ok(status)) => tracing::debug!(%status, "the policy service has been told of a login"),
+            Ok(Ok(status)) => tracing::debug!(%status, "a login was reported to the policy service"),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the policy service does not answer; a login is not reported");
+                tracing::warn!(%error, "the policy service does not respond; a login was not reported");
             }
             Err(_) => return,
         }

@@ -1,4 +1,4 @@
-//! `faf-lobby check`: whether a configuration is right, and what it names is there.
+//! `faf-lobby check`: checks a configuration, and the files and services it names.
 
 use std::fmt;
 use std::io::Write;
@@ -12,10 +12,11 @@ use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
 use crate::{auth::tokens, store::embedded};
 
-/// How long a service may take to accept a connection.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Time limit for a service to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What was found. Problems keep a server from working as configured; warnings may have an explanation.
+/// Results of the checks. Problems keep a server from working as configured; warnings may have
+/// an explanation.
 #[derive(Debug, Default)]
 struct Findings {
     problems: Vec<String>,
@@ -42,11 +43,11 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(anyhow::Error::from)?.block_on(ports(settings, &mut findings));
     for warning in &findings.warnings {
-        // A closed standard error is no reason to fail.
+        // A closed standard error is not an error.
         let _ = writeln!(std::io::stderr(), "faf-lobby: warning: {warning}");
     }
     if findings.problems.is_empty() {
-        say("the configuration is right");
+        say("configuration OK");
         return Ok(());
     }
     let problems = findings.problems.join("\n  ");
@@ -62,7 +63,7 @@ fn database(settings: &Settings, findings: &mut Findings) {
         findings.warning("database", format!("{} is in use by {owner}", path.display()));
     }
     let checked = match path.exists() {
-        true => embedded::look_at(path),
+        true => embedded::inspect(path),
         false => is_writable(folder_of(path)).map(|()| None),
     };
     match checked {
@@ -76,7 +77,7 @@ fn recording(settings: &Settings, findings: &mut Findings) {
     if settings.recording.as_os_str().is_empty() {
         return;
     }
-    // Folders are made as far as they are missing.
+    // Missing folders are created.
     let existing = settings.recording.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     if let Err(problem) = is_writable(existing) {
         findings.problem("recording", format!("{}: {problem}", settings.recording.display()));
@@ -87,7 +88,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a file in the folder, and removes it again.
+/// Creates a file in the folder, and removes it again.
 fn is_writable(folder: &Path) -> Result<(), String> {
     let made = tempfile::Builder::new().prefix(".faf-lobby-check-").tempfile_in(folder);
     made.map(drop).map_err(|error| format!("nothing can be written to {}: {error}", folder.display()))
@@ -102,14 +103,15 @@ fn geoip(settings: &Settings, findings: &mut Findings) {
     }
 }
 
-/// What is asked elsewhere. It may be away just now, which a server gets over.
+/// Checks the services that the server calls. They may be unavailable just now, which the
+/// server tolerates.
 fn services(settings: &Settings, findings: &mut Findings) {
     if !settings.jwks.is_empty() {
         match tokens::try_keys(&settings.jwks) {
             Ok((usable, useless)) => {
                 useless.into_iter().for_each(|why| findings.warning("jwks", why));
                 if usable == 0 {
-                    let none = "there is no key in it that can be used: nobody can log in with a token";
+                    let none = "it has no usable key: nobody can log in with a token";
                     findings.warning("jwks", none);
                 }
             }
@@ -129,12 +131,12 @@ fn services(settings: &Settings, findings: &mut Findings) {
         let (Some(host), Some(scheme @ ("http" | "https"))) =
             (parsed.as_ref().and_then(hyper::Uri::host), scheme)
         else {
-            findings.problem(setting, format!("`{url}` is no URL such as https://example.org"));
+            findings.problem(setting, format!("`{url}` is not a URL such as https://example.org"));
             continue;
         };
         let port = parsed.as_ref().and_then(hyper::Uri::port_u16);
         let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
-        // The others are only told to clients.
+        // The others are only sent to clients.
         if setting == "policy_server"
             && let Err(error) = reach(host, port)
         {
@@ -146,13 +148,12 @@ fn services(settings: &Settings, findings: &mut Findings) {
 fn reach(host: &str, port: u16) -> std::io::Result<()> {
     let mut addresses = (host.trim_matches(['[', ']']), port).to_socket_addrs()?;
     let address = addresses.next().ok_or(std::io::ErrorKind::NotFound)?;
-    TcpStream::connect_timeout(&address, PATIENCE).map(drop)
+    TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).map(drop)
 }
 
 fn log(settings: &Settings, findings: &mut Findings) {
     for target in settings.unknown_log_targets() {
-        findings
-            .warning("log", format!("nothing that logs is called `{target}`; its directive has no effect"));
+        findings.warning("log", format!("there is no log target `{target}`; its directive has no effect"));
     }
 }
 
@@ -160,10 +161,10 @@ async fn ports(settings: &Settings, findings: &mut Findings) {
     let mut held = Vec::new();
     for (setting, listen) in settings.listens() {
         match listen_on(listen).await {
-            // Held until all are looked at.
+            // Held until all are checked.
             Ok(sockets) => held.push(sockets),
             Err(failure) if failure.to_string().contains("another server") => {
-                findings.warning(setting, format!("{failure}; or is it this one, which runs already?"));
+                findings.warning(setting, format!("{failure}; or is it this server, already running?"));
             }
             Err(failure) => findings.problem(setting, failure),
         }

@@ -1,4 +1,4 @@
-//! `faf-lobby config`: the configuration file with all defaults, or the values that count.
+//! `faf-lobby config`: the configuration file with all defaults, or the effective values.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ pub(super) fn print() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints every setting with the value that counts, and where it was set.
+/// Prints every setting with its effective value and its origin.
 pub(super) fn list(effective: &Effective) -> Result<(), Failure> {
     say(listed(effective).trim_end());
     Ok(())
 }
 
-/// A file with the same effect, where each line says where its value comes from.
+/// Returns a file with the same effect, where each line names the origin of its value.
 fn listed(effective: &Effective) -> String {
     let mut text = String::new();
     let mut section = "";
@@ -38,7 +38,7 @@ fn listed(effective: &Effective) -> String {
     text.trim_start().to_owned()
 }
 
-/// The path as it was given; a line break in it would end the comment.
+/// Returns the path as it was given, if it has no line break, which would end the comment.
 fn shortest(path: &Path) -> std::path::PathBuf {
     path.display().to_string().replace(char::is_control, "?").into()
 }
@@ -49,7 +49,7 @@ mod tests {
     use crate::config::Sources;
 
     #[test]
-    fn what_is_listed_has_the_same_effect() {
+    fn the_list_has_the_same_effect() {
         let flags = [
             ("ping_interval", "2m"),
             ("websocket", "127.0.0.1:1,127.0.0.1:2 proxy"),

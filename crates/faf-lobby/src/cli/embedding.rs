@@ -10,8 +10,8 @@ pub use super::flags::{Flags, Selection};
 pub use super::serve::{ProgramNames, addresses, last_steps, log_listening, ready_line};
 pub use super::user::mint_token;
 
-/// Waits for the first signal from now on that ends a program: SIGTERM, SIGINT or SIGHUP. Those that were ignored when the
-/// process began stay ignored.
+/// Waits for the first signal from now on that ends a program: SIGTERM, SIGINT or SIGHUP. Signals
+/// that were ignored when the process began stay ignored.
 ///
 /// # Errors
 /// [`Failure`] if signals cannot be watched.
@@ -22,7 +22,8 @@ pub fn signalled() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
-/// Runs a program around the server to its end, on a runtime as the server needs it, with the log of the settings.
+/// Runs a program around the server to its end, on the runtime that the server needs, with the log
+/// of the settings.
 ///
 /// # Errors
 /// [`Failure`] of the program, or if there is no runtime or log.

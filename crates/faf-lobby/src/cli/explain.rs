@@ -1,4 +1,4 @@
-//! `faf-lobby explain`: why something is as it is.
+//! `faf-lobby explain`: the reasons for stored results.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::store::{GameRecord, LaunchedGame, PlayerRecord};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Commands {
-    /// Tell how a game went, what was stored of it, and why it was rated or not
+    /// Show how a game went, what was stored of it, and why it was rated or not
     Game {
         /// Number of the game
         #[arg(value_name = "ID", value_parser = whole::<u32>(0..=u64::from(u32::MAX)))]
         id: u32,
-        /// Print it as one object of JSON
+        /// Print it as one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -53,10 +53,10 @@ fn explained(game: &GameRecord) -> String {
     text.push('\n');
     match &game.decisions {
         Some(decisions) => decisions.iter().for_each(|decision| {
-            // Options are what some client has sent; what is in them must not move the cursor.
+            // Options are texts of clients, which must not move the cursor.
             text.push_str(&format!("{}\n", escaped(&decision.to_string())));
         }),
-        None => text.push_str("why it counts or not was not stored, or cannot be read\n"),
+        None => text.push_str("the reasons for its validity were not stored, or cannot be read\n"),
     }
     text
 }
@@ -66,7 +66,7 @@ fn heading(game: &LaunchedGame) -> String {
     let end = match (game.ended_at, game.is_live) {
         (_, true) => "not over yet".to_owned(),
         (Some(at), _) => format!("ended at {at}"),
-        (None, false) => "it is not known when it ended".to_owned(),
+        (None, false) => "ended at an unknown time".to_owned(),
     };
     let validity = game.validity.map_or("of unknown validity", |validity| validity.name());
     format!(
@@ -82,7 +82,7 @@ fn heading(game: &LaunchedGame) -> String {
 
 fn players(players: &[PlayerRecord]) -> String {
     if players.is_empty() {
-        return "nothing is stored of any player\n".to_owned();
+        return "no players are stored\n".to_owned();
     }
     let mut text =
         format!("{:>4}  {:<30}  {:<11}  {:>5}  {}\n", "team", "player", "result", "score", "rating");
@@ -98,13 +98,13 @@ fn players(players: &[PlayerRecord]) -> String {
             })
             .collect();
         let ratings = if ratings.is_empty() { "unchanged".to_owned() } else { ratings.join("; ") };
-        // Writing to a text does not fail.
+        // Writing to a string does not fail.
         let _ = writeln!(text, "{:>4}  {player:<30}  {result:<11}  {score:>5}  {ratings}", record.team);
     }
     text
 }
 
-/// Texts are escaped here, too: this is read on terminals.
+/// Texts are escaped here as well: this is read on terminals.
 fn as_json(game: &GameRecord) -> Value {
     let shown = |text: &str| escaped(text).to_string();
     let rating = |rating: Rating| json!([rating.mean, rating.deviation]);
@@ -130,7 +130,7 @@ fn as_json(game: &GameRecord) -> Value {
     value
 }
 
-/// Estimate and uncertainty.
+/// Formats estimate and uncertainty.
 fn shown(rating: Rating) -> String {
     format!("{:.2}/{:.2}", rating.mean, rating.deviation)
 }

@@ -1,4 +1,4 @@
-//! Flags of settings, which follow from the table of settings.
+//! Flags of settings, derived from the table of settings.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -10,19 +10,19 @@ use super::effective;
 use crate::config::{CATALOGUE, Entry, Kind, Settings, Sources};
 use crate::exit_code::Failure;
 
-/// The flags of some settings, as far as they are given.
+/// The given flags of a selection of settings.
 #[derive(Debug, Clone)]
 pub struct Flags<S> {
     given: BTreeMap<String, String>,
     which: PhantomData<S>,
 }
 
-/// Which settings a command takes as flags.
+/// A selection of settings that a command takes as flags.
 pub trait Selection {
-    /// Whether the setting with this name is one of them.
+    /// Returns whether the setting with this name is one of them.
     fn includes(setting: &str) -> bool;
 
-    /// Whether the flags may also stand after a further command.
+    /// Whether the flags may also come after a subcommand.
     const GLOBAL: bool = false;
 }
 
@@ -49,13 +49,13 @@ impl Selection for Database {
 }
 
 impl<S> Flags<S> {
-    /// Whether the flag of a setting is given.
+    /// Returns whether the flag of a setting is given.
     #[must_use]
     pub fn is_given(&self, setting: &str) -> bool {
         self.given.contains_key(setting)
     }
 
-    /// Returns the places where settings are looked for.
+    /// Returns the sources of settings.
     pub(super) fn sources(&self, file: Option<PathBuf>) -> Sources {
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
@@ -66,7 +66,7 @@ impl<S> Flags<S> {
     /// Returns the settings from the flags, the environment, and the file if there is one.
     ///
     /// # Errors
-    /// [`Failure`] that lists everything that is wrong with them.
+    /// [`Failure`] that lists all problems.
     pub fn settings(&self, file: Option<PathBuf>) -> Result<Settings, Failure> {
         effective(&self.sources(file)).map(|effective| effective.settings())
     }

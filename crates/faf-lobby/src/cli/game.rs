@@ -18,13 +18,13 @@ pub(super) enum Commands {
         /// Only games of this account
         #[arg(long, value_name = "NAME")]
         player: Option<String>,
-        /// Only games that are over and were not rated; `faf-lobby explain game ID` tells why
+        /// Only games that are over and were not rated; `faf-lobby explain game ID` shows why
         #[arg(long)]
         unrated: bool,
-        /// How many at most
+        /// Maximum number of games
         #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = whole::<u32>(1..=1_000_000))]
         limit: u32,
-        /// Print an object of JSON a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
@@ -75,7 +75,7 @@ fn listed_as_json(ListedGame { game, players }: &ListedGame) -> Value {
     value
 }
 
-/// Texts are escaped here, too: this is read on terminals.
+/// Texts are escaped here as well: this is read on terminals.
 pub(super) fn as_json(game: &LaunchedGame) -> Value {
     let shown = |text: &str| escaped(text).to_string();
     json!({

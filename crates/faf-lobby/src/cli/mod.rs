@@ -1,4 +1,4 @@
-//! The command line. Operators script against it, so spellings stay.
+//! The command line. Operators use it in scripts, so names and flags stay.
 
 mod backup;
 mod check;
@@ -49,7 +49,7 @@ enum Commands {
     // Scripts append flags to those of others: the last one counts.
     #[command(args_override_self = true, after_help = exit_code::HELP)]
     Serve(Flags<All>),
-    /// Make, list and change accounts; also while a server runs
+    /// Create, list and change accounts, also while a server runs
     #[command(arg_required_else_help = false)]
     User {
         #[command(flatten)]
@@ -64,7 +64,7 @@ enum Commands {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Explain why something is as it is; also while a server runs
+    /// Explain stored results, also while a server runs
     #[command(arg_required_else_help = false)]
     Explain {
         #[command(flatten)]
@@ -72,7 +72,7 @@ enum Commands {
         #[command(subcommand)]
         command: explain::Commands,
     },
-    /// List games; also while a server runs
+    /// List games, also while a server runs
     #[command(arg_required_else_help = false)]
     Game {
         #[command(flatten)]
@@ -80,7 +80,8 @@ enum Commands {
         #[command(subcommand)]
         command: game::Commands,
     },
-    /// Copy the database as it is now, also while a server runs; docs/src/guide/operate.md tells how to restore it
+    /// Copy the database in its current state, also while a server runs; docs/src/guide/operate.md
+    /// describes how to restore it
     Backup {
         #[command(flatten)]
         flags: Flags<Database>,
@@ -91,16 +92,16 @@ enum Commands {
     /// Run a recording through the lobby again; docs/src/guide/recordings.md describes it
     #[command(after_help = exit_code::HELP)]
     Replay(replay::Arguments),
-    /// Print the configuration file with all settings at their defaults, or the values that count
+    /// Print the configuration file with all settings at their defaults, or the effective values
     #[command(args_override_self = true)]
     Config {
         #[command(flatten)]
         flags: Flags<All>,
-        /// Print each setting with the value that counts, and where it was set
+        /// Print each setting with its effective value and origin
         #[arg(long)]
         effective: bool,
     },
-    /// Check the configuration, and whether what it names is there
+    /// Check the configuration, and the files and services it names
     #[command(args_override_self = true)]
     Check(Flags<All>),
 }
@@ -112,7 +113,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let line = match line {
         Ok(line) => line,
         Err(error) => {
-            // A closed standard output is no reason to fail.
+            // A closed standard output is not an error.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit_code::USAGE } else { exit_code::SUCCESS });
         }
@@ -145,7 +146,8 @@ fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> 
     }
 }
 
-/// Reads a command line. The default command is meant if the line is empty or begins with one of its flags.
+/// Parses a command line. If it is empty or begins with a flag of the default command, it means
+/// that command.
 fn parse(mut arguments: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
     let error = match CommandLine::command().try_get_matches_from(&arguments) {
         Ok(matches) => return Ok(matches),
@@ -168,7 +170,7 @@ fn effective(sources: &Sources) -> Result<Effective, Failure> {
     Effective::load(sources).map_err(|problems| Failure::new(exit_code::CONFIGURATION, problems))
 }
 
-/// Works with the database, on one thread, and leaves everything in its one file.
+/// Runs work on the database, on one thread, and leaves all data in its one file.
 fn with_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
     let database_failure = |error| Failure::new(exit_code::DATABASE, error);
     let store = Store::open(database).map_err(database_failure)?;
@@ -197,7 +199,7 @@ fn seed(database: &Path, path: &Path) -> Result<(), Failure> {
             SeedError::Store(error) => Failure::new(exit_code::DATABASE, error),
             other => Failure::new(exit_code::FAILURE, anyhow::anyhow!("seed {}: {other}", path.display())),
         })?;
-    say(&format!("planted {planted}"));
+    say(&format!("seeded {planted}"));
     Ok(())
 }
 
@@ -215,7 +217,7 @@ fn whole<N: TryFrom<u64>>(
 
 /// Writes a line to standard output.
 fn say(line: &(impl fmt::Display + ?Sized)) {
-    // A reader that has closed the pipe does not want the rest.
+    // If the reader has closed the pipe, it does not want the rest.
     let _ = writeln!(io::stdout(), "{line}");
 }
 
@@ -223,8 +225,8 @@ fn say(line: &(impl fmt::Display + ?Sized)) {
 mod tests {
     use super::*;
 
-    /// The command that is understood, or the kind of error.
-    fn understood(line: &str) -> Result<String, ErrorKind> {
+    /// Returns the parsed command, or the kind of error.
+    fn parsed(line: &str) -> Result<String, ErrorKind> {
         let matches = parse(line.split_whitespace().map(OsString::from).collect());
         matches.map(|matches| matches.subcommand_name().unwrap().to_owned()).map_err(|error| error.kind())
     }
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn serving_is_meant_where_no_command_is_named() {
+    fn serve_is_the_default_command() {
         for serve in [
             "faf-lobby",
             "faf-lobby --http off",
@@ -243,13 +245,13 @@ mod tests {
             "faf-lobby --config x",
             "faf-lobby --database user",
         ] {
-            assert_eq!(understood(serve).as_deref(), Ok("serve"), "{serve}");
+            assert_eq!(parsed(serve).as_deref(), Ok("serve"), "{serve}");
         }
-        assert_eq!(understood("faf-lobby user list").as_deref(), Ok("user"));
-        assert_eq!(understood("faf-lobby --config x user list").as_deref(), Ok("user"));
-        assert_eq!(understood("faf-lobby srve"), Err(ErrorKind::InvalidSubcommand));
-        assert_eq!(understood("faf-lobby --no-such-flag"), Err(ErrorKind::UnknownArgument));
-        assert_eq!(understood("faf-lobby --help"), Err(ErrorKind::DisplayHelp));
+        assert_eq!(parsed("faf-lobby user list").as_deref(), Ok("user"));
+        assert_eq!(parsed("faf-lobby --config x user list").as_deref(), Ok("user"));
+        assert_eq!(parsed("faf-lobby srve"), Err(ErrorKind::InvalidSubcommand));
+        assert_eq!(parsed("faf-lobby --no-such-flag"), Err(ErrorKind::UnknownArgument));
+        assert_eq!(parsed("faf-lobby --help"), Err(ErrorKind::DisplayHelp));
     }
 
     #[test]

@@ -8,33 +8,33 @@ use tokio::time::sleep;
 use crate::store::embedded::owner;
 use crate::store::{AccountError, Store};
 
-/// How long a running server may take to do what was ordered. It looks every second.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit for a running server to execute an order. It checks for orders every second.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Time between two looks whether it has.
-const STEP: Duration = Duration::from_millis(100);
+/// Time between two checks whether it has.
+const POLL_PERIOD: Duration = Duration::from_millis(100);
 
 /// The outcome of an order to a running server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The player was online.
     Online,
-    /// The player was not.
+    /// The player was not online.
     Offline,
-    /// There is a server, which is this process, but it has not taken the order.
+    /// A server uses the database, but has not executed the order; this names it.
     NotTaken(String),
     /// No server uses the database.
     NoServer,
 }
 
 impl Outcome {
-    /// What else the operator should know.
+    /// Returns further advice for the operator.
     pub(super) fn advice(&self) -> String {
         match self {
             Self::Online | Self::Offline => String::new(),
             Self::NotTaken(server) => format!(
-                "; the server ({server}) has not taken it within {} seconds, and will when it can: see its /health",
-                PATIENCE.as_secs()
+                "; the server ({server}) has not executed it within {} seconds, and will as soon as it can: see its /health",
+                TIME_LIMIT.as_secs()
             ),
             Self::NoServer => {
                 "; no server uses this database here. If yours runs elsewhere, or in a container, give this \
@@ -45,7 +45,7 @@ impl Outcome {
     }
 }
 
-/// Waits until the server that uses the database has taken an order, if there is one.
+/// Waits until the server that uses the database has executed an order, if there is one.
 pub(super) async fn order_taken(database: &Path, store: &Store, order: i64) -> Result<Outcome, AccountError> {
     let began = Instant::now();
     loop {
@@ -53,9 +53,9 @@ pub(super) async fn order_taken(database: &Path, store: &Store, order: i64) -> R
             return Ok(if was_online { Outcome::Online } else { Outcome::Offline });
         }
         let Some(server) = owner(database) else { return Ok(Outcome::NoServer) };
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > TIME_LIMIT {
             return Ok(Outcome::NotTaken(server));
         }
-        sleep(STEP).await;
+        sleep(POLL_PERIOD).await;
     }
 }

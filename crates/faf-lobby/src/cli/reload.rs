@@ -1,13 +1,14 @@
-//! SIGHUP: the configuration is read again, and what can be changed while the server runs is.
+//! SIGHUP: the server reads its configuration again, and applies the settings that can change while
+//! it runs.
 
 use crate::config::{Effective, Problems, shown};
 use crate::ops::log::Log;
 use crate::server::Reconfigure;
 
-/// What is needed to read the configuration again.
+/// Everything needed to read the configuration again.
 pub(super) struct Reload {
     read: Box<dyn Fn() -> Result<Effective, Problems> + Send>,
-    /// As it counts now.
+    /// The effective configuration.
     current: Effective,
     log: Log,
 }
@@ -21,21 +22,21 @@ impl Reload {
         Self { read: Box::new(read), current, log }
     }
 
-    /// Reads the configuration, and tells the server what has changed. One that is wrong changes nothing.
+    /// Reads the configuration, and passes changes to the server. An invalid one changes nothing.
     pub(super) async fn apply(&mut self, server: &Reconfigure) {
         let new = match (self.read)() {
             Ok(new) => new,
             Err(Problems(problems)) => {
                 for problem in problems {
-                    tracing::error!(origin = %problem.origin, setting = problem.setting, problem = problem.problem, "the configuration is wrong");
+                    tracing::error!(origin = %problem.origin, setting = problem.setting, problem = problem.problem, "the configuration is invalid");
                 }
-                tracing::error!("the server goes on with the configuration as it was");
+                tracing::error!("the server keeps its previous configuration");
                 return;
             }
         };
         let changes = self.current.changes(&new);
         if changes.is_empty() {
-            tracing::info!("the configuration was read again: nothing has changed");
+            tracing::info!("the configuration was read again, without changes");
         }
         for setting in changes {
             let value = new.value(&setting).map(shown);
@@ -46,10 +47,14 @@ impl Reload {
                 _ => settings.lobby() != self.current.settings().lobby(),
             };
             if counts {
-                tracing::info!(setting, now = value, "a setting has changed, and counts from now on");
+                tracing::info!(setting, now = value, "a setting has changed and takes effect now");
                 self.current = changed;
             } else {
-                tracing::warn!(setting, now = value, "a setting has changed, and counts after a restart");
+                tracing::warn!(
+                    setting,
+                    now = value,
+                    "a setting has changed and takes effect after a restart"
+                );
             }
         }
         server.reconfigure(&self.current.settings()).await;

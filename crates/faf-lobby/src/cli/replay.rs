@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// Stop after this event and print who is online, the games, and pending requests
     #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>(0..=u64::MAX))]
     until: Option<u64>,
-    /// Print the effects of the last event, or of the first that has others than recorded
+    /// Print the effects of the last event, or of the first whose effects differ from the recording
     #[arg(long)]
     effects: bool,
 }
@@ -36,10 +36,10 @@ pub(super) fn run(
     let first = header.first;
     say(&format!("recorded by faf-lobby {}, begun at {}", header.server, header.recorded_at));
     if header.server != env!("CARGO_PKG_VERSION") {
-        say(&format!("this is faf-lobby {}, which may do other things", env!("CARGO_PKG_VERSION")));
+        say(&format!("this is faf-lobby {}, which may behave differently", env!("CARGO_PKG_VERSION")));
     }
     if until.is_some_and(|until| until < first) {
-        return Err(failure(&format!("it begins with event {first}; look into an older file")));
+        return Err(failure(&format!("it begins with event {first}; try an older file")));
     }
 
     let mut summary = Summary::default();
@@ -73,7 +73,7 @@ pub(super) fn run(
             match replay.cut() {
                 None => say("all effects are the same"),
                 Some(cut) => say(&format!(
-                    "all effects before event {cut} are the same; its message was too long to be kept, and what came of it and \
+                    "all effects before event {cut} are the same; its message was too long to be kept, so that it and \
                      of later events may be different"
                 )),
             }
@@ -85,28 +85,28 @@ pub(super) fn run(
     }
 }
 
-/// What is said at the end if not everything was the same.
+/// Prints the result if the replay differs from the recording.
 fn conclude(last: &Played) -> Result<(), Failure> {
     let number = last.number;
     let problem = match last.verdict {
         Verdict::Same | Verdict::Unknown => return Ok(()),
-        Verdict::FailsAgain => {
+        Verdict::FailsInBoth => {
             say("all effects before are the same");
-            say(&format!("the lobby fails over event {number}, as it did when it was recorded"));
+            say(&format!("the lobby fails on event {number}, as it did when it was recorded"));
             return Ok(());
         }
-        Verdict::Different => format!("event {number} gives other effects than recorded"),
-        Verdict::FailsNow => {
-            format!("the lobby fails over event {number}, which it did not when it was recorded")
+        Verdict::Different => format!("event {number} has other effects than recorded"),
+        Verdict::FailsInReplay => {
+            format!("the lobby fails on event {number}, but did not when it was recorded")
         }
-        Verdict::FailedThen => {
-            format!("the lobby failed over event {number} when it was recorded, and does not now")
+        Verdict::FailedWhenRecorded => {
+            format!("the lobby failed on event {number} when it was recorded, but does not now")
         }
     };
     Err(Failure::new(exit_code::DIFFERENT, anyhow!(problem)))
 }
 
-/// What has been replayed.
+/// Summary of the replayed inputs.
 #[derive(Default)]
 struct Summary {
     events: u64,
@@ -143,12 +143,12 @@ fn state(world: &World) -> String {
     let (players, connections) = (world.player_count(), world.connection_count());
     let (games, requests) = (world.games().count(), world.pending_requests().len());
     format!(
-        "behind the last: {players} players online, {connections} connections, {games} games, \
-         {requests} open requests"
+        "after the last: {players} players online, {connections} connections, {games} games, \
+         {requests} pending requests"
     )
 }
 
-/// Who is online, the games, and what the lobby waits for.
+/// Returns the players who are online, the games, and the lobby's pending requests.
 fn details(world: &World) -> String {
     let mut text = "online:".to_owned();
     let mut names = BTreeMap::new();
@@ -166,14 +166,14 @@ fn details(world: &World) -> String {
         let title = escaped(&title);
         let _ = write!(text, "\n  {id} \"{title}\": {state:?}, hosted by {host}, with {members}");
     }
-    text.push_str("\nopen requests:");
+    text.push_str("\npending requests:");
     for (id, request) in world.pending_requests() {
         let _ = write!(text, "\n  {}: {request}", id.0);
     }
     text
 }
 
-/// An event with its effects, a line each, as they are hashed.
+/// Returns an event with its effects, one line each, as they are hashed.
 fn effects(played: &Played) -> String {
     let Played { number, event, effects, .. } = played;
     let mut text = match event {
@@ -189,10 +189,10 @@ fn effects(played: &Played) -> String {
 
 fn describe(ending: &Ending) -> String {
     match ending {
-        Ending::Said(reason) => format!("the recording ends: {reason}"),
-        Ending::Silent => {
-            "the recording ends without saying why: the server still runs, or was killed".to_owned()
+        Ending::Marked(reason) => format!("the recording ends: {reason}"),
+        Ending::Unmarked => {
+            "the recording has no end marker: the server still runs, or was killed".to_owned()
         }
-        Ending::Cut(line) => format!("line {line} is cut: the server still writes it, or was killed"),
+        Ending::Cut(line) => format!("line {line} is incomplete: the server still writes it, or was killed"),
     }
 }

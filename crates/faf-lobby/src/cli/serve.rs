@@ -8,14 +8,14 @@ use faf_protocol::WireFormat;
 
 use super::reload::Reload;
 use super::say;
-use super::signals::{Signals, Wish};
+use super::signals::{Request, Signals};
 use crate::config::{Banner, Effective, Problems, Settings, shown};
 use crate::exit_code::{self, Failure};
 use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
 
-/// Tasks that a thread runs before it looks for what has come over the network. There may be dozens with large messages, and a
-/// ping is not to wait for all of them.
+/// Number of tasks that a thread runs before it checks for network input. There may be dozens with
+/// large messages, and a ping must not wait for all of them.
 const EVENT_INTERVAL: u32 = 8;
 
 pub(super) fn run(
@@ -33,7 +33,7 @@ pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) ->
         tokio::runtime::Builder::new_multi_thread().event_interval(EVENT_INTERVAL).enable_all().build();
     let runtime = runtime.map_err(anyhow::Error::from)?;
     let ended = runtime.block_on(work);
-    // What still runs, such as a query nobody waits for, does not hold up the end.
+    // Tasks still running, such as a query whose result is not needed, do not delay the end.
     runtime.shutdown_background();
     ended
 }
@@ -44,7 +44,7 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let server = tokio::select! {
         server = Server::start(settings) => server?,
-        // It may wait for the database.
+        // It may be waiting for the database.
         () = signals.end() => return Ok(()),
     };
     log_listening(server.listening());
@@ -62,20 +62,20 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let signalled = tokio::spawn(async move {
         loop {
             match signals.next().await {
-                Wish::End => shutdown.request().await,
-                Wish::HangUp => reload.apply(&reconfigure).await,
+                Request::End => shutdown.request().await,
+                Request::Reload => reload.apply(&reconfigure).await,
             }
         }
     });
     let ended = server.wait().await;
     tracing::info!("stopped");
     signalled.abort();
-    // With it ends the log, which is not before everything is written.
+    // This ends the log, after everything is written.
     let _ = signalled.await;
     ended
 }
 
-/// What runs here, on which database, and what it was told to do otherwise.
+/// Logs the version, the database, and the settings that differ from the defaults.
 fn log_configuration(configuration: &Effective) {
     let database = configuration.settings().database;
     let database = std::path::absolute(&database).unwrap_or(database);
@@ -90,7 +90,7 @@ fn log_configuration(configuration: &Effective) {
     }
 }
 
-/// Logs what listens where.
+/// Logs the addresses of the listeners.
 pub fn log_listening(listening: &[Listening]) {
     for Listening { service, address } in listening {
         match service {
@@ -100,19 +100,20 @@ pub fn log_listening(listening: &[Listening]) {
     }
 }
 
-/// How to call the server and `faf-wire` from where this program was started.
+/// Commands that call the server and `faf-wire` from where this program was started.
 #[derive(Debug, Clone, Copy)]
 pub struct ProgramNames {
-    /// The server.
+    /// Command that calls the server.
     pub lobby: &'static str,
     wire: &'static str,
 }
 
 impl ProgramNames {
-    /// Calls through cargo if it runs this program, else those of installed programs.
+    /// Returns calls through cargo if cargo runs this program, otherwise the names of the
+    /// installed programs.
     #[must_use]
     pub fn find() -> Self {
-        // Cargo says so to what it runs.
+        // Cargo sets this for the programs it runs.
         match std::env::var_os("CARGO") {
             Some(_) => {
                 Self { lobby: "cargo run --release --", wire: "cargo run --release --bin faf-wire --" }
@@ -122,7 +123,7 @@ impl ProgramNames {
     }
 }
 
-/// What listens where, and what to try next.
+/// Returns the addresses of the listeners, and the next steps to try.
 fn banner(
     listening: &[Listening],
     websocket_path: &str,
@@ -135,12 +136,12 @@ fn banner(
     text += "\nTry next:\n";
     if accounts == 0 {
         let add = format!("{} user add NAME --database {}", calls.lobby, database.display());
-        text += &next_step("make an account", &add);
+        text += &next_step("add an account", &add);
     }
     text + &last_steps(listening, websocket_path, "--user NAME", calls)
 }
 
-/// The lines of a banner that tell what listens where.
+/// Returns the lines of a banner with the addresses of the listeners.
 #[must_use]
 pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
     let mut text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
@@ -155,19 +156,19 @@ pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
     text
 }
 
-/// One line that tells a program that the server is ready and where it listens; `text` is what
-/// people are shown.
+/// Returns one line for a program that waits until the server is ready, with the listeners' URLs;
+/// `text` is the banner for people.
 #[must_use]
 pub fn ready_line(listening: &[Listening], websocket_path: &str, text: &str) -> String {
     let mut urls = serde_json::Map::new();
     for (name, url) in listening.iter().map(|listening| named(listening, websocket_path)) {
-        // Of several addresses of a service, the first.
+        // The first of several addresses of a service.
         urls.entry(name).or_insert(url.into());
     }
     serde_json::json!({"ready": true, "listening": urls, "text": text}).to_string()
 }
 
-/// The name of a service in the settings, and its URL.
+/// Returns the name of a service in the settings, and its URL.
 fn named(listening: &Listening, websocket_path: &str) -> (&'static str, String) {
     let address = &listening.address;
     match listening.service {
@@ -176,7 +177,8 @@ fn named(listening: &Listening, websocket_path: &str) -> (&'static str, String) 
     }
 }
 
-/// The last lines of a banner, with what to try next; `login` holds the flags of the account to log in with.
+/// Returns the last lines of a banner, with next steps to try; `login` holds the flags of the
+/// account to log in with.
 #[must_use]
 pub fn last_steps(
     listening: &[Listening],
@@ -207,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_banner_says_what_to_try_next() {
+    fn the_banner_suggests_next_steps() {
         let listening = |service, address: &str| Listening { service, address: address.parse().unwrap() };
         let all = [
             listening(Service::Lobby(WireFormat::SimpleJson), "127.0.0.1:8002"),
@@ -222,7 +224,7 @@ mod tests {
         {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
-        assert!(!banner(3).contains("make an account"));
+        assert!(!banner(3).contains("add an account"));
         let line: serde_json::Value = serde_json::from_str(&ready_line(&all, "/ws", "text")).unwrap();
         let urls = serde_json::json!({
             "simple-json": "tcp://127.0.0.1:8002",

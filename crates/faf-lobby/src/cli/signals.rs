@@ -4,19 +4,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit_code::Failure;
 
-/// What whoever sends a signal wants.
+/// Request that a signal stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// The server is to end: SIGTERM, SIGINT.
+pub(super) enum Request {
+    /// The server must end: SIGTERM, SIGINT.
     End,
-    /// It is to read its configuration again, or the terminal is gone: SIGHUP.
-    HangUp,
+    /// The server must read its configuration again, or the terminal has closed: SIGHUP.
+    Reload,
 }
 
 /// Signals that a server reacts to.
 ///
-/// Those that were ignored when the process began stay ignored: `nohup` does so with SIGHUP so that a server outlives its
-/// terminal, and shells do so with SIGINT for what runs in the background.
+/// Those that were ignored when the process began stay ignored: `nohup` ignores SIGHUP so that a
+/// server outlives its terminal, and shells ignore SIGINT for background jobs.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Option<Signal>,
@@ -38,18 +38,18 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
-    pub(super) async fn next(&mut self) -> Wish {
+    /// Waits for the next signal.
+    pub(super) async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.terminate.recv() => Wish::End,
-            () = received(&mut self.interrupt) => Wish::End,
-            () = received(&mut self.hang_up) => Wish::HangUp,
+            _ = self.terminate.recv() => Request::End,
+            () = received(&mut self.interrupt) => Request::End,
+            () = received(&mut self.hang_up) => Request::Reload,
         }
     }
 
-    /// Waits for one that ends the server.
+    /// Waits for a signal that ends the server.
     pub(super) async fn end(&mut self) {
-        while self.next().await != Wish::End {}
+        while self.next().await != Request::End {}
     }
 }
 
@@ -60,7 +60,7 @@ async fn received(signal: &mut Option<Signal>) {
     }
 }
 
-/// The set of ignored signals, as Linux tells it in the status of a process: bit 0 is signal 1.
+/// Returns the set of ignored signals from the status of a process under Linux: bit 0 is signal 1.
 fn ignored_signals(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_tells_what_is_ignored() {
+    fn ignored_signals_are_read_from_the_status() {
         assert_eq!(
             ignored_signals("Name:\tx\nSigBlk:\t0000000000000004\nSigIgn:\t0000000000001003\n"),
             0x1003

@@ -25,7 +25,7 @@ const PASSWORD_LIMIT: u64 = 1024;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Commands {
-    /// Make an account
+    /// Create an account
     Add {
         /// Name of the account
         name: String,
@@ -34,7 +34,7 @@ pub(super) enum Commands {
     },
     /// List all accounts
     List {
-        /// Print an object of JSON a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
@@ -42,7 +42,7 @@ pub(super) enum Commands {
     Token {
         /// Name of the account
         name: String,
-        /// For how long it holds
+        /// Days until it expires
         #[arg(long, value_name = "NUMBER", default_value = "30", value_parser = whole::<u32>(1..=3650))]
         days: u32,
     },
@@ -57,10 +57,10 @@ pub(super) enum Commands {
     Ban {
         /// Name of the account
         name: String,
-        /// Shown to the player
+        /// Text for the player
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// For how long; without it forever
+        /// Duration in days; without it, the ban is permanent
         #[arg(long, value_name = "NUMBER", value_parser = whole::<u32>(1..=100_000))]
         days: Option<u32>,
     },
@@ -68,7 +68,7 @@ pub(super) enum Commands {
     Kick {
         /// Name of the account
         name: String,
-        /// Shown to the player
+        /// Text for the player
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         reason: String,
     },
@@ -77,7 +77,7 @@ pub(super) enum Commands {
         /// Name of the account
         name: String,
     },
-    /// Say what an account may do beyond playing
+    /// Set the permissions of an account
     Role {
         /// Name of the account
         name: String,
@@ -88,7 +88,8 @@ pub(super) enum Commands {
 
 #[derive(Debug, Args)]
 pub(super) struct Password {
-    /// Password; where it is missing, it is asked for on a terminal or read as one line from standard input
+    /// Password; if it is missing, the command asks for it on a terminal, or reads one line from
+    /// standard input
     #[arg(long = "password", value_name = "TEXT")]
     text: Option<String>,
 }
@@ -99,10 +100,10 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
     let done = match command {
         Commands::Add { name, password } => {
             let hash = password.hash()?;
-            // The only command here that creates a database, too.
+            // Of these commands, only this one creates a database.
             let id = with_store(database, async |store| store.create_account(&name, hash).await)?
                 .map_err(account_failure)?;
-            format!("account {} has been made, number {id}", shown(&name))
+            format!("account {} was created with number {id}", shown(&name))
         }
         Commands::List { json } => {
             let accounts = change(database, async |store| Ok(store.list_accounts().await?))?;
@@ -178,7 +179,7 @@ fn account_failure(error: AccountError) -> Failure {
 }
 
 impl Password {
-    /// Returns the hash of the password, which is asked for or read if it was not given.
+    /// Returns the hash of the password, which the command asks for or reads if it was not given.
     fn hash(self) -> Result<String, Failure> {
         let password = match self.text {
             Some(password) => password,
@@ -196,7 +197,7 @@ fn ask_for_password() -> Result<String, Failure> {
     let ask = |prompt: &str| rpassword::prompt_password(prompt).map_err(anyhow::Error::from);
     let password = ask("Password: ")?;
     if ask("Again: ")? != password {
-        return Err(anyhow::anyhow!("these are two different passwords").into());
+        return Err(anyhow::anyhow!("the passwords differ").into());
     }
     Ok(password)
 }
@@ -212,7 +213,7 @@ fn now() -> i64 {
     since_epoch.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
-/// Returns the time in so many days, in Unix seconds.
+/// Returns the time in this many days, in Unix seconds.
 fn in_days(days: u32) -> i64 {
     now() + i64::from(days) * 24 * 60 * 60
 }
@@ -224,7 +225,8 @@ fn token(database: &Path, name: &str, days: u32) -> Result<String, Failure> {
     Ok(token.ok_or_else(|| anyhow::anyhow!(AccountError::Unknown(name.to_owned())))?)
 }
 
-/// Makes a token that the account with this login can log in with for this long; none if there is no such account.
+/// Creates a token with which the account logs in for this long; returns `None` if there is no
+/// such account.
 ///
 /// # Errors
 /// [`Failure`] if the database cannot be used.
@@ -252,7 +254,7 @@ fn list(accounts: &[ListedAccount]) -> String {
     text
 }
 
-/// Texts are escaped here, too: this is read on terminals.
+/// Texts are escaped here as well: this is read on terminals.
 fn as_json(account: &ListedAccount) -> Value {
     let shown = |text: &str| escaped(text).to_string();
     json!({

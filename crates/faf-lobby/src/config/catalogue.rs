@@ -1,4 +1,4 @@
-//! What is known of a setting besides its value, and the files and texts that follow from it.
+//! Everything known of a setting apart from its value, and the files and texts that follow from it.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -20,21 +20,21 @@ pub(super) static DEFAULTS: LazyLock<Table> =
 /// A setting.
 #[derive(Debug, PartialEq)]
 pub struct Entry {
-    /// Its name in files.
+    /// Name in files.
     pub name: &'static str,
-    /// Its default, as it stands in the file.
+    /// Default, as written in the file.
     pub default: &'static str,
-    /// The kind of its value.
+    /// Kind of its value.
     pub kind: Kind,
-    /// The numbers it may be.
+    /// Range of its value, if it is a number with bounds.
     pub range: Option<Range>,
-    /// What it is for.
+    /// Description, without the range.
     pub(super) words: &'static str,
-    /// The section of the file it stands in.
+    /// Section of the file.
     pub section: &'static str,
 }
 
-/// What a setting takes.
+/// The kind of value that a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A time, in seconds or with a unit.
@@ -47,18 +47,18 @@ pub enum Kind {
     Switch,
     /// Addresses to listen on, or `off`.
     Addresses,
-    /// A list of texts.
+    /// A list of strings.
     List,
-    /// A text.
+    /// A string.
     Text,
 }
 
-/// The numbers that a setting may be, both ends included.
+/// Range of the values of a setting, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
-    /// The least one.
+    /// Lower bound.
     pub least: Bound,
-    /// The largest one.
+    /// Upper bound.
     pub most: Bound,
 }
 
@@ -67,24 +67,24 @@ pub struct Range {
 pub enum Bound {
     /// This number.
     Number(f64),
-    /// So many times the value of another setting.
+    /// This multiple of another setting.
     Setting(f64, &'static str),
 }
 
 impl Entry {
-    /// Its name as a flag, without the dashes in front.
+    /// Returns its name as a flag, without the leading dashes.
     #[must_use]
     pub fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
 
-    /// Its name in the environment.
+    /// Returns its name in the environment.
     #[must_use]
     pub fn variable(&self) -> String {
         format!("{VARIABLE_PREFIX}{}", self.name.to_uppercase())
     }
 
-    /// What it is for, and which numbers it may be.
+    /// Returns its description with its range.
     #[must_use]
     pub fn help(&self) -> String {
         let words = self.words.trim();
@@ -94,7 +94,7 @@ impl Entry {
         }
     }
 
-    /// The placeholder for its value in help texts.
+    /// Returns the placeholder for its value in help texts.
     #[must_use]
     pub fn value_name(&self) -> &'static str {
         match self.kind {
@@ -153,7 +153,7 @@ pub(super) fn entry(name: &str) -> Option<&'static Entry> {
     CATALOGUE.iter().find(|entry| entry.name == name)
 }
 
-/// Returns the built-in configuration file: all settings at their defaults, with their descriptions.
+/// Returns the built-in configuration file with all settings, their defaults and descriptions.
 #[must_use]
 pub fn default_file() -> String {
     let mut file = format!("{HEAD}{}", comment(HEAD_WORDS));
@@ -186,7 +186,7 @@ fn comment(text: &str) -> String {
     lines
 }
 
-/// How the built-in file begins.
+/// Beginning of the built-in file.
 const HEAD: &str = "\
 # The configuration of faf-lobby, with all settings at their defaults.
 #
@@ -207,9 +207,10 @@ const HEAD_WORDS: &str = "Times are in seconds and sizes in bytes, unless they h
 mod tests {
     use super::*;
 
-    /// After a change of the table: `cargo run -p faf-lobby -- config > crates/faf-lobby/src/config/default.toml`
+    /// After a change of the table: `cargo run -p faf-lobby -- config >
+    /// crates/faf-lobby/src/config/default.toml`
     #[test]
-    fn the_readable_copy_of_the_built_in_file_is_current() {
+    fn the_copy_of_the_built_in_file_is_current() {
         let (file, copy) = (default_file(), include_str!("default.toml"));
         let line = file.lines().zip(copy.lines()).find(|(now, copy)| now != copy);
         assert_eq!(line, None, "the first line that differs");

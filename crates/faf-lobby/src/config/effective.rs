@@ -1,4 +1,4 @@
-//! The configuration as it counts: every setting with its value and where it was set.
+//! The effective configuration: every setting with its value and origin.
 
 use std::collections::BTreeMap;
 
@@ -9,51 +9,51 @@ use super::catalogue::number;
 use super::layers::Origin;
 use super::{CATALOGUE, Settings};
 
-/// All settings, each with its value, as they stand in files.
+/// All settings with their values, as written in files.
 #[derive(Debug, Clone)]
 pub struct Effective {
     pub(super) values: Table,
-    /// Where those were set that are not the defaults.
+    /// Origins of the settings that are not defaults.
     pub(super) origins: BTreeMap<String, Origin>,
 }
 
 impl Effective {
-    /// The settings.
+    /// Returns the settings.
     ///
     /// # Panics
-    /// Never: every value was checked when it was taken in.
+    /// Never: every value was checked when it was read.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings::deserialize(self.values.clone()).expect("every value was checked")
     }
 
-    /// The value of a setting.
+    /// Returns the value of a setting.
     #[must_use]
     pub fn value(&self, setting: &str) -> Option<&Value> {
         self.values.get(setting)
     }
 
-    /// Where a setting was set.
+    /// Returns the origin of a setting's value.
     #[must_use]
     pub fn origin(&self, setting: &str) -> Origin {
         self.origins.get(setting).cloned().unwrap_or(Origin::Default)
     }
 
-    /// Settings that somebody has set, in the order of the catalogue.
+    /// Returns the settings that are not defaults, in the order of the catalogue.
     pub fn set(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
         CATALOGUE.iter().filter_map(|entry| {
             Some((entry.name, self.values.get(entry.name)?, self.origins.get(entry.name)?))
         })
     }
 
-    /// Names of settings that have another value there.
+    /// Returns the names of settings whose values differ.
     #[must_use]
     pub fn changes(&self, other: &Self) -> Vec<String> {
         let names = CATALOGUE.iter().map(|entry| entry.name.to_owned());
         names.filter(|name| !is_same(self.value(name), other.value(name))).collect()
     }
 
-    /// The same with one setting as it is there.
+    /// Returns a copy with one setting as in `other`.
     #[must_use]
     pub fn with(&self, setting: &str, other: &Self) -> Self {
         let mut with = self.clone();
@@ -68,13 +68,13 @@ impl Effective {
     }
 }
 
-/// `30` and `30.0` are the same.
+/// Returns whether two values are equal, where `30` equals `30.0`.
 fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     let numbers = (one.and_then(number), other.and_then(number));
     one == other || matches!(numbers, (Some(one), Some(other)) if one == other)
 }
 
-/// A value for people, without what stands in a URL in front of the host, which may be a password.
+/// Formats a value for people, without the user information of a URL, which may hold a password.
 #[must_use]
 pub fn shown(value: &Value) -> String {
     let text = match value {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_what_has_changed() {
+    fn changed_settings_are_named() {
         let (before, after) =
             (load(&[]), load(&[("ping_interval", "45.0"), ("login_rate", "7"), ("http", "off")]));
         assert_eq!(before.changes(&after), ["http", "login_rate"]);

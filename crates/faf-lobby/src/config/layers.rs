@@ -1,4 +1,4 @@
-//! From where settings come, and which of several values counts.
+//! The sources of settings, and which of several values takes effect.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +10,10 @@ use toml::{Table, Value};
 use super::catalogue::{DEFAULTS, Entry, Kind, VARIABLE_PREFIX, entry, number};
 use super::{CATALOGUE, Effective, Settings, units};
 
-/// A variable with that prefix that is no setting: it names the file.
+/// A variable with the prefix that is not a setting: it names the file.
 const FILE_VARIABLE: &str = "FAF_LOBBY_CONFIG";
 
-/// Where settings are looked for, besides the defaults.
+/// Sources of settings, apart from the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// Values of flags, by name of the setting.
@@ -31,24 +31,24 @@ pub struct Problem {
     pub origin: Origin,
     /// The setting.
     pub setting: String,
-    /// What is wrong, and what would be right.
+    /// Description of the problem, and of valid values.
     pub problem: String,
 }
 
-/// Where a value was set.
+/// Source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nowhere: it is the default.
+    /// No source: it is the default.
     Default,
-    /// In a file, on this line if it could be read.
+    /// A file, with the line if it could be read.
     File(PathBuf, Option<usize>),
-    /// In the environment, by this variable.
+    /// An environment variable with this name.
     Variable(String),
-    /// On the command line, by this flag.
+    /// A flag with this name.
     Flag(String),
 }
 
-/// Everything wrong with the configuration.
+/// All problems of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -56,7 +56,7 @@ impl std::error::Error for Problems {}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the configuration is wrong:")?;
+        f.write_str("the configuration is invalid:")?;
         for Problem { origin, setting, problem } in &self.0 {
             write!(f, "\n  {origin}: {setting}: {problem}")?;
         }
@@ -80,7 +80,7 @@ impl Settings {
     /// Reads the configuration from all its sources.
     ///
     /// # Errors
-    /// [`Problems`]: all of them at once, each with its place.
+    /// [`Problems`], all at once, each with its origin.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
         Effective::load(sources).map(|effective| effective.settings())
     }
@@ -90,7 +90,7 @@ impl Effective {
     /// Reads the configuration from all its sources.
     ///
     /// # Errors
-    /// [`Problems`]: all of them at once, each with its place.
+    /// [`Problems`], all at once, each with its origin.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
         let mut layers = Layers { values: DEFAULTS.clone(), origins: BTreeMap::new(), problems: Vec::new() };
         if let Some(path) =
@@ -110,8 +110,9 @@ impl Effective {
     }
 }
 
-/// Whether a variable is meant as a setting. Kubernetes puts the addresses of services into the environment, under names
-/// that begin with theirs; for a service named like this program they have our prefix.
+/// Returns whether a variable is meant as a setting. Kubernetes puts the addresses of services into
+/// the environment, under names that begin with the service's name; for a service named like this
+/// program they have our prefix.
 fn is_setting(name: &str, value: &str) -> bool {
     let name = format!("_{name}");
     let of_port =
@@ -122,9 +123,9 @@ fn is_setting(name: &str, value: &str) -> bool {
 }
 
 struct Layers {
-    /// All settings, as far as they are known.
+    /// All settings known so far.
     values: Table,
-    /// Where those were set that are not the defaults.
+    /// Origins of the settings that are not defaults.
     origins: BTreeMap<String, Origin>,
     problems: Vec<Problem>,
 }
@@ -157,13 +158,13 @@ impl Layers {
         }
     }
 
-    /// Takes a text of a flag or variable for what the setting needs: a text as it is or in quotes,
-    /// several ones separated by commas or as in files, everything else as in files.
+    /// Parses the text of a flag or variable as the setting needs it: a string, as it is or in
+    /// quotes; several strings, separated by commas or as in files; any other value as in files.
     fn add_text(&mut self, setting: &str, text: &str, origin: Origin) {
         let value = match entry(setting) {
             Some(entry) => match entry.kind {
                 Kind::List => list(text),
-                // A single address may hold brackets, too: `[::1]:8001`.
+                // A single address may also contain brackets: `[::1]:8001`.
                 Kind::Addresses if text.contains([',', '[']) && fits(entry, &list(text)).is_ok() => {
                     list(text)
                 }
@@ -209,7 +210,7 @@ impl Layers {
     }
 }
 
-/// Checks whether a setting takes this value, with nothing but defaults around it, so that an error
+/// Checks whether a setting accepts this value, with defaults for all others, so that an error
 /// belongs to it.
 pub(super) fn fits(entry: &Entry, value: &Value) -> Result<(), String> {
     let mut alone = DEFAULTS.clone();
@@ -220,13 +221,14 @@ pub(super) fn fits(entry: &Entry, value: &Value) -> Result<(), String> {
     }
 }
 
-/// A value as it stands in files; a text if it is none.
+/// Parses a value as in files; other text becomes a string.
 fn as_in_files(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok();
     parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// Several texts: `a,b`, or in brackets as in files, with quotes or without those that a shell has taken away.
+/// Parses a list of strings: `a,b`, or in brackets as in files, with quotes or without those that a
+/// shell has removed.
 fn list(text: &str) -> Value {
     if let array @ Value::Array(_) = as_in_files(text) {
         return array;
@@ -236,8 +238,8 @@ fn list(text: &str) -> Value {
     Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
 }
 
-/// Settings that there were once, and what to do without them.
-const GONE: [(&str, &str); 2] = [
+/// Settings of earlier versions, and what replaces them.
+const REMOVED: [(&str, &str); 2] = [
     (
         "large_message_timeout",
         "it is no longer a setting: messages may take as long as they keep coming; see `large_message_rate`",
@@ -249,7 +251,7 @@ const GONE: [(&str, &str); 2] = [
 ];
 
 fn unknown(setting: &str) -> String {
-    if let Some((_, advice)) = GONE.iter().find(|(gone, _)| *gone == setting) {
+    if let Some((_, advice)) = REMOVED.iter().find(|(gone, _)| *gone == setting) {
         return (*advice).to_owned();
     }
     let closest = CATALOGUE
@@ -263,7 +265,7 @@ fn unknown(setting: &str) -> String {
     }
 }
 
-/// The line on which a setting stands; files are flat, so that it begins one.
+/// Returns the line of a setting; files are flat, so a setting begins its line.
 fn line_of(text: &str, setting: &str) -> usize {
     let is_it = |line: &str| {
         let line = line.trim_start().trim_start_matches(['[', '"', '\'']);
@@ -294,7 +296,7 @@ mod tests {
         let sources = Sources { flags: pairs(flags), environment: pairs(environment), file: path };
         Settings::load(&sources).map_err(|problems| {
             let text = problems.to_string().replace(&named.path().display().to_string(), "FILE");
-            text.strip_prefix("the configuration is wrong:\n  ").unwrap().to_owned()
+            text.strip_prefix("the configuration is invalid:\n  ").unwrap().to_owned()
         })
     }
 
@@ -432,7 +434,7 @@ mod tests {
         );
         assert_eq!(
             problem(&[], &[("FAF_LOBBY_HTTP", "here")], ""),
-            "environment variable FAF_LOBBY_HTTP: http: `here` is no address such as 127.0.0.1:8001, and not \"off\""
+            "environment variable FAF_LOBBY_HTTP: http: `here` is not an address such as 127.0.0.1:8001, and not \"off\""
         );
         assert_eq!(
             problem(

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-/// Where to listen: nowhere, or on some addresses.
+/// Addresses to listen on; none to disable a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "OneOrMore")]
 pub struct Listen(Vec<ListenAddress>);
@@ -11,7 +11,8 @@ pub struct Listen(Vec<ListenAddress>);
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
-    /// `host:port`; the host may be a name, an IPv6 address stands in brackets, port 0 picks a free one.
+    /// `host:port`; the host may be a name, an IPv6 address is in brackets, port 0 picks a
+    /// free one.
     pub address: String,
     /// Whether every connection begins with a PROXY header.
     pub proxy: bool,
@@ -25,16 +26,16 @@ enum OneOrMore {
 }
 
 impl Listen {
-    /// The addresses; none for `off`.
+    /// Returns the addresses; none for `off`.
     #[must_use]
     pub fn addresses(&self) -> &[ListenAddress] {
         &self.0
     }
 
-    /// Listens on one address.
+    /// Parses one address.
     ///
     /// # Errors
-    /// A description, if it is none.
+    /// A description, if it is not an address.
     pub fn one(text: &str) -> Result<Self, String> {
         match text.trim() {
             "off" => Ok(Self(Vec::new())),
@@ -44,7 +45,8 @@ impl Listen {
 }
 
 impl ListenAddress {
-    /// Whether both cannot be listened on at the same time. Different names of one host are not recognized.
+    /// Returns whether both cannot be used at the same time. Different names of one host are
+    /// not recognized.
     pub(super) fn clashes_with(&self, other: &Self) -> bool {
         let parts = |address: &str| -> Option<(String, u16)> {
             let (host, port) = address.rsplit_once(':')?;
@@ -59,7 +61,7 @@ impl ListenAddress {
         port != 0 && port == other_port && (host == other || is_any(&host) || is_any(&other))
     }
 
-    /// Whether only this machine can connect. Names other than `localhost` are taken for public ones.
+    /// Returns whether only this machine can connect. Names other than `localhost` count as public.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
@@ -89,7 +91,7 @@ impl std::str::FromStr for ListenAddress {
         let proxy = match (words.next(), words.next()) {
             (None, _) => false,
             (Some("proxy"), None) => true,
-            _ => return Err(format!("`{text}`: only the word `proxy` can stand behind an address")),
+            _ => return Err(format!("`{text}`: only the word `proxy` may follow an address")),
         };
         let port = address
             .rsplit_once(':')
@@ -97,7 +99,7 @@ impl std::str::FromStr for ListenAddress {
             .map(|(_, port)| port.parse::<u16>());
         match port {
             Some(Ok(_)) => Ok(Self { address, proxy }),
-            _ => Err(format!("`{text}` is no address such as 127.0.0.1:8001, and not \"off\"")),
+            _ => Err(format!("`{text}` is not an address such as 127.0.0.1:8001, and not \"off\"")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration: what can be set, from where, and whether it makes sense.
+//! The configuration: the settings, their sources, and their checks.
 //!
 //! `table.rs` is the one place that lists the settings; files, flags, environment variables, help
 //! texts and ranges follow from it. `default.toml` is a copy for people who read the repository.
@@ -34,14 +34,14 @@ impl Default for Settings {
     }
 }
 
-/// A network, or a single address, whose word is taken.
+/// A network, or a single address, that is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TrustedProxy(pub IpNet);
 
 impl TrustedProxy {
-    /// Whether an address is one of them. Sockets that serve both families write addresses of IPv4 as ones of IPv6
-    /// (`::ffff:10.0.0.1`), and operators may, too.
+    /// Returns whether an address is part of the network. Sockets that serve both families write
+    /// IPv4 addresses as IPv6 (`::ffff:10.0.0.1`), and operators may do so as well.
     pub(crate) fn includes(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let is_mapped_inside = |address: Ipv4Addr| self.0.contains(&IpAddr::V6(address.to_ipv6_mapped()));
@@ -60,15 +60,15 @@ impl TryFrom<String> for TrustedProxy {
     }
 }
 
-/// Whether the first login with a new name makes an account.
+/// Whether the first login with a new name creates an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BoolOrWord")]
 pub enum OpenRegistration {
-    /// No.
+    /// Accounts are created only by operators.
     Off,
-    /// Yes, as long as only this machine can connect.
+    /// Accounts are created while only this machine can connect.
     OnLoopback,
-    /// Yes, whoever can connect.
+    /// Accounts are created for everyone who can connect.
     Anywhere,
 }
 
@@ -93,17 +93,22 @@ impl TryFrom<BoolOrWord> for OpenRegistration {
 }
 
 impl Settings {
-    /// Returns where clients of a wire format connect.
+    /// Returns the addresses for clients of a wire format.
     #[must_use]
     pub fn listen(&self, format: WireFormat) -> &Listen {
+        self.listener(format).1
+    }
+
+    /// The name and the value of the setting for a wire format.
+    fn listener(&self, format: WireFormat) -> (&'static str, &Listen) {
         match format {
-            WireFormat::QDataStream => &self.qdatastream,
-            WireFormat::SimpleJson => &self.simple_json,
-            WireFormat::WebSocket => &self.websocket,
+            WireFormat::QDataStream => ("qdatastream", &self.qdatastream),
+            WireFormat::SimpleJson => ("simple_json", &self.simple_json),
+            WireFormat::WebSocket => ("websocket", &self.websocket),
         }
     }
 
-    /// Returns what is wrong with values that are within their ranges, by setting.
+    /// Returns the problems of values that are within their ranges, by setting.
     fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.idle_timeout > 0.0 && self.idle_timeout < 2.0 * self.ping_interval {
@@ -114,15 +119,14 @@ impl Settings {
             problems.push(("websocket_path", "it must begin with a slash".to_owned()));
         }
         if let Some(origin) = self.websocket_origins.iter().find(|origin| !is_origin(origin)) {
-            let problem =
-                format!("`{origin}` is no origin such as https://example.org, without anything behind it");
+            let problem = format!("`{origin}` is not an origin such as https://example.org, without a path");
             problems.push(("websocket_origins", problem));
         }
         if self.http.addresses().iter().any(|address| address.proxy) {
             problems.push(("http", "it cannot expect a PROXY header".to_owned()));
         }
         if !self.forwarded_header.is_empty() && self.forwarded_header.parse::<HeaderName>().is_err() {
-            problems.push(("forwarded_header", "this is no name of an HTTP header".to_owned()));
+            problems.push(("forwarded_header", "it is not the name of an HTTP header".to_owned()));
         }
         if self.database.as_os_str().is_empty() {
             problems.push(("database", "it must name a file".to_owned()));
@@ -131,11 +135,11 @@ impl Settings {
             problems.push(("database", "it is a folder; name a file in it".to_owned()));
         }
         if self.database.as_os_str() == ":memory:" {
-            let problem = "there is no database in memory: several threads use it, and it has to outlive a crash; name a \
+            let problem = "the database cannot be in memory: several threads use it, and it must outlive a crash; name a \
                            file, for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind";
             problems.push(("database", problem.to_owned()));
         }
-        let listens = [&self.qdatastream, &self.simple_json, &self.websocket];
+        let listens = WireFormat::ALL.map(|format| self.listen(format));
         if listens.iter().all(|listen| listen.addresses().is_empty()) {
             problems.push(("websocket", "no client can connect: all listeners are off".to_owned()));
         }
@@ -147,7 +151,7 @@ impl Settings {
         if let (OpenRegistration::OnLoopback, Some(public)) = (self.open_registration, self.public_address())
         {
             let problem = format!(
-                "anybody who can reach {public} could make accounts; listen on 127.0.0.1 everywhere, without \
+                "anybody who can reach {public} could create accounts; listen on 127.0.0.1 everywhere, without \
                  trusted_proxies, or insist with \"anywhere\""
             );
             problems.push(("open_registration", problem));
@@ -159,58 +163,53 @@ impl Settings {
         if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
             problems.push((
                 "log",
-                format!("`{word}` is no level; these are: off, error, warn, info, debug, trace"),
+                format!("`{word}` is not a level; the levels are: off, error, warn, info, debug, trace"),
             ));
         }
         problems
     }
 
-    /// A listener others than this machine can reach, if there is one. With a proxy in front, all of them count.
+    /// Returns a listener that other machines can reach, if there is one. With a proxy in front,
+    /// every listener counts.
     fn public_address(&self) -> Option<&ListenAddress> {
-        let listens = [&self.qdatastream, &self.simple_json, &self.websocket, &self.http];
         let has_proxy = !self.trusted_proxies.is_empty();
-        listens.into_iter().flat_map(Listen::addresses).find(|address| has_proxy || !address.is_loopback())
+        let mut addresses = self.listens().flat_map(|(_, listen)| listen.addresses());
+        addresses.find(|address| has_proxy || !address.is_loopback())
     }
 
-    /// Where is listened, by setting.
-    pub(crate) fn listens(&self) -> [(&'static str, &Listen); 4] {
-        [
-            ("qdatastream", &self.qdatastream),
-            ("simple_json", &self.simple_json),
-            ("websocket", &self.websocket),
-            ("http", &self.http),
-        ]
+    /// Returns the addresses of all listeners, by setting.
+    pub(crate) fn listens(&self) -> impl Iterator<Item = (&'static str, &Listen)> {
+        WireFormat::ALL.into_iter().map(|format| self.listener(format)).chain([("http", &self.http)])
     }
 
-    /// Addresses that are listened on twice.
+    /// Returns the addresses that are used twice.
     fn clashes(&self) -> Vec<(&'static str, String)> {
-        let all = self.listens();
-        let all: Vec<_> = all
-            .iter()
-            .flat_map(|(setting, listen)| listen.addresses().iter().map(move |address| (*setting, address)))
+        let all: Vec<_> = self
+            .listens()
+            .flat_map(|(setting, listen)| listen.addresses().iter().map(move |address| (setting, address)))
             .collect();
         let mut clashes = Vec::new();
         for (number, (setting, address)) in all.iter().enumerate() {
             if let Some((other, _)) = all[..number].iter().find(|(_, before)| before.clashes_with(address)) {
-                clashes.push((*setting, format!("{address} is listened on by {other} already")));
+                clashes.push((*setting, format!("{address} is already used by {other}")));
             }
         }
         clashes
     }
 
-    /// Targets that the log is to tell more or less of, and that nothing is called.
+    /// Returns the targets in the log filter that do not exist.
     #[must_use]
     pub fn unknown_log_targets(&self) -> Vec<&str> {
         log_targets(&self.log).filter(|target| !is_known_target(target)).collect()
     }
 
-    /// Whether only this machine can connect.
+    /// Returns whether only this machine can connect.
     #[must_use]
     pub fn is_private(&self) -> bool {
         self.public_address().is_none()
     }
 
-    /// What is logged.
+    /// Returns the filter of the log.
     ///
     /// # Errors
     /// A description, if the filter cannot be understood.
@@ -218,7 +217,7 @@ impl Settings {
         self.log.parse().map_err(|error: ParseError| error.to_string())
     }
 
-    /// What the lobby itself needs to know.
+    /// Returns the settings of the lobby's core.
     #[must_use]
     pub fn lobby(&self) -> faf_lobby_core::Settings {
         faf_lobby_core::Settings {
@@ -242,38 +241,38 @@ impl Settings {
         }
     }
 
-    /// What is accepted from clients.
+    /// Returns the limits of messages from clients.
     #[must_use]
     pub fn limits(&self) -> faf_protocol::Limits {
         faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
     }
 
-    /// Returns how long a client may read nothing of what it is offered.
+    /// Returns the time limit for clients that stop reading.
     pub(crate) fn stall_timeout(&self) -> Duration {
         seconds(self.stall_timeout)
     }
 
-    /// How long to wait at the start for the database to be free.
+    /// Returns the time to wait at the start until the database is free.
     #[must_use]
     pub fn wait_for_database(&self) -> Duration {
         seconds(self.wait_for_database)
     }
 
-    /// How long a client may take before its first message.
+    /// Returns the time limit for the PROXY header or the upgrade to WebSocket.
     #[must_use]
     pub fn handshake_timeout(&self) -> Duration {
         seconds(self.handshake_timeout)
     }
 }
 
-/// What a filter of the log names besides levels: `info,hyper=warn` names `hyper`.
+/// Returns the targets in a log filter: `info,hyper=warn` names `hyper`.
 fn log_targets(filter: &str) -> impl Iterator<Item = &str> {
     let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
     let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
     words.filter(move |word| !is_level(word)).map(|word| word.split(['=', '[']).next().unwrap_or(word))
 }
 
-/// Whether a word was probably meant as a level.
+/// Returns whether a word was probably meant as a level.
 fn looks_like_level(word: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warning", "information", "debug", "trace"];
 
@@ -287,7 +286,7 @@ fn looks_like_level(word: &str) -> bool {
         })
 }
 
-/// Whether something that logs is called so: a crate, or a part of one.
+/// Returns whether there is a log target with this name: a crate, or a part of one.
 fn is_known_target(target: &str) -> bool {
     const CRATES: [&str; 14] = [
         "faf_lobby",
@@ -307,16 +306,16 @@ fn is_known_target(target: &str) -> bool {
     ];
 
     let name = target.split("::").next().unwrap_or(target);
-    // A prefix is enough, also the beginning of a name.
+    // A prefix is enough, even the beginning of a name.
     !name.is_empty() && CRATES.iter().any(|known| known.starts_with(name) || *known == name)
 }
 
-/// Settings are within their bounds when this is called, so no value is negative or too large.
+/// Converts a setting, which is within its bounds and thus neither negative nor too large.
 fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }
 
-/// Whether a browser can send this as the origin of a page, or it stands for all.
+/// Returns whether a browser can send this as the origin of a page, or it means all.
 fn is_origin(text: &str) -> bool {
     let host = text.split_once("://").map(|(_, host)| host);
     matches!(text, "*" | "null") || host.is_some_and(|host| !host.contains('/'))
@@ -327,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_those_of_the_lobby_and_the_protocol() {
+    fn the_defaults_equal_those_of_core_and_protocol() {
         let settings = Settings::default();
         assert_eq!(settings.problems(), []);
         assert_eq!(settings.lobby(), faf_lobby_core::Settings::default());

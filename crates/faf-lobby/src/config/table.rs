@@ -18,7 +18,8 @@ macro_rules! settings {
             $( $(#[doc = $help:literal])+ $name:ident: $type:ty = $default:expr, $kind:ident $(($least:tt..=$most:tt))?; )+
         }
     )+) => {
-        /// All settings. Fields have the names of the settings; times are in seconds, sizes in bytes.
+        /// All settings. Fields have the names of the settings; times are in seconds, sizes
+        /// in bytes.
         #[derive(Debug, Clone, PartialEq, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct Settings {
@@ -37,7 +38,7 @@ macro_rules! settings {
             },
         )+)+];
 
-        /// The sections with what stands below their titles in the file.
+        /// The sections with the text below their titles in the file.
         pub(super) static SECTIONS: &[(&str, &str)] = &[$( ($title, concat!($($intro)?)) ),+];
     };
     (@range) => { None };
@@ -58,19 +59,19 @@ settings! {
         /// Addresses for QDataStream, the length-prefixed format of old clients.
         qdatastream: Listen = "127.0.0.1:8001", Addresses;
 
-        /// Addresses for SimpleJson, one line of JSON a message.
+        /// Addresses for SimpleJson: one line of JSON per message.
         simple_json: Listen = "127.0.0.1:8002", Addresses;
 
-        /// Addresses for WebSocket, which today's clients use. On the internet, put a proxy with TLS
-        /// in front of it.
+        /// Addresses for WebSocket, which today's clients use. On the internet, put a proxy with
+        /// TLS in front of it.
         websocket: Listen = "127.0.0.1:8003", Addresses;
 
         /// The only path that upgrades to WebSocket. A query after it is ignored.
         websocket_path: String = "/", Text;
 
-        /// Origins of web pages that may connect to WebSocket: `["https://example.org"]`, or `["*"]`
-        /// for all. A page can make the browser of every visitor connect, from the visitor's
-        /// address. Clients that are not browsers send no origin and may always connect.
+        /// Origins of web pages that may connect to WebSocket: `["https://example.org"]`, or
+        /// `["*"]` for all. A page can make the browser of every visitor connect, from the
+        /// visitor's address. Clients other than browsers send no origin and may always connect.
         websocket_origins: Vec<String> = [], List;
 
         /// Address for health, metrics and status. It shows who is online: keep it off public
@@ -78,7 +79,7 @@ settings! {
         /// these to the public.
         http: Listen = "127.0.0.1:8011", Addresses;
 
-        /// Addresses or networks of proxies that may say where a client comes from:
+        /// Addresses or networks of proxies that are trusted to report clients' addresses:
         /// `["10.0.0.0/8", "::1"]`.
         trusted_proxies: Vec<TrustedProxy> = [], List;
 
@@ -87,7 +88,7 @@ settings! {
         /// counts. Empty for none.
         forwarded_header: String = "", Text;
 
-        /// How long a client may take for the PROXY header or the upgrade to WebSocket.
+        /// Time limit for the PROXY header or the upgrade to WebSocket.
         handshake_timeout: f64 = 3, Seconds(0.1..=60.0);
     }
     section "Accounts and logins" {
@@ -96,12 +97,13 @@ settings! {
         /// `.lock` added until it has ended.
         database: PathBuf = "faf-lobby.sqlite", Text;
 
-        /// How long a starting server waits for the database while another server, for instance one
-        /// that drains, uses it. With 0 the start fails at once, with an exit code of its own.
+        /// How long a starting server waits while another server, for instance one that drains,
+        /// uses the database. With 0 the start fails at once, with an exit code of its own.
         wait_for_database: f64 = 0, Seconds(0.0..=86_400.0);
 
-        /// Create an account at the first login with a new name and password. For a LAN or for
-        /// trying things out: works only while every listener is on loopback. "anywhere" insists.
+        /// Create an account at the first login with a new name and password. This is meant
+        /// for a LAN or for tests, and works only while every listener is on loopback, unless
+        /// it is "anywhere".
         open_registration: OpenRegistration = false, Switch;
 
         /// Accept logins with a password.
@@ -120,85 +122,85 @@ settings! {
         /// Tokens must name this audience, if it is not empty.
         token_audience: String = "", Text;
 
-        /// How long a connection may stay without logging in. Clients log in within seconds of
-        /// connecting, and many connections that do not are the cheapest way to keep others out.
+        /// Time limit for logging in after connecting. Clients log in within seconds, and idle
+        /// connections without a login are the cheapest way to keep others out.
         login_timeout: f64 = 30, Seconds(0.1..=86_400.0);
 
-        /// How many logins may fail on one connection before it is closed.
+        /// Number of logins that may fail on one connection before it is closed.
         login_attempts: u32 = 20, Count(1.0..=1000.0);
 
-        /// How many logins with a password may fail from one address within ten minutes; further
+        /// Number of password logins that may fail from one address within ten minutes; further
         /// ones are refused without a check, and their connections are closed. An IPv6 /64 network
         /// counts as one address; a /56 may fail four times as often, and a /48 sixteen times. All
         /// clients of a proxy that does not forward their addresses count as one address.
         login_attempts_per_address: u32 = 100, Count(1.0..=1_000_000.0);
 
-        /// How many players are signed in per second at most, when thousands return at once;
-        /// further ones wait, and addresses take turns. A burst of a tenth of this is allowed.
-        /// Logins with a password are slower: each takes a processor for tens of milliseconds, and
-        /// when 500 are queued, further ones are told to come back later.
+        /// Maximum number of players signed in per second, when thousands return at once; further
+        /// ones wait, and addresses take turns. A burst of a tenth of this is allowed. Logins with
+        /// a password are slower: each takes a processor for tens of milliseconds, and when 500 are
+        /// queued, further ones are told to come back later.
         login_rate: u32 = 2500, Count(1.0..=1_000_000.0);
 
-        /// Base URL of a policy service that is told of every login, with a POST to its `/verify`.
+        /// Base URL of a policy service that receives every login, with a POST to its `/verify`.
         /// Its response makes no difference, and when a thousand reports are queued, further ones
         /// are dropped. Empty for none.
         policy_server: String = "", Text;
 
-        /// A MaxMind country database, to find out players' countries from their addresses. Empty
-        /// for none. It is read again when it changes.
+        /// A MaxMind country database, to look up players' countries by address. Empty for none. It
+        /// is read again when it changes.
         geoip_database: PathBuf = "", Text;
     }
-    section "Rhythm" {
+    section "Timing" {
         /// How often every client gets a ping.
         ping_interval: f64 = 45, Seconds(0.01..=3600.0);
 
         /// Close logged-in connections that have been silent for this long, checked at every ping,
         /// to which clients respond. At least twice the ping interval, and long enough to download
-        /// the list of players: a client that only responds to pings gets to them after it. 0 for
-        /// never.
+        /// the list of players: a client that only responds to pings reads them after that list.
+        /// Use 0 for never.
         idle_timeout: f64 = 0, Seconds(0.0..=86_400.0);
 
         /// How often changes of players and games are sent.
         report_interval: f64 = 1, Seconds(0.01..=3600.0);
 
-        /// How long a shutdown waits for running games.
+        /// Longest time that a shutdown waits for running games.
         shutdown_grace_period: f64 = 1800, Seconds(0.0..=86_400.0);
 
-        /// While a shutdown waits for running games, disconnect all players who are in no game, and
-        /// refuse logins, except of players who have lost the connection to a running game. Their
-        /// clients reconnect when the server has been started again.
+        /// While a shutdown waits for running games, disconnect all players who are not in a game,
+        /// and refuse logins, except those of players who have lost the connection to a running
+        /// game. Their clients reconnect after the server has started again.
         shutdown_kick_idle_players: bool = false, Switch;
 
-        /// How long a game process may take to start after its player has hosted or joined a game; a
-        /// co-op game has twice as long.
+        /// Time limit for a game process to start after its player has hosted or joined a game; it
+        /// is doubled for co-op games.
         game_setup_timeout: f64 = 30, Seconds(0.1..=3600.0);
 
         /// How long a live game waits for players who have lost their connection. Clients reconnect
         /// within seconds, a restarted machine or router within two minutes. Meanwhile the result
-        /// of the game may have to wait for them. With 0, a game ends as soon as its last player is
-        /// lost, with the results reported so far.
+        /// of the game may have to wait for them. With 0, a game ends as soon as its last player
+        /// has disconnected, with the results reported so far.
         reconnect_grace_period: f64 = 120, Seconds(0.0..=86_400.0);
 
         /// How long a live game waits for players who neither end it nor report a result, once all
-        /// others agree on the result. A loser who keeps watching, or whose process hangs, does not
-        /// hold back the ratings of the others any longer.
+        /// others agree on the result. After that, a loser who keeps watching, or whose process
+        /// hangs, no longer delays the ratings of the others.
         game_end_timeout: f64 = 300, Seconds(1.0..=86_400.0);
 
-        /// How long games that were live when the server ended wait for their players to come back.
+        /// How long games that were live when the server ended wait for their players to reconnect.
         restart_grace_period: f64 = 300, Seconds(0.0..=86_400.0);
 
-        /// Rated games that two opponents may have against each other within an hour; further games
-        /// are played but not rated. With its lobby and loading, a game takes at least four
-        /// minutes.
+        /// Number of rated games that two opponents may play against each other within an
+        /// hour; further games are not rated. With its lobby and loading, a game takes at
+        /// least four minutes.
         rated_games_per_pair: u32 = 15, Count(1.0..=10_000.0);
     }
     section "Limits" about
-        "With these, the process takes no more memory than about the sum of: for each connection 3 KiB when \
-         idle, 32 KiB while a message of up to 16 KiB comes in, and outbox_limit while it is behind; twice \
+        "With these, the memory of the process is at most about the sum of: for each connection 3 KiB when \
+         idle, 32 KiB while a message of up to 16 KiB arrives, and outbox_limit while it has a backlog; twice \
          large_message_memory, and an eighth of that for clients that have not logged in; for each worker \
          thread, of which there is one for each processor, three times message_limit to decode a message; \
-         outbox_memory; for each processor but one 19 MiB to hash a password; 64 MiB for a recording. The \
-         system keeps up to 128 KiB unsent for each connection besides."
+         outbox_memory; for each processor but one 19 MiB to hash a password; 64 MiB for a recording. In \
+         addition, the system buffers up to 128 KiB of unsent data for each connection."
     {
         /// Largest message of a client.
         message_limit: usize = 10485760, Bytes(65_536.0..=268_435_456.0);
@@ -214,23 +216,23 @@ settings! {
         /// server stops reading from a client until its turn comes.
         large_message_memory: usize = 268435456, Bytes((4.0 * message_limit)..=68_719_476_736.0);
 
-        /// The least rate at which such a message must arrive, in bytes per second, measured every
-        /// two seconds. At this rate a message may take as long as it needs. A slower sender is
-        /// disconnected at once if another client waits for the memory, and otherwise after six
-        /// seconds.
+        /// Least rate at which such a message must arrive, in bytes per second, measured
+        /// every two seconds. At this rate a message may take as long as it needs. A slower
+        /// sender is disconnected at once if another client waits for the memory, and
+        /// otherwise after six seconds.
         large_message_rate: usize = 1024, Bytes(1.0..=1_048_576.0);
 
         /// Deepest nesting of a message.
         nesting_limit: usize = 128, Count(8.0..=512.0);
 
-        /// How many bytes the server offers a client at once. What comes after them waits until the
+        /// Number of bytes that the server offers a client at once. Further messages wait until the
         /// client has read them; a newer state of a game or a player then replaces the older one.
         outbox_limit: usize = 65536, Bytes(65_536.0..=1_073_741_824.0);
 
-        /// Most bytes that wait for all clients together. Beyond it, the server disconnects slow
-        /// clients, the ones with the largest backlogs first. A client is slow if it reads less
-        /// than 16 KiB per second of what it is offered, or nothing for a sixth of stall_timeout.
-        /// If no client is slow, the lobby pauses until there is room.
+        /// Maximum number of bytes queued for all clients together. Beyond it, the server
+        /// disconnects slow clients, the ones with the largest backlogs first. A client is slow if
+        /// it reads less than 16 KiB per second of what it is offered, or nothing for a sixth of
+        /// stall_timeout. If no client is slow, the lobby pauses until there is room.
         outbox_memory: usize = 268435456, Bytes(1_048_576.0..=1_099_511_627_776.0);
 
         /// A client is disconnected if it reads nothing of what it is offered for this long, or
@@ -238,26 +240,26 @@ settings! {
         /// offered yet never count against it, nor do messages from the games of other players.
         stall_timeout: f64 = 30, Seconds(0.1..=3600.0);
 
-        /// Most connections at the same time. A further one takes the place of one that has not
-        /// tried to log in for a second, or else is rejected. The limit is lower if the process may
-        /// not open so many files (`ulimit -n`, less some two hundred for everything else), which
-        /// is logged at the start.
+        /// Maximum number of connections at the same time. A further one takes the place of one
+        /// that has not tried to log in for a second, or else is rejected. The limit is lower if
+        /// the process may not open as many files (`ulimit -n`, less some two hundred for
+        /// everything else), which is logged at the start.
         connection_limit: usize = 50000, Count(1.0..=1_000_000.0);
 
-        /// Most connections without a login at the same time: ten thousand players who return at
-        /// once fit. When the limit is reached, a new connection takes the place of one that has
-        /// not tried to log in for a second: the oldest of the network that has most of them, where
-        /// an IPv6 /48 and an IPv4 /24 count as one network. If there is none, the new connection is
-        /// rejected.
+        /// Maximum number of connections without a login at the same time: ten thousand players who
+        /// return at once fit. When the limit is reached, a new connection takes the place of one
+        /// that has not tried to log in for a second: the oldest of the network that has the most,
+        /// where an IPv6 /48 and an IPv4 /24 count as one network. If there is none, the new
+        /// connection is rejected.
         unauthenticated_limit: usize = 12000, Count(1.0..=1_000_000.0);
 
-        /// The same for one address or IPv6 /64 network; a /56 may have four times as many, and a
-        /// /48 sixteen times. Further connections are rejected. Name a proxy through which many
-        /// players connect in trusted_proxies, and let it forward their addresses. Connections
+        /// The same limit for one address or IPv6 /64 network; a /56 may have four times as many,
+        /// and a /48 sixteen times. Further connections are rejected. Name a proxy through which
+        /// many players connect in trusted_proxies, and let it forward their addresses. Connections
         /// through a trusted proxy that does not are not counted here.
         unauthenticated_limit_per_address: usize = 64, Count(1.0..=1_000_000.0);
     }
-    section "What players see" {
+    section "Links for players" {
         /// Address of the web site, for notices.
         www_url: String = "https://www.faforever.com", Text;
 
@@ -265,34 +267,34 @@ settings! {
         content_url: String = "https://content.faforever.com", Text;
     }
     section "The log" {
-        /// What is logged, to standard error: error, warn, info, debug or trace; or a filter such
-        /// as "info,faf_lobby::store=debug". Addresses of clients appear from debug on, and with
+        /// The log on standard error: error, warn, info, debug or trace; or a filter such as
+        /// "info,faf_lobby::store=debug". Addresses of clients appear from debug on, and with
         /// log_addresses; passwords and tokens never do.
         log: String = "info", Text;
 
-        /// How much of a client's address the log line of a failed login shows: "none", "network"
-        /// (the first 24 bits of an IPv4 address, the first 48 of an IPv6 address), or "full",
-        /// which programs that block addresses need.
+        /// The part of a client's address in the log line of a failed login: "none", "network" (the
+        /// first 24 bits of an IPv4 address, the first 48 of an IPv6 address), or "full", which
+        /// programs that block addresses need.
         log_addresses: LogAddresses = "network", Text;
 
-        /// The format of log lines: "text" for people, or "json" for programs, one object a line.
+        /// The format of log lines: "text" for people, or "json" for programs, one object per line.
         log_format: LogFormat = "text", Text;
 
-        /// When `faf-lobby serve` prints on standard output where it listens and what to try next:
-        /// "terminal" (only if standard output is one), "always", "never", or "json": one line of
-        /// JSON for programs that start the server and wait until it is ready.
+        /// When `faf-lobby serve` prints the addresses of its listeners and the next steps to
+        /// standard output: "terminal" (only if standard output is one), "always", "never", or
+        /// "json": one line of JSON for programs that start the server and wait until it is ready.
         banner: Banner = "terminal", Text;
     }
     section "The recording" {
-        /// Folder for recordings of every input of the lobby, to find out afterwards what has
-        /// happened: see `faf-lobby replay`. Each server needs a folder of its own. Recordings hold
-        /// no passwords and tokens, but addresses, names and what players say. Empty for none.
+        /// Folder for recordings of every input of the lobby, to find out later what happened: see
+        /// `faf-lobby replay`. Each server needs its own folder. Recordings contain no passwords or
+        /// tokens, but addresses, names and texts of players. Empty for none.
         recording: PathBuf = "", Text;
 
-        /// Size at which a new file is begun.
+        /// Size after which a new file begins.
         recording_size: u64 = 67108864, Bytes(65_536.0..=68_719_476_736.0);
 
-        /// How many files are kept; the oldest are removed.
+        /// Number of files that are kept; the oldest are removed.
         recording_files: usize = 8, Count(1.0..=10_000.0);
     }
 }

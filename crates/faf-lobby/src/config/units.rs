@@ -1,4 +1,4 @@
-//! What kind of value a setting takes, in words, and numbers with a unit.
+//! The kinds of values in words, and numbers with a unit.
 
 use toml::Value;
 
@@ -30,7 +30,8 @@ const BYTES: [(&str, u64); 11] = [
     ("G", 1 << 30),
 ];
 
-/// The value with its unit taken into account: `"30s"` is 30, `"10MiB"` is 10485760. Anything else stays as it is.
+/// Resolves the unit of a value: `"30s"` is 30, `"10MiB"` is 10485760. Other values stay as
+/// they are.
 pub(super) fn without_unit(kind: Kind, value: Value) -> Value {
     let Value::String(text) = &value else { return value };
     let text = text.trim();
@@ -43,7 +44,7 @@ pub(super) fn without_unit(kind: Kind, value: Value) -> Value {
         }
         (Kind::Bytes, Some(number)) => {
             let factor = BYTES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor as f64);
-            // Parts of a byte are dropped.
+            // Fractions of a byte are dropped.
             factor.map(|factor| Value::Integer((number * factor) as i64))
         }
         _ => None,
@@ -51,7 +52,7 @@ pub(super) fn without_unit(kind: Kind, value: Value) -> Value {
     found.unwrap_or(value)
 }
 
-/// What is wrong with a value that does not fit, in words. Some kinds say so themselves.
+/// Describes why a value is not valid. Some kinds have their own descriptions.
 pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
     let value = match value {
         Value::String(text) => format!("`{text}`"),
@@ -63,16 +64,16 @@ pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
         Kind::Count => "a whole number",
         Kind::Switch if entry.name == "open_registration" => "true, false or \"anywhere\"",
         Kind::Switch => "true or false",
-        Kind::List if is_by_type(problem) => "a list such as [\"a\", \"b\"]",
-        Kind::Text if is_by_type(problem) => "a text in quotes",
-        Kind::Addresses if is_by_type(problem) => "a text in quotes, or a list of texts",
+        Kind::List if names_rust_types(problem) => "a list such as [\"a\", \"b\"]",
+        Kind::Text if names_rust_types(problem) => "a text in quotes",
+        Kind::Addresses if names_rust_types(problem) => "a text in quotes, or a list of texts",
         Kind::List | Kind::Text | Kind::Addresses => return problem.to_owned(),
     };
     format!("{value} is not {wanted}")
 }
 
-/// Whether the problem is told in words of the language this is written in.
-fn is_by_type(problem: &str) -> bool {
+/// Returns whether the problem names types of Rust.
+fn names_rust_types(problem: &str) -> bool {
     ["invalid type", "invalid value", "data did not match"].iter().any(|begin| problem.starts_with(begin))
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line, for programs.
+    /// One JSON object per line, for programs.
     Json,
 }
 
@@ -20,15 +20,15 @@ impl TryFrom<String> for LogFormat {
     }
 }
 
-/// How much of the addresses of clients is in the log. From the level debug on, all of it is.
+/// The part of clients' addresses that is logged. From the level debug on, the whole address is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum LogAddresses {
-    /// Nothing.
+    /// No part of the address.
     None,
     /// The network: of IPv4 the first 24 bits, of IPv6 the first 48.
     Network,
-    /// All of it.
+    /// The whole address.
     Full,
 }
 
@@ -40,7 +40,7 @@ impl TryFrom<String> for LogAddresses {
     }
 }
 
-/// When the server prints at the start where it listens and what to try next.
+/// When the server prints the addresses of its listeners and the next steps at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Banner {
@@ -50,7 +50,7 @@ pub enum Banner {
     Always,
     /// As one line of JSON, for programs that start a server and wait until it is ready.
     Json,
-    /// Not at all.
+    /// No banner.
     Never,
 }
 
@@ -68,10 +68,10 @@ impl TryFrom<String> for Banner {
     }
 }
 
-/// Returns the value that a word stands for.
+/// Returns the value of a word.
 ///
 /// # Errors
-/// The words that are known, for people.
+/// A text for people that lists the known words.
 fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();

@@ -1,4 +1,5 @@
-//! Messages for everybody who is logged in, until everybody has them.
+//! Broadcasts: messages for all players who are logged in, kept until all of them have
+//! been visited.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,11 +9,12 @@ use faf_protocol::Encoding;
 
 use super::frames::Frames;
 
-/// Up to this size, in bytes, frames that leave together are made one piece, which all receivers share. What is larger gains
-/// nothing by being copied once more.
+/// Largest total size, in bytes, of frames that are joined to one piece, which all receivers share.
+/// Copying larger ones once more gains nothing.
 const JOIN_LIMIT_BYTES: usize = 256 * 1024;
 
-/// Broadcasts in the order they were made. Each has a number; every receiver knows the number of its next one.
+/// Broadcasts in their order. Each has a number, and every connection has the number of its
+/// next one.
 #[derive(Debug, Default)]
 pub(crate) struct Broadcasts {
     first: u64,
@@ -20,8 +22,8 @@ pub(crate) struct Broadcasts {
     joined: Joined,
 }
 
-/// The frames of a range as pieces to be written, in the encodings that were asked for so far. Receivers are visited one after
-/// the other, and nearly all of them miss the same range.
+/// A cache of the frames of one range as pieces to be written, in the encodings used so far.
+/// Connections are visited one after the other, and nearly all of them miss the same range.
 #[derive(Debug, Default)]
 struct Joined {
     range: (u64, u64),
@@ -29,8 +31,8 @@ struct Joined {
     turn: Option<Arc<[Arc<Frames>]>>,
 }
 
-/// Broadcasts that are handed over one after the other, since they are too large to be handed over at once. All who miss the same
-/// share them.
+/// Broadcasts that are too large to be offered at once, and are offered in chunks. Clients that
+/// miss the same range share them.
 #[derive(Debug, Clone)]
 pub(super) struct Turn {
     broadcasts: Arc<[Arc<Frames>]>,
@@ -50,7 +52,7 @@ impl Turn {
 }
 
 impl Broadcasts {
-    /// The number of the next broadcast.
+    /// Returns the number of the next broadcast.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.waiting.len() as u64
     }
@@ -63,7 +65,7 @@ impl Broadcasts {
         self.waiting.push_back(frames);
     }
 
-    /// Everything from this number on.
+    /// Returns all broadcasts from this number on.
     pub(crate) fn since(&self, number: u64) -> impl Iterator<Item = &Arc<Frames>> {
         let skipped = number.saturating_sub(self.first).try_into().unwrap_or(usize::MAX);
         self.waiting.iter().skip(skipped)
@@ -76,7 +78,7 @@ impl Broadcasts {
         }
     }
 
-    /// Everything from this number on, to be handed over bit by bit.
+    /// Returns all broadcasts from this number on, to be offered in chunks.
     pub(super) fn turn_since(&mut self, number: u64) -> Turn {
         self.expect_range_from(number);
         if self.joined.turn.is_none() {
@@ -85,7 +87,7 @@ impl Broadcasts {
         Turn { broadcasts: self.joined.turn.clone().unwrap_or_default(), next: 0 }
     }
 
-    /// Everything from this number on, in as few pieces as makes sense.
+    /// Returns all broadcasts from this number on, in one piece if they are small.
     pub(crate) fn pieces_since(&mut self, number: u64, encoding: Encoding) -> &[Bytes] {
         self.expect_range_from(number);
         if self.joined.pieces[encoding as usize].is_none() {
@@ -96,7 +98,7 @@ impl Broadcasts {
         self.joined.pieces[encoding as usize].as_deref().unwrap_or_default()
     }
 
-    /// Forgets what everybody has who is to get it: all before this number.
+    /// Removes all broadcasts before this number, which all connections have.
     pub(crate) fn forget_before(&mut self, number: u64) {
         while self.first < number && self.waiting.pop_front().is_some() {
             self.first += 1;

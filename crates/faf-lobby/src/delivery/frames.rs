@@ -1,4 +1,5 @@
-//! A message as bytes: encoded at most once in every encoding, and shared by all who get it.
+//! Frames: a message as bytes, encoded at most once in every encoding and shared by all
+//! its receivers.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,27 +8,27 @@ use bytes::Bytes;
 use faf_protocol::server_message::Merging;
 use faf_protocol::{Encoding, ServerMessage};
 
-/// Bytes of all frames that a client still waits for, without current snapshots.
+/// Total size of all frames in memory, without current snapshots.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FrameMemory(Arc<AtomicUsize>);
 
 impl FrameMemory {
-    /// In bytes.
+    /// Returns the total, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A message, and its bytes in the encodings that were asked for so far.
+/// A message, and its bytes in the encodings used so far.
 #[derive(Debug)]
 pub(crate) struct Frames {
     message: ServerMessage,
-    /// None inside for an encoding that cannot express the message.
+    /// Bytes by encoding. The inner `None` stands for an encoding that cannot express the message.
     encoded: [OnceLock<Option<Bytes>>; Encoding::ALL.len()],
     is_snapshot: bool,
-    /// Whether it counts: all frames do but current snapshots.
+    /// Whether the bytes count in the total: those of current snapshots do not.
     counts: AtomicBool,
-    /// How much was counted, in bytes.
+    /// Bytes counted so far.
     counted: AtomicUsize,
     memory: FrameMemory,
 }
@@ -37,8 +38,8 @@ impl Frames {
         Self::with(message, false, memory)
     }
 
-    /// A part of a list that logins are sent. It is not merged with later messages, since logins share its
-    /// bytes.
+    /// Creates the frames of a part of a list for logins. It is not merged with later messages,
+    /// since logins share its bytes.
     pub(crate) fn of_snapshot(message: ServerMessage, memory: &FrameMemory) -> Arc<Self> {
         Self::with(message, true, memory)
     }
@@ -54,12 +55,14 @@ impl Frames {
         })
     }
 
-    /// Returns the bytes; none if the encoding cannot express the message, which would be a bug of the lobby.
+    /// Returns the bytes, or `None` if the encoding cannot express the message, which would be a
+    /// bug of the lobby.
     pub(crate) fn get(&self, encoding: impl Into<Encoding>) -> Option<&Bytes> {
         let encoding = encoding.into();
         let encoded = self.encoded[encoding as usize].get_or_init(|| match encoding.encode(&self.message) {
             Ok(frame) => {
-                // Snapshots are kept for the next logins, without the spare capacity of the encoder.
+                // Snapshots are kept for the next logins, without the spare capacity of
+                // the encoder.
                 let frame = if self.is_snapshot { Bytes::copy_from_slice(&frame) } else { frame };
                 if self.counts.load(Ordering::Relaxed) {
                     self.count(frame.len());
@@ -67,19 +70,21 @@ impl Frames {
                 Some(frame)
             }
             Err(error) => {
-                tracing::error!(%error, ?encoding, "a message cannot be encoded and is not sent");
+                tracing::error!(%error, ?encoding, "cannot encode a message, which is not sent");
                 None
             }
         });
         encoded.as_ref()
     }
 
-    /// Whether [`get`](Self::get) takes long: it is a snapshot that was not encoded in this encoding before.
+    /// Returns whether [`get`](Self::get) would take long: for a snapshot that was not encoded in
+    /// this encoding before.
     pub(crate) fn takes_time(&self, encoding: Encoding) -> bool {
         self.is_snapshot && self.encoded[encoding as usize].get().is_none()
     }
 
-    /// No login is sent this snapshot any more. There may be any number of these, so it counts from now on.
+    /// Counts a snapshot from now on, because further logins will not share it. There may be any
+    /// number of such snapshots.
     pub(crate) fn retire(&self) {
         if !self.counts.swap(true, Ordering::Relaxed) {
             self.count(self.bytes());
@@ -91,7 +96,7 @@ impl Frames {
         self.memory.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Returns its size in all encodings that were used so far, in bytes.
+    /// Returns the size in all encodings used so far, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.encoded.iter().filter_map(|encoded| Some(encoded.get()?.as_ref()?.len())).sum()
     }
@@ -104,7 +109,7 @@ impl Frames {
         self.is_snapshot
     }
 
-    /// Returns whether a newer message may replace it while it waits.
+    /// Returns how newer messages may replace this one while it waits.
     pub(crate) fn merging(&self) -> Merging {
         if self.is_snapshot { Merging::Never } else { self.message.merging() }
     }

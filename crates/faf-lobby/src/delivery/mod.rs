@@ -3,10 +3,11 @@
 //! ```text
 //!   lobby --- turn: Vec<Order> ---> Worker --- one write for each client and turn ---> sockets
 //!   (never waits for a socket)         |
-//!                                      +-- Backlog, for a client whose socket is full: merged, sent in chunks
+//!                                      +-- Backlog, for a client whose socket is full:
+//!                                          merged, sent in chunks
 //! ```
 //!
-//! A message is encoded once for every encoding that is in use among its receivers, and they share the bytes.
+//! A message is encoded once for every encoding in use among its receivers, which share the bytes.
 
 mod backlog;
 mod broadcasts;
@@ -40,17 +41,18 @@ pub(crate) use peers::Peer;
 use snapshots::SnapshotCache;
 use worker::Worker;
 
-/// Turns of the lobby that may wait to be delivered. When the queue is full, the lobby waits.
+/// Most turns of the lobby that wait for the delivery thread. When the queue is full, the
+/// lobby waits.
 const QUEUED_TURNS: usize = 64;
 
 /// Limits for clients that do not keep up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SlowConsumerPolicy {
-    /// Most bytes offered to a client at once. What comes after them waits until it has read them.
+    /// Most bytes offered to a client at once. The rest waits until the client has read them.
     pub(crate) chunk_bytes: usize,
-    /// Most bytes that may wait for all clients together.
+    /// Most bytes of all backlogs together.
     pub(crate) memory: usize,
-    /// How long a client may read nothing of what it is offered.
+    /// Longest time for which a client may read none of the bytes offered to it.
     pub(crate) stall_timeout: Duration,
 }
 
@@ -66,28 +68,29 @@ enum Order {
     Forget(ConnId),
 }
 
-/// The lobby's end: it collects the orders of a turn.
+/// The lobby's end of the delivery: it collects the orders of a turn.
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     connections: HashMap<ConnId, Arc<ConnectionSlot>>,
-    /// When messages were read that are being handled: at most one for each connection.
+    /// Read time of the message that is being handled, at most one for each connection.
     received: HashMap<ConnId, Instant>,
     turn: Vec<Order>,
     snapshots: SnapshotCache,
     memory: FrameMemory,
     delivery: mpsc::Sender<Vec<Order>>,
-    /// Resolves when everything is delivered.
+    /// Resolves when all messages are delivered.
     delivered: oneshot::Receiver<()>,
     metrics: Arc<Metrics>,
 }
 
 impl Dispatcher {
-    /// Starts the delivery thread; it ends after this.
+    /// Starts the delivery thread, which ends after the dispatcher.
     ///
-    /// A thread, because a task that yields and moves between threads cost a tenth more per message.
+    /// It is a thread because a task, which yields and moves between threads, cost a tenth more
+    /// per message.
     ///
     /// # Panics
-    /// Dependencies of a tokio runtime, and if there can be no more threads.
+    /// Outside a tokio runtime, and if the operating system refuses another thread.
     pub(crate) fn start(policy: SlowConsumerPolicy, metrics: Arc<Metrics>) -> Self {
         let (dispatcher, delivery) = Self::new(policy, metrics);
         let runtime = Handle::current();
@@ -96,7 +99,7 @@ impl Dispatcher {
         dispatcher
     }
 
-    /// Returns the two ends.
+    /// Creates the lobby's end and the worker.
     fn new(policy: SlowConsumerPolicy, metrics: Arc<Metrics>) -> (Self, Worker) {
         let (sender, turns) = mpsc::channel(QUEUED_TURNS);
         let memory = FrameMemory::default();
@@ -120,7 +123,7 @@ impl Dispatcher {
         self.turn.push(Order::Connect(conn, Peer::new(writer, slot)));
     }
 
-    /// Forgets a connection that has ended.
+    /// Removes a connection that has ended.
     pub(crate) fn disconnect(&mut self, conn: ConnId) {
         self.received.remove(&conn);
         if self.connections.remove(&conn).is_some() {
@@ -128,7 +131,7 @@ impl Dispatcher {
         }
     }
 
-    /// Closes a connection after what was sent to it.
+    /// Closes a connection after the messages that were sent to it.
     pub(crate) fn close(&mut self, conn: ConnId, ending: Ending) {
         self.received.remove(&conn);
         if let Some(slot) = self.connections.remove(&conn) {
@@ -139,7 +142,7 @@ impl Dispatcher {
         }
     }
 
-    /// From now on the connection gets broadcasts.
+    /// Notes that a player has logged in. From now on the connection receives broadcasts.
     pub(crate) fn log_in(&mut self, conn: ConnId) {
         if let Some(slot) = self.connections.get(&conn) {
             slot.log_in();
@@ -147,14 +150,14 @@ impl Dispatcher {
         self.turn.push(Order::LogIn(conn));
     }
 
-    /// A login was rejected.
+    /// Notes that a login was rejected.
     pub(crate) fn login_failed(&self, conn: ConnId) {
         if let Some(slot) = self.connections.get(&conn) {
             slot.login_failed();
         }
     }
 
-    /// Returns the slot of a connection, for work on its behalf.
+    /// Returns the slot of a connection, for a request on its behalf.
     pub(crate) fn slot(&self, conn: ConnId) -> Option<Arc<ConnectionSlot>> {
         self.connections.get(&conn).cloned()
     }
@@ -162,12 +165,12 @@ impl Dispatcher {
     /// Notes when a message was read, to measure the time until it is [`done`](Self::done).
     pub(crate) fn received(&mut self, conn: ConnId, read_at: Instant) {
         if self.connections.contains_key(&conn) {
-            // A message that is read while another one is being handled is not measured.
+            // A message that was read while another one is being handled is not measured.
             self.received.entry(conn).or_insert(read_at);
         }
     }
 
-    /// Notes that a message is handled.
+    /// Notes that a message was handled.
     pub(crate) fn done(&mut self, conn: ConnId) {
         if let Some(read_at) = self.received.remove(&conn) {
             self.metrics.observe_message(read_at.elapsed());
@@ -181,12 +184,12 @@ impl Dispatcher {
         }
     }
 
-    /// Removes a reason not to read a connection, after its client was sent what this turn has for it.
+    /// Removes a reason not to read a connection, after its messages of this turn are sent.
     pub(crate) fn release(&mut self, conn: ConnId, reason: Hold) {
         self.turn.push(Order::Release(conn, reason));
     }
 
-    /// Adds a message to this turn. For a client whose message is being handled it is an answer.
+    /// Adds a message to this turn, as an answer while a message of its receiver is being handled.
     pub(crate) fn send(&mut self, to: Audience, message: ServerMessage) {
         self.turn.push(match to {
             Audience::One(conn) => {
@@ -196,35 +199,35 @@ impl Dispatcher {
         });
     }
 
-    /// Adds a part of a list that logins share. It is encoded once for each state it is in.
+    /// Adds a part of a list that logins share. Each version of the part is encoded once.
     pub(crate) fn send_snapshot(&mut self, conn: ConnId, id: Option<SnapshotId>, message: ServerMessage) {
         let frames = self.snapshots.frames(id, message);
         self.turn.push(Order::SendOne(conn, frames, self.kind_for(conn)));
     }
 
     fn kind_for(&self, conn: ConnId) -> Kind {
-        if self.received.contains_key(&conn) { Kind::Answer } else { Kind::Told }
+        if self.received.contains_key(&conn) { Kind::Answer } else { Kind::Unsolicited }
     }
 
-    /// Adds a message that one player's game sends to another's.
+    /// Adds a message from one player's game to another's.
     pub(crate) fn relay(&mut self, from: ConnId, to: ConnId, message: ServerMessage) {
         self.turn.push(Order::SendOne(to, Frames::new(message, &self.memory), Kind::Relayed(from)));
     }
 
-    /// Passes the turn to the delivery thread. Waits only if that is many turns behind.
+    /// Passes the turn to the delivery thread. Waits only if many turns wait there already.
     pub(crate) async fn flush(&mut self) {
         if !self.turn.is_empty() {
             let sent = self.delivery.send(std::mem::take(&mut self.turn)).await;
-            // A lobby that nobody hears must end, so that another one can begin.
+            // A lobby that cannot reach clients must end, so that a new server can start.
             sent.expect("the delivery thread ends after the lobby");
         }
     }
 
-    /// Waits until everything is delivered. A session that notices the end of the lobby closes its connection,
-    /// and must not do so before.
+    /// Waits until all messages are delivered. Sessions close their connections when they notice
+    /// the end of the lobby, which must not happen before.
     pub(crate) async fn finish(self) {
         drop(self.delivery);
-        // The worker drops its end.
+        // The worker drops its end, which also resolves this.
         let _ = self.delivered.await;
     }
 }

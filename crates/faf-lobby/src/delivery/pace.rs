@@ -1,51 +1,55 @@
-//! How much a client takes of what it is offered, and when that is too little.
+//! The pace of a client that is behind: how fast it reads the bytes offered to it, and when that is
+//! too slow.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The least that a client must take, in bytes a second. The slowest line anybody plays over carries ten times as much; less
-/// than this is no line but somebody who wants to be waited for.
+/// Least rate of a client, in bytes a second. The slowest line anyone plays over carries ten times
+/// as much, so a lower rate is not a slow line but intent.
 const MIN_RATE_BYTES_PER_SECOND: u64 = 512;
 
-/// The window over which that is measured, in times that a client may take nothing: with the default it is two minutes. A receiver
-/// opens its window by up to 64 KiB at a time, so that little is said by a shorter one.
-const WINDOW: u32 = 4;
+/// Window over which the rate is measured, in `stall_timeout`s: two minutes by default. TCP
+/// receivers open their windows by up to 64 KiB at a time, so a shorter one would say little.
+const WINDOW_STALL_TIMEOUTS: u32 = 4;
 
-/// How often a client is looked at while it may take nothing.
-const LOOKS: u32 = 8;
+/// Number of checks within `stall_timeout`.
+const CHECKS_PER_STALL_TIMEOUT: u32 = 8;
 
-/// A client that takes more, in bytes a second, reads well: 128 kbit/s. When memory is short, it is waited for.
+/// Rate from which on a client reads well, in bytes a second: 128 kbit/s. It is not disconnected
+/// when memory is short.
 const GOOD_RATE_BYTES_PER_SECOND: u64 = 16 * 1024;
 
-/// When memory is short, a client is called slow after this part of the time for which it may take nothing: 5 s by default.
-const SLOW_AFTER: u32 = 6;
+/// A client that reads badly counts as slow after this fraction of `stall_timeout`: 5 s by default.
+const SLOW_AFTER_DIVISOR: u32 = 6;
 
-/// What a client that is behind has taken lately. Time counts only while something that it was offered waits, and only time in which
-/// the server runs: however late the next look comes, at most the usual time between two has passed.
+/// Bytes that a client that is behind has taken lately. Time counts only while offered bytes
+/// wait, and only while the server runs: however late a check comes, it counts at most the
+/// usual interval.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// From when on time has not been counted.
+    /// Time of the last check.
     since: Instant,
-    /// What the socket had taken by then, since the connection began.
+    /// Bytes that the socket had taken by then, since the connection began.
     before: u64,
-    /// How long it has taken nothing.
+    /// How long the client has taken nothing.
     idle: Duration,
-    /// How long something has waited in this window, and how much was taken in it.
+    /// How long offered bytes have waited in this window.
     waited: Duration,
+    /// Bytes taken in this window.
     taken: u64,
 }
 
-/// What is thought of a client.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It takes enough.
+    /// The client reads well.
     Fine,
-    /// It is waited for, but others are waited for sooner when memory is short.
+    /// The client may stay, unless memory is short.
     Slow,
-    /// It has taken nothing for too long.
+    /// The client has taken nothing for `stall_timeout`.
     Stalled,
-    /// It takes less than the least rate.
+    /// The client takes less than the least rate.
     TooSlow,
 }
 
@@ -54,19 +58,25 @@ impl Pace {
         Self { since: now, before: taken, idle: Duration::ZERO, waited: Duration::ZERO, taken: 0 }
     }
 
-    /// The time between two looks.
+    /// Returns the time between two checks.
     pub(super) fn interval(stall_timeout: Duration) -> Duration {
-        stall_timeout / LOOKS
+        stall_timeout / CHECKS_PER_STALL_TIMEOUT
     }
 
-    /// It had taken everything, and is offered more.
+    /// Notes that the client, which had taken everything, is offered more.
     pub(super) fn offer(&mut self, now: Instant) {
         self.since = now;
     }
 
-    /// Looks at a client: whether something that it was offered `waits`, and what its socket has `taken` since the connection
-    /// began.
-    pub(super) fn look(&mut self, now: Instant, waits: bool, taken: u64, stall_timeout: Duration) -> Verdict {
+    /// Checks a client. `waits` is whether offered bytes wait, and `taken` the number of bytes that
+    /// its socket has taken since the connection began.
+    pub(super) fn check(
+        &mut self,
+        now: Instant,
+        waits: bool,
+        taken: u64,
+        stall_timeout: Duration,
+    ) -> Verdict {
         let passed = if waits { now.saturating_duration_since(self.since) } else { Duration::ZERO };
         let passed = passed.min(Self::interval(stall_timeout));
         let more = taken.saturating_sub(self.before);
@@ -74,16 +84,19 @@ impl Pace {
         self.idle = if more > 0 || !waits { Duration::ZERO } else { self.idle + passed };
         self.waited += passed;
         self.taken += more;
+        // Nothing at all is taken.
         if self.idle >= stall_timeout {
             return Verdict::Stalled;
         }
-        let slow_after = stall_timeout / SLOW_AFTER;
+        // Little is taken: this matters only when memory is short.
+        let slow_after = stall_timeout / SLOW_AFTER_DIVISOR;
         let mut verdict = Verdict::Fine;
         if self.idle >= slow_after || (self.waited >= slow_after && self.is_below(GOOD_RATE_BYTES_PER_SECOND))
         {
             verdict = Verdict::Slow;
         }
-        if self.waited >= stall_timeout * WINDOW {
+        // A window ends: less than the least rate is taken, or a new window begins.
+        if self.waited >= stall_timeout * WINDOW_STALL_TIMEOUTS {
             if self.is_below(MIN_RATE_BYTES_PER_SECOND) {
                 return Verdict::TooSlow;
             }
@@ -103,13 +116,14 @@ mod tests {
 
     const STALL: Duration = Duration::from_secs(30);
 
-    /// Looks at a client that takes `step` bytes every `every` seconds, until it is given up or an hour is over.
-    fn given_up(step: u64, every: u64) -> Option<(u64, Verdict)> {
+    /// Checks a client that takes `step` bytes every `every` seconds for an hour. Returns the
+    /// second and the verdict of its disconnection.
+    fn disconnected_at(step: u64, every: u64) -> Option<(u64, Verdict)> {
         let start = Instant::now();
         let mut pace = Pace::new(start, 0);
         (1..3600).find_map(|second| {
             let now = start + Duration::from_secs(second);
-            match pace.look(now, true, second / every * step, STALL) {
+            match pace.check(now, true, second / every * step, STALL) {
                 Verdict::Fine | Verdict::Slow => None,
                 verdict => Some((second, verdict)),
             }
@@ -117,25 +131,25 @@ mod tests {
     }
 
     #[test]
-    fn whoever_takes_little_is_given_up_in_bounded_time_and_an_honest_line_never() {
-        assert_eq!(given_up(0, 1), Some((30, Verdict::Stalled)));
-        assert_eq!(given_up(1, 1), Some((120, Verdict::TooSlow)));
-        assert_eq!(given_up(1_000_000, 60), Some((30, Verdict::Stalled)));
+    fn slow_reader_is_disconnected_in_bounded_time_and_a_usable_line_never() {
+        assert_eq!(disconnected_at(0, 1), Some((30, Verdict::Stalled)));
+        assert_eq!(disconnected_at(1, 1), Some((120, Verdict::TooSlow)));
+        assert_eq!(disconnected_at(1_000_000, 60), Some((30, Verdict::Stalled)));
         // A few kilobytes a second, evenly or as a receiver opens its window.
-        assert_eq!(given_up(1000, 1), None);
-        assert_eq!(given_up(3000, 1), None);
-        assert_eq!(given_up(65_536, 25), None);
+        assert_eq!(disconnected_at(1000, 1), None);
+        assert_eq!(disconnected_at(3000, 1), None);
+        assert_eq!(disconnected_at(65_536, 25), None);
     }
 
     #[test]
-    fn whoever_slows_down_is_noticed_two_windows_later() {
+    fn client_that_slows_down_is_noticed_within_two_windows() {
         let start = Instant::now();
         let mut pace = Pace::new(start, 0);
         let mut taken = 0;
         for second in 1.. {
             taken += if second < 1000 { 100_000 } else { 1 };
             let now = start + Duration::from_secs(second);
-            if pace.look(now, true, taken, STALL) == Verdict::TooSlow {
+            if pace.check(now, true, taken, STALL) == Verdict::TooSlow {
                 assert!(second <= 1240, "{second}");
                 break;
             }
@@ -147,22 +161,22 @@ mod tests {
         let start = Instant::now();
         let hour = Duration::from_secs(3600);
         let mut pace = Pace::new(start, 0);
-        assert_eq!(pace.look(start + hour, false, 0, STALL), Verdict::Fine);
+        assert_eq!(pace.check(start + hour, false, 0, STALL), Verdict::Fine);
         pace.offer(start + 2 * hour);
-        assert_eq!(pace.look(start + 2 * hour + STALL / 10, true, 0, STALL), Verdict::Fine);
-        // The process was stopped for an hour: that is one look.
-        assert_eq!(pace.look(start + 3 * hour, true, 0, STALL), Verdict::Slow);
+        assert_eq!(pace.check(start + 2 * hour + STALL / 10, true, 0, STALL), Verdict::Fine);
+        // The process was stopped for an hour, which counts as one interval.
+        assert_eq!(pace.check(start + 3 * hour, true, 0, STALL), Verdict::Slow);
         assert!(pace.idle < STALL / 4);
     }
 
     #[test]
-    fn whoever_reads_well_is_not_slow() {
+    fn client_that_reads_well_is_not_slow() {
         let start = Instant::now();
         for (rate, verdict) in [(20_000, Verdict::Fine), (10_000, Verdict::Slow)] {
             let mut pace = Pace::new(start, 0);
             for second in 1..6 {
                 let now = start + Duration::from_secs(second);
-                let seen = pace.look(now, true, second * rate, STALL);
+                let seen = pace.check(now, true, second * rate, STALL);
                 assert_eq!(seen == Verdict::Fine, second < 5 || verdict == Verdict::Fine, "{rate} {second}");
             }
         }

@@ -14,9 +14,9 @@ use crate::net::slot::{ConnectionSlot, Ending};
 pub(crate) struct Peer {
     pub(crate) writer: Writer,
     pub(crate) slot: Arc<ConnectionSlot>,
-    /// The number of its next broadcast, once it is logged in.
+    /// Number of its next broadcast, after the login.
     pub(crate) next_broadcast: Option<u64>,
-    /// Its backlog, if it has fallen behind.
+    /// Messages that wait, if it has fallen behind.
     pub(crate) backlog: Option<Box<Backlog>>,
 }
 
@@ -25,7 +25,7 @@ impl Peer {
         Self { writer, slot, next_broadcast: None, backlog: None }
     }
 
-    /// Closes the connection after everything that waits for it.
+    /// Closes the connection after all messages that wait for it.
     pub(crate) fn close(&mut self, ending: &Ending) {
         self.writer.set_ending(ending.code, &ending.reason);
         let waiting = self.backlog.take().map(|mut backlog| backlog.take_front(usize::MAX));
@@ -34,28 +34,28 @@ impl Peer {
     }
 }
 
-/// All connections, in a row, which is cheap to iterate.
+/// All connections, in one `Vec`, which is cheap to iterate.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    row: Vec<(ConnId, Peer)>,
+    connections: Vec<(ConnId, Peer)>,
     places: HashMap<ConnId, usize>,
 }
 
 impl Peers {
     pub(crate) fn len(&self) -> usize {
-        self.row.len()
+        self.connections.len()
     }
 
     pub(crate) fn insert(&mut self, conn: ConnId, peer: Peer) {
-        self.places.insert(conn, self.row.len());
-        self.row.push((conn, peer));
+        self.places.insert(conn, self.connections.len());
+        self.connections.push((conn, peer));
     }
 
-    /// Removes a connection. Returns its place, to which the last one has moved.
+    /// Removes a connection. Returns it and its place, to which the last connection has moved.
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<(usize, Peer)> {
         let place = self.places.remove(&conn)?;
-        let (_, peer) = self.row.swap_remove(place);
-        if let Some((moved, _)) = self.row.get(place) {
+        let (_, peer) = self.connections.swap_remove(place);
+        if let Some((moved, _)) = self.connections.get(place) {
             self.places.insert(*moved, place);
         }
         Some((place, peer))
@@ -67,12 +67,12 @@ impl Peers {
 
     pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
         let place = self.place_of(conn)?;
-        Some(&mut self.row[place].1)
+        Some(&mut self.connections[place].1)
     }
 
-    /// The connection at a place below [`len`](Self::len).
+    /// Returns the connection at a place, which must be below [`len`](Self::len).
     pub(crate) fn at(&mut self, place: usize) -> (ConnId, &mut Peer) {
-        let (conn, peer) = &mut self.row[place];
+        let (conn, peer) = &mut self.connections[place];
         (*conn, peer)
     }
 }

@@ -1,14 +1,14 @@
-//! Messages that the games of players send each other through the server.
+//! Messages that players' games send each other through the server.
 //!
-//! They cost the receiver nothing but their bytes. At most [`IN_FLIGHT_BYTES`] bytes are kept of what is
-//! under way to one receiver, that is, of what its socket has not taken yet. One sender may have as
-//! many of them as are still free, so a single sender gets half. Every sender may have a little
-//! ([`PER_SENDER_BYTES`]), so that those who flood a receiver do not keep an honest sender from it.
+//! They never count against the receiver. At most [`IN_FLIGHT_BYTES`] are in flight to one
+//! receiver, that is, not taken by its socket yet. One sender may have as many of them as are still
+//! free, so a single sender gets half. Every sender may have a few ([`PER_SENDER_BYTES`]), so that
+//! a flood from others does not keep an honest sender from the receiver.
 //!
 //! If there is no room for a message, the server holds it and does not read its sender, for at most
-//! [`HOLD_TIMEOUT`]. If there is no room then either, the server drops the message, and drops the next ones of
-//! this sender at once until one fits again: an honest sender must not stand still because the line of
-//! a receiver is dead.
+//! [`HOLD_TIMEOUT`]. If there is no room then either, the server drops the message, and drops the
+//! next ones of this sender at once until one fits again: an honest sender must not stand still
+//! because the line of a receiver is dead.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -24,32 +24,34 @@ use super::frames::Frames;
 use super::worker::Worker;
 use crate::net::read_gate::Hold;
 
-/// Bytes under way to one receiver, which its senders share: 96 KiB.
+/// Bytes in flight to one receiver, which its senders share: 96 KiB.
 ///
-/// To connect with another player, an adapter sends one message of 1 to 10 KiB with all candidates,
-/// or ten to fifty messages of 300 to 600 bytes. Fifteen players who do so at once send a quarter of a
-/// megabyte. The socket takes 128 KiB before any of it counts here; the rest follows as it is read.
+/// To connect to another player, an adapter sends one message of 1 to 10 KiB with all candidates,
+/// or ten to fifty messages of 300 to 600 bytes. Fifteen players who do so at once send a quarter
+/// of a megabyte. The socket takes 128 KiB before any of it counts here; the rest follows as the
+/// client reads.
 pub(super) const IN_FLIGHT_BYTES: usize = 96 * 1024;
 
-/// Bytes that every sender may have under way even when others have taken all of [`IN_FLIGHT_BYTES`]: 8 KiB,
-/// or one message of any length. Together, senders never have more than twice [`IN_FLIGHT_BYTES`].
+/// Bytes that every sender may have in flight even when others use all of
+/// [`IN_FLIGHT_BYTES`]: 8 KiB, or one message of any length. Together, senders never have
+/// more than twice [`IN_FLIGHT_BYTES`].
 const PER_SENDER_BYTES: usize = 8 * 1024;
 
-/// How long a message is held, and its sender not read. Adapters give each other some ten seconds.
+/// How long a message is held, and its sender not read. Adapters give each other about ten seconds.
 const HOLD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time between two notices to a sender whose messages are dropped.
-const TELL_INTERVAL: Duration = Duration::from_secs(60);
+const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Messages under way to one receiver that is behind.
+/// Messages in flight to one receiver that is behind.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// In bytes, of all senders.
+    /// Bytes of all senders.
     total: usize,
-    /// Senders that have something under way or were given up: at most those of one game.
+    /// Senders that have bytes in flight or were given up: at most those of one game.
     senders: Vec<Share>,
-    /// What was handed over last.
-    handed_over: Vec<(ConnId, usize)>,
+    /// Sender and size of the messages that the socket was offered last.
+    offered: Vec<(ConnId, usize)>,
     /// Messages for which there is no room yet, at most one of each sender.
     waiting: VecDeque<Waiting>,
 }
@@ -58,7 +60,7 @@ pub(super) struct InFlight {
 struct Share {
     sender: ConnId,
     bytes: usize,
-    /// One of its messages was held in vain, and none has fitted since.
+    /// Whether one of its messages was held in vain, and none has fitted since.
     is_given_up: bool,
 }
 
@@ -70,14 +72,14 @@ struct Waiting {
     until: Instant,
 }
 
-/// The fate of a message.
+/// The result of adding a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It is on its way.
-    Taken,
-    /// It waits for room, and its sender with it.
+pub(super) enum RelayOutcome {
+    /// The message is in flight.
+    Accepted,
+    /// The message waits for room, and its sender is not read meanwhile.
     Held,
-    /// There is no room.
+    /// The message is dropped, because there is no room.
     Dropped,
 }
 
@@ -91,7 +93,7 @@ impl InFlight {
         &mut self.senders[place]
     }
 
-    /// Whether there is room for so many bytes of this sender.
+    /// Returns whether there is room for this number of bytes of a sender.
     fn has_room(&self, sender: ConnId, bytes: usize) -> bool {
         let share = self.senders.iter().find(|share| share.sender == sender);
         let before = share.map_or(0, |share| share.bytes);
@@ -100,7 +102,7 @@ impl InFlight {
         (is_little || is_free) && self.total + bytes <= 2 * IN_FLIGHT_BYTES
     }
 
-    /// Notes that a message is under way.
+    /// Notes that a message is in flight.
     pub(super) fn add(&mut self, sender: ConnId, bytes: usize) {
         self.total += bytes;
         let share = self.share(sender);
@@ -108,36 +110,43 @@ impl InFlight {
         share.is_given_up = false;
     }
 
-    /// Notes that it was handed over.
-    pub(super) fn hand_over(&mut self, sender: ConnId, bytes: usize) {
-        self.handed_over.push((sender, bytes));
+    /// Notes that the socket was offered a message.
+    pub(super) fn note_offered(&mut self, sender: ConnId, bytes: usize) {
+        self.offered.push((sender, bytes));
     }
 
-    /// The receiver has taken what was handed over.
-    pub(super) fn is_taken(&mut self) {
-        for (sender, bytes) in std::mem::take(&mut self.handed_over) {
+    /// Notes that the socket has taken all offered messages.
+    pub(super) fn confirm_taken(&mut self) {
+        for (sender, bytes) in std::mem::take(&mut self.offered) {
             self.total -= bytes;
             self.share(sender).bytes -= bytes;
         }
         self.senders.retain(|share| share.bytes > 0 || share.is_given_up);
     }
 
-    /// Asks for room for a message. `is_scarce` says that there is no memory for any that would have to wait.
-    fn ask(&mut self, sender: ConnId, frames: &Arc<Frames>, bytes: usize, is_scarce: bool) -> Fate {
+    /// Accepts, holds or drops a message. With `is_scarce`, memory is short and every message
+    /// is dropped.
+    fn try_add(
+        &mut self,
+        sender: ConnId,
+        frames: &Arc<Frames>,
+        bytes: usize,
+        is_scarce: bool,
+    ) -> RelayOutcome {
         let is_waiting = self.waiting.iter().any(|waiting| waiting.sender == sender);
         if self.has_room(sender, bytes) && !is_waiting && !is_scarce {
             self.add(sender, bytes);
-            return Fate::Taken;
+            return RelayOutcome::Accepted;
         }
         if is_waiting || is_scarce || self.share(sender).is_given_up {
-            return Fate::Dropped;
+            return RelayOutcome::Dropped;
         }
         let until = Instant::now() + HOLD_TIMEOUT;
         self.waiting.push_back(Waiting { sender, frames: Arc::clone(frames), bytes, until });
-        Fate::Held
+        RelayOutcome::Held
     }
 
-    /// The next message that has waited and for which there is room now.
+    /// Removes and returns the next held message for which there is room now.
     fn next_with_room(&mut self) -> Option<(ConnId, Arc<Frames>)> {
         let place = self.waiting.iter().position(|waiting| self.has_room(waiting.sender, waiting.bytes))?;
         let Waiting { sender, frames, bytes, .. } = self.waiting.remove(place)?;
@@ -145,7 +154,7 @@ impl InFlight {
         Some((sender, frames))
     }
 
-    /// Gives up a message that has waited long enough. Returns whether there was one.
+    /// Gives up the message of a sender that was held for too long. Returns whether there was one.
     fn give_up(&mut self, sender: ConnId, now: Instant) -> bool {
         let before = self.waiting.len();
         self.waiting.retain(|waiting| waiting.sender != sender || waiting.until > now);
@@ -156,45 +165,45 @@ impl InFlight {
         was_waiting
     }
 
-    /// Those whose messages wait for room.
+    /// Returns the senders whose messages are held.
     pub(super) fn held(&self) -> impl Iterator<Item = ConnId> {
         self.waiting.iter().map(|waiting| waiting.sender)
     }
 
-    /// What is kept here of messages, in bytes.
+    /// Returns the memory of this bookkeeping, in bytes.
     pub(super) fn own_memory(&self) -> usize {
-        (self.waiting.len() + self.senders.len() + self.handed_over.len()) * size_of::<Waiting>()
+        (self.waiting.len() + self.senders.len() + self.offered.len()) * size_of::<Waiting>()
     }
 }
 
-/// The senders of such messages.
+/// The senders whose messages were held or dropped.
 #[derive(Debug, Default)]
 pub(super) struct Senders {
-    /// When which message has waited long enough: receiver and sender, the first one in front.
+    /// Deadline, receiver and sender of each held message, the earliest one first.
     deadlines: VecDeque<(Instant, ConnId, ConnId)>,
-    /// When each was last told that messages were dropped.
-    told: HashMap<ConnId, Instant>,
-    /// Those who are to be told.
-    untold: Vec<ConnId>,
+    /// Time of the last notice to each sender that messages were dropped.
+    notified: HashMap<ConnId, Instant>,
+    /// Senders whose messages were dropped in this iteration.
+    to_notify: Vec<ConnId>,
 }
 
 impl Senders {
-    /// When the next message has waited long enough.
+    /// Returns the earliest deadline of a held message.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.front().map(|(at, _, _)| *at)
     }
 
     pub(super) fn forget(&mut self, sender: ConnId) {
-        self.told.remove(&sender);
+        self.notified.remove(&sender);
     }
 
     pub(super) fn dropped(&mut self, sender: ConnId) {
-        self.untold.push(sender);
+        self.to_notify.push(sender);
     }
 }
 
 impl Worker {
-    /// Does not read a sender while one of its messages waits for room at a receiver.
+    /// Stops reading a sender while one of its messages waits for room at a receiver.
     pub(super) fn hold(&mut self, sender: ConnId, receiver: ConnId) {
         self.metrics.count_relay_held();
         self.senders.deadlines.push_back((Instant::now() + HOLD_TIMEOUT, receiver, sender));
@@ -203,14 +212,14 @@ impl Worker {
         }
     }
 
-    /// Reads a sender again: its message no longer waits.
+    /// Reads a sender again, because its message no longer waits.
     pub(super) fn release(&mut self, sender: ConnId) {
         if let Some(peer) = self.peers.get_mut(sender) {
             peer.slot.release(Hold::RelayFull);
         }
     }
 
-    /// Drops messages that have waited long enough.
+    /// Drops messages that were held for [`HOLD_TIMEOUT`].
     pub(super) fn expire_holds(&mut self) {
         while let Some((at, receiver, sender)) = self.senders.deadlines.front().copied()
             && let now = Instant::now()
@@ -230,35 +239,36 @@ impl Worker {
         self.senders.dropped(sender);
     }
 
-    /// Tells those whose messages were dropped, if they have not been told lately.
+    /// Sends a notice to the senders whose messages were dropped, at most one
+    /// in [`NOTICE_INTERVAL`].
     pub(super) fn send_drop_notices(&mut self) {
-        for sender in std::mem::take(&mut self.senders.untold) {
+        for sender in std::mem::take(&mut self.senders.to_notify) {
             let Some(place) = self.peers.place_of(sender) else { continue };
             let now = Instant::now();
-            if self.senders.told.get(&sender).is_some_and(|told| now < *told + TELL_INTERVAL) {
+            if self.senders.notified.get(&sender).is_some_and(|notified| now < *notified + NOTICE_INTERVAL) {
                 continue;
             }
-            self.senders.told.insert(sender, now);
+            self.senders.notified.insert(sender, now);
             let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Info, DROPPED));
             let notice = Frames::new(notice, &self.memory);
-            self.deliver(place, std::iter::once((&notice, Kind::Told)));
+            self.deliver(place, std::iter::once((&notice, Kind::Unsolicited)));
         }
     }
 }
 
 impl Backlog {
-    /// Adds a message of another player's game, if there is room for it.
-    pub(super) fn relay(&mut self, sender: ConnId, frames: &Arc<Frames>, is_scarce: bool) -> Fate {
-        let Some(bytes) = frames.get(self.encoding()).map(Bytes::len) else { return Fate::Taken };
-        let fate = self.relayed.ask(sender, frames, bytes, is_scarce);
-        if fate == Fate::Taken {
+    /// Adds a message of another player's game if there is room for it.
+    pub(super) fn relay(&mut self, sender: ConnId, frames: &Arc<Frames>, is_scarce: bool) -> RelayOutcome {
+        let Some(bytes) = frames.get(self.encoding()).map(Bytes::len) else { return RelayOutcome::Accepted };
+        let outcome = self.relayed.try_add(sender, frames, bytes, is_scarce);
+        if outcome == RelayOutcome::Accepted {
             self.append_relayed(sender, frames);
         }
-        fate
+        outcome
     }
 
-    /// Adds the messages that have waited and for which there is room now. Returns who has sent them.
-    pub(super) fn take_in_held(&mut self) -> Vec<ConnId> {
+    /// Adds the held messages for which there is room now. Returns their senders.
+    pub(super) fn admit_held(&mut self) -> Vec<ConnId> {
         let mut senders = Vec::new();
         while let Some((sender, frames)) = self.relayed.next_with_room() {
             self.append_relayed(sender, &frames);

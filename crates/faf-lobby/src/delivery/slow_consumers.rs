@@ -1,7 +1,8 @@
-//! Disconnects clients that read too little, and frees memory when it is short.
+//! Slow consumers: the worker disconnects clients that read too little, and frees memory when it
+//! is short.
 //!
-//! All backlogs together may take `outbox_memory`. Beyond it, slow clients are disconnected, the ones with
-//! the largest backlogs first. If no client is slow, there is only very much to send: then the lobby is
+//! All backlogs together may take `outbox_memory`. Beyond it, slow clients are disconnected, the
+//! largest backlog first. If no client is slow, there is just very much to send: then the lobby is
 //! paused, and no client is disconnected.
 
 use std::cmp::Reverse;
@@ -16,65 +17,66 @@ use tokio::time::Instant;
 use super::pace::{Pace, Verdict};
 use super::worker::Worker;
 
-/// How soon clients are checked again while there is no memory for more.
-const SOON: Duration = Duration::from_millis(100);
+/// Time between two checks of all clients while memory is short.
+const SHORT_MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Worker {
     /// Returns the memory of all backlogs, in bytes.
     pub(super) fn memory_in_use(&self) -> usize {
-        self.behind.memory + self.memory.bytes()
+        self.backlogs.memory + self.memory.bytes()
     }
 
-    /// Whether there is no memory for more. Once that is so, an eighth must be free again, so that the lobby is
-    /// not paused for every single message.
+    /// Returns whether memory is short. While the lobby is paused, an eighth must be free for it to
+    /// go on, so that it is not paused for every single message.
     fn is_full(&self) -> bool {
-        let spare = if self.behind.holds_back { self.policy.memory / 8 } else { 0 };
+        let spare = if self.backlogs.is_paused { self.policy.memory / 8 } else { 0 };
         self.memory_in_use() > self.policy.memory - spare
     }
 
-    /// Checks all clients that are behind, if it is time to, and disconnects those that read too little.
+    /// Checks all clients that are behind, if it is time to, and disconnects those that read
+    /// too little.
     pub(super) fn check_slow_consumers(&mut self) {
-        if self.behind.clients == 0 {
-            self.behind.holds_back = false;
+        if self.backlogs.clients == 0 {
+            self.backlogs.is_paused = false;
             return;
         }
         let now = Instant::now();
-        let is_news = self.is_full() && !self.behind.holds_back;
-        if now >= self.behind.next_look || is_news {
+        let has_become_full = self.is_full() && !self.backlogs.is_paused;
+        if now >= self.backlogs.next_check || has_become_full {
             let interval = Pace::interval(self.policy.stall_timeout);
-            self.behind.next_look = now + interval;
+            self.backlogs.next_check = now + interval;
             let slow = self.disconnect_stalled(now);
             if self.is_full() {
-                self.behind.next_look = now + SOON.min(interval);
+                self.backlogs.next_check = now + SHORT_MEMORY_INTERVAL.min(interval);
                 self.disconnect_largest(slow);
             }
         }
-        let is_full = self.is_full() && self.behind.clients > 0;
-        if is_full && !self.behind.holds_back {
+        let is_full = self.is_full() && self.backlogs.clients > 0;
+        if is_full && !self.backlogs.is_paused {
             self.metrics.count_held_back();
             tracing::warn!(
-                clients = self.behind.clients,
+                clients = self.backlogs.clients,
                 "the lobby is paused: backlogs take outbox_memory, and no client is slow so far"
             );
         }
-        self.behind.holds_back = is_full;
+        self.backlogs.is_paused = is_full;
     }
 
     /// Disconnects clients that have read too little. Returns those that are slow.
     fn disconnect_stalled(&mut self, now: Instant) -> Vec<ConnId> {
-        let (mut slow, mut idle) = (Vec::new(), Vec::new());
+        let (mut slow, mut too_slow) = (Vec::new(), Vec::new());
         for place in 0..self.peers.len() {
             let (conn, peer) = self.peers.at(place);
             let Some(backlog) = &mut peer.backlog else { continue };
             let waits = peer.writer.waiting() > 0 && backlog.counts_against_client();
-            match backlog.pace.look(now, waits, peer.writer.taken(), self.policy.stall_timeout) {
+            match backlog.pace.check(now, waits, peer.writer.taken(), self.policy.stall_timeout) {
                 Verdict::Fine => {}
                 Verdict::Slow => slow.push(conn),
-                Verdict::Stalled => idle.push((conn, "stalled")),
-                Verdict::TooSlow => idle.push((conn, "too slow")),
+                Verdict::Stalled => too_slow.push((conn, "stalled")),
+                Verdict::TooSlow => too_slow.push((conn, "too slow")),
             }
         }
-        for (conn, reason) in idle {
+        for (conn, reason) in too_slow {
             self.disconnect(conn, reason);
         }
         slow
@@ -109,7 +111,7 @@ impl Worker {
             self.metrics.count_ended(reason);
         }
         if reason == "stalled" {
-            // It would not read the notice either.
+            // The client would not read the notice either.
             peer.writer.abort();
         } else {
             let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, TOO_SLOW));
@@ -120,6 +122,6 @@ impl Worker {
     }
 }
 
-/// Text of the notice to a client that is disconnected.
+/// Notice to a client that is disconnected.
 const TOO_SLOW: &str =
     "Your connection is too slow for what the server has to tell you, so it has been closed.";

@@ -1,4 +1,4 @@
-//! Snapshots: parts of the lists that every login is sent, encoded once for each state they are in.
+//! Snapshots: parts of the lists that every login receives, encoded once for each version.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,21 +10,22 @@ use tokio::time::Instant;
 
 use super::frames::{FrameMemory, Frames};
 
-/// A part that no login was sent for this long, and not at the login after that either, is dropped.
+/// Least time of a generation. A part that no login receives in a whole generation is dropped at
+/// its end.
 const GENERATION: Duration = Duration::from_secs(10);
 
-/// The newest snapshot of every part that was sent lately.
+/// The newest version of every part that was sent lately.
 ///
-/// A newer version of a part replaces the older one at once. Parts that do not exist any more are never
-/// asked for again, and go with their generation. So the cache holds at most the parts of the logins of
-/// two generations.
+/// A newer version of a part replaces the older one at once. Parts that no longer exist are not
+/// used again and are dropped with their generation. So the cache holds at most the parts that the
+/// logins of two generations have received.
 #[derive(Debug)]
 pub(crate) struct SnapshotCache {
-    /// Used in this generation.
+    /// Parts used in this generation.
     recent: HashMap<Part, Cached>,
-    /// Used in the generation before, and not since.
+    /// Parts used in the generation before, and not since.
     old: HashMap<Part, Cached>,
-    /// When this generation began.
+    /// Beginning of this generation.
     since: Instant,
     memory: FrameMemory,
 }
@@ -43,8 +44,8 @@ impl SnapshotCache {
         Self { recent: HashMap::new(), old: HashMap::new(), since: Instant::now(), memory }
     }
 
-    /// Returns the message, encoded as it was for earlier logins if its content is the same. One without
-    /// an id is made for one login alone.
+    /// Returns the frames of a part, which earlier logins have received already if its version is
+    /// the same. A message without an id is for one login only and is not cached.
     pub(crate) fn frames(&mut self, id: Option<SnapshotId>, message: ServerMessage) -> Arc<Frames> {
         let Some(SnapshotId { list, chunk, version }) = id else {
             let frames = Frames::of_snapshot(message, &self.memory);
@@ -138,7 +139,7 @@ mod tests {
         let mut cache = cache();
         let kept = frames(&mut cache, id(0, 1));
         for login in 1..1000 {
-            // As with games, new parts come and old ones go.
+            // As with games, there are always new parts, and old ones are no longer used.
             for chunk in login..login + 20 {
                 frames(&mut cache, id(chunk, chunk + 1));
             }

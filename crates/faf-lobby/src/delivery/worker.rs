@@ -1,16 +1,19 @@
-//! The delivery thread: it writes to the sockets itself, and keeps what they do not take.
+//! The delivery thread: it writes to the sockets itself, and keeps a backlog for a socket that
+//! is full.
 //!
-//! **The slow-consumer rule.** A client is disconnected only if, of the bytes handed over to its socket, it
-//! reads none for `stall_timeout`, or too few over a longer window ([`pace`](super::pace)); bytes that still
-//! wait here never count against it, nor do messages from the games of others ([`relay`](super::relay)).
+//! **The slow-consumer rule.** A client is disconnected only if, of the bytes offered to its
+//! socket, it reads none for `stall_timeout`, or too few over a longer window
+//! ([`pace`](super::pace)). Bytes in its backlog never count against it, nor do messages from other
+//! players' games ([`relay`](super::relay)).
 //!
-//! Broadcasts are written in passes over all connections, some at a time, so that answers to single clients
-//! do not wait for thousands of others; such a client gets the broadcasts it misses before its answer. A
-//! connection that is visited late in a pass gets everything since in one write: the more there is to do,
-//! the more is saved.
+//! Broadcasts are written in passes over all connections, some at a time, so that answers to single
+//! clients do not wait for thousands of others. Before its answer, such a client receives the
+//! broadcasts that it misses. A connection that is visited late in a pass receives all broadcasts
+//! since its last visit in one write, so under load each write carries more.
 //!
-//! A client that has fallen behind receives its backlog in chunks ([`catching_up`](super::catching_up)). The memory
-//! for all backlogs is bounded ([`slow_consumers`](super::slow_consumers)).
+//! A client that has fallen behind receives its backlog in chunks
+//! ([`catching_up`](super::catching_up)). The memory of all backlogs
+//! is bounded ([`slow_consumers`](super::slow_consumers)).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,68 +34,71 @@ use crate::net::read_gate::Hold;
 use crate::net::slot::Ending;
 use crate::ops::metrics::Metrics;
 
-/// Connections visited in one step of a pass, before answers get their turn: less than a millisecond's worth.
+/// Connections visited in one step of a pass, before answers are written: less than a
+/// millisecond's work.
 pub(super) const PASS_STEP_CONNECTIONS: usize = 64;
 
-/// Turns of the lobby that are executed together, if they wait.
+/// Most queued turns of the lobby that are executed together.
 const TURNS_AT_ONCE: usize = 16;
 
-/// Up to so many broadcasts are added to a backlog one by one; more are added as a whole.
+/// Most broadcasts that are added to an empty backlog one by one. More are added as a whole.
 const ONE_BY_ONE_BROADCASTS: u64 = 16;
 
 /// Delivers messages, on a thread of its own.
 pub(crate) struct Worker {
     turns: Receiver<Vec<Order>>,
-    /// Clients that have read their last chunk, or are gone.
+    /// Clients that have read their last chunk, or are disconnected.
     pub(super) caught_up: UnboundedReceiver<ConnId>,
-    /// For the tasks that wait until a client has read its chunk; one for each client that is behind.
+    /// Sender for the tasks that wait until a client has read its chunk, one for each client that
+    /// is behind.
     pub(super) waiting: UnboundedSender<ConnId>,
-    /// Logins that can take more of their snapshots. They take turns among themselves, so that players do not
-    /// wait for them: when thousands return at once, snapshots are gigabytes.
+    /// Logins that can receive more of their snapshots. They have a queue of their own, so that
+    /// players do not wait for them: when thousands reconnect at once, snapshots are gigabytes.
     pub(super) initial_syncs: VecDeque<ConnId>,
     pub(super) peers: Peers,
-    broadcasts: Broadcasts,
+    pub(super) broadcasts: Broadcasts,
     /// The pass over all connections, if one is under way.
     pass: Option<Pass>,
     /// Messages of this turn for single connections.
     direct: Vec<(ConnId, Arc<Frames>, Kind)>,
     /// Reasons not to read a connection that are cleared after this turn.
     releases: Vec<(ConnId, Hold)>,
-    /// Connections that end after this turn.
+    /// Connections that end after the messages of this turn.
     ending: Vec<(ConnId, End)>,
-    pub(super) behind: Behind,
+    pub(super) backlogs: Backlogs,
     /// Players whose games send messages to other players' games.
     pub(super) senders: Senders,
     pub(super) policy: SlowConsumerPolicy,
     pub(super) memory: FrameMemory,
     pub(super) metrics: Arc<Metrics>,
-    /// Dropped at the end, which tells the dispatcher.
+    /// Notifies the dispatcher when it is dropped.
     _end: oneshot::Sender<()>,
 }
 
 struct Pass {
-    /// The next connection.
+    /// Place of the next connection in [`Peers`].
     place: usize,
-    /// The pass delivers at least the broadcasts before this number.
+    /// Number of the first broadcast that the pass need not deliver.
     end: u64,
 }
 
 enum End {
-    /// Closed by the lobby, after what was sent.
+    /// Closed by the lobby, after everything that was sent.
     Closed(Box<Ending>),
     /// Lost or closed by the peer.
     Gone,
 }
 
-/// All clients that are behind.
-pub(super) struct Behind {
+/// Totals of all backlogs.
+pub(super) struct Backlogs {
+    /// Number of clients that are behind.
     pub(super) clients: usize,
-    /// Memory that their backlogs do not share, in bytes.
+    /// Memory that the backlogs do not share, in bytes.
     pub(super) memory: usize,
-    /// When they are checked next.
-    pub(super) next_look: Instant,
-    /// The lobby is paused: there is no memory for more.
-    pub(super) holds_back: bool,
+    /// Time of the next check for slow clients.
+    pub(super) next_check: Instant,
+    /// Whether the lobby is paused because there is no memory for more.
+    pub(super) is_paused: bool,
 }
 
 impl Worker {
@@ -115,7 +121,7 @@ impl Worker {
             direct: Vec::new(),
             releases: Vec::new(),
             ending: Vec::new(),
-            behind: Behind { clients: 0, memory: 0, next_look: Instant::now(), holds_back: false },
+            backlogs: Backlogs { clients: 0, memory: 0, next_check: Instant::now(), is_paused: false },
             senders: Senders::default(),
             policy,
             memory,
@@ -124,20 +130,22 @@ impl Worker {
         }
     }
 
-    /// Delivers until the lobby has ended. It closes all connections before, so what still waits then is in
-    /// their outboxes.
+    /// Delivers until the lobby has ended. The lobby closes all connections before that, so the
+    /// bytes that still wait then are in their outboxes.
     pub(crate) async fn run(mut self) {
         while self.run_once().await {}
     }
 
-    /// Delivers some of what there is, or waits if there is nothing. Returns whether more may come.
+    /// Runs one iteration: delivers some messages, or waits if there are none. Returns whether more
+    /// may come.
     pub(super) async fn run_once(&mut self) -> bool {
+        // A pass or initial syncs must not wait for input.
         if self.pass.is_some() {
             self.visit_some();
         } else if self.initial_syncs.is_empty() {
             let alarm = self.next_alarm();
             tokio::select! {
-                turn = self.turns.recv(), if !self.behind.holds_back => match turn {
+                turn = self.turns.recv(), if !self.backlogs.is_paused => match turn {
                     Some(turn) => self.execute(turn),
                     None => return false,
                 },
@@ -147,8 +155,10 @@ impl Worker {
                 () = sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {}
             }
         }
+        // Turns that have queued up are executed together, so that each client gets them in
+        // one write.
         for _ in 0..TURNS_AT_ONCE {
-            if self.behind.holds_back {
+            if self.backlogs.is_paused {
                 break;
             }
             let Ok(turn) = self.turns.try_recv() else { break };
@@ -159,10 +169,10 @@ impl Worker {
         true
     }
 
-    /// Returns when something is due without any input.
+    /// Returns the time at which something is due even without input.
     fn next_alarm(&self) -> Option<Instant> {
-        let look = (self.behind.clients > 0).then_some(self.behind.next_look);
-        look.into_iter().chain(self.senders.next_deadline()).min()
+        let check = (self.backlogs.clients > 0).then_some(self.backlogs.next_check);
+        check.into_iter().chain(self.senders.next_deadline()).min()
     }
 
     fn execute(&mut self, turn: Vec<Order>) {
@@ -189,9 +199,9 @@ impl Worker {
 
     fn send(&mut self, to: Audience, frames: Arc<Frames>) {
         match to {
-            Audience::One(conn) => self.send_to(conn, frames, Kind::Told),
+            Audience::One(conn) => self.send_to(conn, frames, Kind::Unsolicited),
             Audience::Several(conns) => {
-                conns.into_iter().for_each(|conn| self.send_to(conn, Arc::clone(&frames), Kind::Told));
+                conns.into_iter().for_each(|conn| self.send_to(conn, Arc::clone(&frames), Kind::Unsolicited));
             }
             Audience::LoggedIn => self.broadcasts.push(frames),
             Audience::LoggedInExcept(conns) => {
@@ -214,16 +224,17 @@ impl Worker {
         self.direct.push((conn, frames, kind));
     }
 
-    /// Delivers the broadcasts that a connection has missed in this pass so far.
+    /// Queues the broadcasts that a connection misses, before a message for it alone.
     fn deliver_missed(&mut self, conn: ConnId) {
         let Some(next) = self.peers.get_mut(conn).and_then(|peer| peer.next_broadcast.as_mut()) else {
             return;
         };
         let missed = self.broadcasts.since(std::mem::replace(next, self.broadcasts.end()));
-        self.direct.extend(missed.map(|frames| (conn, Arc::clone(frames), Kind::Told)));
+        self.direct.extend(missed.map(|frames| (conn, Arc::clone(frames), Kind::Unsolicited)));
     }
 
-    /// Writes what there is for single connections, one write each, and starts a pass for broadcasts.
+    /// Writes the messages for single connections, with one write for each, and starts a pass
+    /// for broadcasts.
     fn finish_turn(&mut self) {
         let mut direct = std::mem::take(&mut self.direct);
         direct.sort_by_key(|(conn, ..)| *conn);
@@ -234,6 +245,7 @@ impl Worker {
         }
         direct.clear();
         self.direct = direct;
+        // Connections end after their last messages, and clients are read after their answers.
         for (conn, end) in std::mem::take(&mut self.ending) {
             self.end(conn, end);
         }
@@ -243,14 +255,14 @@ impl Worker {
         self.expire_holds();
         self.send_drop_notices();
         self.check_slow_consumers();
-        self.metrics.set_behind(self.behind.clients, self.memory_in_use());
+        self.metrics.set_behind(self.backlogs.clients, self.memory_in_use());
         let end = self.broadcasts.end();
         if self.pass.is_none() && !self.broadcasts.is_empty() {
             self.pass = Some(Pass { place: 0, end });
         }
     }
 
-    /// Continues the pass.
+    /// Visits the next connections of the pass.
     fn visit_some(&mut self) {
         let Some(Pass { place, end }) = self.pass else { return };
         let next = (place + PASS_STEP_CONNECTIONS).min(self.peers.len());
@@ -264,7 +276,7 @@ impl Worker {
         }
     }
 
-    /// Delivers to the connection at a place all broadcasts that it misses.
+    /// Delivers all broadcasts that the connection at a place misses.
     fn visit(&mut self, place: usize) {
         let end = self.broadcasts.end();
         let (conn, peer) = self.peers.at(place);
@@ -274,7 +286,7 @@ impl Worker {
         if peer.backlog.is_none() {
             let pieces = self.broadcasts.pieces_since(next, peer.writer.encoding());
             if bytes_in(pieces) <= self.policy.chunk_bytes {
-                if let Ok(false) = peer.writer.hand_over(pieces, end - next) {
+                if let Ok(false) = peer.writer.try_write(pieces, end - next) {
                     self.fall_behind(conn);
                 }
                 return;
@@ -289,15 +301,16 @@ impl Worker {
         let (_, peer) = self.peers.at(place);
         let Some(backlog) = peer.backlog.as_mut() else { return };
         if backlog.is_empty() && self.broadcasts.end() - next > ONE_BY_ONE_BROADCASTS {
-            // The client may not be slow; there is just much. Shared as a whole, it costs nothing per message.
+            // The client may not be slow: there is just much to send. A shared turn costs no memory
+            // per message.
             backlog.push_turn(self.broadcasts.turn_since(next));
-            return self.behind.count(backlog);
+            return self.backlogs.count(backlog);
         }
         let missed: Vec<_> = self.broadcasts.since(next).cloned().collect();
-        self.keep(place, missed.iter().map(|frames| (frames, Kind::Told)));
+        self.keep(place, missed.iter().map(|frames| (frames, Kind::Unsolicited)));
     }
 
-    /// Delivers messages to the connection at a place, after everything before.
+    /// Delivers messages to the connection at a place, after all earlier ones.
     pub(super) fn deliver<'a>(
         &mut self,
         place: usize,
@@ -306,15 +319,16 @@ impl Worker {
         let (conn, peer) = self.peers.at(place);
         if peer.backlog.is_none() {
             let encoding = peer.writer.encoding();
-            // Encoding a snapshot takes time. Only the login waits for it, not everybody in this turn.
+            // Encoding a snapshot takes time, so the snapshot goes to the backlog. Then only this
+            // login waits for it, and not every client of this turn.
             if !messages.clone().any(|(frames, _)| frames.takes_time(encoding)) {
                 let pieces: Vec<Bytes> =
                     messages.clone().filter_map(|(frames, _)| frames.get(encoding)).cloned().collect();
                 if bytes_in(&pieces) <= self.policy.chunk_bytes {
-                    if let Ok(false) = peer.writer.hand_over(&pieces, pieces.len() as u64)
+                    if let Ok(false) = peer.writer.try_write(&pieces, pieces.len() as u64)
                         && let Some(backlog) = self.fall_behind(conn)
                     {
-                        backlog.note_handed_over(messages);
+                        backlog.note_offered(messages);
                     }
                     return;
                 }
@@ -327,28 +341,29 @@ impl Worker {
     fn end(&mut self, conn: ConnId, end: End) {
         let Some((place, mut peer)) = self.peers.remove(conn) else { return };
         let backlog = peer.backlog.as_deref();
-        let held = backlog.map(|backlog| self.behind.forget(backlog)).unwrap_or_default();
+        let held = backlog.map(|backlog| self.backlogs.forget(backlog)).unwrap_or_default();
         match end {
             End::Closed(ending) => peer.close(&ending),
             End::Gone => {}
         }
         self.senders.forget(conn);
         held.into_iter().for_each(|sender| self.release(sender));
-        // The last connection has moved to this place. The pass has gone by here, and would miss it.
+        // The last connection has moved to this place, which the pass has visited already.
         if self.pass.as_ref().is_some_and(|pass| place < pass.place) && place < self.peers.len() {
             self.visit(place);
         }
     }
 }
 
-impl Behind {
-    /// Updates the memory of a backlog.
+impl Backlogs {
+    /// Updates the total after a change of a backlog.
     pub(super) fn count(&mut self, backlog: &mut Backlog) {
         let memory = backlog.own_memory();
         self.memory = self.memory + memory - std::mem::replace(&mut backlog.counted, memory);
     }
 
-    /// Removes a client. Returns the senders whose messages to it were held, to be released.
+    /// Subtracts the backlog of a client. Returns the senders whose messages to it were held, which
+    /// must be released.
     pub(super) fn forget(&mut self, backlog: &Backlog) -> Vec<ConnId> {
         self.clients -= 1;
         self.memory -= backlog.counted;

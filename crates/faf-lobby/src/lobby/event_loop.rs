@@ -1,5 +1,5 @@
-//! The loop around the lobby: it waits for an input or the next deadline, tells the [`World`], and executes
-//! the effects.
+//! The event loop: it waits for an input or the next deadline, passes it to the [`World`], and
+//! executes the effects.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::clock::utc_now;
 use crate::config::LogAddresses;
 use crate::delivery::{Dispatcher, SlowConsumerPolicy};
 use crate::lobby::input::Input;
-use crate::lobby::requests::RequestHandler;
+use crate::lobby::requests::RequestExecutor;
 use crate::net::read_gate::Hold;
 use crate::net::session::{self, SHUTTING_DOWN};
 use crate::net::slot::Ending;
@@ -29,14 +29,14 @@ use crate::publish::Publisher;
 /// Inputs handled in one turn, before their effects are delivered. More would delay the first ones.
 const TURN_INPUTS: usize = 64;
 
-/// How long the loop sleeps at most if there is no deadline.
+/// Longest sleep of the loop if there is no deadline.
 const IDLE_WAKE_UP: Duration = Duration::from_secs(60);
 
 /// The world, with everything that executes its effects.
 pub(crate) struct Lobby {
     world: World,
     dispatcher: Dispatcher,
-    requests: RequestHandler,
+    requests: RequestExecutor,
     policy: PolicyServer,
     metrics: Arc<Metrics>,
     failed_logins: FailedLogins,
@@ -45,18 +45,18 @@ pub(crate) struct Lobby {
     /// Sends publications to other services.
     publisher: Publisher,
     recorder: Recorder,
-    /// Where replies go.
+    /// Receives the replies to requests.
     inbox: mpsc::Sender<Input>,
-    /// Requests to store games, in their order. At most one for each game.
-    storing: mpsc::UnboundedSender<Storing>,
+    /// Writes about games, in the order of their requests. At most one for each game.
+    game_writes: mpsc::UnboundedSender<PendingWrite>,
     /// The clock of the world.
     time: RunningTime,
     is_stopped: bool,
 }
 
-/// Everything that the lobby acts on, except its clients.
+/// The services that the loop uses.
 pub(crate) struct Dependencies {
-    pub(crate) requests: RequestHandler,
+    pub(crate) requests: RequestExecutor,
     pub(crate) policy: PolicyServer,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) activity: Arc<ActivityLog>,
@@ -64,23 +64,23 @@ pub(crate) struct Dependencies {
     pub(crate) publisher: Publisher,
 }
 
-/// A request to store a game, under way.
-type Storing = Pin<Box<dyn Future<Output = Reply> + Send>>;
+/// A write about a game that is under way.
+type PendingWrite = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 impl Lobby {
     pub(crate) fn new(
         settings: faf_lobby_core::Settings,
         initial: InitialState,
-        outside: Dependencies,
+        dependencies: Dependencies,
         inbox: mpsc::Sender<Input>,
         slow_consumers: SlowConsumerPolicy,
     ) -> Self {
-        let Dependencies { requests, policy, metrics, activity, log_addresses, publisher } = outside;
+        let Dependencies { requests, policy, metrics, activity, log_addresses, publisher } = dependencies;
         let time = RunningTime::begin();
         let world = World::new(settings, moment(&time), initial);
         let dispatcher = Dispatcher::start(slow_consumers, Arc::clone(&metrics));
-        let (storing, stored) = mpsc::unbounded_channel();
-        tokio::spawn(pass_on(stored, inbox.clone()));
+        let (game_writes, pending_writes) = mpsc::unbounded_channel();
+        tokio::spawn(reply_in_order(pending_writes, inbox.clone()));
         let recorder = Recorder::off();
         Self {
             world,
@@ -93,7 +93,7 @@ impl Lobby {
             publisher,
             recorder,
             inbox,
-            storing,
+            game_writes,
             time,
             is_stopped: false,
         }
@@ -117,7 +117,7 @@ impl Lobby {
         while !self.is_stopped {
             let due = self.world.next_deadline().unwrap_or(self.time.elapsed() + IDLE_WAKE_UP);
             tokio::select! {
-                // Inputs come first: one of them may be what a deadline waits for.
+                // Inputs come first: one of them may make a deadline unnecessary.
                 biased;
                 _ = inbox.recv_many(&mut inputs, TURN_INPUTS) => {}
                 () = self.time.wait_until(due) => {
@@ -133,7 +133,7 @@ impl Lobby {
             self.metrics.set_logins_waiting(self.world.waiting_logins());
         }
         self.dispatcher.finish().await;
-        // Clients that have connected too late are closed, too.
+        // Sessions whose `Connect` the loop has not handled must be closed, too.
         inbox.close();
         while let Some(input) = inbox.recv().await {
             if let Input::Connect(_, writer, slot, _) = input {
@@ -147,28 +147,24 @@ impl Lobby {
         match input {
             Input::Connect(conn, writer, slot, event) => {
                 self.dispatcher.connect(conn, writer, slot);
-                self.tell(event);
+                self.advance_world(Some(event));
             }
             Input::Received(conn, message, read_at) => {
                 self.dispatcher.received(conn, read_at);
-                self.tell(Event::Received { conn, message });
+                self.advance_world(Some(Event::Received { conn, message }));
                 self.dispatcher.release(conn, Hold::InFlight);
             }
             Input::Event(event) => {
                 if let Event::Disconnected { conn } = &event {
                     self.dispatcher.disconnect(*conn);
                 }
-                self.tell(event);
+                self.advance_world(Some(event));
             }
-            Input::Inspect(look) => look(&self.world),
+            Input::Inspect(inspect) => inspect(&self.world),
         }
     }
 
-    fn tell(&mut self, event: Event) {
-        self.advance_world(Some(event));
-    }
-
-    /// Tells the world of an event, or that time has passed, and executes the effects.
+    /// Passes an event to the world, or only the time, and executes the effects.
     fn advance_world(&mut self, event: Option<Event>) {
         let now = moment(&self.time);
         self.recorder.begin(&self.world, now, event.as_ref());
@@ -182,8 +178,9 @@ impl Lobby {
 
     /// Executes the effects of the world, in their order.
     fn execute_effects(&mut self) {
-        // Why the world closes the connection that it closes next, from its log.
-        let mut said: Option<(ConnId, Ending)> = None;
+        // The world logs the reason before it closes a connection. The close frame gives the
+        // same reason.
+        let mut logged: Option<(ConnId, Ending)> = None;
         while let Some(effect) = self.world.poll_effect() {
             self.activity.observe(&effect, &self.world);
             self.recorder.note(&effect);
@@ -198,14 +195,14 @@ impl Lobby {
                 Effect::Done { conn } => self.dispatcher.done(conn),
                 Effect::LoggedIn { conn } => self.dispatcher.log_in(conn),
                 Effect::Close { conn } => {
-                    let ending = self.ending(said.take_if(|(other, _)| *other == conn));
+                    let ending = self.ending(logged.take_if(|(other, _)| *other == conn));
                     self.dispatcher.close(conn, ending);
                 }
                 Effect::Request { conn, request } => self.request(conn, request),
                 Effect::ReportLogin { player, unique_id, session } => {
                     self.policy.report(player, &unique_id, session);
                 }
-                Effect::Publish(publication) => self.publisher.tell(&publication),
+                Effect::Publish(publication) => self.publisher.report(&publication),
                 Effect::Count(count) => self.metrics.count(count),
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {
@@ -215,9 +212,9 @@ impl Lobby {
                     log::write(&line);
                     match line {
                         LogLine::Refused { conn, reason } => {
-                            said = Some((conn, Ending { code: CloseCode::Policy, reason }));
+                            logged = Some((conn, Ending { code: CloseCode::Policy, reason }));
                         }
-                        LogLine::SentAway { conn } => said = Some((conn, shutting_down())),
+                        LogLine::SentAway { conn } => logged = Some((conn, shutting_down())),
                         _ => {}
                     }
                 }
@@ -226,33 +223,35 @@ impl Lobby {
         }
     }
 
-    /// Returns the close frame of a connection that is closed.
-    fn ending(&self, said: Option<(ConnId, Ending)>) -> Ending {
-        match said {
+    /// Returns the code and the reason of the close frame, with the reason that was logged if there
+    /// is one.
+    fn ending(&self, logged: Option<(ConnId, Ending)>) -> Ending {
+        match logged {
             Some((_, ending)) => ending,
             None if self.world.has_stopped() => shutting_down(),
             None => Ending { code: CloseCode::Policy, reason: "disconnected by the lobby".to_owned() },
         }
     }
 
-    /// Carries out a request elsewhere; the reply comes back as an event.
+    /// Starts a request in another task. The reply comes back as an event.
     ///
-    /// What is stored about games is stored in the order of the requests, and the replies come in that order: games are rated
-    /// in the order in which they have ended, and a client that gets two new ratings gets the newer one last. With
-    /// other requests it does not matter: what they change belongs to one player, who has one request open.
+    /// Writes about games are stored and replied to in the order of their requests: games are rated
+    /// in the order in which they ended, and a client that receives two new ratings receives the
+    /// newer one last. The order of other requests does not matter: each belongs to one player, who
+    /// has one request open.
     fn request(&self, conn: Option<ConnId>, request: Request) {
         if let Request::StoreGame(ticket, request) = request {
             let stored = self.requests.store_game(request);
-            // It only fails when the runtime is about to end; then nobody waits for the reply, and it is stored all the
-            // same.
-            let _ = self.storing.send(Box::pin(async move { ticket.reply(stored.await) }));
+            // Fails only when the runtime is about to end. The write goes on, and nobody waits for
+            // the reply.
+            let _ = self.game_writes.send(Box::pin(async move { ticket.reply(stored.await) }));
             return;
         }
         let (requests, inbox) = (self.requests.clone(), self.inbox.clone());
         let slot = conn.and_then(|conn| self.dispatcher.slot(conn));
         tokio::spawn(async move {
             let unavailable = request.unavailable();
-            // In a task of its own, so that there is a reply even if that one panics.
+            // Runs in another task, so that there is a reply even if the request panics.
             let reply =
                 tokio::spawn(async move { requests.perform(request).await }).await.unwrap_or(unavailable);
             // The lobby may have stopped in the meantime.
@@ -262,11 +261,12 @@ impl Lobby {
     }
 }
 
-/// Passes replies about games on, one after the other: the database carries out the requests in this order, too.
-async fn pass_on(mut storing: mpsc::UnboundedReceiver<Storing>, inbox: mpsc::Sender<Input>) {
-    while let Some(stored) = storing.recv().await {
-        let reply = stored.await;
-        // A lobby that has stopped does not need to know.
+/// Sends the replies to writes about games in the order of the requests, in which the database
+/// executes them, too.
+async fn reply_in_order(mut writes: mpsc::UnboundedReceiver<PendingWrite>, inbox: mpsc::Sender<Input>) {
+    while let Some(write) = writes.recv().await {
+        let reply = write.await;
+        // Fails only if the lobby has stopped, which does not need the reply.
         let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
     }
 }

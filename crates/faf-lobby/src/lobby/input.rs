@@ -1,4 +1,4 @@
-//! What reaches the lobby.
+//! Inputs of the event loop.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use tokio::time::Instant;
 
 use crate::net::slot::ConnectionSlot;
 
-/// Inputs that may wait. While the inbox is full, sessions wait with their messages.
+/// Number of inputs that the inbox holds. While it is full, sessions wait with their messages.
 pub(crate) const INBOX_INPUTS: usize = 1024;
 
-/// A message of a client, as far as it can be understood.
+/// A client's message, or the reason it is not a valid command.
 pub(crate) type Received = Result<ClientMessage, CommandError>;
 
-/// An input of the lobby.
+/// An input of the event loop.
 pub(crate) enum Input {
     /// A client has connected; the event is [`Event::Connected`].
     Connect(ConnId, Writer, Arc<ConnectionSlot>, Event),
-    /// A client has sent a message, which was read at this time.
+    /// A client has sent a message, which the session read at this time.
     Received(ConnId, Received, Instant),
     /// Any other event.
     Event(Event),
-    /// Another part of the server looks at the world.
+    /// Another part of the server inspects the world.
     Inspect(Box<dyn FnOnce(&World) + Send>),
 }

@@ -1,4 +1,4 @@
-//! What runs the lobby: one loop that owns the [`World`](faf_lobby_core::World), and the requests it makes.
+//! The event loop, which owns the [`World`](faf_lobby_core::World), and the requests of the world.
 
 pub(crate) mod event_loop;
 pub(crate) mod input;

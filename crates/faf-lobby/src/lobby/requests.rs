@@ -1,4 +1,4 @@
-//! Carries out the lobby's requests, with the database and the keys.
+//! Executes the requests of the lobby, with the database and the keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use crate::clock::utc_now;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
 
-/// Carries out requests; copies are the same.
+/// Executes requests. Copies share everything.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestHandler {
+pub(crate) struct RequestExecutor {
     pub(crate) store: Store,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: PasswordThreads,
-    /// Raised when a write has put messages into the outbox.
+    /// Raised when a write has stored messages in the outbox.
     pub(crate) outbox: Arc<Signal>,
-    /// Whether the first login with a new name makes an account.
+    /// Whether the first login with a new name creates an account.
     pub(crate) registers: bool,
 }
 
-impl RequestHandler {
-    /// Carries out a request.
+impl RequestExecutor {
+    /// Executes a request and returns the reply.
     pub(crate) async fn perform(&self, request: Request) -> Reply {
         match request {
             Request::CheckPassword(ticket, request) => {
@@ -50,8 +50,8 @@ impl RequestHandler {
         }
     }
 
-    /// Stores something about a game. When this returns, the database has it after everything that
-    /// it was asked for before, whether the reply is waited for or not.
+    /// Stores a write about a game. When this function returns, the write is queued after all
+    /// earlier ones, even if the caller drops the future.
     pub(crate) fn store_game(
         &self,
         StoreGame { game, write, publications }: StoreGame,
@@ -68,19 +68,19 @@ impl RequestHandler {
                     Ok(Ok(ratings))
                 }
                 Err(StoreError::Contradiction(reason)) => {
-                    tracing::error!(game = game.0, reason, "the database refuses something about a game");
+                    tracing::error!(game = game.0, reason, "the database refuses a write about a game");
                     Ok(Err(Contradiction))
                 }
                 Err(error) => {
-                    tracing::error!(%error, game = game.0, "something about a game is not stored yet");
+                    tracing::error!(%error, game = game.0, "a write about a game is not stored yet");
                     Err(Unavailable)
                 }
             }
         }
     }
 
-    /// Finds the account that a token names: a token of the server's own, or of a service that it
-    /// trusts.
+    /// Finds the account that a token names: a token of the server's own, or of a service that
+    /// it trusts.
     async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
         let now = utc_now().0.div_euclid(1_000_000);
         let checked = match check_own(&self.store, token, now).await? {
@@ -89,16 +89,16 @@ impl RequestHandler {
         };
         Ok(match checked {
             Ok(Some(player)) => Ok(self.store.account_by_id(player).await?.map(account)),
-            // No account can have the number in it.
+            // The number in the token cannot be that of an account.
             Ok(None) => Ok(None),
             Err(fault) => Err(fault),
         })
     }
 
     async fn attempt_join(&self, request: AttemptJoin) -> Result<Option<Ban>, StoreError> {
-        // The journal of attempts is for moderators; without it the player may still join.
+        // The journal of attempts is for moderators. Players may join even if it cannot be written.
         if let Err(error) = self.store.record_join(request.player, request.attempt).await {
-            tracing::warn!(%error, player = request.player.0, "an attempt to join a game is not recorded");
+            tracing::warn!(%error, player = request.player.0, "an attempt to join a game could not be recorded");
         }
         self.store.find_ban(request.player).await
     }
@@ -126,26 +126,26 @@ impl RequestHandler {
         };
         match self.store.create_account(login, hash).await {
             Ok(id) => {
-                tracing::info!(player = id.0, login, "open registration has made an account");
+                tracing::info!(player = id.0, login, "open registration created an account");
                 Ok(Ok(Some(Account { id, login: login.to_owned(), ban: None })))
             }
             Err(AccountError::Store(error)) => Err(error.into()),
-            // Somebody else was faster.
+            // Another login with this name was faster.
             Err(_) => Ok(Ok(None)),
         }
     }
 }
 
-/// Why a request could not be carried out.
+/// The reason a request failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("a password cannot be hashed: {0}")]
+    #[error("cannot hash a password: {0}")]
     Hash(String),
 }
 
-/// Logs a failure. The lobby only learns that there was one.
+/// Logs the reason of a failure and hides it from the lobby.
 fn available<T, E: fmt::Display>(result: Result<T, E>) -> Result<T, Unavailable> {
     result.map_err(|error| {
         log_failure(&error);
@@ -154,7 +154,7 @@ fn available<T, E: fmt::Display>(result: Result<T, E>) -> Result<T, Unavailable>
 }
 
 fn log_failure(error: &impl fmt::Display) {
-    tracing::error!(%error, "a request of the lobby cannot be carried out");
+    tracing::error!(%error, "a request of the lobby failed");
 }
 
 fn account(stored: StoredAccount) -> Account {
@@ -171,14 +171,14 @@ mod tests {
     use crate::store::sqlite::testing::{change, new_sqlite};
 
     #[tokio::test]
-    async fn a_contradiction_is_refused_and_a_failure_is_unavailable() {
+    async fn contradiction_is_refused_and_failure_is_unavailable() {
         let (sqlite, _folder) = new_sqlite();
         let store = Store::Sqlite(sqlite.clone());
         let seed = r#"{"users": [{"id": 1, "login": "Ada", "password": "x"}, {"id": 2, "login": "Bob", "password": "x"}],
             "maps": [{"map_id": 1, "version_id": 7, "display_name": "Map", "filename": "maps/scmp_007.zip", "version": 1,
                       "ranked": true, "max_players": 2, "width": 1, "height": 1}]}"#;
         store.plant(crate::store::SeedFile::parse(seed).unwrap()).await.unwrap();
-        let handler = RequestHandler {
+        let requests = RequestExecutor {
             store: store.clone(),
             tokens: Arc::new(Tokens::new(&Settings::default())),
             passwords: PasswordThreads::new(),
@@ -186,15 +186,15 @@ mod tests {
             registers: false,
         };
         let played = Season::default().play(1);
-        let ask = async |write| {
+        let store = async |write| {
             let publications = GamePublications::default();
-            handler.store_game(StoreGame { game: played.id, write, publications }).await
+            requests.store_game(StoreGame { game: played.id, write, publications }).await
         };
-        assert_eq!(ask(played.save()).await, Ok(Err(Contradiction)));
+        assert_eq!(store(played.save()).await, Ok(Err(Contradiction)));
         change(&sqlite, "ALTER TABLE live_game RENAME TO away").await;
-        assert_eq!(ask(played.launch()).await, Err(Unavailable));
+        assert_eq!(store(played.launch()).await, Err(Unavailable));
         change(&sqlite, "ALTER TABLE away RENAME TO live_game").await;
-        assert_eq!(ask(played.launch()).await, Ok(Ok(Vec::new())));
-        assert!(matches!(ask(played.end()).await, Ok(Ok(changes)) if changes.len() == 2));
+        assert_eq!(store(played.launch()).await, Ok(Ok(Vec::new())));
+        assert!(matches!(store(played.end()).await, Ok(Ok(changes)) if changes.len() == 2));
     }
 }

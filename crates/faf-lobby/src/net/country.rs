@@ -10,10 +10,10 @@ use maxminddb::{Reader, geoip2};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-/// How often the file is looked at for a newer one.
+/// Time between two checks whether the file has changed.
 const FILE_CHECK: Duration = Duration::from_secs(600);
 
-/// Knows countries. Reading a newer file holds up nobody.
+/// Countries by address. Lookups go on while a newer file is being read.
 #[derive(Debug)]
 pub(crate) struct Countries {
     path: PathBuf,
@@ -27,12 +27,13 @@ struct Loaded {
 }
 
 impl Countries {
-    /// Knows nothing before the first [`read_file`](Self::read_file), and never anything if the path is empty.
+    /// Every country is unknown until the first [`read_file`](Self::read_file), and always if the
+    /// path is empty.
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, loaded: RwLock::new(None) }
     }
 
-    /// The country, if it is known.
+    /// Returns the country of an address, or the unknown country.
     pub(crate) fn of(&self, address: IpAddr) -> Country {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         let code = loaded.as_ref().and_then(|Loaded { reader, .. }| {
@@ -42,7 +43,8 @@ impl Countries {
         code.unwrap_or_default()
     }
 
-    /// Reads the file whenever it has changed.
+    /// Reads the file again whenever it has changed. Returns at once if the path is empty, and
+    /// never otherwise.
     pub(crate) async fn keep_fresh(self: Arc<Self>) {
         if self.path.as_os_str().is_empty() {
             return;
@@ -53,14 +55,15 @@ impl Countries {
         }
     }
 
-    /// Reads the file if it has changed, on a thread where nobody waits for it.
+    /// Reads the file if it has changed, on a thread for blocking work.
     pub(crate) async fn read_file(self: &Arc<Self>) {
         let countries = Arc::clone(self);
         // It fails only if the runtime ends.
         let _ = spawn_blocking(move || countries.refresh()).await;
     }
 
-    /// Reads the file if it has changed; keeps what is known if that fails. Blocks the thread.
+    /// Reads the file if it has changed. Keeps the countries read before if that fails. Blocks
+    /// the thread.
     fn refresh(&self) {
         if self.path.as_os_str().is_empty() {
             return;
@@ -69,15 +72,16 @@ impl Countries {
             Ok(None) => {}
             Ok(Some(newer)) => {
                 *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some(newer);
-                tracing::info!("countries of addresses have been read");
+                tracing::info!("read the countries of addresses");
             }
             Err(error) => {
                 let path = self.path.display();
-                tracing::warn!(%path, %error, "countries of addresses cannot be read; what is known stays");
+                tracing::warn!(%path, %error, "cannot read the countries of addresses; keeping those read before");
             }
         }
     }
 
+    /// Returns the content of the file, or `None` if it is the one read before.
     fn read_newer(&self) -> Result<Option<Loaded>, Box<dyn std::error::Error>> {
         let modified = std::fs::metadata(&self.path)?.modified()?;
         let known = self.loaded.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|l| l.modified);
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_nothing_is_known() {
+    fn without_a_file_every_country_is_unknown() {
         let countries = Countries::new(PathBuf::new());
         countries.refresh();
         assert_eq!(countries.of("1.1.1.1".parse().unwrap()), Country::UNKNOWN);

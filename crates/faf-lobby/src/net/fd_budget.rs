@@ -1,37 +1,38 @@
-//! How many file descriptors the process may use, and so how many connections there may be.
+//! Divides the file descriptors of the process, which bounds the number of connections.
 
 use crate::net::rejection::MAX_REJECTIONS;
 use crate::ops::http;
 
-/// Descriptors for everything but connections: the database, listeners, the log, recordings, requests to
-/// other services.
+/// Descriptors for everything but connections: the database, listeners, the log, recordings,
+/// requests to other services.
 const OTHER_FDS: usize = 100;
 
 /// Descriptors that are not used for connections of clients.
 const RESERVED_FDS: usize = OTHER_FDS + http::CONNECTIONS + MAX_REJECTIONS;
 
-/// How many descriptors each purpose may use at the same time.
+/// Number of descriptors that each purpose may use at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FdBudget {
     /// Connections of clients.
     pub(crate) connections: usize,
-    /// Clients that are being told why they are rejected.
+    /// Rejected clients that are being sent the reason.
     pub(crate) rejections: usize,
     /// Connections to the HTTP interface, for each of its addresses.
     pub(crate) http: usize,
 }
 
 impl FdBudget {
-    /// Raises the limit of open files as far as allowed and needed, and divides it, with as many
-    /// connections as wanted if they fit.
+    /// Raises the limit of open files as far as allowed and needed, and divides it. Connections get
+    /// the `wanted` number if that fits.
     ///
-    /// So clients can never use up all descriptors, which would stop the database and lock operators out.
+    /// The reserve for other purposes keeps clients from using up all descriptors, which would stop
+    /// the database and lock operators out.
     pub(crate) fn for_connections(wanted: usize) -> Self {
         let needed = (wanted + RESERVED_FDS) as u64;
         let limit = match rlimit::increase_nofile_limit(needed) {
             Ok(limit) => limit,
             Err(error) => {
-                tracing::warn!(%error, "the limit of open files cannot be raised");
+                tracing::warn!(%error, "cannot raise the limit of open files");
                 rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(needed, |(soft, _)| soft)
             }
         };
@@ -48,8 +49,8 @@ impl FdBudget {
         budget
     }
 
-    /// Divides so many descriptors. Where the reserve would leave few for connections, these get a third,
-    /// and the rest gets less than it would have.
+    /// Divides this many descriptors. Connections get at least a third: if the reserve would leave
+    /// them less, the other purposes get less.
     fn of(fds: usize, wanted: usize) -> Self {
         let connections = fds.saturating_sub(RESERVED_FDS).max(fds / 3).clamp(1, wanted.max(1));
         let few = (fds / 8).max(1);

@@ -1,4 +1,5 @@
-//! What comes before the first message of a connection: the PROXY header, and the upgrade to WebSocket.
+//! Handshakes, before the first message of a connection: the PROXY header, and the upgrade
+//! to WebSocket.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::config::{Settings, TrustedProxy};
 
-/// Longest part of a header that is not an address and is logged, in characters.
+/// Most characters of an invalid header that are logged.
 const LOGGED_HEADER_CHARS: usize = 200;
 
 /// Performs handshakes.
@@ -37,9 +38,9 @@ pub(super) struct Handshaken {
     pub(super) address: Option<IpAddr>,
 }
 
-/// Why a handshake has failed.
+/// The reason a handshake failed.
 pub(super) struct HandshakeError {
-    /// As it is counted.
+    /// Metric label.
     pub(super) reason: &'static str,
     pub(super) details: String,
 }
@@ -61,12 +62,13 @@ impl Handshakes {
         }
     }
 
-    /// Whether an address is that of a trusted proxy.
+    /// Returns whether an address is that of a trusted proxy.
     pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|proxy| proxy.includes(address))
     }
 
-    /// Performs the handshake of a connection, which begins with a PROXY header if `proxy`.
+    /// Performs the handshake of a connection, within the time limit. With `proxy`, the connection
+    /// begins with a PROXY header.
     pub(super) async fn perform(
         &self,
         stream: TcpStream,
@@ -87,6 +89,7 @@ impl Handshakes {
         format: WireFormat,
         proxy: bool,
     ) -> Result<Handshaken, HandshakeError> {
+        // Only trusted proxies may name the client's address, in either header.
         let is_trusted = self.is_trusted(peer.ip());
         let mut address = Some(peer.ip());
         if proxy {
@@ -127,8 +130,8 @@ impl HandshakeError {
     }
 }
 
-/// Warnings about proxies, each of which is logged once: the reason is the same for every client of a
-/// proxy, and the addresses of clients belong into the log at debug only.
+/// Warnings about proxies. Each is logged once: the reason is the same for every client of a proxy,
+/// and addresses of clients are logged at debug only.
 #[derive(Debug, Default)]
 struct ProxyWarnings {
     untrusted: AtomicBool,
@@ -140,17 +143,17 @@ impl ProxyWarnings {
     fn untrusted(&self, peer: SocketAddr) {
         if !self.untrusted.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "a connection to a listener for proxies does not come from one of trusted_proxies and is refused; at debug, \
-                 the log tells of each"
+                "a connection to a listener for proxies does not come from one of trusted_proxies and is refused; each \
+                 such connection is logged at debug"
             );
         }
-        tracing::debug!(%peer, "this is none of trusted_proxies");
+        tracing::debug!(%peer, "not one of trusted_proxies");
     }
 
     fn bad_header(&self, peer: SocketAddr, error: &proxy::ProxyError) {
         // A peer that leaves before the end of the header has not sent a wrong one.
         if !matches!(error, proxy::ProxyError::Io(_)) && !self.header.swap(true, Ordering::Relaxed) {
-            tracing::warn!(proxy = %peer.ip(), %error, "a trusted proxy's header is refused; at debug, the log tells of each");
+            tracing::warn!(proxy = %peer.ip(), %error, "a trusted proxy's header is refused; each is logged at debug");
         }
     }
 
@@ -158,11 +161,11 @@ impl ProxyWarnings {
         if !self.forwarded.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 proxy = %peer.ip(),
-                "the forwarded_header of a trusted proxy is no address, so that its clients have none; at debug, the log \
-                 shows it"
+                "the forwarded_header of a trusted proxy is not an address, so its clients have none; each such \
+                 header is logged at debug"
             );
         }
         let header: String = header.chars().take(LOGGED_HEADER_CHARS).collect();
-        tracing::debug!(proxy = %peer.ip(), header, "this is no address");
+        tracing::debug!(proxy = %peer.ip(), header, "not an address");
     }
 }

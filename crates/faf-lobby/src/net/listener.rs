@@ -24,17 +24,17 @@ use crate::net::slot::ConnectionSlot;
 use crate::net::unauthenticated::{Unauthenticated, UnauthenticatedGuard};
 use crate::ops::metrics::Metrics;
 
-/// How long a new connection waits until the one that makes room for it has ended.
+/// How long a new connection waits for the end of the one that is closed to make room for it.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Unauthenticated clients share a large-message budget of their own, one eighth of the players'. By
-/// default a thousand of their messages fit, which are small.
+/// Unauthenticated clients share a large-message budget of their own, one eighth of the players'.
+/// Their messages are small: by default, a thousand of them fit.
 const UNAUTHENTICATED_MEMORY_DIVISOR: usize = 8;
 
-/// The lobby hears at most this often in `idle_timeout` that a message is arriving.
+/// Most reports to the lobby, within `idle_timeout`, that a message is arriving.
 const ACTIVITY_REPORTS_PER_TIMEOUT: u32 = 8;
 
-/// Lets connections in; all listeners share it.
+/// Admits connections; all listeners share it.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     handshakes: Handshakes,
@@ -46,10 +46,10 @@ pub(crate) struct Acceptor {
     next_conn: AtomicU64,
     countries: Arc<Countries>,
     sessions: Arc<SessionContext>,
-    /// What a client may send before it has logged in.
+    /// Limits for a client that has not logged in.
     limits: Limits,
-    /// Memory for large messages before the login. It is not that of the players, so that a client that
-    /// only connects cannot keep them waiting.
+    /// Memory for large messages before the login. It is separate from the players', so that a
+    /// client that only connects cannot keep players waiting.
     large_messages: Arc<LargeMessages>,
     metrics: Arc<Metrics>,
 }
@@ -66,11 +66,11 @@ pub(crate) struct Listener {
 impl Listener {
     /// Accepts connections forever.
     pub(crate) async fn run(self, acceptor: Arc<Acceptor>) {
-        let mut tell = tcp::now_and_then(
-            |error| tracing::error!(%error, format = %self.format, "a connection cannot be accepted"),
+        let mut log_error = tcp::now_and_then(
+            |error| tracing::error!(%error, format = %self.format, "cannot accept a connection"),
         );
         loop {
-            let (stream, peer) = tcp::accept(&self.socket, &mut tell).await;
+            let (stream, peer) = tcp::accept(&self.socket, &mut log_error).await;
             acceptor.admit(stream, peer, self.format, self.proxy);
         }
     }
@@ -140,7 +140,7 @@ impl Acceptor {
             };
             let handshake = tokio::select! {
                 handshake = acceptor.handshakes.perform(stream, peer, format, proxy) => handshake,
-                // The connection made room for another one, which has been counted.
+                // The connection was closed to make room for another one, which counted the end.
                 () = guard.signal.notified() => return,
             };
             match handshake {
@@ -150,7 +150,7 @@ impl Acceptor {
         });
     }
 
-    /// Returns the permit, or waits for that of a connection that is about to end.
+    /// Returns the permit, or waits for the one of a connection that is about to end.
     async fn find_permit(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
         match permit {
             Some(permit) => Some(permit),
@@ -158,7 +158,7 @@ impl Acceptor {
         }
     }
 
-    /// Rejects a client that has just connected, and tells it why.
+    /// Rejects a client that has just connected, and sends it the reason.
     fn reject(&self, stream: TcpStream, peer: SocketAddr, format: WireFormat, why: RejectReason) {
         self.note_refused(peer, format, why.reason(), "");
         self.rejections.reject(stream, format, why);
@@ -169,7 +169,8 @@ impl Acceptor {
         self.metrics.count_refused(reason);
     }
 
-    /// Returns the address if connections from it are counted together: a trusted proxy has many clients.
+    /// Returns the address if connections from it are counted together. Those from a trusted proxy
+    /// are not, because they belong to many clients.
     fn counted(&self, address: Option<IpAddr>) -> Option<IpAddr> {
         address.filter(|address| !self.handshakes.is_trusted(*address))
     }
@@ -210,15 +211,15 @@ impl Acceptor {
         let connected = Event::Connected { conn, address, country, session: session_number() };
         let connect = Input::Connect(conn, writer, Arc::clone(&slot), connected);
         if self.sessions.inbox.send(connect).await.is_ok() {
-            // A task of its own: the one of the handshake held much more memory.
+            // The session gets a new task: the one of the handshake holds much more memory.
             let mut session = Session::new(conn, reader, slot, Arc::clone(&self.sessions));
             tokio::spawn(async move { session.run().await });
         }
     }
 }
 
-/// Returns a number for `ask_session`. It is neither secret nor unique, so the server goes on without
-/// randomness.
+/// Returns a number for `ask_session`. It is neither secret nor unique, so 0 will do if the
+/// operating system has no randomness.
 fn session_number() -> SessionNumber {
     // The largest number means none (session.md section 3).
     SessionNumber(getrandom::u32().unwrap_or_default().min(u32::MAX - 1))

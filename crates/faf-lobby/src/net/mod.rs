@@ -1,11 +1,11 @@
-//! How clients get in and are read: from an accepted socket to a session that passes messages on.
+//! From an accepted socket to a session that passes a client's messages to the lobby.
 //!
-//! | file | question it settles |
+//! | file | question it answers |
 //! | --- | --- |
 //! | [`listener`] | who may connect |
-//! | [`handshake`] | what comes before the first message: PROXY header, upgrade to WebSocket |
-//! | [`unauthenticated`] | how many connections may be open without a login, and which one is ended for another |
-//! | [`rejection`] | why a connection is rejected, and what the client is told |
+//! | [`handshake`] | what precedes the first message: PROXY header, upgrade to WebSocket |
+//! | [`unauthenticated`] | how many connections may lack a login, and which one makes room |
+//! | [`rejection`] | why a connection is rejected, and what its client receives |
 //! | [`fd_budget`] | how many file descriptors connections may use |
 //! | [`read_gate`] | whether the next message of a connection may be read |
 //! | [`session`] | how messages of one connection reach the lobby |

@@ -1,17 +1,17 @@
-//! Whether the next message of a connection may be read: the one place that decides it.
+//! The read gate: the one place that decides whether the next message of a connection may be read.
 //!
-//! A connection is read while nobody [holds](Hold) it. Every reason to hold it has one owner, who sets
-//! it and clears it:
+//! A connection is read while there is no reason to [hold](Hold) it. Every reason has one owner
+//! that clears it:
 //!
 //! | reason | set by | cleared by |
 //! | --- | --- | --- |
-//! | [`Hold::InFlight`] | the session, when it submits a message | the loop, when the lobby has handled it |
-//! | [`Hold::Busy`], [`Hold::OverRate`] | the lobby, by `Effect::Hold` | the lobby, by `Effect::Release` |
+//! | [`Hold::InFlight`] | the session, before it submits a message | the loop, after handling it |
+//! | [`Hold::Busy`], [`Hold::OverRate`] | the core: `Effect::Hold` | the core: `Effect::Release` |
 //! | [`Hold::OwesAnswers`], [`Hold::RelayFull`] | the delivery thread | the delivery thread |
 //!
-//! What the loop and the lobby clear goes through the delivery thread, so that a client is read only
-//! after it was sent its answers. Memory for one large message is another matter: the reader waits for
-//! that inside the message (`faf-connection/src/large_messages.rs`).
+//! The loop and the core clear their reasons through the delivery thread, so that a client is read
+//! only after it was sent its replies. Memory for a large message is not a reason here: the reader
+//! waits for that inside the message (`faf-connection/src/large_messages.rs`).
 
 use faf_lobby_core::HoldReason;
 
@@ -20,24 +20,24 @@ use faf_lobby_core::HoldReason;
 pub(crate) enum Hold {
     /// The lobby has not handled the last message yet.
     InFlight = 1,
-    /// Another message waits until the command before it has its reply.
+    /// The command before still waits for its reply, so the next message must wait.
     Busy = 2,
     /// The client sends faster than it may.
     OverRate = 4,
-    /// Much of what the client was answered waits until the client has read it.
+    /// Too many answers wait until the client has read them.
     OwesAnswers = 8,
     /// A message to another player's game waits until that player's connection has room.
     RelayFull = 16,
 }
 
-/// What a session may do.
+/// The next step of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
     /// Read the next message.
     Open,
-    /// Wait. `is_handled` says that nothing of the last message is needed any more.
+    /// Wait. `is_handled`: the lobby has handled the last message, whose memory can be released.
     Held { is_handled: bool },
-    /// End: the connection is being closed on this side.
+    /// Stop reading: the server is closing the connection.
     Ended,
 }
 
@@ -49,20 +49,20 @@ pub(crate) struct ReadGate {
 }
 
 impl ReadGate {
-    /// Adds a reason. Has no effect if it is there already.
+    /// Adds a reason. Has no effect if it is present already.
     pub(crate) fn hold(&mut self, reason: Hold) {
         self.holds |= reason as u8;
     }
 
-    /// Removes a reason. Has no effect if it is not there. Returns whether this makes a difference for
-    /// the session.
+    /// Removes a reason. Has no effect if it is not present. Returns whether this changes what the
+    /// session may do.
     pub(crate) fn release(&mut self, reason: Hold) -> bool {
         let before = self.state();
         self.holds &= !(reason as u8);
         self.state() != before
     }
 
-    /// Ends the session, whatever reasons there are.
+    /// Ends the session. No reason prevents that.
     pub(crate) fn end(&mut self) {
         self.has_ended = true;
     }
@@ -93,14 +93,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connection_is_read_while_no_reason_is_left() {
+    fn connection_is_read_while_there_is_no_reason_to_hold_it() {
         let mut gate = ReadGate::default();
         assert_eq!(gate.state(), Gate::Open);
         gate.hold(Hold::InFlight);
         gate.hold(Hold::OwesAnswers);
         gate.hold(Hold::OwesAnswers);
         assert_eq!(gate.state(), Gate::Held { is_handled: false });
-        assert!(gate.release(Hold::InFlight), "memory can be given back");
+        assert!(gate.release(Hold::InFlight), "memory can be released");
         assert_eq!(gate.state(), Gate::Held { is_handled: true });
         assert!(!gate.release(Hold::OverRate), "it makes no difference");
         assert!(gate.release(Hold::OwesAnswers));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn end_counts_more_than_any_reason() {
+    fn end_overrides_every_reason() {
         let mut gate = ReadGate::default();
         gate.hold(Hold::Busy);
         gate.end();

@@ -1,4 +1,4 @@
-//! Why connections are rejected before a login, and what their clients are told.
+//! Rejections of connections that have not logged in: the reasons, and the notices to the clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-/// Rejected clients that are told why at the same time. Further ones are closed without a notice, so that
-/// explaining does not become the work that an attack causes.
+/// Most rejected clients that are sent the reason at the same time. Further ones are closed without
+/// a notice, so that an attack cannot keep the server busy with notices.
 pub(crate) const MAX_REJECTIONS: usize = 64;
 
 /// How long a rejected client may take to read the reason and to close its side.
 const REJECTION_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Bytes read from a rejected client until it closes its side: 64 KiB. With unread bytes, the operating
-/// system would reset the connection, and the client could lose the notice.
+/// Bytes read from a rejected client until it closes its side: 64 KiB. With unread bytes, the
+/// operating system would reset the connection, and the client could lose the notice.
 const DRAIN_LIMIT_BYTES: u64 = 64 * 1024;
 
-/// Why a connection is rejected.
+/// The reason a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RejectReason {
     /// `connection_limit` is reached.
@@ -32,12 +32,12 @@ pub(crate) enum RejectReason {
     UnauthenticatedLimit,
     /// `unauthenticated_limit_per_address` is reached.
     UnauthenticatedLimitPerAddress,
-    /// It had not tried to log in, and a new connection needed its place.
+    /// The client had not tried to log in, and a new connection needed its place.
     MadeRoom,
 }
 
 impl RejectReason {
-    /// Returns the reason as it is counted and logged.
+    /// Returns the metric label, which is also logged.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::ConnectionLimit => "connection limit",
@@ -47,7 +47,7 @@ impl RejectReason {
         }
     }
 
-    /// Returns what the player reads.
+    /// Returns the text for the player.
     fn text(self) -> &'static str {
         match self {
             Self::ConnectionLimit => "The server is full. Please try again in a few minutes.",
@@ -64,15 +64,15 @@ impl RejectReason {
         }
     }
 
-    /// Returns the last bytes sent to a client that reads messages: a notice, and the close frame if the
-    /// format has one.
+    /// Returns the last bytes sent to a client that reads messages: a notice, and the close frame
+    /// if the format has one.
     pub(crate) fn closing_notice(self, encoding: Encoding) -> Bytes {
         let notice = ServerMessage::Notice(Notice::new(NoticeStyle::Error, self.text()));
         let notice = encoding.encode(&notice).unwrap_or_default();
         [notice, encoding.format().close_frame(CloseCode::Policy, self.reason())].concat().into()
     }
 
-    /// Returns the response to an upgrade to WebSocket, whose request is not read.
+    /// Returns the HTTP response for a WebSocket client, whose upgrade request is not read.
     fn http_response(self) -> Bytes {
         let text = self.text();
         format!(
@@ -84,24 +84,24 @@ impl RejectReason {
     }
 }
 
-/// Tells rejected clients why.
+/// Sends rejected clients the reason.
 #[derive(Debug, Clone)]
 pub(crate) struct Rejections(Arc<Semaphore>);
 
 impl Rejections {
-    /// For at most so many clients at the same time; see [`MAX_REJECTIONS`].
+    /// Serves at most this number of clients at the same time; see [`MAX_REJECTIONS`].
     pub(crate) fn new(clients: usize) -> Self {
         Self(Arc::new(Semaphore::new(clients)))
     }
 
-    /// Rejects a client that has just connected.
+    /// Rejects a client whose handshake has not begun.
     pub(crate) fn reject(&self, stream: TcpStream, format: WireFormat, why: RejectReason) {
         let bytes =
             if format.has_upgrade() { why.http_response() } else { why.closing_notice(format.into()) };
         self.send_last(stream, bytes);
     }
 
-    /// Says closing_notice to a client that can read messages already.
+    /// Rejects a client after its handshake.
     pub(crate) fn close_with_notice(&self, stream: TcpStream, format: WireFormat, why: RejectReason) {
         self.send_last(stream, why.closing_notice(format.into()));
     }
@@ -115,7 +115,8 @@ impl Rejections {
                 stream.shutdown().await?;
                 tokio::io::copy(&mut stream.take(DRAIN_LIMIT_BYTES), &mut tokio::io::sink()).await
             };
-            // A client that does not read the notice is not waited for any longer.
+            // After the time limit, the connection is closed even if the client has not read
+            // the notice.
             let _ = timeout(REJECTION_TIMEOUT, sending).await;
         });
     }

@@ -1,4 +1,5 @@
-//! The session on one connection: it reads messages, one after the other, and submits them to the lobby.
+//! The session of one connection: it reads one message after the other and submits each to
+//! the lobby.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -20,58 +21,58 @@ use crate::net::read_gate::{Gate, Hold};
 use crate::net::slot::ConnectionSlot;
 use crate::ops::metrics::Metrics;
 
-/// How long a closing connection waits for the peer to read what is left and to close its side. Then it
-/// is aborted.
+/// How long a closing connection waits for the peer to read the rest and to close its side. After
+/// that the connection is aborted.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reason in the close frame of WebSocket clients when the server ends.
+/// Reason in the close frame of WebSocket clients when the server shuts down.
 pub(crate) const SHUTTING_DOWN: &str = "the server is shutting down";
 
-/// Closes a connection that the lobby was not told of before it ended.
+/// Closes a connection whose [`Input::Connect`] the lobby has not handled before it stopped.
 pub(crate) fn close_late(writer: &Writer, slot: &ConnectionSlot) {
     writer.set_ending(CloseCode::GoingAway, SHUTTING_DOWN);
     writer.start_close();
     slot.end();
 }
 
-/// A connection that the lobby was told of.
+/// Reads one connection.
 pub(crate) struct Session {
     conn: ConnId,
     reader: Reader,
     slot: Arc<ConnectionSlot>,
     context: Arc<SessionContext>,
-    /// As far as the session has noticed.
+    /// State of the login, as far as the session has noticed it.
     login: Login,
-    /// A message was submitted, and the next one was not asked for yet.
+    /// Whether the reader still holds the memory of the last message, which was submitted.
     has_submitted: bool,
-    /// What the lobby was told last of an incomplete message, if anything. Boxed, because hardly any
-    /// connection has one.
+    /// Last report to the lobby of an incomplete message. Boxed, because hardly any connection
+    /// has one.
     reported: Option<Box<ReportedActivity>>,
 }
 
-/// Activity on a connection that the lobby was told of.
+/// Activity on a connection that was reported to the lobby.
 struct ReportedActivity {
-    /// Bytes that had arrived.
+    /// Number of bytes that had arrived.
     arrived: u64,
     at: Instant,
 }
 
-/// What all sessions share.
+/// Dependencies and limits that all sessions share.
 #[derive(Debug)]
 pub(crate) struct SessionContext {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
     /// Limits that apply after the login.
     pub(crate) player_limits: PlayerLimits,
-    /// The lobby is told at most once in this time that a client sends an incomplete message. None
+    /// Least time between two reports to the lobby that a message is arriving. `None`
     /// without `idle_timeout`.
     pub(crate) activity_interval: Option<Duration>,
 }
 
-/// A message on its way into the inbox of the lobby, which was full.
+/// A message that waits for room in the inbox of the lobby.
 type Submission = Pin<Box<dyn Future<Output = Result<(), SendError<Input>>> + Send>>;
 
-/// How much a player may send; clients that have not logged in may send less.
+/// Limits for a player; clients that have not logged in may send less.
 #[derive(Debug)]
 pub(crate) struct PlayerLimits {
     /// Largest message, in bytes.
@@ -80,10 +81,10 @@ pub(crate) struct PlayerLimits {
     pub(crate) large_messages: Arc<LargeMessages>,
 }
 
-/// How far the login of a client is.
+/// State of a client's login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Login {
-    /// The client has not tried.
+    /// The client has not tried to log in.
     Missing,
     Tried,
     Accepted,
@@ -99,10 +100,10 @@ impl Session {
         Self { conn, reader, slot, context, login: Login::Missing, has_submitted: false, reported: None }
     }
 
-    /// Reads until the connection ends, and tells the lobby of the end.
+    /// Reads until the connection ends, and reports the end to the lobby.
     ///
-    /// Most sessions wait here most of the time, so the future is kept small: the session polls what it
-    /// waits for, and boxes what is rare.
+    /// Most sessions wait here most of the time, so the future is kept small: the session polls by
+    /// hand and boxes rare futures.
     pub(crate) async fn run(&mut self) {
         let mut submission = None;
         if let Some(error) = poll_fn(|cx| self.poll_end(&mut submission, cx)).await {
@@ -120,17 +121,18 @@ impl Session {
                 self.context.metrics.count_ended(reason);
             }
         }
-        // A lobby that has closed the connection ignores this, and one that has stopped does not need it.
-        let gone = Input::Event(Event::Disconnected { conn: self.conn });
-        let _ = Box::pin(self.context.inbox.send(gone)).await;
+        // A lobby that has closed the connection ignores this, and one that has stopped does not
+        // need it.
+        let disconnected = Input::Event(Event::Disconnected { conn: self.conn });
+        let _ = Box::pin(self.context.inbox.send(disconnected)).await;
         Box::pin(self.close()).await;
     }
 
-    /// Reads and submits messages. Returns why the connection has ended, or none if it was ended on
-    /// this side.
+    /// Reads and submits messages until the connection ends. Returns the reason, or `None` if the
+    /// server ended it.
     fn poll_end(&mut self, submission: &mut Option<Submission>, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         loop {
-            // The inbox was full. Nothing else happens before the message is in it.
+            // The inbox was full. The session does nothing else before the message is in it.
             if let Some(submitting) = submission {
                 if ready!(submitting.as_mut().poll(cx)).is_err() {
                     return Poll::Ready(None);
@@ -141,9 +143,10 @@ impl Session {
                 Gate::Ended => return Poll::Ready(None),
                 Gate::Held { is_handled: false } => return Poll::Pending,
                 Gate::Held { is_handled: true } => {
-                    // The next message is read later, but this one needs no memory any more. Bytes that
-                    // came with it may still need some, and must go on at the least rate.
-                    self.reader.give_back();
+                    // The lobby has handled this message, so its memory is released although the
+                    // next one must wait. Bytes that came with it may be the beginning of a large
+                    // message, which must go on arriving at the least rate.
+                    self.reader.release_memory();
                     if !self.reader.writer().is_connected() {
                         return Poll::Ready(self.loss());
                     }
@@ -152,7 +155,7 @@ impl Session {
                 Gate::Open => {}
             }
             if std::mem::take(&mut self.has_submitted) {
-                self.reader.give_back();
+                self.reader.release_memory();
                 if !self.reader.writer().is_connected() {
                     return Poll::Ready(self.loss());
                 }
@@ -164,12 +167,12 @@ impl Session {
         }
     }
 
-    /// Returns the next message, as far as it can be understood.
+    /// Reads the next message and parses its command.
     ///
-    /// The session reads what a client has sent right after its login while the login is being checked.
-    /// Players may send larger messages than others: if the message is too large for the limit before
-    /// the login, the session waits until it knows which limit applies. After a rejected login, the
-    /// connection is left to the time limit for logging in.
+    /// While a login is being checked, the session already reads what the client has sent after it.
+    /// Players may send larger messages than others: if the message is too large for the limit
+    /// before the login, the session waits until it knows which limit applies. After a rejected
+    /// login, it waits until the time limit for logging in ends the connection.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Error>> {
         loop {
             if self.login != Login::Accepted && self.slot.is_logged_in() {
@@ -187,8 +190,9 @@ impl Session {
                     ready!(self.slot.poll_login(cx));
                     continue;
                 }
-                // Nothing more can be read. The client is told if it is a player, or has sent JSON at
-                // least; another one may speak another protocol, and would not understand it.
+                // Nothing more can be read. The client receives the reason if it is a player or has
+                // sent JSON at least; any other may speak another protocol, and would not
+                // understand it.
                 Err(Error::Malformed(error))
                     if self.login == Login::Accepted || matches!(error, DecodeError::NotAnObject { .. }) =>
                 {
@@ -199,8 +203,8 @@ impl Session {
         }
     }
 
-    /// Tells the lobby from time to time that an incomplete message is arriving, or would arrive if there
-    /// were memory for it: a client that sends for minutes is not silent.
+    /// Reports to the lobby from time to time that an incomplete message is arriving, or would
+    /// arrive if there were memory for it: a client that sends one message for minutes is not idle.
     fn report_activity(&mut self) {
         let Some(interval) = self.context.activity_interval.filter(|_| self.login == Login::Accepted) else {
             return;
@@ -216,8 +220,8 @@ impl Session {
         }
     }
 
-    /// Returns what is submitted in place of a message that cannot be decoded. The lobby tells the
-    /// client, and ends the connection.
+    /// Returns the error to submit in place of a message that cannot be decoded. The lobby sends it
+    /// to the client and ends the connection.
     fn refuse(&self, error: &DecodeError) -> CommandError {
         self.set_ending(error);
         if self.slot.note_end() {
@@ -234,7 +238,7 @@ impl Session {
         self.reader.writer().loss().map(Error::from)
     }
 
-    /// Sends a message to the lobby. Returns what to wait for if the inbox is full.
+    /// Submits a message to the lobby. Returns the future to wait for if the inbox is full.
     fn submit(&mut self, message: Received) -> Option<Submission> {
         if self.login != Login::Accepted
             && matches!(message, Ok(ClientMessage::Hello(_) | ClientMessage::Auth(_)))
@@ -242,7 +246,7 @@ impl Session {
             self.login = Login::Tried;
             self.slot.login_started();
         }
-        // Before the lobby can have handled it.
+        // Must come before the send: the lobby releases the hold when it has handled the message.
         self.slot.hold(Hold::InFlight);
         self.has_submitted = true;
         let input = Input::Received(self.conn, message, Instant::now());
@@ -255,7 +259,7 @@ impl Session {
         }
     }
 
-    /// Sends what waits and then the end, and reads on until the peer has closed its side, too.
+    /// Sends the queued bytes and the close, and reads on until the peer has closed its side, too.
     async fn close(&mut self) {
         let closing = async {
             self.reader.writer().close().await;
@@ -267,10 +271,10 @@ impl Session {
     }
 }
 
-/// Metric label of connections that end after something that cannot be decoded.
+/// Metric label of connections that end after bytes that cannot be decoded.
 const MALFORMED: &str = "malformed message";
 
-/// Returns the metric label of an end; none for an end that is counted where it was decided.
+/// Returns the metric label of an end, or `None` if the end is counted where it was decided.
 fn reason(error: &Error) -> Option<&'static str> {
     match error {
         Error::Disconnected(Disconnected::ByPeer) => Some("closed by the client"),
@@ -279,7 +283,7 @@ fn reason(error: &Error) -> Option<&'static str> {
         Error::Incomplete(_) => Some("ended inside a message"),
         Error::Malformed(_) => Some(MALFORMED),
         Error::Late(_) => Some("large message too slow"),
-        // These are about sending.
+        // Errors of sending do not end a session.
         _ => None,
     }
 }
@@ -288,8 +292,8 @@ fn reason(error: &Error) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// There are thousands of sessions, and nearly all of them wait. With what tokio adds, each takes 384
-    /// bytes.
+    /// There are thousands of sessions, nearly all of them waiting. Each takes 384 bytes, with what
+    /// tokio adds.
     #[test]
     fn waiting_session_is_small() {
         fn size_of_future<F>(_: impl FnOnce(Session) -> F) -> usize {

@@ -1,4 +1,4 @@
-//! One of the connections that are allowed, as the session on it and the rest of the server share it.
+//! Connection slots: the state of one connection that its session and the rest of the server share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -9,10 +9,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::net::read_gate::{Gate, Hold, ReadGate};
 use crate::net::unauthenticated::UnauthenticatedGuard;
 
-/// One of the connections that are allowed.
+/// One of the connections that the connection limit allows.
 ///
-/// It is held by the session, by the lobby, and by every request that is open for the connection. So a
-/// client that connects and leaves quickly cannot leave more work behind than connections are allowed.
+/// The session, the lobby, and every open request of the connection hold it. The permit returns
+/// when the last of them is done, so clients that connect and leave quickly cannot pile up more
+/// work than there are slots.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     state: Mutex<State>,
@@ -22,15 +23,15 @@ pub(crate) struct ConnectionSlot {
 #[derive(Debug)]
 struct State {
     gate: ReadGate,
-    /// Somebody has noted that the connection ends.
+    /// Whether the end of the connection was noted, with its reason.
     is_ending: bool,
-    /// The session, if it waits.
+    /// Wakes the session, if it waits.
     session: Option<Waker>,
-    /// Counts the connection as one without a login; none after the login.
+    /// Counts the connection as unauthenticated. `None` after the login.
     unauthenticated: Option<Box<UnauthenticatedGuard>>,
 }
 
-/// Why the lobby ends a connection, as the close frame of a WebSocket client says it.
+/// The reason the lobby ends a connection, for the close frame of a WebSocket client.
 #[derive(Debug, Clone)]
 pub(crate) struct Ending {
     pub(crate) code: CloseCode,
@@ -64,7 +65,7 @@ impl ConnectionSlot {
         wake(state);
     }
 
-    /// Returns what the session may do. It is woken when that changes, and at the login.
+    /// Returns what the session may do. The session is woken when that changes, and at the login.
     pub(crate) fn poll_gate(&self, cx: &Context<'_>) -> Gate {
         let mut state = self.state();
         state.wait(cx);
@@ -81,31 +82,32 @@ impl ConnectionSlot {
         Poll::Pending
     }
 
-    /// Notes that the connection ends. Returns whether this is the first note, whose reason counts.
+    /// Notes that the connection ends. Returns whether this is the first note: only its reason
+    /// is counted.
     pub(crate) fn note_end(&self) -> bool {
         !std::mem::replace(&mut self.state().is_ending, true)
     }
 
-    /// A login is being checked.
+    /// Notes that a login is being checked.
     pub(crate) fn login_started(&self) {
         if let Some(unauthenticated) = &self.state().unauthenticated {
             unauthenticated.login_started();
         }
     }
 
-    /// A login was rejected.
+    /// Notes that a login was rejected.
     pub(crate) fn login_failed(&self) {
         if let Some(unauthenticated) = &self.state().unauthenticated {
             unauthenticated.login_failed();
         }
     }
 
-    /// Whether a player has logged in.
+    /// Returns whether a player has logged in.
     pub(crate) fn is_logged_in(&self) -> bool {
         self.state().unauthenticated.is_none()
     }
 
-    /// A player has logged in: from now on the session accepts what players may send.
+    /// Notes that a player has logged in. From now on the session applies the limits of players.
     pub(crate) fn log_in(&self) {
         let mut state = self.state();
         let guard = state.unauthenticated.take();
@@ -128,7 +130,7 @@ impl State {
     }
 }
 
-/// Wakes the session, without the lock: the session takes it first thing.
+/// Wakes the session after dropping the lock, which the session takes first.
 fn wake(mut state: MutexGuard<'_, State>) {
     let session = state.session.take();
     drop(state);
@@ -141,7 +143,7 @@ fn wake(mut state: MutexGuard<'_, State>) {
 mod tests {
     use super::*;
 
-    /// There is one for every connection.
+    /// Every connection has one.
     #[test]
     fn slot_is_small() {
         assert!(size_of::<ConnectionSlot>() <= 56, "{} bytes", size_of::<ConnectionSlot>());

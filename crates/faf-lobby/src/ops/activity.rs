@@ -1,7 +1,7 @@
 //! Recent activity, for the status page.
 //!
-//! The log observes the effects of the lobby, whether anybody looks at the page or not, and keeps the newest
-//! entries.
+//! The log observes the effects of the lobby, whether a page is open or not, and keeps the
+//! newest entries.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,16 +15,16 @@ use tokio::sync::watch;
 
 use crate::clock::utc_now;
 
-/// Entries that are kept: they fit on a page.
-const REMEMBERED: usize = 50;
+/// Number of entries that are kept: they fit on a page.
+const KEPT_ENTRIES: usize = 50;
 
-/// Most reasons shown for a game.
+/// Number of reasons shown for a game, at most.
 const REASONS: usize = 5;
 
 /// Longest reason, in characters.
 const REASON_LIMIT: usize = 200;
 
-/// The newest entries, and a count of all changes of what the page shows.
+/// The newest entries, and a count of all changes of the data on the page.
 #[derive(Debug, Default)]
 pub(crate) struct ActivityLog {
     changes: watch::Sender<u64>,
@@ -34,7 +34,7 @@ pub(crate) struct ActivityLog {
 /// An entry.
 #[derive(Debug, Serialize)]
 pub(crate) struct Activity {
-    /// Counted from 1.
+    /// Number of the entry, from 1.
     number: u64,
     #[serde(serialize_with = "as_text")]
     at: Timestamp,
@@ -63,7 +63,7 @@ impl ActivityLog {
             Effect::Send { message: ServerMessage::PlayerInfo(_) | ServerMessage::GameInfo(_), .. } => {}
             _ => return,
         }
-        // This costs next to nothing while nobody waits for it.
+        // This costs almost nothing while nobody waits for it.
         self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 
@@ -72,7 +72,7 @@ impl ActivityLog {
         self.changes.subscribe()
     }
 
-    /// Returns all entries, the newest last.
+    /// Returns all entries, newest last.
     pub(crate) fn recent(&self) -> Vec<Arc<Activity>> {
         self.lock().iter().cloned().collect()
     }
@@ -80,7 +80,7 @@ impl ActivityLog {
     fn add(&self, what: ActivityKind) {
         let mut recent = self.lock();
         let number = recent.back().map_or(1, |last| last.number + 1);
-        if recent.len() == REMEMBERED {
+        if recent.len() == KEPT_ENTRIES {
             recent.pop_front();
         }
         recent.push_back(Arc::new(Activity { number, at: utc_now(), what }));
@@ -92,7 +92,7 @@ impl ActivityLog {
 }
 
 impl ActivityKind {
-    /// Returns the entry for a line of the log; none if the line does not concern everybody.
+    /// Returns the entry for a line of the log, or `None` if the line is not for the public.
     fn of(line: &LogLine, world: &World) -> Option<Self> {
         match line {
             LogLine::LoggedIn { login, .. } => Some(Self::CameOnline { login: shown(login) }),
@@ -132,8 +132,8 @@ fn shown(text: &str) -> String {
     escaped(text).to_string()
 }
 
-/// Returns the decisive reasons why a game is rated or not. Only these, because every page gets them with
-/// every overview.
+/// Returns the decisive reasons why a game is rated or not. Others are left out, because every page
+/// gets the reasons with every overview.
 fn reasons(decisions: &[Decision]) -> Vec<String> {
     let is_decisive = |decision: &&Decision| match decision {
         Decision::Check(check) => check.is_hit,
@@ -144,19 +144,19 @@ fn reasons(decisions: &[Decision]) -> Vec<String> {
     decisive.map(|decision| shown(&decision.to_string()).chars().take(REASON_LIMIT).collect()).collect()
 }
 
-/// Whether everybody may know of a game: it is neither for friends nor for some ratings only. The host's foes
-/// do not see it in their clients, but may know of it.
+/// Returns whether a game is public: it is limited neither to friends nor to some ratings. The
+/// host's foes do not see it in their clients, but may know of it.
 pub(crate) fn is_for_everybody(game: &GameInfo) -> bool {
     game.visibility == Visibility::Public && !game.enforce_rating_range
 }
 
-/// Returns a game, if everybody may know of it.
+/// Returns a game, if it is public.
 fn public(game: GameId, world: &World) -> Option<GameInfo> {
     let info = world.game_info(game).filter(|info| is_for_everybody(info))?;
     Some(Arc::unwrap_or_clone(info))
 }
 
-/// Writes a time in ISO 8601, like everywhere in the protocol.
+/// Serializes a time in ISO 8601, as everywhere in the protocol.
 pub(crate) fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_newest_are_remembered_and_everything_is_counted() {
+    fn only_the_newest_are_kept_and_all_are_counted() {
         let log = ActivityLog::default();
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
         let world = World::new(Settings::default(), now, InitialState::default());
@@ -184,7 +184,7 @@ mod tests {
         for number in 1..=80 {
             log.observe(&logged_in(number), &world);
         }
-        // Nothing that is shown has changed.
+        // Nothing on the page has changed.
         log.observe(&Effect::Stop, &world);
         assert_eq!(*log.changes().borrow(), 80);
         let recent = log.recent();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn names_deceive_nobody() {
+    fn names_are_escaped() {
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
         let world = World::new(Settings::default(), now, InitialState::default());
         let login = "A\u{202e}da".to_owned();
@@ -205,12 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_concern_everybody_is_not_told() {
+    fn private_events_are_not_shown() {
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
         let world = World::new(Settings::default(), now, InitialState::default());
         let banned = LogLine::Banned { player: PlayerId(1), login: "Ada".to_owned() };
         assert_eq!(ActivityKind::of(&banned, &world), None);
-        // Of a game that is not known, nobody can say whether it is public.
+        // It cannot be known whether an unknown game is public.
         assert_eq!(ActivityKind::of(&LogLine::GameOpened { game: GameId(7) }, &world), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the server can do its work: it writes to its database and checks it from time to time, not at
+//! Health of the database: the server writes to it and checks it periodically, not on
 //! every request.
 
 use std::path::Path;
@@ -14,20 +14,20 @@ use crate::store::embedded::Files;
 /// Time between two checks.
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// How long the database may take to write a row. Longer than it waits for a lock of another process, so that
-/// the problem has a name.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// Time limit for writing a row. It is longer than the database waits for a lock of another
+/// process, so that the reported problem has a name.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// The pause after a check of the whole database, as a multiple of the time it took: the checks take a
-/// hundredth of a processor at most.
-const SHARE: u32 = 100;
+/// Pause after a check of the whole database, as a multiple of the time it took: the checks take at
+/// most a hundredth of a processor.
+const PAUSE_FACTOR: u32 = 100;
 
-/// What is wrong with the database, if anything is.
+/// Problems of the database that were found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
-    /// What prevents writing to it, or whether its file was moved.
+    /// Reason why nothing can be written, or a notice that the file was moved.
     writing: Option<String>,
-    /// What is wrong with its content.
+    /// Damage to the content.
     content: Option<String>,
 }
 
@@ -60,18 +60,18 @@ impl Health {
         tokio::join!(self.write(&store, &path), self.examine(&store, &path));
     }
 
-    /// Writes to the database again and again, and looks at its file, if it has one.
+    /// Writes to the database repeatedly, and checks its file if it has one.
     async fn write(&self, store: &Store, path: &Path) {
         let mut files: Option<Files> = None;
         loop {
             let written = {
                 let mut beat = pin!(store.beat());
-                match timeout(PATIENCE, beat.as_mut()).await {
+                match timeout(WRITE_TIMEOUT, beat.as_mut()).await {
                     Ok(written) => written,
                     Err(_) => {
                         self.found(
                             |findings| &mut findings.writing,
-                            Some("it does not take anything".to_owned()),
+                            Some("it does not accept writes".to_owned()),
                         );
                         beat.await
                     }
@@ -86,7 +86,7 @@ impl Health {
                             files = found;
                             None
                         }
-                        Err(error) => Some(format!("{} cannot be looked at: {error}", path.display())),
+                        Err(error) => Some(format!("{} cannot be checked: {error}", path.display())),
                     },
                 },
             };
@@ -100,7 +100,7 @@ impl Health {
             Ok(Some(examiner)) => examiner,
             Ok(None) => return,
             Err(error) => {
-                tracing::error!(%error, "the database is not examined");
+                tracing::error!(%error, "the database cannot be examined");
                 return;
             }
         };
@@ -111,11 +111,11 @@ impl Health {
                 Err(error) => Some(format!("it cannot be read: {}", error.problem())),
             };
             self.found(|findings| &mut findings.content, problem);
-            sleep(PERIOD.max(began.elapsed() * SHARE)).await;
+            sleep(PERIOD.max(began.elapsed() * PAUSE_FACTOR)).await;
         }
     }
 
-    /// Notes a finding, and logs changes.
+    /// Records a finding, and logs changes.
     fn found(&self, which: impl FnOnce(&mut Findings) -> &mut Option<String>, problem: Option<String>) {
         self.findings.send_if_modified(|findings| {
             let before = findings.problem().map(str::to_owned);
@@ -123,8 +123,8 @@ impl Health {
             let now = findings.problem();
             let has_changed = now != before.as_deref();
             match now {
-                Some(problem) if has_changed => tracing::error!(problem, "the database is not well"),
-                None if has_changed => tracing::info!("the database is well again"),
+                Some(problem) if has_changed => tracing::error!(problem, "the database has a problem"),
+                None if has_changed => tracing::info!("the database works again"),
                 _ => {}
             }
             has_changed

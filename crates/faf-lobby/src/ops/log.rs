@@ -1,7 +1,8 @@
 //! The log: lines on standard error, as text for people or as JSON for programs.
 //!
-//! Every line is one line, whatever is in it: much of it are texts of clients, and in all of them is
-//! [escaped](faf_lobby_core::escaped) what would begin a line, reach the terminal as a command, or cannot be seen.
+//! Every entry is one line, whatever it contains: much of it is text of clients, in which the log
+//! [escapes](faf_lobby_core::escaped) characters that would begin a line, reach the terminal as a
+//! command, or be invisible.
 
 use std::fmt::{self, Write};
 use std::io::{self, IsTerminal};
@@ -23,21 +24,22 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{LogFormat, Settings};
 use crate::exit_code::{self, Failure};
 
-/// Target of lines of the lobby.
+/// Target of log lines of the lobby.
 const LOBBY: &str = "faf_lobby::lobby";
 
-/// Lines that may wait to be written, some megabytes.
+/// Number of lines that may wait to be written, some megabytes.
 const LINES: usize = 16 * 1024;
 
-/// The log of this process. What is logged until this is dropped is written by a thread of its own, so that the server goes on
-/// when nobody reads its log; lines beyond some ten thousand are then lost.
+/// The log of this process. A separate thread writes the lines that are logged until this is
+/// dropped, so that the server continues when nobody reads its log; lines beyond some ten thousand
+/// are then lost.
 pub(crate) struct Log {
     filter: reload::Handle<Targets, Registry>,
     _guard: WorkerGuard,
 }
 
 impl Log {
-    /// Begins the log; once for a process.
+    /// Starts the log; once in a process.
     ///
     /// # Errors
     /// [`Failure`] if the setting cannot be understood.
@@ -56,7 +58,7 @@ impl Log {
         Ok(Self { filter, _guard: guard })
     }
 
-    /// Logs something else from now on.
+    /// Changes the filter.
     ///
     /// # Errors
     /// A description, if the filter cannot be understood.
@@ -65,7 +67,7 @@ impl Log {
     }
 }
 
-/// How lines are written.
+/// Format of the lines.
 #[derive(Debug, Clone, Copy)]
 struct Lines {
     format: LogFormat,
@@ -111,7 +113,7 @@ fn as_text(mut writer: Writer<'_>, time: &str, level: &Level, target: &str, part
     writeln!(writer)
 }
 
-/// Whether it would not be clear where a value ends.
+/// Returns whether the end of a value would be unclear without quotes.
 fn needs_quotes(text: &str) -> bool {
     text.is_empty() || text.contains([' ', '"', '='])
 }
@@ -132,7 +134,7 @@ fn as_json(mut writer: Writer<'_>, time: String, level: &Level, target: &str, pa
     writeln!(writer, "{}", Value::Object(line))
 }
 
-/// A line, taken apart, with everything escaped.
+/// The parts of a line, escaped.
 #[derive(Debug, Default)]
 struct Parts {
     message: String,
@@ -176,7 +178,7 @@ impl Visit for Parts {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = String::new();
-        // Writing to a text fails only if the value does; what it has written so far is shown.
+        // Writing to a string fails only if the value's `Debug` does; its output so far is shown.
         let _ = write!(text, "{value:?}");
         self.add_text(field, &text);
     }
@@ -231,7 +233,7 @@ mod tests {
         }
     }
 
-    /// What is written, without the time.
+    /// Returns the output without the time.
     fn written(format: LogFormat, log: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_stays_a_line_whatever_is_in_it() {
+    fn every_entry_is_one_line() {
         let text = written(LogFormat::Text, log);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains(['\x1b', '\r', '\u{2028}', '\u{202e}']), "{text:?}");
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_an_object_a_line() {
+    fn json_has_one_object_per_line() {
         let text = written(LogFormat::Json, log);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains('\u{202e}'), "{text:?}");

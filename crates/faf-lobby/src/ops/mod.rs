@@ -1,4 +1,4 @@
-//! What operators see and do: HTTP, metrics, the log, recordings, orders to a running server.
+//! The operators' side: HTTP, metrics, the log, recordings, and orders to a running server.
 
 pub(crate) mod activity;
 pub(crate) mod health;

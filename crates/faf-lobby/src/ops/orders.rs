@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Executes orders forever.
 pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
     loop {
-        // While the database is unavailable, `health.rs` says so.
+        // While the database is unavailable, `health.rs` reports it.
         for order in store.orders().await.unwrap_or_default() {
             let Some(was_online) = is_online(order.player, &inbox).await else { return };
             let Order { id, player, action } = order;
@@ -29,8 +29,9 @@ pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
             {
                 return;
             }
-            // An order that is not marked as executed would be executed again every second, and a player who
-            // was kicked could not come back. While nothing can be written, no new orders come either.
+            // An order that is not marked as executed would be executed again every second, and a
+            // kicked player could not reconnect. While nothing can be written, no new orders arrive
+            // either.
             while store.order_carried_out(id, was_online).await.is_err() {
                 sleep(PERIOD).await;
             }
@@ -39,11 +40,11 @@ pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
     }
 }
 
-/// Returns whether a player is online; none if the lobby has ended.
+/// Returns whether a player is online, or `None` if the lobby has ended.
 async fn is_online(player: PlayerId, inbox: &mpsc::Sender<Input>) -> Option<bool> {
     let (reply, seen) = oneshot::channel();
     let look = move |world: &World| {
-        // This side waits for it as long as the server runs.
+        // The receiver waits for it as long as the server runs.
         let _ = reply.send(world.is_online(player));
     };
     inbox.send(Input::Inspect(Box::new(look))).await.ok()?;
@@ -58,7 +59,7 @@ mod tests {
     use crate::store::sqlite::testing::{change, new_sqlite};
 
     #[tokio::test]
-    async fn who_was_kicked_may_come_back_though_nothing_can_be_written() {
+    async fn kicked_player_can_reconnect_though_nothing_can_be_written() {
         let (sqlite, _folder) = new_sqlite();
         let store = Store::Sqlite(sqlite.clone());
         let ada = store.create_account("Ada", String::new()).await.unwrap();
@@ -70,15 +71,14 @@ mod tests {
         let world = World::new(Settings::default(), now, InitialState::default());
         let (inbox, mut inputs) = mpsc::channel(1);
         let running = tokio::spawn(run(store.clone(), inbox));
-        let Some(Input::Inspect(look)) = inputs.recv().await else { panic!("it looks who is online") };
+        let Some(Input::Inspect(look)) = inputs.recv().await else {
+            panic!("it checks whether the player is online")
+        };
         look(&world);
         let kicked = inputs.recv().await;
         assert!(matches!(kicked, Some(Input::Event(Event::Kicked { player, .. })) if player == ada));
         tokio::time::pause();
-        assert!(
-            tokio::time::timeout(PERIOD * 10, inputs.recv()).await.is_err(),
-            "it is not carried out again"
-        );
+        assert!(tokio::time::timeout(PERIOD * 10, inputs.recv()).await.is_err(), "it is not executed again");
         running.abort();
     }
 }

@@ -1,5 +1,5 @@
-//! What other services are told: results, ratings and achievements by way of the outbox, reports of
-//! players and games straight away.
+//! Publications, messages for other services: results, ratings and achievements by way of the
+//! outbox, reports of players and games directly.
 //!
 //! ```text
 //!   write about a game                                   report
@@ -9,7 +9,8 @@
 //!                           at least once
 //! ```
 //!
-//! As long as there is no broker, the log and subscribers in the process are the only receivers.
+//! As long as there is no broker, the log and subscribers within the process are the
+//! only receivers.
 
 mod relay;
 
@@ -23,8 +24,8 @@ use crate::store::Message;
 
 pub(crate) use relay::{Relay, Signal};
 
-/// Messages that are kept for a subscriber that is behind; a game of 16 players with statistics
-/// makes some hundred. One that is further behind misses the oldest.
+/// Messages kept for a slow subscriber; a game of 16 players with statistics makes about a hundred.
+/// A subscriber that falls further behind misses the oldest.
 pub(crate) const SUBSCRIBER_BACKLOG: usize = 1024;
 
 /// Delivers messages; copies deliver to the same receivers.
@@ -39,16 +40,17 @@ impl Publisher {
         Self { subscribers: broadcast::channel(SUBSCRIBER_BACKLOG).0, metrics }
     }
 
-    /// Everything that is delivered from now on.
+    /// Subscribes to all messages from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Message> {
         self.subscribers.subscribe()
     }
 
-    /// Tells of something that the next report tells again, so that it may be lost.
-    pub(crate) fn tell(&self, publication: &Publication) {
+    /// Delivers a report without the outbox. It may be lost, because the next report repeats
+    /// its content.
+    pub(crate) fn report(&self, publication: &Publication) {
         let routing_key = publication.routing_key();
         self.metrics.count_publication(routing_key);
-        // Every second, and of any length: the body is only written if somebody reads it.
+        // Reports come every second and can be long, so the body is serialized only for a receiver.
         let is_logged = tracing::enabled!(tracing::Level::TRACE);
         if !is_logged && self.subscribers.receiver_count() == 0 {
             return;
@@ -56,10 +58,10 @@ impl Publisher {
         match Message::new(publication) {
             Ok(message) => {
                 tracing::trace!(routing_key, body = message.body, "published");
-                // It only fails if nobody has subscribed.
+                // Fails only without subscribers.
                 let _ = self.subscribers.send(message);
             }
-            Err(error) => tracing::error!(routing_key, %error, "a publication cannot be written"),
+            Err(error) => tracing::error!(routing_key, %error, "cannot serialize a publication"),
         }
     }
 
@@ -68,7 +70,7 @@ impl Publisher {
         let Message { exchange, routing_key, body, .. } = &message;
         self.metrics.count_publication(routing_key);
         tracing::debug!(exchange, routing_key, body, "published");
-        // It only fails if nobody has subscribed.
+        // Fails only without subscribers.
         let _ = self.subscribers.send(message);
     }
 }

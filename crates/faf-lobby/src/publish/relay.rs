@@ -1,7 +1,7 @@
-//! The relay: takes messages out of the outbox and delivers them.
+//! The relay: it delivers the messages of the outbox.
 //!
-//! Messages are delivered in the order in which they were written, and are deleted afterwards. A
-//! crash in between has them delivered again: at least once, never not at all.
+//! Messages are delivered in the order in which they were written, and are deleted afterwards.
+//! After a crash in between, they are delivered again: at-least-once delivery.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +16,16 @@ use crate::ops::metrics::Metrics;
 use crate::store::{Store, StoreError};
 
 /// Messages that are delivered and deleted together.
-const BATCH: u32 = 100;
+const BATCH_MESSAGES: u32 = 100;
 
-/// Time between two looks at the outbox when nobody says that there is something in it: a write may
-/// have been carried out although the database has said that it failed.
-const PERIOD: Duration = Duration::from_secs(10);
+/// Time between two checks of the outbox without a signal: a write may have succeeded although the
+/// database reported a failure.
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Pause before the database is asked again after a failure.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pause before the database is queried again after a failure.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Says that there is something in the outbox.
+/// Signals that the outbox may have new messages.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     raised: AtomicU64,
@@ -34,13 +34,14 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// There may be messages in the outbox.
+    /// Wakes the relay: the outbox may have new messages.
     pub(crate) fn raise(&self) {
         self.raised.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_one();
     }
 
-    /// Whether everything is delivered that was in the outbox when the signal was last raised.
+    /// Returns whether the relay has delivered everything that was in the outbox when the signal
+    /// was last raised.
     pub(crate) fn is_handled(&self) -> bool {
         self.handled.load(Ordering::SeqCst) == self.raised.load(Ordering::SeqCst)
     }
@@ -54,7 +55,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Starts with what a crash may have left in the outbox.
+    /// Starts the relay. It begins with the messages that a crash may have left in the outbox.
     pub(crate) fn start(
         store: Store,
         publisher: Publisher,
@@ -66,12 +67,13 @@ impl Relay {
         Self { stop, running: tokio::spawn(worker.run(stopped)) }
     }
 
-    /// Delivers what is left, for so long at most; the rest follows when a server starts again.
-    pub(crate) async fn finish(self, time: Duration) {
-        // A relay that has failed does not mind.
+    /// Delivers the remaining messages within a time limit. If it runs out, the next server
+    /// delivers the rest.
+    pub(crate) async fn finish(self, time_limit: Duration) {
+        // Fails only if the relay has panicked.
         let _ = self.stop.send(());
         let mut running = self.running;
-        if timeout(time, &mut running).await.is_err() {
+        if timeout(time_limit, &mut running).await.is_err() {
             running.abort();
             tracing::warn!(
                 "messages for other services are left in the database; the next server delivers them"
@@ -92,46 +94,46 @@ impl Worker {
         let mut is_failing = false;
         loop {
             let raised = self.signal.raised.load(Ordering::SeqCst);
-            let pause = match self.empty().await {
+            let pause = match self.drain().await {
                 Ok(()) => {
                     self.signal.handled.store(raised, Ordering::SeqCst);
                     is_failing = false;
-                    PERIOD
+                    POLL_INTERVAL
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_failing, true) {
-                        tracing::error!(%error, "messages for other services cannot be read");
+                        tracing::error!(%error, "cannot read messages for other services");
                     }
-                    PAUSE
+                    RETRY_DELAY
                 }
             };
             tokio::select! {
                 () = self.signal.changed.notified() => {}
                 () = sleep(pause) => {}
-                // Also if nobody is left who could stop it.
+                // Also resolves if the sender was dropped.
                 _ = &mut stopped => break,
             }
         }
-        if let Err(error) = self.empty().await {
+        if let Err(error) = self.drain().await {
             tracing::warn!(%error, "messages for other services are left in the database; the next server delivers them");
         }
     }
 
-    /// Delivers everything that is in the outbox.
-    async fn empty(&self) -> Result<(), StoreError> {
+    /// Delivers all messages in the outbox.
+    async fn drain(&self) -> Result<(), StoreError> {
         loop {
-            let waiting = self.store.waiting_messages(BATCH).await?;
+            let waiting = self.store.waiting_messages(BATCH_MESSAGES).await?;
             self.metrics.set_outbox_waiting(waiting.count);
             if waiting.messages.is_empty() {
                 return Ok(());
             }
             let (numbers, messages): (Vec<i64>, Vec<_>) = waiting.messages.into_iter().unzip();
             messages.into_iter().for_each(|message| self.publisher.deliver(message));
-            // Messages that are not deleted would be delivered again and again. While nothing can
-            // be written, no new ones come either.
+            // Messages that are not deleted would be delivered again and again, so this waits until
+            // the database can be written. Until then there cannot be new messages either.
             while let Err(error) = self.store.messages_delivered(numbers.clone()).await {
-                tracing::warn!(%error, "messages that were delivered cannot be deleted yet");
-                sleep(PAUSE).await;
+                tracing::warn!(%error, "delivered messages cannot be deleted yet");
+                sleep(RETRY_DELAY).await;
             }
         }
     }
@@ -147,8 +149,8 @@ mod tests {
     use crate::store::Message;
     use crate::store::sqlite::testing::{change, new_sqlite};
 
-    /// A relay on a database, and what it delivers.
-    struct Rig {
+    /// A relay's dependencies, and the messages that it delivers.
+    struct Fixture {
         store: Store,
         signal: Arc<Signal>,
         metrics: Arc<Metrics>,
@@ -156,7 +158,7 @@ mod tests {
         delivered: Receiver<Message>,
     }
 
-    impl Rig {
+    impl Fixture {
         fn new(store: Store) -> Self {
             let metrics = Arc::new(Metrics::new());
             let publisher = Publisher::new(Arc::clone(&metrics));
@@ -169,7 +171,7 @@ mod tests {
             Relay::start(self.store.clone(), self.publisher.clone(), metrics, signal)
         }
 
-        /// Puts events with these counts into the outbox.
+        /// Stores events with these counts in the outbox.
         async fn put(&self, counts: std::ops::Range<u32>) {
             let event = |count| {
                 let event = format!(r#"{{"Event":{{"playerId":1,"eventId":"e","count":{count}}}}}"#);
@@ -179,8 +181,8 @@ mod tests {
             self.store.store_game(GameId(1), GameWrite::Publish, publications).await.unwrap();
         }
 
-        /// The counts of the next events that are delivered.
-        async fn hear(&mut self, number: usize) -> Vec<u64> {
+        /// Receives this number of events and returns their counts.
+        async fn receive(&mut self, number: usize) -> Vec<u64> {
             let mut counts = Vec::new();
             for _ in 0..number {
                 let message = self.delivered.recv().await.unwrap();
@@ -193,24 +195,24 @@ mod tests {
 
     #[tokio::test]
     async fn messages_are_delivered_in_order_and_deleted() {
-        let mut rig = Rig::new(Store::in_memory());
+        let mut fixture = Fixture::new(Store::in_memory());
         // As a crash may have left them, and more than one batch.
-        rig.put(0..250).await;
-        let relay = rig.start();
-        assert_eq!(rig.hear(250).await, (0..250).collect::<Vec<_>>());
-        rig.put(250..252).await;
-        rig.signal.raise();
-        assert_eq!(rig.hear(2).await, [250, 251]);
-        while !rig.signal.is_handled() {
+        fixture.put(0..250).await;
+        let relay = fixture.start();
+        assert_eq!(fixture.receive(250).await, (0..250).collect::<Vec<_>>());
+        fixture.put(250..252).await;
+        fixture.signal.raise();
+        assert_eq!(fixture.receive(2).await, [250, 251]);
+        while !fixture.signal.is_handled() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(rig.store.waiting_messages(1).await.unwrap().count, 0);
-        // What comes last is delivered although nobody says so.
-        rig.put(252..253).await;
+        assert_eq!(fixture.store.waiting_messages(1).await.unwrap().count, 0);
+        // The shutdown delivers the last message, for which there was no signal.
+        fixture.put(252..253).await;
         relay.finish(Duration::from_secs(60)).await;
-        assert_eq!(rig.hear(1).await, [252]);
-        assert_eq!(rig.store.waiting_messages(1).await.unwrap().count, 0);
-        let text = rig.metrics.text().unwrap();
+        assert_eq!(fixture.receive(1).await, [252]);
+        assert_eq!(fixture.store.waiting_messages(1).await.unwrap().count, 0);
+        let text = fixture.metrics.text().unwrap();
         assert!(text.contains("server_outbox_waiting 0"), "{text}");
         assert!(
             text.contains(r#"server_publications_total{routing_key="request.event.update"} 253"#),
@@ -219,22 +221,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_that_cannot_be_deleted_are_delivered_once_by_a_server_and_again_by_the_next() {
+    async fn undeleted_messages_are_delivered_once_per_server() {
         let (sqlite, _folder) = new_sqlite();
-        let mut rig = Rig::new(Store::Sqlite(sqlite.clone()));
-        rig.put(0..3).await;
+        let mut fixture = Fixture::new(Store::Sqlite(sqlite.clone()));
+        fixture.put(0..3).await;
         let full = "CREATE TRIGGER full BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'full'); END";
         change(&sqlite, full).await;
-        let relay = rig.start();
-        assert_eq!(rig.hear(3).await, [0, 1, 2]);
-        // It is killed in between.
+        let relay = fixture.start();
+        assert_eq!(fixture.receive(3).await, [0, 1, 2]);
+        // The server is killed before the messages are deleted.
         relay.running.abort();
-        assert!(rig.delivered.try_recv().is_err());
+        assert!(fixture.delivered.try_recv().is_err());
         change(&sqlite, "DROP TRIGGER full").await;
-        let relay = rig.start();
-        assert_eq!(rig.hear(3).await, [0, 1, 2]);
+        let relay = fixture.start();
+        assert_eq!(fixture.receive(3).await, [0, 1, 2]);
         relay.finish(Duration::from_secs(60)).await;
-        assert!(rig.delivered.try_recv().is_err());
-        assert_eq!(rig.store.waiting_messages(1).await.unwrap().count, 0);
+        assert!(fixture.delivered.try_recv().is_err());
+        assert_eq!(fixture.store.waiting_messages(1).await.unwrap().count, 0);
     }
 }

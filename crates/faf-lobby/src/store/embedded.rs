@@ -7,13 +7,13 @@ use std::path::Path;
 use faf_lobby_store::StoreError;
 
 use super::Store;
-pub(crate) use super::sqlite::{BackupError, Examiner, Files, Owner, OwnerError, back_up, look_at, owner};
+pub(crate) use super::sqlite::{BackupError, Examiner, Files, Owner, OwnerError, back_up, inspect, owner};
 
 impl Store {
     /// Returns the files of the database as they are now; none if it lies in no file.
     ///
     /// # Errors
-    /// If a file cannot be looked at.
+    /// If the file cannot be accessed.
     pub(crate) fn files(&self, path: &Path) -> io::Result<Option<Files>> {
         match self {
             Self::Sqlite(_) => Files::of(path).map(Some),

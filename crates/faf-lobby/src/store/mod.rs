@@ -1,7 +1,7 @@
-//! The database of a server: the operations of `faf-lobby-store`, carried out by the backend that
-//! the server has.
+//! The database of a server: the operations of `faf-lobby-store`, forwarded to the configured
+//! backend.
 //!
-//! Nothing of a database's driver shows outside of this folder.
+//! Types of a database driver do not leave this folder.
 
 pub(crate) mod embedded;
 pub(crate) mod sqlite;
@@ -29,15 +29,15 @@ pub use sqlite::Sqlite;
 use crate::auth::passwords;
 use crate::clock::utc_now;
 
-/// Largest seed file that is read, in bytes; a larger one is refused.
+/// Maximum size of a seed file, in bytes; a larger file is rejected.
 const SEED_LIMIT: u64 = 256 * 1024 * 1024;
 
-/// A handle on the database; copies are the same handle.
+/// A handle to the database; clones refer to the same database.
 #[derive(Debug, Clone)]
 pub enum Store {
-    /// SQLite, in a file.
+    /// An SQLite database in a file.
     Sqlite(Sqlite),
-    /// In memory; nothing outlives the process.
+    /// An in-memory database, which is lost when the process ends.
     Memory(SharedMemory),
 }
 
@@ -53,7 +53,7 @@ macro_rules! choose {
             $(#[$doc])*
             ///
             /// # Errors
-            /// If the operation is not carried out.
+            /// Returns the error of the backend if it does not carry out the operation.
             pub async fn $operation(&self, $($argument: $type),*) -> $result {
                 use faf_lobby_store::$family;
                 match self {
@@ -68,16 +68,16 @@ macro_rules! choose {
 faf_lobby_store::operations!(choose);
 
 impl Store {
-    /// Opens an SQLite database, makes it if it does not exist, and brings its tables up to date.
+    /// Opens an SQLite database, creates it if it does not exist, and migrates its tables.
     ///
     /// # Errors
-    /// [`StoreError::Open`] if the file cannot be opened, is no database of this server, or was
-    /// made by a newer one.
+    /// [`StoreError::Open`] if the file cannot be opened, is not a database of this server, or was
+    /// created by a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Sqlite::open(path).map(Self::Sqlite)
     }
 
-    /// Makes a database in memory.
+    /// Creates an in-memory database.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::Memory(SharedMemory::new(Memory::new(utc_now)))
@@ -111,21 +111,21 @@ impl Store {
         }
     }
 
-    /// Hashes the passwords of a seed, and plants it: all of it, or nothing. Needs a database
-    /// without accounts.
+    /// Hashes the passwords of a seed, and plants the seed: all of it, or nothing. The database
+    /// must have no accounts.
     ///
-    /// Users with the same password share its hash, so that thousands of them take no longer than
-    /// one.
+    /// Users with the same password share one hash, so that thousands of them take no longer
+    /// than one.
     ///
     /// # Errors
-    /// [`SeedError`].
+    /// [`SeedError`] if the seed is invalid, or the database has accounts or fails.
     pub async fn seed(&self, mut file: SeedFile) -> Result<Planted, SeedError> {
         let mut hashes: BTreeMap<String, String> = BTreeMap::new();
         for user in &mut file.users {
             let digest = match (&user.password_sha256_hex, &user.password) {
                 (Some(digest), _) => digest.clone(),
                 (None, Some(password)) => passwords::digest(password),
-                // Only tokens log in.
+                // This account logs in with tokens only.
                 (None, None) => continue,
             };
             user.hash = match hashes.get(&digest) {
@@ -143,7 +143,7 @@ impl Store {
         self.plant(file).await
     }
 
-    /// Operations that have failed so far, by reason.
+    /// Returns the number of failed operations so far, by reason.
     pub(crate) fn failures(&self) -> Arc<Failures> {
         match self {
             Self::Sqlite(store) => store.failures(),
@@ -151,9 +151,8 @@ impl Store {
         }
     }
 
-    /// Leaves everything in the one file of an embedded database, so that it can be copied without
-    /// those beside it; returns whether that was possible, which it is not while another process
-    /// uses the database.
+    /// Moves all data of an embedded database into its main file, so that this file can be copied
+    /// alone. Returns whether that succeeded; it does not while another process uses the database.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be used.
@@ -168,11 +167,11 @@ impl Store {
 /// Reads a seed file.
 ///
 /// # Errors
-/// What is wrong with it; for wrong content with line and column.
+/// A description of the problem, with line and column for invalid content.
 pub fn read_seed(path: &Path) -> Result<SeedFile, String> {
     let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if metadata.len() > SEED_LIMIT {
-        return Err(format!("{} bytes are more than the {SEED_LIMIT} a seed may have", metadata.len()));
+        return Err(format!("{} bytes exceed the limit of {SEED_LIMIT} bytes", metadata.len()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     SeedFile::parse(&text)

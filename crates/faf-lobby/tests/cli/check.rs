@@ -17,19 +17,19 @@ fn check_tries_everything_that_the_settings_name() {
     );
     for (flags, problem) in [
         ("--database no/folder.sqlite", "nothing can be written to no"),
-        ("--database file", "database: file: this is no SQLite database"),
+        ("--database file", "database: file: this is not an SQLite database"),
         ("--recording file/below", "recording: file/below: nothing can be written"),
         ("--geoip-database none.mmdb", "geoip_database: none.mmdb"),
-        ("--www-url nonsense", "www_url: `nonsense` is no URL"),
-        ("--policy-server ftp://x", "policy_server: `ftp://x` is no URL"),
+        ("--www-url nonsense", "www_url: `nonsense` is not a URL"),
+        ("--policy-server ftp://x", "policy_server: `ftp://x` is not a URL"),
         ("--http no-such-host.invalid:80", "http: cannot listen on no-such-host.invalid:80"),
         (
             "--http 127.0.0.1:8002 --simple-json 127.0.0.1:8002",
-            "127.0.0.1:8002 is listened on by simple_json already",
+            "127.0.0.1:8002 is already used by simple_json",
         ),
-        ("--http 127.0.0.1:8002 --simple-json 0.0.0.0:8002", "is listened on by simple_json already"),
-        ("--log warning", "`warning` is no level"),
-        ("--log info,debg", "`debg` is no level"),
+        ("--http 127.0.0.1:8002 --simple-json 0.0.0.0:8002", "is already used by simple_json"),
+        ("--log warning", "`warning` is not a level"),
+        ("--log info,debg", "`debg` is not a level"),
     ] {
         let said = fail(flags);
         assert!(said.contains(problem), "{flags}: {problem} is missing in {said}");
@@ -40,11 +40,11 @@ fn check_tries_everything_that_the_settings_name() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert_eq!(warn("--log info,faf_lobby::store=debug,hyper=off"), "");
-    assert!(warn("--log info,my_crate=debug").contains("nothing that logs is called `my_crate`"));
+    assert!(warn("--log info,my_crate=debug").contains("there is no log target `my_crate`"));
     assert!(warn("--jwks none.json").contains("jwks: the keys cannot be read now"));
     let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = occupied.local_addr().unwrap();
-    assert!(warn(&format!("--http {address}")).contains("which runs already"));
+    assert!(warn(&format!("--http {address}")).contains("already running"));
     drop(occupied);
     assert!(warn(&format!("--policy-server http://{address}/")).contains("cannot be reached now"));
     // Nothing was created or left behind.
@@ -86,7 +86,7 @@ fn error_texts_name_the_wrong_value() {
     }
     for origin in ["example.org", "https://example.org/", "https://example.org/page"] {
         let said = operator.fail(&format!("check --websocket-origins {origin}"), 3);
-        assert!(said.contains(&format!("`{origin}` is no origin")), "{said}");
+        assert!(said.contains(&format!("`{origin}` is not an origin")), "{said}");
     }
     operator.succeed("check --http off --websocket-origins *,null,file://,http://localhost:8080");
     std::fs::create_dir(operator.path("folder")).unwrap();

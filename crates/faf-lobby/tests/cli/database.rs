@@ -56,7 +56,7 @@ fn a_database_in_memory_is_rejected() {
     let operator = Operator::new();
     for command in ["serve", "user list", "check"] {
         let problem = operator.fail(&format!("{command} --database :memory:"), 3);
-        assert!(problem.contains("there is no database in memory"), "{problem}");
+        assert!(problem.contains("the database cannot be in memory"), "{problem}");
     }
     assert!(!operator.path(":memory:").exists());
     let output = operator.command("serve").env("FAF_LOBBY_DATABASE", ":memory:").output().unwrap();

@@ -98,7 +98,7 @@ fn open_registration_on_public_addresses_must_be_confirmed() {
 fn accounts_are_created_and_changed() {
     let operator = Operator::new();
     let user = |line: &str| operator.succeed(&format!("user {line} --database a.sqlite"));
-    assert_eq!(user("add Ada --password secret"), "account Ada has been made, number 1\n");
+    assert_eq!(user("add Ada --password secret"), "account Ada was created with number 1\n");
     assert!(operator.fail("user add ADA --password x --database a.sqlite", 1).contains("already"));
     assert!(
         operator.fail("user ban Nobody --reason x --database a.sqlite", 1).contains("no account `Nobody`")
@@ -135,7 +135,7 @@ fn a_seed_is_planted_once() {
     let count = |list: &str| seed[list].as_array().unwrap().len();
     let planted = operator.succeed("seed seed.json --database a.sqlite");
     let expected =
-        format!("planted {} accounts, {} maps and {} mods\n", count("users"), count("maps"), count("mods"));
+        format!("seeded {} accounts, {} maps and {} mods\n", count("users"), count("maps"), count("mods"));
     assert_eq!(planted, expected);
     assert!(operator.fail("seed seed.json --database a.sqlite", 1).contains("accounts already"));
     operator.write("wrong.json", "{\"users\": [{\"id\": 1}]}");
@@ -168,9 +168,9 @@ fn a_game_is_explained() {
     assert_eq!(
         text,
         "game 7: \"Odd \\u{1b}[2J\", hosted by Ada, coop on a map that is not in the vault\n\
-         launched at 2026-07-01T12:00:00+00:00, it is not known when it ended, COOP_NOT_RANKED\n\n\
-         nothing is stored of any player\n\n\
-         why it counts or not was not stored, or cannot be read\n"
+         launched at 2026-07-01T12:00:00+00:00, ended at an unknown time, COOP_NOT_RANKED\n\n\
+         no players are stored\n\n\
+         the reasons for its validity were not stored, or cannot be read\n"
     );
 
     change(

@@ -60,16 +60,16 @@ fn a_hangup_reloads_the_settings_that_can_change() {
     // From now on the server pings at the new interval.
     converse(&stream, PING, "\"ping\"");
     for part in [
-        "a setting has changed, and counts from now on setting=ping_interval now=0.1",
-        "a setting has changed, and counts from now on setting=log",
-        "a setting has changed, and counts after a restart setting=connection_limit now=7",
+        "a setting has changed and takes effect now setting=ping_interval now=0.1",
+        "a setting has changed and takes effect now setting=log",
+        "a setting has changed and takes effect after a restart setting=connection_limit now=7",
     ] {
         wait_for(part);
     }
     operator.write("lobby.toml", "ping_intervall = 5\n");
     server.signal("-HUP");
     wait_for("did you mean `ping_interval`?");
-    wait_for("goes on with the configuration as it was");
+    wait_for("keeps its previous configuration");
     converse(&stream, PING, "\"ping\"");
     server.signal("-TERM");
     converse(&stream, PING, "will be shutting down");

@@ -1,4 +1,4 @@
-//! Input nobody should send: it costs its sender the connection, and nobody else anything.
+//! Invalid input: it costs its sender the connection, and affects no other client.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::support::{Client, TestServer, frame, soon};
 
-/// A lobby with a bystander in each format, who must notice nothing.
+/// A server with a bystander in each format, who must not be affected.
 struct Watched {
     server: TestServer,
     bystanders: Vec<Client>,
@@ -41,7 +41,7 @@ impl Watched {
 }
 
 #[tokio::test]
-async fn every_recorded_frame_good_or_bad() {
+async fn every_recorded_frame_is_survived() {
     let mut watched = Watched::start().await;
     let of = |protocol: &str| match protocol {
         "qdatastream" => WireFormat::QDataStream,
@@ -72,7 +72,7 @@ async fn every_recorded_frame_good_or_bad() {
 }
 
 #[tokio::test]
-async fn random_bytes() {
+async fn random_bytes_are_survived() {
     let mut watched = Watched::start().await;
     let mut state = 1_u64;
     let mut random = || {
@@ -88,7 +88,7 @@ async fn random_bytes() {
 }
 
 #[tokio::test]
-async fn a_length_of_four_gigabytes() {
+async fn length_of_four_gigabytes_ends_the_connection() {
     let mut watched = Watched::start().await;
     let mut client = watched.server.connect(WireFormat::QDataStream).await;
     client.writer.send_raw(Bytes::from_static(b"\xff\xff\xff\xff\0\0\0\x02\0a"), 1).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_length_of_four_gigabytes() {
 }
 
 #[tokio::test]
-async fn ten_thousand_nested_arrays() {
+async fn ten_thousand_nested_arrays_end_the_connection() {
     let mut watched = Watched::start().await;
     for format in WireFormat::ALL {
         let mut client = watched.server.connect(format).await;
@@ -111,12 +111,12 @@ async fn ten_thousand_nested_arrays() {
 }
 
 #[tokio::test]
-async fn a_line_without_end() {
+async fn line_without_end_ends_the_connection() {
     let mut watched = Watched::start_with(|settings| settings.message_limit = 65_536).await;
     let stream = TcpStream::connect(watched.server.address(WireFormat::SimpleJson)).await.unwrap();
     let mut stream = stream;
     soon("the server gives up", async {
-        // As soon as the limit is passed; what is sent afterwards is answered with a reset.
+        // The server closes at the limit; further data is answered with a reset.
         while stream.write_all(&[b'a'; 10_000]).await.is_ok() {}
     })
     .await;
@@ -125,7 +125,7 @@ async fn a_line_without_end() {
 }
 
 #[tokio::test]
-async fn one_byte_and_then_silence() {
+async fn silence_after_one_byte_times_out() {
     let watched = TestServer::start_with(|settings| {
         settings.login_timeout = 0.1;
         settings.handshake_timeout = 0.1;
@@ -145,7 +145,7 @@ async fn one_byte_and_then_silence() {
 }
 
 #[tokio::test]
-async fn a_peer_that_never_reads() {
+async fn peer_that_never_reads_is_disconnected() {
     let mut watched = Watched::start_with(|settings| settings.stall_timeout = 2.0).await;
     let mut deaf = Vec::new();
     for format in WireFormat::ALL {
@@ -154,7 +154,7 @@ async fn a_peer_that_never_reads() {
     watched.server.make_administrator("by-websocket").await;
     let text = "x".repeat(100_000);
     let broadcast = format!(r#"{{"command":"admin","action":"broadcast","message":"{text}"}}"#);
-    // What is said to everybody fills the sockets of those who do not read, and then nothing is taken any more.
+    // Broadcasts fill the sockets of clients that do not read, and then their writes stall.
     let mut ended = String::new();
     while !ended.contains("server_connections_ended_total{reason=\"stalled\"} 3\n") {
         watched.bystanders[2].say(&broadcast).await;
@@ -167,26 +167,28 @@ async fn a_peer_that_never_reads() {
 }
 
 #[tokio::test]
-async fn a_peer_that_asks_and_never_reads_the_answers() {
+async fn peer_that_never_reads_replies_is_not_read() {
     let mut watched = Watched::start().await;
-    let stranger = watched.server.connect(WireFormat::SimpleJson).await;
+    let visitor = watched.server.connect(WireFormat::SimpleJson).await;
     let question: faf_protocol::Message = r#"{"command":"ask_session"}"#.parse().unwrap();
-    // It is not read from any more, so that its own sending comes to a halt: what it holds is what the sockets hold.
-    while let Ok(sent) = timeout(Duration::from_secs(1), stranger.writer.send(&question)).await {
+    // The server stops reading from it, so its own sending stalls: only the sockets hold data for
+    // it.
+    while let Ok(sent) = timeout(Duration::from_secs(1), visitor.writer.send(&question)).await {
         sent.unwrap();
     }
     watched.check().await;
 }
 
-/// Whoever leaves before the password is checked leaves the work behind, but not more of it than connections are allowed.
+/// A client that leaves before its password is checked leaves the work of the check, but the
+/// connection limit bounds that work.
 #[tokio::test]
-async fn logins_that_nobody_waits_for() {
+async fn abandoned_logins_are_bounded() {
     let mut watched = Watched::start_with(|settings| settings.connection_limit = 10).await;
     let hello =
         b"{\"command\":\"hello\",\"login\":\"by-websocket\",\"password\":\"wrong\",\"unique_id\":\"\"}\n";
     for _ in 0..100 {
         let mut stream = TcpStream::connect(watched.server.address(WireFormat::SimpleJson)).await.unwrap();
-        // It may be turned away at once.
+        // The server may have rejected the connection already.
         let _ = stream.write_all(hello).await;
     }
     let refused = watched.server.get("/metrics").await.1;
@@ -200,7 +202,7 @@ async fn logins_that_nobody_waits_for() {
 }
 
 #[tokio::test]
-async fn a_port_scanner() {
+async fn port_scanner_is_survived() {
     let mut watched = Watched::start().await;
     let hellos: [&[u8]; 5] = [
         b"",
@@ -219,7 +221,7 @@ async fn a_port_scanner() {
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed() {
+async fn connections_above_the_limit_are_refused() {
     let mut watched = Watched::start_with(|settings| settings.connection_limit = 4).await;
     let mut last = watched.server.log_in(WireFormat::SimpleJson, "Last").await;
     let words = watched.server.send_raw(WireFormat::SimpleJson, b"").await;
@@ -228,7 +230,7 @@ async fn more_connections_than_allowed() {
     last.check_is_served().await;
     drop(last);
     watched.server.wait_for_metric("server_user_online 3").await;
-    // There is room again as soon as the session is gone, which is soon after the player is.
+    // The session ends shortly after the player, and then a place is free.
     soon("a free place", async {
         let ping = b"{\"command\":\"ping\"}\n";
         while watched.server.send_raw(WireFormat::SimpleJson, ping).await != b"{\"command\":\"pong\"}\n" {}
@@ -238,7 +240,7 @@ async fn more_connections_than_allowed() {
 }
 
 #[tokio::test]
-async fn messages_that_make_no_sense_to_a_player() {
+async fn senseless_messages_of_players_are_survived() {
     let mut watched = Watched::start().await;
     for (nonsense, answer) in [
         (r#"{"command":"avatar","action":"nonsense"}"#, Some("invalid")),
@@ -253,7 +255,7 @@ async fn messages_that_make_no_sense_to_a_player() {
         }
         client.hear_end().await;
     }
-    // A command nobody knows is told, and nothing else.
+    // An unknown command gets a notice, and the connection stays open.
     for format in WireFormat::ALL {
         let mut client = watched.server.log_in(format, "Odd").await;
         client.say(r#"{"command":"unready_party"}"#).await;

@@ -1,4 +1,4 @@
-//! What strangers may do: how much they may say, and how long they may stay.
+//! Limits of clients that are not logged in: message size and time.
 
 use faf_lobby::passwords::digest;
 use faf_protocol::WireFormat;
@@ -6,7 +6,7 @@ use faf_protocol::limits::LOGIN_MESSAGE_LIMIT;
 
 use super::support::{TestServer, frame};
 
-/// A ping that takes so many bytes as a line.
+/// Returns a ping of this many bytes as a line.
 fn long_ping(bytes: usize) -> String {
     let text = r#"{"command":"ping","x":""}"#;
     text.replace(r#""""#, &format!(r#""{}""#, "x".repeat(bytes - text.len())))
@@ -18,7 +18,7 @@ fn hello(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_stranger_may_say_little_at_once() {
+async fn messages_before_the_login_are_small() {
     let server = TestServer::start().await;
     for (number, format) in (1..).zip(WireFormat::ALL) {
         let width = if format == WireFormat::QDataStream { 2 } else { 1 };
@@ -26,12 +26,12 @@ async fn a_stranger_may_say_little_at_once() {
         let allowed = frame(format, &long_ping(LOGIN_MESSAGE_LIMIT / width - 10));
         client.writer.send_raw(allowed, 1).await.unwrap();
         client.hear_command("pong").await;
-        // It is cut off while it still sends.
+        // The server may close the connection while the client still sends.
         let _ = client.writer.send_raw(frame(format, &long_ping(LOGIN_MESSAGE_LIMIT + 1)), 1).await;
         client.hear_end().await;
         let line = format!("server_connections_ended_total{{reason=\"malformed message\"}} {number}");
         server.wait_for_metric(&line).await;
-        // A player may say more.
+        // A player may send larger messages.
         let mut client = server.log_in(format, "Ada").await;
         client.writer.send_raw(frame(format, &long_ping(1_000_000)), 1).await.unwrap();
         client.hear_command("pong").await;
@@ -39,12 +39,12 @@ async fn a_stranger_may_say_little_at_once() {
 }
 
 #[tokio::test]
-async fn what_follows_a_login_at_once_is_what_a_player_says() {
+async fn message_right_after_the_login_has_the_limit_of_a_player() {
     let server = TestServer::start().await;
     for format in WireFormat::ALL {
         let mut client = server.connect(format).await;
         let both = [frame(format, &hello("Ada")), frame(format, &long_ping(500_000))].concat();
-        // While the login is looked at, more comes than a stranger may say.
+        // While the login is checked, more data arrives than an unauthenticated client may send.
         client.writer.write_raw(both.into(), 2).unwrap();
         client.hear_command("welcome").await;
         client.hear_command("pong").await;
@@ -52,7 +52,7 @@ async fn what_follows_a_login_at_once_is_what_a_player_says() {
 }
 
 #[tokio::test]
-async fn a_login_that_fails_opens_nothing() {
+async fn failed_login_keeps_the_small_limit() {
     let server = TestServer::start_with(|settings| settings.login_timeout = 5.0).await;
     drop(server.log_in(WireFormat::SimpleJson, "Ada").await);
     for format in WireFormat::ALL {

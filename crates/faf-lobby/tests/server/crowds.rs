@@ -1,4 +1,5 @@
-//! Many connections on which nobody logs in: they keep nobody out for long, and are told why they have to go.
+//! Many connections without a login: they do not block other clients for long, and receive a reason
+//! before they are closed.
 
 use std::net::SocketAddr;
 
@@ -10,14 +11,14 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::support::{Client, TestServer, soon};
 
-/// A connection from another address of this machine.
+/// Connects from another address of this machine.
 async fn connect_from(address: &str, server: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
     socket.connect(server).await.unwrap()
 }
 
-/// Everything the server says before it ends the connection, as far as it is ASCII.
+/// Returns everything the server sends before it closes the connection, reduced to ASCII.
 async fn last_words(mut stream: TcpStream) -> String {
     let mut words = Vec::new();
     soon("the end of a connection", stream.read_to_end(&mut words)).await.unwrap();
@@ -25,13 +26,13 @@ async fn last_words(mut stream: TcpStream) -> String {
     String::from_utf8(words).unwrap()
 }
 
-/// Connects again and again, until a client is let in.
-async fn knock(server: &TestServer, format: WireFormat) -> Client {
+/// Connects again and again until a client is accepted.
+async fn connect_until_accepted(server: &TestServer, format: WireFormat) -> Client {
     soon("a place", async {
         loop {
             let stream = TcpStream::connect(server.address(format)).await.unwrap();
             let Ok(mut client) = Client::over(stream, format, "/", &[]).await else { continue };
-            // Sending may fail, if it has been turned away already.
+            // Sending may fail if the connection was rejected already.
             let _ = client.writer.send(&Message::PING).await;
             if client.reader.read().await.is_ok_and(|answer| answer == Message::PONG) {
                 return client;
@@ -41,8 +42,8 @@ async fn knock(server: &TestServer, format: WireFormat) -> Client {
     .await
 }
 
-/// Nobody has to go because of the time, however slow this machine is.
-fn be_patient(settings: &mut Settings) {
+/// Raises the time limits, so that no connection times out on a slow machine.
+fn raise_time_limits(settings: &mut Settings) {
     settings.handshake_timeout = 60.0;
     settings.login_timeout = 600.0;
 }
@@ -52,8 +53,8 @@ async fn unauthenticated(server: &TestServer, count: usize) {
 }
 
 #[tokio::test]
-async fn an_address_may_have_so_many_that_do_not_log_in() {
-    let server = TestServer::start_with(be_patient).await;
+async fn unauthenticated_connections_per_address_are_limited() {
+    let server = TestServer::start_with(raise_time_limits).await;
     let mut bystander = server.log_in(WireFormat::WebSocket, "Bystander").await;
     let mut silent = Vec::new();
     for number in 0..64 {
@@ -67,14 +68,14 @@ async fn an_address_may_have_so_many_that_do_not_log_in() {
         (WireFormat::WebSocket, "HTTP/1.1 503 Service Unavailable"),
     ] {
         let mut refused = connect_from("127.0.0.7", server.address(format)).await;
-        // What the client has said already does not take the explanation from it.
+        // The client receives the reason even if it has sent data already.
         refused.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         let words = last_words(refused).await;
         assert!(words.contains(expected) && words.contains("try again in a minute"), "{format}: {words}");
     }
     let refused = r#"server_connections_refused_total{reason="unauthenticated limit per address"} 3"#;
     server.wait_for_metric(refused).await;
-    // Nobody else is concerned, however many they are.
+    // Clients from other addresses are not affected, however many they are.
     let mut household = Vec::new();
     for number in 0..16 {
         let format = WireFormat::ALL[number % 3];
@@ -86,7 +87,7 @@ async fn an_address_may_have_so_many_that_do_not_log_in() {
     }
     bystander.check_is_served().await;
     unauthenticated(&server, 64).await;
-    // When some of them have gone, others can come.
+    // When some of them disconnect, new ones are accepted.
     silent.truncate(10);
     unauthenticated(&server, 10).await;
     let stream = connect_from("127.0.0.7", server.address(WireFormat::SimpleJson)).await;
@@ -94,9 +95,9 @@ async fn an_address_may_have_so_many_that_do_not_log_in() {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_makes_room() {
+async fn silent_connections_make_room() {
     let server = TestServer::start_with(|settings| {
-        be_patient(settings);
+        raise_time_limits(settings);
         settings.unauthenticated_limit = 6;
     })
     .await;
@@ -104,21 +105,21 @@ async fn whoever_says_nothing_makes_room() {
     let mut silent = Vec::new();
     for (number, format) in (2..).zip(WireFormat::ALL.into_iter().cycle().take(6)) {
         let mut stream = connect_from(&format!("127.0.0.{number}"), server.address(format)).await;
-        // Half a message is none.
+        // Half a message does not count as a message.
         stream.write_all(if format == WireFormat::WebSocket { b"GE" } else { b"\0\0" }).await.unwrap();
         silent.push(stream);
     }
     unauthenticated(&server, 6).await;
-    // They are given time to speak, so a few may be turned away until then.
+    // Silent connections have some time to send, so new ones may be rejected until then.
     let mut players = Vec::new();
     for format in WireFormat::ALL {
-        players.push(knock(&server, format).await);
+        players.push(connect_until_accepted(&server, format).await);
     }
     for (number, player) in players.iter_mut().enumerate() {
         player.log_in(&format!("Player{number}")).await;
     }
     bystander.check_is_served().await;
-    // The oldest went, one for each.
+    // For each new player, the oldest silent connection was closed.
     for (stream, format) in silent.drain(..3).zip(WireFormat::ALL) {
         let words = last_words(stream).await;
         let is_told = words.contains("Your client has connected without logging in");
@@ -129,11 +130,12 @@ async fn whoever_says_nothing_makes_room() {
     unauthenticated(&server, 3).await;
 }
 
-/// To ping, to ask for a session, and to fail with a login is not to log in: whoever does it goes for others who want to.
+/// Pings, session requests and failed logins do not count as a login: such connections make room
+/// for others as well.
 #[tokio::test]
-async fn whoever_does_not_log_in_makes_room_whatever_he_says() {
+async fn connections_without_login_make_room_despite_messages() {
     let server = TestServer::start_with(|settings| {
-        be_patient(settings);
+        raise_time_limits(settings);
         settings.unauthenticated_limit = 3;
         settings.unauthenticated_limit_per_address = 2;
     })
@@ -155,14 +157,15 @@ async fn whoever_does_not_log_in_makes_room_whatever_he_says() {
         talkers.push(talker);
     }
     unauthenticated(&server, 3).await;
-    // Their network has more than an address may have, so nobody waits for what they could still say.
+    // Their network exceeds the limit of an address, so the server does not wait for further
+    // messages of them.
     for (number, format) in (4..).zip(WireFormat::ALL) {
         let mut next = server.connect(format).await;
         next.log_in(&format!("Next{}", format as u8)).await;
         let mut gone = talkers.remove(0);
         gone.hear_of("without logging in").await;
         gone.hear_end().await;
-        // Another of them comes back.
+        // Another client of the network connects.
         let address = format!("127.0.1.{number}");
         let stream = connect_from(&address, server.address(WireFormat::SimpleJson)).await;
         talkers.push(Client::over(stream, WireFormat::SimpleJson, "/", &[]).await.unwrap());
@@ -170,11 +173,12 @@ async fn whoever_does_not_log_in_makes_room_whatever_he_says() {
     }
 }
 
-/// Behind proxies, the address counts that they announce; of proxies that announce none, nothing counts but the total.
+/// Behind a proxy, the announced address counts; connections of proxies that announce none count
+/// only for the total.
 #[tokio::test]
 async fn behind_proxies_the_announced_address_counts() {
     let trust = |settings: &mut Settings| {
-        be_patient(settings);
+        raise_time_limits(settings);
         settings.unauthenticated_limit_per_address = 2;
         settings.forwarded_header = "X-Real-IP".to_owned();
         settings.simple_json = Listen::one("127.0.0.1:0 proxy").unwrap();
@@ -215,9 +219,9 @@ async fn behind_proxies_the_announced_address_counts() {
 }
 
 #[tokio::test]
-async fn when_all_places_are_taken_whoever_says_nothing_makes_room() {
+async fn silent_connections_make_room_when_the_server_is_full() {
     let server = TestServer::start_with(|settings| {
-        be_patient(settings);
+        raise_time_limits(settings);
         settings.connection_limit = 3;
     })
     .await;
@@ -225,7 +229,7 @@ async fn when_all_places_are_taken_whoever_says_nothing_makes_room() {
     let visitors =
         [server.connect(WireFormat::SimpleJson).await, server.connect(WireFormat::WebSocket).await];
     unauthenticated(&server, 2).await;
-    let mut late = knock(&server, WireFormat::QDataStream).await;
+    let mut late = connect_until_accepted(&server, WireFormat::QDataStream).await;
     late.log_in("Bob").await;
     let [mut oldest, mut other] = visitors;
     oldest.hear_of("without logging in").await;

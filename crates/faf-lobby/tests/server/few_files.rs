@@ -1,4 +1,5 @@
-//! A process that may open few files: players who are in stay in, others are told that it is full.
+//! A process with a low limit of open files: players stay connected, and others are told that the
+//! server is full.
 
 use std::process::{Command, Stdio};
 
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::support::{Client, DATABASE, soon};
 
-/// Connections there can be then.
+/// Number of connections that fit the limit.
 const CONNECTIONS: usize = 21;
 
 async fn connect(server: &Serving) -> TcpStream {
@@ -32,7 +33,7 @@ async fn get(server: &Serving, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn clients_never_take_the_last_file() {
+async fn clients_never_exhaust_the_open_files() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join(DATABASE);
     let store = Store::open(&database).unwrap();
@@ -58,7 +59,8 @@ async fn clients_never_take_the_last_file() {
         player.log_in(&format!("Player{number}")).await;
         players.push(player);
     }
-    // Somebody who says something takes the last place; more than there are files come and say nothing.
+    // A client that sends something takes the last place; then more silent clients connect than
+    // there are files.
     let mut visitor = client(&server).await;
     visitor.check_is_served().await;
     let mut crowd = Vec::new();
@@ -70,7 +72,7 @@ async fn clients_never_take_the_last_file() {
     }
     assert!(get(&server, "/health").await.starts_with("HTTP/1.1 200"));
     drop(crowd);
-    // The crowd takes the time of those who explain, until it is noticed that it has gone.
+    // The crowd occupies the rejection queue until the server notices that it has left.
     soon("an explanation", async {
         loop {
             let mut words = String::new();
@@ -82,7 +84,7 @@ async fn clients_never_take_the_last_file() {
         }
     })
     .await;
-    // When some leave, others get in.
+    // When some players leave, others are accepted.
     players.truncate(10);
     let mut late = soon("a place", async {
         loop {
@@ -104,6 +106,6 @@ async fn clients_never_take_the_last_file() {
     let (log, code) = server.wait();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("connection_limit is lowered to fit the limit of open files"), "{log}");
-    // No file was missing at any time.
+    // The process never ran out of files.
     assert!(!log.contains("ERROR"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! Games from the lobby to the rating, and over a restart of the server.
+//! Games from the lobby to the rating, also across a restart of the server.
 
 use std::process::Command;
 
@@ -39,7 +39,7 @@ pub(crate) async fn open_lobby(ada: &mut Client, bob: &mut Client) -> u64 {
     id
 }
 
-/// Ada and Bob say that Ada has won.
+/// Ada and Bob report that Ada has won.
 async fn report(players: &mut [&mut Client]) {
     for player in players.iter_mut() {
         player.play("GameResult", r#"1,"victory 10""#).await;
@@ -55,7 +55,7 @@ pub(crate) async fn add_map(store: &Store) {
     store.seed(SeedFile::parse(seed).unwrap()).await.unwrap();
 }
 
-/// Estimate and uncertainty of Ada and Bob after Ada has won their first game.
+/// Mean and deviation of Ada and Bob after Ada has won their first game.
 pub(crate) fn expected_ratings() -> [(f64, f64); 2] {
     let global = Leaderboard { id: 1, name: GLOBAL.to_owned(), initializer: None };
     let team = |outcome, player| RatedTeam { outcome, players: vec![PlayerId(player)] };
@@ -69,7 +69,7 @@ fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// Standard output of `faf-lobby explain game`.
+/// Returns the standard output of `faf-lobby explain game`.
 async fn explain(server: &TestServer, id: u64) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
     command.args(["explain", "game", &id.to_string(), "--database"]).arg(server.database());
@@ -78,7 +78,7 @@ async fn explain(server: &TestServer, id: u64) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Waits until a player is told that both have their new ratings.
+/// Waits until a client has received the new ratings of both players.
 async fn hear_of_ratings(client: &mut Client) {
     let message = client.hear_of(r#""number_of_games":1"#).await;
     let players = parse(message.as_str());
@@ -88,7 +88,7 @@ async fn hear_of_ratings(client: &mut Client) {
     }
 }
 
-/// Number and name of the outcome of each player.
+/// Returns the number and the name of the outcome of each player.
 pub(crate) fn outcomes(facts: &Facts) -> Vec<(u32, &str)> {
     let players = facts.players.iter();
     players.map(|player| (player.player_id.0, player.result.as_deref().unwrap_or("none"))).collect()
@@ -105,7 +105,7 @@ pub(crate) fn check_stored_ratings(facts: &Facts) {
 }
 
 #[tokio::test]
-async fn a_game_is_played_and_rated() {
+async fn game_is_played_and_rated() {
     let server = TestServer::start().await;
     add_map(server.store()).await;
     let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
@@ -196,7 +196,7 @@ async fn a_game_is_played_and_rated() {
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_for_what_is_being_stored() {
+async fn shutdown_waits_for_pending_writes() {
     let server = TestServer::start().await;
     add_map(server.store()).await;
     let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
@@ -207,7 +207,7 @@ async fn a_shutdown_waits_for_what_is_being_stored() {
     report(&mut [&mut ada, &mut bob]).await;
     ada.play("GameEnded", "").await;
     ada.settle().await;
-    // Another program writes, so what is stored at the end has to wait.
+    // Another program writes, so the server's write about the end has to wait.
     let database = server.database();
     let other = Connection::open(&database).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -225,11 +225,11 @@ async fn a_shutdown_waits_for_what_is_being_stored() {
     let facts = Store::open(&database).unwrap().facts().await.unwrap();
     assert_eq!(outcomes(&facts), [(1, "VICTORY"), (2, "DEFEAT")]);
     check_stored_ratings(&facts);
-    assert_eq!(facts.outbox, [], "other services were told");
+    assert_eq!(facts.outbox, [], "all messages are delivered");
 }
 
 #[tokio::test]
-async fn a_live_game_outlives_the_server() {
+async fn live_game_survives_a_restart() {
     let server = TestServer::start().await;
     add_map(server.store()).await;
     let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
@@ -238,7 +238,7 @@ async fn a_live_game_outlives_the_server() {
     ada.play("GameState", r#""Launching""#).await;
     ada.play("EnforceRating", "").await;
     report(&mut [&mut ada]).await;
-    // The second time it does not wait for the game.
+    // A second request does not wait for the game.
     server.request_shutdown().await;
     server.request_shutdown().await;
     for client in [&mut ada, &mut bob] {
@@ -255,7 +255,7 @@ async fn a_live_game_outlives_the_server() {
         client.say(&format!(r#"{{"command":"restore_game_session","game_id":{id}}}"#)).await;
         client.settle().await;
     }
-    // What Ada has reported before is known.
+    // Ada's earlier report is still known.
     report(&mut [&mut bob]).await;
     ada.play("GameEnded", "").await;
     bob.play("GameEnded", "").await;

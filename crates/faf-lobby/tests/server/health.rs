@@ -1,10 +1,10 @@
-//! What `/health` notices of a database that cannot be used.
+//! Problems with the database that `/health` reports.
 
 use rusqlite::Connection;
 
 use super::support::{TestServer, soon};
 
-/// Waits until `/health` has this status; returns what it says.
+/// Waits until `/health` has this status; returns its body.
 async fn wait_for(server: &TestServer, status: u16) -> String {
     soon("health", async {
         loop {
@@ -19,7 +19,7 @@ async fn wait_for(server: &TestServer, status: u16) -> String {
 }
 
 #[tokio::test]
-async fn a_database_that_others_keep_locked() {
+async fn locked_database_is_reported() {
     let server = TestServer::start().await;
     let other = Connection::open(server.database()).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -30,9 +30,9 @@ async fn a_database_that_others_keep_locked() {
 }
 
 #[tokio::test]
-async fn a_database_whose_file_is_gone_replaced_or_read_only() {
+async fn removed_replaced_or_read_only_database_is_reported() {
     let server = TestServer::start().await;
-    wait_for_a_look(&server).await;
+    wait_for_first_check(&server).await;
     let (path, aside) = (server.database(), server.database().with_extension("aside"));
     let mut permissions = std::fs::metadata(&path).unwrap().permissions();
     let writable = permissions.clone();
@@ -56,9 +56,9 @@ async fn a_database_whose_file_is_gone_replaced_or_read_only() {
 }
 
 #[tokio::test]
-async fn files_beside_the_database_that_are_gone() {
+async fn removed_files_beside_the_database_are_reported() {
     let server = TestServer::start().await;
-    wait_for_a_look(&server).await;
+    wait_for_first_check(&server).await;
     for end in ["-wal", "-shm", ".lock"] {
         let mut path = server.database().into_os_string();
         path.push(end);
@@ -72,26 +72,26 @@ async fn files_beside_the_database_that_are_gone() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_damaged() {
+async fn damaged_database_is_reported() {
     let server = TestServer::start().await;
-    wait_for_a_look(&server).await;
-    // What is written so far goes into the file, so that the damage is not covered by the one beside it.
+    wait_for_first_check(&server).await;
+    // A checkpoint moves all data into the main file, so that the WAL does not hide the damage.
     Connection::open(server.database()).unwrap().query_row("PRAGMA wal_checkpoint", (), |_| Ok(())).unwrap();
     let mut content = std::fs::read(server.database()).unwrap();
     content[4096..].fill(0xAB);
-    // The same file, with other content.
+    // The same file with other content.
     std::fs::write(server.database(), content).unwrap();
     let text = wait_for(&server, 503).await;
     assert!(text.contains("damaged"), "{text}");
 }
 
-/// Waits until the server has looked at its database a first time, so that it knows the files.
-async fn wait_for_a_look(server: &TestServer) {
+/// Waits until the server has checked its database once, so that it has recorded the files.
+async fn wait_for_first_check(server: &TestServer) {
     let database = Connection::open(server.database()).unwrap();
-    soon("a look", async {
+    soon("a health check", async {
         let beats =
             || database.query_row("SELECT beats FROM heartbeat", (), |row| row.get::<_, u32>(0)).unwrap();
-        // The first look is over when the second one has begun.
+        // The first check is complete when the second one has begun.
         while beats() < 2 {
             tokio::task::yield_now().await;
         }

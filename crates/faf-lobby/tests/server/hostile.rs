@@ -1,4 +1,4 @@
-//! Peers who misuse connections rather than messages. An honest player is served all the time.
+//! Peers that misuse connections rather than messages. An honest player is served all the time.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn connect(server: &TestServer, format: WireFormat) -> TcpStream {
     TcpStream::connect(server.address(format)).await.unwrap()
 }
 
-/// The beginning of something that has no end before a login times out.
+/// Returns the start of a message that does not end before the login times out.
 fn endless(format: WireFormat) -> &'static [u8] {
     match format {
         WireFormat::QDataStream => b"\0\0\xEA\x60\0\0\xEA\x5C\0{\0\"",
@@ -26,7 +26,7 @@ fn endless(format: WireFormat) -> &'static [u8] {
 }
 
 #[tokio::test]
-async fn slowloris() {
+async fn slow_senders_time_out() {
     let server = TestServer::start_with(|settings| {
         settings.login_timeout = 1.0;
         settings.handshake_timeout = 1.0;
@@ -48,11 +48,11 @@ async fn slowloris() {
             });
         }
     }
-    // The upgrade is over, and then comes a frame.
+    // The upgrade is complete, and an endless frame follows.
     for _ in 0..10 {
         let client = server.connect(WireFormat::WebSocket).await;
         slow.spawn(async move {
-            // All of it: without its reader, the connection would end.
+            // Moves the whole client: without its reader, the connection would end.
             let client = client;
             let frame = frame(WireFormat::WebSocket, &format!(r#"{{"x":"{}"}}"#, "x".repeat(60_000)));
             let mut tick = interval(Duration::from_millis(20));
@@ -66,14 +66,14 @@ async fn slowloris() {
     }
     server.wait_for_metric(r#"server_connections_refused_total{reason="timeout"} 10"#).await;
     server.wait_for_metric(r#"server_connections_ended_total{reason="closed here"} 30"#).await;
-    // Those who send have noticed it soon after.
+    // The senders notice the end soon after.
     soon("the end of all", slow.join_all()).await;
     server.wait_for_metric("server_connections_unauthenticated 0").await;
     honest.was_served().await;
 }
 
 #[tokio::test]
-async fn connections_that_are_half_open_or_torn_down() {
+async fn half_open_and_reset_connections_are_cleaned_up() {
     let server = TestServer::start_with(|settings| {
         settings.login_timeout = 2.0;
         settings.unauthenticated_limit_per_address = 1000;
@@ -86,14 +86,14 @@ async fn connections_that_are_half_open_or_torn_down() {
             let mut stream = connect(&server, format).await;
             stream.write_all(&endless(format)[..number % 8]).await.unwrap();
             match number % 3 {
-                // It has sent its end, and never reads that of the server.
+                // Shuts down its sending side, and never reads the server's.
                 0 => {
                     stream.shutdown().await.unwrap();
                     open.push(stream);
                 }
-                // Nothing more is heard of it.
+                // Stays open and silent.
                 1 => open.push(stream),
-                // It is torn down.
+                // Is reset.
                 _ => stream.set_zero_linger().unwrap(),
             }
         }
@@ -103,7 +103,7 @@ async fn connections_that_are_half_open_or_torn_down() {
 }
 
 #[tokio::test]
-async fn thousands_of_connects_and_closes() {
+async fn thousands_of_short_connections_are_survived() {
     let server = TestServer::start().await;
     let honest = HonestPlayer::log_in(&server, WireFormat::WebSocket).await;
     let mut comers = JoinSet::new();
@@ -114,7 +114,7 @@ async fn thousands_of_connects_and_closes() {
                 let (format, address) = addresses[(comer + turn) % 3];
                 let mut stream = TcpStream::connect(address).await.unwrap();
                 if turn % 2 == 0 {
-                    // It may have been turned away already.
+                    // The server may have rejected the connection already.
                     let _ = stream.write_all(&frame(format, PING)).await;
                 }
             }
@@ -127,7 +127,7 @@ async fn thousands_of_connects_and_closes() {
 }
 
 #[tokio::test]
-async fn garbage_behind_and_in_front_of_messages() {
+async fn garbage_before_or_after_messages_ends_the_connection() {
     let server = TestServer::start().await;
     let honest = HonestPlayer::log_in(&server, WireFormat::QDataStream).await;
     let garbage: [(WireFormat, &[&[u8]]); 3] = [
@@ -150,7 +150,8 @@ async fn garbage_behind_and_in_front_of_messages() {
             let mut client = server.connect(format).await;
             let bytes = [&ping.repeat(100), *kind, &ping.repeat(100)].concat();
             client.writer.write_raw(bytes.into(), 200).unwrap();
-            // What came before is answered; what is behind it is lost with the connection.
+            // Messages before the garbage are answered; those after it are lost with the
+            // connection.
             let mut pongs = 0;
             soon("the end of a connection", async {
                 while let Ok(message) = client.reader.read().await {
@@ -167,7 +168,7 @@ async fn garbage_behind_and_in_front_of_messages() {
 }
 
 #[tokio::test]
-async fn a_reader_that_takes_one_byte_at_a_time() {
+async fn client_that_reads_byte_by_byte_gets_everything() {
     let server = TestServer::start().await;
     let honest = HonestPlayer::log_in(&server, WireFormat::WebSocket).await;
     for format in WireFormat::ALL {
@@ -175,7 +176,7 @@ async fn a_reader_that_takes_one_byte_at_a_time() {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(1).unwrap();
         let stream = socket.connect(server.address(format)).await.unwrap();
-        // Whatever comes goes through a pipe that holds one byte.
+        // All received data passes through a pipe that holds one byte.
         let carrying = tokio::spawn(async move {
             let (mut from_server, mut to_server) = stream.into_split();
             let (mut from_client, mut to_client) = tokio::io::split(far);

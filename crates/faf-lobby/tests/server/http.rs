@@ -14,7 +14,7 @@ fn parse(body: &str) -> Value {
 }
 
 #[tokio::test]
-async fn it_tells_how_the_server_is() {
+async fn health_and_status_are_served() {
     let server = TestServer::start().await;
     assert_eq!(server.get("/ready").await, (200, String::new()));
     let (status, health) = server.get("/health").await;
@@ -25,11 +25,11 @@ async fn it_tells_how_the_server_is() {
 }
 
 #[tokio::test]
-async fn it_tells_who_is_online() {
+async fn players_are_listed() {
     let server = TestServer::start().await;
     assert_eq!(server.get("/players").await, (200, "[]".to_owned()));
     let _ada = server.log_in(WireFormat::WebSocket, "Ada").await;
-    let _stranger = server.connect(WireFormat::QDataStream).await;
+    let _visitor = server.connect(WireFormat::QDataStream).await;
     let players = parse(&server.get("/players").await.1);
     assert_eq!(players[0]["login"], "Ada");
     assert_eq!(players[0]["global_rating"], json!([1500.0, 500.0]));
@@ -57,13 +57,38 @@ async fn it_counts() {
     ] {
         server.wait_for_metric(line).await;
     }
-    let mut stranger = server.connect(WireFormat::WebSocket).await;
-    stranger.say(r#"{"command":"game_host"}"#).await;
-    stranger.hear_end().await;
+    let mut visitor = server.connect(WireFormat::WebSocket).await;
+    visitor.say(r#"{"command":"game_host"}"#).await;
+    visitor.hear_end().await;
     server.wait_for_metric("server_messages_unauthenticated_total{command=\"game_host\"} 1").await;
 }
 
-/// A page that is told of changes, by its connection.
+#[tokio::test]
+async fn it_counts_what_is_sent_in_each_format() {
+    let server = TestServer::start().await;
+    for (format, label, name) in [
+        (WireFormat::QDataStream, "QDataStreamProtocol", "Ada"),
+        (WireFormat::SimpleJson, "SimpleJsonProtocol", "Bob"),
+        (WireFormat::WebSocket, "WebSocketProtocol", "Cem"),
+    ] {
+        let counted = async || {
+            let (_, text) = server.get("/metrics").await;
+            let line = format!("server_messages_total{{protocol=\"{label}\"}} ");
+            let count = text.lines().find_map(|found| found.strip_prefix(&line)).expect(label);
+            count.parse::<u64>().unwrap()
+        };
+        assert_eq!(counted().await, 0, "{label}");
+        let _client = server.log_in(format, name).await;
+        soon(label, async {
+            while counted().await == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+}
+
+/// A subscriber of the event stream.
 struct Watcher {
     stream: TcpStream,
     heard: Vec<u8>,
@@ -76,7 +101,7 @@ impl Watcher {
         Self { stream, heard: Vec::new() }
     }
 
-    /// Waits until a text has been heard, and forgets what is heard before the next one.
+    /// Waits for a text, and drops everything received so far.
     async fn hear_of(&mut self, text: &str) {
         soon(text, async {
             while !self.heard.windows(text.len()).any(|window| window == text.as_bytes()) {
@@ -95,7 +120,7 @@ impl Watcher {
 }
 
 #[tokio::test]
-async fn it_shows_people_a_page() {
+async fn status_page_is_served() {
     let server = TestServer::start().await;
     let (status, page) = server.get("/").await;
     assert_eq!(status, 200);
@@ -116,7 +141,7 @@ async fn it_shows_people_a_page() {
 }
 
 #[tokio::test]
-async fn the_overview_says_what_everybody_may_know() {
+async fn overview_has_only_public_data() {
     let server = TestServer::start().await;
     let mut ada = server.log_in(WireFormat::WebSocket, "Ada").await;
     let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
@@ -125,7 +150,7 @@ async fn the_overview_says_what_everybody_may_know() {
         (r#""title":"For all","mapname":"SCMP_009""#, r#""password":"s3cret","rating_max":900"#);
     let uid = ada.host(&format!(r#""visibility":"public",{title},{map}"#)).await;
     bob.host(r#""visibility":"friends","title":"For few""#).await;
-    // An overview is at most a second old: whoever watches hears of the newest.
+    // An overview is at most a second old: a subscriber receives the newest.
     let mut watcher = Watcher::come(&server).await;
     watcher.hear_of(r#""restricted":{"open":1,"live":0}"#).await;
     let (status, body) = server.get("/overview").await;
@@ -164,7 +189,7 @@ async fn the_overview_says_what_everybody_may_know() {
     watcher.hear_of(r#""restricted":{"open":0,"live":1}"#).await;
     ada.say_as_game("GameState", r#"["Ended"]"#).await;
     watcher.hear_of(r#""what":"game_ended","title":"For all","validity":""#).await;
-    // The reason is told along.
+    // The overview includes the reason.
     let overview = server.get("/overview").await.1;
     assert!(overview.contains(r#""why":[" hit  "#), "{overview}");
     drop(bob);
@@ -175,7 +200,7 @@ async fn the_overview_says_what_everybody_may_know() {
 }
 
 #[tokio::test]
-async fn there_are_only_so_many_streams_and_they_leave_room_for_operators() {
+async fn event_streams_are_limited_and_leave_room_for_operators() {
     let server = TestServer::start().await;
     let mut watchers = Vec::new();
     for _ in 0..32 {
@@ -186,7 +211,7 @@ async fn there_are_only_so_many_streams_and_they_leave_room_for_operators() {
     assert_eq!(server.get("/events").await.0, 503);
     assert_eq!(server.get("/overview").await.0, 200);
     assert_eq!(server.get("/ready").await.0, 200);
-    // Those who never read hold up nobody, and a place is free as soon as somebody leaves.
+    // Subscribers that never read block no others, and a place is free as soon as one leaves.
     let mut last = watchers.pop().unwrap();
     let _ada = server.log_in(WireFormat::WebSocket, "Ada").await;
     last.hear_of(r#""login":"Ada""#).await;
@@ -204,9 +229,10 @@ async fn there_are_only_so_many_streams_and_they_leave_room_for_operators() {
     .await;
 }
 
-/// Whoever comes gets a place at once, however many others connect and say nothing, ask for the whole time, or do not read.
+/// A probe gets a place at once, even if many others connect and send nothing, poll all the time,
+/// or do not read.
 #[tokio::test]
-async fn a_probe_is_answered_at_once_whatever_others_do() {
+async fn probe_is_answered_at_once_despite_other_clients() {
     let server = TestServer::start().await;
     let address = server.addresses_of(Service::Http)[0];
     let from = async |source: &str| {
@@ -214,7 +240,7 @@ async fn a_probe_is_answered_at_once_whatever_others_do() {
         socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
         socket.connect(address).await.unwrap()
     };
-    // As many from the probe's own address.
+    // The same number of clients, also from the probe's own address.
     for source in ["127.0.0.9", "127.0.0.1"] {
         for said in [
             "",
@@ -225,7 +251,7 @@ async fn a_probe_is_answered_at_once_whatever_others_do() {
             let mut others = Vec::new();
             for number in 0..150 {
                 let mut stream = from(source).await;
-                // It may have had to go already.
+                // The server may have closed the connection already.
                 let _ = stream.write_all(said.as_bytes()).await;
                 others.push(stream);
                 if number % 10 == 9 {
@@ -234,7 +260,7 @@ async fn a_probe_is_answered_at_once_whatever_others_do() {
             }
         }
     }
-    // Whoever is told something keeps his place when others only connect.
+    // A subscriber keeps its place when others only connect.
     let mut watcher = Watcher::come(&server).await;
     watcher.hear_of("data: {").await;
     let mut silent = Vec::new();
@@ -246,9 +272,9 @@ async fn a_probe_is_answered_at_once_whatever_others_do() {
     watcher.hear_of(r#""login":"Ada""#).await;
 }
 
-/// Whoever asks and does not read what they are told, or does not ask, does not shut out probes.
+/// Clients that do not read their replies, or send no request, do not block probes.
 #[tokio::test]
-async fn a_probe_finds_a_place_soon_among_many_who_only_connect() {
+async fn probe_soon_finds_a_place_among_idle_connections() {
     let server = TestServer::start().await;
     let mut idle = Vec::new();
     for _ in 0..32 {
@@ -263,7 +289,7 @@ async fn a_probe_finds_a_place_soon_among_many_who_only_connect() {
         loop {
             let mut probe = TcpStream::connect(server.addresses_of(Service::Http)[0]).await.unwrap();
             let mut answer = [0; 12];
-            // It may be turned away before it has asked.
+            // The server may close the connection before the request.
             let _ = probe.write_all(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n").await;
             if probe.read_exact(&mut answer).await.is_ok() && &answer == b"HTTP/1.1 200" {
                 break;

@@ -1,7 +1,7 @@
-//! A server that is killed in the middle of a game, at every moment: what it has acknowledged is
-//! there when the database is opened again, and of the end of a game everything or nothing.
+//! A server that is killed in the middle of a game, at every moment: acknowledged data is there
+//! when the database is opened again, and the end of a game is stored completely or not at all.
 //!
-//! A message is acknowledged when the answer to a question that was sent behind it has come.
+//! A message is acknowledged when the reply to a question that was sent after it arrives.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,20 +19,20 @@ use tokio::net::TcpStream;
 use super::games::{add_map, check_stored_ratings, open_lobby, outcomes};
 use super::support::{Client, DATABASE, TestServer, soon};
 
-/// As long as this is in the database, a server delivers messages and cannot delete them, so that a
-/// test sees all of them however late the server is killed.
+/// While this trigger exists, a server delivers messages and cannot delete them, so that a test
+/// sees all of them however late the server is killed.
 const KEEP_MESSAGES: &str =
     "CREATE TRIGGER keep_messages BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'kept'); END";
 
-/// Who says something.
+/// A player who sends a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+enum Player {
     Ada,
     Bob,
 }
-use Who::{Ada, Bob};
+use Player::{Ada, Bob};
 
-impl Who {
+impl Player {
     fn id(self) -> u64 {
         match self {
             Ada => 1,
@@ -41,9 +41,9 @@ impl Who {
     }
 }
 
-/// What the games of Ada and Bob say from the launch on. They are rated when both have said
+/// Messages of the games of Ada and Bob from the launch on. They are rated when both have sent
 /// `GameEnded`.
-const GAME: [(Who, &str, &str); 10] = [
+const GAME: [(Player, &str, &str); 10] = [
     (Ada, "GameState", r#""Launching""#),
     (Ada, "EnforceRating", ""),
     (Ada, "GameResult", r#"1,"victory 10""#),
@@ -58,7 +58,7 @@ const GAME: [(Who, &str, &str); 10] = [
 
 const QUESTION: &str = r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#;
 
-/// A database with Ada, Bob and a map.
+/// Creates a database with Ada, Bob and a map.
 async fn make_database(path: &Path) {
     let store = Store::open(path).unwrap();
     add_map(&store).await;
@@ -69,12 +69,12 @@ async fn make_database(path: &Path) {
     assert!(store.checkpoint().await.unwrap());
 }
 
-/// A server in a process of its own, with the lobby of a game that is about to be launched.
+/// A server in a process of its own, with a game in its lobby that is about to be launched.
 struct Match {
     server: Option<Serving>,
     ada: Client,
     bob: Client,
-    /// How many questions of Ada's and Bob's have been answered.
+    /// Number of questions of Ada and Bob that were answered.
     answers: [usize; 2],
     folder: TempDir,
 }
@@ -102,31 +102,30 @@ impl Match {
         Self { server: Some(server), ada, bob, answers: [0, 0], folder }
     }
 
-    fn client(&mut self, who: Who) -> &mut Client {
+    fn client(&mut self, who: Player) -> &mut Client {
         match who {
             Ada => &mut self.ada,
             Bob => &mut self.bob,
         }
     }
 
-    /// Says what the game says, and a question behind it.
-    async fn say(&mut self, (who, command, args): (Who, &str, &str)) {
+    /// Sends a message of the game, and a question after it.
+    async fn say(&mut self, (who, command, args): (Player, &str, &str)) {
         let client = self.client(who);
         client.play(command, args).await;
         client.say(QUESTION).await;
     }
 
-    /// Waits until so many of somebody's messages are acknowledged.
-    async fn wait_for(&mut self, who: Who, count: usize) {
+    /// Waits until this many of a player's messages are acknowledged.
+    async fn wait_for(&mut self, who: Player, count: usize) {
         while self.answers[who as usize] < count {
             self.client(who).hear_command("session").await;
             self.answers[who as usize] += 1;
         }
     }
 
-    /// Kills the server, and takes in what it has sent before; answers which messages it has
-    /// acknowledged.
-    async fn kill(&mut self) -> Vec<(Who, &'static str, &'static str)> {
+    /// Kills the server, and reads what it sent before; returns the messages that it acknowledged.
+    async fn kill(&mut self) -> Vec<(Player, &'static str, &'static str)> {
         drop(self.server.take());
         for who in [Ada, Bob] {
             let client = self.client(who);
@@ -139,21 +138,21 @@ impl Match {
             };
             self.answers[who as usize] += soon("the end of a killed server", answers).await;
         }
-        let of = |who: Who| GAME.into_iter().filter(move |(sender, ..)| *sender == who);
+        let of = |who: Player| GAME.into_iter().filter(move |(sender, ..)| *sender == who);
         of(Ada).take(self.answers[0]).chain(of(Bob).take(self.answers[1])).collect()
     }
 }
 
-/// What is stored in a database that no server has.
+/// Returns the data in a database that no server uses.
 async fn facts(folder: &Path) -> Facts {
     Store::open(&folder.join(DATABASE)).unwrap().facts().await.unwrap()
 }
 
-/// Checks what is there when the database is opened again.
-async fn check(folder: &Path, acknowledged: &[(Who, &str, &str)]) {
+/// Checks the data after the database is opened again.
+async fn check(folder: &Path, acknowledged: &[(Player, &str, &str)]) {
     let connection = Connection::open(folder.join(DATABASE)).unwrap();
-    let sound: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
-    assert_eq!(sound, "ok");
+    let integrity: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+    assert_eq!(integrity, "ok");
     assert!(!connection.prepare("PRAGMA foreign_key_check").unwrap().exists(()).unwrap());
     drop(connection);
     let facts = facts(folder).await;
@@ -191,7 +190,7 @@ async fn check(folder: &Path, acknowledged: &[(Who, &str, &str)]) {
     }
 }
 
-/// Checks that the messages for other services are stored with what has caused them, in order: the
+/// Checks that the messages for other services are stored together with their cause, in order: the
 /// results and both ratings if the end of the game is stored, otherwise nothing.
 fn check_messages(facts: &Facts) {
     let keys: Vec<_> = facts.outbox.iter().map(|(key, _)| key.as_str()).collect();
@@ -206,7 +205,7 @@ fn check_messages(facts: &Facts) {
     assert_eq!(players.collect::<Vec<_>>(), [Some(1), Some(2)]);
 }
 
-/// Checks that results and ratings are there.
+/// Checks that results and ratings are stored.
 fn check_end(facts: &Facts) {
     assert_eq!(outcomes(facts), [(1, "VICTORY"), (2, "DEFEAT")]);
     check_stored_ratings(facts);
@@ -214,9 +213,9 @@ fn check_end(facts: &Facts) {
     assert!(game.ended_at.unwrap() >= game.launched_at && game.validity == 0 && !game.is_live);
 }
 
-/// Checks that a new server, which waits for nobody, ends the game with what was saved, and tells
-/// other services.
-async fn check_next_server(folder: TempDir, acknowledged: &[(Who, &str, &str)]) {
+/// Checks that a new server, which does not wait for players to return, ends the game with the
+/// saved data and informs other services.
+async fn check_next_server(folder: TempDir, acknowledged: &[(Player, &str, &str)]) {
     Connection::open(folder.path().join(DATABASE))
         .unwrap()
         .execute_batch("DROP TRIGGER keep_messages")
@@ -224,7 +223,7 @@ async fn check_next_server(folder: TempDir, acknowledged: &[(Who, &str, &str)]) 
     let server = TestServer::start_in(folder, |settings| settings.restart_grace_period = 0.0).await;
     let reports = acknowledged.iter().filter(|(_, command, _)| *command == "GameResult").count();
     if reports == 4 {
-        // Whether the game has ended before the kill or now.
+        // The game has ended before the kill or now; both are fine.
         for (key, count) in [("success.gameResults.create", 1), ("success.rating.update", 2)] {
             let series = format!(r#"server_publications_total{{routing_key="{key}"}} {count}"#);
             server.wait_for_metric(&series).await;
@@ -241,7 +240,7 @@ async fn check_next_server(folder: TempDir, acknowledged: &[(Who, &str, &str)]) 
 }
 
 #[tokio::test]
-async fn killed_behind_each_message() {
+async fn killed_after_each_message() {
     let template = tempfile::tempdir().unwrap();
     let template = template.path().join(DATABASE);
     make_database(&template).await;
@@ -253,7 +252,7 @@ async fn killed_behind_each_message() {
             said[message.0 as usize] += 1;
             game.wait_for(message.0, said[message.0 as usize]).await;
         }
-        // Nobody waits for what comes of this one.
+        // The last message is not awaited.
         game.say(GAME[last]).await;
         let acknowledged = game.kill().await;
         assert!(acknowledged.len() >= last);
@@ -263,7 +262,7 @@ async fn killed_behind_each_message() {
 }
 
 #[tokio::test]
-async fn killed_while_everything_is_under_way() {
+async fn killed_with_many_messages_in_flight() {
     let template = tempfile::tempdir().unwrap();
     let template = template.path().join(DATABASE);
     make_database(&template).await;

@@ -1,4 +1,4 @@
-//! Large messages of many players at once: what they take is bounded, and everybody is answered.
+//! Large messages of many players at once: their memory is bounded, and every player is answered.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::support::{HonestPlayer, TestServer, frame, soon};
 
 const MIB: usize = 1024 * 1024;
 
-/// A ping that takes nearly so many bytes in this format.
+/// Returns a ping of almost this many bytes in this format.
 fn large_ping(format: WireFormat, bytes: usize) -> bytes::Bytes {
     let width = if format == WireFormat::QDataStream { 2 } else { 1 };
     frame(format, &format!(r#"{{"command":"ping","x":"{}"}}"#, "x".repeat(bytes / width - 100)))
 }
 
-/// What the server says it has given to large messages, in bytes.
+/// Returns the memory of large messages that the server reports, in bytes.
 async fn taken(server: &TestServer) -> usize {
     let metrics = server.get("/metrics").await.1;
     let line = metrics.lines().find_map(|line| line.strip_prefix("server_large_message_bytes "));
@@ -24,8 +24,8 @@ async fn taken(server: &TestServer) -> usize {
 }
 
 #[tokio::test]
-async fn more_than_there_is_memory_for() {
-    // As little as there may be.
+async fn large_messages_wait_for_memory() {
+    // The smallest valid setting.
     const MEMORY: usize = 40 * MIB;
     let server = TestServer::start_with(|settings| settings.large_message_memory = MEMORY).await;
     let honest = HonestPlayer::log_in(&server, WireFormat::WebSocket).await;
@@ -41,7 +41,7 @@ async fn more_than_there_is_memory_for() {
     }
     let mut most = 0;
     let mut inside = Vec::new();
-    soon("all are answered", async {
+    soon("all players are answered", async {
         while inside.len() < 9 {
             tokio::select! {
                 player = players.join_next() => inside.push(player.unwrap().unwrap()),
@@ -62,13 +62,13 @@ async fn more_than_there_is_memory_for() {
 }
 
 #[tokio::test]
-async fn whoever_has_to_wait_keeps_no_memory() {
+async fn waiting_players_hold_no_memory() {
     let server = TestServer::start().await;
     for format in WireFormat::ALL {
         let mut player = server.log_in(format, "Ada").await;
         let units = "x".repeat(3 * MIB);
         let statistics = format!(r#"{{"target":"game","command":"JsonStats","args":["{units}"]}}"#);
-        // More than anybody may send at once: the next message is read after half a minute.
+        // More than the rate allows at once: the server reads the next message after half a minute.
         for _ in 0..2 {
             player.writer.send_raw(frame(format, &statistics), 1).await.unwrap();
         }
@@ -78,7 +78,7 @@ async fn whoever_has_to_wait_keeps_no_memory() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_finish_goes_and_others_get_their_turn() {
+async fn unfinished_large_messages_are_ended_for_others() {
     let server = TestServer::start_with(|settings| {
         settings.message_limit = MIB;
         settings.large_message_memory = 4 * MIB;
@@ -99,14 +99,15 @@ async fn whoever_does_not_finish_goes_and_others_get_their_turn() {
     honest.was_served().await;
 }
 
-/// Many who stop in the middle of a message hold up nobody: they hold little more than they have sent.
+/// Many clients that stop in the middle of a message block no others: each holds little more memory
+/// than it has sent.
 #[tokio::test]
-async fn statistics_do_not_wait_for_messages_that_are_not_finished() {
+async fn statistics_do_not_wait_for_unfinished_messages() {
     let server = TestServer::start_with(|settings| settings.large_message_memory = 40 * MIB).await;
     let mut held = Vec::new();
     for number in 0..30 {
         let player = server.log_in(WireFormat::SimpleJson, &format!("Held{number}")).await;
-        // All that these may become would be seven times as much as there is.
+        // The full size of these messages would be seven times the available memory.
         let begun = large_ping(WireFormat::SimpleJson, 10 * MIB).slice(..20_000);
         player.writer.send_raw(begun, 0).await.unwrap();
         held.push(player);
@@ -115,16 +116,16 @@ async fn statistics_do_not_wait_for_messages_that_are_not_finished() {
     let statistics = "x".repeat(40_000);
     honest.say_as_game("JsonStats", &format!(r#"["{statistics}"]"#)).await;
     honest.check_is_served().await;
-    // None of them has gone before: there was no need for it.
+    // None of them was disconnected before, because there was enough memory.
     assert!(held.iter().all(|player| player.writer.is_connected()));
-    // But they do not keep what they do not use.
+    // But they do not keep memory that they do not use.
     server.wait_for_metric("server_large_message_bytes 0").await;
     server.wait_for_metric(r#"server_connections_ended_total{reason="large message too slow"} 30"#).await;
 }
 
-/// Bytes that come are a sign of life, whole messages or not.
+/// Received bytes are a sign of life, even without a whole message.
 #[tokio::test]
-async fn whoever_sends_something_large_over_a_slow_line_is_not_silent() {
+async fn slow_sender_of_a_large_message_is_not_idle() {
     let server = TestServer::start_with(|settings| {
         settings.ping_interval = 0.1;
         settings.idle_timeout = 1.0;
@@ -135,7 +136,7 @@ async fn whoever_sends_something_large_over_a_slow_line_is_not_silent() {
         let mut slow = server.log_in(format, "Slow").await;
         let mut silent = server.log_in(format, "Silent").await;
         let message = large_ping(format, 60_000);
-        // Byte by byte, until somebody who says nothing has been ended.
+        // Sends byte by byte until a silent client was disconnected.
         let mut sent = 0;
         let sending = async {
             let mut tick = interval(Duration::from_millis(20));

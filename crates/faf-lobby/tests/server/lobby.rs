@@ -25,7 +25,7 @@ async fn players_of_all_formats_meet() {
 }
 
 #[tokio::test]
-async fn a_second_login_takes_over_across_formats() {
+async fn second_login_takes_over_across_formats() {
     let server = TestServer::start().await;
     let mut watcher = server.log_in(WireFormat::SimpleJson, "Watcher").await;
     let mut old = server.log_in(WireFormat::QDataStream, "Ada").await;
@@ -39,7 +39,7 @@ async fn a_second_login_takes_over_across_formats() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_leaves_the_connection() {
+async fn wrong_password_keeps_the_connection() {
     let server = TestServer::start().await;
     drop(server.log_in(WireFormat::SimpleJson, "Ada").await);
     let mut client = server.connect(WireFormat::WebSocket).await;
@@ -49,7 +49,7 @@ async fn a_wrong_password_leaves_the_connection() {
 }
 
 #[tokio::test]
-async fn everybody_gets_pings() {
+async fn every_client_gets_pings() {
     let server = TestServer::start_with(|settings| settings.ping_interval = 0.05).await;
     for format in WireFormat::ALL {
         let mut client = server.log_in(format, "Ada").await;

@@ -1,4 +1,4 @@
-//! A database that another process does not let go of, while many log in.
+//! A database that another process keeps locked, while many players log in.
 
 use faf_protocol::WireFormat;
 use rusqlite::Connection;
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::support::{TestServer, soon};
 
 #[tokio::test]
-async fn players_are_served_while_others_wait_for_the_database() {
+async fn players_are_served_while_logins_wait_for_the_database() {
     let server = TestServer::start().await;
     let mut honest = server.log_in(WireFormat::WebSocket, "Honest").await;
     for number in 0..20 {

@@ -1,4 +1,4 @@
-//! The whole server over real sockets, on ports it picks itself.
+//! The whole server over real sockets, on free ports.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Where clients come from, as proxies say it.
+//! Addresses of clients as proxies announce them.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::support::{Client, TestServer};
 
-/// The address of which the test's database knows the country.
+/// The address whose country is in the test's database.
 const KNOWN: &str = "1.1.1.1";
 
 struct Countries(tempfile::NamedTempFile);
@@ -49,7 +49,7 @@ async fn connect_with_header(
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_header_counts_in_every_format() {
+async fn trusted_proxy_header_counts_in_every_format() {
     let countries = Countries::new();
     let server = TestServer::start_with(|settings| {
         countries.set(settings, "127.0.0.0/8");
@@ -65,7 +65,7 @@ async fn a_trusted_proxy_header_counts_in_every_format() {
             let mut client = connect_with_header(server.address(format), format, header).await.unwrap();
             assert_eq!(country(&client.log_in("Ada").await), "US");
         }
-        // A health check speaks for itself.
+        // A health check of the proxy has no client address.
         let local = b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00";
         let mut client = connect_with_header(server.address(format), format, local).await.unwrap();
         assert_eq!(country(&client.log_in("Ada").await), "");
@@ -77,7 +77,7 @@ async fn a_trusted_proxy_header_counts_in_every_format() {
 }
 
 #[tokio::test]
-async fn an_untrusted_proxy_header_is_turned_away() {
+async fn untrusted_proxy_header_is_rejected() {
     let countries = Countries::new();
     let server = TestServer::start_with(|settings| {
         countries.set(settings, "10.0.0.0/8");
@@ -92,7 +92,7 @@ async fn an_untrusted_proxy_header_is_turned_away() {
 }
 
 #[tokio::test]
-async fn a_forwarded_header_counts_if_its_sender_is_trusted() {
+async fn forwarded_header_counts_if_its_sender_is_trusted() {
     for (trusted, expected) in [("127.0.0.1", "US"), ("10.0.0.0/8", "")] {
         let countries = Countries::new();
         let server = TestServer::start_with(|settings| {
@@ -139,7 +139,7 @@ async fn only_the_right_path_upgrades() {
 }
 
 #[tokio::test]
-async fn a_format_can_have_several_listeners() {
+async fn format_can_have_several_listeners() {
     let server = TestServer::start_with(|settings| {
         settings.simple_json = toml::from_str::<std::collections::BTreeMap<String, Listen>>(
             "listen = [\"127.0.0.1:0\", \"127.0.0.1:0 proxy\"]",

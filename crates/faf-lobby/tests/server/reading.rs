@@ -1,14 +1,14 @@
-//! Nobody is ended, muted or late for what others make them read.
+//! Large messages from others do not cause a client to be disconnected, muted or delayed.
 
 use faf_protocol::WireFormat;
 use tokio::time::timeout;
 
 use super::support::{Client, TestServer, soon};
 
-/// The receiver of a flood of the largest messages that are passed on reads nothing of it for a while: the flood is held and
-/// dropped, the receiver's own commands and the game go on.
+/// The receiver of a flood of relayed messages of the largest size reads nothing for a while: the
+/// flood is queued and then dropped; the receiver's own commands and the game continue.
 #[tokio::test]
-async fn a_relay_flood_costs_the_sender_alone() {
+async fn relay_flood_affects_only_its_sender() {
     let server = TestServer::start().await;
     let mut host = server.log_in(WireFormat::SimpleJson, "Host").await;
     let mut guest = server.log_in(WireFormat::WebSocket, "Guest").await;
@@ -29,7 +29,7 @@ async fn a_relay_flood_costs_the_sender_alone() {
     })
     .await;
     guest.hear_of("more than that player's connection takes").await;
-    // The host has taken nothing yet; it says what it wants, and tells the guest something.
+    // The host has read nothing yet; it sends its own command, and a message to the guest.
     host.play("GameOption", r#""Slots",7"#).await;
     host.play("IceMsg", r#"2,"still here""#).await;
     guest.hear_of("still here").await;
@@ -39,9 +39,9 @@ async fn a_relay_flood_costs_the_sender_alone() {
     assert!(!metrics.contains("server_connections_ended_total{"), "{metrics}");
 }
 
-/// Whoever is told more than a megabyte at once, and reads it, stays.
+/// A client that reads a broadcast of more than a megabyte stays connected.
 #[tokio::test]
-async fn a_large_broadcast_ends_nobody() {
+async fn large_broadcast_disconnects_no_reader() {
     let server = TestServer::start().await;
     let mut clients: Vec<Client> = Vec::new();
     for format in WireFormat::ALL {

@@ -1,4 +1,4 @@
-//! The server records what its lobby is told, and a replay gives the same effects.
+//! The server records the events of its lobby, and a replay gives the same effects.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -22,7 +22,7 @@ fn run(file: &Path, flags: &[&str]) -> Output {
     command.arg("replay").arg(file).args(flags).output().unwrap()
 }
 
-/// What a replay prints that must succeed.
+/// Returns the output of a replay that must succeed.
 fn replay(file: &Path, flags: &[&str]) -> String {
     let output = run(file, flags);
     let (printed, error) = (text(&output.stdout), text(&output.stderr));
@@ -38,11 +38,11 @@ async fn game(client: &Client, command: &str, args: &str) {
     client.say(&format!(r#"{{"command":"{command}","target":"game","args":{args}}}"#)).await;
 }
 
-/// Ada hosts a game with a password; Bob gets in with the second try; they play, and Bob leaves.
+/// Ada hosts a game with a password; Bob joins at the second attempt; they play, and Bob leaves.
 async fn play(server: &TestServer) -> [Client; 2] {
-    let mut stranger = server.connect(WireFormat::SimpleJson).await;
-    stranger.say(r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#).await;
-    stranger.hear().await;
+    let mut visitor = server.connect(WireFormat::SimpleJson).await;
+    visitor.say(r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#).await;
+    visitor.hear().await;
     let mut ada = server.log_in(FORMATS[0], "Ada").await;
     let mut bob = server.log_in(FORMATS[1], "Bob").await;
     ada.say(r#"{"command":"game_host","visibility":"public","title":"4v4","password":"game-secret"}"#).await;
@@ -89,7 +89,7 @@ fn check_no_secrets(files: &[PathBuf]) {
 }
 
 #[tokio::test]
-async fn a_recorded_game_is_replayed() {
+async fn recorded_game_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestServer::start_with(|settings| settings.recording = folder.path().join("new")).await;
     let clients = play(&server).await;
@@ -109,7 +109,7 @@ async fn a_recorded_game_is_replayed() {
         assert!(printed.contains(part), "{part} is missing in {printed}");
     }
 
-    // Into the middle of it: where the wrong password is told.
+    // Replays up to the event at which the wrong password is refused.
     let lines = text(&std::fs::read(file).unwrap());
     let joined = lines.lines().position(|line| line.contains("\"game_join\"")).unwrap();
     let until = (joined + 1).to_string();
@@ -119,20 +119,17 @@ async fn a_recorded_game_is_replayed() {
     }
     assert!(!printed.contains("the recording ends"), "{printed}");
     let joining = replay(file, &["--until", &joined.to_string()]);
-    assert!(joining.contains("1 open requests") && joining.contains("AttemptJoin"), "{joining}");
+    assert!(joining.contains("1 pending requests") && joining.contains("AttemptJoin"), "{joining}");
 
-    // What was changed is found, and has an exit code of its own.
+    // A changed recording is detected, and has an exit code of its own.
     let changed = file.with_extension("changed");
     std::fs::write(&changed, lines.replacen("\"login\":\"Bob\"", "\"login\":\"Eve\"", 1)).unwrap();
     let output = run(&changed, &["--effects"]);
     let (printed, error) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(6), "{printed}{error}");
-    assert!(
-        error.contains("gives other effects than recorded") && printed.contains("Eve"),
-        "{printed}{error}"
-    );
+    assert!(error.contains("has other effects than recorded") && printed.contains("Eve"), "{printed}{error}");
 
-    // A recording of another version is tried.
+    // A recording of another version is replayed with a warning.
     let version = concat!("\"server\":\"", env!("CARGO_PKG_VERSION"));
     std::fs::write(&changed, lines.replacen(version, "\"server\":\"0.0.1", 1)).unwrap();
     let printed = replay(&changed, &[]);
@@ -141,7 +138,7 @@ async fn a_recorded_game_is_replayed() {
         "{printed}"
     );
 
-    // What was damaged is named.
+    // A damaged line is named.
     std::fs::write(&changed, lines.replacen("\"n\":5,", "\"n\":5;", 1)).unwrap();
     let output = run(&changed, &[]);
     let error = text(&output.stderr);
@@ -153,7 +150,7 @@ async fn a_recorded_game_is_replayed() {
 }
 
 #[tokio::test]
-async fn every_file_of_several_is_replayed() {
+async fn all_files_of_a_recording_are_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestServer::start_with(|settings| {
         settings.recording = folder.path().to_owned();
@@ -183,7 +180,7 @@ async fn every_file_of_several_is_replayed() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_place_for_recordings_serves_all_the_same() {
+async fn server_runs_without_a_writable_recording_folder() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let server = TestServer::start_with(|settings| settings.recording = file.path().to_owned()).await;
     server.log_in(WireFormat::WebSocket, "Ada").await.check_is_served().await;

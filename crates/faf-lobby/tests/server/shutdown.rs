@@ -1,4 +1,4 @@
-//! How the server ends.
+//! Shutdown of the server.
 
 use faf_protocol::WireFormat;
 use tokio::net::TcpStream;
@@ -6,14 +6,14 @@ use tokio::net::TcpStream;
 use super::support::{TestServer, soon};
 
 #[tokio::test]
-async fn everybody_is_told_and_gets_what_was_sent() {
+async fn every_client_is_notified_and_receives_sent_messages() {
     let server = TestServer::start().await;
     let mut clients = Vec::new();
     for format in WireFormat::ALL {
         clients.push(server.log_in(format, &format!("by-{format}")).await);
     }
-    let mut stranger = server.connect(WireFormat::SimpleJson).await;
-    stranger.check_is_served().await;
+    let mut visitor = server.connect(WireFormat::SimpleJson).await;
+    visitor.check_is_served().await;
     let address = server.address(WireFormat::SimpleJson);
     server.request_shutdown().await;
     for client in &mut clients {
@@ -21,15 +21,15 @@ async fn everybody_is_told_and_gets_what_was_sent() {
         client.hear_of("has been shut down for maintenance").await;
         client.hear_end().await;
     }
-    stranger.hear_end().await;
-    drop((clients, stranger));
+    visitor.hear_end().await;
+    drop((clients, visitor));
     server.wait().await;
     assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
-async fn a_second_request_does_not_wait() {
-    // Without it the next report, at which the shutdown goes on, is a minute away.
+async fn second_request_does_not_wait() {
+    // Without it the next report, which continues the shutdown, is a minute away.
     let server = TestServer::start_with(|settings| settings.report_interval = 60.0).await;
     let mut client = server.log_in(WireFormat::WebSocket, "Ada").await;
     server.request_shutdown().await;
@@ -42,11 +42,11 @@ async fn a_second_request_does_not_wait() {
 }
 
 #[tokio::test]
-async fn somebody_who_does_not_read_does_not_hold_it_up_for_long() {
+async fn client_that_does_not_read_delays_the_shutdown_only_briefly() {
     let server = TestServer::start().await;
     let deaf = server.log_in(WireFormat::SimpleJson, "Deaf").await;
     server.request_shutdown().await;
-    // The client's end stays open until the server has gone.
+    // The client's socket stays open until the server has ended.
     soon("the server shuts down", server.wait()).await;
     drop(deaf);
 }

@@ -21,15 +21,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longer than anything should take, on a machine that is busy with something else.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any step should take, even on a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// The database in the folder of a server.
+/// Name of the database file in the folder of a server.
 pub(crate) const DATABASE: &str = "test.sqlite";
 
-/// What should happen soon.
+/// Awaits work that should finish soon; panics if it does not.
 pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, work).await {
+    match timeout(TIME_LIMIT, work).await {
         Ok(done) => done,
         Err(_) => panic!("this takes too long: {what}"),
     }
@@ -48,12 +48,12 @@ impl TestServer {
         Self::start_with(|_| {}).await
     }
 
-    /// A server where the first login makes an account.
+    /// Starts a server on which the first login creates an account.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), change).await
     }
 
-    /// A server that goes on with the database in this folder.
+    /// Starts a server on the database in this folder.
     pub(crate) async fn start_in(folder: TempDir, change: impl FnOnce(&mut Settings)) -> Self {
         let free = || Listen::one("127.0.0.1:0").unwrap();
         let mut settings = Settings {
@@ -77,12 +77,12 @@ impl TestServer {
         &self.store
     }
 
-    /// What is stored.
+    /// Returns everything that is stored.
     pub(crate) async fn facts(&self) -> Facts {
         self.store.facts().await.unwrap()
     }
 
-    /// The file of the database.
+    /// Returns the path of the database.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join(DATABASE)
     }
@@ -91,7 +91,7 @@ impl TestServer {
         self.addresses_of(Service::Lobby(format))[0]
     }
 
-    /// All addresses of a service, in the order of the settings.
+    /// Returns all addresses of a service, in the order of the settings.
     pub(crate) fn addresses_of(&self, service: Service) -> Vec<SocketAddr> {
         self.addresses.iter().filter(|(of, _)| *of == service).map(|(_, address)| *address).collect()
     }
@@ -101,20 +101,21 @@ impl TestServer {
         Client::over(stream, format, "/", &[]).await.unwrap()
     }
 
-    /// A client that has logged in, and has read everything that is sent on that occasion.
+    /// Returns a client that has logged in and has read all messages of the login.
     pub(crate) async fn log_in(&self, format: WireFormat, name: &str) -> Client {
         let mut client = self.connect(format).await;
         client.log_in(name).await;
         client
     }
 
-    /// Sends bytes and the end of the stream, and waits until the server has ended its side; answers what it has said.
+    /// Sends bytes and the end of the stream, and waits until the server has closed its side;
+    /// returns the bytes it has sent.
     pub(crate) async fn send_raw(&self, format: WireFormat, bytes: &[u8]) -> Vec<u8> {
         let stream = TcpStream::connect(self.address(format)).await.unwrap();
         soon("the server ends a connection", send_and_end(stream, bytes)).await
     }
 
-    /// The body of an HTTP answer, behind its status.
+    /// Returns the status and the body of an HTTP response.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let address = self.addresses_of(Service::Http)[0];
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -152,17 +153,17 @@ impl TestServer {
         self.shutdown.request().await;
     }
 
-    /// Waits until the server has shut down; answers the folder with its database.
+    /// Waits until the server has shut down; returns the folder with its database.
     pub(crate) async fn wait(self) -> TempDir {
         soon("the server shuts down", self.running).await.unwrap().unwrap();
         self.folder
     }
 }
 
-/// Sends bytes and the end of the stream; answers everything that comes back. A reset counts as an end.
+/// Sends bytes and the end of the stream; returns all received bytes. A reset counts as an end.
 async fn send_and_end(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
-    // The server may have ended the connection before it has read everything.
+    // The server may close the connection before it has read everything.
     if stream.write_all(bytes).await.is_ok() {
         let _ = stream.shutdown().await;
     }
@@ -176,7 +177,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client on a stream; over WebSocket after the upgrade of this path, asked for with these headers.
+    /// Creates a client on a stream; for WebSocket, it first upgrades at this path with
+    /// these headers.
     pub(crate) async fn over(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         format: WireFormat,
@@ -191,18 +193,18 @@ impl Client {
         Ok(Self { reader, writer })
     }
 
-    /// The future does not hold on to the client, so that it can be awaited in a task.
+    /// The future does not borrow the client, so that it can be awaited in a task.
     pub(crate) fn say(&self, message: &str) -> impl Future<Output = ()> + use<> {
         let (message, writer): (Message, _) = (message.parse().unwrap(), self.writer.clone());
         async move { soon(message.as_str(), writer.send(&message)).await.unwrap() }
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) async fn hear(&mut self) -> Message {
         soon("a message", self.reader.read()).await.unwrap()
     }
 
-    /// The next message with this command; those before it are dropped.
+    /// Returns the next message with this command; drops those before it.
     pub(crate) async fn hear_command(&mut self, command: &str) -> Message {
         soon(command, async {
             loop {
@@ -215,7 +217,7 @@ impl Client {
         .await
     }
 
-    /// The next message that holds this text.
+    /// Returns the next message that contains this text.
     pub(crate) async fn hear_of(&mut self, text: &str) -> Message {
         soon(text, async {
             loop {
@@ -228,12 +230,12 @@ impl Client {
         .await
     }
 
-    /// Logs in; answers the welcome.
+    /// Logs in; returns the welcome.
     pub(crate) async fn log_in(&mut self, name: &str) -> Message {
         self.log_in_and_look(name).await.0
     }
 
-    /// Logs in; answers the welcome and the list of games, the last of what is sent on that occasion.
+    /// Logs in; returns the welcome and the list of games, which is the last message of a login.
     pub(crate) async fn log_in_and_look(&mut self, name: &str) -> (Message, Message) {
         self.say(r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"test"}"#).await;
         self.say_hello(name).await;
@@ -241,7 +243,7 @@ impl Client {
         (welcome, self.hear_command("game_info").await)
     }
 
-    /// Says `hello` with the password that all accounts have.
+    /// Sends `hello` with the password that all accounts have.
     pub(crate) fn say_hello(&self, name: &str) -> impl Future<Output = ()> + use<> {
         let password = digest("secret");
         self.say(&format!(
@@ -249,23 +251,23 @@ impl Client {
         ))
     }
 
-    /// Says something as the player's game.
+    /// Sends a command as the player's game.
     pub(crate) async fn play(&self, command: &str, args: &str) {
         self.say(&format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#)).await;
     }
 
-    /// Waits until everything is dealt with that was said.
+    /// Waits until all sent messages are handled.
     pub(crate) async fn settle(&mut self) {
         self.say(r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#).await;
         self.hear_command("session").await;
     }
 
-    /// What the game process says.
+    /// Sends a command as the game process.
     pub(crate) async fn say_as_game(&self, command: &str, args: &str) {
         self.say(&format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#)).await;
     }
 
-    /// Hosts a game and opens its lobby; answers its id. Members of the request are given as JSON.
+    /// Hosts a game and opens its lobby; returns its id. Members of the request are given as JSON.
     pub(crate) async fn host(&mut self, request: &str) -> u64 {
         self.say(&format!(r#"{{"command":"game_host",{request}}}"#)).await;
         let launch = self.hear_command("game_launch").await;
@@ -276,26 +278,26 @@ impl Client {
         launch["uid"].as_u64().unwrap()
     }
 
-    /// As the host of a game, gives a player an army and a team.
+    /// Gives a player an army and a team, as the host of a game.
     pub(crate) async fn seat(&self, player: u64, army: u8, team: u8) {
         for (key, value) in [("Army", army), ("StartSpot", army), ("Team", team)] {
             self.say_as_game("PlayerOption", &format!(r#"[{player},"{key}",{value}]"#)).await;
         }
     }
 
-    /// Whether the server still answers.
+    /// Checks that the server still replies.
     pub(crate) async fn check_is_served(&mut self) {
         self.say(r#"{"command":"ping"}"#).await;
         self.hear_command("pong").await;
     }
 
-    /// Waits until the server has ended the connection.
+    /// Waits until the server has closed the connection.
     pub(crate) async fn hear_end(&mut self) {
         soon("the end of a connection", async { while self.reader.read().await.is_ok() {} }).await;
     }
 }
 
-/// A player who pings all the time, whatever others do.
+/// A player who sends pings all the time.
 pub(crate) struct HonestPlayer {
     enough: Arc<AtomicBool>,
     pinging: tokio::task::JoinHandle<usize>,
@@ -311,7 +313,7 @@ impl HonestPlayer {
             while !is_enough.load(Ordering::Relaxed) {
                 client.check_is_served().await;
                 pongs += 1;
-                // Others need this machine, too.
+                // Leaves time for other tasks on this machine.
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             client.check_is_served().await;
@@ -320,14 +322,14 @@ impl HonestPlayer {
         Self { enough, pinging }
     }
 
-    /// Makes sure that every ping was answered.
+    /// Checks that every ping was answered.
     pub(crate) async fn was_served(self) {
         self.enough.store(true, Ordering::Relaxed);
         assert!(self.pinging.await.unwrap() > 0);
     }
 }
 
-/// The text as a client would send it, whether it is a message or not.
+/// Returns the text as a client sends it, whether it is a message or not.
 pub(crate) fn frame(format: WireFormat, text: &str) -> Bytes {
     match format {
         WireFormat::SimpleJson => format!("{text}\n").into(),

@@ -1,13 +1,14 @@
-//! What real clients are told who must not come back by themselves: a notice, `authentication_failed` with the same text, and the
-//! end, in every wire format. After any other end they log in again at once, and for ever.
+//! Messages to clients that must not reconnect by themselves: a notice, `authentication_failed`
+//! with the same text, and the end of the connection, in every wire format. After any other end,
+//! real clients log in again at once, forever.
 
 use faf_protocol::WireFormat;
 use faf_protocol::server_message::{NoticeStyle, ServerMessage};
 
 use super::support::{Client, TestServer, soon};
 
-/// Reads to the end of the connection; answers the text of the notice and its style.
-async fn hear_farewell(client: &mut Client) -> (NoticeStyle, String) {
+/// Reads to the end of the connection; returns the style and the text of the notice.
+async fn hear_closing_notice(client: &mut Client) -> (NoticeStyle, String) {
     let mut last = Vec::new();
     soon("the end of a connection", async {
         while let Ok(message) = client.reader.read().await {
@@ -16,7 +17,7 @@ async fn hear_farewell(client: &mut Client) -> (NoticeStyle, String) {
     })
     .await;
     let [.., ServerMessage::Notice(notice), ServerMessage::AuthenticationFailed(failed)] = &last[..] else {
-        panic!("no notice with a failed login behind it: {last:?}")
+        panic!("no notice followed by a failed login: {last:?}")
     };
     assert_eq!(notice.text.as_ref(), Some(&failed.text));
     (notice.style.clone(), failed.text.clone())
@@ -25,12 +26,12 @@ async fn hear_farewell(client: &mut Client) -> (NoticeStyle, String) {
 const HOST: &str = r#"{"command":"game_host","visibility":"public"}"#;
 
 #[tokio::test]
-async fn a_second_login_ends_the_first_for_good() {
+async fn second_login_ends_the_first_for_good() {
     let server = TestServer::start().await;
     let mut before = server.log_in(WireFormat::WebSocket, "Ada").await;
     for format in WireFormat::ALL {
         let new = server.log_in(format, "Ada").await;
-        let (style, text) = hear_farewell(&mut before).await;
+        let (style, text) = hear_closing_notice(&mut before).await;
         assert_eq!(style, NoticeStyle::Kick);
         assert!(text.contains("signed in elsewhere"), "{text}");
         before = new;
@@ -39,7 +40,7 @@ async fn a_second_login_ends_the_first_for_good() {
 }
 
 #[tokio::test]
-async fn an_administrator_ends_a_connection_for_good() {
+async fn administrator_ends_a_connection_for_good() {
     let server = TestServer::start().await;
     let mut ada = server.log_in(WireFormat::SimpleJson, "Ada").await;
     server.make_administrator("Ada").await;
@@ -47,7 +48,7 @@ async fn an_administrator_ends_a_connection_for_good() {
         let mut bob = server.connect(format).await;
         let welcome: serde_json::Value = serde_json::from_str(bob.log_in("Bob").await.as_str()).unwrap();
         ada.say(&format!(r#"{{"command":"admin","action":"closelobby","user_id":{}}}"#, welcome["id"])).await;
-        let (style, text) = hear_farewell(&mut bob).await;
+        let (style, text) = hear_closing_notice(&mut bob).await;
         assert_eq!(style, NoticeStyle::Kick);
         assert!(text.contains("administrator"), "{text}");
     }
@@ -55,7 +56,7 @@ async fn an_administrator_ends_a_connection_for_good() {
 }
 
 #[tokio::test]
-async fn a_ban_ends_a_connection_for_good_wherever_it_is_found() {
+async fn ban_ends_a_connection_for_good_wherever_it_is_found() {
     let server = TestServer::start().await;
     let mut host = server.log_in(WireFormat::SimpleJson, "Host").await;
     let game = host.host(r#""visibility":"public""#).await;
@@ -66,24 +67,24 @@ async fn a_ban_ends_a_connection_for_good_wherever_it_is_found() {
             let mut banned = server.log_in(format, &name).await;
             server.ban(&name, "Cheating").await;
             banned.say(wish).await;
-            assert_banned(hear_farewell(&mut banned).await);
+            assert_banned(hear_closing_notice(&mut banned).await);
             server.unban(&name).await;
         }
         server.ban(&name, "Cheating").await;
         let mut banned = server.connect(format).await;
         banned.say_hello(&name).await;
-        assert_banned(hear_farewell(&mut banned).await);
+        assert_banned(hear_closing_notice(&mut banned).await);
     }
     hear_nothing(&mut host).await;
 }
 
 #[tokio::test]
-async fn logins_that_cannot_succeed_are_not_tried_again() {
+async fn hopeless_logins_are_not_retried() {
     let server = TestServer::start_with(|settings| settings.allow_password_login = false).await;
     for format in WireFormat::ALL {
         let mut client = server.connect(format).await;
         client.say_hello("Ada").await;
-        let (style, text) = hear_farewell(&mut client).await;
+        let (style, text) = hear_closing_notice(&mut client).await;
         assert_eq!(style, NoticeStyle::Error);
         assert!(text.contains("disabled"), "{text}");
     }
@@ -94,7 +95,7 @@ fn assert_banned((style, text): (NoticeStyle, String)) {
     assert!(text.contains("banned from FAF") && text.contains("Cheating"), "{text}");
 }
 
-/// Others are not told to leave.
+/// Checks that a client is not told to leave.
 async fn hear_nothing(client: &mut Client) {
     client.say(r#"{"command":"ping"}"#).await;
     loop {

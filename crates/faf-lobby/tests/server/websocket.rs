@@ -1,4 +1,4 @@
-//! What is special about clients that speak WebSocket, as they see it byte by byte.
+//! Properties of WebSocket connections, byte by byte.
 
 use faf_connection::upgrade;
 use faf_lobby::passwords::digest;
@@ -12,7 +12,7 @@ const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 
-/// A client that sends and gets frames.
+/// A client that sends and receives frames.
 struct RawClient {
     stream: TcpStream,
     received: Vec<u8>,
@@ -44,7 +44,7 @@ impl RawClient {
         self.stream.write_all(&bytes).await.unwrap();
     }
 
-    /// The first byte and the payload of the next frame; nothing at the end of the stream.
+    /// Returns the first byte and the payload of the next frame; `None` at the end of the stream.
     async fn next_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             let header = match self.received.get(1)? & 0x7F {
@@ -82,7 +82,7 @@ impl RawClient {
         (received > 0).then_some(())
     }
 
-    /// The kind of the next frame that holds this text.
+    /// Returns the opcode of the next frame that contains this text.
     async fn hear_of(&mut self, text: &str) -> u8 {
         loop {
             let (first, payload) = self.hear().await.unwrap_or_else(|| panic!("the end instead of {text}"));
@@ -92,7 +92,8 @@ impl RawClient {
         }
     }
 
-    /// What is heard last before the close frame, and code and reason of that. The end of the stream comes behind it.
+    /// Returns the last message before the close frame, and the code and the reason of that frame.
+    /// The stream must end after it.
     async fn hear_close(mut self) -> (String, u16, String) {
         let mut last = String::new();
         loop {
@@ -111,7 +112,7 @@ impl RawClient {
 }
 
 #[tokio::test]
-async fn clients_are_answered_in_the_kind_of_messages_they_send() {
+async fn replies_have_the_opcode_of_the_client() {
     let server = TestServer::start().await;
     let mut text = RawClient::log_in(&server, "Ada", TEXT).await;
     let mut binary = RawClient::log_in(&server, "Bob", BINARY).await;
@@ -119,7 +120,7 @@ async fn clients_are_answered_in_the_kind_of_messages_they_send() {
         client.send(kind, r#"{"command":"ping"}"#).await;
         assert_eq!(client.hear_of("pong").await, kind);
     }
-    // What everybody is told, too.
+    // Broadcasts have this opcode as well.
     let _cem = server.log_in(WireFormat::SimpleJson, "Cem").await;
     assert_eq!((text.hear_of("Cem").await, binary.hear_of("Cem").await), (TEXT, BINARY));
 }
@@ -128,7 +129,7 @@ async fn clients_are_answered_in_the_kind_of_messages_they_send() {
 async fn messages_may_be_cut_anywhere() {
     let server = TestServer::start().await;
     let mut client = RawClient::log_in(&server, "Ada", BINARY).await;
-    // Neither the line ends nor the ends of the WebSocket messages are where the others are.
+    // Lines end in other places than the WebSocket messages.
     let first = "{\"command\":\"ping\"}\n\n{ \"command\" : \"ask_session\", \"user_agent\":\"é\"}";
     let second = "{\"command\":\"ping\"}\n";
     for size in [1, 2, 7, 100] {
@@ -145,7 +146,7 @@ async fn messages_may_be_cut_anywhere() {
 }
 
 #[tokio::test]
-async fn a_close_frame_says_why_a_stranger_is_not_heard() {
+async fn close_frame_has_the_reason_before_the_login() {
     let server = TestServer::start_with(|settings| settings.login_message_limit = 4096).await;
     for (opcode, text, code) in [
         (TEXT, "garbage", 1007),
@@ -161,14 +162,14 @@ async fn a_close_frame_says_why_a_stranger_is_not_heard() {
         assert_eq!(found, code, "{text:.40}: {reason}");
         assert!(!reason.is_empty() && reason.len() <= 123, "{reason}");
     }
-    // Whoever closes is answered by the same code.
+    // A close frame of the client is answered with the same code.
     let mut client = RawClient::connect(&server).await;
     client.stream.write_all(b"\x88\x82\0\0\0\0\x0F\xA1").await.unwrap();
     assert_eq!(client.hear_close().await, (String::new(), 4001, String::new()));
 }
 
 #[tokio::test]
-async fn a_close_frame_says_why_a_player_is_disconnected() {
+async fn close_frame_has_the_reason_of_a_player() {
     let server = TestServer::start_with(|settings| settings.message_limit = 65_536).await;
     let mut admin = server.log_in(WireFormat::SimpleJson, "Root").await;
     server.make_administrator("Root").await;
@@ -184,11 +185,11 @@ async fn a_close_frame_says_why_a_player_is_disconnected() {
         assert_eq!(found, code, "{text:.40}: {reason}");
         assert!(last.starts_with(r#"{"command":"invalid""#) && last.contains(&reason), "{last}: {reason}");
     }
-    // Signed in elsewhere.
+    // The player signs in elsewhere.
     let first = RawClient::log_in(&server, "Eve", TEXT).await;
     let _second = RawClient::log_in(&server, "Eve", BINARY).await;
     assert_eq!(first.hear_close().await.1, 1008);
-    // Sent away by an administrator.
+    // An administrator disconnects the player.
     let kicked = RawClient::log_in(&server, "Dan", TEXT).await;
     let dan = admin.hear_of("Dan").await;
     let players: serde_json::Value = dan.get("players").unwrap().parse().unwrap();
@@ -196,14 +197,14 @@ async fn a_close_frame_says_why_a_player_is_disconnected() {
         .say(&format!(r#"{{"command":"admin","action":"closelobby","user_id":{}}}"#, players[0]["id"]))
         .await;
     assert_eq!(kicked.hear_close().await.1, 1008);
-    // The end of the server.
+    // The server shuts down.
     let last = RawClient::log_in(&server, "Fay", BINARY).await;
     server.request_shutdown().await;
     server.request_shutdown().await;
     let (_, code, reason) = last.hear_close().await;
     assert_eq!((code, &*reason), (1001, "the server is shutting down"));
 
-    // The same for players in no game who are sent away while others play on.
+    // The same for idle players who are disconnected while others play on.
     let server = TestServer::start_with(|settings| settings.shutdown_kick_idle_players = true).await;
     let idle = RawClient::log_in(&server, "Gus", TEXT).await;
     server.request_shutdown().await;
@@ -211,7 +212,7 @@ async fn a_close_frame_says_why_a_player_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_player_whose_message_cannot_be_decoded_is_told_why_and_a_stranger_is_not() {
+async fn decoding_errors_are_explained_to_players_only() {
     let server = TestServer::start().await;
     for format in WireFormat::ALL {
         let mut client = server.log_in(format, "Ada").await;
@@ -219,9 +220,9 @@ async fn a_player_whose_message_cannot_be_decoded_is_told_why_and_a_stranger_is_
         let invalid = client.hear_command("invalid").await;
         assert!(invalid.as_str().contains("malformed message: unexpected character at byte"), "{invalid}");
         client.hear_end().await;
-        let mut stranger = server.connect(format).await;
-        stranger.writer.send_raw(frame(format, r#"{"command":"ping",}"#), 1).await.unwrap();
-        assert!(soon("the end", stranger.reader.read()).await.is_err());
+        let mut visitor = server.connect(format).await;
+        visitor.writer.send_raw(frame(format, r#"{"command":"ping",}"#), 1).await.unwrap();
+        assert!(soon("the end", visitor.reader.read()).await.is_err());
     }
     server.wait_for_metric("server_connections_ended_total{reason=\"malformed message\"} 6").await;
 }

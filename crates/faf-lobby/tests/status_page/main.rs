@@ -1,8 +1,9 @@
-//! The status page as people see it: in Chromium, against a whole server.
+//! The status page as people see it: in Chromium, with a whole server.
 //!
-//! Ignored by default, so that the other tests need nothing but Rust. `.ci/run` installs Chromium and runs these, too.
+//! Ignored by default, so that the other tests need only Rust. `.ci/run` installs Chromium and runs
+//! these tests, too.
 //!
-//! The browser keeps the thread of a test waiting, so the server has threads of its own.
+//! The browser blocks the thread of a test, so the server has its own threads.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -32,7 +33,7 @@ fn open(browser: &Browser, server: &TestServer) {
     browser.wait_for("state", "Live");
 }
 
-/// Nothing was complained of, and nothing was asked for elsewhere.
+/// Checks that the page caused no errors and loaded nothing from other hosts.
 fn check_is_clean(browser: &Browser) {
     assert_eq!(browser.log(), Vec::<String>::new());
     let elsewhere = "performance.getEntriesByType('resource')
@@ -59,11 +60,11 @@ async fn join(client: &mut Client, uid: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium; .ci/run runs it"]
-async fn it_follows_what_happens() {
+async fn page_follows_events() {
     let browser = Browser::start();
     let server = TestServer::start().await;
     open(&browser, &server);
-    // A page that is loaded again would not know this any more.
+    // A reload of the page would reset this.
     browser.value("window.isTheSame = true");
     browser.wait_for("players-none", "Nobody is online");
     browser.wait_for("open-none", "Nobody is hosting");
@@ -103,7 +104,7 @@ async fn it_follows_what_happens() {
     drop(bob);
     browser.wait_for("happenings", "Bob left");
     browser.wait_until("document.getElementById('players').children.length === 1");
-    // Whoever looks elsewhere is told nothing, and of everything afterwards.
+    // A hidden page receives nothing, and everything once it is visible again.
     let hide = |is_hidden: bool| {
         browser.value(&format!(
             "void Object.defineProperty(document, 'hidden', {{ configurable: true, value: {is_hidden} }})
@@ -115,7 +116,7 @@ async fn it_follows_what_happens() {
     hide(false);
     browser.wait_for("players", "Cem");
     assert_eq!(browser.value("window.isTheSame"), json!(true));
-    // The newest is the first.
+    // The newest entry is the first.
     browser.wait_until(
         "document.getElementById('happenings').firstElementChild.innerText.includes('Cem came online')",
     );
@@ -124,7 +125,7 @@ async fn it_follows_what_happens() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium; .ci/run runs it"]
-async fn what_players_write_stays_text() {
+async fn text_of_players_is_not_html() {
     let browser = Browser::start();
     let server = TestServer::start().await;
     let mut hostile = server.log_in(WireFormat::SimpleJson, "<svg/onload=hit()>").await;
@@ -149,13 +150,13 @@ async fn what_players_write_stays_text() {
 
     let mut ada = server.log_in(WireFormat::WebSocket, "Ada").await;
     ada.host(r#""visibility":"friends","title":"Between us","password":"s3cret""#).await;
-    browser.wait_for("open-friends", "and 1 game that is not for everybody");
+    browser.wait_for("open-friends", "and 1 game that is not public");
     browser.wait_for("count-open", "2");
     let page = browser.value("document.documentElement.outerHTML").to_string();
     assert!(!page.contains("Between us") && !page.contains("s3cret"));
     assert_eq!(browser.value("window.isHit ?? false"), json!(false));
     check_is_clean(&browser);
-    // And whatever comes in otherwise is not run, either.
+    // Scripts that are added in another way do not run, either.
     browser
         .value("void document.body.append(Object.assign(document.createElement('script'), {text: 'hit()'}))");
     assert_eq!(browser.value("window.isHit ?? false"), json!(false));
@@ -164,7 +165,7 @@ async fn what_players_write_stays_text() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium; .ci/run runs it"]
-async fn a_lost_connection_is_told_of_and_comes_back() {
+async fn lost_connection_is_shown_and_restored() {
     let browser = Browser::start();
     let server = TestServer::start().await;
     let client = server.log_in(WireFormat::WebSocket, "Ada").await;
@@ -177,7 +178,8 @@ async fn a_lost_connection_is_told_of_and_comes_back() {
     server.wait().await;
     browser.wait_for("state", "Connection lost, trying again");
 
-    // The only place where a port is used twice: this is what a page meets when a server is restarted.
+    // The only test that uses a port twice: the page must find the restarted server at the same
+    // address.
     let http = Listen::one(&address.to_string()).unwrap();
     let server = TestServer::start_with(|settings| settings.http = http).await;
     browser.wait_for("state", "Live");
@@ -190,7 +192,7 @@ async fn a_lost_connection_is_told_of_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium; .ci/run runs it"]
-async fn without_a_free_stream_it_asks() {
+async fn page_polls_without_a_free_stream() {
     let browser = Browser::start();
     let server = TestServer::start().await;
     let mut watchers = Vec::new();
@@ -208,7 +210,7 @@ async fn without_a_free_stream_it_asks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium; .ci/run runs it"]
-async fn it_fits_narrow_and_wide_screens() {
+async fn page_fits_narrow_and_wide_screens() {
     let browser = Browser::start();
     let server = TestServer::start().await;
     let mut clients = Vec::new();
@@ -235,7 +237,7 @@ async fn it_fits_narrow_and_wide_screens() {
     open(&browser, &server);
     browser.wait_for("live", "WWWW");
     browser.wait_for("open", "Dual Gap");
-    // Somebody looks for a player.
+    // Filters the list of players.
     browser.value(
         "(() => { const field = document.querySelector('input'); field.value = 'łuk'; \
                         field.dispatchEvent(new Event('input', { bubbles: true })) })()",

@@ -1,4 +1,4 @@
-//! A browser, driven over the WebDriver protocol: JSON over HTTP, as chromedriver speaks it.
+//! A browser, controlled with the WebDriver protocol: JSON over HTTP, as chromedriver speaks it.
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::process::{Child, Command, Stdio};
@@ -8,14 +8,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// Longer than anything should take, on a machine that is busy with something else.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any step should take, even on a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 const ADVICE: &str = "This test drives Chromium, and it cannot be started. On Debian:\n\n    \
                       apt-get install -y --no-install-recommends chromium chromium-driver\n\n\
                       .ci/run does so if it may.";
 
-/// Headless; root has no sandbox; and nothing that would look for the internet.
+/// Headless, without a sandbox (root has none), and without features that access the internet.
 const FLAGS: [&str; 8] = [
     "--headless",
     "--no-sandbox",
@@ -27,7 +27,7 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// A browser with one page. It ends when this is dropped.
+/// A browser with one page. It ends when this value is dropped.
 pub(crate) struct Browser {
     agent: ureq::Agent,
     session: String,
@@ -39,7 +39,7 @@ struct Driver(Child);
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -47,7 +47,7 @@ impl Drop for Driver {
 
 impl Browser {
     /// # Panics
-    /// With advice, if there is no Chromium on this machine.
+    /// With installation advice, if this machine has no Chromium.
     pub(crate) fn start() -> Self {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn();
         let mut driver = match driver {
@@ -64,7 +64,7 @@ impl Browser {
             .expect("chromedriver says where it listens");
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE * 2))
+            .timeout_global(Some(TIME_LIMIT * 2))
             .proxy(None)
             .build()
             .new_agent();
@@ -88,13 +88,13 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
-    /// The size of the window, also smaller than windows can be.
+    /// Sets the size of the page, which may be smaller than a window can be.
     pub(crate) fn resize(&self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.tell_chromium("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// Whether the person wants everything `light` or `dark`.
+    /// Sets the preferred colour scheme, `light` or `dark`.
     pub(crate) fn prefer(&self, scheme: &str) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.tell_chromium("Emulation.setEmulatedMedia", &features);
@@ -104,7 +104,7 @@ impl Browser {
         self.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}));
     }
 
-    /// What an expression is on the page.
+    /// Returns the value of an expression on the page.
     pub(crate) fn value(&self, expression: &str) -> Value {
         self.post("/execute/sync", &json!({"script": format!("return {expression}"), "args": []}))
     }
@@ -113,7 +113,7 @@ impl Browser {
     pub(crate) fn wait_until(&self, condition: &str) {
         let begin = Instant::now();
         while self.value(&format!("!!({condition})")) != json!(true) {
-            if begin.elapsed() > PATIENCE {
+            if begin.elapsed() > TIME_LIMIT {
                 let page = self.value("document.body.innerText");
                 let page = page.as_str().unwrap_or_default();
                 panic!("this takes too long: {condition}\n\n{page}\n\n{:?}", self.log());
@@ -121,7 +121,7 @@ impl Browser {
         }
     }
 
-    /// Waits until an element holds a text.
+    /// Waits until an element contains a text.
     pub(crate) fn wait_for(&self, id: &str, text: &str) {
         self.wait_until(&format!(
             "document.getElementById({}).innerText.includes({})",
@@ -130,13 +130,13 @@ impl Browser {
         ));
     }
 
-    /// What was written to the console since this was last asked, errors of the browser included.
+    /// Returns the console output since the last call, including errors of the browser.
     pub(crate) fn log(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({"type": "browser"}));
         entries.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()
     }
 
-    /// A picture of the page, if somebody wants to look at it: into the folder named by `STATUS_PAGE_PICTURES`.
+    /// Saves a screenshot into the folder named by `STATUS_PAGE_PICTURES`, if that is set.
     pub(crate) fn picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("STATUS_PAGE_PICTURES") else { return };
         let (_, picture) = self.ask("GET", "/screenshot", None);
@@ -156,7 +156,7 @@ impl Browser {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut answer = self.agent.run(request.body(body).unwrap()).unwrap();
         let status = answer.status().as_u16();
-        // Pictures are longer than the usual limit.
+        // Screenshots exceed the usual limit.
         let text = answer.body_mut().with_config().limit(1 << 26).read_to_string().unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
@@ -164,7 +164,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends Chromium, which chromedriver would leave behind.
+        // Ends Chromium, which chromedriver would leave running.
         let request = ureq::http::Request::delete(&self.session).body(());
         let _ = request.map(|request| self.agent.run(request));
     }

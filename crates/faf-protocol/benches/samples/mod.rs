@@ -1,5 +1,5 @@
-//! The messages that are measured: what a lobby sends and receives most, and the largest thing
-//! clients send.
+//! The measured messages: those that a lobby sends and receives most, and the largest message of
+//! clients.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use faf_protocol::server_message::{
 };
 use faf_protocol::{Encode as _, Message, PlayerId};
 
-/// A message with the name it is reported under.
+/// A message with its name in reports.
 pub(crate) struct Sample {
     pub(crate) name: &'static str,
     pub(crate) message: ServerMessage,
 }
 
 impl Sample {
-    /// The message as text, as a peer would send it.
+    /// Returns the message as text, as a peer would send it.
     pub(crate) fn text(&self) -> String {
         let mut json = Vec::new();
         self.message.write_json(&mut json).expect("samples are representable");
@@ -70,8 +70,8 @@ fn players(count: u32) -> ServerMessage {
 
 const GAME: &str = r#"{"command":"game_info","visibility":"public","password_protected":false,"uid":23456789,"title":"4v4 Setons 1500+ all welcome","state":"open","game_type":"custom","featured_mod":"faf","sim_mods":{"e7846e9b-23a4-4b95-ae3a-fb69b289a585":"Score for all armies","62e2j64a-53a2-y6sg-32h5-146as555a18u3":"Total Mayhem"},"mapname":"setons_clutch.v0002","map_file_path":"maps/setons_clutch.v0002.zip","host":"Commander1","num_players":7,"max_players":8,"hosted_at":"2026-07-01T12:00:00.250000+00:00","launched_at":null,"rating_type":"global","rating_min":1500.0,"rating_max":null,"enforce_rating_range":false,"teams_ids":[{"team_id":2,"player_ids":[100001,100003,100005,100007]},{"team_id":3,"player_ids":[100002,100004,100006]}],"teams":{"2":["Commander1","Commander3","Commander5","Commander7"],"3":["Commander2","Commander4","Commander6"]}}"#;
 
-/// The statistics a game reports when it ends: JSON text in a string, so every quote of it is
-/// escaped.
+/// The statistics that a game reports when it ends: JSON text in a string, so every quote of it
+/// is escaped.
 fn stats() -> ServerMessage {
     let mut armies = String::new();
     let mut army = 0;

@@ -5,11 +5,11 @@
 //! ```
 //!
 //! Needs `python3`. A helper process runs `codec.py`; both sides measure the same messages in
-//! turns, so that whatever else the machine does meets both. What is printed is the median of the
-//! ratios of all rounds.
+//! turns, so that any other load on the machine affects both. The printed number is the median of
+//! the ratios of all rounds.
 //!
-//! *message*: bytes to and from [`Message`], which is what a bridge does; *typed*: to and from the
-//! struct of the command.
+//! *message*: bytes to and from [`Message`], as in a bridge; *typed*: to and from the struct of the
+//! command.
 
 #![expect(clippy::print_stdout, reason = "the result is printed")]
 
@@ -56,7 +56,7 @@ fn decode_frame(format: WireFormat, frame: &[u8]) -> Result<Message, DecodeError
     }
 }
 
-/// Nanoseconds a call.
+/// Returns nanoseconds per call.
 fn measure<T>(mut call: impl FnMut() -> T) -> f64 {
     let start = Instant::now();
     let mut calls = 0;
@@ -96,7 +96,7 @@ impl Python {
         Self { _process: process, input, output, version: version.trim().to_owned() }
     }
 
-    /// Nanoseconds a call of `operation` for this message.
+    /// Returns nanoseconds per call of `operation` for this message.
     fn measure(&mut self, operation: &str, format: WireFormat, message: &str) -> f64 {
         writeln!(self.input, "{operation} {format} {message}").expect("the helper runs");
         let mut answer = String::new();

@@ -9,8 +9,8 @@ use crate::json::{Json, JsonRef};
 
 use super::GpgNetMessage;
 
-/// The arguments of a command, kept as the compact text of a JSON array: however many there are,
-/// they take no more memory than that.
+/// Arguments of a command, kept as the compact text of a JSON array: they take no more memory than
+/// this text, however many there are.
 ///
 /// ```
 /// use faf_protocol::gpgnet::Args;
@@ -24,24 +24,24 @@ use super::GpgNetMessage;
 pub struct Args(Json);
 
 impl Args {
-    /// The array as compact JSON text.
+    /// Returns the array as compact JSON text.
     #[must_use]
     pub fn text(&self) -> &str {
         self.0.as_ref().text()
     }
 
-    /// The arguments, one after the other.
+    /// Returns the arguments in order.
     pub fn iter(&self) -> impl Iterator<Item = JsonRef<'_>> + use<'_> {
         Elements::of(self.text()).map(JsonRef::new)
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no arguments.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.text() == "[]"
     }
 
-    /// Adds further arguments at the end.
+    /// Appends arguments.
     pub(crate) fn append(&mut self, others: &Self) {
         match (self.is_empty(), others.is_empty()) {
             (_, true) => {}
@@ -53,12 +53,12 @@ impl Args {
         }
     }
 
-    /// `text` must be a compact JSON array.
+    /// Wraps a text, which must be a compact JSON array.
     pub(super) fn of_text(text: String) -> Self {
         Self(Json::of_compact(text))
     }
 
-    /// Nothing if the value is not an array.
+    /// Reads an array; `None` for any other value.
     pub(super) fn of_value(value: JsonRef<'_>) -> Option<Self> {
         (value.kind() == JsonKind::Array).then(|| Self(value.to_owned()))
     }
@@ -125,25 +125,25 @@ impl<'a> Arguments<'a> {
         Self { command: &message.command, rest: Elements::of(message.args.text()) }
     }
 
-    /// The next argument, as it came.
+    /// Returns the next argument as it came.
     pub(super) fn json(&mut self, argument: &'static str) -> Result<Json, ArgumentError> {
         self.next(argument).map(JsonRef::to_owned)
     }
 
-    /// The next argument, as text.
+    /// Returns the next argument as text.
     pub(super) fn text(&mut self, argument: &'static str) -> Result<String, ArgumentError> {
         self.parse(argument)
     }
 
-    /// The next argument, as an integer; text of an integer will do, and a whole number with a
-    /// fraction of zero.
+    /// Returns the next argument as an integer. It may also be the text of an integer, or a whole
+    /// number with a fraction of zero.
     pub(super) fn integer(&mut self, argument: &'static str) -> Result<i64, ArgumentError> {
         let value = self.next(argument)?;
         value.number().ok_or_else(|| self.error(argument, format!("must be an integer, not {value:?}")))
     }
 
-    /// The next argument, as a flag: `true`, `1`, or one of the words `true`, `on` and `yes` in any
-    /// case.
+    /// Returns the next argument as a flag: `true`, `1`, or one of the words `true`, `on` and `yes`
+    /// in any case, mean yes.
     pub(super) fn flag(&mut self, argument: &'static str) -> Result<bool, ArgumentError> {
         let value = self.next(argument)?;
         Ok(match value.as_str() {
@@ -152,12 +152,12 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    /// The next argument, as any type.
+    /// Returns the next argument as a value of any type.
     pub(super) fn parse<T: DeserializeOwned>(&mut self, argument: &'static str) -> Result<T, ArgumentError> {
         self.next(argument)?.parse().map_err(|reason| self.error(argument, reason))
     }
 
-    /// The arguments that have not been taken.
+    /// Returns the arguments that have not been taken.
     pub(super) fn surplus(self) -> Args {
         match self.rest.rest() {
             "]" => Args::default(),

@@ -10,9 +10,9 @@
 //! "GameState"                              1 argument    text "Idle"
 //! ```
 //!
-//! All integers are little-endian. There are no booleans, they travel as 0 and 1, and no fractions.
-//! Existing adapters also replace the two characters `/t` and `/n` in received texts by tab and
-//! line feed, even inside words such as `/tundra`; [`unescape`] does that, and nothing else here.
+//! All integers are little-endian. There are no booleans, which travel as 0 and 1, and no
+//! fractions. Existing adapters also replace the two characters `/t` and `/n` in received texts by
+//! tab and line feed, even inside words such as `/tundra`. Only [`unescape`] does that here.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -22,19 +22,19 @@ use crate::limits::Limits;
 
 use super::{Args, GpgNetMessage};
 
-/// Most arguments a message may have; existing adapters refuse more.
+/// Maximum number of arguments of a message; existing adapters refuse more.
 pub const ARGUMENT_LIMIT: usize = 10;
 
-/// How many times as long a message may become as JSON.
+/// Maximum factor by which a message may become longer as JSON.
 const GROWTH: usize = 2;
 
-/// In bytes; shorter messages may become as long as messages of this size.
+/// Size in bytes; shorter messages may become as long as messages of this size.
 const GROWTH_MIN: usize = 64 * 1024;
 
 const INTEGER: u8 = 0;
 const TEXT: u8 = 1;
 
-/// Why a message cannot be put into the game's framing.
+/// The reason why a message cannot be encoded in the game's framing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
     /// An argument is neither text, nor boolean, nor a whole number of 32 bits.
@@ -48,15 +48,15 @@ pub enum FramingError {
     /// There are more than [`ARGUMENT_LIMIT`] arguments.
     #[error("{0} arguments, where {ARGUMENT_LIMIT} are possible")]
     ArgumentCount(usize),
-    /// A text is longer than its length field can say.
+    /// A text exceeds the range of its length field.
     #[error("text of {0} bytes")]
     TextLength(usize),
 }
 
-/// The bytes of a message.
+/// Encodes a message.
 ///
 /// # Errors
-/// [`FramingError`] for what the framing cannot express.
+/// [`FramingError`] for anything that the framing cannot express.
 pub fn encode(message: &GpgNetMessage) -> Result<Bytes, FramingError> {
     let count = message.arguments().count();
     if count > ARGUMENT_LIMIT {
@@ -97,11 +97,12 @@ fn push_text(text: &str, out: &mut Vec<u8>) -> Result<(), FramingError> {
 
 /// Takes the next message from the front of `buffer`, if all of it is there.
 ///
-/// [`Limits::message`] holds for the whole message; every length is checked before its bytes are
-/// waited for.
+/// [`Limits::message`] applies to the whole message; every length is checked before the decoder
+/// waits for its bytes.
 ///
 /// # Errors
-/// [`DecodeError::Malformed`] and [`DecodeError::TooLarge`]. After an error the stream is not to be read any further.
+/// [`DecodeError::Malformed`] and [`DecodeError::TooLarge`]. After an error the stream must not be
+/// read any further.
 pub fn decode(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<GpgNetMessage>, DecodeError> {
     let mut reader = Reader { bytes: buffer, position: 0, limit: limits.message_in_force() };
     let Some(message) = reader.message()? else {
@@ -112,7 +113,7 @@ pub fn decode(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<GpgNetMes
     Ok(Some(message))
 }
 
-/// Says what the end of the stream means: a clean end, or an end inside a message.
+/// Interprets the end of the stream: a clean end, or an end inside a message.
 ///
 /// # Errors
 /// [`DecodeError::Incomplete`].
@@ -123,26 +124,26 @@ pub fn finish(buffer: &BytesMut) -> Result<(), DecodeError> {
     }
 }
 
-/// Replaces `/t` by a tab and `/n` by a line feed, as existing adapters do with texts from the
-/// game.
+/// Replaces `/t` by a tab and `/n` by a line feed, as existing adapters do with texts of the game.
 #[must_use]
 pub fn unescape(text: &str) -> String {
     text.replace("/t", "\t").replace("/n", "\n")
 }
 
-/// Goes over one message; every method answers nothing while bytes are missing.
+/// Reads one message; every method returns `None` while bytes are missing.
 ///
-/// Nothing is copied before the whole message is there, so a message in small pieces stays cheap.
+/// Nothing is copied before the whole message has arrived, so a message in small pieces
+/// stays cheap.
 struct Reader<'a> {
     bytes: &'a [u8],
     position: usize,
     limit: usize,
 }
 
-/// A text whose bytes have not been looked at.
+/// A text whose bytes have not been checked.
 struct Text<'a> {
     bytes: &'a [u8],
-    /// Where it stands in the message.
+    /// Offset of the text in the message.
     start: usize,
 }
 
@@ -214,10 +215,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Arguments as JSON. `size` is that of the whole message.
+/// Converts arguments to JSON. `size` is the size of the whole message in bytes.
 ///
 /// As JSON, a control character takes six bytes. A message that would become more than [`GROWTH`]
-/// times as long has next to nothing else in it, and is not a message of a game.
+/// times as long contains almost nothing else, and does not come from a game.
 fn args_of(args: &[Argument<'_>], size: usize) -> Result<Args, DecodeError> {
     let lengths = args.iter().map(|argument| match argument {
         Argument::Integer(number) => number.to_string().len(),

@@ -13,8 +13,8 @@ macro_rules! game_commands {
     )*) => {
         /// Commands from the game to the server (wire.md section 9).
         ///
-        /// Integers may come as numbers or as their text. "Host" means that the server listens to
-        /// the host's game only.
+        /// Integers may come as numbers or as their text. "Host" means that the server only accepts
+        /// the command from the host's game.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum GameToServer {
             $(
@@ -23,19 +23,21 @@ macro_rules! game_commands {
             )*
             /// A command that is not in this list; all its arguments are surplus.
             Unknown {
-                /// Its name.
+                /// Name of the command.
                 command: String,
             },
         }
 
         /// The commands from the game to the server, without their arguments.
+        ///
+        /// A `match` may rely on these being all: the server's table has a row for each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum GameCommand {
             $( $(#[$doc])* $name, )*
         }
 
         impl GameCommand {
-            /// The name of the command on the wire.
+            /// Returns the name of the command on the wire.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -43,7 +45,7 @@ macro_rules! game_commands {
                 }
             }
 
-            /// The command with this name on the wire.
+            /// Returns the command with this name on the wire.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name {
@@ -54,7 +56,7 @@ macro_rules! game_commands {
         }
 
         impl GameToServer {
-            /// The name of the command on the wire.
+            /// Returns the name of the command on the wire.
             #[must_use]
             pub fn name(&self) -> &str {
                 match self {
@@ -63,7 +65,7 @@ macro_rules! game_commands {
                 }
             }
 
-            /// Reads a command and the arguments after those it needs.
+            /// Reads a command, and the arguments after those that it needs.
             ///
             /// # Errors
             /// [`ArgumentError`] for the first argument that is missing or of the wrong type.
@@ -97,46 +99,74 @@ macro_rules! game_commands {
     };
 }
 
-// The only place that has the names of these commands on the wire.
+// The only place with the names of these commands on the wire.
 game_commands! {
-    /// The game has come to this state.
+    /// The game has reached a state.
+    ///
+    /// ```json
+    /// {"command":"GameState","args":["Lobby"],"target":"game"}
+    /// ```
     GameState {
         /// The state.
         state: GameState,
     } = "GameState";
     /// Host: an option of the lobby.
+    ///
+    /// ```json
+    /// {"command":"GameOption","args":["Slots",8],"target":"game"}
+    /// ```
     GameOption {
         /// Name of the option.
         key: String,
-        /// Its value, of any type.
+        /// Value of the option, of any type.
         value: Json,
     } = "GameOption";
     /// Host: an option of a player.
+    ///
+    /// ```json
+    /// {"command":"PlayerOption","args":[17,"Team",2],"target":"game"}
+    /// ```
     PlayerOption {
         /// The player.
         player_id: PlayerId,
         /// Name of the option.
         key: String,
-        /// Its value, of any type.
+        /// Value of the option, of any type.
         value: Json,
     } = "PlayerOption";
     /// Host: an option of an AI.
+    ///
+    /// ```json
+    /// {"command":"AIOption","args":["AI: Easy","Faction",4],"target":"game"}
+    /// ```
     AiOption {
         /// Name of the AI.
         name: String,
         /// Name of the option.
         key: String,
-        /// Its value, of any type.
+        /// Value of the option, of any type.
         value: Json,
     } = "AIOption";
     /// Host: a slot is empty now.
+    ///
+    /// ```json
+    /// {"command":"ClearSlot","args":[3],"target":"game"}
+    /// ```
     ClearSlot {
-        /// The slot.
+        /// Number of the slot.
         slot: i64,
     } = "ClearSlot";
     /// Host: the mods of the simulation.
+    ///
+    /// ```json
+    /// {"command":"GameMods","args":["activated",2],"target":"game"}
+    /// ```
     GameMods(mods: GameMods) = "GameMods";
-    /// How an army fared.
+    /// The result of an army.
+    ///
+    /// ```json
+    /// {"command":"GameResult","args":[1,"recall defeat -10"],"target":"game"}
+    /// ```
     GameResult {
         /// Number of the army.
         army: i64,
@@ -144,29 +174,57 @@ game_commands! {
         result: String,
     } = "GameResult";
     /// The simulation has ended for this player.
+    ///
+    /// ```json
+    /// {"command":"GameEnded","args":[],"target":"game"}
+    /// ```
     GameEnded = "GameEnded";
     /// Statistics of all armies.
+    ///
+    /// ```json
+    /// {"command":"JsonStats","args":["{\"stats\":[]}"],"target":"game"}
+    /// ```
     JsonStats {
         /// JSON text, tens of kilobytes.
         stats: String,
     } = "JsonStats";
     /// The simulations of the players have drifted apart.
+    ///
+    /// ```json
+    /// {"command":"Desync","args":[],"target":"game"}
+    /// ```
     Desync = "Desync";
     /// The game counts, however short it was.
+    ///
+    /// ```json
+    /// {"command":"EnforceRating","args":[],"target":"game"}
+    /// ```
     EnforceRating = "EnforceRating";
     /// A co-op mission is over.
+    ///
+    /// ```json
+    /// {"command":"OperationComplete","args":[true,false,"00:12:34"],"target":"game"}
+    /// ```
     OperationComplete {
         /// Whether the primary objectives were met.
         primary: bool,
         /// Whether the secondary objectives were met.
         secondary: bool,
-        /// How long it took: `HH:MM:SS`.
+        /// Duration of the mission: `HH:MM:SS`.
         delta: String,
     } = "OperationComplete";
-    /// A player accuses another of killing a team mate. All arguments are surplus: nobody
-    /// reads them.
+    /// A player accuses another of killing a team mate. All arguments are surplus, as they are
+    /// not used.
+    ///
+    /// ```json
+    /// {"command":"TeamkillReport","args":[100,1,"Ada",2,"Bob"],"target":"game"}
+    /// ```
     TeamkillReport = "TeamkillReport";
     /// A commander was killed by a team mate.
+    ///
+    /// ```json
+    /// {"command":"TeamkillHappened","args":[230,1,"Ada",2,"Bob"],"target":"game"}
+    /// ```
     TeamkillHappened {
         /// Seconds since the game began; some games send a fraction, or text.
         gametime: Json,
@@ -174,44 +232,84 @@ game_commands! {
         victim_id: PlayerId,
         /// Name of the victim.
         victim_name: String,
-        /// The player who did it; 0 for an AI.
+        /// The player who killed the commander; 0 for an AI.
         teamkiller_id: PlayerId,
-        /// Name of the player who did it.
+        /// Name of the player who killed the commander.
         teamkiller_name: String,
     } = "TeamkillHappened";
-    /// An ICE message for another player, to be passed on as it is.
+    /// An ICE message for another player, which is passed on unchanged.
+    ///
+    /// ```json
+    /// {"command":"IceMsg","args":[2,"{\"type\":\"candidate\"}"],"target":"game"}
+    /// ```
     IceMsg {
-        /// For whom.
+        /// The receiver.
         receiver_id: PlayerId,
         /// The message; a string from today's adapters.
         message: Json,
     } = "IceMsg";
     /// A line of chat in the game.
+    ///
+    /// ```json
+    /// {"command":"Chat","args":["gl hf"],"target":"game"}
+    /// ```
     Chat {
-        /// The line.
+        /// Text of the line.
         text: String,
     } = "Chat";
     /// The game is full.
+    ///
+    /// ```json
+    /// {"command":"GameFull","args":[],"target":"game"}
+    /// ```
     GameFull = "GameFull";
     /// The host wants to play again. All arguments are surplus.
+    ///
+    /// ```json
+    /// {"command":"Rehost","args":[],"target":"game"}
+    /// ```
     Rehost = "Rehost";
-    /// Somebody slows the game down. All arguments are surplus.
+    /// A player slows the game down. All arguments are surplus.
+    ///
+    /// ```json
+    /// {"command":"Bottleneck","args":["ack","1"],"target":"game"}
+    /// ```
     Bottleneck = "Bottleneck";
-    /// Nobody slows the game down any more. All arguments are surplus.
+    /// No player slows the game down any more. All arguments are surplus.
+    ///
+    /// ```json
+    /// {"command":"BottleneckCleared","args":[],"target":"game"}
+    /// ```
     BottleneckCleared = "BottleneckCleared";
     /// The game lost its peers. All arguments are surplus.
+    ///
+    /// ```json
+    /// {"command":"Disconnected","args":[],"target":"game"}
+    /// ```
     Disconnected = "Disconnected";
-    /// How a launch went.
+    /// The outcome of a launch.
+    ///
+    /// ```json
+    /// {"command":"LaunchStatus","args":["Rejected"],"target":"game"}
+    /// ```
     LaunchStatus {
-        /// For example `Rejected`.
+        /// Text such as `Rejected`.
         status: String,
     } = "LaunchStatus";
-    /// A connection to a peer stands (automatic lobbies since December 2024).
+    /// A connection to a peer was established (automatic lobbies since December 2024).
+    ///
+    /// ```json
+    /// {"command":"EstablishedPeer","args":[7],"target":"game"}
+    /// ```
     EstablishedPeer {
         /// The peer.
         peer_id: PlayerId,
     } = "EstablishedPeer";
-    /// A connection to a peer is gone (automatic lobbies since December 2024).
+    /// A connection to a peer was lost (automatic lobbies since December 2024).
+    ///
+    /// ```json
+    /// {"command":"DisconnectedPeer","args":[7],"target":"game"}
+    /// ```
     DisconnectedPeer {
         /// The peer.
         peer_id: PlayerId,
@@ -220,10 +318,10 @@ game_commands! {
 
 /// One argument of a command or several that belong together.
 trait Argument: Sized {
-    /// Reads it; `name` is for errors.
+    /// Reads the argument; `name` is for errors.
     fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError>;
 
-    /// Writes it after those before it.
+    /// Appends the argument.
     fn write(self, args: &mut Vec<Json>);
 }
 
@@ -277,23 +375,23 @@ impl Argument for PlayerId {
     }
 }
 
-/// The states of a game process.
+/// State of a game process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GameState {
-    /// Started, and waiting to be told whether to host or to join.
+    /// The process has started, and waits for the order to host or to join.
     Idle,
-    /// In the lobby before the launch.
+    /// The process is in the lobby before the launch.
     Lobby,
     /// The simulation begins.
     Launching,
-    /// The process is gone; sent by the client on its behalf.
+    /// The process has ended; sent by the client on its behalf.
     Ended,
     /// A state that is not in this list.
     Other(String),
 }
 
 impl GameState {
-    /// The word on the wire.
+    /// Returns the word on the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -318,20 +416,20 @@ impl From<String> for GameState {
     }
 }
 
-/// A host's statement about the mods of the simulation.
+/// A host's report on the mods of the simulation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GameMods {
-    /// How many are active; 0 clears the list.
+    /// The number of active mods; 0 clears the list.
     Activated {
         /// Number of mods.
         count: i64,
     },
     /// The active mods.
     Uids {
-        /// Uids, separated by blanks.
+        /// Uids, separated by spaces.
         uids: String,
     },
-    /// Something else, which the server ignores; its further arguments are surplus.
+    /// Anything else, which the server ignores; its further arguments are surplus.
     Other {
         /// The first argument.
         mode: String,

@@ -1,17 +1,17 @@
 //! GPGNet: the commands of the game.
 //!
 //! ```text
-//!  game process <== binary framing ==> adapter <-- lobby messages with "target":"game" --> lobby server
-//!                   (framing.rs)                   {"command":"GameState","target":"game","args":["Lobby"]}
+//! game process <== binary framing ==> adapter <== lobby messages with "target":"game" ==> server
+//!              (framing.rs)              {"command":"GameState","target":"game","args":["Lobby"]}
 //! ```
 //!
-//! * [`GpgNetMessage`]: a command name with arguments, as it travels either way, in either clothing;
+//! * [`GpgNetMessage`]: a command name with arguments, in either direction and encoding;
 //! * [`ServerToGame`] and [`GameToServer`]: the commands by type;
-//! * [`GpgNetServerSender`] and [`GpgNetClientSender`]: what the two ends offer for sending;
+//! * [`GpgNetServerSender`] and [`GpgNetClientSender`]: the methods of the two ends for sending;
 //! * [`framing`]: the game's own binary framing.
 //!
-//! Nothing is lost in between: an unknown command keeps its name and arguments, and arguments
-//! after those that a command needs are kept as surplus.
+//! Nothing is lost in between: an unknown command keeps its name and arguments, and arguments after
+//! those that a command needs are kept as surplus.
 
 mod arguments;
 pub mod framing;
@@ -33,23 +33,23 @@ pub use server_to_game::ServerToGame;
 /// A command of the game with its arguments, in the form common to both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpgNetMessage {
-    /// The name, in the game's spelling.
+    /// Name, in the game's spelling.
     pub command: String,
-    /// The arguments; from clients, a missing list counts as empty.
+    /// The arguments; a missing list from a client counts as empty.
     #[serde(default)]
     pub args: Args,
 }
 
 impl GpgNetMessage {
-    /// The value of `target` that marks a lobby message as one for or from the game.
+    /// Value of `target` that marks a lobby message as one for or from the game.
     pub const TARGET: &'static str = "game";
 
-    /// A command with these arguments.
+    /// Creates a command with these arguments.
     pub fn new(command: &str, args: impl IntoIterator<Item = Json>) -> Self {
         Self { command: command.to_owned(), args: args.into_iter().collect() }
     }
 
-    /// Reads the command out of a lobby message. Its `target` is not looked at.
+    /// Reads the command from a lobby message. Its `target` is not checked.
     ///
     /// # Errors
     /// [`FieldError`] if `command` is not a string or `args` not an array.
@@ -63,18 +63,19 @@ impl GpgNetMessage {
         Ok(Self { command, args })
     }
 
-    /// The lobby message that carries this command: `command`, `args` and `target`, in this order.
+    /// Returns the lobby message that carries this command: `command`, `args` and `target`, in
+    /// this order.
     #[must_use]
     pub fn to_message(&self) -> Message {
         Message::from_value(&self.carried()).expect("a command with arguments is a JSON object")
     }
 
-    /// Serialises as the lobby message.
+    /// Returns a value that serialises as the lobby message.
     pub(crate) fn carried(&self) -> Carried<'_> {
         Carried { command: &self.command, args: &self.args, target: Self::TARGET }
     }
 
-    /// The arguments as references.
+    /// Returns the arguments as references.
     pub fn arguments(&self) -> impl Iterator<Item = JsonRef<'_>> + use<'_> {
         self.args.iter()
     }
@@ -87,7 +88,7 @@ pub(crate) struct Carried<'a> {
     target: &'a str,
 }
 
-/// A typed command together with the arguments that came after those it needs.
+/// A typed command together with the arguments after those that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WithSurplus<C> {
     /// The command.

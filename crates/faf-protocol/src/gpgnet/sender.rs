@@ -3,9 +3,9 @@ use crate::json::Json;
 
 use super::{GpgNetMessage, ServerToGame};
 
-/// The server's end: tells a game what to do.
+/// The server's end, which sends commands to a game.
 ///
-/// One method is required. Its result is up to the implementation: nothing for a queue, a future
+/// Only `send` is required. Its result depends on the implementation: nothing for a queue, a future
 /// for a connection.
 ///
 /// ```
@@ -54,7 +54,7 @@ pub trait GpgNetServerSender {
     }
 }
 
-/// The client's end: tells the server about the game. One method is required.
+/// The client's end, which sends commands of the game to the server. Only `send` is required.
 pub trait GpgNetClientSender {
     /// The result of sending.
     type Output;
@@ -62,7 +62,7 @@ pub trait GpgNetClientSender {
     /// Sends any command to the server.
     fn send(&mut self, message: GpgNetMessage) -> Self::Output;
 
-    /// Tells the server which state the game has come to; the state is the first argument.
+    /// Reports the state of the game to the server; the state is the first argument.
     fn game_state(&mut self, args: impl IntoIterator<Item = Json>) -> Self::Output
     where
         Self: Sized,

@@ -6,16 +6,24 @@ use super::{GpgNetMessage, WithSurplus};
 
 /// Commands from the server to the game (wire.md section 9).
 ///
-/// They carry names and ids of players only; the local address a game needs is put in by the
-/// adapter.
+/// They carry names and ids of players only; the adapter adds the local address that a game needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ServerToGame {
     /// Start listening as the host.
+    ///
+    /// ```json
+    /// {"command":"HostGame","args":["scmp_007"],"target":"game"}
+    /// ```
     HostGame {
         /// Folder name of the map.
         map: String,
     },
     /// Connect to the host.
+    ///
+    /// ```json
+    /// {"command":"JoinGame","args":["Ada",1],"target":"game"}
+    /// ```
     JoinGame {
         /// Login of the host.
         login: String,
@@ -23,6 +31,10 @@ pub enum ServerToGame {
         player_id: PlayerId,
     },
     /// Connect to another player.
+    ///
+    /// ```json
+    /// {"command":"ConnectToPeer","args":["Bob",2,true],"target":"game"}
+    /// ```
     ConnectToPeer {
         /// Login of the peer.
         login: String,
@@ -32,11 +44,15 @@ pub enum ServerToGame {
         offer: bool,
     },
     /// Drop the connection to a player.
+    ///
+    /// ```json
+    /// {"command":"DisconnectFromPeer","args":[2],"target":"game"}
+    /// ```
     DisconnectFromPeer {
         /// The player.
         player_id: PlayerId,
     },
-    /// An ICE message of another player, passed on as it came.
+    /// An ICE message of another player, passed on unchanged.
     IceMsg {
         /// The sender.
         sender_id: PlayerId,
@@ -45,13 +61,13 @@ pub enum ServerToGame {
     },
     /// A command that is not in this list; all its arguments are surplus.
     Unknown {
-        /// Its name.
+        /// Name of the command.
         command: String,
     },
 }
 
 impl ServerToGame {
-    /// The name of the command on the wire.
+    /// Returns the name of the command on the wire.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -64,7 +80,7 @@ impl ServerToGame {
         }
     }
 
-    /// Reads a command and the arguments after those it needs.
+    /// Reads a command, and the arguments after those that it needs.
     ///
     /// # Errors
     /// [`ArgumentError`] for the first argument that is missing or of the wrong type.

@@ -1,15 +1,16 @@
-//! Finds the bytes of a string that end it, escape others or must not occur in it, many at a time.
+//! Finds the bytes of a string that end it, escape others or must not occur in it, many bytes at a
+//! time.
 
 use wide::{u8x16, u8x32};
 
-/// Bytes that are looked at together at the beginning of a string: most strings are short and
-/// plain.
+/// Number of bytes that are checked together at the beginning of a string: most strings are short
+/// and plain.
 pub(super) const SHORT: usize = 16;
 
-/// Bytes that are looked at together in a longer string.
+/// Number of bytes that are checked together in a longer string.
 pub(super) const LONG: usize = 32;
 
-/// The special bytes of a block, a bit each; the first byte has the lowest bit.
+/// The special bytes of a block, one bit each; the first byte has the lowest bit.
 pub(super) struct Block {
     pub(super) quotes: u64,
     pub(super) backslashes: u64,
@@ -42,8 +43,9 @@ impl Block {
         }
     }
 
-    /// The bytes of a long block that are escaped by a backslash before them. `escaped` tells it of
-    /// the first byte, and afterwards of the first byte of the next block.
+    /// Returns the bytes of a long block that are escaped by a backslash before them. On entry,
+    /// `escaped` says whether the first byte is; afterwards, whether the first byte of the next
+    /// block is.
     #[inline]
     pub(super) fn escapes(&self, escaped: &mut bool) -> u64 {
         if self.backslashes == 0 {

@@ -1,4 +1,4 @@
-//! Goes over JSON text that is known to be right. Nothing here fails; of other text the answers are
+//! Walks JSON text that is known to be valid. Nothing here fails; for other text the results are
 //! meaningless.
 
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use memchr::memchr2;
 #[derive(Debug, Clone)]
 pub(crate) struct Members<'a> {
     object: &'a str,
-    /// In front of the next key, or at the end.
+    /// Position before the next key, or at the end.
     position: usize,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Iterator for Members<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Elements<'a> {
     array: &'a str,
-    /// In front of the next element, or at the end.
+    /// Position before the next element, or at the end.
     position: usize,
 }
 
@@ -48,7 +48,8 @@ impl<'a> Elements<'a> {
         Self { array, position: 1 }
     }
 
-    /// The elements that have not been taken, without the opening bracket, and the closing bracket.
+    /// Returns the elements that have not been taken, without the opening bracket, and with the
+    /// closing bracket.
     pub(crate) fn rest(&self) -> &'a str {
         self.array.get(self.position..).filter(|rest| !rest.is_empty()).unwrap_or("]")
     }
@@ -68,7 +69,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// The position after the string that begins at `at`.
+/// Returns the position after the string that begins at `at`.
 pub(crate) fn end_of_string(bytes: &[u8], at: usize) -> usize {
     let mut position = at + 1;
     loop {
@@ -80,7 +81,7 @@ pub(crate) fn end_of_string(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// The position after the value that begins at `at`. The text may have white space.
+/// Returns the position after the value that begins at `at`. The text may have white space.
 pub(crate) fn end_of_value(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at) {
         Some(b'"') => end_of_string(bytes, at),
@@ -111,7 +112,7 @@ fn end_of_container(bytes: &[u8], at: usize) -> usize {
     bytes.len()
 }
 
-/// Where the value of the member begins whose key begins at `at`. The text may have white space.
+/// Returns the position of the value whose key begins at `at`. The text may have white space.
 pub(crate) fn value_of_member(bytes: &[u8], at: usize) -> usize {
     let mut position = end_of_string(bytes, at);
     while matches!(bytes.get(position), Some(b':' | b' ' | b'\t' | b'\n' | b'\r')) {
@@ -120,12 +121,12 @@ pub(crate) fn value_of_member(bytes: &[u8], at: usize) -> usize {
     position
 }
 
-/// The text of a string without its quotes, in compact form, with its escapes resolved.
+/// Returns the text of a compact string without its quotes, with its escapes resolved.
 pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
     if memchr::memchr(b'\\', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
-    // No escape is shorter than what it stands for.
+    // No escape is shorter than the character that it encodes.
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(found) = memchr::memchr(b'\\', rest.as_bytes()) {
@@ -136,7 +137,7 @@ pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
             Some(b'n') => ('\n', 2),
             Some(b'r') => ('\r', 2),
             Some(b't') => ('\t', 2),
-            // In compact form, only control characters are left.
+            // In compact form, these are only control characters.
             Some(b'u') => {
                 let unit =
                     rest.get(found + 2..found + 6).and_then(|digits| u32::from_str_radix(digits, 16).ok());

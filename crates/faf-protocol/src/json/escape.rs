@@ -1,19 +1,19 @@
-//! JSON text on its way out: pure ASCII.
+//! Encodes outgoing JSON text in pure ASCII.
 //!
-//! Everything outside U+0020..U+007E is written as `\uXXXX`, lower-case, beyond the BMP as a
-//! surrogate pair. Clients depend on it: they decode each received piece of the stream on its own,
-//! and cut lines at U+0085 and U+2028 too (wire.md section 7).
+//! Everything outside U+0020..U+007E is written as `\uXXXX`, lower-case, and beyond the BMP as a
+//! surrogate pair. Clients depend on it: they decode each received piece of the stream separately,
+//! and also cut lines at U+0085 and U+2028 (wire.md section 7).
 
 use serde::Serialize;
 
 /// Appends `value` as compact ASCII JSON.
 ///
 /// # Errors
-/// Where the value's `Serialize` gives up, for example for a map whose keys are no strings.
+/// Any error of the value's `Serialize`, for example for a map whose keys are not strings.
 pub(crate) fn write_ascii(value: &impl Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
     let start = out.len();
     serde_json::to_writer(&mut *out, value)?;
-    // Nearly everything is ASCII already, so looking once at the whole is cheaper than looking at
+    // Nearly everything is ASCII already, so one check of the whole is cheaper than a check of
     // every string.
     if !is_printable(&out[start..]) {
         let text = String::from_utf8(out.split_off(start)).expect("serde_json writes UTF-8");
@@ -24,7 +24,7 @@ pub(crate) fn write_ascii(value: &impl Serialize, out: &mut Vec<u8>) -> serde_js
 
 /// Appends JSON text, escaping what is not printable ASCII.
 ///
-/// Such characters stand inside strings only, so no parsing is needed.
+/// Such characters occur only inside strings, so no parsing is needed.
 pub(crate) fn push_ascii(text: &str, out: &mut Vec<u8>) {
     if is_printable(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
@@ -43,8 +43,7 @@ pub(crate) fn push_ascii(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a text as a JSON string, in compact form: it is UTF-8, with as few escapes as JSON
-/// allows.
+/// Appends a text as a JSON string in compact form: UTF-8, with as few escapes as JSON allows.
 pub(crate) fn push_quoted(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
@@ -57,7 +56,7 @@ pub(crate) fn push_quoted(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// How many bytes [`push_quoted`] appends.
+/// Returns the number of bytes that [`push_quoted`] appends.
 pub(crate) fn quoted_length(text: &[u8]) -> usize {
     let length = |byte: &u8| match byte {
         b'"' | b'\\' | 8..=10 | 12 | 13 => 2,
@@ -67,8 +66,7 @@ pub(crate) fn quoted_length(text: &[u8]) -> usize {
     text.iter().map(length).sum::<usize>() + 2
 }
 
-/// Appends an ASCII character as it stands in a compact string, where it [must be
-/// escaped](is_escaped).
+/// Appends an ASCII character as it is in a compact string, where it [must be escaped](is_escaped).
 pub(super) fn push_escaped(byte: u8, out: &mut String) {
     match byte {
         b'"' => out.push_str("\\\""),
@@ -91,9 +89,10 @@ pub(super) fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | 0..b' ')
 }
 
-/// Whether all is ASCII without DEL. Other control characters do not occur in compact JSON text.
+/// Returns whether all bytes are ASCII without DEL. Other control characters do not occur in
+/// compact JSON text.
 fn is_printable(bytes: &[u8]) -> bool {
-    // The largest byte of a block is found with vector instructions; stopping inside one would
+    // The largest byte of a block is found with vector instructions; stopping inside a block would
     // prevent that.
     bytes.chunks(256).all(|block| block.iter().copied().fold(0, u8::max) < 0x7F)
 }

@@ -1,11 +1,11 @@
-//! Members of which the protocol takes values of more than one kind.
+//! Members for which the protocol accepts values of more than one kind.
 
 use std::fmt;
 
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A value of any kind. Of lists and objects nothing is kept, as they can be of any size.
+/// A value of any kind. The content of lists and objects is not kept, as they can be of any size.
 pub(crate) enum Loose {
     Null,
     Boolean(bool),

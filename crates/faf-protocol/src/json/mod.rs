@@ -1,11 +1,13 @@
 //! The JSON dialect all wire formats share (wire.md section 7).
 //!
-//! * `scan` checks text from a peer and brings it into the compact form that a [`Message`](crate::Message) keeps,
-//!   with the help of `block` (strings) and `repeated` (objects that have a key twice),
-//! * `progress` follows a text that comes bit by bit, and knows when an object is complete,
-//! * `escape` turns text into pure ASCII on its way out,
-//! * `compact` goes over text that is known to be right,
-//! * [`Json`] and [`JsonRef`] are single values inside a message, and `typed` and `loose` turn them into types.
+//! * `scan` checks text from a peer and brings it into the compact form that a
+//!   [`Message`](crate::Message) keeps, with the help of `block` (strings) and `repeated` (objects
+//! that have a key twice),
+//! * `progress` follows a text that arrives in pieces, and detects when an object is complete,
+//! * `escape` encodes outgoing text in pure ASCII,
+//! * `compact` walks text that is known to be valid,
+//! * [`Json`] and [`JsonRef`] are single values inside a message, and `typed` and `loose` convert
+//!   them into types.
 
 mod block;
 pub(crate) mod compact;

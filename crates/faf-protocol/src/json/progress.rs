@@ -1,22 +1,22 @@
-//! Follows the text of an object that comes bit by bit, and looks at every byte once.
+//! Follows the text of an object that arrives in pieces, and checks every byte once.
 
-/// How far an object has come.
+/// State of an incomplete object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Completeness {
     /// More must follow.
     Begun,
     /// Nothing but white space may follow.
     Complete,
-    /// Nothing that follows makes an object of it.
+    /// Nothing that follows can make it an object.
     Broken,
 }
 
-/// Follows a text. It tells most texts that cannot become an object, but not all: numbers, escape
-/// sequences and the encoding are not looked at closely.
+/// Follows a text. It detects most texts that cannot become an object, but not all: numbers, escape
+/// sequences and the encoding are not checked closely.
 #[derive(Debug)]
 pub(crate) struct Progress {
     state: State,
-    /// The arrays and objects that are open, from the outside.
+    /// The arrays and objects that are open, outermost first.
     open: Vec<Container>,
     nesting_limit: usize,
 }
@@ -45,7 +45,7 @@ enum State {
         is_escaped: bool,
     },
     Number,
-    /// In a word, of which this is left.
+    /// Inside a word; these bytes of it are still missing.
     Word(&'static [u8]),
     Complete,
     Broken,
@@ -56,7 +56,7 @@ impl Progress {
         Self { state: State::Start, open: Vec::new(), nesting_limit }
     }
 
-    /// Goes on with what follows.
+    /// Continues with the next piece of the text.
     pub(crate) fn follow(&mut self, text: &[u8]) -> Completeness {
         for byte in text {
             self.state = self.next(*byte);
@@ -103,7 +103,7 @@ impl Progress {
     fn between_tokens(&mut self, byte: u8, state: State) -> State {
         match (state, byte) {
             (_, b' ' | b'\t' | b'\n' | b'\r') => state,
-            // Around the object there may be more, such as a byte-order mark in front.
+            // Around the object there may be other bytes, such as a byte-order mark before it.
             (State::Start, 0x0B | 0x0C | 0xEF | 0xBB | 0xBF) | (State::Complete, 0x0B | 0x0C) => state,
             (State::Start, b'{') => self.begin(Container::Object),
             (State::KeyOrEnd | State::Key, b'"') => State::String { is_key: true, is_escaped: false },
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_become_an_object_is_broken() {
+    fn text_that_cannot_become_an_object_is_broken() {
         for text in [
             "1",
             "[",

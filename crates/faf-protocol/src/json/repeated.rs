@@ -1,4 +1,4 @@
-//! Objects that have a key twice, in memory and time that grow with the text and no faster.
+//! Objects that have a key twice, handled with memory and time linear in the text.
 //!
 //! ```text
 //! {"a":1,"b":2,"a":3,"c":4}        first pass: notes edits
@@ -14,17 +14,18 @@ use std::ops::Range;
 
 use super::scan::scan_value;
 
-/// In objects of no more keys than this, each is compared with each; in others they are sorted.
+/// In objects with at most this many keys, each key is compared with each; in others they
+/// are sorted.
 const FEW: usize = 32;
 
-/// Number of keys of an object at which the repeated ones are taken out for the first time; then
-/// this happens whenever there are twice as many as were left.
+/// Number of keys of an object at which the repeated ones are removed for the first time. It is
+/// done again whenever the object has twice as many keys as were left.
 const MANY: usize = 1024;
 
-/// In the position of a key: it has been found to be repeated.
+/// Flag in the position of a key: the key is repeated.
 const REPEATED: u32 = 1 << 31;
 
-/// In the second number of an edit: it is a move.
+/// Flag in the second number of an edit: the edit is a move.
 const MOVE: u32 = 1 << 31;
 
 /// Lists grow by one part in this many. They take most of the memory of a hostile message, so they
@@ -34,44 +35,44 @@ const GROWTH: usize = 8;
 /// An edit of a member in the second pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edit {
-    /// Everything goes up to the next key that stays, or the end of the object.
+    /// Everything is dropped up to the next key that stays, or the end of the object.
     Drop {
-        /// Where that is.
+        /// Position of that key or end.
         end: usize,
     },
-    /// It gets the value of another member.
+    /// The member gets the value of another member.
     Move {
-        /// Where the key of that member is.
+        /// Position of the key of that member.
         from: usize,
     },
 }
 
-/// The keys of the objects that are open, and what has been found out about those before.
+/// Keys of the open objects, and the edits found in the objects before.
 #[derive(Debug, Default)]
 pub(super) struct RepeatedKeys {
-    /// Those of the innermost object come last.
+    /// Keys of all open objects; those of the innermost come last.
     keys: Vec<Key>,
     edits: Vec<RawEdit>,
 }
 
-/// A key of an object that is open.
+/// A key of an open object.
 #[derive(Debug, Clone, Copy)]
 struct Key {
     start: u32,
     hash: u32,
 }
 
-/// Where it applies, and what, as a position with the flag [`MOVE`].
+/// Position of an edit, and its operation, as a position with the flag [`MOVE`].
 type RawEdit = (u32, u32);
 
 /// An object whose end has not been reached.
 #[derive(Debug)]
 pub(super) struct OpenObject {
-    /// Its first key.
+    /// Index of its first key.
     first: usize,
-    /// The first one that has been noted since the repeated ones were taken out.
+    /// Index of the first key noted since the repeated ones were removed.
     fresh: usize,
-    /// The number of its keys at which the repeated ones are taken out.
+    /// Number of its keys at which the repeated ones are removed.
     full: usize,
 }
 
@@ -81,7 +82,7 @@ impl RepeatedKeys {
         OpenObject { first, fresh: first, full: MANY }
     }
 
-    /// Whether this may take so much memory that there should be nothing else.
+    /// Returns whether the memory for keys may become so large that no other should be in use.
     #[inline]
     pub(super) fn are_costly(&self) -> bool {
         self.keys.len() >= MANY || !self.edits.is_empty()
@@ -91,8 +92,8 @@ impl RepeatedKeys {
     #[inline]
     pub(super) fn note(&mut self, text: &str, object: &mut OpenObject, place: Range<usize>) {
         let key = Key { start: place.start as u32, hash: hash(text, place.clone()) };
-        // The usual way of repeating a key a million times, and the only one without keys between
-        // that stay.
+        // The simplest way of repeating a key a million times, and the only one in which no other
+        // key stays between the repetitions.
         if let Some(last) = self.keys.get_mut(object.fresh..).and_then(<[Key]>::last_mut)
             && last.hash == key.hash
             && compare(text, last.start, key.start).is_eq()
@@ -107,7 +108,7 @@ impl RepeatedKeys {
         push(&mut self.keys, key);
     }
 
-    /// Forgets the keys of the innermost object, which ends at `end`.
+    /// Removes the keys of the innermost object, which ends at `end`.
     pub(super) fn close_object(&mut self, text: &str, object: &OpenObject, end: usize) {
         let own = &self.keys[object.first..];
         let may_repeat = own.len() > FEW
@@ -122,7 +123,7 @@ impl RepeatedKeys {
         self.keys.truncate(object.first);
     }
 
-    /// Takes repeated keys out of the innermost object; `end` is after everything that has been
+    /// Removes repeated keys from the innermost object; `end` is after everything that has been
     /// noted of it.
     #[cold]
     fn take_out_repeated(&mut self, text: &str, object: &mut OpenObject, end: usize) {
@@ -172,7 +173,7 @@ impl RepeatedKeys {
         }
     }
 
-    /// The edits of the second pass.
+    /// Returns the edits for the second pass.
     pub(super) fn into_edits(mut self) -> Edits {
         self.keys = Vec::new();
         self.edits.sort_unstable();
@@ -180,11 +181,11 @@ impl RepeatedKeys {
     }
 }
 
-/// The edits of the second pass, in the order of the text.
+/// The edits for the second pass, in the order of the text.
 #[derive(Debug)]
 pub(super) struct Edits {
     edits: Vec<RawEdit>,
-    /// The one that is looked for next, as a rule.
+    /// Index of the edit that is usually looked up next.
     next: usize,
 }
 
@@ -193,14 +194,14 @@ impl Edits {
         self.edits.is_empty()
     }
 
-    /// The edit of the member whose key is at this position.
+    /// Returns the edit of the member whose key is at this position.
     #[inline]
     pub(super) fn at(&mut self, position: usize) -> Option<Edit> {
         let start = |index: usize| self.edits.get(index).map_or(u32::MAX, |(start, _)| *start);
         let position = position as u32;
         let is_next = start(self.next) >= position && (self.next == 0 || start(self.next - 1) < position);
         if !is_next {
-            // Members that go were passed over, or a value was read that stands elsewhere.
+            // Dropped members were skipped, or a value was read from another place.
             self.next = self.edits.partition_point(|(start, _)| *start < position);
         }
         let mut found = None;
@@ -225,7 +226,7 @@ fn push<T>(list: &mut Vec<T>, item: T) {
     list.push(item);
 }
 
-/// Of two keys in the source, by where they begin.
+/// Compares two keys of the source, given by their start.
 fn compare(text: &str, one: u32, other: u32) -> Ordering {
     let quoted = |start: u32| {
         let start = start as usize;
@@ -240,14 +241,14 @@ fn compare(text: &str, one: u32, other: u32) -> Ordering {
     }
 }
 
-/// The compact form of a quoted key, where it differs.
+/// Returns the compact form of a quoted key, if it differs.
 fn compact_key(quoted: &str) -> Option<String> {
     memchr::memchr(b'\\', quoted.as_bytes())?;
     scan_value(quoted, 1).ok()?
 }
 
-/// Equal for equal keys, whatever escapes they have. A peer that makes other keys collide gains
-/// little, as they are sorted then.
+/// Hash of a key, equal for equal keys whatever escapes they have. A peer that makes other keys
+/// collide gains little, as they are sorted then.
 #[inline]
 fn hash(text: &str, place: Range<usize>) -> u32 {
     let quoted = &text[place];

@@ -2,9 +2,9 @@
 //!
 //! Compact form: no white space between tokens, strings with as few escapes as JSON allows, every
 //! object without repeated keys (first place, last value). Numbers keep their digits. Text that
-//! already has this form, as nearly all traffic has, is only looked at and not copied. All other
-//! text is written once: in the same pass, or, where an object repeats a key or has very many, in a
-//! second one.
+//! already has this form, as nearly all traffic has, is only checked and not copied. All other text
+//! is written once: in the same pass, or in a second one if an object repeats a key or has very
+//! many.
 
 use crate::error::{DecodeError, JsonKind, Malformed};
 use crate::limits::INTEGER_DIGITS_LIMIT;
@@ -14,14 +14,15 @@ use super::compact;
 use super::escape::{is_escaped, push_escaped};
 use super::repeated::{Edit, Edits, OpenObject, RepeatedKeys};
 
-/// Checks that `text` is one JSON object and nothing else; returns its compact form where that
-/// differs.
+/// Checks that `text` is one JSON object and nothing else, and returns its compact form if that
+/// is different.
 ///
-/// `text` should have no white space around it; where it has, it counts as a difference from
+/// `text` should have no white space around it; if it has, this counts as a difference from
 /// compact form.
 ///
 /// # Errors
-/// [`DecodeError::Malformed`], [`DecodeError::TooDeep`] and [`DecodeError::NotAnObject`]; offsets count bytes of `text`.
+/// [`DecodeError::Malformed`], [`DecodeError::TooDeep`] and [`DecodeError::NotAnObject`]; offsets
+/// count bytes of `text`.
 pub(crate) fn scan_object(text: &str, nesting_limit: usize) -> Result<Option<String>, DecodeError> {
     let mut scanner = Scanner::new(text, nesting_limit);
     match scanner.scan()? {
@@ -30,8 +31,8 @@ pub(crate) fn scan_object(text: &str, nesting_limit: usize) -> Result<Option<Str
     }
 }
 
-/// Checks that `text` is one JSON value and nothing else; returns its compact form where that
-/// differs.
+/// Checks that `text` is one JSON value and nothing else, and returns its compact form if that
+/// is different.
 ///
 /// # Errors
 /// As [`scan_object`], without [`DecodeError::NotAnObject`].
@@ -41,10 +42,11 @@ pub(crate) fn scan_value(text: &str, nesting_limit: usize) -> Result<Option<Stri
     Ok(scanner.finish())
 }
 
-/// Scanning stopped at this byte; the scanner knows why. Small enough to be returned in a register.
+/// Position at which scanning stopped; the scanner keeps the reason. Small enough to be returned in
+/// a register.
 struct Stopped(usize);
 
-/// Why scanning stopped.
+/// The reason why scanning stopped.
 #[derive(Clone, Copy)]
 enum Fault {
     Malformed(Malformed),
@@ -54,13 +56,13 @@ enum Fault {
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
-    /// Up to here the source is in `rewritten`; zero while nothing had to be changed.
+    /// Position up to which the source is in `rewritten`; zero while nothing had to be changed.
     copied: usize,
     rewritten: String,
-    /// `rewritten` is left empty: the text is written in a second pass.
+    /// Whether `rewritten` stays empty because the text is written in a second pass.
     is_deferred: bool,
     keys: RepeatedKeys,
-    /// In the second pass, what is left out or stands elsewhere.
+    /// In the second pass, the members that are dropped or moved.
     edits: Option<Edits>,
     nesting_limit: usize,
     fault: Option<Fault>,
@@ -107,7 +109,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// The compact text, where it differs from the source.
+    /// Returns the compact text, if it differs from the source.
     fn finish(mut self) -> Option<String> {
         let edits = std::mem::take(&mut self.keys).into_edits();
         if edits.is_empty() && self.copied == 0 {
@@ -116,7 +118,7 @@ impl<'a> Scanner<'a> {
         if !edits.is_empty() || self.is_deferred {
             let mut second = Self::new(self.text, self.nesting_limit);
             second.edits = Some(edits);
-            // It is the text that has just been found right.
+            // The first pass has just found the text valid.
             second.text_of_one_value().ok()?;
             self = second;
         }
@@ -124,7 +126,7 @@ impl<'a> Scanner<'a> {
         Some(self.rewritten)
     }
 
-    /// `first` is the byte at `at`.
+    /// Scans a value; `first` is the byte at `at`.
     fn value(&mut self, first: Option<u8>, at: usize, depth: usize) -> Result<usize, Stopped> {
         match first {
             Some(b'"') => self.string(at),
@@ -156,7 +158,7 @@ impl<'a> Scanner<'a> {
                 if found != Some(b'}') {
                     continue;
                 }
-                // The comma in front of the members that go goes, too.
+                // The comma before the dropped members is dropped, too.
                 if self.rewritten.ends_with(',') {
                     self.rewritten.pop();
                 }
@@ -191,8 +193,7 @@ impl<'a> Scanner<'a> {
         Ok(position)
     }
 
-    /// Notes the key from `start` to `end`, quotes included, unless it has been noted in the first
-    /// pass.
+    /// Notes the key from `start` to `end`, quotes included, unless the first pass has noted it.
     #[inline]
     fn note_key(&mut self, open: &mut OpenObject, start: usize, end: usize) {
         if self.edits.is_none() {
@@ -240,7 +241,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Goes over a string.
+    /// Scans a string.
     fn string(&mut self, at: usize) -> Result<usize, Stopped> {
         if let Some(first) = self.bytes.get(at + 1..).and_then(<[u8]>::first_chunk) {
             let block = Block::short(*first);
@@ -252,10 +253,10 @@ impl<'a> Scanner<'a> {
         self.long_string(at)
     }
 
-    /// Goes over a string of any length and with any content, thirty-two bytes at a time.
+    /// Scans a string of any length and with any content, thirty-two bytes at a time.
     fn long_string(&mut self, at: usize) -> Result<usize, Stopped> {
         let mut position = at + 1;
-        // Whether the next byte is escaped by a backslash in front of it.
+        // Whether the next byte is escaped by a backslash before it.
         let mut escaped = false;
         while let Some(bytes) = self.bytes.get(position..).and_then(<[u8]>::first_chunk) {
             let block = Block::long(*bytes);
@@ -290,7 +291,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Goes over an escape sequence, and stops at a control character.
+    /// Scans an escape sequence, and stops at a control character.
     fn special(&mut self, at: usize) -> Result<usize, Stopped> {
         if self.bytes[at] != b'\\' {
             return Err(self.fault(Malformed::ControlCharacter, at));
@@ -324,7 +325,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The unit that the escape sequence at `at` stands for.
+    /// Returns the UTF-16 unit of the escape sequence at `at`.
     fn hex_digits(&mut self, at: usize) -> Result<u16, Stopped> {
         let mut unit = 0;
         for position in at + 2..at + 6 {
@@ -339,7 +340,7 @@ impl<'a> Scanner<'a> {
         Ok(unit)
     }
 
-    /// Puts `character`, escaped where it must be, in place of `length` bytes.
+    /// Writes `character`, escaped if necessary, in place of `length` bytes.
     fn replace(&mut self, at: usize, length: usize, character: char) -> usize {
         self.copy_until(at);
         self.copied = at + length;
@@ -393,7 +394,7 @@ impl<'a> Scanner<'a> {
         Ok(position)
     }
 
-    /// Goes over at least one digit.
+    /// Scans at least one digit.
     fn digits(&mut self, at: usize) -> Result<usize, Stopped> {
         let count = self.bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         match count {
@@ -414,18 +415,19 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The byte at `position`, after any white space, which is left out of the compact text.
+    /// Returns the byte at `position`, after any white space, which is left out of the
+    /// compact text.
     #[inline]
     fn token(&mut self, position: &mut usize) -> Option<u8> {
         match self.bytes.get(*position) {
             Some(&byte) if byte > b' ' => Some(byte),
-            Some(b' ' | b'\t' | b'\n' | b'\r') => self.token_behind_white_space(position),
+            Some(b' ' | b'\t' | b'\n' | b'\r') => self.token_after_white_space(position),
             other => other.copied(),
         }
     }
 
     #[cold]
-    fn token_behind_white_space(&mut self, position: &mut usize) -> Option<u8> {
+    fn token_after_white_space(&mut self, position: &mut usize) -> Option<u8> {
         self.copy_until(*position);
         let is_white_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
         *position += self.bytes[*position..].iter().take_while(is_white_space).count();
@@ -466,7 +468,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Whether one of the words for numbers that are not finite comes next, which are no JSON.
+/// Returns whether one of the words for non-finite numbers comes next, which are not JSON.
 fn is_not_finite(rest: &[u8]) -> bool {
     rest.starts_with(b"NaN") || rest.starts_with(b"Infinity")
 }
@@ -517,8 +519,8 @@ mod tests {
 
     #[test]
     fn very_many_members_repeat_keys_in_every_way() {
-        // Each key three times: once more soon, so that what goes has others between, and once at
-        // the end.
+        // Each key three times: again after a few others, so that dropped members have others
+        // between them, and once more at the end.
         let member = |key: usize, value: usize| format!(" \"k{key}\" : {value}");
         let mut source: Vec<String> =
             (0..5000).flat_map(|n| [member(n, 1), member(n.saturating_sub(1), 2)]).collect();
@@ -530,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_and_where() {
+    fn errors_have_a_kind_and_an_offset() {
         let malformed = |text: &str| match error(text) {
             DecodeError::Malformed { reason, offset } => (reason, offset),
             other => panic!("{other:?}"),

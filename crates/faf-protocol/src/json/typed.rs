@@ -1,5 +1,5 @@
-//! Turns values of a message into types, without building a tree, and without copying a text more
-//! than once.
+//! Converts values of a message into types, without building a tree, and without copying a text
+//! more than once.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -13,11 +13,11 @@ use crate::error::{FieldError, JsonKind};
 use super::JsonRef;
 use super::compact::{Members, unescaped};
 
-/// Bytes of the reason that are kept why a value does not fit: 1 KiB. It may quote the value, which
-/// can be of any size.
+/// Maximum number of bytes of an error's reason: 1 KiB. It may quote the value, which can be of
+/// any size.
 const REASON_LIMIT: usize = 1024;
 
-/// Why a value does not fit a type.
+/// The reason why a value does not fit a type.
 #[derive(Debug)]
 struct Misfit(String);
 
@@ -38,7 +38,7 @@ impl std::error::Error for Misfit {}
 impl de::Error for Misfit {
     fn custom<T: fmt::Display>(reason: T) -> Self {
         let mut kept = Reason(String::new());
-        // It fails when enough is kept.
+        // It fails once enough is kept.
         let _ = write!(kept, "{reason}");
         Self(kept.0)
     }
@@ -66,7 +66,7 @@ impl Write for Reason {
     }
 }
 
-/// A type from an object, member by member; members that it does not know are passed over.
+/// Reads a type from an object, member by member; unknown members are skipped.
 ///
 /// # Errors
 /// [`FieldError`] naming the member that is missing or does not fit.
@@ -95,7 +95,7 @@ impl<'de> Deserializer<'de> for ObjectDeserializer<'_, 'de> {
 
 struct ObjectAccess<'de> {
     members: Members<'de>,
-    /// The member that is being looked at.
+    /// Key and value of the current member.
     value: Option<(&'de str, &'de str)>,
 }
 
@@ -116,16 +116,16 @@ impl<'de> MapAccess<'de> for &mut ObjectAccess<'de> {
     }
 }
 
-/// A type from a value.
+/// Reads a type from a value.
 ///
 /// # Errors
-/// Says what was expected.
+/// A message that says what was expected.
 pub(crate) fn from_value<'de, T: Deserialize<'de>>(value: JsonRef<'de>) -> Result<T, String> {
     T::deserialize(ValueDeserializer(value)).map_err(Misfit::into_reason)
 }
 
-/// Texts are read here; everything else is left to the JSON library, which would copy a text twice
-/// and more.
+/// Reads texts itself and leaves everything else to the JSON library, which would copy a text more
+/// than once.
 struct ValueDeserializer<'de>(JsonRef<'de>);
 
 impl<'de> ValueDeserializer<'de> {
@@ -157,7 +157,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        // The library knows its type for JSON text by the name.
+        // The library recognises its type for JSON text by the name.
         Ok(self.by_library().deserialize_newtype_struct(name, visitor)?)
     }
 

@@ -14,23 +14,23 @@ use super::{scan, typed};
 
 /// One JSON value inside a [`Message`](crate::Message), as compact text.
 ///
-/// Two are equal if their texts are, so `1.0` and `1` differ, as they do on the wire.
+/// Two values are equal if their texts are, so `1.0` and `1` differ, as they do on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JsonRef<'a>(&'a str);
 
 impl<'a> JsonRef<'a> {
-    /// `text` must be compact JSON.
+    /// Wraps a text, which must be compact JSON.
     pub(crate) fn new(text: &'a str) -> Self {
         Self(text)
     }
 
-    /// The compact JSON text.
+    /// Returns the compact JSON text.
     #[must_use]
     pub fn text(self) -> &'a str {
         self.0
     }
 
-    /// The kind of the value.
+    /// Returns the kind of the value.
     #[must_use]
     pub fn kind(self) -> JsonKind {
         match self.0.as_bytes().first() {
@@ -43,17 +43,17 @@ impl<'a> JsonRef<'a> {
         }
     }
 
-    /// The text of a string, with its escapes resolved; nothing for other kinds.
+    /// Returns the text of a string, with its escapes resolved; `None` for other kinds.
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         Some(unescaped(self.0.strip_prefix('"')?.strip_suffix('"')?))
     }
 
-    /// A number, or a text that is one; games and old clients send both. Nothing for other kinds,
-    /// and for numbers that `T` does not hold.
+    /// Returns a number, or a text that is one; games and old clients send both. `None` for other
+    /// kinds, and for numbers that `T` does not hold.
     ///
-    /// Where `T` holds integers, a whole number may have a fraction or an exponent, as in `1.0` and
-    /// `1e3`: in many languages there is but one kind of number.
+    /// If `T` holds integers, a whole number may have a fraction or an exponent, as in `1.0` and
+    /// `1e3`: many languages have only one kind of number.
     #[must_use]
     pub fn number<T: FromStr>(self) -> Option<T> {
         if let Some(text) = self.as_str() {
@@ -65,13 +65,13 @@ impl<'a> JsonRef<'a> {
         self.0.parse().ok().or_else(|| whole(self.0.parse().ok()?)?.to_string().parse().ok())
     }
 
-    /// The elements of an array; nothing for other kinds.
+    /// Returns the elements of an array; none for other kinds.
     #[must_use]
     pub fn elements(self) -> Option<impl Iterator<Item = JsonRef<'a>> + use<'a>> {
         (self.kind() == JsonKind::Array).then(|| Elements::of(self.0).map(JsonRef))
     }
 
-    /// Turns the value into a type.
+    /// Converts the value into a type.
     ///
     /// # Errors
     /// A message that says what was expected, if the value does not fit the type.
@@ -79,7 +79,7 @@ impl<'a> JsonRef<'a> {
         typed::from_value(self)
     }
 
-    /// An owned copy.
+    /// Returns an owned copy.
     #[must_use]
     pub fn to_owned(self) -> Json {
         Json::of_compact(self.0.to_owned())
@@ -92,7 +92,7 @@ impl fmt::Debug for JsonRef<'_> {
     }
 }
 
-/// One JSON value that is passed on as it came, in compact form: digits and key order are kept.
+/// One JSON value in compact form, which is passed on as it came: digits and key order are kept.
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
 
@@ -100,28 +100,28 @@ impl Json {
     /// Reads one JSON value and brings it into compact form.
     ///
     /// # Errors
-    /// As for messages, except that every kind of value will do.
+    /// As for messages, except that every kind of value is accepted.
     pub fn parse(text: &str) -> Result<Self, DecodeError> {
         let compact = scan::scan_value(text, NESTING_LIMIT_MAX)?.unwrap_or_else(|| text.to_owned());
         Ok(Self::of_compact(compact))
     }
 
-    /// Turns anything that can be serialised into a JSON value.
+    /// Converts anything that can be serialised into a JSON value.
     ///
     /// # Errors
-    /// [`EncodeError::NotRepresentable`] where its `Serialize` gives up.
+    /// [`EncodeError::NotRepresentable`] if its `Serialize` fails.
     pub fn from_value(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         serde_json::value::to_raw_value(value)
             .map(Self)
             .map_err(|error| EncodeError::NotRepresentable(error.to_string()))
     }
 
-    /// `text` must be compact JSON.
+    /// Wraps a text, which must be compact JSON.
     pub(crate) fn of_compact(text: String) -> Self {
         Self(RawValue::from_string(text).expect("it is JSON"))
     }
 
-    /// The value as a cheap reference, which has all further methods.
+    /// Returns the value as a cheap reference, which has all further methods.
     #[must_use]
     pub fn as_ref(&self) -> JsonRef<'_> {
         JsonRef(self.0.get())
@@ -176,10 +176,10 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-/// Beyond this, some integers cannot be told apart as floats: 2^53.
+/// Limit beyond which some integers are equal as floats: 2^53.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// The integer that a float is, if it is one and certain which.
+/// Returns the integer that a float represents, if it is exactly one.
 pub(crate) fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < WHOLE_MAX).then_some(number as i64)
 }

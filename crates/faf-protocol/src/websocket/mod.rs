@@ -1,4 +1,4 @@
-//! WebSocket: one message of the protocol in one WebSocket message (wire.md section 5, RFC 6455
+//! WebSocket: one message of the protocol per WebSocket message (wire.md section 5, RFC 6455
 //! section 5).
 //!
 //! ```text
@@ -8,23 +8,24 @@
 //! ^ final fragment, text
 //! ```
 //!
-//! A server frame carries no mask, so the bytes of a broadcast are the same for every receiver. The
-//! line feed inside the frame is needed: the Java client ignores frame borders and cuts at line
-//! feeds. A message above [`FRAGMENT_LIMIT`] is sent in several fragments.
+//! A server frame has no mask, so the bytes of a broadcast are the same for every receiver. The
+//! line feed inside the frame is necessary: the Java client ignores frame borders and splits at
+//! line feeds. A message above [`FRAGMENT_LIMIT`] is sent in several fragments.
 //!
-//! A reader takes text and binary alike, as one stream of lines, whose borders need not be those of
+//! A reader accepts text and binary messages alike, as one stream of lines, which need not match
 //! the WebSocket messages:
 //!
 //! ```text
-//! {"a":1}        complete at the end of a WebSocket message: a message, as if a line feed followed
-//! {\n"a":1\n}    the same: line ends inside of a value count only at the end of a WebSocket message
+//! {"a":1}        complete at the end of a WebSocket message: a message, even without a line feed
+//! {\n"a":1\n}    the same: line ends inside of a value only count at the end of a WebSocket
+//!                message
 //! {"b":1}\n{"c"  a message, and the beginning of the next one,
-//! :1}\n          which ends here, or at the end of any later WebSocket message where it is complete
-//! \n             blank: nothing
+//! :1}\n          which ends here, or at the end of any later WebSocket message if it is complete
+//! \n             blank: ignored
 //! {"d":x         can never become an object: malformed, at once
 //! ```
 //!
-//! A peer that has sent a binary message gets binary messages. All of this comes after the HTTP
+//! A peer that has sent a binary message receives binary messages. All of this follows the HTTP
 //! upgrade. Extensions (compression among them) are never negotiated.
 
 mod reader;
@@ -46,33 +47,31 @@ pub(crate) const PROPERTIES: Properties = Properties {
     has_upgrade: true,
 };
 
-/// Largest payload of one frame a server sends: 128 KiB. Longer messages are continued in further
-/// frames.
+/// Largest payload of one frame from a server: 128 KiB. Longer messages continue in further frames.
 ///
-/// The Java client gives up on frames above 1 MiB, which a list of some 2,000 players exceeds;
-/// wire.md section 5 recommends 64 to 256 KiB.
+/// The Java client fails on frames above 1 MiB, which a list of some 2,000 players exceeds; wire.md
+/// section 5 recommends 64 to 256 KiB.
 pub const FRAGMENT_LIMIT: usize = 128 * 1024;
 
 /// Largest payload of a control frame (RFC 6455 section 5.5).
 pub const CONTROL_LIMIT: usize = 125;
 
-/// The close frame of a server that has said all: [`CloseCode::Normal`], no reason.
+/// Close frame of a server that is finished: [`CloseCode::Normal`], no reason.
 pub const CLOSE_FRAME: &[u8; 4] = b"\x88\x02\x03\xE8";
 
-/// Why a connection is ended, as the number in a close frame (RFC 6455 section 7.4.1).
+/// The reason for the end of a connection, as the number in a close frame (RFC 6455 section 7.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum CloseCode {
-    /// All has been said.
+    /// The connection has served its purpose.
     Normal = 1000,
-    /// This side goes, for example as a server that shuts down.
+    /// This side goes away, for example because a server shuts down.
     GoingAway = 1001,
     /// The peer has broken the rules of WebSocket.
     ProtocolError = 1002,
-    /// The peer has sent data of a kind that is not taken.
+    /// The peer has sent data of an unsupported kind.
     Unsupported = 1003,
-    /// The peer has sent data that is not what it should be, such as a text that is not UTF-8 or
-    /// not JSON.
+    /// The peer has sent invalid data, such as a text that is not UTF-8 or not JSON.
     InvalidData = 1007,
     /// The peer has done something else that is not allowed.
     Policy = 1008,
@@ -81,7 +80,7 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
-    /// The code for a peer that has sent something that cannot be decoded.
+    /// Returns the code for a peer whose bytes cannot be decoded.
     #[must_use]
     pub fn of(error: &DecodeError) -> Self {
         match error {
@@ -100,7 +99,7 @@ impl CloseCode {
     }
 }
 
-/// Whether a peer may send this code in a close frame (RFC 6455 section 7.4).
+/// Returns whether a peer may send this code in a close frame (RFC 6455 section 7.4).
 fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
@@ -115,47 +114,47 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
-/// Longest frame header without mask.
+/// Longest frame header without mask, in bytes.
 const HEADER_LIMIT: usize = 10;
 
-/// Bytes of a mask.
+/// Size of a mask, in bytes.
 const MASK: usize = 4;
 
 /// One side of a connection; the peer is the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Sends frames without mask, takes only frames with mask.
+    /// Sends frames without mask, and accepts only frames with mask.
     Server,
-    /// Sends frames with mask, takes only frames without mask.
+    /// Sends frames with mask, and accepts only frames without mask.
     Client,
 }
 
 /// A frame that concerns the connection and carries no message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
-    /// To be answered by a pong with the same payload.
+    /// A ping, which requires a pong with the same payload.
     Ping(Bytes),
-    /// An answer to a ping.
+    /// The answer to a ping.
     Pong(Bytes),
-    /// The peer sends nothing after this, and waits for a close frame in answer.
+    /// The last frame of the peer, which waits for a close frame in answer.
     Close {
-        /// Why, as a number; missing in an empty close frame.
+        /// The reason as a number; `None` in an empty close frame.
         code: Option<u16>,
-        /// Why, in words; often empty.
+        /// The reason in words; often empty.
         reason: String,
     },
 }
 
 impl Control {
-    /// A close frame.
+    /// Creates a close frame.
     #[must_use]
     pub fn close(code: CloseCode, reason: &str) -> Self {
         Self::Close { code: Some(code as u16), reason: reason.to_owned() }
     }
 
-    /// The bytes of this control frame, masked if a mask is given (as a client must).
+    /// Returns the bytes of this control frame, masked if a mask is given (as a client must).
     ///
-    /// A payload beyond [`CONTROL_LIMIT`] is cut, a reason between two characters.
+    /// A payload beyond [`CONTROL_LIMIT`] is cut, and a reason is cut between two characters.
     #[must_use]
     pub fn encode(&self, mask: Option<[u8; 4]>) -> Bytes {
         let (opcode, mut payload) = match self {
@@ -177,13 +176,13 @@ impl Control {
 /// The kind of a WebSocket message. The payload is the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It is UTF-8.
+    /// The payload is UTF-8.
     Text,
-    /// It is anything.
+    /// The payload may be any bytes.
     Binary,
 }
 
-/// The bytes of a message, as a server sends it.
+/// Encodes a message as a server sends it.
 ///
 /// # Errors
 /// [`EncodeError::NotRepresentable`].
@@ -200,8 +199,8 @@ pub fn encode(message: &(impl Encode + ?Sized), kind: Kind) -> Result<Bytes, Enc
         Kind::Text => TEXT,
         Kind::Binary => BINARY,
     };
-    // Room for the longest header stays in front, so that the payload is written in its place at
-    // once.
+    // Room for the longest header is left at the front, so that the payload is written in its final
+    // place.
     let mut frame = Vec::with_capacity(256);
     frame.resize(HEADER_LIMIT, 0);
     message.write_json(&mut frame)?;
@@ -217,8 +216,8 @@ pub fn encode(message: &(impl Encode + ?Sized), kind: Kind) -> Result<Bytes, Enc
     Ok(Bytes::from(frame).slice(start..))
 }
 
-/// The bytes of a message, as a client sends it. Every frame should have a new random mask (RFC
-/// 6455 section 5.3).
+/// Encodes a message as a client sends it. Every frame should have a new random mask (RFC 6455
+/// section 5.3).
 ///
 /// # Errors
 /// [`EncodeError::NotRepresentable`].

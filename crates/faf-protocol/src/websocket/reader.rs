@@ -1,4 +1,4 @@
-//! Frames of one direction, and the lines in them.
+//! Reads the frames of one direction, and the lines in them.
 
 use bytes::{Buf, BytesMut};
 
@@ -13,14 +13,14 @@ use crate::message::Message;
 use crate::simple_json::{decode_line, is_blank, is_cut};
 use crate::wire::{Decoded, StreamDecoder};
 
-/// The head of a frame, already checked.
+/// The checked header of a frame.
 struct Header {
     is_final: bool,
     opcode: u8,
     mask: Option<[u8; 4]>,
-    /// Bytes of the head.
+    /// Size of the header, in bytes.
     size: usize,
-    /// Bytes of the payload.
+    /// Size of the payload, in bytes.
     length: usize,
 }
 
@@ -30,40 +30,39 @@ impl Header {
     }
 }
 
-/// Reads frames of one direction and takes them apart into messages and control frames.
+/// Reads the frames of one direction and splits them into messages and control frames.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
     role: Role,
-    /// A binary message has come.
+    /// Whether a binary message has come.
     is_binary: bool,
-    /// Lines that were not asked for yet, and the beginning of one that is not complete.
+    /// Lines that were not taken yet, and the beginning of an incomplete one.
     payload: BytesMut,
-    /// So many bytes at the front of the payload were searched for the line's end.
+    /// Number of bytes at the front of the payload that were searched for the line's end.
     searched: usize,
-    /// How far the line has come, if it was looked at before its end was there.
+    /// State of the line, if it was checked before its end had arrived.
     line: Option<Box<Line>>,
-    /// Where the payload begins, in bytes from the beginning of its frame; the offset of errors
-    /// counts in.
+    /// Offset of the payload in bytes from the beginning of its frame, for the offsets of errors.
     base: usize,
     /// The frame that is being received.
     frame: Option<Frame>,
-    /// Inside a fragmented message.
+    /// Whether the reader is inside a fragmented message.
     is_fragmented: bool,
 }
 
-/// A line that goes on in another WebSocket message, or over line ends inside of one.
+/// A line that continues in another WebSocket message, or over line ends inside of one.
 #[derive(Debug)]
 struct Line {
     progress: Progress,
-    /// So many bytes of it have been looked at.
+    /// Number of its bytes that have been checked.
     followed: usize,
 }
 
-/// A data frame of which a part is in the payload already.
+/// A data frame of which a part is already in the payload.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     left: usize,
-    /// As it applies to the next byte.
+    /// The mask, rotated for the next byte.
     mask: Option<[u8; 4]>,
 }
 
@@ -84,8 +83,8 @@ impl StreamDecoder for FrameReader {
         self.payload = BytesMut::from(&self.payload[..]);
     }
 
-    /// A frame announces its length, but a line need not end with it; that is known when it is
-    /// there.
+    /// A frame announces its length, but a line may continue after it, which is only known once the
+    /// frame has arrived.
     fn at_most(&self, buffer: &BytesMut, limits: &Limits) -> usize {
         let any = HEADER_LIMIT + MASK + limits.message_in_force();
         if self.is_fragmented || self.line.is_some() {
@@ -170,8 +169,8 @@ impl FrameReader {
         }
     }
 
-    /// Begins with a data frame. If all of it is there and it is one message, as nearly always,
-    /// that is read where it is.
+    /// Begins a data frame. If all of it has arrived and it is one message, as nearly always, it is
+    /// read in place.
     fn take_whole(
         &mut self,
         header: &Header,
@@ -200,9 +199,9 @@ impl FrameReader {
                     buffer.advance(end);
                     return Ok(Some(message));
                 }
-                // It goes on in the next one.
+                // It continues in the next message.
                 Err(error) if line_end.is_none() && is_cut(&error, payload) => {}
-                // There are several lines.
+                // The frame contains several lines.
                 Err(_) if !is_one_line => {}
                 Err(error) => return Err(error.shifted(header.size)),
             }
@@ -212,7 +211,7 @@ impl FrameReader {
         Ok(None)
     }
 
-    /// Takes what is there of a frame.
+    /// Takes the part of a frame that has arrived.
     fn take_some(&mut self, frame: Frame, buffer: &mut BytesMut) {
         let length = frame.left.min(buffer.len());
         let mask = frame.mask.map(|mut mask| {
@@ -226,7 +225,7 @@ impl FrameReader {
         self.frame = (left > 0).then_some(Frame { left, mask });
     }
 
-    /// The next line of the payload, if it is complete.
+    /// Returns the next line of the payload, if it is complete.
     fn next_line(&mut self, limits: &Limits) -> Result<Option<Message>, DecodeError> {
         while !self.payload.is_empty() {
             let limit = limits.message_in_force();
@@ -249,7 +248,7 @@ impl FrameReader {
             } else if let Some(message) = self.read_if_complete(size, limits)? {
                 Some(message)
             } else if line_end.is_some() {
-                // Inside of a WebSocket message, a value may stand on several lines.
+                // Inside a WebSocket message, a value may span several lines.
                 self.searched = size + 1;
                 continue;
             } else {
@@ -268,8 +267,8 @@ impl FrameReader {
         decode_line(&self.payload[..size], limits).map_err(|error| error.shifted(self.base))
     }
 
-    /// So many bytes of the payload as a message, if they are complete: the beginning of a line, at
-    /// the end of a WebSocket message, or at a line end inside of one.
+    /// Returns this many bytes of the payload as a message, if they are complete: the beginning of
+    /// a line, at the end of a WebSocket message, or at a line end inside of one.
     ///
     /// # Errors
     /// If it can never become a message.
@@ -280,8 +279,8 @@ impl FrameReader {
                 read => return read.map(Some).map_err(|error| error.shifted(self.base)),
             }
         }
-        // From now on only what is new is looked at, or many small messages would cost as much as
-        // the square of their number.
+        // From now on only new bytes are checked; otherwise many small messages would cost as much
+        // as the square of their number.
         let line = self.line.get_or_insert_with(|| {
             Box::new(Line { progress: Progress::new(limits.nesting_in_force()), followed: 0 })
         });
@@ -298,7 +297,7 @@ impl FrameReader {
         }
     }
 
-    /// Forgets the first bytes of the payload, up to the end of a line.
+    /// Removes the first bytes of the payload, up to the end of a line.
     fn end_line(&mut self, bytes: usize) {
         self.payload.advance(bytes);
         self.searched = 0;
@@ -369,7 +368,7 @@ mod tests {
     use crate::wire::{Decoder, WireFormat};
     use bytes::Bytes;
 
-    /// Everything a server reads from `bytes`, and the error that ended it.
+    /// Returns everything that a server reads from `bytes`, and the error that ended it.
     fn read(bytes: &[u8]) -> (Vec<Decoded>, Option<DecodeError>) {
         read_with(&mut FrameReader::new(Role::Server), bytes)
     }
@@ -453,7 +452,7 @@ mod tests {
                 assert!(reader.is_between_messages());
             }
         }
-        // A line that ends with its message ends in there.
+        // A line that ends with its message ends inside of it.
         assert_eq!(malformed(&frame(0x81, b"{\"a\":\n")), Malformed::UnexpectedEnd);
         assert_eq!(malformed(&frame(0x81, b"{\n\"a\":\n")), Malformed::UnexpectedEnd);
         assert_eq!(malformed(&frame(0x81, b"{\n\"a\n\":1}")), Malformed::ControlCharacter);
@@ -526,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_become_a_message_is_malformed_at_once() {
+    fn text_that_cannot_become_a_message_is_malformed_at_once() {
         let refused = |pieces: &[&str]| {
             let frames: Vec<u8> = pieces.iter().flat_map(|piece| frame(0x81, piece.as_bytes())).collect();
             let (found, error) = read(&frames);
@@ -538,7 +537,7 @@ mod tests {
         assert_eq!(refused(&["{\"a\":", "garbage"]), malformed(Malformed::UnexpectedCharacter, 6 + 5));
         assert_eq!(refused(&["{\"a\"", ":1", "}}"]), malformed(Malformed::TrailingText, 6 + 7));
         assert_eq!(refused(&["{\"a\":1}{"]), malformed(Malformed::TrailingText, 6 + 7));
-        // Only objects are messages, so nothing else is waited for.
+        // Only objects are messages, so the reader waits for nothing else.
         assert!(matches!(refused(&["1"]), DecodeError::NotAnObject { .. }));
         assert!(matches!(refused(&["[1]"]), DecodeError::NotAnObject { .. }));
         assert_eq!(refused(&["[1,"]), malformed(Malformed::UnexpectedEnd, 6 + 3));

@@ -1,4 +1,4 @@
-//! What kinds of differences there are.
+//! The kinds of differences from the original.
 
 use faf_protocol::qdatastream;
 use faf_testkit::golden::wire::{Vector, bytes};
@@ -9,15 +9,15 @@ use crate::numbers::with_canonical_numbers;
 /// The first thing that differs between two outcomes.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// What the original did there: `accepted`, or why it did not.
+    /// The original's outcome: `accepted`, or the error.
     pub(crate) recorded: String,
-    /// What happens here instead.
+    /// The outcome of this crate.
     pub(crate) here: String,
 }
 
 impl Kind {
     pub(crate) fn of(vector: &Vector, recorded: &str, ours: &str) -> Self {
-        // Of a stream, each outcome has a line.
+        // In a stream, each outcome has a line.
         let (mut recorded, mut ours) = (recorded.lines(), ours.lines());
         let (recorded, ours) = loop {
             let nothing = "error: nothing more";
@@ -30,7 +30,7 @@ impl Kind {
         let here = if recorded == with_canonical_numbers(ours) {
             "the same value, numbers spelled as received".to_owned()
         } else if !ours.contains(ERROR) && collects_parts(vector, ours) {
-            "accepted, parts that are no object in `legacy`".to_owned()
+            "accepted, parts that are not objects in `legacy`".to_owned()
         } else {
             named(ours)
         };
@@ -40,7 +40,7 @@ impl Kind {
 
 const ERROR: &str = "error: ";
 
-/// `accepted`, or the error without what it says of numbers.
+/// Returns `accepted`, or the error without its numbers.
 fn named(outcome: &str) -> String {
     match outcome.rsplit_once(ERROR) {
         Some((_, error)) => error.split(',').next().unwrap_or_default().to_owned(),
@@ -49,7 +49,7 @@ fn named(outcome: &str) -> String {
     }
 }
 
-/// Whether a block has later parts that are arrays or texts, and these are in `legacy`.
+/// Returns whether a block has later parts that are arrays or texts, and these are in `legacy`.
 fn collects_parts(vector: &Vector, ours: &str) -> bool {
     let block = bytes(&vector.input["bytes"]);
     let parts: Vec<String> = qdatastream::read_block(&block).skip(1).filter_map(Result::ok).collect();
@@ -64,10 +64,10 @@ fn collects_parts(vector: &Vector, ours: &str) -> bool {
 /// A row of `differences.md`.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// What was called, the protocol and tags, of which each must be there, one of several, or not
-    /// there.
+    /// Conditions on the operation, the protocol and the tags: each is required, one of several,
+    /// or excluded.
     conditions: Vec<Condition>,
-    /// The [`Kind`]; one of several.
+    /// Outcomes of the original, of which one must match [`Kind::recorded`].
     recorded: Vec<String>,
     here: Vec<String>,
 }
@@ -79,7 +79,7 @@ enum Condition {
 }
 
 impl Row {
-    /// All rows.
+    /// Returns all rows.
     pub(crate) fn all() -> Vec<Self> {
         let rows = include_str!("../../src/differences.md").lines().filter_map(|line| {
             let cells: Vec<&str> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
@@ -96,7 +96,7 @@ impl Row {
         rows
     }
 
-    /// Whether it is about a vector that differs so.
+    /// Returns whether the row allows this difference of this vector.
     pub(crate) fn allows(&self, vector: &Vector, kind: &Kind) -> bool {
         let has =
             |name: &String| vector.op == *name || vector.protocol == *name || vector.tags.contains(name);
@@ -127,7 +127,7 @@ fn list(text: &str, separator: &str) -> Vec<String> {
     text.split(separator).map(|item| item.trim().to_owned()).collect()
 }
 
-/// A row is met by all it says, and by nothing else.
+/// A row matches if all its conditions are met.
 #[test]
 fn rows_are_understood() {
     let vector = |op: &str, tags: &[&str]| Vector {

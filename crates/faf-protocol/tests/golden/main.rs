@@ -1,9 +1,9 @@
 //! Every recorded vector of the original's wire layer, through the public API.
 //!
-//! Where an outcome differs from the recorded one, `src/differences.md` must say so, with the
-//! reason: a row there says by tags and outcomes, not by single vectors, what differs. This test
-//! fails for a difference that no row allows, and, with the vectors of the repository, for a row
-//! that allows nothing any more.
+//! If an outcome differs from the recorded one, a row of `src/differences.md` must allow that by
+//! tags and outcomes, not by single vectors, and give the reason. This test fails for a difference
+//! that no row allows, and, with the vectors of the repository, for a row that no longer allows
+//! any.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

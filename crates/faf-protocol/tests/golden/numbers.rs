@@ -4,7 +4,8 @@ use faf_protocol::qdatastream;
 use faf_testkit::golden::wire::{bytes, hex};
 use serde_json::Value;
 
-/// An outcome with every number in the spelling of the original: `1E2` as `100.0`, `-0` as `0`.
+/// Returns an outcome with every number in the spelling of the original: `1E2` as `100.0`, `-0` as
+/// `0`.
 pub(crate) fn with_canonical_numbers(outcome: &str) -> String {
     let is_hex = outcome.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_hex && !outcome.is_empty() {
@@ -34,7 +35,7 @@ pub(crate) fn with_canonical_numbers(outcome: &str) -> String {
     canonical
 }
 
-/// The same for encoded bytes: decode, change, encode again.
+/// Does the same for encoded bytes: decode, change, encode again.
 fn with_canonical_numbers_in_bytes(outcome: &str) -> String {
     let encoded = bytes(&Value::String(outcome.to_owned()));
     if encoded.ends_with(b"\n") {

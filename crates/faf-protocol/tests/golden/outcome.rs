@@ -1,4 +1,4 @@
-//! What this crate does with a vector.
+//! The outcome of a vector in this crate.
 
 use std::fmt::Write as _;
 
@@ -31,8 +31,8 @@ fn named(error: &DecodeError) -> &'static str {
     }
 }
 
-/// What this crate does, as a text: what came of it, or `error: ` and why not; of a stream a line
-/// for each.
+/// Returns the outcome as a text: the result, or `error: ` and the reason; for a stream, one
+/// line each.
 pub(crate) fn outcome(vector: &Vector) -> String {
     let input = &vector.input;
     let result = match vector.op.as_str() {
@@ -116,10 +116,10 @@ fn decode_message(vector: &Vector) -> Result<String, String> {
     message.map(|message| canonical_text(&message)).map_err(|error| named(&error).to_owned())
 }
 
-/// The text of a message as it goes out, which is the form that was recorded.
+/// Returns the outgoing text of a message, which is the form that was recorded.
 fn canonical_text(message: &Message) -> String {
     let line = if message.command().is_some_and(|command| command == "ping" || command == "pong") {
-        // A heartbeat with further members is only complete in this format.
+        // A heartbeat with further members is complete only in this format.
         WireFormat::SimpleJson.encode(message).unwrap()
     } else {
         // Both formats must carry the same text.
@@ -176,7 +176,7 @@ fn read_stream(vector: &Vector) -> String {
         Ok(Some(control)) => panic!("{control:?}"),
         Ok(None) => writeln!(all, "after {end}: error: end of the stream").unwrap(),
         Err(DecodeError::Incomplete { got, expected: Some(expected) }) => {
-            // The original counts the header and the payload of a block apart.
+            // The original counts the header and the payload of a block separately.
             let before = if expected > 4 && got > 4 { 4 } else { 0 };
             let (got, expected) = (got - before, expected - before);
             writeln!(all, "after {end}: error: {CUT}, {got} of {expected} bytes").unwrap();
@@ -228,7 +228,7 @@ fn gpgnet(input: &Value) -> Result<String, String> {
         }
         other => panic!("{other}"),
     }
-    // The recorded message is the one handed to the sender, before `target` is put behind it.
+    // The recorded message is the one passed to the sender, before `target` is added after it.
     let text = canonical_text(&sent.0.unwrap().to_message());
     Ok(text.strip_suffix(r#","target":"game"}"#).unwrap().to_owned() + "}")
 }

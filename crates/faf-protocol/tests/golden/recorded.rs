@@ -1,4 +1,4 @@
-//! What the original did.
+//! The recorded outcome of a vector in the original.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::outcome::{CUT, RULED_OUT};
 
-/// What the original did, in the same words as [`outcome`](crate::outcome::outcome).
+/// Returns the outcome of the original, in the words of [`outcome`](crate::outcome::outcome).
 pub(crate) fn recorded(vector: &Vector) -> String {
     let expect = &vector.expect;
     let error = |error: &Value| {
@@ -56,7 +56,7 @@ fn recorded_text(value: &Value) -> String {
     recorded_digest(value, text)
 }
 
-/// Our name for the recorded Python exception.
+/// Returns this crate's name for the recorded Python exception.
 fn recorded_error(vector: &Vector, error: &Value) -> &'static str {
     match error["class"].as_str().unwrap() {
         "JSONDecodeError" => "not JSON",
@@ -69,7 +69,7 @@ fn recorded_error(vector: &Vector, error: &Value) -> &'static str {
         "ValueError" => "integer of too many digits",
         "IncompleteReadError" => CUT,
         "DisconnectedError" => "end of the stream",
-        // What Python says when it is to merge into something that is no object.
+        // Python raises these when a part must be merged into a value that is not an object.
         "TypeError" | "AttributeError" => match &vector.input["bytes"] {
             Value::String(hex) if hex[8..].starts_with("007b") => "nothing can be appended to `legacy`",
             _ => "no JSON object",

@@ -5,7 +5,7 @@ use faf_protocol::PlayerId;
 
 use super::facts;
 
-pub async fn accounts_are_made_found_and_changed(store: &impl Backend) {
+pub async fn accounts_are_created_found_and_changed(store: &impl Backend) {
     let ada = store.create_account("Ada", "hash".to_owned()).await.unwrap();
     assert!(matches!(store.create_account("ÁDA", "x".to_owned()).await, Err(AccountError::Exists(_))));
     assert!(matches!(store.create_account("A da", "x".to_owned()).await, Err(AccountError::Name(_))));
@@ -18,7 +18,7 @@ pub async fn accounts_are_made_found_and_changed(store: &impl Backend) {
     assert_eq!(store.count_accounts().await.unwrap(), 1);
 }
 
-pub async fn the_ban_that_ends_last_counts_and_can_be_revoked(store: &impl Backend) {
+pub async fn latest_ban_counts_and_can_be_revoked(store: &impl Backend) {
     let ada = store.create_account("Ada", String::new()).await.unwrap();
     assert_eq!(store.find_ban(ada).await.unwrap(), None);
     store.ban("Ada", "short".to_owned(), Some(100)).await.unwrap();
@@ -45,7 +45,7 @@ pub async fn roles_are_groups(store: &impl Backend) {
     assert_eq!(groups().await, [""; 0]);
 }
 
-pub async fn logins_are_noted(store: &impl Backend) {
+pub async fn logins_are_recorded(store: &impl Backend) {
     let ada = store.create_account("Ada", String::new()).await.unwrap();
     assert!(!facts(store).await.logins[0].has_last_login);
     store.record_login(ada, Some("::1".parse().unwrap()), Some("client".to_owned())).await.unwrap();
@@ -73,7 +73,7 @@ pub async fn orders_wait_until_they_are_carried_out(store: &impl Backend) {
     assert_eq!(store.orders().await.unwrap(), []);
 }
 
-pub async fn an_order_about_nobody_is_refused(store: &impl Backend) {
+pub async fn order_about_unknown_account_is_refused(store: &impl Backend) {
     assert!(matches!(store.kick("nobody", String::new()).await, Err(AccountError::Unknown(_))));
     assert!(matches!(store.ban("nobody", String::new(), None).await, Err(AccountError::Unknown(_))));
     assert_eq!(store.orders().await.unwrap(), []);

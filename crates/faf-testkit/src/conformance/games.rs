@@ -1,4 +1,4 @@
-//! Games: what there is to play, and what becomes of one from the launch to the rating.
+//! Games: startup data, and the life of a game from its launch to its rating.
 
 use faf_lobby_core::ratings::{Leaderboards, RatingChange, START_RATING, rate_game};
 use faf_lobby_core::results::Outcome;
@@ -24,7 +24,7 @@ async fn launched(backend: &impl Backend) -> Played {
     game
 }
 
-/// What a game must make of these ratings.
+/// Returns the ratings that the game must produce from these.
 fn expected(
     leaderboards: &Leaderboards,
     rated: &RatedGame,
@@ -41,7 +41,7 @@ fn results(facts: &Facts) -> Vec<(u32, Option<&str>, Option<i64>, bool)> {
         .collect()
 }
 
-pub async fn what_there_is_to_play(backend: &impl Backend) {
+pub async fn game_data_has_mods_and_leaderboards(backend: &impl Backend) {
     let seed = r#"{
         "featured_mods": [{"id": 27, "technical_name": "FafBeta", "name": "Beta", "publish": true}],
         "leaderboards": [{"id": 3, "technical_name": "tmm_2v2", "initializer": "global"}],
@@ -62,10 +62,10 @@ pub async fn what_there_is_to_play(backend: &impl Backend) {
     assert_eq!(boards, [("global", None), ("ladder_1v1", None), ("tmm_2v2", Some(1))]);
 }
 
-pub async fn a_launch_stores_everything_that_belongs_to_it(backend: &impl Backend) {
+pub async fn launch_stores_game_and_players(backend: &impl Backend) {
     plant_for_games(backend).await;
     let mut game = Season::default().play(1);
-    // A moment that is no whole second, and not the present.
+    // A time in the past that is not a whole second.
     game.launched.launched_at = Timestamp(1_700_000_123_999_999);
     assert!(store(backend, game.id, game.launch()).await.unwrap().is_empty());
     let facts = facts(backend).await;
@@ -90,12 +90,12 @@ pub async fn a_launch_stores_everything_that_belongs_to_it(backend: &impl Backen
     };
     assert_eq!(facts.players, [player(ADA), player(BOB)]);
     let played: Vec<_> = facts.mods.iter().map(|fact| (fact.mod_id, fact.times_played)).collect();
-    assert_eq!(played, [(1, 1), (2, 6)], "a mod counts once, however many of its versions are active");
+    assert_eq!(played, [(1, 1), (2, 6)], "a mod counts once, even with several active versions");
     assert_eq!((facts.map_versions_played, facts.maps_played), ([(7, 1)].into(), [(1, 1)].into()));
     assert_eq!(backend.beginning().await.unwrap().games, [game.launched.game]);
 }
 
-pub async fn what_the_columns_do_not_hold_is_cut_and_observers_are_not_stored(backend: &impl Backend) {
+pub async fn values_are_cut_to_columns_and_observers_are_not_stored(backend: &impl Backend) {
     plant_for_games(backend).await;
     let mut game = Season::default().play(1);
     let [ada, bob] = &mut game.launched.players[..] else { panic!("two players") };
@@ -111,21 +111,21 @@ pub async fn what_the_columns_do_not_hold_is_cut_and_observers_are_not_stored(ba
     assert_eq!((ada.player_id, ada.faction, ada.color, ada.team, ada.place), (ADA, 0, 127, 127, 255));
 }
 
-pub async fn what_is_stored_twice_is_as_if_stored_once(backend: &impl Backend) {
+pub async fn writes_are_idempotent(backend: &impl Backend) {
     plant_for_games(backend).await;
     let game = Season::default().play(1);
     for write in [game.launch(), game.save(), game.end()] {
         let first = store(backend, game.id, write.clone()).await.unwrap();
         let before = facts(backend).await;
         let mut second = store(backend, game.id, write).await.unwrap();
-        // Only the first time it is known whether there was a rating before.
+        // Whether there was a rating before is known only the first time.
         second.iter_mut().zip(&first).for_each(|(second, first)| second.was_stored = first.was_stored);
         assert_eq!(second, first);
         assert_eq!(facts(backend).await, before);
     }
 }
 
-pub async fn a_launch_that_contradicts_leaves_nothing(backend: &impl Backend) {
+pub async fn contradicting_launch_leaves_nothing(backend: &impl Backend) {
     plant_for_games(backend).await;
     let game = Season::default().play(1);
     let before = facts(backend).await;
@@ -142,14 +142,14 @@ pub async fn a_launch_that_contradicts_leaves_nothing(backend: &impl Backend) {
         refused(backend, game.id, wrong.launch()).await;
         assert_eq!(facts(backend).await, before);
     }
-    // Nor is anything kept that comes after it.
+    // Later writes about the game are refused as well.
     for write in [game.save(), game.end()] {
-        assert_eq!(refused(backend, game.id, write).await, "it is not among the live games");
+        assert_eq!(refused(backend, game.id, write).await, "the game is not live");
     }
     assert_eq!(facts(backend).await, before);
 }
 
-pub async fn a_number_belongs_to_one_game(backend: &impl Backend) {
+pub async fn number_belongs_to_one_game(backend: &impl Backend) {
     plant_for_games(backend).await;
     let mut season = Season::default();
     let (first, mut second) = (season.play(1), season.play(2));
@@ -166,7 +166,7 @@ pub async fn a_number_belongs_to_one_game(backend: &impl Backend) {
     }
 }
 
-pub async fn a_save_keeps_what_has_changed(backend: &impl Backend) {
+pub async fn save_replaces_the_live_game(backend: &impl Backend) {
     let game = launched(backend).await;
     store(backend, game.id, game.save()).await.unwrap();
     assert_ne!(game.saved, game.launched.game);
@@ -180,7 +180,7 @@ pub async fn writes_are_carried_out_in_order(backend: &impl Backend) {
     plant_for_games(backend).await;
     let mut season = Season::default();
     let (first, second) = (season.play(1), season.play(2));
-    // Nobody has waited for any of them when the next is handed over.
+    // Each write is queued before the previous one is awaited.
     let writes = [
         (first.id, first.launch()),
         (second.id, second.launch()),
@@ -196,7 +196,7 @@ pub async fn writes_are_carried_out_in_order(backend: &impl Backend) {
     }
 }
 
-pub async fn results_and_ratings_and_decisions(backend: &impl Backend) {
+pub async fn end_stores_results_ratings_and_decisions(backend: &impl Backend) {
     let mut game = launched(backend).await;
     game.end.ended_at = Timestamp(1_700_000_999_999_999);
     let changes = store(backend, game.id, game.end()).await.unwrap();
@@ -235,7 +235,7 @@ pub async fn results_and_ratings_and_decisions(backend: &impl Backend) {
     assert_eq!(profile.ratings[0].1.rating, changes[0].after);
 }
 
-pub async fn every_leaderboard_that_changes(backend: &impl Backend) {
+pub async fn changes_on_all_leaderboards_are_stored(backend: &impl Backend) {
     let seed = r#"{
         "users": [
             {"id": 1, "login": "Ada", "password": "x", "ratings": {
@@ -311,7 +311,7 @@ pub async fn only_a_victory_counts_as_won(backend: &impl Backend) {
     }
 }
 
-pub async fn a_game_that_cannot_be_rated_keeps_its_results(backend: &impl Backend) {
+pub async fn unratable_game_keeps_its_results(backend: &impl Backend) {
     plant_for_games(backend).await;
     let mut season = Season::default();
     let unknown: fn(&mut Played) = |game| game.end.rated.as_mut().unwrap().leaderboard = "none".to_owned();
@@ -323,7 +323,7 @@ pub async fn a_game_that_cannot_be_rated_keeps_its_results(backend: &impl Backen
         let mut game = season.play(1);
         obstacle(&mut game);
         store(backend, game.id, game.launch()).await.unwrap();
-        // The second time it is only acknowledged.
+        // The retry is acknowledged without a change.
         for _ in 0..2 {
             assert!(store(backend, game.id, game.end()).await.unwrap().is_empty());
             let facts = facts(backend).await;
@@ -338,7 +338,7 @@ pub async fn a_game_that_cannot_be_rated_keeps_its_results(backend: &impl Backen
     }
 }
 
-pub async fn a_game_without_results_only_ends(backend: &impl Backend) {
+pub async fn game_without_results_only_ends(backend: &impl Backend) {
     let mut game = launched(backend).await;
     (game.end.results, game.end.rated) = (Vec::new(), None);
     game.end.validity = Validity::UnknownResult;
@@ -351,7 +351,7 @@ pub async fn a_game_without_results_only_ends(backend: &impl Backend) {
     }
 }
 
-pub async fn notes_are_kept(backend: &impl Backend) {
+pub async fn notes_are_stored(backend: &impl Backend) {
     let game = launched(backend).await;
     let desync = |player, game_time| Note::Desync { player, game_time };
     let teamkill = |victim, game_time| Note::Teamkill { teamkiller: ADA, victim, game_time };
@@ -389,7 +389,7 @@ pub async fn notes_are_kept(backend: &impl Backend) {
     assert_eq!(facts.missions, [mission]);
 }
 
-pub async fn a_lobby_begins_with_the_games_that_were_live(backend: &impl Backend) {
+pub async fn initial_state_has_the_live_games(backend: &impl Backend) {
     plant_for_games(backend).await;
     assert_eq!(backend.beginning().await.unwrap().last_game, GameId(0));
     let mut season = Season::default();
@@ -401,19 +401,19 @@ pub async fn a_lobby_begins_with_the_games_that_were_live(backend: &impl Backend
     let beginning = backend.beginning().await.unwrap();
     assert_eq!(beginning.last_game, GameId(3));
     assert_eq!(beginning.games, [games[0].launched.game.clone(), games[2].launched.game.clone()]);
-    // Numbers count as given out, whether the game was launched or not.
+    // Numbers count as assigned, whether the game was launched or not.
     backend.record_host(ADA, GameId(71)).await.unwrap();
     assert_eq!(backend.beginning().await.unwrap().last_game, GameId(71));
     let attempt = JoinAttempt { game: GameId(72), address: None };
     backend.record_join(BOB, attempt).await.unwrap();
     assert_eq!(backend.beginning().await.unwrap().last_game, GameId(72));
-    // One that no client could read was not given out by a lobby.
+    // A number that no client can read was not assigned by a lobby.
     let attempt = JoinAttempt { game: GameId(u32::MAX), address: None };
     backend.record_join(BOB, attempt).await.unwrap();
     assert_eq!(backend.beginning().await.unwrap().last_game, GameId(72));
 }
 
-pub async fn joins_are_noted(backend: &impl Backend) {
+pub async fn joins_are_recorded(backend: &impl Backend) {
     plant_for_games(backend).await;
     let attempt = |address: Option<&str>| JoinAttempt {
         game: GameId(9),

@@ -1,4 +1,4 @@
-//! Games that were launched, for operators.
+//! Launched games, for operators.
 
 use faf_lobby_core::Game;
 use faf_lobby_store::{Backend, GameFilter};
@@ -7,7 +7,7 @@ use faf_protocol::GameId;
 use super::{plant_for_games, store};
 use crate::season::Season;
 
-pub async fn a_game_is_recorded(backend: &impl Backend) {
+pub async fn game_record_is_complete(backend: &impl Backend) {
     plant_for_games(backend).await;
     let played = Season::default().play(1);
     assert_eq!(backend.game_record(played.id).await.unwrap(), None);
@@ -32,7 +32,7 @@ pub async fn a_game_is_recorded(backend: &impl Backend) {
     assert_eq!(backend.game_record(GameId(99)).await.unwrap(), None);
 }
 
-pub async fn games_are_listed_by_player_and_by_whether_they_count(backend: &impl Backend) {
+pub async fn games_are_listed_by_player_and_validity(backend: &impl Backend) {
     plant_for_games(backend).await;
     let mut season = Season::default();
     let (rated, mut unrated) = (season.play(1), season.play(2));

@@ -13,7 +13,7 @@ async fn launched(backend: &impl Backend) -> Played {
     played
 }
 
-/// Publications with these numbers; each says its number.
+/// Creates publications with these numbers; the body of each contains its number.
 fn publications(numbers: std::ops::Range<u32>) -> GamePublications {
     let publication = |number| {
         let update = format!(r#"{{"Event":{{"playerId":1,"eventId":"e","count":{}}}}}"#, number + 1);
@@ -22,7 +22,7 @@ fn publications(numbers: std::ops::Range<u32>) -> GamePublications {
     GamePublications { first: numbers.start, list: numbers.map(publication).collect() }
 }
 
-/// The counts of the events that wait.
+/// Returns the numbers of the waiting publications.
 async fn waiting(backend: &impl Backend) -> Vec<i64> {
     let counts = facts(backend).await.outbox.into_iter().filter_map(|(key, body)| {
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -31,7 +31,7 @@ async fn waiting(backend: &impl Backend) -> Vec<i64> {
     counts.collect()
 }
 
-pub async fn the_end_of_a_game_goes_into_the_outbox(backend: &impl Backend) {
+pub async fn game_end_goes_into_the_outbox(backend: &impl Backend) {
     let played = launched(backend).await;
     assert_eq!(backend.waiting_messages(10).await.unwrap(), Waiting::default());
     let changes = store(backend, played.id, played.end()).await.unwrap();
@@ -45,13 +45,13 @@ pub async fn the_end_of_a_game_goes_into_the_outbox(backend: &impl Backend) {
     assert_eq!(bodies, expected.iter().map(|told| told.body().unwrap()).collect::<Vec<_>>());
 }
 
-pub async fn a_write_that_is_tried_again_publishes_nothing_twice(backend: &impl Backend) {
+pub async fn retried_write_publishes_nothing_twice(backend: &impl Backend) {
     let played = launched(backend).await;
     for _ in 0..2 {
         backend.store_game(played.id, played.save(), publications(0..2)).await.unwrap();
         assert_eq!(waiting(backend).await, [1, 2]);
     }
-    // There is one more by now.
+    // By now there is one more publication.
     backend.store_game(played.id, played.save(), publications(0..3)).await.unwrap();
     assert_eq!(waiting(backend).await, [1, 2, 3]);
     for _ in 0..2 {
@@ -63,25 +63,25 @@ pub async fn a_write_that_is_tried_again_publishes_nothing_twice(backend: &impl 
             "one game, two ratings, four events"
         );
     }
-    // Numbers of other games are their own.
+    // Each game numbers its publications separately.
     let other = faf_protocol::GameId(99);
     backend.store_game(other, GameWrite::Publish, publications(0..1)).await.unwrap();
     assert_eq!(waiting(backend).await, [1, 2, 3, 4, 1]);
 }
 
-pub async fn what_is_refused_publishes_nothing(backend: &impl Backend) {
+pub async fn refused_write_publishes_nothing(backend: &impl Backend) {
     plant_for_games(backend).await;
     let played = Season::default().play(1);
     refused(backend, played.id, played.end()).await;
     assert!(backend.store_game(played.id, played.save(), publications(0..1)).await.is_err());
     assert_eq!(backend.waiting_messages(10).await.unwrap(), Waiting::default());
-    // Neither were its numbers taken.
+    // The refused numbers are still free.
     store(backend, played.id, played.launch()).await.unwrap();
     backend.store_game(played.id, played.save(), publications(0..1)).await.unwrap();
     assert_eq!(waiting(backend).await, [1]);
 }
 
-pub async fn messages_stay_until_they_are_delivered(backend: &impl Backend) {
+pub async fn messages_stay_until_delivered(backend: &impl Backend) {
     let played = launched(backend).await;
     backend.store_game(played.id, played.save(), publications(0..5)).await.unwrap();
     let Waiting { count, messages } = backend.waiting_messages(2).await.unwrap();
@@ -95,13 +95,13 @@ pub async fn messages_stay_until_they_are_delivered(backend: &impl Backend) {
     let rest = backend.waiting_messages(10).await.unwrap().messages;
     backend.messages_delivered(rest.iter().map(|(number, _)| *number).collect()).await.unwrap();
     assert_eq!(backend.waiting_messages(10).await.unwrap(), Waiting::default());
-    // A number is given once.
+    // A number is assigned only once.
     backend.store_game(played.id, played.save(), publications(5..6)).await.unwrap();
     let next = backend.waiting_messages(10).await.unwrap().messages;
     assert!(next[0].0 > rest[2].0);
 }
 
-pub async fn publications_may_come_after_the_end(backend: &impl Backend) {
+pub async fn publications_may_follow_the_end(backend: &impl Backend) {
     let played = launched(backend).await;
     store(backend, played.id, played.end()).await.unwrap();
     let before = facts(backend).await;

@@ -1,4 +1,4 @@
-//! What belongs to a player: profile, friends and foes, avatars, permissions.
+//! Data of a player: profile, friends and foes, avatars, permissions.
 
 use faf_lobby_core::{Permission, Relation};
 use faf_lobby_store::{Backend, Role};
@@ -26,7 +26,7 @@ pub async fn nobody_is_friend_and_foe(store: &impl Backend) {
     assert!(!store.set_relation(ada, PlayerId(99), Relation::Friend).await.unwrap());
 }
 
-pub async fn one_of_the_granted_avatars_can_be_selected(store: &impl Backend) {
+pub async fn granted_avatar_can_be_selected(store: &impl Backend) {
     let seed = r#"{
         "users": [{"id": 1, "login": "Ada", "password": "x", "avatars": [
             {"avatar_id": 1, "selected": true}, {"avatar_id": 2, "expired_since_hours": 5}]}],
@@ -62,7 +62,7 @@ pub async fn permissions_come_with_roles(store: &impl Backend) {
     assert!(has(Permission::BroadcastMessage).await.unwrap() && has(Permission::JoinChannel).await.unwrap());
 }
 
-pub async fn a_profile_has_everything(store: &impl Backend) {
+pub async fn profile_is_complete(store: &impl Backend) {
     let seed = r#"{
         "clans": [{"id": 3, "name": "Clan", "tag": "CLN"}],
         "users": [{"id": 1, "login": "Ada", "password": "x", "clan": "CLN", "groups": ["faf_moderators_global"],

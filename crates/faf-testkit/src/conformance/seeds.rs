@@ -11,7 +11,7 @@ async fn seed(store: &impl Backend, text: &str) -> Result<Planted, String> {
     store.plant(file).await.map_err(|error| error.to_string())
 }
 
-pub async fn a_seed_is_planted_whole_and_once(store: &impl Backend) {
+pub async fn seed_is_planted_whole_and_once(store: &impl Backend) {
     let text = r#"{"users": [
         {"id": 5, "login": "Ada", "password": "secret", "groups": ["faf_moderators_global"], "friends": [7],
          "ratings": {"global": {"mean": 1000, "deviation": 80.5, "total_games": 3, "won_games": 1}},
@@ -32,7 +32,7 @@ pub async fn a_seed_is_planted_whole_and_once(store: &impl Backend) {
     assert!(matches!(store.plant(file).await, Err(SeedError::NotEmpty)));
 }
 
-pub async fn what_a_new_database_has_can_have_another_number(store: &impl Backend) {
+pub async fn seed_may_renumber_built_in_records(store: &impl Backend) {
     let text = r#"{
         "groups": [{"id": 2, "technical_name": "faf_server_administrators", "permissions": ["ADMIN_KICK_SERVER"]},
                    {"id": 7, "technical_name": "faf_moderators_global", "permissions": []}],
@@ -57,10 +57,10 @@ pub async fn what_a_new_database_has_can_have_another_number(store: &impl Backen
     assert!(!store.has_permission(PlayerId(1), Permission::BroadcastMessage).await.unwrap());
 }
 
-pub async fn names_nobody_can_read_are_refused(store: &impl Backend) {
+pub async fn illegible_names_are_refused(store: &impl Backend) {
     for (text, problem) in [
         (r#"{"users": [{"id": 1, "login": "A\u200bda", "password": "x"}]}"#, "user A\\u{200b}da: a name has"),
-        (r#"{"clans": [{"id": 1, "name": "x", "tag": "A B"}]}"#, "clan A B: this is no tag"),
+        (r#"{"clans": [{"id": 1, "name": "x", "tag": "A B"}]}"#, "clan A B: this is not a tag"),
         (
             r#"{"groups": [{"id": 1, "technical_name": "a", "permissions": []},
                            {"id": 2, "technical_name": "a", "permissions": []}]}"#,
@@ -73,7 +73,7 @@ pub async fn names_nobody_can_read_are_refused(store: &impl Backend) {
     assert_eq!(store.count_accounts().await.unwrap(), 0);
 }
 
-pub async fn what_does_not_fit_leaves_nothing(store: &impl Backend) {
+pub async fn invalid_seed_leaves_nothing(store: &impl Backend) {
     let problem = seed(
         store,
         r#"{"featured_mods": [{"id": 99, "technical_name": "x", "name": "X", "publish": true}],
@@ -82,12 +82,12 @@ pub async fn what_does_not_fit_leaves_nothing(store: &impl Backend) {
     );
     assert_eq!(problem.await.unwrap_err(), "map m.scmap: `filename` must have the form maps/FOLDER.zip");
     assert!(!store.game_data().await.unwrap().featured_mods.contains_key("x"));
-    let stranger = r#"{"users": [{"id": 1, "login": "Ada", "password": "x", "clan": "XYZ"}]}"#;
-    assert_eq!(seed(store, stranger).await.unwrap_err(), "user Ada: there is no `XYZ`");
+    let unknown_clan = r#"{"users": [{"id": 1, "login": "Ada", "password": "x", "clan": "XYZ"}]}"#;
+    assert_eq!(seed(store, unknown_clan).await.unwrap_err(), "user Ada: there is no `XYZ`");
     assert_eq!(store.count_accounts().await.unwrap(), 0);
 }
 
-pub async fn a_key_is_made_once(store: &impl Backend) {
+pub async fn key_is_created_once(store: &impl Backend) {
     assert_eq!(store.own_key().await.unwrap(), None);
     assert_eq!(store.own_key_or(vec![1, 2]).await.unwrap(), [1, 2]);
     assert_eq!(store.own_key_or(vec![3]).await.unwrap(), [1, 2]);

@@ -7,8 +7,7 @@ use faf_protocol::PlayerId;
 
 use super::{facts, plant, plant_for_games};
 
-/// Three mods: `one`, which nobody likes, `two`, whose likers cannot be read, and one that is
-/// hidden.
+/// Three mods: `one` without likes, `two` with a damaged list of likers, and a hidden one.
 const MODS: &str = r#"{
     "users": [{"id": 1, "login": "Ada", "password": "x"}],
     "mods": [
@@ -54,7 +53,7 @@ pub async fn mods_have_their_names(store: &impl Backend) {
     assert_eq!(names, [("ONE-A", "One"), ("two", "Two")]);
 }
 
-pub async fn a_mod_is_shown_as_it_is_seeded(store: &impl Backend) {
+pub async fn mod_is_listed_as_seeded(store: &impl Backend) {
     let seed = r#"{"mods": [
         {"id": 2, "version_id": 2, "display_name": "Two", "author": "B", "uid": "Two", "type": "UI", "version": 4,
          "description": "d", "filename": "two.zip", "icon": "i.png", "ranked": false, "hidden": false, "likes": 3,
@@ -91,7 +90,7 @@ pub async fn maps_are_found_by_their_folder(store: &impl Backend) {
     assert_eq!(find("scmp_008").await.unwrap(), None);
 }
 
-pub async fn missions_of_unknown_campaigns_are_left_out(store: &impl Backend) {
+pub async fn missions_of_unknown_campaigns_are_skipped(store: &impl Backend) {
     let seed = r#"{"coop_maps": [
         {"id": 3, "type": 0, "name": "Three", "description": "d", "filename": "h", "version": 1},
         {"id": 1, "type": 4, "name": "One", "description": null, "filename": "f", "version": 1},
@@ -102,7 +101,7 @@ pub async fn missions_of_unknown_campaigns_are_left_out(store: &impl Backend) {
     assert_eq!(shown, [(1, "Custom Missions"), (3, "FA Campaign")]);
 }
 
-pub async fn a_mod_can_have_several_versions(store: &impl Backend) {
+pub async fn mod_can_have_several_versions(store: &impl Backend) {
     let version = |version: u32, likes: u32| {
         format!(
             r#"{{"id": 1, "version_id": {version}, "display_name": "One", "author": "A", "uid": "u{version}", "type": "SIM",

@@ -1,9 +1,10 @@
-//! What has happened in many evenings, so that a simulation in which nothing happens does not count as a success.
+//! Counts of the events in the evenings, so that a simulation without events does not count as a
+//! success.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What must have happened at least once in many evenings.
+/// Events that must happen at least once in many evenings.
 const EXPECTED: [&str; 48] = [
     "connections",
     "logins",
@@ -55,35 +56,35 @@ const EXPECTED: [&str; 48] = [
     "jumps of the clock",
 ];
 
-/// How often what has happened.
+/// Counts of events by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage(BTreeMap<&'static str, u64>);
 
 impl Coverage {
-    /// Something has happened once more.
+    /// Counts an event once.
     pub fn count(&mut self, what: &'static str) {
         self.add(what, 1);
     }
 
-    /// Something has happened this often.
+    /// Adds to the count of an event.
     pub fn add(&mut self, what: &'static str, times: u64) {
         *self.0.entry(what).or_default() += times;
     }
 
-    /// How often it has happened.
+    /// Returns the count of an event.
     #[must_use]
     pub fn of(&self, what: &str) -> u64 {
         self.0.get(what).copied().unwrap_or(0)
     }
 
-    /// Adds what has happened in another evening.
+    /// Adds the counts of another evening.
     pub fn merge(&mut self, other: &Self) {
         for (what, times) in &other.0 {
             self.add(what, *times);
         }
     }
 
-    /// What should have happened and never has.
+    /// Returns the expected events that never happened.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
         EXPECTED.into_iter().filter(|what| self.of(what) == 0).collect()

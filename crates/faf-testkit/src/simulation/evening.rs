@@ -1,4 +1,4 @@
-//! One evening: what happens when, and everything that follows from it.
+//! One evening: the schedule of events, and their effects.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -9,30 +9,30 @@ use faf_lobby_core::{Audience, ConnId, Effect, Event, RequestId, Settings};
 use faf_protocol::{Country, GameId, PlayerId, SessionNumber};
 
 use super::coverage::Coverage;
+use super::environment::{Environment, Wire};
 use super::invariants::{Checker, Law, Size, Violation, is_unchanged, look};
 use super::player::{Player, players};
 use super::random::Random;
-use super::surroundings::{Surroundings, Wire};
 use super::trace::Trace;
 use crate::login_probe::probe_login;
 
-/// How an evening is to be.
+/// Parameters of an evening.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// What it follows from.
+    /// Seed of the random numbers.
     pub seed: u64,
-    /// How many players there are.
+    /// Number of players.
     pub players: usize,
-    /// How long they play.
+    /// Time for which they play.
     pub length: Duration,
-    /// Whether a digest of all effects is made.
+    /// Whether to compute a digest of all effects.
     pub is_digested: bool,
-    /// Whether everything is kept to be told.
+    /// Whether to keep the whole trace.
     pub is_traced: bool,
 }
 
 impl Plan {
-    /// An evening as it is usually simulated.
+    /// Returns the usual parameters of an evening.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
@@ -45,27 +45,27 @@ impl Plan {
     }
 }
 
-/// An evening that has gone well.
+/// Result of an evening in which all laws held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// What has happened.
+pub struct Summary {
+    /// Counts of the events.
     pub coverage: Coverage,
-    /// Of all effects, if that was wanted.
+    /// Digest of all effects, if requested.
     pub digest: u64,
-    /// Everything that has happened, if that was wanted; else the end of it.
+    /// The whole trace if requested, otherwise its last lines.
     pub lines: Vec<String>,
 }
 
-/// An evening in which a law was broken.
+/// Result of an evening in which a law was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The evening.
+    /// Seed of the evening.
     pub seed: u64,
-    /// What repeats it.
+    /// Command that repeats the evening.
     pub command: String,
-    /// What does not hold.
+    /// The broken law.
     pub violation: Violation,
-    /// The last events.
+    /// Last lines of the trace.
     pub lines: Vec<String>,
 }
 
@@ -81,10 +81,10 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What happens around the lobby at a time.
+/// A scheduled event outside the lobby.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Happening {
-    /// A player connects or goes on, unless other plans were made since.
+pub(super) enum Scheduled {
+    /// A player connects or continues, unless the plan was replaced.
     Act { player: usize, plan: u64 },
     /// A player may do something that bots do not do.
     Misbehave { player: usize },
@@ -92,36 +92,36 @@ pub(super) enum Happening {
     Leave { conn: ConnId },
     /// The store carries out a request of the lobby with this number.
     Perform { lobby: u64, request: RequestId, then: Duration },
-    /// The reply comes.
+    /// The lobby receives the reply.
     Reply { lobby: u64, request: RequestId },
     /// A second has passed.
     Second,
 }
 
-/// An evening that is going on.
+/// A running evening.
 #[derive(Debug)]
 pub struct Evening {
     pub(super) plan: Plan,
     pub(super) random: Random,
-    pub(super) around: Surroundings,
+    pub(super) environment: Environment,
     pub(super) checker: Checker,
     pub(super) trace: Trace,
     pub(super) players: Vec<Player>,
-    /// Games in which not everybody tells the truth about the results.
+    /// Games in which some players report wrong results.
     pub(super) disputed: BTreeSet<GameId>,
     pub(super) now: Duration,
-    /// Nobody comes any more.
+    /// Whether players stop connecting.
     pub(super) is_late: bool,
-    agenda: BTreeMap<(Duration, u64), Happening>,
+    agenda: BTreeMap<(Duration, u64), Scheduled>,
     next_number: u64,
-    /// How many lobbies there have been.
+    /// Number of the current lobby; it grows with each restart.
     lobby: u64,
     last_replied: Option<RequestId>,
     pub(super) readable: BTreeSet<ConnId>,
 }
 
 impl Evening {
-    /// An evening that is about to begin.
+    /// Prepares an evening.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let mut random = Random::new(plan.seed);
@@ -139,14 +139,14 @@ impl Evening {
             login_rate: random.pick(&[1, 3, 2500]).copied().unwrap_or(2500),
             ..Settings::default()
         };
-        let mut around = Surroundings::new(settings, plan.players, &mut random);
-        around.refuses = random.per_mille(250);
+        let mut environment = Environment::new(settings, plan.players, &mut random);
+        environment.refuses = random.per_mille(250);
         let players = players(plan.players, &mut random);
         let trace = Trace::new(plan.is_digested, plan.is_traced);
         Self {
             plan,
             random,
-            around,
+            environment,
             checker: Checker::default(),
             trace,
             players,
@@ -165,9 +165,10 @@ impl Evening {
     ///
     /// # Errors
     /// [`Failure`] if a law is broken.
-    pub fn play(plan: Plan) -> Result<Told, Failure> {
+    pub fn play(plan: Plan) -> Result<Summary, Failure> {
         let mut evening = Self::new(plan);
-        // A panic of the lobby breaks a law, too; what is left of the evening is only looked at to tell of it.
+        // A panic of the lobby also breaks a law; afterwards the evening is only used for the
+        // report.
         let outcome = catch_unwind(AssertUnwindSafe(|| evening.run()));
         let outcome = outcome.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
@@ -176,7 +177,9 @@ impl Evening {
         });
         let lines = evening.trace.lines();
         match outcome {
-            Ok(()) => Ok(Told { coverage: evening.checker.coverage, digest: evening.trace.digest(), lines }),
+            Ok(()) => {
+                Ok(Summary { coverage: evening.checker.coverage, digest: evening.trace.digest(), lines })
+            }
             Err(violation) => {
                 let Plan { seed, players, length, .. } = plan;
                 let minutes = length.as_secs() / 60;
@@ -193,35 +196,36 @@ impl Evening {
             let delay = self.random.millis(0..300_000);
             self.plan_act(player, delay);
             let at = self.off_the_second(delay + Duration::from_secs(1));
-            self.put(at, Happening::Misbehave { player });
+            self.put(at, Scheduled::Misbehave { player });
         }
-        self.put(Duration::from_secs(1), Happening::Second);
+        self.put(Duration::from_secs(1), Scheduled::Second);
         self.run_until(self.plan.length)?;
         self.note("the evening is over");
         self.is_late = true;
         if self.random.per_mille(400) {
             self.shut_down_gracefully()?;
         }
-        // Nothing fails any more, and everybody leaves.
-        self.around.away_until = Duration::ZERO;
-        self.around.slow_until = Duration::ZERO;
-        self.around.refuses = false;
-        let wires: Vec<ConnId> = self.around.wires.keys().copied().collect();
+        // From here on nothing fails, and everyone leaves.
+        self.environment.away_until = Duration::ZERO;
+        self.environment.slow_until = Duration::ZERO;
+        self.environment.refuses = false;
+        let wires: Vec<ConnId> = self.environment.wires.keys().copied().collect();
         for conn in wires {
             self.drop_connection(conn)?;
         }
-        let grace = self.around.settings.restart_grace_period + self.around.settings.reconnect_grace_period;
+        let grace =
+            self.environment.settings.restart_grace_period + self.environment.settings.reconnect_grace_period;
         self.run_until(self.now + grace + Duration::from_secs(200))?;
-        if !self.around.world.is_settled() {
-            // The lobby reads from time to time what there is to play; it may be just now.
+        if !self.environment.world.is_settled() {
+            // The lobby may be loading the game data, as it does from time to time.
             self.run_until(self.now + Duration::from_secs(10))?;
         }
-        self.checker.ended(self.around.world.is_settled(), &self.around.store)
+        self.checker.ended(self.environment.world.is_settled(), &self.environment.store)
     }
 
-    /// The operator ends the server, and starts it again.
+    /// Requests a shutdown, as the operator does, and starts the server again.
     fn shut_down_gracefully(&mut self) -> Result<(), Violation> {
-        let until = self.now + self.around.settings.shutdown_grace_period + Duration::from_secs(2);
+        let until = self.now + self.environment.settings.shutdown_grace_period + Duration::from_secs(2);
         self.tell(Event::Shutdown)?;
         while !self.checker.has_stopped() && self.now < until {
             self.run_until(self.now + Duration::from_secs(1))?;
@@ -237,19 +241,19 @@ impl Evening {
         loop {
             let next = self.agenda.first_key_value().map(|(key, _)| *key);
             let at = next.map_or(until, |(at, _)| at).min(until);
-            if let Some(deadline) = self.around.deadline().filter(|deadline| *deadline <= at) {
+            if let Some(deadline) = self.environment.deadline().filter(|deadline| *deadline <= at) {
                 self.now = self.now.max(deadline);
-                self.around.world.handle_timeout(self.around.moment(self.now));
-                self.carry_out(None)?;
+                self.environment.world.handle_timeout(self.environment.moment(self.now));
+                self.apply_effects(None)?;
                 self.read_all()?;
                 continue;
             }
             match next.filter(|(at, _)| *at <= until) {
                 None => break,
                 Some(key) => {
-                    let Some(happening) = self.agenda.remove(&key) else { continue };
+                    let Some(scheduled) = self.agenda.remove(&key) else { continue };
                     self.now = key.0;
-                    self.happen(happening)?;
+                    self.run_scheduled(scheduled)?;
                 }
             }
         }
@@ -257,25 +261,25 @@ impl Evening {
         Ok(())
     }
 
-    fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
-        match happening {
-            Happening::Act { player, plan } if self.players[player].plan == plan => self.act(player),
-            Happening::Act { .. } => Ok(()),
-            Happening::Misbehave { player } => self.misbehave(player),
-            Happening::Leave { conn } => self.drop_connection(conn),
-            Happening::Perform { lobby, request, then } => {
+    fn run_scheduled(&mut self, scheduled: Scheduled) -> Result<(), Violation> {
+        match scheduled {
+            Scheduled::Act { player, plan } if self.players[player].plan == plan => self.act(player),
+            Scheduled::Act { .. } => Ok(()),
+            Scheduled::Misbehave { player } => self.misbehave(player),
+            Scheduled::Leave { conn } => self.drop_connection(conn),
+            Scheduled::Perform { lobby, request, then } => {
                 if lobby == self.lobby {
-                    self.around.perform(self.now, request, &mut self.random);
+                    self.environment.perform(self.now, request, &mut self.random);
                     if then.is_zero() {
-                        return self.happen(Happening::Reply { lobby, request });
+                        return self.run_scheduled(Scheduled::Reply { lobby, request });
                     }
                     let at = self.off_the_second(self.now + then);
-                    self.put(at, Happening::Reply { lobby, request });
+                    self.put(at, Scheduled::Reply { lobby, request });
                 }
                 Ok(())
             }
-            Happening::Reply { lobby, request } => {
-                let reply = if lobby == self.lobby { self.around.reply(request) } else { None };
+            Scheduled::Reply { lobby, request } => {
+                let reply = if lobby == self.lobby { self.environment.reply(request) } else { None };
                 let Some(reply) = reply else { return Ok(()) };
                 if self.last_replied.is_some_and(|last| last > request) {
                     self.checker.coverage.count("replies out of order");
@@ -283,41 +287,41 @@ impl Evening {
                 self.last_replied = Some(request);
                 self.tell(Event::Replied { reply })
             }
-            Happening::Second => self.second(),
+            Scheduled::Second => self.second(),
         }
     }
 
-    /// What is looked at every second, and what goes wrong around the lobby.
+    /// Runs the checks of every second, and selects failures of the environment.
     fn second(&mut self) -> Result<(), Violation> {
-        self.put(self.now + Duration::from_secs(1), Happening::Second);
+        self.put(self.now + Duration::from_secs(1), Scheduled::Second);
         if self.checker.has_stopped() {
             return Ok(());
         }
-        self.checker.second(Size::of(&self.around.world), &self.around.settings)?;
+        self.checker.second(Size::of(&self.environment.world), &self.environment.settings)?;
         if self.now.as_secs().is_multiple_of(8) {
-            self.checker.reported(&self.around.store)?;
+            self.checker.reported(&self.environment.store)?;
         }
         if self.now.as_secs().is_multiple_of(30) {
-            // One of those there are, or somebody who never was there.
+            // A player of the evening, or one who never was online.
             let player = PlayerId(self.random.within(1..self.plan.players as u64 + 2) as u32);
-            probe_login(&self.around.world, self.around.moment(self.now), player);
+            probe_login(&self.environment.world, self.environment.moment(self.now), player);
         }
         if self.is_late {
             return Ok(());
         }
         if self.random.per_mille(2) {
             let error = self.random.within(0..4_000_000_000) as i64 - 2_000_000_000;
-            self.around.clock_error = error;
+            self.environment.clock_error = error;
             self.checker.coverage.count("jumps of the clock");
-            self.note(format!("the calendar jumps to {error} µs beside the truth"));
+            self.note(format!("the wall clock jumps to an error of {error} µs"));
         }
         if self.random.per_mille(4) {
-            self.around.away_until = self.now + self.random.millis(500..30_000);
-            self.note(format!("the database is away until {:?}", self.around.away_until));
+            self.environment.away_until = self.now + self.random.millis(500..30_000);
+            self.note(format!("the database is away until {:?}", self.environment.away_until));
         }
         if self.random.per_mille(4) {
-            self.around.slow_until = self.now + self.random.millis(500..30_000);
-            self.note(format!("the database is slow until {:?}", self.around.slow_until));
+            self.environment.slow_until = self.now + self.random.millis(500..30_000);
+            self.note(format!("the database is slow until {:?}", self.environment.slow_until));
         }
         if self.random.per_mille(1) {
             return self.restart();
@@ -325,60 +329,63 @@ impl Evening {
         Ok(())
     }
 
-    /// The server is killed, or has ended, and another one begins with what is stored.
+    /// Ends the server and starts another one with the stored data.
     fn restart(&mut self) -> Result<(), Violation> {
         self.note("the server is killed and started again");
-        self.checker.killed(&self.around.store)?;
-        self.around.restart(self.now);
+        self.checker.killed(&self.environment.store)?;
+        self.environment.restart(self.now);
         self.lobby += 1;
         self.last_replied = None;
         self.readable.clear();
-        self.checker.resumed(look(&self.around.world));
+        self.checker.resumed(look(&self.environment.world));
         for player in 0..self.players.len() {
             self.lost_connection(player);
         }
-        self.carry_out(None)
+        self.apply_effects(None)
     }
 
     fn note(&mut self, text: impl Into<String>) {
         self.trace.note(self.now, text);
     }
 
-    pub(super) fn put(&mut self, at: Duration, happening: Happening) {
+    pub(super) fn put(&mut self, at: Duration, scheduled: Scheduled) {
         self.next_number += 1;
-        self.agenda.insert((at, self.next_number), happening);
+        self.agenda.insert((at, self.next_number), scheduled);
     }
 
-    /// Nothing but the lobby's reports happens on the second: right after them, nothing waits to be told.
+    /// Moves a time off the full second. Only the lobby's reports happen on the full second, so
+    /// that right after a report no change waits to be sent.
     pub(super) fn off_the_second(&self, at: Duration) -> Duration {
         let whole = Duration::from_millis(at.as_millis() as u64);
         (whole + Duration::from_micros(137)).max(self.now)
     }
 
-    /// A player will act after this time, instead of what was planned before.
+    /// Schedules a player's next action after this time; it replaces the previous plan.
     pub(super) fn plan_act(&mut self, player: usize, delay: Duration) {
         let at = self.off_the_second(self.now + delay);
         self.next_number += 1;
         let plan = self.next_number;
         self.players[player].plan = plan;
-        self.put(at, Happening::Act { player, plan });
+        self.put(at, Scheduled::Act { player, plan });
     }
 
-    // What players do to the lobby.
+    // Actions of players.
 
-    /// A client connects.
+    /// Connects a client.
     pub(super) fn connect(&mut self, player: usize) -> Result<ConnId, Violation> {
-        self.around.last_conn += 1;
-        let conn = ConnId(self.around.last_conn);
-        self.around.wires.insert(conn, Wire { player, holds: BTreeSet::new(), outgoing: VecDeque::new() });
+        self.environment.last_conn += 1;
+        let conn = ConnId(self.environment.last_conn);
+        self.environment
+            .wires
+            .insert(conn, Wire { player, holds: BTreeSet::new(), outgoing: VecDeque::new() });
         let session = SessionNumber(conn.0 as u32);
         self.tell(Event::Connected { conn, address: None, country: Country::UNKNOWN, session })?;
         Ok(conn)
     }
 
-    /// A connection is lost.
+    /// Disconnects a client.
     pub(super) fn drop_connection(&mut self, conn: ConnId) -> Result<(), Violation> {
-        let Some(wire) = self.around.wires.remove(&conn) else { return Ok(()) };
+        let Some(wire) = self.environment.wires.remove(&conn) else { return Ok(()) };
         if self.players[wire.player].conn == Some(conn) {
             self.lost_connection(wire.player);
         }
@@ -386,37 +393,38 @@ impl Evening {
     }
 
     fn tell(&mut self, event: Event) -> Result<(), Violation> {
-        let event_told = event.clone();
+        let handled = event.clone();
         self.trace.event(self.now, &event);
-        self.around.world.handle(self.around.moment(self.now), event);
-        self.carry_out(Some(&event_told))?;
+        self.environment.world.handle(self.environment.moment(self.now), event);
+        self.apply_effects(Some(&handled))?;
         self.read_all()
     }
 
-    /// Lets the lobby read all that it can.
+    /// Lets the lobby read from all connections that are not held.
     pub(super) fn read_all(&mut self) -> Result<(), Violation> {
         while let Some(conn) = self.readable.pop_first() {
-            let Some(wire) = self.around.wires.get_mut(&conn).filter(|wire| wire.holds.is_empty()) else {
+            let Some(wire) = self.environment.wires.get_mut(&conn).filter(|wire| wire.holds.is_empty())
+            else {
                 continue;
             };
             let Some(message) = wire.outgoing.pop_front() else { continue };
             self.readable.insert(conn);
             let event = Event::Received { conn, message };
             self.trace.event(self.now, &event);
-            self.around.world.handle(self.around.moment(self.now), event.clone());
-            self.carry_out(Some(&event))?;
+            self.environment.world.handle(self.environment.moment(self.now), event.clone());
+            self.apply_effects(Some(&event))?;
         }
         Ok(())
     }
 
-    /// Checks what the lobby has done, and does it.
-    fn carry_out(&mut self, event: Option<&Event>) -> Result<(), Violation> {
+    /// Checks the effects of the lobby, and applies them.
+    fn apply_effects(&mut self, event: Option<&Event>) -> Result<(), Violation> {
         let mut effects = Vec::new();
-        while let Some(effect) = self.around.world.poll_effect() {
+        while let Some(effect) = self.environment.world.poll_effect() {
             self.trace.effect(self.now, &effect);
             effects.push(effect);
         }
-        let world = &self.around.world;
+        let world = &self.environment.world;
         let after = (!is_unchanged(self.checker.seen(), world)).then(|| look(world));
         self.checker.step(self.now, event, &effects, after)?;
         for effect in effects {
@@ -430,29 +438,29 @@ impl Evening {
                     self.hear(conn, &message);
                 }
                 Effect::Hold { conn, reason } => {
-                    if let Some(wire) = self.around.wires.get_mut(&conn) {
+                    if let Some(wire) = self.environment.wires.get_mut(&conn) {
                         wire.holds.insert(reason);
                     }
                 }
                 Effect::Release { conn, reason } => {
-                    if let Some(wire) = self.around.wires.get_mut(&conn) {
+                    if let Some(wire) = self.environment.wires.get_mut(&conn) {
                         wire.holds.remove(&reason);
                         self.readable.insert(conn);
                     }
                 }
                 Effect::Close { conn } => {
-                    if let Some(wire) = self.around.wires.remove(&conn)
+                    if let Some(wire) = self.environment.wires.remove(&conn)
                         && self.players[wire.player].conn == Some(conn)
                     {
                         self.lost_connection(wire.player);
                     }
                 }
                 Effect::Request { request, .. } => {
-                    let (look, then) = self.around.delays(self.now, &request, &mut self.random);
+                    let (look, then) = self.environment.delays(self.now, &request, &mut self.random);
                     let id = request.id();
-                    self.around.request(request);
+                    self.environment.request(request);
                     let at = self.off_the_second(self.now + look);
-                    self.put(at, Happening::Perform { lobby: self.lobby, request: id, then });
+                    self.put(at, Scheduled::Perform { lobby: self.lobby, request: id, then });
                 }
                 Effect::LoggedIn { .. }
                 | Effect::Done { .. }
@@ -466,7 +474,7 @@ impl Evening {
         Ok(())
     }
 
-    /// The connections whose clients look at a message.
+    /// Returns the connections whose clients process a message.
     fn receivers(&self, to: &Audience) -> Vec<ConnId> {
         let logged_in = self.players.iter().filter(|player| player.bot.is_logged_in());
         let logged_in = logged_in.filter_map(|player| player.conn);

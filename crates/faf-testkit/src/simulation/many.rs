@@ -1,4 +1,4 @@
-//! Many evenings at the same time.
+//! Many evenings in parallel.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,18 +7,18 @@ use std::thread;
 use super::coverage::Coverage;
 use super::evening::{Evening, Failure, Plan};
 
-/// What has come of many evenings.
+/// Result of many evenings.
 #[derive(Debug, Default)]
 pub struct Many {
-    /// How many were played.
+    /// Number of evenings that were played.
     pub evenings: u64,
-    /// What has happened in all of them.
+    /// Counts of the events in all of them.
     pub coverage: Coverage,
-    /// Those that broke a law; the rest is not played then.
+    /// Evenings that broke a law; no further evening starts after one.
     pub failures: Vec<Failure>,
 }
 
-/// Plays this many evenings that differ in nothing but their seeds, from the seed of the plan on.
+/// Plays this many evenings that differ only in their seeds, starting with the seed of the plan.
 #[must_use]
 pub fn run_many(plan: Plan, seeds: u64, threads: usize) -> Many {
     let next = AtomicU64::new(0);

@@ -1,20 +1,20 @@
-//! What players do besides playing, and what becomes of a bot's messages at a client that does not work well.
+//! Actions of players beyond playing, and faulty clients that change or lose a bot's messages.
 
 use faf_lobby_core::ConnId;
 use faf_protocol::client_message::{ClientMessage, GameHost, GameJoin};
 use faf_protocol::gpgnet::{GameState, GameToServer, GpgNetMessage};
 use faf_protocol::{GameId, Secret};
 
-use super::evening::{Evening, Happening};
+use super::evening::{Evening, Scheduled};
 use super::invariants::Violation;
 use super::sayings;
 
 impl Evening {
-    /// A player does something that a bot does not, most often nothing.
+    /// Lets a player do something that bots do not do; most often nothing.
     pub(super) fn misbehave(&mut self, player: usize) -> Result<(), Violation> {
         let delay = self.random.millis(1000..20_000);
         let at = self.off_the_second(self.now + delay);
-        self.put(at, Happening::Misbehave { player });
+        self.put(at, Scheduled::Misbehave { player });
         if let Some(old) = self.players[player].old.take() {
             self.drop_connection(old)?;
         }
@@ -28,7 +28,7 @@ impl Evening {
                 self.checker.coverage.count("processes crashed");
                 return self.end_process(player);
             }
-            // The client is gone for a while, and its game process goes on.
+            // The client disconnects for a while, and its game process continues.
             8..20 => return self.drop_connection(conn),
             20..32 => return self.log_in_elsewhere(player, conn),
             32..100 => {
@@ -64,7 +64,7 @@ impl Evening {
         self.read_all()
     }
 
-    /// A player who is not logged in yet looks at the connection again.
+    /// A player who is not logged in yet tries again on the same connection.
     fn try_again(&mut self, player: usize, conn: ConnId) -> Result<(), Violation> {
         match self.random.below(10) {
             0..3 => self.drop_connection(conn),
@@ -78,7 +78,7 @@ impl Evening {
         }
     }
 
-    /// The process is gone, and the client notices.
+    /// The process ends, and the client notices.
     fn end_process(&mut self, player: usize) -> Result<(), Violation> {
         self.players[player].is_stalled = false;
         self.players[player].bot.end_process(self.now);
@@ -114,7 +114,7 @@ impl Evening {
             }
             34..38 if is_playing => sayings::process("GameEnded", ""),
             38..46 if is_playing => sayings::process("OperationComplete", r#"true,1,"00:21:03""#),
-            // Some guess the numbers of players whose adapters they were never told of.
+            // Some processes guess the numbers of players whom they were never told to connect to.
             46..54 => {
                 let guessed = self.random.within(1..self.plan.players as u64 + 1);
                 sayings::process("IceMsg", &format!(r#"{guessed},"{{\"sdp\":1}}""#))
@@ -125,7 +125,7 @@ impl Evening {
         self.send(conn, saying);
     }
 
-    /// Sends a message of a bot, changed or not at all if the client does not work well.
+    /// Sends a message of a bot; a faulty client changes the message or does not send it.
     pub(super) fn send_about(&mut self, player: usize, conn: ConnId, message: ClientMessage) {
         let message = match message {
             ClientMessage::Pong if self.random.per_mille(20) => return,
@@ -162,7 +162,8 @@ impl Evening {
         request
     }
 
-    /// Sends a command of a bot's game process: some hang at the launch, and in some games not everybody tells the truth.
+    /// Sends a command of a bot's game process: some hang at the launch, and in disputed games some
+    /// report wrong results.
     fn tell_about(&mut self, player: usize, conn: ConnId, command: GpgNetMessage) {
         let Some(game) = self.players[player].bot.game() else {
             return self.send(conn, Ok(ClientMessage::Game(command)));
@@ -193,7 +194,7 @@ impl Evening {
         self.send(conn, Ok(ClientMessage::Game(command)));
     }
 
-    /// Some number of a game, seen or guessed.
+    /// Returns the number of a game, known or guessed.
     fn any_game(&mut self) -> GameId {
         let games: Vec<GameId> = self.checker.seen().keys().copied().collect();
         match self.random.pick(&games) {

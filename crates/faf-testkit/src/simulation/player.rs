@@ -9,7 +9,7 @@ use faf_protocol::client_message::ClientMessage;
 use faf_protocol::{CommandError, PlayerId, ServerMessage};
 use rand::SeedableRng;
 
-use super::evening::{Evening, Happening};
+use super::evening::{Evening, Scheduled};
 use super::invariants::Violation;
 use super::random::Random;
 use super::sayings;
@@ -19,18 +19,18 @@ use super::sayings;
 pub(super) struct Player {
     pub(super) id: PlayerId,
     pub(super) bot: Bot,
-    /// The connection the player looks at.
+    /// The connection that the player uses.
     pub(super) conn: Option<ConnId>,
-    /// One that was left open when the player logged in elsewhere.
+    /// The connection that was left open when the player logged in elsewhere.
     pub(super) old: Option<ConnId>,
-    /// The game process hangs: it sends nothing more.
+    /// Whether the game process hangs and sends nothing more.
     pub(super) is_stalled: bool,
-    /// When the bot acts next, and the number of that plan; earlier plans are void.
+    /// Time of the bot's next action, and number of that plan; earlier plans are void.
     acts_at: Option<Duration>,
     pub(super) plan: u64,
 }
 
-/// The players of an evening, numbered from 1.
+/// Creates the players of an evening, numbered from 1.
 pub(super) fn players(number: usize, random: &mut Random) -> Vec<Player> {
     let login = |id: PlayerId| format!("p{id}");
     let ids = || (1..=number).map(|number| PlayerId(number as u32));
@@ -44,12 +44,13 @@ pub(super) fn players(number: usize, random: &mut Random) -> Vec<Player> {
     ids().map(player).collect()
 }
 
-/// Processes that start slowly, hosts without patience, and games that last long enough to be disturbed.
+/// Processes that start slowly, hosts that wait only briefly, and games that last long enough to
+/// be disturbed.
 fn settings() -> faf_bots::Settings {
     faf_bots::Settings {
         idle: 1.0..20.0,
         process_start: 0.5..8.0,
-        host_patience: 60.0,
+        host_wait: 60.0,
         retitle: Some(60.0),
         battle: 60.0..420.0,
         rest: 1.0..20.0,
@@ -59,7 +60,7 @@ fn settings() -> faf_bots::Settings {
     }
 }
 
-/// What there is in the store of the simulation.
+/// Content of the simulation's store.
 fn content() -> Content {
     let map =
         |folder: &str, max_players| Map { name: folder.to_owned(), folder: folder.to_owned(), max_players };
@@ -71,7 +72,7 @@ fn content() -> Content {
 }
 
 impl Evening {
-    /// A player connects, or the bot's time has come.
+    /// Lets a player connect, or lets the bot act if its time has come.
     pub(super) fn act(&mut self, player: usize) -> Result<(), Violation> {
         self.players[player].acts_at = None;
         match self.players[player].conn {
@@ -85,7 +86,7 @@ impl Evening {
         }
     }
 
-    /// A player logs in on a new connection.
+    /// Logs a player in on a new connection.
     pub(super) fn come(&mut self, player: usize) -> Result<(), Violation> {
         let conn = self.connect(player)?;
         self.players[player].conn = Some(conn);
@@ -95,7 +96,7 @@ impl Evening {
         self.read_all()
     }
 
-    /// The messages of a login, of which some are no use.
+    /// Returns the messages of a login, some of which are useless.
     pub(super) fn greeting(&mut self, player: usize) -> Vec<ClientMessage> {
         let Player { id, bot, .. } = &self.players[player];
         match self.random.below(20) {
@@ -107,15 +108,15 @@ impl Evening {
         }
     }
 
-    /// A player's client receives a message.
+    /// Passes a message to a player's client.
     pub(super) fn hear(&mut self, conn: ConnId, message: &ServerMessage) {
-        let Some(number) = self.around.wires.get(&conn).map(|wire| wire.player) else { return };
+        let Some(number) = self.environment.wires.get(&conn).map(|wire| wire.player) else { return };
         let player = &mut self.players[number];
         if player.conn != Some(conn) {
             return;
         }
         match message {
-            // The player tries again, where a bot would go away for minutes.
+            // The player tries again, where a bot would stay away for minutes.
             ServerMessage::AuthenticationFailed(_) => return,
             ServerMessage::GameLaunch(_) => player.is_stalled = false,
             _ => {}
@@ -124,7 +125,8 @@ impl Evening {
         self.follow(number);
     }
 
-    /// Does what the bot wants, or something like it; the lobby reads it when it reads.
+    /// Sends what the bot wants to send, or something similar; the lobby reads it when the
+    /// connection is not held.
     pub(super) fn follow(&mut self, player: usize) {
         while let (Some(conn), Some(action)) =
             (self.players[player].conn, self.players[player].bot.poll_action())
@@ -133,27 +135,27 @@ impl Evening {
                 Action::Send(message) => self.send_about(player, conn, message),
                 Action::LogOut | Action::Drop => {
                     let at = self.off_the_second(self.now + Duration::from_millis(50));
-                    self.put(at, Happening::Leave { conn });
+                    self.put(at, Scheduled::Leave { conn });
                 }
             }
         }
         let deadline = self.players[player].bot.next_deadline();
         if let Some(at) = deadline.filter(|at| self.players[player].acts_at != Some(*at)) {
-            // Plans are made for whole milliseconds: not for one before the deadline.
+            // Plans are made in whole milliseconds, and not before the deadline.
             self.plan_act(player, at.saturating_sub(self.now) + Duration::from_millis(1));
             self.players[player].acts_at = Some(at);
         }
     }
 
-    /// A client sends a message. The lobby reads it when it reads.
+    /// Sends a message of a client; the lobby reads it when the connection is not held.
     pub(super) fn send(&mut self, conn: ConnId, message: Result<ClientMessage, CommandError>) {
-        if let Some(wire) = self.around.wires.get_mut(&conn) {
+        if let Some(wire) = self.environment.wires.get_mut(&conn) {
             wire.outgoing.push_back(message);
             self.readable.insert(conn);
         }
     }
 
-    /// A player's connection is gone.
+    /// Called when a player's connection is lost.
     pub(super) fn lost_connection(&mut self, player: usize) {
         self.players[player].conn = None;
         let away = self.players[player].bot.disconnected();

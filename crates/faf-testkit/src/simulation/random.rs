@@ -1,4 +1,4 @@
-//! Chance that repeats: the generator of the bots, in the words of the simulation.
+//! Repeatable random numbers: the generator of the bots, with the operations of the simulation.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,42 +7,42 @@ use faf_bots::Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-/// A source of numbers that follow from a seed.
+/// A random number generator that starts from a seed.
 #[derive(Debug, Clone)]
 pub(super) struct Random(Rng);
 
 impl Random {
-    /// The numbers of this seed.
+    /// Creates a generator from a seed.
     pub(super) fn new(seed: u64) -> Self {
         Self(Rng::seed_from_u64(seed))
     }
 
-    /// Any number.
+    /// Returns any number.
     pub(super) fn next(&mut self) -> u64 {
         self.0.random()
     }
 
-    /// A number from 0 to `limit`, exclusive.
+    /// Returns a number from 0 to `limit`, exclusive.
     pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.within(0..limit)
     }
 
-    /// True in this many of a thousand cases.
+    /// Returns true in this many of a thousand cases.
     pub(super) fn per_mille(&mut self, chance: u64) -> bool {
         self.below(1000) < chance
     }
 
-    /// A number of a range.
+    /// Returns a number in a range.
     pub(super) fn within(&mut self, range: Range<u64>) -> u64 {
         self.0.random_range(range)
     }
 
-    /// A time between these, in milliseconds.
+    /// Returns a time in a range of milliseconds.
     pub(super) fn millis(&mut self, range: Range<u64>) -> Duration {
         Duration::from_millis(self.within(range))
     }
 
-    /// One of these, if there is any.
+    /// Returns one of these, if there is any.
     pub(super) fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
         choices.choose(&mut self.0)
     }

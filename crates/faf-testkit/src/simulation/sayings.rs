@@ -5,10 +5,10 @@ use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret};
 
 use super::random::Random;
 
-/// A message as the lobby gets it, which may be none that it understands.
+/// A message as the lobby receives it, which may be invalid.
 type Saying = Result<ClientMessage, CommandError>;
 
-/// Messages of clients besides playing, sensible or not.
+/// Messages of clients beyond playing, sensible or not.
 const CHATTER: [&str; 27] = [
     r#"{"command":"ping"}"#,
     r#"{"command":"pong"}"#,
@@ -47,7 +47,7 @@ const GARBAGE: [&str; 4] = [
     r#"{"command":"social_add","friend":"x"}"#,
 ];
 
-/// Commands of game processes besides playing, sensible or not.
+/// Commands of game processes beyond playing, sensible or not.
 const PROCESS_CHATTER: [&str; 20] = [
     r#""GameState","args":["Idle"]"#,
     r#""GameState","args":["Lobby"]"#,
@@ -125,12 +125,12 @@ pub(super) fn relation(random: &mut Random, subject: u64) -> Saying {
     read(Some(&format!(r#"{{"command":"{command}","{relation}":{subject}}}"#).as_str()))
 }
 
-/// A command of a game process with these arguments, as JSON without brackets.
+/// Returns a command of a game process with these arguments, given as JSON without brackets.
 pub(super) fn process(command: &str, args: &str) -> Saying {
     of_process(Some(&format!(r#""{command}","args":[{args}]"#).as_str()))
 }
 
-/// A message of a client before it logs in.
+/// Returns a message of a client before its login.
 pub(super) fn chatter_before_login(random: &mut Random) -> Option<ClientMessage> {
     let sayings = [
         r#"{"command":"ping"}"#,

@@ -1,4 +1,4 @@
-//! What has happened in an evening: the last events in words, and a digest of everything.
+//! Trace of an evening: the last events as text, and a digest of all effects.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
@@ -7,24 +7,25 @@ use std::time::Duration;
 use faf_lobby_core::{Audience, Effect, Event};
 use faf_protocol::Encode;
 
-/// How many of the last events are kept.
-const KEPT: usize = 40;
+/// Number of lines that are kept.
+const LINES_KEPT: usize = 40;
 
-/// Longest line of a trace, in characters; the rest is cut.
+/// Maximum length of a line, in characters; the rest is cut off.
 const LINE_LIMIT: usize = 300;
 
-/// What has happened in an evening.
+/// Trace of an evening.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    /// Whether every effect goes into the digest.
+    /// Whether every effect is added to the digest.
     is_digested: bool,
-    /// Whether everything is kept.
+    /// Whether all lines are kept.
     is_complete: bool,
     lines: VecDeque<(Duration, Line)>,
     digest: Digest,
 }
 
-/// Words are found when somebody reads them: nearly all lines are forgotten unread.
+/// A line of the trace. It is formatted only when it is read, because almost all lines are
+/// dropped unread.
 #[derive(Debug)]
 enum Line {
     Event(Event),
@@ -33,25 +34,25 @@ enum Line {
 }
 
 impl Trace {
-    /// A trace of an evening that has not begun.
+    /// Creates an empty trace.
     pub(super) fn new(is_digested: bool, is_complete: bool) -> Self {
         Self { is_digested, is_complete, ..Self::default() }
     }
 
-    /// Something happens to the lobby.
+    /// Records an event of the lobby.
     pub(super) fn event(&mut self, now: Duration, event: &Event) {
         self.push(now, Line::Event(event.clone()));
     }
 
-    /// Something happens around the lobby.
+    /// Records an event of the environment.
     pub(super) fn note(&mut self, now: Duration, text: impl Into<String>) {
         self.push(now, Line::Note(text.into()));
     }
 
-    /// The lobby does something.
+    /// Records an effect of the lobby.
     pub(super) fn effect(&mut self, now: Duration, effect: &Effect) {
         if self.is_digested {
-            // Writing into a digest never fails.
+            // Writing to a digest never fails.
             let _ = write!(self.digest, "{now:?} {effect:?}");
         }
         if self.is_complete {
@@ -59,20 +60,20 @@ impl Trace {
         }
     }
 
-    /// The digest of all effects so far.
+    /// Returns the digest of all effects so far.
     #[must_use]
     pub(super) fn digest(&self) -> u64 {
         self.digest.0
     }
 
-    /// Everything that is kept, a line each.
+    /// Returns all recorded lines.
     #[must_use]
     pub(super) fn lines(&self) -> Vec<String> {
         self.lines.iter().map(|(at, line)| cut(format!("{:>9.3} {line}", at.as_secs_f64()))).collect()
     }
 
     fn push(&mut self, now: Duration, line: Line) {
-        if !self.is_complete && self.lines.len() == KEPT {
+        if !self.is_complete && self.lines.len() == LINES_KEPT {
             self.lines.pop_front();
         }
         self.lines.push_back((now, line));
@@ -123,7 +124,7 @@ fn json(message: &impl Encode) -> String {
     }
 }
 
-/// FNV-1a, 64 bits: not for secrets, but nothing two evenings do differently stays unnoticed.
+/// FNV-1a, 64 bits: not for secrets, but sensitive to every difference between two evenings.
 #[derive(Debug)]
 struct Digest(u64);
 

@@ -1,4 +1,4 @@
-//! What the tests of `faf-wire` have in common.
+//! Helpers of the tests of `faf-wire`.
 
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
@@ -11,20 +11,20 @@ use faf_protocol::{Limits, Message, WireFormat, qdatastream, simple_json};
 use faf_testkit::golden::wire::{self as golden, Vector};
 use tokio::time::timeout;
 
-/// How long anything may take that must happen. Only a failing test waits so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit for events that must happen. Only a failing test waits this long.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// Waits for what must happen.
-pub(crate) async fn in_time<T>(happening: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, happening).await.expect("it did not happen in time")
+/// Waits for an event that must happen.
+pub(crate) async fn in_time<T>(event: impl Future<Output = T>) -> T {
+    timeout(TIME_LIMIT, event).await.expect("it did not happen in time")
 }
 
-/// A message from its JSON text.
+/// Parses a message from its JSON text.
 pub(crate) fn message(text: &str) -> Message {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// The line of JSON that stands for a message on standard output, without its end.
+/// Returns the line of JSON for a message on standard output, without its end.
 pub(crate) fn line(message: &Message) -> String {
     String::from_utf8(simple_json::encode(message).unwrap().to_vec()).unwrap().trim_end().to_owned()
 }
@@ -45,8 +45,8 @@ pub(crate) fn delicate_messages() -> Vec<Message> {
     .to_vec()
 }
 
-/// Whether the protocol crate makes something else of a recorded message. Its own tests look
-/// whether it should.
+/// Returns whether the protocol crate changes a recorded message. Its own tests check whether
+/// it should.
 pub(crate) fn is_deliberately_different(vector: &Vector) -> bool {
     let format = match vector.protocol.as_str() {
         "qdatastream" => WireFormat::QDataStream,

@@ -1,4 +1,4 @@
-//! What the tool talks to: a server, and clients.
+//! The peers of the tool: a server, and clients.
 
 use std::net::SocketAddr;
 
@@ -13,14 +13,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::in_time;
 
-/// The header in which the server looks for the client's address.
+/// Header in which the server looks for the client's address.
 pub(crate) const FORWARDED_HEADER: &str = "X-Real-IP";
 
 /// One end of a connection.
 pub(crate) struct Peer {
     pub(crate) reader: Reader,
     pub(crate) writer: Writer,
-    /// What the upgrade said of whose connection it is.
+    /// Address that the upgrade gave for the client.
     pub(crate) forwarded_for: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl Peer {
         Self { reader, writer, forwarded_for: None }
     }
 
-    /// The next message.
+    /// Reads the next message.
     pub(crate) async fn read(&mut self) -> Message {
         in_time(self.reader.read()).await.unwrap()
     }
@@ -44,7 +44,7 @@ impl Peer {
         in_time(self.writer.send_raw(bytes.into(), 0)).await.unwrap();
     }
 
-    /// Checks that the other side ends the connection cleanly and says nothing more before.
+    /// Checks that the other side ends the connection cleanly and sends nothing more before.
     pub(crate) async fn assert_ended(&mut self) {
         let end = in_time(self.reader.read()).await;
         assert!(matches!(end, Err(Error::Disconnected(Disconnected::ByPeer))), "{end:?}");
@@ -67,7 +67,7 @@ impl Server {
         Self { listener: tcp::listen("127.0.0.1:0".parse().unwrap()).unwrap(), format }
     }
 
-    /// A server behind a place that has been nowhere to connect to until now.
+    /// Creates a server at an address that was reserved until now.
     pub(crate) fn listen_at(place: TcpSocket, format: WireFormat) -> Self {
         Self { listener: place.listen(16).unwrap(), format }
     }
@@ -76,17 +76,17 @@ impl Server {
         url(self.format, self.listener.local_addr().unwrap())
     }
 
-    /// The next connection, as a peer.
+    /// Accepts the next connection, as a peer.
     pub(crate) async fn accept(&self) -> Peer {
         self.welcome(self.accept_stream().await).await
     }
 
-    /// The next connection, before anything is read from it.
+    /// Accepts the next connection, before anything is read from it.
     pub(crate) async fn accept_stream(&self) -> TcpStream {
         in_time(self.listener.accept()).await.unwrap().0
     }
 
-    /// Makes a peer of a connection.
+    /// Opens a peer on a connection.
     pub(crate) async fn welcome(&self, stream: TcpStream) -> Peer {
         let settings = Settings::new(self.format);
         if self.format != WireFormat::WebSocket {
@@ -105,7 +105,7 @@ where
     in_time(upgrade::accept(stream, &endpoint)).await.unwrap()
 }
 
-/// Makes a peer of a stream that begins with the upgrade to WebSocket.
+/// Opens a peer on a stream that begins with the upgrade to WebSocket.
 pub(crate) async fn upgraded<S>(stream: S) -> Peer
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -116,27 +116,27 @@ where
     Peer { forwarded_for: upgraded.forwarded_for, ..Peer::new(connection) }
 }
 
-/// Checks that a WebSocket client says goodbye and nothing else.
-pub(crate) async fn assert_only_goodbye(stream: TcpStream) {
+/// Checks that a WebSocket client sends a close frame and nothing else.
+pub(crate) async fn assert_only_close_frame(stream: TcpStream) {
     let Upgraded { mut stream, received, .. } = accept_upgrade(stream).await;
     let mut said = received.to_vec();
     in_time(stream.read_to_end(&mut said)).await.unwrap();
     let mut decoder = Decoder::new(WireFormat::WebSocket, Limits::default());
-    let goodbye = Control::Close { code: Some(1000), reason: String::new() };
+    let close = Control::Close { code: Some(1000), reason: String::new() };
     let mut said = BytesMut::from(&said[..]);
-    assert_eq!(decoder.decode(&mut said), Ok(Some(Decoded::Control(goodbye))));
+    assert_eq!(decoder.decode(&mut said), Ok(Some(Decoded::Control(close))));
     assert!(said.is_empty());
 }
 
-/// A place where nobody listens, and nobody else can.
-pub(crate) fn deserted_place() -> (TcpSocket, SocketAddr) {
+/// Reserves an address where nobody listens, and nobody else can.
+pub(crate) fn reserved_address() -> (TcpSocket, SocketAddr) {
     let place = TcpSocket::new_v4().unwrap();
     place.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = place.local_addr().unwrap();
     (place, address)
 }
 
-/// The URL of a place, as the tool takes it.
+/// Returns the URL of an address, as the tool takes it.
 pub(crate) fn url(format: WireFormat, address: SocketAddr) -> String {
     let scheme = match format {
         WireFormat::QDataStream => "qdatastream",
@@ -146,7 +146,7 @@ pub(crate) fn url(format: WireFormat, address: SocketAddr) -> String {
     format!("{scheme}://{address}")
 }
 
-/// A client of the place that a URL names, with a stream of its own.
+/// Connects a client to a URL, on a stream of its own.
 pub(crate) async fn client_on(stream: TcpStream, url: &Uri) -> Peer {
     let client_of = |format| Settings { role: Role::Client, ..Settings::new(format) };
     match url.scheme_str() {
@@ -160,12 +160,12 @@ pub(crate) async fn client_on(stream: TcpStream, url: &Uri) -> Peer {
     }
 }
 
-/// A client of the place that a URL names.
+/// Connects a client to a URL.
 pub(crate) async fn client(url: &Uri) -> Peer {
     client_on(connect(url).await, url).await
 }
 
-/// A bare connection to the place that a URL names.
+/// Opens a bare connection to the address of a URL.
 pub(crate) async fn connect(url: &Uri) -> TcpStream {
     in_time(TcpStream::connect(url.authority().unwrap().as_str())).await.unwrap()
 }

@@ -17,14 +17,14 @@ pub(crate) struct Tool {
     errors: BufReader<ChildStderr>,
 }
 
-/// What the tool has left behind.
+/// Exit code and remaining output of the tool.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// The exit code.
+    /// Exit code; `None` after a signal.
     pub(crate) code: Option<i32>,
-    /// What it wrote to standard output and nobody read before.
+    /// Unread bytes of standard output.
     pub(crate) output: Vec<u8>,
-    /// The same of standard error.
+    /// Unread text of standard error.
     pub(crate) errors: String,
 }
 
@@ -40,7 +40,7 @@ impl Tool {
         Self::spawn(command, variables)
     }
 
-    /// Starts the tool so that it cannot have more memory than this.
+    /// Starts the tool with a limit of its memory.
     #[cfg(unix)]
     pub(crate) fn start_within(kibibytes: u32, arguments: &[&str]) -> Self {
         let mut command = Command::new("sh");
@@ -66,12 +66,12 @@ impl Tool {
         Self { input: child.stdin.take(), output, errors, child }
     }
 
-    /// Lets the tool work off this input, to its end.
+    /// Runs the tool on this input, to its end.
     pub(crate) async fn run(arguments: &[&str], input: &[u8]) -> Ended {
         let mut tool = Self::start(arguments);
         let mut stdin = tool.input.take().unwrap();
         let feed = async move {
-            // The tool may have seen enough before the end.
+            // The tool may end before it has read all of it.
             let _ = stdin.write_all(input).await;
         };
         tokio::join!(feed, tool.end()).1
@@ -94,17 +94,17 @@ impl Tool {
         self.output = None;
     }
 
-    /// The next line of standard output, without its end.
+    /// Reads the next line of standard output, without its end.
     pub(crate) async fn line(&mut self) -> String {
         in_time(self.output.as_mut().unwrap().lines().next_line()).await.unwrap().expect("a line")
     }
 
-    /// The next line of standard error, without its end.
+    /// Reads the next line of standard error, without its end.
     pub(crate) async fn error_line(&mut self) -> String {
         in_time((&mut self.errors).lines().next_line()).await.unwrap().expect("a line")
     }
 
-    /// Waits until the tool ends by itself. Its standard input stays open if it is.
+    /// Waits until the tool ends by itself. Its standard input stays open if it was.
     pub(crate) async fn end(mut self) -> Ended {
         let (mut output, mut errors) = (Vec::new(), String::new());
         let read_output = async {
@@ -120,7 +120,7 @@ impl Tool {
         Ended { code: status.code(), output, errors }
     }
 
-    /// Asks the tool to end, as Ctrl-C does.
+    /// Interrupts the tool, as Ctrl-C does.
     #[cfg(unix)]
     pub(crate) async fn interrupt(&self) {
         // Not every machine has `kill` as a program, but every shell has it.
@@ -128,7 +128,7 @@ impl Tool {
         assert!(in_time(Command::new("sh").args(["-c", &line]).status()).await.unwrap().success());
     }
 
-    /// The most memory the tool has had so far, in KiB.
+    /// Returns the peak memory of the tool so far, in KiB.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
@@ -138,18 +138,18 @@ impl Tool {
 }
 
 impl Ended {
-    /// The lines of standard output.
+    /// Returns the lines of standard output.
     pub(crate) fn lines(&self) -> Vec<&str> {
         std::str::from_utf8(&self.output).unwrap().lines().collect()
     }
 
-    /// Checks that all went well, in silence.
+    /// Checks that the tool succeeded without messages on standard error.
     #[track_caller]
     pub(crate) fn assert_clean(&self) {
         assert_eq!((self.code, self.errors.as_str()), (Some(0), ""));
     }
 
-    /// Checks the exit code, and that standard error holds this text.
+    /// Checks the exit code, and that standard error contains this text.
     #[track_caller]
     pub(crate) fn assert_failed(&self, code: i32, text: &str) {
         assert_eq!(self.code, Some(code), "{}", self.errors);

@@ -1,4 +1,4 @@
-//! The messages of attackers of each kind, in the bytes of a wire format.
+//! The messages of each kind of attackers, encoded in a wire format.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::report::sample::Lobby;
 use crate::speech;
 use crate::swarm::attack::{Manner, garbage};
 
-/// The most a server takes in one message, less what stands around it.
+/// Size of the largest message that a server accepts, less its framing.
 const HUGE_MESSAGE_BYTES: usize = 10 * 1024 * 1024 - 100;
 
-/// Bytes of a message whose sender then stops: more than a connection holds for itself.
+/// Size in bytes of a message whose sender then stops: more than a connection's own buffer.
 const UNFINISHED_BYTES: usize = 20_000;
 
-/// A message for another player's game, as long as servers used to pass it on.
+/// Size in bytes of a message for another player's game, as long as servers used to pass it on.
 const RELAYED_BYTES: usize = 60_000;
 
 /// A kind of hostile input.
@@ -79,7 +79,7 @@ impl Kind {
         }
     }
 
-    /// Whether attackers of this kind have accounts and log in first.
+    /// Returns whether attackers of this kind have accounts and log in first.
     pub(super) fn logs_in(self) -> bool {
         matches!(
             self,
@@ -92,7 +92,8 @@ impl Kind {
         )
     }
 
-    /// Whether attackers of this kind speak the wire format; half of those who send garbage do not.
+    /// Returns whether attackers of this kind speak the wire format; half of those that send
+    /// garbage do not.
     pub(super) fn upgrades(self, number: u32) -> bool {
         match self {
             Self::HalfOpen | Self::Connects => false,
@@ -101,8 +102,8 @@ impl Kind {
         }
     }
 
-    /// Said once, after the login: what makes the attacker a member of the victim's lobby, or a
-    /// host.
+    /// Returns the messages after the login that make the attacker a member of the victim's lobby,
+    /// or a host.
     pub(super) fn opening(self, victim: Option<Lobby>) -> Vec<String> {
         let enter = match (self, victim) {
             (Self::Relay, Some(lobby)) => {
@@ -115,7 +116,7 @@ impl Kind {
         vec![enter.to_string(), state("Idle"), state("Lobby")]
     }
 
-    /// Said over and over, or once by those who then wait.
+    /// Returns the messages that are repeated, or are sent once by attackers that then wait.
     pub(super) fn body(self, format: WireFormat, is_odd: bool, victim: Option<Lobby>) -> Arc<[u8]> {
         let mut bytes = Vec::new();
         let mut say = |message: &str| speech::say(format, message, &mut bytes);
@@ -146,7 +147,7 @@ impl Kind {
             }
             Self::BigReports => {
                 for round in 0..2 {
-                    // Every character of these takes six bytes on the wire.
+                    // Each of these characters takes six bytes on the wire.
                     let uids: Vec<_> =
                         (0..100).map(|uid| format!("{round}{uid}{}", "\u{1}".repeat(96))).collect();
                     say(&speech::of_game("GameMods", &json!(["activated", 100])));

@@ -1,13 +1,13 @@
 //! QDataStream: a message is a block after its length, a big-endian `u32`.
 
-/// Hops from one block to the next.
+/// Steps from one block to the next.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Blocks {
     /// The part of a length that has arrived.
     length: [u8; 4],
-    /// Bytes of the length that have arrived.
+    /// Number of bytes of the length that have arrived.
     begun: usize,
-    /// Bytes of the block that are still to come; only when the length is complete.
+    /// Number of missing bytes of the block, once the length is complete.
     left: usize,
 }
 

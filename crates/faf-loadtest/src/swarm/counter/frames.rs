@@ -1,16 +1,16 @@
-//! WebSocket: a message is one data frame, or several of which the last one says so.
+//! WebSocket: a message is one data frame, or several of which the last one is marked as final.
 
-/// Longest header of a frame from a server, which has no mask.
+/// Longest header of a server's frame in bytes; it has no mask.
 const HEADER: usize = 10;
 
-/// Hops from one frame to the next.
+/// Steps from one frame to the next.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Frames {
     /// The part of a header that has arrived.
     header: [u8; HEADER],
-    /// Bytes of the header that have arrived.
+    /// Number of bytes of the header that have arrived.
     begun: usize,
-    /// Bytes of the payload that are still to come, when the header is complete.
+    /// Number of missing bytes of the payload, once the header is complete.
     left: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ impl Frames {
         }
     }
 
-    /// Takes the missing bytes of a header; returns the length of the payload when it is complete.
+    /// Takes missing bytes of a header; returns the length of the payload once it is complete.
     fn take_header(&mut self, bytes: &mut &[u8]) -> Option<u64> {
         loop {
             let size = match self.header[1] & 0x7F {
@@ -56,14 +56,14 @@ impl Frames {
             match (short & 0x7F, size) {
                 (126, 4) => return Some(u64::from(u16::from_be_bytes([long[0], long[1]]))),
                 (127, HEADER) => return Some(u64::from_be_bytes(long)),
-                // Now that the second byte is there, the header turns out to be longer.
+                // The second byte shows that the header is longer.
                 (126 | 127, _) => {}
                 (short, _) => return Some(u64::from(short)),
             }
         }
     }
 
-    /// Final, and no control frame.
+    /// Returns whether the frame is final and not a control frame.
     fn ends_message(&self) -> bool {
         self.header[0] & 0x80 != 0 && self.header[0] & 0x08 == 0
     }

@@ -1,6 +1,6 @@
 //! SimpleJson: a message is a line.
 
-/// Counts line feeds; there are none inside of a message.
+/// Counts line feeds; there are none inside a message.
 #[derive(Debug, Clone)]
 pub(crate) struct Lines;
 

@@ -1,12 +1,12 @@
-//! Counting messages with the cheapest look at their bytes, however they are cut into pieces.
+//! Counts messages with as little work per byte as possible, however they are split into pieces.
 //!
 //! ```text
 //! SimpleJson    count line feeds
-//! QDataStream   hop from length to length
-//! WebSocket     hop from frame header to frame header
+//! QDataStream   step from length to length
+//! WebSocket     step from frame header to frame header
 //! ```
 //!
-//! Nothing is allocated and nothing is kept but where the next header begins.
+//! Nothing is allocated, and only the position of the next header is kept.
 
 mod blocks;
 mod frames;
@@ -35,7 +35,7 @@ impl Counter {
         }
     }
 
-    /// How many messages end in these bytes.
+    /// Returns the number of messages that end in these bytes.
     pub(crate) fn count(&mut self, bytes: &[u8]) -> u64 {
         match self {
             Self::Lines(lines) => lines.count(bytes),
@@ -53,7 +53,7 @@ mod tests {
 
     use super::Counter;
 
-    /// Messages of all sizes that make a difference to a header.
+    /// Messages of all sizes that change the header.
     fn message() -> impl Strategy<Value = Message> {
         let text = prop_oneof![
             8 => "[ -~é日]{0,200}",
@@ -84,7 +84,7 @@ mod tests {
                 for message in &messages {
                     bytes.extend_from_slice(&format.encode(message).unwrap());
                     if format == WireFormat::WebSocket {
-                        // Control frames are no messages.
+                        // Control frames are not messages.
                         bytes.extend_from_slice(&Control::Ping(bytes::Bytes::from_static(b"?")).encode(None));
                     }
                 }

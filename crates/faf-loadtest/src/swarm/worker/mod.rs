@@ -1,8 +1,8 @@
 //! One thread with its share of the clients: it waits until a socket is ready, reads, counts, and
-//! does what is ordered.
+//! follows orders.
 
-mod entrance;
-mod hearing;
+mod connecting;
+mod reading;
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -21,17 +21,17 @@ use rand::SeedableRng;
 use crate::report::sample::Sample;
 use crate::swarm::client::{Client, Common, Order};
 use crate::swarm::event_loop::{self, Sockets};
-use crate::swarm::login::Needles;
+use crate::swarm::login::Patterns;
 use crate::swarm::marker::MarkerFinder;
 use crate::swarm::timers::{Task, Timer, Timers};
 
-/// Wakes the thread for an order.
+/// Token of the waker, which wakes the thread for an order.
 pub(crate) const ORDERS: Token = Token(usize::MAX);
 
-/// Room for what is read at once, for all connections of a thread.
+/// Size in bytes of the read buffer, which all connections of a thread share.
 const BUFFER: usize = 256 * 1024;
 
-/// The thread's share.
+/// State of a thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) registry: Registry,
@@ -39,7 +39,7 @@ pub(crate) struct Worker {
     pub(crate) common: Arc<Common>,
     pub(crate) shared: Arc<Mutex<Sample>>,
     pub(crate) clients: Vec<Client>,
-    formats: [ForFormat; 3],
+    formats: [FormatPatterns; 3],
     moved: Option<Vec<SocketAddr>>,
     timers: Timers,
     rng: Rng,
@@ -55,8 +55,8 @@ pub(crate) struct Worker {
 
 /// Search patterns of a format.
 #[derive(Debug)]
-struct ForFormat {
-    needles: Needles,
+struct FormatPatterns {
+    patterns: Patterns,
     markers: MarkerFinder,
 }
 
@@ -68,7 +68,7 @@ impl Worker {
         shared: Arc<Mutex<Sample>>,
         clients: Vec<Client>,
     ) -> Self {
-        // Another one for each thread.
+        // Each thread has a different seed.
         let rng = Rng::seed_from_u64(clients.first().map_or(0, |client| client.number.into()));
         Self {
             registry,
@@ -76,8 +76,8 @@ impl Worker {
             common,
             shared,
             clients,
-            formats: WireFormat::ALL.map(|format| ForFormat {
-                needles: Needles::new(format),
+            formats: WireFormat::ALL.map(|format| FormatPatterns {
+                patterns: Patterns::new(format),
                 markers: MarkerFinder::new(format),
             }),
             moved: None,
@@ -92,7 +92,7 @@ impl Worker {
         }
     }
 
-    /// Works until it is told to stop.
+    /// Runs until the order to stop.
     pub(crate) fn run(mut self, poll: Poll) {
         if let Err(error) = event_loop::run(poll, &mut self) {
             self.sample.fail(|| format!("waiting for sockets: {error}"));
@@ -130,9 +130,9 @@ impl Worker {
                     self.set_reading(client, reading);
                 }
             }
-            Order::Cue(cue) => {
+            Order::Command(command) => {
                 for client in 0..self.clients.len() {
-                    self.act(client, |actor, cues| actor.cue(cue, cues));
+                    self.act(client, |actor, context| actor.on_command(command, context));
                 }
             }
             Order::Move(addresses) => self.moved = Some(addresses),
@@ -140,12 +140,12 @@ impl Worker {
         }
     }
 
-    fn carry_out(&mut self, Timer { client, connection, task, .. }: Timer) {
+    fn run_task(&mut self, Timer { client, connection, task, .. }: Timer) {
         if self.clients[client].connections != connection {
             return;
         }
         match task {
-            Task::Wake => self.act(client, |actor, cues| actor.due(cues)),
+            Task::Wake => self.act(client, |actor, context| actor.due(context)),
             Task::Trickle => {
                 let Some(peer) = &mut self.clients[client].connection else { return };
                 match peer.socket.read(&mut self.buffer[..1]) {
@@ -156,7 +156,7 @@ impl Worker {
             Task::Retry if self.retry || self.clients[client].cycles.is_some() => {
                 self.queue.push_back(client);
             }
-            // It was told to stay away.
+            // The client was ordered to stay away.
             Task::Retry => {}
             Task::Return => self.queue.push_back(client),
         }
@@ -187,11 +187,11 @@ impl Sockets for Worker {
             }
             self.follow(order);
         }
-        // Those that become due meanwhile wait for the next turn: a thread that cannot keep up must
-        // still follow orders and read.
+        // Timers that become due in the meantime wait for the next iteration: a thread that cannot
+        // keep up must still follow orders and read.
         let now = Instant::now();
         while let Some(timer) = self.timers.take_due(now) {
-            self.carry_out(timer);
+            self.run_task(timer);
         }
         self.begin_logins();
         self.publish();

@@ -1,4 +1,4 @@
-//! The keys tokens are signed with: a JSON Web Key Set (RFC 7517), from a file or over HTTP.
+//! The keys that sign tokens: a JSON Web Key Set (RFC 7517), from a file or over HTTP.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -13,16 +13,17 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-/// How often the keys are read again; issuers announce new keys hours before they use them.
+/// Time between two reads of the keys; issuers announce new keys hours before they use them.
 const KEYS_REFRESH: Duration = Duration::from_secs(600);
 
-/// Without keys, or for an unknown one, they are read again not more often than this: anybody can name unknown keys.
+/// Least time between two reads when there are no keys or a token names an unknown one: anybody can
+/// name unknown keys.
 pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long the issuer may take.
+/// Time limit for the issuer's response.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Keys that verify something (`rs256.rs`), in bits.
+/// Size of keys that `rs256.rs` accepts, in bits.
 const KEY_BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// Largest key set that is read, in bytes; real ones have a few thousand.
@@ -33,8 +34,9 @@ pub(super) struct Keys {
     source: Source,
     known: RwLock<HashMap<String, DecodingKey>>,
     last_read: Mutex<Option<Instant>>,
-    /// What operators have been told of keys that are of no use, so that they are not told again with every reading.
-    told: RwLock<Vec<String>>,
+    /// Warnings about unusable keys that were logged, so that they are not logged again at
+    /// every read.
+    logged: RwLock<Vec<String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ struct KeySet {
     keys: Vec<Value>,
 }
 
-/// The kind of key that is used; others in a set are skipped.
+/// The kind of key in use; others in a set are skipped.
 #[derive(Debug, Deserialize)]
 struct RsaKey {
     kid: String,
@@ -80,23 +82,23 @@ impl Keys {
             url if url.starts_with("http://") || url.starts_with("https://") => Source::Url(url.to_owned()),
             path => Source::File(path.into()),
         };
-        Self { source, known: RwLock::default(), last_read: Mutex::default(), told: RwLock::default() }
+        Self { source, known: RwLock::default(), last_read: Mutex::default(), logged: RwLock::default() }
     }
 
-    /// Whether there can be any.
-    pub(super) fn have_source(&self) -> bool {
+    /// Returns whether a source of keys is configured.
+    pub(super) fn has_source(&self) -> bool {
         !matches!(self.source, Source::Nowhere)
     }
 
-    /// Whether there are any, now or after another attempt to read them.
-    pub(super) async fn are_known(&self) -> bool {
+    /// Returns whether any keys are known, now or after another attempt to read them.
+    pub(super) async fn any_known(&self) -> bool {
         if self.count() == 0 {
             self.refresh_if_due().await;
         }
         self.count() > 0
     }
 
-    /// The key of this name.
+    /// Returns the key with this name.
     pub(super) async fn find(&self, kid: &str) -> Option<DecodingKey> {
         if let Some(key) = self.find_known(kid) {
             return Some(key);
@@ -105,9 +107,9 @@ impl Keys {
         self.find_known(kid)
     }
 
-    /// Reads them, now and from time to time.
+    /// Reads the keys, now and periodically.
     pub(super) async fn keep_fresh(&self) {
-        if !self.have_source() {
+        if !self.has_source() {
             return;
         }
         loop {
@@ -116,7 +118,7 @@ impl Keys {
         }
     }
 
-    /// Reads them again; those known stay if that fails.
+    /// Reads the keys again; the known ones stay if that fails.
     pub(super) async fn refresh(&self) {
         self.read(&mut *self.last_read.lock().await).await;
     }
@@ -131,31 +133,32 @@ impl Keys {
     async fn read(&self, last_read: &mut Option<Instant>) {
         let source = self.source.clone();
         let fetched = tokio::task::spawn_blocking(move || fetch(&source)).await;
-        // The pause begins when the issuer has answered, or has not in time: whoever waited does not ask again.
+        // The pause begins when the issuer has responded or timed out, so that requests that waited
+        // do not ask again.
         *last_read = Some(Instant::now());
         let text = match fetched {
             Ok(Ok(Some(text))) => text,
             Ok(Ok(None)) | Err(_) => return,
             Ok(Err(error)) => {
-                return tracing::warn!(%error, "keys for tokens cannot be read; those known stay");
+                return tracing::warn!(%error, "keys for tokens cannot be read; the known ones stay");
             }
         };
         match parse(&text) {
             Ok(Parsed { keys, useless }) => {
                 tracing::debug!(keys = keys.len(), "keys for tokens have been read");
-                self.tell_of(useless);
+                self.warn_about(useless);
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
             }
-            Err(error) => tracing::warn!(%error, "keys for tokens cannot be understood; those known stay"),
+            Err(error) => tracing::warn!(%error, "keys for tokens are invalid; the known ones stay"),
         }
     }
 
-    fn tell_of(&self, useless: Vec<String>) {
-        let mut told = self.told.write().unwrap_or_else(PoisonError::into_inner);
-        for key in useless.iter().filter(|key| !told.contains(key)) {
+    fn warn_about(&self, useless: Vec<String>) {
+        let mut logged = self.logged.write().unwrap_or_else(PoisonError::into_inner);
+        for key in useless.iter().filter(|key| !logged.contains(key)) {
             tracing::warn!("{key}, and no token that names it is accepted");
         }
-        *told = useless;
+        *logged = useless;
     }
 
     fn count(&self) -> usize {
@@ -167,7 +170,7 @@ impl Keys {
     }
 }
 
-/// How many keys that can be used are there now, and what is wrong with the others.
+/// Returns the number of usable keys that the source has now, and the problems with the others.
 pub(crate) fn try_keys(source: &str) -> Result<(usize, Vec<String>), String> {
     let text = fetch(&Keys::new(source).source).map_err(|error| error.to_string())?.unwrap_or_default();
     parse(&text).map(|parsed| (parsed.keys.len(), parsed.useless)).map_err(|error| error.to_string())
@@ -179,7 +182,7 @@ fn fetch(source: &Source) -> Result<Option<String>, Box<dyn std::error::Error + 
         Source::File(path) => {
             let size = std::fs::metadata(path)?.len();
             if size > SIZE_LIMIT {
-                return Err(format!("{size} bytes, where {SIZE_LIMIT} are allowed").into());
+                return Err(format!("{size} bytes, but only {SIZE_LIMIT} are allowed").into());
             }
             Ok(Some(std::fs::read_to_string(path)?))
         }
@@ -192,10 +195,10 @@ fn fetch(source: &Source) -> Result<Option<String>, Box<dyn std::error::Error + 
     }
 }
 
-/// What is in a key set.
+/// A parsed key set.
 struct Parsed {
     keys: HashMap<String, DecodingKey>,
-    /// Keys for signatures that verify nothing, and why.
+    /// Keys for signatures that cannot be used, with the reason.
     useless: Vec<String>,
 }
 
@@ -206,7 +209,7 @@ fn parse(text: &str) -> Result<Parsed, serde_json::Error> {
         let Ok(key) = serde_json::from_value(value) else { continue };
         let RsaKey { kid, kty: RsaKeyType::Rsa, usage: KeyUse::Signatures, n, e } = key;
         let Ok(key) = DecodingKey::from_rsa_components(&n, &e) else {
-            parsed.useless.push(format!("the key `{}` of the JWKS is not in Base64", escaped(&kid)));
+            parsed.useless.push(format!("the key `{}` of the JWKS is not valid Base64", escaped(&kid)));
             continue;
         };
         let bits = bits(&key);
@@ -215,7 +218,7 @@ fn parse(text: &str) -> Result<Parsed, serde_json::Error> {
         } else {
             let (least, most) = (KEY_BITS.start(), KEY_BITS.end());
             parsed.useless.push(format!(
-                "the key `{}` of the JWKS has {bits} bits, where {least} to {most} are needed",
+                "the key `{}` of the JWKS has {bits} bits, but must have {least} to {most}",
                 escaped(&kid)
             ));
         }
@@ -223,7 +226,7 @@ fn parse(text: &str) -> Result<Parsed, serde_json::Error> {
     Ok(parsed)
 }
 
-/// How long a key is.
+/// Returns the length of a key, in bits.
 fn bits(key: &DecodingKey) -> usize {
     let DecodingKeyKind::RsaModulusExponent { n, .. } = key.kind() else { return 0 };
     let zeros = n.iter().take_while(|byte| **byte == 0).count();
@@ -245,14 +248,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         let issuer = std::thread::spawn(move || {
-            for answer in
+            for response in
                 ["HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"keys\": []}", "HTTP/1.1 500 Oh\r\n\r\n"]
             {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut request = [0; 1024];
                 let length = stream.read(&mut request).unwrap();
                 assert!(request[..length].starts_with(b"GET /keys "));
-                stream.write_all(answer.as_bytes()).unwrap();
+                stream.write_all(response.as_bytes()).unwrap();
             }
         });
         let source = Source::Url(url);
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_verify_nothing_are_told() {
+    fn unusable_keys_are_reported() {
         let set: Vec<String> = [1024, 2047, 2048, 4096, 8192, 8200]
             .into_iter()
             .map(|bits| {
@@ -296,15 +299,15 @@ mod tests {
         assert_eq!(
             parsed.useless,
             [
-                "the key `k1024` of the JWKS has 1024 bits, where 2048 to 8192 are needed",
-                "the key `k2047` of the JWKS has 2047 bits, where 2048 to 8192 are needed",
-                "the key `k8200` of the JWKS has 8200 bits, where 2048 to 8192 are needed",
-                "the key `odd` of the JWKS is not in Base64",
+                "the key `k1024` of the JWKS has 1024 bits, but must have 2048 to 8192",
+                "the key `k2047` of the JWKS has 2047 bits, but must have 2048 to 8192",
+                "the key `k8200` of the JWKS has 8200 bits, but must have 2048 to 8192",
+                "the key `odd` of the JWKS is not valid Base64",
             ]
         );
     }
 
-    /// A number of so many bits, behind a byte of zeros.
+    /// Returns a number of this many bits, after a zero byte.
     fn modulus(bits: usize) -> String {
         let mut bytes = vec![0xFF_u8; bits.div_ceil(8) + 1];
         bytes[0] = 0;

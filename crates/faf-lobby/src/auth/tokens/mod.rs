@@ -1,4 +1,5 @@
-//! Tokens (JWT) in place of passwords: who signed them, for how long they hold, and whose they are (ops.md section 9).
+//! Tokens (JWT) instead of passwords: their signature, their lifetime, and their player (ops.md
+//! section 9).
 
 mod keys;
 mod own;
@@ -29,18 +30,19 @@ pub(crate) struct Tokens {
     validation: Validation,
 }
 
-/// By so many seconds the clocks of the issuer and of this machine may differ: what clocks do that are set from time to time.
+/// Difference in seconds that the clocks of the issuer and of this machine may have, as of clocks
+/// that are synchronized occasionally.
 const LEEWAY: u64 = 30;
 
 #[derive(Debug, Deserialize)]
 struct Claims {
-    /// A player's number; some issuers write it as text.
+    /// A player's number; some issuers write it as a string.
     sub: Box<RawValue>,
     scp: Scopes,
     iat: Option<f64>,
 }
 
-/// A list, or one text with blanks between (RFC 8693 section 4.2).
+/// A list, or one string with spaces (RFC 8693 section 4.2).
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Scopes {
@@ -66,25 +68,27 @@ impl Tokens {
         Self { keys: Keys::new(&settings.jwks), validation }
     }
 
-    /// Reads the keys, now and from time to time.
+    /// Reads the keys, now and periodically.
     pub(crate) async fn keep_fresh(self: Arc<Self>) {
         self.keys.keep_fresh().await;
     }
 
-    /// Whose token this is; nobody's if it names a number that no account can have.
+    /// Returns the player whose token this is, or `None` if it names a number that no account
+    /// can have.
     pub(crate) async fn check(&self, token: &str) -> Result<Option<PlayerId>, TokenFault> {
-        if !self.keys.have_source() {
+        if !self.keys.has_source() {
             return Err(TokenFault::NotTaken);
         }
-        if !self.keys.are_known().await {
+        if !self.keys.any_known().await {
             return Err(TokenFault::NoKeys);
         }
         let invalid = |reason: &dyn fmt::Display| TokenFault::Invalid(reason.to_string());
         let header = decode_header(token).map_err(|error| invalid(&in_words(error.kind())))?;
-        // Whoever issues it says that it must not be accepted by those who do not understand these (RFC 7515 section 4.1.11).
+        // The issuer demands that servers reject the token if they do not understand these (RFC
+        // 7515 section 4.1.11).
         if let Some(critical) = header.crit {
             return Err(invalid(&format_args!(
-                "`crit` demands what is not known here: {}",
+                "`crit` requires unknown extensions: {}",
                 critical.join(", ")
             )));
         }
@@ -104,11 +108,11 @@ impl Tokens {
         if !is_permitted {
             return Err(TokenFault::NoPermission);
         }
-        player(claims.sub.get()).map_err(|()| invalid(&"`sub` is no number of an account in decimal digits"))
+        player(claims.sub.get()).map_err(|()| invalid(&"`sub` is not an account number in decimal digits"))
     }
 }
 
-/// The player whose number this is, as an integer or a text of JSON; none if it is the number of no account.
+/// Returns the player with this number, a JSON integer or string; `None` if no account can have it.
 fn player(subject: &str) -> Result<Option<PlayerId>, ()> {
     let text = subject.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(subject);
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -118,10 +122,10 @@ fn player(subject: &str) -> Result<Option<PlayerId>, ()> {
     }
 }
 
-/// What is wrong with a token, for those who run the server.
+/// Describes a problem with a token to operators.
 fn in_words(error: &ErrorKind) -> String {
     match error {
-        ErrorKind::InvalidToken => "it is no JSON Web Token".to_owned(),
+        ErrorKind::InvalidToken => "it is not a JSON Web Token".to_owned(),
         ErrorKind::InvalidSignature => "its signature is not that of the key it names".to_owned(),
         ErrorKind::InvalidAlgorithm => "it is not signed with RS256".to_owned(),
         ErrorKind::ExpiredSignature => "it has expired (`exp`)".to_owned(),
@@ -130,7 +134,7 @@ fn in_words(error: &ErrorKind) -> String {
         ErrorKind::InvalidAudience => "it is for another audience (`aud`) than token_audience".to_owned(),
         ErrorKind::MissingRequiredClaim(claim) => format!("it has no `{claim}`"),
         ErrorKind::InvalidClaimFormat(claim) => format!("`{claim}` has the wrong type"),
-        ErrorKind::Base64(error) => format!("it is not in Base64: {error}"),
+        ErrorKind::Base64(error) => format!("it is not valid Base64: {error}"),
         ErrorKind::Json(error) => format!("a member is wrong: {error}"),
         other => format!("{other:?}"),
     }
@@ -178,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_else_proves_nothing_and_the_log_says_why() {
+    async fn other_tokens_are_refused_and_the_log_says_why() {
         let (tokens, _file) = tokens(JWKS, |_| {}).await;
         let without = |member: &str| claims(|claims| drop(claims.as_object_mut().unwrap().remove(member)));
         let with = |member: &str, value: Value| claims(|claims| claims[member] = value);
@@ -191,7 +195,7 @@ mod tests {
             (without("scp"), "missing field `scp`"),
             (without("sub"), "missing field `sub`"),
             (claims(|_| {}).replace("eyJ", "eyK"), "a member is wrong"),
-            (claims(|_| {})[..100].to_owned(), "no JSON Web Token"),
+            (claims(|_| {})[..100].to_owned(), "not a JSON Web Token"),
             (format!("{}AAAA", claims(|_| {})), "signature"),
             (sign_with(&json!({"alg": "RS256"}).to_string(), "{}"), "does not name its key"),
             (
@@ -202,14 +206,14 @@ mod tests {
             (sign_with(&json!({"alg": "none", "kid": "test"}).to_string(), "{}"), ""),
             (
                 sign_with(&json!({"alg": "RS256", "kid": "test", "crit": ["b64", "x"]}).to_string(), "{}"),
-                "`crit` demands what is not known here: b64, x",
+                "`crit` requires unknown extensions: b64, x",
             ),
             (sign_with(&json!({"alg": "RS256", "kid": "test", "crit": []}).to_string(), "{}"), "crit"),
             (
                 sign_with(&json!({"alg": "RS256", "kid": "test", "crit": "b64"}).to_string(), "{}"),
                 "a member is wrong",
             ),
-            (String::new(), "no JSON Web Token"),
+            (String::new(), "not a JSON Web Token"),
         ] {
             assert_invalid(tokens.check(&wrong).await, why);
         }
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_number_no_account_has_is_nobodys() {
+    async fn impossible_account_numbers_name_no_player() {
         let (tokens, _file) = tokens(JWKS, |_| {}).await;
         for nobody in [json!(-1), json!("-1"), json!(1_u64 << 32), json!("4294967296")] {
             assert_eq!(tokens.check(&claims(|claims| claims["sub"] = nobody)).await, Ok(None));
@@ -262,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn issuer_and_audience_can_be_demanded() {
+    async fn issuer_and_audience_can_be_required() {
         let (tokens, _file) = tokens(JWKS, |settings| {
             settings.token_issuer = "https://issuer.example.org".to_owned();
             settings.token_audience = "lobby".to_owned();
@@ -279,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn new_keys_are_looked_for_but_not_all_the_time() {
+    async fn new_keys_are_read_but_not_all_the_time() {
         let (tokens, file) = tokens("{\"keys\": []}", |_| {}).await;
         std::fs::write(file.path(), JWKS).unwrap();
         assert_eq!(tokens.check(&claims(|_| {})).await, Err(TokenFault::NoKeys));
@@ -298,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_without_source_of_keys_takes_no_tokens() {
+    async fn a_server_without_source_of_keys_accepts_no_tokens() {
         assert_eq!(Tokens::new(&Settings::default()).check(&claims(|_| {})).await, Err(TokenFault::NotTaken));
     }
 

@@ -1,7 +1,8 @@
-//! Tokens of the server's own: for clients that know no passwords, where nobody else gives out tokens.
+//! The server's own tokens: for clients without password logins, where no other service
+//! issues tokens.
 //!
-//! They are JWTs with HMAC-SHA-256, whose key is in the database and nowhere else. What names another key is none of them, so
-//! that nobody can have a token of one kind taken for one of the other.
+//! They are JWTs with HMAC-SHA-256, whose key is stored only in the database. A token that names
+//! another key is never one of them, so that no token of one kind can pass for one of the other.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,13 +15,13 @@ use serde_json::json;
 use super::SCOPE;
 use crate::store::{Store, StoreError};
 
-/// What these tokens call their key.
+/// Name of the key in these tokens.
 const KEY_NAME: &str = "faf-lobby-own";
 
-/// The only way in which they are signed.
+/// The only accepted signature algorithm.
 const ALGORITHM: &str = "HS256";
 
-/// Bytes of the key.
+/// Length of the key, in bytes.
 const KEY: usize = 32;
 
 #[derive(Debug, Deserialize)]
@@ -35,18 +36,18 @@ struct Claims {
     exp: i64,
 }
 
-/// Why there is no token.
+/// Reason why no token was issued.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MintError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is no key.
-    #[error("the system has no randomness: {0}")]
+    #[error("the system provides no random numbers: {0}")]
     Randomness(#[from] getrandom::Error),
 }
 
-/// Makes a token for an account that holds until then, in Unix seconds.
+/// Creates a token for an account that is valid until the given time, in Unix seconds.
 pub(crate) async fn mint(
     store: &Store,
     player: PlayerId,
@@ -58,7 +59,7 @@ pub(crate) async fn mint(
     getrandom::fill(&mut new)?;
     let key = store.own_key_or(new).await?;
     let header = json!({"alg": ALGORITHM, "typ": "JWT", "kid": KEY_NAME});
-    // Clients show the name of the account that their token is of.
+    // Clients show the name of the account in their token.
     let claims = json!({
         "sub": player.0.to_string(), "iss": "faf-lobby", "iat": now, "exp": until, "scp": [SCOPE],
         "ext": {"username": login, "roles": []},
@@ -69,7 +70,8 @@ pub(crate) async fn mint(
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// Whose token this is; none if it is not one of the server's own. `now` is in Unix seconds.
+/// Returns the player whose token this is, or `None` if it is not one of the server's own. `now` is
+/// in Unix seconds.
 pub(crate) async fn check(
     store: &Store,
     token: &str,
@@ -83,7 +85,7 @@ pub(crate) async fn check(
         return Ok(None);
     }
     let Some(key) = store.own_key().await? else {
-        return Ok(Some(Err(invalid("this server has given out no tokens"))));
+        return Ok(Some(Err(invalid("this server has issued no tokens"))));
     };
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
     let is_right = URL_SAFE_NO_PAD
@@ -92,7 +94,7 @@ pub(crate) async fn check(
     if !is_right {
         return Ok(Some(Err(invalid("its signature is not that of this server"))));
     }
-    // What is signed with this key was written here.
+    // Everything that is signed with this key was written here.
     let claims = read::<Claims>(claims);
     let player = claims.as_ref().and_then(|claims| claims.sub.parse().ok().map(PlayerId));
     Ok(Some(match (claims, player) {
@@ -115,7 +117,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_what_was_signed_here_holds_and_only_for_its_time() {
+    async fn only_own_unexpired_tokens_are_valid() {
         let folder = tempfile::tempdir().unwrap();
         let open = |name: &str| Store::open(&folder.path().join(name)).unwrap();
         let (store, other) = (open("a"), open("b"));

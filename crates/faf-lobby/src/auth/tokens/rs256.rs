@@ -1,4 +1,4 @@
-//! RS256 for the token library, by the cryptography the server carries for TLS anyway.
+//! RS256 for the token library, by the cryptography that the server uses for TLS anyway.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use signature::Verifier;
 
-/// Makes the library use this; any time but the first it changes nothing.
+/// Installs this for the library; only the first call has an effect.
 pub(super) fn install() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |_, _| Err(Error::from(ErrorKind::InvalidAlgorithm)),
@@ -17,11 +17,12 @@ pub(super) fn install() {
         key_utils: KeyUtils::new_unimplemented(),
     };
 
-    // An error says that one is installed already.
+    // An error means that one is installed already.
     let _ = PROVIDER.install_default();
 }
 
-/// Verifies RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3). Keys below 2,048 bits verify nothing.
+/// Verifies RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3). Keys of less than 2,048 bits
+/// verify nothing.
 struct Rs256(DecodingKey);
 
 impl Verifier<Vec<u8>> for Rs256 {

@@ -1,10 +1,11 @@
-//! What waits for a client that has fallen behind: of every game and every player only the newest state, of all else
-//! everything, in order.
+//! The backlog of a client that has fallen behind: only the newest state of every game and every
+//! player, and everything else in order.
 //!
-//! Games go to the end when they change, so that nobody hears of a game before the players in it. Messages about players are
-//! kept as they are, shared with everybody else who is behind, until there are so many that the same players must be in them
-//! again and again. Then they are merged, and encoded for this client alone when their turn comes. So it costs nothing that
-//! thousands are behind while everybody comes back, when there is nothing to be gained by merging.
+//! A game moves to the end when it changes, so that a client never receives a game before the
+//! players in it. Messages about players are kept as they are, shared with all other clients that
+//! are behind, until there are so many that the same players must be in them repeatedly. Then they
+//! are merged, and encoded for this client alone when they are sent. So a reconnect of thousands,
+//! when merging would gain nothing, does not cost them memory or time.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,70 +21,74 @@ use super::frames::Frames;
 use super::pace::Pace;
 use super::relay::InFlight;
 
-/// What an entry takes besides its bytes, in bytes.
+/// Memory of an entry in addition to its frames, in bytes.
 const ENTRY_COST_BYTES: usize = 128;
 
-/// Bytes of messages of other players' games that are handed over at once: 16 KiB. Whatever comes next for the client itself
-/// waits for no more than these.
+/// Bytes of other players' games that are offered at once: 16 KiB. The next message for the client
+/// itself waits for no more than these.
 const RELAY_CHUNK_BYTES: usize = 16 * 1024;
 
-/// Most players in one message, so that little is made and sent at once; few, if they have much to say.
+/// Most players in one merged message, so that one message takes little time. There are fewer in it
+/// if their texts are long.
 const PLAYERS_PER_MESSAGE: usize = 256;
 
-/// Why a client is told something.
+/// The reason a client is sent a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Its own message is being dealt with.
+    /// The client's own message is being handled.
     Answer,
-    /// Others have done something, or it has logged in.
-    Told,
-    /// The game on this connection has something to say to its game.
+    /// Others have done something, or the client has logged in.
+    Unsolicited,
+    /// The game of the player on this connection sends it to the client's game.
     Relayed(ConnId),
 }
 
 /// The messages that wait for one client.
 #[derive(Debug)]
 pub(crate) struct Backlog {
-    /// How much it takes.
+    /// How fast the client reads.
     pub(super) pace: Pace,
-    /// What other players' games say to its game.
+    /// Bytes in flight from other players' games.
     pub(super) relayed: InFlight,
     encoding: Encoding,
-    /// A large turn of broadcasts, in front of all else.
+    /// A large turn of broadcasts, ahead of everything else.
     turn: Option<Turn>,
-    /// In the order in which they are delivered.
+    /// Entries by their numbers, in which order they are sent.
     entries: BTreeMap<u64, Entry>,
     next: u64,
-    /// Where the state of a game waits.
+    /// Number of the entry with the state of each game.
     games: HashMap<GameId, u64>,
-    /// Where messages about players wait, unless they are merged.
+    /// Numbers of the entries about players, unless these are merged.
     player_lists: VecDeque<u64>,
-    /// How many players are in them.
+    /// Number of players in these entries.
     listed_players: usize,
     /// Newest states, for the one entry [`Entry::Players`].
     players: BTreeMap<PlayerId, Arc<Player>>,
     has_ping: bool,
-    /// How many lists wait.
-    lists: usize,
-    /// Messages of other players' games. What comes later for the client itself overtakes them, so that they delay nothing.
+    /// Number of snapshots among the entries.
+    snapshots: usize,
+    /// Messages of other players' games. Later messages for the client itself overtake them, so
+    /// they delay nothing.
     relays: VecDeque<Relayed>,
-    /// What the answers take that wait, in bytes.
+    /// Memory of the answers among the entries, in bytes.
     answers: usize,
-    /// What was handed over last and may not have been taken yet.
-    handed_over: HandedOver,
+    /// Messages that the socket was offered last, and may not have taken yet.
+    offered: Offered,
+    /// Number of replaced messages since [`take_merged`](Self::take_merged).
     merged: u64,
-    /// What was counted of [`own_memory`](Self::own_memory) last.
+    /// Value of [`own_memory`](Self::own_memory) when it was last added to the total.
     pub(super) counted: usize,
 }
 
-/// What was handed over is held here, so that it counts as long as it takes memory.
+/// Messages that the socket was offered. They are kept until it has taken them, so that they count
+/// as long as they take memory.
 #[derive(Debug, Default)]
-struct HandedOver {
+struct Offered {
     messages: Vec<Arc<Frames>>,
-    /// Bytes that were made for this client alone.
-    made: usize,
-    /// Something else was handed over than messages of other players' games.
-    is_owed: bool,
+    /// Bytes that were encoded for this client alone.
+    own_bytes: usize,
+    /// Whether there are others than messages of other players' games.
+    counts_against_client: bool,
 }
 
 #[derive(Debug)]
@@ -95,7 +100,7 @@ enum Entry {
 /// A message of another player's game that waits.
 #[derive(Debug)]
 struct Relayed {
-    /// Its number among the entries: it does not overtake those that were there before it.
+    /// Number among the entries: earlier entries are sent before it.
     order: u64,
     sender: ConnId,
     frames: Arc<Frames>,
@@ -108,7 +113,7 @@ impl Entry {
 }
 
 impl Backlog {
-    /// For a client that has `taken` so many bytes before.
+    /// Creates the backlog of a client whose socket has `taken` this number of bytes before.
     pub(crate) fn new(encoding: impl Into<Encoding>, taken: u64) -> Self {
         Self {
             pace: Pace::new(Instant::now(), taken),
@@ -122,10 +127,10 @@ impl Backlog {
             listed_players: 0,
             players: BTreeMap::new(),
             has_ping: false,
-            lists: 0,
+            snapshots: 0,
             relays: VecDeque::new(),
             answers: 0,
-            handed_over: HandedOver { is_owed: true, ..HandedOver::default() },
+            offered: Offered { counts_against_client: true, ..Offered::default() },
             merged: 0,
             counted: 0,
         }
@@ -139,60 +144,64 @@ impl Backlog {
         self.turn.is_none() && self.entries.is_empty() && self.relays.is_empty()
     }
 
-    /// Whether anything was handed over or waits but messages of other players' games. Those may wait for any time: they never count
-    /// against the one who is to read them.
+    /// Returns whether anything waits or is offered except messages of other players' games. These
+    /// may wait for any time: they never count against their receiver.
     pub(super) fn counts_against_client(&self) -> bool {
-        self.handed_over.is_owed || self.turn.is_some() || !self.entries.is_empty()
+        self.offered.counts_against_client || self.turn.is_some() || !self.entries.is_empty()
     }
 
-    /// Whether a list waits that everybody gets who logs in.
+    /// Returns whether a snapshot for a login waits.
     pub(crate) fn has_snapshots(&self) -> bool {
-        self.lists > 0
+        self.snapshots > 0
     }
 
-    /// Whether a message may overtake all that waits: `pong` may, if what waits is no answer but what everybody is told. So players
-    /// hear that the server is there, however much there is to tell.
+    /// Returns whether a message may overtake the backlog: a `pong` may if neither answers nor
+    /// snapshots wait. So players see that the server is alive, however many broadcasts there are.
     pub(crate) fn may_be_overtaken_by(&self, frames: &Frames) -> bool {
         matches!(frames.message(), ServerMessage::Pong) && self.answers == 0 && !self.has_snapshots()
     }
 
-    /// How much waits of what the client was answered, in bytes: neither lists and states nor what others have made it read.
+    /// Returns the memory of the answers that wait, in bytes, without snapshots, states and
+    /// messages that others have caused.
     pub(crate) fn answers(&self) -> usize {
         self.answers
     }
 
-    /// What would be free if nobody else waited for the same, in bytes; without what other players' games have said. Looks at
-    /// everything that waits.
+    /// Returns the memory that would be free without this backlog if no other client waited for the
+    /// same messages, in bytes, without messages of other players' games. Visits all entries.
     pub(crate) fn freeable_memory(&self) -> usize {
         let waiting = self.entries.values().map(|entry| match entry {
             Entry::Message(frames, _) => frames.bytes(),
             Entry::Players => 0,
         });
         let turn = self.turn.iter().flat_map(Turn::rest).map(|frames| frames.bytes());
-        let handed_over = self.handed_over.messages.iter().map(|frames| frames.bytes());
-        self.own_memory() + waiting.chain(turn).chain(handed_over).sum::<usize>()
+        let offered = self.offered.messages.iter().map(|frames| frames.bytes());
+        self.own_memory() + waiting.chain(turn).chain(offered).sum::<usize>()
     }
 
-    /// What is kept for this client alone, in bytes. Messages are shared by all who wait for them.
+    /// Returns the memory used for this client alone, in bytes. Messages are shared by all clients
+    /// that wait for them.
     pub(crate) fn own_memory(&self) -> usize {
         let entries =
             self.entries.len() + self.relays.len() + self.players.len() + usize::from(self.turn.is_some());
-        let handed_over = self.handed_over.messages.len() * size_of::<Arc<Frames>>() + self.handed_over.made;
-        entries * ENTRY_COST_BYTES + handed_over + self.relayed.own_memory()
+        let offered = self.offered.messages.len() * size_of::<Arc<Frames>>() + self.offered.own_bytes;
+        entries * ENTRY_COST_BYTES + offered + self.relayed.own_memory()
     }
 
-    /// Messages that something newer has taken the place of since this was last asked.
+    /// Returns the number of messages replaced by newer ones since the last call.
     pub(crate) fn take_merged(&mut self) -> u64 {
         std::mem::take(&mut self.merged)
     }
 
-    /// Adds a large turn of broadcasts as a whole, which all who are told it share. Only if nothing waits.
+    /// Adds a large turn of broadcasts as a whole, which its receivers share. The backlog must
+    /// be empty.
     pub(super) fn push_turn(&mut self, turn: Turn) {
-        debug_assert!(self.is_empty(), "a turn stands in front of all else");
+        debug_assert!(self.is_empty(), "a turn is sent before everything else");
         self.turn = Some(turn).filter(|turn| turn.rest().next().is_some());
     }
 
-    /// Adds a message that is not relayed. Messages about players are merged when more than so many are in those that wait.
+    /// Adds a message that is not relayed. Messages about players are merged when they have more
+    /// than `most_players` together.
     pub(crate) fn push(&mut self, frames: &Arc<Frames>, kind: Kind, most_players: usize) {
         match frames.merging() {
             Merging::Players => return self.push_players(frames, most_players),
@@ -213,52 +222,54 @@ impl Backlog {
 
     /// Adds a message of another player's game for which there is room.
     pub(super) fn append_relayed(&mut self, sender: ConnId, frames: &Arc<Frames>) {
-        // What waits is encoded, so that its memory counts.
+        // Waiting messages are encoded, so that their memory counts.
         frames.get(self.encoding);
         self.relays.push_back(Relayed { order: self.next, sender, frames: Arc::clone(frames) });
         self.next += 1;
     }
 
-    /// Notes what was handed over when nothing waited here.
-    pub(super) fn note_handed_over<'a>(&mut self, messages: impl Iterator<Item = (&'a Arc<Frames>, Kind)>) {
-        self.handed_over.is_owed = false;
+    /// Notes the messages that the socket was offered before anything waited here.
+    pub(super) fn note_offered<'a>(&mut self, messages: impl Iterator<Item = (&'a Arc<Frames>, Kind)>) {
+        self.offered.counts_against_client = false;
         for (frames, kind) in messages {
             match kind {
                 Kind::Relayed(sender) => {
                     let bytes = frames.get(self.encoding).map_or(0, Bytes::len);
                     self.relayed.add(sender, bytes);
-                    self.relayed.hand_over(sender, bytes);
+                    self.relayed.note_offered(sender, bytes);
                 }
-                Kind::Answer | Kind::Told => self.handed_over.is_owed = true,
+                Kind::Answer | Kind::Unsolicited => self.offered.counts_against_client = true,
             }
         }
     }
 
-    /// The client has taken what was handed over.
-    pub(super) fn has_taken(&mut self) {
-        self.handed_over = HandedOver::default();
-        self.relayed.is_taken();
+    /// Notes that the socket has taken everything that it was offered.
+    pub(super) fn confirm_taken(&mut self) {
+        self.offered = Offered::default();
+        self.relayed.confirm_taken();
     }
 
-    /// Takes messages from the front to be handed over, until there are so many bytes and at least one. The client
-    /// [`has_taken`](Self::has_taken) what was taken before.
-    pub(crate) fn take_front(&mut self, most: usize) -> Vec<Bytes> {
+    /// Takes messages from the front to offer them, until they have at least this number of bytes.
+    /// [`confirm_taken`](Self::confirm_taken) must come before.
+    pub(crate) fn take_front(&mut self, least_bytes: usize) -> Vec<Bytes> {
         let (mut front, mut bytes) = (Vec::new(), 0);
-        while bytes < most
+        // A turn was there before all entries.
+        while bytes < least_bytes
             && let Some(frames) = self.turn.as_mut().and_then(Turn::take_first)
         {
-            self.handed_over.is_owed = true;
+            self.offered.counts_against_client = true;
             let frame = frames.get(self.encoding).cloned();
             bytes += frame.as_ref().map_or(0, Bytes::len);
             front.extend(frame);
-            self.handed_over.messages.push(frames);
+            self.offered.messages.push(frames);
         }
         self.turn = self.turn.take().filter(|turn| turn.rest().next().is_some());
-        while bytes < most
+        // Entries leave the indexes, too, so that a newer state gets a new entry.
+        while bytes < least_bytes
             && let Some((order, entry)) = self.entries.pop_first()
         {
-            self.count_no_longer(&entry);
-            self.handed_over.is_owed = true;
+            self.uncount(&entry);
+            self.offered.counts_against_client = true;
             let frame = match entry {
                 Entry::Message(frames, _) => {
                     match frames.merging() {
@@ -271,12 +282,12 @@ impl Backlog {
                         Merging::Never => {}
                     }
                     let frame = frames.get(self.encoding).cloned();
-                    self.handed_over.messages.push(frames);
+                    self.offered.messages.push(frames);
                     frame
                 }
                 Entry::Players => {
                     let frame = self.take_players();
-                    self.handed_over.made += frame.as_ref().map_or(0, Bytes::len);
+                    self.offered.own_bytes += frame.as_ref().map_or(0, Bytes::len);
                     if !self.players.is_empty() {
                         self.entries.insert(order, Entry::Players);
                     }
@@ -286,11 +297,12 @@ impl Backlog {
             bytes += frame.as_ref().map_or(0, Bytes::len);
             front.extend(frame);
         }
+        // Relayed messages have a limit of their own, so that a full chunk does not delay them.
         self.take_relayed(&mut front);
         front
     }
 
-    /// Adds the first of the messages of other players' games, unless something waits that was there before them.
+    /// Takes the first messages of other players' games, unless older entries wait.
     fn take_relayed(&mut self, front: &mut Vec<Bytes>) {
         let mut bytes = 0;
         while bytes < RELAY_CHUNK_BYTES
@@ -301,10 +313,10 @@ impl Backlog {
         {
             let frame = frames.get(self.encoding).cloned();
             let length = frame.as_ref().map_or(0, Bytes::len);
-            self.relayed.hand_over(sender, length);
+            self.relayed.note_offered(sender, length);
             bytes += length;
             front.extend(frame);
-            self.handed_over.messages.push(frames);
+            self.offered.messages.push(frames);
         }
     }
 
@@ -314,14 +326,14 @@ impl Backlog {
         }
         self.player_lists.push_back(self.next);
         self.listed_players += players_in(frames).len();
-        self.append(Entry::Message(Arc::clone(frames), Kind::Told));
+        self.append(Entry::Message(Arc::clone(frames), Kind::Unsolicited));
         if self.listed_players > most_players {
             self.merge_players();
         }
     }
 
-    /// Makes one entry of all messages about players, in place of the first: what is said about players makes sense at any
-    /// time.
+    /// Merges all messages about players to one entry, in place of the first: the order of players
+    /// and other messages does not matter to a client.
     fn merge_players(&mut self) {
         let orders = std::mem::take(&mut self.player_lists);
         self.listed_players = 0;
@@ -343,7 +355,7 @@ impl Backlog {
         }
     }
 
-    /// The first players that were merged, as a message.
+    /// Removes the first merged players and returns them as an encoded message.
     fn take_players(&mut self) -> Option<Bytes> {
         let mut players = Vec::with_capacity(PLAYERS_PER_MESSAGE.min(self.players.len()));
         let mut bytes = 0;
@@ -365,27 +377,30 @@ impl Backlog {
             && !frames.is_snapshot()
             && frames.merging() != Merging::Players
         {
-            // What waits is encoded, so that its memory counts. Snapshots take time, and players may be merged before they are.
+            // Waiting messages are encoded, so that their memory counts. Snapshots are not, because
+            // that takes time, nor are players, which may be merged.
             frames.get(self.encoding);
         }
         self.answers += self.answer_cost(&entry);
-        self.lists += usize::from(entry.is_snapshot());
+        self.snapshots += usize::from(entry.is_snapshot());
         self.entries.insert(self.next, entry);
         self.next += 1;
     }
 
     fn remove(&mut self, order: u64) -> Option<Entry> {
         let entry = self.entries.remove(&order)?;
-        self.count_no_longer(&entry);
+        self.uncount(&entry);
         Some(entry)
     }
 
-    fn count_no_longer(&mut self, entry: &Entry) {
+    fn uncount(&mut self, entry: &Entry) {
         self.answers -= self.answer_cost(entry);
-        self.lists -= usize::from(entry.is_snapshot());
+        self.snapshots -= usize::from(entry.is_snapshot());
     }
 
-    /// Snapshots, states and `social`, which has all friends and foes, come with the login, however often a client asks.
+    /// Returns the memory of an entry that is an answer, in bytes. Snapshots, states and `social`,
+    /// with all friends and foes, do not count: a client receives them for its login, and cannot
+    /// ask for more.
     fn answer_cost(&self, entry: &Entry) -> usize {
         let Entry::Message(frames, Kind::Answer) = entry else { return 0 };
         let is_answer = !frames.is_snapshot()

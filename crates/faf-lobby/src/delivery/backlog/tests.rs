@@ -1,4 +1,5 @@
-//! A client that gets what is merged knows in the end what one knows that gets everything.
+//! A client that receives merged messages has the same state in the end as one that
+//! receives everything.
 
 use bytes::BytesMut;
 use faf_protocol::{Decoded, Decoder, Limits, Message, WireFormat};
@@ -9,9 +10,9 @@ use serde_json::Value;
 use super::*;
 use crate::delivery::frames::FrameMemory;
 
-/// Something the server tells everybody.
+/// A message that the server sends to everyone.
 #[derive(Debug, Clone)]
-enum Told {
+enum Sent {
     Game { uid: u32, players: usize },
     Players(Vec<(u32, bool)>),
     Ping,
@@ -19,19 +20,19 @@ enum Told {
     List(u32),
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn sent() -> impl Strategy<Value = Sent> {
     prop_oneof![
-        (0..4_u32, 0..10_usize).prop_map(|(uid, players)| Told::Game { uid, players }),
-        vec((0..5_u32, any::<bool>()), 1..4).prop_map(Told::Players),
-        Just(Told::Ping),
-        any::<u32>().prop_map(Told::Notice),
+        (0..4_u32, 0..10_usize).prop_map(|(uid, players)| Sent::Game { uid, players }),
+        vec((0..5_u32, any::<bool>()), 1..4).prop_map(Sent::Players),
+        Just(Sent::Ping),
+        any::<u32>().prop_map(Sent::Notice),
     ]
 }
 
-/// As a newcomer is told: lists, and then what changes.
-fn evening(most: usize) -> impl Strategy<Value = Vec<Told>> {
-    (vec((0..5_u32).prop_map(Told::List), 0..4), vec(told(), 0..most))
-        .prop_map(|(lists, told)| [lists, told].concat())
+/// The messages after a login: first the snapshots, then the changes.
+fn evening(most: usize) -> impl Strategy<Value = Vec<Sent>> {
+    (vec((0..5_u32).prop_map(Sent::List), 0..4), vec(sent(), 0..most))
+        .prop_map(|(lists, sent)| [lists, sent].concat())
 }
 
 fn player(id: u32, is_offline: bool) -> Value {
@@ -46,40 +47,40 @@ fn player(id: u32, is_offline: bool) -> Value {
     player
 }
 
-fn message(told: &Told) -> Arc<Frames> {
-    let json = match told {
-        Told::Game { uid, players } => serde_json::json!({
+fn message(sent: &Sent) -> Arc<Frames> {
+    let json = match sent {
+        Sent::Game { uid, players } => serde_json::json!({
             "command": "game_info", "visibility": "public", "password_protected": false, "uid": uid, "title": "t",
             "state": "open", "game_type": "custom", "featured_mod": "faf", "sim_mods": {}, "mapname": "m",
             "map_file_path": "maps/m.zip", "host": "Ada", "num_players": players, "max_players": 8, "hosted_at": null,
             "launched_at": null, "rating_type": "global", "rating_min": null, "rating_max": null,
             "enforce_rating_range": false, "teams_ids": [], "teams": {},
         }),
-        Told::Players(players) => {
+        Sent::Players(players) => {
             // Each id at most once in a message.
             let players: BTreeMap<_, _> = players.iter().copied().collect();
             let players: Vec<_> = players.into_iter().map(|(id, gone)| player(id, gone)).collect();
             serde_json::json!({"command": "player_info", "players": players})
         }
-        Told::Ping => serde_json::json!({"command": "ping"}),
-        Told::Notice(number) => {
+        Sent::Ping => serde_json::json!({"command": "ping"}),
+        Sent::Notice(number) => {
             serde_json::json!({"command": "notice", "style": "info", "text": number.to_string()})
         }
-        Told::List(number) => {
+        Sent::List(number) => {
             serde_json::json!({"command": "player_info", "players": [player(*number, false)]})
         }
     };
     let message: Message = json.to_string().parse().unwrap();
     let message = ServerMessage::read(message).unwrap();
     let memory = FrameMemory::default();
-    if matches!(told, Told::List(_)) {
+    if matches!(sent, Sent::List(_)) {
         Frames::of_snapshot(message, &memory)
     } else {
         Frames::new(message, &memory)
     }
 }
 
-/// What a client knows, and what it was told that is not state.
+/// The state that a client has, and the other messages that it has received.
 #[derive(Debug, Default, PartialEq)]
 struct Client {
     games: BTreeMap<u64, Value>,
@@ -89,7 +90,7 @@ struct Client {
 }
 
 impl Client {
-    fn hear(&mut self, decoder: &mut Decoder, frame: &Bytes) {
+    fn receive(&mut self, decoder: &mut Decoder, frame: &Bytes) {
         let mut buffer = BytesMut::from(&frame[..]);
         while let Some(Decoded::Message(message)) = decoder.decode(&mut buffer).unwrap() {
             let value: Value = serde_json::from_str(&message.to_string()).unwrap();
@@ -111,31 +112,31 @@ impl Client {
 
 proptest! {
     #[test]
-    fn nothing_is_lost_by_merging(told in evening(60), most in 0..20_usize, cuts in vec(0..300_usize, 0..30)) {
+    fn nothing_is_lost_by_merging(sent in evening(60), most in 0..20_usize, cuts in vec(0..300_usize, 0..30)) {
         for format in [WireFormat::QDataStream, WireFormat::SimpleJson] {
             let decoder = || Decoder::new(format, Limits::default());
-            let (mut spared, mut spared_decoder) = (Client::default(), decoder());
-            let (mut other, mut other_decoder) = (Client::default(), decoder());
+            let (mut merged, mut merged_decoder) = (Client::default(), decoder());
+            let (mut full, mut full_decoder) = (Client::default(), decoder());
             let mut backlog = Backlog::new(format, 0);
             let mut cuts = cuts.iter();
-            for told in &told {
-                let frames = message(told);
-                other.hear(&mut other_decoder, frames.get(format).unwrap());
-                backlog.push(&frames, Kind::Told, most);
-                // Sometimes the client takes some of it.
+            for sent in &sent {
+                let frames = message(sent);
+                full.receive(&mut full_decoder, frames.get(format).unwrap());
+                backlog.push(&frames, Kind::Unsolicited, most);
+                // Now and then the client takes some of the messages.
                 if let Some(most) = cuts.next() {
-                    backlog.has_taken();
+                    backlog.confirm_taken();
                     for frame in backlog.take_front(*most) {
-                        spared.hear(&mut spared_decoder, &frame);
+                        merged.receive(&mut merged_decoder, &frame);
                     }
                 }
             }
             for frame in backlog.take_front(usize::MAX) {
-                spared.hear(&mut spared_decoder, &frame);
+                merged.receive(&mut merged_decoder, &frame);
             }
-            prop_assert_eq!(&spared, &other);
-            // Now it has taken these, too.
-            backlog.has_taken();
+            prop_assert_eq!(&merged, &full);
+            // Now the client has taken these, too.
+            backlog.confirm_taken();
             prop_assert!(backlog.is_empty() && !backlog.counts_against_client());
             prop_assert_eq!((backlog.answers(), backlog.own_memory(), backlog.freeable_memory()), (0, 0, 0));
             prop_assert!(backlog.games.is_empty() && backlog.players.is_empty() && !backlog.has_ping);
@@ -143,13 +144,13 @@ proptest! {
         }
     }
 
-    /// However much happens, state takes no more than there are games and players.
+    /// The memory of states is bounded by the number of games and players.
     #[test]
-    fn state_does_not_grow(told in vec(told(), 0..300)) {
+    fn state_does_not_grow(sent in vec(sent(), 0..300)) {
         let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
-        let is_state = |told: &&Told| matches!(told, Told::Game { .. } | Told::Players(_) | Told::Ping);
-        for told in told.iter().filter(is_state) {
-            backlog.push(&message(told), Kind::Told, 0);
+        let is_state = |sent: &&Sent| matches!(sent, Sent::Game { .. } | Sent::Players(_) | Sent::Ping);
+        for sent in sent.iter().filter(is_state) {
+            backlog.push(&message(sent), Kind::Unsolicited, 0);
         }
         prop_assert!(backlog.entries.len() <= 4 + 1 + 1);
         prop_assert!(backlog.freeable_memory() <= 4 * (1024 + ENTRY_COST_BYTES) + 5 * ENTRY_COST_BYTES + 3 * ENTRY_COST_BYTES);
@@ -157,16 +158,16 @@ proptest! {
 }
 
 #[test]
-fn who_plays_is_known_before_the_game() {
+fn players_are_sent_before_their_game() {
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
-    for told in [
-        Told::Game { uid: 1, players: 1 },
-        Told::Players(vec![(7, false)]),
-        Told::Notice(1),
-        Told::Players(vec![(8, false)]),
-        Told::Game { uid: 1, players: 2 },
+    for sent in [
+        Sent::Game { uid: 1, players: 1 },
+        Sent::Players(vec![(7, false)]),
+        Sent::Notice(1),
+        Sent::Players(vec![(8, false)]),
+        Sent::Game { uid: 1, players: 2 },
     ] {
-        backlog.push(&message(&told), Kind::Told, 0);
+        backlog.push(&message(&sent), Kind::Unsolicited, 0);
     }
     let frames = backlog.take_front(usize::MAX);
     let texts: Vec<_> = frames.iter().map(|frame| String::from_utf8_lossy(frame)).collect();
@@ -180,7 +181,7 @@ fn who_plays_is_known_before_the_game() {
 fn many_players_come_in_several_messages() {
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     let all = (0..1000).map(|id| (id, false)).collect();
-    backlog.push(&message(&Told::Players(all)), Kind::Told, 999);
+    backlog.push(&message(&Sent::Players(all)), Kind::Unsolicited, 999);
     assert_eq!(backlog.own_memory(), 1001 * ENTRY_COST_BYTES);
     let mut counts = Vec::new();
     while !backlog.is_empty() {
@@ -189,9 +190,9 @@ fn many_players_come_in_several_messages() {
         }
     }
     assert_eq!(counts, [256, 256, 256, 232]);
-    // The last one counts until it has been taken.
+    // The last message counts until the client has taken it.
     assert!(backlog.own_memory() > 0);
-    backlog.has_taken();
+    backlog.confirm_taken();
     assert_eq!(backlog.own_memory(), 0);
 }
 
@@ -199,46 +200,46 @@ fn many_players_come_in_several_messages() {
 fn players_are_not_merged_before_it_pays() {
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     for id in 0..10 {
-        backlog.push(&message(&Told::Players(vec![(id, false)])), Kind::Told, 10);
+        backlog.push(&message(&Sent::Players(vec![(id, false)])), Kind::Unsolicited, 10);
     }
     assert_eq!((backlog.entries.len(), backlog.players.len()), (10, 0));
-    backlog.push(&message(&Told::Players(vec![(3, true)])), Kind::Told, 10);
+    backlog.push(&message(&Sent::Players(vec![(3, true)])), Kind::Unsolicited, 10);
     assert_eq!((backlog.entries.len(), backlog.players.len()), (1, 10));
     assert_eq!(backlog.take_merged(), 1);
 }
 
 #[test]
-fn only_what_a_client_has_asked_for_counts_as_an_answer() {
+fn only_answers_to_commands_count_as_answers() {
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     let social = r#"{"command":"social","autojoin":[],"channels":[],"friends":[1],"foes":[2],"power":0}"#;
     let social = ServerMessage::read(social.parse().unwrap()).unwrap();
     backlog.push(&Frames::new(social, &FrameMemory::default()), Kind::Answer, 0);
-    for told in [Told::List(1), Told::Players(vec![(1, false)]), Told::Game { uid: 1, players: 1 }] {
-        backlog.push(&message(&told), Kind::Answer, 0);
+    for sent in [Sent::List(1), Sent::Players(vec![(1, false)]), Sent::Game { uid: 1, players: 1 }] {
+        backlog.push(&message(&sent), Kind::Answer, 0);
     }
-    backlog.push(&message(&Told::Notice(1)), Kind::Told, 0);
+    backlog.push(&message(&Sent::Notice(1)), Kind::Unsolicited, 0);
     assert_eq!(backlog.answers(), 0);
-    backlog.push(&message(&Told::Notice(1)), Kind::Answer, 0);
+    backlog.push(&message(&Sent::Notice(1)), Kind::Answer, 0);
     assert!(backlog.answers() > ENTRY_COST_BYTES);
 }
 
 #[test]
-fn what_was_handed_over_is_counted_until_it_is_taken() {
+fn offered_messages_count_until_they_are_taken() {
     let memory = FrameMemory::default();
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
     let text = ServerMessage::Notice(faf_protocol::server_message::Notice::new(
         faf_protocol::server_message::NoticeStyle::Info,
         "x".repeat(1000),
     ));
-    backlog.push(&Frames::new(text, &memory), Kind::Told, 0);
+    backlog.push(&Frames::new(text, &memory), Kind::Unsolicited, 0);
     assert_eq!(backlog.take_front(1).len(), 1);
     assert!(memory.bytes() > 1000 && backlog.freeable_memory() > 1000 && backlog.counts_against_client());
-    backlog.has_taken();
+    backlog.confirm_taken();
     assert_eq!((memory.bytes(), backlog.freeable_memory(), backlog.counts_against_client()), (0, 0, false));
 }
 
 #[test]
-fn merged_players_with_long_texts_are_told_in_messages_that_clients_read() {
+fn merged_players_with_long_texts_fit_into_messages_that_clients_read() {
     let with_texts = |id: u32| {
         let mut player = player(id, false);
         player["avatar"] = serde_json::json!({"url": "u".repeat(20_000), "tooltip": "t"});
@@ -251,7 +252,7 @@ fn merged_players_with_long_texts_are_told_in_messages_that_clients_read() {
         Frames::new(message, &FrameMemory::default())
     };
     let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
-    (0..6).for_each(|part| backlog.push(&list(part * 10..part * 10 + 10), Kind::Told, 20));
+    (0..6).for_each(|part| backlog.push(&list(part * 10..part * 10 + 10), Kind::Unsolicited, 20));
     let front = backlog.take_front(usize::MAX);
     assert!(front.len() > 1);
     for frame in &front {

@@ -19,62 +19,62 @@ use crate::net::unauthenticated::tests::registry;
 const POLICY: SlowConsumerPolicy =
     SlowConsumerPolicy { chunk_bytes: 65_536, memory: 100_000_000, stall_timeout: Duration::from_secs(30) };
 
-/// What a client's socket takes in most tests, in bytes.
-const SOCKET: usize = 1024;
+/// Bytes that a client's socket takes in most tests.
+const SOCKET_BYTES: usize = 1024;
 
 struct Client {
     reader: Reader,
     server: Writer,
     slot: Arc<ConnectionSlot>,
-    /// Drained by the tests; the session would read from it.
+    /// The server's reader, kept so that the connection stays open.
     _session: Reader,
 }
 
 impl Client {
-    async fn hear(&mut self) -> Message {
+    async fn receive(&mut self) -> Message {
         self.reader.read().await.unwrap()
     }
 
-    async fn hears(&mut self, command: &str) {
-        assert_eq!(self.hear().await.command().as_deref(), Some(command));
+    async fn expect_command(&mut self, command: &str) {
+        assert_eq!(self.receive().await.command().as_deref(), Some(command));
     }
 
-    async fn hears_text(&mut self, text: &str) {
-        let message = self.hear().await.to_string();
+    async fn expect_text(&mut self, text: &str) {
+        let message = self.receive().await.to_string();
         assert!(message.contains(text), "{message} instead of {text}");
     }
 }
 
-struct Hall {
+struct Fixture {
     dispatcher: Dispatcher,
-    /// What a client's socket takes, in bytes.
-    socket: usize,
+    /// Bytes that a client's socket takes.
+    socket_bytes: usize,
 }
 
-impl Hall {
+impl Fixture {
     fn new(policy: SlowConsumerPolicy) -> Self {
-        let (hall, delivery) = Self::by_hand(policy, SOCKET);
-        // Not a thread, so that the clock can be simulated.
+        let (fixture, delivery) = Self::without_task(policy, SOCKET_BYTES);
+        // A task instead of a thread, so that the clock can be simulated.
         tokio::spawn(delivery.run());
-        hall
+        fixture
     }
 
-    /// For a test that delivers round by round.
-    fn by_hand(policy: SlowConsumerPolicy, socket: usize) -> (Self, Worker) {
+    /// For a test that runs the worker by itself.
+    fn without_task(policy: SlowConsumerPolicy, socket_bytes: usize) -> (Self, Worker) {
         let (dispatcher, delivery) = Dispatcher::new(policy, Arc::new(Metrics::new()));
-        (Self { dispatcher, socket }, delivery)
+        (Self { dispatcher, socket_bytes }, delivery)
     }
 
-    /// A client in this format; it is not logged in.
+    /// Connects a client in this format, without a login.
     fn connect(&mut self, conn: u64, format: WireFormat) -> Client {
         let (session, server, slot, stream) = self.slot(conn, format);
         let (reader, _) = open(stream, Settings { role: Role::Client, ..Settings::new(format) });
         Client { reader, server, slot, _session: session }
     }
 
-    /// The server's side of a connection, and the client's stream.
+    /// Returns the server's side of a connection, and the client's stream.
     fn slot(&mut self, conn: u64, format: WireFormat) -> (Reader, Writer, Arc<ConnectionSlot>, DuplexStream) {
-        let (here, there) = tokio::io::duplex(self.socket);
+        let (here, there) = tokio::io::duplex(self.socket_bytes);
         let (session, server) = open(here, Settings::new(format));
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let unauthenticated = registry(1, 1);
@@ -89,14 +89,14 @@ impl Hall {
         client
     }
 
-    /// A message of this client is being dealt with: what it is sent is an answer.
-    fn asks(&mut self, conn: u64) {
+    /// Begins to handle a message of this client: the messages sent to it are answers.
+    fn begin_message(&mut self, conn: u64) {
         self.dispatcher.hold(ConnId(conn), Hold::InFlight);
         self.dispatcher.received(ConnId(conn), Instant::now());
     }
 
     fn close(&mut self, conn: ConnId) {
-        let ending = Ending { code: CloseCode::GoingAway, reason: "a part of this test".to_owned() };
+        let ending = Ending { code: CloseCode::GoingAway, reason: "closed by this test".to_owned() };
         self.dispatcher.close(conn, ending);
     }
 
@@ -156,208 +156,236 @@ fn game(uid: u32, num_players: usize) -> ServerMessage {
 }
 
 #[tokio::test]
-async fn everybody_who_is_logged_in_hears_a_broadcast_in_their_format() {
-    let mut hall = Hall::new(POLICY);
+async fn logged_in_clients_receive_broadcasts_in_their_format() {
+    let mut fixture = Fixture::new(POLICY);
     let formats = WireFormat::ALL.into_iter().chain(WireFormat::ALL);
-    let mut clients: Vec<_> = (0..).zip(formats).map(|(conn, format)| hall.log_in(conn, format)).collect();
-    let mut stranger = hall.connect(6, WireFormat::SimpleJson);
-    hall.close(ConnId(1));
-    hall.broadcast(ServerMessage::Ping);
-    hall.dispatcher.send(Audience::Several(vec![ConnId(0), ConnId(5), ConnId(77)]), ServerMessage::Pong);
-    hall.close(ConnId(6));
-    hall.dispatcher.flush().await;
+    let mut clients: Vec<_> = (0..).zip(formats).map(|(conn, format)| fixture.log_in(conn, format)).collect();
+    let mut unauthenticated = fixture.connect(6, WireFormat::SimpleJson);
+    fixture.close(ConnId(1));
+    fixture.broadcast(ServerMessage::Ping);
+    fixture.dispatcher.send(Audience::Several(vec![ConnId(0), ConnId(5), ConnId(77)]), ServerMessage::Pong);
+    fixture.close(ConnId(6));
+    fixture.dispatcher.flush().await;
     for (number, client) in clients.iter_mut().enumerate() {
         match number {
             1 => assert!(client.reader.read().await.is_err()),
             0 | 5 => {
-                client.hears("ping").await;
-                client.hears("pong").await;
+                client.expect_command("ping").await;
+                client.expect_command("pong").await;
             }
-            _ => client.hears("ping").await,
+            _ => client.expect_command("ping").await,
         }
     }
-    assert!(stranger.reader.read().await.is_err());
+    assert!(unauthenticated.reader.read().await.is_err());
 }
 
 #[tokio::test]
-async fn some_can_be_left_out() {
-    let mut hall = Hall::new(POLICY);
-    let mut clients: Vec<_> = (0..5).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
-    hall.close(ConnId(0));
+async fn broadcast_is_encoded_once_for_all_receivers_of_a_format() {
+    // Handed over at once, and kept in three backlogs.
+    for chunk_bytes in [POLICY.chunk_bytes, 1] {
+        let (mut fixture, mut delivery) =
+            Fixture::without_task(SlowConsumerPolicy { chunk_bytes, ..POLICY }, SOCKET_BYTES);
+        let mut clients = [1, 2, 3].map(|conn| fixture.log_in(conn, WireFormat::SimpleJson));
+        let message = notice("x".repeat(100));
+        fixture.broadcast(message.clone());
+        fixture.dispatcher.flush().await;
+        delivery.run_once().await;
+        let frames = Arc::clone(delivery.broadcasts.since(0).next().unwrap());
+        while !delivery.broadcasts.is_empty() {
+            delivery.run_once().await;
+        }
+        // Each encoding counts its bytes.
+        let frame = WireFormat::SimpleJson.encode(&message).unwrap();
+        assert_eq!(delivery.memory.bytes(), frame.len());
+        assert_eq!(frames.bytes(), frame.len());
+        for client in &mut clients {
+            client.expect_command("notice").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn broadcast_can_leave_out_clients() {
+    let mut fixture = Fixture::new(POLICY);
+    let mut clients: Vec<_> = (0..5).map(|conn| fixture.log_in(conn, WireFormat::SimpleJson)).collect();
+    fixture.close(ConnId(0));
     let but = [4, 2, 4, 0, 77].map(ConnId).to_vec();
-    hall.broadcast(notice("first"));
-    hall.dispatcher.send(Audience::LoggedInExcept(but), ServerMessage::Ping);
-    hall.dispatcher.send(Audience::LoggedInExcept(Vec::new()), ServerMessage::Pong);
-    hall.dispatcher.flush().await;
+    fixture.broadcast(notice("first"));
+    fixture.dispatcher.send(Audience::LoggedInExcept(but), ServerMessage::Ping);
+    fixture.dispatcher.send(Audience::LoggedInExcept(Vec::new()), ServerMessage::Pong);
+    fixture.dispatcher.flush().await;
     for (number, client) in clients.iter_mut().enumerate().skip(1) {
-        client.hears("notice").await;
+        client.expect_command("notice").await;
         if [1, 3].contains(&number) {
-            client.hears("ping").await;
+            client.expect_command("ping").await;
         }
-        client.hears("pong").await;
+        client.expect_command("pong").await;
     }
 }
 
-/// Whoever goes gives the place to somebody else, and each hears everything once, whatever a pass is doing.
+/// Another connection takes the place of each that ends, and each receives every broadcast once,
+/// even during a pass.
 #[tokio::test]
-async fn connections_come_and_go_while_everybody_is_told() {
-    let mut hall = Hall::new(POLICY);
-    let mut clients: Vec<_> = (0..500).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
+async fn every_broadcast_arrives_once_while_connections_end() {
+    let mut fixture = Fixture::new(POLICY);
+    let mut clients: Vec<_> = (0..500).map(|conn| fixture.log_in(conn, WireFormat::SimpleJson)).collect();
     for round in 0..20_u64 {
-        hall.broadcast(notice(format!("<{round}>")));
-        hall.dispatcher.flush().await;
+        fixture.broadcast(notice(format!("<{round}>")));
+        fixture.dispatcher.flush().await;
         tokio::task::yield_now().await;
         for gone in [round * 3, 499 - round] {
-            hall.dispatcher.disconnect(ConnId(gone));
+            fixture.dispatcher.disconnect(ConnId(gone));
         }
-        hall.dispatcher.send(Audience::One(ConnId(200)), ServerMessage::Pong);
+        fixture.dispatcher.send(Audience::One(ConnId(200)), ServerMessage::Pong);
     }
-    hall.dispatcher.flush().await;
+    fixture.dispatcher.flush().await;
     for (conn, client) in clients.iter_mut().enumerate() {
         let conn = conn as u64;
         if (conn < 60 && conn.is_multiple_of(3)) || conn >= 480 {
             continue;
         }
         for round in 0..20 {
-            client.hears_text(&format!("<{round}>")).await;
+            client.expect_text(&format!("<{round}>")).await;
             if conn == 200 {
-                client.hears("pong").await;
+                client.expect_command("pong").await;
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_turn_keeps_its_order_for_each() {
-    let mut hall = Hall::new(POLICY);
-    let mut ada = hall.log_in(1, WireFormat::SimpleJson);
-    let mut bob = hall.log_in(2, WireFormat::WebSocket);
+async fn messages_of_a_turn_keep_their_order_for_each_client() {
+    let mut fixture = Fixture::new(POLICY);
+    let mut ada = fixture.log_in(1, WireFormat::SimpleJson);
+    let mut bob = fixture.log_in(2, WireFormat::WebSocket);
     for number in 0..5 {
-        hall.broadcast(notice(format!("all {number}")));
-        hall.dispatcher.send(Audience::One(ConnId(1)), notice(format!("Ada {number}")));
-        hall.dispatcher.send(Audience::Several(vec![ConnId(2), ConnId(1)]), notice(format!("both {number}")));
+        fixture.broadcast(notice(format!("all {number}")));
+        fixture.dispatcher.send(Audience::One(ConnId(1)), notice(format!("Ada {number}")));
+        fixture
+            .dispatcher
+            .send(Audience::Several(vec![ConnId(2), ConnId(1)]), notice(format!("both {number}")));
     }
-    hall.dispatcher.flush().await;
+    fixture.dispatcher.flush().await;
     for number in 0..5 {
-        ada.hears_text(&format!("all {number}")).await;
-        ada.hears_text(&format!("Ada {number}")).await;
-        ada.hears_text(&format!("both {number}")).await;
-        bob.hears_text(&format!("all {number}")).await;
-        bob.hears_text(&format!("both {number}")).await;
+        ada.expect_text(&format!("all {number}")).await;
+        ada.expect_text(&format!("Ada {number}")).await;
+        ada.expect_text(&format!("both {number}")).await;
+        bob.expect_text(&format!("all {number}")).await;
+        bob.expect_text(&format!("both {number}")).await;
     }
 }
 
 #[tokio::test]
-async fn whoever_has_fallen_behind_hears_of_the_newest_state_only_and_of_all_else() {
-    let mut hall = Hall::new(POLICY);
-    let mut slow = hall.log_in(1, WireFormat::SimpleJson);
-    let mut good = hall.log_in(2, WireFormat::SimpleJson);
-    hall.broadcast(notice("x".repeat(2 * SOCKET)));
-    hall.dispatcher.flush().await;
-    good.hears("notice").await;
+async fn client_that_is_behind_receives_the_newest_states_and_everything_else() {
+    let mut fixture = Fixture::new(POLICY);
+    let mut slow = fixture.log_in(1, WireFormat::SimpleJson);
+    let mut good = fixture.log_in(2, WireFormat::SimpleJson);
+    fixture.broadcast(notice("x".repeat(2 * SOCKET_BYTES)));
+    fixture.dispatcher.flush().await;
+    good.expect_command("notice").await;
     for round in 0..500 {
-        hall.broadcast(game(7, round));
-        hall.broadcast(game(8, round));
+        fixture.broadcast(game(7, round));
+        fixture.broadcast(game(8, round));
         if round % 100 == 0 {
-            hall.broadcast(notice(format!("<{round}>")));
+            fixture.broadcast(notice(format!("<{round}>")));
         }
-        hall.dispatcher.flush().await;
-        good.hears("game_info").await;
-        good.hears("game_info").await;
+        fixture.dispatcher.flush().await;
+        good.expect_command("game_info").await;
+        good.expect_command("game_info").await;
         if round % 100 == 0 {
-            good.hears_text(&format!("<{round}>")).await;
+            good.expect_text(&format!("<{round}>")).await;
         }
     }
-    slow.hears("notice").await;
+    slow.expect_command("notice").await;
     for round in 0..5 {
-        slow.hears_text(&format!("<{}>", round * 100)).await;
+        slow.expect_text(&format!("<{}>", round * 100)).await;
     }
     for _ in 0..2 {
-        slow.hears_text("\"num_players\":499").await;
+        slow.expect_text("\"num_players\":499").await;
     }
-    hall.wait_for_metric("server_messages_merged_total 998").await;
-    hall.wait_for_metric("server_clients_behind 0").await;
-    hall.wait_for_metric("server_bytes_behind 0").await;
+    fixture.wait_for_metric("server_messages_merged_total 998").await;
+    fixture.wait_for_metric("server_clients_behind 0").await;
+    fixture.wait_for_metric("server_bytes_behind 0").await;
 }
 
-/// So many that they are not handed over at once.
+/// Too many to be offered at once.
 fn many_games() -> Vec<ServerMessage> {
     (0..300).map(|number| game(number, 1)).collect()
 }
 
 #[tokio::test]
-async fn a_pong_waits_for_answers_and_lists_but_not_for_what_everybody_is_told() {
-    let mut hall = Hall::new(POLICY);
-    let [mut told, mut asking, mut newcomer] =
-        [1, 2, 3].map(|conn| hall.log_in(conn, WireFormat::SimpleJson));
-    many_games().into_iter().for_each(|game| hall.broadcast(game));
-    hall.asks(2);
-    hall.dispatcher.send(Audience::One(ConnId(2)), notice("answer"));
-    hall.dispatcher.send_snapshot(ConnId(3), None, ServerMessage::PlayerInfo(Arc::default()));
+async fn pong_waits_for_answers_and_snapshots_but_not_for_broadcasts() {
+    let mut fixture = Fixture::new(POLICY);
+    let [mut receiving, mut asking, mut logging_in] =
+        [1, 2, 3].map(|conn| fixture.log_in(conn, WireFormat::SimpleJson));
+    many_games().into_iter().for_each(|game| fixture.broadcast(game));
+    fixture.begin_message(2);
+    fixture.dispatcher.send(Audience::One(ConnId(2)), notice("answer"));
+    fixture.dispatcher.send_snapshot(ConnId(3), None, ServerMessage::PlayerInfo(Arc::default()));
     for conn in [1, 2, 3] {
-        hall.dispatcher.send(Audience::One(ConnId(conn)), ServerMessage::Pong);
+        fixture.dispatcher.send(Audience::One(ConnId(conn)), ServerMessage::Pong);
     }
-    hall.dispatcher.flush().await;
-    told.hears("pong").await;
-    for client in [&mut told, &mut asking, &mut newcomer] {
+    fixture.dispatcher.flush().await;
+    receiving.expect_command("pong").await;
+    for client in [&mut receiving, &mut asking, &mut logging_in] {
         for _ in 0..300 {
-            client.hears("game_info").await;
+            client.expect_command("game_info").await;
         }
     }
-    asking.hears("notice").await;
-    asking.hears("pong").await;
-    newcomer.hears("player_info").await;
-    newcomer.hears("pong").await;
-    hall.wait_for_metric("server_clients_behind 0").await;
+    asking.expect_command("notice").await;
+    asking.expect_command("pong").await;
+    logging_in.expect_command("player_info").await;
+    logging_in.expect_command("pong").await;
+    fixture.wait_for_metric("server_clients_behind 0").await;
 }
 
 #[tokio::test]
-async fn whoever_reads_nothing_gets_no_pongs_in_front() {
-    let mut hall = Hall::new(POLICY);
-    let mut client = hall.log_in(1, WireFormat::SimpleJson);
-    many_games().into_iter().for_each(|game| hall.broadcast(game));
-    hall.dispatcher.flush().await;
-    hall.wait_for_metric("server_clients_behind 1").await;
+async fn pongs_do_not_overtake_for_a_client_that_reads_nothing() {
+    let mut fixture = Fixture::new(POLICY);
+    let mut client = fixture.log_in(1, WireFormat::SimpleJson);
+    many_games().into_iter().for_each(|game| fixture.broadcast(game));
+    fixture.dispatcher.flush().await;
+    fixture.wait_for_metric("server_clients_behind 1").await;
     while client.server.waiting() == 0 {
         tokio::task::yield_now().await;
     }
     for _ in 0..3 {
-        hall.dispatcher.send(Audience::One(ConnId(1)), ServerMessage::Pong);
+        fixture.dispatcher.send(Audience::One(ConnId(1)), ServerMessage::Pong);
     }
-    hall.dispatcher.flush().await;
+    fixture.dispatcher.flush().await;
     for _ in 0..300 {
-        client.hears("game_info").await;
+        client.expect_command("game_info").await;
     }
     for _ in 0..3 {
-        client.hears("pong").await;
+        client.expect_command("pong").await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_takes_nothing_for_too_long_is_disconnected() {
-    let mut hall = Hall::new(POLICY);
-    let stalled = hall.log_in(1, WireFormat::SimpleJson);
-    let (_session, slow, _seat, mut stream) = hall.slot(2, WireFormat::SimpleJson);
-    hall.dispatcher.log_in(ConnId(2));
-    hall.broadcast(notice("x".repeat(4 * SOCKET)));
-    hall.dispatcher.flush().await;
-    // The other one takes some of it now and then. The clock is simulated.
+async fn client_that_reads_nothing_for_too_long_is_disconnected() {
+    let mut fixture = Fixture::new(POLICY);
+    let stalled = fixture.log_in(1, WireFormat::SimpleJson);
+    let (_session, slow, _slot, mut stream) = fixture.slot(2, WireFormat::SimpleJson);
+    fixture.dispatcher.log_in(ConnId(2));
+    fixture.broadcast(notice("x".repeat(4 * SOCKET_BYTES)));
+    fixture.dispatcher.flush().await;
+    // The other client takes a few bytes now and then. The clock is simulated.
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_secs(20)).await;
         stream.read_exact(&mut [0; 100]).await.unwrap();
     }
     assert!(!stalled.server.is_connected());
     assert!(slow.is_connected());
-    hall.wait_for_metric("server_connections_ended_total{reason=\"stalled\"} 1").await;
+    fixture.wait_for_metric("server_connections_ended_total{reason=\"stalled\"} 1").await;
 }
 
-/// When everybody comes back at once, their lists are gigabytes.
+/// When everyone reconnects at once, the snapshots are gigabytes.
 #[tokio::test(start_paused = true)]
-async fn players_do_not_wait_for_lists_of_logins() {
+async fn players_do_not_wait_for_snapshots_of_logins() {
     const LOGINS: u64 = 50;
-    let (mut hall, mut delivery) = Hall::by_hand(POLICY, 16_000_000);
-    let _logins: Vec<_> = (1..=LOGINS).map(|conn| hall.connect(conn, WireFormat::SimpleJson)).collect();
-    let mut player = hall.log_in(0, WireFormat::SimpleJson);
+    let (mut fixture, mut delivery) = Fixture::without_task(POLICY, 16_000_000);
+    let _logins: Vec<_> = (1..=LOGINS).map(|conn| fixture.connect(conn, WireFormat::SimpleJson)).collect();
+    let mut player = fixture.log_in(0, WireFormat::SimpleJson);
     let games = many_games().into_iter().map(|game| match game {
         ServerMessage::GameInfo(game) => game,
         other => panic!("{other:?}"),
@@ -365,112 +393,115 @@ async fn players_do_not_wait_for_lists_of_logins() {
     let list = ServerMessage::GameList(Arc::new(GameList { games: games.collect() }));
     let id = Some(SnapshotId { list: SnapshotList::Games, chunk: 0, version: 1 });
     for conn in (1..=LOGINS).cycle().take(10 * LOGINS as usize) {
-        hall.dispatcher.send_snapshot(ConnId(conn), id, list.clone());
+        fixture.dispatcher.send_snapshot(ConnId(conn), id, list.clone());
     }
-    hall.dispatcher.flush().await;
-    many_games().into_iter().for_each(|game| hall.broadcast(game));
-    hall.dispatcher.flush().await;
-    // Two rounds take everything in, and in a few more the player gets some 64 KiB each. All lists would take fifty.
+    fixture.dispatcher.flush().await;
+    many_games().into_iter().for_each(|game| fixture.broadcast(game));
+    fixture.dispatcher.flush().await;
+    // Two iterations receive the turns, and each further one sends 64 KiB to the player. All
+    // snapshots would take fifty.
     for _ in 0..6 {
         delivery.run_once().await;
     }
     for _ in 0..300 {
-        timeout(Duration::from_secs(1), player.hears("game_info")).await.expect("the player has everything");
+        timeout(Duration::from_secs(1), player.expect_command("game_info"))
+            .await
+            .expect("the player has everything");
     }
-    hall.wait_for_metric("server_clients_behind 50").await;
+    fixture.wait_for_metric("server_clients_behind 50").await;
     tokio::spawn(delivery.run());
-    hall.wait_for_metric("server_clients_behind 0").await;
+    fixture.wait_for_metric("server_clients_behind 0").await;
 }
 
 #[tokio::test]
-async fn what_was_handed_over_is_delivered_before_the_end() {
-    let mut hall = Hall::new(POLICY);
-    let clients: Vec<_> = (0..300).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
-    hall.broadcast(notice("bye"));
-    (0..300).for_each(|conn| hall.close(ConnId(conn)));
-    hall.dispatcher.flush().await;
-    hall.dispatcher.finish().await;
+async fn messages_are_delivered_before_the_end() {
+    let mut fixture = Fixture::new(POLICY);
+    let clients: Vec<_> = (0..300).map(|conn| fixture.log_in(conn, WireFormat::SimpleJson)).collect();
+    fixture.broadcast(notice("bye"));
+    (0..300).for_each(|conn| fixture.close(ConnId(conn)));
+    fixture.dispatcher.flush().await;
+    fixture.dispatcher.finish().await;
     for mut client in clients {
         assert!(!client.server.is_connected());
-        client.hears("notice").await;
+        client.expect_command("notice").await;
         assert!(client.reader.read().await.is_err());
     }
 }
 
 #[tokio::test]
-async fn whoever_asks_more_than_it_reads_is_not_read_from() {
-    let mut hall = Hall::new(POLICY);
-    let mut client = hall.log_in(1, WireFormat::SimpleJson);
-    hall.asks(1);
+async fn client_that_asks_for_more_than_it_reads_is_not_read() {
+    let mut fixture = Fixture::new(POLICY);
+    let mut client = fixture.log_in(1, WireFormat::SimpleJson);
+    fixture.begin_message(1);
     let slot = Arc::clone(&client.slot);
-    hall.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(3 * SOCKET)));
-    hall.dispatcher.release(ConnId(1), Hold::InFlight);
-    hall.dispatcher.flush().await;
-    hall.wait_for_metric("server_clients_behind 1").await;
-    // It is behind, but its pings count.
+    fixture.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(3 * SOCKET_BYTES)));
+    fixture.dispatcher.release(ConnId(1), Hold::InFlight);
+    fixture.dispatcher.flush().await;
+    fixture.wait_for_metric("server_clients_behind 1").await;
+    // The client is behind, but owes few enough answers to be read.
     assert_eq!(handled(&slot).await, Gate::Open);
-    hall.asks(1);
-    hall.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(20_000)));
-    hall.dispatcher.release(ConnId(1), Hold::InFlight);
-    hall.dispatcher.flush().await;
+    fixture.begin_message(1);
+    fixture.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(20_000)));
+    fixture.dispatcher.release(ConnId(1), Hold::InFlight);
+    fixture.dispatcher.flush().await;
     assert_eq!(handled(&slot).await, Gate::Held { is_handled: true });
-    client.hears("notice").await;
-    client.hears("notice").await;
+    client.expect_command("notice").await;
+    client.expect_command("notice").await;
     opened(&slot).await;
 }
 
 #[tokio::test]
-async fn whoever_is_slow_in_taking_what_everybody_is_told_is_read_from() {
-    let mut hall = Hall::new(POLICY);
-    let client = hall.log_in(1, WireFormat::SimpleJson);
-    hall.asks(1);
+async fn slow_broadcast_receiver_is_still_read() {
+    let mut fixture = Fixture::new(POLICY);
+    let client = fixture.log_in(1, WireFormat::SimpleJson);
+    fixture.begin_message(1);
     for number in 0..200 {
-        hall.dispatcher.send_snapshot(ConnId(1), None, ServerMessage::PlayerInfo(Arc::default()));
-        hall.broadcast(game(number, 1));
-        hall.broadcast(notice("x".repeat(1000)));
+        fixture.dispatcher.send_snapshot(ConnId(1), None, ServerMessage::PlayerInfo(Arc::default()));
+        fixture.broadcast(game(number, 1));
+        fixture.broadcast(notice("x".repeat(1000)));
     }
-    hall.dispatcher.release(ConnId(1), Hold::InFlight);
-    hall.dispatcher.flush().await;
-    hall.wait_for_metric("server_clients_behind 1").await;
+    fixture.dispatcher.release(ConnId(1), Hold::InFlight);
+    fixture.dispatcher.flush().await;
+    fixture.wait_for_metric("server_clients_behind 1").await;
     assert_eq!(handled(&client.slot).await, Gate::Open);
 }
 
-/// It is read from again, so that its session hears of the end.
+/// The client is read again, so that its session notices the end.
 #[tokio::test]
-async fn whoever_is_lost_while_not_being_read_from_is_noticed() {
-    let mut hall = Hall::new(POLICY);
-    let client = hall.log_in(1, WireFormat::SimpleJson);
-    hall.asks(1);
+async fn connection_lost_while_not_being_read_is_noticed() {
+    let mut fixture = Fixture::new(POLICY);
+    let client = fixture.log_in(1, WireFormat::SimpleJson);
+    fixture.begin_message(1);
     for _ in 0..3 {
-        hall.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(80_000)));
+        fixture.dispatcher.send(Audience::One(ConnId(1)), notice("x".repeat(80_000)));
     }
-    hall.dispatcher.release(ConnId(1), Hold::InFlight);
-    hall.dispatcher.flush().await;
+    fixture.dispatcher.release(ConnId(1), Hold::InFlight);
+    fixture.dispatcher.flush().await;
     let Client { reader, slot, _session, .. } = client;
     assert_eq!(handled(&slot).await, Gate::Held { is_handled: true });
     drop(reader);
     opened(&slot).await;
-    hall.wait_for_metric("server_clients_behind 0").await;
+    fixture.wait_for_metric("server_clients_behind 0").await;
 }
 
 #[tokio::test]
-async fn what_waits_is_sent_before_a_connection_is_closed() {
-    let mut hall = Hall::new(POLICY);
-    let mut client = hall.log_in(1, WireFormat::WebSocket);
+async fn backlog_is_sent_before_a_connection_is_closed() {
+    let mut fixture = Fixture::new(POLICY);
+    let mut client = fixture.log_in(1, WireFormat::WebSocket);
     for number in 0..20 {
-        hall.broadcast(notice(format!("<{number}>{}", "x".repeat(SOCKET))));
-        hall.dispatcher.flush().await;
+        fixture.broadcast(notice(format!("<{number}>{}", "x".repeat(SOCKET_BYTES))));
+        fixture.dispatcher.flush().await;
     }
-    hall.wait_for_metric("server_clients_behind 1").await;
-    hall.dispatcher.send(Audience::One(ConnId(1)), notice("bye"));
-    hall.close(ConnId(1));
-    hall.dispatcher.flush().await;
+    fixture.wait_for_metric("server_clients_behind 1").await;
+    fixture.dispatcher.send(Audience::One(ConnId(1)), notice("bye"));
+    fixture.close(ConnId(1));
+    fixture.dispatcher.flush().await;
     for number in 0..20 {
-        client.hears_text(&format!("<{number}>")).await;
+        client.expect_text(&format!("<{number}>")).await;
     }
-    client.hears_text("bye").await;
+    client.expect_text("bye").await;
     assert!(client.reader.read().await.is_err());
-    hall.wait_for_metric("server_clients_behind 0").await;
+    fixture.wait_for_metric("server_clients_behind 0").await;
 }
 
 mod memory;

@@ -1,4 +1,4 @@
-//! A fast, a slow and a stopped reader, whatever there is to read: nobody who reads is given up.
+//! Fast, slow and stopped readers: a client that reads is never disconnected, however much is sent.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +11,7 @@ use super::*;
 /// How a client reads.
 #[derive(Debug, Clone, Copy)]
 enum Reads {
-    /// So many bytes each second.
+    /// Bytes per second.
     Steadily(usize),
     Nothing,
 }
@@ -25,9 +25,9 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(hall: &mut Hall, conn: u64, reads: Reads) -> Self {
-        let (session, server, slot, stream) = hall.slot(conn, WireFormat::SimpleJson);
-        hall.dispatcher.log_in(ConnId(conn));
+    fn new(fixture: &mut Fixture, conn: u64, reads: Reads) -> Self {
+        let (session, server, slot, stream) = fixture.slot(conn, WireFormat::SimpleJson);
+        fixture.dispatcher.log_in(ConnId(conn));
         let received = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&received);
         tokio::spawn(async move {
@@ -53,7 +53,7 @@ async fn read(stream: &mut ReadHalf<DuplexStream>, rate: usize, counter: &Atomic
         let mut left = rate;
         while left > 0 {
             let most = left.min(buffer.len());
-            // Nothing more may come this second.
+            // There may be nothing more in this second.
             let Ok(read) = timeout(Duration::from_millis(1), stream.read(&mut buffer[..most])).await else {
                 break;
             };
@@ -68,18 +68,19 @@ async fn read(stream: &mut ReadHalf<DuplexStream>, rate: usize, counter: &Atomic
     }
 }
 
-/// Says something to a fast, a slow, a stopped and a very slow reader, and looks at who is left when it can have been read.
-async fn check(say: impl FnOnce(&mut Hall)) {
-    let mut hall = Hall::new(POLICY);
+/// Sends messages to a fast, a slow, a stopped and a very slow reader, and checks which of them are
+/// still connected when the messages can have been read.
+async fn check(send: impl FnOnce(&mut Fixture)) {
+    let mut fixture = Fixture::new(POLICY);
     let readers = [Reads::Steadily(10_000_000), Reads::Steadily(3000), Reads::Nothing, Reads::Steadily(1)];
     let [fast, slow, stopped, trickle] =
-        std::array::from_fn(|conn| Reading::new(&mut hall, conn as u64, readers[conn]));
-    say(&mut hall);
+        std::array::from_fn(|conn| Reading::new(&mut fixture, conn as u64, readers[conn]));
+    send(&mut fixture);
     let end = notice("the end");
-    hall.broadcast(end);
-    // They are read from meanwhile, whatever waits for them.
-    (0..4).for_each(|conn| hall.dispatcher.release(ConnId(conn), Hold::InFlight));
-    hall.dispatcher.flush().await;
+    fixture.broadcast(end);
+    // Meanwhile the server reads them, however much waits for them.
+    (0..4).for_each(|conn| fixture.dispatcher.release(ConnId(conn), Hold::InFlight));
+    fixture.dispatcher.flush().await;
     for reader in [&fast, &slow, &stopped, &trickle] {
         assert_eq!(handled(&reader.slot).await, Gate::Open);
     }
@@ -95,56 +96,56 @@ async fn check(say: impl FnOnce(&mut Hall)) {
     sleep(Duration::from_secs(total as u64 / 3000)).await;
     assert!(fast.server.is_connected() && slow.server.is_connected());
     assert_eq!((fast.received(), slow.received()), (total, total));
-    hall.wait_for_metric("server_clients_behind 0").await;
-    hall.wait_for_metric("server_bytes_behind 0").await;
-    hall.wait_for_metric("server_connections_ended_total{reason=\"stalled\"} 1").await;
-    hall.wait_for_metric("server_connections_ended_total{reason=\"too slow\"} 1").await;
+    fixture.wait_for_metric("server_clients_behind 0").await;
+    fixture.wait_for_metric("server_bytes_behind 0").await;
+    fixture.wait_for_metric("server_connections_ended_total{reason=\"stalled\"} 1").await;
+    fixture.wait_for_metric("server_connections_ended_total{reason=\"too slow\"} 1").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_huge_turn_ends_nobody_who_reads() {
-    check(|hall| (0..3000).for_each(|number| hall.broadcast(game(number, 1)))).await;
+async fn huge_turn_disconnects_no_reader() {
+    check(|fixture| (0..3000).for_each(|number| fixture.broadcast(game(number, 1)))).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_huge_message_ends_nobody_who_reads() {
-    check(|hall| hall.broadcast(notice("x".repeat(2_000_000)))).await;
+async fn huge_message_disconnects_no_reader() {
+    check(|fixture| fixture.broadcast(notice("x".repeat(2_000_000)))).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_with_many_foes_ends_nobody_who_reads() {
-    check(|hall| {
+async fn login_with_many_foes_disconnects_no_reader() {
+    check(|fixture| {
         for conn in 0..4 {
-            hall.asks(conn);
+            fixture.begin_message(conn);
             let foes = (1..200_000).map(faf_protocol::PlayerId).collect();
             let social = ServerMessage::Social(Social { foes: Some(foes), ..Social::default() });
-            hall.dispatcher.send(Audience::One(ConnId(conn)), social);
+            fixture.dispatcher.send(Audience::One(ConnId(conn)), social);
         }
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_turns_one_after_the_other_end_nobody_who_reads() {
-    check(|hall| {
+async fn consecutive_large_turns_disconnect_no_reader() {
+    check(|fixture| {
         for round in 0..20 {
-            (0..200).for_each(|number| hall.broadcast(game(1000 * round + number, 1)));
+            (0..200).for_each(|number| fixture.broadcast(game(1000 * round + number, 1)));
         }
     })
     .await;
 }
 
-/// A large turn is kept once for all, however many are told it.
+/// A large turn is kept once for all its receivers.
 #[tokio::test]
-async fn a_huge_turn_costs_little_for_each_client() {
+async fn huge_turn_costs_little_memory_per_client() {
     const CLIENTS: usize = 100;
-    let (mut hall, mut delivery) = Hall::by_hand(POLICY, SOCKET);
+    let (mut fixture, mut delivery) = Fixture::without_task(POLICY, SOCKET_BYTES);
     let _clients: Vec<_> =
-        (0..CLIENTS as u64).map(|conn| hall.log_in(conn, WireFormat::SimpleJson)).collect();
-    (0..3000).for_each(|number| hall.broadcast(game(number, 1)));
-    hall.dispatcher.flush().await;
-    while delivery.behind.clients < CLIENTS {
+        (0..CLIENTS as u64).map(|conn| fixture.log_in(conn, WireFormat::SimpleJson)).collect();
+    (0..3000).for_each(|number| fixture.broadcast(game(number, 1)));
+    fixture.dispatcher.flush().await;
+    while delivery.backlogs.clients < CLIENTS {
         delivery.run_once().await;
     }
-    assert!(delivery.behind.memory < CLIENTS * 4000, "{} bytes", delivery.behind.memory);
+    assert!(delivery.backlogs.memory < CLIENTS * 4000, "{} bytes", delivery.backlogs.memory);
 }

@@ -1,4 +1,4 @@
-//! Connections without a login: how many may be open, and which one is closed when there are too many.
+//! Unauthenticated connections: their limits, and which one is closed when there are too many.
 
 mod silent;
 
@@ -16,19 +16,20 @@ use crate::net::rejection::RejectReason;
 use crate::ops::metrics::Metrics;
 use silent::SilentByNetwork;
 
-/// How long a connection may be open without a login before it can be closed for another one: 1 s.
+/// How long a connection may be silent before it can be evicted for another one: 1 s.
 ///
-/// Clients send as soon as they are connected, but their first message may be under way. Without this
-/// time, everybody who connects in a rush would push out somebody else, and nobody would get in.
+/// Clients send as soon as they are connected, but their first message may be under way. Without
+/// this time, every client that connects in a rush would evict another one, and none would log in.
 const MIN_SILENCE: Duration = Duration::from_secs(1);
 
-/// All connections without a login, from when they are accepted until they log in or end.
+/// All unauthenticated connections, each from its acceptance until it logs in or ends.
 ///
-/// Connections on which nobody logs in must not keep others out. So when there are too many, the oldest
-/// one on which no login is being checked makes room, of the network ([`Network::widest`]) that has most
-/// of them. It must have had time to send something, unless its network has more than one address may have. One
-/// address may only have so many connections, however old they are, and a wider IPv6 network so many
-/// [times](Network::counted) as many.
+/// Connections on which nobody logs in must not keep others out. So when there are too many, a
+/// silent one is evicted: one on which no login is being checked. It is the oldest silent one of
+/// the network ([`Network::widest`]) that has most of them. It must have been silent for
+/// [`MIN_SILENCE`], unless its network has more than `limit_per_address`. In addition, one address
+/// may have `limit_per_address` connections, of any age, and a wider IPv6 network a
+/// [multiple](Network::counted) of that.
 #[derive(Debug)]
 pub(crate) struct Unauthenticated {
     limit: usize,
@@ -40,39 +41,39 @@ pub(crate) struct Unauthenticated {
 
 #[derive(Debug, Default)]
 struct All {
-    /// By number; later ones have higher numbers.
+    /// Connections by number; later ones have higher numbers.
     connections: HashMap<u64, Connection>,
     next_number: u64,
-    /// Connections without a login under way, by since when.
+    /// Silent connections. A connection gets a new number each time it becomes silent.
     silent: SilentByNetwork,
-    /// Numbers of connections, by the number of their silence.
+    /// Number of each silent connection, by the number of its silence.
     silences: HashMap<u64, u64>,
-    /// How many connections each counted network has.
+    /// Number of connections of each counted network.
     networks: HashMap<Network, usize>,
 }
 
 #[derive(Debug)]
 struct Connection {
     address: Option<IpAddr>,
-    /// Since when no login is under way: the number of this silence, and the time.
+    /// Number and beginning of the silence, if no login is being checked.
     silent: Option<(u64, Duration)>,
     stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// The handshake, which is told when the connection is closed.
+    /// During the handshake, which is notified when the connection is evicted.
     Handshake(Arc<Notify>),
     Session(Writer),
 }
 
-/// Counts one connection as unauthenticated, until it is dropped or the connection is closed to make
-/// room.
+/// Counts one connection as unauthenticated, until the guard is dropped or the connection
+/// is evicted.
 #[derive(Debug)]
 pub(crate) struct UnauthenticatedGuard {
     number: u64,
     registry: Arc<Unauthenticated>,
-    /// Notified when the connection is closed during its handshake.
+    /// Notified when the connection is evicted during its handshake.
     pub(crate) signal: Arc<Notify>,
 }
 
@@ -86,8 +87,8 @@ impl Unauthenticated {
         Arc::new(Self { limit, limit_per_address, all: Mutex::default(), time, metrics })
     }
 
-    /// Admits a connection. If it has no permit, or there are too many, another one is closed for it.
-    /// Without an address, only the total counts.
+    /// Admits a connection. If it has no permit, or there are too many, another one is evicted for
+    /// it. Without an address, only the total is limited.
     pub(crate) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
@@ -121,7 +122,7 @@ impl Unauthenticated {
         Ok(UnauthenticatedGuard { number, registry: Arc::clone(self), signal })
     }
 
-    /// Closes a connection that was evicted.
+    /// Closes an evicted connection.
     fn end(&self, connection: Connection) {
         let why = RejectReason::MadeRoom;
         match connection.stage {
@@ -133,9 +134,9 @@ impl Unauthenticated {
             Stage::Session(writer) => {
                 tracing::debug!("a connection has ended: {}", why.reason());
                 self.metrics.count_ended(why.reason());
-                // The server does not wait for this peer: what the operating system does not take at once
-                // is lost.
-                let _ = writer.hand_over(&[why.closing_notice(writer.encoding())], 1);
+                // The server does not wait for this peer: the bytes that the operating system does
+                // not take at once are lost.
+                let _ = writer.try_write(&[why.closing_notice(writer.encoding())], 1);
                 writer.abort();
             }
         }
@@ -148,12 +149,12 @@ impl Unauthenticated {
 }
 
 impl UnauthenticatedGuard {
-    /// Sets the client's address, which a proxy gave during the handshake. The connection counts for it from
-    /// now on.
+    /// Sets the client's address, which a proxy named during the handshake. From now on, the
+    /// connection counts for this address.
     pub(crate) fn set_address(&self, address: Option<IpAddr>) -> Result<(), RejectReason> {
         let mut all = self.registry.lock();
         let Some(before) = all.connections.get(&self.number).map(|connection| connection.address) else {
-            // It was evicted in the meantime, which is noticed when its session begins.
+            // The connection was evicted in the meantime. The start of its session notices that.
             return Ok(());
         };
         if before == address {
@@ -169,7 +170,7 @@ impl UnauthenticatedGuard {
         Ok(())
     }
 
-    /// The handshake is over. Fails if the connection was evicted in the meantime.
+    /// Notes that the handshake is over. Fails if the connection was evicted in the meantime.
     pub(crate) fn begin_session(&self, writer: &Writer) -> Result<(), RejectReason> {
         let mut all = self.registry.lock();
         let connection = all.connections.get_mut(&self.number).ok_or(RejectReason::MadeRoom)?;
@@ -177,12 +178,12 @@ impl UnauthenticatedGuard {
         Ok(())
     }
 
-    /// A login is under way: the connection is not evicted.
+    /// Notes that a login is being checked. The connection cannot be evicted until it fails.
     pub(crate) fn login_started(&self) {
         self.registry.lock().mark_busy(self.number);
     }
 
-    /// The login was rejected: the connection can be evicted again.
+    /// Notes that the login was rejected. The connection can be evicted again.
     pub(crate) fn login_failed(&self) {
         let now = self.registry.time.elapsed();
         self.registry.lock().mark_silent(self.number, now);
@@ -210,8 +211,8 @@ impl All {
         })
     }
 
-    /// Removes and returns the connection that is closed for another one; none if all of them may still be
-    /// about to send. A network with more connections than one address may have gets no time for that.
+    /// Removes and returns the connection to evict, if there is one: it must have been silent for
+    /// [`MIN_SILENCE`], unless its network has more than `limit` silent connections.
     fn evict_one(&mut self, now: Duration, limit: usize) -> Option<Connection> {
         let mut oldest = self.silent.oldest();
         let was_silent = |silence: &u64| {
@@ -288,8 +289,8 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Whether the end has been told; takes it.
-    fn is_told(guard: &UnauthenticatedGuard) -> bool {
+    /// Returns whether the eviction was notified, and consumes the notification.
+    fn is_evicted(guard: &UnauthenticatedGuard) -> bool {
         pin!(guard.signal.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
@@ -311,7 +312,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_address_has_so_many_and_a_network_of_version_6_is_one() {
+    fn address_and_ipv6_network_have_limited_connections() {
         let registry = registry(100, 2);
         for addresses in [["10.0.0.1", "::ffff:10.0.0.1"], ["2001:db8::1", "2001:db8::ffff:2"]] {
             let inside = addresses.map(|address| registry.admit(from(address), true).unwrap());
@@ -328,7 +329,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_announced_address_counts_instead_of_the_first() {
+    fn address_named_by_a_proxy_replaces_the_first() {
         let registry = registry(100, 1);
         let (first, second) = (registry.admit(None, true).unwrap(), registry.admit(None, true).unwrap());
         first.set_address(from("1.1.1.1")).unwrap();
@@ -341,17 +342,17 @@ pub(crate) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_who_is_silent_makes_room() {
+    async fn oldest_silent_connection_is_evicted() {
         let registry = registry(3, 100);
         let [speaker, old, young] = [(); 3].map(|()| registry.admit(None, true).unwrap());
         speaker.login_started();
-        // What they say may be under way.
+        // Their first messages may be under way.
         assert_eq!(registry.admit(None, true).unwrap_err(), RejectReason::UnauthenticatedLimit);
         advance(MIN_SILENCE).await;
         let next = registry.admit(None, true).unwrap();
-        assert!(is_told(&old) && !is_told(&young) && !is_told(&speaker));
+        assert!(is_evicted(&old) && !is_evicted(&young) && !is_evicted(&speaker));
         old.set_address(from("1.1.1.1")).unwrap();
-        // Whoever has been ended does not count, whenever it goes.
+        // An evicted connection no longer counts, even before its guard is dropped.
         drop(old);
         assert_eq!(count_of(&registry), (3, 2, 0));
         young.login_started();
@@ -363,11 +364,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn whoever_has_many_networks_of_version_6_has_not_as_many_places() {
+    fn many_ipv6_networks_of_one_client_share_a_limit() {
         let registry = registry(1000, 2);
         let of = |third: u16, fourth: u16| Some(IpAddr::from([0x2001, 0xdb8, third, fourth, 0, 0, 0, 1]));
         let mut inside = Vec::new();
-        // As many as four addresses may have of 56 bits, as sixteen of 48.
+        // 56 bits allow as many as four addresses do, 48 bits as many as sixteen.
         for (fourth, places) in [(0, 8), (0x100, 8), (0x200, 8), (0x300, 8), (0x400, 0)] {
             let households = 0..20_u16;
             let own = households.flat_map(|number| registry.admit(of(1, fourth + number), true).ok());
@@ -379,28 +380,28 @@ pub(crate) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_of_the_largest_network_makes_room() {
+    async fn oldest_of_the_largest_network_is_evicted() {
         let registry = registry(5, 2);
         let come = |address: &str| registry.admit(from(address), true).unwrap();
         let alone = come("10.0.0.1");
         let crowd = ["2001:db8:1::1", "2001:db8:1:1::1", "2001:db8:1:200::1"].map(come);
         let other = come("10.0.1.1");
-        // It has more than an address may have, so it is not waited for.
+        // Their network has more than one address may have, so it gets no time to send.
         let first = come("10.0.2.1");
-        assert!(is_told(&crowd[0]) && !is_told(&alone) && !is_told(&other));
+        assert!(is_evicted(&crowd[0]) && !is_evicted(&alone) && !is_evicted(&other));
         // The others have time to send something.
         assert_eq!(registry.admit(from("10.0.3.1"), true).unwrap_err(), RejectReason::UnauthenticatedLimit);
         advance(MIN_SILENCE).await;
         let second = come("10.0.3.1");
-        assert!(is_told(&crowd[1]));
-        // Of networks of the same size, it is the oldest.
+        assert!(is_evicted(&crowd[1]));
+        // Of networks of the same size, the one with the oldest connection comes first.
         let third = come("10.0.4.1");
-        assert!(is_told(&alone) && !is_told(&crowd[2]) && !is_told(&first));
+        assert!(is_evicted(&alone) && !is_evicted(&crowd[2]) && !is_evicted(&first));
         drop((second, third));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_login_that_is_looked_at_protects() {
+    async fn connection_is_not_evicted_while_its_login_is_checked() {
         let registry = registry(2, 100);
         let [old, young] = [(); 2].map(|()| registry.admit(None, true).unwrap());
         advance(MIN_SILENCE).await;
@@ -408,17 +409,17 @@ pub(crate) mod tests {
         young.login_started();
         assert_eq!(registry.admit(None, true).unwrap_err(), RejectReason::UnauthenticatedLimit);
         young.login_failed();
-        // It may try again at once.
+        // The client may be about to try again.
         assert_eq!(registry.admit(None, true).unwrap_err(), RejectReason::UnauthenticatedLimit);
         advance(MIN_SILENCE).await;
         let _next = registry.admit(None, true).unwrap();
-        assert!(is_told(&young) && !is_told(&old));
+        assert!(is_evicted(&young) && !is_evicted(&old));
         young.login_failed();
         assert_eq!(count_of(&registry), (2, 1, 0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_in_which_the_process_does_not_run_is_no_time_to_speak() {
+    async fn time_in_which_the_process_is_stopped_does_not_count_as_silence() {
         let registry = registry(1, 100);
         let _old = registry.admit(None, true).unwrap();
         simulate_stop(100 * MIN_SILENCE);
@@ -427,19 +428,19 @@ pub(crate) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_has_to_go_for_one_who_is_not_let_in() {
+    async fn rejected_connection_evicts_nobody() {
         let registry = registry(100, 1);
         let [old, own] = ["10.0.0.1", "10.0.0.2"].map(|address| registry.admit(from(address), true).unwrap());
         advance(MIN_SILENCE).await;
         let refused = registry.admit(from("10.0.0.2"), false).unwrap_err();
         assert_eq!(refused, RejectReason::UnauthenticatedLimitPerAddress);
-        assert!(!is_told(&old) && !is_told(&own));
+        assert!(!is_evicted(&old) && !is_evicted(&own));
         let _next = registry.admit(from("10.0.0.3"), false).unwrap();
-        assert!(is_told(&old));
+        assert!(is_evicted(&old));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_has_to_go_is_told_why() {
+    async fn evicted_client_receives_the_reason() {
         let registry = registry(1, 100);
         for format in WireFormat::ALL {
             let old = registry.admit(None, true).unwrap();
@@ -450,8 +451,8 @@ pub(crate) mod tests {
             old.begin_session(&writer).unwrap();
             advance(MIN_SILENCE).await;
             let _next = registry.admit(None, true).unwrap();
-            let heard = ServerMessage::read(client.read().await.unwrap()).unwrap();
-            let ServerMessage::Notice(notice) = heard else { panic!("{heard:?}") };
+            let received = ServerMessage::read(client.read().await.unwrap()).unwrap();
+            let ServerMessage::Notice(notice) = received else { panic!("{received:?}") };
             assert!(notice.text.unwrap().contains("others"));
             drop(reader);
             assert!(client.read().await.is_err());

@@ -1,18 +1,21 @@
-//! Connections that have not tried to log in, by network: the oldest of the largest network goes first.
+//! Silent connections, on which no login is being checked, by network. The oldest one of the
+//! largest network is evicted first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use faf_lobby_core::Network;
 
-/// Where a connection comes from; nothing of one whose proxy does not tell. All of those are one.
+/// Network of a connection. `None` if its proxy does not name one; all of those count as
+/// one network.
 pub(super) type From = Option<Network>;
 
-/// Connections by when they fell silent, which numbers tell: later ones are higher.
+/// Silent connections by network. Each has a number; the later it became silent, the higher
+/// the number.
 #[derive(Debug, Default)]
 pub(super) struct SilentByNetwork {
     networks: HashMap<From, BTreeSet<u64>>,
-    /// By how many they are, and then by how old their oldest is.
+    /// Networks by the number of their connections, and then by the age of the oldest one.
     ranking: BTreeSet<(usize, Reverse<u64>, From)>,
 }
 
@@ -25,7 +28,8 @@ impl SilentByNetwork {
         self.change(from, |numbers| numbers.remove(&number));
     }
 
-    /// The largest networks first: the oldest of each, and how many it has.
+    /// Returns the oldest connection of each network, and the number of its connections. The
+    /// largest networks come first.
     pub(super) fn oldest(&self) -> impl Iterator<Item = (u64, usize)> {
         self.ranking.iter().rev().map(|(count, Reverse(oldest), _)| (*oldest, *count))
     }
@@ -64,7 +68,7 @@ mod tests {
         silent.insert(from("10.0.0.1"), 1);
         silent.insert(None, 2);
         assert_eq!(first(&silent), Some((1, 1)));
-        // A network of 48 bits is one.
+        // Addresses with the same first 48 bits are one network.
         silent.insert(from("2001:db8:1::1"), 3);
         silent.insert(from("2001:db8:1:2::1"), 4);
         assert_eq!(silent.oldest().collect::<Vec<_>>(), [(3, 2), (1, 1), (2, 1)]);

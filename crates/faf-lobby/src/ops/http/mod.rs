@@ -1,4 +1,5 @@
-//! The HTTP interface: health, metrics, and who is online for operators (ops.md sections 5 to 7), and a page for people.
+//! The HTTP interface: health, metrics and lists of players for operators (ops.md sections 5 to 7),
+//! and a status page for people.
 
 mod overview;
 mod places;
@@ -37,39 +38,39 @@ use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
 use crate::publish::Signal;
 
-pub(crate) use overview::Board;
-use places::{Answering, Places};
+pub(crate) use overview::OverviewCache;
+use places::{Places, ResponseGuard};
 
-/// What the lobby or the database may take before it counts as ill.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time limit for replies of the lobby and the database; after it, they count as unhealthy.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The format of [`Metrics::text`].
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What is asked.
+/// State shared by the request handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Interface {
     pub(crate) inbox: mpsc::Sender<Input>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Whether other services were told what they are to be told.
+    /// Whether all messages for other services were delivered.
     pub(crate) outbox: Arc<Signal>,
-    /// What is wrong with the database.
+    /// Problems of the database.
     pub(crate) health: watch::Receiver<Findings>,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<OverviewCache>,
     /// See [`CONNECTIONS`].
     pub(crate) connection_limit: usize,
 }
 
-/// How far the server's life has come.
+/// Phase of the server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Clients can log in.
     Ready,
     /// The last connections are being closed.
     Stopping,
-    /// Nothing is left but this interface.
+    /// Only this interface is left.
     Stopped,
 }
 
@@ -80,17 +81,17 @@ struct Status {
     players: usize,
     connections: usize,
     games: GameCounts,
-    /// Whether no command is being carried out, and no change and no message waits to be told.
+    /// Whether no command is in progress, and no change or message is still to be sent.
     is_settled: bool,
 }
 
-/// How many games there are, by how far they have come.
+/// Number of games by state.
 #[derive(Debug, Default, Serialize)]
 struct GameCounts {
     initializing: usize,
     lobby: usize,
     live: usize,
-    /// Over, but not stored yet, or not left by everybody.
+    /// Ended, but not stored yet, or with players still in them.
     ended: usize,
 }
 
@@ -109,22 +110,24 @@ impl GameCounts {
     }
 }
 
-/// Connections at the same time; for a further one, the address that has [most](Places::take) gives one up. Operators and their tools
-/// need a few, and half of them can be [streams to pages](status_page::STREAMS).
+/// Limit of simultaneous connections; for a further one, the address that has
+/// [most](Places::take) gives one up. Operators and their tools need a few, and half of them can
+/// be [streams to pages](status_page::STREAMS).
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// How long a connection is kept. Then it ends behind the answer that is under way, or after [`REQUEST_TIMEOUT`]: whoever
-/// does not read an answer does not hold a place for ever.
+/// Lifetime of a connection. It then ends after the response in progress, or after
+/// [`REQUEST_TIMEOUT`]: a client that does not read its response cannot hold a place forever.
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 
-/// How long somebody may take to ask, on a new connection or one that is kept.
+/// Time limit for sending a request, on a new connection or a kept one.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Interface {
-    /// Answers whoever asks, until the server has stopped.
+    /// Serves requests until the server has stopped.
     pub(crate) async fn serve(self, socket: TcpListener) {
         let mut phase = self.phase.clone();
-        // For as many files as there may be: who has to go for another one has gone before that is served.
+        // One permit per file: a connection that has to make room has closed before its successor
+        // is served.
         let files = Arc::new(Semaphore::new(self.connection_limit));
         let places = Places::new(self.connection_limit);
         let router = self.clone().router();
@@ -137,7 +140,7 @@ impl Interface {
                 Some(_) = connections.join_next() => continue,
                 _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
             };
-            // It may be gone already.
+            // The peer may have disconnected already.
             if tcp::prepare(&stream).is_err() {
                 continue;
             }
@@ -148,9 +151,11 @@ impl Interface {
                 let _file = file;
                 let inside = Arc::clone(&place);
                 let service = service_fn(move |request| {
-                    let (answering, answer) = (inside.answer(), router.call(request));
+                    let (guard, response) = (inside.begin_response(), router.call(request));
                     async move {
-                        answer.await.map(|answer| answer.map(|body| Answer { body, _answering: answering }))
+                        response
+                            .await
+                            .map(|response| response.map(|body| ResponseBody { body, _guard: guard }))
                     }
                 });
                 let connection = http1::Builder::new()
@@ -159,7 +164,8 @@ impl Interface {
                     .serve_connection(TokioIo::new(stream), service);
                 let mut connection = pin!(connection);
                 let serving = async {
-                    // Whoever asked may be gone before the answer, and whoever only connects is no concern of ours.
+                    // The peer may disconnect before the response, or send nothing at all; neither
+                    // is an error here.
                     if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_none() {
                         connection.as_mut().graceful_shutdown();
                         let _ = timeout(REQUEST_TIMEOUT, connection).await;
@@ -167,7 +173,7 @@ impl Interface {
                 };
                 tokio::select! {
                     () = serving => {}
-                    () = place.has_to_go() => {}
+                    () = place.evicted() => {}
                 }
             });
         }
@@ -188,31 +194,31 @@ impl Interface {
             .with_state(self)
     }
 
-    /// What the lobby says about itself, if it answers in time.
+    /// Returns a view of the lobby, if it replies in time.
     async fn inspect<T: Send + 'static>(
         &self,
         look: impl FnOnce(&World) -> T + Send + 'static,
     ) -> Result<T, StatusCode> {
         let (reply, seen) = oneshot::channel();
         let look = move |world: &World| {
-            // Whoever asked may be gone.
+            // The client may have disconnected.
             let _ = reply.send(look(world));
         };
         let inspection = async {
             self.inbox.send(Input::Inspect(Box::new(look))).await.ok()?;
             seen.await.ok()
         };
-        timeout(PATIENCE, inspection).await.flatten().ok_or(StatusCode::SERVICE_UNAVAILABLE)
+        timeout(REPLY_TIMEOUT, inspection).await.flatten().ok_or(StatusCode::SERVICE_UNAVAILABLE)
     }
 }
 
-/// The body of an answer, which is under way as long as there is this.
-struct Answer {
+/// Body of a response, which counts as in progress while this exists.
+struct ResponseBody {
     body: axum::body::Body,
-    _answering: Answering,
+    _guard: ResponseGuard,
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for ResponseBody {
     type Data = bytes::Bytes;
     type Error = axum::Error;
 
@@ -232,8 +238,8 @@ impl hyper::body::Body for Answer {
     }
 }
 
-/// Whether clients can log in; also while the server waits for the end of running games, as it serves as a probe for
-/// being alive.
+/// Returns whether clients can log in. This stays true while the server waits for running games to
+/// end, as it also serves as a liveness probe.
 async fn ready(State(interface): State<Interface>) -> Response {
     let status = match *interface.phase.borrow() {
         Phase::Ready => StatusCode::OK,
@@ -242,7 +248,7 @@ async fn ready(State(interface): State<Interface>) -> Response {
     (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
 }
 
-/// Whether the lobby answers, and the database is well: see `health.rs`.
+/// Returns whether the lobby replies and the database has no problem: see `health.rs`.
 async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
     let lobby = interface.inspect(|_| ()).await.is_ok();
     let findings = interface.health.borrow().clone();
@@ -255,7 +261,7 @@ async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>)
 
 async fn metrics(State(interface): State<Interface>) -> Response {
     let metrics = Arc::clone(&interface.metrics);
-    // A lobby that does not answer is no reason to show nothing.
+    // If the lobby does not reply, the other metrics are still shown.
     let _ = interface.inspect(move |world| metrics.count_games(world.games())).await;
     match interface.metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
@@ -277,14 +283,14 @@ async fn status(State(interface): State<Interface>) -> Result<Json<Status>, Stat
     interface.inspect(look).await.map(Json)
 }
 
-/// Everybody who is online, as clients see them.
+/// Returns everyone who is online, as clients see them.
 async fn players(State(interface): State<Interface>) -> Result<Response, StatusCode> {
     let players = interface.inspect(World::players).await?;
     let players: Vec<_> = players.iter().map(AsRef::as_ref).collect();
     Ok(Json(players).into_response())
 }
 
-/// All games whose end has not been told, as clients would see them who may see all.
+/// Returns all games that have not been reported as ended, as a client sees them that may see all.
 async fn games(State(interface): State<Interface>) -> Result<Json<Vec<ServerMessage>>, StatusCode> {
     let games = interface.inspect(World::game_infos).await?;
     Ok(Json(games.into_iter().map(ServerMessage::GameInfo).collect()))
@@ -298,24 +304,24 @@ mod tests {
     use super::*;
     use crate::ops::health::Health;
 
-    /// The status of an answer.
+    /// Returns the status of a response.
     async fn ask(address: std::net::SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer.split(' ').nth(1).unwrap().to_owned()
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response.split(' ').nth(1).unwrap().to_owned()
     }
 
     #[tokio::test]
-    async fn a_server_that_is_stopping_or_does_not_answer_says_so() {
-        // The lobby has gone.
+    async fn endpoints_report_a_server_that_is_stopping_or_does_not_reply() {
+        // The lobby has ended.
         let (inbox, _) = mpsc::channel(1);
         let (phase, receiver) = watch::channel(Phase::Ready);
         let metrics = Arc::new(Metrics::new());
         let health = Health::new().findings();
-        let board = Arc::new(Board::new(Arc::default(), CONNECTIONS));
+        let board = Arc::new(OverviewCache::new(Arc::default(), CONNECTIONS));
         let (started, connection_limit) = (Instant::now(), CONNECTIONS);
         let interface = Interface {
             inbox,
@@ -335,7 +341,7 @@ mod tests {
         assert_eq!(ask(address, "/status").await, "503");
         assert_eq!(ask(address, "/overview").await, "503");
         assert_eq!(ask(address, "/events").await, "503");
-        // The page is there all the same, and says that nobody answers.
+        // The page is there all the same, and shows that nothing replies.
         assert_eq!(ask(address, "/").await, "200");
         phase.send_replace(Phase::Stopping);
         assert_eq!(ask(address, "/ready").await, "503");

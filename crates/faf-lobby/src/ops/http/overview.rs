@@ -1,7 +1,7 @@
-//! The overview of the lobby for everybody who can reach the port: the status page shows it.
+//! The overview of the lobby for everyone who can reach the port: the status page shows it.
 //!
-//! Games that are not for everybody are only counted, and what players do is nobody's business. Texts of clients are
-//! [escaped](faf_lobby_core::escaped), since people read them.
+//! It only counts games that are not public, and says nothing of what single players do. Texts of
+//! clients are [escaped](faf_lobby_core::escaped), since people read them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,95 +23,97 @@ use super::status_page::STREAMS;
 use crate::clock::utc_now;
 use crate::ops::activity::{Activity, ActivityLog, as_text, is_for_everybody};
 
-/// An overview is at least this old before the lobby is asked for another one, however many want one.
+/// Minimum age of an overview before the lobby is asked for another one, however many clients
+/// want one.
 const PACE: Duration = Duration::from_secs(1);
 
-/// What one page may be sent a second, in bytes. With thousands of players, an overview is sent less often than every
-/// [`PACE`].
+/// Limit of bytes per second for one page. With thousands of players, an overview is sent less
+/// often than every [`PACE`].
 const RATE: u32 = 256 * 1024;
 
-/// The newest overview, shared by all who look at it.
+/// The newest overview, shared by all clients.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub(crate) struct OverviewCache {
     activity: Arc<ActivityLog>,
-    newest: Mutex<Option<Made>>,
-    /// Places for pages that are told of changes.
+    newest: Mutex<Option<CachedOverview>>,
+    /// Permits for pages that receive changes.
     pub(super) streams: Arc<Semaphore>,
 }
 
-/// An overview that was made.
+/// An encoded overview with its age.
 #[derive(Debug, Clone)]
-pub(super) struct Made {
-    /// How often anything had changed before.
+pub(super) struct CachedOverview {
+    /// Number of changes of the lobby before it.
     pub(super) changes: u64,
-    /// As pages that are told of changes get it; encoded once for all.
+    /// The event for pages that receive changes, encoded once for all.
     pub(super) event: Bytes,
     at: Instant,
 }
 
-/// What stands around the JSON in an event.
+/// Bytes before and after the JSON in an event.
 const EVENT: [&[u8]; 2] = [b"data: ", b"\n\n"];
 
-impl Made {
+impl CachedOverview {
     fn json(&self) -> Bytes {
         self.event.slice(EVENT[0].len()..self.event.len() - EVENT[1].len())
     }
 
-    /// When another one may be made.
-    pub(super) fn is_old_at(&self) -> Instant {
+    /// Returns the time after which another one may be made.
+    pub(super) fn expires_at(&self) -> Instant {
         let size = u32::try_from(self.event.len()).unwrap_or(u32::MAX);
         self.at + PACE.max(Duration::from_secs(1).saturating_mul(size) / RATE)
     }
 }
 
-impl Board {
-    /// For an interface with so many connections, at most half of which are streams.
+impl OverviewCache {
+    /// Creates the cache for an interface with this many connections, at most half of which
+    /// are streams.
     pub(crate) fn new(activity: Arc<ActivityLog>, connections: usize) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS.min(connections / 2)));
         Self { activity, newest: Mutex::default(), streams }
     }
 
-    /// How often anything has changed.
+    /// Returns the number of changes, which can be waited for.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.activity.changes()
     }
 }
 
 impl Interface {
-    /// An overview that is not [old](Made::is_old_at).
-    pub(super) async fn overview(&self) -> Result<Made, StatusCode> {
-        // Others wait here for the one that is being made.
+    /// Returns an overview that has not [expired](CachedOverview::expires_at).
+    pub(super) async fn overview(&self) -> Result<CachedOverview, StatusCode> {
+        // Other requests wait here for the one that is being made.
         let mut newest = self.board.newest.lock().await;
-        if let Some(made) = newest.as_ref().filter(|made| Instant::now() < made.is_old_at()) {
-            return Ok(made.clone());
+        if let Some(cached) = newest.as_ref().filter(|cached| Instant::now() < cached.expires_at()) {
+            return Ok(cached.clone());
         }
         let activity = Arc::clone(&self.board.activity);
-        let seen = self.inspect(move |world| Seen::of(world, &activity)).await?;
-        let overview = Overview::of(&seen, utc_now(), self.started.elapsed());
+        let snapshot = self.inspect(move |world| Snapshot::of(world, &activity)).await?;
+        let overview = Overview::of(&snapshot, utc_now(), self.started.elapsed());
         let json = serde_json::to_vec(&overview).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
         let event = [EVENT[0], &json, EVENT[1]].concat().into();
-        let made = Made { changes: seen.changes, event, at: Instant::now() };
-        Ok(newest.insert(made).clone())
+        let cached = CachedOverview { changes: snapshot.changes, event, at: Instant::now() };
+        Ok(newest.insert(cached).clone())
     }
 }
 
-/// Answers `GET /overview`.
+/// Handles `GET /overview`.
 pub(super) async fn overview(State(interface): State<Interface>) -> Result<Response, StatusCode> {
-    let made = interface.overview().await?;
-    // Pages that ask every few seconds must not keep the places of all connections.
+    let cached = interface.overview().await?;
+    // Pages that poll every few seconds must not keep connections occupied.
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store"), (CONNECTION, "close")];
-    Ok((headers, made.json()).into_response())
+    Ok((headers, cached.json()).into_response())
 }
 
-/// What is taken from the lobby while it stands still: mostly references.
-struct Seen {
+/// State taken from the lobby while it is paused: mostly references.
+struct Snapshot {
     changes: u64,
     players: Vec<Arc<Player>>,
     games: Vec<Arc<GameInfo>>,
     activity: Vec<Arc<Activity>>,
 }
 
-impl Seen {
+impl Snapshot {
     fn of(world: &World, activity: &ActivityLog) -> Self {
         Self {
             changes: *activity.changes().borrow(),
@@ -125,15 +127,15 @@ impl Seen {
 #[derive(Debug, Serialize)]
 struct Overview<'a> {
     server: About,
-    /// Everybody who is online, by number of the account.
+    /// Everyone who is online, by account number.
     players: Vec<OnlinePlayer<'a>>,
-    /// Games that can be joined, the oldest first.
+    /// Games that can be joined, oldest first.
     open: Vec<OpenGame<'a>>,
-    /// Games that are played, the oldest first.
+    /// Games in progress, oldest first.
     live: Vec<LiveGame<'a>>,
-    /// How many games are for friends or for some ratings only.
+    /// Number of games that are limited to friends or to some ratings.
     restricted: Restricted,
-    /// The newest last.
+    /// Activity, newest last.
     #[serde(rename = "happenings")]
     activity: &'a [Arc<Activity>],
 }
@@ -143,31 +145,31 @@ struct About {
     name: &'static str,
     version: &'static str,
     uptime_seconds: u64,
-    /// When the overview was made.
+    /// Time when the overview was made.
     #[serde(serialize_with = "as_text")]
     time: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
 struct OnlinePlayer<'a> {
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     login: &'a str,
     clan: Option<String>,
     country: &'a str,
-    /// The global one, as clients show it.
+    /// Global rating, as clients show it.
     rating: i64,
 }
 
 #[derive(Debug, Serialize)]
 struct OpenGame<'a> {
     id: GameId,
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     title: &'a str,
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     host: &'a str,
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     map: &'a str,
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     featured_mod: &'a str,
     players: usize,
     slots: i64,
@@ -180,15 +182,15 @@ struct OpenGame<'a> {
 #[derive(Debug, Serialize)]
 struct LiveGame<'a> {
     id: GameId,
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     title: &'a str,
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     host: &'a str,
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     map: &'a str,
-    #[serde(serialize_with = "as_shown")]
+    #[serde(serialize_with = "serialize_escaped")]
     featured_mod: &'a str,
-    /// Names by number of the team: -1 observes, 1 has no team.
+    /// Names by team number: -1 means observers, 1 means no team.
     teams: BTreeMap<i64, Vec<String>>,
     #[serde(serialize_with = "as_text")]
     launched_at: Timestamp,
@@ -201,7 +203,7 @@ struct Restricted {
 }
 
 impl<'a> Overview<'a> {
-    fn of(seen: &'a Seen, time: Timestamp, uptime: Duration) -> Self {
+    fn of(snapshot: &'a Snapshot, time: Timestamp, uptime: Duration) -> Self {
         let mut overview = Self {
             server: About {
                 name: env!("CARGO_PKG_NAME"),
@@ -209,13 +211,13 @@ impl<'a> Overview<'a> {
                 uptime_seconds: uptime.as_secs(),
                 time,
             },
-            players: seen.players.iter().map(|player| OnlinePlayer::of(player)).collect(),
+            players: snapshot.players.iter().map(|player| OnlinePlayer::of(player)).collect(),
             open: Vec::new(),
             live: Vec::new(),
             restricted: Restricted::default(),
-            activity: &seen.activity,
+            activity: &snapshot.activity,
         };
-        for game in &seen.games {
+        for game in &snapshot.games {
             overview.add(game);
         }
         overview
@@ -224,7 +226,7 @@ impl<'a> Overview<'a> {
     fn add(&mut self, game: &'a GameInfo) {
         let GameInfo { uid: id, title, host, mapname: map, featured_mod, .. } = game;
         let restricted = (!is_for_everybody(game)).then_some(&mut self.restricted);
-        // A lobby that its host's game has not opened yet cannot be joined.
+        // Until the host's game has opened its lobby, nobody can join it.
         match (game.state, &game.hosted_at, game.launched_at) {
             (GameInfoState::Open, Some(opened_at), _) => match restricted {
                 Some(counts) => counts.open += 1,
@@ -250,7 +252,7 @@ impl<'a> Overview<'a> {
                     host,
                     map,
                     featured_mod,
-                    teams: game.teams.0.iter().map(|(team, names)| (*team, all_shown(names))).collect(),
+                    teams: game.teams.0.iter().map(|(team, names)| (*team, all_escaped(names))).collect(),
                     launched_at: Timestamp((launched_at * 1e6) as i64),
                 }),
             },
@@ -271,10 +273,10 @@ impl<'a> OnlinePlayer<'a> {
     }
 }
 
-fn as_shown<S: Serializer>(text: &&str, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_escaped<S: Serializer>(text: &&str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&escaped(text))
 }
 
-fn all_shown(texts: &[String]) -> Vec<String> {
+fn all_escaped(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| escaped(text).to_string()).collect()
 }

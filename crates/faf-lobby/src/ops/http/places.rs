@@ -1,4 +1,5 @@
-//! Places for connections to the HTTP interface: whoever comes gets one, and the address that has most of them gives one up.
+//! Places for connections to the HTTP interface: every new connection gets one, and the address
+//! with the most places gives one up.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// All places that are taken. There are few, so that looking at all of them costs nothing.
+/// All places in use. There are few, so a scan of all is cheap.
 #[derive(Debug)]
 pub(super) struct Places {
     limit: usize,
@@ -16,7 +17,7 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct All {
-    /// In the order of coming.
+    /// Places in order of arrival.
     taken: BTreeMap<u64, Taken>,
     last: u64,
 }
@@ -29,12 +30,12 @@ struct Taken {
 
 #[derive(Debug, Default)]
 struct Inside {
-    /// Answers that are under way.
-    answers: AtomicUsize,
+    /// Number of responses in progress.
+    responses: AtomicUsize,
     ended: Notify,
 }
 
-/// A place; it is free when this is dropped.
+/// A place, which becomes free when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     number: u64,
@@ -42,22 +43,23 @@ pub(super) struct Place {
     places: Arc<Places>,
 }
 
-/// An answer is under way until this is dropped.
+/// Guard of a response in progress.
 #[derive(Debug)]
-pub(super) struct Answering(Arc<Inside>);
+pub(super) struct ResponseGuard(Arc<Inside>);
 
 impl Places {
     pub(super) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, all: Mutex::default() })
     }
 
-    /// A place for a connection. If all are taken, another one has to go, which is [told](Place::has_to_go): of the address that has
-    /// most with this one, the oldest of those that are silent, or else the oldest of all.
+    /// Takes a place for a connection. If all are in use, another connection is evicted,
+    /// which [it learns](Place::evicted): of the address that has the most together with this
+    /// one, the oldest idle connection, or else the oldest of all.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Place {
         let address = address.to_canonical();
         let mut all = self.lock();
         if all.taken.len() >= self.limit
-            && let Some(number) = all.next_to_go(address)
+            && let Some(number) = all.next_to_evict(address)
             && let Some(gone) = all.taken.remove(&number)
         {
             gone.place.ended.notify_one();
@@ -69,34 +71,34 @@ impl Places {
     }
 
     fn lock(&self) -> MutexGuard<'_, All> {
-        // Nothing that holds the lock leaves it half changed.
+        // No code that holds the lock leaves it half changed.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl All {
-    fn next_to_go(&self, comer: IpAddr) -> Option<u64> {
+    fn next_to_evict(&self, new_address: IpAddr) -> Option<u64> {
         let count = |address| {
             let own = self.taken.values().filter(|taken| taken.address == address).count();
-            own + usize::from(address == comer)
+            own + usize::from(address == new_address)
         };
         let most = self.taken.values().map(|taken| count(taken.address)).max()?;
         let candidates = || self.taken.iter().filter(|(_, taken)| count(taken.address) == most);
-        let silent = |(_, taken): &(&u64, &Taken)| taken.place.answers.load(Ordering::Relaxed) == 0;
-        candidates().find(silent).or_else(|| candidates().next()).map(|(number, _)| *number)
+        let idle = |(_, taken): &(&u64, &Taken)| taken.place.responses.load(Ordering::Relaxed) == 0;
+        candidates().find(idle).or_else(|| candidates().next()).map(|(number, _)| *number)
     }
 }
 
 impl Place {
-    /// Waits until somebody else gets the place.
-    pub(super) async fn has_to_go(&self) {
+    /// Waits until another connection gets the place.
+    pub(super) async fn evicted(&self) {
         self.inside.ended.notified().await;
     }
 
-    /// An answer begins.
-    pub(super) fn answer(&self) -> Answering {
-        self.inside.answers.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(&self.inside))
+    /// Marks a response as in progress.
+    pub(super) fn begin_response(&self) -> ResponseGuard {
+        self.inside.responses.fetch_add(1, Ordering::Relaxed);
+        ResponseGuard(Arc::clone(&self.inside))
     }
 }
 
@@ -106,9 +108,9 @@ impl Drop for Place {
     }
 }
 
-impl Drop for Answering {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
-        self.0.answers.fetch_sub(1, Ordering::Relaxed);
+        self.0.responses.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -119,30 +121,30 @@ mod tests {
 
     use super::*;
 
-    fn has_to_go(place: &Place) -> bool {
-        pin!(place.has_to_go()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    fn evicted(place: &Place) -> bool {
+        pin!(place.evicted()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     #[test]
-    fn the_address_that_has_most_gives_up_what_is_silent_and_oldest() {
+    fn busiest_address_gives_up_its_oldest_idle_connection() {
         let places = Places::new(5);
         let [many, few, probe] = [1, 2, 3].map(|last| IpAddr::from([10, 0, 0, last]));
         let other = places.take(few);
         let own: Vec<_> = (0..4).map(|_| places.take(many)).collect();
-        let answering = own[0].answer();
-        // The first one is asking for something, so the second one goes.
+        let in_progress = own[0].begin_response();
+        // The first one has a request in progress, so the second one goes.
         let first = places.take(probe);
-        assert_eq!([0, 1, 2, 3].map(|number| has_to_go(&own[number])), [false, true, false, false]);
-        let _busy = [own[2].answer(), own[3].answer()];
-        // All of them are, so it is the oldest.
+        assert_eq!([0, 1, 2, 3].map(|number| evicted(&own[number])), [false, true, false, false]);
+        let _busy = [own[2].begin_response(), own[3].begin_response()];
+        // All have requests in progress, so the oldest goes.
         let second = places.take(probe);
-        assert!(has_to_go(&own[0]) && !has_to_go(&own[2]) && !has_to_go(&other));
-        // Now both have two, and the one that comes has three.
+        assert!(evicted(&own[0]) && !evicted(&own[2]) && !evicted(&other));
+        // Now both addresses have two, and the new connection's has three.
         let _third = places.take(probe);
-        assert!(has_to_go(&first) && !has_to_go(&second) && !has_to_go(&own[3]));
-        drop((own, answering));
+        assert!(evicted(&first) && !evicted(&second) && !evicted(&own[3]));
+        drop((own, in_progress));
         assert_eq!(places.lock().taken.len(), 3);
         let _fourth = places.take("::ffff:10.0.0.1".parse().unwrap());
-        assert!(!has_to_go(&second));
+        assert!(!evicted(&second));
     }
 }

@@ -1,4 +1,5 @@
-//! The status page for people: one file without anything from elsewhere, and the stream that keeps it up to date.
+//! The status page for people: one file without external resources, and the stream that keeps it up
+//! to date.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -24,23 +25,25 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Interface, Phase};
 
-/// Pages that are told of changes at the same time: half of all connections. Further pages are turned away and ask
-/// every few seconds, on connections that they do not keep.
+/// Number of pages that receive changes at the same time: half of all connections. Further pages
+/// are rejected and poll every few seconds, on connections that they do not keep.
 pub(super) const STREAMS: usize = 32;
 
-/// How long a stream lasts; pages open the next one by themselves. Less than a [connection](super::CONNECTION_LIFE) does,
-/// so that only those are cut off that do not read to the end.
+/// Lifetime of a stream; pages open the next one by themselves. It is shorter than that of a
+/// [connection](super::CONNECTION_LIFE), so that only clients that do not read to the end are
+/// cut off.
 const STREAM_LIFE: Duration = Duration::from_secs(300);
 
-/// The longest silence on a stream. A page that hears nothing for much longer knows that its connection is lost.
+/// Longest silence on a stream. A page that receives nothing for much longer knows that its
+/// connection is lost.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// What is said then.
-const ALIVE: Bytes = Bytes::from_static(b"event: alive\ndata:\n\n");
+/// The event that is sent after a silence.
+const KEEP_ALIVE: Bytes = Bytes::from_static(b"event: alive\ndata:\n\n");
 
 const PAGE: &str = include_str!("status.html");
 
-/// What a browser lets the page do: run its own script and style, and ask this server.
+/// Rights of the page in a browser: run its own script and style, and send requests to this server.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let (script, style) = (hash_of("script"), hash_of("style"));
     let policy = format!(
@@ -50,14 +53,14 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     policy.parse().expect("a policy is ASCII")
 });
 
-/// By which a policy allows what stands in the page's only element of this name.
+/// Returns the hash with which a policy allows the content of the page's only element of this name.
 fn hash_of(element: &str) -> String {
     let inside = PAGE.split_once(&format!("<{element}>")).and_then(|(_, rest)| rest.split_once("</"));
     let (inside, _) = inside.expect("the page has this element");
     format!("sha256-{}", STANDARD.encode(Sha256::digest(inside)))
 }
 
-/// Adds to every answer that it is what it says it is: names and titles in it come from clients.
+/// Adds to every response that its content type is right: names and titles in it come from clients.
 pub(super) async fn restrict(mut response: Response) -> Response {
     let mut add =
         |name: HeaderName, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -66,27 +69,27 @@ pub(super) async fn restrict(mut response: Response) -> Response {
     response
 }
 
-/// Answers `GET /`.
+/// Handles `GET /`.
 pub(super) async fn page() -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (CONTENT_SECURITY_POLICY, POLICY.clone()),
-        // After an update of the server, the new page.
+        // After an update of the server, browsers load the new page.
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (CONNECTION, HeaderValue::from_static("close")),
     ];
     (headers, PAGE).into_response()
 }
 
-/// Answers `GET /events` with a stream of overviews: one at once, and one whenever anything has changed.
+/// Handles `GET /events` with a stream of overviews: one at once, and one after every change.
 pub(super) async fn events(State(interface): State<Interface>) -> Result<Response, StatusCode> {
     let place = interface.board.streams.clone().try_acquire_owned();
     let place = place.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     let first = interface.overview().await?;
-    // One overview waits at most. Whoever reads slowly misses those between, and holds up nobody.
+    // At most one overview waits. A slow reader misses those between, and delays nobody else.
     let (sender, receiver) = mpsc::channel(1);
     let events = Events { receiver, _place: place };
-    tokio::spawn(async move { tell(&interface, first, &sender).await });
+    tokio::spawn(async move { send_changes(&interface, first, &sender).await });
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
@@ -97,34 +100,39 @@ pub(super) async fn events(State(interface): State<Interface>) -> Result<Respons
     Ok((headers, Body::new(events)).into_response())
 }
 
-/// Tells a page of all changes, until it is gone or [`STREAM_LIFE`] is over, or the server is.
-async fn tell(interface: &Interface, first: super::overview::Made, page: &mpsc::Sender<Bytes>) {
+/// Sends all changes to a page until it disconnects, or [`STREAM_LIFE`] is over, or the
+/// server stops.
+async fn send_changes(
+    interface: &Interface,
+    first: super::overview::CachedOverview,
+    page: &mpsc::Sender<Bytes>,
+) {
     let end = sleep(STREAM_LIFE);
-    let telling = async {
+    let sending = async {
         let mut changes = interface.board.changes();
         let mut overview = first;
         loop {
             page.send(overview.event.clone()).await.ok()?;
-            let told = overview.changes;
-            while overview.changes == told {
-                while tokio::time::timeout(SILENCE, changes.wait_for(|now| *now != told)).await.is_err() {
-                    page.send(ALIVE).await.ok()?;
+            let sent = overview.changes;
+            while overview.changes == sent {
+                while tokio::time::timeout(SILENCE, changes.wait_for(|now| *now != sent)).await.is_err() {
+                    page.send(KEEP_ALIVE).await.ok()?;
                 }
-                sleep_until(Instant::from_std(overview.is_old_at())).await;
+                sleep_until(Instant::from_std(overview.expires_at())).await;
                 overview = interface.overview().await.ok()?;
             }
         }
     };
     let mut phase = interface.phase.clone();
     let _: Option<()> = tokio::select! {
-        ended = telling => ended,
+        ended = sending => ended,
         () = page.closed() => None,
         () = end => None,
         _ = phase.wait_for(|phase| *phase != Phase::Ready) => None,
     };
 }
 
-/// The body of an answer that goes on.
+/// Body of a response that continues.
 struct Events {
     receiver: mpsc::Receiver<Bytes>,
     _place: OwnedSemaphorePermit,
@@ -154,7 +162,8 @@ mod tests {
         for element in ["<script", "<style", "</script", "</style"] {
             assert_eq!(PAGE.matches(element).count(), 1, "{element}");
         }
-        // Neither attributes that the policy would not allow, nor anything that makes elements of text.
+        // Neither attributes that the policy would not allow, nor calls that make elements from
+        // text.
         let page = PAGE.replace("http://www.w3.org/2000/svg", "");
         for wrong in
             ["style=", "onclick", "innerHTML", "insertAdjacentHTML", "document.write", "http:", "https:"]

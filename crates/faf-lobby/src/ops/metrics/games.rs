@@ -16,9 +16,9 @@ use super::LABEL_VALUES;
 pub(super) struct ActiveGames {
     by_mode: Family<GameLabels, Gauge>,
     by_rating_type: Family<RatingTypeLabels, Gauge>,
-    /// Featured mods that games were or may be of.
+    /// Featured mods seen so far, and those of the database.
     modes: Mutex<BTreeSet<String>>,
-    /// Leaderboards that games were or may be of.
+    /// Leaderboards seen so far, and those of the database.
     rating_types: Mutex<BTreeSet<String>>,
 }
 
@@ -74,8 +74,8 @@ impl ActiveGames {
     }
 }
 
-/// Counts for all names that are or were in use, and all states. Names come from the database, not from clients; so there
-/// are few, and those beyond the limit count as `other`.
+/// Returns counts for all names seen so far, in all states. Names come from the database, not from
+/// clients, so there are few; those beyond the limit count as `other`.
 fn all_combinations(
     known: &Mutex<BTreeSet<String>>,
     counts: &BTreeMap<(String, GameState), i64>,

@@ -1,4 +1,4 @@
-//! What is counted for Prometheus, under the names dashboards know.
+//! Counters and gauges for Prometheus, under the names that dashboards know.
 
 mod games;
 
@@ -23,8 +23,8 @@ use prometheus_client::registry::Registry;
 
 use self::games::ActiveGames;
 
-/// Different values of labels that clients choose. Further values become `other`, so that clients
-/// cannot fill the memory.
+/// Number of different values of labels that clients choose. Further values become `other`, so that
+/// clients cannot fill the memory.
 const LABEL_VALUES: usize = 100;
 
 /// Longest value of a label that clients choose, in bytes; longer ones become `other`.
@@ -63,11 +63,11 @@ macro_rules! series {
 }
 
 series! {
-    /// Connections by the program that the client says it is
+    /// Connections by the client program and its version
     user_connections: Family<FreeLabels<2>, Gauge>,
     /// Logins by outcome and method
     user_logins: Family<Labels<2>, Counter>,
-    /// Client versions, as clients give them when they connect
+    /// Version checks of clients, by client version
     user_agent_version_checks: Family<FreeLabels<1>, Counter>,
     /// Players who are online
     user_online: Gauge,
@@ -85,15 +85,15 @@ series! {
     messages_paced: Family<Labels<1>, Counter>,
     /// Logins, hosted games, wrong passwords and rated games beyond a limit, by limit
     limits_met: Family<Labels<1>, Counter>,
-    /// Notices, pings and player reports sent to everybody
+    /// Notices, pings and player reports sent to everyone
     broadcasts: Counter,
     /// Time from reading a message until it is handled, in seconds
     on_message_received_seconds: Histogram = Histogram::new(BUCKETS),
     /// Connections that have ended, by reason
     connections_ended: Family<Labels<1>, Counter>,
-    /// Connections that were rejected or ended during their handshake, by reason
+    /// Connections that were rejected or closed during their handshake, by reason
     connections_refused: Family<Labels<1>, Counter>,
-    /// Clients that have not read yet what they were sent
+    /// Clients with a backlog: messages that they have not read yet
     clients_behind: Gauge,
     /// Bytes queued for slow clients, as limited by outbox_memory
     bytes_behind: Gauge,
@@ -119,7 +119,7 @@ series! {
     outbox_waiting: Gauge,
 }
 
-/// All counters of the server. The rest of the server tells it what happens.
+/// All metrics of the server. The rest of the server reports to it.
 pub(crate) struct Metrics {
     registry: Registry,
     series: Series,
@@ -156,7 +156,7 @@ impl Metrics {
         self.registry.register_collector(Box::new(DatabaseFailures(failures)));
     }
 
-    /// Counts what the lobby wants counted.
+    /// Counts an event that the lobby reports.
     pub(crate) fn count(&self, count: Count) {
         let series = &self.series;
         match count {
@@ -207,7 +207,7 @@ impl Metrics {
         self.series.outbox_waiting.set(messages.into());
     }
 
-    /// Shows featured mods and leaderboards also while there are no games of them.
+    /// Shows featured mods and leaderboards even while they have no games.
     pub(crate) fn expect_games(&self, data: &GameData) {
         self.active_games.expect(data);
     }
@@ -274,7 +274,7 @@ impl Metrics {
     }
 
     fn client_labels(&self, client: &ClientProgram) -> FreeLabels<2> {
-        // Terminals show these figures, too, so control characters are escaped.
+        // Terminals show these labels as well, so control characters are escaped.
         let or_none = |text: &Option<String>| escaped(text.as_deref().unwrap_or("None")).to_string();
         let labels = [("user_agent", or_none(&client.user_agent)), ("version", or_none(&client.version))];
         bounded(&self.clients, labels)
@@ -299,10 +299,11 @@ fn set(gauge: &Gauge, value: usize) {
     gauge.set(value.try_into().unwrap_or(i64::MAX));
 }
 
-/// Returns the labels, or `other` in place of every value if there are too many or they are too long.
+/// Returns the labels, or `other` in place of every value if there are too many or they are
+/// too long.
 ///
-/// Labels that once became `other` always do, and none are ever forgotten. So what is counted up under
-/// some labels is counted down under the same ones.
+/// Labels that became `other` once always do, and none are forgotten. A count that goes up under
+/// some labels therefore goes down under the same ones.
 fn bounded<const N: usize>(known: &Mutex<BTreeSet<FreeLabels<N>>>, labels: FreeLabels<N>) -> FreeLabels<N> {
     let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
     if known.contains(&labels) {
@@ -336,7 +337,7 @@ struct DatabaseFailures(Arc<Failures>);
 
 impl Collector for DatabaseFailures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "Operations of the database that failed";
+        let help = "Database operations that failed";
         let mut failures = encoder.encode_descriptor("db_exceptions", help, None, MetricType::Counter)?;
         for (reason, count) in self.0.counts() {
             let labels = [("class", "StoreError"), ("code", reason.name())];
@@ -351,7 +352,7 @@ struct LargeMessageMemory(Arc<LargeMessages>);
 
 impl Collector for LargeMessageMemory {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "Memory taken for large messages of players";
+        let help = "Memory used for large messages of players";
         let encoder =
             encoder.encode_descriptor("server_large_message_bytes", help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::try_from(self.0.taken()).unwrap_or(i64::MAX)).encode(encoder)
@@ -416,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn observed_figures_are_read_when_somebody_asks() {
+    fn observed_figures_are_read_at_each_request() {
         let mut metrics = Metrics::new();
         let failures = Arc::<Failures>::default();
         metrics.observe_database_failures(Arc::clone(&failures));
@@ -471,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_cannot_make_up_series_without_end() {
+    fn clients_cannot_create_unlimited_series() {
         let metrics = Metrics::new();
         let names: Vec<_> = (0..1000).map(|number| format!("client {number}")).collect();
         for name in &names {

@@ -1,4 +1,4 @@
-//! Where recordings are kept.
+//! The folder of recordings.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -10,21 +10,21 @@ use faf_lobby_core::Timestamp;
 const PREFIX: &str = "lobby-";
 const SUFFIX: &str = ".jsonl";
 
-/// A place for files; in tests one that fails when it is told to.
+/// A folder for files; in tests one that fails on demand.
 pub(super) trait Folder: Send {
-    /// Makes a file that only this user may read.
+    /// Creates a file that only this user may read.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if there is one with this name.
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Write + Send>>;
 
-    /// Names of everything in it.
+    /// Returns the names of everything in it.
     fn names(&mut self) -> io::Result<Vec<String>>;
 
     /// Removes a file.
     fn remove(&mut self, name: &str) -> io::Result<()>;
 
-    /// Where it is, for the log.
+    /// Returns its path, for the log.
     fn path(&self) -> &Path;
 }
 
@@ -39,7 +39,7 @@ impl Directory {
 
 impl Folder for Directory {
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Write + Send>> {
-        // Every time, because somebody may have removed it.
+        // On every call, because somebody may have removed it.
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.0.join(name))?;
         Ok(Box::new(file))
@@ -59,14 +59,15 @@ impl Folder for Directory {
     }
 }
 
-/// The name of a file that begins at this time. Names sort by time, and within a second by number.
+/// Returns the name of a file that begins at this time. Names sort by time, and within a second
+/// by number.
 pub(super) fn name(began: Timestamp, number: u32) -> String {
     let time = began.to_string();
     let time: String = time.chars().take(19).filter(|letter| !matches!(letter, '-' | ':')).collect();
     format!("{PREFIX}{time}Z-{number:04}{SUFFIX}")
 }
 
-/// Whether this is the name of a recording, which may be removed.
+/// Returns whether this is the name of a recording, which may be removed.
 fn is_recording(name: &str) -> bool {
     let middle = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
     middle.and_then(|middle| middle.split_once("Z-")).is_some_and(|(time, number)| {
@@ -79,7 +80,8 @@ fn is_recording(name: &str) -> bool {
     })
 }
 
-/// Removes the oldest recordings, so that so many are left. This one stays, whatever the clock said when it was begun.
+/// Removes the oldest recordings, so that this many are left. The current one stays, whatever the
+/// clock said when it began.
 pub(super) fn remove_old(folder: &mut dyn Folder, current: &str, files: usize) -> io::Result<()> {
     let mut others: Vec<String> = folder.names()?;
     others.retain(|name| is_recording(name) && name != current);

@@ -1,7 +1,7 @@
 //! The lines of a recording.
 //!
 //! ```text
-//! {"faf_lobby_recording":2,"server":"0.1.0","recorded_at":"2026-07-01T12:00:00+00:00","first":1,"at":{..},"world":{..}}
+//! {"faf_lobby_recording":2,"server":"0.1.0","recorded_at":"..","first":1,"at":{..},"world":{..}}
 //! {"n":1,"at":{..},"event":{"Connected":{..}},"effects":2,"hash":"0123456789abcdef"}
 //! {"n":2,"at":{..},"event":null,"effects":0,"hash":"fedcba9876543210"}
 //! {"end":"the server has ended"}
@@ -14,43 +14,44 @@ use faf_lobby_core::{Effect, Event, Moment};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The version of the format that is written, and the only one that is read.
+/// Version of the format that is written, and the only one that is read.
 pub const FORMAT: u32 = 2;
 
-/// With what every recording begins.
+/// The first bytes of every recording.
 pub(super) const MAGIC: &[u8] = br#"{"faf_lobby_recording":"#;
 
-/// Digits of a hash that stand in a line. The whole one goes on into the next.
+/// Number of digits of a hash in a line. The next hash depends on the whole one.
 const HASH_DIGITS: usize = 16;
 
-/// The text of the effects of one input is made in memory that is kept for the next, up to so many bytes.
+/// Size, in bytes, up to which the buffer for the text of an input's effects is kept for the
+/// next input.
 const KEPT: usize = 1024 * 1024;
 
-/// What is kept of a message that is too long, in bytes of its event as JSON.
+/// Length of what is kept of a message that is too long, in bytes of its event as JSON.
 const BEGINNING: usize = 4 * 1024;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Header<W> {
-    /// Version of the format. It stands first, and is what tells a recording from any other file.
+    /// Version of the format. It comes first, and distinguishes a recording from any other file.
     pub faf_lobby_recording: u32,
     /// Version of the server.
     pub server: String,
-    /// The time of day when the world was as it is here.
+    /// Time of day of this state of the world.
     pub recorded_at: String,
-    /// Number of the first input behind it. The first one that the server ever had is number 1.
+    /// Number of the first input after it. The first input of a server has number 1.
     pub first: u64,
-    /// The same time as the core is told it.
+    /// The same time, as the core receives it.
     pub at: Moment,
     /// The world without its secrets.
     pub world: W,
 }
 
-/// A line behind the first.
+/// A line after the first.
 #[derive(Debug)]
 pub(super) enum Line {
     Input(Box<Input>),
-    /// Nothing comes behind it; this is why.
+    /// End of the recording, with the reason.
     End(String),
 }
 
@@ -59,25 +60,25 @@ pub(super) enum Line {
 pub(super) struct Input {
     pub(super) number: u64,
     pub(super) now: Moment,
-    /// What has happened; if nothing, time has passed.
+    /// The event; `None` if only time has passed.
     pub(super) event: Option<Event>,
-    /// The beginning of a message that was too long to be kept; then the event itself is not there.
+    /// Beginning of a message that was too long to be kept; the event itself is then missing.
     pub(super) cut: Option<String>,
-    /// What came of it; nothing if the lobby failed over it.
+    /// Outcome; `None` if the lobby failed on this input.
     pub(super) outcome: Option<Outcome>,
 }
 
-/// What came of an input.
+/// Outcome of an input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// Number of effects.
     pub(super) effects: usize,
-    /// Hash of these and all before.
+    /// Hash of these effects and all before.
     pub(super) hash: String,
 }
 
-/// Any line, as it is read. Events cannot be read out of anything that serde has taken apart before, because they keep
-/// the spelling of JSON; so there is one flat object instead of a choice.
+/// Any line, as it is read. Events keep the spelling of their JSON, so they cannot be read from a
+/// value that serde has already parsed. Therefore this is one flat object instead of an enum.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnyLine {
@@ -96,7 +97,7 @@ impl Line {
         let outcome = match (line.effects, line.hash) {
             (Some(effects), Some(hash)) => Some(Outcome { effects, hash }),
             (None, None) => None,
-            _ => return Err("only one of `effects` and `hash` is there".to_owned()),
+            _ => return Err("only one of `effects` and `hash` is present".to_owned()),
         };
         match (line.n, line.at, line.end) {
             (Some(number), Some(now), None) => {
@@ -108,8 +109,8 @@ impl Line {
     }
 }
 
-/// Writes an input without what came of it, and without the end of the line. Of a message for which `room` bytes are not enough
-/// there is only the beginning; returns how many bytes its event has taken.
+/// Writes an input without its outcome, and without the end of the line. Of a message that needs
+/// more than `room` bytes it writes only the beginning. Returns the number of bytes of its event.
 pub(super) fn write_input(
     text: &mut Vec<u8>,
     number: u64,
@@ -138,7 +139,8 @@ pub(super) fn write_input(
     Ok(text.len() - begin)
 }
 
-/// Takes so many bytes, and fails at the next: what is too long is not even written in memory.
+/// A writer for a limited number of bytes, which fails at the next: text that is too long is not
+/// even written in memory.
 struct Bounded<'a> {
     text: &'a mut Vec<u8>,
     room: usize,
@@ -157,7 +159,7 @@ impl std::io::Write for Bounded<'_> {
     }
 }
 
-/// Ends the line of an input with what came of it.
+/// Ends the line of an input with its outcome.
 pub(super) fn write_outcome(text: &mut Vec<u8>, outcome: Option<&Outcome>) {
     if let Some(Outcome { effects, hash }) = outcome {
         text.extend_from_slice(format!(r#","effects":{effects},"hash":"{hash}""#).as_bytes());
@@ -170,11 +172,12 @@ pub(super) fn write_end(text: &mut Vec<u8>, reason: &str) {
     text.extend_from_slice(format!("{{\"end\":{reason}}}\n").as_bytes());
 }
 
-/// Hashes effects: each hash is SHA-256 of the one before it, which is all zeros at the beginning of a file, and the text
-/// of the effects, a line each.
+/// Hashes effects: each hash is SHA-256 of the one before it, which is all zeros at the beginning
+/// of a file, and the text of the effects, one line each.
 ///
-/// The text of an effect is what `{:?}` makes of it. There, every secret is the word `[secret]`, so that effects of
-/// scrubbed inputs have the same text; there is no hash map in any effect, so that the text depends on nothing else.
+/// The text of an effect is its `{:?}`, without the id of a snapshot. Every secret in it is the
+/// word `[secret]`, so that effects of scrubbed inputs have the same text; no effect contains a
+/// hash map, so that the text depends on nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     last: [u8; 32],
@@ -182,13 +185,22 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Goes on with the effects of one input.
+    /// Adds the effects of one input.
     pub(super) fn add(&mut self, effects: &[Effect]) -> Outcome {
         let mut hash = Sha256::new();
         hash.update(self.last);
         for effect in effects {
             self.text.clear();
-            writeln!(self.text, "{effect:?}").expect("a text takes everything");
+            match effect {
+                // A replay may begin with a world that was read from a file, which numbers its
+                // snapshots differently.
+                Effect::SendSnapshot { conn, id, message } => {
+                    let id = if id.is_some() { "Some(SnapshotId)" } else { "None" };
+                    writeln!(self.text, "SendSnapshot {{ conn: {conn:?}, id: {id}, message: {message:?} }}")
+                }
+                other => writeln!(self.text, "{other:?}"),
+            }
+            .expect("a string accepts everything");
             hash.update(&self.text);
         }
         self.text.clear();
@@ -196,7 +208,7 @@ impl Chain {
         self.last = hash.finalize().into();
         let mut digits = String::with_capacity(HASH_DIGITS);
         for byte in &self.last[..HASH_DIGITS / 2] {
-            write!(digits, "{byte:02x}").expect("a text takes everything");
+            write!(digits, "{byte:02x}").expect("a string accepts everything");
         }
         Outcome { effects: effects.len(), hash: digits }
     }
@@ -230,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_make_no_sense_are_refused() {
+    fn invalid_lines_are_refused() {
         for line in
             ["{}", r#"{"n":1}"#, r#"{"end":"x","n":1}"#, r#"{"end":5}"#, "[1]", "", r#"{"end":"x","y":1}"#]
         {

@@ -1,23 +1,26 @@
-//! The flight recorder: keeps what the core is told in a bounded log, from which [`replay`] gets the same effects again.
+//! The flight recorder keeps the core's inputs in a bounded log, from which [`replay`] reproduces
+//! the same effects.
 //!
 //! ```text
-//!   the lobby's loop                                          a thread of its own
-//!   begin ---> World ---> note, note, end ... flush  =======>  writer ---> lobby-20260701T120000Z-0001.jsonl
+//!   the lobby's loop                                          a separate thread
+//!   begin ---> World ---> note, note, end ... flush  =======>  writer ---> lobby-...jsonl
 //!   encodes the input,    keeps the effects          queue     hashes the effects,
 //!   scrubbed                                        bounded    writes, begins new files
 //! ```
 //!
-//! A recording is lines of JSON; `docs/src/guide/recordings.md` describes it for operators, `format.rs` is its definition. The
-//! first line has the whole world, so that every file can be replayed without those before it. Every further line is one
-//! input of the core with the hash of the effects that came of it.
+//! A recording is lines of JSON; `docs/src/guide/recordings.md` describes it for operators,
+//! `format.rs` defines it. The first line has the whole world, so that every file can be
+//! replayed without those before it. Every further line is one input of the core with the hash
+//! of its effects.
 //!
-//! The loop encodes the input on the spot instead of copying it: that costs about the same, the world can have the event
-//! itself, secrets are replaced before they leave the loop, and the queue knows its bytes. Effects are copied, since most
-//! of them are a few words and what is long in them is shared; their text, which for a list of all players takes
-//! milliseconds, is made by the thread.
+//! The loop encodes the input at once instead of copying it: that costs about the same, the world
+//! can take the event itself, secrets are replaced before they leave the loop, and the queue knows
+//! its bytes. Effects are copied, since most of them are a few words and their long parts are
+//! shared. The thread makes their text, which takes milliseconds for a list of all players.
 //!
-//! The loop never waits for the thread. If more waits for the thread than [`QUEUE_LIMIT`], or the disk fails, the
-//! current file ends there, and a new one begins with a new copy of the world as soon as it can.
+//! The loop never waits for the thread. If more than [`QUEUE_LIMIT`] waits for the thread, or the
+//! disk fails, the current file ends there, and a new one begins with a new copy of the world as
+//! soon as possible.
 
 mod files;
 pub mod format;
@@ -42,35 +45,39 @@ use queue::{Batch, Job, Queue};
 use scrub::Scrubber;
 use writer::Writer;
 
-/// How long the end of the server waits for the rest to be written. A disk that hangs must not hold it up.
+/// Time limit for writing the rest at shutdown: a disk that hangs must not delay it.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A message is kept up to so many bytes, whatever else is in the file: far more than any but statistics and mods take.
+/// Size of a message, in bytes, that is always kept, whatever else is in the file. Only statistics
+/// and mods exceed it.
 const LONG: usize = 16 * 1024;
 
-/// The longest message that is kept, as long as the file has room for long ones: statistics of a long game fit. Of what is
-/// longer, and of what comes when there is no room, there is the beginning.
+/// Longest message that is kept, in bytes, while the file has room for long ones: statistics of a
+/// long game fit. Only the beginning is kept of longer messages, and of those that arrive when
+/// there is no room.
 const LONGEST: usize = 256 * 1024;
 
-/// The part of a file that long messages may take: a few players who send nothing else must not wash out what others did.
+/// Divisor of the file size that gives the room for long messages: a few players who send nothing
+/// else must not displace the messages of others.
 const LONG_SHARE: u64 = 4;
 
-/// How large recordings get.
+/// Bounds of the recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Bytes of a file, after which a new one is begun. A file is larger if the world in its first line is larger than half
-    /// of it, since otherwise there would be little but worlds; and by what waits when it is full.
+    /// Size of a file, in bytes, after which a new one begins. A file is larger if the world in its
+    /// first line is larger than half of it, since otherwise it would hold little but worlds; and
+    /// by the backlog at the time when it is full.
     pub size: u64,
-    /// How many files are kept.
+    /// Number of files that are kept.
     pub files: usize,
 }
 
-/// What only tests need otherwise.
+/// Parameters that only tests change.
 #[derive(Debug, Clone, Copy)]
 struct Tuning {
     /// Bytes that may wait for the thread.
     queue_limit: usize,
-    /// How long the thread waits after the first failure of the disk.
+    /// Pause of the thread after the first failure of the disk.
     first_pause: Duration,
 }
 
@@ -80,7 +87,8 @@ impl Default for Tuning {
     }
 }
 
-/// The lobby's side of the recorder. Every method returns at once, and does nothing if nothing is recorded.
+/// The lobby's side of the recorder. Every method returns at once, and does nothing if recording
+/// is off.
 #[derive(Debug)]
 pub struct Recorder(Option<Active>);
 
@@ -88,30 +96,30 @@ pub struct Recorder(Option<Active>);
 struct Active {
     scrubber: Scrubber,
     queue: Queue,
-    /// Inputs of this turn of the loop.
+    /// Inputs of this iteration of the loop.
     batch: Batch,
-    /// Number of the next input. Counts also what is not recorded.
+    /// Number of the next input, which also counts inputs that are not recorded.
     next: u64,
-    /// The input that is being dealt with is recorded.
+    /// Whether the input in progress is recorded.
     is_open: bool,
-    /// The thread does not keep up, and nothing is recorded until it has.
+    /// Whether the thread has fallen behind. Nothing is recorded until it has caught up.
     is_behind: bool,
     /// Bytes that long messages may still take of this file, and of each.
     long_room: usize,
     long_share: usize,
-    /// Says when the thread has ended.
+    /// Receives a message when the thread has ended.
     ended: Option<Receiver<()>>,
 }
 
 impl Recorder {
-    /// Records nothing.
+    /// Creates a recorder that records nothing.
     #[must_use]
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Records into a folder, which is made if it does not exist. Whatever is wrong with it goes into the log, and the
-    /// recorder tries again from time to time.
+    /// Records into a folder, which is created if it does not exist. The log reports problems with
+    /// it, and the recorder tries again from time to time.
     #[must_use]
     pub fn start(folder: &Path, bounds: Bounds) -> Self {
         Self::start_with(Box::new(Directory::new(folder)), bounds, Tuning::default())
@@ -125,51 +133,51 @@ impl Recorder {
         Self(active.ok())
     }
 
-    /// This is the world before it is told anything.
+    /// Receives the world before its first input.
     pub fn attach(&mut self, world: &World, now: Moment) {
         if let Some(active) = &mut self.0 {
             active.begin_file_if_wanted(world, now);
         }
     }
 
-    /// The core is about to be told of an event, or that time has passed. All effects of what was before are noted.
+    /// Begins an input: an event, or that time has passed. All effects of earlier inputs are noted.
     pub fn begin(&mut self, world: &World, now: Moment, event: Option<&Event>) {
         if let Some(active) = &mut self.0 {
             active.begin(world, now, event);
         }
     }
 
-    /// This has come of it.
+    /// Adds an effect of the input.
     pub fn note(&mut self, effect: &Effect) {
         if let Some(Active { is_open: true, batch, .. }) = &mut self.0 {
             batch.note(effect);
         }
     }
 
-    /// Nothing more has come of it.
+    /// Ends the input.
     pub fn end(&mut self) {
         if let Some(active) = &mut self.0 {
             active.end();
         }
     }
 
-    /// Hands everything that is recorded to the thread; once a turn, because waking it is dear.
+    /// Sends everything recorded to the thread, once per iteration: waking the thread is expensive.
     pub fn flush(&mut self) {
         if let Some(active) = &mut self.0 {
             active.flush();
         }
     }
 
-    /// The thread has dealt with everything.
+    /// Returns whether the thread has handled everything.
     #[cfg(test)]
     fn is_settled(&self) -> bool {
         self.0.as_ref().is_none_or(|active| active.queue.is_settled())
     }
 
-    /// Writes what is left. Takes at most some seconds.
+    /// Writes the rest. This takes at most some seconds.
     pub async fn finish(mut self) {
         if let Some(ended) = self.0.as_mut().and_then(Active::close) {
-            // It has ended, or has been given up.
+            // The thread has ended, or the time limit has passed.
             let _ = spawn_blocking(move || ended.recv_timeout(END_TIMEOUT)).await;
         }
     }
@@ -177,7 +185,8 @@ impl Recorder {
 
 impl Active {
     fn start(folder: Box<dyn Folder>, bounds: Bounds, tuning: Tuning) -> Result<Self, String> {
-        let scrubber = Scrubber::new().map_err(|error| format!("the system has no randomness: {error}"))?;
+        let scrubber =
+            Scrubber::new().map_err(|error| format!("the system provides no random numbers: {error}"))?;
         let (queue, jobs) = queue::queue(tuning.queue_limit);
         let (end, ended) = std::sync::mpsc::channel();
         let writer = Writer::new(folder, bounds, tuning.first_pause, jobs);
@@ -185,8 +194,9 @@ impl Active {
             writer.run();
             drop(end);
         });
-        thread.map_err(|error| format!("there can be no thread for it: {error}"))?;
-        // More than a file has would be no bound; less than one message would cut all of them.
+        thread.map_err(|error| format!("its thread cannot be started: {error}"))?;
+        // A share larger than the file would be no bound; less than one message would cut all
+        // of them.
         let long_share = usize::try_from(bounds.size / LONG_SHARE).unwrap_or(usize::MAX);
         Ok(Self {
             long_room: long_share,
@@ -221,7 +231,7 @@ impl Active {
         }
     }
 
-    /// Hands over the world if a file is to begin with it.
+    /// Sends the world to the thread if a file should begin with it.
     fn begin_file_if_wanted(&mut self, world: &World, now: Moment) {
         let can_begin = if self.is_behind { self.queue.has_caught_up() } else { self.queue.wants_world() };
         if can_begin {
@@ -255,14 +265,14 @@ impl Active {
     fn fall_behind(&mut self, number: u64, why: &str) {
         self.flush();
         self.is_behind = true;
-        self.queue.send_lost(format!("event {number} and those behind it are missing: {why}"));
+        self.queue.send_lost(format!("event {number} and those after it are missing: {why}"));
         tracing::warn!(number, why, "the recording is interrupted; the server goes on without it");
     }
 
-    /// Hands over what is left and lets the thread end; answers what says that it has.
+    /// Sends the rest and lets the thread end; returns the receiver that learns of its end.
     fn close(&mut self) -> Option<Receiver<()>> {
         if std::mem::take(&mut self.is_open) {
-            // The input that was too much for the lobby is the one that matters most.
+            // The input on which the lobby failed is the most important one.
             self.batch.end_unfinished();
         }
         self.flush();
@@ -271,7 +281,7 @@ impl Active {
     }
 }
 
-/// A lobby that fails takes its recorder with it.
+/// A lobby that fails drops its recorder.
 impl Drop for Active {
     fn drop(&mut self) {
         let ended = self.close();

@@ -1,4 +1,4 @@
-//! What the loop hands to the thread, bounded by its bytes.
+//! The queue from the loop to the thread, bounded by its bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -10,15 +10,15 @@ use faf_protocol::ServerMessage;
 
 use super::format::write_input;
 
-/// Bytes that may wait for the thread: 64 MiB. That is minutes of a large lobby, or the moments after a restart in which
-/// thousands log in and each gets the list of the others. Besides, there is a copy of the world
-/// in it now and then.
+/// Bytes that may wait for the thread: 64 MiB. That is minutes of a large lobby, or the moments
+/// after a restart in which thousands log in and each gets the list of the others. In addition, it
+/// sometimes holds a copy of the world.
 pub const QUEUE_LIMIT: usize = 64 * 1024 * 1024;
 
-/// Bytes an effect counts for besides the long parts it may have.
+/// Bytes an effect counts for, apart from its long parts.
 const EFFECT: usize = size_of::<Effect>() + 256;
 
-/// Nothing has to be said.
+/// The recorder works.
 const RECORDING: u8 = 0;
 /// The thread wants a copy of the world, to begin a file with.
 const WANTS_WORLD: u8 = 1;
@@ -30,35 +30,35 @@ const FAILED: u8 = 2;
 pub(super) enum Job {
     /// A new file begins here.
     Begin { world: Box<World>, now: Moment, first: u64 },
-    /// Inputs with what came of them.
+    /// Inputs with their effects.
     Inputs(Batch),
-    /// Nothing comes before the next beginning, for this reason.
+    /// Inputs are missing until the next `Begin`, for this reason.
     Lost(String),
 }
 
-/// Inputs of one turn of the loop, with what came of them.
+/// Inputs of one iteration of the loop, with their effects.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// Lines of the inputs, each without its end.
     pub(super) text: Vec<u8>,
     /// Effects of all inputs.
     pub(super) effects: Vec<Effect>,
-    pub(super) inputs: Vec<Taken>,
+    pub(super) inputs: Vec<BatchedInput>,
     /// Bytes that the effects count for.
     weight: usize,
-    /// The input that is being dealt with.
+    /// Number of the input in progress.
     number: u64,
 }
 
-/// An input the core has taken in.
+/// An input of the core.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct BatchedInput {
     pub(super) number: u64,
-    /// Where its line ends.
+    /// End of its line in the text.
     pub(super) text: usize,
-    /// Where its effects end.
+    /// End of its effects in the list.
     pub(super) effects: usize,
-    /// The lobby has not failed over it.
+    /// Whether the lobby has handled it without failing.
     pub(super) is_finished: bool,
 }
 
@@ -94,7 +94,7 @@ impl Batch {
 
     fn finish(&mut self, is_finished: bool) {
         let (text, effects) = (self.text.len(), self.effects.len());
-        self.inputs.push(Taken { number: self.number, text, effects, is_finished });
+        self.inputs.push(BatchedInput { number: self.number, text, effects, is_finished });
     }
 
     pub(super) fn drop_last(&mut self) {
@@ -109,14 +109,14 @@ impl Batch {
         self.inputs.is_empty()
     }
 
-    /// About how many bytes it takes.
+    /// Returns its approximate size, in bytes.
     pub(super) fn weight(&self) -> usize {
         self.text.len() + self.weight
     }
 }
 
-/// About how many bytes an effect takes. Where it has parts that can be long these are counted; all others are bounded by the
-/// core to some thousand bytes.
+/// Returns the approximate size of an effect, in bytes. Parts that can be long are counted; the
+/// core limits all others to some thousand bytes.
 fn weight(effect: &Effect) -> usize {
     let audience = match effect {
         Effect::Send { to: Audience::Several(conns) | Audience::LoggedInExcept(conns), .. } => {
@@ -145,7 +145,7 @@ fn weight(effect: &Effect) -> usize {
     EFFECT + audience + long_parts
 }
 
-/// Bytes of the JSON, without making it.
+/// Returns the length of the JSON, in bytes, without creating it.
 fn json_length(value: &impl serde::Serialize) -> usize {
     struct Counter(usize);
 
@@ -161,12 +161,12 @@ fn json_length(value: &impl serde::Serialize) -> usize {
     }
 
     let mut counter = Counter(0);
-    // What cannot be serialised is counted as far as it can.
+    // A value that cannot be serialised counts up to the failure.
     let _ = serde_json::to_writer(&mut counter, value);
     counter.0
 }
 
-/// The queue of a loop and a thread, for so many bytes.
+/// Creates a queue with this limit, in bytes.
 pub(super) fn queue(limit: usize) -> (Queue, Jobs) {
     let (sender, receiver) = channel();
     let shared = Arc::new(Shared { waiting: AtomicUsize::new(0), state: AtomicU8::new(WANTS_WORLD) });
@@ -177,17 +177,17 @@ pub(super) fn queue(limit: usize) -> (Queue, Jobs) {
 struct Shared {
     /// Bytes in the queue.
     waiting: AtomicUsize,
-    /// What the thread wants the loop to know: one of the three constants.
+    /// Request of the thread to the loop: one of the three constants.
     state: AtomicU8,
 }
 
 /// The loop's end of the queue.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// None when it is closed.
+    /// Sender; `None` after closing.
     sender: Option<Sender<Job>>,
     shared: Arc<Shared>,
-    /// Bytes that may be in it.
+    /// Limit, in bytes.
     limit: usize,
 }
 
@@ -197,7 +197,7 @@ impl Queue {
         self.push(Job::Inputs(batch));
     }
 
-    /// Hands over what the thread wants, or needs after a loss.
+    /// Sends a world that the thread requested, or needs after a loss.
     pub(super) fn send_world(&self, begin: Job) {
         self.shared.state.store(RECORDING, Ordering::Relaxed);
         self.push(begin);
@@ -209,7 +209,7 @@ impl Queue {
 
     fn push(&self, job: Job) {
         if let Some(sender) = &self.sender {
-            // A thread that has panicked takes nothing, and there is nothing to be done about it.
+            // If the thread has panicked, the batch is lost.
             let _ = sender.send(job);
         }
     }
@@ -222,12 +222,13 @@ impl Queue {
         self.shared.waiting.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit
     }
 
-    /// The thread writes, and so little waits that a new file can begin without being cut short at once.
+    /// Returns whether the thread writes, and so little waits that a new file can begin without
+    /// being cut short at once.
     pub(super) fn has_caught_up(&self) -> bool {
         !self.has_failed() && self.shared.waiting.load(Ordering::Relaxed) <= self.limit / 2
     }
 
-    /// The thread has dealt with everything.
+    /// Returns whether the thread has handled everything.
     #[cfg(test)]
     pub(super) fn is_settled(&self) -> bool {
         self.shared.waiting.load(Ordering::Acquire) == 0
@@ -254,7 +255,7 @@ impl Jobs {
         self.receiver.try_recv()
     }
 
-    /// Waits for the next one, if need be only so long.
+    /// Waits for the next job, at most for `pause` if given.
     pub(super) fn next(&self, pause: Option<Duration>) -> Result<Job, RecvTimeoutError> {
         match pause {
             None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -262,12 +263,12 @@ impl Jobs {
         }
     }
 
-    /// A batch was dealt with.
+    /// Subtracts a batch that was handled.
     pub(super) fn release(&self, weight: usize) {
         self.shared.waiting.fetch_sub(weight, Ordering::Release);
     }
 
-    /// A file was begun.
+    /// Reports that a file has begun.
     pub(super) fn say_recording(&self) {
         self.shared.state.store(RECORDING, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Runs a recording through the core again and compares what comes of it.
+//! Runs a recording through the core again and compares the effects.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -23,89 +23,89 @@ pub struct Replay<R = BufReader<File>> {
     /// Number of the line that was read last.
     line: u64,
     ending: Option<Ending>,
-    /// The first input that is not in the recording with all of its message.
+    /// The first input whose message is incomplete in the recording.
     cut: Option<u64>,
 }
 
 /// An input that was replayed.
 #[derive(Debug)]
 pub struct Played {
-    /// Its number.
+    /// Number of the input.
     pub number: u64,
-    /// When it was taken in.
+    /// Time at which the core received it.
     pub now: Moment,
-    /// What has happened; if nothing, time has passed.
+    /// The event; `None` if only time has passed.
     pub event: Option<Event>,
-    /// What has come of it now.
+    /// Effects of the replay.
     pub effects: Vec<Effect>,
-    /// Whether this is what came of it when it was recorded.
+    /// Comparison with the recorded effects.
     pub verdict: Verdict,
 }
 
-/// How an input compares to what was recorded.
+/// Comparison of a replayed input with the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The effects are the same, byte for byte.
     Same,
-    /// Nobody can say: this message, or an earlier one of the recording, was too long to be kept.
+    /// Unknown: this message, or an earlier one of the recording, was too long to be kept.
     Unknown,
-    /// The effects are others, or so are those of an earlier input.
+    /// The effects differ, or those of an earlier input did.
     Different,
-    /// The lobby fails over it, as it did when it was recorded.
-    FailsAgain,
-    /// The lobby fails over it now, and did not when it was recorded.
-    FailsNow,
-    /// The lobby failed over it when it was recorded, and does not now.
-    FailedThen,
+    /// The lobby fails on this input, as it did when it was recorded.
+    FailsInBoth,
+    /// The lobby fails on this input, but did not when it was recorded.
+    FailsInReplay,
+    /// The lobby failed on this input when it was recorded, but does not fail now.
+    FailedWhenRecorded,
 }
 
-/// How a recording ends.
+/// End of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// As it should; the recorder says why.
-    Said(String),
-    /// Behind a line, without a word: the server was killed.
-    Silent,
+    /// With an end marker, which has the reason.
+    Marked(String),
+    /// After a complete line but without an end marker: the server was killed.
+    Unmarked,
     /// Within this line: the server was killed while it wrote it.
     Cut(u64),
 }
 
-/// Why a recording cannot be replayed.
+/// Reason why a recording cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
-    /// It is something else.
-    #[error("this is no recording: it does not begin with {}", String::from_utf8_lossy(MAGIC))]
+    /// The file is not a recording.
+    #[error("this is not a recording: it does not begin with {}", String::from_utf8_lossy(MAGIC))]
     NoRecording,
-    /// It ends before its first line does.
-    #[error("there is nothing in it: the server was killed before the first line was complete")]
+    /// The file ends within its first line.
+    #[error("it is empty: the server was killed before the first line was complete")]
     Empty,
-    /// Another version of the format.
+    /// The recording has another version of the format.
     #[error(
         "the recording has format {found}, and only format {FORMAT} is known: use the server that made it"
     )]
     OtherFormat {
-        /// Which.
+        /// Version in the recording.
         found: u32,
     },
-    /// A line makes no sense.
+    /// A line is invalid.
     #[error("line {line} is damaged: {problem}")]
     Damaged {
-        /// Which, from 1 on.
+        /// Number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Description of the damage.
         problem: String,
     },
-    /// The first line is sound, but this server keeps other things in its world.
+    /// The first line is intact, but this server keeps other data in its world.
     #[error(
         "the world of line 1 was recorded by faf-lobby {server} and cannot be read by this one: {problem}"
     )]
     OtherWorld {
-        /// Version of the server.
+        /// Version of the server that recorded it.
         server: String,
-        /// What is wrong with it.
+        /// Description of the difference.
         problem: String,
     },
 }
@@ -114,7 +114,7 @@ impl Replay {
     /// Opens a recording.
     ///
     /// # Errors
-    /// Everything that can be wrong with the file or its first line.
+    /// A [`ReplayError`] if the file or its first line is invalid.
     pub fn open(path: &Path) -> Result<Self, ReplayError> {
         Self::read(BufReader::new(File::open(path)?))
     }
@@ -126,7 +126,7 @@ impl<R: BufRead> Replay<R> {
     /// # Errors
     /// As for [`Replay::open`].
     pub fn read(mut source: R) -> Result<Self, ReplayError> {
-        // Before anything is taken for a line: some other file may have none.
+        // First the beginning: another file may have no lines.
         let mut magic = Vec::with_capacity(MAGIC.len());
         source.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic)?;
         if magic.is_empty() || (magic.len() < MAGIC.len() && MAGIC.starts_with(&magic)) {
@@ -145,7 +145,7 @@ impl<R: BufRead> Replay<R> {
         if found != FORMAT {
             return Err(ReplayError::OtherFormat { found });
         }
-        // In two steps, so that the version can be told if the world has changed.
+        // In two steps, so that the version can be reported if the world has changed.
         let header: Header<&serde_json::value::RawValue> = serde_json::from_slice(&line).map_err(damaged)?;
         let world = serde_json::from_str(header.world.get()).map_err(|error| ReplayError::OtherWorld {
             server: header.server.clone(),
@@ -165,7 +165,8 @@ impl<R: BufRead> Replay<R> {
         })
     }
 
-    /// Replays the next input; nothing if there is none, and then there is an [`ending`](Self::ending).
+    /// Replays the next input. Returns `None` at the end, and [`ending`](Self::ending) is
+    /// then known.
     ///
     /// # Errors
     /// [`ReplayError::Read`] and [`ReplayError::Damaged`].
@@ -177,12 +178,12 @@ impl<R: BufRead> Replay<R> {
         self.source.read_until(b'\n', &mut line)?;
         self.line += 1;
         if line.last() != Some(&b'\n') {
-            self.ending = Some(if line.is_empty() { Ending::Silent } else { Ending::Cut(self.line) });
+            self.ending = Some(if line.is_empty() { Ending::Unmarked } else { Ending::Cut(self.line) });
             return Ok(None);
         }
         match Line::read(&line).map_err(|problem| self.damaged(problem))? {
             Line::End(reason) => {
-                self.ending = Some(Ending::Said(reason));
+                self.ending = Some(Ending::Marked(reason));
                 Ok(None)
             }
             Line::Input(input) if input.number != self.next => {
@@ -203,7 +204,7 @@ impl<R: BufRead> Replay<R> {
         let mut effects = Vec::new();
         let world = &mut self.world;
         let told = event.clone();
-        // A world that has failed is not told anything any more: whoever replays stops there.
+        // A world that has failed gets no further input: the caller stops there.
         let played = catch_unwind(AssertUnwindSafe(|| {
             match told {
                 Some(event) => world.handle(now, event),
@@ -217,32 +218,33 @@ impl<R: BufRead> Replay<R> {
             (Ok(()), _) if self.cut.is_some() => Verdict::Unknown,
             (Ok(()), Some(recorded)) if self.chain.add(&effects) == recorded => Verdict::Same,
             (Ok(()), Some(_)) => Verdict::Different,
-            (Ok(()), None) => Verdict::FailedThen,
-            (Err(_), Some(_)) => Verdict::FailsNow,
-            (Err(_), None) => Verdict::FailsAgain,
+            (Ok(()), None) => Verdict::FailedWhenRecorded,
+            (Err(_), Some(_)) => Verdict::FailsInReplay,
+            (Err(_), None) => Verdict::FailsInBoth,
         };
         Played { number, now, event, effects, verdict }
     }
 
-    /// The first line, without the world.
+    /// Returns the first line, without the world.
     #[must_use]
     pub fn header(&self) -> &Header<()> {
         &self.header
     }
 
-    /// The world behind what was replayed so far.
+    /// Returns the world after the inputs replayed so far.
     #[must_use]
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    /// From which input on nobody can say whether the effects are the same, since its message was too long to be kept.
+    /// Returns the input from which on the effects cannot be compared, since its message was too
+    /// long to be kept.
     #[must_use]
     pub fn cut(&self) -> Option<u64> {
         self.cut
     }
 
-    /// How the recording ends, once that is known.
+    /// Returns the ending, once it is known.
     #[must_use]
     pub fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()
@@ -253,7 +255,7 @@ impl<R: BufRead> Replay<R> {
     }
 }
 
-/// What has to be known before the rest can be read.
+/// The members that must be known before the rest can be read.
 #[derive(Deserialize)]
 struct Marks {
     faf_lobby_recording: u32,

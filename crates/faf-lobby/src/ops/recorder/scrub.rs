@@ -1,4 +1,4 @@
-//! Takes the secrets out of what is recorded.
+//! Removes secrets from recordings.
 
 use std::borrow::Cow;
 
@@ -6,16 +6,17 @@ use faf_lobby_core::{Event, World};
 use faf_protocol::{ClientMessage, Secret};
 use ring::hmac;
 
-/// Bytes of a replacement that say which secret it stands for; written as twice as many digits. Two different secrets never
-/// get the same by chance.
+/// Bytes of the digest that replaces a secret; written as twice as many digits. Two different
+/// secrets never get the same by chance.
 const DIGEST: usize = 16;
 
-/// A longer secret keeps its length, since the lobby refuses those that are too long, from 1000 bytes on. Of a shorter one
-/// not even the length is shown.
+/// Length from which on a secret keeps its length, since the lobby refuses those that are too long,
+/// from 1000 bytes on. Not even the length of a shorter one is shown.
 const LENGTH_SHOWS: usize = 512;
 
-/// Replaces secrets by keyed digests: the same by the same, so that the right password of a game stays the right one.
-/// Nobody can try passwords on them, because the key is random and is nowhere but here.
+/// Replaces secrets by keyed digests: equal secrets get equal digests, so that the right password
+/// of a game stays the right one. Nobody can try passwords on them, because the key is random and
+/// is stored nowhere else.
 #[derive(Debug)]
 pub(super) struct Scrubber {
     key: hmac::Key,
@@ -28,7 +29,8 @@ impl Scrubber {
         Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key) })
     }
 
-    /// What is recorded instead of a secret. An empty one stays empty: it means that there is none.
+    /// Returns the replacement of a secret. An empty one stays empty, since it means that there is
+    /// no secret.
     pub(super) fn replace(&self, secret: &Secret) -> Secret {
         let secret = secret.reveal();
         if secret.is_empty() {
@@ -43,7 +45,7 @@ impl Scrubber {
         Secret::new(replacement)
     }
 
-    /// The event as it is recorded.
+    /// Returns the event as it is recorded.
     pub(super) fn event<'a>(&self, event: &'a Event) -> Cow<'a, Event> {
         match event {
             Event::Received { message: Ok(message), .. } if may_have_secrets(message) => {
@@ -53,19 +55,20 @@ impl Scrubber {
                 }
                 Cow::Owned(event)
             }
-            // Replies say whether a secret was right, and never which it was.
+            // Replies say whether a secret was right, but do not contain it.
             event => Cow::Borrowed(event),
         }
     }
 
-    /// The world as it is recorded.
+    /// Returns the world as it is recorded.
     pub(super) fn world(&self, world: &World) -> World {
         world.without_secrets(&|secret| self.replace(secret))
     }
 }
 
-/// Names those that have none instead of those that have, so that a new command is safe before anybody thinks of it. What games
-/// tell each other may hold passwords of their connections, which end with the game.
+/// Lists the messages without secrets instead of those with, so that a new command is safe by
+/// default. Messages between games may hold passwords of their connections, which end with
+/// the game.
 fn may_have_secrets(message: &ClientMessage) -> bool {
     !matches!(message, ClientMessage::Ping | ClientMessage::Pong | ClientMessage::Game(_))
 }
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_secret_is_not_copied() {
+    fn events_without_secrets_are_not_copied() {
         let event = Event::Received { conn: ConnId(1), message: Ok(ClientMessage::Ping) };
         assert!(matches!(scrubber().event(&event), Cow::Borrowed(_)));
     }

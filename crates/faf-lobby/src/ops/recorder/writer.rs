@@ -9,18 +9,18 @@ use faf_lobby_core::{Moment, World};
 use super::Bounds;
 use super::files::{self, Folder};
 use super::format::{self, Chain, FORMAT, Header};
-use super::queue::{Batch, Job, Jobs, Taken};
+use super::queue::{Batch, BatchedInput, Job, Jobs};
 
-/// How long the thread waits after a failure of the disk before it tries again; after every further one twice as long.
+/// Pause of the thread after a failure of the disk; after each further one twice as long.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest it waits.
+/// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Bytes that are written at once while there is more to come.
+/// Bytes that are written at once while more is waiting.
 const PIECE: usize = 256 * 1024;
 
-/// What the thread has.
+/// State of the thread.
 pub(super) struct Writer {
     folder: Box<dyn Folder>,
     bounds: Bounds,
@@ -29,9 +29,9 @@ pub(super) struct Writer {
     file: Option<File>,
     /// Number of the last file.
     number: u32,
-    /// How long to wait after the first failure.
+    /// Pause after the first failure.
     first_pause: Duration,
-    /// How long to wait, since the last thing that was tried has failed.
+    /// Current pause, if the last attempt has failed.
     pause: Option<Duration>,
 }
 
@@ -39,16 +39,16 @@ pub(super) struct Writer {
 struct File {
     name: String,
     file: Box<dyn Write + Send>,
-    /// What was not written yet.
+    /// Data that is not written yet.
     buffer: Vec<u8>,
     chain: Chain,
     /// Number of the next input.
     next: u64,
-    /// Bytes it has, with those in the buffer.
+    /// Size in bytes, including the buffer.
     size: u64,
-    /// At how many bytes a new file is wanted.
+    /// Size in bytes at which a new file is requested.
     full_at: u64,
-    /// The lobby has failed over the last input.
+    /// Whether the lobby has failed on the last input.
     lobby_failed: bool,
 }
 
@@ -73,7 +73,7 @@ impl Writer {
         }
         let done = match &self.file {
             Some(File { lobby_failed: true, next, .. }) => {
-                let reason = format!("the lobby has failed over event {}", next - 1);
+                let reason = format!("the lobby has failed on event {}", next - 1);
                 self.end(&reason)
             }
             _ => self.end("the server has ended"),
@@ -81,8 +81,8 @@ impl Writer {
         self.check(done);
     }
 
-    /// The next thing to do. Whatever waits in memory is written before the thread waits itself, so that a process that is
-    /// killed loses next to nothing.
+    /// Returns the next job. It writes the buffer before it waits, so that a process that is killed
+    /// loses almost nothing.
     fn next(&mut self) -> Option<Job> {
         match self.jobs.try_next() {
             Ok(job) => return Some(job),
@@ -92,7 +92,7 @@ impl Writer {
         let written = self.file.as_mut().map_or(Ok(()), File::write);
         self.check(written);
         match self.jobs.next(self.pause.filter(|_| self.file.is_none())) {
-            // With the world it will try again.
+            // The next world is the next attempt.
             Err(RecvTimeoutError::Timeout) => {
                 self.jobs.ask_for_world();
                 self.jobs.next(None).ok()
@@ -127,7 +127,7 @@ impl Writer {
             lobby_failed: false,
         };
         if let Err(error) = file.write() {
-            // On a disk that is full, it would be one more every time.
+            // On a full disk, every attempt would leave another file.
             let _ = self.folder.remove(&file.name);
             return Err(error);
         }
@@ -142,13 +142,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes a file with a new name.
+    /// Creates a file with a new name.
     fn create(&mut self, now: Moment) -> io::Result<(String, Box<dyn Write + Send>)> {
         loop {
             self.number = self.number.saturating_add(1);
             let name = files::name(now.utc, self.number);
             match self.folder.create(&name) {
-                // A server that ran within the same second has made it.
+                // A server that ran within the same second has created it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.number < u32::MAX => {}
                 created => return Ok((name, created?)),
             }
@@ -156,11 +156,11 @@ impl Writer {
     }
 
     fn add(&mut self, batch: &Batch) -> io::Result<()> {
-        // After a failure there is no file until there is a new world.
+        // After a failure, there is no file until the next world arrives.
         let Some(file) = &mut self.file else { return Ok(()) };
         if batch.inputs.first().is_some_and(|first| first.number != file.next) {
-            // While this thread had failed, the loop has left some out that were meant for a file it has asked for before.
-            let reason = format!("event {} and some behind it are missing", file.next);
+            // Inputs dropped while the writer was failing belong to the file requested earlier.
+            let reason = format!("event {} and some after it are missing", file.next);
             self.jobs.ask_for_world();
             return self.end(&reason);
         }
@@ -187,7 +187,8 @@ impl Writer {
         file.write()
     }
 
-    /// After a failure, nothing is written until the pause is over. The log hears of the first failure and of the end of it.
+    /// After a failure, nothing is written until the pause is over. The log reports the first
+    /// failure and the recovery.
     fn check(&mut self, done: io::Result<()>) {
         let Err(error) = done else { return };
         self.file = None;
@@ -201,7 +202,7 @@ impl Writer {
 }
 
 impl File {
-    fn add(&mut self, line: &[u8], taken: &Taken, outcome: &format::Outcome) {
+    fn add(&mut self, line: &[u8], taken: &BatchedInput, outcome: &format::Outcome) {
         let before = self.buffer.len();
         self.buffer.extend_from_slice(line);
         format::write_outcome(&mut self.buffer, taken.is_finished.then_some(outcome));
@@ -210,7 +211,7 @@ impl File {
         self.lobby_failed = !taken.is_finished;
     }
 
-    /// Writes what is in the buffer.
+    /// Writes the buffer.
     fn write(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
             self.file.write_all(&self.buffer)?;

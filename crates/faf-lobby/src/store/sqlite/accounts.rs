@@ -1,4 +1,4 @@
-//! Accounts: who may log in, and what operators do with them.
+//! Accounts: login data, and their administration by operators.
 
 use std::net::IpAddr;
 
@@ -142,7 +142,7 @@ impl Bans for Sqlite {
 }
 
 impl Sqlite {
-    /// Changes the account of this name.
+    /// Runs a change on the account with this name.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         login: &str,
@@ -177,7 +177,7 @@ fn account(
     select.query_row(values, read).optional()
 }
 
-/// The ban from the lobby that ends last.
+/// Returns the lobby ban that ends last.
 pub(super) fn newest_ban(
     t: &Transaction<'_>,
     player: u32,

@@ -1,8 +1,8 @@
-//! Avatars: which are granted, and which is selected.
+//! Avatars that players were granted and have selected.
 //!
-//! The selection is kept in two places, as other services expect it: in `login.avatar_id`, which
-//! decides, and in the flag of the grant, which counts only where the first is empty. Grants that
-//! have expired still count.
+//! The selection is stored in two places, as other services expect it: `login.avatar_id` is
+//! authoritative, and the flag of the grant counts only if `login.avatar_id` is empty. Expired
+//! grants still count.
 
 use faf_lobby_store::{Avatars, StoreError};
 use faf_protocol::PlayerId;
@@ -45,7 +45,7 @@ impl Avatars for Sqlite {
     }
 }
 
-/// The avatar a player has selected.
+/// Returns the avatar that a player has selected.
 pub(super) fn selected(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Option<Avatar>> {
     let mut select = t.prepare_cached(
         "SELECT url, coalesce(tooltip, '') FROM login u

@@ -1,4 +1,4 @@
-//! Copies of the database, made while a server uses it. Only a database in a file has them.
+//! Copies of the database, made while a server uses it. Only available for a database in a file.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,44 +10,44 @@ use rusqlite::{Connection, OpenFlags};
 use super::open::{FLAGS, READ_ONLY, connect, explain};
 use super::owner::PRIVATE;
 
-/// Why there is no copy.
+/// Reason why no copy was made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
     /// The database cannot be read.
     #[error("{path}: {problem}")]
     Database {
-        /// Its file.
+        /// Path of the database.
         path: String,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
     /// The copy cannot be written.
     #[error("{path}: {problem}")]
     Copy {
-        /// Its file.
+        /// Path of the copy.
         path: String,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
 }
 
-/// Copies a database, as it is at one moment, into a new file that only its owner can read; returns
-/// how many bytes that is.
+/// Copies a database, as it is at one moment, into a new file that only its owner can read. Returns
+/// the size of the copy in bytes.
 ///
-/// The database is not changed by it, neither is it brought up to date. Others go on reading and
-/// writing it. A copy that was not completed does not bear the name.
+/// The database is neither changed nor migrated. Others can read and write it meanwhile. An
+/// incomplete copy never gets the name of the copy.
 ///
 /// # Errors
-/// [`BackupError`]; there is no copy then.
+/// [`BackupError`]; in this case no copy exists.
 pub(crate) fn back_up(database: &Path, copy: &Path) -> Result<u64, BackupError> {
     let of_database =
         |problem: String| BackupError::Database { path: database.display().to_string(), problem };
     let of_copy = |problem: String| BackupError::Copy { path: copy.display().to_string(), problem };
     if !database.exists() {
-        return Err(of_database("there is no such database; see --database".to_owned()));
+        return Err(of_database("no such database; see --database".to_owned()));
     }
     if copy.exists() {
-        return Err(of_copy("there is such a file already, which stays as it is".to_owned()));
+        return Err(of_copy("the file exists already and is left unchanged".to_owned()));
     }
     let source = connect(database, READ_ONLY).map_err(|error| of_database(explain(&error)))?;
     let unfinished = Unfinished::new(copy).map_err(|error| of_copy(error.to_string()))?;
@@ -55,23 +55,23 @@ pub(crate) fn back_up(database: &Path, copy: &Path) -> Result<u64, BackupError> 
         .map_err(|error| of_copy(explain(&error)))?;
     {
         let backup = Backup::new(&source, &mut target).map_err(|error| of_copy(explain(&error)))?;
-        // All at once: it would begin again whenever a server writes in between. Nobody waits for
-        // it.
+        // All pages in one step: otherwise the copy starts again whenever a server writes between
+        // two steps. Nobody waits for this.
         backup.step(-1).map_err(|error| of_copy(explain(&error)))?;
     }
     let finding: String = target
         .query_row("PRAGMA quick_check(1)", (), |row| row.get(0))
         .map_err(|error| of_copy(explain(&error)))?;
     if finding != "ok" {
-        return Err(of_database(format!("it is damaged, and so would be the copy: {finding}")));
+        return Err(of_database(format!("it is damaged, and the copy would be too: {finding}")));
     }
-    // What lies beside the copy goes into it.
+    // Moves the content of the copy's WAL into the copy itself.
     target.pragma_update(None, "journal_mode", "DELETE").map_err(|error| of_copy(explain(&error)))?;
     drop(target);
     unfinished.complete(copy).map_err(|error| of_copy(error.to_string()))
 }
 
-/// A copy that is being written under another name, and removed if it is not completed.
+/// An incomplete copy under another name, which is removed if it is not completed.
 struct Unfinished {
     path: PathBuf,
 }
@@ -85,12 +85,12 @@ impl Unfinished {
         Ok(Self { path })
     }
 
-    /// Gives the copy its name once it is on the disk; returns its size.
+    /// Gives the copy its final name once it is on the disk; returns its size in bytes.
     fn complete(self, copy: &Path) -> std::io::Result<u64> {
         let file = File::open(&self.path)?;
         file.sync_all()?;
         let size = file.metadata()?.len();
-        // Unlike a rename, this fails if somebody else has made the file meanwhile.
+        // Unlike a rename, this fails if another process has created the file meanwhile.
         std::fs::hard_link(&self.path, copy)?;
         Ok(size)
     }
@@ -98,7 +98,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // What SQLite has put beside it, too, if it failed.
+        // Also removes the files that SQLite leaves beside the copy if it fails.
         for end in ["", "-journal", "-wal", "-shm"] {
             let mut path = self.path.as_os_str().to_owned();
             path.push(end);
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_copy_has_everything_and_is_private() {
+    async fn copy_is_complete_and_private() {
         use std::os::unix::fs::PermissionsExt;
 
         let (store, folder) = new_sqlite();
@@ -130,7 +130,7 @@ mod tests {
         drop(copy);
 
         let refused = back_up(&path("test.sqlite"), &path("copy.sqlite")).unwrap_err().to_string();
-        assert!(refused.contains("such a file already"), "{refused}");
+        assert!(refused.contains("the file exists already"), "{refused}");
         let refused = back_up(&path("none.sqlite"), &path("other.sqlite")).unwrap_err().to_string();
         assert!(refused.contains("no such database") && !path("none.sqlite").exists(), "{refused}");
         assert!(back_up(&path("test.sqlite"), &path("no/copy.sqlite")).is_err());

@@ -1,4 +1,4 @@
-//! What is stored, for tests.
+//! Reads everything that is stored, for tests.
 
 use faf_lobby_core::Relation;
 use faf_lobby_store::facts::{

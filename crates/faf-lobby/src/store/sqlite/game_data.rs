@@ -1,4 +1,4 @@
-//! What the lobby begins with: what there is to play, and the games that were live.
+//! Initial state of the lobby: game data, and the games that were live.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,9 @@ impl Startup for Sqlite {
 
     async fn beginning(&self) -> Result<InitialState, StoreError> {
         self.read(|t| {
-            // Games that were launched, and those that were only hosted or joined. Clients read ids
-            // as 32-bit integers; a larger one was not given by a lobby.
+            // Numbers of games that were launched, and of those that were only hosted or joined.
+            // Clients read game numbers as 32-bit integers; a larger number was not assigned by a
+            // lobby.
             let last = "SELECT coalesce(max(id), 0) FROM
                 (SELECT id FROM game_stats UNION ALL SELECT game_id FROM game_join_log)
                 WHERE id BETWEEN 0 AND 2147483647";
@@ -59,14 +60,14 @@ fn live_games(t: &Transaction<'_>) -> rusqlite::Result<Vec<Game>> {
 fn read_live(id: u32, state: &str) -> Option<Game> {
     let problem = match serde_json::from_str::<Game>(state) {
         Ok(game) if game.id() == GameId(id) => return Some(game),
-        Ok(game) => format!("it says that it is game {}", game.id()),
+        Ok(game) => format!("the row holds the state of game {}", game.id()),
         Err(error) => error.to_string(),
     };
     tracing::error!(
         game = id,
         problem,
-        "a live game that was saved cannot be read and is not waited for; its row in live_game is kept: the version of \
-         faf-lobby that saved it can finish it, or delete the row to forget its results"
+        "cannot read a saved live game, so its players are not expected back; its row in live_game is kept: finish \
+         the game with the version of faf-lobby that saved it, or delete the row to discard its results"
     );
     None
 }

@@ -1,4 +1,4 @@
-//! The end of a game: results, ratings, and why.
+//! The end of a game: its results, its ratings, and the reasons for them.
 
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::{Decision, GameEnd};
@@ -8,10 +8,11 @@ use rusqlite::Transaction;
 use super::live_game::{decisions, json, live_state, not_live};
 use super::{outbox, ratings};
 
-/// Writes everything that follows from the end of a game, and forgets the live game.
+/// Writes everything that follows from the end of a game, and deletes the live game.
 ///
-/// A game that cannot be rated keeps its results; the reason is added to its decisions. An end that
-/// is stored already is acknowledged as it was the first time, and nobody is rated twice.
+/// A game that cannot be rated keeps its results; the reason is appended to its decisions. An end
+/// that is stored already is acknowledged as it was the first time, and ratings do not
+/// change again.
 pub(super) fn end(t: &Transaction<'_>, id: GameId, end: &GameEnd) -> rusqlite::Result<Vec<RatingChange>> {
     if live_state(t, id)?.is_none() {
         return ended_before(t, id, end);
@@ -33,7 +34,7 @@ pub(super) fn end(t: &Transaction<'_>, id: GameId, end: &GameEnd) -> rusqlite::R
         None => Vec::new(),
         Some(Ok(changes)) => changes,
         Some(Err(reason)) => {
-            tracing::error!(game = id.0, reason, "a game is not rated although it should be");
+            tracing::error!(game = id.0, reason, "cannot rate a game that should be rated");
             decisions.push(Decision::RatingFailed { reason });
             Vec::new()
         }
@@ -45,10 +46,10 @@ pub(super) fn end(t: &Transaction<'_>, id: GameId, end: &GameEnd) -> rusqlite::R
     Ok(changes)
 }
 
-/// The result for a game that is not live: either this very end is stored, or another game has the
-/// number.
+/// Returns the result for a game that is not live: either this very end is stored already, or
+/// another game has the number.
 fn ended_before(t: &Transaction<'_>, id: GameId, end: &GameEnd) -> rusqlite::Result<Vec<RatingChange>> {
-    // The decisions hold the moments of launch and end to the microsecond.
+    // The decisions include the times of launch and end in microseconds, which identify the game.
     let is_this = decisions(t, id)?.is_some_and(|stored| stored.starts_with(&end.decisions));
     if !is_this {
         return Err(not_live());

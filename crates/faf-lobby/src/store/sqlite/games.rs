@@ -1,5 +1,4 @@
-//! Games that are being played: everything that is written about one goes through here, in one
-//! transaction each.
+//! Games that are being played: every write about one of them is a single transaction here.
 
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::{GamePublications, GameWrite};
@@ -30,8 +29,8 @@ impl Games for Sqlite {
                 Ok(changes)
             });
             match stored {
-                // Nothing of the write stays, but the transaction is no failure: the caller is told
-                // the reason.
+                // Nothing of the write is kept, but the transaction itself does not fail: the
+                // caller receives the reason.
                 Err(error) if is_contradiction(&error) => {
                     t.execute_batch("ROLLBACK TO game")?;
                     Ok(Err(StoreError::Contradiction(error.to_string())))

@@ -1,5 +1,4 @@
-//! Whether the file of the database is as it should be: what can be found out without disturbing
-//! anybody.
+//! Health checks of the database file that do not disturb other users of the database.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,30 +13,30 @@ use super::open::{READ_ONLY, connect, explain};
 use super::owner::lock_path;
 use super::worker::{Job, Pending, spawn};
 
-/// Damage that is told; one finding is as bad as many.
-const FINDINGS: u32 = 1;
+/// Number of damages that are reported; one is as bad as many.
+const FINDING_LIMIT: u32 = 1;
 
-/// The files of a database as they were when it was opened.
+/// Identity of the database files when the database was opened.
 ///
-/// They are looked at by name and never opened: to close one would take the locks away that SQLite
-/// has on it.
+/// The files are checked by name and never opened: closing one of them would release the locks that
+/// SQLite holds on it.
 #[derive(Debug)]
 pub(crate) struct Files {
     path: PathBuf,
     is: (u64, u64),
-    /// The files beside it that are there, and what it means when one of them is not.
+    /// Existing files beside the database, with the consequence of losing each of them.
     beside: Vec<(PathBuf, (u64, u64), &'static str)>,
 }
 
-/// What a server loses with the database, or with the file of what is not in there yet.
-const LOST: &str = "what is stored from now on is lost when the server ends";
+/// Consequence of losing the database, or the file with the data that is not in it yet.
+const LOST: &str = "new data is lost when the server ends";
 
-/// Files beside the database, by how their names end.
+/// Files beside the database: suffix of the name, and consequence of a loss.
 const BESIDE: [(&str, &str); 2] =
     [("-wal", LOST), ("-shm", "other programs that open the database would damage it")];
 
 impl Files {
-    /// The files that are there now, which have just been written to.
+    /// Records the files that exist now; the database must just have been written to.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let beside = BESIDE.into_iter().filter_map(|(end, consequence)| {
             let mut path = path.as_os_str().to_owned();
@@ -50,7 +49,7 @@ impl Files {
         Ok(Self { path: path.to_owned(), is: identity(path)?, beside: beside.chain(lock).collect() })
     }
 
-    /// What is wrong with them, if anything is.
+    /// Returns a description of the first problem with the files, if there is one.
     pub(crate) fn problem(&self) -> Option<String> {
         let database = (&self.path, self.is, LOST);
         let beside = self.beside.iter().map(|(path, is, consequence)| (path, *is, *consequence));
@@ -59,7 +58,7 @@ impl Files {
                 Ok(now) if now == is => continue,
                 Ok(_) => "was replaced by another file",
                 Err(error) if error.kind() == io::ErrorKind::NotFound => "was removed",
-                Err(error) => return Some(format!("{} cannot be looked at: {error}", path.display())),
+                Err(error) => return Some(format!("{} cannot be checked: {error}", path.display())),
             };
             return Some(format!("{} {what}; {consequence}: restart the server", path.display()));
         }
@@ -72,13 +71,13 @@ impl Files {
     }
 }
 
-/// Which file it is, whatever it is called.
+/// Returns the identity of a file (device and inode), which does not depend on its name.
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let metadata = std::fs::metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// A connection of its own for looking through the whole database, which may take long.
+/// A connection for checking the whole database, which may take long.
 #[derive(Debug)]
 pub(crate) struct Examiner {
     jobs: std::sync::mpsc::Sender<Job>,
@@ -95,11 +94,11 @@ impl Examiner {
         Ok(Self { jobs, store: store.clone() })
     }
 
-    /// Looks through all tables for damage; returns the first that is found. Indexes are not
-    /// compared with them.
+    /// Checks all tables for damage and returns the first finding. Indexes are not compared
+    /// with them.
     pub(crate) fn examine(&self) -> impl Pending<Option<String>> + use<> {
         self.store.run(&self.jobs, |connection| {
-            let query = format!("PRAGMA quick_check({FINDINGS})");
+            let query = format!("PRAGMA quick_check({FINDING_LIMIT})");
             let finding: String = connection.query_row(&query, (), |row| row.get(0))?;
             Ok((finding != "ok").then(|| finding.replace('\n', " ")))
         })

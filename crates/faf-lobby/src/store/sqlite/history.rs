@@ -1,4 +1,4 @@
-//! Games that were launched, for operators: lists, and everything that is stored of one.
+//! Launched games, for operators: lists, and everything that is stored about one game.
 
 use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{Game, Timestamp};
@@ -13,7 +13,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 use super::live_game::{decisions, live_state};
 use super::{Sqlite, skip_invalid};
 
-/// Selects games for [`launched_game`]. Conditions may follow; `g` is the table of games.
+/// Selects games for [`launched_game`]. A condition may be appended; `g` is the table of games.
 const SELECT: &str = "SELECT g.id, gameName, h.login, f.gamemod, folder_name, startTime, endTime, validity,
             EXISTS (SELECT 1 FROM live_game WHERE game_id = g.id) AS is_live
      FROM game_stats g JOIN login h ON h.id = g.host JOIN game_featuredMods f ON f.id = g.gameMod

@@ -1,4 +1,4 @@
-//! Who wanted to join or host which game.
+//! Log of attempts to join or host games.
 
 use faf_lobby_core::JoinAttempt;
 use faf_lobby_store::{Joins, StoreError};

@@ -7,11 +7,11 @@ use rusqlite::Transaction;
 
 use super::live_game::{json, live_state};
 
-/// Writes the rows of a game that was launched, and keeps the game itself until it is over.
+/// Writes the rows of a launched game, and stores the game itself until it is over.
 pub(super) fn launch(t: &Transaction<'_>, id: GameId, launched: &GameLaunched) -> rusqlite::Result<()> {
     let state = json(&launched.game)?;
-    // Nothing else is written about the game before the launch is answered, so this can only be the
-    // launch itself.
+    // Nothing else is written about the game before the launch is acknowledged, so this must be a
+    // retry of the launch itself.
     if live_state(t, id)?.is_some_and(|stored| stored == state) {
         return Ok(());
     }
@@ -32,7 +32,7 @@ pub(super) fn launch(t: &Transaction<'_>, id: GameId, launched: &GameLaunched) -
     for player in &launched.players {
         add_player(t, id, player)?;
     }
-    // The original counts a mod once, however many of its versions are active.
+    // Like the original, counts a mod once, even if several of its versions are active.
     t.prepare_cached(
         "INSERT INTO mod_stats (mod_id, times_played)
          SELECT DISTINCT mod_id, 1 FROM mod_version WHERE uid IN (SELECT value FROM json_each(?1))
@@ -43,7 +43,7 @@ pub(super) fn launch(t: &Transaction<'_>, id: GameId, launched: &GameLaunched) -
     Ok(())
 }
 
-/// Writes the row of a player, unless the host has not said where the player stands.
+/// Writes the row of a player, unless the host has not reported the player's placement.
 fn add_player(t: &Transaction<'_>, id: GameId, player: &LivePlayer) -> rusqlite::Result<()> {
     let Some(Place { faction, color, team, place }) = place(player) else { return Ok(()) };
     let LivePlayer { id: player, rating, .. } = player;

@@ -1,11 +1,11 @@
-//! The live game as it is kept until it is over, and what is kept of it afterwards.
+//! The live game, stored until it is over, and the decisions that are kept afterwards.
 
 use faf_lobby_core::{Decision, Game};
 use faf_protocol::GameId;
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
-/// Keeps a live game as it is now.
+/// Stores the current state of a live game.
 pub(super) fn save(t: &Transaction<'_>, id: GameId, game: &Game) -> rusqlite::Result<()> {
     let mut update = t.prepare_cached("UPDATE live_game SET state = ?2 WHERE game_id = ?1")?;
     if update.execute((id.0, json(game)?))? == 0 {
@@ -16,7 +16,7 @@ pub(super) fn save(t: &Transaction<'_>, id: GameId, game: &Game) -> rusqlite::Re
     Ok(())
 }
 
-/// The live game, as it was stored.
+/// Returns the stored state of a live game.
 pub(super) fn live_state(t: &Transaction<'_>, id: GameId) -> rusqlite::Result<Option<String>> {
     let mut select = t.prepare_cached("SELECT state FROM live_game WHERE game_id = ?1")?;
     select.query_row([id.0], |row| row.get(0)).optional()
@@ -26,17 +26,17 @@ pub(super) fn json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// The refusal of a write about a game that is not live.
+/// Returns the error of a write about a game that is not live.
 pub(super) fn not_live() -> rusqlite::Error {
-    refusal("it is not among the live games".to_owned())
+    refusal("the game is not live".to_owned())
 }
 
-/// A failure that counts as a contradiction of what is stored.
+/// Returns an error that counts as a contradiction of the stored data.
 pub(super) fn refusal(reason: String) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(reason.into())
 }
 
-/// Why a game that is over was rated or not; nothing if that cannot be read.
+/// Returns the decisions about the rating of a game that is over; `None` if they cannot be read.
 pub(super) fn decisions(t: &Transaction<'_>, id: GameId) -> rusqlite::Result<Option<Vec<Decision>>> {
     let mut select = t.prepare_cached("SELECT decisions FROM game_explanation WHERE game_id = ?1")?;
     let text: Option<String> = select.query_row([id.0], |row| row.get(0)).optional()?;

@@ -1,4 +1,4 @@
-//! Maps of the vault, and co-op missions.
+//! Maps in the vault, and co-op missions.
 
 use faf_lobby_core::MapVersion;
 use faf_lobby_store::{CAMPAIGNS, Maps, StoreError};
@@ -27,7 +27,7 @@ impl Maps for Sqlite {
                 let Some(campaign) =
                     usize::try_from(campaign).ok().and_then(|campaign| CAMPAIGNS.get(campaign))
                 else {
-                    tracing::warn!(mission = uid, "co-op mission of an unknown campaign is left out");
+                    tracing::warn!(mission = uid, "skipping a co-op mission of an unknown campaign");
                     return Ok(None);
                 };
                 Ok(Some(CoopMission {

@@ -1,10 +1,10 @@
-//! SQLite, in a file of the server's own: the backend for one server.
+//! SQLite in a file of its own: the backend for a single server.
 //!
-//! What is written about games outlives a crash of the machine once it is acknowledged; a crash may
-//! take back anything else for the last moment, but never in parts.
+//! Acknowledged writes about games survive a crash of the machine. A crash may undo other writes of
+//! the last moment, but never parts of a transaction.
 //!
-//! Some things only a database in a file has: [`back_up`], [`Owner`], [`Examiner`] and [`Files`],
-//! [`look_at`], and [`Sqlite::checkpoint`].
+//! Some operations exist only for a database in a file: [`back_up`], [`Owner`], [`Examiner`] and
+//! [`Files`], [`inspect`], and [`Sqlite::checkpoint`].
 
 mod accounts;
 mod avatars;
@@ -46,10 +46,10 @@ use faf_lobby_store::{Failures, StoreError};
 pub(crate) use backup::{BackupError, back_up};
 pub(crate) use health::{Examiner, Files};
 pub(crate) use owner::{Owner, OwnerError, owner};
-pub(crate) use schema::look_at;
+pub(crate) use schema::inspect;
 
-/// A handle on the database; copies are the same handle. The threads end when the last one is
-/// dropped.
+/// A handle to the database; clones refer to the same database. The threads end when the last
+/// handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Sqlite {
     write: Sender<worker::Job>,
@@ -58,15 +58,14 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Operations that have failed so far.
+    /// Returns the number of failed operations so far, by reason.
     #[must_use]
     pub fn failures(&self) -> Arc<Failures> {
         Arc::clone(&self.failures)
     }
 
-    /// Moves everything into the database's one file, so that it can be copied without those beside
-    /// it; returns whether that was possible, which it is not while another process uses the
-    /// database.
+    /// Moves all data into the database's main file, so that this file can be copied alone. Returns
+    /// whether that succeeded; it does not while another process uses the database.
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be used.

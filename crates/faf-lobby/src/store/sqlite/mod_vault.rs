@@ -1,4 +1,4 @@
-//! The mod vault.
+//! The vault of mods.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ impl ModVault for Sqlite {
             let likers: Option<String> = t
                 .query_row("SELECT likers FROM mod_stats WHERE mod_id = ?1", [id], |row| row.get(0))
                 .optional()?;
-            // A list that cannot be read is started again, with this player.
+            // A list that cannot be read is replaced by a new one with this player.
             let mut likers: Vec<u32> =
                 likers.and_then(|likers| serde_json::from_str(&likers).ok()).unwrap_or_default();
             if likers.contains(&player.0) {
@@ -76,7 +76,7 @@ impl ModVault for Sqlite {
     }
 }
 
-/// The mod of which `uid` is a version that can be seen.
+/// Returns the mod that has a visible version with this `uid`.
 fn mod_id(t: &Transaction<'_>, uid: &str) -> rusqlite::Result<Option<i64>> {
     t.query_row("SELECT mod_id FROM mod_version WHERE uid = ?1 AND hidden = 0", [uid], |row| row.get(0))
         .optional()

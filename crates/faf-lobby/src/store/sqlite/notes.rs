@@ -1,4 +1,4 @@
-//! In-game events that are stored and not used further.
+//! In-game events that are only stored.
 
 use faf_lobby_core::Note;
 use faf_lobby_store::{MISSION_PLAYERS_LIMIT, TEAMKILL_TIME_LIMIT};

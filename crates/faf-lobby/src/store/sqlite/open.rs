@@ -1,4 +1,4 @@
-//! Opening the file.
+//! Opens the database file.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -15,34 +15,35 @@ use super::owner::PRIVATE;
 use super::worker::spawn;
 use super::{Sqlite, schema};
 
-/// Threads that read.
-const READERS: usize = 3;
+/// Number of reading threads.
+const READER_THREADS: usize = 3;
 
-/// How long to wait for another process, such as `faf-lobby user`, to finish writing.
+/// Time to wait for another process, such as `faf-lobby user`, to finish its write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a connection keeps of the database file, in KiB. The operating system keeps it anyhow, for
-/// all of them together.
-const PAGE_CACHE: i64 = 256;
+/// Page cache of a connection, in KiB. It is small because the operating system caches the file for
+/// all connections.
+const PAGE_CACHE_KIB: i64 = 256;
 
-/// Prepared statements a connection keeps.
-const STATEMENTS: usize = 64;
+/// Number of prepared statements that a connection caches.
+const CACHED_STATEMENTS: usize = 64;
 
-/// How the file is opened. Its name is always one: without the flag for URIs, `file:x` is none.
+/// Flags for opening the file. `SQLITE_OPEN_URI` is not among them, so a name such as `file:x` is
+/// never read as a URI.
 pub(super) const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
     .union(OpenFlags::SQLITE_OPEN_CREATE)
     .union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
-/// As above, for threads that only read.
+/// Flags for threads that only read.
 pub(super) const READ_ONLY: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 impl Sqlite {
-    /// Opens the database, makes it if it does not exist, and brings its tables up to date.
+    /// Opens the database, creates it if it does not exist, and migrates its tables.
     ///
     /// # Errors
-    /// [`StoreError::Open`] if the file cannot be opened, is no database of this server, or was
-    /// made by a newer one.
+    /// [`StoreError::Open`] if the file cannot be opened, is not a database of this server, or was
+    /// created by a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open_error = |problem: String| StoreError::Open { place: path.display().to_string(), problem };
         make_private(path).map_err(|error| open_error(explain_io(&error)))?;
@@ -54,7 +55,7 @@ impl Sqlite {
             .map_err(|error| open_error(error.to_string()))?;
         let (read, jobs) = channel();
         let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..READERS {
+        for _ in 0..READER_THREADS {
             let reader = connect(path, READ_ONLY).map_err(|error| open_error(explain(&error)))?;
             spawn("store-reader", reader, Arc::clone(&jobs))
                 .map_err(|error| open_error(error.to_string()))?;
@@ -63,10 +64,10 @@ impl Sqlite {
     }
 }
 
-/// Makes the file if there is none, so that nobody else may read it; those that SQLite puts beside
-/// it get the same permissions.
+/// Creates the file if it does not exist, readable only by its owner. The files that SQLite creates
+/// beside it get the same permissions.
 fn make_private(path: &Path) -> io::Result<()> {
-    // An existing file is not opened here: to close it would take the locks away that SQLite has on
+    // An existing file is not opened here: closing it would release the locks that SQLite holds on
     // it in this process.
     match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -85,26 +86,26 @@ fn explain_io(error: &io::Error) -> String {
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -PAGE_CACHE)?;
+    connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
-        // Readers are not stopped by a writer, and a crash loses at most the last moment, never the
-        // database.
+        // In WAL mode a writer does not block readers, and a crash loses at most the last moment,
+        // never the database.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
     }
     Ok(connection)
 }
 
-/// What an operator can do about a database that does not open.
+/// Describes an error on opening, and what an operator can do about it.
 pub(super) fn explain(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode;
 
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             format!(
-                "this is no SQLite database, or it is damaged ({error}); restore a backup, or name another file"
+                "this is not an SQLite database, or it is damaged ({error}); restore a backup, or name another file"
             )
         }
         Some(ErrorCode::CannotOpen) => format!("{error}; does the folder exist, and may it be written to?"),

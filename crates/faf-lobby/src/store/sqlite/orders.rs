@@ -1,5 +1,5 @@
-//! Orders of operators about players who may be online: a command writes one, the running server
-//! carries it out.
+//! Operators' orders about players who may be online: a command writes an order, and the running
+//! server carries it out.
 
 use faf_lobby_store::{AccountError, Action, Order, Orders, StoreError};
 use faf_protocol::PlayerId;
@@ -8,11 +8,12 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::Sqlite;
 use super::accounts::newest_ban;
 
-/// Orders that are taken at once; the others follow a moment later.
-const AT_ONCE: u32 = 100;
+/// Maximum number of orders read at once; the others follow a moment later.
+const ORDERS_PER_READ: u32 = 100;
 
-/// How long the outcome of an order is kept, in seconds: commands wait for it for some seconds.
-const KEPT: i64 = 3600;
+/// Time for which the outcome of an order is kept, in seconds; commands wait for it for a
+/// few seconds.
+const OUTCOME_KEPT_SECONDS: i64 = 3600;
 
 impl Orders for Sqlite {
     async fn forget_orders(&self) -> Result<(), StoreError> {
@@ -25,7 +26,7 @@ impl Orders for Sqlite {
                 "SELECT id, player_id, action, reason FROM operator_order WHERE found IS NULL ORDER BY id LIMIT ?1",
             )?;
             let rows: Vec<(i64, u32, String, String)> = select
-                .query_map([AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+                .query_map([ORDERS_PER_READ], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
                 .collect::<Result<_, _>>()?;
             let order = |(id, player, action, reason): (i64, u32, String, String)| {
                 let action = match action.as_str() {
@@ -43,7 +44,10 @@ impl Orders for Sqlite {
         self.write(move |t| {
             let found = if was_online { "online" } else { "offline" };
             t.execute("UPDATE operator_order SET found = ?2 WHERE id = ?1", (id, found))?;
-            t.execute("DELETE FROM operator_order WHERE ordered_at < unixepoch() - ?1", [KEPT])?;
+            t.execute(
+                "DELETE FROM operator_order WHERE ordered_at < unixepoch() - ?1",
+                [OUTCOME_KEPT_SECONDS],
+            )?;
             Ok(())
         })
         .await
@@ -71,7 +75,7 @@ impl Orders for Sqlite {
     }
 }
 
-/// The number of the order that was given last about a player.
+/// Returns the number of the latest order about a player.
 pub(super) fn last_order(t: &Transaction<'_>, player: u32) -> rusqlite::Result<i64> {
     t.query_row("SELECT max(id) FROM operator_order WHERE player_id = ?1", [player], |row| row.get(0))
 }

@@ -1,4 +1,4 @@
-//! The outbox: messages for other services, written in the transaction that has caused them.
+//! The outbox: messages for other services, written in the transaction that caused them.
 
 use faf_lobby_core::{GamePublications, Publication};
 use faf_lobby_store::{Message, Outbox, StoreError, Waiting};
@@ -53,7 +53,7 @@ pub(super) fn put<'a>(
     Ok(())
 }
 
-/// Puts the publications of a game into the outbox, but for those that were there before.
+/// Puts the publications of a game into the outbox, except for those that were put there before.
 pub(super) fn put_numbered(
     t: &Transaction<'_>,
     game: GameId,

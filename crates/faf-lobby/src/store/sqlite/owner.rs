@@ -1,10 +1,10 @@
-//! Who owns the database: one server at a time. Only a database in a file needs that.
+//! Ownership of the database by one server at a time. Only a database in a file needs it.
 //!
-//! Two servers on one database would each take the other's live games for those of a server that
-//! has crashed. So a server holds an exclusive lock of the operating system on a file beside the
-//! database, from before it opens the database until everything is written; the lock is gone with
-//! the process, however that ends. Commands such as `faf-lobby user` take no lock: they change
-//! single rows, in transactions of their own.
+//! Two servers on one database would each mistake the other's live games for those of a crashed
+//! server. Therefore a server holds an exclusive lock of the operating system on a file beside the
+//! database, from before it opens the database until everything is written; the lock ends with the
+//! process, however the process ends. Commands such as `faf-lobby user` take no lock: each changes
+//! single rows in its own transactions.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -15,60 +15,60 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Only who runs the server may read what belongs to it: addresses, hashes of passwords, what
-/// people say.
+/// Permissions of private files: only the user who runs the server may read addresses, password
+/// hashes and chat.
 pub(crate) const PRIVATE: u32 = 0o600;
 
-/// A command that looks who owns the database holds the lock for a moment; a server does not take
-/// that for another one.
-const LOOKED_AT: Duration = Duration::from_secs(1);
+/// Time for which a server retries to get the lock in any case: a command that checks the owner
+/// holds the lock for a moment, and must not be mistaken for another server.
+const PROBE_GRACE: Duration = Duration::from_secs(1);
 
 /// Time between two attempts to get the lock.
-const STEP: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Most of what is read of the file, in bytes; a process writes some dozens.
+/// Maximum number of bytes read from the file; a process writes a few dozen.
 const NOTE_LIMIT: u64 = 200;
 
-/// The right to serve a database, until this is dropped.
+/// The right to serve a database, until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Owner {
-    /// Keeps the lock.
+    /// The open file that holds the lock.
     _file: File,
 }
 
-/// Why a server does not get the database.
+/// Reason why a server does not get the database.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OwnerError {
-    /// Another one has it.
+    /// Another process has it.
     #[error(
-        "{database} is in use by {holder}; end that one first, name another database, or say with --wait-for-database how \
-         long to wait for its end"
+        "{database} is in use by {holder}; stop that process, name another database, or wait for it with \
+         --wait-for-database"
     )]
     Taken {
-        /// The database.
+        /// Path of the database.
         database: String,
-        /// Who says to have it.
+        /// Process that holds the database, as written in the lock file.
         holder: String,
     },
     /// The file beside the database cannot be locked.
     #[error("{path} cannot be locked: {error}; its folder must be writable and on a file system with locks")]
     Lock {
-        /// The file.
+        /// Path of the lock file.
         path: String,
-        /// Why.
+        /// Error of the operating system.
         error: io::Error,
     },
 }
 
 impl Owner {
-    /// Takes the database, or waits up to so long until its owner lets go of it. `waiting` is
-    /// called once, with who that is, if it takes longer than a moment.
+    /// Takes the database, or waits up to `limit` for its owner to release it. `waiting` is called
+    /// once with the owner if the wait exceeds a moment.
     ///
     /// # Errors
-    /// [`OwnerError`].
+    /// [`OwnerError`] if the database is not released in time, or the file cannot be locked.
     pub(crate) async fn take(
         database: &Path,
-        patience: Duration,
+        limit: Duration,
         waiting: impl FnOnce(&str),
     ) -> Result<Self, OwnerError> {
         let path = lock_path(database);
@@ -84,16 +84,16 @@ impl Owner {
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
-            if began.elapsed() >= patience.max(LOOKED_AT) {
-                let holder = note(&mut file);
+            if began.elapsed() >= limit.max(PROBE_GRACE) {
+                let holder = read_holder(&mut file);
                 return Err(OwnerError::Taken { database: database.display().to_string(), holder });
             }
-            if began.elapsed() >= LOOKED_AT
+            if began.elapsed() >= PROBE_GRACE
                 && let Some(waiting) = waiting.take()
             {
-                waiting(&note(&mut file));
+                waiting(&read_holder(&mut file));
             }
-            sleep(STEP).await;
+            sleep(RETRY_INTERVAL).await;
         }
         let text = format!("process {}, faf-lobby {}\n", std::process::id(), env!("CARGO_PKG_VERSION"));
         file.set_len(0)
@@ -104,19 +104,20 @@ impl Owner {
     }
 }
 
-/// Who owns the database now; none if nobody does, or if that cannot be found out.
+/// Returns the owner of the database; `None` if it has no owner, or if that cannot be determined.
 pub(crate) fn owner(database: &Path) -> Option<String> {
     let mut file = File::open(lock_path(database)).ok()?;
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(note(&mut file)),
+        Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
         _ => None,
     }
 }
 
-/// The file beside the database. One for all names that the database has by way of links.
+/// Returns the path of the lock file, which is the same for all names of the database
+/// through links.
 pub(super) fn lock_path(database: &Path) -> PathBuf {
     let real = database.canonicalize().unwrap_or_else(|_| {
-        // The database does not exist yet; its folder may be called by several names all the same.
+        // The database does not exist yet, but its folder may have several names.
         let folder =
             database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
@@ -127,12 +128,12 @@ pub(super) fn lock_path(database: &Path) -> PathBuf {
     path.into()
 }
 
-/// What the owner has written into the file.
-fn note(file: &mut File) -> String {
+/// Returns the text that the owner has written into the file.
+fn read_holder(file: &mut File) -> String {
     let mut text = String::new();
     let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(NOTE_LIMIT).read_to_string(&mut text));
     match text.trim() {
-        // It has just begun, or has failed to write.
+        // The owner has just started, or failed to write.
         "" => "another process".to_owned(),
         _ if read.is_err() => "another process".to_owned(),
         text => text.to_owned(),
@@ -143,12 +144,12 @@ fn note(file: &mut File) -> String {
 mod tests {
     use super::*;
 
-    async fn take(path: &Path, patience: Duration) -> Result<Owner, OwnerError> {
-        Owner::take(path, patience, |_| {}).await
+    async fn take(path: &Path, limit: Duration) -> Result<Owner, OwnerError> {
+        Owner::take(path, limit, |_| {}).await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_database_has_one_owner_whatever_it_is_called() {
+    async fn database_has_one_owner_under_all_its_names() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.sqlite");
         assert_eq!(owner(&path), None);
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_only_looks_keeps_no_server_from_starting() {
+    async fn owner_check_does_not_block_a_starting_server() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.sqlite");
         drop(take(&path, Duration::ZERO).await.unwrap());
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_that_is_not_there_is_told() {
+    async fn missing_folder_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let refused = take(&folder.path().join("no/test.sqlite"), Duration::ZERO).await.unwrap_err();
         assert!(refused.to_string().contains("cannot be locked"), "{refused}");

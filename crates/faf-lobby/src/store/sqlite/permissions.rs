@@ -1,4 +1,4 @@
-//! What administrators and moderators may do.
+//! Permissions of administrators and moderators.
 
 use faf_lobby_core::Permission;
 use faf_lobby_store::{Permissions, StoreError};

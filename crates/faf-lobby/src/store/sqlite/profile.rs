@@ -1,4 +1,4 @@
-//! Everything about a player that is read at login.
+//! Profiles of players, which are read at login.
 
 use faf_lobby_core::Profile;
 use faf_lobby_store::{Profiles, StoreError};
@@ -11,7 +11,7 @@ use super::{Sqlite, accounts, avatars, skip_invalid};
 impl Profiles for Sqlite {
     async fn profile(&self, player: PlayerId) -> Result<Profile, StoreError> {
         self.read(move |t| {
-            // Whatever is stored that is no friend counts as foe.
+            // Any stored status other than friend counts as foe.
             let (friends, foes): (Vec<_>, Vec<_>) = relations(t, player)?
                 .into_iter()
                 .partition(|(_, status)| status.as_deref() == Some("FRIEND"));

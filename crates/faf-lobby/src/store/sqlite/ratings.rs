@@ -1,4 +1,4 @@
-//! Ratings, in the transaction of the game's end (ratings.md section 5).
+//! Ratings, changed in the transaction of the game's end (ratings.md section 5).
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use super::game_data;
 use super::worker::is_contradiction;
 
-/// Rates a game: reads, computes, and writes what has changed. All of it is written or, if that is
-/// impossible, nothing, and the reason is returned.
+/// Rates a game: reads the inputs, computes the changes and writes them. Writes all of them or, if
+/// that is impossible, nothing, and returns the reason.
 pub(super) fn rate(
     t: &Transaction<'_>,
     game: GameId,
@@ -27,13 +27,13 @@ pub(super) fn rate(
     };
     t.execute_batch("SAVEPOINT rating")?;
     let result = changes.iter().try_for_each(|change| {
-        // The rating was computed for stored players and known leaderboards only.
+        // Changes exist only for stored players and known leaderboards.
         let row = rows.get(&change.player).copied().unwrap_or_default();
         write(t, &inputs.leaderboards, row, change, change.leaderboard == rated.leaderboard)
     });
     match result {
         Ok(()) => Ok(Ok(changes)),
-        // The results of the game are right all the same.
+        // The results of the game remain valid.
         Err(error) if is_contradiction(&error) => {
             t.execute_batch("ROLLBACK TO rating")?;
             Ok(Err(error.to_string()))
@@ -42,7 +42,7 @@ pub(super) fn rate(
     }
 }
 
-/// What the rating depends on, and the number of each player's row in the table of players.
+/// Reads the inputs of the rating, and the number of each player's row in `game_player_stats`.
 fn read(
     t: &Transaction<'_>,
     game: GameId,
@@ -58,7 +58,7 @@ fn read(
     Ok((RatingInputs { leaderboards: game_data::leaderboards(t)?, ratings, players }, rows))
 }
 
-/// What a game has changed before.
+/// Returns the rating changes that a game caused when it was stored before.
 pub(super) fn recorded(
     t: &Transaction<'_>,
     game: GameId,
@@ -84,7 +84,7 @@ pub(super) fn recorded(
             before: Rating { mean: row.get(2)?, deviation: row.get(3)? },
             after: Rating { mean: row.get(4)?, deviation: row.get(5)? },
             outcome: outcome(player),
-            // By now it is, and nobody else wants to know.
+            // True by now; the value matters only the first time.
             was_stored: true,
         })
     };

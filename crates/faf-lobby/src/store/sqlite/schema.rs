@@ -1,11 +1,10 @@
-//! Bringing the tables up to date.
+//! Migrations of the schema.
 
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// What makes a database of one version from one of the version before; the first makes version 1
-/// from nothing.
+/// Scripts that migrate a database from one version to the next; the first creates version 1.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_live_games.sql"),
@@ -13,17 +12,16 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_outbox.sql"),
 ];
 
-/// Marks the database as one of this server: "FAFL".
+/// Marks the file as a database of this server: "FAFL".
 const APPLICATION_ID: i32 = 0x4641_464C;
 
-/// Carries out what is missing, all of it or nothing.
+/// Applies the missing migrations, all of them or none.
 ///
 /// # Errors
-/// What is wrong with the database, and what to do about it.
+/// A description of the problem, and what to do about it.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
-    let failed = |error: rusqlite::Error| {
-        format!("the tables cannot be brought up to date: {}", super::open::explain(&error))
-    };
+    let failed =
+        |error: rusqlite::Error| format!("the tables cannot be migrated: {}", super::open::explain(&error));
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let pragma = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let version = pragma("user_version").map_err(failed)?;
@@ -36,7 +34,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
     let done = usize::try_from(version).unwrap_or(0);
     if done > MIGRATIONS.len() {
         return Err(format!(
-            "this database was made by a newer version of faf-lobby (tables of version {version}, known are up to {}); \
+            "this database was made by a newer version of faf-lobby (schema version {version}; this version knows up to {}); \
              use that version, or restore a backup",
             MIGRATIONS.len()
         ));
@@ -49,12 +47,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
     transaction.commit().map_err(failed)
 }
 
-/// Looks at a database without changing it; returns what an operator should know before the server
-/// uses it.
+/// Inspects a database without changing it; returns a warning for the operator, if there is one.
 ///
 /// # Errors
-/// What is wrong with it, and what to do about it.
-pub(crate) fn look_at(path: &Path) -> Result<Option<String>, String> {
+/// A description of the problem, and what to do about it.
+pub(crate) fn inspect(path: &Path) -> Result<Option<String>, String> {
     let failed = |error: rusqlite::Error| super::open::explain(&error);
     let connection = super::open::connect(path, super::open::READ_ONLY).map_err(failed)?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -71,7 +68,7 @@ pub(crate) fn look_at(path: &Path) -> Result<Option<String>, String> {
         return Err("this database was made by a newer version of faf-lobby".to_owned());
     }
     Ok((tables > 0 && version < MIGRATIONS.len()).then(|| {
-        "it was made by an older version, and will be brought up to date at the start: make a backup before".to_owned()
+        "it was made by an older version and will be migrated at startup: make a backup first".to_owned()
     }))
 }
 
@@ -81,7 +78,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_database_of_every_version_is_brought_up_to_date() {
+    async fn databases_of_all_versions_are_migrated() {
         let folder = tempfile::tempdir().unwrap();
         for version in 0..=MIGRATIONS.len() {
             let path = folder.path().join(format!("{version}.sqlite"));

@@ -1,10 +1,10 @@
-//! Filling a new database from a file.
+//! Fills a new database from a file.
 
 use faf_lobby_store::seed::SeedFile;
 use faf_lobby_store::{SeedError, login_key};
 use rusqlite::{OptionalExtension, Params, Transaction};
 
-/// Plants all of a file.
+/// Plants all records of a file.
 pub(super) fn plant(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
     file.check()?;
     plant_groups(t, file)?;
@@ -17,7 +17,7 @@ pub(super) fn plant(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedErro
     plant_games(t, file)
 }
 
-/// Carries out one statement for one record.
+/// Executes one statement for one record.
 fn put(
     t: &Transaction<'_>,
     record: impl Fn() -> String,
@@ -28,7 +28,7 @@ fn put(
     executed.map_err(|error| SeedError::Record { record: record(), problem: error.to_string() })
 }
 
-/// The number of what another record names.
+/// Returns the number of a record that another record names.
 fn number_of(
     t: &Transaction<'_>,
     record: impl Fn() -> String,
@@ -51,8 +51,7 @@ const CLAN: &str = "SELECT id FROM clan WHERE tag = ?1";
 const FEATURED_MOD: &str = "SELECT id FROM game_featuredMods WHERE gamemod = ?1";
 const LEADERBOARD: &str = "SELECT id FROM leaderboard WHERE technical_name = ?1";
 
-/// Makes room for a record that has the name of one that a new database has already, under another
-/// number.
+/// Removes an existing record of a new database that has the same name under another number.
 fn make_room(
     t: &Transaction<'_>,
     record: impl Fn() -> String,
@@ -194,7 +193,7 @@ fn plant_users(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
             )?;
         }
     }
-    // Only now everybody is there who can be somebody's friend.
+    // Friendships need all accounts, so they follow last.
     for user in &file.users {
         for (subjects, status) in [(&user.friends, "FRIEND"), (&user.foes, "FOE")] {
             for subject in subjects {
@@ -303,7 +302,7 @@ fn plant_vault(t: &Transaction<'_>, file: &SeedFile) -> Result<(), SeedError> {
         put(
             t,
             record,
-            // Of several versions, the first tells what they have in common.
+            // The first version of a mod determines what all its versions share.
             "INSERT INTO mod (id, display_name, author) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
             (vault_mod.id, &vault_mod.display_name, &vault_mod.author),
         )?;

@@ -4,18 +4,18 @@ use rusqlite::types::Value;
 
 use super::Sqlite;
 
-/// A new database in a folder that is removed after the test.
+/// Creates a database in a folder that is removed after the test.
 pub(crate) fn new_sqlite() -> (Sqlite, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (Sqlite::open(&folder.path().join("test.sqlite")).unwrap(), folder)
 }
 
-/// Changes what is stored, as another program or a mistake would.
+/// Changes stored data, as another program or a mistake would.
 pub(crate) async fn change(store: &Sqlite, sql: &'static str) {
     store.write(move |t| t.execute_batch(sql)).await.unwrap();
 }
 
-/// All rows that a query finds, a line each.
+/// Returns all rows of a query, one line each.
 pub(super) async fn rows(store: &Sqlite, query: &'static str) -> Vec<String> {
     let all = store.read(move |t| {
         let mut select = t.prepare(query)?;

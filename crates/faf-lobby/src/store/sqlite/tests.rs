@@ -1,4 +1,4 @@
-//! What only SQLite has to do: files, threads, rows that other programs have written.
+//! Tests of behaviour that only SQLite has: files, threads, and rows written by other programs.
 
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -19,7 +19,7 @@ use super::testing::{change, new_sqlite, rows};
 mod conformance {
     use super::*;
 
-    /// Runs a test of the suite that all databases must pass.
+    /// Runs a test of the suite that every database must pass.
     fn run(test: impl AsyncFnOnce(Sqlite)) {
         let (store, _folder) = new_sqlite();
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test(store));
@@ -33,7 +33,7 @@ fn open_error(path: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_database_is_made_and_opened_again() {
+async fn database_is_created_and_reopened() {
     let (store, folder) = new_sqlite();
     store.beat().await.unwrap();
     drop(store);
@@ -41,12 +41,12 @@ async fn a_database_is_made_and_opened_again() {
 }
 
 #[test]
-fn a_database_of_another_kind_is_refused() {
+fn foreign_files_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("text"), "this is no database, but long enough to be taken for one".repeat(20))
         .unwrap();
-    assert!(open_error(&path("text")).contains("no SQLite database, or it is damaged"));
+    assert!(open_error(&path("text")).contains("not an SQLite database, or it is damaged"));
     assert!(open_error(&path("no/folder")).contains("does the folder exist"));
 
     Connection::open(path("other")).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
@@ -58,7 +58,7 @@ fn a_database_of_another_kind_is_refused() {
 }
 
 #[tokio::test]
-async fn a_failed_query_changes_nothing_and_is_counted() {
+async fn failed_transaction_is_rolled_back_and_counted() {
     let (store, _folder) = new_sqlite();
     let failed = store
         .write(|transaction| {
@@ -75,7 +75,7 @@ async fn a_failed_query_changes_nothing_and_is_counted() {
 }
 
 #[tokio::test]
-async fn reading_goes_on_while_somebody_writes() {
+async fn readers_are_not_blocked_by_a_writer() {
     let (store, _folder) = new_sqlite();
     let (release, wait) = channel::<()>();
     let slow = store.clone();
@@ -92,7 +92,7 @@ async fn reading_goes_on_while_somebody_writes() {
     writing.await.unwrap().unwrap();
 }
 
-/// A database with Ada, Bob and the map `scmp_007`, and a game of theirs that was launched.
+/// Creates a database with Ada, Bob and the map `scmp_007`, and a launched game of theirs.
 async fn launched() -> (Sqlite, tempfile::TempDir, Played) {
     let (store, folder) = new_sqlite();
     let seed = r#"{
@@ -110,7 +110,7 @@ async fn put(store: &impl Backend, game: GameId, write: GameWrite) -> Result<Vec
 }
 
 #[tokio::test]
-async fn a_write_that_fails_may_be_tried_again() {
+async fn failed_write_can_be_retried() {
     let (store, _folder, game) = launched().await;
     let before = store.facts().await.unwrap();
     change(&store, "ALTER TABLE outbox RENAME TO away").await;
@@ -122,7 +122,7 @@ async fn a_write_that_fails_may_be_tried_again() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_game_is_stored_whole_or_not_at_all() {
+async fn game_end_is_atomic() {
     let (store, _folder, game) = launched().await;
     let before = store.facts().await.unwrap();
     change(&store, "CREATE TRIGGER kept BEFORE DELETE ON live_game BEGIN SELECT raise(ABORT, 'never'); END;")
@@ -135,7 +135,7 @@ async fn the_end_of_a_game_is_stored_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_rating_that_contradicts_leaves_the_results() {
+async fn contradicting_rating_keeps_the_results() {
     let (store, _folder, game) = launched().await;
     change(
         &store,
@@ -152,11 +152,11 @@ async fn a_rating_that_contradicts_leaves_the_results() {
     let failed = Decision::RatingFailed { reason: "closed".to_owned() };
     assert_eq!(facts.games[0].decisions.as_ref().unwrap().last(), Some(&failed));
     let keys: Vec<_> = facts.outbox.iter().map(|(key, _)| key.as_str()).collect();
-    assert_eq!(keys, ["success.gameResults.create"], "nothing is told of ratings");
+    assert_eq!(keys, ["success.gameResults.create"], "no rating is published");
 }
 
 #[tokio::test]
-async fn writes_about_games_outlive_the_machine() {
+async fn game_writes_are_synced_to_disk() {
     let (store, _folder) = new_sqlite();
     let synchronous = |t: &Transaction<'_>| t.query_row("PRAGMA synchronous", (), |row| row.get::<_, i64>(0));
     let (full, normal) = (2, 1);
@@ -165,7 +165,7 @@ async fn writes_about_games_outlive_the_machine() {
 }
 
 #[tokio::test]
-async fn rows_that_do_not_convert_hide_no_others() {
+async fn unreadable_rows_are_skipped() {
     let (store, _folder, game) = launched().await;
     change(
         &store,
@@ -186,7 +186,7 @@ async fn rows_that_do_not_convert_hide_no_others() {
     assert_eq!(names, ["coop", "faf"]);
     let mods = store.liked_mods(9).await.unwrap();
     assert_eq!(mods.iter().map(|shown| shown.uid.as_str()).collect::<Vec<_>>(), ["one"]);
-    // A game that says it is another one is not waited for either; both are left to the operator.
+    // A row with the state of another game is skipped, too; both rows are left to the operator.
     change(&store, "UPDATE live_game SET state = (SELECT state FROM live_game WHERE game_id = 1)").await;
     assert_eq!(store.beginning().await.unwrap().games.len(), 1);
     assert_eq!(rows(&store, "SELECT game_id FROM live_game").await, ["1", "70"]);
@@ -195,7 +195,7 @@ async fn rows_that_do_not_convert_hide_no_others() {
 }
 
 #[tokio::test]
-async fn a_like_begins_the_statistics_of_a_mod() {
+async fn first_like_creates_the_statistics_of_a_mod() {
     let (store, _folder) = new_sqlite();
     let ada = store.create_account("Ada", String::new()).await.unwrap();
     change(
@@ -211,7 +211,7 @@ async fn a_like_begins_the_statistics_of_a_mod() {
 }
 
 #[tokio::test]
-async fn a_save_also_keeps_the_validity() {
+async fn save_also_stores_the_validity() {
     let (store, _folder, game) = launched().await;
     change(&store, "UPDATE game_stats SET validity = 9").await;
     put(&store, game.id, game.save()).await.unwrap();
@@ -219,7 +219,7 @@ async fn a_save_also_keeps_the_validity() {
 }
 
 #[tokio::test]
-async fn bans_of_other_programs_are_orders_too() {
+async fn bans_by_other_programs_create_orders() {
     let (store, _folder) = new_sqlite();
     let ada = store.create_account("Ada", String::new()).await.unwrap();
     change(&store, "INSERT INTO ban (player_id, reason, level) VALUES (1, 'x', 'GLOBAL'), (1, 'y', 'CHAT')")
@@ -229,7 +229,7 @@ async fn bans_of_other_programs_are_orders_too() {
 }
 
 #[tokio::test]
-async fn a_seed_plants_pools_queues_and_past_games() {
+async fn seed_plants_pools_queues_and_past_games() {
     let (store, _folder) = new_sqlite();
     let seed = faf_testkit::golden::text(&faf_testkit::golden::seed());
     store.plant(SeedFile::parse(&seed).unwrap()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The database as such: its key, its seed, and whether anything can be written.
+//! Operations on the database as a whole: its key, its seed, and whether it can be written to.
 
 use faf_lobby_store::facts::Facts;
 use faf_lobby_store::seed::{Planted, SeedFile};

@@ -1,5 +1,5 @@
-//! Threads that carry out operations: one writes, as SQLite wants it, and a few read at the same
-//! time. Nobody else waits for a slow query.
+//! Worker threads: one writes, because SQLite allows only one writer, and a few read at the same
+//! time. A slow query delays no other caller.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,13 +16,13 @@ use super::open::explain;
 
 pub(super) type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// The result of something that was handed to the database.
+/// The result of an operation that was queued at the database.
 pub(crate) trait Pending<T>: Future<Output = Result<T, StoreError>> + Send {}
 
 impl<T, F: Future<Output = Result<T, StoreError>> + Send> Pending<T> for F {}
 
 impl Sqlite {
-    /// Carries out queries that change nothing.
+    /// Runs queries that change nothing.
     pub(super) fn read<T: Send + 'static, Q>(&self, queries: Q) -> impl Pending<T> + use<T, Q>
     where
         Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -30,10 +30,10 @@ impl Sqlite {
         self.run(&self.read, |connection| transact(connection, TransactionBehavior::Deferred, queries))
     }
 
-    /// Carries out queries that belong together: all of them, or none.
+    /// Runs queries in one transaction: all of them take effect, or none.
     ///
-    /// They are carried out after all others that were asked for before, whether anybody waits for
-    /// the result or not.
+    /// Writes run in the order in which they were queued, whether the caller awaits the result
+    /// or not.
     pub(super) fn write<T: Send + 'static, Q>(&self, queries: Q) -> impl Pending<T> + use<T, Q>
     where
         Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -41,8 +41,8 @@ impl Sqlite {
         self.run_on_writer(|connection| transact(connection, TransactionBehavior::Immediate, queries))
     }
 
-    /// As [`write`](Self::write); and what was written, with all that was before it, is on the disk
-    /// when this is done.
+    /// Like [`write`](Self::write), but the result is returned only after this write and all
+    /// earlier ones are on the disk.
     pub(super) fn write_durably<T: Send + 'static, Q>(&self, queries: Q) -> impl Pending<T> + use<T, Q>
     where
         Q: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -50,13 +50,13 @@ impl Sqlite {
         self.run_on_writer(|connection| {
             connection.pragma_update(None, "synchronous", "FULL")?;
             let result = transact(connection, TransactionBehavior::Immediate, queries);
-            // If it stays as it is, writing is only slower.
+            // If this fails, writes are only slower.
             let _ = connection.pragma_update(None, "synchronous", "NORMAL");
             result
         })
     }
 
-    /// Has the thread that writes do something.
+    /// Runs a closure on the writing thread.
     pub(super) fn run_on_writer<T: Send + 'static, W>(&self, work: W) -> impl Pending<T> + use<T, W>
     where
         W: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -64,19 +64,19 @@ impl Sqlite {
         self.run(&self.write, work)
     }
 
-    /// Has a thread do something. It is in the queue when this returns; the future only waits for
-    /// it.
+    /// Runs a closure on a worker thread. The job is queued when this function returns; the future
+    /// only awaits the result.
     pub(super) fn run<T: Send + 'static, W>(&self, jobs: &Sender<Job>, work: W) -> impl Pending<T> + use<T, W>
     where
         W: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, replied) = oneshot::channel();
         let job = move |connection: &mut Connection| {
-            // The caller may have stopped waiting.
+            // The caller may have dropped the future.
             let _ = reply.send(work(connection));
         };
-        // Unbounded, but never long: a connection has one request open, and keeps its place until
-        // it is done; and so has a game.
+        // The queue is unbounded but short: each connection and each game has at most one request
+        // in flight.
         let handed_over = jobs.send(Box::new(job)).map_err(|_| StoreError::Closed);
         let failures = Arc::clone(&self.failures);
         async move {
@@ -102,7 +102,7 @@ fn transact<T>(
     Ok(result)
 }
 
-/// Starts a thread that carries out jobs until nobody can hand it any.
+/// Starts a thread that runs jobs until all senders are dropped.
 pub(super) fn spawn(
     name: &str,
     mut connection: Connection,
@@ -112,8 +112,8 @@ pub(super) fn spawn(
         loop {
             let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             match job {
-                // The caller of a job that panics is told that the database is closed; the next one
-                // may have more luck.
+                // The caller of a job that panics receives the error that the database is closed;
+                // later jobs still run.
                 Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut connection)))),
                 Err(_) => return,
             }
@@ -122,8 +122,8 @@ pub(super) fn spawn(
     Ok(())
 }
 
-/// Whether what was to be written contradicts what is stored, or can never be stored: to try again
-/// would not help.
+/// Returns whether a write contradicts the stored data or can never be stored, so that a retry does
+/// not help.
 pub(super) fn is_contradiction(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
 
@@ -133,7 +133,7 @@ pub(super) fn is_contradiction(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// A failure in the words that all databases share.
+/// Converts an error into the form that all databases share.
 fn store_error(error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied,

@@ -1,4 +1,4 @@
-//! Connections, what they say, and who has logged in on them.
+//! Connections, their messages, and their logins.
 
 use std::cmp::Ordering;
 
@@ -12,11 +12,11 @@ use super::Checker;
 use super::laws::{Law, Violation, broken, ensure};
 use super::model::{About, Connection, Fact, Lists, Open, Said};
 
-/// Sign-ins that may be under way.
+/// Maximum number of concurrent sign-ins.
 const LOGINS_AT_ONCE: usize = 64;
 
 impl Checker {
-    /// Something happens to the lobby.
+    /// Processes an event before the lobby's effects.
     pub(super) fn event(&mut self, event: &Event) -> Result<(), Violation> {
         match event {
             Event::Connected { conn, .. } => {
@@ -47,8 +47,8 @@ impl Checker {
             Ok(ClientMessage::Game(message)) => self.said_by_process(player, message),
             _ => Said::Other,
         };
-        // A result may be the sign, whether it can be understood or not; too much of a sign breaks
-        // no law.
+        // A result may be the sign that the game has begun, whether the lobby can parse it or not;
+        // an extra sign breaks no law.
         let begun = match &said {
             Said::Begun(game, player) => Some((*game, *player)),
             Said::Fact(game, _) => player.map(|player| (*game, player)),
@@ -61,7 +61,7 @@ impl Checker {
         }
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let is_heartbeat = matches!(message, Ok(ClientMessage::Ping | ClientMessage::Pong));
-        // A heartbeat is answered beside a command that is being dealt with.
+        // A heartbeat is answered even while a command is in progress.
         if !is_heartbeat || connection.said.is_empty() {
             connection.said.push_back(said);
         }
@@ -92,7 +92,7 @@ impl Checker {
         }
     }
 
-    /// Games a player is in; at most one.
+    /// Returns the games that a player is in; at most one.
     pub(super) fn games_of(&self, player: PlayerId) -> impl Iterator<Item = GameId> {
         self.seen.iter().filter(move |(_, game)| game.members.contains(&player)).map(|(id, _)| *id)
     }
@@ -104,12 +104,12 @@ impl Checker {
     }
 
     pub(super) fn released(&mut self, conn: ConnId, reason: HoldReason) -> Result<(), Violation> {
-        let was_held = self.connection(conn, "let read")?.holds.remove(&reason);
+        let was_held = self.connection(conn, "released")?.holds.remove(&reason);
         ensure(was_held, Law::ReadInTurn, || format!("connection {} was not held: {reason:?}", conn.0))
     }
 
     pub(super) fn done(&mut self, conn: ConnId) -> Result<(), Violation> {
-        // It may have been closed later in the same step.
+        // The connection may have been closed later in the same step.
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
         match connection.said.pop_front() {
             None => broken(Law::DoneOnce, format!("connection {} had said nothing", conn.0)),
@@ -142,7 +142,7 @@ impl Checker {
         let connection = self.connection(conn, "logged in")?;
         let proof = connection.account.zip(connection.profile.take());
         let (Some((player, profile)), None) = (proof, connection.player) else {
-            return broken(Law::LoginIsProven, format!("connection {} has proven nothing", conn.0));
+            return broken(Law::LoginIsProven, format!("connection {} has not proven its identity", conn.0));
         };
         connection.player = Some(player);
         if let Some(other) = self.online.insert(player, conn) {
@@ -287,7 +287,7 @@ fn join(request: &GameJoin) -> Said {
     Said::Join { game: request.uid, password: text(request.password.as_ref()) }
 }
 
-/// No password is the empty one.
+/// A missing password equals the empty one.
 fn text(password: Option<&Secret>) -> String {
     password.map(|password| password.reveal().to_owned()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What clients are told, and whether they may be told.
+//! Messages sent to clients, and whether they may be sent.
 
 use faf_lobby_core::{Audience, ConnId, GameState};
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
@@ -8,12 +8,12 @@ use faf_protocol::server_message::{
 use faf_protocol::{GameId, PlayerId};
 
 use super::laws::{Law, Violation, broken, ensure};
-use super::model::{Hosted, Newcomer, Said, Told, rating_on};
+use super::model::{Hosted, LoginLists, Said, Told, rating_on};
 use super::{Checker, Seen};
 use crate::simulation::GLOBAL;
 
 impl Checker {
-    /// A message is sent.
+    /// Processes a message that the lobby sends.
     pub(super) fn sent(&mut self, to: &Audience, message: &ServerMessage) -> Result<(), Violation> {
         match to {
             Audience::One(conn) => self.delivered(*conn, message)?,
@@ -27,7 +27,7 @@ impl Checker {
                     Audience::LoggedInExcept(others) => others,
                     _ => &[],
                 };
-                // Only what is said of a game may not be for everybody.
+                // Only messages about games may have a restricted audience.
                 if let ServerMessage::GameInfo(info) = message {
                     let conns: Vec<ConnId> = self.online.values().copied().collect();
                     for conn in conns.into_iter().filter(|conn| !others.contains(conn)) {
@@ -46,7 +46,7 @@ impl Checker {
     }
 
     fn delivered(&mut self, conn: ConnId, message: &ServerMessage) -> Result<(), Violation> {
-        self.connection(conn, "told something")?;
+        self.connection(conn, "sent a message")?;
         match message {
             ServerMessage::GameInfo(info) => self.game_told(conn, info),
             ServerMessage::PlayerInfo(list) => {
@@ -70,7 +70,8 @@ impl Checker {
         }
     }
 
-    /// Whether a player may see a game: its host and whoever is in it, and else whom the host wants to see it.
+    /// Returns whether a player may see a game: the host and its members may, and the players whom
+    /// the host admits.
     fn may_see(&self, id: GameId, game: &Hosted, player: PlayerId) -> bool {
         if player == game.host || is_in(&self.seen, id, player) {
             return true;
@@ -83,7 +84,8 @@ impl Checker {
             }
     }
 
-    /// Something is about to change what a player may see. Who could see a game until now may be told of its end.
+    /// Called before a change of what a player may see. A player who could see a game until now may
+    /// receive its end.
     pub(super) fn remember_what_is_seen(&mut self, player: PlayerId) {
         let visible = self.games.iter().filter(|(id, game)| self.may_see(**id, game, player));
         let visible: Vec<_> = visible.map(|(id, _)| (player, *id)).collect();
@@ -102,7 +104,7 @@ impl Checker {
         let Some(player) = self.connections.get(&conn).and_then(|connection| connection.player) else {
             return broken(Law::HiddenStaysHidden, format!("connection {} is not logged in", conn.0));
         };
-        // Who comes or leaves in this step may be told before or after it.
+        // A player who joins or leaves in this step may receive the message before or after that.
         let may_see = self.may_see(id, self.hosted(id)?, player) || is_in(&self.before, id, player);
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
         if info.state == GameInfoState::Closed {
@@ -112,33 +114,33 @@ impl Checker {
             }
             let could_see = self.could_see.contains(&(player, id));
             ensure(may_see || was_shown || could_see, Law::HiddenStaysHidden, || {
-                format!("player {player} is told of the end of game {id}")
+                format!("player {player} is sent the end of game {id}")
             })
         } else {
             connection.shown.insert(id);
-            ensure(may_see, Law::HiddenStaysHidden, || format!("player {player} is told of game {id}"))
+            ensure(may_see, Law::HiddenStaysHidden, || format!("player {player} is sent game {id}"))
         }
     }
 
-    /// What anybody hears of a game comes in an order.
+    /// Checks that the messages about a game are sent in order.
     fn check_order(&mut self, info: &GameInfo, is_report: bool) -> Result<(), Violation> {
         let id = info.uid;
         let is_over = self.seen.get(&id).is_none_or(|game| game.state == GameState::Ended);
         self.check_durable(id, info.state)?;
         let Some(game) = self.games.get_mut(&id) else { return Ok(()) };
         let told = match info.state {
-            // While it is set up, or for somebody from whom it is hidden now.
+            // The game is being set up, or is hidden from this client now.
             GameInfoState::Closed if !is_over => return Ok(()),
             GameInfoState::Closed => Told::Over,
             GameInfoState::Open => Told::Open,
             GameInfoState::Playing => Told::Playing,
         };
         let before = game.told;
-        // What one player is told is news for no other.
+        // A message to one player is not public.
         if is_report {
             game.told = told;
         }
-        // Its end may be told again to those who leave it later.
+        // The end may be sent again to players who leave the game later.
         ensure(before <= told, Law::ToldInOrder, || format!("game {id}: {told:?} after {before:?}"))
     }
 
@@ -155,34 +157,34 @@ impl Checker {
             self.check_durable(info.uid, info.state)?;
         }
         let mut visible = self.visible_to(player);
-        // Of those that are being launched, the next report tells.
+        // Games that are being launched come with the next report.
         visible.retain(|id| self.games.get(id).is_some_and(|game| !game.is_launching()));
-        let newcomer = self.newcomers.entry(conn).or_default();
-        newcomer.games.extend(list.games.iter().map(|info| info.uid));
-        // There may be more than one list.
-        if newcomer.visible.is_none() {
+        let lists = self.login_lists.entry(conn).or_default();
+        lists.games.extend(list.games.iter().map(|info| info.uid));
+        // The login may receive more than one list.
+        if lists.visible.is_none() {
             if let Some(connection) = self.connections.get_mut(&conn) {
                 connection.shown = visible.iter().copied().collect();
             }
-            newcomer.visible = Some(visible);
+            lists.visible = Some(visible);
         }
         Ok(())
     }
 
     fn introduced(&mut self, conn: ConnId, list: &PlayerList) {
-        let newcomer = self.newcomers.entry(conn).or_default();
-        newcomer.players.extend(list.players.iter().map(|player| player.id));
-        newcomer.online = self.online.keys().copied().collect();
+        let lists = self.login_lists.entry(conn).or_default();
+        lists.players.extend(list.players.iter().map(|player| player.id));
+        lists.online = self.online.keys().copied().collect();
     }
 
-    /// All lists of a newcomer together are what they must be.
-    pub(super) fn check_newcomers(&mut self) -> Result<(), Violation> {
-        for (conn, Newcomer { mut players, online, mut games, visible }) in
-            std::mem::take(&mut self.newcomers)
+    /// Checks all lists of each login of this step together.
+    pub(super) fn check_login_lists(&mut self) -> Result<(), Violation> {
+        for (conn, LoginLists { mut players, online, mut games, visible }) in
+            std::mem::take(&mut self.login_lists)
         {
             players.sort_unstable();
             ensure(players == online, Law::RosterIsComplete, || {
-                format!("connection {} is told of {players:?}, and there are {online:?}", conn.0)
+                format!("connection {} is sent {players:?}, but {online:?} are online", conn.0)
             })?;
             games.sort_unstable();
             let Some(visible) = visible else { continue };
@@ -191,13 +193,16 @@ impl Checker {
                     one.iter().filter(|id| !other.contains(id)).copied().collect()
                 };
                 let (wrong, missing) = (is_only_in(&games, &visible), is_only_in(&visible, &games));
-                format!("connection {} is shown {wrong:?}, which is too much, and not {missing:?}", conn.0)
+                format!(
+                    "connection {} is shown {wrong:?}, which it must not see, and not {missing:?}",
+                    conn.0
+                )
             })?;
         }
         Ok(())
     }
 
-    /// Open and live games that a player may see.
+    /// Returns the open and live games that a player may see.
     pub(super) fn visible_to(&self, player: PlayerId) -> Vec<GameId> {
         let listed = self.seen.iter().filter(|(_, game)| game.is_listed);
         let may_see = |id: &GameId| self.games.get(id).is_some_and(|game| self.may_see(*id, game, player));
@@ -205,7 +210,7 @@ impl Checker {
     }
 
     fn check_ratings<'a>(&self, players: impl Iterator<Item = &'a Player>) -> Result<(), Violation> {
-        // Whoever leaves is told of as they were; their last game may end later.
+        // A player who leaves is sent unchanged; their last game may end later.
         for player in players.filter(|player| player.state.is_none()) {
             let stored = rating_on(self.ratings.get(&player.id), GLOBAL);
             let shown = player.ratings.get(GLOBAL);
@@ -275,7 +280,7 @@ impl Checker {
     }
 
     fn process_told(&mut self, conn: ConnId, message: &GpgNetMessage) -> Result<(), Violation> {
-        let connection = self.connection(conn, "told something for its game")?;
+        let connection = self.connection(conn, "sent a game command")?;
         let is_first = !std::mem::replace(&mut connection.process_was_told, true);
         let player = connection.player;
         let Some((player, game)) = player.and_then(|player| Some((player, *self.processes.get(&player)?)))
@@ -287,11 +292,11 @@ impl Checker {
             Err(error) => return broken(Law::PeersShareAGame, error.to_string()),
         };
         let is_guest = self.hosted(game)?.host != player;
-        // Who comes back into a game was told before.
+        // A player who returns to a game received it before.
         let was_in_it = self.hosted(game)?.ever.contains(&player);
         if is_first && is_guest && !was_in_it {
             ensure(matches!(command, ServerToGame::JoinGame { .. }), Law::JoinGameComesFirst, || {
-                format!("player {player} in game {game} is told {command:?}")
+                format!("player {player} in game {game} is sent {command:?}")
             })?;
         }
         let peer = match command {
@@ -312,11 +317,12 @@ impl Checker {
             _ => return Ok(()),
         };
         ensure(self.processes.get(&peer) == Some(&game), Law::PeersShareAGame, || {
-            format!("player {player} in game {game} hears of player {peer}")
+            format!("player {player} in game {game} is connected to player {peer}")
         })
     }
 
-    /// Whoever is told of somebody else in this step is told together with them, and one of them makes the offer.
+    /// Checks that two players who are introduced in this step are introduced to each other, and
+    /// that one of them makes the offer.
     pub(super) fn check_introductions(&self) -> Result<(), Violation> {
         for (who, whom, offers) in &self.introductions {
             let others = self.introductions.iter().filter(|(other, of, _)| (other, of) == (whom, who));
@@ -331,7 +337,7 @@ impl Checker {
                 let is_introduced =
                     self.introductions.iter().any(|(who, whom, _)| (who, whom) == (guest, member));
                 ensure(is_introduced, Law::JoinsMeetEverybody, || {
-                    format!("player {guest} in game {game} does not hear of player {member}")
+                    format!("player {guest} in game {game} is not connected to player {member}")
                 })?;
             }
         }

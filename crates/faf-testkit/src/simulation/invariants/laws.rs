@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// Declares the laws with a sentence each.
+/// Declares the laws, each with a sentence.
 macro_rules! laws {
     ($($name:ident: $sentence:literal,)+) => {
-        /// Something that must hold whatever happens.
+        /// An invariant of the lobby.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Law {
             $(#[doc = $sentence] $name,)+
         }
 
         impl Law {
-            /// All of them.
+            /// All laws, in the order of this file.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// What it says.
+            /// Returns the sentence that states the law.
             #[must_use]
             pub fn sentence(self) -> &'static str {
                 match self {
@@ -35,61 +35,61 @@ laws! {
     // Connections.
     ClosedIsSilent: "A connection that has ended gets nothing, is not read and is not closed again.",
     ReadInTurn: "A connection is held for a reason once, and then released from it once.",
-    DoneOnce: "Every message is dealt with once, in the order in which they came.",
-    NobodyIsStuck: "A connection can be read again when nothing is open for it.",
-    NobodyIsTooFast: "No client that does what clients do meets a limit of how fast it may send.",
-    LoginIsProven: "Whoever is logged in has proven to be that player, and is so on one connection only.",
-    LoginsAreAdmitted: "No more sign-ins are under way than may be, and whoever waits for it comes in.",
-    // Nothing without an owner.
+    DoneOnce: "Every message is handled once, in the order of arrival.",
+    NobodyIsStuck: "A connection can be read again when none of its requests is open.",
+    NobodyIsTooFast: "No client that behaves as real clients do exceeds a rate limit.",
+    LoginIsProven: "A logged-in player has proven their identity, and is logged in on one connection only.",
+    LoginsAreAdmitted: "The number of concurrent sign-ins stays below its limit, and every queued sign-in is admitted.",
+    // Every object has an owner.
     SessionsAreConnections: "The lobby knows the connections that are open, and no other.",
     PlayersAreLoggedIn: "The lobby knows the players who are logged in, and no other.",
-    GamesHaveOwners: "A game is kept while it is being set up, listed, somebody's process is in it, or something of it is to be stored.",
+    GamesHaveOwners: "A game is kept only while it is set up or listed, has a process in it, or has data to store.",
     // Games.
     OneGameEach: "A player is in at most one game.",
-    MembersAreOnline: "Whoever is in a game is online.",
-    NumbersAreNew: "A game gets a number that no game has had before, also not before the server was killed.",
+    MembersAreOnline: "Every member of a game is online.",
+    NumbersAreNew: "A game gets a number that no earlier game has had, not even before the server was killed.",
     GamesAreHosted: "Every game was made by the player who is its host.",
     LobbiesHaveHosts: "The host of an open lobby is in it.",
     StatesGoForward: "A game goes from setting up to its lobby, then live, then ended, and never back.",
-    // Who sees a game.
-    HiddenStaysHidden: "Nobody is told of a game hidden from them, but by the one message that takes away what was shown.",
+    // Visibility of games.
+    HiddenStaysHidden: "A hidden game is sent to nobody, except for the one message that removes it where it was shown.",
     NoGhosts: "After a report, clients show exactly the open and live games that their players may see.",
-    RosterIsComplete: "The lists of players at login have everybody who is online, each of them once.",
-    ListIsComplete: "The lists of games at login have exactly the visible open and live games.",
-    ToldInOrder: "Nobody hears that a game is open after anybody has heard that it is played, nor anything after its end.",
-    ToldIsDurable: "Nobody hears that a game is played before the database was asked to keep it and has answered.",
-    // Who gets into a game.
-    LaunchIsAsked: "A game process is started for whoever has just asked to host or to join that game.",
+    RosterIsComplete: "The lists of players at login contain every online player exactly once.",
+    ListIsComplete: "The lists of games at login contain exactly the visible open and live games.",
+    ToldInOrder: "After a game was sent as live, it is sent to nobody as open; after its end, it is not sent any more.",
+    ToldIsDurable: "A game is sent as live only after the database has replied to the request to store it.",
+    // Admission to games.
+    LaunchIsAsked: "A game process is started only for a player who has just asked to host or to join that game.",
     PasswordIsNeeded: "Nobody joins a game without its password.",
     FoesStayOut: "No foe of a host joins the host's game.",
-    HiddenIsUnknown: "Nobody joins a game that they are not shown.",
+    HiddenIsUnknown: "Nobody joins a game that they cannot see.",
     RatingIsWelcome: "Nobody joins a game whose enforced rating range excludes them.",
-    MembersComeProperly: "Whoever is in a game has hosted it, was connected to its host, or was in it before.",
-    EndedStayOut: "Nobody comes back into a live game whose own simulation has ended.",
+    MembersComeProperly: "Every member of a game has hosted it, was connected to its host, or was a member before.",
+    EndedStayOut: "Nobody returns to a live game in which their own simulation has ended.",
     // Between game processes.
     PeersShareAGame: "ICE messages and connections go only between players of the same game.",
-    OneSideOffers: "Of two players who are connected, each is told of the other, and exactly one makes the offer.",
-    JoinsMeetEverybody: "Whoever joins is connected to everybody in the game.",
-    JoinGameComesFirst: "The first thing a guest's process is told is whom to join.",
-    // What is stored.
-    LaunchedThenEnded: "What is stored of a game begins with one launch, has at most one end, and only notes behind it.",
-    AcknowledgedIsKept: "What a game process has reported, and was dealt with, is stored when the server is killed.",
-    EndedOnce: "Every launched game that the database took is stored with exactly one end, or as live.",
-    RatedHaveBegun: "Nobody is rated whose own process has never said that the game begins, or reported anything.",
+    OneSideOffers: "Of two players who are connected, each is told to connect to the other, and exactly one makes the offer.",
+    JoinsMeetEverybody: "A player who joins is connected to everyone in the game.",
+    JoinGameComesFirst: "The first command to a guest's process names the host to join.",
+    // Storage.
+    LaunchedThenEnded: "The writes about a game begin with one launch and have at most one end, followed only by notes.",
+    AcknowledgedIsKept: "Every handled report of a game process is stored when the server is killed.",
+    EndedOnce: "Every launched game in the database is stored with exactly one end, or as live.",
+    RatedHaveBegun: "Only players whose own process has announced the start of the game or reported something are rated.",
     RatedOnce: "A rated game changes each of its players once on its leaderboard, and nobody else.",
-    RatingsAreShown: "The ratings and numbers of games that everybody sees are those that were stored.",
-    // The end.
-    EverythingEnds: "When everybody has left and the database works, no game is left and nothing is open.",
-    ShutdownEnds: "A graceful shutdown ends when its time is over, with every connection closed.",
+    RatingsAreShown: "The ratings and numbers of games shown to players are those that are stored.",
+    // Shutdown and rest.
+    EverythingEnds: "When everyone has left and the database works, no game and no request is left.",
+    ShutdownEnds: "A graceful shutdown ends in time, with every connection closed.",
     NeverPanics: "The lobby never panics.",
 }
 
-/// A law that does not hold.
+/// A broken law.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which.
+    /// The law that does not hold.
     pub law: Law,
-    /// What has happened.
+    /// Description of the violation.
     pub detail: String,
 }
 
@@ -101,12 +101,12 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// A law does not hold.
+/// Returns a violation of a law.
 pub(super) fn broken<T>(law: Law, detail: impl Into<String>) -> Result<T, Violation> {
     Err(Violation { law, detail: detail.into() })
 }
 
-/// Checks a law.
+/// Checks a law: returns a violation unless `holds` is true.
 pub(super) fn ensure(holds: bool, law: Law, detail: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds { Ok(()) } else { broken(law, detail()) }
 }

@@ -1,4 +1,4 @@
-//! Who is in which game, and how they came there.
+//! Members of games, and how they became members.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use super::laws::{Law, Violation, broken, ensure};
 use super::model::{Fact, Said};
 
 impl Checker {
-    /// Games have changed.
+    /// Checks the members after a change of the games.
     pub(super) fn check_membership(&mut self) -> Result<(), Violation> {
         let mut players = BTreeSet::new();
         for (id, game) in &self.seen {
             let Some(hosted) = self.games.get(id).filter(|hosted| hosted.host == game.host) else {
-                return broken(Law::GamesAreHosted, format!("player {} has not made game {id}", game.host));
+                return broken(Law::GamesAreHosted, format!("player {} has not hosted game {id}", game.host));
             };
             if game.state == GameState::Lobby {
                 ensure(game.members.contains(&game.host), Law::LobbiesHaveHosts, || format!("game {id}"))?;
@@ -24,7 +24,7 @@ impl Checker {
             ensure(before.is_none_or(|before| before <= game.state), Law::StatesGoForward, || {
                 format!("game {id}: {before:?}, then {:?}", game.state)
             })?;
-            // What a host's process says early is dealt with in the same step.
+            // Early commands of a host's process are handled in the same step.
             let is_new = before.is_some() || game.state != GameState::Live;
             ensure(is_new, Law::StatesGoForward, || format!("game {id} begins as {:?}", game.state))?;
             for member in &game.members {
@@ -69,7 +69,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Whether somebody who is in a game now, and was not before, may be.
+    /// Returns whether a new member of a game may be one.
     fn comes_properly(&self, game: GameId, player: PlayerId, host: PlayerId) -> bool {
         let Some(connection) = self.online.get(&player).and_then(|conn| self.connections.get(conn)) else {
             return false;

@@ -1,8 +1,8 @@
-//! What must hold in every evening: `laws.rs` lists it, the other files check it.
+//! The invariants of every evening: `laws.rs` lists them, the other files check them.
 //!
-//! The [`Checker`] sees every event that goes into the lobby and every effect that comes out of it, keeps a simple model
-//! of both, and says which law does not hold. It knows nothing of the lobby's own reasoning; of the lobby's state it
-//! looks only at who is in which game.
+//! The [`Checker`] sees every event passed to the lobby and every effect it returns, maintains a
+//! simple model of both, and reports the law that does not hold. It knows nothing of the lobby's
+//! own logic; of the lobby's state it reads only the members of games.
 
 mod connections;
 mod delivery;
@@ -23,14 +23,14 @@ pub use model::{Seen, SeenGame, is_unchanged, look};
 pub use rest::Size;
 
 use laws::{broken, ensure};
-use model::{Connection, Hosted, Lists, Newcomer, Open, Ratings};
+use model::{Connection, Hosted, Lists, LoginLists, Open, Ratings};
 
 use super::coverage::Coverage;
 
 /// Checks all laws.
 #[derive(Debug, Default)]
 pub struct Checker {
-    /// What has happened.
+    /// Counts of the events.
     pub coverage: Coverage,
     now: Duration,
     connections: BTreeMap<ConnId, Connection>,
@@ -38,31 +38,31 @@ pub struct Checker {
     lists: BTreeMap<PlayerId, Lists>,
     ratings: BTreeMap<PlayerId, Ratings>,
     open: BTreeMap<RequestId, Open>,
-    /// The last ticket; they are counted up, and so none is used twice.
+    /// The last ticket; tickets are numbered in ascending order, so none is used twice.
     last_request: Option<RequestId>,
     games: BTreeMap<GameId, Hosted>,
-    /// All numbers that games have had.
+    /// All numbers that were assigned to games.
     numbers: BTreeSet<GameId>,
-    /// The game whose process a player has, or had until the lobby gave up on it.
+    /// Game of each player's process, until the lobby gives up on that process.
     processes: BTreeMap<PlayerId, GameId>,
     before: Seen,
     seen: Seen,
-    /// What peers were told of each other in this step: who is told of whom, and whether to make the offer.
+    /// Introductions of peers in this step: the recipient, the peer, and whether to make the offer.
     introductions: Vec<(PlayerId, PlayerId, bool)>,
-    /// Guests who were told whom to join in this step.
+    /// Guests who were sent the host to join in this step.
     joined: Vec<(PlayerId, GameId)>,
-    /// What newcomers were told in this step.
-    newcomers: BTreeMap<ConnId, Newcomer>,
-    /// What players could see who may see less from this step on.
+    /// Lists that were sent to logins in this step.
+    login_lists: BTreeMap<ConnId, LoginLists>,
+    /// Games that players could see until this step, and may not see after it.
     could_see: Vec<(PlayerId, GameId)>,
-    /// When games have changed last.
+    /// Time of the last change of a game.
     changed_at: Duration,
     has_stopped: bool,
 }
 
 impl Checker {
-    /// Checks one step: what has happened to the lobby, or that time has passed, and everything it has done. Games are
-    /// those after it, if they have changed.
+    /// Checks one step: an event, or an expired deadline, and all its effects. `after` holds the
+    /// games after the step, if they have changed.
     ///
     /// # Errors
     /// If a law does not hold.
@@ -85,12 +85,12 @@ impl Checker {
         }
         self.introductions.clear();
         self.joined.clear();
-        self.newcomers.clear();
+        self.login_lists.clear();
         for effect in effects {
             self.effect(effect)?;
         }
         self.check_introductions()?;
-        self.check_newcomers()?;
+        self.check_login_lists()?;
         // A lobby that has stopped leaves its games as they are stored.
         if has_changed && !self.has_stopped {
             self.check_membership()?;
@@ -104,7 +104,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Games the lobby knows.
+    /// Returns the games that the lobby knows.
     #[must_use]
     pub fn seen(&self) -> &Seen {
         &self.seen
@@ -118,13 +118,13 @@ impl Checker {
             }
             Effect::Hold { conn, reason } => self.held(*conn, *reason),
             Effect::Release { conn, reason } => self.released(*conn, *reason),
-            // Looked at when the step is over: what the message has changed is known then.
+            // Checked after the step, when the effects of the message are known.
             Effect::Done { .. } => Ok(()),
             Effect::LoggedIn { conn } => self.logged_in(*conn),
             Effect::Close { conn } => self.closed(*conn),
             Effect::Request { conn, request } => self.requested(*conn, request),
             Effect::Log(LogLine::UnknownRequest { request }) => {
-                broken(Law::RepliesAreExpected, format!("{request:?} is not open, it says"))
+                broken(Law::RepliesAreExpected, format!("{request:?} was reported as not open"))
             }
             Effect::Stop => {
                 self.has_stopped = true;
@@ -132,7 +132,7 @@ impl Checker {
                 ensure(left == 0, Law::ShutdownEnds, || format!("{left} connections are open"))
             }
             Effect::Count(Count::Paced(class)) => {
-                broken(Law::NobodyIsTooFast, format!("somebody is, with the class {}", class.name()))
+                broken(Law::NobodyIsTooFast, format!("a connection is held, with the class {}", class.name()))
             }
             Effect::Count(Count::LoginWaits) => {
                 self.coverage.count("logins that had to wait");

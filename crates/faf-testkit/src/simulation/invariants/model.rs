@@ -1,4 +1,4 @@
-//! What the checker knows: a model of the lobby, much simpler than the lobby, made from what goes in and comes out.
+//! The checker's model: much simpler than the lobby, and made from its events and effects.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -8,39 +8,39 @@ use faf_lobby_core::{ConnId, GameState, HoldReason, Profile, Relation, RequestId
 use faf_protocol::server_message::{LeaderboardRating, Rating, Visibility};
 use faf_protocol::{GameId, PlayerId};
 
-/// A connection that is open.
+/// An open connection.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
-    /// Whose password or token was right.
+    /// Player whose password or token was accepted.
     pub(super) account: Option<PlayerId>,
-    /// When that was found out.
+    /// Time of that acceptance.
     pub(super) accepted: Option<Duration>,
-    /// What the database has said about that player.
+    /// Profile of that player from the database.
     pub(super) profile: Option<Profile>,
-    /// Who is logged in.
+    /// Player who is logged in.
     pub(super) player: Option<PlayerId>,
-    /// Why the lobby does not read it.
+    /// Reasons for which the lobby does not read from it.
     pub(super) holds: BTreeSet<HoldReason>,
     /// Requests that are open for it.
     pub(super) open: BTreeSet<RequestId>,
-    /// Messages that were read and are not dealt with.
+    /// Messages that were read and are not handled yet.
     pub(super) said: VecDeque<Said>,
-    /// Games that its client shows.
+    /// Games that the client shows.
     pub(super) shown: BTreeSet<GameId>,
-    /// The process that was started last was told something.
+    /// Whether the process that was started last has received a command.
     pub(super) process_was_told: bool,
 }
 
-/// What somebody is told who logs in, and what that must be.
+/// Lists sent to a client that logs in, and the lists that it must receive.
 #[derive(Debug, Default)]
-pub(super) struct Newcomer {
+pub(super) struct LoginLists {
     pub(super) players: Vec<PlayerId>,
     pub(super) online: Vec<PlayerId>,
     pub(super) games: Vec<GameId>,
     pub(super) visible: Option<Vec<GameId>>,
 }
 
-/// A message of a client, as far as it matters.
+/// The relevant part of a client's message.
 #[derive(Debug, Clone)]
 pub(super) enum Said {
     Host {
@@ -56,13 +56,13 @@ pub(super) enum Said {
     },
     Restore(GameId),
     Idle,
-    /// The process of a player of this game has begun, or ended.
+    /// The process of a player of this game has begun or ended.
     Begun(GameId, PlayerId),
     Fact(GameId, Fact),
     Other,
 }
 
-/// Something about a live game that must not be lost.
+/// Data of a live game that must not be lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fact {
     Result(Report),
@@ -71,7 +71,7 @@ pub(super) enum Fact {
     Done(PlayerId),
 }
 
-/// A request that is open.
+/// An open request.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) conn: Option<ConnId>,
@@ -87,7 +87,7 @@ pub(super) enum About {
     Else,
 }
 
-/// A step in storing a game.
+/// Kind of a write about a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     Launch,
@@ -97,14 +97,14 @@ pub(super) enum Step {
     Publish,
 }
 
-/// What a player has said about others.
+/// Relations that a player has set.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     pub(super) friends: BTreeSet<PlayerId>,
     pub(super) foes: BTreeSet<PlayerId>,
 }
 
-/// A game, as its host wanted it, and what has become of it.
+/// A game as its host wanted it, and its progress.
 #[derive(Debug)]
 pub(super) struct Hosted {
     pub(super) host: PlayerId,
@@ -114,21 +114,21 @@ pub(super) struct Hosted {
     pub(super) max: Option<f64>,
     pub(super) enforces: bool,
     pub(super) password: String,
-    /// Everybody who has ever been in it.
+    /// Everyone who has ever been a member.
     pub(super) ever: BTreeSet<PlayerId>,
-    /// Who plays, with army; known from the launch on.
+    /// Players with their armies; known from the launch on.
     pub(super) players: BTreeMap<PlayerId, i64>,
-    /// Whose own process has ever said that the game begins, or reported anything.
+    /// Players whose own process has announced the start of the game or reported something.
     pub(super) begun: BTreeSet<PlayerId>,
     pub(super) told: Told,
     pub(super) storing: Storing,
-    /// Nobody who plays has been in the live game since then.
+    /// Time since which no player has been in the live game.
     pub(super) empty_since: Option<Duration>,
-    /// Ended, with nobody in it and nothing to be stored, since then.
+    /// Time since which the game has been over, without members and without data to store.
     pub(super) over_since: Option<Duration>,
 }
 
-/// What anybody was told about a game.
+/// State of a game that was sent to anyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Told {
     Nothing,
@@ -137,43 +137,43 @@ pub(super) enum Told {
     Over,
 }
 
-/// What is stored of a game.
+/// Storage of a game.
 #[derive(Debug, Default)]
 pub(super) struct Storing {
-    /// The last step that was asked for.
+    /// The last requested step.
     pub(super) requested: Option<Step>,
     pub(super) open: Option<RequestId>,
-    /// The launch was answered, however.
+    /// Whether the launch had a reply of any kind.
     pub(super) launch_had_reply: bool,
-    /// The last try has failed.
+    /// Whether the last attempt has failed.
     pub(super) is_failing: bool,
-    /// Something of it never can be stored.
+    /// Whether a part of it can never be stored.
     pub(super) was_refused: bool,
-    /// It was stored that the game is over.
+    /// Whether the end of the game is stored.
     pub(super) is_over: bool,
-    /// Facts that were dealt with and are stored.
+    /// Facts that were handled and are stored.
     pub(super) kept: Vec<Fact>,
-    /// Facts that were dealt with while the database was away.
+    /// Facts that were handled while the database was unavailable.
     pub(super) weak: Vec<Fact>,
 }
 
-/// What can be seen of a game from outside of the lobby.
+/// The part of a game that is visible from outside the lobby.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenGame {
-    /// How far it has come.
+    /// State of the game.
     pub state: GameState,
-    /// Its host.
+    /// Host of the game.
     pub host: PlayerId,
     /// Whether it is shown to players.
     pub is_listed: bool,
-    /// Who is in it.
+    /// Members of the game.
     pub members: Vec<PlayerId>,
 }
 
 /// All games the lobby knows.
 pub type Seen = BTreeMap<GameId, SeenGame>;
 
-/// Looks at the games of a lobby.
+/// Returns the games of a lobby.
 #[must_use]
 pub fn look(world: &World) -> Seen {
     let seen = |game: &faf_lobby_core::Game| {
@@ -184,7 +184,7 @@ pub fn look(world: &World) -> Seen {
     world.games().map(seen).collect()
 }
 
-/// Whether nothing has changed since somebody has looked.
+/// Returns whether the games are unchanged.
 #[must_use]
 pub fn is_unchanged(seen: &Seen, world: &World) -> bool {
     let mut known = seen.iter();
@@ -203,10 +203,10 @@ pub fn is_unchanged(seen: &Seen, world: &World) -> bool {
 /// Ratings of a player by leaderboard.
 pub(super) type Ratings = Vec<(String, LeaderboardRating)>;
 
-/// The rating everybody begins with.
+/// Rating of a new player.
 const START: Rating = Rating { mean: 1500.0, deviation: 500.0 };
 
-/// The stored rating, or that of a beginner.
+/// Returns the stored rating, or that of a new player.
 pub(super) fn rating_on(ratings: Option<&Ratings>, leaderboard: &str) -> LeaderboardRating {
     let known = ratings.and_then(|known| known.iter().find(|(name, _)| name == leaderboard));
     known.map_or(LeaderboardRating { rating: START, number_of_games: 0 }, |(_, rating)| *rating)
@@ -233,7 +233,7 @@ impl Hosted {
         })
     }
 
-    /// Whether the host wants players with this rating.
+    /// Returns whether the host admits players with this rating.
     pub(super) fn welcomes(&self, rating: Rating) -> bool {
         let displayed = rating.mean - 3.0 * rating.deviation;
         !self.enforces
@@ -241,22 +241,23 @@ impl Hosted {
                 && self.max.is_none_or(|most| displayed <= most)
     }
 
-    /// Whether something was said of it, and dealt with.
+    /// Returns whether a fact was reported and handled.
     pub(super) fn has_said(&self, fact: &Fact) -> bool {
         self.storing.kept.contains(fact) || self.storing.weak.contains(fact)
     }
 
-    /// Whether a player has a say in the live game: observers have none, unless nobody plays.
+    /// Returns whether the reports of a player in the live game count: those of observers do not,
+    /// unless nobody plays.
     pub(super) fn has_say(&self, player: PlayerId) -> bool {
         self.players.is_empty() || self.players.contains_key(&player)
     }
 
-    /// Whether the database was asked to keep its launch, and has not answered.
+    /// Returns whether the launch was requested from the database and has no reply yet.
     pub(super) fn is_launching(&self) -> bool {
         self.storing.requested.is_some() && !self.storing.launch_had_reply
     }
 
-    /// Whether everything that was dealt with is stored.
+    /// Returns whether all handled facts are stored.
     pub(super) fn is_all_stored(&self) -> bool {
         self.storing.open.is_none() && !self.storing.is_failing
     }

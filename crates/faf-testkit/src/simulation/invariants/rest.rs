@@ -1,4 +1,5 @@
-//! What must hold between steps: every second, when the server is killed, and at the end.
+//! Invariants that are checked between steps: every second, when the server is killed, and at the
+//! end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::results::Report;
 use faf_lobby_core::{GameState, Settings, World};
+use faf_lobby_store::is_placed;
 use faf_protocol::{GameId, PlayerId};
 use serde_json::Value;
 
@@ -15,23 +17,23 @@ use super::{Checker, Seen};
 use crate::simulation::{GAMES_BEFORE, GLOBAL};
 use crate::store::{FakeGame, FakeStore};
 
-/// How long the lobby may take to do what is due: it tells of changes every second.
+/// Time that the lobby may take for due work: it reports changes every second.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// How long somebody may wait to be signed in, at the lowest rate and with a database that is slow.
+/// Longest wait for a sign-in, at the lowest rate and with a slow database.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// How large the lobby says it is.
+/// Number of objects that the lobby reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// Connections.
+    /// Number of connections.
     pub connections: usize,
-    /// Players who are online.
+    /// Number of players who are online.
     pub players: usize,
 }
 
 impl Size {
-    /// How large a lobby is.
+    /// Returns the size of a lobby.
     #[must_use]
     pub fn of(world: &World) -> Self {
         Self { connections: world.connection_count(), players: world.player_count() }
@@ -39,7 +41,7 @@ impl Size {
 }
 
 impl Checker {
-    /// Checks that nothing is kept without reason, and that nobody waits for nothing.
+    /// Checks that nothing is kept without reason, and that nobody waits forever.
     ///
     /// # Errors
     /// If a law does not hold.
@@ -57,7 +59,7 @@ impl Checker {
                 let game = of_player.and_then(|id| self.games.get(id));
                 game.is_some_and(|game| game.storing.open.is_some())
             };
-            // Whoever has proven who he is comes in when it is his turn.
+            // A player who has proven their identity is logged in when their turn comes.
             let waits_since = connection.accepted.filter(|_| connection.player.is_none());
             ensure(
                 waits_since.is_none_or(|since| self.now < since + LONGEST_WAIT),
@@ -92,28 +94,29 @@ impl Checker {
                 || lasts_too_long(game.over_since, SLACK);
             ensure(!is_left, Law::GamesHaveOwners, || format!("game {id} is {:?}", seen.state))?;
         }
-        // Nothing more will be heard of games that were never launched.
+        // No events follow for games that were never launched.
         let seen = &self.seen;
         self.games.retain(|id, game| seen.contains_key(id) || game.storing.requested.is_some());
         Ok(())
     }
 
-    /// Checks that clients show what their players may see. Only right after a report, when nothing waits to be told.
+    /// Checks that clients show the games that their players may see. Must be called right after a
+    /// report, when no change waits to be sent.
     ///
     /// # Errors
-    /// If they do not.
+    /// If a client shows other games.
     pub fn reported(&self, store: &FakeStore) -> Result<(), Violation> {
         if self.open.is_empty() {
             self.check_knowledge(store)?;
         }
-        // A time limit that has come at this very moment is told of with the next report.
+        // A time limit that expires at this very moment comes with the next report.
         if self.changed_at == self.now {
             return Ok(());
         }
         for (player, conn) in &self.online {
             let Some(connection) = self.connections.get(conn) else { continue };
             let visible: BTreeSet<GameId> = self.visible_to(*player).into_iter().collect();
-            // A launch is told of when it is durable.
+            // A launch is reported once it is durable.
             let is_told = |id: &&GameId| self.games.get(*id).is_some_and(|game| !game.is_launching());
             let difference: Vec<GameId> =
                 visible.symmetric_difference(&connection.shown).filter(is_told).copied().collect();
@@ -125,7 +128,7 @@ impl Checker {
         Ok(())
     }
 
-    /// What the lobby was told is what the database says, when nothing is under way.
+    /// Checks that the lobby's data equals the database when no request is open.
     fn check_knowledge(&self, store: &FakeStore) -> Result<(), Violation> {
         let accounts =
             store.accounts.values().filter(|account| self.online.contains_key(&PlayerId(account.id)));
@@ -134,16 +137,17 @@ impl Checker {
             let (known, stored) =
                 (rating_on(self.ratings.get(&player), GLOBAL), rating_on(Some(&account.ratings), GLOBAL));
             ensure(known == stored, Law::RatingsAreShown, || {
-                format!("the lobby knows {known:?} of player {player}, stored is {stored:?}")
+                format!("the lobby has {known:?} for player {player}, stored is {stored:?}")
             })?;
         }
         Ok(())
     }
 
-    /// The server is killed. A lobby begins with what is stored: checks that this is enough.
+    /// Called when the server is killed; the next lobby starts with the stored data. Checks that
+    /// nothing is lost.
     ///
     /// # Errors
-    /// If something is lost.
+    /// If data is lost.
     pub fn killed(&mut self, store: &FakeStore) -> Result<(), Violation> {
         self.coverage.count("server kills");
         let ids: Vec<GameId> = self.games.keys().copied().collect();
@@ -172,13 +176,13 @@ impl Checker {
         self.has_stopped = false;
         self.games.retain(|id, _| store.games.contains_key(id));
         for (id, game) in &mut self.games {
-            // An end that was refused is tried again.
+            // An end that was refused is retried.
             game.storing.is_over = store.games.get(id).is_some_and(|stored| stored.end.is_some());
             game.storing.open = None;
             game.storing.is_failing = false;
-            // It is in the store, whether the lobby that is gone has heard of it or not.
+            // The launch is stored, whether the killed lobby received the reply or not.
             game.storing.launch_had_reply = true;
-            // Its end is told again if it was not stored.
+            // The end is sent again if it was not stored.
             game.told = game.told.min(Told::Playing);
             game.empty_since = None;
             game.over_since = None;
@@ -189,7 +193,7 @@ impl Checker {
         Ok(())
     }
 
-    /// A lobby has begun with these games.
+    /// Called when a lobby starts with these games.
     pub fn resumed(&mut self, seen: Seen) {
         self.coverage.add("games resumed after a kill", seen.len() as u64);
         for (id, game) in &mut self.games {
@@ -199,16 +203,16 @@ impl Checker {
         self.seen = seen;
     }
 
-    /// Whether the lobby has said that the server may end.
+    /// Returns whether the lobby has stopped.
     #[must_use]
     pub fn has_stopped(&self) -> bool {
         self.has_stopped
     }
 
-    /// Everybody has left, and the database has worked for long.
+    /// Called at the end, when everyone has left and the database has worked for long enough.
     ///
     /// # Errors
-    /// If something is left.
+    /// If an object is left.
     pub fn ended(&self, is_settled: bool, store: &FakeStore) -> Result<(), Violation> {
         let (games, open) = (self.seen.len(), self.open.len());
         ensure(is_settled && games == 0 && open == 0, Law::EverythingEnds, || {
@@ -224,7 +228,7 @@ impl Checker {
     }
 }
 
-/// Looks for facts in a game as it is stored.
+/// Checks that facts are part of the stored game.
 fn check_kept(id: GameId, saved: &Value, facts: &[Fact]) -> Result<(), Violation> {
     let live = &saved["live"];
     let reports: Vec<Report> = serde_json::from_value(live["reports"].clone()).unwrap_or_default();
@@ -244,7 +248,7 @@ fn check_kept(id: GameId, saved: &Value, facts: &[Fact]) -> Result<(), Violation
     Ok(())
 }
 
-/// Ratings are what rated games have made of them.
+/// Checks that ratings follow from the rated games.
 fn check_ratings(store: &FakeStore) -> Result<(), Violation> {
     let mut changes: BTreeMap<PlayerId, u32> = BTreeMap::new();
     for (id, game) in &store.games {
@@ -272,8 +276,11 @@ fn check_rated(id: GameId, game: &FakeGame) -> Result<(), Violation> {
     let mut changed: Vec<PlayerId> = game.ratings.iter().map(|change: &RatingChange| change.player).collect();
     players.sort_unstable();
     changed.sort_unstable();
-    let frozen = |player: &PlayerId| game.launched.players.iter().any(|frozen| frozen.id == *player);
-    if players != changed || !players.iter().all(frozen) {
+    let launched = |player: &PlayerId| game.launched.players.iter().find(|launched| launched.id == *player);
+    // A player without a place on the map is not stored, and then nobody is rated (ratings.md R2).
+    let is_stored = |player: &PlayerId| launched(player).is_some_and(is_placed);
+    let expected = if players.iter().all(is_stored) { players.as_slice() } else { &[] };
+    if expected != changed || players.iter().any(|player| launched(player).is_none()) {
         return broken(
             Law::RatedOnce,
             format!("game {id}: {players:?} were rated, {changed:?} have changed"),

@@ -1,4 +1,4 @@
-//! What is stored of games, and what must not be lost.
+//! Writes about games, and data that must not be lost.
 
 use faf_lobby_core::request::StoreGame;
 use faf_lobby_core::validity::DESYNCS_MAX;
@@ -9,11 +9,11 @@ use super::Checker;
 use super::laws::{Law, Violation, broken, ensure};
 use super::model::{Fact, Step};
 
-/// Reports of one player in a game that are kept.
+/// Maximum number of one player's reports that are kept for a game.
 const REPORTS_PER_REPORTER: usize = faf_lobby_core::results::REPORTS_PER_REPORTER_MAX;
 
 impl Checker {
-    /// Something of a game is to be stored.
+    /// Processes a request to store data of a game.
     pub(super) fn store_requested(
         &mut self,
         id: GameId,
@@ -38,7 +38,8 @@ impl Checker {
             (None, _) => false,
             (Some(Step::Launch), Step::Launch) => is_again,
             (Some(_), Step::Launch) => false,
-            // A game that went on after the server was killed may end again if its end was not stored.
+            // A game that continued after the server was killed may end again if its end was not
+            // stored.
             (Some(_), _) if !game.storing.is_over => true,
             (Some(_), step) => matches!(step, Step::Note | Step::Publish),
         };
@@ -71,7 +72,7 @@ impl Checker {
         Ok(step)
     }
 
-    /// The database has stored something of a game, or has not.
+    /// Processes the reply of the database to a write.
     pub(super) fn store_replied(&mut self, id: GameId, step: Step, reply: &ReplyTo<StoreGame>) {
         if let Ok(Ok(changes)) = reply {
             for change in changes {
@@ -88,7 +89,7 @@ impl Checker {
                 storing.is_over |= step == Step::End;
                 for change in changes {
                     self.coverage.count("ratings changed");
-                    // Of those who are offline, the database tells when they come back.
+                    // Ratings of offline players come from the database when they log in again.
                     let known = self.ratings.entry(change.player).or_default();
                     match known.iter_mut().find(|(name, _)| *name == change.leaderboard) {
                         Some((_, rating)) => {
@@ -119,7 +120,7 @@ impl Checker {
         }
     }
 
-    /// What a game process has said of a live game was dealt with.
+    /// Processes a report about a live game that was handled.
     pub(super) fn acknowledged(&mut self, id: GameId, fact: Fact) {
         let is_live = self.seen.get(&id).is_some_and(|game| game.state == GameState::Live);
         let Some(game) = self.games.get_mut(&id).filter(|_| is_live) else { return };
@@ -148,7 +149,7 @@ impl Checker {
         self.keep(id);
     }
 
-    /// What was dealt with is stored, unless the database was away.
+    /// Marks handled facts as stored, unless the database was unavailable.
     pub(super) fn keep(&mut self, id: GameId) {
         if let Some(game) = self.games.get_mut(&id)
             && !game.storing.is_failing

@@ -1,13 +1,13 @@
-//! Disks that do not do what they should: the lobby goes on, and the recording as soon as it can.
+//! Disks that fail: the lobby continues, and so does the recording as soon as it can.
 
 use super::super::{Bounds, Recorder};
 use super::rig::{Rig, replay};
-use super::{LARGE, check_no_secrets, meet};
+use super::{LARGE, check_no_secrets, host_and_join};
 use crate::ops::recorder::replay::{Ending, Replay, ReplayError};
 
 fn ending(recording: &[u8]) -> String {
     match replay(recording).2 {
-        Ending::Said(reason) => reason,
+        Ending::Marked(reason) => reason,
         other => format!("{other:?}"),
     }
 }
@@ -18,11 +18,11 @@ fn a_full_disk() {
     let ada = rig.log_in(1, "Ada");
     rig.ping_until(ada, "something is written", |disk| disk.recordings().iter().any(|file| !file.is_empty()));
     rig.disk.set(|disk| disk.is_full = true);
-    // It is tried again and again, and nothing is left of that.
+    // The writer tries again and again, and leaves no file of a failed attempt.
     rig.ping_until(ada, "several failures", |disk| disk.state().failures > 10);
     assert!(rig.disk.names().len() <= 2, "{:?}", rig.disk.names());
     rig.disk.set(|disk| disk.is_full = false);
-    // Behind the first, which was cut, there is one that is complete so far.
+    // After the first file, which was cut, there is one that is complete so far.
     let goes_on = |disk: &super::rig::Disk| {
         disk.recordings().iter().skip(1).any(|recording| recording.ends_with(b"\n"))
     };
@@ -32,10 +32,10 @@ fn a_full_disk() {
     let recordings = rig.finish().recordings();
     assert!(recordings.len() >= 2, "{}", recordings.len());
     let first = replay(&recordings[0]);
-    assert!(matches!(first.2, Ending::Cut(_) | Ending::Silent), "{:?}", first.2);
+    assert!(matches!(first.2, Ending::Cut(_) | Ending::Unmarked), "{:?}", first.2);
     let last = replay(recordings.last().unwrap());
     assert!(last.0.header().first > first.1 + 1, "nothing is missing");
-    assert_eq!((last.1, last.2), (inputs, Ending::Said("the server has ended".to_owned())));
+    assert_eq!((last.1, last.2), (inputs, Ending::Marked("the server has ended".to_owned())));
     recordings.iter().for_each(|recording| check_no_secrets(recording));
 }
 
@@ -43,7 +43,7 @@ fn a_full_disk() {
 fn a_folder_that_cannot_be_written() {
     let mut rig = Rig::new(LARGE);
     rig.disk.set(|disk| disk.is_read_only = true);
-    let conns = meet(&mut rig);
+    let conns = host_and_join(&mut rig);
     rig.disk.set(|disk| disk.is_read_only = false);
     rig.ping_until(conns.0, "it begins", |disk| disk.recordings().iter().any(|file| !file.is_empty()));
     for recording in rig.finish().recordings() {
@@ -57,7 +57,7 @@ fn a_folder_that_is_a_file() {
     let recorder = Recorder::start(file.path(), Bounds { size: 1_000_000, files: 2 });
     let mut rig = Rig::new(LARGE);
     rig.recorder = recorder;
-    meet(&mut rig);
+    host_and_join(&mut rig);
     rig.finish();
 }
 
@@ -69,7 +69,7 @@ fn files_are_for_this_user_only() {
     let path = folder.path().join("made/for/it");
     let mut rig = Rig::new(LARGE);
     rig.recorder = Recorder::start(&path, Bounds { size: 1_000_000, files: 2 });
-    meet(&mut rig);
+    host_and_join(&mut rig);
     rig.finish();
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o700);
@@ -93,18 +93,18 @@ fn a_disk_that_is_too_slow() {
         rig.say(ada, &long);
     }
     rig.disk.set(|disk| disk.hangs = false);
-    // At the first of these the thread catches up, and with the next it goes on.
+    // At the first of these the thread catches up, and with the next it continues.
     rig.is_in_step = true;
     rig.say(ada, r#"{"command":"ping"}"#);
     rig.say(ada, r#"{"command":"ping"}"#);
     rig.say(ada, r#"{"command":"nonsense"}"#);
     let inputs = rig.effects.last().unwrap().0;
     let recordings = rig.finish().recordings();
-    // The thread may have caught up in between, before it was held up for good.
+    // The thread may have caught up in between, before it was blocked for good.
     let [cut, .., rest] = &recordings[..] else { panic!("{}", recordings.len()) };
     assert!(cut.len() < 2 * LIMIT, "{}", cut.len());
     let (_, last, _) = replay(cut);
-    let expected = format!("event {} and those behind it are missing: the disk is too slow", last + 1);
+    let expected = format!("event {} and those after it are missing: the disk is too slow", last + 1);
     assert_eq!(ending(cut), expected);
     let (replayed, end, _) = replay(rest);
     assert!(replayed.header().first > last + 1);

@@ -20,18 +20,18 @@ use rig::{NAMES, Rig, replay, verdicts};
 /// Everything in one file.
 const LARGE: Bounds = Bounds { size: u64::MAX, files: 10 };
 
-/// A new file as soon as there is as much behind the world as the world itself.
+/// A new file as soon as the inputs after the world are as long as the world itself.
 const SMALL: Bounds = Bounds { size: 0, files: 10_000 };
 
 const HOST: &str = r#"{"command":"game_host","visibility":"public","title":"t","password":"game-pw"}"#;
 
-/// What the game process behind a connection says.
+/// Sends a message of the game process of a connection.
 fn game(rig: &mut Rig, conn: ConnId, command: &str, args: &str) {
     rig.say(conn, &format!(r#"{{"command":"{command}","target":"game","args":{args}}}"#));
 }
 
-/// Ada hosts a game with a password, and Bob gets in with the second try.
-fn meet(rig: &mut Rig) -> (ConnId, ConnId) {
+/// Ada hosts a game with a password, and Bob joins it on the second try.
+fn host_and_join(rig: &mut Rig) -> (ConnId, ConnId) {
     let (ada, bob) = (rig.log_in(1, "Ada"), rig.log_in(2, "Bob"));
     rig.say(ada, HOST);
     game(rig, ada, "GameState", r#"["Idle"]"#);
@@ -77,7 +77,7 @@ fn check_no_secrets(recording: &[u8]) {
 #[test]
 fn a_whole_game_is_replayed() {
     let mut rig = Rig::new(LARGE);
-    let conns = meet(&mut rig);
+    let conns = host_and_join(&mut rig);
     play(&mut rig, conns);
     let told = rig.effects.iter().map(|(_, effect)| format!("{effect:?}")).collect::<Vec<_>>();
     assert!(
@@ -90,9 +90,9 @@ fn a_whole_game_is_replayed() {
     let [recording] = &disk.recordings()[..] else { panic!() };
     check_no_secrets(recording);
     let (replayed, last, ending) = replay(recording);
-    assert_eq!((last, ending), (inputs, Ending::Said("the server has ended".to_owned())));
+    assert_eq!((last, ending), (inputs, Ending::Marked("the server has ended".to_owned())));
     assert_eq!(serde_json::to_string(replayed.world()).unwrap(), state);
-    // The effects are the very same, but for the secrets, which their text does not show.
+    // The effects are equal, apart from the secrets, which their text does not show.
     let (mut again, mut effects) = (Replay::read(&recording[..]).unwrap(), Vec::new());
     while let Some(played) = again.step().unwrap() {
         effects.extend(played.effects.iter().map(|effect| format!("{effect:?}")));
@@ -109,7 +109,8 @@ fn secrets_in_the_world_are_replaced_and_still_work() {
     game(&mut rig, ada, "GameState", r#"["Idle"]"#);
     game(&mut rig, ada, "GameState", r#"["Lobby"]"#);
     rig.holds_replies = true;
-    // A password that is remembered while its owner's bans are looked up, and others in messages that wait behind it.
+    // A password that is kept while its owner's bans are looked up, and others in messages that
+    // wait after it.
     rig.say(bob, r#"{"command":"game_join","uid":1,"password":"game-pw"}"#);
     rig.say(bob, r#"{"command":"of_tomorrow","password":"other-pw"}"#);
     let stranger = rig.connect(4);
@@ -132,7 +133,7 @@ fn secrets_in_the_world_are_replaced_and_still_work() {
 }
 
 #[test]
-fn every_file_can_be_replayed_on_its_own_and_the_oldest_go() {
+fn every_file_can_be_replayed_alone_and_the_oldest_are_removed() {
     let mut rig = Rig::new(Bounds { size: 20_000, files: 3 });
     rig.disk.set(|disk| {
         for name in ["lobby-20250701T120000Z-0001.jsonl", "lobby-20250701T120000Z-0001.jsonl.gz", "notes.txt"]
@@ -140,7 +141,7 @@ fn every_file_can_be_replayed_on_its_own_and_the_oldest_go() {
             disk.files.insert(name.to_owned(), Vec::new());
         }
     });
-    let conns = meet(&mut rig);
+    let conns = host_and_join(&mut rig);
     play(&mut rig, conns);
     rig.ping_until(conns.0, "five files", |disk| {
         disk.names().iter().any(|name| name == "lobby-20260701T121142Z-0005.jsonl")
@@ -173,16 +174,16 @@ fn a_file_that_is_cut_anywhere_can_be_replayed_so_far() {
         let lines = recording[..length].iter().filter(|byte| **byte == b'\n').count() as u64;
         assert_eq!(last, lines - 1);
         match recording[length - 1] {
-            b'\n' => assert_eq!(ending, Ending::Silent),
+            b'\n' => assert_eq!(ending, Ending::Unmarked),
             _ => assert_eq!(ending, Ending::Cut(lines + 1)),
         }
     }
 }
 
 #[test]
-fn a_change_is_found() {
+fn changes_are_found() {
     let mut rig = Rig::new(LARGE);
-    meet(&mut rig);
+    host_and_join(&mut rig);
     let recording = String::from_utf8(rig.finish().recordings().remove(0)).unwrap();
     let lines: Vec<&str> = recording.lines().collect();
     let hello = lines.iter().position(|line| line.contains("\"login\":\"Bob\"")).unwrap();
@@ -196,7 +197,7 @@ fn a_change_is_found() {
         found.map(|(number, _)| number as usize)
     };
     assert_eq!(first_other(&changed(lines[hello])), None);
-    // Somebody else asks, or nobody; or the hash is another.
+    // Another player asks, or none; or the hash differs.
     assert_eq!(first_other(&changed(&lines[hello].replace("Bob", "Cem"))), Some(hello));
     let (input, _) = lines[hello].split_once(",\"event\"").unwrap();
     let (_, outcome) = lines[hello].split_once(",\"effects\"").unwrap();
@@ -224,24 +225,24 @@ fn a_change_is_found() {
 }
 
 #[test]
-fn what_is_no_recording_is_told_so() {
+fn other_files_are_refused_with_a_reason() {
     let open = |text: &str| Replay::read(text.as_bytes()).unwrap_err().to_string();
-    assert!(open("{\"faf_lobby\":1}\n").starts_with("this is no recording"));
-    assert!(open("SQLite format 3\0").starts_with("this is no recording"));
+    assert!(open("{\"faf_lobby\":1}\n").starts_with("this is not a recording"));
+    assert!(open("SQLite format 3\0").starts_with("this is not a recording"));
     let head = |format: u32| format!("{{\"faf_lobby_recording\":{format}");
     let refused = format!("has format {}, and only format {FORMAT}", FORMAT + 1);
     assert!(open(&format!("{},\"x\":1}}\n", head(FORMAT + 1))).contains(&refused));
     assert!(open(&format!("{}}}\n", head(FORMAT))).starts_with("line 1 is damaged: missing field"));
-    assert!(open(&head(FORMAT)).starts_with("there is nothing in it"));
+    assert!(open(&head(FORMAT)).starts_with("it is empty"));
     let recording = String::from_utf8(Rig::new(LARGE).finish().recordings().remove(0)).unwrap();
     let other = recording.replace("\"server\":\"0", "\"server\":\"10").replace("\"next_ping\"", "\"ping\"");
     let error = open(&other);
     assert!(error.contains("was recorded by faf-lobby 10.") && error.contains("next_ping"), "{error}");
 }
 
-/// The lobby fails over an event that is recorded before it does.
+/// The lobby fails on an event that is recorded before it fails.
 #[test]
-fn the_event_that_was_too_much_is_there() {
+fn the_event_on_which_the_lobby_fails_is_recorded() {
     let mut rig = Rig::new(LARGE);
     let ada = rig.log_in(1, "Ada");
     let event = Event::Received { conn: ada, message: Ok(ClientMessage::Ping) };
@@ -249,7 +250,7 @@ fn the_event_that_was_too_much_is_there() {
     let Rig { recorder, world, disk, .. } = rig;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let failed = runtime.block_on(async move {
-        // As the loop of the lobby: a task that has waited before.
+        // Like the loop of the lobby: a task that has waited before.
         let task = tokio::spawn(async move {
             let mut recorder = recorder;
             tokio::task::yield_now().await;
@@ -261,14 +262,14 @@ fn the_event_that_was_too_much_is_there() {
     });
     assert!(failed.is_err());
     let recording = disk.recordings().remove(0);
-    assert_eq!(verdicts(&recording).last(), Some(&(number, Verdict::FailedThen)));
+    assert_eq!(verdicts(&recording).last(), Some(&(number, Verdict::FailedWhenRecorded)));
     let text = String::from_utf8(recording).unwrap();
-    assert!(text.ends_with(&format!("{{\"end\":\"the lobby has failed over event {number}\"}}\n")), "{text}");
+    assert!(text.ends_with(&format!("{{\"end\":\"the lobby has failed on event {number}\"}}\n")), "{text}");
 }
 
-/// Whatever a client can say is recorded so that it can be read again.
+/// Every message a client can send is recorded so that it can be read again.
 #[test]
-fn every_recorded_message_comes_back() {
+fn every_recorded_message_can_be_read() {
     let mut messages: Vec<Message> = Vec::new();
     for (_, transcript) in sessions::all() {
         for record in transcript.records {
@@ -304,8 +305,8 @@ fn every_recorded_message_comes_back() {
     }
 }
 
-/// Many lobbies in which anything happens, with a new file every few events, so that the world is read again in all of its
-/// states.
+/// Runs many lobbies with random events and a new file every few events, so that the world is read
+/// again in all of its states.
 #[test]
 fn anything_can_be_replayed() {
     let sayings = [
@@ -337,7 +338,7 @@ fn anything_can_be_replayed() {
     for story in 0..20_u64 {
         let mut state = story;
         let mut random = |below: u64| {
-            // Knuth's multiplicative generator: the same stories every time.
+            // Knuth's multiplicative generator: the same sequences every time.
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % below
         };
@@ -373,9 +374,10 @@ fn anything_can_be_replayed() {
     }
 }
 
-/// Three players who send nothing but long messages take a part of the recording, and the rest is there.
+/// Three players who send nothing but long messages take a part of the recording, and the rest
+/// is there.
 #[test]
-fn long_messages_do_not_wash_out_what_others_did() {
+fn long_messages_do_not_displace_others() {
     let size = 4 * 1024 * 1024;
     let mut rig = Rig::new(Bounds { size, files: 10 });
     let conns: Vec<ConnId> = (1..).zip(NAMES).map(|(number, name)| rig.log_in(number, name)).collect();
@@ -393,7 +395,8 @@ fn long_messages_do_not_wash_out_what_others_did() {
     let recordings = disk.recordings();
     assert_eq!(recordings.len(), 1, "a new file was begun");
     let recording = &recordings[0];
-    // A quarter for long ones, as far as the longest would fit, and the beginnings of the others.
+    // A quarter for long messages, as far as the longest would fit, and the beginnings of
+    // the others.
     assert!(recording.len() < 2 * 1024 * 1024, "{} bytes", recording.len());
     let text = String::from_utf8_lossy(recording);
     assert_eq!(text.lines().filter(|line| line.contains(&"x".repeat(100_000))).count(), 8);

@@ -1,4 +1,4 @@
-//! A lobby with a recorder, without sockets and clocks; and a disk that does as it is told.
+//! A lobby with a recorder, without sockets and clocks; and a disk that behaves as told.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -14,8 +14,8 @@ use super::super::files::Folder;
 use super::super::replay::{Ending, Replay, Verdict};
 use super::super::{Bounds, Recorder, Tuning};
 
-/// Longer than anything should take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything takes.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) const NAMES: [&str; 3] = ["Ada", "Bob", "Cem"];
 
@@ -28,11 +28,11 @@ pub(super) struct State {
     pub(super) files: BTreeMap<String, Vec<u8>>,
     /// Nothing can be written.
     pub(super) is_full: bool,
-    /// How often something could not be written because of that.
+    /// Number of failed writes because of that.
     pub(super) failures: u32,
-    /// Nothing can be made.
+    /// Nothing can be created.
     pub(super) is_read_only: bool,
-    /// Whoever writes has to wait.
+    /// Writers have to wait.
     pub(super) hangs: bool,
 }
 
@@ -50,7 +50,7 @@ impl Disk {
         self.state().files.keys().cloned().collect()
     }
 
-    /// All recordings, in their order.
+    /// Returns all recordings, in their order.
     pub(super) fn recordings(&self) -> Vec<Vec<u8>> {
         let is_recording = |name: &String| name.ends_with(".jsonl");
         self.state()
@@ -97,7 +97,7 @@ impl Write for OpenFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.disk.0.1.wait_while(self.disk.state(), |state| state.hangs).unwrap();
         if state.is_full {
-            // As on a real one, something may still fit.
+            // As on a real one, a part may still fit.
             state.failures += 1;
             let some = &bytes[..bytes.len() / 2];
             state.files.entry(self.name.clone()).or_default().extend_from_slice(some);
@@ -112,7 +112,7 @@ impl Write for OpenFile {
     }
 }
 
-/// A lobby whose requests are carried out by a store in memory, when they are.
+/// A lobby with a store in memory that handles requests on demand.
 pub(super) struct Rig {
     pub(super) world: World,
     pub(super) recorder: Recorder,
@@ -155,7 +155,7 @@ impl Rig {
         }
     }
 
-    /// Tells the world of something, or that time has passed.
+    /// Gives the world an event, or lets it know that time has passed.
     pub(super) fn tell(&mut self, event: Option<Event>) {
         let now = moment(self.now);
         self.inputs += 1;
@@ -228,13 +228,13 @@ impl Rig {
     pub(super) fn ping_until(&mut self, conn: ConnId, what: &str, reached: impl Fn(&Disk) -> bool) {
         let begin = Instant::now();
         while !reached(&self.disk) {
-            assert!(begin.elapsed() < PATIENCE, "{what}: {:?}", self.disk.names());
+            assert!(begin.elapsed() < TIMEOUT, "{what}: {:?}", self.disk.names());
             self.say(conn, r#"{"command":"ping"}"#);
             std::thread::yield_now();
         }
     }
 
-    /// Ends the recording and gives back the disk.
+    /// Ends the recording and returns the disk.
     pub(super) fn finish(self) -> Disk {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.recorder.finish());
@@ -242,12 +242,13 @@ impl Rig {
     }
 }
 
-/// Milliseconds by the clock that never jumps, and a time of day with microseconds.
+/// Milliseconds of the monotonic clock, and a time of day with microseconds.
 pub(super) fn moment(elapsed: Duration) -> Moment {
     Moment { elapsed, utc: Timestamp(1_782_907_200_250_000 + elapsed.as_micros() as i64) }
 }
 
-/// Replays a recording, in which everything must be the same; answers the numbers of its first and last input, and its end.
+/// Replays a recording, in which everything must be the same; returns the numbers of its first and
+/// last input, and its end.
 pub(super) fn replay(recording: &[u8]) -> (Replay<&[u8]>, u64, Ending) {
     let mut replay = Replay::read(recording).unwrap();
     let mut last = replay.header().first - 1;

@@ -1,7 +1,7 @@
--- The tables of the FAF database that a lobby server reads and writes, with the same names and meanings, so that
--- a store over MariaDB can answer the same questions. Times are Unix seconds (UTC). Columns nobody here reads are
--- left out. What differs: names compare by login_key, since SQLite knows case only for ASCII; avatars carry their
--- whole URL.
+-- The tables of the FAF database that a lobby server reads and writes, with the same names and
+-- meanings, so that a store over MariaDB can run the same operations. Times are Unix seconds (UTC).
+-- Columns that are not read here are left out. Differences: names compare by login_key, since
+-- SQLite ignores case only for ASCII; avatars contain their full URL.
 
 CREATE TABLE avatars_list (
   id INTEGER PRIMARY KEY,
@@ -318,7 +318,7 @@ CREATE TRIGGER map_play_count AFTER INSERT ON game_stats WHEN NEW.mapId IS NOT N
    WHERE id = (SELECT map_id FROM map_version WHERE id = NEW.mapId);
 END;
 
--- What every lobby needs, whatever else is in it.
+-- Records that every lobby needs.
 
 INSERT INTO game_validity (id, message) VALUES
   (0, 'VALID'), (1, 'TOO_MANY_DESYNCS'), (2, 'WRONG_VICTORY_CONDITION'), (3, 'NO_FOG_OF_WAR'),

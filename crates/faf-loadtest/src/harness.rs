@@ -1,4 +1,4 @@
-//! A server and its clients, and the watch that is kept over them while a scenario goes on.
+//! A server with its clients, and the observation of them during a scenario.
 
 use std::time::{Duration, Instant};
 
@@ -14,39 +14,39 @@ use crate::server::process::Process;
 use crate::swarm::credentials::Credentials;
 use crate::swarm::{Plan, Role, Swarm};
 
-/// How often the samples are collected.
-const LOOK: Duration = Duration::from_millis(20);
+/// Interval between collections of the samples.
+const COLLECT_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often a moment is noted for the plot.
-const MOMENT: Duration = Duration::from_millis(500);
+/// Interval between the moments of the plot.
+const MOMENT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Files that are open besides connections.
+/// Number of open files other than connections.
 const OTHER_FILES: u64 = 64;
 
-/// A period that was measured.
+/// A measured period.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     pub(crate) sample: Sample,
     pub(crate) seconds: f64,
-    /// Processor time of the server in it, in seconds.
+    /// CPU time of the server in it, in seconds.
     pub(crate) cpu: Option<f64>,
-    /// Processor time of this process in it, in seconds.
+    /// CPU time of this process in it, in seconds.
     pub(crate) own_cpu: Option<f64>,
 }
 
-/// A server, its clients, and what has been seen of them.
+/// A server, its clients, and the samples collected from them.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct Harness {
     pub(crate) target: Target,
     pub(crate) swarm: Swarm,
-    patience: Duration,
+    time_limit: Duration,
     at_once: usize,
-    /// In milliseconds.
+    /// Silence to wait for after logins, in milliseconds.
     silence: u64,
     began: Instant,
     progress: ProgressBar,
     pub(crate) moments: Vec<Moment>,
-    /// Since the last moment.
+    /// Sample since the last moment.
     recent: Recent,
 }
 
@@ -65,8 +65,8 @@ impl Recent {
     }
 }
 
-impl Stage {
-    /// Finds or starts the server, and prepares clients who do not connect yet.
+impl Harness {
+    /// Starts or finds the server, and prepares clients without connecting them.
     pub(crate) fn open(
         server: &ServerOptions,
         run: &RunOptions,
@@ -104,7 +104,7 @@ impl Stage {
         Ok(Self {
             swarm: Swarm::start(plan, roles)?,
             target,
-            patience: Duration::from_secs_f64(run.patience),
+            time_limit: Duration::from_secs_f64(run.time_limit),
             at_once: run.at_once,
             silence: (run.silence * 1000.0) as u64,
             began: Instant::now(),
@@ -114,19 +114,19 @@ impl Stage {
         })
     }
 
-    /// Logs clients in, at the pace that was asked for, and waits until they are.
+    /// Logs clients in at the requested pace, and waits until they are online.
     ///
     /// # Errors
-    /// If one of them cannot connect or log in, or nothing happens any more.
+    /// If one of them cannot connect or log in, or if nothing happens any more.
     pub(crate) fn log_in(&mut self, clients: impl ExactSizeIterator<Item = u32>) -> anyhow::Result<Window> {
         let goal = self.swarm.online() + clients.len();
         self.swarm.log_in(clients, self.at_once, false);
-        let window = self.watch("logging in", goal as u64, |stage, _| stage.swarm.online() as u64)?;
+        let window = self.watch("logging in", goal as u64, |harness, _| harness.swarm.online() as u64)?;
         ensure_no_failures(&window.sample)?;
         Ok(window)
     }
 
-    /// Watches until `reached`, which is given what was seen so far, comes to the goal.
+    /// Watches until `reached`, which receives the sample so far, returns the goal.
     ///
     /// # Errors
     /// If a client cannot connect or log in, or if nothing is received any more.
@@ -156,15 +156,15 @@ impl Stage {
                 break;
             }
             ensure_no_failures(&sample)?;
-            if heard.elapsed() > self.patience {
+            if heard.elapsed() > self.time_limit {
                 bail!(
                     "{what}: nothing has been received for {} s; {position} of {goal} done, {} clients were \
                      disconnected. A server that is only slow needs more --patience",
-                    self.patience.as_secs(),
+                    self.time_limit.as_secs(),
                     sample.lost
                 );
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(COLLECT_INTERVAL);
         }
         let spent = |before: Option<Duration>, now: Option<Duration>| {
             Some(now?.saturating_sub(before?).as_secs_f64())
@@ -184,7 +184,7 @@ impl Stage {
         seconds: f64,
         deliveries: Option<u64>,
     ) -> anyhow::Result<Window> {
-        // Messages between two measurements belong to neither.
+        // Messages between two measurements belong to neither of them.
         let seen = self.swarm.drain();
         self.note(&seen);
         ensure_no_failures(&seen)?;
@@ -198,19 +198,19 @@ impl Stage {
         }
     }
 
-    /// Waits until nothing is received any more, as after many logins; but no longer than the
-    /// patience lasts, since others may play on the server.
+    /// Waits until nothing is received any more, as after many logins, but not longer than the time
+    /// limit, because others may play on the server.
     ///
     /// # Errors
     /// If a client cannot connect or log in.
     pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
-        let (began, patience, silence) = (Instant::now(), self.patience, self.silence);
+        let (began, time_limit, silence) = (Instant::now(), self.time_limit, self.silence);
         let (mut messages, mut since) = (0, Instant::now());
         self.watch("waiting for silence", silence, |_, sample| {
             if sample.messages != messages {
                 (messages, since) = (sample.messages, Instant::now());
             }
-            if began.elapsed() > patience { silence } else { since.elapsed().as_millis() as u64 }
+            if began.elapsed() > time_limit { silence } else { since.elapsed().as_millis() as u64 }
         })?;
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Stage {
         recent.delivery.absorb(&mut seen.delivery.clone());
         recent.pong.absorb(&mut seen.pong.clone());
         let passed = recent.since.elapsed();
-        if passed < MOMENT {
+        if passed < MOMENT_INTERVAL {
             return;
         }
         let recent = std::mem::replace(recent, Recent::new());
@@ -242,7 +242,7 @@ impl Stage {
         self.moments.push(moment);
     }
 
-    /// Ends the show.
+    /// Ends the progress display, and adds the moments to the report.
     pub(crate) fn finish(self, report: &mut Report) {
         self.progress.finish_and_clear();
         report.moments.extend(self.moments);
@@ -253,9 +253,9 @@ fn own_cpu() -> Option<Duration> {
     Process(std::process::id()).cpu()
 }
 
-/// Fails if a client could not connect or log in, with advice where there is some.
+/// Fails if a client could not connect or log in, with advice if there is any.
 pub(crate) fn ensure_no_failures(sample: &Sample) -> anyhow::Result<()> {
-    let told = sample.told.join("; ");
+    let told = sample.failure_texts.join("; ");
     let count = sample.failures;
     let advice = if told.contains("os error 24") {
         ". Too few files may be open: raise the limit with `ulimit -n`, or take fewer clients"
@@ -268,7 +268,7 @@ pub(crate) fn ensure_no_failures(sample: &Sample) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every connection is an open file.
+/// Raises the limit of open files, because every connection is one.
 fn raise_file_limit(clients: u32) -> anyhow::Result<()> {
     let needed = u64::from(clients) + OTHER_FILES;
     let limit = rlimit::increase_nofile_limit(needed.max(1024)).unwrap_or(needed);

@@ -1,4 +1,4 @@
-//! How clients come and go.
+//! Connecting, logging in and disconnecting of clients.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,21 +9,21 @@ use socket2::SockRef;
 use super::Worker;
 use crate::speech;
 use crate::swarm::address::{self, Source};
-use crate::swarm::connection::{Connection, Ear, Phase, Reading};
+use crate::swarm::connection::{Connection, MessageDecoder, Phase, Reading};
 use crate::swarm::credentials::Credentials;
 use crate::swarm::login::Login;
 use crate::swarm::marker;
 use crate::swarm::timers::Task;
 
-/// How long a client waits before it tries again to connect.
+/// Time before a client tries again to connect.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Connections that are begun before others are looked after, so that what these hear is heard in
-/// time: some milliseconds' worth.
+/// Maximum number of connections that are begun before other sockets are served, which takes some
+/// milliseconds, so that these receive in time.
 const CONNECTS: usize = 128;
 
 impl Worker {
-    /// Whether somebody is to log in now.
+    /// Returns whether a client must log in now.
     pub(super) fn may_begin(&self) -> bool {
         self.logging_in < self.at_once && !self.queue.is_empty()
     }
@@ -52,8 +52,8 @@ impl Worker {
         let source = Source {
             number,
             per_address: self.common.per_address,
-            // With packets as large as loopback has them, the server's kernel would take megabytes
-            // for a connection that is not read.
+            // With the large packets of loopback, the server's kernel would use megabytes for a
+            // connection that is not read.
             small_packets: client.receive_buffer.is_some(),
         };
         let connected = address::connect(&self.registry, Token(index), to, source);
@@ -65,7 +65,7 @@ impl Worker {
                     connection.markers = Some(Box::default());
                 }
                 if client.actor.is_some() {
-                    connection.ear = Some(Box::new(Ear::new(connection.format)));
+                    connection.decoder = Some(Box::new(MessageDecoder::new(connection.format)));
                 }
                 client.connection = Some(connection);
             }
@@ -73,7 +73,7 @@ impl Worker {
         }
     }
 
-    /// A login came to nothing.
+    /// Handles a failed login.
     fn fail(&mut self, client: usize, why: &str) {
         self.clients[client].connection = None;
         self.logging_in -= 1;
@@ -88,7 +88,7 @@ impl Worker {
         }
     }
 
-    /// The connection is gone, and not because the client wanted it.
+    /// Handles the loss of a connection.
     pub(super) fn lose(&mut self, index: usize, why: &str) {
         let client = &mut self.clients[index];
         let Some(connection) = client.connection.take() else { return };
@@ -123,10 +123,10 @@ impl Worker {
         connection.reading = reading;
         client.is_honest = reading == Reading::Everything;
         if let Some(size) = client.receive_buffer {
-            // If it stays as it is, it only takes longer until it is full.
+            // If the old size stays, it only takes longer until the buffer is full.
             _ = SockRef::from(&connection.socket.stream).set_recv_buffer_size(size);
         }
-        // Errors are told in any case.
+        // Errors are reported in any case.
         let interest = match reading {
             Reading::Everything => Interest::READABLE | Interest::WRITABLE,
             Reading::Stalled | Reading::Trickle => Interest::WRITABLE,
@@ -138,7 +138,7 @@ impl Worker {
         }
     }
 
-    /// The connection stands.
+    /// Handles an established connection.
     pub(super) fn open(&mut self, index: usize, began: Instant) {
         let client = &mut self.clients[index];
         let Some(connection) = &mut client.connection else { return };
@@ -166,7 +166,7 @@ impl Worker {
         connection.socket.send(&bytes);
     }
 
-    /// All lists are there.
+    /// Handles a complete login: all lists have arrived.
     pub(super) fn complete(&mut self, index: usize, began: Instant) {
         self.logging_in -= 1;
         self.common.online.fetch_add(1, Ordering::Relaxed);
@@ -180,6 +180,6 @@ impl Worker {
             }
             return;
         }
-        self.act(index, |actor, cues| actor.logged_in(cues));
+        self.act(index, |actor, context| actor.logged_in(context));
     }
 }

@@ -1,5 +1,5 @@
-//! What is around the lobby: connections, a store that answers when and how it likes, and a clock
-//! that jumps.
+//! The environment of the lobby: connections, a store with delays and failures, and a clock that
+//! jumps.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -17,25 +17,25 @@ use super::{GAMES_BEFORE, GLOBAL};
 use crate::lobby::BEGINNING;
 use crate::store::FakeStore;
 
-/// The lobby and what is around it.
+/// The lobby and its environment.
 #[derive(Debug)]
-pub(super) struct Surroundings {
+pub(super) struct Environment {
     pub(super) world: World,
     pub(super) store: FakeStore,
     pub(super) settings: Settings,
-    /// When this lobby was started, in the time of the evening.
+    /// Start of this lobby, in the time of the evening.
     pub(super) started: Duration,
-    /// How wrong the calendar is.
+    /// Error of the wall clock, in microseconds.
     pub(super) clock_error: i64,
     pub(super) wires: BTreeMap<ConnId, Wire>,
     pub(super) last_conn: u64,
     requests: BTreeMap<RequestId, Requested>,
-    /// The database cannot be reached until then.
+    /// End of the time in which the database is unavailable.
     pub(super) away_until: Duration,
-    /// Answers are slow until then.
+    /// End of the time in which replies are slow.
     pub(super) slow_until: Duration,
     refused: BTreeSet<GameId>,
-    /// Writes are refused now and then.
+    /// Whether some writes are refused.
     pub(super) refuses: bool,
 }
 
@@ -45,18 +45,18 @@ pub(super) struct Wire {
     pub(super) player: usize,
     /// Reasons for which the lobby does not read from it.
     pub(super) holds: BTreeSet<HoldReason>,
-    /// Said, and not read by the lobby yet.
+    /// Messages that the lobby has not read yet.
     pub(super) outgoing: VecDeque<Result<ClientMessage, CommandError>>,
 }
 
-/// A request and, when the store has carried it out, its reply.
+/// A request or, once the store has carried it out, its reply.
 #[derive(Debug)]
 enum Requested {
     Open(Request),
     Done(Reply),
 }
 
-impl Surroundings {
+impl Environment {
     pub(super) fn new(settings: Settings, players: usize, random: &mut Random) -> Self {
         let logins: Vec<String> = (1..=players).map(|number| format!("p{number}")).collect();
         let mut store = FakeStore::with_accounts(logins.iter().map(String::as_str));
@@ -97,13 +97,13 @@ impl Surroundings {
         }
     }
 
-    /// What the lobby's clocks say.
+    /// Returns the time as the lobby's clocks show it.
     pub(super) fn moment(&self, now: Duration) -> Moment {
         let utc = Timestamp(BEGINNING.0 + now.as_micros() as i64 + self.clock_error);
         Moment { elapsed: now - self.started, utc }
     }
 
-    /// When the lobby wants to look at its timers, in the time of the evening.
+    /// Returns the lobby's next deadline, in the time of the evening.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.world.next_deadline().map(|deadline| self.started + deadline)
     }
@@ -112,10 +112,10 @@ impl Surroundings {
         self.requests.insert(request.id(), Requested::Open(request));
     }
 
-    /// How long it takes to carry a request out, and then to give the reply.
+    /// Returns the time until a request is carried out, and from then until its reply.
     ///
-    /// The reply to the end of a game is given at once, because these come in the order in which
-    /// games were rated.
+    /// The reply to the end of a game comes at once, because these replies arrive in the order in
+    /// which the games were rated.
     pub(super) fn delays(
         &self,
         now: Duration,
@@ -141,9 +141,9 @@ impl Surroundings {
         }
     }
 
-    /// The store carries out a request.
+    /// Carries out a request in the store.
     pub(super) fn perform(&mut self, now: Duration, id: RequestId, random: &mut Random) {
-        // A kill of the server has forgotten what it asked for.
+        // The server was killed, and the request with it.
         let Some(Requested::Open(request)) = self.requests.remove(&id) else { return };
         let reply = match request {
             request if now < self.away_until => request.unavailable(),
@@ -155,9 +155,9 @@ impl Surroundings {
         self.requests.insert(id, Requested::Done(reply));
     }
 
-    /// Rarely, the database says that a write contradicts what is stored. Without a launch, all the
-    /// rest does. A save or an end alone is never refused: the game would come back as it was long
-    /// ago when the server is killed.
+    /// Returns whether the database refuses a write as contradicting, which is rare. After a
+    /// refused launch, all further writes are refused. A save or an end alone is never refused:
+    /// after a kill of the server the game would return in an old state.
     fn is_refused(&mut self, game: GameId, write: &GameWrite, random: &mut Random) -> bool {
         match write {
             _ if self.refused.contains(&game) => true,
@@ -167,7 +167,7 @@ impl Surroundings {
         }
     }
 
-    /// The reply to a request, once.
+    /// Returns the reply to a request, once.
     pub(super) fn reply(&mut self, id: RequestId) -> Option<Reply> {
         match self.requests.remove(&id)? {
             Requested::Done(reply) => Some(reply),
@@ -175,11 +175,11 @@ impl Surroundings {
         }
     }
 
-    /// The server is killed, and started again from what is stored.
+    /// Kills the server, and starts it again from the stored data.
     pub(super) fn restart(&mut self, now: Duration) {
         self.wires.clear();
         self.requests.clear();
-        // Numbers of games that were never stored are used again.
+        // Numbers of games that were never stored are assigned again.
         self.refused.clear();
         self.started = now;
         self.world = World::new(self.settings.clone(), self.moment(now), self.store.beginning());

@@ -1,4 +1,4 @@
-//! Reading sockets: bytes are counted, and decoded for the few clients that have an actor.
+//! Reads sockets: counts bytes, and decodes them for the few clients that have an actor.
 
 use std::time::Instant;
 
@@ -6,16 +6,16 @@ use mio::Token;
 use mio::event::Event;
 
 use super::Worker;
-use crate::actors::{Actor, Cues};
+use crate::actors::{Actor, Context};
 use crate::speech;
 use crate::swarm::connection::{Phase, Reading};
-use crate::swarm::login::{Needles, Progress};
+use crate::swarm::login::{Patterns, Progress};
 use crate::swarm::marker;
 use crate::swarm::timers::{Task, Timer};
 
-/// Longest read in which a ping is looked for anywhere. In longer ones only at the ends: servers
-/// that hear no answer to one of many pings do nothing, and looking everywhere would be paid for
-/// with every broadcast.
+/// Longest read that is searched for a ping completely, in bytes. In longer reads only the ends are
+/// searched: servers ignore a missing answer to one of many pings, and a complete search would cost
+/// time at every broadcast.
 const SHORT_READ: usize = 256;
 
 impl Worker {
@@ -49,9 +49,9 @@ impl Worker {
             match connection.socket.read(&mut buffer) {
                 Ok(Some(0)) => self.lose(index, "the end of the stream"),
                 Ok(Some(size)) => {
-                    self.hear(index, &buffer[..size]);
-                    // The socket is empty, and the next bytes are an event of their own; but the
-                    // end is not if it was told with this one.
+                    self.receive(index, &buffer[..size]);
+                    // The socket is empty, and the next bytes are a new event. The end of the
+                    // stream is not, if it was reported with this one.
                     if size < buffer.len() && !to_the_end {
                         break;
                     }
@@ -63,8 +63,8 @@ impl Worker {
         self.buffer = buffer;
     }
 
-    /// Bytes were received.
-    fn hear(&mut self, index: usize, bytes: &[u8]) {
+    /// Handles received bytes.
+    fn receive(&mut self, index: usize, bytes: &[u8]) {
         let Some(connection) = &mut self.clients[index].connection else { return };
         self.sample.bytes += bytes.len() as u64;
         let format = &self.formats[connection.format as usize];
@@ -77,16 +77,20 @@ impl Worker {
                     let line: Vec<u8> = head.iter().copied().take_while(|byte| *byte != b'\r').collect();
                     return self.lose(index, &String::from_utf8_lossy(&line));
                 }
-                let (began, behind) = (*began, head.split_off(end + 4));
+                let (began, rest) = (*began, head.split_off(end + 4));
                 self.log_in(index, began);
-                if !behind.is_empty() {
-                    self.hear(index, &behind);
+                if !rest.is_empty() {
+                    self.receive(index, &rest);
                 }
             }
             Phase::LoggingIn(login) => {
                 let was_welcome = login.is_welcome();
-                let progress =
-                    login.hear(&format.needles, &mut connection.counter, bytes, &mut self.sample.messages);
+                let progress = login.receive(
+                    &format.patterns,
+                    &mut connection.counter,
+                    bytes,
+                    &mut self.sample.messages,
+                );
                 let began = login.began;
                 if login.is_welcome() && !was_welcome {
                     self.sample.welcome.record(began.elapsed());
@@ -111,9 +115,9 @@ impl Worker {
                     let delivery = &mut self.sample.delivery;
                     format.markers.find(tail, bytes, |sent| delivery.record_micros(now.saturating_sub(sent)));
                 }
-                if connection.ear.is_some() {
+                if connection.decoder.is_some() {
                     self.listen(index, bytes);
-                } else if asks_for_pong(&format.needles, bytes) {
+                } else if asks_for_pong(&format.patterns, bytes) {
                     let mut pong = Vec::with_capacity(32);
                     speech::say(connection.format, speech::PONG, &mut pong);
                     connection.socket.send(&pong);
@@ -122,33 +126,33 @@ impl Worker {
         }
     }
 
-    /// Lets the actor of a client hear what is said, if there is one.
+    /// Passes received messages to the actor of a client, if there is one.
     fn listen(&mut self, index: usize, bytes: &[u8]) {
         let Some(connection) = &mut self.clients[index].connection else { return };
-        let Some(ear) = &mut connection.ear else { return };
-        let messages = ear.hear(bytes);
+        let Some(decoder) = &mut connection.decoder else { return };
+        let messages = decoder.receive(bytes);
         if messages.is_empty() {
             return;
         }
-        self.act(index, |actor, cues| {
+        self.act(index, |actor, context| {
             for message in &messages {
                 if message.command().as_deref() == Some("ping") {
-                    cues.say.push(speech::PONG.to_owned());
+                    context.say.push(speech::PONG.to_owned());
                 }
-                actor.hear(message, cues);
+                actor.receive(message, context);
             }
         });
     }
 
-    /// Lets an actor do something, if the client has one and is logged in.
-    pub(super) fn act(&mut self, index: usize, what: impl FnOnce(&mut dyn Actor, &mut Cues)) {
+    /// Calls the actor of a client, if it has one and is logged in.
+    pub(super) fn act(&mut self, index: usize, what: impl FnOnce(&mut dyn Actor, &mut Context)) {
         let client = &mut self.clients[index];
         let Some(actor) = &mut client.actor else { return };
         let Some(connection) = client.connection.as_mut().filter(|connection| connection.is_logged_in())
         else {
             return;
         };
-        let mut cues = Cues {
+        let mut context = Context {
             now: Instant::now(),
             sample: &mut self.sample,
             say: Vec::new(),
@@ -156,8 +160,8 @@ impl Worker {
             leave: None,
             rng: &mut self.rng,
         };
-        what(actor.as_mut(), &mut cues);
-        let Cues { say, wake, leave, .. } = cues;
+        what(actor.as_mut(), &mut context);
+        let Context { say, wake, leave, .. } = context;
         let mut bytes = Vec::new();
         for message in &say {
             speech::say(connection.format, message, &mut bytes);
@@ -176,20 +180,20 @@ impl Worker {
     }
 }
 
-/// Whether the server asks if the client is there.
-fn asks_for_pong(needles: &Needles, bytes: &[u8]) -> bool {
-    let length = needles.ping.needle().len() + 12;
+/// Returns whether the server has sent a ping.
+fn asks_for_pong(patterns: &Patterns, bytes: &[u8]) -> bool {
+    let length = patterns.ping.needle().len() + 12;
     if bytes.len() <= SHORT_READ {
-        return needles.ping.find(bytes).is_some();
+        return patterns.ping.find(bytes).is_some();
     }
-    needles
+    patterns
         .ping
         .find(&bytes[..length])
-        .or_else(|| needles.ping.find(&bytes[bytes.len() - length..]))
+        .or_else(|| patterns.ping.find(&bytes[bytes.len() - length..]))
         .is_some()
 }
 
-/// Received bytes for people; of UTF-16 only the ASCII in it.
+/// Returns received bytes as readable text; of UTF-16 only the ASCII characters.
 fn readable(bytes: &[u8]) -> String {
     const LONGEST: usize = 300;
 
@@ -208,15 +212,15 @@ mod tests {
         let other: Message =
             format!(r#"{{"command":"notice","text":"{}"}}"#, "x".repeat(500)).parse().unwrap();
         for format in WireFormat::ALL {
-            let needles = Needles::new(format);
+            let patterns = Patterns::new(format);
             let bytes = |messages: &[&Message]| -> Vec<u8> {
                 messages.iter().flat_map(|message| format.encode(*message).unwrap()).collect()
             };
-            assert!(asks_for_pong(&needles, &bytes(&[&Message::PING])));
-            assert!(asks_for_pong(&needles, &bytes(&[&Message::PING, &other])));
-            assert!(asks_for_pong(&needles, &bytes(&[&other, &Message::PING])));
-            assert!(!asks_for_pong(&needles, &bytes(&[&other])));
-            assert!(!asks_for_pong(&needles, &bytes(&[&Message::PONG])));
+            assert!(asks_for_pong(&patterns, &bytes(&[&Message::PING])));
+            assert!(asks_for_pong(&patterns, &bytes(&[&Message::PING, &other])));
+            assert!(asks_for_pong(&patterns, &bytes(&[&other, &Message::PING])));
+            assert!(!asks_for_pong(&patterns, &bytes(&[&other])));
+            assert!(!asks_for_pong(&patterns, &bytes(&[&Message::PONG])));
         }
     }
 }
