@@ -5,6 +5,7 @@
 //!   operations.rs        one list; each family is a trait
 //!        |
 //!        +--> Backend    the trait of a database, for example SQLite in the crate `faf-lobby`
+//!        +--> requests   executes the lobby's requests that need only the database
 //!        +--> memory     an in-memory database; each family is a file
 //! ```
 //!
@@ -20,6 +21,7 @@ pub mod memory;
 mod model;
 mod operations;
 pub mod rating;
+mod requests;
 pub mod seed;
 
 use faf_lobby_core::ratings::RatingChange;
@@ -35,6 +37,7 @@ pub use model::{
     Action, GameFilter, GameRecord, LaunchedGame, ListedAccount, ListedGame, Message, Order, PlayerRecord,
     RecordedRating, Role, StoredAccount, Waiting,
 };
+pub use requests::perform;
 
 macro_rules! traits {
     ($(
@@ -54,14 +57,19 @@ macro_rules! traits {
             }
         )*
 
-        /// Everything that a server needs from its database.
-        pub trait Backend: $($family +)* Games + Clone + Send + Sync + 'static {}
+        /// All operations of the list.
+        pub trait Operations: $($family +)* {}
 
-        impl<T: $($family +)* Games + Clone + Send + Sync + 'static> Backend for T {}
+        impl<T: $($family +)*> Operations for T {}
     };
 }
 
 operations!(traits);
+
+/// Everything that a server needs from its database.
+pub trait Backend: Operations + Games + Clone + Send + Sync + 'static {}
+
+impl<T: Operations + Games + Clone + Send + Sync + 'static> Backend for T {}
 
 /// Games that are being played.
 ///

@@ -14,6 +14,7 @@
 
 mod auth;
 pub mod cli;
+mod clock;
 pub mod config;
 mod delivery;
 pub mod exit_code;

@@ -18,6 +18,7 @@ use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
 use crate::auth::tokens::Tokens;
 use crate::config::{Listen, ListenAddress, OpenRegistration, Settings};
+use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Dependencies, Lobby};
 use crate::lobby::input::{INBOX_INPUTS, Input};
@@ -31,9 +32,10 @@ use crate::ops::health::Health;
 use crate::ops::http::{Interface, OverviewCache, Phase};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
-use crate::ops::recorder::Recorder;
+use crate::ops::recorder::{Bounds, Recorder};
 use crate::publish::{Publisher, Relay, Signal};
-use crate::store::{Message, Owner, OwnerError, Store};
+use crate::store::embedded::{Owner, OwnerError};
+use crate::store::{Message, Store};
 
 /// A running server.
 #[derive(Debug)]
@@ -139,13 +141,12 @@ impl Server {
             log_addresses: settings.log_addresses,
             publisher: publisher.clone(),
         };
-        let lobby = Lobby::new(
-            settings.lobby(),
-            initial,
-            dependencies,
-            inbox.clone(),
-            settings.slow_consumer_policy(),
-        );
+        let slow_consumers = SlowConsumerPolicy {
+            chunk_bytes: settings.outbox_limit,
+            memory: settings.outbox_memory,
+            stall_timeout: settings.stall_timeout(),
+        };
+        let lobby = Lobby::new(settings.lobby(), initial, dependencies, inbox.clone(), slow_consumers);
         let fd_budget = FdBudget::for_connections(settings.connection_limit);
         metrics.set_connection_limit(fd_budget.connections);
         let acceptor = Acceptor::new(
@@ -159,9 +160,10 @@ impl Server {
         );
         let acceptor = Arc::new(acceptor);
 
+        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
         let recorder = match settings.recording.as_os_str().is_empty() {
             true => Recorder::off(),
-            false => Recorder::start(&settings.recording, settings.recording_bounds()),
+            false => Recorder::start(&settings.recording, bounds),
         };
 
         let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));

@@ -12,6 +12,7 @@ mod players;
 mod seed;
 mod vault;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -216,6 +217,15 @@ macro_rules! share {
             $(
                 fn $operation(&self, $($argument: $type),*) -> impl Future<Output = $result> + Send {
                     ready(self.lock().$operation($($argument),*))
+                }
+            )*
+        }
+
+        /// For one holder, who may look into the database between the operations.
+        impl crate::$family for RefCell<&mut Memory> {
+            $(
+                fn $operation(&self, $($argument: $type),*) -> impl Future<Output = $result> + Send {
+                    ready(self.borrow_mut().$operation($($argument),*))
                 }
             )*
         }

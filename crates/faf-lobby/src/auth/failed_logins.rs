@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_lobby_core::{ConnId, LogLine, LoginMethod, Network};
-use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::config::one_of;
+use crate::config::LogAddresses;
 use crate::ops::metrics::Metrics;
 
 /// Number of lines about failed logins that may be logged in a burst; after that, one every
@@ -18,26 +17,6 @@ const LINES: u32 = 30;
 
 /// Time until one more line may be logged.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The part of clients' addresses that is logged. From the level debug on, the whole address is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum LogAddresses {
-    /// No part of the address.
-    None,
-    /// The network: of IPv4 the first 24 bits, of IPv6 the first 48.
-    Network,
-    /// The whole address.
-    Full,
-}
-
-impl TryFrom<String> for LogAddresses {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        one_of(&text, &[("none", Self::None), ("network", Self::Network), ("full", Self::Full)])
-    }
-}
 
 /// Logs and counts failed logins.
 pub(crate) struct FailedLogins {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::say;
 use crate::exit_code::{self, Failure};
-use crate::store::{BackupError, back_up};
+use crate::store::embedded::{BackupError, back_up};
 
 pub(super) fn run(database: &Path, copy: &Path) -> Result<(), Failure> {
     let size = back_up(database, copy).map_err(|error| {

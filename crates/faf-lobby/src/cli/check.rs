@@ -10,7 +10,7 @@ use super::say;
 use crate::config::Settings;
 use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
-use crate::{auth::tokens, store};
+use crate::{auth::tokens, store::embedded};
 
 /// Time limit for a service to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -59,11 +59,11 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
 
 fn database(settings: &Settings, findings: &mut Findings) {
     let path = &settings.database;
-    if let Some(owner) = store::owner(path) {
+    if let Some(owner) = embedded::owner(path) {
         findings.warning("database", format!("{} is in use by {owner}", path.display()));
     }
     let checked = match path.exists() {
-        true => store::inspect(path),
+        true => embedded::inspect(path),
         false => is_writable(folder_of(path)).map(|()| None),
     };
     match checked {

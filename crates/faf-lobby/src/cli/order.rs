@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::store::{AccountError, Store, owner};
+use crate::store::embedded::owner;
+use crate::store::{AccountError, Store};
 
 /// Time limit for a running server to execute an order. It checks for orders every second.
 const TIME_LIMIT: Duration = Duration::from_secs(10);

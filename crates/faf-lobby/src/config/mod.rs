@@ -25,11 +25,7 @@ pub use effective::{Effective, shown};
 pub use layers::{Origin, Problem, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 pub use table::{CATALOGUE, Settings};
-pub(crate) use words::one_of;
-pub use words::{Banner, LogFormat};
-
-use crate::delivery::SlowConsumerPolicy;
-use crate::ops::recorder::Bounds;
+pub use words::{Banner, LogAddresses, LogFormat};
 
 /// The defaults.
 impl Default for Settings {
@@ -245,25 +241,15 @@ impl Settings {
         }
     }
 
-    /// Returns the bounds of recordings.
-    #[must_use]
-    pub fn recording_bounds(&self) -> Bounds {
-        Bounds { size: self.recording_size, files: self.recording_files }
-    }
-
     /// Returns the limits of messages from clients.
     #[must_use]
     pub fn limits(&self) -> faf_protocol::Limits {
         faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
     }
 
-    /// Returns the limits for clients that do not keep up.
-    pub(crate) fn slow_consumer_policy(&self) -> SlowConsumerPolicy {
-        SlowConsumerPolicy {
-            chunk_bytes: self.outbox_limit,
-            memory: self.outbox_memory,
-            stall_timeout: seconds(self.stall_timeout),
-        }
+    /// Returns the time limit for clients that stop reading.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        seconds(self.stall_timeout)
     }
 
     /// Returns the time to wait at the start until the database is free.

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::catalogue::{Bound, Entry, Kind, Range};
-use super::{Banner, Listen, LogFormat, OpenRegistration, TrustedProxy};
-use crate::auth::failed_logins::LogAddresses;
+use super::{Banner, Listen, LogAddresses, LogFormat, OpenRegistration, TrustedProxy};
 
 /// Declares the settings, section by section. A bound of a range is a number, another setting, or a
 /// multiple of another setting.

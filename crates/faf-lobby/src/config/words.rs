@@ -20,6 +20,26 @@ impl TryFrom<String> for LogFormat {
     }
 }
 
+/// The part of clients' addresses that is logged. From the level debug on, the whole address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum LogAddresses {
+    /// No part of the address.
+    None,
+    /// The network: of IPv4 the first 24 bits, of IPv6 the first 48.
+    Network,
+    /// The whole address.
+    Full,
+}
+
+impl TryFrom<String> for LogAddresses {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        one_of(&text, &[("none", Self::None), ("network", Self::Network), ("full", Self::Full)])
+    }
+}
+
 /// When the server prints the addresses of its listeners and the next steps at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -52,7 +72,7 @@ impl TryFrom<String> for Banner {
 ///
 /// # Errors
 /// A text for people that lists the known words.
-pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         format!("`{text}` is not one of {}", words.join(", "))

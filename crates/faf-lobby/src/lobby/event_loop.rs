@@ -3,17 +3,17 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use faf_connection::running_time::RunningTime;
-use faf_lobby_core::{
-    ConnId, Effect, Event, InitialState, LogLine, Moment, Reply, Request, Timestamp, World,
-};
+use faf_lobby_core::{ConnId, Effect, Event, InitialState, LogLine, Moment, Reply, Request, World};
 use faf_protocol::websocket::CloseCode;
 use tokio::sync::mpsc;
 
-use crate::auth::failed_logins::{FailedLogins, LogAddresses};
+use crate::auth::failed_logins::FailedLogins;
 use crate::auth::policy::PolicyServer;
+use crate::clock::utc_now;
+use crate::config::LogAddresses;
 use crate::delivery::{Dispatcher, SlowConsumerPolicy};
 use crate::lobby::input::Input;
 use crate::lobby::requests::RequestExecutor;
@@ -273,11 +273,6 @@ async fn reply_in_order(mut writes: mpsc::UnboundedReceiver<PendingWrite>, inbox
 
 fn moment(time: &RunningTime) -> Moment {
     Moment { elapsed: time.elapsed(), utc: utc_now() }
-}
-
-pub(crate) fn utc_now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(since_epoch.as_micros().try_into().unwrap_or(i64::MAX))
 }
 
 fn shutting_down() -> Ending {

@@ -3,15 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use faf_lobby_core::request::{AttemptJoin, CheckPassword, OpenGame, SignIn, StoreGame};
+use faf_lobby_core::request::{AttemptJoin, CheckPassword, StoreGame};
 use faf_lobby_core::{
-    Account, AvatarNotGranted, Ban, Busy, Contradiction, GameWrite, MapVersion, Profile, Reply, ReplyTo,
-    Request, TokenFault, Unavailable, UnknownMod, UnknownPlayer,
+    Account, Ban, Busy, Contradiction, GameWrite, Reply, ReplyTo, Request, TokenFault, Unavailable,
 };
 
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Tokens, check_own};
-use crate::lobby::event_loop::utc_now;
+use crate::clock::utc_now;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
 
@@ -30,7 +29,6 @@ pub(crate) struct RequestExecutor {
 impl RequestExecutor {
     /// Executes a request and returns the reply.
     pub(crate) async fn perform(&self, request: Request) -> Reply {
-        let store = &self.store;
         match request {
             Request::CheckPassword(ticket, request) => {
                 ticket.reply(available(self.check_password(request).await))
@@ -38,53 +36,17 @@ impl RequestExecutor {
             Request::CheckToken(ticket, request) => {
                 ticket.reply(available(self.check_token(request.token.reveal()).await))
             }
-            Request::SignIn(ticket, request) => ticket.reply(available(self.sign_in(request).await)),
-            Request::SetRelation(ticket, request) => {
-                let set = store.set_relation(request.player, request.subject, request.relation).await;
-                ticket.reply(available(set.map(|exists| exists.then_some(()).ok_or(UnknownPlayer))))
-            }
-            Request::EndRelation(ticket, request) => {
-                let ended = store.end_relation(request.player, request.subject, request.relation).await;
-                ticket.reply(available(ended))
-            }
-            Request::ListAvatars(ticket, request) => {
-                ticket.reply(available(store.avatars(request.player).await))
-            }
-            Request::SelectAvatar(ticket, request) => {
-                let selected = store.select_avatar(request.player, request.url).await;
-                ticket.reply(available(selected.map(|selected| selected.ok_or(AvatarNotGranted))))
-            }
-            Request::HasPermission(ticket, request) => {
-                ticket.reply(available(store.has_permission(request.player, request.permission).await))
-            }
-            Request::ListCoopMissions(ticket, _) => ticket.reply(available(store.coop_missions().await)),
-            Request::ListLikedMods(ticket, request) => {
-                ticket.reply(available(store.liked_mods(request.limit).await))
-            }
-            Request::LikeMod(ticket, request) => {
-                ticket.reply(available(store.like_mod(request.player, request.uid).await))
-            }
-            Request::CountDownload(ticket, request) => {
-                let counted = store.count_download(request.uid).await;
-                ticket.reply(available(counted.map(|exists| exists.then_some(()).ok_or(UnknownMod))))
-            }
-            Request::FindBan(ticket, request) => {
-                ticket.reply(available(store.find_ban(request.player).await))
-            }
             Request::AttemptJoin(ticket, request) => {
                 ticket.reply(available(self.attempt_join(request).await))
             }
-            Request::FindMap(ticket, request) => {
-                ticket.reply(available(store.find_map(request.folder).await))
-            }
-            Request::OpenGame(ticket, request) => ticket.reply(available(self.open_game(request).await)),
-            Request::FindModNames(ticket, request) => {
-                ticket.reply(available(store.mod_names(request.uids).await))
-            }
-            Request::ReadGameData(ticket, _) => {
-                ticket.reply(available(store.game_data().await.map(Box::new)))
-            }
             Request::StoreGame(ticket, request) => ticket.reply(self.store_game(request).await),
+            request => match self.store.perform(request, log_failure).await {
+                Ok(reply) => reply,
+                Err(request) => {
+                    log_failure(&"it has no part that carries this out");
+                    request.unavailable()
+                }
+            },
         }
     }
 
@@ -133,22 +95,12 @@ impl RequestExecutor {
         })
     }
 
-    async fn sign_in(&self, request: SignIn) -> Result<Box<Profile>, StoreError> {
-        self.store.record_login(request.player, request.address, request.user_agent).await?;
-        Ok(Box::new(self.store.profile(request.player).await?))
-    }
-
     async fn attempt_join(&self, request: AttemptJoin) -> Result<Option<Ban>, StoreError> {
         // The journal of attempts is for moderators. Players may join even if it cannot be written.
         if let Err(error) = self.store.record_join(request.player, request.attempt).await {
             tracing::warn!(%error, player = request.player.0, "an attempt to join a game could not be recorded");
         }
         self.store.find_ban(request.player).await
-    }
-
-    async fn open_game(&self, request: OpenGame) -> Result<Option<MapVersion>, StoreError> {
-        self.store.record_host(request.host, request.game).await?;
-        self.store.find_map(request.folder).await
     }
 
     async fn check_password(
@@ -196,9 +148,13 @@ enum Failure {
 /// Logs the reason of a failure and hides it from the lobby.
 fn available<T, E: fmt::Display>(result: Result<T, E>) -> Result<T, Unavailable> {
     result.map_err(|error| {
-        tracing::error!(%error, "a request of the lobby failed");
+        log_failure(&error);
         Unavailable
     })
+}
+
+fn log_failure(error: &impl fmt::Display) {
+    tracing::error!(%error, "a request of the lobby failed");
 }
 
 fn account(stored: StoredAccount) -> Account {

@@ -13,7 +13,7 @@ use faf_protocol::{GameId, ServerMessage};
 use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 
-use crate::lobby::event_loop::utc_now;
+use crate::clock::utc_now;
 
 /// Number of entries that are kept: they fit on a page.
 const KEPT_ENTRIES: usize = 50;

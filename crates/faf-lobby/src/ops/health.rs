@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::store::Store;
-use crate::store::sqlite::{Examiner, Files, Sqlite};
+use crate::store::embedded::Files;
 
 /// Time between two checks.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -57,17 +57,12 @@ impl Health {
 
     /// Checks the database forever.
     pub(crate) async fn watch(self, store: Store, path: std::path::PathBuf) {
-        match &store {
-            Store::Sqlite(sqlite) => {
-                tokio::join!(self.write(&store, Some(&path)), self.examine(sqlite, &path));
-            }
-            Store::Memory(_) => self.write(&store, None).await,
-        }
+        tokio::join!(self.write(&store, &path), self.examine(&store, &path));
     }
 
     /// Writes to the database repeatedly, and checks its file if it has one.
-    async fn write(&self, store: &Store, path: Option<&Path>) {
-        let mut files = None;
+    async fn write(&self, store: &Store, path: &Path) {
+        let mut files: Option<Files> = None;
         loop {
             let written = {
                 let mut beat = pin!(store.beat());
@@ -84,12 +79,11 @@ impl Health {
             };
             let problem = match written {
                 Err(error) => Some(format!("nothing can be written: {}", error.problem())),
-                Ok(()) => match (&files, path) {
-                    (Some(files), _) => Files::problem(files),
-                    (None, None) => None,
-                    (None, Some(path)) => match Files::of(path) {
+                Ok(()) => match &files {
+                    Some(files) => files.problem(),
+                    None => match store.files(path) {
                         Ok(found) => {
-                            files = Some(found);
+                            files = found;
                             None
                         }
                         Err(error) => Some(format!("{} cannot be checked: {error}", path.display())),
@@ -101,9 +95,10 @@ impl Health {
         }
     }
 
-    async fn examine(&self, store: &Sqlite, path: &Path) {
-        let examiner = match Examiner::new(store, path) {
-            Ok(examiner) => examiner,
+    async fn examine(&self, store: &Store, path: &Path) {
+        let examiner = match store.examiner(path) {
+            Ok(Some(examiner)) => examiner,
+            Ok(None) => return,
             Err(error) => {
                 tracing::error!(%error, "the database cannot be examined");
                 return;

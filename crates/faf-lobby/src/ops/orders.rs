@@ -56,17 +56,17 @@ mod tests {
     use faf_lobby_core::{InitialState, Moment, Settings, Timestamp};
 
     use super::*;
+    use crate::store::sqlite::testing::{change, new_sqlite};
 
     #[tokio::test]
     async fn kicked_player_can_reconnect_though_nothing_can_be_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("test.sqlite");
-        let store = Store::open(&path).unwrap();
+        let (sqlite, _folder) = new_sqlite();
+        let store = Store::Sqlite(sqlite.clone());
         let ada = store.create_account("Ada", String::new()).await.unwrap();
         store.kick("Ada", String::new()).await.unwrap();
         let full =
             "CREATE TRIGGER full BEFORE UPDATE ON operator_order BEGIN SELECT RAISE(ABORT, 'full'); END";
-        rusqlite::Connection::open(&path).unwrap().execute_batch(full).unwrap();
+        change(&sqlite, full).await;
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
         let world = World::new(Settings::default(), now, InitialState::default());
         let (inbox, mut inputs) = mpsc::channel(1);

@@ -3,6 +3,7 @@
 //!
 //! Types of a database driver do not leave this folder.
 
+pub(crate) mod embedded;
 pub(crate) mod sqlite;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use faf_lobby_core::ratings::RatingChange;
-use faf_lobby_core::{GamePublications, GameWrite};
+use faf_lobby_core::{GamePublications, GameWrite, Reply, Request};
 use faf_lobby_store::memory::{Memory, SharedMemory};
 use faf_lobby_store::seed::Planted;
 use faf_lobby_store::{Failures, Games};
@@ -24,10 +25,9 @@ pub use faf_lobby_store::{
 };
 pub(crate) use faf_lobby_store::{Action, Order, is_valid_login};
 pub use sqlite::Sqlite;
-pub(crate) use sqlite::{BackupError, Owner, OwnerError, back_up, inspect, owner};
 
 use crate::auth::passwords;
-use crate::lobby::event_loop::utc_now;
+use crate::clock::utc_now;
 
 /// Maximum size of a seed file, in bytes; a larger file is rejected.
 const SEED_LIMIT: u64 = 256 * 1024 * 1024;
@@ -81,6 +81,14 @@ impl Store {
     #[must_use]
     pub fn in_memory() -> Self {
         Self::Memory(SharedMemory::new(Memory::new(utc_now)))
+    }
+
+    /// Carries out a request of the lobby: see [`faf_lobby_store::perform`].
+    pub(crate) async fn perform(&self, request: Request, failed: fn(&StoreError)) -> Result<Reply, Request> {
+        match self {
+            Self::Sqlite(store) => faf_lobby_store::perform(store, request, failed).await,
+            Self::Memory(store) => faf_lobby_store::perform(store, request, failed).await,
+        }
     }
 
     /// Stores something about a game: see [`Games::store_game`].

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::Interface;
 use super::status_page::STREAMS;
-use crate::lobby::event_loop::utc_now;
+use crate::clock::utc_now;
 use crate::ops::activity::{Activity, ActivityLog, as_text, is_for_everybody};
 
 /// Minimum age of an overview before the lobby is asked for another one, however many clients

@@ -1,0 +1,89 @@
+//! Executes the requests of the lobby that need only the database.
+
+use faf_lobby_core::{AvatarNotGranted, Reply, Request, Unavailable, UnknownMod, UnknownPlayer};
+
+use crate::{Operations, StoreError};
+
+/// Executes a request and returns the reply. The reply hides the reason of a failure from the
+/// lobby; `failed` gets it.
+///
+/// # Errors
+/// The request itself, if the operations of a database are not enough for it: passwords and tokens
+/// have to be checked, writes about games keep their order, and players may join even if the
+/// attempt cannot be recorded.
+pub async fn perform<S: Operations>(
+    store: &S,
+    request: Request,
+    failed: fn(&StoreError),
+) -> Result<Reply, Request> {
+    let reply = match request {
+        Request::SignIn(ticket, request) => {
+            let recorded = store.record_login(request.player, request.address, request.user_agent).await;
+            let profile = match recorded {
+                Ok(()) => store.profile(request.player).await.map(Box::new),
+                Err(error) => Err(error),
+            };
+            ticket.reply(available(profile, failed))
+        }
+        Request::SetRelation(ticket, request) => {
+            let set = store.set_relation(request.player, request.subject, request.relation).await;
+            ticket.reply(available(set.map(|exists| exists.then_some(()).ok_or(UnknownPlayer)), failed))
+        }
+        Request::EndRelation(ticket, request) => {
+            let ended = store.end_relation(request.player, request.subject, request.relation).await;
+            ticket.reply(available(ended, failed))
+        }
+        Request::ListAvatars(ticket, request) => {
+            ticket.reply(available(store.avatars(request.player).await, failed))
+        }
+        Request::SelectAvatar(ticket, request) => {
+            let selected = store.select_avatar(request.player, request.url).await;
+            ticket.reply(available(selected.map(|selected| selected.ok_or(AvatarNotGranted)), failed))
+        }
+        Request::HasPermission(ticket, request) => {
+            ticket.reply(available(store.has_permission(request.player, request.permission).await, failed))
+        }
+        Request::ListCoopMissions(ticket, _) => ticket.reply(available(store.coop_missions().await, failed)),
+        Request::ListLikedMods(ticket, request) => {
+            ticket.reply(available(store.liked_mods(request.limit).await, failed))
+        }
+        Request::LikeMod(ticket, request) => {
+            ticket.reply(available(store.like_mod(request.player, request.uid).await, failed))
+        }
+        Request::CountDownload(ticket, request) => {
+            let counted = store.count_download(request.uid).await;
+            ticket.reply(available(counted.map(|exists| exists.then_some(()).ok_or(UnknownMod)), failed))
+        }
+        Request::FindBan(ticket, request) => {
+            ticket.reply(available(store.find_ban(request.player).await, failed))
+        }
+        Request::FindMap(ticket, request) => {
+            ticket.reply(available(store.find_map(request.folder).await, failed))
+        }
+        Request::OpenGame(ticket, request) => {
+            let map = match store.record_host(request.host, request.game).await {
+                Ok(()) => store.find_map(request.folder).await,
+                Err(error) => Err(error),
+            };
+            ticket.reply(available(map, failed))
+        }
+        Request::FindModNames(ticket, request) => {
+            ticket.reply(available(store.mod_names(request.uids).await, failed))
+        }
+        Request::ReadGameData(ticket, _) => {
+            ticket.reply(available(store.game_data().await.map(Box::new), failed))
+        }
+        Request::CheckPassword(..)
+        | Request::CheckToken(..)
+        | Request::AttemptJoin(..)
+        | Request::StoreGame(..) => return Err(request),
+    };
+    Ok(reply)
+}
+
+fn available<T>(result: Result<T, StoreError>, failed: fn(&StoreError)) -> Result<T, Unavailable> {
+    result.map_err(|error| {
+        failed(&error);
+        Unavailable
+    })
+}
