@@ -159,7 +159,7 @@ impl Harness {
             if heard.elapsed() > self.time_limit {
                 bail!(
                     "{what}: nothing has been received for {} s; {position} of {goal} done, {} clients were \
-                     disconnected. A server that is only slow needs more --patience",
+                     disconnected. A server that is only slow needs more --time-limit",
                     self.time_limit.as_secs(),
                     sample.lost
                 );

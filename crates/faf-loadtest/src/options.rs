@@ -98,7 +98,7 @@ pub(crate) struct RunOptions {
     pub(crate) sampled: u32,
 
     /// Fail if nothing happens for this many seconds
-    #[arg(long = "patience", value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
+    #[arg(long = "time-limit", value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
     pub(crate) time_limit: f64,
 
     /// After logins, wait until nothing has been received for this many seconds

@@ -175,14 +175,14 @@ fn flood() {
     assert_eq!(results.number("honest_lost"), 0.0);
     assert_eq!(results.number("honest_online"), 10.0);
     let kinds = ["slowloris", "half-open", "garbage", "huge", "pipeline"];
-    let shares = ["relay", "big-reports", "unfinished", "strangers", "reconnects"];
+    let shares = ["relay", "big-reports", "unfinished", "unauthenticated", "reconnects"];
     for kind in kinds.into_iter().chain(shares) {
         assert!(results.number(&format!("{kind}_connected")) > 0.0, "{kind}");
         assert!(results.is_known(&format!("{kind}_pong_p99")), "{kind}");
     }
     assert!(results.number("connects_connected") > 0.0);
     assert!(results.number("relay_sent") > 0.0 && results.number("big-reports_sent") > 0.0);
-    assert!(results.number("strangers_logins") > 0.0);
+    assert!(results.number("unauthenticated_logins") > 0.0);
     assert!(results.number("connects_attempts") >= 200.0);
     assert!(results.number("huge_sent") > 0.0 && results.number("pipeline_sent") > 0.0);
 }

@@ -1,4 +1,4 @@
-//! What operators are warned of in the log: once for each thing that is wrong, however many clients it concerns.
+//! Warnings for operators in the log: one for each problem, however many clients it concerns.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -35,7 +35,7 @@ fn warnings(server: Serving) -> Vec<String> {
     log.lines().filter(|line| line.contains("WARN")).map(str::to_owned).collect()
 }
 
-/// Sends something on a connection of its own, and reads until the server has said this, or ended it.
+/// Sends something on a connection of its own, and reads until this text or the end.
 fn say(address: &str, bytes: &[u8], until: &str) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(bytes).unwrap();

@@ -175,9 +175,9 @@ async fn overview_has_only_public_data() {
     }
     assert_eq!(overview["open"].as_array().unwrap().len(), 1);
     let happened: Vec<_> =
-        overview["happenings"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+        overview["activity"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
     assert_eq!(happened, ["came_online", "came_online", "came_online", "game_opened"]);
-    assert!(overview["happenings"][3]["id"].is_u64());
+    assert!(overview["activity"][3]["id"].is_u64());
     for secret in ["s3cret", "For few"] {
         assert!(!body.contains(secret), "{secret} is in\n{body}");
     }

@@ -72,7 +72,7 @@ async fn page_follows_events() {
     let mut ada = server.log_in(WireFormat::WebSocket, "Ada").await;
     let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
     browser.wait_for("players", "Bob");
-    browser.wait_for("happenings", "Ada came online");
+    browser.wait_for("activity", "Ada came online");
     browser.wait_for("count-players", "2");
 
     let request =
@@ -81,7 +81,7 @@ async fn page_follows_events() {
     browser.wait_for("open", "All welcome");
     browser.wait_for("open", "Ada hosts faf on theta passage 5");
     browser.wait_for("open", "rating from 300");
-    browser.wait_for("happenings", "Ada opened All welcome");
+    browser.wait_for("activity", "Ada opened All welcome");
     browser.wait_for("count-open", "1");
 
     join(&mut bob, uid).await;
@@ -91,7 +91,7 @@ async fn page_follows_events() {
     browser.wait_for("live", "All welcome");
     browser.wait_for("live", "Team 1\nAda");
     browser.wait_for("live", "Team 2\nBob");
-    browser.wait_for("happenings", "All welcome was launched with 2 players");
+    browser.wait_for("activity", "All welcome was launched with 2 players");
     browser.wait_until("document.getElementById('open').children.length === 0");
     check_is_clean(&browser);
 
@@ -99,10 +99,10 @@ async fn page_follows_events() {
         client.say_as_game("GameEnded", "[]").await;
         client.say_as_game("GameState", r#"["Ended"]"#).await;
     }
-    browser.wait_for("happenings", "All welcome ended, not rated: bad map");
+    browser.wait_for("activity", "All welcome ended, not rated: bad map");
     browser.wait_for("count-live", "0");
     drop(bob);
-    browser.wait_for("happenings", "Bob left");
+    browser.wait_for("activity", "Bob left");
     browser.wait_until("document.getElementById('players').children.length === 1");
     // A hidden page receives nothing, and everything once it is visible again.
     let hide = |is_hidden: bool| {
@@ -118,7 +118,7 @@ async fn page_follows_events() {
     assert_eq!(browser.value("window.isTheSame"), json!(true));
     // The newest entry is the first.
     browser.wait_until(
-        "document.getElementById('happenings').firstElementChild.innerText.includes('Cem came online')",
+        "document.getElementById('activity').firstElementChild.innerText.includes('Cem came online')",
     );
     check_is_clean(&browser);
 }
@@ -139,7 +139,7 @@ async fn text_of_players_is_not_html() {
         ("players", "<svg/onload=hit()>"),
         ("open", title),
         ("open", shown_map),
-        ("happenings", "<svg/onload=hit()> opened </h3><script>"),
+        ("activity", "<svg/onload=hit()> opened </h3><script>"),
     ] {
         browser.wait_for(id, text);
     }
@@ -184,7 +184,7 @@ async fn lost_connection_is_shown_and_restored() {
     let server = TestServer::start_with(|settings| settings.http = http).await;
     browser.wait_for("state", "Live");
     browser.wait_for("players-none", "Nobody is online");
-    browser.wait_until("document.getElementById('happenings').children.length === 0");
+    browser.wait_until("document.getElementById('activity').children.length === 0");
     let _bob = server.log_in(WireFormat::WebSocket, "Bob").await;
     browser.wait_for("players", "Bob");
     assert_eq!(browser.value("window.isTheSame"), json!(true));

@@ -115,7 +115,7 @@ fn mods(facts: &Facts) -> Vec<Value> {
     rows.collect()
 }
 
-/// What differs from the recorded changes against the seed.
+/// Returns the differences from the recorded changes against the seed.
 pub(crate) fn compare(recorded: &Value, seed: &Facts, now: &Facts) -> Vec<String> {
     let mut findings = unknown(recorded);
     for Table { name, key, rows } in TABLES {

@@ -170,7 +170,7 @@ impl TestServer {
         }
     }
 
-    /// What other services are told from now on.
+    /// Publications to other services from now on.
     pub(crate) fn publications(&self) -> Receiver<Message> {
         self.server.publications()
     }
@@ -180,7 +180,7 @@ impl TestServer {
         self.server.shutdown().request().await;
     }
 
-    /// What is stored.
+    /// The facts in the database.
     pub(crate) async fn facts(&self) -> Facts {
         self.server.store().facts().await.unwrap()
     }
@@ -229,11 +229,11 @@ fn seed() -> &'static Seed {
 pub(crate) struct Seeded {
     /// Its file.
     pub(crate) file: Vec<u8>,
-    /// What is in it.
+    /// The facts in it.
     pub(crate) facts: Facts,
 }
 
-/// A database with the seed of the sessions. It is made once: to hash all the passwords takes a second.
+/// A database with the seed of the sessions, made once, because hashing all passwords is slow.
 pub(crate) async fn seeded() -> &'static Seeded {
     static SEEDED: OnceCell<Seeded> = OnceCell::const_new();
     SEEDED

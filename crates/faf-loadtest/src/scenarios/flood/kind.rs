@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     Relay,
     BigReports,
     Unfinished,
-    Strangers,
+    Unauthenticated,
     Reconnects,
     All,
 }
@@ -47,7 +47,7 @@ impl Kind {
         Self::Relay,
         Self::BigReports,
         Self::Unfinished,
-        Self::Strangers,
+        Self::Unauthenticated,
         Self::Reconnects,
     ];
 
@@ -62,7 +62,7 @@ impl Kind {
             Self::Relay => "relay",
             Self::BigReports => "big-reports",
             Self::Unfinished => "unfinished",
-            Self::Strangers => "strangers",
+            Self::Unauthenticated => "unauthenticated",
             Self::Reconnects => "reconnects",
             Self::All => "all",
         }
@@ -74,7 +74,7 @@ impl Kind {
             Self::Connects => Manner::HangUp,
             Self::Garbage | Self::Huge | Self::Relay | Self::BigReports => Manner::Flood,
             Self::Pipeline | Self::All => Manner::FloodDeaf,
-            Self::Unfinished | Self::Strangers => Manner::Once,
+            Self::Unfinished | Self::Unauthenticated => Manner::Once,
             Self::Reconnects => Manner::ComeBack,
         }
     }
@@ -160,7 +160,7 @@ impl Kind {
                 say(&speech::padded_ping(HUGE_MESSAGE_BYTES / 2 - 100));
                 bytes.truncate(UNFINISHED_BYTES);
             }
-            Self::Strangers => say(speech::PING),
+            Self::Unauthenticated => say(speech::PING),
             Self::Reconnects => {
                 for _ in 0..10 {
                     say(&json!({"command": "game_join", "uid": i32::MAX, "password": "guess"}).to_string());

@@ -11,7 +11,7 @@
 //! | `relay` | log in, join lobbies of honest hosts, and send them 60 KB at a time |
 //! | `big-reports` | log in, host, and make the reports about their games as long as possible |
 //! | `unfinished` | log in, send 20 KB of a message of 5 MB, and stop; honest pings have 40 KB |
-//! | `strangers` | ping once without a login, and stay; honest players come and go |
+//! | `unauthenticated` | ping once without a login, and stay; honest players come and go |
 //! | `reconnects` | log in, spend a burst of commands, disconnect, and reconnect |
 //!
 //! `slowloris` and `garbage` act before any login.
@@ -163,7 +163,7 @@ impl Flood {
         row("pong_max", "ping to pong, slowest", sample.pong.max_ms(), "ms");
         let unanswered = sample.pings.saturating_sub(sample.pong.count());
         row("unanswered", "pings without an answer in this time", Some(unanswered as f64), "");
-        if kind == Kind::Strangers {
+        if kind == Kind::Unauthenticated {
             row("logins", "logins meanwhile", Some(sample.logins.len() as f64), "");
             row("login_p99", "login until all lists are there, 99 %", sample.lists.quantile_ms(0.99), "ms");
         }
@@ -192,7 +192,7 @@ impl Flood {
                 return Ok(opened.sample.lobbies);
             }
             Kind::Unfinished => harness.swarm.send_command(ActorCommand::PingSize(LARGE_PING_BYTES)),
-            Kind::Strangers => harness.swarm.cycle(self.visitors(), VISITORS as usize, VISIT_PAUSE),
+            Kind::Unauthenticated => harness.swarm.cycle(self.visitors(), VISITORS as usize, VISIT_PAUSE),
             _ => {}
         }
         Ok(Vec::new())
@@ -202,7 +202,7 @@ impl Flood {
         match kind {
             Kind::Relay => harness.swarm.send_command(ActorCommand::CloseLobby),
             Kind::Unfinished => harness.swarm.send_command(ActorCommand::PingSize(0)),
-            Kind::Strangers => harness.swarm.log_out(self.visitors()),
+            Kind::Unauthenticated => harness.swarm.log_out(self.visitors()),
             _ => {}
         }
     }

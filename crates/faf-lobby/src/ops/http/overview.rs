@@ -136,7 +136,6 @@ struct Overview<'a> {
     /// Number of games that are limited to friends or to some ratings.
     restricted: Restricted,
     /// Activity, newest last.
-    #[serde(rename = "happenings")]
     activity: &'a [Arc<Activity>],
 }
 
