@@ -13,7 +13,7 @@ pub struct Settings {
     /// Further ones are not checked. An IPv6 /64 network counts as one address.
     pub login_attempts_per_address: u32,
     /// Maximum number of players signed in per second; default 2500. Others wait; the logins of a
-    /// tenth of a second may be admitted at once.
+    /// fiftieth of a second may be admitted at once.
     pub login_rate: u32,
     /// Interval between pings to each logged-in client; default 45 s.
     pub ping_interval: Duration,

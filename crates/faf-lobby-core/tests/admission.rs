@@ -47,13 +47,13 @@ fn players_are_admitted_at_the_set_rate() {
     for number in 1..=300 {
         come(&mut lobby, number, "1.1.1.1");
     }
-    // The logins of a tenth of a second at once, the rest one after the other.
-    assert_eq!((lobby.world.player_count(), lobby.world.waiting_logins()), (10, 290));
-    assert_eq!(lobby.counts.iter().filter(|count| **count == Count::LoginWaits).count(), 290);
+    // The logins of a fiftieth of a second at once, the rest one after the other.
+    assert_eq!((lobby.world.player_count(), lobby.world.waiting_logins()), (2, 298));
+    assert_eq!(lobby.counts.iter().filter(|count| **count == Count::LoginWaits).count(), 298);
     lobby.advance(SECOND);
-    assert_eq!(lobby.world.player_count(), 110);
+    assert_eq!(lobby.world.player_count(), 102);
     lobby.advance(SECOND);
-    assert_eq!(lobby.world.player_count(), 210);
+    assert_eq!(lobby.world.player_count(), 202);
     lobby.advance(SECOND);
     assert_eq!((lobby.world.player_count(), lobby.world.waiting_logins()), (300, 0));
     lobby.advance(SECOND);
