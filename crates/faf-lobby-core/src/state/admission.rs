@@ -25,8 +25,8 @@ use crate::io::conn::ConnId;
 use crate::io::metric::LoginMethod;
 use crate::network::network;
 
-/// Burst: a second's logins divided by this may be admitted at once. Players who are online wait for
-/// the lobby that long at most: with a tenth of a second, their pings took twice as long.
+/// Burst: a second's logins divided by this may be admitted at once. Players who are online wait
+/// that long for the lobby; with a tenth of a second, their pings took twice as long.
 const BURST: u32 = 50;
 
 /// Players who wait to be signed in.

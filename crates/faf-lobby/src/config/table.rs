@@ -136,7 +136,7 @@ settings! {
         login_attempts_per_address: u32 = 100, Count(1.0..=1_000_000.0);
 
         /// Maximum number of players signed in per second, when thousands return at once; further
-        /// ones wait, and addresses take turns. A burst of a fiftieth of this is allowed. Logins with
+        /// ones wait, and addresses take turns. A fiftieth may come at once. Logins with
         /// a password are slower: each takes a processor for tens of milliseconds, and when 500 are
         /// queued, further ones are told to come back later.
         login_rate: u32 = 2500, Count(1.0..=1_000_000.0);
