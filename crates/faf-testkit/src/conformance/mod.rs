@@ -1,5 +1,5 @@
 //! The conformance suite for databases: one file per family of operations, each test a function
-//! over any [`Backend`](faf_lobby_store::Backend) that is new and empty.
+//! over any [`Backend`] that is new and empty.
 //!
 //! A backend runs all of them with [`conformance_tests!`](crate::conformance_tests). The tests
 //! never read tables; they ask for facts.
