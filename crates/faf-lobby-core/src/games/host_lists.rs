@@ -1,12 +1,37 @@
 //! Changes of a host's friends and foes, which decide who sees the host's games.
 
+use std::collections::BTreeSet;
+
 use faf_protocol::PlayerId;
 
 use crate::games::{persistence, visibility};
 use crate::state::Lobby;
 
+/// Handles the login of a host, whose lists may have changed while the host was offline: games
+/// appear or disappear for the players concerned.
+pub(crate) fn host_logged_in(lobby: &mut Lobby, host: PlayerId) {
+    let Some(lists) = lobby.players.get(host) else { return };
+    let mut concerned = BTreeSet::new();
+    for game in lobby.games.of_host(host).filter_map(|id| lobby.games.get(id)) {
+        concerned.extend(game.host.friends.symmetric_difference(&lists.friends).copied());
+        concerned.extend(game.host.foes.symmetric_difference(&lists.foes).copied());
+    }
+    // The host is sent all games anyway.
+    concerned.remove(&host);
+    let is_online = |player: &PlayerId| lobby.players.get(*player).is_some();
+    let seen: Vec<_> = concerned
+        .into_iter()
+        .filter(is_online)
+        .map(|player| (player, visibility::seen_by(lobby, player)))
+        .collect();
+    take_over_lists(lobby, host);
+    for (player, before) in seen {
+        visibility::tell_difference(lobby, player, &before);
+    }
+}
+
 /// Copies the current lists of a host into the host's games.
-pub(crate) fn take_over_lists(lobby: &mut Lobby, host: PlayerId) {
+fn take_over_lists(lobby: &mut Lobby, host: PlayerId) {
     let Some(lists) = lobby.players.get(host) else { return };
     for id in lobby.games.of_host(host).collect::<Vec<_>>() {
         let Some(game) = lobby.games.get_mut(id) else { continue };

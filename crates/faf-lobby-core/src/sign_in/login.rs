@@ -173,7 +173,7 @@ fn complete(
         activity: Activity::Idle,
         game: None,
     });
-    host_lists::take_over_lists(lobby, player);
+    host_lists::host_logged_in(lobby, player);
     log_in(lobby, conn, player);
     lobby.count(Count::LoginAccepted(method));
     lobby.log(LogLine::LoggedIn { conn, player, login: login.clone() });

@@ -3,7 +3,7 @@
 use faf_protocol::PlayerId;
 use faf_testkit::lobby::SimulatedLobby;
 
-use crate::support::{PLAYERS, SECOND, enter, game, heard_games, host, host_with, join, lobby};
+use crate::support::{PLAYERS, SECOND, enter, game, heard_games, host, host_with, join, live_game, lobby};
 
 const EMPTY_LIST: &str = r#"{"command":"game_info","games":[]}"#;
 
@@ -158,6 +158,24 @@ fn a_player_made_a_foe_while_offline_does_not_find_the_game() {
     lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
     assert_eq!(list_of(&mut lobby, "Bob"), EMPTY_LIST);
     assert_ne!(list_of(&mut lobby, "Cem"), EMPTY_LIST);
+}
+
+#[test]
+fn a_host_who_logs_in_with_other_lists_hides_and_shows_the_game() {
+    let mut lobby = lobby();
+    let (ada, _) = live_game(&mut lobby);
+    let cem = lobby.log_in("Cem");
+    lobby.advance(SECOND);
+    heard_games(&mut lobby, cem);
+    // The lists change after the host has lost the connection.
+    lobby.disconnect(ada);
+    lobby.store.account("Ada").foes.insert(PlayerId(3));
+    let ada = lobby.log_in("Ada");
+    assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 1)]);
+    lobby.disconnect(ada);
+    lobby.store.account("Ada").foes.remove(&PlayerId(3));
+    lobby.log_in("Ada");
+    assert_eq!(heard_games(&mut lobby, cem), [("playing".to_owned(), 1)]);
 }
 
 #[test]
