@@ -13,7 +13,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn lobby() -> SimulatedLobby {
     let logins: Vec<String> = (1..=80).map(|number| format!("player{number:02}")).collect();
-    SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(logins.iter().map(String::as_str)))
+    // Everyone is admitted at once.
+    let settings = Settings { login_rate: 100_000, ..Settings::default() };
+    SimulatedLobby::new(settings, FakeStore::with_accounts(logins.iter().map(String::as_str)))
 }
 
 fn game(lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str) {

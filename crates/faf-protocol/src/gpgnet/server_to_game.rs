@@ -53,6 +53,10 @@ pub enum ServerToGame {
         player_id: PlayerId,
     },
     /// An ICE message of another player, passed on unchanged.
+    ///
+    /// ```json
+    /// {"command":"IceMsg","args":[1,{"candidates":[]}],"target":"game"}
+    /// ```
     IceMsg {
         /// The sender.
         sender_id: PlayerId,
