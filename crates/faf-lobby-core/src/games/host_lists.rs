@@ -18,35 +18,31 @@ pub(crate) fn host_logged_in(lobby: &mut Lobby, host: PlayerId) {
     }
     // The host is sent all games anyway.
     concerned.remove(&host);
-    let is_online = |player: &PlayerId| lobby.players.get(*player).is_some();
-    let seen: Vec<_> = concerned
-        .into_iter()
-        .filter(is_online)
-        .map(|player| (player, visibility::seen_by(lobby, player)))
-        .collect();
-    take_over_lists(lobby, host);
-    for (player, before) in seen {
-        visibility::tell_difference(lobby, player, &before);
+    take_over_lists(lobby, host, concerned);
+}
+
+/// Handles a change of a host's lists: games appear or disappear for the player concerned.
+pub(crate) fn host_lists_changed(lobby: &mut Lobby, host: PlayerId, subject: PlayerId) {
+    // Even if that player is offline, because they may log in later.
+    take_over_lists(lobby, host, BTreeSet::from([subject]));
+    for id in lobby.games.of_host(host).collect::<Vec<_>>() {
+        persistence::save_game(lobby, id, None);
     }
 }
 
-/// Copies the current lists of a host into the host's games.
-fn take_over_lists(lobby: &mut Lobby, host: PlayerId) {
+/// Copies the current lists of a host into the host's games, and sends the players concerned, as
+/// far as they are online, the games that appear or disappear for them.
+fn take_over_lists(lobby: &mut Lobby, host: PlayerId, mut concerned: BTreeSet<PlayerId>) {
+    concerned.retain(|player| lobby.players.get(*player).is_some());
+    let seen: Vec<_> =
+        concerned.into_iter().map(|player| (player, visibility::seen_by(lobby, player))).collect();
     let Some(lists) = lobby.players.get(host) else { return };
     for id in lobby.games.of_host(host).collect::<Vec<_>>() {
         let Some(game) = lobby.games.get_mut(id) else { continue };
         game.host.friends.clone_from(&lists.friends);
         game.host.foes.clone_from(&lists.foes);
     }
-}
-
-/// Handles a change of a host's lists: games appear or disappear for the player concerned.
-pub(crate) fn host_lists_changed(lobby: &mut Lobby, host: PlayerId, subject: PlayerId) {
-    let before = visibility::seen_by(lobby, subject);
-    // Even if that player is offline, because they may log in later.
-    take_over_lists(lobby, host);
-    visibility::tell_difference(lobby, subject, &before);
-    for id in lobby.games.of_host(host).collect::<Vec<_>>() {
-        persistence::save_game(lobby, id, None);
+    for (player, before) in seen {
+        visibility::tell_difference(lobby, player, &before);
     }
 }
