@@ -37,7 +37,7 @@ pub use model::{
     Action, GameFilter, GameRecord, LaunchedGame, ListedAccount, ListedGame, Message, Order, PlayerRecord,
     RecordedRating, Role, StoredAccount, Waiting,
 };
-pub use requests::perform;
+pub use requests::{Beyond, perform};
 
 macro_rules! traits {
     ($(

@@ -1,21 +1,33 @@
 //! Executes the requests of the lobby that need only the database.
 
-use faf_lobby_core::{AvatarNotGranted, Reply, Request, Unavailable, UnknownMod, UnknownPlayer};
+use faf_lobby_core::request::{AttemptJoin, CheckPassword, CheckToken, StoreGame};
+use faf_lobby_core::{AvatarNotGranted, Reply, Request, Ticket, Unavailable, UnknownMod, UnknownPlayer};
 
 use crate::{Operations, StoreError};
+
+/// A request for which the operations of a database are not enough.
+#[derive(Debug)]
+pub enum Beyond {
+    /// The password has to be hashed.
+    CheckPassword(Ticket<CheckPassword>, CheckPassword),
+    /// The token has to be verified.
+    CheckToken(Ticket<CheckToken>, CheckToken),
+    /// The player may join even if the attempt cannot be recorded.
+    AttemptJoin(Ticket<AttemptJoin>, AttemptJoin),
+    /// Writes about games keep their order.
+    StoreGame(Ticket<StoreGame>, StoreGame),
+}
 
 /// Executes a request and returns the reply. The reply hides the reason of a failure from the
 /// lobby; `failed` gets it.
 ///
 /// # Errors
-/// The request itself, if the operations of a database are not enough for it: passwords and tokens
-/// have to be checked, writes about games keep their order, and players may join even if the
-/// attempt cannot be recorded.
+/// The request itself, if the operations of a database are not enough for it.
 pub async fn perform<S: Operations>(
     store: &S,
     request: Request,
     failed: fn(&StoreError),
-) -> Result<Reply, Request> {
+) -> Result<Reply, Beyond> {
     let reply = match request {
         Request::SignIn(ticket, request) => {
             let recorded = store.record_login(request.player, request.address, request.user_agent).await;
@@ -73,10 +85,10 @@ pub async fn perform<S: Operations>(
         Request::ReadGameData(ticket, _) => {
             ticket.reply(available(store.game_data().await.map(Box::new), failed))
         }
-        Request::CheckPassword(..)
-        | Request::CheckToken(..)
-        | Request::AttemptJoin(..)
-        | Request::StoreGame(..) => return Err(request),
+        Request::CheckPassword(ticket, request) => return Err(Beyond::CheckPassword(ticket, request)),
+        Request::CheckToken(ticket, request) => return Err(Beyond::CheckToken(ticket, request)),
+        Request::AttemptJoin(ticket, request) => return Err(Beyond::AttemptJoin(ticket, request)),
+        Request::StoreGame(ticket, request) => return Err(Beyond::StoreGame(ticket, request)),
     };
     Ok(reply)
 }

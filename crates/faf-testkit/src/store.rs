@@ -11,7 +11,7 @@ use faf_lobby_core::{
     Account, GamePublications, GameWrite, InitialState, MapVersion, Reply, Request, TokenFault, Unavailable,
 };
 use faf_lobby_store::memory::{Memory, MemoryAccount, MemoryGame};
-use faf_lobby_store::{Message, StoreError, perform};
+use faf_lobby_store::{Beyond, Message, StoreError, perform};
 use faf_protocol::{GameId, PlayerId};
 
 use crate::lobby::BEGINNING;
@@ -94,37 +94,42 @@ impl FakeStore {
     /// `forbidden`.
     ///
     /// # Panics
-    /// If neither this nor the database carries out such a request.
+    /// If the lobby stores a write about a game that contradicts the stored data.
     pub fn perform(&mut self, request: Request) -> Reply {
         if self.is_unavailable {
             return request.unavailable();
         }
-        match request {
-            Request::CheckPassword(ticket, request) => {
+        // Only an account that was removed while its player logged in is missing here.
+        if let Request::SignIn(_, sign_in) = &request
+            && self.by_id(sign_in.player).is_none()
+        {
+            return request.unavailable();
+        }
+        let performed = {
+            let memory = RefCell::new(&mut self.memory);
+            let performed = pin!(perform(&memory, request, |_| {}));
+            match performed.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(performed) => performed,
+                Poll::Pending => panic!("a database in memory has nothing to wait for"),
+            }
+        };
+        let beyond = match performed {
+            Ok(reply) => return reply,
+            Err(beyond) => beyond,
+        };
+        match beyond {
+            Beyond::CheckPassword(ticket, request) => {
                 let account = self.accounts.get(&request.login);
                 let account = account.filter(|account| account.password == request.password.reveal());
                 ticket.reply(Ok(Ok(account.map(|account| known_as(&request.login, account)))))
             }
-            Request::CheckToken(ticket, request) => ticket.reply(Ok(self.check_token(&request))),
-            // Only an account that was removed while its player logged in is missing here.
-            Request::SignIn(ticket, request) if self.by_id(request.player).is_none() => {
-                ticket.reply(Err(Unavailable))
-            }
-            Request::AttemptJoin(ticket, request) => {
+            Beyond::CheckToken(ticket, request) => ticket.reply(Ok(self.check_token(&request))),
+            Beyond::AttemptJoin(ticket, request) => {
                 self.join_attempts.push((request.player, request.attempt));
                 ticket.reply(available(self.find_ban(request.player)))
             }
-            Request::StoreGame(ticket, StoreGame { game, write, publications }) => {
+            Beyond::StoreGame(ticket, StoreGame { game, write, publications }) => {
                 ticket.reply(Ok(Ok(self.store(game, write, publications))))
-            }
-            request => {
-                let memory = RefCell::new(&mut self.memory);
-                let performed = pin!(perform(&memory, request, |_| {}));
-                match performed.poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(Ok(reply)) => reply,
-                    Poll::Ready(Err(request)) => panic!("the fake store does not know {request:?}"),
-                    Poll::Pending => panic!("a database in memory has nothing to wait for"),
-                }
             }
         }
     }

@@ -7,6 +7,7 @@ use faf_lobby_core::request::{AttemptJoin, CheckPassword, StoreGame};
 use faf_lobby_core::{
     Account, Ban, Busy, Contradiction, GameWrite, Reply, ReplyTo, Request, TokenFault, Unavailable,
 };
+use faf_lobby_store::Beyond;
 
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Tokens, check_own};
@@ -29,24 +30,19 @@ pub(crate) struct RequestExecutor {
 impl RequestExecutor {
     /// Executes a request and returns the reply.
     pub(crate) async fn perform(&self, request: Request) -> Reply {
-        match request {
-            Request::CheckPassword(ticket, request) => {
+        let beyond = match self.store.perform(request, log_failure).await {
+            Ok(reply) => return reply,
+            Err(beyond) => beyond,
+        };
+        match beyond {
+            Beyond::CheckPassword(ticket, request) => {
                 ticket.reply(available(self.check_password(request).await))
             }
-            Request::CheckToken(ticket, request) => {
+            Beyond::CheckToken(ticket, request) => {
                 ticket.reply(available(self.check_token(request.token.reveal()).await))
             }
-            Request::AttemptJoin(ticket, request) => {
-                ticket.reply(available(self.attempt_join(request).await))
-            }
-            Request::StoreGame(ticket, request) => ticket.reply(self.store_game(request).await),
-            request => match self.store.perform(request, log_failure).await {
-                Ok(reply) => reply,
-                Err(request) => {
-                    log_failure(&"it has no part that carries this out");
-                    request.unavailable()
-                }
-            },
+            Beyond::AttemptJoin(ticket, request) => ticket.reply(available(self.attempt_join(request).await)),
+            Beyond::StoreGame(ticket, request) => ticket.reply(self.store_game(request).await),
         }
     }
 

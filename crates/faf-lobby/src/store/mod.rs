@@ -14,7 +14,7 @@ use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::{GamePublications, GameWrite, Reply, Request};
 use faf_lobby_store::memory::{Memory, SharedMemory};
 use faf_lobby_store::seed::Planted;
-use faf_lobby_store::{Failures, Games};
+use faf_lobby_store::{Beyond, Failures, Games};
 use faf_protocol::GameId;
 
 pub use faf_lobby_store::facts;
@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Carries out a request of the lobby: see [`faf_lobby_store::perform`].
-    pub(crate) async fn perform(&self, request: Request, failed: fn(&StoreError)) -> Result<Reply, Request> {
+    pub(crate) async fn perform(&self, request: Request, failed: fn(&StoreError)) -> Result<Reply, Beyond> {
         match self {
             Self::Sqlite(store) => faf_lobby_store::perform(store, request, failed).await,
             Self::Memory(store) => faf_lobby_store::perform(store, request, failed).await,
