@@ -46,6 +46,7 @@ mod games;
 mod io;
 pub mod maps;
 mod network;
+mod parties;
 pub mod ratings;
 mod refusal;
 pub mod results;

@@ -42,7 +42,18 @@ pub(crate) const NO_MORE_GAMES: &str = "No more games can be hosted: this server
 pub(crate) const GAME_IS_GONE: &str = "The game you were connected to no longer exists";
 pub(crate) const GAME_IS_OVER: &str = "The game you were connected to is no longer available";
 pub(crate) const NOT_IN_GAME: &str = "You are not part of this game";
-pub(crate) const NO_MATCHMAKING_YET: &str = "This server does not offer parties and matchmaking yet.";
+pub(crate) const NO_MATCHMAKING_YET: &str = "This server does not offer matchmaking yet.";
+pub(crate) const INVITED_PLAYER_UNKNOWN: &str = "The invited player doesn't exist";
+pub(crate) const INVITING_PLAYER_UNKNOWN: &str = "The inviting player doesn't exist";
+pub(crate) const KICKED_PLAYER_UNKNOWN: &str = "The kicked player doesn't exist";
+pub(crate) const NOT_INVITED: &str = "You are not invited to that party (anymore)";
+pub(crate) const NOT_IN_A_PARTY: &str = "You are not in a party.";
+pub(crate) const NOT_THIS_PARTYS_OWNER: &str = "You do not own this party.";
+pub(crate) const NOT_THAT_PARTYS_OWNER: &str = "You do not own that party.";
+pub(crate) const PARTY_IS_FULL: &str = "That party is full.";
+pub(crate) const TOO_MANY_INVITATIONS: &str =
+    "You have invited too many players in a short time. Please try again in a minute.";
+pub(crate) const NO_FACTION: &str = "You must select at least one faction.";
 pub(crate) const SELF_RELATION: &str = "You cannot add yourself as friend or foe.";
 pub(crate) const UNKNOWN_PLAYER: &str = "There is no such player.";
 pub(crate) const UNKNOWN_MOD: &str = "There is no such mod.";
@@ -69,6 +80,11 @@ pub(crate) fn unofficial_client(www_url: &str) -> String {
 /// The text for a player who does something else already: `host a game` while `PLAYING`.
 pub(crate) fn busy(wish: &str, state: &str) -> String {
     format!("Can't {wish} while in state {state}")
+}
+
+/// A client sends a command whose members the server cannot read.
+pub(crate) fn unreadable(command: &str, reason: &str) -> String {
+    format!("Your client has sent \"{command}\" in a form that this server does not understand: {reason}")
 }
 
 /// A client sends what this server has never heard of.

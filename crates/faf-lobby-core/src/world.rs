@@ -18,6 +18,7 @@ use crate::io::event::Event;
 use crate::io::log::LogLine;
 use crate::io::publication::Publication;
 use crate::io::request::{ReadGameData, RequestId};
+use crate::parties;
 use crate::settings::Settings;
 use crate::sign_in::admission;
 use crate::state::game::Game;
@@ -213,6 +214,7 @@ impl World {
         self.lobby.pending.is_empty()
             && self.lobby.admission.is_idle()
             && !self.lobby.players.has_changes()
+            && !self.lobby.parties.has_changes()
             && self.lobby.games.is_settled()
     }
 
@@ -282,6 +284,8 @@ fn report(lobby: &mut Lobby) {
         lobby.next_report = Some(lobby.now.elapsed + REPORT_STEP);
         return;
     }
+    // Clients must have been sent the players whom a party names.
+    parties::report(lobby);
     visibility::report_games(lobby);
     let is_draining = matches!(lobby.lifecycle, Lifecycle::Draining { .. });
     if is_draining && !lobby.games.are_going_on() && !lobby.games.has_due_changes() {
@@ -292,7 +296,8 @@ fn report(lobby: &mut Lobby) {
 /// Sets the deadline of the next report, if there is something to report.
 fn schedule_report(lobby: &mut Lobby) {
     let is_draining = matches!(lobby.lifecycle, Lifecycle::Draining { .. });
-    let has_changes = lobby.players.has_changes() || lobby.games.has_due_changes();
+    let has_changes =
+        lobby.players.has_changes() || lobby.parties.has_changes() || lobby.games.has_due_changes();
     if lobby.next_report.is_none() && !lobby.has_stopped() && (has_changes || is_draining) {
         lobby.next_report = Some(next_on_grid(lobby.now.elapsed, lobby.settings.report_interval));
     }

@@ -21,10 +21,6 @@ fn matchmaking_is_not_offered_yet() {
     let ada = lobby.log_in("Ada");
     for (text, answer) in [
         (
-            r#"{"command":"invite_to_party","recipient_id":2}"#,
-            notice("error", "This server does not offer parties and matchmaking yet."),
-        ),
-        (
             r#"{"command":"restore_game_session","game_id":1}"#,
             notice("info", "The game you were connected to no longer exists"),
         ),
@@ -58,8 +54,7 @@ fn matchmaking_is_not_offered_yet() {
     assert!(lobby.is_open(ada));
 }
 
-/// Sent after every login, when a game starts, when the party changes; some have all forms that the
-/// original accepts.
+/// Sent after every login, when a game starts, when the party changes.
 #[test]
 fn commands_that_clients_send_on_their_own_are_accepted() {
     let mut lobby = lobby();
@@ -69,36 +64,15 @@ fn commands_that_clients_send_on_their_own_are_accepted() {
         r#"{"command":"set_player_vetoes"}"#,
         r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"stop"}"#,
         r#"{"command":"game_matchmaking","state":"stop"}"#,
-        r#"{"command":"leave_party"}"#,
         r#"{"command":"match_ready"}"#,
-        r#"{"command":"set_party_factions","factions":[]}"#,
-        r#"{"command":"set_party_factions","factions":["uef","borg"]}"#,
-        r#"{"command":"set_party_factions","factions":[0]}"#,
-        r#"{"command":"set_party_factions","factions":"uef"}"#,
-        r#"{"command":"set_party_factions"}"#,
     ] {
         lobby.say(ada, silent);
         assert_eq!(lobby.hear(ada), [""; 0], "{silent}");
     }
-    let party = |factions: &str| {
-        [format!(
-            r#"{{"command":"update_party","owner":1,"members":[{{"player":1,"factions":[{factions}]}}]}}"#
-        )]
-    };
-    for (chosen, told) in [
-        (r#"["aeon","cybran","uef","seraphim"]"#, r#""uef","aeon","cybran","seraphim""#),
-        (r#"["UEF"]"#, r#""uef""#),
-        (r#"[3,2,3]"#, r#""aeon","cybran""#),
-        (r#"[5.0,"Nomad"]"#, r#""nomad""#),
-    ] {
-        lobby.say(ada, &format!(r#"{{"command":"set_party_factions","factions":{chosen}}}"#));
-        assert_eq!(lobby.hear(ada), party(told));
-    }
-
     // The same holds while the server shuts down; but a search that cannot begin is refused
     // as usual.
     lobby.say(ada, r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#);
-    assert_eq!(lobby.hear(ada), [notice("error", "This server does not offer parties and matchmaking yet.")]);
+    assert_eq!(lobby.hear(ada), [notice("error", "This server does not offer matchmaking yet.")]);
     lobby.shut_down();
     lobby.hear(ada);
     lobby.say(ada, r#"{"command":"game_matchmaking","state":"stop"}"#);

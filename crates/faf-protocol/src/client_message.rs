@@ -3,8 +3,7 @@
 //!
 //! Every message has a member `command`, which names it, and further members as documented here;
 //! members that are not listed are ignored. Section numbers are those of session.md, or of
-//! games.md where it says so. Commands for matchmaking and parties are not typed yet and arrive
-//! as [`ClientMessage::Other`].
+//! games.md, parties.md or matchmaking.md where it says so.
 //!
 //! The table below is the only place with the names of commands on the wire. A row is `Name =
 //! "wire_name";`, with its members in braces, or with a type of its own that implements `Members`
@@ -16,6 +15,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{EncodeError, FieldError, JsonKind};
+use crate::faction::Factions;
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId};
 use crate::json::Json;
@@ -303,22 +303,58 @@ client_commands! {
         /// {"command": "InitiateTest", "target": "connectivity"}
         /// ```
         InitiateTest(ConnectivityTest) = "InitiateTest";
+        /// Invites another player to the sender's party (parties.md section 3.1).
+        ///
+        /// ```json
+        /// {"command": "invite_to_party", "recipient_id": 12}
+        /// ```
+        InviteToParty(InviteToParty) = "invite_to_party" {
+            /// The invited player. Whole numbers that are not a [`PlayerId`] are read as 0, which is
+            /// never the id of a player.
+            #[serde(deserialize_with = "any_player")]
+            recipient_id: PlayerId,
+        };
+        /// Joins the party of a player who has sent an invitation (parties.md section 3.2).
+        ///
+        /// ```json
+        /// {"command": "accept_party_invite", "sender_id": 11}
+        /// ```
+        AcceptPartyInvite(AcceptPartyInvite) = "accept_party_invite" {
+            /// The owner of the party, read as the recipient of an invitation is.
+            #[serde(deserialize_with = "any_player")]
+            sender_id: PlayerId,
+        };
+        /// Removes a player from the sender's party (parties.md section 3.3).
+        ///
+        /// ```json
+        /// {"command": "kick_player_from_party", "kicked_player_id": 12}
+        /// ```
+        KickPlayerFromParty(KickPlayerFromParty) = "kick_player_from_party" {
+            /// The member, read as the recipient of an invitation is.
+            #[serde(deserialize_with = "any_player")]
+            kicked_player_id: PlayerId,
+        };
+        /// Leaves the party, or disbands it if it is the sender's own (parties.md section 3.4).
+        ///
+        /// ```json
+        /// {"command": "leave_party"}
+        /// ```
+        LeaveParty = "leave_party";
+        /// Chooses the factions among which the next match draws one (parties.md section 3.5).
+        ///
+        /// ```json
+        /// {"command": "set_party_factions", "factions": ["aeon", "seraphim"]}
+        /// ```
+        SetPartyFactions(SetPartyFactions) = "set_party_factions" {
+            /// The factions by name in any case, or by number.
+            factions: Factions,
+        };
     }
     untyped {
-        /// Joins the party of another player.
-        AcceptPartyInvite = "accept_party_invite";
         /// A player slows the game down: a command of games, which some send without their target.
         Bottleneck = "Bottleneck";
         /// Begins or ends a search for a match.
         GameMatchmaking = "game_matchmaking";
-        /// Invites another player to the sender's party.
-        InviteToParty = "invite_to_party";
-        /// Removes a player from the sender's party.
-        KickPlayerFromParty = "kick_player_from_party";
-        /// Leaves the party.
-        LeaveParty = "leave_party";
-        /// Chooses the factions for the next match.
-        SetPartyFactions = "set_party_factions";
         /// Vetoes maps of the matchmaker.
         SetPlayerVetoes = "set_player_vetoes";
     }
@@ -671,17 +707,25 @@ fn tried_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
     Ok(read.map(Secret::new))
 }
 
-/// Reads a whole number, or the text of an integer.
 fn any_game<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GameId, D::Error> {
+    any_id(deserializer, "it must be the id of a game").map(GameId)
+}
+
+fn any_player<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PlayerId, D::Error> {
+    any_id(deserializer, "it must be the id of a player").map(PlayerId)
+}
+
+/// Reads a whole number, or the text of an integer; 0 if it cannot be an id.
+fn any_id<'de, D: Deserializer<'de>>(deserializer: D, expected: &str) -> Result<u32, D::Error> {
     let id = match Loose::deserialize(deserializer)? {
         Loose::Integer(id) => Some(id),
-        // Numbers that are too large to be exact are not ids of games either.
+        // Numbers that are too large to be exact are no ids either.
         Loose::Float(id) if id.fract() == 0.0 => Some(whole(id).unwrap_or(-1).into()),
         Loose::Text(text) => text.trim().parse().ok(),
         _ => None,
     };
-    let id = id.ok_or_else(|| Error::custom("it must be the id of a game"))?;
-    Ok(GameId(i32::try_from(id).map_or(0, |id| id.max(0).cast_unsigned())))
+    let id = id.ok_or_else(|| Error::custom(expected))?;
+    Ok(i32::try_from(id).map_or(0, |id| id.max(0).cast_unsigned()))
 }
 
 fn string_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

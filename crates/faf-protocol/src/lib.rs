@@ -44,6 +44,7 @@ mod country;
 #[doc = include_str!("differences.md")]
 pub mod differences {}
 mod error;
+mod faction;
 pub mod gpgnet;
 mod ids;
 pub mod json;
@@ -61,6 +62,7 @@ mod wire;
 pub use client_message::{ClientCommand, ClientMessage, CommandError};
 pub use country::{Country, InvalidCountry};
 pub use error::{DecodeError, EncodeError, FieldError, JsonKind, Malformed};
+pub use faction::{Faction, Factions};
 pub use ids::{GameId, PlayerId, SessionNumber};
 pub use json::{Json, JsonRef};
 pub use limits::Limits;

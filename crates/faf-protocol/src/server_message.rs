@@ -3,7 +3,7 @@
 //!
 //! Every message has a member `command`, which names it. Members are written in the order given
 //! here; clients should ignore unknown members and commands. Section numbers are those of
-//! session.md, or of games.md where it says so. Messages about matches and parties are not typed
+//! session.md, or of games.md or parties.md where it says so. Messages about matches are not typed
 //! yet.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::client_message::serialize_carried;
 use crate::country::Country;
 use crate::error::{EncodeError, FieldError};
+use crate::faction::Factions;
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId, SessionNumber};
 use crate::json::{Json, escape};
@@ -56,6 +57,16 @@ pub enum ServerMessage {
     GameJoinFailed(GameJoinFailed),
     /// The state of the matchmaker queues.
     MatchmakerInfo(QueueList),
+    /// Another player invites this one to a party (parties.md section 2.2).
+    PartyInvite(PartyInvite),
+    /// The complete state of a party (parties.md section 2.2). It is shared by all members.
+    UpdateParty(Arc<UpdateParty>),
+    /// The owner has removed the player from the party (parties.md section 2.2).
+    ///
+    /// ```json
+    /// {"command": "kicked_from_party"}
+    /// ```
+    KickedFromParty,
     /// Asks for a `pong` (section 9).
     ///
     /// ```json
@@ -738,6 +749,44 @@ pub struct UpdatedAchievements {
     pub updated_achievements: Vec<Json>,
 }
 
+/// Members of `party_invite`.
+///
+/// ```json
+/// {"command": "party_invite", "sender": 11}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyInvite {
+    /// The owner of the party, online and reported to the client before.
+    pub sender: PlayerId,
+}
+
+/// Members of `update_party`.
+///
+/// ```json
+/// {
+///   "command": "update_party", "owner": 11, "members": [
+///     {"player": 11, "factions": ["uef"]}, {"player": 12, "factions": ["aeon", "seraphim"]}
+///   ]
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateParty {
+    /// The owner of the party.
+    pub owner: PlayerId,
+    /// All members in the order of joining, the owner first; empty if the party has ended. A client
+    /// that is not in the list is alone.
+    pub members: Vec<PartyMember>,
+}
+
+/// A member of a party.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyMember {
+    /// The player.
+    pub player: PlayerId,
+    /// The factions among which a match draws one.
+    pub factions: Factions,
+}
+
 impl ServerMessage {
     /// Returns the effect of a newer message on this one while it waits.
     #[must_use]
@@ -756,6 +805,9 @@ impl ServerMessage {
             | Self::GameLaunch(_)
             | Self::GameJoinFailed(_)
             | Self::MatchmakerInfo(_)
+            | Self::PartyInvite(_)
+            | Self::UpdateParty(_)
+            | Self::KickedFromParty
             | Self::Pong
             | Self::Avatar(_)
             | Self::CoopInfo(_)
@@ -804,6 +856,9 @@ impl ServerMessage {
             "game_launch" => Self::GameLaunch(message.parse()?),
             "game_join_failed" => Self::GameJoinFailed(message.parse()?),
             "matchmaker_info" => Self::MatchmakerInfo(message.parse()?),
+            "party_invite" => Self::PartyInvite(message.parse()?),
+            "update_party" => Self::UpdateParty(Arc::new(message.parse()?)),
+            "kicked_from_party" => Self::KickedFromParty,
             "ping" => Self::Ping,
             "pong" => Self::Pong,
             "avatar" => Self::Avatar(message.parse()?),
@@ -933,6 +988,9 @@ mod tests {
             r#"{"command":"game_launch","args":["/numgames",37],"uid":5012,"mod":"faf","name":"t","init_mode":0,"game_type":"custom","rating_type":"global"}"#.to_owned(),
             r#"{"command":"game_join_failed","reason":"bad_password","uid":4711}"#.to_owned(),
             r#"{"command":"matchmaker_info","queues":[]}"#.to_owned(),
+            r#"{"command":"party_invite","sender":11}"#.to_owned(),
+            r#"{"command":"update_party","owner":11,"members":[{"player":11,"factions":["uef","nomad"]}]}"#.to_owned(),
+            r#"{"command":"kicked_from_party"}"#.to_owned(),
             r#"{"command":"ping"}"#.to_owned(),
             r#"{"command":"pong"}"#.to_owned(),
             r#"{"command":"avatar","avatarlist":[{"url":"u","tooltip":"t"}]}"#.to_owned(),

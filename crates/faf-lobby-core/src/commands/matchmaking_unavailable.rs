@@ -1,5 +1,5 @@
-//! Commands for matchmaking and parties, which this server does not offer yet; and commands that it
-//! does not know.
+//! Commands for matchmaking, which this server does not offer yet; and commands that it does not
+//! know.
 //!
 //! Clients send some of them by themselves, after every login or when something has happened to the
 //! player; these are never refused with an error.

@@ -6,6 +6,7 @@
 //!
 //! ARCHITECTURE.md has the recipe for adding a command.
 
+mod accept_party_invite;
 mod admin;
 mod ask_session;
 mod auth;
@@ -18,6 +19,9 @@ mod game_join;
 mod hello;
 mod ice_servers;
 mod initiate_test;
+mod invite_to_party;
+mod kick_player_from_party;
+mod leave_party;
 mod matchmaker_info;
 mod matchmaking_unavailable;
 mod modvault;
@@ -32,6 +36,7 @@ use faf_protocol::{ClientCommand, ClientMessage, CommandError};
 use crate::game_commands;
 use crate::io::conn::ConnId;
 use crate::io::metric::Count;
+use crate::parties;
 use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::state::pacing::CommandClass;
@@ -92,6 +97,7 @@ macro_rules! command_table {
 command_table! {
     typed {
         // before login, while shutting down, class
+        (false, true,  Party)          AcceptPartyInvite(request) => accept_party_invite::handle(&request);
         (false, true,  Administration) Admin(action) => admin::handle(action);
         (true,  true,  Login)          AskSession(request) => ask_session::handle(request);
         (true,  true,  Login)          Auth(request) => auth::handle(request);
@@ -103,25 +109,24 @@ command_table! {
         (true,  true,  Login)          Hello(request) => hello::handle(request);
         (false, true,  Query)          IceServers => ice_servers::handle();
         (false, true,  Query)          InitiateTest(request) => initiate_test::handle(request);
+        (false, true,  Party)          InviteToParty(request) => invite_to_party::handle(&request);
+        (false, true,  Party)          KickPlayerFromParty(request) => kick_player_from_party::handle(&request);
+        (false, true,  Party)          LeaveParty => leave_party::handle();
         (false, true,  Party)          MatchReady => nothing();
         (false, true,  Query)          MatchmakerInfo => matchmaker_info::handle();
         (false, true,  List)           Modvault(action) => modvault::handle(action);
         (true,  true,  Heartbeat)      Ping => ping::handle();
         (true,  true,  Heartbeat)      Pong => nothing();
         (false, true,  Join)           RestoreGameSession(request) => restore_game_session::handle(&request);
+        (false, true,  Party)          SetPartyFactions(request) => set_party_factions::handle(&request);
         (false, true,  List)           SocialAdd(request) => social_add::handle(&request);
         (false, true,  List)           SocialRemove(request) => social_remove::handle(&request);
     }
     untyped {
-        (false, true,  Party)          AcceptPartyInvite => matchmaking_unavailable::decline;
         // A game may still send it while its client logs in again.
         (true,  true,  Game)           Bottleneck => matchmaking_unavailable::unknown;
         // Then searches can be ended, but not begun.
         (false, true,  Party)          GameMatchmaking => matchmaking_unavailable::search;
-        (false, true,  Party)          InviteToParty => matchmaking_unavailable::decline;
-        (false, true,  Party)          KickPlayerFromParty => matchmaking_unavailable::decline;
-        (false, true,  Party)          LeaveParty => matchmaking_unavailable::ignore;
-        (false, true,  Party)          SetPartyFactions => set_party_factions::handle;
         (false, true,  Party)          SetPlayerVetoes => matchmaking_unavailable::ignore;
     }
 }
@@ -137,7 +142,17 @@ pub(crate) fn handle(
     }
     match message {
         Ok(message) => run(lobby, conn, message),
-        Err(error) => ban_check::refuse_unreadable(lobby, conn, error),
+        Err(error) => refuse_unreadable(lobby, conn, error),
+    }
+}
+
+/// Refuses a message whose members do not fit its command.
+fn refuse_unreadable(lobby: &mut Lobby, conn: ConnId, error: CommandError) -> Result<Progress, Refusal> {
+    match (known(error.command.as_ref()), lobby.session(conn).player) {
+        (Some(command), Some(player)) if rule(command).class == CommandClass::Party => {
+            Err(parties::refuse_unreadable(lobby, player, command, &error))
+        }
+        _ => ban_check::refuse_unreadable(lobby, conn, error),
     }
 }
 

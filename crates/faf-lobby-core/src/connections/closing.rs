@@ -11,6 +11,7 @@ use crate::io::conn::ConnId;
 use crate::io::effect::Effect;
 use crate::io::log::LogLine;
 use crate::io::metric::Count;
+use crate::parties;
 use crate::refusal::closing_messages;
 use crate::state::Lobby;
 use crate::state::sessions::Session;
@@ -43,6 +44,7 @@ pub(crate) fn end_session(lobby: &mut Lobby, conn: ConnId, how: Leaving) {
         // A lobby that has stopped leaves the player in the game, whose `game_info` shows the names
         // of online players only.
         gone.game.iter().for_each(|connection| lobby.games.touch(connection.game));
+        parties::leave(lobby, gone.info.id);
         lobby.log(LogLine::LoggedOut { conn, player: gone.info.id, login: gone.info.login.clone() });
     }
 }

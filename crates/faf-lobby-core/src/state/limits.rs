@@ -37,6 +37,8 @@ pub enum Limit {
     Passwords,
     /// Rated games of the same two opponents.
     RatedGames,
+    /// Invitations to the party of one player.
+    Invitations,
 }
 
 impl Limit {
@@ -48,6 +50,7 @@ impl Limit {
             Self::HostedGames => "hosted_games",
             Self::Passwords => "passwords",
             Self::RatedGames => "rated_games",
+            Self::Invitations => "invitations",
         }
     }
 }
@@ -66,6 +69,10 @@ const LOGINS: Rate = Rate { burst: 20, interval: Duration::from_secs(3) };
 /// Games hosted by one player, 20 a minute. A game process takes seconds to start, a lobby minutes
 /// to fill.
 const HOSTED_GAMES: Rate = Rate { burst: 20, interval: Duration::from_secs(3) };
+
+/// Invitations by one player, 30 at once and 20 a minute. Each of them opens a window in the client
+/// of the invited player.
+const INVITATIONS: Rate = Rate { burst: 30, interval: Duration::from_secs(3) };
 
 /// Wrong lobby passwords by one player, 10 a minute. People type them, and ask the host before the
 /// tenth attempt.
@@ -124,6 +131,7 @@ pub(crate) struct Limits {
     passwords_of_player: TokenBuckets<PlayerId, PLAYERS>,
     passwords_of_game: TokenBuckets<GameId, GAMES>,
     rated_games: TokenBuckets<(PlayerId, PlayerId), PAIRS>,
+    invitations: TokenBuckets<PlayerId, PLAYERS>,
 }
 
 impl Limits {
@@ -135,6 +143,11 @@ impl Limits {
     /// Counts a hosted game if it is allowed, and returns whether it is.
     pub(crate) fn host(&mut self, player: PlayerId, now: Duration) -> bool {
         self.hosted_games.take(player, HOSTED_GAMES, now)
+    }
+
+    /// Counts an invitation to a party if it is allowed, and returns whether it is.
+    pub(crate) fn invite(&mut self, player: PlayerId, now: Duration) -> bool {
+        self.invitations.take(player, INVITATIONS, now)
     }
 
     /// Returns whether the lobby checks a password at all, right or wrong.
@@ -210,6 +223,7 @@ mod tests {
         let mut limits = Limits::default();
         assert_eq!(pattern(|now| limits.log_in(ADA, now)), [20, 20, 20, 20]);
         assert_eq!(pattern(|now| limits.host(ADA, now)), [20, 20, 20, 20]);
+        assert_eq!(pattern(|now| limits.invite(ADA, now)), [30, 20, 20, 20]);
         assert!(limits.log_in(BOB, SECOND * 1000) && limits.host(BOB, SECOND * 1000));
         let try_wrong = |now| {
             let may = limits.may_try_password(ADA, GameId(1), now);

@@ -11,6 +11,7 @@ pub(crate) mod initial;
 pub(crate) mod limits;
 mod output;
 pub(crate) mod pacing;
+pub(crate) mod parties;
 pub(crate) mod pending;
 pub(crate) mod players;
 pub(crate) mod remembered;
@@ -35,6 +36,7 @@ use crate::state::games::Games;
 use crate::state::initial::{DATA_INTERVAL, GameData};
 use crate::state::limits::Limits;
 use crate::state::pacing::Unpaid;
+use crate::state::parties::Parties;
 use crate::state::pending::Pending;
 use crate::state::players::{OnlinePlayer, Players};
 use crate::state::sessions::{Session, WaitingMessage};
@@ -47,6 +49,7 @@ pub(crate) struct Lobby {
     pub(crate) now: Moment,
     pub(crate) players: Players,
     pub(crate) games: Games,
+    pub(crate) parties: Parties,
     pub(crate) data: GameData,
     pub(crate) timers: Timers,
     pub(crate) failed_logins: FailedLogins,
@@ -96,6 +99,7 @@ impl Lobby {
             now,
             players: Players::default(),
             games: Games::new(last_game),
+            parties: Parties::default(),
             data,
             timers: Timers::default(),
             failed_logins: FailedLogins::default(),

@@ -157,6 +157,11 @@ impl Players {
         });
     }
 
+    /// Returns the state of a player that has not been reported yet, if there is one, as a list.
+    pub(crate) fn unreported(&self, player: PlayerId) -> Option<PlayerList> {
+        self.changed.get(&player).map(|info| PlayerList { players: vec![Arc::clone(info)] })
+    }
+
     /// Drops all unreported changes.
     pub(crate) fn forget_changes(&mut self) {
         self.changed.clear();

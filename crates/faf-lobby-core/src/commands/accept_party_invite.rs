@@ -1,0 +1,37 @@
+//! `accept_party_invite`: joins the party of a player who has sent an invitation (parties.md
+//! section 3.2).
+
+use faf_protocol::client_message::AcceptPartyInvite;
+
+use crate::io::conn::ConnId;
+use crate::parties;
+use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::parties::{MEMBERS_MAX, Member};
+use crate::state::pending::Progress;
+use crate::texts;
+
+pub(crate) fn handle(
+    lobby: &mut Lobby,
+    conn: ConnId,
+    request: &AcceptPartyInvite,
+) -> Result<Progress, Refusal> {
+    let (player, owner) = (lobby.player_of(conn), request.sender_id);
+    parties::check_idle(lobby, player, "join a party")?;
+    if lobby.players.get(owner).is_none() {
+        return Err(Refusal::declined(texts::INVITING_PLAYER_UNKNOWN));
+    }
+    // The player is in that party already.
+    if lobby.parties.owner_of(player).unwrap_or(player) == owner {
+        return Ok(Progress::Done);
+    }
+    if !lobby.parties.is_invited(owner, player, lobby.now.elapsed) {
+        return Err(Refusal::declined(texts::NOT_INVITED));
+    }
+    if lobby.parties.get(owner).is_some_and(|party| party.members.len() >= MEMBERS_MAX) {
+        return Err(Refusal::declined(texts::PARTY_IS_FULL));
+    }
+    let factions = parties::leave_for_another(lobby, player).map(|left| left.factions);
+    lobby.parties.join(owner, Member { player, factions: factions.unwrap_or_default() });
+    Ok(Progress::Done)
+}

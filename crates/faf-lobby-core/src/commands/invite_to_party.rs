@@ -1,0 +1,43 @@
+//! `invite_to_party`: invites another player to the sender's party (parties.md section 3.1).
+
+use std::sync::Arc;
+
+use faf_protocol::client_message::InviteToParty;
+use faf_protocol::server_message::{PartyInvite, ServerMessage};
+
+use crate::io::conn::ConnId;
+use crate::io::metric::Count;
+use crate::parties;
+use crate::refusal::Refusal;
+use crate::state::Lobby;
+use crate::state::limits::Limit;
+use crate::state::pending::Progress;
+use crate::texts;
+
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &InviteToParty) -> Result<Progress, Refusal> {
+    let (sender, recipient) = (lobby.player_of(conn), request.recipient_id);
+    parties::check_idle(lobby, sender, "invite a player")?;
+    let Some(invited) = lobby.players.get(recipient) else {
+        return Err(Refusal::declined(texts::INVITED_PLAYER_UNKNOWN));
+    };
+    // Players who do not want to hear of the sender do not, and the sender does not learn it.
+    if recipient == sender || invited.foes.contains(&sender) {
+        return Ok(Progress::Done);
+    }
+    let invited = invited.conn;
+    if lobby.parties.owner_of(sender).is_some_and(|owner| owner != sender) {
+        return Err(Refusal::declined(texts::NOT_THIS_PARTYS_OWNER));
+    }
+    let now = lobby.now.elapsed;
+    if !lobby.limits.invite(sender, now) {
+        lobby.count(Count::Limited(Limit::Invitations));
+        return Err(Refusal::declined(texts::TOO_MANY_INVITATIONS));
+    }
+    lobby.parties.invite(sender, recipient, now);
+    // Clients fail on an invitation by a player whom they have not been sent.
+    if let Some(list) = lobby.players.unreported(sender) {
+        lobby.send(invited, ServerMessage::PlayerInfo(Arc::new(list)));
+    }
+    lobby.send(invited, ServerMessage::PartyInvite(PartyInvite { sender }));
+    Ok(Progress::Done)
+}
