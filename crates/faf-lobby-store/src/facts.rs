@@ -44,6 +44,8 @@ pub struct Facts {
     pub maps_played: BTreeMap<u32, u32>,
     /// Waiting messages for other services, as routing key and body.
     pub outbox: Vec<(String, String)>,
+    /// Number of writes without effect, by `beat`.
+    pub beats: u32,
 }
 
 impl Facts {

@@ -28,6 +28,7 @@ impl Memory {
                 .collect(),
             map_versions_played: self.map_versions_played.clone(),
             maps_played: self.maps_played(),
+            beats: self.beats,
             ..Facts::default()
         };
         for account in accounts {

@@ -69,6 +69,7 @@ pub struct Memory {
     last_message: i64,
     /// Number of numbered publications of each game that were put into the outbox.
     published: BTreeMap<GameId, u32>,
+    beats: u32,
     clock: fn() -> Timestamp,
 }
 
@@ -161,6 +162,7 @@ impl Memory {
             outbox: Vec::new(),
             last_message: 0,
             published: BTreeMap::new(),
+            beats: 0,
             clock,
         }
     }
