@@ -224,3 +224,11 @@ pub struct ModFact {
     /// Number of games with this mod.
     pub times_played: u32,
 }
+
+impl ModFact {
+    /// Returns the counters of a mod that nobody has used.
+    #[must_use]
+    pub fn new(mod_id: u32) -> Self {
+        Self { mod_id, likes: 0.0, likers: "[]".to_owned(), downloads: 0, times_played: 0 }
+    }
+}
