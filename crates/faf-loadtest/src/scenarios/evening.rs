@@ -13,14 +13,14 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 
-use super::{megabytes, ping_rows, volume_rows};
+use super::{Scenario, ping_rows, volume_rows};
 use crate::actors::{self, ActorCommand, Pinger, Tempo};
 use crate::harness::Harness;
-use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, seconds, within};
+use crate::options::{LengthOptions, Setup, interval, seconds, within};
 use crate::report::Report;
 use crate::swarm::Role;
 
-/// An ordinary evening: players come and go, and so do games
+/// Flags of `evening`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Evening {
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(crate) struct Evening {
     pub(crate) length: LengthOptions,
 }
 
-/// An evening for many minutes, with memory and latency over time; use --plot
+/// Flags of `soak`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Soak {
     /// Length of the run, in minutes
@@ -79,40 +79,29 @@ pub(crate) struct Mix {
     /// Approximate time for which visitors stay, and then stay away
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) visit: f64,
-
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
 }
 
-impl Evening {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        self.mix.run("evening", self.length)
+impl Scenario for Evening {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
+        self.mix.run(setup, "evening", self.length)
     }
 }
 
-impl Soak {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        self.mix.run("soak", LengthOptions { seconds: self.minutes * 60.0, deliveries: None })
+impl Scenario for Soak {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
+        self.mix.run(setup, "soak", LengthOptions { seconds: self.minutes * 60.0, deliveries: None })
     }
 }
 
 impl Mix {
-    fn run(&self, name: &'static str, length: LengthOptions) -> anyhow::Result<Report> {
-        let mut harness = Harness::open(&self.server, &self.run, &[], self.roles()?)?;
-        harness.log_in(0..self.clients)?;
-        harness.settle()?;
-        let memory = |harness: &Harness| {
-            let memory = harness.target.process.and_then(crate::server::process::Process::memory)?;
-            Some((megabytes(memory.anonymous), megabytes(memory.peak)))
-        };
-        let before = memory(&harness);
+    fn run(&self, setup: &Setup, name: &'static str, length: LengthOptions) -> anyhow::Result<Report> {
+        let mut harness = Harness::online(setup, &[], self.roles()?, 0..self.clients)?;
+        let before = harness.memory(|memory| memory.anonymous);
         harness.swarm.send_command(ActorCommand::Ping);
         harness.swarm.send_command(ActorCommand::Play);
         let window = harness.measure(name, length.seconds, length.deliveries)?;
-        let after = memory(&harness);
+        let after = harness.memory(|memory| memory.anonymous);
+        let peak = harness.memory(|memory| memory.peak);
         harness.swarm.send_command(ActorCommand::Silence);
         let sample = &window.sample;
         let mut report = Report::new(name);
@@ -124,9 +113,9 @@ impl Mix {
         ping_rows(&mut report, sample);
         let lists = sample.lists.quantile_ms(0.99);
         report.row("lists_p99", "login to the last list, 99 %", lists, "ms");
-        report.row("memory_before", "server: anonymous memory before", before.map(|both| both.0), "MB");
-        report.row("memory_after", "server: anonymous memory after", after.map(|both| both.0), "MB");
-        report.row("peak", "server: resident memory, at most", after.map(|both| both.1), "MB");
+        report.row("memory_before", "server: anonymous memory before", before, "MB");
+        report.row("memory_after", "server: anonymous memory after", after, "MB");
+        report.row("peak", "server: resident memory, at most", peak, "MB");
         report.row("lost", "clients that the server has disconnected", sample.lost as f64, "");
         harness.finish(&mut report);
         Ok(report)

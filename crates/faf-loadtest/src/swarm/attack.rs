@@ -14,7 +14,7 @@ use mio::event::Event;
 use mio::{Poll, Registry, Token};
 use rand::{RngExt, SeedableRng};
 
-use crate::swarm::address::{self, Source};
+use crate::swarm::address;
 use crate::swarm::event_loop::{self, Sockets};
 use crate::swarm::socket::Socket;
 
@@ -196,9 +196,9 @@ impl Attackers {
 
     fn connect(&mut self, slot: usize) {
         let number = FIRST_CONNECTION + self.tally.attempts.fetch_add(1, Ordering::Relaxed);
-        let source = Source { number, per_address: self.per_address, small_packets: false };
+        let source = address::source(number, self.per_address);
         let Slot { peer, connection } = &mut self.slots[slot];
-        let connected = address::connect(&self.registry, Token(slot), peer.to, source);
+        let connected = address::connect(&self.registry, Token(slot), peer.to, source, false);
         // A peer that cannot connect tries again later.
         *connection = connected.ok().map(|stream| {
             let socket = Socket::new(stream);
@@ -296,7 +296,7 @@ pub(crate) fn garbage(format: WireFormat, is_random: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     for number in 0..1000 {
         let message = format!(r#"{{"command":"nonsense_{number}","argument":[1,2,{{"x":null}}]}}"#);
-        crate::speech::say(format, &message, &mut bytes);
+        crate::messages::encode(format, &message, &mut bytes);
     }
     bytes
 }

@@ -1,12 +1,11 @@
-//! Clients, and the orders to their threads.
+//! Clients, and what their threads share.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use crate::actors::{Actor, ActorCommand};
+use crate::actors::Actor;
 use crate::swarm::address::Endpoint;
-use crate::swarm::connection::{Connection, Reading};
+use crate::swarm::connection::Connection;
 use crate::swarm::credentials::Credentials;
 
 /// State shared by all threads.
@@ -22,37 +21,6 @@ pub(crate) struct Common {
     pub(crate) online: AtomicUsize,
     /// Clients whose number is divisible by this look for markers.
     pub(crate) every: u32,
-}
-
-/// An order to a thread.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// Log these clients in, at most `at_once` at a time.
-    LogIn {
-        clients: Vec<usize>,
-        at_once: usize,
-        retry: bool,
-    },
-    /// Close the connections of these clients.
-    LogOut {
-        clients: Vec<usize>,
-    },
-    /// Log these clients in and out again, repeatedly.
-    Cycle {
-        clients: Vec<usize>,
-        at_once: usize,
-        pause: Duration,
-    },
-    /// Change the reading speed of these clients.
-    Read {
-        clients: Vec<usize>,
-        reading: Reading,
-    },
-    /// Send a command to all actors.
-    Command(ActorCommand),
-    /// Use the new addresses of a restarted server.
-    Move(Vec<SocketAddr>),
-    Stop,
 }
 
 /// A client, with or without a connection.
