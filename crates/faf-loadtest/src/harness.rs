@@ -13,7 +13,7 @@ use crate::report::{Moment, Report};
 use crate::server::Target;
 use crate::server::process::{Memory, Process};
 use crate::swarm::credentials::Credentials;
-use crate::swarm::{Plan, Role, Swarm};
+use crate::swarm::{Role, Swarm};
 
 /// Interval between collections of the samples.
 const COLLECT_INTERVAL: Duration = Duration::from_millis(20);
@@ -71,7 +71,7 @@ impl Harness {
         let target = Target::open(server, clients, arguments)?;
         let credentials = match server.login {
             LoginMethod::Token => Credentials::sign(clients),
-            LoginMethod::Password => Credentials::password(&server.user_pattern, &server.password),
+            LoginMethod::Password => Credentials::password(clients, &server.user_pattern, &server.password),
         };
         Self::with(target, credentials, run, roles)
     }
@@ -95,20 +95,12 @@ impl Harness {
         run: &RunOptions,
         roles: Vec<Role>,
     ) -> anyhow::Result<Self> {
-        let clients = roles.len() as u32;
-        raise_file_limit(clients)?;
-        let plan = Plan {
-            endpoints: target.endpoints.clone(),
-            credentials,
-            threads: run.threads,
-            per_address: run.per_address,
-            sampled: run.sampled,
-        };
+        raise_file_limit(roles.len() as u32)?;
         let progress = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{msg:<28} {bar:30} {pos}/{len} {elapsed} {prefix}");
         progress.set_style(style.expect("the template is right"));
         Ok(Self {
-            swarm: Swarm::start(plan, roles)?,
+            swarm: Swarm::start(target.endpoints.clone(), credentials, run, roles)?,
             target,
             time_limit: Duration::from_secs_f64(run.time_limit),
             at_once: run.at_once,

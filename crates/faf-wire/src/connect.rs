@@ -1,9 +1,9 @@
 //! `faf-wire connect`: a client for people and scripts.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io::{self, BufRead};
-use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -43,11 +43,11 @@ pub(crate) struct Arguments {
 #[derive(Debug, Default)]
 struct ConnectionState {
     /// Whether a login was sent and no `welcome` has arrived yet.
-    is_logging_in: Cell<bool>,
+    is_logging_in: AtomicBool,
     /// Whether the server has sent a message.
-    has_received: Cell<bool>,
+    has_received: AtomicBool,
     /// Whether a line of the input was not sent.
-    has_unsent: Cell<bool>,
+    has_unsent: AtomicBool,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -56,12 +56,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let connected = dial::connect(&trust.connector(&url)?, &url).await;
     let (reader, writer) = connected.map_err(|error| Failure::new(exit::WRONG_PLACE, error))?;
     let renderer = Renderer::new(style);
-    let state = ConnectionState::default();
-    state.is_logging_in.set(!login.is_empty());
+    let state = Arc::new(ConnectionState::default());
+    state.is_logging_in.store(!login.is_empty(), Ordering::Relaxed);
     for message in &login {
         send(&writer, &renderer, &state, &simple_json::encode(message).map_err(anyhow::Error::from)?).await?;
     }
-    let mut receiving = pin!(receive(reader, &writer, &renderer, &state));
+    let mut receiving = tokio::spawn(receive(reader, writer.clone(), renderer.clone(), Arc::clone(&state)));
     let typing = async {
         let mut lines = lines_of_standard_input();
         while let Some(line) = lines.recv().await {
@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     tokio::select! {
         received = &mut receiving => {
-            received?;
+            received.map_err(anyhow::Error::from)??;
             return state.outcome(&url);
         }
         typed = typing => typed?,
@@ -83,16 +83,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     // The server has received everything when it closes its side as well. Its last messages are
     // not shown.
-    let closing = async { tokio::join!(writer.close(), receiving).1 };
-    timeout(CLOSE_TIMEOUT, closing).await.unwrap_or(Ok(()))?;
+    let closing = async {
+        writer.close().await;
+        receiving.await
+    };
+    if let Ok(received) = timeout(CLOSE_TIMEOUT, closing).await {
+        received.map_err(anyhow::Error::from)??;
+    }
     state.outcome_of_input()
 }
 
 impl ConnectionState {
     /// Returns the result after the server has closed the connection.
     fn outcome(&self, url: &Url) -> Result<(), Failure> {
-        if self.is_logging_in.get() {
-            return Err(match self.has_received.get() {
+        if self.is_logging_in.load(Ordering::Relaxed) {
+            return Err(match self.has_received.load(Ordering::Relaxed) {
                 true => Failure::new(exit::REFUSED, anyhow::anyhow!("the server did not accept the login")),
                 false => Failure::new(
                     exit::WRONG_PLACE,
@@ -106,14 +111,14 @@ impl ConnectionState {
     }
 
     fn outcome_of_input(&self) -> Result<(), Failure> {
-        match self.has_unsent.get() {
+        match self.has_unsent.load(Ordering::Relaxed) {
             true => Err(Failure::new(exit::UNSENT, anyhow::anyhow!("not everything was sent"))),
             false => Ok(()),
         }
     }
 
     fn report_unsent(&self, why: impl fmt::Display) {
-        self.has_unsent.set(true);
+        self.has_unsent.store(true, Ordering::Relaxed);
         complain(format_args!("not sent: {why}"));
     }
 }
@@ -151,24 +156,24 @@ async fn send(
 /// Prints the server's messages until the connection ends, and replies to its pings.
 async fn receive(
     mut reader: Reader,
-    writer: &Writer,
-    renderer: &Renderer,
-    state: &ConnectionState,
+    writer: Writer,
+    renderer: Renderer,
+    state: Arc<ConnectionState>,
 ) -> Result<(), Failure> {
     loop {
         let message = match reader.read().await {
             Ok(message) => message,
-            Err(Error::Malformed(error)) if !state.has_received.get() => {
+            Err(Error::Malformed(error)) if !state.has_received.load(Ordering::Relaxed) => {
                 let error = anyhow::anyhow!("the server uses another format: {error}");
                 return Err(Failure::new(exit::WRONG_PLACE, error));
             }
             Err(error) => return end(error, reader.consumed()),
         };
-        state.has_received.set(true);
+        state.has_received.store(true, Ordering::Relaxed);
         renderer.received(&message)?;
         let command = message.command();
         if command.as_deref() == Some("welcome") {
-            state.is_logging_in.set(false);
+            state.is_logging_in.store(false, Ordering::Relaxed);
         }
         if command.as_deref() == Some("authentication_failed") {
             let text = message.get("text").and_then(JsonRef::as_str).unwrap_or_default();

@@ -5,25 +5,36 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use faf_bots::{Action, Behaviour, Bot, GameKind, GamePlan, Rng, Settings, Shared, View, Wish, public_game};
 use faf_protocol::client_message::GameJoin;
 use faf_protocol::{Encode, GameId, Message, PlayerId, ServerMessage};
 use rand::{RngExt, SeedableRng};
 
 use super::{Actor, ActorCommand, Context, uid};
+use crate::options::{interval, seconds};
 
 /// Durations of the parts of an evening, in seconds, and the number of guests of a game.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Tempo {
-    /// Number of guests of a game.
-    pub(crate) guests: usize,
-    /// Time between two changes that a host makes in a lobby.
+    /// Number of guests of each game
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    pub(crate) guests: u32,
+
+    /// Time between changes that a host makes
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = interval())]
     pub(crate) chatter: f64,
-    /// Longest time that a lobby waits for guests.
+
+    /// Longest time that a lobby waits for guests
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) lobby: f64,
-    /// Approximate duration of a game.
+
+    /// Approximate duration of a game
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
     pub(crate) game: f64,
-    /// Approximate time for which a visitor stays, and then stays away.
+
+    /// Approximate time for which visitors stay, and then stay away
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) visit: f64,
 }
 
@@ -67,7 +78,7 @@ impl Evening {
 
     /// Returns a player with this account who hosts one game after the other.
     pub(crate) fn host(&self, me: u32) -> Player {
-        self.player(me, &self.players, Part::Host { seats: self.tempo.guests + 1 }, self.tempo.lobby)
+        self.player(me, &self.players, Part::Host { seats: self.tempo.guests as usize + 1 }, self.tempo.lobby)
     }
 
     /// Returns a player with this account who joins one game after the other.
@@ -86,7 +97,7 @@ impl Evening {
         Player {
             bot: Bot::new(format!("player{me}"), Arc::clone(shared), Box::new(part), rng),
             me: PlayerId(me),
-            guests: self.tempo.guests,
+            guests: self.tempo.guests as usize,
             seats: Arc::clone(&self.seats),
             began: self.began,
             begins_after,

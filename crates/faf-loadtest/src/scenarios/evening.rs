@@ -16,7 +16,7 @@ use clap::Args;
 use super::{Scenario, ping_rows, volume_rows};
 use crate::actors::{self, ActorCommand, Pinger, Tempo};
 use crate::harness::Harness;
-use crate::options::{LengthOptions, Setup, interval, seconds, within};
+use crate::options::{LengthOptions, Setup, within};
 use crate::report::Report;
 use crate::swarm::Role;
 
@@ -52,10 +52,6 @@ pub(crate) struct Mix {
     #[arg(long, value_name = "COUNT", default_value_t = 300)]
     pub(crate) games: u32,
 
-    /// Number of guests of each game
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
-    pub(crate) guests: u32,
-
     /// Share of clients that come and go, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = within(0.0, 100.0))]
     pub(crate) visitors: f64,
@@ -64,21 +60,8 @@ pub(crate) struct Mix {
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) ping_clients: u32,
 
-    /// Time between changes that a host makes
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = interval())]
-    pub(crate) chatter: f64,
-
-    /// Longest time that a lobby waits for guests
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
-    pub(crate) lobby: f64,
-
-    /// Approximate duration of a game
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
-    pub(crate) game: f64,
-
-    /// Approximate time for which visitors stay, and then stay away
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
-    pub(crate) visit: f64,
+    #[command(flatten)]
+    pub(crate) tempo: Tempo,
 }
 
 impl Scenario for Evening {
@@ -123,17 +106,10 @@ impl Mix {
 
     /// Returns pingers first, then hosts, guests and visitors, then those that only listen.
     fn roles(&self) -> anyhow::Result<Vec<Role>> {
-        let tempo = Tempo {
-            guests: self.guests as usize,
-            chatter: self.chatter,
-            lobby: self.lobby,
-            game: self.game,
-            visit: self.visit,
-        };
-        let evening = actors::Evening::new(tempo);
+        let evening = actors::Evening::new(self.tempo);
         let pingers = self.ping_clients;
         let hosts = pingers + self.games;
-        let guests = hosts + self.games * self.guests;
+        let guests = hosts + self.games * self.tempo.guests;
         let visitors = guests + (f64::from(self.clients) * self.visitors / 100.0) as u32;
         ensure!(
             visitors <= self.clients,
@@ -141,7 +117,7 @@ impl Mix {
              --clients or fewer --games",
             self.clients,
             self.games,
-            self.guests,
+            self.tempo.guests,
             visitors - guests
         );
         let role = |client| match client {

@@ -64,7 +64,7 @@ impl Floor {
         let serving = Serving::start(command.arg("floor-server").args(server.arguments()));
         let target = Target::floor(&serving)?;
         let roles = (0..self.clients).map(|_| Role::default()).collect();
-        let mut harness = Harness::with(target, Credentials::None, &self.run, roles)?;
+        let mut harness = Harness::with(target, Credentials::default(), &self.run, roles)?;
         harness.log_in(0..self.clients)?;
         harness.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
         harness.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use crate::actors::Actor;
+use crate::swarm::Role;
 use crate::swarm::address::Endpoint;
 use crate::swarm::connection::Connection;
 use crate::swarm::credentials::Credentials;
@@ -27,9 +27,7 @@ pub(crate) struct Common {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) number: u32,
-    pub(crate) actor: Option<Box<dyn Actor>>,
-    /// Size of the receive buffer in the kernel, from the moment when the client stops reading.
-    pub(crate) receive_buffer: Option<usize>,
+    pub(crate) role: Role,
     pub(crate) connection: Option<Connection>,
     /// Number of connections that it has had.
     pub(crate) connections: u32,
@@ -40,15 +38,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(number: u32, actor: Option<Box<dyn Actor>>, receive_buffer: Option<usize>) -> Self {
-        Self {
-            number,
-            actor,
-            receive_buffer,
-            connection: None,
-            connections: 0,
-            is_honest: true,
-            cycles: None,
-        }
+    pub(crate) fn new(number: u32, role: Role) -> Self {
+        Self { number, role, connection: None, connections: 0, is_honest: true, cycles: None }
     }
 }

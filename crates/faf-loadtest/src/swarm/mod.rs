@@ -27,6 +27,7 @@ use anyhow::Context;
 use mio::{Poll, Waker};
 
 use crate::actors::{Actor, ActorCommand};
+use crate::options::RunOptions;
 use crate::report::sample::Sample;
 use crate::swarm::address::Endpoint;
 use crate::swarm::client::{Client, Common};
@@ -49,17 +50,6 @@ impl Role {
     }
 }
 
-/// Configuration of a swarm.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) endpoints: Vec<Endpoint>,
-    pub(crate) credentials: Credentials,
-    pub(crate) threads: usize,
-    pub(crate) per_address: u32,
-    /// Approximate number of clients that look for markers.
-    pub(crate) sampled: u32,
-}
-
 /// Clients with numbers from 0, on threads that end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Swarm {
@@ -76,21 +66,24 @@ struct Thread {
 }
 
 impl Swarm {
-    pub(crate) fn start(plan: Plan, roles: Vec<Role>) -> anyhow::Result<Self> {
-        let Plan { endpoints, credentials, threads, per_address, sampled } = plan;
+    pub(crate) fn start(
+        endpoints: Vec<Endpoint>,
+        credentials: Credentials,
+        run: &RunOptions,
+        roles: Vec<Role>,
+    ) -> anyhow::Result<Self> {
         let clients = roles.len() as u32;
         let common = Arc::new(Common {
             endpoints,
             credentials,
-            per_address,
+            per_address: run.per_address,
             connections: AtomicU64::new(0),
             online: AtomicUsize::new(0),
-            every: clients.div_ceil(sampled.max(1)).max(1),
+            every: clients.div_ceil(run.sampled.max(1)).max(1),
         });
-        let mut shares: Vec<_> = (0..threads.max(1)).map(|_| Vec::new()).collect();
-        let count = shares.len();
-        for (number, Role { actor, receive_buffer }) in roles.into_iter().enumerate() {
-            shares[number % count].push(Client::new(number as u32, actor, receive_buffer));
+        let mut shares: Vec<_> = (0..run.threads).map(|_| Vec::new()).collect();
+        for (number, role) in roles.into_iter().enumerate() {
+            shares[number % run.threads].push(Client::new(number as u32, role));
         }
         let threads = shares.into_iter().map(|clients| Thread::start(clients, &common));
         Ok(Self { threads: threads.collect::<Result<_, _>>()?, common })
@@ -112,7 +105,7 @@ impl Swarm {
 
     /// Returns the messages that log this client in.
     pub(crate) fn login_messages(&self, client: u32) -> impl Iterator<Item = String> {
-        self.common.credentials.messages(client).into_iter().flatten()
+        self.common.credentials.messages(client)
     }
 
     /// Logs clients in, at most `at_once` at a time; with `retry` they try until they succeed.

@@ -28,7 +28,6 @@ mod kind;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -126,7 +125,7 @@ impl Flood {
         let attempts = attack.and_then(|attack| Some((attack, self.attempts?)));
         match (attempts, self.pongs) {
             (Some((attack, attempts)), _) if what == Kind::Connects.name() => {
-                harness.watch(what, attempts, |_, _| attack.tally.attempts.load(Ordering::Relaxed))
+                harness.watch(what, attempts, |_, _| attack.tally().attempts)
             }
             (_, Some(pongs)) => {
                 harness.measure(what, 0.0, None)?;
@@ -148,7 +147,7 @@ impl Flood {
         let lobbies = self.prepare(harness, kind)?;
         let attack = Attack::begin(self.peers(harness, kind, &lobbies), per_address)?;
         let window = self.measure(harness, &name, Some(&attack))?;
-        let tally = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed) as f64;
+        let tally = attack.tally();
         let sample = &window.sample;
         report.durations(&format!("{name}_pong"), &format!("{name}: ping to pong"), &sample.pong);
         let mut row = |key: &str, label: &str, value: Option<f64>, unit: &'static str| {
@@ -160,10 +159,10 @@ impl Flood {
             row("logins", "logins meanwhile", Some(sample.logins.len() as f64), "");
             row("login_p99", "login until all lists are there, 99 %", sample.lists.quantile_ms(0.99), "ms");
         }
-        row("attempts", "attempts to connect", Some(tally(&attack.tally.attempts)), "");
-        row("connected", "connections", Some(tally(&attack.tally.connected)), "");
-        row("ended", "ended by the server", Some(tally(&attack.tally.ended)), "");
-        row("sent", "bytes sent", Some(tally(&attack.tally.bytes) / 1e6), "MB");
+        row("attempts", "attempts to connect", Some(tally.attempts as f64), "");
+        row("connected", "connections", Some(tally.connected as f64), "");
+        row("ended", "ended by the server", Some(tally.ended as f64), "");
+        row("sent", "bytes sent", Some(tally.bytes as f64 / 1e6), "MB");
         row("cpu", "server's processor time", window.percent(window.cpu), "% of one");
         row("peak", "server's memory, at most so far", harness.memory(|memory| memory.peak), "MB");
         let lost = sample.lost_honest;

@@ -10,7 +10,6 @@ use super::Worker;
 use crate::messages;
 use crate::swarm::address;
 use crate::swarm::connection::{Connection, MessageDecoder, Phase, Reading};
-use crate::swarm::credentials::Credentials;
 use crate::swarm::login::Login;
 use crate::swarm::marker;
 use crate::swarm::timers::Task;
@@ -52,7 +51,7 @@ impl Worker {
         let source = address::source(number, self.common.per_address);
         // With the large packets of loopback, the server's kernel would use megabytes for a
         // connection that is not read.
-        let small_packets = client.receive_buffer.is_some();
+        let small_packets = client.role.receive_buffer.is_some();
         let connected = address::connect(&self.registry, Token(index), to, source, small_packets);
         self.logging_in += 1;
         match connected {
@@ -61,7 +60,7 @@ impl Worker {
                 if client.number.is_multiple_of(self.common.every) {
                     connection.markers = Some(Box::default());
                 }
-                if client.actor.is_some() {
+                if client.role.actor.is_some() {
                     connection.decoder = Some(Box::new(MessageDecoder::new(connection.format)));
                 }
                 client.connection = Some(connection);
@@ -119,7 +118,7 @@ impl Worker {
         let Some(connection) = &mut client.connection else { return };
         connection.reading = reading;
         client.is_honest = reading == Reading::Everything;
-        if let Some(size) = client.receive_buffer {
+        if let Some(size) = client.role.receive_buffer {
             // If the old size stays, it only takes longer until the buffer is full.
             _ = SockRef::from(&connection.socket.stream).set_recv_buffer_size(size);
         }
@@ -141,7 +140,7 @@ impl Worker {
         let Some(connection) = &mut client.connection else { return };
         let endpoints = &self.common.endpoints;
         let endpoint = &endpoints[client.number as usize % endpoints.len()];
-        if matches!(self.common.credentials, Credentials::None) {
+        if self.common.credentials.is_empty() {
             connection.phase = Phase::LoggedIn;
             self.complete(index, began);
         } else if connection.format.has_upgrade() {
@@ -157,7 +156,7 @@ impl Worker {
         let Some(connection) = &mut client.connection else { return };
         connection.phase = Phase::LoggingIn(Box::new(Login::new(began)));
         let mut bytes = Vec::with_capacity(1024);
-        for message in self.common.credentials.messages(client.number).into_iter().flatten() {
+        for message in self.common.credentials.messages(client.number) {
             messages::encode(connection.format, &message, &mut bytes);
         }
         connection.socket.send(&bytes);

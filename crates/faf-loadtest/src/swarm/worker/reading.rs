@@ -147,7 +147,7 @@ impl Worker {
     /// Calls the actor of a client, if it has one and is logged in.
     pub(in crate::swarm) fn act(&mut self, index: usize, what: impl FnOnce(&mut dyn Actor, &mut Context)) {
         let client = &mut self.clients[index];
-        let Some(actor) = &mut client.actor else { return };
+        let Some(actor) = &mut client.role.actor else { return };
         let Some(connection) = client.connection.as_mut().filter(|connection| connection.is_logged_in())
         else {
             return;
