@@ -3,7 +3,7 @@
 //! ```text
 //! SimpleJson    count line feeds
 //! QDataStream   step from block to block, each after its length, a big-endian u32
-//! WebSocket     step from frame to frame; a message is one data frame, or several, the last one final
+//! WebSocket     step from frame to frame; the last data frame of a message is marked as final
 //! ```
 //!
 //! Nothing is allocated, and only the header of the current block or frame is kept.
@@ -45,7 +45,7 @@ impl Counter {
             }
             bytes = &bytes[left as usize..];
             (self.begun, self.left) = (0, None);
-            // The first byte of a frame says whether it is final, and whether it is a control frame.
+            // The first byte of a frame says whether it is final, and whether it is data.
             let ends_message = self.format != WireFormat::WebSocket || self.header[0] & 0x88 == 0x80;
             messages += u64::from(ends_message);
         }

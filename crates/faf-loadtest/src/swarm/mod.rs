@@ -1,8 +1,8 @@
 //! All clients, on few threads, and the handle with which a scenario gives them orders.
 //!
-//! URLs, credentials and the messages of a login are those of [`faf_client`]; sockets and framing are
-//! not, because one thread waits for thousands of non-blocking sockets in one epoll loop, and counts
-//! their messages without decoding them.
+//! URLs, credentials and the messages of a login are those of [`faf_client`]; sockets and framing
+//! are not, because one thread waits for thousands of non-blocking sockets in one epoll loop, and
+//! counts their messages without decoding them.
 
 pub(crate) mod address;
 pub(crate) mod attack;
