@@ -371,7 +371,9 @@ fn idle(subject: &Subject, clients: u32, results: &mut Results) -> anyhow::Resul
 
 /// Returns a scenario with the defaults of its flags.
 fn defaults<S: Args>() -> S {
-    let matches = S::augment_args(Command::new("defaults").no_binary_name(true)).get_matches_from([""; 0]);
+    // Some flags refer to those of the server.
+    let command = ServerOptions::augment_args(S::augment_args(Command::new("defaults")));
+    let matches = command.get_matches_from(["defaults", "--start=faf-lobby"]);
     S::from_arg_matches(&matches).expect("every flag of a scenario has a default")
 }
 
@@ -403,6 +405,13 @@ impl Subject {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scenarios_have_defaults() {
+        assert_eq!((defaults::<Broadcast>().joined, defaults::<Floor>().joined), (1, 1));
+        assert_eq!((defaults::<Slow>().clients, defaults::<Storm>().clients), (1000, 1000));
+        assert_eq!((defaults::<LoginRate>().logins, defaults::<Idle>().clients), (None, 1000));
+    }
 
     #[test]
     fn a_series_is_told_by_its_median() {
