@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
 use crate::auth::tokens::Tokens;
-use crate::config::{Listen, ListenAddress, OpenRegistration, Settings};
+use crate::config::{Listen, ListenAddress, OpenRegistration, Settings, seconds};
 use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Dependencies, Lobby};
@@ -34,7 +34,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
 use crate::publish::{Publisher, Relay, Signal};
-use crate::store::embedded::{Owner, OwnerError};
+use crate::store::embedded::Owner;
 use crate::store::{Message, Store};
 
 /// A running server.
@@ -80,14 +80,13 @@ impl Server {
     /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
     /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
-        let database_failure = |error| Failure::new(exit_code::DATABASE, error);
-        let owner = Owner::take(&settings.database, settings.wait_for_database(), |holder| {
+        let owner = Owner::take(&settings.database, seconds(settings.wait_for_database), |holder| {
             tracing::info!(holder, "waiting until the database is free");
         });
-        let owner = owner.await.map_err(owner_failure)?;
-        let store = Store::open(&settings.database).map_err(database_failure)?;
-        store.forget_orders().await.map_err(database_failure)?;
-        let initial = store.beginning().await.map_err(database_failure)?;
+        let owner = owner.await?;
+        let store = Store::open(&settings.database)?;
+        store.forget_orders().await?;
+        let initial = store.beginning().await?;
         if !initial.games.is_empty() {
             tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }
@@ -144,7 +143,7 @@ impl Server {
         let slow_consumers = SlowConsumerPolicy {
             chunk_bytes: settings.outbox_limit,
             memory: settings.outbox_memory,
-            stall_timeout: settings.stall_timeout(),
+            stall_timeout: seconds(settings.stall_timeout),
         };
         let lobby = Lobby::new(settings.lobby(), initial, dependencies, inbox.clone(), slow_consumers);
         let fd_budget = FdBudget::for_connections(settings.connection_limit);
@@ -276,14 +275,6 @@ impl Shutdown {
         // Fails only if the server has stopped already.
         let _ = self.0.send(Input::Event(Event::Shutdown)).await;
     }
-}
-
-fn owner_failure(error: OwnerError) -> Failure {
-    let code = match error {
-        OwnerError::Taken { .. } => exit_code::DATABASE_IN_USE,
-        OwnerError::Lock { .. } => exit_code::DATABASE,
-    };
-    Failure::new(code, error)
 }
 
 /// Changes the settings of a running server.

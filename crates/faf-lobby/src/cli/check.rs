@@ -40,8 +40,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     geoip(settings, &mut findings);
     services(settings, &mut findings);
     log(settings, &mut findings);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(anyhow::Error::from)?.block_on(ports(settings, &mut findings));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(ports(settings, &mut findings));
     for warning in &findings.warnings {
         // A closed standard error is not an error.
         let _ = writeln!(std::io::stderr(), "faf-lobby: warning: {warning}");

@@ -13,7 +13,7 @@ use faf_connection::upgrade::{self, Endpoint};
 use faf_protocol::WireFormat;
 use tokio::net::TcpStream;
 
-use crate::config::{Settings, TrustedProxy};
+use crate::config::{Settings, TrustedProxy, seconds};
 
 /// Most characters of an invalid header that are logged.
 const LOGGED_HEADER_CHARS: usize = 200;
@@ -55,7 +55,7 @@ impl Handshakes {
         let forwarded_header = settings.forwarded_header.parse().ok();
         Self {
             trusted_proxies: settings.trusted_proxies.clone(),
-            time_limit: settings.handshake_timeout(),
+            time_limit: seconds(settings.handshake_timeout),
             trusted_endpoint: Endpoint { forwarded_header, ..endpoint.clone() },
             endpoint,
             warnings: ProxyWarnings::default(),
