@@ -127,14 +127,11 @@ fn services(settings: &Settings, findings: &mut Findings) {
             continue;
         }
         let parsed: Option<hyper::Uri> = url.parse().ok();
-        let scheme = parsed.as_ref().and_then(hyper::Uri::scheme_str);
-        let (Some(host), Some(scheme @ ("http" | "https"))) =
-            (parsed.as_ref().and_then(hyper::Uri::host), scheme)
-        else {
+        let parts = parsed.as_ref().and_then(|url| Some((url.host()?, url.scheme_str()?, url.port_u16())));
+        let Some((host, scheme @ ("http" | "https"), port)) = parts else {
             findings.problem(setting, format!("`{url}` is not a URL such as https://example.org"));
             continue;
         };
-        let port = parsed.as_ref().and_then(hyper::Uri::port_u16);
         let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
         // The others are only sent to clients.
         if setting == "policy_server"

@@ -405,6 +405,10 @@ mod tests {
             "flag --ping-interval: ping_interval: 0 is not between 0.01 and 3600"
         );
         assert_eq!(
+            problem(&[("log_addresses", "some")], &[], ""),
+            r#"flag --log-addresses: log_addresses: `some` is not one of "none", "network", "full""#
+        );
+        assert_eq!(
             problem(&[("login_rate", "0")], &[], ""),
             "flag --login-rate: login_rate: 0 is not between 1 and 1000000"
         );

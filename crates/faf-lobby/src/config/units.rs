@@ -53,9 +53,11 @@ pub(super) fn without_unit(kind: Kind, value: Value) -> Value {
 
 /// Describes why a value is not valid. Some kinds have their own descriptions.
 pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
-    if let Some(problem) = problem.strip_prefix("unknown variant ") {
-        // `x`, expected `a` or `b`; or: `x`, expected one of `a`, `b`, `c`.
-        return problem.replacen(", expected", " is not", 1);
+    // Serde writes: unknown variant `x`, expected `a` or `b`; of more words: expected one of `a`, `b`.
+    let word = problem.strip_prefix("unknown variant ").and_then(|rest| rest.rsplit_once(", expected "));
+    if let Some((word, known)) = word {
+        let known = known.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "\"");
+        return format!("{word} is not one of {known}");
     }
     let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let wanted = match entry.kind {
