@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
@@ -14,6 +14,7 @@ use super::order::{Outcome, order_taken};
 use super::{say, whole, with_existing_store, with_store};
 use crate::auth::passwords;
 use crate::auth::tokens;
+use crate::clock::unix_seconds;
 use crate::exit_code::{self, Failure};
 use crate::store::{AccountError, ListedAccount, Role, Store};
 
@@ -191,14 +192,9 @@ fn read_password(input: &mut impl BufRead) -> Result<String, Failure> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn now() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    since_epoch.as_secs().try_into().unwrap_or(i64::MAX)
-}
-
 /// Returns the time in this many days, in Unix seconds.
 fn in_days(days: u32) -> i64 {
-    now() + i64::from(days) * 24 * 60 * 60
+    unix_seconds() + i64::from(days) * 24 * 60 * 60
 }
 
 /// Returns a token of the server's own.
@@ -215,8 +211,9 @@ fn token(database: &Path, name: &str, days: u32) -> Result<String, Failure> {
 /// [`Failure`] if the database cannot be used.
 pub async fn mint_token(store: &Store, login: &str, valid_for: Duration) -> Result<Option<String>, Failure> {
     let Some(account) = store.account_by_login(login).await? else { return Ok(None) };
-    let until = now().saturating_add(i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX));
-    let token = tokens::mint(store, account.id, &account.login, now(), until).await;
+    let now = unix_seconds();
+    let until = now.saturating_add(i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX));
+    let token = tokens::mint(store, account.id, &account.login, now, until).await;
     token.map(Some).map_err(|error| Failure::new(exit_code::DATABASE, error))
 }
 

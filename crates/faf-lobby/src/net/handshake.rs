@@ -77,9 +77,8 @@ impl Handshakes {
         proxy: bool,
     ) -> Result<Handshaken, HandshakeError> {
         let handshake = self.perform_untimed(stream, peer, format, proxy);
-        let too_late =
-            || HandshakeError { reason: "timeout", details: "the client takes too long".to_owned() };
-        timeout(self.time_limit, handshake).await.unwrap_or_else(|| Err(too_late()))
+        let too_late = || Err(HandshakeError::new("timeout", "the client takes too long"));
+        timeout(self.time_limit, handshake).await.unwrap_or_else(too_late)
     }
 
     async fn perform_untimed(
@@ -95,12 +94,11 @@ impl Handshakes {
         if proxy {
             if !is_trusted {
                 self.warnings.untrusted(peer);
-                let details = "see trusted_proxies".to_owned();
-                return Err(HandshakeError { reason: "untrusted proxy", details });
+                return Err(HandshakeError::new("untrusted proxy", "see trusted_proxies"));
             }
             let announced = proxy::read_header(&mut stream).await.map_err(|error| {
                 self.warnings.bad_header(peer, &error);
-                HandshakeError::new("PROXY header", &error)
+                HandshakeError::new("PROXY header", error)
             })?;
             address = Some(announced.unwrap_or(peer).ip());
         }
@@ -109,7 +107,7 @@ impl Handshakes {
         }
         let endpoint = if is_trusted { &self.trusted_endpoint } else { &self.endpoint };
         let upgraded = upgrade::accept(stream, endpoint).await;
-        let upgraded = upgraded.map_err(|error| HandshakeError::new("upgrade", &error))?;
+        let upgraded = upgraded.map_err(|error| HandshakeError::new("upgrade", error))?;
         if let Some(forwarded_for) = upgraded.forwarded_for {
             address = match forwarded::read(&forwarded_for) {
                 Forwarded::From(address) => Some(address),
@@ -125,8 +123,8 @@ impl Handshakes {
 }
 
 impl HandshakeError {
-    fn new(reason: &'static str, error: &dyn std::error::Error) -> Self {
-        Self { reason, details: error.to_string() }
+    fn new(reason: &'static str, details: impl ToString) -> Self {
+        Self { reason, details: details.to_string() }
     }
 }
 
