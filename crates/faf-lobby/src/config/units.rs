@@ -53,7 +53,8 @@ pub(super) fn without_unit(kind: Kind, value: Value) -> Value {
 
 /// Describes why a value is not valid. Some kinds have their own descriptions.
 pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
-    // Serde writes: unknown variant `x`, expected `a` or `b`; of more words: expected one of `a`, `b`.
+    // Serde writes: unknown variant `x`, expected `a` or `b`. More than two words are "one of `a`,
+    // `b`, `c`".
     let word = problem.strip_prefix("unknown variant ").and_then(|rest| rest.rsplit_once(", expected "));
     if let Some((word, known)) = word {
         let known = known.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "\"");
