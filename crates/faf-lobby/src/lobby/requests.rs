@@ -11,7 +11,7 @@ use faf_lobby_store::Beyond;
 
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Tokens, check_own};
-use crate::clock::utc_now;
+use crate::clock::unix_seconds;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
 
@@ -78,8 +78,7 @@ impl RequestExecutor {
     /// Finds the account that a token names: a token of the server's own, or of a service that
     /// it trusts.
     async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
-        let now = utc_now().0.div_euclid(1_000_000);
-        let checked = match check_own(&self.store, token, now).await? {
+        let checked = match check_own(&self.store, token, unix_seconds()).await? {
             Some(checked) => checked.map(Some),
             None => self.tokens.check(token).await,
         };
