@@ -61,7 +61,7 @@ impl VetoSettings {
         let cap = if self.max_tokens_per_map == 0 { i64::MAX } else { i64::from(self.max_tokens_per_map) };
         let mut left = i64::from(self.veto_tokens_per_player);
         requested.into_iter().map(move |requested| {
-            let given = requested.min(left).min(cap);
+            let given = requested.max(0).min(left).min(cap);
             left -= given;
             given
         })
@@ -384,7 +384,7 @@ mod tests {
         fn an_adjusted_selection_keeps_to_the_rules_and_stays(
             (tokens, cap, minimum) in (0_u32..6, 0_u32..4, 0.1_f64..6.0),
             entries in prop::collection::btree_set(0_i64..12, 0..8),
-            wish in prop::collection::vec((0_i64..3, -2_i64..14, prop_oneof![0_i64..5, Just(i64::MAX)]), 0..12),
+            wish in prop::collection::vec((0_i64..3, -2_i64..14, prop_oneof![-2_i64..5, Just(i64::MAX)]), 0..12),
             team_size in 1_u32..5,
         ) {
             let entries: Vec<i64> = entries.into_iter().rev().collect();
