@@ -10,8 +10,8 @@
 //!                 next_deadline()
 //! ```
 //!
-//! No socket, clock, thread, database or randomness is in here: the same events at the same times
-//! give the same effects. See [`World`] for how to drive it.
+//! No socket, clock, thread or database is in here, and chance comes from a seed: the same events
+//! at the same times give the same effects. See [`World`] for how to drive it.
 //!
 //! The code stands on three floors, and each calls only those below it:
 //!
@@ -28,7 +28,7 @@
 //!   state       state/         the Lobby: players, sessions, games, pending requests, timers
 //!               snapshots/     the lists that a fresh login is sent
 //!               io/            events, effects, requests and their replies, log lines, metrics
-//!   pure        ratings/ results/ validity/ statistics/ game_options/
+//!   pure        ratings/ results/ validity/ statistics/ game_options/ matchmaking/
 //! ```
 //!
 //! A rule that finishes the command of another connection does not call the dispatcher: it leaves
@@ -45,6 +45,7 @@ pub mod game_options;
 mod games;
 mod io;
 pub mod maps;
+pub mod matchmaking;
 mod network;
 mod parties;
 pub mod ratings;

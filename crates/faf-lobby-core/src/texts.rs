@@ -65,6 +65,7 @@ pub(crate) const TOO_MANY_LOGINS_OF_ACCOUNT: &str = "There were too many logins 
 pub(crate) const TOO_MANY_GAMES: &str =
     "You have hosted too many games in a short time. Please try again in a minute.";
 pub(crate) const TOO_MANY_PASSWORDS: &str = "There were too many wrong passwords in a short time. Please ask the host for the password, and try again in a minute.";
+pub(crate) const INVALID_VETO_DATA: &str = "invalid veto data";
 pub(crate) const DATABASE_UNAVAILABLE: &str = "Unable to connect to database. Please try again later.";
 pub(crate) const NO_LOGIN_WHILE_SHUTTING_DOWN: &str =
     "The server is shutting down for maintenance. Please try to connect again in a few minutes.";
@@ -151,6 +152,23 @@ pub(crate) fn too_many_rated_games(game: GameId, most: u32) -> String {
     )
 }
 
+/// The notice for a player who made a match fail, for the `count`th time lately.
+pub(crate) fn violation(count: u32, wait: Option<Duration>) -> String {
+    let matches = if count == 1 { "match" } else { "matches" };
+    let wait = wait.map(|wait| format!("You have to wait {} before you can search again. ", in_words(wait)));
+    format!(
+        "You have failed to connect to {count} {matches} lately. Players who fail repeatedly are timed out and cannot search for \
+         a while. {}If you have trouble connecting, please ask for help on https://forum.faforever.com.",
+        wait.unwrap_or_default()
+    )
+}
+
+/// The notice for a party with players who are timed out.
+pub(crate) fn timed_out(names: &[&str], remaining: Duration) -> String {
+    let (players, are) = if names.len() == 1 { ("Player", "is") } else { ("Players", "are") };
+    format!("{players} {} {are} timed out for {}", names.join(", "), in_largest_unit(remaining))
+}
+
 /// The text for a player whose game sends another player's game too long a message.
 pub(crate) fn relay_too_long(bytes: usize, limit: usize) -> String {
     format!(
@@ -188,6 +206,17 @@ fn in_words(duration: Duration) -> String {
     }
 }
 
+/// `30 minutes` for anything from 30 to below 31 minutes
+fn in_largest_unit(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let unit = [86_400, 3600, 60].into_iter().find(|unit| seconds >= *unit).unwrap_or(1);
+    match seconds / 86_400 {
+        0 => in_words(Duration::from_secs(seconds - seconds % unit)),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,5 +231,8 @@ mod tests {
         assert_eq!(in_words(Duration::from_secs(3661)), "1 hour, 1 minute and 1 second");
         assert_eq!(in_words(Duration::from_secs(7205)), "2 hours and 5 seconds");
         assert_eq!(in_words(Duration::from_millis(20)), "a moment");
+        let whole = |seconds| in_largest_unit(Duration::from_secs(seconds));
+        assert_eq!([whole(599), whole(3600), whole(7199)], ["9 minutes", "1 hour", "1 hour"]);
+        assert_eq!([whole(0), whole(1), whole(86_400 * 3 - 1)], ["a moment", "1 second", "2 days"]);
     }
 }

@@ -22,7 +22,7 @@ use crate::texts;
 use crate::validity::Validity;
 
 /// Longest title, in characters; the rest is cut (games.md section 1.1).
-const TITLE_LIMIT: usize = 128;
+pub(crate) const TITLE_LIMIT: usize = 128;
 
 /// Maximum number of players in a game, and of slots that its host may describe. A map has at most
 /// 16 places, and a few players may observe. The list of games shows them all to everyone.

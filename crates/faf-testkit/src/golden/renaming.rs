@@ -99,7 +99,7 @@ pub fn write(folder: &Path) -> io::Result<()> {
     let sessions: Vec<Vec<Value>> =
         files("sessions", "jsonl").iter().map(|file| text(file).lines().map(parse).collect()).collect();
     let renaming = Renaming::new(&seed, &sessions);
-    for part in ["sessions", "wire", "rating"] {
+    for part in ["sessions", "wire", "rating", "matchmaking"] {
         fs::create_dir_all(folder.join(part))?;
     }
     fs::write(folder.join(super::SEED), renaming.value("", &seed).to_string())?;
@@ -122,14 +122,23 @@ pub fn write(folder: &Path) -> io::Result<()> {
     for (number, part) in parts.iter().enumerate() {
         fs::write(folder.join(format!("wire/{number}.jsonl")), part)?;
     }
-    for (number, file) in files("rating", "json").iter().enumerate() {
-        let mut content = parse(&text(file));
-        for (number, case) in content["cases"].as_array_mut().into_iter().flatten().enumerate() {
-            case["id"] = format!("case {number}").into();
+    for part in ["rating", "matchmaking"] {
+        for (number, file) in files(part, "json").iter().enumerate() {
+            let mut content = parse(&text(file));
+            content.get_mut("cases").into_iter().for_each(rename_cases);
+            let sections = content.get_mut("sections").and_then(Value::as_object_mut);
+            sections.into_iter().flatten().for_each(|(_, cases)| rename_cases(cases));
+            fs::write(folder.join(format!("{part}/{number}.json")), content.to_string())?;
         }
-        fs::write(folder.join(format!("rating/{number}.json")), content.to_string())?;
     }
     Ok(())
+}
+
+/// Gives the cases of a list other ids.
+fn rename_cases(cases: &mut Value) {
+    for (number, case) in cases.as_array_mut().into_iter().flatten().enumerate() {
+        case["id"] = format!("case {number}").into();
+    }
 }
 
 fn parse(text: &str) -> Value {
