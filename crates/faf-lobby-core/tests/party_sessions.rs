@@ -109,7 +109,7 @@ impl Played {
     fn perform(&mut self, step: &Step) {
         match (step.from, &step.send, step.action.as_deref(), step.player) {
             (Some(from), Some(message), None, None) => {
-                self.lobby.say(self.online[&from], &message.to_string())
+                self.lobby.say(self.online[&from], &message.to_string());
             }
             (None, None, Some("party_tick"), None) => self.lobby.advance(Duration::from_secs(1)),
             (None, None, Some("disconnect"), Some(player)) => {
