@@ -9,15 +9,9 @@ use faf_protocol::{ClientMessage, CommandError};
 
 use crate::commands;
 use crate::connections::{closing, pacing};
-use crate::io::conn::ConnId;
-use crate::io::effect::{Effect, HoldReason};
-use crate::io::log::LogLine;
-use crate::io::request::request_table;
-use crate::io::request::{Reply, ReplyTo, Ticket};
+use crate::io::{ConnId, Effect, HoldReason, LogLine, Reply, ReplyTo, Ticket, request_table};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{PendingCommand, Progress, Resume, ResumeLobby};
-use crate::state::sessions::{Holds, WaitingMessage};
+use crate::state::{Holds, Lobby, PendingCommand, Progress, Resume, ResumeLobby, WaitingMessage};
 
 /// Handles a message of a client.
 pub(crate) fn received(lobby: &mut Lobby, conn: ConnId, message: Result<ClientMessage, CommandError>) {

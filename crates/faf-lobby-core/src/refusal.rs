@@ -10,8 +10,7 @@ use faf_protocol::server_message::{
 use faf_protocol::{CommandError, GameId};
 
 use crate::client_text::quoted;
-use crate::io::records::{UnknownMod, UnknownPlayer};
-use crate::io::request::Unavailable;
+use crate::io::{Unavailable, UnknownMod, UnknownPlayer};
 use crate::texts;
 
 /// The reason why a command is refused.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use faf_protocol::GameId;
 
-use crate::state::pacing::CommandClass;
+use crate::state::CommandClass;
 
 pub(crate) const LOGIN_FAILED: &str = "Login not found or password incorrect. They are case sensitive.";
 pub(crate) const TOO_MANY_LOGINS: &str = "Too many failed logins. Please reconnect and try again.";

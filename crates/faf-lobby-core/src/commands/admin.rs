@@ -9,13 +9,9 @@ use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage, Social};
 use serde::{Deserialize, Serialize};
 
 use crate::connections::closing;
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::records::Permission;
-use crate::io::request::{HasPermission, ReplyTo};
+use crate::io::{ConnId, HasPermission, LogLine, Permission, ReplyTo};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Progress, Resume};
 use crate::texts;
 
 /// Memo while the permission is looked up.

@@ -6,12 +6,9 @@ use faf_protocol::client_message::AskSession;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage, Session};
 
 use crate::client_text::cut;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
+use crate::io::{ConnId, Count};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::client_programs::ClientProgram;
-use crate::state::pending::Progress;
+use crate::state::{ClientProgram, Lobby, Progress};
 use crate::texts;
 
 /// Name that the official client sends.

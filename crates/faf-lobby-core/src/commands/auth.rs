@@ -4,15 +4,10 @@ use faf_protocol::client_message::Auth;
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::{cut, quoted};
-use crate::io::conn::ConnId;
-use crate::io::metric::LoginMethod;
-use crate::io::records::TokenFault;
-use crate::io::request::{CheckToken, ReplyTo};
+use crate::io::{CheckToken, ConnId, LoginMethod, ReplyTo, TokenFault};
 use crate::refusal::Refusal;
-use crate::sign_in::login;
-use crate::sign_in::login::{Failure, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::sign_in::login::{self, Failure, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
+use crate::state::{Lobby, Progress, Resume};
 use crate::texts;
 
 /// Memo while the token is checked.

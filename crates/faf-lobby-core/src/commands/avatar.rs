@@ -3,12 +3,9 @@
 use faf_protocol::client_message::AvatarAction;
 use faf_protocol::server_message::{AvatarList, ServerMessage};
 
-use crate::io::conn::ConnId;
-use crate::io::records::AvatarNotGranted;
-use crate::io::request::{ListAvatars, ReplyTo, SelectAvatar};
+use crate::io::{AvatarNotGranted, ConnId, ListAvatars, ReplyTo, SelectAvatar};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Progress, Resume};
 
 /// Longest URL of an avatar, in bytes; the column of FAF's tables has 255 characters. A longer one
 /// cannot be a player's avatar, and the database would copy it several times to find that out.

@@ -4,13 +4,11 @@
 use faf_protocol::{ClientCommand, CommandError, Secret};
 
 use crate::commands::{game_host, game_join};
-use crate::games::entry::{BanCheck, Entry, check_can_play};
-use crate::io::conn::ConnId;
-use crate::io::request::{FindBan, ReplyTo};
+use crate::games::{BanCheck, Entry, check_can_play};
+use crate::io::{ConnId, FindBan, ReplyTo};
 use crate::refusal::Refusal;
 use crate::sign_in::bans::check_not_banned;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Progress, Resume};
 
 impl Resume for FindBan {
     type Memo = BanCheck;

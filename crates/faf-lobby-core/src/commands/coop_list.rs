@@ -2,11 +2,9 @@
 
 use faf_protocol::ServerMessage;
 
-use crate::io::conn::ConnId;
-use crate::io::request::{ListCoopMissions, ReplyTo};
+use crate::io::{ConnId, ListCoopMissions, ReplyTo};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Progress, Resume};
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
     Ok(lobby.request(conn, ListCoopMissions {}, ()))

@@ -8,20 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
 use crate::game_options::{GameKind, GameOptions};
-use crate::games::entry::{BanCheck, Entry, check_can_play};
-use crate::games::joining;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
-use crate::io::records::MapVersion;
-use crate::io::request::{FindBan, OpenGame, ReplyTo};
+use crate::games::{BanCheck, Entry, check_can_play, joining};
+use crate::io::{ConnId, Count, FindBan, MapVersion, OpenGame, ReplyTo};
 use crate::maps::is_map_folder;
 use crate::ratings::GLOBAL;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::game::{self, FeaturedMod, Game, GameState, Host, Map};
-use crate::state::limits::Limit;
-use crate::state::pending::{Progress, Resume};
-use crate::state::timers::Timer;
+use crate::state::{FeaturedMod, Game, GameState, Host, Limit, Lobby, Map, Progress, Resume, Timer, game};
 use crate::texts;
 
 /// Featured mod for a client that does not choose one.

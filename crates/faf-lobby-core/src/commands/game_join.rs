@@ -4,18 +4,11 @@ use faf_protocol::client_message::GameJoin;
 use faf_protocol::server_message::GameJoinFailure;
 use faf_protocol::{GameId, PlayerId, Secret};
 
-use crate::games::entry::{BanCheck, Entry, check_can_play};
-use crate::games::joining;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
-use crate::io::records::JoinAttempt;
-use crate::io::request::{AttemptJoin, FindBan, ReplyTo};
+use crate::games::{BanCheck, Entry, check_can_play, joining};
+use crate::io::{AttemptJoin, ConnId, Count, FindBan, JoinAttempt, ReplyTo};
 use crate::refusal::Refusal;
 use crate::sign_in::bans::check_not_banned;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState};
-use crate::state::limits::Limit;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Game, GameState, Limit, Lobby, Progress, Resume};
 use crate::texts;
 
 /// Maximum number of join attempts recorded for one game, one per player; further ones are

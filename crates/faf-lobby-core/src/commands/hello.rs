@@ -4,15 +4,10 @@ use faf_protocol::client_message::Hello;
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
-use crate::io::conn::ConnId;
-use crate::io::metric::{Count, LoginMethod};
-use crate::io::records::Busy;
-use crate::io::request::{CheckPassword, ReplyTo};
+use crate::io::{Busy, CheckPassword, ConnId, Count, LoginMethod, ReplyTo};
 use crate::refusal::Refusal;
-use crate::sign_in::login;
-use crate::sign_in::login::{CREDENTIAL_LIMIT, Failure, UNIQUE_ID_LIMIT};
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::sign_in::login::{self, CREDENTIAL_LIMIT, Failure, UNIQUE_ID_LIMIT};
+use crate::state::{Lobby, Progress, Resume};
 use crate::texts;
 
 /// Memo while the password is checked.

@@ -3,10 +3,9 @@
 
 use faf_protocol::server_message::{IceServers, ServerMessage};
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 
 /// Validity of the list, in seconds: a day. The Python client asks again every five seconds while
 /// less than ten hours are left.

@@ -2,10 +2,9 @@
 
 use faf_protocol::client_message::ConnectivityTest;
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 use crate::texts;
 
 /// Marks the client as one that cannot play, and notifies the player.

@@ -2,10 +2,9 @@
 
 use faf_protocol::server_message::{QueueList, ServerMessage};
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
     lobby.send(conn, ServerMessage::MatchmakerInfo(QueueList::default()));

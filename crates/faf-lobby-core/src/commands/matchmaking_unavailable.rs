@@ -7,10 +7,9 @@
 use faf_protocol::{ClientCommand, JsonRef, Message};
 
 use crate::client_text::quoted;
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 use crate::texts;
 
 /// Declines a command of matchmaking, with the notice that it is not offered yet.

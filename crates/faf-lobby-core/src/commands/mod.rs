@@ -30,12 +30,9 @@ mod social_remove;
 use faf_protocol::{ClientCommand, ClientMessage, CommandError};
 
 use crate::game_commands;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
+use crate::io::{ConnId, Count};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pacing::CommandClass;
-use crate::state::pending::Progress;
+use crate::state::{CommandClass, Lobby, Progress};
 
 /// The condition under which a command is allowed, and its cost.
 struct Rule {

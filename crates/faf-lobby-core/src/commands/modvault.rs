@@ -5,12 +5,9 @@ use faf_protocol::client_message::ModvaultAction;
 use faf_protocol::server_message::{ModvaultMod, ServerMessage};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::io::conn::ConnId;
-use crate::io::records::{Like, VaultMod};
-use crate::io::request::{CountDownload, LikeMod, ListLikedMods, ReplyTo};
+use crate::io::{ConnId, CountDownload, Like, LikeMod, ListLikedMods, ReplyTo, VaultMod};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Progress, Resume};
 
 /// Maximum number of mods that are shown.
 const MODS_SHOWN: u32 = 100;

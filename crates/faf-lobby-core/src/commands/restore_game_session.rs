@@ -5,14 +5,10 @@
 
 use faf_protocol::client_message::RestoreGameSession;
 
-use crate::games::entry::{Entry, check_can_play};
-use crate::games::{ending, persistence};
-use crate::io::conn::ConnId;
+use crate::games::{Entry, check_can_play, ending, persistence};
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState};
-use crate::state::game_process::{Activity, ConnectionState, GameConnection};
-use crate::state::pending::Progress;
+use crate::state::{Activity, ConnectionState, Game, GameConnection, GameState, Lobby, Progress};
 use crate::texts;
 
 pub(crate) fn handle(

@@ -7,10 +7,9 @@ use faf_protocol::server_message::ServerMessage;
 use faf_protocol::{Message, PlayerId};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 
 /// Names of factions, by their numbers, which begin at 1.
 const FACTIONS: [&str; 5] = ["uef", "aeon", "cybran", "seraphim", "nomad"];

@@ -8,12 +8,9 @@ use faf_protocol::client_message::SocialSubject;
 use serde::{Deserialize, Serialize};
 
 use crate::games::host_lists;
-use crate::io::conn::ConnId;
-use crate::io::records::Relation;
-use crate::io::request::{ReplyTo, SetRelation};
+use crate::io::{ConnId, Relation, ReplyTo, SetRelation};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Progress, Resume};
 use crate::texts;
 
 /// Maximum number of friends of a player, and also of foes. Real lists have a few hundred entries.

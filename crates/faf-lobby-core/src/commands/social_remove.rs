@@ -8,12 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::social_add::subject_and_relation;
 use crate::games::host_lists;
-use crate::io::conn::ConnId;
-use crate::io::records::Relation;
-use crate::io::request::{EndRelation, ReplyTo};
+use crate::io::{ConnId, EndRelation, Relation, ReplyTo};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Progress, Resume};
 
 /// Memo while the relation is removed.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -5,16 +5,10 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::Notice;
 
-use crate::games::joining;
-use crate::games::joining::Leaving;
-use crate::io::conn::ConnId;
-use crate::io::effect::Effect;
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
+use crate::games::{Leaving, joining};
+use crate::io::{ConnId, Count, Effect, LogLine};
 use crate::refusal::closing_messages;
-use crate::state::Lobby;
-use crate::state::sessions::Session;
-use crate::state::timers::Timer;
+use crate::state::{Lobby, Session, Timer};
 
 /// Number of connections that end in one step; ending them takes some milliseconds.
 pub(super) const CONNECTIONS_PER_STEP: usize = 400;

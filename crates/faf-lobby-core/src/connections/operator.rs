@@ -7,9 +7,7 @@ use faf_protocol::server_message::{Notice, NoticeStyle};
 
 use crate::clock::next_on_grid;
 use crate::connections::closing;
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::records::Ban;
+use crate::io::{Ban, ConnId, LogLine};
 use crate::settings::Settings;
 use crate::sign_in::admission;
 use crate::sign_in::bans::ban_in_force;

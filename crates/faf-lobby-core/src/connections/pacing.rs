@@ -3,12 +3,8 @@
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
-use crate::state::Lobby;
-use crate::state::pacing::CommandClass;
-use crate::state::timers::Timer;
+use crate::io::{ConnId, Count, LogLine};
+use crate::state::{CommandClass, Lobby, Timer};
 use crate::texts;
 
 /// Charges a connection for a message. If the connection has sent too many, the next message must

@@ -11,15 +11,9 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
 use crate::connections::closing::{self, CONNECTIONS_PER_STEP, STEP};
-use crate::games::joining;
-use crate::games::joining::Leaving;
-use crate::io::effect::Effect;
-use crate::io::log::LogLine;
-use crate::state::game::{Game, GameState};
-use crate::state::game_process::Activity;
-use crate::state::players::OnlinePlayer;
-use crate::state::timers::Timer;
-use crate::state::{Lifecycle, Lobby};
+use crate::games::{Leaving, joining};
+use crate::io::{Effect, LogLine};
+use crate::state::{Activity, Game, GameState, Lifecycle, Lobby, OnlinePlayer, Timer};
 use crate::texts;
 
 /// Time between two rounds in which players who are in no game are disconnected; long enough to

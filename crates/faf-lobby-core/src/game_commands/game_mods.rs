@@ -10,12 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
 use crate::game_commands::sender::Sender;
-use crate::io::conn::ConnId;
-use crate::io::request::{FindModNames, ReplyTo};
+use crate::io::{ConnId, FindModNames, ReplyTo};
 use crate::refusal::Refusal;
 use crate::snapshots::size;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Progress, Resume};
 
 /// Name for mods that are not in the vault.
 const UNKNOWN: &str = "Unknown sim mod";

@@ -8,11 +8,8 @@ use faf_protocol::json::Json;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
 use crate::game_commands::sender::Sender;
-use crate::io::effect::Effect;
-use crate::io::metric::Count;
-use crate::state::Lobby;
-use crate::state::game::Game;
-use crate::state::pending::Progress;
+use crate::io::{Count, Effect};
+use crate::state::{Game, Lobby, Progress};
 use crate::texts;
 
 /// Longest message that is passed on, in bytes of JSON: 16 KiB.

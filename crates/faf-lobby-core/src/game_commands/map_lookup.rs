@@ -4,12 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::game_commands::sender::Sender;
 use crate::games::launch;
-use crate::io::conn::ConnId;
-use crate::io::request::{FindMap, ReplyTo};
+use crate::io::{ConnId, FindMap, ReplyTo};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::game::Map;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{Lobby, Map, Progress, Resume};
 
 /// The reason why a map is looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]

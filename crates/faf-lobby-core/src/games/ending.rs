@@ -8,21 +8,15 @@ use faf_protocol::{GameId, PlayerId};
 
 use crate::explanation::Decision;
 use crate::games::{persistence, repeats};
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
-use crate::io::publication::{ArmyResult, GameResults, Publication, TeamResults};
+use crate::io::{ArmyResult, Count, GameResults, LogLine, Publication, TeamResults};
 use crate::ratings::RatedTeam;
-use crate::results;
-use crate::results::{ArmyVerdict, Outcome, Resolution};
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState, Live, LivePlayer};
-use crate::state::limits::Limit;
-use crate::state::stored::{GameEnd, GameWrite, PlayerResult, RatedGame};
-use crate::state::timers::Timer;
+use crate::results::{self, ArmyVerdict, Outcome, Resolution};
+use crate::state::{
+    Game, GameEnd, GameState, GameWrite, Limit, Live, LivePlayer, Lobby, PlayerResult, RatedGame, Timer,
+};
 use crate::statistics;
 use crate::texts;
-use crate::validity;
-use crate::validity::{EndFacts, Results};
+use crate::validity::{self, EndFacts, Results};
 
 /// Ends a game if nothing keeps it going. Called when a player has left it, or a simulation
 /// has ended.

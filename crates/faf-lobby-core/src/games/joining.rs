@@ -5,11 +5,8 @@ use faf_protocol::server_message::{GameLaunch, ServerMessage};
 use faf_protocol::{GameId, PlayerId};
 
 use crate::games::{ending, persistence, visibility};
-use crate::io::conn::ConnId;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameClock, GameState};
-use crate::state::game_process::{Activity, ConnectionState, GameConnection};
-use crate::state::timers::Timer;
+use crate::io::ConnId;
+use crate::state::{Activity, ConnectionState, Game, GameClock, GameConnection, GameState, Lobby, Timer};
 
 /// The way in which a player's game connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

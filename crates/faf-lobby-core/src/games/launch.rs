@@ -4,19 +4,12 @@
 use faf_protocol::{GameId, PlayerId};
 
 use crate::explanation::Decision;
-use crate::games::joining::Leaving;
-use crate::games::{joining, persistence};
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::records::MapVersion;
-use crate::state::Lobby;
-use crate::state::game::{GameState, Live, LivePlayer, Slot};
-use crate::state::game_process::Activity;
-use crate::state::pending::Progress;
-use crate::state::players::OnlinePlayer;
-use crate::state::stored::{GameLaunched, GameWrite};
-use crate::validity;
-use crate::validity::LaunchFacts;
+use crate::games::{Leaving, joining, persistence};
+use crate::io::{ConnId, LogLine, MapVersion};
+use crate::state::{
+    Activity, GameLaunched, GameState, GameWrite, Live, LivePlayer, Lobby, OnlinePlayer, Progress, Slot,
+};
+use crate::validity::{self, LaunchFacts};
 
 /// Launches a game that is in its lobby.
 pub(crate) fn launch(

@@ -6,14 +6,9 @@ use std::sync::Arc;
 use faf_protocol::server_message::{GameInfo, GameInfoState, GameList, ServerMessage, Visibility};
 use faf_protocol::{GameId, PlayerId};
 
-use crate::io::conn::ConnId;
-use crate::io::effect::{Audience, Effect};
-use crate::io::publication::Publication;
+use crate::io::{Audience, ConnId, Effect, Publication};
 use crate::snapshots::size;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState};
-use crate::state::games::Games;
-use crate::state::players::{OnlinePlayer, Players};
+use crate::state::{Game, GameState, Games, Lobby, OnlinePlayer, Players};
 
 /// Maximum JSON bytes about games in a report: 128 KiB, as much as 130 ordinary games take. An
 /// evening has three hundred, of which few change in the same second.

@@ -18,13 +18,8 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 
 use crate::clock::next_on_grid;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
-use crate::io::request::SignIn;
-use crate::state::Lobby;
-use crate::state::admission::LoggingIn;
-use crate::state::pending::Progress;
-use crate::state::timers::Timer;
+use crate::io::{ConnId, Count, SignIn};
+use crate::state::{Lobby, LoggingIn, Progress, Timer};
 
 /// Maximum number of sign-ins in flight. The database writes one after the other, so more would
 /// only wait there instead of here.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use faf_protocol::server_message::{Notice, NoticeStyle};
 
-use crate::io::records::Ban;
+use crate::io::Ban;
 use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::texts;

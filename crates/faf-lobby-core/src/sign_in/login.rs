@@ -10,23 +10,12 @@ use faf_protocol::{Country, PlayerId};
 
 use crate::connections::{closing, pacing, shutdown};
 use crate::games::host_lists;
-use crate::io::conn::ConnId;
-use crate::io::effect::Effect;
-use crate::io::log::LogLine;
-use crate::io::metric::{Count, LoginMethod};
-use crate::io::records::{Account, Profile};
-use crate::io::request::{ReplyTo, SignIn};
+use crate::io::{Account, ConnId, Count, Effect, LogLine, LoginMethod, Profile, ReplyTo, SignIn};
 use crate::ratings::{GLOBAL, LADDER, START_RATING};
 use crate::refusal::Refusal;
 use crate::sign_in::admission;
 use crate::sign_in::bans::check_not_banned;
-use crate::state::Lobby;
-use crate::state::admission::LoggingIn;
-use crate::state::game_process::Activity;
-use crate::state::limits::Limit;
-use crate::state::pending::{Progress, Resume};
-use crate::state::players::OnlinePlayer;
-use crate::state::timers::Timer;
+use crate::state::{Activity, Limit, Lobby, LoggingIn, OnlinePlayer, Progress, Resume, Timer};
 use crate::texts;
 
 const ADMINISTRATORS: &str = "faf_server_administrators";

@@ -21,8 +21,7 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
-use crate::io::metric::LoginMethod;
+use crate::io::{ConnId, LoginMethod};
 use crate::network::network;
 
 /// Burst: a second's logins divided by this may be admitted at once. Players who are online wait

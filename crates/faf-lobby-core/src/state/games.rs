@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::snapshots::games::Listing;
-use crate::state::game::{Game, GameState, Live};
-use crate::state::game_writes::Storage;
+use crate::snapshots::Listing;
+use crate::state::{Game, GameState, Live, Storage};
 
 /// All games the lobby knows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

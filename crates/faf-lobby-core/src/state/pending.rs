@@ -10,10 +10,7 @@ use faf_protocol::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
-use crate::io::request;
-use crate::io::request::request_table;
-use crate::io::request::{ReplyTo, RequestId, RequestKind, Ticket};
+use crate::io::{ConnId, ReplyTo, RequestId, RequestKind, Ticket, request, request_table};
 use crate::refusal::Refusal;
 use crate::state::Lobby;
 

@@ -7,12 +7,10 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{LeaderboardRating, Player, PlayerList, PlayerState, Rating};
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::ratings::{GLOBAL, LADDER};
-use crate::snapshots::id::SnapshotId;
-use crate::snapshots::players::Roster;
-use crate::snapshots::size;
-use crate::state::game_process::{Activity, GameConnection};
+use crate::snapshots::{Roster, SnapshotId, size};
+use crate::state::{Activity, GameConnection};
 
 /// Maximum number of players in a report, which takes some milliseconds. If more have changed, as
 /// when thousands lose their connection, the others follow in a moment.
