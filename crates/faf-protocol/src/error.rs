@@ -187,6 +187,12 @@ pub enum EncodeError {
     },
 }
 
+impl EncodeError {
+    pub(crate) fn not_representable(reason: impl fmt::Display) -> Self {
+        Self::NotRepresentable(reason.to_string())
+    }
+}
+
 /// A member of a message that is missing or of the wrong type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}{reason}", Field(.field.as_deref()))]

@@ -111,9 +111,7 @@ impl Json {
     /// # Errors
     /// [`EncodeError::NotRepresentable`] if its `Serialize` fails.
     pub fn from_value(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
-        serde_json::value::to_raw_value(value)
-            .map(Self)
-            .map_err(|error| EncodeError::NotRepresentable(error.to_string()))
+        serde_json::value::to_raw_value(value).map(Self).map_err(EncodeError::not_representable)
     }
 
     /// Wraps a text, which must be compact JSON.
