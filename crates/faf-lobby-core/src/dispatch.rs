@@ -10,8 +10,9 @@ use faf_protocol::{ClientMessage, CommandError};
 use crate::commands;
 use crate::connections::{closing, pacing};
 use crate::io::{ConnId, Effect, HoldReason, LogLine, Reply, ReplyTo, Ticket, request_table};
-use crate::refusal::Refusal;
-use crate::state::{Holds, Lobby, PendingCommand, Progress, Resume, ResumeLobby, WaitingMessage};
+use crate::state::{
+    CommandResult, Holds, Lobby, PendingCommand, Progress, Resume, ResumeLobby, WaitingMessage,
+};
 
 /// Handles a message of a client.
 pub(crate) fn received(lobby: &mut Lobby, conn: ConnId, message: Result<ClientMessage, CommandError>) {
@@ -107,7 +108,7 @@ fn resume_lobby<R: ResumeLobby>(lobby: &mut Lobby, ticket: Ticket<R>, reply: Rep
 
 /// Sends the client the outcome of a command, or of the part of it that has run, and continues with
 /// the next message.
-fn finish(lobby: &mut Lobby, conn: ConnId, outcome: Result<Progress, Refusal>) {
+fn finish(lobby: &mut Lobby, conn: ConnId, outcome: CommandResult) {
     let progress = match outcome {
         Ok(progress) => progress,
         Err(refusal) => {

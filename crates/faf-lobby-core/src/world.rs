@@ -222,7 +222,7 @@ impl World {
     /// Returns all games whose end has not been reported, as a player who sees all of them would.
     #[must_use]
     pub fn game_infos(&self) -> Vec<Arc<GameInfo>> {
-        self.lobby.games.untold().map(|game| game.info(&self.lobby.players)).collect()
+        self.lobby.games.current().map(|game| game.info(&self.lobby.players)).collect()
     }
 
     /// Returns a known game; it may be over and not yet forgotten.

@@ -157,6 +157,20 @@ pub enum JsonKind {
     Object,
 }
 
+impl JsonKind {
+    /// Returns the kind of the valid value that begins with this byte.
+    pub(crate) fn of_first_byte(byte: Option<&u8>) -> Self {
+        match byte {
+            Some(b'"') => Self::String,
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b't' | b'f') => Self::Boolean,
+            Some(b'n') => Self::Null,
+            _ => Self::Number,
+        }
+    }
+}
+
 impl fmt::Display for JsonKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

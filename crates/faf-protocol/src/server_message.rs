@@ -636,7 +636,7 @@ pub struct LeaderboardRating {
     pub number_of_games: u32,
 }
 
-/// A rating, sent as `[mean, deviation]`. Clients show mean - 3 * deviation.
+/// A rating, sent as `[mean, deviation]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "(f64, f64)", into = "(f64, f64)")]
 pub struct Rating {
@@ -828,6 +828,15 @@ impl<'de> Deserialize<'de> for Ratings {
     }
 }
 
+impl Rating {
+    /// Returns the rating that clients show and that the rating bounds of games apply to: mean - 3 *
+    /// deviation. May be negative; not rounded.
+    #[must_use]
+    pub fn displayed(self) -> f64 {
+        self.mean - 3.0 * self.deviation
+    }
+}
+
 impl From<(f64, f64)> for Rating {
     fn from((mean, deviation): (f64, f64)) -> Self {
         Self { mean, deviation }
@@ -843,6 +852,12 @@ impl From<Rating> for (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_displayed_rating_may_be_negative() {
+        assert_eq!(Rating { mean: 1500.0, deviation: 500.0 }.displayed(), 0.0);
+        assert_eq!(Rating { mean: -10.5, deviation: 100.0 }.displayed(), -310.5);
+    }
 
     #[test]
     fn every_command_comes_back_as_it_went() {

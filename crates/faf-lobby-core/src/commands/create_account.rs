@@ -3,9 +3,9 @@
 
 use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::{Lobby, Progress};
+use crate::state::{CommandResult, Lobby};
 use crate::texts;
 
-pub(crate) fn handle(_lobby: &mut Lobby, _conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(_lobby: &mut Lobby, _conn: ConnId) -> CommandResult {
     Err(Refusal::declined(texts::NO_REGISTRATION))
 }

@@ -13,7 +13,9 @@ use crate::io::{ConnId, Count, FindBan, MapVersion, OpenGame, ReplyTo};
 use crate::maps::is_map_folder;
 use crate::ratings::GLOBAL;
 use crate::refusal::Refusal;
-use crate::state::{FeaturedMod, Game, GameState, Host, Limit, Lobby, Map, Progress, Resume, Timer, game};
+use crate::state::{
+    CommandResult, FeaturedMod, Game, GameState, Host, Limit, Lobby, Map, Progress, Resume, Timer, game,
+};
 use crate::texts;
 
 /// Featured mod for a client that does not choose one.
@@ -40,14 +42,14 @@ pub(crate) struct Opening {
     featured_mod: FeaturedMod,
 }
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> CommandResult {
     check_can_play(lobby, conn, Entry::Host)?;
     let player = lobby.player_of(conn);
     Ok(lobby.request(conn, FindBan { player }, BanCheck::Host(Box::new(request))))
 }
 
 /// Opens the game of a player who may play and is not banned.
-pub(crate) fn open(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
+pub(crate) fn open(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> CommandResult {
     let title = match request.title.as_deref().filter(|title| !title.is_empty()) {
         Some(title) => title.to_owned(),
         None => {
@@ -85,12 +87,7 @@ pub(crate) fn open(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result
 impl Resume for OpenGame {
     type Memo = Box<Opening>;
 
-    fn resume(
-        memo: Box<Opening>,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: Box<Opening>, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let map = reply?;
         check_can_play(lobby, conn, Entry::Host)?;
         if lobby.is_draining() {

@@ -3,10 +3,9 @@
 use faf_protocol::server_message::{QueueList, ServerMessage};
 
 use crate::io::ConnId;
-use crate::refusal::Refusal;
-use crate::state::{Lobby, Progress};
+use crate::state::{CommandResult, Lobby, Progress};
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
     lobby.send(conn, ServerMessage::MatchmakerInfo(QueueList::default()));
     Ok(Progress::Done)
 }

@@ -8,8 +8,7 @@ use faf_protocol::{Message, PlayerId};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::io::ConnId;
-use crate::refusal::Refusal;
-use crate::state::{Lobby, Progress};
+use crate::state::{CommandResult, Lobby, Progress};
 
 /// Names of factions, by their numbers, which begin at 1.
 const FACTIONS: [&str; 5] = ["uef", "aeon", "cybran", "seraphim", "nomad"];
@@ -34,7 +33,7 @@ struct Member {
 /// Index of a faction in [`FACTIONS`].
 struct Faction(usize);
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &Message) -> CommandResult {
     let player = lobby.player_of(conn);
     if let Some(factions) = chosen(message) {
         let update =

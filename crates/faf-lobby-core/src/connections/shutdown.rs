@@ -30,7 +30,7 @@ pub(crate) fn shutdown(lobby: &mut Lobby) {
             close_lobbies(lobby);
             let kicks_idle = lobby.settings.shutdown_kick_idle_players;
             let text = texts::shutting_down(grace_period, kicks_idle);
-            lobby.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, text)));
+            lobby.broadcast(texts::information(text));
             if kicks_idle {
                 lobby.timers.set(lobby.now.elapsed + IDLE_PAUSE, Timer::CloseIdle);
             }
@@ -67,7 +67,7 @@ pub(crate) fn stop(lobby: &mut Lobby) {
     if games > 0 {
         lobby.log(LogLine::GamesCutOff { games });
     }
-    lobby.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, texts::SHUT_DOWN)));
+    lobby.broadcast(texts::information(texts::SHUT_DOWN));
     close_some(lobby);
 }
 

@@ -122,7 +122,7 @@ fn remove_member(lobby: &mut Lobby, id: GameId, player: PlayerId, how: Leaving) 
 fn disconnect_peers_from(lobby: &mut Lobby, player: PlayerId, game: GameId) {
     let Some(game) = lobby.games.get(game).filter(|game| game.state == GameState::Lobby) else { return };
     let others = game.members.iter().filter(|member| **member != player);
-    let peers = others.filter_map(|member| lobby.players.get(*member)).map(|peer| peer.conn).collect();
+    let peers = others.filter_map(|member| lobby.players.conn(*member)).collect();
     let command = ServerToGame::DisconnectFromPeer { player_id: player };
     lobby.send_several(peers, ServerMessage::Game(command.into()));
 }

@@ -80,12 +80,12 @@ pub(crate) fn launch(
     }
     lobby.games.mark(id);
     let progress = persistence::store(lobby, id, GameWrite::Launch(Box::new(launched)), Some(conn));
-    turn_late_guests_away(lobby, id);
+    remove_late_guests(lobby, id);
     progress
 }
 
 /// Ends the game connections of guests who have not come into the lobby in time.
-fn turn_late_guests_away(lobby: &mut Lobby, id: GameId) {
+fn remove_late_guests(lobby: &mut Lobby, id: GameId) {
     let Some(game) = lobby.games.get(id) else { return };
     let is_late = |player: &&OnlinePlayer| {
         player.game.as_ref().is_some_and(|own| own.game == id) && !game.is_member(player.info.id)

@@ -145,10 +145,10 @@ pub(crate) fn publish_if_over(lobby: &mut Lobby, id: GameId) {
 /// player sees.
 pub(crate) fn apply_ratings(lobby: &mut Lobby, changes: &[RatingChange]) {
     for change in changes {
-        admission::rated_while_logging_in(lobby, change.player);
+        admission::profile_changed(lobby, change.player);
         let before = visibility::seen_by(lobby, change.player);
         lobby.players.rate(change.player, &change.leaderboard, change.after);
-        visibility::tell_difference(lobby, change.player, &before);
+        visibility::send_difference(lobby, change.player, &before);
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn sign_in(lobby: &mut Lobby, conn: ConnId, memo: LoggingIn) -> Progr
     restart_login_timeout(lobby, conn);
     let session = lobby.session(conn);
     let (address, user_agent) = (session.address, session.program.user_agent.clone());
-    lobby.request(conn, SignIn { player: memo.player(), address, user_agent }, memo)
+    lobby.request(conn, SignIn { player: memo.player, address, user_agent }, memo)
 }
 
 /// Gives the connection the whole login timeout again.
@@ -85,7 +85,7 @@ pub(crate) fn restart_login_timeout(lobby: &mut Lobby, conn: ConnId) {
 
 /// Handles a new rating or ban of a player who is logging in: the profile that was read may be out
 /// of date.
-pub(crate) fn rated_while_logging_in(lobby: &mut Lobby, player: PlayerId) {
+pub(crate) fn profile_changed(lobby: &mut Lobby, player: PlayerId) {
     for entry in lobby.pending.sign_in.values_mut() {
         entry.memo.rated(player);
     }

@@ -133,11 +133,6 @@ pub(crate) struct LoggingIn {
 }
 
 impl LoggingIn {
-    /// Returns the player who is logging in.
-    pub(crate) fn player(&self) -> PlayerId {
-        self.player
-    }
-
     /// Marks a profile that is being read as outdated, if it is this player's.
     pub(crate) fn rated(&mut self, player: PlayerId) {
         self.is_outdated |= self.player == player;

@@ -39,8 +39,7 @@ impl OnlinePlayer {
 
     /// Returns the rating that players see: a rather low estimate.
     pub(crate) fn displayed_rating(&self, leaderboard: &str) -> f64 {
-        let rating = self.rating(leaderboard);
-        rating.mean - 3.0 * rating.deviation
+        self.rating(leaderboard).displayed()
     }
 }
 
@@ -79,6 +78,11 @@ impl Players {
 
     pub(crate) fn get(&self, player: PlayerId) -> Option<&OnlinePlayer> {
         self.online.get(&player).map(|online| &**online)
+    }
+
+    /// Returns the connection of an online player.
+    pub(crate) fn conn(&self, player: PlayerId) -> Option<ConnId> {
+        self.get(player).map(|online| online.conn)
     }
 
     pub(crate) fn get_mut(&mut self, player: PlayerId) -> Option<&mut OnlinePlayer> {

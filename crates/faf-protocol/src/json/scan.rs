@@ -99,14 +99,7 @@ impl<'a> Scanner<'a> {
         if self.token(&mut position).is_some() {
             return Err(self.fault(Malformed::TrailingText, position));
         }
-        Ok(match first {
-            Some(b'"') => JsonKind::String,
-            Some(b'{') => JsonKind::Object,
-            Some(b'[') => JsonKind::Array,
-            Some(b't' | b'f') => JsonKind::Boolean,
-            Some(b'n') => JsonKind::Null,
-            _ => JsonKind::Number,
-        })
+        Ok(JsonKind::of_first_byte(first.as_ref()))
     }
 
     /// Returns the compact text, if it differs from the source.

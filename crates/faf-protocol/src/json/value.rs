@@ -33,14 +33,7 @@ impl<'a> JsonRef<'a> {
     /// Returns the kind of the value.
     #[must_use]
     pub fn kind(self) -> JsonKind {
-        match self.0.as_bytes().first() {
-            Some(b'"') => JsonKind::String,
-            Some(b'{') => JsonKind::Object,
-            Some(b'[') => JsonKind::Array,
-            Some(b't' | b'f') => JsonKind::Boolean,
-            Some(b'n') => JsonKind::Null,
-            _ => JsonKind::Number,
-        }
+        JsonKind::of_first_byte(self.0.as_bytes().first())
     }
 
     /// Returns the text of a string, with its escapes resolved; `None` for other kinds.
