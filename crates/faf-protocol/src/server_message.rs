@@ -199,8 +199,7 @@ server_messages! {
     /// }
     /// ```
     PlayerInfo(Arc<PlayerList>) = "player_info" #[derive(Default)] {
-        /// Players to insert, update or, with [`state`](Player::state), remove. Each id at most
-        /// once.
+        /// Players to insert, update or, with [`state`](Player::state), remove; each at most once.
         players: Vec<Arc<Player>>,
     };
     /// Chat channels, friends and foes (section 6.4).
@@ -829,8 +828,8 @@ impl<'de> Deserialize<'de> for Ratings {
 }
 
 impl Rating {
-    /// Returns the rating that clients show and that the rating bounds of games apply to: mean - 3 *
-    /// deviation. May be negative; not rounded.
+    /// Returns the rating that clients show and that the rating bounds of games apply to:
+    /// mean - 3 * deviation. May be negative; not rounded.
     #[must_use]
     pub fn displayed(self) -> f64 {
         self.mean - 3.0 * self.deviation

@@ -9,8 +9,7 @@ use super::command_table::{Argument, commands};
 commands! {
     /// Commands from the server to the game (wire.md section 9).
     ///
-    /// They carry names and ids of players only; the adapter adds the local address that a game
-    /// needs.
+    /// They carry names and ids of players only; the adapter adds the local address.
     #[non_exhaustive]
     pub enum ServerToGame;
 
