@@ -103,8 +103,8 @@ impl StreamDecoder for FrameReader {
             if let Some(message) = self.next_line(limits)? {
                 return Ok(Some(Decoded::Message(message)));
             }
-            // The part of a data frame that has arrived is taken at once: a line in it may be complete
-            // before the frame is.
+            // The part of a data frame that has arrived is taken at once: a line in it may be
+            // complete before the frame is.
             if let Some(frame) = self.frame {
                 if buffer.is_empty() {
                     return Ok(None);
