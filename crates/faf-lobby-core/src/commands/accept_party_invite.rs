@@ -3,19 +3,13 @@
 
 use faf_protocol::client_message::AcceptPartyInvite;
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::parties;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::parties::{MEMBERS_MAX, Member};
-use crate::state::pending::Progress;
+use crate::state::{CommandResult, Lobby, Member, PARTY_MEMBERS_MAX, Progress};
 use crate::texts;
 
-pub(crate) fn handle(
-    lobby: &mut Lobby,
-    conn: ConnId,
-    request: &AcceptPartyInvite,
-) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &AcceptPartyInvite) -> CommandResult {
     let (player, owner) = (lobby.player_of(conn), request.sender_id);
     parties::check_idle(lobby, player, "join a party")?;
     if lobby.players.get(owner).is_none() {
@@ -28,7 +22,7 @@ pub(crate) fn handle(
     if !lobby.parties.is_invited(owner, player, lobby.now.elapsed) {
         return Err(Refusal::declined(texts::NOT_INVITED));
     }
-    if lobby.parties.get(owner).is_some_and(|party| party.members.len() >= MEMBERS_MAX) {
+    if lobby.parties.get(owner).is_some_and(|party| party.members.len() >= PARTY_MEMBERS_MAX) {
         return Err(Refusal::declined(texts::PARTY_IS_FULL));
     }
     let factions = parties::leave_for_another(lobby, player).map(|left| left.factions);

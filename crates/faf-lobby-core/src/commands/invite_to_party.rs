@@ -5,16 +5,13 @@ use std::sync::Arc;
 use faf_protocol::client_message::InviteToParty;
 use faf_protocol::server_message::{PartyInvite, ServerMessage};
 
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
+use crate::io::{ConnId, Count};
 use crate::parties;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::limits::Limit;
-use crate::state::pending::Progress;
+use crate::state::{CommandResult, Limit, Lobby, Progress};
 use crate::texts;
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &InviteToParty) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &InviteToParty) -> CommandResult {
     let (sender, recipient) = (lobby.player_of(conn), request.recipient_id);
     parties::check_idle(lobby, sender, "invite a player")?;
     let Some(invited) = lobby.players.get(recipient) else {

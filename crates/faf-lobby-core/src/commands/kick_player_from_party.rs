@@ -3,18 +3,13 @@
 use faf_protocol::client_message::KickPlayerFromParty;
 use faf_protocol::server_message::ServerMessage;
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::parties;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{CommandResult, Lobby, Progress};
 use crate::texts;
 
-pub(crate) fn handle(
-    lobby: &mut Lobby,
-    conn: ConnId,
-    request: &KickPlayerFromParty,
-) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &KickPlayerFromParty) -> CommandResult {
     let (sender, kicked) = (lobby.player_of(conn), request.kicked_player_id);
     parties::check_idle(lobby, sender, "kick a player")?;
     let Some(conn_of_kicked) = lobby.players.get(kicked).map(|online| online.conn) else {

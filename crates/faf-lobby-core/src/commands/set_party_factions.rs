@@ -5,17 +5,12 @@
 
 use faf_protocol::client_message::SetPartyFactions;
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{CommandResult, Lobby, Progress};
 use crate::texts;
 
-pub(crate) fn handle(
-    lobby: &mut Lobby,
-    conn: ConnId,
-    request: &SetPartyFactions,
-) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &SetPartyFactions) -> CommandResult {
     if request.factions.is_empty() {
         return Err(Refusal::declined(texts::NO_FACTION));
     }

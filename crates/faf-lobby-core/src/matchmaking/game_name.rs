@@ -1,7 +1,7 @@
 //! The name of a match's game (matchmaking.md section 8.4).
 
 use crate::client_text::cut;
-use crate::state::game::TITLE_LIMIT;
+use crate::state::TITLE_LIMIT;
 
 /// The names of a player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

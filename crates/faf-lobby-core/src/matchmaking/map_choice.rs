@@ -202,7 +202,7 @@ fn targets(map: usize, weights: &[f64], plays: &[Plays], rules: &AntiRepetition)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::records::MapVersion;
+    use crate::io::MapVersion;
     use crate::matchmaking::map_pool::BracketId;
     use crate::matchmaking::vetoes::{Veto, VetoSettings};
     use proptest::prelude::*;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::generated_map::{GeneratedMap, InvalidParams};
 use super::vetoes::VetoSettings;
-use crate::io::records::MapVersion;
+use crate::io::MapVersion;
 use crate::maps::is_map_folder;
 
 /// Id of an entry of a map pool: a row of `map_pool_map_version`.

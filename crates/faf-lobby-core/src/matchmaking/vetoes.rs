@@ -254,7 +254,7 @@ impl std::error::Error for InvalidVetoData {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::records::MapVersion;
+    use crate::io::MapVersion;
     use crate::matchmaking::map_pool::PoolEntry;
     use faf_protocol::Limits;
     use proptest::prelude::*;

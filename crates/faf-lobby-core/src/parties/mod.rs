@@ -5,11 +5,9 @@ use std::sync::Arc;
 use faf_protocol::server_message::{PartyMember, ServerMessage, UpdateParty};
 use faf_protocol::{ClientCommand, CommandError, PlayerId};
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::game_process::Activity;
-use crate::state::parties::{Member, Party};
+use crate::state::{Activity, Lobby, Member, Party};
 use crate::texts;
 
 /// Checks that a player who changes a party is not busy with anything else.

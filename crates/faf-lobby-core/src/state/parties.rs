@@ -14,7 +14,7 @@ const INVITATION_VALID: Duration = Duration::from_secs(24 * 60 * 60);
 const INVITATIONS_MAX: usize = 100;
 
 /// Maximum number of members of a party: no game has more slots.
-pub(crate) const MEMBERS_MAX: usize = 16;
+pub(crate) const PARTY_MEMBERS_MAX: usize = 16;
 
 /// All parties. A player without one is alone, and has the default factions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
