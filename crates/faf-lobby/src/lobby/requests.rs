@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::config::Settings;
-    use crate::store::sqlite::testing::{change, new_sqlite};
+    use crate::store::sqlite::testing::{new_sqlite, refuse_writes};
 
     #[tokio::test]
     async fn contradiction_is_refused_and_failure_is_unavailable() {
@@ -186,9 +186,9 @@ mod tests {
             requests.store_game(StoreGame { game: played.id, write, publications }).await
         };
         assert_eq!(store(played.save()).await, Ok(Err(Contradiction)));
-        change(&sqlite, "ALTER TABLE live_game RENAME TO away").await;
+        refuse_writes(&sqlite, true).await;
         assert_eq!(store(played.launch()).await, Err(Unavailable));
-        change(&sqlite, "ALTER TABLE away RENAME TO live_game").await;
+        refuse_writes(&sqlite, false).await;
         assert_eq!(store(played.launch()).await, Ok(Ok(Vec::new())));
         assert!(matches!(store(played.end()).await, Ok(Ok(changes)) if changes.len() == 2));
     }
