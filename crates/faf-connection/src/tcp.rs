@@ -15,6 +15,14 @@ use tokio::time::{Instant, sleep};
 /// queue (`net.core.somaxconn`).
 pub const BACKLOG: i32 = 4096;
 
+/// Bytes of a peer that the operating system keeps until they are read: 64 KiB, which Linux doubles
+/// for its own use.
+///
+/// By default it keeps up to 32 MiB of each peer, so a thousand peers that are read slowly, because
+/// they send too much, could fill the memory of the machine. On a line with a delay of 100 ms a
+/// peer can still send 640 KiB a second.
+pub const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+
 /// Pause after a failure to accept: an immediate attempt would fail again.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -51,6 +59,8 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
+    // Accepted sockets inherit it. Afterwards it would be too late for the window of TCP.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -120,6 +130,18 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+
+    /// The system may keep a little more than it is asked for, Linux twice as much; its own limit is
+    /// far higher.
+    #[tokio::test]
+    async fn the_system_keeps_little_of_what_a_peer_sends() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = accept(&listener, |error| panic!("{error}")).await;
+        let kept = SockRef::from(&stream).recv_buffer_size().unwrap();
+        assert!((RECEIVE_BUFFER_BYTES..=4 * RECEIVE_BUFFER_BYTES).contains(&kept), "{kept}");
+        drop(peer);
+    }
 
     /// Default time between two pings to a logged-in peer.
     const PING_INTERVAL: Duration = Duration::from_secs(45);

@@ -51,6 +51,10 @@ pub(crate) fn source(number: u64, per_address: u32) -> Ipv4Addr {
 /// Size of a packet on the internet, in bytes.
 const PACKET: u32 = 1448;
 
+/// Bytes that the operating system keeps for a connection until the server takes them. By default
+/// it takes megabytes at once; on loopback, the processors that copy them are the server's.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
 /// Starts to connect without waiting; the event loop reports when the socket is ready. A connection
 /// to loopback comes from the [`source`] address; packets may be small, as on the internet.
 pub(crate) fn connect(
@@ -61,6 +65,7 @@ pub(crate) fn connect(
     small_packets: bool,
 ) -> io::Result<mio::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     if small_packets {

@@ -10,9 +10,10 @@ use crate::io::{Audience, ConnId, Effect, Publication};
 use crate::snapshots::size;
 use crate::state::{Game, GameState, Games, Lobby, OnlinePlayer, Players};
 
-/// Maximum JSON bytes about games in a report: 128 KiB, as much as 130 ordinary games take. An
-/// evening has three hundred, of which few change in the same second.
-const REPORT_BYTES: usize = 128 * 1024;
+/// Maximum JSON bytes about games in a report: 64 KiB, as much as 65 ordinary games take. An
+/// evening has three hundred, of which few change in the same second. Every client is sent them, so
+/// twice as much takes everybody's pings twice as long.
+const REPORT_BYTES: usize = 64 * 1024;
 
 impl Game {
     /// Returns whether a player sees the game.

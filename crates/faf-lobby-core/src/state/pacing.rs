@@ -44,9 +44,14 @@ use serde::{Deserialize, Serialize};
 use crate::network::network;
 use crate::state::Remembered;
 
-/// Number of bytes of a game message that cost one more unit. ICE candidates and options have some
+/// Length in bytes of a game message that costs one unit. ICE candidates and options have some
 /// hundred bytes.
-const GAME_UNIT: usize = 4096;
+const GAME_MESSAGE: usize = 1024;
+
+/// Number of further bytes of a game message that cost one more unit. Reading a message takes as
+/// long as its bytes, so a game that sends long ones sends few: the list of a hundred mods costs as
+/// much as a hundred options, and a session description of 3 KB as much as sixty candidates.
+const GAME_UNIT: usize = 32;
 
 /// Number of bytes of statistics that cost one more unit; the statistics of most games are shorter.
 const STATISTICS_UNIT: usize = 65_536;
@@ -146,12 +151,12 @@ impl CommandClass {
     /// Returns the cost, in units, of a message of this many bytes. It is at most a burst, so that
     /// no connection waits longer than the time in which a burst comes back.
     fn units(self, bytes: usize) -> u32 {
-        let unit = match self {
-            Self::Game => GAME_UNIT,
-            Self::Statistics => STATISTICS_UNIT,
-            _ => return 1,
+        let more = match self {
+            Self::Game => bytes.saturating_sub(GAME_MESSAGE).div_ceil(GAME_UNIT),
+            Self::Statistics => bytes / STATISTICS_UNIT,
+            _ => 0,
         };
-        u32::try_from(1 + bytes / unit).unwrap_or(u32::MAX).min(self.limit().burst)
+        u32::try_from(1 + more).unwrap_or(u32::MAX).min(self.limit().burst)
     }
 }
 
