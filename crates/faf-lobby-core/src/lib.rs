@@ -45,6 +45,7 @@ pub mod game_options;
 mod games;
 mod io;
 pub mod maps;
+pub mod matchmaking;
 mod network;
 pub mod ratings;
 mod refusal;
