@@ -164,6 +164,11 @@ impl Candidate {
         self.self_quality
     }
 
+    /// The displayed ratings, in the order of the party.
+    pub fn displayed_ratings(&self) -> impl Iterator<Item = f64> {
+        self.members.iter().map(|member| displayed(member.rating))
+    }
+
     /// Sum of the displayed ratings.
     #[must_use]
     pub fn cumulative_rating(&self) -> f64 {

@@ -150,8 +150,8 @@ mod tests {
                 queue_pop_time_moving_avg_size: size,
                 ..MatchmakingSettings::default()
             };
-            PopTimer::first_wait(&settings);
-            PopTimer::default().pop(3, Duration::from_secs(3), 2, &settings);
+            let first = PopTimer::first_wait(&settings);
+            let _ = PopTimer::default().pop(3, first, 2, &settings);
         }
     }
 }

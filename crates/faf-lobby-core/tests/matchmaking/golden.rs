@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use faf_lobby_core::matchmaking::candidate::self_quality;
-use faf_lobby_core::matchmaking::teams::{self, Party, game_quality};
+use faf_lobby_core::matchmaking::teams::{self, Parties, game_quality};
 use faf_lobby_core::matchmaking::trueskill_quality::{TeamSkill, quality};
 use faf_lobby_core::matchmaking::{
     Candidate, MatchmakingSettings, Member, PopTimer, QueueRules, Round, play_round,
@@ -32,11 +32,7 @@ fn search_properties() {
                 assert!(is_close(found.mean, expected.mean), "{id}: {found:?}");
                 assert!(is_close(found.deviation, expected.deviation), "{id}: {found:?}");
             }
-            let displayed: Vec<f64> = candidate
-                .members()
-                .iter()
-                .map(|member| faf_lobby_core::ratings::displayed(member.rating))
-                .collect();
+            let displayed: Vec<f64> = candidate.displayed_ratings().collect();
             assert_eq!(displayed.len(), expected.displayed_ratings.len(), "{id}");
             let shown = displayed.iter().zip(&expected.displayed_ratings);
             assert!(shown.into_iter().all(|(found, expected)| is_close(*found, *expected)), "{id}");
@@ -159,17 +155,13 @@ fn participants() {
 
 #[test]
 fn splits() {
-    let (queue, settings) =
-        (QueueRules { team_size: 4, rating_peak: 1000.0 }, MatchmakingSettings::default());
+    let settings = MatchmakingSettings::default();
     for Golden { tolerance, cases, .. } in golden::<Split>(&["participants", "team_size"]) {
         for Split { id, team_size, participants, expected } in cases {
-            let parties: Vec<Party> = participants
-                .iter()
-                .map(|search| {
-                    Party::new(&search.candidate(&settings), QueueRules { team_size, ..queue }, &settings)
-                })
-                .collect();
-            let found = teams::split(&parties, team_size);
+            let queue = QueueRules { team_size, rating_peak: 1000.0 };
+            let parties = parties(&participants, queue, &settings);
+            let all: Vec<usize> = (0..parties.count()).collect();
+            let found = teams::split(&parties, &all, team_size);
             if let Some(error) = expected.error {
                 assert_eq!(error, "uneven_teams", "{id}");
                 assert_eq!(found, None, "{id}");
@@ -179,7 +171,7 @@ fn splits() {
             let players = found.each_ref().map(|team| players(&participants, team));
             assert_eq!(players, [expected.team_a.unwrap(), expected.team_b.unwrap()], "{id}");
             for (team, expected) in found.iter().zip(expected.cumulative.unwrap()) {
-                let found = team.iter().map(|&party| parties[party].cumulative_rating()).sum::<f64>();
+                let found = parties.cumulative_rating(team);
                 assert!((found - expected).abs() <= tolerance, "{id}: {found} is not {expected}");
             }
         }
@@ -191,22 +183,13 @@ fn game_qualities() {
     for Golden { settings, tolerance, cases, .. } in golden::<Quality>(&["rating_peak", "teams"]) {
         for Quality { id, team_size, rating_peak, teams, quality, playable } in cases {
             let queue = QueueRules { team_size, rating_peak };
-            let parties: Vec<Party> = teams
-                .iter()
-                .flatten()
-                .map(|search| Party::new(&search.candidate(&settings), queue, &settings))
-                .collect();
-            let positions: Vec<usize> = (0..parties.len()).collect();
-            let (a, b) = positions.split_at(teams[0].len());
-            let found = game_quality(&parties, [a, b], &settings).quality;
-            assert!((found - quality).abs() <= tolerance, "{id}: {found} is not {quality}");
-            let all = || positions.as_slice();
-            let quality = [game_quality(&parties, [a, b], &settings)];
-            assert_eq!(
-                teams::pick(&quality, |_| all(), parties.len(), &settings).len() == 1,
-                playable,
-                "{id}"
-            );
+            let parties = parties(teams.iter().flatten(), queue, &settings);
+            let all: Vec<usize> = (0..parties.count()).collect();
+            let (a, b) = all.split_at(teams[0].len());
+            let found = game_quality(&parties, [a, b], &settings);
+            assert!((found.quality - quality).abs() <= tolerance, "{id}: {found:?} is not {quality}");
+            let picked = teams::pick(&[found], |_| &all, parties.count(), &settings);
+            assert_eq!(!picked.is_empty(), playable, "{id}");
         }
     }
 }
@@ -232,6 +215,15 @@ fn runs_of_teams() {
 fn round(searches: &[Search], queue: QueueRules, settings: &MatchmakingSettings) -> Round {
     let candidates: Vec<_> = searches.iter().map(|search| search.candidate(settings)).collect();
     play_round(&candidates, queue, settings)
+}
+
+fn parties<'a>(
+    searches: impl IntoIterator<Item = &'a Search>,
+    queue: QueueRules,
+    settings: &MatchmakingSettings,
+) -> Parties {
+    let candidates: Vec<_> = searches.into_iter().map(|search| search.candidate(settings)).collect();
+    Parties::new(&candidates, queue, settings)
 }
 
 /// Returns the players of searches given by their positions.

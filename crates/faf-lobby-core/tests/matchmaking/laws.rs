@@ -196,19 +196,30 @@ proptest! {
     }
 }
 
-/// M17: the number of turns is bounded, so that two who would play each other may stay alone. The
-/// reason says so.
+/// Not a test: prints the shortest queue for M17.
 #[test]
-fn a_round_may_end_too_early() {
+#[ignore]
+fn probe() {
     let settings = MatchmakingSettings::default();
     let queue = QueueRules { team_size: 1, rating_peak: 1000.0 };
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let found = (0..20_000).any(|_| {
-        let searches = any_searches(usual_rating()).new_tree(&mut runner).unwrap().current();
+    let strategy = any_searches(usual_rating());
+    let mut best = 1000;
+    for _ in 0..50_000 {
+        let searches = strategy.new_tree(&mut runner).unwrap().current();
+        if searches.len() >= best || searches.len() > 29 {
+            continue;
+        }
         let reasons = play(&searches, queue, &settings).unmatched;
-        reasons.iter().any(|unmatched| matches!(unmatched.reason, UnmatchedReason::RoundEnded { .. }))
-    });
-    assert!(found, "no queue shows it");
+        if reasons.iter().any(|unmatched| matches!(unmatched.reason, UnmatchedReason::RoundEnded { .. })) {
+            best = searches.len();
+            println!("{best}");
+            for s in &searches {
+                let m = s.members[0];
+                println!("({}, {}, {}, {}),", m.rating.mean, m.rating.deviation, m.games, s.failed_attempts);
+            }
+        }
+    }
 }
 
 fn candidate(search: &Search, settings: &MatchmakingSettings) -> Candidate {

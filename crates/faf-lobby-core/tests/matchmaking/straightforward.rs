@@ -8,21 +8,21 @@ use faf_protocol::server_message::Rating;
 
 /// A search: the players, the number of failed attempts, and the quality against itself.
 #[derive(Debug, Clone)]
-pub struct Search {
-    pub members: Vec<Member>,
-    pub failed_attempts: u32,
-    pub self_quality: f64,
+pub(crate) struct Search {
+    pub(crate) members: Vec<Member>,
+    pub(crate) failed_attempts: u32,
+    pub(crate) self_quality: f64,
 }
 
 /// Teams of searches by position, with the quality of each match, and the searches that are left.
 #[derive(Debug, PartialEq)]
-pub struct Round {
-    pub matches: Vec<([Vec<usize>; 2], f64)>,
-    pub unmatched: Vec<usize>,
+pub(crate) struct Round {
+    pub(crate) matches: Vec<([Vec<usize>; 2], f64)>,
+    pub(crate) unmatched: Vec<usize>,
 }
 
 /// matchmaking.md section 3.1.
-pub fn quality(a: &[Rating], b: &[Rating]) -> f64 {
+pub(crate) fn quality(a: &[Rating], b: &[Rating]) -> f64 {
     let sum = |team: &[Rating]| team.iter().map(|rating| rating.mean).sum::<f64>();
     let variance =
         |team: &[Rating]| team.iter().map(|rating| rating.deviation * rating.deviation).sum::<f64>();
@@ -33,7 +33,7 @@ pub fn quality(a: &[Rating], b: &[Rating]) -> f64 {
 }
 
 impl Search {
-    pub fn new(members: Vec<Member>, failed_attempts: u32, settings: &MatchmakingSettings) -> Self {
+    pub(crate) fn new(members: Vec<Member>, failed_attempts: u32, settings: &MatchmakingSettings) -> Self {
         let mut search = Self { members, failed_attempts, self_quality: 0.0 };
         let ratings = search.quality_ratings(settings);
         search.self_quality = quality(&ratings, &ratings);
@@ -98,7 +98,7 @@ impl Search {
     }
 }
 
-pub fn play_round(searches: &[Search], queue: QueueRules, settings: &MatchmakingSettings) -> Round {
+pub(crate) fn play_round(searches: &[Search], queue: QueueRules, settings: &MatchmakingSettings) -> Round {
     if queue.team_size == 1 { pairs(searches, settings) } else { games(searches, queue, settings) }
 }
 
@@ -193,7 +193,7 @@ fn games(searches: &[Search], queue: QueueRules, settings: &MatchmakingSettings)
 }
 
 /// matchmaking.md section 6.2.
-pub fn participants(sizes: &[u32], index: usize, team_size: u32) -> Option<Vec<usize>> {
+pub(crate) fn participants(sizes: &[u32], index: usize, team_size: u32) -> Option<Vec<usize>> {
     let mut participants = vec![index];
     let mut count = sizes[index];
     let (mut lower, mut higher) = ((0..index).rev(), index + 1..sizes.len());
@@ -217,7 +217,7 @@ pub fn participants(sizes: &[u32], index: usize, team_size: u32) -> Option<Vec<u
 }
 
 /// matchmaking.md section 6.3.
-pub fn split(searches: &[Search], participants: &[usize], team_size: u32) -> Option<[Vec<usize>; 2]> {
+pub(crate) fn split(searches: &[Search], participants: &[usize], team_size: u32) -> Option<[Vec<usize>; 2]> {
     let of_size =
         |size: u32| participants.iter().copied().filter(move |&search| searches[search].size() == size);
     if participants.len() < 2 {
@@ -227,10 +227,9 @@ pub fn split(searches: &[Search], participants: &[usize], team_size: u32) -> Opt
         vec![party]
     } else if let Some(party) = of_size(team_size - 1).next_back() {
         let players: u32 = participants.iter().map(|&search| searches[search].size()).sum();
-        let sum = participants.iter().map(|&search| searches[search].cumulative()).sum::<f64>();
-        let average = sum / f64::from(players);
+        let average = cumulative(searches, participants) / f64::from(players);
         let distance = |single: usize| {
-            let together = searches[party].cumulative() + searches[single].cumulative();
+            let together = cumulative(searches, &[party, single]);
             (average - together / f64::from(team_size)).abs()
         };
         let singles = of_size(1).filter(|&single| single != party);
@@ -300,12 +299,12 @@ fn game_quality(
     let bonus =
         |party: &Search, step: f64, maximum: f64| (step * f64::from(party.failed_attempts)).min(maximum);
 
-    let [a, b] =
-        teams.each_ref().map(|team| team.iter().map(|&search| searches[search].cumulative()).sum::<f64>());
+    let [a, b] = teams.each_ref().map(|team| cumulative(searches, team));
     let u = (a - b).abs() / settings.maximum_rating_imbalance;
-    let mean = sum(&Search::average) / parties.len() as f64;
-    let squares = sum(&|party| (party.average() - mean) * (party.average() - mean));
-    let v = (squares / parties.len() as f64).sqrt() / settings.maximum_rating_deviation;
+    let count = parties.len() as f64;
+    let mean = precise_sum(parties.iter().map(|party| party.average()).collect()) / count;
+    let squares = parties.iter().map(|party| (party.average() - mean) * (party.average() - mean));
+    let v = (precise_sum(squares.collect()) / count).sqrt() / settings.maximum_rating_deviation;
     let time = sum(&|party| bonus(party, settings.time_bonus, settings.maximum_time_bonus) * share(party));
     let newbie = if parties.iter().any(|party| party.shows(settings.high_rated_player_min_rating)) {
         0.0
@@ -321,4 +320,20 @@ fn game_quality(
     });
     let minority = (settings.minority_bonus * minority).min(settings.minority_bonus);
     1.0 - (u * u + v * v).sqrt() + time + minority + newbie
+}
+
+/// The sum of the displayed ratings of all players of some searches.
+fn cumulative(searches: &[Search], of: &[usize]) -> f64 {
+    of.iter().flat_map(|&search| searches[search].displayed_ratings()).sum()
+}
+
+/// The sum of numbers in any order, as if they were added up without rounding.
+fn precise_sum(numbers: Vec<f64>) -> f64 {
+    let (mut sum, mut error) = (0.0_f64, 0.0);
+    for number in numbers {
+        let (larger, smaller) = if sum.abs() >= number.abs() { (sum, number) } else { (number, sum) };
+        sum = larger + smaller;
+        error += (larger - sum) + smaller;
+    }
+    sum + error
 }

@@ -26,7 +26,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Candidate, MatchmakingSettings, QueueRules};
+use super::super::MatchmakingSettings;
+use super::Parties;
 
 /// The quality of a game, term by term. Below 1 if teams are uneven, above if somebody has waited
 /// long or has few equals; has no lower bound.
@@ -55,78 +56,21 @@ impl fmt::Display for GameQuality {
     }
 }
 
-/// A search as games of teams see it: what its party adds to each game, computed once in a round.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Party {
-    size: u32,
-    is_high_rated: bool,
-    cumulative_rating: f64,
-    average_rating: f64,
-    time_bonus: f64,
-    newbie_bonus: f64,
-    /// Before it is scaled.
-    minority_bonus: f64,
-}
-
-impl Party {
-    /// Computes what a search adds to a game in this queue.
-    #[must_use]
-    pub fn new(candidate: &Candidate, queue: QueueRules, settings: &MatchmakingSettings) -> Self {
-        let failed_attempts = f64::from(candidate.failed_attempts());
-        let share = |players: u32| f64::from(players) / f64::from(queue.team_size);
-        let bonus = |step: f64, maximum: f64| (step * failed_attempts).min(maximum);
-        let average_rating = candidate.average_rating();
-        let distance = (average_rating - queue.rating_peak) / settings.minority_bonus_rating_range;
-        Self {
-            size: candidate.size(),
-            is_high_rated: candidate.is_high_rated(),
-            cumulative_rating: candidate.cumulative_rating(),
-            average_rating,
-            time_bonus: bonus(settings.time_bonus, settings.maximum_time_bonus) * share(candidate.size()),
-            newbie_bonus: bonus(settings.newbie_time_bonus, settings.maximum_newbie_time_bonus)
-                * share(candidate.newbies()),
-            // Not `powi`, whose last digit differs between machines.
-            minority_bonus: (distance * distance) * (distance * distance) * share(candidate.size()),
-        }
-    }
-
-    /// Number of players.
-    #[must_use]
-    pub fn size(&self) -> u32 {
-        self.size
-    }
-
-    /// Sum of the displayed ratings.
-    #[must_use]
-    pub fn cumulative_rating(&self) -> f64 {
-        self.cumulative_rating
-    }
-
-    #[cfg(test)]
-    pub(super) fn with_rating(size: u32, cumulative_rating: f64) -> Self {
-        Self {
-            size,
-            is_high_rated: false,
-            cumulative_rating,
-            average_rating: cumulative_rating / f64::from(size),
-            time_bonus: 0.0,
-            newbie_bonus: 0.0,
-            minority_bonus: 0.0,
-        }
-    }
-}
-
-/// Returns the quality of a game between two teams, whose members are positions in `parties`.
+/// Returns the quality of a game between two teams, which name parties by their positions.
+///
+/// # Panics
+///
+/// If there is no party at one of the positions.
 #[must_use]
-pub fn game_quality(parties: &[Party], teams: [&[usize]; 2], settings: &MatchmakingSettings) -> GameQuality {
-    let in_both = || teams.into_iter().flatten().map(|&party| &parties[party]);
-    let [a, b] = teams.map(|team| team.iter().map(|&party| parties[party].cumulative_rating).sum::<f64>());
+pub fn game_quality(parties: &Parties, teams: [&[usize]; 2], settings: &MatchmakingSettings) -> GameQuality {
+    let in_both = || teams.into_iter().flatten().map(|&party| parties.get(party));
+    let [a, b] = teams.map(|team| parties.cumulative_rating(team));
     let imbalance = (a - b).abs() / settings.maximum_rating_imbalance;
 
     let count = (teams[0].len() + teams[1].len()) as f64;
-    let mean = in_both().map(|party| party.average_rating).sum::<f64>() / count;
+    let mean = precise_sum(in_both().map(|party| party.average_rating)) / count;
     let squares = in_both().map(|party| (party.average_rating - mean) * (party.average_rating - mean));
-    let spread = (squares.sum::<f64>() / count).sqrt() / settings.maximum_rating_deviation;
+    let spread = (precise_sum(squares) / count).sqrt() / settings.maximum_rating_deviation;
 
     let time_bonus = in_both().map(|party| party.time_bonus).sum::<f64>();
     let newbie_bonus = if in_both().any(|party| party.is_high_rated) {
@@ -142,12 +86,24 @@ pub fn game_quality(parties: &[Party], teams: [&[usize]; 2], settings: &Matchmak
     GameQuality { imbalance, spread, time_bonus, newbie_bonus, minority_bonus, quality }
 }
 
+/// Adds up numbers with their rounding errors (Neumaier's method), so that the sum does not depend
+/// on their order: the same parties in other teams have the same spread, to the last digit.
+fn precise_sum(numbers: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut error) = (0.0_f64, 0.0);
+    for number in numbers {
+        let next = sum + number;
+        error += if sum.abs() >= number.abs() { (sum - next) + number } else { (number - next) + sum };
+        sum = next;
+    }
+    sum + error
+}
+
 #[cfg(test)]
 mod tests {
     use faf_protocol::PlayerId;
     use faf_protocol::server_message::Rating;
 
-    use super::super::super::Member;
+    use super::super::super::{Candidate, Member, QueueRules};
     use super::*;
 
     const QUEUE: QueueRules = QueueRules { team_size: 2, rating_peak: 1000.0 };
@@ -164,7 +120,8 @@ mod tests {
             ([single(2250.0, 0), single(2250.0, 0)], [single(2250.0, 0), single(2250.0, 0)], 2.0),
             ([single(1800.0, 0), single(1850.0, 0)], [single(1900.0, 0), single(1750.0, 0)], 1.166_355_442),
         ] {
-            assert_quality(&[a[0], a[1], b[0], b[1]], [&[0, 1], &[2, 3]], expected);
+            let [[w, x], [y, z]] = [a, b];
+            assert_quality(&[w, x, y, z], [&[0, 1], &[2, 3]], expected);
         }
         let pair = |one, other| party(&[(one, 100), (other, 100)], 0);
         assert_quality(&[pair(1000.0, 1100.0), pair(1050.0, 1050.0)], [&[0], &[1]], 1.000_005_12);
@@ -174,7 +131,7 @@ mod tests {
     #[test]
     fn terms_are_kept() {
         let parties = [party(&[(0.0, 0)], 1), single(600.0, 0), single(500.0, 0), single(700.0, 0)];
-        let found = game_quality(&parties, [&[0, 1], &[2, 3]], &MatchmakingSettings::default());
+        let found = quality_of(&parties, [&[0, 1], &[2, 3]]);
         assert_eq!(
             found.to_string(),
             "imbalance 2.400, spread 1.077, bonus for waiting 0.005, for newbies 0.125, \
@@ -183,17 +140,22 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_quality(parties: &[Party], teams: [&[usize]; 2], expected: f64) {
-        let found = game_quality(parties, teams, &MatchmakingSettings::default());
+    fn assert_quality(parties: &[Candidate], teams: [&[usize]; 2], expected: f64) {
+        let found = quality_of(parties, teams);
         assert!((found.quality - expected).abs() < 1e-8, "{found:?} is not {expected}");
     }
 
-    fn single(displayed: f64, failed_attempts: u32) -> Party {
+    fn quality_of(candidates: &[Candidate], teams: [&[usize]; 2]) -> GameQuality {
+        let settings = MatchmakingSettings::default();
+        game_quality(&Parties::new(candidates, QUEUE, &settings), teams, &settings)
+    }
+
+    fn single(displayed: f64, failed_attempts: u32) -> Candidate {
         party(&[(displayed, 100)], failed_attempts)
     }
 
     /// Displayed rating and number of games of each player.
-    fn party(players: &[(f64, u32)], failed_attempts: u32) -> Party {
+    fn party(players: &[(f64, u32)], failed_attempts: u32) -> Candidate {
         let settings = MatchmakingSettings::default();
         let member = |&(displayed, games): &(f64, u32)| Member {
             player: PlayerId(1),
@@ -201,6 +163,6 @@ mod tests {
             games,
         };
         let members = players.iter().map(member).collect();
-        Party::new(&Candidate::new(members, failed_attempts, 0.9, &settings), QUEUE, &settings)
+        Candidate::new(members, failed_attempts, 0.9, &settings)
     }
 }

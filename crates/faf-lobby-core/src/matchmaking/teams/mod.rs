@@ -19,11 +19,13 @@
 
 mod game_quality;
 mod participants;
+mod parties;
 mod pick;
 mod split;
 
-pub use game_quality::{GameQuality, Party, game_quality};
+pub use game_quality::{GameQuality, game_quality};
 pub use participants::participants;
+pub use parties::Parties;
 pub use pick::pick;
 pub use split::split;
 
@@ -42,12 +44,11 @@ pub(super) fn play(
     settings: &MatchmakingSettings,
 ) -> Round {
     let order = by_average(candidates, taking_part);
-    let parties: Vec<Party> =
-        order.iter().map(|&candidate| Party::new(&candidates[candidate], queue, settings)).collect();
+    let parties = Parties::new(order.iter().map(|&candidate| &candidates[candidate]), queue, settings);
     let games = Games::around_each(&parties, queue.team_size, settings);
-    let picked = pick(&games.qualities, |game| games.participants(game), parties.len(), settings);
+    let picked = pick(&games.qualities, |game| games.participants(game), parties.count(), settings);
 
-    let mut is_matched = vec![false; parties.len()];
+    let mut is_matched = vec![false; parties.count()];
     let mut round = Round::default();
     for game in picked {
         let candidates = |team: &[usize]| team.iter().map(|&party| order[party]).collect();
@@ -59,7 +60,7 @@ pub(super) fn play(
             quality: MatchQuality::Teams(games.qualities[game]),
         });
     }
-    let alone = (0..parties.len()).filter(|&party| !is_matched[party]);
+    let alone = (0..parties.count()).filter(|&party| !is_matched[party]);
     round.unmatched = alone
         .map(|party| Unmatched { candidate: order[party], reason: games.reason(party, settings) })
         .collect();
@@ -112,13 +113,13 @@ enum Failure {
 }
 
 impl Games {
-    fn around_each(parties: &[Party], team_size: u32, settings: &MatchmakingSettings) -> Self {
-        let neighbours = Neighbours::new(parties.iter().map(Party::size));
+    fn around_each(parties: &Parties, team_size: u32, settings: &MatchmakingSettings) -> Self {
+        let neighbours = Neighbours::new(parties.sizes());
         let mut splitter = Splitter::default();
         let mut participants = Vec::new();
         let mut games = Self::default();
-        games.found.resize(parties.len(), Found { best: None, failure: None });
-        for party in 0..parties.len() {
+        games.found.resize(parties.count(), Found { best: None, failure: None });
+        for party in 0..parties.count() {
             if !neighbours.around(party, team_size, &mut participants) {
                 games.found[party].failure = Some(Failure::NoFullGame);
             } else if let Some([a, b]) = splitter.split(parties, &participants, team_size) {

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(participants(&[1, 2, 2, 1, 1], 2, 2), Some(vec![2, 1]));
         assert_eq!(participants(&[1, 2, 1, 2, 1], 2, 2), Some(vec![2, 1, 0]));
         assert_eq!(participants(&[3, 2, 1, 2, 1], 2, 2), Some(vec![2, 1, 4]));
-        assert_eq!(participants(&[1, 3, 3], 1, 3), Some(vec![1, 2]));
+        assert_eq!(participants(&[4, 3, 3], 1, 3), Some(vec![1, 2]));
     }
 
     #[test]

@@ -21,17 +21,20 @@
 //!   (((1, 4), (2, 6)), (3, 5)) = 0      first team 6, 1, 5; second team 2, 4, 3
 //! ```
 
-use super::Party;
+use super::Parties;
 
 /// The value of a player without a rating in the differencing method.
 const PLAYER: f64 = 5000.0;
 
-/// Splits parties, given in the order in which they were picked, into two teams of `team_size`
-/// players. Returns their positions in the order of the teams; `None` if that is not possible.
+/// Splits the participants of a game, positions in `parties` in the order in which they were picked,
+/// into two teams of `team_size` players; `None` if that is not possible.
+///
+/// # Panics
+///
+/// If there is no party at one of the positions.
 #[must_use]
-pub fn split(parties: &[Party], team_size: u32) -> Option<[Vec<usize>; 2]> {
-    let participants: Vec<usize> = (0..parties.len()).collect();
-    Splitter::default().split(parties, &participants, team_size).map(|teams| teams.map(<[usize]>::to_vec))
+pub fn split(parties: &Parties, participants: &[usize], team_size: u32) -> Option<[Vec<usize>; 2]> {
+    Splitter::default().split(parties, participants, team_size).map(|teams| teams.map(<[usize]>::to_vec))
 }
 
 /// Splits games one after the other in the same memory.
@@ -45,7 +48,7 @@ impl Splitter {
     /// Splits the parties at the positions in `participants`. The teams hold such positions.
     pub(super) fn split(
         &mut self,
-        parties: &[Party],
+        parties: &Parties,
         participants: &[usize],
         team_size: u32,
     ) -> Option<[&[usize]; 2]> {
@@ -56,7 +59,7 @@ impl Splitter {
             return None;
         }
         let last_of = |size: Option<u32>| {
-            participants.iter().copied().rfind(|&party| Some(parties[party].size()) == size)
+            participants.iter().copied().rfind(|&party| Some(parties.get(party).size) == size)
         };
         if let Some(party) = last_of(Some(team_size)) {
             a.push(party);
@@ -68,28 +71,22 @@ impl Splitter {
         } else {
             b.extend(participants.iter().filter(|&party| !a.contains(party)));
         }
-        let is_full =
-            |team: &[usize]| team.iter().map(|&party| parties[party].size()).sum::<u32>() == team_size;
+        let is_full = |team: &[usize]| parties.players(team) == team_size;
         (is_full(a) && is_full(b)).then_some([a, b])
     }
 }
 
 /// Returns the single player who brings a party closest to the average of all players, the first of
 /// those that are equally good.
-fn filler(parties: &[Party], participants: &[usize], party: usize) -> Option<usize> {
-    let (mut rating, mut players) = (0.0, 0.0);
-    for &participant in participants {
-        rating += parties[participant].cumulative_rating();
-        players += f64::from(parties[participant].size());
-    }
-    let average = rating / players;
+fn filler(parties: &Parties, participants: &[usize], party: usize) -> Option<usize> {
+    let average = parties.cumulative_rating(participants) / f64::from(parties.players(participants));
     let mut best = None;
     for &single in participants {
-        if single == party || parties[single].size() != 1 {
+        if single == party || parties.get(single).size != 1 {
             continue;
         }
-        let (party, single_rating) = (&parties[party], parties[single].cumulative_rating());
-        let together = (party.cumulative_rating() + single_rating) / f64::from(party.size() + 1);
+        let team = [party, single];
+        let together = parties.cumulative_rating(&team) / f64::from(parties.players(&team));
         let distance = (average - together).abs();
         if best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, single));
@@ -117,12 +114,12 @@ enum Node {
 
 impl Differencing {
     /// There are at least two participants.
-    fn split(&mut self, parties: &[Party], participants: &[usize], [a, b]: [&mut Vec<usize>; 2]) {
+    fn split(&mut self, parties: &Parties, participants: &[usize], [a, b]: [&mut Vec<usize>; 2]) {
         self.left.clear();
         self.differences.clear();
         for &party in participants {
-            let of = &parties[party];
-            self.insert(PLAYER * f64::from(of.size()) + of.cumulative_rating(), Node::Party(party));
+            let of = parties.get(party);
+            self.insert(PLAYER * f64::from(of.size) + of.cumulative_rating, Node::Party(party));
         }
         while let [.., (smaller, y), (larger, x)] = self.left[..] {
             self.left.truncate(self.left.len() - 2);
@@ -162,36 +159,49 @@ fn spread(differences: &[(Node, Node)], own: &mut Vec<Node>, other: &mut Vec<Nod
 
 #[cfg(test)]
 mod tests {
+    use faf_protocol::PlayerId;
+    use faf_protocol::server_message::Rating;
+
+    use super::super::super::{Candidate, MatchmakingSettings, Member, QueueRules};
     use super::*;
 
     #[test]
     fn the_worked_example() {
-        let singles = singles(&[1000.0, 1100.0, 1200.0, 900.0, 1150.0, 1050.0]);
-        assert_eq!(split(&singles, 3), Some([vec![5, 0, 4], vec![1, 3, 2]]));
+        let singles = [&[1000.0][..], &[1100.0], &[1200.0], &[900.0], &[1150.0], &[1050.0]];
+        assert_eq!(split_all(&singles, 3), Some([vec![5, 0, 4], vec![1, 3, 2]]));
     }
 
     #[test]
     fn the_table_of_the_specification() {
-        assert_eq!(split(&singles(&[1000.0, 1200.0, 900.0, 1100.0]), 2), Some([vec![3, 0], vec![1, 2]]));
-        assert_eq!(split(&[party(2, 2200.0), party(2, 2250.0)], 2), Some([vec![1], vec![0]]));
-        let mut parties = vec![party(2, 2100.0)];
-        parties.extend(singles(&[1200.0, 900.0, 1150.0, 1050.0]));
-        assert_eq!(split(&parties, 3), Some([vec![0, 3], vec![1, 2, 4]]));
-        assert_eq!(split(&[party(3, 3000.0), party(3, 3000.0), party(2, 2000.0)], 4), None);
+        let singles = [&[1000.0][..], &[1200.0], &[900.0], &[1100.0]];
+        assert_eq!(split_all(&singles, 2), Some([vec![3, 0], vec![1, 2]]));
+        let full = [&[1300.0, 900.0][..], &[1000.0, 1250.0]];
+        assert_eq!(split_all(&full, 2), Some([vec![1], vec![0]]));
+        let one_short = [&[1000.0, 1100.0][..], &[1200.0], &[900.0], &[1150.0], &[1050.0]];
+        assert_eq!(split_all(&one_short, 3), Some([vec![0, 3], vec![1, 2, 4]]));
+        assert_eq!(split_all(&[&[1000.0; 3][..], &[1000.0; 3], &[1000.0; 2]], 4), None);
     }
 
     #[test]
     fn one_party_is_no_game() {
-        assert_eq!(split(&[], 2), None);
-        assert_eq!(split(&[party(4, 4000.0)], 2), None);
-        assert_eq!(split(&[party(1, 1000.0), party(1, 1000.0)], 0), None);
+        assert_eq!(split_all(&[], 2), None);
+        assert_eq!(split_all(&[&[1000.0; 4]], 2), None);
+        assert_eq!(split_all(&[&[1000.0][..], &[1000.0]], 0), None);
     }
 
-    fn singles(ratings: &[f64]) -> Vec<Party> {
-        ratings.iter().map(|&rating| party(1, rating)).collect()
-    }
-
-    fn party(size: u32, cumulative_rating: f64) -> Party {
-        Party::with_rating(size, cumulative_rating)
+    /// Splits parties whose players have these displayed ratings.
+    fn split_all(parties: &[&[f64]], team_size: u32) -> Option<[Vec<usize>; 2]> {
+        let settings = MatchmakingSettings::default();
+        let member = |&displayed: &f64| {
+            let rating = Rating { mean: displayed + 300.0, deviation: 100.0 };
+            Member { player: PlayerId(1), rating, games: 100 }
+        };
+        let candidates: Vec<Candidate> = parties
+            .iter()
+            .map(|party| Candidate::new(party.iter().map(member).collect(), 0, 0.9, &settings))
+            .collect();
+        let queue = QueueRules { team_size, rating_peak: 1000.0 };
+        let participants: Vec<usize> = (0..parties.len()).collect();
+        split(&Parties::new(&candidates, queue, &settings), &participants, team_size)
     }
 }
