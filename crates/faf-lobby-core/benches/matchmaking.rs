@@ -1,5 +1,5 @@
-//! The time of a round of matching with 1,000 searches, beside the same rules written in the simplest
-//! way. The lobby must be done within 5 ms, or the benchmark fails.
+//! The time of a round of matching with 1,000 searches, beside the same rules written in the
+//! simplest way. The lobby must be done within 5 ms, or the benchmark fails.
 //!
 //! The searches are those of a busy evening: most players near the peak, every tenth new. The time
 //! of the lobby includes the derived values, which are computed again in every round. `cargo bench

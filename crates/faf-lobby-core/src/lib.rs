@@ -28,7 +28,7 @@
 //!   state       state/         the Lobby: players, sessions, games, pending requests, timers
 //!               snapshots/     the lists that a fresh login is sent
 //!               io/            events, effects, requests and their replies, log lines, metrics
-//!   pure        ratings/ results/ validity/ statistics/ game_options/
+//!   pure        ratings/ results/ validity/ statistics/ game_options/ matchmaking/
 //! ```
 //!
 //! A rule that finishes the command of another connection does not call the dispatcher: it leaves

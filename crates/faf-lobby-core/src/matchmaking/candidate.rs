@@ -3,12 +3,12 @@
 //! | property | definition |
 //! |---|---|
 //! | newbie | player with at most `newbie_min_games` games on the leaderboard |
-//! | quality rating | newbie with g games of n: mean' = ((n - g) · `newbie_base_mean` + g · mean) / n, same deviation; others: their rating |
+//! | quality rating | newbie with g of n games: mean' = ((n - g) · 500 + g · mean) / n |
 //! | displayed rating | of the rating itself: mean - 3 · deviation |
 //! | self quality | quality of a game against itself, computed when the search begins |
-//! | expansion | min(failed attempts · step, maximum); a top player's step counts before a newbie's (M15) |
+//! | expansion | min(failed attempts · step, maximum); of a top player, else of a newbie (M15) |
 //! | threshold | max(0.8 · self quality - expansion, 0) |
-//! | boundaries | quality mean of the first player rounded up to a multiple of 10, ± 200 and ± 100 (M16) |
+//! | boundaries | quality mean of the first player, rounded up to tens, ± 200 and ± 100 (M16) |
 //!
 //! | mean/deviation/games/failed attempts | quality rating | self quality | expansion | threshold |
 //! |---|---|---|---|---|
@@ -29,8 +29,8 @@ use super::trueskill_quality::{TeamSkill, quality};
 /// The threshold of a search that has not failed, as a share of its self quality.
 const THRESHOLD: f64 = 0.8;
 
-/// Deviation from which the graph of a long queue takes a player's mean for 0, in rating points
-/// (M20).
+/// Deviation from which the graph of a long queue takes a player's mean for 0, in rating
+/// points (M20).
 const UNCERTAIN: f64 = 250.0;
 
 /// A player of a search.
@@ -187,7 +187,8 @@ impl Candidate {
         self.newbies
     }
 
-    /// Returns whether the displayed rating of a player is at least `high_rated_player_min_rating`.
+    /// Returns whether the displayed rating of a player is at least
+    /// `high_rated_player_min_rating`.
     #[must_use]
     pub fn is_high_rated(&self) -> bool {
         self.is_high_rated

@@ -16,9 +16,9 @@
 //!   PopTimer     when the next round is due                         pop_timer.rs
 //! ```
 //!
-//! Everything here is arithmetic: nothing is random, and the same candidates in the same order give
-//! the same round. The caller keeps the searches, reads their ratings again before each round,
-//! registers the failed attempts of those who are not matched, and starts the matches.
+//! Everything here is arithmetic: nothing is random, and the same candidates in the same order
+//! give the same round. The caller keeps the searches, reads their ratings again before each
+//! round, registers the failed attempts of those who are not matched, and starts the matches.
 
 pub mod candidate;
 mod pairs;

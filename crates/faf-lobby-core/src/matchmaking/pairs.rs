@@ -1,8 +1,8 @@
 //! One against one: a stable marriage between the searches of a queue (matchmaking.md section 5).
 //!
 //! ```text
-//!   searches that look at each other     fewer than 30: all
-//!         |                              otherwise: each at the next 2 to 4 by rating
+//!   searches are compared      fewer than 30: all with each other
+//!         |                    otherwise: each with the next few by rating
 //!         |  quality at least both thresholds
 //!         v
 //!   lists of possible opponents, the best at the end
@@ -16,25 +16,26 @@
 //! |---|---|---|---|
 //! | 1500/75/100/5 and 1200/75/100/5 | 0.668673 | 0.513584 twice | match |
 //! | 1500/75/100/5 and 1200/75/100/0 | 0.668673 | 0.513584, 0.763584 | none |
-//! | 1500/500/0/3 and 650/110/80/3 | 0.536332 | 0.046185, 0.577252 | none: the established player refuses |
+//! | 1500/500/0/3 and 650/110/80/3 | 0.536332 | 0.046185, 0.577252 | none: the second refuses |
 
 use super::Candidate;
 use super::round::{Match, MatchQuality, PairQuality, Round, Unmatched, UnmatchedReason};
 use super::trueskill_quality::{TeamSkill, quality};
 
-/// Number of searches from which each looks only at those close to it.
+/// Number of searches from which each is compared only with those close to it.
 const LONG_QUEUE: usize = 30;
 
-/// Matches searches with one player each. `taking_part` are their positions in the order of the
-/// queue.
+/// Matches searches with one player each. `taking_part` are their positions in the order of
+/// the queue.
 pub(super) fn play(candidates: &[Candidate], taking_part: &[usize]) -> Round {
     let searches: Vec<Search> =
         taking_part.iter().map(|&candidate| Search::new(candidate, &candidates[candidate])).collect();
-    let mut looks = Looks { rejected: vec![Rejected::default(); searches.len()], edges: Vec::new() };
+    let mut comparisons =
+        Comparisons { rejected: vec![Rejected::default(); searches.len()], edges: Vec::new() };
     if searches.len() < LONG_QUEUE {
         for first in 0..searches.len() {
             for second in first + 1..searches.len() {
-                looks.compare(&searches, first, second);
+                comparisons.compare(&searches, first, second);
             }
         }
     } else {
@@ -42,11 +43,11 @@ pub(super) fn play(candidates: &[Candidate], taking_part: &[usize]) -> Round {
         let reach = reach(searches.len());
         for (position, &first) in order.iter().enumerate() {
             for &second in order[position + 1..].iter().take(reach) {
-                looks.compare(&searches, first, second);
+                comparisons.compare(&searches, first, second);
             }
         }
     }
-    let opponents = Opponents::new(searches.len(), &looks.edges);
+    let opponents = Opponents::new(searches.len(), &comparisons.edges);
     let partners = marry(&opponents);
 
     let mut round = Round::default();
@@ -63,7 +64,7 @@ pub(super) fn play(candidates: &[Candidate], taking_part: &[usize]) -> Round {
             // Listed with the search that proposed.
             Some(Partner { has_accepted: false, .. }) => {}
             None => {
-                let reason = reason(&searches, search, &looks.rejected[search], &opponents, &partners);
+                let reason = reason(&searches, search, &comparisons.rejected[search], &opponents, &partners);
                 round.unmatched.push(Unmatched { candidate, reason });
             }
         }
@@ -96,13 +97,13 @@ fn by_graph_mean(candidates: &[Candidate], taking_part: &[usize]) -> Vec<usize> 
     order.into_iter().map(|(_, search)| search).collect()
 }
 
-/// Returns at how many of the following searches each one of a long queue looks.
+/// Returns the number of searches after it with which each one of a long queue is compared.
 fn reach(searches: usize) -> usize {
     searches.max(16).ilog2() as usize / 2
 }
 
-/// What the searches saw when they looked at each other.
-struct Looks {
+/// The results of comparing searches with each other.
+struct Comparisons {
     /// Possible pairs with their quality, in the order in which they were found.
     edges: Vec<(usize, usize, f64)>,
     /// The best of the impossible ones, of each search.
@@ -118,7 +119,7 @@ struct Rejected {
     by_opponent: Option<(usize, f64, f64)>,
 }
 
-impl Looks {
+impl Comparisons {
     fn compare(&mut self, searches: &[Search], first: usize, second: usize) {
         let quality = quality(searches[first].skill, searches[second].skill);
         let agrees = |search: usize| quality >= searches[search].threshold;
@@ -196,8 +197,8 @@ struct Partner {
 
 /// Lets searches propose to their opponents, and returns the partner of each.
 ///
-/// The number of turns is bounded by the longest list, so that two who are willing may stay alone
-/// (M17).
+/// The number of turns is bounded by the longest list, so that two who are willing may stay
+/// alone (M17).
 fn marry(opponents: &Opponents) -> Vec<Option<Partner>> {
     let searches = opponents.begins.len() - 1;
     let lengths = || (0..searches).map(|search| opponents.of(search).len());
@@ -247,7 +248,7 @@ fn reason(
     }
     if let Some(best) = possible.last() {
         let (opponent, quality) = (candidate(best.search), best.quality);
-        return UnmatchedReason::OpponentsPreferredOthers { opponent, quality };
+        return UnmatchedReason::OpponentsPlayOthers { opponent, quality };
     }
     if let Some((opponent, quality, _)) = rejected.by_opponent {
         let threshold = searches[opponent].threshold;
@@ -275,7 +276,7 @@ mod tests {
         let round = pairs(&[(1500.0, 80.0, 100, 0), (1600.0, 80.0, 100, 0), (1610.0, 80.0, 100, 0)]);
         assert_eq!(teams(&round), [[2, 1]]);
         let [Unmatched { candidate: 0, reason }] = round.unmatched[..] else { panic!("{round:?}") };
-        let UnmatchedReason::OpponentsPreferredOthers { opponent: 1, quality } = reason else {
+        let UnmatchedReason::OpponentsPlayOthers { opponent: 1, quality } = reason else {
             panic!("{reason:?}");
         };
         assert!((quality - 0.912_340).abs() < 1e-6);

@@ -39,8 +39,8 @@ struct Pop {
 pub struct NextPop {
     /// Time from now until the round.
     pub wait: Duration,
-    /// Whether the wait would have been shorter than `queue_pop_time_min`, which deserves a warning
-    /// in the log.
+    /// Whether the wait would have been shorter than `queue_pop_time_min`, which deserves a
+    /// warning in the log.
     pub is_raised: bool,
 }
 
@@ -54,8 +54,8 @@ impl PopTimer {
 
     /// Takes in a round that is due now, and returns the time until the next one.
     ///
-    /// `players` is the number of players in the queue, not of searches. `planned` is the wait that
-    /// was planned when the wait for this round began: the previous result, or what the round
+    /// `players` is the number of players in the queue, not of searches. `planned` is the wait
+    /// that was planned when the wait for this round began: the previous result, or what the round
     /// before left of it. A duration cannot be negative, so that a round that took longer than the
     /// wait counts as zero and the timer cannot run away (M6).
     pub fn pop(
@@ -95,10 +95,13 @@ mod tests {
 
     use super::*;
 
+    /// Team size, and of each round the players, the planned wait and the next wait.
+    type Run<'a> = (u32, &'a [(u32, f64, f64)]);
+
     #[test]
     fn the_table_of_the_specification() {
         let settings = MatchmakingSettings { queue_pop_time_min: 0.0, ..MatchmakingSettings::default() };
-        let runs: [(u32, &[(u32, f64, f64)]); 5] = [
+        let runs: [Run; 5] = [
             (1, &[(5, 45.0, 45.0)]),
             (1, &[(12, 45.0, 18.75), (14, 18.75, 12.259_615), (9, 15.0, 11.25)]),
             (2, &[(8, 45.0, 56.25), (12, 56.25, 50.625), (20, 50.0, 37.8125)]),

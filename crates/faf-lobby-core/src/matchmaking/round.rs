@@ -9,21 +9,21 @@ use super::pairs;
 use super::teams::{self, GameQuality};
 use super::{Candidate, MatchmakingSettings};
 
-/// What a round needs to know about its queue.
+/// The part of a queue that a round depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct QueueRules {
     /// Number of players in each of the two teams; at least 1.
     pub team_size: u32,
-    /// The usual displayed rating on the leaderboard, in rating points: the farther from it players
-    /// are, the fewer opponents they find. Only games of teams depend on it.
+    /// The usual displayed rating on the leaderboard, in rating points: the farther from it
+    /// players are, the fewer opponents they find. Only games of teams depend on it.
     pub rating_peak: f64,
 }
 
 /// The result of a round. Each candidate is in exactly one match or unmatched.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Round {
-    /// Matches: pairs in the order in which their proposers came (M22), games of teams by falling
-    /// quality.
+    /// Matches: pairs in the order in which their proposers came (M22), games of teams by
+    /// falling quality.
     pub matches: Vec<Match>,
     /// All others: in the order in which they came if teams have one player, otherwise by rising
     /// average rating.
@@ -51,8 +51,8 @@ pub enum MatchQuality {
 }
 
 impl MatchQuality {
-    /// Returns the quality as one number; 1 or more is good. Those of pairs and of teams are not
-    /// comparable.
+    /// Returns the quality as one number; 1 or more is good. Those of pairs and of teams are
+    /// not comparable.
     #[must_use]
     pub fn value(self) -> f64 {
         match self {
@@ -100,7 +100,8 @@ pub enum UnmatchedReason {
         team_size: u32,
     },
 
-    /// Pairs: no opponent that was looked at reaches the candidate's own threshold.
+    /// Pairs: no opponent that the candidate was compared with reaches the candidate's
+    /// own threshold.
     BelowThreshold {
         /// Position of the best of these opponents.
         opponent: usize,
@@ -109,8 +110,8 @@ pub enum UnmatchedReason {
         /// The candidate's threshold.
         threshold: f64,
     },
-    /// Pairs: some opponents reach the candidate's threshold, but the candidate reaches none of
-    /// theirs.
+    /// Pairs: some opponents reach the candidate's threshold, but the candidate reaches none
+    /// of theirs.
     RefusedByOpponents {
         /// Position of the opponent that is closest to agreeing.
         opponent: usize,
@@ -119,8 +120,8 @@ pub enum UnmatchedReason {
         /// Threshold of this opponent.
         threshold: f64,
     },
-    /// Pairs: all opponents with whom a match was possible play others, who suit them better.
-    OpponentsPreferredOthers {
+    /// Pairs: all opponents with whom a match was possible play others.
+    OpponentsPlayOthers {
         /// Position of the best of these opponents.
         opponent: usize,
         /// Quality that a match with this opponent would have had.
@@ -164,7 +165,7 @@ impl UnmatchedReason {
             Self::GameTooPoor { quality, minimum } => Some(minimum - quality.quality),
             Self::TooFewPlayers { .. }
             | Self::PartyTooLarge { .. }
-            | Self::OpponentsPreferredOthers { .. }
+            | Self::OpponentsPlayOthers { .. }
             | Self::RoundEnded { .. }
             | Self::NoFullGame
             | Self::UnevenTeams
@@ -190,9 +191,9 @@ impl fmt::Display for UnmatchedReason {
                 f,
                 "opponents wait for a closer match: the best has a quality of {quality:.3}, and {threshold:.3} is needed"
             ),
-            Self::OpponentsPreferredOthers { quality, .. } => write!(
+            Self::OpponentsPlayOthers { quality, .. } => write!(
                 f,
-                "all possible opponents found a closer match: the best would have had a quality of {quality:.3}"
+                "all possible opponents play others: the best match would have had a quality of {quality:.3}"
             ),
             Self::RoundEnded { quality, .. } => write!(
                 f,
@@ -219,12 +220,12 @@ impl fmt::Display for UnmatchedReason {
 /// Plays one round of a queue: decides who of the candidates, given in the order in which their
 /// searches began, plays whom.
 ///
-/// Positions in the result are positions in `candidates`. A party is never split, and nobody is in
-/// two matches. Parties larger than a team take no part, and are not counted among the players who
-/// wait.
+/// Positions in the result are positions in `candidates`. A party is never split, and nobody is
+/// in two matches. Parties larger than a team take no part, and are not counted among the players
+/// who wait.
 ///
-/// The time it takes grows with the number of candidates, and for pairs faster only below 30 of
-/// them; reasons cost no more than the matches.
+/// The time grows with the number of candidates, not with its square; reasons cost no more than
+/// the matches.
 #[must_use]
 pub fn play_round(candidates: &[Candidate], queue: QueueRules, settings: &MatchmakingSettings) -> Round {
     let team_size = queue.team_size;
@@ -249,4 +250,44 @@ pub fn play_round(candidates: &[Candidate], queue: QueueRules, settings: &Matchm
         Unmatched { candidate, reason: UnmatchedReason::PartyTooLarge { size, team_size } }
     }));
     round
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_sentences() {
+        let quality = GameQuality {
+            imbalance: 0.1,
+            spread: 0.8,
+            time_bonus: 0.01,
+            newbie_bonus: 0.0,
+            minority_bonus: 0.002,
+            quality: 0.206,
+        };
+        for (reason, sentence) in [
+            (
+                UnmatchedReason::TooFewPlayers { waiting: 3, needed: 8 },
+                "too few players: 3 of 8 are in the queue",
+            ),
+            (
+                UnmatchedReason::BelowThreshold { opponent: 1, quality: 0.5, threshold: 0.7599 },
+                "no opponent is close enough: the best match has a quality of 0.500, and 0.760 is needed",
+            ),
+            (
+                UnmatchedReason::RefusedByOpponents { opponent: 1, quality: 0.5, threshold: 0.7599 },
+                "opponents wait for a closer match: the best has a quality of 0.500, and 0.760 is needed",
+            ),
+            (
+                UnmatchedReason::GameTooPoor { quality, minimum: 0.4 },
+                "no game is even enough: the best has a quality of 0.206, and 0.400 is needed (imbalance 0.100, \
+                 spread 0.800, bonus for waiting 0.010, for newbies 0.000, for ratings far from the peak 0.002)",
+            ),
+        ] {
+            assert_eq!(reason.to_string(), sentence);
+            let json = serde_json::to_string(&reason).unwrap();
+            assert_eq!(serde_json::from_str::<UnmatchedReason>(&json).unwrap(), reason);
+        }
+    }
 }

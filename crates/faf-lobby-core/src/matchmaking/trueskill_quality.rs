@@ -16,7 +16,7 @@ use faf_protocol::server_message::Rating;
 
 use crate::ratings::true_skill::BETA;
 
-/// What the quality of a game depends on, of one team.
+/// The sums over one team on which the quality of a game depends.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct TeamSkill {
     /// n·β²: the randomness that its players bring into a game.

@@ -141,7 +141,7 @@ fn participants() {
             });
             match expected {
                 Picked { participants: Some(expected), error: None } => {
-                    assert_eq!(found, Some(expected), "{id}")
+                    assert_eq!(found, Some(expected), "{id}");
                 }
                 Picked { participants: None, error: Some(error) } => {
                     assert_eq!(error, "not_enough_players", "{id}");

@@ -1,6 +1,6 @@
-//! The rules of matching once more, as the specification writes them: each number is computed where
-//! it is needed, each list is searched from its beginning. Tests compare the results with the
-//! lobby's, the benchmark compares the times.
+//! The rules of matching once more, as the specification writes them: each number is computed
+//! where it is needed, each list is searched from its beginning. Tests compare the results with
+//! the lobby's, the benchmark compares the times.
 
 use faf_lobby_core::matchmaking::{MatchmakingSettings, Member, QueueRules};
 use faf_lobby_core::ratings::displayed;
@@ -137,11 +137,11 @@ fn pairs(searches: &[Search], settings: &MatchmakingSettings) -> Round {
         pairs.iter().position(|&(proposer, accepter, _)| proposer == search || accepter == search)
     };
     for _ in 0..lists.iter().map(Vec::len).max().unwrap_or(0) {
-        for search in 0..count {
+        for (search, list) in lists.iter_mut().enumerate() {
             if pair_of(&pairs, search).is_some() {
                 continue;
             }
-            let Some((opponent, quality)) = lists[search].pop() else { continue };
+            let Some((opponent, quality)) = list.pop() else { continue };
             if let Some(rivals) = pair_of(&pairs, opponent) {
                 if pairs[rivals].2 >= quality {
                     continue;

@@ -35,14 +35,13 @@ use super::Parties;
 pub struct GameQuality {
     /// Difference between the sums of the teams' ratings, in units of `maximum_rating_imbalance`.
     pub imbalance: f64,
-    /// Standard deviation of the parties' average ratings, in units of
-    /// `maximum_rating_deviation`.
+    /// Standard deviation of the parties' average ratings, in units of `maximum_rating_deviation`.
     pub spread: f64,
-    /// What is added for failed attempts.
+    /// Quality added for failed attempts.
     pub time_bonus: f64,
-    /// What is added for failed attempts of newbies.
+    /// Quality added for failed attempts of newbies.
     pub newbie_bonus: f64,
-    /// What is added for ratings far from the peak.
+    /// Quality added for ratings far from the peak.
     pub minority_bonus: f64,
     /// The quality that results from these.
     pub quality: f64,

@@ -1,5 +1,5 @@
-//! Games of teams (matchmaking.md section 6). Only displayed ratings count here, neither thresholds
-//! nor the TrueSkill quality (M18).
+//! Games of teams (matchmaking.md section 6). Only displayed ratings count here, neither
+//! thresholds nor the TrueSkill quality (M18).
 //!
 //! ```text
 //!   searches sorted by average rating
@@ -35,8 +35,8 @@ use split::Splitter;
 use super::round::{Match, MatchQuality, QueueRules, Round, Unmatched, UnmatchedReason};
 use super::{Candidate, MatchmakingSettings};
 
-/// Matches searches of parties that fit into a team. `taking_part` are their positions in the order
-/// of the queue.
+/// Matches searches of parties that fit into a team. `taking_part` are their positions in the
+/// order of the queue.
 pub(super) fn play(
     candidates: &[Candidate],
     taking_part: &[usize],
@@ -75,8 +75,8 @@ fn by_average(candidates: &[Candidate], taking_part: &[usize]) -> Vec<usize> {
     order.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// The games that are possible, one around each party at most. Parties are numbered by average
-/// rating.
+/// The games that are possible, one around each party at most. Parties are numbered by
+/// average rating.
 #[derive(Default)]
 struct Games {
     /// The quality of each game.
@@ -85,7 +85,7 @@ struct Games {
     teams: Vec<Teams>,
     /// The teams of all games, one after the other.
     members: Vec<usize>,
-    /// What each party found.
+    /// The best game and the failure of each party.
     found: Vec<Found>,
 }
 

@@ -14,7 +14,8 @@
 /// Returns the participants of a game around the party at `index`, in the order in which they are
 /// picked; `None` if the parties do not add up to two teams.
 ///
-/// `sizes` are the numbers of players of all parties, sorted by average rating; each is at least 1.
+/// `sizes` are the numbers of players of all parties, sorted by average rating; each is at
+/// least 1.
 ///
 /// # Panics
 ///

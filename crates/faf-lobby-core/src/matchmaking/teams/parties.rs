@@ -63,8 +63,8 @@ impl Parties {
         parties.iter().map(|&party| self.parties[party].size).sum()
     }
 
-    /// Returns the sum of the displayed ratings of all players in some parties, added up in this
-    /// order.
+    /// Returns the sum of the displayed ratings of all players in some parties, added up in
+    /// this order.
     ///
     /// # Panics
     ///

@@ -1,7 +1,7 @@
 //! Picks the games that are played (matchmaking.md section 6.5).
 //!
-//! The best game comes first, and each further one that shares nobody with those before it. Of games
-//! with the same quality the one that was found later comes first. Games below
+//! The best game comes first, and each further one that shares nobody with those before it. Of
+//! games with the same quality the one that was found later comes first. Games below
 //! `minimum_game_quality` are not played.
 
 use super::super::MatchmakingSettings;

@@ -3,15 +3,16 @@
 //! | the participants have | first team | second team |
 //! |---|---|---|
 //! | a party as large as a team | the last one of them | all others |
-//! | else one that lacks one player | the last one of them, and the single player who brings it closest to the average of all | all others |
+//! | else one that lacks a player | the last one of them and the best single | all others |
 //! | else | one side of the differencing method | the other side |
 //!
-//! If a team then has too many or too few players, there is no game.
+//! The best single player brings the party closest to the average of all participants. If a team
+//! then has too many or too few players, there is no game.
 //!
 //! The differencing method (Karmarkar and Karp) gives each party the value 5000 · players +
-//! cumulative rating: as long as ratings are far below 5000, teams of equal size are the closest. The
-//! two largest are replaced by their difference, which puts them on different sides, until one is
-//! left:
+//! cumulative rating: as long as ratings are far below 5000, teams of equal size are the closest.
+//! The two largest are replaced by their difference, which puts them on different sides, until one
+//! is left:
 //!
 //! ```text
 //!   6000 6100 6200 5900 6150 6050       the players 1 to 6
@@ -26,8 +27,8 @@ use super::Parties;
 /// The value of a player without a rating in the differencing method.
 const PLAYER: f64 = 5000.0;
 
-/// Splits the participants of a game, positions in `parties` in the order in which they were picked,
-/// into two teams of `team_size` players; `None` if that is not possible.
+/// Splits the participants of a game, positions in `parties` in the order in which they were
+/// picked, into two teams of `team_size` players; `None` if that is not possible.
 ///
 /// # Panics
 ///
@@ -76,8 +77,8 @@ impl Splitter {
     }
 }
 
-/// Returns the single player who brings a party closest to the average of all players, the first of
-/// those that are equally good.
+/// Returns the single player who brings a party closest to the average of all players, the first
+/// of those that are equally good.
 fn filler(parties: &Parties, participants: &[usize], party: usize) -> Option<usize> {
     let average = parties.cumulative_rating(participants) / f64::from(parties.players(participants));
     let mut best = None;
