@@ -67,6 +67,21 @@ pub struct GamePlan {
     pub request: GameHost,
 }
 
+/// Returns the request to host a game that everyone may join.
+#[must_use]
+pub fn public_game(title: &str, featured_mod: &str, map: &str) -> GameHost {
+    GameHost {
+        visibility: Visibility::Public,
+        title: Some(title.to_owned()),
+        featured_mod: Some(featured_mod.to_owned()),
+        mapname: Some(map.to_owned()),
+        password: None,
+        rating_min: None,
+        rating_max: None,
+        enforce_rating_range: false,
+    }
+}
+
 /// Maps, missions and mods that bots can play.
 #[derive(Debug, Default)]
 pub struct Content {
@@ -198,16 +213,7 @@ fn plan(rng: &mut Rng, view: &View, content: &Content) -> GamePlan {
         _ if rng.random_bool(0.08) => content.sim_mods.choose(rng).cloned().into_iter().collect(),
         _ => Vec::new(),
     };
-    let mut request = GameHost {
-        visibility: Visibility::Public,
-        title: None,
-        featured_mod: Some(featured_mod.to_owned()),
-        mapname: Some(map.to_owned()),
-        password: None,
-        rating_min: None,
-        rating_max: None,
-        enforce_rating_range: false,
-    };
+    let mut request = public_game("", featured_mod, map);
     let mut remark = "";
     match rng.random_range(0..100) {
         0..8 if view.friends.len() >= seats => {

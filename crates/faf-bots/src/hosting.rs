@@ -218,23 +218,13 @@ impl Hosting {
 
 #[cfg(test)]
 mod tests {
-    use faf_protocol::client_message::GameHost;
-    use faf_protocol::server_message::Visibility;
     use rand::SeedableRng;
 
     use super::*;
+    use crate::behaviour::public_game;
 
     fn hosting(kind: GameKind, seats: usize) -> Hosting {
-        let request = GameHost {
-            visibility: Visibility::Public,
-            title: None,
-            featured_mod: None,
-            mapname: Some("scmp_007".to_owned()),
-            password: None,
-            rating_min: None,
-            rating_max: None,
-            enforce_rating_range: false,
-        };
+        let request = public_game("all welcome", "faf", "scmp_007");
         let plan = GamePlan { kind, seats, sim_mods: vec!["u".to_owned()], request };
         Hosting::new(plan, GameId(1), Duration::ZERO, &Settings::default())
     }

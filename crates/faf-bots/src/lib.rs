@@ -40,7 +40,9 @@ use std::collections::BTreeSet;
 
 use battle::Battles;
 
-pub use behaviour::{Behaviour, Content, GAME_PASSWORD, GameKind, GamePlan, Map, Mission, Sociable, Wish};
+pub use behaviour::{
+    Behaviour, Content, GAME_PASSWORD, GameKind, GamePlan, Map, Mission, Sociable, Wish, public_game,
+};
 pub use bot::{Action, Bot};
 pub use settings::Settings;
 pub use view::View;

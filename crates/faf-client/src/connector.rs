@@ -105,13 +105,8 @@ impl Connector {
         if url.is_encrypted() {
             return self.connect_over_tls(stream, url).await;
         }
-        if !url.format().has_upgrade() {
-            let (reader, writer) = open_tcp(stream, self.settings(url));
-            return Ok(Client::new(reader, writer));
-        }
-        let upgraded = upgrade::connect(stream, url.uri(), &self.headers).await?;
-        let settings = Settings { received: upgraded.received, ..self.settings(url) };
-        let (reader, writer) = open_tcp(upgraded.stream, settings);
+        let (stream, settings) = self.upgrade(stream, url).await?;
+        let (reader, writer) = open_tcp(stream, settings);
         Ok(Client::new(reader, writer))
     }
 
@@ -124,18 +119,23 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let settings = self.settings(url);
-        let (reader, writer) = if url.format().has_upgrade() {
-            let upgraded = upgrade::connect(stream, url.uri(), &self.headers).await?;
-            open(upgraded.stream, Settings { received: upgraded.received, ..settings })
-        } else {
-            open(stream, settings)
-        };
+        let (stream, settings) = self.upgrade(stream, url).await?;
+        let (reader, writer) = open(stream, settings);
         Ok(Client::new(reader, writer))
     }
 
-    fn settings(&self, url: &Url) -> Settings {
-        Settings { role: Role::Client, outbox_limit: self.outbox_limit, ..Settings::new(url.format()) }
+    /// Requests the upgrade, if the format has one; returns the stream with its settings.
+    async fn upgrade<S>(&self, stream: S, url: &Url) -> Result<(S, Settings), ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (role, outbox_limit) = (Role::Client, self.outbox_limit);
+        let settings = Settings { role, outbox_limit, ..Settings::new(url.format()) };
+        if !url.format().has_upgrade() {
+            return Ok((stream, settings));
+        }
+        let upgraded = upgrade::connect(stream, url.uri(), &self.headers).await?;
+        Ok((upgraded.stream, Settings { received: upgraded.received, ..settings }))
     }
 
     #[cfg(feature = "tls")]

@@ -65,10 +65,8 @@ impl Url {
     /// Creates the URL of a server at an address, without TLS, with the path `/`.
     #[must_use]
     pub fn new(format: WireFormat, address: SocketAddr) -> Self {
-        let (host, port) = (address.ip().to_string(), address.port());
-        let uri = format!("{}://{address}/", format.scheme());
-        let uri = uri.parse().expect("a scheme and an address make a URL");
-        Self { format, is_encrypted: false, host, port, uri }
+        let url = format!("{}://{address}/", format.scheme());
+        url.parse().expect("a scheme and an address make a URL")
     }
 
     /// Returns the same URL with another path, which begins with `/`.

@@ -1,18 +1,19 @@
 //! A server with its clients, and the observation of them during a scenario.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::options::{LoginMethod, RunOptions, ServerOptions};
-use crate::report::histogram::Histogram;
+use crate::actors::ActorCommand;
+use crate::options::{LoginMethod, RunOptions, Setup};
 use crate::report::sample::Sample;
 use crate::report::{Moment, Report};
 use crate::server::Target;
-use crate::server::process::Process;
+use crate::server::process::{Memory, Process};
 use crate::swarm::credentials::Credentials;
-use crate::swarm::{Plan, Role, Swarm};
+use crate::swarm::{Role, Swarm};
 
 /// Interval between collections of the samples.
 const COLLECT_INTERVAL: Duration = Duration::from_millis(20);
@@ -34,6 +35,13 @@ pub(crate) struct Window {
     pub(crate) own_cpu: Option<f64>,
 }
 
+impl Window {
+    /// Returns CPU time of this period in percent of one processor.
+    pub(crate) fn percent(&self, cpu: Option<f64>) -> Option<f64> {
+        cpu.map(|cpu| cpu / self.seconds * 100.0)
+    }
+}
+
 /// A server, its clients, and the samples collected from them.
 #[derive(Debug)]
 pub(crate) struct Harness {
@@ -46,30 +54,15 @@ pub(crate) struct Harness {
     began: Instant,
     progress: ProgressBar,
     pub(crate) moments: Vec<Moment>,
-    /// Sample since the last moment.
-    recent: Recent,
-}
-
-#[derive(Debug)]
-struct Recent {
+    /// Sample since the last moment, and the time of that.
+    recent: Sample,
     since: Instant,
-    messages: u64,
-    delivery: Histogram,
-    pong: Histogram,
-}
-
-impl Recent {
-    fn new() -> Self {
-        let (delivery, pong) = (Histogram::default(), Histogram::default());
-        Self { since: Instant::now(), messages: 0, delivery, pong }
-    }
 }
 
 impl Harness {
     /// Starts or finds the server, and prepares clients without connecting them.
     pub(crate) fn open(
-        server: &ServerOptions,
-        run: &RunOptions,
+        Setup { server, run }: &Setup,
         arguments: &[String],
         roles: Vec<Role>,
     ) -> anyhow::Result<Self> {
@@ -78,9 +71,22 @@ impl Harness {
         let target = Target::open(server, clients, arguments)?;
         let credentials = match server.login {
             LoginMethod::Token => Credentials::sign(clients),
-            LoginMethod::Password => Credentials::password(&server.user_pattern, &server.password),
+            LoginMethod::Password => Credentials::password(clients, &server.user_pattern, &server.password),
         };
         Self::with(target, credentials, run, roles)
+    }
+
+    /// As [`open`](Self::open); then logs these clients in, and waits until all is quiet.
+    pub(crate) fn online(
+        setup: &Setup,
+        arguments: &[String],
+        roles: Vec<Role>,
+        clients: Range<u32>,
+    ) -> anyhow::Result<Self> {
+        let mut harness = Self::open(setup, arguments, roles)?;
+        harness.log_in(clients)?;
+        harness.settle()?;
+        Ok(harness)
     }
 
     pub(crate) fn with(
@@ -89,20 +95,12 @@ impl Harness {
         run: &RunOptions,
         roles: Vec<Role>,
     ) -> anyhow::Result<Self> {
-        let clients = roles.len() as u32;
-        raise_file_limit(clients)?;
-        let plan = Plan {
-            endpoints: target.endpoints.clone(),
-            credentials,
-            threads: run.threads,
-            per_address: run.per_address,
-            sampled: run.sampled,
-        };
+        raise_file_limit(roles.len() as u32)?;
         let progress = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{msg:<28} {bar:30} {pos}/{len} {elapsed} {prefix}");
         progress.set_style(style.expect("the template is right"));
         Ok(Self {
-            swarm: Swarm::start(plan, roles)?,
+            swarm: Swarm::start(target.endpoints.clone(), credentials, run, roles)?,
             target,
             time_limit: Duration::from_secs_f64(run.time_limit),
             at_once: run.at_once,
@@ -110,7 +108,8 @@ impl Harness {
             began: Instant::now(),
             progress,
             moments: Vec::new(),
-            recent: Recent::new(),
+            recent: Sample::default(),
+            since: Instant::now(),
         })
     }
 
@@ -132,12 +131,12 @@ impl Harness {
     /// If a client cannot connect or log in, or if nothing is received any more.
     pub(crate) fn watch(
         &mut self,
-        what: &'static str,
+        what: &str,
         goal: u64,
         mut reached: impl FnMut(&Self, &Sample) -> u64,
     ) -> anyhow::Result<Window> {
         self.progress.reset();
-        self.progress.set_message(what);
+        self.progress.set_message(what.to_owned());
         self.progress.set_length(goal);
         let (began, cpu, own_cpu) = (Instant::now(), self.cpu(), own_cpu());
         let mut sample = Sample::default();
@@ -180,7 +179,7 @@ impl Harness {
     /// Watches for some seconds, or until this many messages were delivered.
     pub(crate) fn measure(
         &mut self,
-        what: &'static str,
+        what: &str,
         seconds: f64,
         deliveries: Option<u64>,
     ) -> anyhow::Result<Window> {
@@ -215,20 +214,38 @@ impl Harness {
         Ok(())
     }
 
+    /// Sends notices to all clients at this rate, lets the pingers ping, and waits until the first
+    /// notice has arrived.
+    pub(crate) fn announce(&mut self, rate: f64, size: usize) -> anyhow::Result<()> {
+        let interval = Duration::from_secs_f64(1.0 / rate);
+        self.swarm.send_command(ActorCommand::Announce { interval, size });
+        self.await_first_delivery()
+    }
+
+    /// Lets the pingers ping, and waits until the first marker has arrived.
+    pub(crate) fn await_first_delivery(&mut self) -> anyhow::Result<()> {
+        self.swarm.send_command(ActorCommand::Ping);
+        self.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
+        Ok(())
+    }
+
+    /// Returns a part of the server's memory, in megabytes.
+    pub(crate) fn memory(&self, part: fn(Memory) -> u64) -> Option<f64> {
+        self.target.process?.memory().map(|memory| part(memory) as f64 / 1e6)
+    }
+
     fn cpu(&self) -> Option<Duration> {
         self.target.process?.cpu()
     }
 
     fn note(&mut self, seen: &Sample) {
-        let recent = &mut self.recent;
-        recent.messages += seen.messages;
-        recent.delivery.absorb(&mut seen.delivery.clone());
-        recent.pong.absorb(&mut seen.pong.clone());
-        let passed = recent.since.elapsed();
+        self.recent.add(seen.clone());
+        let passed = self.since.elapsed();
         if passed < MOMENT_INTERVAL {
             return;
         }
-        let recent = std::mem::replace(recent, Recent::new());
+        self.since = Instant::now();
+        let recent = std::mem::take(&mut self.recent);
         let latency = if recent.delivery.count() > 0 { &recent.delivery } else { &recent.pong };
         let moment = Moment {
             at: self.began.elapsed(),

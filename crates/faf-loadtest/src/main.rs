@@ -22,11 +22,11 @@
 
 mod actors;
 mod harness;
+mod messages;
 mod options;
 mod report;
 mod scenarios;
 mod server;
-mod speech;
 mod swarm;
 
 use std::io::{self, Write};
@@ -34,10 +34,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use options::RunOptions;
+use options::{RunOptions, Setup};
 use report::{Report, plot};
+use scenarios::Scenario;
 use scenarios::broadcast::Broadcast;
 use scenarios::evening::{Evening, Soak};
 use scenarios::figures::Figures;
@@ -57,27 +58,51 @@ use server::floor_server::FloorServer;
 )]
 struct Arguments {
     #[command(subcommand)]
-    scenario: Scenario,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Scenario {
-    Idle(Idle),
-    Login(LoginRate),
-    Broadcast(Broadcast),
-    Storm(Storm),
-    Slow(Slow),
-    Flood(Flood),
-    Evening(Evening),
-    Soak(Soak),
+enum Command {
+    /// Memory of clients that log in and send nothing
+    Idle(WithServer<Idle>),
+    /// The number of logins per second
+    Login(WithServer<LoginRate>),
+    /// Broadcast to all clients, again and again
+    Broadcast(WithServer<Broadcast>),
+    /// All clients lose their connection and reconnect at once
+    Storm(WithServer<Storm>),
+    /// Some clients stop reading: are other clients affected?
+    Slow(WithServer<Slow>),
+    /// Hostile input of several kinds, and its effect on honest players
+    Flood(WithServer<Flood>),
+    /// An ordinary evening: players come and go, and so do games
+    Evening(WithServer<Evening>),
+    /// An evening for many minutes, with memory and latency over time; use --plot
+    Soak(WithServer<Soak>),
     Floor(Floor),
     Figures(Figures),
     #[command(hide = true)]
     FloorServer(FloorServer),
 }
 
+/// A scenario, and the server on which it puts load.
+#[derive(Debug, Args)]
+struct WithServer<S: Args> {
+    #[command(flatten)]
+    scenario: S,
+
+    #[command(flatten)]
+    setup: Setup,
+}
+
+impl<S: Scenario> WithServer<S> {
+    fn run(&self) -> anyhow::Result<()> {
+        publish(&self.scenario.run(&self.setup)?, &self.setup.run)
+    }
+}
+
 fn main() -> ExitCode {
-    match run_scenario(&Arguments::parse().scenario) {
+    match run(&Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If standard error is closed, the error cannot be reported.
@@ -87,19 +112,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_scenario(scenario: &Scenario) -> anyhow::Result<()> {
-    match scenario {
-        Scenario::Broadcast(scenario) => publish(&scenario.run()?, &scenario.run),
-        Scenario::Idle(scenario) => publish(&scenario.run()?, &scenario.run),
-        Scenario::Login(scenario) => publish(&scenario.run()?, &scenario.run),
-        Scenario::Storm(scenario) => publish(&scenario.run()?, &scenario.run),
-        Scenario::Slow(scenario) => publish(&scenario.run()?, &scenario.run),
-        Scenario::Flood(scenario) => publish(&scenario.run()?, &scenario.run),
-        Scenario::Evening(scenario) => publish(&scenario.run()?, &scenario.mix.run),
-        Scenario::Soak(scenario) => publish(&scenario.run()?, &scenario.mix.run),
-        Scenario::Figures(figures) => figures.run(),
-        Scenario::Floor(scenario) => publish(&scenario.run()?, &scenario.run),
-        Scenario::FloorServer(server) => server.run(),
+fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Idle(scenario) => scenario.run(),
+        Command::Login(scenario) => scenario.run(),
+        Command::Broadcast(scenario) => scenario.run(),
+        Command::Storm(scenario) => scenario.run(),
+        Command::Slow(scenario) => scenario.run(),
+        Command::Flood(scenario) => scenario.run(),
+        Command::Evening(scenario) => scenario.run(),
+        Command::Soak(scenario) => scenario.run(),
+        Command::Floor(floor) => publish(&floor.run()?, &floor.run),
+        Command::Figures(figures) => figures.run(),
+        Command::FloorServer(server) => server.run(),
     }
 }
 

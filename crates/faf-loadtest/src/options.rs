@@ -8,8 +8,18 @@ use faf_protocol::WireFormat;
 
 use crate::swarm::address::Endpoint;
 
-/// The server under load, and the logins of its players.
+/// The server under load, and the load generator.
 #[derive(Debug, Clone, Args)]
+pub(crate) struct Setup {
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+/// The server under load, and the logins of its players.
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct ServerOptions {
     /// URL of a running server: tcp://HOST:PORT (SimpleJson), qdatastream://HOST:PORT or
@@ -49,8 +59,9 @@ pub(crate) struct ServerOptions {
 }
 
 /// The kind of credentials of players.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LoginMethod {
+    #[default]
     Token,
     Password,
 }

@@ -44,6 +44,8 @@ pub struct Facts {
     pub maps_played: BTreeMap<u32, u32>,
     /// Waiting messages for other services, as routing key and body.
     pub outbox: Vec<(String, String)>,
+    /// Number of writes without effect, by `beat`.
+    pub beats: u32,
 }
 
 impl Facts {
@@ -221,4 +223,12 @@ pub struct ModFact {
     pub downloads: u32,
     /// Number of games with this mod.
     pub times_played: u32,
+}
+
+impl ModFact {
+    /// Returns the counters of a mod that nobody has used.
+    #[must_use]
+    pub fn new(mod_id: u32) -> Self {
+        Self { mod_id, likes: 0.0, likers: "[]".to_owned(), downloads: 0, times_played: 0 }
+    }
 }

@@ -4,6 +4,7 @@
 #![expect(missing_docs, reason = "fields are the members that docs/src/guide/seed-format.md describes")]
 
 mod names;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +13,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::SeedError;
+
+pub use rows::{Earlier, Named, Row};
 
 /// A seed file. All lists may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -62,6 +65,14 @@ impl SeedFile {
     /// [`SeedError::Record`] for the first such name.
     pub fn check(&self) -> Result<(), SeedError> {
         names::check(self)
+    }
+
+    /// Returns the rows of the file in FAF's tables, in the order in which they must be written.
+    ///
+    /// # Errors
+    /// [`SeedError::Record`] for the first record that cannot be written as rows.
+    pub fn rows(&self) -> Result<Vec<Row>, SeedError> {
+        rows::rows(self)
     }
 
     /// Returns the number of records of the main kinds.

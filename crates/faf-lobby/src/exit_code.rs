@@ -1,7 +1,11 @@
 //! Process exit codes.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
+
+use crate::store::embedded::OwnerError;
+use crate::store::{AccountError, StoreError};
 
 /// Everything went well.
 pub const SUCCESS: u8 = 0;
@@ -50,6 +54,37 @@ impl fmt::Display for Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::new(FAILURE, error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(FAILURE, error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(DATABASE, error)
+    }
+}
+
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => error.into(),
+            other => Self::new(FAILURE, other),
+        }
+    }
+}
+
+impl From<OwnerError> for Failure {
+    fn from(error: OwnerError) -> Self {
+        let code = match error {
+            OwnerError::Taken { .. } => DATABASE_IN_USE,
+            OwnerError::Lock { .. } => DATABASE,
+        };
+        Self::new(code, error)
     }
 }
 

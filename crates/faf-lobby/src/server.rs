@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use faf_connection::running_time::RunningTime;
 use faf_connection::{LargeMessages, tcp};
 use faf_lobby_core::Event;
 use faf_protocol::WireFormat;
@@ -14,13 +15,14 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::auth::failed_logins::FailedLogins;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
 use crate::auth::tokens::Tokens;
-use crate::config::{Listen, ListenAddress, OpenRegistration, Settings};
+use crate::config::{Listen, ListenAddress, OpenRegistration, Settings, seconds};
 use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
-use crate::lobby::event_loop::{Dependencies, Lobby};
+use crate::lobby::event_loop::{Lobby, Services};
 use crate::lobby::input::{INBOX_INPUTS, Input};
 use crate::lobby::requests::RequestExecutor;
 use crate::net::country::Countries;
@@ -34,7 +36,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
 use crate::publish::{Publisher, Relay, Signal};
-use crate::store::embedded::{Owner, OwnerError};
+use crate::store::embedded::Owner;
 use crate::store::{Message, Store};
 
 /// A running server.
@@ -80,14 +82,13 @@ impl Server {
     /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
     /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
-        let database_failure = |error| Failure::new(exit_code::DATABASE, error);
-        let owner = Owner::take(&settings.database, settings.wait_for_database(), |holder| {
+        let owner = Owner::take(&settings.database, seconds(settings.wait_for_database), |holder| {
             tracing::info!(holder, "waiting until the database is free");
         });
-        let owner = owner.await.map_err(owner_failure)?;
-        let store = Store::open(&settings.database).map_err(database_failure)?;
-        store.forget_orders().await.map_err(database_failure)?;
-        let initial = store.beginning().await.map_err(database_failure)?;
+        let owner = owner.await?;
+        let store = Store::open(&settings.database)?;
+        store.forget_orders().await?;
+        let initial = store.beginning().await?;
         if !initial.games.is_empty() {
             tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }
@@ -104,8 +105,6 @@ impl Server {
             listening.push(Listening { service: Service::Http, address });
             http_sockets.push(socket);
         }
-        let registers = settings.open_registration != OpenRegistration::Off;
-
         let tokens = Arc::new(Tokens::new(&settings));
         let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
         // The countries are in a local file, so the start waits for them. The keys may be on
@@ -122,31 +121,37 @@ impl Server {
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
-        let (passwords, policy) = (PasswordThreads::new(), PolicyServer::new(&settings.policy_server));
         let outbox = Arc::<Signal>::default();
         let requests = RequestExecutor {
             store: store.clone(),
             tokens: Arc::clone(&tokens),
-            passwords,
+            passwords: PasswordThreads::new(),
             outbox: Arc::clone(&outbox),
-            registers,
+            registers: settings.open_registration != OpenRegistration::Off,
         };
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(Arc::clone(&metrics));
-        let dependencies = Dependencies {
+        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
+        let recorder = match settings.recording.as_os_str().is_empty() {
+            true => Recorder::off(),
+            false => Recorder::start(&settings.recording, bounds),
+        };
+        let services = Services {
             requests,
-            policy,
+            policy: PolicyServer::new(&settings.policy_server),
             metrics: Arc::clone(&metrics),
+            failed_logins: FailedLogins::new(settings.log_addresses, Arc::clone(&metrics)),
             activity: Arc::clone(&activity),
-            log_addresses: settings.log_addresses,
             publisher: publisher.clone(),
+            recorder,
         };
         let slow_consumers = SlowConsumerPolicy {
             chunk_bytes: settings.outbox_limit,
             memory: settings.outbox_memory,
-            stall_timeout: settings.stall_timeout(),
+            stall_timeout: seconds(settings.stall_timeout),
         };
-        let lobby = Lobby::new(settings.lobby(), initial, dependencies, inbox.clone(), slow_consumers);
+        let time = RunningTime::begin();
+        let lobby = Lobby::new(settings.lobby(), initial, time, services, inbox.clone(), slow_consumers);
         let fd_budget = FdBudget::for_connections(settings.connection_limit);
         metrics.set_connection_limit(fd_budget.connections);
         let acceptor = Acceptor::new(
@@ -154,17 +159,11 @@ impl Server {
             fd_budget,
             large_messages,
             inbox.clone(),
-            lobby.time(),
+            time,
             Arc::clone(&metrics),
             Arc::clone(&countries),
         );
         let acceptor = Arc::new(acceptor);
-
-        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
-        let recorder = match settings.recording.as_os_str().is_empty() {
-            true => Recorder::off(),
-            false => Recorder::start(&settings.recording, bounds),
-        };
 
         let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));
         let mut background = JoinSet::new();
@@ -174,7 +173,7 @@ impl Server {
         let health = Health::new();
         let findings = health.findings();
         background.spawn(health.watch(store.clone(), settings.database.clone()));
-        let lobby = tokio::spawn(lobby.recorded_by(recorder).run(inputs));
+        let lobby = tokio::spawn(lobby.run(inputs));
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&acceptor)));
         }
@@ -276,14 +275,6 @@ impl Shutdown {
         // Fails only if the server has stopped already.
         let _ = self.0.send(Input::Event(Event::Shutdown)).await;
     }
-}
-
-fn owner_failure(error: OwnerError) -> Failure {
-    let code = match error {
-        OwnerError::Taken { .. } => exit_code::DATABASE_IN_USE,
-        OwnerError::Lock { .. } => exit_code::DATABASE,
-    };
-    Failure::new(code, error)
 }
 
 /// Changes the settings of a running server.

@@ -11,7 +11,7 @@ use faf_lobby_core::{
     Account, GamePublications, GameWrite, InitialState, MapVersion, Reply, Request, TokenFault, Unavailable,
 };
 use faf_lobby_store::memory::{Memory, MemoryAccount, MemoryGame};
-use faf_lobby_store::{Beyond, Message, StoreError, perform};
+use faf_lobby_store::{Beyond, Message, StoreError, StoredAccount, perform};
 use faf_protocol::{GameId, PlayerId};
 
 use crate::lobby::BEGINNING;
@@ -60,11 +60,10 @@ impl FakeStore {
     #[must_use]
     pub fn with_accounts<'a>(logins: impl IntoIterator<Item = &'a str>) -> Self {
         let mut store = Self::default();
-        store.accounts.extend((1..).zip(logins).map(|(number, login)| {
-            let account =
-                FakeAccount { id: number, password: format!("{login}-pw"), ..FakeAccount::default() };
-            (login.to_owned(), account)
-        }));
+        for (number, login) in (1..).zip(logins) {
+            let password = format!("{login}-pw");
+            store.add_account(FakeAccount::new(PlayerId(number), login.to_owned(), password));
+        }
         store
     }
 
@@ -73,7 +72,8 @@ impl FakeStore {
     /// # Panics
     /// If it does not exist.
     pub fn account(&mut self, login: &str) -> &mut FakeAccount {
-        self.accounts.get_mut(login).unwrap_or_else(|| panic!("no account {login}"))
+        let mut accounts = self.accounts.values_mut();
+        accounts.find(|account| account.login == login).unwrap_or_else(|| panic!("no account {login}"))
     }
 
     /// Returns the initial state of a lobby.
@@ -101,7 +101,7 @@ impl FakeStore {
         }
         // Only an account that was removed while its player logged in is missing here.
         if let Request::SignIn(_, sign_in) = &request
-            && self.by_id(sign_in.player).is_none()
+            && !self.accounts.contains_key(&sign_in.player)
         {
             return request.unavailable();
         }
@@ -119,13 +119,14 @@ impl FakeStore {
         };
         match beyond {
             Beyond::CheckPassword(ticket, request) => {
-                let account = self.accounts.get(&request.login);
+                let account = self.account_by_login(&request.login).unwrap_or_default();
                 let account = account.filter(|account| account.password == request.password.reveal());
-                ticket.reply(Ok(Ok(account.map(|account| known_as(&request.login, account)))))
+                ticket.reply(Ok(Ok(account.map(known))))
             }
             Beyond::CheckToken(ticket, request) => ticket.reply(Ok(self.check_token(&request))),
             Beyond::AttemptJoin(ticket, request) => {
-                self.join_attempts.push((request.player, request.attempt));
+                // The player may join even if the attempt cannot be recorded.
+                let _ = self.record_join(request.player, request.attempt);
                 ticket.reply(available(self.find_ban(request.player)))
             }
             Beyond::StoreGame(ticket, StoreGame { game, write, publications }) => {
@@ -139,7 +140,7 @@ impl FakeStore {
             _ if self.has_no_keys => Err(TokenFault::NoKeys),
             ("forbidden", _) => Err(TokenFault::NoPermission),
             (_, Err(_)) => Err(TokenFault::Invalid("it is not a number".to_owned())),
-            (_, Ok(id)) => Ok(self.by_id(PlayerId(id)).map(|(login, account)| known_as(login, account))),
+            (_, Ok(id)) => Ok(self.account_by_id(PlayerId(id)).unwrap_or_default().map(known)),
         }
     }
 
@@ -161,8 +162,8 @@ impl FakeStore {
     }
 }
 
-fn known_as(login: &str, account: &FakeAccount) -> Account {
-    Account { id: PlayerId(account.id), login: login.to_owned(), ban: account.last_ban() }
+fn known(StoredAccount { id, login, ban, .. }: StoredAccount) -> Account {
+    Account { id, login, ban }
 }
 
 fn available<T>(result: Result<T, StoreError>) -> Result<T, Unavailable> {

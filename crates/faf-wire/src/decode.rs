@@ -17,10 +17,20 @@ const CHUNK: usize = 64 * 1024;
 const MASKED: u8 = 0x80;
 
 pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Write) -> Result<(), Failure> {
-    let mut hex = capture.hex.then(HexReader::default);
-    let mut messages = Messages::new(capture);
+    let hex = capture.hex.then(HexReader::default);
+    read_messages(Messages::new(capture), hex, input, |message, _| print(output, &message))
+}
+
+/// Passes every message of the input to `take`, with the offset after the one before.
+pub(crate) fn read_messages(
+    mut messages: Messages,
+    mut hex: Option<HexReader>,
+    input: &mut impl Read,
+    mut take: impl FnMut(Message, u64) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut buffer = BytesMut::new();
     let mut chunk = vec![0; CHUNK];
+    let fails = |error: DecodeError, messages: &Messages| Failure::decoding(&error, messages.consumed());
     loop {
         let length = input.read(&mut chunk)?;
         let digits = match &mut hex {
@@ -30,19 +40,20 @@ pub(crate) fn run(capture: &Capture, input: &mut impl Read, output: &mut impl Wr
                 Ok(())
             }
         };
-        let fails = |error: DecodeError, messages: &Messages| Failure::decoding(&error, messages.consumed());
+        let mut start = messages.consumed();
         while let Some(message) = messages.next(&mut buffer).map_err(|error| fails(error, &messages))? {
-            print(output, &message)?;
+            take(message, start)?;
+            start = messages.consumed();
         }
-        // The messages before the wrong digit have been printed.
+        // The messages before the wrong digit have been taken.
         digits.map_err(|error| Failure::new(exit::MALFORMED, anyhow::anyhow!(error)))?;
         if length == 0 {
             let digits = hex.map_or(Ok(()), |hex| hex.finish());
             digits.map_err(|error| Failure::new(exit::INCOMPLETE, anyhow::anyhow!(error)))?;
-            if let Some(message) = messages.finish(&mut buffer).map_err(|error| fails(error, &messages))? {
-                print(output, &message)?;
-            }
-            return Ok(());
+            return match messages.finish(&mut buffer).map_err(|error| fails(error, &messages))? {
+                Some(message) => take(message, start),
+                None => Ok(()),
+            };
         }
     }
 }
@@ -55,7 +66,7 @@ fn print(output: &mut impl Write, message: &Message) -> Result<(), Failure> {
 }
 
 /// Decoder of the messages in a stream of bytes.
-enum Messages {
+pub(crate) enum Messages {
     Lobby(Decoder),
     /// A format whose first bytes will show which side sent them.
     Undecided(WireFormat),
@@ -74,7 +85,7 @@ impl Messages {
         }
     }
 
-    fn read_by(role: Role, format: WireFormat) -> Self {
+    pub(crate) fn read_by(role: Role, format: WireFormat) -> Self {
         Self::Lobby(Decoder::for_role(format, role, Limits::default()))
     }
 

@@ -51,26 +51,20 @@ impl Renderer {
 
     /// Prints a message from the server.
     pub(crate) fn received(&self, message: &Message) -> Result<(), Failure> {
-        if !self.is_wanted(message) {
-            return Ok(());
-        }
         let mark = if self.is_terminal { format!("{GREEN}<<{PLAIN} ") } else { String::new() };
-        self.write(&mark, &simple_json::encode(message).map_err(anyhow::Error::from)?)
+        self.show(&mark, message, |message| Ok(message.clone()))
     }
 
     /// Prints a message to the server, on a terminal: a program knows which messages it has sent.
     pub(crate) fn sent(&self, message: &Message) -> Result<(), Failure> {
-        if !self.is_terminal || !self.is_wanted(message) {
-            return Ok(());
+        match self.is_terminal {
+            true => self.show(&format!("{BLUE}>>{PLAIN} "), message, without_secrets),
+            false => Ok(()),
         }
-        self.write(&format!("{BLUE}>>{PLAIN} "), &without_secrets(message)?)
     }
 
     /// Prints a message that is passed on for a client, with its direction.
     pub(crate) fn passed_on(&self, whose: &str, way: Way, message: &Message) -> Result<(), Failure> {
-        if !self.is_wanted(message) {
-            return Ok(());
-        }
         let (sign, colour) = match way {
             Way::ToServer => (">>", BLUE),
             Way::FromServer => ("<<", GREEN),
@@ -79,38 +73,44 @@ impl Renderer {
             true => format!("{whose} {colour}{sign}{PLAIN} "),
             false => format!("{whose} {sign} "),
         };
-        self.write(&mark, &without_secrets(message)?)
+        self.show(&mark, message, without_secrets)
     }
 
-    fn is_wanted(&self, message: &Message) -> bool {
+    /// Writes a message, unless it is not wanted, as a line of JSON or several. It is all ASCII, so
+    /// nothing in it moves the cursor or imitates other text.
+    fn show(
+        &self,
+        mark: &str,
+        message: &Message,
+        shown: impl Fn(&Message) -> anyhow::Result<Message>,
+    ) -> Result<(), Failure> {
         let only = &self.style.only;
-        only.is_empty() || message.command().is_some_and(|command| only.iter().any(|one| *one == *command))
-    }
-
-    /// Writes a line of JSON, or several. It is all ASCII, so nothing in it moves the cursor or
-    /// imitates other text.
-    fn write(&self, mark: &str, line: &[u8]) -> Result<(), Failure> {
+        let is_wanted = |command| only.iter().any(|one| *one == command);
+        if !only.is_empty() && !message.command().is_some_and(is_wanted) {
+            return Ok(());
+        }
+        let line = simple_json::encode(&shown(message)?).map_err(anyhow::Error::from)?;
         let mut output = io::stdout().lock();
         if self.style.time {
             write!(output, "{} ", time_of_day(SystemTime::now()))?;
         }
         output.write_all(mark.as_bytes())?;
         match self.style.pretty {
-            true => output.write_all(&indented(line))?,
-            false => output.write_all(line)?,
+            true => output.write_all(&indented(&line))?,
+            false => output.write_all(&line)?,
         }
         Ok(output.flush()?)
     }
 }
 
-fn without_secrets(message: &Message) -> Result<Vec<u8>, Failure> {
+fn without_secrets(message: &Message) -> anyhow::Result<Message> {
     let mut message = message.clone();
     for secret in SECRETS {
         if message.get(secret).is_some() {
-            message.set(secret, "...").map_err(anyhow::Error::from)?;
+            message.set(secret, "...")?;
         }
     }
-    Ok(simple_json::encode(&message).map_err(anyhow::Error::from)?.to_vec())
+    Ok(message)
 }
 
 /// Formats the time of day as `12:34:56.789`.

@@ -36,7 +36,7 @@ impl Actor for Announcer {
 
         let Some(plan) = self.plan.as_mut().filter(|plan| plan.next <= context.now) else { return };
         let text = stamped(plan.size.saturating_sub(ENVELOPE_BYTES));
-        context.say.push(json!({"command": "admin", "action": "broadcast", "message": text}).to_string());
+        context.send.push(json!({"command": "admin", "action": "broadcast", "message": text}).to_string());
         context.sample.said += 1;
         // A late announcer does not catch up: a burst would be another load.
         plan.next = (plan.next + plan.interval).max(context.now);

@@ -5,26 +5,36 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use faf_bots::{Action, Behaviour, Bot, GameKind, GamePlan, Rng, Settings, Shared, View, Wish};
-use faf_protocol::client_message::{GameHost, GameJoin};
-use faf_protocol::server_message::Visibility;
+use clap::Args;
+use faf_bots::{Action, Behaviour, Bot, GameKind, GamePlan, Rng, Settings, Shared, View, Wish, public_game};
+use faf_protocol::client_message::GameJoin;
 use faf_protocol::{Encode, GameId, Message, PlayerId, ServerMessage};
 use rand::{RngExt, SeedableRng};
 
-use super::{Actor, ActorCommand, Context};
+use super::{Actor, ActorCommand, Context, uid};
+use crate::options::{interval, seconds};
 
 /// Durations of the parts of an evening, in seconds, and the number of guests of a game.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Tempo {
-    /// Number of guests of a game.
-    pub(crate) guests: usize,
-    /// Time between two changes that a host makes in a lobby.
+    /// Number of guests of each game
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    pub(crate) guests: u32,
+
+    /// Time between changes that a host makes
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = interval())]
     pub(crate) chatter: f64,
-    /// Longest time that a lobby waits for guests.
+
+    /// Longest time that a lobby waits for guests
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) lobby: f64,
-    /// Approximate duration of a game.
+
+    /// Approximate duration of a game
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
     pub(crate) game: f64,
-    /// Approximate time for which a visitor stays, and then stays away.
+
+    /// Approximate time for which visitors stay, and then stay away
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
     pub(crate) visit: f64,
 }
 
@@ -68,35 +78,26 @@ impl Evening {
 
     /// Returns a player with this account who hosts one game after the other.
     pub(crate) fn host(&self, me: u32) -> Player {
-        let behaviour = Host { seats: self.tempo.guests + 1 };
-        self.player(me, &self.players, Box::new(behaviour), self.tempo.lobby)
+        self.player(me, &self.players, Part::Host { seats: self.tempo.guests as usize + 1 }, self.tempo.lobby)
     }
 
     /// Returns a player with this account who joins one game after the other.
     pub(crate) fn guest(&self, me: u32) -> Player {
-        let behaviour = Guest { seats: Arc::clone(&self.seats) };
-        self.player(me, &self.players, Box::new(behaviour), self.tempo.chatter)
+        self.player(me, &self.players, Part::Guest(Arc::clone(&self.seats)), self.tempo.chatter)
     }
 
     /// Returns a player with this account who comes and goes.
     pub(crate) fn visitor(&self, me: u32) -> Player {
-        let behaviour = Visitor { visit: self.tempo.visit };
-        self.player(me, &self.visitors, Box::new(behaviour), self.tempo.visit)
+        self.player(me, &self.visitors, Part::Visitor(self.tempo.visit), self.tempo.visit)
     }
 
-    fn player(
-        &self,
-        me: u32,
-        shared: &Arc<Shared>,
-        behaviour: Box<dyn Behaviour>,
-        begin_within: f64,
-    ) -> Player {
+    fn player(&self, me: u32, shared: &Arc<Shared>, part: Part, begin_within: f64) -> Player {
         let mut rng = Rng::seed_from_u64(me.into());
         let begins_after = Duration::from_secs_f64(begin_within * rng.random::<f64>());
         Player {
-            bot: Bot::new(format!("player{me}"), Arc::clone(shared), behaviour, rng),
+            bot: Bot::new(format!("player{me}"), Arc::clone(shared), Box::new(part), rng),
             me: PlayerId(me),
-            guests: self.tempo.guests,
+            guests: self.tempo.guests as usize,
             seats: Arc::clone(&self.seats),
             began: self.began,
             begins_after,
@@ -124,48 +125,31 @@ impl FreeSeats {
     }
 }
 
+/// The part that a bot plays.
 #[derive(Debug)]
-struct Host {
-    seats: usize,
+enum Part {
+    Host {
+        seats: usize,
+    },
+    Guest(Arc<FreeSeats>),
+    /// Comes and goes, after about this many seconds.
+    Visitor(f64),
 }
 
-impl Behaviour for Host {
-    fn next_wish(&mut self, _rng: &mut Rng, _view: &View, _shared: &Shared) -> Wish {
-        let request = GameHost {
-            visibility: Visibility::Public,
-            title: Some("2v2 all welcome".to_owned()),
-            featured_mod: Some("faf".to_owned()),
-            mapname: Some("scmp_007".to_owned()),
-            password: None,
-            rating_min: None,
-            rating_max: None,
-            enforce_rating_range: false,
-        };
-        let sim_mods = Vec::new();
-        Wish::Host(Box::new(GamePlan { kind: GameKind::Teams, seats: self.seats, sim_mods, request }))
-    }
-}
-
-#[derive(Debug)]
-struct Guest {
-    seats: Arc<FreeSeats>,
-}
-
-impl Behaviour for Guest {
-    fn next_wish(&mut self, _rng: &mut Rng, _view: &View, _shared: &Shared) -> Wish {
-        let game = self.seats.change(VecDeque::pop_front);
-        game.map_or(Wish::Wait, |uid| Wish::Join(GameJoin { uid, password: None }))
-    }
-}
-
-#[derive(Debug)]
-struct Visitor {
-    visit: f64,
-}
-
-impl Behaviour for Visitor {
+impl Behaviour for Part {
     fn next_wish(&mut self, rng: &mut Rng, _view: &View, _shared: &Shared) -> Wish {
-        Wish::LogOut(self.visit * (0.5 + rng.random::<f64>()))
+        match self {
+            Self::Host { seats } => {
+                let request = public_game("2v2 all welcome", "faf", "scmp_007");
+                let (kind, sim_mods) = (GameKind::Teams, Vec::new());
+                Wish::Host(Box::new(GamePlan { kind, seats: *seats, sim_mods, request }))
+            }
+            Self::Guest(seats) => {
+                let game = seats.change(VecDeque::pop_front);
+                game.map_or(Wish::Wait, |uid| Wish::Join(GameJoin { uid, password: None }))
+            }
+            Self::Visitor(visit) => Wish::LogOut(*visit * (0.5 + rng.random::<f64>())),
+        }
     }
 }
 
@@ -199,7 +183,9 @@ impl Player {
                 Action::Send(message) => {
                     let mut json = Vec::new();
                     let written = message.write_json(&mut json).map(|()| String::from_utf8(json));
-                    context.say.push(written.expect("bots' messages can be encoded").expect("JSON is UTF-8"));
+                    context
+                        .send
+                        .push(written.expect("bots' messages can be encoded").expect("JSON is UTF-8"));
                     context.sample.said += 1;
                 }
                 Action::LogOut | Action::Drop => context.leave = Some(self.bot.disconnected()),
@@ -238,8 +224,8 @@ impl Actor for Player {
         let is_for_me = match message.command().as_deref() {
             Some("game_launch" | "game_join_failed" | "disabled" | "notice") => true,
             Some("game_info") => {
-                let game = message.get("uid").and_then(|uid| uid.parse().ok()).map(GameId);
-                game.is_some() && game == self.bot.game()
+                let game = self.bot.game().map(|game| u64::from(game.0));
+                game.is_some() && game == uid(message)
             }
             _ => message.get("target").is_some(),
         };

@@ -6,8 +6,8 @@ use faf_protocol::Message;
 use serde_json::json;
 
 use super::{Actor, ActorCommand, Context, Pinger};
+use crate::messages::{self, game_command};
 use crate::report::sample::Lobby;
-use crate::speech::{self, of_game};
 
 /// Hosts a public lobby between [`ActorCommand::OpenLobby`] and [`ActorCommand::CloseLobby`], and
 /// pings as a [`Pinger`] does.
@@ -34,11 +34,7 @@ impl Actor for LobbyHost {
 
     fn receive(&mut self, message: &Message, context: &mut Context) {
         match message.command().as_deref() {
-            Some("game_launch") => {
-                self.game = message.get("uid").and_then(|uid| uid.parse().ok());
-                context.say.push(of_game("GameState", &json!(["Idle"])));
-                context.say.push(of_game("GameState", &json!(["Lobby"])));
-            }
+            Some("game_launch") => self.game = context.start_game(message),
             Some("HostGame") => {
                 context.sample.lobbies.extend(self.game.map(|game| Lobby { game, host: self.me }));
             }
@@ -53,10 +49,10 @@ impl Actor for LobbyHost {
     fn on_command(&mut self, command: ActorCommand, context: &mut Context) {
         match command {
             ActorCommand::OpenLobby => {
-                context.say.push(speech::game_host("all welcome", "scmp_007").to_string());
+                context.send.push(messages::game_host("all welcome", "scmp_007"));
             }
             ActorCommand::CloseLobby if self.game.take().is_some() => {
-                context.say.push(of_game("GameState", &json!(["Ended"])));
+                context.send.push(game_command("GameState", &json!(["Ended"])));
             }
             _ => self.pinger.on_command(command, context),
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use faf_bots::Rng;
 use faf_protocol::Message;
+use serde_json::json;
 
 pub(crate) use announcer::Announcer;
 pub(crate) use evening::{Evening, Tempo};
@@ -21,6 +22,7 @@ pub(crate) use lobby_host::LobbyHost;
 pub(crate) use pinger::Pinger;
 pub(crate) use retitler::Retitler;
 
+use crate::messages::game_command;
 use crate::report::sample::Sample;
 
 /// A command to all actors of a thread.
@@ -49,12 +51,27 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) sample: &'a mut Sample,
     /// Messages to send, as JSON.
-    pub(crate) say: Vec<String>,
+    pub(crate) send: Vec<String>,
     /// Time of the next call of [`Actor::due`]; an earlier request stays.
     pub(crate) wake: Option<Instant>,
     /// Time after which the client logs in again, if it must log out now.
     pub(crate) leave: Option<Duration>,
     pub(crate) rng: &'a mut Rng,
+}
+
+impl Context<'_> {
+    /// Starts the game process of a `game_launch`, and returns the game.
+    fn start_game(&mut self, launch: &Message) -> Option<u64> {
+        for state in ["Idle", "Lobby"] {
+            self.send.push(game_command("GameState", &json!([state])));
+        }
+        uid(launch)
+    }
+}
+
+/// Returns the game that a message is about.
+fn uid(message: &Message) -> Option<u64> {
+    message.get("uid")?.parse().ok()
 }
 
 /// Behaviour of a client.

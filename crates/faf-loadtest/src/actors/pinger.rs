@@ -7,7 +7,7 @@ use faf_protocol::Message;
 use rand::RngExt;
 
 use super::{Actor, ActorCommand, Context};
-use crate::speech;
+use crate::messages;
 
 /// Sends `ping` at an interval, on command, whether the last one was answered or not.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Pinger {
 
 impl Pinger {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, pings: false, ping: speech::PING.to_owned(), waiting: VecDeque::new() }
+        Self { interval, pings: false, ping: messages::PING.to_owned(), waiting: VecDeque::new() }
     }
 
     /// Starts at a random moment of the interval, so that not all players ping at the same time.
@@ -52,7 +52,7 @@ impl Actor for Pinger {
     fn on_command(&mut self, command: ActorCommand, context: &mut Context) {
         match command {
             ActorCommand::Ping if !self.pings => self.begin(context),
-            ActorCommand::PingSize(bytes) => self.ping = speech::padded_ping(bytes),
+            ActorCommand::PingSize(bytes) => self.ping = messages::padded_ping(bytes),
             ActorCommand::Silence => self.pings = false,
             _ => {}
         }
@@ -64,7 +64,7 @@ impl Actor for Pinger {
         }
         self.waiting.push_back(Instant::now());
         context.sample.pings += 1;
-        context.say.push(self.ping.clone());
+        context.send.push(self.ping.clone());
         context.wake = Some(context.now + self.interval);
     }
 }

@@ -4,8 +4,8 @@
 use faf_protocol::Message;
 use serde_json::json;
 
-use super::{Actor, ActorCommand, Context};
-use crate::speech::{game_host, of_game};
+use super::{Actor, ActorCommand, Context, uid};
+use crate::messages::{game_command, game_host};
 use crate::swarm::marker::stamp;
 
 /// Approximate size of a `game_info` in bytes, without the map name, which occurs twice.
@@ -31,29 +31,22 @@ impl Retitler {
     }
 
     fn retitle(context: &mut Context) {
-        context.say.push(of_game("GameOption", &json!(["Title", format!("{} all welcome", stamp())])));
+        context.send.push(game_command("GameOption", &json!(["Title", format!("{} all welcome", stamp())])));
         context.sample.said += 1;
     }
 }
 
 impl Actor for Retitler {
     fn logged_in(&mut self, context: &mut Context) {
-        context.say.push(game_host("load", &self.map).to_string());
+        context.send.push(game_host("load", &self.map));
     }
 
     fn receive(&mut self, message: &Message, context: &mut Context) {
         match message.command().as_deref() {
-            Some("game_launch") => {
-                self.game = message.get("uid").and_then(|uid| uid.parse().ok());
-                context.say.push(of_game("GameState", &json!(["Idle"])));
-                context.say.push(of_game("GameState", &json!(["Lobby"])));
-            }
+            Some("game_launch") => self.game = context.start_game(message),
             Some("HostGame") => context.sample.games += 1,
-            Some("game_info") if self.retitles => {
-                let uid = message.get("uid").and_then(|uid| uid.parse().ok());
-                if uid.is_some() && uid == self.game {
-                    Self::retitle(context);
-                }
+            Some("game_info") if self.retitles && self.game.is_some() && uid(message) == self.game => {
+                Self::retitle(context);
             }
             _ => {}
         }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::report::histogram::Histogram;
+
 /// A moment of a run, for the plot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Moment {
@@ -59,6 +61,13 @@ impl Report {
         unit: &'static str,
     ) {
         self.rows.push(Row { key: key.into(), label: label.into(), value: value.into(), unit });
+    }
+
+    /// Adds the median, the 99th percentile and the maximum of some durations, in milliseconds.
+    pub(crate) fn durations(&mut self, key: &str, label: &str, durations: &Histogram) {
+        self.row(format!("{key}_p50"), format!("{label}, median"), durations.quantile_ms(0.5), "ms");
+        self.row(format!("{key}_p99"), format!("{label}, 99 %"), durations.quantile_ms(0.99), "ms");
+        self.row(format!("{key}_max"), format!("{label}, slowest"), durations.max_ms(), "ms");
     }
 
     /// Returns the result with this key.

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{delivery_rows, ping_rows, volume_rows};
+use super::{Scenario, ping_rows, volume_rows};
 use crate::actors::{ActorCommand, Announcer, Pinger, Retitler};
 use crate::harness::{Harness, Window};
-use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, rate, seconds};
+use crate::options::{LengthOptions, Setup, interval, rate, seconds};
 use crate::report::Report;
 use crate::swarm::Role;
 
-/// Broadcast to all clients, again and again
+/// Flags of `broadcast`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Broadcast {
     /// Number of clients that are logged in
@@ -57,28 +57,27 @@ pub(crate) struct Broadcast {
 
     #[command(flatten)]
     pub(crate) length: LengthOptions,
-
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
 }
 
-impl Broadcast {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        let arguments = [format!("--report-interval={}", self.report_interval)];
-        let arguments = if self.joined > 1 { &arguments[..] } else { &[] };
-        let mut harness = Harness::open(&self.server, &self.run, arguments, self.roles())?;
-        harness.log_in(0..self.clients)?;
-        harness.settle()?;
+impl Scenario for Broadcast {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
+        let mut harness = self.online(setup)?;
         let mut report = self.measure(&mut harness)?;
         harness.finish(&mut report);
         Ok(report)
     }
+}
+
+impl Broadcast {
+    /// Logs all clients in.
+    pub(crate) fn online(&self, setup: &Setup) -> anyhow::Result<Harness> {
+        let arguments = [format!("--report-interval={}", self.report_interval)];
+        let arguments = if self.joined > 1 { &arguments[..] } else { &[] };
+        Harness::online(setup, arguments, self.roles(), 0..self.clients)
+    }
 
     /// Returns the administrator first, then pingers, then hosts, then all others.
-    pub(crate) fn roles(&self) -> Vec<Role> {
+    fn roles(&self) -> Vec<Role> {
         let hosts = if self.joined > 1 { self.joined } else { 0 };
         let pingers = self.ping_clients;
         let role = |client| match client {
@@ -94,12 +93,10 @@ impl Broadcast {
     pub(crate) fn measure(&self, harness: &mut Harness) -> anyhow::Result<Report> {
         if self.joined > 1 {
             harness.swarm.send_command(ActorCommand::Retitle);
+            harness.await_first_delivery()?;
         } else {
-            let interval = Duration::from_secs_f64(1.0 / self.rate);
-            harness.swarm.send_command(ActorCommand::Announce { interval, size: self.size });
+            harness.announce(self.rate, self.size)?;
         }
-        harness.swarm.send_command(ActorCommand::Ping);
-        harness.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
         harness.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
         let window = harness.measure("broadcasting", self.length.seconds, self.length.deliveries)?;
         harness.swarm.send_command(ActorCommand::Silence);
@@ -113,7 +110,7 @@ impl Broadcast {
         report.row("said", "messages to everybody", said, "");
         report.row("joined", "of them at a time", f64::from(self.joined), "");
         volume_rows(&mut report, window);
-        delivery_rows(&mut report, &window.sample);
+        report.durations("delivery", "delivery", &window.sample.delivery);
         ping_rows(&mut report, &window.sample);
         report.row("lost", "clients that the server has disconnected", window.sample.lost as f64, "");
         report

@@ -13,14 +13,14 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 
-use super::{megabytes, ping_rows, volume_rows};
+use super::{Scenario, ping_rows, volume_rows};
 use crate::actors::{self, ActorCommand, Pinger, Tempo};
 use crate::harness::Harness;
-use crate::options::{LengthOptions, RunOptions, ServerOptions, interval, seconds, within};
+use crate::options::{LengthOptions, Setup, within};
 use crate::report::Report;
 use crate::swarm::Role;
 
-/// An ordinary evening: players come and go, and so do games
+/// Flags of `evening`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Evening {
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(crate) struct Evening {
     pub(crate) length: LengthOptions,
 }
 
-/// An evening for many minutes, with memory and latency over time; use --plot
+/// Flags of `soak`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Soak {
     /// Length of the run, in minutes
@@ -52,10 +52,6 @@ pub(crate) struct Mix {
     #[arg(long, value_name = "COUNT", default_value_t = 300)]
     pub(crate) games: u32,
 
-    /// Number of guests of each game
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
-    pub(crate) guests: u32,
-
     /// Share of clients that come and go, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = within(0.0, 100.0))]
     pub(crate) visitors: f64,
@@ -64,55 +60,31 @@ pub(crate) struct Mix {
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) ping_clients: u32,
 
-    /// Time between changes that a host makes
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = interval())]
-    pub(crate) chatter: f64,
-
-    /// Longest time that a lobby waits for guests
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
-    pub(crate) lobby: f64,
-
-    /// Approximate duration of a game
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds())]
-    pub(crate) game: f64,
-
-    /// Approximate time for which visitors stay, and then stay away
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds())]
-    pub(crate) visit: f64,
-
     #[command(flatten)]
-    pub(crate) server: ServerOptions,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
+    pub(crate) tempo: Tempo,
 }
 
-impl Evening {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        self.mix.run("evening", self.length)
+impl Scenario for Evening {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
+        self.mix.run(setup, "evening", self.length)
     }
 }
 
-impl Soak {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
-        self.mix.run("soak", LengthOptions { seconds: self.minutes * 60.0, deliveries: None })
+impl Scenario for Soak {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
+        self.mix.run(setup, "soak", LengthOptions { seconds: self.minutes * 60.0, deliveries: None })
     }
 }
 
 impl Mix {
-    fn run(&self, name: &'static str, length: LengthOptions) -> anyhow::Result<Report> {
-        let mut harness = Harness::open(&self.server, &self.run, &[], self.roles()?)?;
-        harness.log_in(0..self.clients)?;
-        harness.settle()?;
-        let memory = |harness: &Harness| {
-            let memory = harness.target.process.and_then(crate::server::process::Process::memory)?;
-            Some((megabytes(memory.anonymous), megabytes(memory.peak)))
-        };
-        let before = memory(&harness);
+    fn run(&self, setup: &Setup, name: &'static str, length: LengthOptions) -> anyhow::Result<Report> {
+        let mut harness = Harness::online(setup, &[], self.roles()?, 0..self.clients)?;
+        let before = harness.memory(|memory| memory.anonymous);
         harness.swarm.send_command(ActorCommand::Ping);
         harness.swarm.send_command(ActorCommand::Play);
         let window = harness.measure(name, length.seconds, length.deliveries)?;
-        let after = memory(&harness);
+        let after = harness.memory(|memory| memory.anonymous);
+        let peak = harness.memory(|memory| memory.peak);
         harness.swarm.send_command(ActorCommand::Silence);
         let sample = &window.sample;
         let mut report = Report::new(name);
@@ -124,9 +96,9 @@ impl Mix {
         ping_rows(&mut report, sample);
         let lists = sample.lists.quantile_ms(0.99);
         report.row("lists_p99", "login to the last list, 99 %", lists, "ms");
-        report.row("memory_before", "server: anonymous memory before", before.map(|both| both.0), "MB");
-        report.row("memory_after", "server: anonymous memory after", after.map(|both| both.0), "MB");
-        report.row("peak", "server: resident memory, at most", after.map(|both| both.1), "MB");
+        report.row("memory_before", "server: anonymous memory before", before, "MB");
+        report.row("memory_after", "server: anonymous memory after", after, "MB");
+        report.row("peak", "server: resident memory, at most", peak, "MB");
         report.row("lost", "clients that the server has disconnected", sample.lost as f64, "");
         harness.finish(&mut report);
         Ok(report)
@@ -134,17 +106,10 @@ impl Mix {
 
     /// Returns pingers first, then hosts, guests and visitors, then those that only listen.
     fn roles(&self) -> anyhow::Result<Vec<Role>> {
-        let tempo = Tempo {
-            guests: self.guests as usize,
-            chatter: self.chatter,
-            lobby: self.lobby,
-            game: self.game,
-            visit: self.visit,
-        };
-        let evening = actors::Evening::new(tempo);
+        let evening = actors::Evening::new(self.tempo);
         let pingers = self.ping_clients;
         let hosts = pingers + self.games;
-        let guests = hosts + self.games * self.guests;
+        let guests = hosts + self.games * self.tempo.guests;
         let visitors = guests + (f64::from(self.clients) * self.visitors / 100.0) as u32;
         ensure!(
             visitors <= self.clients,
@@ -152,7 +117,7 @@ impl Mix {
              --clients or fewer --games",
             self.clients,
             self.games,
-            self.guests,
+            self.tempo.guests,
             visitors - guests
         );
         let role = |client| match client {

@@ -13,23 +13,23 @@
 //! | 8 | CPU time per delivered message by number of clients |
 //!
 //! Every value is the median of the runs, with the lowest and the highest. A ratio is taken within
-//! each run.
+//! each run. Parameters that are not named here have the defaults of their scenario's flags.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Command};
 use serde_json::{Value, json};
 
+use super::Scenario;
 use super::broadcast::Broadcast;
 use super::floor::{Floor, Write};
 use super::idle::Idle;
 use super::login::LoginRate;
-use super::slow::{Part, Slow};
+use super::slow::Slow;
 use super::storm::Storm;
-use crate::harness::Harness;
-use crate::options::{Format, LengthOptions, LoginMethod, RunOptions, ServerOptions, seconds, within};
+use crate::options::{Format, LengthOptions, LoginMethod, RunOptions, ServerOptions, Setup, seconds, within};
 use crate::report::{Report, figure, write_json};
 use crate::swarm::address::Endpoint;
 
@@ -92,7 +92,7 @@ pub(crate) struct Figures {
 #[derive(Debug)]
 struct Subject {
     name: &'static str,
-    server: ServerOptions,
+    setup: Setup,
 }
 
 /// The values of one figure, one per run.
@@ -106,19 +106,29 @@ struct Series {
 
 /// All measured values, in order of first appearance.
 #[derive(Debug, Default)]
-struct Results(Vec<Series>);
+struct Results {
+    /// Rows that are wanted; all, if there are none.
+    only: Vec<u8>,
+    series: Vec<Series>,
+}
 
 impl Results {
-    fn add(&mut self, row: u8, label: String, unit: &'static str, value: Option<f64>) {
-        let Some(value) = value.filter(|value| value.is_finite()) else { return };
-        match self.0.iter_mut().find(|series| (series.row, &series.label) == (row, &label)) {
+    fn wants(&self, rows: &[u8]) -> bool {
+        self.only.is_empty() || rows.iter().any(|row| self.only.contains(row))
+    }
+
+    /// Adds the value of a run, if the row is wanted and the value is known.
+    fn add(&mut self, row: u8, label: impl Into<String>, unit: &'static str, value: Option<f64>) {
+        let Some(value) = value.filter(|value| value.is_finite() && self.wants(&[row])) else { return };
+        let label = label.into();
+        match self.series.iter_mut().find(|series| (series.row, &series.label) == (row, &label)) {
             Some(series) => series.values.push(value),
-            None => self.0.push(Series { row, label, unit, values: vec![value] }),
+            None => self.series.push(Series { row, label, unit, values: vec![value] }),
         }
     }
 
     fn json(&self) -> Value {
-        let series = self.0.iter().map(|Series { row, label, unit, values }| {
+        let series = self.series.iter().map(|Series { row, label, unit, values }| {
             json!({"row": row, "what": label, "unit": unit, "values": values})
         });
         Value::Array(series.collect())
@@ -128,17 +138,13 @@ impl Results {
         let mut text = String::from(
             "| row | what | median | lowest to highest | unit |\n| --: | --- | --: | --- | --- |\n",
         );
-        let mut series: Vec<_> = self.0.iter().collect();
+        let mut series: Vec<_> = self.series.iter().collect();
         series.sort_by_key(|series| series.row);
         for Series { row, label, unit, values } in series {
             let mut values = values.clone();
             values.sort_by(f64::total_cmp);
-            let middle = values.len() / 2;
-            let median = if values.len().is_multiple_of(2) {
-                f64::midpoint(values[middle - 1], values[middle])
-            } else {
-                values[middle]
-            };
+            // The same value twice if their number is odd.
+            let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
             let (lowest, highest) = (figure(values[0]), figure(values[values.len() - 1]));
             // Writing to a text cannot fail.
             _ = writeln!(text, "| {row} | {label} | {} | {lowest} to {highest} | {unit} |", figure(median));
@@ -156,7 +162,7 @@ impl Figures {
     /// earlier runs.
     #[expect(clippy::print_stdout, reason = "the output is the product")]
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let mut results = Results::default();
+        let mut results = Results { only: self.only.clone(), ..Results::default() };
         let mut text = String::new();
         for run in 1..=self.runs {
             self.run_once(&mut results)?;
@@ -185,19 +191,19 @@ impl Figures {
         let floor = self.floors(all, results)?;
         for subject in self.subjects() {
             let tcp = self.broadcasts_over_tcp(&subject, all, floor, results)?;
-            if self.wants(&[3]) && has(&subject.server, Format::Ws) {
+            if results.wants(&[3]) && subject.speaks(Format::Ws) {
                 self.broadcasts_over_websocket(&subject, all, tcp, results)?;
             }
-            if self.wants(&[4]) {
-                self.idle(&subject, all, results)?;
+            if results.wants(&[4]) {
+                idle(&subject, all, results)?;
             }
-            if self.wants(&[6]) {
+            if results.wants(&[6]) {
                 self.logins(&subject, results)?;
             }
-            if self.wants(&[7]) {
+            if results.wants(&[7]) {
                 self.slow(&subject, all, results)?;
             }
-            if self.wants(&[8]) {
+            if results.wants(&[8]) {
                 for clients in [1000, 5000].map(|clients| self.scaled(clients)) {
                     let [single, _] = self.broadcast(&subject, Format::Tcp, clients)?;
                     let label = format!("{}, {clients} clients", subject.name);
@@ -213,19 +219,16 @@ impl Figures {
         let mean =
             |[one, other]: &[Report; 2], key| Some(f64::midpoint(one.number(key)?, other.number(key)?));
         let (mut cost, mut joined_cost) = (None, None);
-        if self.wants(&[1, 5, 8]) {
+        if results.wants(&[1, 5, 8]) {
             let floors = self.floor(clients, 1)?;
             cost = mean(&floors, CPU);
-            if self.wants(&[1, 8]) {
-                results.add(1, "floor".to_owned(), "µs", cost);
-            }
-            if self.wants(&[5]) {
-                results.add(5, "floor: delivery, 99 %".to_owned(), "ms", mean(&floors, "delivery_p99"));
-            }
+            let row = if results.wants(&[1]) { 1 } else { 8 };
+            results.add(row, "floor", "µs", cost);
+            results.add(5, "floor: delivery, 99 %", "ms", mean(&floors, "delivery_p99"));
         }
-        if self.wants(&[2]) {
+        if results.wants(&[2]) {
             joined_cost = mean(&self.floor(clients, 8)?, CPU);
-            results.add(2, "floor, eight joined".to_owned(), "µs", joined_cost);
+            results.add(2, "floor, eight joined", "µs", joined_cost);
         }
         Ok([cost, joined_cost])
     }
@@ -239,31 +242,21 @@ impl Figures {
         [floor, floor_joined]: [Option<f64>; 2],
         results: &mut Results,
     ) -> anyhow::Result<[Option<f64>; 2]> {
-        if !self.wants(&[1, 2, 3, 5, 8]) {
+        if !results.wants(&[1, 2, 3, 5, 8]) {
             return Ok([None, None]);
         }
         let name = subject.name;
         let [single, joined] = self.broadcast(subject, Format::Tcp, clients)?;
         let (cost, joined_cost) = (single.number(CPU), joined.number(CPU));
-        if self.wants(&[1]) {
-            results.add(1, name.to_owned(), "µs", cost);
-            results.add(1, format!("{name} / floor"), "", ratio(cost, floor));
-        }
-        if self.wants(&[2]) {
-            results.add(2, format!("{name}, eight a report"), "µs", joined_cost);
-            results.add(2, format!("{name} / floor, eight"), "", ratio(joined_cost, floor_joined));
-            let size = joined.number("message_size");
-            results.add(2, format!("{name}, size of a message"), "bytes", size);
-        }
-        if self.wants(&[5]) {
-            for (key, label) in [("pong_p50", "median"), ("pong_p99", "99 %")] {
-                results.add(5, format!("{name}: ping to pong, {label}"), "ms", single.number(key));
-            }
-            results.add(5, format!("{name}: delivery, 99 %"), "ms", single.number("delivery_p99"));
-        }
-        if self.wants(&[8]) {
-            results.add(8, format!("{name}, {clients} clients"), "µs", cost);
-        }
+        results.add(1, name, "µs", cost);
+        results.add(1, format!("{name} / floor"), "", ratio(cost, floor));
+        results.add(2, format!("{name}, eight a report"), "µs", joined_cost);
+        results.add(2, format!("{name} / floor, eight"), "", ratio(joined_cost, floor_joined));
+        results.add(2, format!("{name}, size of a message"), "bytes", joined.number("message_size"));
+        results.add(5, format!("{name}: ping to pong, median"), "ms", single.number("pong_p50"));
+        results.add(5, format!("{name}: ping to pong, 99 %"), "ms", single.number("pong_p99"));
+        results.add(5, format!("{name}: delivery, 99 %"), "ms", single.number("delivery_p99"));
+        results.add(8, format!("{name}, {clients} clients"), "µs", cost);
         Ok([cost, joined_cost])
     }
 
@@ -284,21 +277,6 @@ impl Figures {
         Ok(())
     }
 
-    fn idle(&self, subject: &Subject, clients: u32, results: &mut Results) -> anyhow::Result<()> {
-        for (format, label) in [(Format::Tcp, "TCP"), (Format::Ws, "WebSocket")] {
-            if has(&subject.server, format) {
-                let (server, run) = (subject.speaking(format), self.run.clone());
-                let idle = Idle { clients, seconds: 0.0, server, run }.run()?;
-                results.add(4, format!("{}, {label}", subject.name), "KiB", idle.number("user_memory"));
-            }
-        }
-        Ok(())
-    }
-
-    fn wants(&self, rows: &[u8]) -> bool {
-        self.only.is_empty() || rows.iter().any(|row| self.only.contains(row))
-    }
-
     /// Returns the scaled number of clients, at least one per role.
     fn scaled(&self, clients: u32) -> u32 {
         ((f64::from(clients) * self.scale) as u32).max(40)
@@ -310,64 +288,42 @@ impl Figures {
 
     fn subjects(&self) -> Vec<Subject> {
         let own = ServerOptions {
-            url: Vec::new(),
             start: Some(self.start.clone()),
             server_arg: self.server_arg.clone(),
-            pid: None,
-            login: LoginMethod::Token,
-            user_pattern: String::new(),
-            password: String::new(),
-            format: None,
+            ..ServerOptions::default()
         };
-        let mut subjects = vec![Subject { name: "faf-lobby", server: own.clone() }];
-        if !self.reference_url.is_empty() {
-            let server = ServerOptions {
-                url: self.reference_url.clone(),
-                start: None,
-                pid: self.reference_pid,
-                login: self.reference_login,
-                user_pattern: self.reference_user_pattern.clone(),
-                password: self.reference_password.clone(),
-                ..own
-            };
-            subjects.push(Subject { name: "reference", server });
-        }
-        subjects
+        let reference = ServerOptions {
+            url: self.reference_url.clone(),
+            pid: self.reference_pid,
+            login: self.reference_login,
+            user_pattern: self.reference_user_pattern.clone(),
+            password: self.reference_password.clone(),
+            ..ServerOptions::default()
+        };
+        let subject = |(name, server)| Subject { name, setup: Setup { server, run: self.run.clone() } };
+        let count = if self.reference_url.is_empty() { 1 } else { 2 };
+        [("faf-lobby", own), ("reference", reference)].map(subject).into_iter().take(count).collect()
     }
 
     /// Measures twice, each time in a new process, because the result depends on where its memory
     /// happens to be. The mean counts.
     fn floor(&self, clients: u32, joined: u32) -> anyhow::Result<[Report; 2]> {
-        let (write, rate, size) = if joined > 1 {
-            (Write::Joined, 1.0 / REPORT_INTERVAL, GAME_INFO)
-        } else {
-            (Write::Each, 10.0, NOTICE)
+        let single = Floor { clients, length: self.length(), run: self.run.clone(), ..defaults() };
+        let floor = match joined {
+            1 => single,
+            _ => {
+                Floor { joined, write: Write::Joined, rate: 1.0 / REPORT_INTERVAL, size: GAME_INFO, ..single }
+            }
         };
-        let (length, run) = (self.length(), self.run.clone());
-        let floor = Floor { clients, joined, write, rate, size, warm_up: 2.0, length, run };
         Ok([floor.run()?, floor.run()?])
     }
 
     /// Measures one message per write, and eight per report, with the same clients.
     fn broadcast(&self, subject: &Subject, format: Format, clients: u32) -> anyhow::Result<[Report; 2]> {
-        let joined = Broadcast {
-            clients,
-            joined: 8,
-            rate: 10.0,
-            size: NOTICE,
-            ping_clients: 20,
-            ping_interval: 0.2,
-            warm_up: 2.0,
-            report_interval: REPORT_INTERVAL,
-            length: self.length(),
-            server: subject.speaking(format),
-            run: self.run.clone(),
-        };
+        let (report_interval, length) = (REPORT_INTERVAL, self.length());
+        let joined = Broadcast { clients, joined: 8, report_interval, length, ..defaults() };
         let single = Broadcast { joined: 1, ..joined.clone() };
-        let arguments = [format!("--report-interval={}", joined.report_interval)];
-        let mut harness = Harness::open(&joined.server, &joined.run, &arguments, joined.roles())?;
-        harness.log_in(0..clients)?;
-        harness.settle()?;
+        let mut harness = joined.online(&subject.speaking(format))?;
         let single = single.measure(&mut harness)?;
         harness.settle()?;
         let mut joined = joined.measure(&mut harness)?;
@@ -378,27 +334,11 @@ impl Figures {
     fn logins(&self, subject: &Subject, results: &mut Results) -> anyhow::Result<()> {
         let name = subject.name;
         let (online, clients) = (self.scaled(2000), self.scaled(5000));
-        let (server, run) = (subject.speaking(Format::Tcp), self.run.clone());
-        let rate = LoginRate {
-            online,
-            seconds: self.seconds,
-            logins: None,
-            server: server.clone(),
-            run: run.clone(),
-        };
-        let rate = rate.run()?.number("logins_per_second");
-        results.add(6, format!("{name}: logins a second with {online} online"), "/s", rate);
-        let storm = Storm {
-            clients,
-            kill_server: false,
-            cold: false,
-            database_hangs: None,
-            ping_clients: 20,
-            calm: 1.0,
-            server,
-            run,
-        }
-        .run()?;
+        let setup = subject.speaking(Format::Tcp);
+        let rate = LoginRate { online, seconds: self.seconds, ..defaults() }.run(&setup)?;
+        let label = format!("{name}: logins a second with {online} online");
+        results.add(6, label, "/s", rate.number("logins_per_second"));
+        let storm = Storm { clients, ..defaults() }.run(&setup)?;
         let label = format!("{name}: storm of {clients}");
         results.add(6, format!("{label}, half are back after"), "s", storm.number("half"));
         results.add(6, format!("{label}, all are back after"), "s", storm.number("last"));
@@ -408,35 +348,34 @@ impl Figures {
 
     fn slow(&self, subject: &Subject, clients: u32, results: &mut Results) -> anyhow::Result<()> {
         let name = subject.name;
-        let slow = Slow {
-            clients,
-            stalled: Part::Percent(1.0),
-            trickle: false,
-            receive_buffer: 8192,
-            stall_timeout: 3.0,
-            rate: 10.0,
-            size: NOTICE,
-            ping_clients: 20,
-            length: self.length(),
-            server: subject.speaking(Format::Tcp),
-            run: self.run.clone(),
-        }
-        .run()?;
+        let slow = Slow { clients, length: self.length(), ..defaults() };
+        let slow = slow.run(&subject.speaking(Format::Tcp))?;
         let [before, after] = ["read_delivery_p99", "stalled_delivery_p99"].map(|key| slow.number(key));
         results.add(7, format!("{name}: delivery, 99 %, everybody reads"), "ms", before);
         results.add(7, format!("{name}: delivery, 99 %, one in a hundred does not"), "ms", after);
-        results.add(
-            7,
-            format!("{name}: change"),
-            "%",
-            ratio(after, before).map(|ratio| (ratio - 1.0) * 100.0),
-        );
+        let change = ratio(after, before).map(|ratio| (ratio - 1.0) * 100.0);
+        results.add(7, format!("{name}: change"), "%", change);
         Ok(())
     }
 }
 
-/// Size of a notice, in bytes.
-const NOTICE: usize = 1000;
+fn idle(subject: &Subject, clients: u32, results: &mut Results) -> anyhow::Result<()> {
+    for (format, label) in [(Format::Tcp, "TCP"), (Format::Ws, "WebSocket")] {
+        if subject.speaks(format) {
+            let idle = Idle { clients, seconds: 0.0 }.run(&subject.speaking(format))?;
+            results.add(4, format!("{}, {label}", subject.name), "KiB", idle.number("user_memory"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns a scenario with the defaults of its flags.
+fn defaults<S: Args>() -> S {
+    // Some flags refer to those of the server.
+    let command = ServerOptions::augment_args(S::augment_args(Command::new("defaults")));
+    let matches = command.get_matches_from(["defaults", "--start=faf-lobby"]);
+    S::from_arg_matches(&matches).expect("every flag of a scenario has a default")
+}
 
 /// Size of the largest `game_info` that a host can cause, in bytes.
 const GAME_INFO: usize = 945;
@@ -450,14 +389,17 @@ const REPORT_INTERVAL: f64 = 0.25;
 const CPU: &str = "cpu_per_delivery";
 
 impl Subject {
-    fn speaking(&self, format: Format) -> ServerOptions {
-        ServerOptions { format: Some(format), ..self.server.clone() }
+    fn speaking(&self, format: Format) -> Setup {
+        let mut setup = self.setup.clone();
+        setup.server.format = Some(format);
+        setup
     }
-}
 
-/// Returns whether the server speaks this format; a started server speaks all.
-fn has(server: &ServerOptions, format: Format) -> bool {
-    server.start.is_some() || server.url.iter().any(|url| format.wire_formats().contains(&url.format()))
+    /// Returns whether the server speaks this format; a started server speaks all.
+    fn speaks(&self, format: Format) -> bool {
+        let ServerOptions { start, url, .. } = &self.setup.server;
+        start.is_some() || url.iter().any(|url| format.wire_formats().contains(&url.format()))
+    }
 }
 
 #[cfg(test)]
@@ -465,14 +407,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn scenarios_have_defaults() {
+        assert_eq!((defaults::<Broadcast>().joined, defaults::<Floor>().joined), (1, 1));
+        assert_eq!((defaults::<Slow>().clients, defaults::<Storm>().clients), (1000, 1000));
+        assert_eq!((defaults::<LoginRate>().logins, defaults::<Idle>().clients), (None, 1000));
+    }
+
+    #[test]
     fn a_series_is_told_by_its_median() {
         let mut results = Results::default();
         for value in [3.0, 1.0, 2.0] {
-            results.add(2, "second".to_owned(), "µs", Some(value));
+            results.add(2, "second", "µs", Some(value));
         }
-        results.add(1, "first".to_owned(), "", Some(1.5));
-        results.add(1, "unknown".to_owned(), "", None);
-        results.add(1, "no ratio".to_owned(), "", ratio(Some(1.0), Some(0.0)));
+        results.add(1, "first", "", Some(1.5));
+        results.add(1, "unknown", "", None);
+        results.add(1, "no ratio", "", ratio(Some(1.0), Some(0.0)));
+        results.only = vec![1];
+        results.add(2, "not wanted", "", Some(1.0));
         let markdown = results.markdown();
         let rows: Vec<_> = markdown.lines().skip(2).collect();
         assert_eq!(rows, ["| 1 | first | 1.50 | 1.50 to 1.50 |  |", "| 2 | second | 2 | 1 to 3 | µs |"]);

@@ -7,13 +7,12 @@
 use clap::{Args, ValueEnum};
 use faf_testkit::serving::Serving;
 
-use super::{delivery_rows, volume_rows};
+use super::volume_rows;
 use crate::harness::Harness;
 use crate::options::{LengthOptions, RunOptions, rate, seconds};
 use crate::report::Report;
 use crate::server::Target;
 use crate::server::floor_server::FloorServer;
-use crate::server::process::Process;
 use crate::swarm::Role;
 use crate::swarm::credentials::Credentials;
 
@@ -63,10 +62,9 @@ impl Floor {
         let mut command = std::process::Command::new(std::env::current_exe()?);
         let server = FloorServer { rate: self.rate, joined: self.joined, size: self.size, write: self.write };
         let serving = Serving::start(command.arg("floor-server").args(server.arguments()));
-        let address = serving.address("tcp://").parse()?;
-        let target = Target::other(address, Process(serving.process()));
+        let target = Target::floor(&serving)?;
         let roles = (0..self.clients).map(|_| Role::default()).collect();
-        let mut harness = Harness::with(target, Credentials::None, &self.run, roles)?;
+        let mut harness = Harness::with(target, Credentials::default(), &self.run, roles)?;
         harness.log_in(0..self.clients)?;
         harness.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
         harness.measure("warming up", self.warm_up, self.length.deliveries.map(|_| 1))?;
@@ -75,7 +73,7 @@ impl Floor {
         report.row("clients", "clients", f64::from(self.clients), "");
         report.row("joined", "messages at a time", f64::from(self.joined), "");
         volume_rows(&mut report, &window);
-        delivery_rows(&mut report, &window.sample);
+        report.durations("delivery", "delivery", &window.sample.delivery);
         report.row("lost", "clients that were disconnected", window.sample.lost as f64, "");
         harness.finish(&mut report);
         Ok(report)

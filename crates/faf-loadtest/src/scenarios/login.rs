@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::Scenario;
 use crate::harness::Harness;
-use crate::options::{RunOptions, ServerOptions, seconds};
+use crate::options::{Setup, seconds};
 use crate::report::Report;
 use crate::swarm::Role;
 
@@ -19,7 +20,7 @@ const LOGINS_EACH: u64 = 20;
 /// Logins per second, more than a server is expected to reach.
 const RATE: f64 = 3000.0;
 
-/// The number of logins per second
+/// Flags of `login`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LoginRate {
     /// Number of players that stay
@@ -33,25 +34,18 @@ pub(crate) struct LoginRate {
     /// Stop after this many logins
     #[arg(long, value_name = "COUNT")]
     pub(crate) logins: Option<u64>,
-
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
 }
 
-impl LoginRate {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+impl Scenario for LoginRate {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
+        let at_once = setup.run.at_once;
         // Twice as many accounts as logins in flight, so that an account is free again when it is
         // used; and enough accounts that none logs in too often.
         let logins = self.logins.unwrap_or((self.seconds * RATE) as u64);
-        let others = (2 * self.run.at_once as u32).max((logins / LOGINS_EACH) as u32);
+        let others = (2 * at_once as u32).max((logins / LOGINS_EACH) as u32);
         let roles = (0..self.online + others).map(|_| Role::default()).collect();
-        let mut harness = Harness::open(&self.server, &self.run, &[], roles)?;
-        harness.log_in(0..self.online)?;
-        harness.settle()?;
-        harness.swarm.cycle(self.online..self.online + others, self.run.at_once, Duration::ZERO);
+        let mut harness = Harness::online(setup, &[], roles, 0..self.online)?;
+        harness.swarm.cycle(self.online..self.online + others, at_once, Duration::ZERO);
         harness.watch("warming up", 1, |_, sample| sample.logins.len() as u64)?;
         let what = "logging in and out";
         let window = match self.logins {
@@ -67,16 +61,10 @@ impl LoginRate {
         report.row("logins_per_second", "logins a second", logins / window.seconds, "/s");
         let each = window.cpu.map(|cpu| cpu * 1e3 / logins);
         report.row("cpu_per_login", "server's processor time for each login, all included", each, "ms");
-        let own = window.own_cpu.map(|cpu| cpu / window.seconds * 100.0);
+        let own = window.percent(window.own_cpu);
         report.row("own_cpu", "load generator's processor time", own, "% of one");
-        for (key, label, histogram) in [
-            (["welcome_p50", "welcome_p99", "welcome_max"], "to the welcome", &sample.welcome),
-            (["lists_p50", "lists_p99", "lists_max"], "to the last list", &sample.lists),
-        ] {
-            report.row(key[0], format!("{label}, median"), histogram.quantile_ms(0.5), "ms");
-            report.row(key[1], format!("{label}, 99 %"), histogram.quantile_ms(0.99), "ms");
-            report.row(key[2], format!("{label}, slowest"), histogram.max_ms(), "ms");
-        }
+        report.durations("welcome", "to the welcome", &sample.welcome);
+        report.durations("lists", "to the last list", &sample.lists);
         report.row("lost", "players that the server has disconnected", sample.lost as f64, "");
         harness.finish(&mut report);
         Ok(report)

@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::{megabytes, ping_rows};
+use super::{Scenario, ping_rows};
 use crate::actors::{ActorCommand, Announcer, Pinger};
 use crate::harness::{Harness, Window};
-use crate::options::{LengthOptions, RunOptions, ServerOptions, rate};
+use crate::options::{LengthOptions, Setup, rate};
 use crate::report::Report;
 use crate::report::histogram::Histogram;
 use crate::server::process::established;
 use crate::swarm::Role;
 use crate::swarm::connection::Reading;
 
-/// Some clients stop reading: are other clients affected?
+/// Flags of `slow`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Slow {
     /// Number of clients that are logged in
@@ -60,12 +60,6 @@ pub(crate) struct Slow {
     /// Length of each window
     #[command(flatten)]
     pub(crate) length: LengthOptions,
-
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
 }
 
 /// Part of a total: a number or a share.
@@ -98,8 +92,8 @@ impl Part {
     }
 }
 
-impl Slow {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+impl Scenario for Slow {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
         let arguments = [format!("--stall-timeout={}", self.stall_timeout)];
         let stalled = self.stalled.of(self.clients - 1);
         let honest = self.clients - stalled;
@@ -112,7 +106,7 @@ impl Slow {
             _ => Role { actor: None, receive_buffer: Some(self.receive_buffer) },
         };
         let roles = (0..self.clients).map(role).collect();
-        let mut harness = Harness::open(&self.server, &self.run, &arguments, roles)?;
+        let mut harness = Harness::open(setup, &arguments, roles)?;
         let others = Watched::of(&harness);
         harness.log_in(0..honest)?;
         let before = others.established();
@@ -120,10 +114,7 @@ impl Slow {
         let slow = others.established().difference(&before).copied().collect();
         harness.settle()?;
 
-        let interval = Duration::from_secs_f64(1.0 / self.rate);
-        harness.swarm.send_command(ActorCommand::Announce { interval, size: self.size });
-        harness.swarm.send_command(ActorCommand::Ping);
-        harness.watch("waiting for the first", 1, |_, sample| sample.delivery.count())?;
+        harness.announce(self.rate, self.size)?;
         let all_read = harness.measure("everybody reads", self.length.seconds, self.length.deliveries)?;
 
         let reading = if self.trickle { Reading::Trickle } else { Reading::Stalled };
@@ -134,24 +125,15 @@ impl Slow {
         let mut report = Report::new("slow");
         report.row("clients", "clients", f64::from(self.clients), "");
         report.row("stalled", "of them stop reading", f64::from(stalled), "");
-        let mut window = |keys: [&'static str; 4], label: &str, window: &Window| {
-            let (deliveries, delivery) = (window.sample.deliveries() as f64, &window.sample.delivery);
-            report.row(
-                keys[0],
-                format!("{label}: messages delivered a second"),
-                deliveries / window.seconds,
-                "/s",
-            );
-            report.row(keys[1], format!("{label}: delivery, median"), delivery.quantile_ms(0.5), "ms");
-            report.row(keys[2], format!("{label}: delivery, 99 %"), delivery.quantile_ms(0.99), "ms");
-            report.row(keys[3], format!("{label}: delivery, slowest"), delivery.max_ms(), "ms");
-        };
-        let keys = ["read_per_second", "read_delivery_p50", "read_delivery_p99", "read_delivery_max"];
-        window(keys, "everybody reads", &all_read);
+        for (key, label, Window { sample, seconds, .. }) in
+            [("read", "everybody reads", &all_read), ("stalled", "some do not", &some_stalled)]
+        {
+            let rate = sample.deliveries() as f64 / seconds;
+            let rate_label = format!("{label}: messages delivered a second");
+            report.row(format!("{key}_per_second"), rate_label, rate, "/s");
+            report.durations(&format!("{key}_delivery"), &format!("{label}: delivery"), &sample.delivery);
+        }
         let pong = all_read.sample.pong.quantile_ms(0.99);
-        let keys =
-            ["stalled_per_second", "stalled_delivery_p50", "stalled_delivery_p99", "stalled_delivery_max"];
-        window(keys, "some do not", &some_stalled);
         report.row("read_pong_p99", "everybody reads: ping to pong, 99 %", pong, "ms");
         ping_rows(&mut report, &some_stalled.sample);
         report.row("disconnected", "stalled clients that were disconnected", ends.times.count() as f64, "");
@@ -159,12 +141,13 @@ impl Slow {
         report.row("disconnected_max", "after, latest", ends.times.max_ms().map(|ms| ms / 1e3), "s");
         let lost = all_read.sample.lost_honest + some_stalled.sample.lost_honest;
         report.row("lost", "others that were disconnected", lost as f64, "");
-        let peak = harness.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
-        report.row("peak", "server: resident memory, at most", peak, "MB");
+        report.row("peak", "server: resident memory, at most", harness.memory(|memory| memory.peak), "MB");
         harness.finish(&mut report);
         Ok(report)
     }
+}
 
+impl Slow {
     /// Measures the second window in pieces, and checks the connections between them.
     fn measure_stalled(&self, harness: &mut Harness, ends: &mut Ends) -> anyhow::Result<Window> {
         /// Length of a piece, in seconds. A check takes time of the kernel, so it must not

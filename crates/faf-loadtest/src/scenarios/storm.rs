@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use clap::Args;
 
-use super::{megabytes, ping_rows};
+use super::{Scenario, megabytes, ping_rows};
 use crate::actors::{ActorCommand, Pinger};
 use crate::harness::Harness;
-use crate::options::{RunOptions, ServerOptions, seconds};
+use crate::options::{Setup, seconds};
 use crate::report::Report;
 use crate::swarm::Role;
 use crate::swarm::marker;
 
-/// All clients lose their connection and reconnect at once
+/// Flags of `storm`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Storm {
     /// Number of clients that reconnect
@@ -47,23 +47,17 @@ pub(crate) struct Storm {
     /// Time to wait before the storm
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds())]
     pub(crate) calm: f64,
-
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
 }
 
-impl Storm {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+impl Scenario for Storm {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
         let pingers = if self.kill_server { 0 } else { self.ping_clients };
         let role = |client| match client {
             _ if client < pingers => Role::acting(Pinger::new(Duration::from_millis(200))),
             _ => Role::default(),
         };
         let all = pingers..pingers + self.clients;
-        let mut harness = Harness::open(&self.server, &self.run, &[], (0..all.end).map(role).collect())?;
+        let mut harness = Harness::open(setup, &[], (0..all.end).map(role).collect())?;
         harness.log_in(0..pingers)?;
         if !self.cold {
             harness.log_in(all.clone())?;
@@ -106,18 +100,7 @@ impl Storm {
         report.row("half", "until half of them are", after(0.5), "s");
         report.row("most", "until 99 % are", after(0.99), "s");
         report.row("last", "until all are", after(1.0), "s");
-        report.row(
-            "lists_p50",
-            "from the last attempt to the last list, median",
-            window.sample.lists.quantile_ms(0.5),
-            "ms",
-        );
-        report.row(
-            "lists_max",
-            "from the last attempt to the last list, slowest",
-            window.sample.lists.max_ms(),
-            "ms",
-        );
+        report.durations("lists", "from the last attempt to the last list", &window.sample.lists);
         report.row("bytes", "received meanwhile", megabytes(window.sample.bytes), "MB");
         report.row("cpu", "server's processor time", window.cpu, "s");
         report.row("own_cpu", "load generator's processor time", window.own_cpu, "s");
@@ -127,8 +110,7 @@ impl Storm {
             let lost = window.sample.lost as f64;
             report.row("lost", "clients that the server has disconnected", lost, "");
         }
-        let peak = harness.target.process.and_then(|process| Some(megabytes(process.memory()?.peak)));
-        report.row("peak", "server: resident memory, at most", peak, "MB");
+        report.row("peak", "server: resident memory, at most", harness.memory(|memory| memory.peak), "MB");
         harness.finish(&mut report);
         Ok(report)
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Registry, Token};
@@ -55,16 +55,9 @@ impl FloorServer {
     /// Returns the command line for these options.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let Self { rate, joined, size, write } = self;
-        let write = match write {
-            Write::Each => "each",
-            Write::Joined => "joined",
-        };
-        vec![
-            format!("--rate={rate}"),
-            format!("--joined={joined}"),
-            format!("--size={size}"),
-            format!("--write={write}"),
-        ]
+        let write = write.to_possible_value().expect("each has a name");
+        let numbers = [format!("--rate={rate}"), format!("--joined={joined}"), format!("--size={size}")];
+        numbers.into_iter().chain([format!("--write={}", write.get_name())]).collect()
     }
 
     /// Serves until it is killed.

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use rusqlite::Connection;
+use faf_lobby::store::OtherProgram;
 
 /// A locked database. The lock is released after a time, or when this is dropped.
 #[derive(Debug)]
@@ -17,12 +17,10 @@ pub(crate) struct HangingDatabase {
 }
 
 impl HangingDatabase {
-    /// Locks an SQLite database.
+    /// Locks a database.
     pub(crate) fn hold(file: &Path, time: Duration) -> anyhow::Result<Self> {
-        let database = Connection::open(file)?;
-        database
-            .execute_batch("BEGIN EXCLUSIVE")
-            .with_context(|| format!("cannot lock {}", file.display()))?;
+        let database = OtherProgram::open(file)?;
+        database.lock().with_context(|| format!("cannot lock {}", file.display()))?;
         let (end, ended) = channel();
         // The lock ends with the connection.
         let holder = std::thread::spawn(move || {
@@ -45,22 +43,23 @@ impl Drop for HangingDatabase {
 
 #[cfg(test)]
 mod tests {
+    use faf_lobby::store::Store;
+    use tokio::time::timeout;
+
     use super::*;
 
-    #[test]
-    fn nobody_else_writes_until_it_is_let_go_of() {
+    #[tokio::test]
+    async fn nobody_else_writes_until_it_is_let_go_of() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("test.sqlite");
-        let other = Connection::open(&file).unwrap();
-        other.busy_timeout(Duration::ZERO).unwrap();
-        other.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE a (b)").unwrap();
+        let store = Store::open(&file).unwrap();
         let hanging = HangingDatabase::hold(&file, Duration::from_secs(3600)).unwrap();
-        other.execute_batch("INSERT INTO a VALUES (1)").unwrap_err();
+        let mut write = Box::pin(store.beat());
+        assert!(timeout(Duration::from_millis(50), write.as_mut()).await.is_err());
         drop(hanging);
-        other.execute_batch("INSERT INTO a VALUES (1)").unwrap();
+        write.await.unwrap();
         // The lock is also released when its time is over.
-        other.busy_timeout(Duration::from_secs(3600)).unwrap();
         let _hanging = HangingDatabase::hold(&file, Duration::from_millis(1)).unwrap();
-        other.execute_batch("INSERT INTO a VALUES (1)").unwrap();
+        store.beat().await.unwrap();
     }
 }

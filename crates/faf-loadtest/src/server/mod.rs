@@ -4,7 +4,6 @@ pub(crate) mod floor_server;
 mod hanging_database;
 pub(crate) mod process;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -72,10 +71,11 @@ impl Target {
         Ok(Self { endpoints, process: Some(process), started: Some(started) })
     }
 
-    /// A listening program that is not a lobby.
-    pub(crate) fn other(address: SocketAddr, process: Process) -> Self {
-        let endpoints = vec![Endpoint::new(WireFormat::SimpleJson, address)];
-        Self { endpoints, process: Some(process), started: None }
+    /// The minimal broadcaster, which is not a lobby.
+    pub(crate) fn floor(serving: &Serving) -> anyhow::Result<Self> {
+        let endpoints =
+            serving.urls().map(str::parse).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+        Ok(Self { endpoints, process: Some(Process(serving.process())), started: None })
     }
 
     /// Kills the server without warning, and starts it again with its stored data.

@@ -18,10 +18,6 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(format: WireFormat, address: SocketAddr) -> Self {
-        Self { url: Url::new(format, address), address }
-    }
-
     pub(crate) fn format(&self) -> WireFormat {
         self.url.format()
     }
@@ -55,22 +51,14 @@ pub(crate) fn source(number: u64, per_address: u32) -> Ipv4Addr {
 /// Size of a packet on the internet, in bytes.
 const PACKET: u32 = 1448;
 
-/// Properties of a new connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Source {
-    /// Number of the connection; one to loopback comes from the [`source`] of its number.
-    pub(crate) number: u64,
-    pub(crate) per_address: u32,
-    /// Whether packets are small, as on the internet.
-    pub(crate) small_packets: bool,
-}
-
-/// Starts to connect without waiting; the event loop reports when the socket is ready.
+/// Starts to connect without waiting; the event loop reports when the socket is ready. A connection
+/// to loopback comes from the [`source`] address; packets may be small, as on the internet.
 pub(crate) fn connect(
     registry: &Registry,
     token: Token,
     to: SocketAddr,
-    Source { number, per_address, small_packets }: Source,
+    source: Ipv4Addr,
+    small_packets: bool,
 ) -> io::Result<mio::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -83,7 +71,7 @@ pub(crate) fn connect(
     if let IpAddr::V4(ip) = to.ip()
         && ip.is_loopback()
     {
-        socket.bind(&SocketAddr::from((source(number, per_address), 0)).into())?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
     }
     match socket.connect(&to.into()) {
         Err(error) if !is_in_progress(&error) => return Err(error),

@@ -4,8 +4,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use mio::event::Event;
 use mio::{Poll, Registry, Token};
 use rand::{RngExt, SeedableRng};
 
-use crate::swarm::address::{self, Source};
+use crate::swarm::address;
 use crate::swarm::event_loop::{self, Sockets};
 use crate::swarm::socket::Socket;
 
@@ -64,28 +64,28 @@ pub(crate) enum Manner {
 }
 
 /// Counts of an attack.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
     /// Number of attempts to connect.
-    pub(crate) attempts: AtomicU64,
+    pub(crate) attempts: u64,
     /// Number of established connections.
-    pub(crate) connected: AtomicU64,
+    pub(crate) connected: u64,
     /// Number of connections that the server has ended.
-    pub(crate) ended: AtomicU64,
-    pub(crate) bytes: AtomicU64,
+    pub(crate) ended: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A running attack. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Attack {
-    pub(crate) tally: Arc<Tally>,
+    tally: Arc<Mutex<Tally>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Attack {
     pub(crate) fn begin(peers: Vec<Peer>, per_address: u32) -> anyhow::Result<Self> {
-        let (tally, stop) = (Arc::<Tally>::default(), Arc::<AtomicBool>::default());
+        let (tally, stop) = (Arc::<Mutex<Tally>>::default(), Arc::<AtomicBool>::default());
         let slots = peers.into_iter().map(|peer| Slot { peer, connection: None }).collect();
         let poll = Poll::new()?;
         let mut attackers = Attackers {
@@ -94,7 +94,8 @@ impl Attack {
             per_address,
             beat: Instant::now(),
             eager: Vec::new(),
-            tally: Arc::clone(&tally),
+            tally: Tally::default(),
+            shared: Arc::clone(&tally),
             stop: Arc::clone(&stop),
             buffer: vec![0; TURN_BYTES],
         };
@@ -102,6 +103,11 @@ impl Attack {
         let run = move || drop(event_loop::run(poll, &mut attackers));
         let thread = std::thread::Builder::new().name("attackers".to_owned()).spawn(run)?;
         Ok(Self { tally, stop, thread: Some(thread) })
+    }
+
+    /// Returns the counts so far.
+    pub(crate) fn tally(&self) -> Tally {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,7 +141,9 @@ struct Attackers {
     beat: Instant,
     /// Slots whose socket accepts more than they may send in one turn.
     eager: Vec<usize>,
-    tally: Arc<Tally>,
+    tally: Tally,
+    /// The tally after each turn.
+    shared: Arc<Mutex<Tally>>,
     stop: Arc<AtomicBool>,
     buffer: Vec<u8>,
 }
@@ -169,6 +177,7 @@ impl Sockets for Attackers {
                 self.beat(slot);
             }
         }
+        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = self.tally;
         match self.stop.load(Ordering::Relaxed) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -195,10 +204,10 @@ impl Attackers {
     }
 
     fn connect(&mut self, slot: usize) {
-        let number = FIRST_CONNECTION + self.tally.attempts.fetch_add(1, Ordering::Relaxed);
-        let source = Source { number, per_address: self.per_address, small_packets: false };
+        let source = address::source(FIRST_CONNECTION + self.tally.attempts, self.per_address);
+        self.tally.attempts += 1;
         let Slot { peer, connection } = &mut self.slots[slot];
-        let connected = address::connect(&self.registry, Token(slot), peer.to, source);
+        let connected = address::connect(&self.registry, Token(slot), peer.to, source, false);
         // A peer that cannot connect tries again later.
         *connection = connected.ok().map(|stream| {
             let socket = Socket::new(stream);
@@ -215,7 +224,7 @@ impl Attackers {
                 return false;
             }
             connection.stands = true;
-            self.tally.connected.fetch_add(1, Ordering::Relaxed);
+            self.tally.connected += 1;
         }
         match peer.manner {
             Manner::HangUp => {
@@ -246,7 +255,7 @@ impl Attackers {
             match connection.socket.write(&rest[..rest.len().min(left)]) {
                 Ok(Some(written)) => {
                     (connection.sent, left) = (connection.sent + written, left - written);
-                    self.tally.bytes.fetch_add(written as u64, Ordering::Relaxed);
+                    self.tally.bytes += written as u64;
                 }
                 Ok(None) => return false,
                 Err(_) => {
@@ -279,7 +288,7 @@ impl Attackers {
 
     fn end(&mut self, slot: usize) {
         if self.slots[slot].connection.take().is_some_and(|connection| connection.stands) {
-            self.tally.ended.fetch_add(1, Ordering::Relaxed);
+            self.tally.ended += 1;
         }
     }
 }
@@ -296,7 +305,7 @@ pub(crate) fn garbage(format: WireFormat, is_random: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     for number in 0..1000 {
         let message = format!(r#"{{"command":"nonsense_{number}","argument":[1,2,{{"x":null}}]}}"#);
-        crate::speech::say(format, &message, &mut bytes);
+        crate::messages::encode(format, &message, &mut bytes);
     }
     bytes
 }

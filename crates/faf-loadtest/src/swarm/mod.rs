@@ -1,4 +1,8 @@
 //! All clients, on few threads, and the handle with which a scenario gives them orders.
+//!
+//! URLs, credentials and the messages of a login are those of [`faf_client`]; sockets and framing
+//! are not, because one thread waits for thousands of non-blocking sockets in one epoll loop, and
+//! counts their messages without decoding them.
 
 pub(crate) mod address;
 pub(crate) mod attack;
@@ -13,6 +17,7 @@ pub(crate) mod socket;
 mod timers;
 mod worker;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -22,12 +27,13 @@ use anyhow::Context;
 use mio::{Poll, Waker};
 
 use crate::actors::{Actor, ActorCommand};
+use crate::options::RunOptions;
 use crate::report::sample::Sample;
 use crate::swarm::address::Endpoint;
-use crate::swarm::client::{Client, Common, Order};
+use crate::swarm::client::{Client, Common};
 use crate::swarm::connection::Reading;
 use crate::swarm::credentials::Credentials;
-use crate::swarm::worker::{ORDERS, Worker};
+use crate::swarm::worker::{ORDERS, Order, Worker};
 
 /// The initial configuration of a client.
 #[derive(Debug, Default)]
@@ -44,17 +50,6 @@ impl Role {
     }
 }
 
-/// Configuration of a swarm.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) endpoints: Vec<Endpoint>,
-    pub(crate) credentials: Credentials,
-    pub(crate) threads: usize,
-    pub(crate) per_address: u32,
-    /// Approximate number of clients that look for markers.
-    pub(crate) sampled: u32,
-}
-
 /// Clients with numbers from 0, on threads that end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Swarm {
@@ -64,28 +59,31 @@ pub(crate) struct Swarm {
 
 #[derive(Debug)]
 struct Thread {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<Option<Order>>,
     waker: Waker,
     sample: Arc<Mutex<Sample>>,
     handle: Option<JoinHandle<()>>,
 }
 
 impl Swarm {
-    pub(crate) fn start(plan: Plan, roles: Vec<Role>) -> anyhow::Result<Self> {
-        let Plan { endpoints, credentials, threads, per_address, sampled } = plan;
+    pub(crate) fn start(
+        endpoints: Vec<Endpoint>,
+        credentials: Credentials,
+        run: &RunOptions,
+        roles: Vec<Role>,
+    ) -> anyhow::Result<Self> {
         let clients = roles.len() as u32;
         let common = Arc::new(Common {
             endpoints,
             credentials,
-            per_address,
+            per_address: run.per_address,
             connections: AtomicU64::new(0),
             online: AtomicUsize::new(0),
-            every: clients.div_ceil(sampled.max(1)).max(1),
+            every: clients.div_ceil(run.sampled.max(1)).max(1),
         });
-        let mut shares: Vec<_> = (0..threads.max(1)).map(|_| Vec::new()).collect();
-        let count = shares.len();
-        for (number, Role { actor, receive_buffer }) in roles.into_iter().enumerate() {
-            shares[number % count].push(Client::new(number as u32, actor, receive_buffer));
+        let mut shares: Vec<_> = (0..run.threads).map(|_| Vec::new()).collect();
+        for (number, role) in roles.into_iter().enumerate() {
+            shares[number % run.threads].push(Client::new(number as u32, role));
         }
         let threads = shares.into_iter().map(|clients| Thread::start(clients, &common));
         Ok(Self { threads: threads.collect::<Result<_, _>>()?, common })
@@ -107,51 +105,80 @@ impl Swarm {
 
     /// Returns the messages that log this client in.
     pub(crate) fn login_messages(&self, client: u32) -> impl Iterator<Item = String> {
-        self.common.credentials.messages(client).into_iter().flatten()
+        self.common.credentials.messages(client)
     }
 
     /// Logs clients in, at most `at_once` at a time; with `retry` they try until they succeed.
     pub(crate) fn log_in(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, retry: bool) {
         let at_once = at_once.div_ceil(self.threads.len());
-        self.order(clients, |clients| Order::LogIn { clients, at_once, retry });
+        self.order(clients, move |worker, clients| {
+            (worker.at_once, worker.retry) = (at_once, retry);
+            worker.queue.extend(clients);
+        });
     }
 
+    /// Closes the connections of clients.
     pub(crate) fn log_out(&self, clients: impl IntoIterator<Item = u32>) {
-        self.order(clients, |clients| Order::LogOut { clients });
+        self.order(clients, |worker, clients| {
+            let leaving: HashSet<_> = clients.iter().copied().collect();
+            worker.queue.retain(|client| !leaving.contains(client));
+            for client in clients {
+                worker.clients[client].cycles = None;
+                worker.close(client);
+            }
+        });
     }
 
     /// Logs clients in and out repeatedly, with a pause between, at most `at_once` at a time.
     pub(crate) fn cycle(&self, clients: impl IntoIterator<Item = u32>, at_once: usize, pause: Duration) {
         let at_once = at_once.div_ceil(self.threads.len());
-        self.order(clients, |clients| Order::Cycle { clients, at_once, pause });
+        self.order(clients, move |worker, clients| {
+            worker.at_once = at_once;
+            for client in clients {
+                worker.clients[client].cycles = Some(pause);
+                worker.queue.push_back(client);
+            }
+        });
     }
 
+    /// Changes the reading speed of clients.
     pub(crate) fn read(&self, clients: impl IntoIterator<Item = u32>, reading: Reading) {
-        self.order(clients, |clients| Order::Read { clients, reading });
+        self.order(clients, move |worker, clients| {
+            for client in clients {
+                worker.set_reading(client, reading);
+            }
+        });
     }
 
+    /// Sends a command to all actors.
     pub(crate) fn send_command(&self, command: ActorCommand) {
-        for thread in &self.threads {
-            thread.order(Order::Command(command));
-        }
+        self.order([], move |worker, _| {
+            for client in 0..worker.clients.len() {
+                worker.act(client, |actor, context| actor.on_command(command, context));
+            }
+        });
     }
 
     /// Sets the new addresses of a restarted server, in the order of the endpoints.
     pub(crate) fn relocate(&self, endpoints: &[Endpoint]) {
-        for thread in &self.threads {
-            thread.order(Order::Move(endpoints.iter().map(|endpoint| endpoint.address).collect()));
-        }
+        let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address).collect();
+        self.order([], move |worker, _| worker.moved = Some(addresses.clone()));
     }
 
-    /// Divides clients among the threads.
-    fn order(&self, clients: impl IntoIterator<Item = u32>, order: impl Fn(Vec<usize>) -> Order) {
+    /// Gives an order to all threads, each with its share of the clients.
+    fn order(
+        &self,
+        clients: impl IntoIterator<Item = u32>,
+        order: impl Fn(&mut Worker, Vec<usize>) + Clone + Send + 'static,
+    ) {
         let count = self.threads.len();
         let mut shares: Vec<_> = (0..count).map(|_| Vec::new()).collect();
         for client in clients {
             shares[client as usize % count].push(client as usize / count);
         }
         for (thread, share) in self.threads.iter().zip(shares) {
-            thread.order(order(share));
+            let order = order.clone();
+            thread.order(Some(Box::new(move |worker| order(worker, share))));
         }
     }
 }
@@ -159,7 +186,7 @@ impl Swarm {
 impl Drop for Swarm {
     fn drop(&mut self) {
         for thread in &mut self.threads {
-            thread.order(Order::Stop);
+            thread.order(None);
             // If it panicked, it has reported that.
             _ = thread.handle.take().map(JoinHandle::join);
         }
@@ -179,7 +206,8 @@ impl Thread {
         Ok(Self { orders, waker, sample, handle: Some(handle) })
     }
 
-    fn order(&self, order: Order) {
+    /// Gives the thread an order, or ends it.
+    fn order(&self, order: Option<Order>) {
         // A thread that has ended has reported the reason.
         if self.orders.send(order).is_ok() {
             _ = self.waker.wake();

@@ -249,7 +249,8 @@ fn only_allowed_players_join() {
     }
     lobby.say(dan, r#"{"command":"game_join","uid":"1","password":"Secret"}"#);
     assert_eq!(lobby.hear_commands(dan), ["game_launch"]);
-    assert_eq!(lobby.store.join_attempts.len(), 1, "nothing is noted of a hidden game");
+    let noted: Vec<u32> = lobby.store.joins.iter().map(|join| join.player.0).collect();
+    assert_eq!(noted, [1, 4], "of the host and Dan; nothing is noted of a hidden game");
 }
 
 #[test]

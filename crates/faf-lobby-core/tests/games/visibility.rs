@@ -60,7 +60,7 @@ fn a_hidden_game_looks_like_an_unused_number() {
     let tried = |lobby: &mut SimulatedLobby, uid: u32| {
         lobby.hear(cem);
         lobby.holds_replies = true;
-        let attempts = lobby.store.join_attempts.len();
+        let attempts = lobby.store.joins.len();
         let mut told = Vec::new();
         for request in [
             format!(r#"{{"command":"game_join","uid":{uid}}}"#),
@@ -73,7 +73,7 @@ fn a_hidden_game_looks_like_an_unused_number() {
             told.push((requests, lobby.hear(cem)));
         }
         lobby.holds_replies = false;
-        assert_eq!(lobby.store.join_attempts.len(), attempts, "game {uid}");
+        assert_eq!(lobby.store.joins.len(), attempts, "game {uid}");
         format!("{told:?}").replace(&format!(r#"\"uid\":{uid}"#), "")
     };
     let free = tried(&mut lobby, 99);

@@ -25,11 +25,11 @@ pub(super) struct StoredOrder {
 #[expect(missing_docs, reason = "crate::operations describes all operations")]
 impl Memory {
     pub fn account_by_login(&mut self, login: &str) -> Result<Option<StoredAccount>, StoreError> {
-        Ok(self.find(login).map(|(name, account)| stored(name, account)))
+        Ok(self.find(login).map(MemoryAccount::stored))
     }
 
     pub fn account_by_id(&mut self, id: PlayerId) -> Result<Option<StoredAccount>, StoreError> {
-        Ok(self.by_id(id).map(|(name, account)| stored(name, account)))
+        Ok(self.accounts.get(&id).map(MemoryAccount::stored))
     }
 
     pub fn record_login(
@@ -39,8 +39,9 @@ impl Memory {
         user_agent: Option<String>,
     ) -> Result<(), StoreError> {
         let now = self.now();
-        if let Some((_, account)) = self.by_id(player) {
-            account.last_login = Some((address.map(|address| address.to_string()), user_agent, now));
+        if let Some(account) = self.accounts.get_mut(&player) {
+            account.ip = address.map(|address| address.to_string());
+            (account.user_agent, account.last_login) = (user_agent, Some(now));
         }
         Ok(())
     }
@@ -52,9 +53,9 @@ impl Memory {
         if self.find(login).is_some() {
             return Err(AccountError::Exists(login.to_owned()));
         }
-        let id = self.accounts.values().map(|account| account.id).max().unwrap_or(0) + 1;
-        self.accounts.insert(login.to_owned(), MemoryAccount { id, password, ..MemoryAccount::default() });
-        Ok(PlayerId(id))
+        let id = PlayerId(self.accounts.keys().next_back().map_or(0, |last| last.0) + 1);
+        self.add_account(MemoryAccount::new(id, login.to_owned(), password));
+        Ok(id)
     }
 
     pub fn set_password(&mut self, login: &str, password: String) -> Result<(), AccountError> {
@@ -71,20 +72,18 @@ impl Memory {
 
     pub fn list_accounts(&mut self) -> Result<Vec<ListedAccount>, StoreError> {
         let now = self.now();
-        let mut listed: Vec<_> = self.accounts.iter().collect();
-        listed.sort_by_key(|(login, _)| login_key(login));
-        let list = |(login, account): (&String, &MemoryAccount)| {
+        let listed = self.numbers.values().filter_map(|id| self.accounts.get(id)).map(|account| {
             let mut groups = account.groups.clone();
             groups.sort();
             ListedAccount {
-                id: PlayerId(account.id),
-                login: login.clone(),
+                id: account.id,
+                login: account.login.clone(),
                 groups,
                 ban: account.last_ban().filter(|ban| ban.expires_at > now),
-                last_login: account.last_login.as_ref().map(|(.., at)| at.0.div_euclid(1_000_000)),
+                last_login: account.last_login.map(|at| at.0.div_euclid(1_000_000)),
             }
-        };
-        Ok(listed.into_iter().map(list).collect())
+        });
+        Ok(listed.collect())
     }
 
     pub fn count_accounts(&mut self) -> Result<u32, StoreError> {
@@ -92,21 +91,21 @@ impl Memory {
     }
 
     pub fn find_ban(&mut self, player: PlayerId) -> Result<Option<Ban>, StoreError> {
-        Ok(self.by_id(player).and_then(|(_, account)| account.last_ban()))
+        Ok(self.accounts.get(&player).and_then(MemoryAccount::last_ban))
     }
 
     pub fn ban(&mut self, login: &str, reason: String, expires_at: Option<i64>) -> Result<i64, AccountError> {
         let expires_at = Timestamp::from_seconds(expires_at.unwrap_or(NEVER));
         let account = self.known(login)?;
         account.bans.push(Ban { reason, expires_at });
-        let player = PlayerId(account.id);
+        let player = account.id;
         Ok(self.order(player, None))
     }
 
     pub fn unban(&mut self, login: &str) -> Result<usize, AccountError> {
         let now = Timestamp::from_seconds(self.unix_now());
         let account = self.known(login)?;
-        let player = PlayerId(account.id);
+        let player = account.id;
         let in_force: Vec<&mut Ban> = account.bans.iter_mut().filter(|ban| ban.expires_at > now).collect();
         let count = in_force.len();
         for ban in in_force {
@@ -119,7 +118,7 @@ impl Memory {
     }
 
     pub fn kick(&mut self, login: &str, reason: String) -> Result<i64, AccountError> {
-        let player = PlayerId(self.known(login)?.id);
+        let player = self.known(login)?.id;
         Ok(self.order(player, Some(reason)))
     }
 
@@ -158,18 +157,14 @@ impl Memory {
         self.last_order
     }
 
-    fn find(&mut self, login: &str) -> Option<(&String, &mut MemoryAccount)> {
-        let is_exact = self.accounts.contains_key(login);
-        let key = login_key(login);
-        self.accounts.iter_mut().find(|(name, _)| match is_exact {
-            true => *name == login,
-            false => login_key(name) == key,
-        })
+    fn find(&self, login: &str) -> Option<&MemoryAccount> {
+        self.accounts.get(self.numbers.get(&login_key(login))?)
     }
 
     fn known(&mut self, login: &str) -> Result<&mut MemoryAccount, AccountError> {
-        let unknown = AccountError::Unknown(login.to_owned());
-        self.find(login).map(|(_, account)| account).ok_or(unknown)
+        let number = self.numbers.get(&login_key(login));
+        let account = number.and_then(|number| self.accounts.get_mut(number));
+        account.ok_or_else(|| AccountError::Unknown(login.to_owned()))
     }
 }
 
@@ -179,13 +174,9 @@ impl MemoryAccount {
     pub fn last_ban(&self) -> Option<Ban> {
         self.bans.iter().max_by_key(|ban| ban.expires_at).cloned()
     }
-}
 
-fn stored(login: &str, account: &MemoryAccount) -> StoredAccount {
-    StoredAccount {
-        id: PlayerId(account.id),
-        login: login.to_owned(),
-        password: account.password.clone(),
-        ban: account.last_ban(),
+    fn stored(&self) -> StoredAccount {
+        let Self { id, login, password, .. } = self.clone();
+        StoredAccount { id, login, password, ban: self.last_ban() }
     }
 }

@@ -2,61 +2,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faf_lobby_core::{Note, Relation};
+use faf_lobby_core::ratings::RatingChange;
+use faf_lobby_core::{LivePlayer, Note, Relation};
 use faf_protocol::server_message::CoopMission;
 use faf_protocol::{GameId, PlayerId};
 
 use super::{Memory, MemoryAccount, MemoryGame};
 use crate::facts::{
-    AvatarFact, Facts, GameFact, JoinFact, LoginFact, MissionFact, ModFact, PlayerFact, RatingFact,
-    TeamkillFact,
+    AvatarFact, Facts, GameFact, LoginFact, MissionFact, PlayerFact, RatingFact, TeamkillFact,
 };
-use crate::{MISSION_PLAYERS_LIMIT, StoreError, TEAMKILL_TIME_LIMIT, place};
+use crate::{MISSION_PLAYERS_LIMIT, Place, StoreError, TEAMKILL_TIME_LIMIT, place};
 
 #[expect(missing_docs, reason = "crate::operations describes all operations")]
 impl Memory {
     pub fn facts(&mut self) -> Result<Facts, StoreError> {
-        let mut accounts: Vec<&MemoryAccount> = self.accounts.values().collect();
-        accounts.sort_by_key(|account| account.id);
         let mut facts = Facts {
             journal: self.journal.clone(),
-            joins: self.joins(),
-            outbox: self
-                .outbox
-                .iter()
-                .map(|(_, message)| (message.routing_key.clone(), message.body.clone()))
-                .collect(),
+            joins: self.joins.clone(),
+            mods: self.mod_stats.values().cloned().collect(),
             map_versions_played: self.map_versions_played.clone(),
             maps_played: self.maps_played(),
+            beats: self.beats,
             ..Facts::default()
         };
-        for account in accounts {
-            self.add_account(account, &mut facts);
+        facts.joins.sort_by_key(|join| join.game);
+        let messages = self.outbox.iter().map(|(_, message)| message.clone());
+        facts.outbox = messages.map(|message| (message.routing_key, message.body)).collect();
+        for account in self.accounts.values() {
+            self.account_facts(account, &mut facts);
         }
         for (id, game) in &self.games {
-            add_game(*id, game, &mut facts);
-            self.add_notes(*id, game, &mut facts);
+            facts.games.push(game.fact(*id));
+            facts.players.extend(game.players(*id));
+            self.note_facts(*id, game, &mut facts);
         }
-        facts.mods.extend(self.mod_stats.iter().map(|(number, counters)| ModFact {
-            mod_id: *number,
-            likes: counters.likes,
-            likers: serde_json::to_string(&counters.likers).unwrap_or_default(),
-            downloads: counters.downloads,
-            times_played: counters.played,
-        }));
         Ok(facts)
     }
 }
 
 impl Memory {
-    fn add_account(&self, account: &MemoryAccount, facts: &mut Facts) {
-        let id = PlayerId(account.id);
-        let (ip, user_agent) = match &account.last_login {
-            Some((ip, user_agent, _)) => (ip.clone(), user_agent.clone()),
-            None => (None, None),
-        };
-        let has_last_login = account.last_login.is_some();
-        facts.logins.push(LoginFact { id, ip, user_agent, has_last_login });
+    fn account_facts(&self, account: &MemoryAccount, facts: &mut Facts) {
+        let MemoryAccount { id, ip, user_agent, last_login, .. } = account.clone();
+        facts.logins.push(LoginFact { id, ip, user_agent, has_last_login: last_login.is_some() });
         let friends = account.friends.iter().map(|subject| (*subject, Relation::Friend));
         let foes = account.foes.iter().map(|subject| (*subject, Relation::Foe));
         let relations: BTreeMap<PlayerId, Relation> = friends.chain(foes).collect();
@@ -79,17 +66,6 @@ impl Memory {
         }));
     }
 
-    /// Join attempts by game, the host first.
-    fn joins(&self) -> Vec<JoinFact> {
-        let hosts = self.hosts.iter().map(|(player, game)| (*player, *game, None));
-        let others =
-            self.join_attempts.iter().map(|(player, attempt)| (*player, attempt.game, attempt.address));
-        let joins = hosts.chain(others).map(|(player, game, address)| JoinFact { player, game, address });
-        let mut joins: Vec<JoinFact> = joins.collect();
-        joins.sort_by_key(|join| join.game);
-        joins
-    }
-
     fn maps_played(&self) -> BTreeMap<u32, u32> {
         let mut played = BTreeMap::new();
         for (version, times) in &self.map_versions_played {
@@ -99,7 +75,7 @@ impl Memory {
         played
     }
 
-    fn add_notes(&self, game_id: GameId, game: &MemoryGame, facts: &mut Facts) {
+    fn note_facts(&self, game_id: GameId, game: &MemoryGame, facts: &mut Facts) {
         let mut desynced = BTreeSet::new();
         let mut is_complete = false;
         for note in &game.notes {
@@ -138,40 +114,52 @@ impl Memory {
     }
 }
 
-fn add_game(id: GameId, game: &MemoryGame, facts: &mut Facts) {
-    let launched = &game.launched;
-    facts.games.push(GameFact {
-        id,
-        launched_at: launched.launched_at.0.div_euclid(1_000_000),
-        ended_at: game.end.as_ref().map(|end| end.ended_at.0.div_euclid(1_000_000)),
-        victory: launched.victory.as_str().to_owned(),
-        featured_mod: launched.featured_mod,
-        host: launched.host,
-        map_version: launched.map_version,
-        title: launched.title.clone(),
-        validity: i64::from(game.validity()),
-        is_live: game.saved.is_some(),
-        live: game.saved.clone(),
-        decisions: game.end.is_some().then(|| game.decisions.clone()),
-    });
-    let results = game.end.as_ref().map(|end| end.results.as_slice()).unwrap_or_default();
-    let changes = game.changes();
-    for player in game.placed() {
-        let Some(place) = place(player) else { continue };
-        let result = results.iter().find(|result| result.player == player.id);
-        let change = changes.get(&player.id);
-        facts.players.push(PlayerFact {
-            game_id: id,
-            player_id: player.id,
-            faction: place.faction,
-            color: place.color,
-            team: place.team,
-            place: place.place,
-            before: change.map_or(player.rating, |change| change.before),
-            after: change.map(|change| change.after),
-            score: Some(result.map_or(0, |result| i64::from(result.score))),
-            has_score_time: result.is_some() || change.is_some(),
-            result: Some(result.map_or("UNKNOWN", |result| result.outcome.as_str()).to_owned()),
-        });
+impl MemoryGame {
+    pub(super) fn fact(&self, id: GameId) -> GameFact {
+        let launched = &self.launched;
+        GameFact {
+            id,
+            launched_at: launched.launched_at.0.div_euclid(1_000_000),
+            ended_at: self.end.as_ref().map(|end| end.ended_at.0.div_euclid(1_000_000)),
+            victory: launched.victory.as_str().to_owned(),
+            featured_mod: launched.featured_mod,
+            host: launched.host,
+            map_version: launched.map_version,
+            title: launched.title.clone(),
+            validity: i64::from(self.validity()),
+            is_live: self.saved.is_some(),
+            live: self.saved.clone(),
+            decisions: self.end.is_some().then(|| self.decisions.clone()),
+        }
+    }
+
+    /// Returns the players whose placement the host has reported.
+    pub(super) fn players(&self, id: GameId) -> Vec<PlayerFact> {
+        let results = self.end.as_ref().map(|end| end.results.as_slice()).unwrap_or_default();
+        let rated = self.end.as_ref().and_then(|end| end.rated.as_ref());
+        let fact = |player: &LivePlayer| {
+            let Place { faction, color, team, place } = place(player)?;
+            let result = results.iter().find(|result| result.player == player.id);
+            // Only the change on the leaderboard of the game is part of its result.
+            let is_shown = |change: &&RatingChange| {
+                change.player == player.id
+                    && rated.is_some_and(|rated| rated.leaderboard == change.leaderboard)
+            };
+            let change = self.ratings.iter().find(is_shown);
+            Some(PlayerFact {
+                game_id: id,
+                player_id: player.id,
+                faction,
+                color,
+                team,
+                place,
+                before: change.map_or(player.rating, |change| change.before),
+                after: change.map(|change| change.after),
+                score: Some(result.map_or(0, |result| i64::from(result.score))),
+                has_score_time: result.is_some() || change.is_some(),
+                result: Some(result.map_or("UNKNOWN", |result| result.outcome.as_str()).to_owned()),
+            })
+        };
+        self.launched.players.iter().filter_map(fact).collect()
     }
 }

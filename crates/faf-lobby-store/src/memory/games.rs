@@ -1,18 +1,16 @@
 //! Games: the initial state of the lobby, join attempts, and stored results.
 
-use std::collections::BTreeMap;
-
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::results::Outcome;
 use faf_lobby_core::{
     Decision, Game, GameData, GameEnd, GameLaunched, GamePublications, GameWrite, InitialState, JoinAttempt,
-    LivePlayer, Note, RatedGame,
+    Note, RatedGame,
 };
 use faf_protocol::server_message::LeaderboardRating;
 use faf_protocol::{GameId, PlayerId};
 
-use super::{Memory, MemoryGame};
-use crate::facts::JournalFact;
+use super::{Memory, MemoryGame, contradiction};
+use crate::facts::{JoinFact, JournalFact};
 use crate::rating::{RatingInputs, participants, rate};
 use crate::{StoreError, TITLE_LIMIT, is_placed};
 
@@ -27,7 +25,7 @@ impl Memory {
 
     pub fn beginning(&self) -> Result<InitialState, StoreError> {
         let launched = self.games.keys().copied();
-        let joined = self.join_attempts.iter().map(|(_, attempt)| attempt.game);
+        let joined = self.joins.iter().map(|join| join.game);
         let numbers = launched.chain(joined).chain([self.last_game]);
         Ok(InitialState {
             last_game: numbers.filter(|game| game.0 <= LAST_GAME).max().unwrap_or_default(),
@@ -37,20 +35,14 @@ impl Memory {
     }
 
     pub fn record_join(&mut self, player: PlayerId, attempt: JoinAttempt) -> Result<(), StoreError> {
-        if !self.has_account(player) {
-            return Err(contradiction(format!("there is no player {player}")));
-        }
-        self.join_attempts.push((player, attempt));
+        self.check_account(player)?;
+        let JoinAttempt { game, address } = attempt;
+        self.joins.push(JoinFact { player, game, address });
         Ok(())
     }
 
     pub fn record_host(&mut self, host: PlayerId, game: GameId) -> Result<(), StoreError> {
-        if !self.has_account(host) {
-            return Err(contradiction(format!("there is no player {host}")));
-        }
-        self.last_game = self.last_game.max(game);
-        self.hosts.push((host, game));
-        Ok(())
+        self.record_join(host, JoinAttempt { game, address: None })
     }
 
     pub fn store_game(
@@ -82,9 +74,7 @@ impl Memory {
             };
         }
         let players = launched.players.iter().filter(|player| is_placed(player)).map(|player| player.id);
-        if let Some(unknown) = players.chain([launched.host]).find(|player| !self.has_account(*player)) {
-            return Err(contradiction(format!("there is no player {unknown}")));
-        }
+        players.chain([launched.host]).try_for_each(|player| self.check_account(player))?;
         if !self.data.featured_mods.values().any(|number| *number == launched.featured_mod) {
             return Err(contradiction(format!("there is no featured mod {}", launched.featured_mod)));
         }
@@ -117,10 +107,9 @@ impl Memory {
     }
 
     fn note(&mut self, id: GameId, note: Note) -> Result<(), StoreError> {
-        if let Note::Teamkill { teamkiller, victim, .. } = &note
-            && let Some(unknown) = [teamkiller, victim].into_iter().find(|player| !self.has_account(**player))
-        {
-            return Err(contradiction(format!("there is no player {unknown}")));
+        if let Note::Teamkill { teamkiller, victim, .. } = &note {
+            self.check_account(*teamkiller)?;
+            self.check_account(*victim)?;
         }
         let game = self.games.get_mut(&id).ok_or_else(|| contradiction(format!("there is no game {id}")))?;
         game.notes.push(note);
@@ -161,7 +150,7 @@ impl Memory {
         let mut inputs =
             RatingInputs { leaderboards: self.data.leaderboards.clone(), ..RatingInputs::default() };
         for player in participants(rated) {
-            let account = self.accounts.values().find(|account| account.id == player.0);
+            let account = self.accounts.get(&player);
             let ratings = account.map(|account| account.ratings.as_slice()).unwrap_or_default();
             inputs
                 .ratings
@@ -182,7 +171,7 @@ impl Memory {
                 before: *before,
                 after: *after,
             });
-            let Some((_, account)) = self.by_id(*player) else { continue };
+            let Some(account) = self.accounts.get_mut(player) else { continue };
             match account.ratings.iter_mut().find(|(name, _)| name == leaderboard) {
                 Some((_, known)) => {
                     known.rating = *after;
@@ -202,32 +191,15 @@ impl Memory {
     }
 }
 
-fn contradiction(reason: String) -> StoreError {
-    StoreError::Contradiction(reason)
-}
-
 fn not_live() -> StoreError {
     contradiction("the game is not live".to_owned())
 }
 
 impl MemoryGame {
-    /// Returns the players whose placement the host has reported.
-    pub(super) fn placed(&self) -> impl Iterator<Item = &LivePlayer> {
-        self.launched.players.iter().filter(|player| is_placed(player))
-    }
-
     /// Returns the number of the game's validity.
     pub(super) fn validity(&self) -> u8 {
         let ended = self.end.as_ref().map(|end| end.validity);
         let saved = self.saved.as_ref().and_then(Game::validity);
         ended.or(saved).unwrap_or(self.launched.validity).number()
-    }
-
-    /// Returns the rating changes on the leaderboard of the game, by player.
-    pub(super) fn changes(&self) -> BTreeMap<PlayerId, &RatingChange> {
-        let leaderboard =
-            self.end.as_ref().and_then(|end| end.rated.as_ref()).map(|rated| &rated.leaderboard);
-        let of_game = self.ratings.iter().filter(|change| Some(&change.leaderboard) == leaderboard);
-        of_game.map(|change| (change.player, change)).collect()
     }
 }

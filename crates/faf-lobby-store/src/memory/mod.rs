@@ -19,23 +19,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use faf_lobby_core::ratings::{GLOBAL, LADDER, Leaderboard, Leaderboards, RatingChange};
 use faf_lobby_core::{
-    Ban, Decision, Game, GameData, GameEnd, GameLaunched, GamePublications, GameWrite, JoinAttempt,
-    MapVersion, Note, Permission, Timestamp,
+    Ban, Decision, Game, GameData, GameEnd, GameLaunched, GamePublications, GameWrite, MapVersion, Note,
+    Permission, Timestamp,
 };
 use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating};
 use faf_protocol::{GameId, PlayerId};
 
-use crate::facts::JournalFact;
-use crate::{Message, Role, StoreError};
+use crate::facts::{JoinFact, JournalFact, ModFact};
+use crate::{Message, Role, StoreError, login_key};
 
 pub use vault::MemoryMod;
 
 /// Everything that is stored, open to tests. Implements all operations of the list as
 /// plain methods.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Memory {
-    /// Accounts, by name.
-    pub accounts: BTreeMap<String, MemoryAccount>,
+    /// Accounts, by number; [`add_account`](Self::add_account) adds one.
+    pub accounts: BTreeMap<PlayerId, MemoryAccount>,
+    /// Numbers of the accounts, by the form of their names that is compared.
+    numbers: BTreeMap<String, PlayerId>,
     /// Permissions of each group, by technical name of the group; initially those of moderators
     /// and administrators.
     pub groups: BTreeMap<String, BTreeSet<String>>,
@@ -54,13 +56,12 @@ pub struct Memory {
     pub last_game: GameId,
     /// Launched games, by number.
     pub games: BTreeMap<GameId, MemoryGame>,
-    /// Attempts to join a game.
-    pub join_attempts: Vec<(PlayerId, JoinAttempt)>,
-    hosts: Vec<(PlayerId, GameId)>,
+    /// Attempts to join a game, including the host's own arrival.
+    pub joins: Vec<JoinFact>,
     /// Number of the map of each version; a version without an entry counts as a map of its own.
     map_numbers: BTreeMap<u32, u32>,
     map_versions_played: BTreeMap<u32, u32>,
-    mod_stats: BTreeMap<u32, vault::Counters>,
+    mod_stats: BTreeMap<u32, ModFact>,
     journal: Vec<JournalFact>,
     orders: Vec<accounts::StoredOrder>,
     last_order: i64,
@@ -69,7 +70,18 @@ pub struct Memory {
     last_message: i64,
     /// Number of numbered publications of each game that were put into the outbox.
     published: BTreeMap<GameId, u32>,
-    clock: fn() -> Timestamp,
+    beats: u32,
+    clock: Clock,
+}
+
+/// Returns the current time.
+#[derive(Debug, Clone, Copy)]
+struct Clock(fn() -> Timestamp);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(|| Timestamp(0))
+    }
 }
 
 /// A launched game, with everything that is stored about it.
@@ -90,10 +102,12 @@ pub struct MemoryGame {
 }
 
 /// An account with everything that belongs to it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MemoryAccount {
     /// Number of the account.
-    pub id: u32,
+    pub id: PlayerId,
+    /// Name of the account.
+    pub login: String,
     /// Hash of the password.
     pub password: String,
     /// Bans, in force or not.
@@ -116,8 +130,37 @@ pub struct MemoryAccount {
     pub friends: BTreeSet<PlayerId>,
     /// Numbers of the player's foes.
     pub foes: BTreeSet<PlayerId>,
-    /// Address, user agent and time of the last login.
-    pub last_login: Option<(Option<String>, Option<String>, Timestamp)>,
+    /// Address of the last login.
+    pub ip: Option<String>,
+    /// User agent of the last login.
+    pub user_agent: Option<String>,
+    /// Time of the last login.
+    pub last_login: Option<Timestamp>,
+}
+
+impl MemoryAccount {
+    /// Creates an account that has nothing else.
+    #[must_use]
+    pub fn new(id: PlayerId, login: String, password: String) -> Self {
+        Self {
+            id,
+            login,
+            password,
+            bans: Vec::new(),
+            avatars: Vec::new(),
+            avatar: None,
+            clan: None,
+            ratings: Vec::new(),
+            won_games: BTreeMap::new(),
+            groups: Vec::new(),
+            permissions: Vec::new(),
+            friends: BTreeSet::new(),
+            foes: BTreeSet::new(),
+            ip: None,
+            user_agent: None,
+            last_login: None,
+        }
+    }
 }
 
 impl Memory {
@@ -131,61 +174,41 @@ impl Memory {
             ranked_mods: BTreeSet::new(),
             leaderboards: Leaderboards::new(vec![leaderboard(1, GLOBAL), leaderboard(2, LADDER)]),
         };
-        let names = |permissions: &[Permission]| -> BTreeSet<String> {
-            permissions.iter().map(|permission| permission.technical_name().to_owned()).collect()
-        };
         let all = [Permission::KickServer, Permission::BroadcastMessage, Permission::JoinChannel];
         let group = |role: Role, permissions: &[Permission]| {
-            role.group().map(|group| (group.to_owned(), names(permissions)))
+            let names = permissions.iter().map(|permission| permission.technical_name().to_owned());
+            role.group().map(|group| (group.to_owned(), names.collect()))
         };
         let groups = [group(Role::Moderator, &all[..1]), group(Role::Administrator, &all)];
-        Self {
-            accounts: BTreeMap::new(),
-            groups: groups.into_iter().flatten().collect(),
-            avatars: BTreeMap::new(),
-            missions: Vec::new(),
-            mods: Vec::new(),
-            data,
-            maps: BTreeMap::new(),
-            last_game: GameId::default(),
-            games: BTreeMap::new(),
-            join_attempts: Vec::new(),
-            hosts: Vec::new(),
-            map_numbers: BTreeMap::new(),
-            map_versions_played: BTreeMap::new(),
-            mod_stats: BTreeMap::new(),
-            journal: Vec::new(),
-            orders: Vec::new(),
-            last_order: 0,
-            own_key: None,
-            outbox: Vec::new(),
-            last_message: 0,
-            published: BTreeMap::new(),
-            clock,
-        }
+        Self { groups: groups.into_iter().flatten().collect(), data, clock: Clock(clock), ..Self::default() }
+    }
+
+    /// Adds an account, or replaces the one with this number.
+    pub fn add_account(&mut self, account: MemoryAccount) {
+        self.numbers.insert(login_key(&account.login), account.id);
+        self.accounts.insert(account.id, account);
     }
 
     fn now(&self) -> Timestamp {
-        (self.clock)()
+        (self.clock.0)()
     }
 
     fn unix_now(&self) -> i64 {
         self.now().0.div_euclid(1_000_000)
     }
 
-    /// Returns the account with this number, and its name.
-    pub fn by_id(&mut self, player: PlayerId) -> Option<(&String, &mut MemoryAccount)> {
-        self.accounts.iter_mut().find(|(_, account)| account.id == player.0)
-    }
-
-    fn has_account(&self, player: PlayerId) -> bool {
-        self.accounts.values().any(|account| account.id == player.0)
-    }
-
     fn name_of(&self, player: PlayerId) -> String {
-        let found = self.accounts.iter().find(|(_, account)| account.id == player.0);
-        found.map(|(login, _)| login.clone()).unwrap_or_default()
+        self.accounts.get(&player).map(|account| account.login.clone()).unwrap_or_default()
     }
+
+    fn check_account(&self, player: PlayerId) -> Result<(), StoreError> {
+        let is_known = self.accounts.contains_key(&player);
+        is_known.then_some(()).ok_or_else(|| contradiction(format!("there is no player {player}")))
+    }
+}
+
+fn contradiction(reason: String) -> StoreError {
+    StoreError::Contradiction(reason)
 }
 
 /// A [`Memory`] that can be shared; clones refer to the same data. It is a backend like any other.

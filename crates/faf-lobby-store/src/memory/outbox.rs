@@ -27,6 +27,7 @@ impl Memory {
     }
 
     pub fn beat(&mut self) -> Result<(), StoreError> {
+        self.beats += 1;
         Ok(())
     }
 

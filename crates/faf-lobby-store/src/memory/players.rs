@@ -12,8 +12,8 @@ use crate::StoreError;
 #[expect(missing_docs, reason = "crate::operations describes all operations")]
 impl Memory {
     pub fn profile(&mut self, player: PlayerId) -> Result<Profile, StoreError> {
-        let empty = MemoryAccount::default();
-        let account = self.accounts.values().find(|account| account.id == player.0).unwrap_or(&empty);
+        let empty = MemoryAccount::new(player, String::new(), String::new());
+        let account = self.accounts.get(&player).unwrap_or(&empty);
         let number = |name: &str| self.data.leaderboards.get(name).map(|leaderboard| leaderboard.id);
         let mut ratings = account.ratings.clone();
         ratings.sort_by_key(|(name, _)| number(name));
@@ -34,10 +34,10 @@ impl Memory {
         subject: PlayerId,
         relation: Relation,
     ) -> Result<bool, StoreError> {
-        if !self.has_account(subject) {
+        if !self.accounts.contains_key(&subject) {
             return Ok(false);
         }
-        if let Some((_, account)) = self.by_id(player) {
+        if let Some(account) = self.accounts.get_mut(&player) {
             account.friends.remove(&subject);
             account.foes.remove(&subject);
             account.relations(relation).insert(subject);
@@ -51,14 +51,14 @@ impl Memory {
         subject: PlayerId,
         relation: Relation,
     ) -> Result<(), StoreError> {
-        if let Some((_, account)) = self.by_id(player) {
+        if let Some(account) = self.accounts.get_mut(&player) {
             account.relations(relation).remove(&subject);
         }
         Ok(())
     }
 
     pub fn avatars(&mut self, player: PlayerId) -> Result<Vec<Avatar>, StoreError> {
-        Ok(self.by_id(player).map(|(_, account)| account.avatars.clone()).unwrap_or_default())
+        Ok(self.accounts.get(&player).map(|account| account.avatars.clone()).unwrap_or_default())
     }
 
     pub fn select_avatar(
@@ -66,7 +66,7 @@ impl Memory {
         player: PlayerId,
         url: Option<String>,
     ) -> Result<Option<Option<Avatar>>, StoreError> {
-        let Some((_, account)) = self.by_id(player) else {
+        let Some(account) = self.accounts.get_mut(&player) else {
             return Ok(url.is_none().then_some(None));
         };
         let granted = url.as_ref().and_then(|url| account.avatars.iter().find(|avatar| avatar.url == *url));
@@ -79,9 +79,7 @@ impl Memory {
 
     pub fn has_permission(&mut self, player: PlayerId, permission: Permission) -> Result<bool, StoreError> {
         let name = permission.technical_name();
-        let Some(account) = self.accounts.values().find(|account| account.id == player.0) else {
-            return Ok(false);
-        };
+        let Some(account) = self.accounts.get(&player) else { return Ok(false) };
         let of_group = |group: &String| self.groups.get(group).is_some_and(|group| group.contains(name));
         Ok(account.permissions.contains(&name) || account.groups.iter().any(of_group))
     }

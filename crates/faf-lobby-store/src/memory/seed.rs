@@ -9,10 +9,10 @@ use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating, Ratin
 use faf_protocol::{GameId, PlayerId};
 
 use super::accounts::NEVER;
-use super::vault::Counters;
 use super::{Memory, MemoryAccount, MemoryMod};
+use crate::facts::ModFact;
 use crate::seed::{Mod, Planted, SeedBan, SeedFile, User};
-use crate::{CAMPAIGNS, SeedError};
+use crate::{CAMPAIGNS, SeedError, login_key};
 
 #[expect(missing_docs, reason = "crate::operations describes all operations")]
 impl Memory {
@@ -93,7 +93,8 @@ impl Memory {
     }
 
     fn plant_user(&mut self, user: &User, file: &SeedFile) -> Result<(), SeedError> {
-        if self.has_account(PlayerId(user.id)) || self.accounts.contains_key(&user.login) {
+        let (id, login) = (PlayerId(user.id), user.login.clone());
+        if self.accounts.contains_key(&id) || self.numbers.contains_key(&login_key(&login)) {
             return Err(problem("user", &user.login, "there is one already".to_owned()));
         }
         let unknown = |name: &dyn Display| unknown("user", &user.login, name);
@@ -105,13 +106,11 @@ impl Memory {
             return Err(unknown(tag));
         }
         let mut account = MemoryAccount {
-            id: user.id,
-            password: user.hash.clone(),
             clan: user.clan.clone(),
             groups: user.groups.clone(),
             friends: user.friends.iter().copied().map(PlayerId).collect(),
             foes: user.foes.iter().copied().map(PlayerId).collect(),
-            ..MemoryAccount::default()
+            ..MemoryAccount::new(id, login, user.hash.clone())
         };
         for (leaderboard, rating) in &user.ratings {
             self.data.leaderboards.get(leaderboard).ok_or_else(|| unknown(leaderboard))?;
@@ -129,9 +128,9 @@ impl Memory {
         }
         account.bans.extend(user.bans.iter().filter_map(|ban| self.planted_ban(ban)));
         let orders = account.bans.len();
-        self.accounts.insert(user.login.clone(), account);
+        self.add_account(account);
         for _ in 0..orders {
-            self.order(PlayerId(user.id), None);
+            self.order(id, None);
         }
         Ok(())
     }
@@ -176,14 +175,14 @@ impl Memory {
             self.data.ranked_mods.insert(vault_mod.uid.to_lowercase());
         }
         self.mods.push(MemoryMod { number: vault_mod.id, is_hidden: vault_mod.hidden, shown });
-        // A list of likers that cannot be read starts empty.
-        let counters = || Counters {
+        let counters = ModFact {
+            mod_id: vault_mod.id,
             likes: f64::from(vault_mod.likes),
-            likers: serde_json::from_str(&vault_mod.likers).unwrap_or_default(),
+            likers: vault_mod.likers.clone(),
             downloads: vault_mod.downloads,
-            played: vault_mod.played,
+            times_played: vault_mod.played,
         };
-        self.mod_stats.entry(vault_mod.id).or_insert_with(counters);
+        self.mod_stats.entry(vault_mod.id).or_insert(counters);
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use faf_protocol::server_message::CoopMission;
 
 use super::Memory;
 use crate::StoreError;
+use crate::facts::ModFact;
 
 /// A version of a mod in the vault.
 #[derive(Debug, Clone)]
@@ -18,15 +19,6 @@ pub struct MemoryMod {
     pub is_hidden: bool,
     /// The version as clients see it, except for its counters, which all versions share.
     pub shown: VaultMod,
-}
-
-/// Counters of a mod.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Counters {
-    pub(super) likes: f64,
-    pub(super) likers: Vec<u32>,
-    pub(super) downloads: u32,
-    pub(super) played: u32,
 }
 
 #[expect(missing_docs, reason = "crate::operations describes all operations")]
@@ -45,18 +37,21 @@ impl Memory {
         uid: String,
     ) -> Result<Result<Like, UnknownMod>, StoreError> {
         let Some(version) = self.visible(&uid).cloned() else { return Ok(Err(UnknownMod)) };
-        let counters = self.mod_stats.entry(version.number).or_default();
-        if counters.likers.contains(&player.0) {
+        let counters = self.counters(version.number);
+        // A list that cannot be read is replaced by a new one with this player.
+        let mut likers: Vec<u32> = serde_json::from_str(&counters.likers).unwrap_or_default();
+        if likers.contains(&player.0) {
             return Ok(Ok(Like::Before));
         }
-        counters.likers.push(player.0);
+        likers.push(player.0);
+        counters.likers = serde_json::to_string(&likers).unwrap_or_default();
         counters.likes += 1.0;
         Ok(Ok(Like::Counted(Box::new(self.shown(&version)))))
     }
 
     pub fn count_download(&mut self, uid: String) -> Result<bool, StoreError> {
         let Some(number) = self.visible(&uid).map(|version| version.number) else { return Ok(false) };
-        self.mod_stats.entry(number).or_default().downloads += 1;
+        self.counters(number).downloads += 1;
         Ok(true)
     }
 
@@ -81,13 +76,8 @@ impl Memory {
     /// Adds a mod with a single version, with the given counters.
     pub fn add_mod(&mut self, shown: VaultMod) {
         let number = self.mods.iter().map(|version| version.number).max().unwrap_or(0) + 1;
-        let counters = Counters {
-            likes: shown.likes,
-            likers: Vec::new(),
-            downloads: shown.downloads,
-            played: shown.played,
-        };
-        self.mod_stats.insert(number, counters);
+        let VaultMod { likes, downloads, played, .. } = shown;
+        *self.counters(number) = ModFact { likes, downloads, times_played: played, ..ModFact::new(number) };
         self.mods.push(MemoryMod { number, is_hidden: false, shown });
     }
 
@@ -100,7 +90,7 @@ impl Memory {
         numbers.sort_unstable();
         numbers.dedup();
         for number in numbers {
-            self.mod_stats.entry(number).or_default().played += 1;
+            self.counters(number).times_played += 1;
         }
     }
 
@@ -109,8 +99,13 @@ impl Memory {
     }
 
     fn shown(&self, version: &MemoryMod) -> VaultMod {
-        let counters = self.mod_stats.get(&version.number).cloned().unwrap_or_default();
-        let Counters { likes, downloads, played, .. } = counters;
+        let counted = self.mod_stats.get(&version.number);
+        let (likes, downloads, played) =
+            counted.map_or_else(Default::default, |fact| (fact.likes, fact.downloads, fact.times_played));
         VaultMod { likes, downloads, played, ..version.shown.clone() }
+    }
+
+    fn counters(&mut self, number: u32) -> &mut ModFact {
+        self.mod_stats.entry(number).or_insert_with(|| ModFact::new(number))
     }
 }

@@ -40,8 +40,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     geoip(settings, &mut findings);
     services(settings, &mut findings);
     log(settings, &mut findings);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(anyhow::Error::from)?.block_on(ports(settings, &mut findings));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(ports(settings, &mut findings));
     for warning in &findings.warnings {
         // A closed standard error is not an error.
         let _ = writeln!(std::io::stderr(), "faf-lobby: warning: {warning}");
@@ -127,14 +127,11 @@ fn services(settings: &Settings, findings: &mut Findings) {
             continue;
         }
         let parsed: Option<hyper::Uri> = url.parse().ok();
-        let scheme = parsed.as_ref().and_then(hyper::Uri::scheme_str);
-        let (Some(host), Some(scheme @ ("http" | "https"))) =
-            (parsed.as_ref().and_then(hyper::Uri::host), scheme)
-        else {
+        let parts = parsed.as_ref().and_then(|url| Some((url.host()?, url.scheme_str()?, url.port_u16())));
+        let Some((host, scheme @ ("http" | "https"), port)) = parts else {
             findings.problem(setting, format!("`{url}` is not a URL such as https://example.org"));
             continue;
         };
-        let port = parsed.as_ref().and_then(hyper::Uri::port_u16);
         let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
         // The others are only sent to clients.
         if setting == "policy_server"

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use anyhow::Context;
 use clap::Subcommand;
 use faf_lobby_core::{Decision, escaped};
 use faf_protocol::GameId;
@@ -10,7 +11,7 @@ use faf_protocol::server_message::Rating;
 use serde_json::{Value, json};
 
 use super::{game, say, whole, with_existing_store};
-use crate::exit_code::{self, Failure};
+use crate::exit_code::Failure;
 use crate::store::{GameRecord, LaunchedGame, PlayerRecord};
 
 #[derive(Debug, Subcommand)]
@@ -29,22 +30,15 @@ pub(super) enum Commands {
 pub(super) fn run(command: &Commands, database: &Path) -> Result<(), Failure> {
     let Commands::Game { id, json } = *command;
     let id = GameId(id);
-    let record = with_existing_store(database, async |store| store.game_record(id).await)?
-        .map_err(|error| Failure::new(exit_code::DATABASE, error))?;
-    match record {
-        Some(record) if json => {
-            say(&as_json(&record));
-            Ok(())
-        }
-        Some(record) => {
-            say(explained(&record).trim_end());
-            Ok(())
-        }
-        None => Err(anyhow::anyhow!(
-            "game {id} is not in the database: it was never launched, or has another number"
-        )
-        .into()),
+    let record = with_existing_store(database, async |store| store.game_record(id).await)?;
+    let record = record.with_context(|| {
+        format!("game {id} is not in the database: it was never launched, or has another number")
+    })?;
+    match json {
+        true => say(&as_json(&record)),
+        false => say(explained(&record).trim_end()),
     }
+    Ok(())
 }
 
 fn explained(game: &GameRecord) -> String {

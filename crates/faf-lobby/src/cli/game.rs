@@ -8,7 +8,7 @@ use faf_lobby_core::validity::Validity;
 use serde_json::{Value, json};
 
 use super::{say, whole, with_existing_store};
-use crate::exit_code::{self, Failure};
+use crate::exit_code::Failure;
 use crate::store::{GameFilter, LaunchedGame, ListedGame};
 
 #[derive(Debug, Subcommand)]
@@ -33,8 +33,7 @@ pub(super) enum Commands {
 pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
     let Commands::List { player, unrated, limit, json } = command;
     let filter = GameFilter { player, is_unrated: unrated, limit };
-    let games = with_existing_store(database, async |store| store.list_games(filter).await)?
-        .map_err(|error| Failure::new(exit_code::DATABASE, error))?;
+    let games = with_existing_store(database, async |store| store.list_games(filter).await)?;
     if json {
         games.iter().for_each(|game| say(&listed_as_json(game)));
         return Ok(());

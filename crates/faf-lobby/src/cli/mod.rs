@@ -21,6 +21,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -171,34 +172,40 @@ fn effective(sources: &Sources) -> Result<Effective, Failure> {
 }
 
 /// Runs work on the database, on one thread, and leaves all data in its one file.
-fn with_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
-    let database_failure = |error| Failure::new(exit_code::DATABASE, error);
-    let store = Store::open(database).map_err(database_failure)?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(anyhow::Error::from)?;
+fn with_store<T, E: Into<Failure>>(
+    database: &Path,
+    work: impl AsyncFnOnce(&Store) -> Result<T, E>,
+) -> Result<T, Failure> {
+    let store = Store::open(database)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
         let done = work(&store).await;
-        store.checkpoint().await.map_err(database_failure)?;
-        Ok(done)
+        store.checkpoint().await?;
+        done.map_err(Into::into)
     })
 }
 
 /// Like [`with_store`], but does not create a database.
-fn with_existing_store<T>(database: &Path, work: impl AsyncFnOnce(&Store) -> T) -> Result<T, Failure> {
+fn with_existing_store<T, E: Into<Failure>>(
+    database: &Path,
+    work: impl AsyncFnOnce(&Store) -> Result<T, E>,
+) -> Result<T, Failure> {
     if !database.exists() {
-        let problem = anyhow::anyhow!("there is no database {}; see --database", database.display());
+        let problem = anyhow!("there is no database {}; see --database", database.display());
         return Err(Failure::new(exit_code::DATABASE, problem));
     }
     with_store(database, work)
 }
 
 fn seed(database: &Path, path: &Path) -> Result<(), Failure> {
-    let file = read_seed(path).map_err(|problem| anyhow::anyhow!("seed {}: {problem}", path.display()))?;
-    let planted =
-        with_store(database, async |store| store.seed(file).await)?.map_err(|error| match error {
-            SeedError::Store(error) => Failure::new(exit_code::DATABASE, error),
-            other => Failure::new(exit_code::FAILURE, anyhow::anyhow!("seed {}: {other}", path.display())),
-        })?;
+    let of_file = |problem: &dyn fmt::Display| Failure::from(anyhow!("seed {}: {problem}", path.display()));
+    let file = read_seed(path).map_err(|problem| of_file(&problem))?;
+    let planted = with_store(database, async |store| {
+        store.seed(file).await.map_err(|error| match error {
+            SeedError::Store(error) => error.into(),
+            other => of_file(&other),
+        })
+    })?;
     say(&format!("seeded {planted}"));
     Ok(())
 }

@@ -42,14 +42,15 @@ pub(super) fn run(
         return Err(failure(&format!("it begins with event {first}; try an older file")));
     }
 
+    // After an event with other effects the world is another one, so the rest says nothing.
     let mut summary = Summary::default();
-    while summary.last.as_ref().is_none_or(|last| {
-        matches!(last.verdict, Verdict::Same | Verdict::Unknown) && Some(last.number) != until
-    }) {
+    let is_last = |played: &Played| played.verdict.is_final() || Some(played.number) == until;
+    while !summary.last.as_ref().is_some_and(is_last) {
         match replay.step() {
             Ok(Some(played)) => summary.add(played),
             Ok(None) => break,
             Err(error) => {
+                // Even a damaged recording says what happened before the damage.
                 say(&summary.count());
                 return Err(failure(&error));
             }
@@ -64,25 +65,25 @@ pub(super) fn run(
     if let (Some(last), true) = (&summary.last, *shows_effects) {
         say(&effects(last));
     }
-    match summary.last {
-        Some(last) if !matches!(last.verdict, Verdict::Same | Verdict::Unknown) => conclude(&last),
-        last => {
-            if let Some(until) = until.filter(|until| last.is_none_or(|last| last.number < *until)) {
-                return Err(failure(&format!("it ends before event {until}")));
-            }
-            match replay.cut() {
-                None => say("all effects are the same"),
-                Some(cut) => say(&format!(
-                    "all effects before event {cut} are the same; its message was too long to be kept, so that it and \
-                     of later events may be different"
-                )),
-            }
-            if let Some(ending) = replay.ending() {
-                say(&describe(ending));
-            }
-            Ok(())
-        }
+    // The result: a difference, or too few events for `until`, or none of these.
+    let last = summary.last;
+    if let Some(last) = last.as_ref().filter(|last| last.verdict.is_final()) {
+        return conclude(last);
     }
+    if let Some(until) = until.filter(|until| last.is_none_or(|last| last.number < *until)) {
+        return Err(failure(&format!("it ends before event {until}")));
+    }
+    match replay.cut() {
+        None => say("all effects are the same"),
+        Some(cut) => say(&format!(
+            "all effects before event {cut} are the same; its message was too long to be kept, so its effects and \
+             those of later events may differ"
+        )),
+    }
+    if let Some(ending) = replay.ending() {
+        say(&describe(ending));
+    }
+    Ok(())
 }
 
 /// Prints the result if the replay differs from the recording.

@@ -10,7 +10,7 @@ use super::reload::Reload;
 use super::say;
 use super::signals::{Request, Signals};
 use crate::config::{Banner, Effective, Problems, Settings, shown};
-use crate::exit_code::{self, Failure};
+use crate::exit_code::Failure;
 use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
 
@@ -30,8 +30,7 @@ pub(super) fn run(
 
 pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().event_interval(EVENT_INTERVAL).enable_all().build();
-    let runtime = runtime.map_err(anyhow::Error::from)?;
+        tokio::runtime::Builder::new_multi_thread().event_interval(EVENT_INTERVAL).enable_all().build()?;
     let ended = runtime.block_on(work);
     // Tasks still running, such as a query whose result is not needed, do not delay the end.
     runtime.shutdown_background();
@@ -48,8 +47,7 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
         () = signals.end() => return Ok(()),
     };
     log_listening(server.listening());
-    let accounts = server.store().count_accounts().await;
-    let accounts = accounts.map_err(|error| Failure::new(exit_code::DATABASE, error))?;
+    let accounts = server.store().count_accounts().await?;
     tracing::info!(accounts, "ready");
     let text = banner(server.listening(), &path, &database, accounts, &ProgramNames::find());
     match shown {

@@ -26,13 +26,12 @@ pub(super) struct Signals {
 impl Signals {
     pub(super) fn new() -> Result<Self, Failure> {
         let ignored = ignored_signals(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
-        let watch = |kind: SignalKind| signal(kind).map_err(anyhow::Error::from);
         let watch_unless_ignored = |kind: SignalKind| {
             let is_ignored = ignored >> (kind.as_raw_value() - 1) & 1 == 1;
-            (!is_ignored).then(|| watch(kind)).transpose()
+            (!is_ignored).then(|| signal(kind)).transpose()
         };
         Ok(Self {
-            terminate: watch(SignalKind::terminate())?,
+            terminate: signal(SignalKind::terminate())?,
             interrupt: watch_unless_ignored(SignalKind::interrupt())?,
             hang_up: watch_unless_ignored(SignalKind::hangup())?,
         })

@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use faf_lobby_core::{Timestamp, escaped};
@@ -13,6 +14,7 @@ use super::order::{Outcome, order_taken};
 use super::{say, whole, with_existing_store, with_store};
 use crate::auth::passwords;
 use crate::auth::tokens;
+use crate::clock::unix_seconds;
 use crate::exit_code::{self, Failure};
 use crate::store::{AccountError, ListedAccount, Role, Store};
 
@@ -101,12 +103,11 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
         Commands::Add { name, password } => {
             let hash = password.hash()?;
             // Of these commands, only this one creates a database.
-            let id = with_store(database, async |store| store.create_account(&name, hash).await)?
-                .map_err(account_failure)?;
+            let id = with_store(database, async |store| store.create_account(&name, hash).await)?;
             format!("account {} was created with number {id}", shown(&name))
         }
         Commands::List { json } => {
-            let accounts = change(database, async |store| Ok(store.list_accounts().await?))?;
+            let accounts = with_existing_store(database, async |store| store.list_accounts().await)?;
             if json {
                 accounts.iter().for_each(|account| say(&as_json(account)));
                 return Ok(());
@@ -116,16 +117,15 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
         Commands::Token { name, days } => token(database, &name, days)?,
         Commands::Passwd { name, password } => {
             let hash = password.hash()?;
-            change(database, async |store| store.set_password(&name, hash).await)?;
+            with_existing_store(database, async |store| store.set_password(&name, hash).await)?;
             format!("account {} has a new password", shown(&name))
         }
         Commands::Ban { name, reason, days } => {
             let expires_at = days.map(in_days);
-            let order = async |store: &Store| {
+            let outcome = with_existing_store(database, async |store| {
                 let order = store.ban(&name, reason, expires_at).await?;
                 order_taken(database, store, order).await
-            };
-            let outcome = change(database, order)?;
+            })?;
             let duration = days.map_or("forever".to_owned(), |days| format!("for {days} days"));
             let consequence = match outcome {
                 Outcome::Online => "and was online: the server has disconnected the player",
@@ -135,47 +135,32 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
             format!("account {} is banned {duration}, {consequence}{}", shown(&name), outcome.advice())
         }
         Commands::Kick { name, reason } => {
-            let order = async |store: &Store| {
+            let outcome = with_existing_store(database, async |store| {
                 let order = store.kick(&name, reason).await?;
                 order_taken(database, store, order).await
-            };
-            let outcome = change(database, order)?;
+            })?;
             let name = shown(&name);
             match outcome {
                 Outcome::Online => format!("{name} was online: the server has disconnected the player"),
-                Outcome::Offline => return Err(anyhow::anyhow!("{name} is not online").into()),
+                Outcome::Offline => return Err(anyhow!("{name} is not online").into()),
                 Outcome::NotTaken(_) | Outcome::NoServer => {
-                    return Err(anyhow::anyhow!("nobody was disconnected{}", outcome.advice()).into());
+                    return Err(anyhow!("nobody was disconnected{}", outcome.advice()).into());
                 }
             }
         }
         Commands::Unban { name } => {
-            let revoked = change(database, async |store| store.unban(&name).await)?;
+            let revoked = with_existing_store(database, async |store| store.unban(&name).await)?;
             format!("{revoked} bans of account {} have been revoked", shown(&name))
         }
         Commands::Role { name, role } => {
             let meant = ROLES.into_iter().find(|(known, _)| *known == role);
             let meant = meant.map_or(Role::Player, |(_, role)| role);
-            change(database, async |store| store.set_role(&name, meant).await)?;
+            with_existing_store(database, async |store| store.set_role(&name, meant).await)?;
             format!("account {} is {role} from the next login on", shown(&name))
         }
     };
     say(&done);
     Ok(())
-}
-
-fn change<T>(
-    database: &Path,
-    work: impl AsyncFnOnce(&Store) -> Result<T, AccountError>,
-) -> Result<T, Failure> {
-    with_existing_store(database, work)?.map_err(account_failure)
-}
-
-fn account_failure(error: AccountError) -> Failure {
-    match error {
-        AccountError::Store(error) => Failure::new(exit_code::DATABASE, error),
-        other => Failure::new(exit_code::FAILURE, other),
-    }
 }
 
 impl Password {
@@ -187,42 +172,36 @@ impl Password {
             None => read_password(&mut io::stdin().lock())?,
         };
         if password.is_empty() {
-            return Err(anyhow::anyhow!("the password is empty").into());
+            return Err(anyhow!("the password is empty").into());
         }
-        passwords::hash(&passwords::digest(&password)).map_err(|error| anyhow::anyhow!(error).into())
+        passwords::hash(&passwords::digest(&password)).map_err(|error| anyhow!(error).into())
     }
 }
 
 fn ask_for_password() -> Result<String, Failure> {
-    let ask = |prompt: &str| rpassword::prompt_password(prompt).map_err(anyhow::Error::from);
-    let password = ask("Password: ")?;
-    if ask("Again: ")? != password {
-        return Err(anyhow::anyhow!("the passwords differ").into());
+    let password = rpassword::prompt_password("Password: ")?;
+    if rpassword::prompt_password("Again: ")? != password {
+        return Err(anyhow!("the passwords differ").into());
     }
     Ok(password)
 }
 
 fn read_password(input: &mut impl BufRead) -> Result<String, Failure> {
     let mut line = String::new();
-    input.take(PASSWORD_LIMIT).read_line(&mut line).map_err(anyhow::Error::from)?;
+    input.take(PASSWORD_LIMIT).read_line(&mut line)?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-fn now() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    since_epoch.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
 /// Returns the time in this many days, in Unix seconds.
 fn in_days(days: u32) -> i64 {
-    now() + i64::from(days) * 24 * 60 * 60
+    unix_seconds() + i64::from(days) * 24 * 60 * 60
 }
 
 /// Returns a token of the server's own.
 fn token(database: &Path, name: &str, days: u32) -> Result<String, Failure> {
     let valid_for = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
-    let token = with_existing_store(database, async |store| mint_token(store, name, valid_for).await)??;
-    Ok(token.ok_or_else(|| anyhow::anyhow!(AccountError::Unknown(name.to_owned())))?)
+    let token = with_existing_store(database, async |store| mint_token(store, name, valid_for).await)?;
+    Ok(token.ok_or_else(|| AccountError::Unknown(name.to_owned()))?)
 }
 
 /// Creates a token with which the account logs in for this long; returns `None` if there is no
@@ -231,12 +210,11 @@ fn token(database: &Path, name: &str, days: u32) -> Result<String, Failure> {
 /// # Errors
 /// [`Failure`] if the database cannot be used.
 pub async fn mint_token(store: &Store, login: &str, valid_for: Duration) -> Result<Option<String>, Failure> {
-    let database_failure = |error: anyhow::Error| Failure::new(exit_code::DATABASE, error);
-    let account = store.account_by_login(login).await.map_err(|error| database_failure(error.into()))?;
-    let Some(account) = account else { return Ok(None) };
-    let until = now().saturating_add(i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX));
-    let token = tokens::mint(store, account.id, &account.login, now(), until).await;
-    token.map(Some).map_err(|error| database_failure(error.into()))
+    let Some(account) = store.account_by_login(login).await? else { return Ok(None) };
+    let now = unix_seconds();
+    let until = now.saturating_add(i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX));
+    let token = tokens::mint(store, account.id, &account.login, now, until).await;
+    token.map(Some).map_err(|error| Failure::new(exit_code::DATABASE, error))
 }
 
 fn list(accounts: &[ListedAccount]) -> String {

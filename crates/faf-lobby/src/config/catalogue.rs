@@ -19,24 +19,24 @@ pub(super) static DEFAULTS: LazyLock<Table> =
 
 /// A setting.
 #[derive(Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Name in files.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Default, as written in the file.
-    pub default: &'static str,
+    pub(crate) default: &'static str,
     /// Kind of its value.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Range of its value, if it is a number with bounds.
-    pub range: Option<Range>,
+    pub(crate) range: Option<Range>,
     /// Description, without the range.
     pub(super) words: &'static str,
     /// Section of the file.
-    pub section: &'static str,
+    pub(crate) section: &'static str,
 }
 
 /// The kind of value that a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A time, in seconds or with a unit.
     Seconds,
     /// A size, in bytes or with a unit.
@@ -55,16 +55,16 @@ pub enum Kind {
 
 /// Range of the values of a setting, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Range {
+pub(crate) struct Range {
     /// Lower bound.
-    pub least: Bound,
+    pub(crate) least: Bound,
     /// Upper bound.
-    pub most: Bound,
+    pub(crate) most: Bound,
 }
 
 /// An end of a range.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// This number.
     Number(f64),
     /// This multiple of another setting.
@@ -73,20 +73,17 @@ pub enum Bound {
 
 impl Entry {
     /// Returns its name as a flag, without the leading dashes.
-    #[must_use]
-    pub fn flag(&self) -> String {
+    pub(crate) fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
 
     /// Returns its name in the environment.
-    #[must_use]
-    pub fn variable(&self) -> String {
+    pub(crate) fn variable(&self) -> String {
         format!("{VARIABLE_PREFIX}{}", self.name.to_uppercase())
     }
 
     /// Returns its description with its range.
-    #[must_use]
-    pub fn help(&self) -> String {
+    pub(crate) fn help(&self) -> String {
         let words = self.words.trim();
         match self.range {
             Some(range) => format!("{words} {range}."),
@@ -95,8 +92,7 @@ impl Entry {
     }
 
     /// Returns the placeholder for its value in help texts.
-    #[must_use]
-    pub fn value_name(&self) -> &'static str {
+    pub(crate) fn value_name(&self) -> &'static str {
         match self.kind {
             Kind::Seconds | Kind::Bytes | Kind::Count => "NUMBER",
             Kind::List => "LIST",
@@ -154,8 +150,7 @@ pub(super) fn entry(name: &str) -> Option<&'static Entry> {
 }
 
 /// Returns the built-in configuration file with all settings, their defaults and descriptions.
-#[must_use]
-pub fn default_file() -> String {
+pub(crate) fn default_file() -> String {
     let mut file = format!("{HEAD}{}", comment(HEAD_WORDS));
     for (title, intro) in SECTIONS {
         file += &format!("\n# ---- {title} {:-<1$}\n", "", WIDTH - "# ----  ".len() - title.len());

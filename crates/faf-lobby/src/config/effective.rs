@@ -11,7 +11,7 @@ use super::{CATALOGUE, Settings};
 
 /// All settings with their values, as written in files.
 #[derive(Debug, Clone)]
-pub struct Effective {
+pub(crate) struct Effective {
     pub(super) values: Table,
     /// Origins of the settings that are not defaults.
     pub(super) origins: BTreeMap<String, Origin>,
@@ -22,40 +22,35 @@ impl Effective {
     ///
     /// # Panics
     /// Never: every value was checked when it was read.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings::deserialize(self.values.clone()).expect("every value was checked")
     }
 
     /// Returns the value of a setting.
-    #[must_use]
-    pub fn value(&self, setting: &str) -> Option<&Value> {
+    pub(crate) fn value(&self, setting: &str) -> Option<&Value> {
         self.values.get(setting)
     }
 
     /// Returns the origin of a setting's value.
-    #[must_use]
-    pub fn origin(&self, setting: &str) -> Origin {
+    pub(crate) fn origin(&self, setting: &str) -> Origin {
         self.origins.get(setting).cloned().unwrap_or(Origin::Default)
     }
 
     /// Returns the settings that are not defaults, in the order of the catalogue.
-    pub fn set(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
+    pub(crate) fn set(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
         CATALOGUE.iter().filter_map(|entry| {
             Some((entry.name, self.values.get(entry.name)?, self.origins.get(entry.name)?))
         })
     }
 
     /// Returns the names of settings whose values differ.
-    #[must_use]
-    pub fn changes(&self, other: &Self) -> Vec<String> {
+    pub(crate) fn changes(&self, other: &Self) -> Vec<String> {
         let names = CATALOGUE.iter().map(|entry| entry.name.to_owned());
         names.filter(|name| !is_same(self.value(name), other.value(name))).collect()
     }
 
     /// Returns a copy with one setting as in `other`.
-    #[must_use]
-    pub fn with(&self, setting: &str, other: &Self) -> Self {
+    pub(crate) fn with(&self, setting: &str, other: &Self) -> Self {
         let mut with = self.clone();
         if let Some(value) = other.values.get(setting) {
             with.values.insert(setting.to_owned(), value.clone());
@@ -75,8 +70,7 @@ fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
 }
 
 /// Formats a value for people, without the user information of a URL, which may hold a password.
-#[must_use]
-pub fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -15,29 +15,29 @@ const FILE_VARIABLE: &str = "FAF_LOBBY_CONFIG";
 
 /// Sources of settings, apart from the defaults.
 #[derive(Debug, Clone, Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// Values of flags, by name of the setting.
-    pub flags: BTreeMap<String, String>,
+    pub(crate) flags: BTreeMap<String, String>,
     /// Variables of the environment, with their full names.
-    pub environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
     /// The file, if one was named.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// Something wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Where it was set.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// The setting.
-    pub setting: String,
+    pub(crate) setting: String,
     /// Description of the problem, and of valid values.
-    pub problem: String,
+    pub(crate) problem: String,
 }
 
 /// Source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// No source: it is the default.
     Default,
     /// A file, with the line if it could be read.
@@ -50,7 +50,7 @@ pub enum Origin {
 
 /// All problems of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
 
 impl std::error::Error for Problems {}
 
@@ -76,23 +76,14 @@ impl fmt::Display for Origin {
     }
 }
 
-impl Settings {
-    /// Reads the configuration from all its sources.
-    ///
-    /// # Errors
-    /// [`Problems`], all at once, each with its origin.
-    pub fn load(sources: &Sources) -> Result<Self, Problems> {
-        Effective::load(sources).map(|effective| effective.settings())
-    }
-}
-
 impl Effective {
     /// Reads the configuration from all its sources.
     ///
     /// # Errors
     /// [`Problems`], all at once, each with its origin.
-    pub fn load(sources: &Sources) -> Result<Self, Problems> {
-        let mut layers = Layers { values: DEFAULTS.clone(), origins: BTreeMap::new(), problems: Vec::new() };
+    pub(crate) fn load(sources: &Sources) -> Result<Self, Problems> {
+        let defaults = Self { values: DEFAULTS.clone(), origins: BTreeMap::new() };
+        let mut layers = Layers { effective: defaults, problems: Vec::new() };
         if let Some(path) =
             sources.file.clone().or_else(|| sources.environment.get(FILE_VARIABLE).map(PathBuf::from))
         {
@@ -124,9 +115,7 @@ fn is_setting(name: &str, value: &str) -> bool {
 
 struct Layers {
     /// All settings known so far.
-    values: Table,
-    /// Origins of the settings that are not defaults.
-    origins: BTreeMap<String, Origin>,
+    effective: Effective,
     problems: Vec<Problem>,
 }
 
@@ -148,12 +137,8 @@ impl Layers {
             }
             Err(error) => {
                 let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
-                let line = before.matches('\n').count() + 1;
-                self.add_problem(
-                    Origin::File(path.to_owned(), Some(line)),
-                    "syntax",
-                    error.message().to_owned(),
-                );
+                let origin = Origin::File(path.to_owned(), Some(before.matches('\n').count() + 1));
+                self.add_problem(origin, "syntax", error.message().to_owned());
             }
         }
     }
@@ -183,8 +168,8 @@ impl Layers {
         let value = units::without_unit(entry.kind, value);
         match fits(entry, &value) {
             Ok(()) => {
-                self.values.insert(setting.to_owned(), value);
-                self.origins.insert(setting.to_owned(), origin);
+                self.effective.values.insert(setting.to_owned(), value);
+                self.effective.origins.insert(setting.to_owned(), origin);
             }
             Err(problem) => self.add_problem(origin, setting, problem),
         }
@@ -195,8 +180,7 @@ impl Layers {
     }
 
     fn into_effective(self) -> Result<Effective, Problems> {
-        let Self { values, origins, mut problems } = self;
-        let effective = Effective { values, origins };
+        let Self { effective, mut problems } = self;
         let in_range = |entry: &Entry| {
             let value = effective.value(entry.name).and_then(number)?;
             Some((entry.name, entry.range?.problem(value, &effective.values)?))
@@ -294,7 +278,7 @@ mod tests {
         named.write_all(file.unwrap_or_default().as_bytes()).unwrap();
         let path = file.map(|_| named.path().to_owned());
         let sources = Sources { flags: pairs(flags), environment: pairs(environment), file: path };
-        Settings::load(&sources).map_err(|problems| {
+        Effective::load(&sources).map(|effective| effective.settings()).map_err(|problems| {
             let text = problems.to_string().replace(&named.path().display().to_string(), "FILE");
             text.strip_prefix("the configuration is invalid:\n  ").unwrap().to_owned()
         })
@@ -421,6 +405,10 @@ mod tests {
             "flag --ping-interval: ping_interval: 0 is not between 0.01 and 3600"
         );
         assert_eq!(
+            problem(&[("log_addresses", "some")], &[], ""),
+            r#"flag --log-addresses: log_addresses: `some` is not one of "none", "network", "full""#
+        );
+        assert_eq!(
             problem(&[("login_rate", "0")], &[], ""),
             "flag --login-rate: login_rate: 0 is not between 1 and 1000000"
         );
@@ -448,7 +436,7 @@ mod tests {
         );
         let missing = Sources { file: Some("no/such/file.toml".into()), ..Sources::default() };
         assert!(
-            Settings::load(&missing)
+            Effective::load(&missing)
                 .unwrap_err()
                 .to_string()
                 .contains("no/such/file.toml: file: it cannot be read")

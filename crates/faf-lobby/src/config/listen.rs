@@ -62,8 +62,7 @@ impl ListenAddress {
     }
 
     /// Returns whether only this machine can connect. Names other than `localhost` count as public.
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
+    pub(super) fn is_loopback(&self) -> bool {
         let host = self.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }

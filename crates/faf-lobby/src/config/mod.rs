@@ -18,13 +18,15 @@ use faf_protocol::WireFormat;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
+use toml::Value;
 use tracing_subscriber::filter::{ParseError, Targets};
 
-pub use catalogue::{Bound, Entry, Kind, Range, default_file};
-pub use effective::{Effective, shown};
-pub use layers::{Origin, Problem, Problems, Sources};
+pub(crate) use catalogue::{Entry, Kind, default_file};
+pub(crate) use effective::{Effective, shown};
+pub(crate) use layers::{Origin, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
-pub use table::{CATALOGUE, Settings};
+pub(crate) use table::CATALOGUE;
+pub use table::Settings;
 pub use words::{Banner, LogAddresses, LogFormat};
 
 /// The defaults.
@@ -62,7 +64,7 @@ impl TryFrom<String> for TrustedProxy {
 
 /// Whether the first login with a new name creates an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "BoolOrWord")]
+#[serde(try_from = "Value")]
 pub enum OpenRegistration {
     /// Accounts are created only by operators.
     Off,
@@ -72,22 +74,15 @@ pub enum OpenRegistration {
     Anywhere,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum BoolOrWord {
-    Bool(bool),
-    Word(String),
-}
-
-impl TryFrom<BoolOrWord> for OpenRegistration {
+impl TryFrom<Value> for OpenRegistration {
     type Error = String;
 
-    fn try_from(value: BoolOrWord) -> Result<Self, String> {
+    fn try_from(value: Value) -> Result<Self, String> {
         match value {
-            BoolOrWord::Bool(false) => Ok(Self::Off),
-            BoolOrWord::Bool(true) => Ok(Self::OnLoopback),
-            BoolOrWord::Word(word) if word == "anywhere" => Ok(Self::Anywhere),
-            BoolOrWord::Word(word) => Err(format!("`{word}` is neither true nor false nor \"anywhere\"")),
+            Value::Boolean(false) => Ok(Self::Off),
+            Value::Boolean(true) => Ok(Self::OnLoopback),
+            Value::String(word) if word == "anywhere" => Ok(Self::Anywhere),
+            other => Err(format!("{other} is neither true nor false nor \"anywhere\"")),
         }
     }
 }
@@ -110,43 +105,44 @@ impl Settings {
 
     /// Returns the problems of values that are within their ranges, by setting.
     fn problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
-        if self.idle_timeout > 0.0 && self.idle_timeout < 2.0 * self.ping_interval {
-            let least = 2.0 * self.ping_interval;
+        let database = self.database.as_os_str();
+        let forwards = !self.forwarded_header.is_empty();
+        let clients = || WireFormat::ALL.into_iter().flat_map(|format| self.listen(format).addresses());
+        let expects_proxy = |address: &ListenAddress| address.proxy;
+        // Problems whose text is always the same.
+        let fixed = [
+            ("websocket_path", !self.websocket_path.starts_with('/'), "it must begin with a slash"),
+            ("http", self.http.addresses().iter().any(expects_proxy), "it cannot expect a PROXY header"),
+            (
+                "forwarded_header",
+                forwards && self.forwarded_header.parse::<HeaderName>().is_err(),
+                "it is not the name of an HTTP header",
+            ),
+            ("database", database.is_empty(), "it must name a file"),
+            ("database", self.database.is_dir(), "it is a folder; name a file in it"),
+            (
+                "database",
+                database == ":memory:",
+                "the database cannot be in memory: several threads use it, and it must outlive a crash; name a file, \
+                 for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind",
+            ),
+            ("websocket", clients().next().is_none(), "no client can connect: all listeners are off"),
+            (
+                "trusted_proxies",
+                self.trusted_proxies.is_empty() && (forwards || clients().any(expects_proxy)),
+                "no proxy is trusted, so nothing it says about clients counts; name its address",
+            ),
+        ];
+        let fixed = fixed.into_iter().filter(|(_, is_wrong, _)| *is_wrong);
+        let mut problems: Vec<_> = fixed.map(|(setting, _, problem)| (setting, problem.to_owned())).collect();
+        // Problems whose text names the value, or a value that would do.
+        let least = 2.0 * self.ping_interval;
+        if self.idle_timeout > 0.0 && self.idle_timeout < least {
             problems.push(("idle_timeout", format!("clients that answer every ping need at least {least}")));
-        }
-        if !self.websocket_path.starts_with('/') {
-            problems.push(("websocket_path", "it must begin with a slash".to_owned()));
         }
         if let Some(origin) = self.websocket_origins.iter().find(|origin| !is_origin(origin)) {
             let problem = format!("`{origin}` is not an origin such as https://example.org, without a path");
             problems.push(("websocket_origins", problem));
-        }
-        if self.http.addresses().iter().any(|address| address.proxy) {
-            problems.push(("http", "it cannot expect a PROXY header".to_owned()));
-        }
-        if !self.forwarded_header.is_empty() && self.forwarded_header.parse::<HeaderName>().is_err() {
-            problems.push(("forwarded_header", "it is not the name of an HTTP header".to_owned()));
-        }
-        if self.database.as_os_str().is_empty() {
-            problems.push(("database", "it must name a file".to_owned()));
-        }
-        if self.database.is_dir() {
-            problems.push(("database", "it is a folder; name a file in it".to_owned()));
-        }
-        if self.database.as_os_str() == ":memory:" {
-            let problem = "the database cannot be in memory: several threads use it, and it must outlive a crash; name a \
-                           file, for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind";
-            problems.push(("database", problem.to_owned()));
-        }
-        let listens = WireFormat::ALL.map(|format| self.listen(format));
-        if listens.iter().all(|listen| listen.addresses().is_empty()) {
-            problems.push(("websocket", "no client can connect: all listeners are off".to_owned()));
-        }
-        let expects_proxy = listens.iter().flat_map(|listen| listen.addresses()).any(|address| address.proxy);
-        if self.trusted_proxies.is_empty() && (expects_proxy || !self.forwarded_header.is_empty()) {
-            let problem = "no proxy is trusted, so nothing it says about clients counts; name its address";
-            problems.push(("trusted_proxies", problem.to_owned()));
         }
         if let (OpenRegistration::OnLoopback, Some(public)) = (self.open_registration, self.public_address())
         {
@@ -157,14 +153,11 @@ impl Settings {
             problems.push(("open_registration", problem));
         }
         problems.extend(self.clashes());
-        if let Err(error) = self.log_filter() {
-            problems.push(("log", error));
-        }
+        problems.extend(self.log_filter().err().map(|error| ("log", error)));
         if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
-            problems.push((
-                "log",
-                format!("`{word}` is not a level; the levels are: off, error, warn, info, debug, trace"),
-            ));
+            let problem =
+                format!("`{word}` is not a level; the levels are: off, error, warn, info, debug, trace");
+            problems.push(("log", problem));
         }
         problems
     }
@@ -198,8 +191,7 @@ impl Settings {
     }
 
     /// Returns the targets in the log filter that do not exist.
-    #[must_use]
-    pub fn unknown_log_targets(&self) -> Vec<&str> {
+    pub(crate) fn unknown_log_targets(&self) -> Vec<&str> {
         log_targets(&self.log).filter(|target| !is_known_target(target)).collect()
     }
 
@@ -213,13 +205,12 @@ impl Settings {
     ///
     /// # Errors
     /// A description, if the filter cannot be understood.
-    pub fn log_filter(&self) -> Result<Targets, String> {
+    pub(crate) fn log_filter(&self) -> Result<Targets, String> {
         self.log.parse().map_err(|error: ParseError| error.to_string())
     }
 
     /// Returns the settings of the lobby's core.
-    #[must_use]
-    pub fn lobby(&self) -> faf_lobby_core::Settings {
+    pub(crate) fn lobby(&self) -> faf_lobby_core::Settings {
         faf_lobby_core::Settings {
             login_timeout: seconds(self.login_timeout),
             login_attempts: self.login_attempts,
@@ -242,26 +233,8 @@ impl Settings {
     }
 
     /// Returns the limits of messages from clients.
-    #[must_use]
-    pub fn limits(&self) -> faf_protocol::Limits {
+    pub(crate) fn limits(&self) -> faf_protocol::Limits {
         faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
-    }
-
-    /// Returns the time limit for clients that stop reading.
-    pub(crate) fn stall_timeout(&self) -> Duration {
-        seconds(self.stall_timeout)
-    }
-
-    /// Returns the time to wait at the start until the database is free.
-    #[must_use]
-    pub fn wait_for_database(&self) -> Duration {
-        seconds(self.wait_for_database)
-    }
-
-    /// Returns the time limit for the PROXY header or the upgrade to WebSocket.
-    #[must_use]
-    pub fn handshake_timeout(&self) -> Duration {
-        seconds(self.handshake_timeout)
     }
 }
 
@@ -311,7 +284,7 @@ fn is_known_target(target: &str) -> bool {
 }
 
 /// Converts a setting, which is within its bounds and thus neither negative nor too large.
-fn seconds(value: f64) -> Duration {
+pub(crate) fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }
 

@@ -27,7 +27,7 @@ macro_rules! settings {
         }
 
         /// All settings, in the order of the file.
-        pub static CATALOGUE: &[Entry] = &[$($(
+        pub(crate) static CATALOGUE: &[Entry] = &[$($(
             Entry {
                 name: stringify!($name),
                 default: stringify!($default),

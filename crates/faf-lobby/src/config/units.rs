@@ -16,48 +16,51 @@ const TIMES: [(&str, f64); 9] = [
     ("days", 86_400.0),
 ];
 
-const BYTES: [(&str, u64); 11] = [
-    ("B", 1),
-    ("KB", 1000),
-    ("kB", 1000),
-    ("KiB", 1 << 10),
-    ("K", 1 << 10),
-    ("MB", 1_000_000),
-    ("MiB", 1 << 20),
-    ("M", 1 << 20),
-    ("GB", 1_000_000_000),
-    ("GiB", 1 << 30),
-    ("G", 1 << 30),
+const BYTES: [(&str, f64); 11] = [
+    ("B", 1.0),
+    ("KB", 1e3),
+    ("kB", 1e3),
+    ("KiB", 1024.0),
+    ("K", 1024.0),
+    ("MB", 1e6),
+    ("MiB", 1_048_576.0),
+    ("M", 1_048_576.0),
+    ("GB", 1e9),
+    ("GiB", 1_073_741_824.0),
+    ("G", 1_073_741_824.0),
 ];
 
 /// Resolves the unit of a value: `"30s"` is 30, `"10MiB"` is 10485760. Other values stay as
 /// they are.
 pub(super) fn without_unit(kind: Kind, value: Value) -> Value {
+    let units: &[(&str, f64)] = match kind {
+        Kind::Seconds => &TIMES,
+        Kind::Bytes => &BYTES,
+        _ => return value,
+    };
     let Value::String(text) = &value else { return value };
     let text = text.trim();
     let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '_')).unwrap_or(text.len());
     let (number, unit) = (text[..end].replace('_', ""), text[end..].trim());
     let number = number.parse::<f64>().ok().filter(|number| number.is_finite());
-    let found = match (kind, number) {
-        (Kind::Seconds, Some(number)) => {
-            TIMES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| Value::Float(number * factor))
-        }
-        (Kind::Bytes, Some(number)) => {
-            let factor = BYTES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor as f64);
-            // Fractions of a byte are dropped.
-            factor.map(|factor| Value::Integer((number * factor) as i64))
-        }
-        _ => None,
-    };
-    found.unwrap_or(value)
+    match (number, units.iter().find(|(name, _)| *name == unit)) {
+        // Fractions of a byte are dropped.
+        (Some(number), Some((_, factor))) if kind == Kind::Bytes => Value::Integer((number * factor) as i64),
+        (Some(number), Some((_, factor))) => Value::Float(number * factor),
+        _ => value,
+    }
 }
 
 /// Describes why a value is not valid. Some kinds have their own descriptions.
 pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
-    let value = match value {
-        Value::String(text) => format!("`{text}`"),
-        other => format!("`{other}`"),
-    };
+    // Serde writes: unknown variant `x`, expected `a` or `b`. More than two words are "one of `a`,
+    // `b`, `c`".
+    let word = problem.strip_prefix("unknown variant ").and_then(|rest| rest.rsplit_once(", expected "));
+    if let Some((word, known)) = word {
+        let known = known.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "\"");
+        return format!("{word} is not one of {known}");
+    }
+    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let wanted = match entry.kind {
         Kind::Seconds => "a time: seconds such as 45, or with a unit such as 500ms, 30s, 5m or 2h",
         Kind::Bytes => "a size: bytes such as 65536, or with a unit such as 64KiB or 10MiB",
@@ -69,7 +72,7 @@ pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
         Kind::Addresses if names_rust_types(problem) => "a text in quotes, or a list of texts",
         Kind::List | Kind::Text | Kind::Addresses => return problem.to_owned(),
     };
-    format!("{value} is not {wanted}")
+    format!("`{value}` is not {wanted}")
 }
 
 /// Returns whether the problem names types of Rust.
@@ -121,6 +124,7 @@ mod tests {
             ("http", Value::from(8011)),
             ("database", Value::from(1)),
             ("log_format", Value::from("xml")),
+            ("log_format", Value::from(5)),
             ("log_addresses", Value::from("some")),
             ("banner", Value::from("loud")),
         ] {

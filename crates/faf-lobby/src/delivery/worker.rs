@@ -175,6 +175,8 @@ impl Worker {
         check.into_iter().chain(self.senders.next_deadline()).min()
     }
 
+    /// Queues what a turn orders. Nothing is written or ended before the whole turn is known, so
+    /// that each client gets one write, and all its messages before its end.
     fn execute(&mut self, turn: Vec<Order>) {
         for order in turn {
             match order {

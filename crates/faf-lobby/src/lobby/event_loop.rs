@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 use crate::auth::failed_logins::FailedLogins;
 use crate::auth::policy::PolicyServer;
 use crate::clock::utc_now;
-use crate::config::LogAddresses;
 use crate::delivery::{Dispatcher, SlowConsumerPolicy};
 use crate::lobby::input::Input;
 use crate::lobby::requests::RequestExecutor;
@@ -36,15 +35,7 @@ const IDLE_WAKE_UP: Duration = Duration::from_secs(60);
 pub(crate) struct Lobby {
     world: World,
     dispatcher: Dispatcher,
-    requests: RequestExecutor,
-    policy: PolicyServer,
-    metrics: Arc<Metrics>,
-    failed_logins: FailedLogins,
-    /// Recent activity, for the status page.
-    activity: Arc<ActivityLog>,
-    /// Sends publications to other services.
-    publisher: Publisher,
-    recorder: Recorder,
+    services: Services,
     /// Receives the replies to requests.
     inbox: mpsc::Sender<Input>,
     /// Writes about games, in the order of their requests. At most one for each game.
@@ -55,13 +46,17 @@ pub(crate) struct Lobby {
 }
 
 /// The services that the loop uses.
-pub(crate) struct Dependencies {
+pub(crate) struct Services {
     pub(crate) requests: RequestExecutor,
     pub(crate) policy: PolicyServer,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) failed_logins: FailedLogins,
+    /// Recent activity, for the status page.
     pub(crate) activity: Arc<ActivityLog>,
-    pub(crate) log_addresses: LogAddresses,
+    /// Sends publications to other services.
     pub(crate) publisher: Publisher,
+    /// Records all inputs.
+    pub(crate) recorder: Recorder,
 }
 
 /// A write about a game that is under way.
@@ -71,44 +66,18 @@ impl Lobby {
     pub(crate) fn new(
         settings: faf_lobby_core::Settings,
         initial: InitialState,
-        dependencies: Dependencies,
+        time: RunningTime,
+        mut services: Services,
         inbox: mpsc::Sender<Input>,
         slow_consumers: SlowConsumerPolicy,
     ) -> Self {
-        let Dependencies { requests, policy, metrics, activity, log_addresses, publisher } = dependencies;
-        let time = RunningTime::begin();
-        let world = World::new(settings, moment(&time), initial);
-        let dispatcher = Dispatcher::start(slow_consumers, Arc::clone(&metrics));
+        let now = moment(&time);
+        let world = World::new(settings, now, initial);
+        services.recorder.attach(&world, now);
+        let dispatcher = Dispatcher::start(slow_consumers, Arc::clone(&services.metrics));
         let (game_writes, pending_writes) = mpsc::unbounded_channel();
         tokio::spawn(reply_in_order(pending_writes, inbox.clone()));
-        let recorder = Recorder::off();
-        Self {
-            world,
-            dispatcher,
-            requests,
-            policy,
-            failed_logins: FailedLogins::new(log_addresses, Arc::clone(&metrics)),
-            metrics,
-            activity,
-            publisher,
-            recorder,
-            inbox,
-            game_writes,
-            time,
-            is_stopped: false,
-        }
-    }
-
-    /// Returns the clock of the world.
-    pub(crate) fn time(&self) -> RunningTime {
-        self.time
-    }
-
-    /// Records all inputs.
-    pub(crate) fn recorded_by(mut self, mut recorder: Recorder) -> Self {
-        recorder.attach(&self.world, moment(&self.time));
-        self.recorder = recorder;
-        self
+        Self { world, dispatcher, services, inbox, game_writes, time, is_stopped: false }
     }
 
     /// Runs until the world stops.
@@ -128,9 +97,9 @@ impl Lobby {
                 self.dispatch(input);
             }
             self.dispatcher.flush().await;
-            self.recorder.flush();
-            self.metrics.set_online(self.world.player_count());
-            self.metrics.set_logins_waiting(self.world.waiting_logins());
+            self.services.recorder.flush();
+            self.services.metrics.set_online(self.world.player_count());
+            self.services.metrics.set_logins_waiting(self.world.waiting_logins());
         }
         self.dispatcher.finish().await;
         // Sessions whose `Connect` the loop has not handled must be closed, too.
@@ -140,7 +109,7 @@ impl Lobby {
                 session::close_late(&writer, &slot);
             }
         }
-        self.recorder.finish().await;
+        self.services.recorder.finish().await;
     }
 
     fn dispatch(&mut self, input: Input) {
@@ -167,13 +136,13 @@ impl Lobby {
     /// Passes an event to the world, or only the time, and executes the effects.
     fn advance_world(&mut self, event: Option<Event>) {
         let now = moment(&self.time);
-        self.recorder.begin(&self.world, now, event.as_ref());
+        self.services.recorder.begin(&self.world, now, event.as_ref());
         match event {
             Some(event) => self.world.handle(now, event),
             None => self.world.handle_timeout(now),
         }
         self.execute_effects();
-        self.recorder.end();
+        self.services.recorder.end();
     }
 
     /// Executes the effects of the world, in their order.
@@ -182,8 +151,8 @@ impl Lobby {
         // same reason.
         let mut logged: Option<(ConnId, Ending)> = None;
         while let Some(effect) = self.world.poll_effect() {
-            self.activity.observe(&effect, &self.world);
-            self.recorder.note(&effect);
+            self.services.activity.observe(&effect, &self.world);
+            self.services.recorder.note(&effect);
             match effect {
                 Effect::Send { to, message } => self.dispatcher.send(to, message),
                 Effect::SendSnapshot { conn, id, message } => {
@@ -200,14 +169,14 @@ impl Lobby {
                 }
                 Effect::Request { conn, request } => self.request(conn, request),
                 Effect::ReportLogin { player, unique_id, session } => {
-                    self.policy.report(player, &unique_id, session);
+                    self.services.policy.report(player, &unique_id, session);
                 }
-                Effect::Publish(publication) => self.publisher.report(&publication),
-                Effect::Count(count) => self.metrics.count(count),
+                Effect::Publish(publication) => self.services.publisher.report(&publication),
+                Effect::Count(count) => self.services.metrics.count(count),
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {
                         self.dispatcher.login_failed(conn);
-                        self.failed_logins.tell(&line);
+                        self.services.failed_logins.tell(&line);
                     }
                     log::write(&line);
                     match line {
@@ -241,13 +210,13 @@ impl Lobby {
     /// has one request open.
     fn request(&self, conn: Option<ConnId>, request: Request) {
         if let Request::StoreGame(ticket, request) = request {
-            let stored = self.requests.store_game(request);
+            let stored = self.services.requests.store_game(request);
             // Fails only when the runtime is about to end. The write goes on, and nobody waits for
             // the reply.
             let _ = self.game_writes.send(Box::pin(async move { ticket.reply(stored.await) }));
             return;
         }
-        let (requests, inbox) = (self.requests.clone(), self.inbox.clone());
+        let (requests, inbox) = (self.services.requests.clone(), self.inbox.clone());
         let slot = conn.and_then(|conn| self.dispatcher.slot(conn));
         tokio::spawn(async move {
             let unavailable = request.unavailable();

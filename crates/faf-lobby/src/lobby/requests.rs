@@ -11,7 +11,7 @@ use faf_lobby_store::Beyond;
 
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Tokens, check_own};
-use crate::clock::utc_now;
+use crate::clock::unix_seconds;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
 
@@ -78,8 +78,7 @@ impl RequestExecutor {
     /// Finds the account that a token names: a token of the server's own, or of a service that
     /// it trusts.
     async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
-        let now = utc_now().0.div_euclid(1_000_000);
-        let checked = match check_own(&self.store, token, now).await? {
+        let checked = match check_own(&self.store, token, unix_seconds()).await? {
             Some(checked) => checked.map(Some),
             None => self.tokens.check(token).await,
         };
@@ -164,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::config::Settings;
-    use crate::store::sqlite::testing::{change, new_sqlite};
+    use crate::store::sqlite::testing::{new_sqlite, refuse_writes};
 
     #[tokio::test]
     async fn contradiction_is_refused_and_failure_is_unavailable() {
@@ -187,9 +186,9 @@ mod tests {
             requests.store_game(StoreGame { game: played.id, write, publications }).await
         };
         assert_eq!(store(played.save()).await, Ok(Err(Contradiction)));
-        change(&sqlite, "ALTER TABLE live_game RENAME TO away").await;
+        refuse_writes(&sqlite, true).await;
         assert_eq!(store(played.launch()).await, Err(Unavailable));
-        change(&sqlite, "ALTER TABLE away RENAME TO live_game").await;
+        refuse_writes(&sqlite, false).await;
         assert_eq!(store(played.launch()).await, Ok(Ok(Vec::new())));
         assert!(matches!(store(played.end()).await, Ok(Ok(changes)) if changes.len() == 2));
     }

@@ -13,7 +13,7 @@ use faf_connection::upgrade::{self, Endpoint};
 use faf_protocol::WireFormat;
 use tokio::net::TcpStream;
 
-use crate::config::{Settings, TrustedProxy};
+use crate::config::{Settings, TrustedProxy, seconds};
 
 /// Most characters of an invalid header that are logged.
 const LOGGED_HEADER_CHARS: usize = 200;
@@ -55,7 +55,7 @@ impl Handshakes {
         let forwarded_header = settings.forwarded_header.parse().ok();
         Self {
             trusted_proxies: settings.trusted_proxies.clone(),
-            time_limit: settings.handshake_timeout(),
+            time_limit: seconds(settings.handshake_timeout),
             trusted_endpoint: Endpoint { forwarded_header, ..endpoint.clone() },
             endpoint,
             warnings: ProxyWarnings::default(),
@@ -77,9 +77,8 @@ impl Handshakes {
         proxy: bool,
     ) -> Result<Handshaken, HandshakeError> {
         let handshake = self.perform_untimed(stream, peer, format, proxy);
-        let too_late =
-            || HandshakeError { reason: "timeout", details: "the client takes too long".to_owned() };
-        timeout(self.time_limit, handshake).await.unwrap_or_else(|| Err(too_late()))
+        let too_late = || Err(HandshakeError::new("timeout", "the client takes too long"));
+        timeout(self.time_limit, handshake).await.unwrap_or_else(too_late)
     }
 
     async fn perform_untimed(
@@ -95,12 +94,11 @@ impl Handshakes {
         if proxy {
             if !is_trusted {
                 self.warnings.untrusted(peer);
-                let details = "see trusted_proxies".to_owned();
-                return Err(HandshakeError { reason: "untrusted proxy", details });
+                return Err(HandshakeError::new("untrusted proxy", "see trusted_proxies"));
             }
             let announced = proxy::read_header(&mut stream).await.map_err(|error| {
                 self.warnings.bad_header(peer, &error);
-                HandshakeError::new("PROXY header", &error)
+                HandshakeError::new("PROXY header", error)
             })?;
             address = Some(announced.unwrap_or(peer).ip());
         }
@@ -109,7 +107,7 @@ impl Handshakes {
         }
         let endpoint = if is_trusted { &self.trusted_endpoint } else { &self.endpoint };
         let upgraded = upgrade::accept(stream, endpoint).await;
-        let upgraded = upgraded.map_err(|error| HandshakeError::new("upgrade", &error))?;
+        let upgraded = upgraded.map_err(|error| HandshakeError::new("upgrade", error))?;
         if let Some(forwarded_for) = upgraded.forwarded_for {
             address = match forwarded::read(&forwarded_for) {
                 Forwarded::From(address) => Some(address),
@@ -125,8 +123,8 @@ impl Handshakes {
 }
 
 impl HandshakeError {
-    fn new(reason: &'static str, error: &dyn std::error::Error) -> Self {
-        Self { reason, details: error.to_string() }
+    fn new(reason: &'static str, details: impl ToString) -> Self {
+        Self { reason, details: details.to_string() }
     }
 }
 

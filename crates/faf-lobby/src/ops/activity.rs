@@ -110,19 +110,8 @@ impl ActivityKind {
                 let why = world.game(*game).map(|game| reasons(game.decisions())).unwrap_or_default();
                 Some(Self::GameEnded { id: *game, title: shown(&title), validity: *validity, why })
             }
-            LogLine::LoginFailed { .. }
-            | LogLine::Banned { .. }
-            | LogLine::Refused { .. }
-            | LogLine::SentAway { .. }
-            | LogLine::Ejected { .. }
-            | LogLine::Paced { .. }
-            | LogLine::Admin { .. }
-            | LogLine::NoPermission { .. }
-            | LogLine::Shutdown { .. }
-            | LogLine::GameMessageIgnored { .. }
-            | LogLine::GameRefused { .. }
-            | LogLine::GamesCutOff { .. }
-            | LogLine::UnknownRequest { .. } => None,
+            // The public sees nothing else, and no line of a new kind unless it is added here.
+            _ => None,
         }
     }
 }

@@ -48,12 +48,11 @@ impl Log {
         let filter = filter
             .map_err(|error| Failure::new(exit_code::CONFIGURATION, anyhow::anyhow!("log: {error}")))?;
         let (log, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(io::stderr());
-        let lines = Lines { format: settings.log_format };
         let (targets, filter) = reload::Layer::new(filter);
         let output = tracing_subscriber::fmt::layer()
             .with_writer(log)
             .with_ansi(io::stderr().is_terminal())
-            .event_format(lines);
+            .event_format(Lines(settings.log_format));
         tracing_subscriber::registry().with(targets).with(output).init();
         Ok(Self { filter, _guard: guard })
     }
@@ -67,11 +66,8 @@ impl Log {
     }
 }
 
-/// Format of the lines.
-#[derive(Debug, Clone, Copy)]
-struct Lines {
-    format: LogFormat,
-}
+/// Formats the lines.
+struct Lines(LogFormat);
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
@@ -84,7 +80,7 @@ where
         let (level, target) = (event.metadata().level(), event.metadata().target());
         let mut parts = Parts::default();
         event.record(&mut parts);
-        match self.format {
+        match self.0 {
             LogFormat::Text => as_text(writer, &time, level, target, &parts),
             LogFormat::Json => as_json(writer, time, level, target, parts),
         }
@@ -92,17 +88,13 @@ where
 }
 
 fn as_text(mut writer: Writer<'_>, time: &str, level: &Level, target: &str, parts: &Parts) -> fmt::Result {
-    let level = match (writer.has_ansi_escapes(), *level) {
-        (true, Level::ERROR) => "\x1b[31mERROR\x1b[0m",
-        (true, Level::WARN) => "\x1b[33m WARN\x1b[0m",
-        (true, Level::INFO) => "\x1b[32m INFO\x1b[0m",
-        (_, Level::ERROR) => "ERROR",
-        (_, Level::WARN) => " WARN",
-        (_, Level::INFO) => " INFO",
-        (_, Level::DEBUG) => "DEBUG",
-        (_, Level::TRACE) => "TRACE",
+    let (begin, end) = match (writer.has_ansi_escapes(), *level) {
+        (true, Level::ERROR) => ("\x1b[31m", "\x1b[0m"),
+        (true, Level::WARN) => ("\x1b[33m", "\x1b[0m"),
+        (true, Level::INFO) => ("\x1b[32m", "\x1b[0m"),
+        _ => ("", ""),
     };
-    write!(writer, "{time} {level} {target}: {}", parts.message)?;
+    write!(writer, "{time} {begin}{:>5}{end} {target}: {}", level.as_str(), parts.message)?;
     for (name, value) in &parts.fields {
         match value {
             Value::String(text) if needs_quotes(text) => write!(writer, " {name}={}", quoted(text))?,
@@ -240,7 +232,7 @@ mod tests {
         let subscriber = tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
             .with_ansi(false)
-            .event_format(Lines { format })
+            .event_format(Lines(format))
             .finish();
         tracing::subscriber::with_default(subscriber, log);
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()

@@ -56,7 +56,7 @@ mod tests {
     use faf_lobby_core::{InitialState, Moment, Settings, Timestamp};
 
     use super::*;
-    use crate::store::sqlite::testing::{change, new_sqlite};
+    use crate::store::sqlite::testing::{new_sqlite, refuse_writes};
 
     #[tokio::test]
     async fn kicked_player_can_reconnect_though_nothing_can_be_written() {
@@ -64,9 +64,7 @@ mod tests {
         let store = Store::Sqlite(sqlite.clone());
         let ada = store.create_account("Ada", String::new()).await.unwrap();
         store.kick("Ada", String::new()).await.unwrap();
-        let full =
-            "CREATE TRIGGER full BEFORE UPDATE ON operator_order BEGIN SELECT RAISE(ABORT, 'full'); END";
-        change(&sqlite, full).await;
+        refuse_writes(&sqlite, true).await;
         let now = Moment { elapsed: Duration::ZERO, utc: Timestamp(0) };
         let world = World::new(Settings::default(), now, InitialState::default());
         let (inbox, mut inputs) = mpsc::channel(1);

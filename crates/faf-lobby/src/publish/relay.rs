@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::store::Message;
-    use crate::store::sqlite::testing::{change, new_sqlite};
+    use crate::store::sqlite::testing::{new_sqlite, refuse_writes};
 
     /// A relay's dependencies, and the messages that it delivers.
     struct Fixture {
@@ -225,14 +225,13 @@ mod tests {
         let (sqlite, _folder) = new_sqlite();
         let mut fixture = Fixture::new(Store::Sqlite(sqlite.clone()));
         fixture.put(0..3).await;
-        let full = "CREATE TRIGGER full BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'full'); END";
-        change(&sqlite, full).await;
+        refuse_writes(&sqlite, true).await;
         let relay = fixture.start();
         assert_eq!(fixture.receive(3).await, [0, 1, 2]);
         // The server is killed before the messages are deleted.
         relay.running.abort();
         assert!(fixture.delivered.try_recv().is_err());
-        change(&sqlite, "DROP TRIGGER full").await;
+        refuse_writes(&sqlite, false).await;
         let relay = fixture.start();
         assert_eq!(fixture.receive(3).await, [0, 1, 2]);
         relay.finish(Duration::from_secs(60)).await;

@@ -24,7 +24,7 @@ pub use faf_lobby_store::{
     Role, SeedError, StoreError, StoredAccount,
 };
 pub(crate) use faf_lobby_store::{Action, Order, is_valid_login};
-pub use sqlite::Sqlite;
+pub use sqlite::{OtherProgram, Sqlite};
 
 use crate::auth::passwords;
 use crate::clock::utc_now;

@@ -2,24 +2,25 @@
 
 use std::net::TcpStream;
 
+use faf_lobby::store::facts::{Facts, GameFact};
+use faf_lobby::store::{OtherProgram, Store};
+use faf_protocol::PlayerId;
 use serde_json::Value;
 
-use super::support::{Operator, converse, hello, serve};
+use super::support::{Operator, converse, game_of_another_program, hello, player_of_another_program, serve};
 
-#[test]
-fn deceptive_texts_are_escaped_everywhere() {
+#[tokio::test]
+async fn deceptive_texts_are_escaped_everywhere() {
     let operator = Operator::new();
     operator.succeed("user add Ada --password x --database a.sqlite");
-    let change = |sql: &str| {
-        rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(sql).unwrap();
-    };
     // Other programs may have stored such texts.
-    change(
-        "UPDATE login SET login = 'A' || char(8238) || 'da' || char(10) || 'x';
-         INSERT INTO ban (player_id, reason, level) VALUES (1, 'b' || char(27) || '[31m' || char(10), 'GLOBAL');
-         INSERT INTO game_stats (id, startTime, gameType, gameMod, host, gameName, validity)
-         VALUES (7, 1782907200, 'SANDBOX', 25, 1, 't' || char(8203) || char(10) || 'forged', 11);",
-    );
+    let other = OtherProgram::open(&operator.path("a.sqlite")).unwrap();
+    other.rename_account(PlayerId(1), "A\u{202e}da\nx").unwrap();
+    let game = GameFact { validity: 11, ..game_of_another_program(7, "t\u{200b}\nforged") };
+    other.add_games(&Facts { games: vec![game], ..Facts::default() }).unwrap();
+    let store = Store::open(&operator.path("a.sqlite")).unwrap();
+    store.ban("Ada", "b\u{1b}[31m\n".to_owned(), None).await.unwrap();
+    drop(store);
     for command in [
         "user list",
         "user list --json",
@@ -45,11 +46,15 @@ fn games_and_accounts_are_listed_for_programs() {
     assert!(!operator.path("a.sqlite").exists());
     operator.succeed("user add Ada --password x --database a.sqlite");
     operator.succeed("user add Bob --password x --database a.sqlite");
-    let insert = "INSERT INTO game_stats (id, startTime, gameType, gameMod, host, gameName, validity)
-         VALUES (7, 1782907200, 'SANDBOX', 0, 1, 'old', 0), (8, 1782907201, 'SANDBOX', 0, 2, 'new', 13);
-         INSERT INTO game_player_stats (id, gameId, playerId, faction, color, team, place, mean, deviation)
-         VALUES (1, 7, 1, 1, 1, 2, 1, 1500, 500), (2, 8, 2, 1, 1, 2, 1, 1500, 500), (3, 8, 1, 1, 1, 3, 2, 1500, 500);";
-    rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(insert).unwrap();
+    let new = GameFact { host: PlayerId(2), validity: 13, ..game_of_another_program(8, "new") };
+    let facts = Facts {
+        games: vec![game_of_another_program(7, "old"), new],
+        players: [(7, 1, 2), (8, 2, 2), (8, 1, 3)]
+            .map(|(game, player, team)| player_of_another_program(game, player, team))
+            .into(),
+        ..Facts::default()
+    };
+    OtherProgram::open(&operator.path("a.sqlite")).unwrap().add_games(&facts).unwrap();
     let list = |flags: &str| -> Vec<u64> {
         let text = operator.succeed(&format!("game list --json --database a.sqlite {flags}"));
         let ids = text.lines().map(|line| line.parse::<Value>().unwrap()["id"].as_u64().unwrap());

@@ -14,10 +14,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
 use faf_lobby::passwords::digest;
+use faf_lobby::store::OtherProgram;
+use faf_lobby::store::facts::{Facts, GameFact, JournalFact, PlayerFact};
+use faf_protocol::server_message::Rating;
+use faf_protocol::{GameId, PlayerId};
 use faf_testkit::golden;
 use faf_testkit::serving::Serving;
 
-use support::{Operator, SERVE, converse, hello, serve, text};
+use support::{
+    Operator, SERVE, converse, game_of_another_program, hello, player_of_another_program, serve, text,
+};
 
 #[test]
 fn help_is_found_everywhere() {
@@ -156,14 +162,10 @@ fn a_game_is_explained() {
     let unknown = operator.fail("explain game 7 --database a.sqlite", 1);
     assert!(unknown.contains("game 7 is not in the database: it was never launched"), "{unknown}");
 
-    let change = |sql: &str| {
-        rusqlite::Connection::open(operator.path("a.sqlite")).unwrap().execute_batch(sql).unwrap();
-    };
-    // Another program may have stored such a game.
-    change(
-        "INSERT INTO game_stats (id, startTime, gameType, gameMod, host, gameName, validity)
-         VALUES (7, 1782907200, 'SANDBOX', 25, 1, 'Odd ' || char(27) || '[2J', 11);",
-    );
+    // Another program may have stored such games.
+    let other = OtherProgram::open(&operator.path("a.sqlite")).unwrap();
+    let coop = GameFact { featured_mod: 25, validity: 11, ..game_of_another_program(7, "Odd \u{1b}[2J") };
+    other.add_games(&Facts { games: vec![coop], ..Facts::default() }).unwrap();
     let text = operator.succeed("explain game 7 --database a.sqlite");
     assert_eq!(
         text,
@@ -173,16 +175,35 @@ fn a_game_is_explained() {
          the reasons for its validity were not stored, or cannot be read\n"
     );
 
-    change(
-        "UPDATE game_stats SET validity = 13, endTime = 1782907260;
-         INSERT INTO game_player_stats (id, gameId, playerId, faction, color, team, place, mean, deviation, score, result)
-         VALUES (5, 7, 1, 1, 1, 2, 1, 1500, 500, 3, 'VICTORY');
-         INSERT INTO leaderboard_rating_journal (game_player_stats_id, leaderboard_id, rating_mean_before,
-           rating_deviation_before, rating_mean_after, rating_deviation_after)
-         VALUES (5, 2, 1000, 100, 1001.5, 99.123456), (5, 1, 900, 90, 901, 90);
-         INSERT INTO game_explanation (game_id, decisions) VALUES (7, '[{\"not_rated\":{\"validity\":\"SINGLE_PLAYER\"}}]');",
-    );
-    let text = operator.succeed("explain game 7 --database a.sqlite");
+    let decisions = serde_json::from_str(r#"[{"not_rated":{"validity":"SINGLE_PLAYER"}}]"#).unwrap();
+    let ended = GameFact {
+        ended_at: Some(1_782_907_260),
+        validity: 13,
+        decisions: Some(decisions),
+        ..game_of_another_program(8, "Alone")
+    };
+    let change = |leaderboard: &str, before: (f64, f64), after: (f64, f64)| JournalFact {
+        game_id: GameId(8),
+        player_id: PlayerId(1),
+        leaderboard: leaderboard.to_owned(),
+        before: Rating { mean: before.0, deviation: before.1 },
+        after: Rating { mean: after.0, deviation: after.1 },
+    };
+    let facts = Facts {
+        games: vec![ended],
+        players: vec![PlayerFact {
+            score: Some(3),
+            result: Some("VICTORY".to_owned()),
+            ..player_of_another_program(8, 1, 2)
+        }],
+        journal: vec![
+            change("ladder_1v1", (1000.0, 100.0), (1001.5, 99.123_456)),
+            change("global", (900.0, 90.0), (901.0, 90.0)),
+        ],
+        ..Facts::default()
+    };
+    other.add_games(&facts).unwrap();
+    let text = operator.succeed("explain game 8 --database a.sqlite");
     for part in [
         ", ended at 2026-07-01T12:01:00+00:00, SINGLE_PLAYER\n",
         "   2  Ada (1)                         VICTORY          3  \
@@ -202,9 +223,7 @@ fn a_database_that_cannot_be_used_is_left_alone() {
     assert_eq!(std::fs::read_to_string(operator.path("damaged.sqlite")).unwrap(), damaged);
 
     operator.succeed("user add Ada --password x --database newer.sqlite");
-    let connection = rusqlite::Connection::open(operator.path("newer.sqlite")).unwrap();
-    connection.pragma_update(None, "user_version", 1000).unwrap();
-    drop(connection);
+    OtherProgram::open(&operator.path("newer.sqlite")).unwrap().make_newer().unwrap();
     assert!(operator.fail(&format!("{SERVE} --database newer.sqlite"), 4).contains("newer version"));
     operator.fail("user list --database no/such/folder.sqlite", 4);
 }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use faf_lobby::passwords::digest;
+use faf_lobby::store::facts::{GameFact, PlayerFact};
+use faf_protocol::server_message::Rating;
+use faf_protocol::{GameId, PlayerId};
 use faf_testkit::serving::Serving;
 
 /// A separate folder for one test, in which the program runs without variables of its environment.
@@ -86,4 +89,40 @@ pub(crate) fn converse(stream: &TcpStream, line: &str, expected: &str) {
 pub(crate) fn hello(name: &str, password: &str) -> String {
     let digest = digest(password);
     format!(r#"{{"command":"hello","login":"{name}","password":"{digest}","unique_id":"x"}}"#)
+}
+
+/// Returns a game of account 1 that no lobby has launched: it is not live, has no end and no
+/// decisions.
+pub(crate) fn game_of_another_program(id: u32, title: &str) -> GameFact {
+    GameFact {
+        id: GameId(id),
+        launched_at: 1_782_907_200,
+        ended_at: None,
+        victory: "SANDBOX".to_owned(),
+        featured_mod: 0,
+        host: PlayerId(1),
+        map_version: None,
+        title: title.to_owned(),
+        validity: 0,
+        is_live: false,
+        live: None,
+        decisions: None,
+    }
+}
+
+/// Returns a player of such a game, without a result.
+pub(crate) fn player_of_another_program(game: u32, player: u32, team: i64) -> PlayerFact {
+    PlayerFact {
+        game_id: GameId(game),
+        player_id: PlayerId(player),
+        faction: 1,
+        color: 1,
+        team,
+        place: 1,
+        before: Rating { mean: 1500.0, deviation: 500.0 },
+        after: None,
+        score: None,
+        has_score_time: false,
+        result: Some("UNKNOWN".to_owned()),
+    }
 }

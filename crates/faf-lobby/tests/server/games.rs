@@ -3,11 +3,10 @@
 use std::process::Command;
 
 use faf_lobby::store::facts::Facts;
-use faf_lobby::store::{SeedFile, Store};
+use faf_lobby::store::{OtherProgram, SeedFile, Store};
 use faf_lobby_core::ratings::{GLOBAL, Leaderboard, Leaderboards, RatedTeam, START_RATING, rate_game};
 use faf_lobby_core::results::Outcome;
 use faf_protocol::{GameId, PlayerId, WireFormat};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::support::{Client, TestServer, soon};
@@ -209,8 +208,8 @@ async fn shutdown_waits_for_pending_writes() {
     ada.settle().await;
     // Another program writes, so the server's write about the end has to wait.
     let database = server.database();
-    let other = Connection::open(&database).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let other = OtherProgram::open(&database).unwrap();
+    other.lock().unwrap();
     bob.play("GameEnded", "").await;
     soon("the game ends", async { while parse(&server.get("/status").await.1)["games"]["ended"] != 1 {} })
         .await;
@@ -220,7 +219,7 @@ async fn shutdown_waits_for_pending_writes() {
         client.hear_end().await;
     }
     drop((ada, bob));
-    other.execute_batch("COMMIT").unwrap();
+    drop(other);
     let _folder = server.wait().await;
     let facts = Store::open(&database).unwrap().facts().await.unwrap();
     assert_eq!(outcomes(&facts), [(1, "VICTORY"), (2, "DEFEAT")]);

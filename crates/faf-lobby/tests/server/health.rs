@@ -1,6 +1,6 @@
 //! Problems with the database that `/health` reports.
 
-use rusqlite::Connection;
+use faf_lobby::store::OtherProgram;
 
 use super::support::{TestServer, soon};
 
@@ -21,11 +21,11 @@ async fn wait_for(server: &TestServer, status: u16) -> String {
 #[tokio::test]
 async fn locked_database_is_reported() {
     let server = TestServer::start().await;
-    let other = Connection::open(server.database()).unwrap();
-    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let other = OtherProgram::open(&server.database()).unwrap();
+    other.lock().unwrap();
     let text = wait_for(&server, 503).await;
     assert!(text.contains("nothing can be written") && text.contains("\"lobby\":\"ok\""), "{text}");
-    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
     wait_for(&server, 200).await;
 }
 
@@ -76,7 +76,7 @@ async fn damaged_database_is_reported() {
     let server = TestServer::start().await;
     wait_for_first_check(&server).await;
     // A checkpoint moves all data into the main file, so that the WAL does not hide the damage.
-    Connection::open(server.database()).unwrap().query_row("PRAGMA wal_checkpoint", (), |_| Ok(())).unwrap();
+    server.store().checkpoint().await.unwrap();
     let mut content = std::fs::read(server.database()).unwrap();
     content[4096..].fill(0xAB);
     // The same file with other content.
@@ -87,12 +87,9 @@ async fn damaged_database_is_reported() {
 
 /// Waits until the server has checked its database once, so that it has recorded the files.
 async fn wait_for_first_check(server: &TestServer) {
-    let database = Connection::open(server.database()).unwrap();
     soon("a health check", async {
-        let beats =
-            || database.query_row("SELECT beats FROM heartbeat", (), |row| row.get::<_, u32>(0)).unwrap();
         // The first check is complete when the second one has begun.
-        while beats() < 2 {
+        while server.facts().await.beats < 2 {
             tokio::task::yield_now().await;
         }
     })

@@ -7,22 +7,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use faf_lobby::passwords::{digest, hash};
-use faf_lobby::store::Store;
 use faf_lobby::store::facts::{Facts, PlayerFact};
+use faf_lobby::store::{OtherProgram, Store};
 use faf_protocol::WireFormat;
 use faf_testkit::serving::Serving;
-use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::games::{add_map, check_stored_ratings, open_lobby, outcomes};
 use super::support::{Client, DATABASE, TestServer, soon};
-
-/// While this trigger exists, a server delivers messages and cannot delete them, so that a test
-/// sees all of them however late the server is killed.
-const KEEP_MESSAGES: &str =
-    "CREATE TRIGGER keep_messages BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'kept'); END";
 
 /// A player who sends a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +59,8 @@ async fn make_database(path: &Path) {
     for login in ["Ada", "Bob"] {
         store.create_account(login, hash(&digest("secret")).unwrap()).await.unwrap();
     }
-    Connection::open(path).unwrap().execute_batch(KEEP_MESSAGES).unwrap();
+    // So that a test sees all messages, however late the server is killed.
+    OtherProgram::open(path).unwrap().keep_messages(true).unwrap();
     assert!(store.checkpoint().await.unwrap());
 }
 
@@ -150,11 +145,7 @@ async fn facts(folder: &Path) -> Facts {
 
 /// Checks the data after the database is opened again.
 async fn check(folder: &Path, acknowledged: &[(Player, &str, &str)]) {
-    let connection = Connection::open(folder.join(DATABASE)).unwrap();
-    let integrity: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
-    assert_eq!(integrity, "ok");
-    assert!(!connection.prepare("PRAGMA foreign_key_check").unwrap().exists(()).unwrap());
-    drop(connection);
+    assert_eq!(OtherProgram::open(&folder.join(DATABASE)).unwrap().damage().unwrap(), None);
     let facts = facts(folder).await;
     check_messages(&facts);
 
@@ -216,10 +207,7 @@ fn check_end(facts: &Facts) {
 /// Checks that a new server, which does not wait for players to return, ends the game with the
 /// saved data and informs other services.
 async fn check_next_server(folder: TempDir, acknowledged: &[(Player, &str, &str)]) {
-    Connection::open(folder.path().join(DATABASE))
-        .unwrap()
-        .execute_batch("DROP TRIGGER keep_messages")
-        .unwrap();
+    OtherProgram::open(&folder.path().join(DATABASE)).unwrap().keep_messages(false).unwrap();
     let server = TestServer::start_in(folder, |settings| settings.restart_grace_period = 0.0).await;
     let reports = acknowledged.iter().filter(|(_, command, _)| *command == "GameResult").count();
     if reports == 4 {

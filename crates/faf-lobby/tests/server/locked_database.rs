@@ -1,7 +1,7 @@
 //! A database that another process keeps locked, while many players log in.
 
+use faf_lobby::store::OtherProgram;
 use faf_protocol::WireFormat;
-use rusqlite::Connection;
 
 use super::support::{TestServer, soon};
 
@@ -13,8 +13,8 @@ async fn players_are_served_while_logins_wait_for_the_database() {
         server.log_in(WireFormat::SimpleJson, &format!("Player{number}")).await;
     }
     server.wait_for_metric("server_user_online 1").await;
-    let other = Connection::open(server.database()).unwrap();
-    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let other = OtherProgram::open(&server.database()).unwrap();
+    other.lock().unwrap();
     let mut players = Vec::new();
     for number in 0..20 {
         let mut client = server.connect(WireFormat::ALL[number % 3]).await;
@@ -27,7 +27,7 @@ async fn players_are_served_while_logins_wait_for_the_database() {
         honest.check_is_served().await;
     }
     assert!(players.iter().all(|player| !player.is_finished()));
-    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
     for player in players {
         let mut client = soon("a login", player).await.unwrap();
         client.check_is_served().await;

@@ -72,7 +72,7 @@ impl Environment {
             }
             for _ in 0..random.below(4) {
                 let other = PlayerId(random.within(1..players as u64 + 1) as u32);
-                if other.0 != account.id {
+                if other != account.id {
                     let is_friend = random.per_mille(700);
                     let list = if is_friend { &mut account.friends } else { &mut account.foes };
                     list.insert(other);

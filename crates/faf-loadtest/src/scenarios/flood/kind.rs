@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use faf_protocol::WireFormat;
 use serde_json::json;
 
+use crate::messages;
 use crate::report::sample::Lobby;
-use crate::speech;
 use crate::swarm::attack::{Manner, garbage};
 
 /// Size of the largest message that a server accepts, less its framing.
@@ -37,35 +37,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(super) const EACH: [Self; 11] = [
-        Self::Slowloris,
-        Self::HalfOpen,
-        Self::Connects,
-        Self::Garbage,
-        Self::Huge,
-        Self::Pipeline,
-        Self::Relay,
-        Self::BigReports,
-        Self::Unfinished,
-        Self::Unauthenticated,
-        Self::Reconnects,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Slowloris => "slowloris",
-            Self::HalfOpen => "half-open",
-            Self::Connects => "connects",
-            Self::Garbage => "garbage",
-            Self::Huge => "huge",
-            Self::Pipeline => "pipeline",
-            Self::Relay => "relay",
-            Self::BigReports => "big-reports",
-            Self::Unfinished => "unfinished",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Reconnects => "reconnects",
-            Self::All => "all",
-        }
+    /// Returns the name, as on the command line.
+    pub(super) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
     pub(super) fn manner(self) -> Manner {
@@ -107,19 +81,19 @@ impl Kind {
     pub(super) fn opening(self, victim: Option<Lobby>) -> Vec<String> {
         let enter = match (self, victim) {
             (Self::Relay, Some(lobby)) => {
-                json!({"command": "game_join", "uid": lobby.game, "password": null})
+                json!({"command": "game_join", "uid": lobby.game, "password": null}).to_string()
             }
-            (Self::BigReports, _) => speech::game_host("load", "scmp_007"),
+            (Self::BigReports, _) => messages::game_host("load", "scmp_007"),
             _ => return Vec::new(),
         };
-        let state = |state: &str| speech::of_game("GameState", &json!([state]));
-        vec![enter.to_string(), state("Idle"), state("Lobby")]
+        let state = |state: &str| messages::game_command("GameState", &json!([state]));
+        vec![enter, state("Idle"), state("Lobby")]
     }
 
     /// Returns the messages that are repeated, or are sent once by attackers that then wait.
     pub(super) fn body(self, format: WireFormat, is_odd: bool, victim: Option<Lobby>) -> Arc<[u8]> {
         let mut bytes = Vec::new();
-        let mut say = |message: &str| speech::say(format, message, &mut bytes);
+        let mut say = |message: &str| messages::encode(format, message, &mut bytes);
         match self {
             Self::HalfOpen | Self::Connects | Self::All => {}
             Self::Garbage => bytes = garbage(format, is_odd),
@@ -128,14 +102,14 @@ impl Kind {
                     WireFormat::QDataStream => HUGE_MESSAGE_BYTES / 2,
                     _ => HUGE_MESSAGE_BYTES,
                 };
-                say(&speech::padded_ping(size - 100));
+                say(&messages::padded_ping(size - 100));
             }
             Self::Slowloris => {
                 say(&json!({"command": "ask_session", "user_agent": "x".repeat(10_000)}).to_string());
             }
             Self::Pipeline => {
                 for _ in 0..100 {
-                    say(speech::PING);
+                    say(messages::PING);
                     say(r#"{"command":"ask_session"}"#);
                     say(r#"{"command":"matchmaker_info"}"#);
                     say(r#"{"command":"ice_servers"}"#);
@@ -143,28 +117,28 @@ impl Kind {
             }
             Self::Relay => {
                 let host = victim.map_or(0, |lobby| lobby.host);
-                say(&speech::of_game("IceMsg", &json!([host, "c".repeat(RELAYED_BYTES)])));
+                say(&messages::game_command("IceMsg", &json!([host, "c".repeat(RELAYED_BYTES)])));
             }
             Self::BigReports => {
                 for round in 0..2 {
                     // Each of these characters takes six bytes on the wire.
                     let uids: Vec<_> =
                         (0..100).map(|uid| format!("{round}{uid}{}", "\u{1}".repeat(96))).collect();
-                    say(&speech::of_game("GameMods", &json!(["activated", 100])));
-                    say(&speech::of_game("GameMods", &json!(["uids", uids.join(" ")])));
+                    say(&messages::game_command("GameMods", &json!(["activated", 100])));
+                    say(&messages::game_command("GameMods", &json!(["uids", uids.join(" ")])));
                     let title = format!("{round}{}", "ä".repeat(120));
-                    say(&speech::of_game("GameOption", &json!(["Title", title])));
+                    say(&messages::game_command("GameOption", &json!(["Title", title])));
                 }
             }
             Self::Unfinished => {
-                say(&speech::padded_ping(HUGE_MESSAGE_BYTES / 2 - 100));
+                say(&messages::padded_ping(HUGE_MESSAGE_BYTES / 2 - 100));
                 bytes.truncate(UNFINISHED_BYTES);
             }
-            Self::Unauthenticated => say(speech::PING),
+            Self::Unauthenticated => say(messages::PING),
             Self::Reconnects => {
                 for _ in 0..10 {
                     say(&json!({"command": "game_join", "uid": i32::MAX, "password": "guess"}).to_string());
-                    say(&speech::game_host("load", "scmp_007").to_string());
+                    say(&messages::game_host("load", "scmp_007"));
                 }
             }
         }

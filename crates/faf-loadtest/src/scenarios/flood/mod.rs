@@ -28,18 +28,17 @@ mod kind;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::megabytes;
+use super::Scenario;
 use crate::actors::{ActorCommand, LobbyHost};
-use crate::harness::Harness;
-use crate::options::{RunOptions, ServerOptions, interval, seconds};
+use crate::harness::{Harness, Window};
+use crate::messages;
+use crate::options::{Setup, interval, seconds};
 use crate::report::Report;
 use crate::report::sample::Lobby;
-use crate::speech;
 use crate::swarm::Role;
 use crate::swarm::address::Endpoint;
 use crate::swarm::attack::{Attack, Peer};
@@ -55,7 +54,7 @@ const VISITORS: u32 = 8;
 /// Time for which each of them stays away: servers allow no more logins of an account.
 const VISIT_PAUSE: Duration = Duration::from_secs(3);
 
-/// Hostile input of several kinds, and its effect on honest players
+/// Flags of `flood`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Flood {
     /// The kind of attack
@@ -85,16 +84,10 @@ pub(crate) struct Flood {
     /// With `connects`: stop after this many attempts
     #[arg(long, value_name = "COUNT")]
     pub(crate) attempts: Option<u64>,
-
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-
-    #[command(flatten)]
-    pub(crate) run: RunOptions,
 }
 
-impl Flood {
-    pub(crate) fn run(&self) -> anyhow::Result<Report> {
+impl Scenario for Flood {
+    fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
         let role = |number| match number {
             // The accounts of all others belong to attackers that log in.
             _ if number < self.honest => {
@@ -103,9 +96,7 @@ impl Flood {
             _ => Role::default(),
         };
         let roles = (0..self.honest + self.clients).map(role).collect();
-        let mut harness = Harness::open(&self.server, &self.run, &[], roles)?;
-        harness.log_in(0..self.honest)?;
-        harness.settle()?;
+        let mut harness = Harness::online(setup, &[], roles, 0..self.honest)?;
         harness.swarm.send_command(ActorCommand::Ping);
         let mut report = Report::new("flood");
         report.row("honest", "honest players", f64::from(self.honest), "");
@@ -113,9 +104,9 @@ impl Flood {
         let calm = self.measure(&mut harness, "calm", None)?;
         report.row("calm_pong_p99", "calm: ping to pong, 99 %", calm.sample.pong.quantile_ms(0.99), "ms");
         let mut lost = calm.sample.lost_honest;
-        for kind in Kind::EACH {
+        for kind in Kind::value_variants().iter().copied().filter(|kind| *kind != Kind::All) {
             if self.kind == kind || self.kind == Kind::All {
-                lost += self.attack(&mut harness, kind, &mut report)?;
+                lost += self.attack(&mut harness, kind, setup.run.per_address, &mut report)?;
             }
         }
         let honest_online = harness.swarm.online() as f64;
@@ -127,17 +118,14 @@ impl Flood {
         harness.finish(&mut report);
         Ok(report)
     }
+}
 
-    fn measure(
-        &self,
-        harness: &mut Harness,
-        what: &'static str,
-        attack: Option<&Attack>,
-    ) -> anyhow::Result<crate::harness::Window> {
+impl Flood {
+    fn measure(&self, harness: &mut Harness, what: &str, attack: Option<&Attack>) -> anyhow::Result<Window> {
         let attempts = attack.and_then(|attack| Some((attack, self.attempts?)));
         match (attempts, self.pongs) {
             (Some((attack, attempts)), _) if what == Kind::Connects.name() => {
-                harness.watch(what, attempts, |_, _| attack.tally.attempts.load(Ordering::Relaxed))
+                harness.watch(what, attempts, |_, _| attack.tally().attempts)
             }
             (_, Some(pongs)) => {
                 harness.measure(what, 0.0, None)?;
@@ -148,34 +136,35 @@ impl Flood {
     }
 
     /// Attacks, and returns the number of honest players that were disconnected.
-    fn attack(&self, harness: &mut Harness, kind: Kind, report: &mut Report) -> anyhow::Result<u64> {
-        let lobbies = self.prepare(harness, kind)?;
-        let attack = Attack::begin(self.peers(harness, kind, &lobbies), self.run.per_address)?;
-        let window = self.measure(harness, kind.name(), Some(&attack))?;
+    fn attack(
+        &self,
+        harness: &mut Harness,
+        kind: Kind,
+        per_address: u32,
+        report: &mut Report,
+    ) -> anyhow::Result<u64> {
         let name = kind.name();
-        let tally = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed) as f64;
+        let lobbies = self.prepare(harness, kind)?;
+        let attack = Attack::begin(self.peers(harness, kind, &lobbies), per_address)?;
+        let window = self.measure(harness, &name, Some(&attack))?;
+        let tally = attack.tally();
         let sample = &window.sample;
+        report.durations(&format!("{name}_pong"), &format!("{name}: ping to pong"), &sample.pong);
         let mut row = |key: &str, label: &str, value: Option<f64>, unit: &'static str| {
             report.row(format!("{name}_{key}"), format!("{name}: {label}"), value, unit);
         };
-        row("pong_p50", "ping to pong, median", sample.pong.quantile_ms(0.5), "ms");
-        row("pong_p99", "ping to pong, 99 %", sample.pong.quantile_ms(0.99), "ms");
-        row("pong_max", "ping to pong, slowest", sample.pong.max_ms(), "ms");
         let unanswered = sample.pings.saturating_sub(sample.pong.count());
         row("unanswered", "pings without an answer in this time", Some(unanswered as f64), "");
         if kind == Kind::Unauthenticated {
             row("logins", "logins meanwhile", Some(sample.logins.len() as f64), "");
             row("login_p99", "login until all lists are there, 99 %", sample.lists.quantile_ms(0.99), "ms");
         }
-        row("attempts", "attempts to connect", Some(tally(&attack.tally.attempts)), "");
-        row("connected", "connections", Some(tally(&attack.tally.connected)), "");
-        row("ended", "ended by the server", Some(tally(&attack.tally.ended)), "");
-        row("sent", "bytes sent", Some(tally(&attack.tally.bytes) / 1e6), "MB");
-        let cpu = window.cpu.map(|cpu| cpu / window.seconds * 100.0);
-        row("cpu", "server's processor time", cpu, "% of one");
-        let memory = harness.target.process.and_then(crate::server::process::Process::memory);
-        let peak = memory.map(|memory| megabytes(memory.peak));
-        row("peak", "server's memory, at most so far", peak, "MB");
+        row("attempts", "attempts to connect", Some(tally.attempts as f64), "");
+        row("connected", "connections", Some(tally.connected as f64), "");
+        row("ended", "ended by the server", Some(tally.ended as f64), "");
+        row("sent", "bytes sent", Some(tally.bytes as f64 / 1e6), "MB");
+        row("cpu", "server's processor time", window.percent(window.cpu), "% of one");
+        row("peak", "server's memory, at most so far", harness.memory(|memory| memory.peak), "MB");
         let lost = sample.lost_honest;
         drop(attack);
         self.clear_up(harness, kind);
@@ -248,11 +237,11 @@ impl Flood {
     ) -> Vec<u8> {
         let mut bytes = Vec::new();
         if endpoint.format().has_upgrade() && kind.upgrades(number) {
-            bytes = speech::upgrade(&endpoint.url);
+            bytes = messages::upgrade(&endpoint.url);
         }
         let login = kind.logs_in().then(|| harness.swarm.login_messages(self.honest + number));
         for message in login.into_iter().flatten().chain(kind.opening(victim)) {
-            speech::say(endpoint.format(), &message, &mut bytes);
+            messages::encode(endpoint.format(), &message, &mut bytes);
         }
         bytes
     }

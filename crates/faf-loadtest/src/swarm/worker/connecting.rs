@@ -7,10 +7,9 @@ use mio::{Interest, Token};
 use socket2::SockRef;
 
 use super::Worker;
-use crate::speech;
-use crate::swarm::address::{self, Source};
+use crate::messages;
+use crate::swarm::address;
 use crate::swarm::connection::{Connection, MessageDecoder, Phase, Reading};
-use crate::swarm::credentials::Credentials;
 use crate::swarm::login::Login;
 use crate::swarm::marker;
 use crate::swarm::timers::Task;
@@ -49,14 +48,11 @@ impl Worker {
         let number = self.common.connections.fetch_add(1, Ordering::Relaxed);
         client.connections += 1;
         let began = Instant::now();
-        let source = Source {
-            number,
-            per_address: self.common.per_address,
-            // With the large packets of loopback, the server's kernel would use megabytes for a
-            // connection that is not read.
-            small_packets: client.receive_buffer.is_some(),
-        };
-        let connected = address::connect(&self.registry, Token(index), to, source);
+        let source = address::source(number, self.common.per_address);
+        // With the large packets of loopback, the server's kernel would use megabytes for a
+        // connection that is not read.
+        let small_packets = client.role.receive_buffer.is_some();
+        let connected = address::connect(&self.registry, Token(index), to, source, small_packets);
         self.logging_in += 1;
         match connected {
             Ok(stream) => {
@@ -64,7 +60,7 @@ impl Worker {
                 if client.number.is_multiple_of(self.common.every) {
                     connection.markers = Some(Box::default());
                 }
-                if client.actor.is_some() {
+                if client.role.actor.is_some() {
                     connection.decoder = Some(Box::new(MessageDecoder::new(connection.format)));
                 }
                 client.connection = Some(connection);
@@ -109,7 +105,7 @@ impl Worker {
         self.fail(index, &format!("{when}: {why}"));
     }
 
-    pub(super) fn close(&mut self, index: usize) {
+    pub(in crate::swarm) fn close(&mut self, index: usize) {
         let Some(connection) = self.clients[index].connection.take() else { return };
         match connection.phase {
             Phase::LoggedIn => _ = self.common.online.fetch_sub(1, Ordering::Relaxed),
@@ -117,12 +113,12 @@ impl Worker {
         }
     }
 
-    pub(super) fn set_reading(&mut self, index: usize, reading: Reading) {
+    pub(in crate::swarm) fn set_reading(&mut self, index: usize, reading: Reading) {
         let client = &mut self.clients[index];
         let Some(connection) = &mut client.connection else { return };
         connection.reading = reading;
         client.is_honest = reading == Reading::Everything;
-        if let Some(size) = client.receive_buffer {
+        if let Some(size) = client.role.receive_buffer {
             // If the old size stays, it only takes longer until the buffer is full.
             _ = SockRef::from(&connection.socket.stream).set_recv_buffer_size(size);
         }
@@ -144,12 +140,12 @@ impl Worker {
         let Some(connection) = &mut client.connection else { return };
         let endpoints = &self.common.endpoints;
         let endpoint = &endpoints[client.number as usize % endpoints.len()];
-        if matches!(self.common.credentials, Credentials::None) {
+        if self.common.credentials.is_empty() {
             connection.phase = Phase::LoggedIn;
             self.complete(index, began);
         } else if connection.format.has_upgrade() {
             connection.phase = Phase::Upgrading(began, Vec::new());
-            connection.socket.send(&speech::upgrade(&endpoint.url));
+            connection.socket.send(&messages::upgrade(&endpoint.url));
         } else {
             self.log_in(index, began);
         }
@@ -160,8 +156,8 @@ impl Worker {
         let Some(connection) = &mut client.connection else { return };
         connection.phase = Phase::LoggingIn(Box::new(Login::new(began)));
         let mut bytes = Vec::with_capacity(1024);
-        for message in self.common.credentials.messages(client.number).into_iter().flatten() {
-            speech::say(connection.format, &message, &mut bytes);
+        for message in self.common.credentials.messages(client.number) {
+            messages::encode(connection.format, &message, &mut bytes);
         }
         connection.socket.send(&bytes);
     }

@@ -4,7 +4,7 @@
 mod connecting;
 mod reading;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use mio::{Poll, Registry, Token};
 use rand::SeedableRng;
 
 use crate::report::sample::Sample;
-use crate::swarm::client::{Client, Common, Order};
+use crate::swarm::client::{Client, Common};
 use crate::swarm::event_loop::{self, Sockets};
 use crate::swarm::login::Patterns;
 use crate::swarm::marker::MarkerFinder;
@@ -31,26 +31,30 @@ pub(crate) const ORDERS: Token = Token(usize::MAX);
 /// Size in bytes of the read buffer, which all connections of a thread share.
 const BUFFER: usize = 256 * 1024;
 
+/// An order to a thread, which executes it between two waits.
+pub(crate) type Order = Box<dyn FnOnce(&mut Worker) + Send>;
+
 /// State of a thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) registry: Registry,
-    pub(crate) orders: Receiver<Order>,
+    /// Orders; `None` ends the thread.
+    pub(crate) orders: Receiver<Option<Order>>,
     pub(crate) common: Arc<Common>,
     pub(crate) shared: Arc<Mutex<Sample>>,
     pub(crate) clients: Vec<Client>,
     formats: [FormatPatterns; 3],
-    moved: Option<Vec<SocketAddr>>,
+    pub(crate) moved: Option<Vec<SocketAddr>>,
     timers: Timers,
     rng: Rng,
     buffer: Vec<u8>,
     /// Counts and durations since the thread last waited.
     sample: Sample,
     /// Clients that wait for their login.
-    queue: VecDeque<usize>,
+    pub(crate) queue: VecDeque<usize>,
     logging_in: usize,
-    at_once: usize,
-    retry: bool,
+    pub(crate) at_once: usize,
+    pub(crate) retry: bool,
 }
 
 /// Search patterns of a format.
@@ -63,7 +67,7 @@ struct FormatPatterns {
 impl Worker {
     pub(crate) fn new(
         registry: Registry,
-        orders: Receiver<Order>,
+        orders: Receiver<Option<Order>>,
         common: Arc<Common>,
         shared: Arc<Mutex<Sample>>,
         clients: Vec<Client>,
@@ -102,42 +106,6 @@ impl Worker {
 
     fn publish(&mut self) {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).absorb(&mut self.sample);
-    }
-
-    fn follow(&mut self, order: Order) {
-        match order {
-            Order::LogIn { clients, at_once, retry } => {
-                (self.at_once, self.retry) = (at_once, retry);
-                self.queue.extend(clients);
-            }
-            Order::Cycle { clients, at_once, pause } => {
-                self.at_once = at_once;
-                for client in clients {
-                    self.clients[client].cycles = Some(pause);
-                    self.queue.push_back(client);
-                }
-            }
-            Order::LogOut { clients } => {
-                let leaving: HashSet<_> = clients.iter().copied().collect();
-                self.queue.retain(|client| !leaving.contains(client));
-                for client in clients {
-                    self.clients[client].cycles = None;
-                    self.close(client);
-                }
-            }
-            Order::Read { clients, reading } => {
-                for client in clients {
-                    self.set_reading(client, reading);
-                }
-            }
-            Order::Command(command) => {
-                for client in 0..self.clients.len() {
-                    self.act(client, |actor, context| actor.on_command(command, context));
-                }
-            }
-            Order::Move(addresses) => self.moved = Some(addresses),
-            Order::Stop => {}
-        }
     }
 
     fn run_task(&mut self, Timer { client, connection, task, .. }: Timer) {
@@ -182,10 +150,10 @@ impl Sockets for Worker {
 
     fn turn(&mut self) -> ControlFlow<()> {
         while let Ok(order) = self.orders.try_recv() {
-            if matches!(order, Order::Stop) {
-                return ControlFlow::Break(());
+            match order {
+                Some(order) => order(self),
+                None => return ControlFlow::Break(()),
             }
-            self.follow(order);
         }
         // Timers that become due in the meantime wait for the next iteration: a thread that cannot
         // keep up must still follow orders and read.

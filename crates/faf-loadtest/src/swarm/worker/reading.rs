@@ -7,7 +7,7 @@ use mio::event::Event;
 
 use super::Worker;
 use crate::actors::{Actor, Context};
-use crate::speech;
+use crate::messages;
 use crate::swarm::connection::{Phase, Reading};
 use crate::swarm::login::{Patterns, Progress};
 use crate::swarm::marker;
@@ -119,7 +119,7 @@ impl Worker {
                     self.listen(index, bytes);
                 } else if asks_for_pong(&format.patterns, bytes) {
                     let mut pong = Vec::with_capacity(32);
-                    speech::say(connection.format, speech::PONG, &mut pong);
+                    messages::encode(connection.format, messages::PONG, &mut pong);
                     connection.socket.send(&pong);
                 }
             }
@@ -137,7 +137,7 @@ impl Worker {
         self.act(index, |actor, context| {
             for message in &messages {
                 if message.command().as_deref() == Some("ping") {
-                    context.say.push(speech::PONG.to_owned());
+                    context.send.push(messages::PONG.to_owned());
                 }
                 actor.receive(message, context);
             }
@@ -145,9 +145,9 @@ impl Worker {
     }
 
     /// Calls the actor of a client, if it has one and is logged in.
-    pub(super) fn act(&mut self, index: usize, what: impl FnOnce(&mut dyn Actor, &mut Context)) {
+    pub(in crate::swarm) fn act(&mut self, index: usize, what: impl FnOnce(&mut dyn Actor, &mut Context)) {
         let client = &mut self.clients[index];
-        let Some(actor) = &mut client.actor else { return };
+        let Some(actor) = &mut client.role.actor else { return };
         let Some(connection) = client.connection.as_mut().filter(|connection| connection.is_logged_in())
         else {
             return;
@@ -155,16 +155,16 @@ impl Worker {
         let mut context = Context {
             now: Instant::now(),
             sample: &mut self.sample,
-            say: Vec::new(),
+            send: Vec::new(),
             wake: None,
             leave: None,
             rng: &mut self.rng,
         };
         what(actor.as_mut(), &mut context);
-        let Context { say, wake, leave, .. } = context;
+        let Context { send, wake, leave, .. } = context;
         let mut bytes = Vec::new();
-        for message in &say {
-            speech::say(connection.format, message, &mut bytes);
+        for message in &send {
+            messages::encode(connection.format, message, &mut bytes);
         }
         if !bytes.is_empty() {
             connection.socket.send(&bytes);

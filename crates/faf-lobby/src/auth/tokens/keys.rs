@@ -7,6 +7,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use faf_lobby_core::escaped;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
 use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use serde_json::Value;
@@ -49,30 +50,6 @@ enum Source {
 #[derive(Debug, Deserialize)]
 struct KeySet {
     keys: Vec<Value>,
-}
-
-/// The kind of key in use; others in a set are skipped.
-#[derive(Debug, Deserialize)]
-struct RsaKey {
-    kid: String,
-    kty: RsaKeyType,
-    #[serde(default, rename = "use")]
-    usage: KeyUse,
-    n: String,
-    e: String,
-}
-
-#[derive(Debug, Deserialize)]
-enum RsaKeyType {
-    #[serde(rename = "RSA")]
-    Rsa,
-}
-
-#[derive(Debug, Default, Deserialize)]
-enum KeyUse {
-    #[default]
-    #[serde(rename = "sig")]
-    Signatures,
 }
 
 impl Keys {
@@ -206,9 +183,15 @@ fn parse(text: &str) -> Result<Parsed, serde_json::Error> {
     let set: KeySet = serde_json::from_str(text)?;
     let mut parsed = Parsed { keys: HashMap::new(), useless: Vec::new() };
     for value in set.keys {
-        let Ok(key) = serde_json::from_value(value) else { continue };
-        let RsaKey { kid, kty: RsaKeyType::Rsa, usage: KeyUse::Signatures, n, e } = key;
-        let Ok(key) = DecodingKey::from_rsa_components(&n, &e) else {
+        // Keys of other kinds, and for other uses, are skipped.
+        let Ok(Jwk { common, algorithm: AlgorithmParameters::RSA(key) }) = serde_json::from_value(value)
+        else {
+            continue;
+        };
+        let (Some(kid), None | Some(PublicKeyUse::Signature)) = (common.key_id, common.public_key_use) else {
+            continue;
+        };
+        let Ok(key) = DecodingKey::from_rsa_components(&key.n, &key.e) else {
             parsed.useless.push(format!("the key `{}` of the JWKS is not valid Base64", escaped(&kid)));
             continue;
         };

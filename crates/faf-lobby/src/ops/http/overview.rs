@@ -130,9 +130,9 @@ struct Overview<'a> {
     /// Everyone who is online, by account number.
     players: Vec<OnlinePlayer<'a>>,
     /// Games that can be joined, oldest first.
-    open: Vec<OpenGame<'a>>,
+    open: Vec<ListedGame<'a, Open<'a>>>,
     /// Games in progress, oldest first.
-    live: Vec<LiveGame<'a>>,
+    live: Vec<ListedGame<'a, Live>>,
     /// Number of games that are limited to friends or to some ratings.
     restricted: Restricted,
     /// Activity, newest last.
@@ -159,8 +159,9 @@ struct OnlinePlayer<'a> {
     rating: i64,
 }
 
+/// A game, with what is shown of games in its state.
 #[derive(Debug, Serialize)]
-struct OpenGame<'a> {
+struct ListedGame<'a, S> {
     id: GameId,
     #[serde(serialize_with = "serialize_escaped")]
     title: &'a str,
@@ -170,6 +171,12 @@ struct OpenGame<'a> {
     map: &'a str,
     #[serde(serialize_with = "serialize_escaped")]
     featured_mod: &'a str,
+    #[serde(flatten)]
+    state: S,
+}
+
+#[derive(Debug, Serialize)]
+struct Open<'a> {
     players: usize,
     slots: i64,
     password_protected: bool,
@@ -179,16 +186,7 @@ struct OpenGame<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct LiveGame<'a> {
-    id: GameId,
-    #[serde(serialize_with = "serialize_escaped")]
-    title: &'a str,
-    #[serde(serialize_with = "serialize_escaped")]
-    host: &'a str,
-    #[serde(serialize_with = "serialize_escaped")]
-    map: &'a str,
-    #[serde(serialize_with = "serialize_escaped")]
-    featured_mod: &'a str,
+struct Live {
     /// Names by team number: -1 means observers, 1 means no team.
     teams: BTreeMap<i64, Vec<String>>,
     #[serde(serialize_with = "as_text")]
@@ -223,40 +221,40 @@ impl<'a> Overview<'a> {
     }
 
     fn add(&mut self, game: &'a GameInfo) {
-        let GameInfo { uid: id, title, host, mapname: map, featured_mod, .. } = game;
         let restricted = (!is_for_everybody(game)).then_some(&mut self.restricted);
         // Until the host's game has opened its lobby, nobody can join it.
         match (game.state, &game.hosted_at, game.launched_at) {
             (GameInfoState::Open, Some(opened_at), _) => match restricted {
                 Some(counts) => counts.open += 1,
-                None => self.open.push(OpenGame {
-                    id: *id,
-                    title,
-                    host,
-                    map,
-                    featured_mod,
-                    players: game.num_players,
-                    slots: game.max_players,
-                    password_protected: game.password_protected,
-                    rating_min: game.rating_min,
-                    rating_max: game.rating_max,
-                    opened_at,
-                }),
+                None => {
+                    let open = Open {
+                        players: game.num_players,
+                        slots: game.max_players,
+                        password_protected: game.password_protected,
+                        rating_min: game.rating_min,
+                        rating_max: game.rating_max,
+                        opened_at,
+                    };
+                    self.open.push(ListedGame::of(game, open));
+                }
             },
             (GameInfoState::Playing, _, Some(launched_at)) => match restricted {
                 Some(counts) => counts.live += 1,
-                None => self.live.push(LiveGame {
-                    id: *id,
-                    title,
-                    host,
-                    map,
-                    featured_mod,
-                    teams: game.teams.0.iter().map(|(team, names)| (*team, all_escaped(names))).collect(),
-                    launched_at: Timestamp((launched_at * 1e6) as i64),
-                }),
+                None => {
+                    let teams = game.teams.0.iter().map(|(team, names)| (*team, all_escaped(names)));
+                    let launched_at = Timestamp((launched_at * 1e6) as i64);
+                    self.live.push(ListedGame::of(game, Live { teams: teams.collect(), launched_at }));
+                }
             },
             _ => {}
         }
+    }
+}
+
+impl<'a, S> ListedGame<'a, S> {
+    fn of(game: &'a GameInfo, state: S) -> Self {
+        let GameInfo { uid, title, host, mapname: map, featured_mod, .. } = game;
+        Self { id: *uid, title, host, map, featured_mod, state }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Version of the format that is written, and the only one that is read.
-pub const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 2;
 
 /// The first bytes of every recording.
 pub(super) const MAGIC: &[u8] = br#"{"faf_lobby_recording":"#;
@@ -32,19 +32,19 @@ const BEGINNING: usize = 4 * 1024;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Header<W> {
+pub(crate) struct Header<W> {
     /// Version of the format. It comes first, and distinguishes a recording from any other file.
-    pub faf_lobby_recording: u32,
+    pub(crate) faf_lobby_recording: u32,
     /// Version of the server.
-    pub server: String,
+    pub(crate) server: String,
     /// Time of day of this state of the world.
-    pub recorded_at: String,
+    pub(crate) recorded_at: String,
     /// Number of the first input after it. The first input of a server has number 1.
-    pub first: u64,
+    pub(crate) first: u64,
     /// The same time, as the core receives it.
-    pub at: Moment,
+    pub(crate) at: Moment,
     /// The world without its secrets.
-    pub world: W,
+    pub(crate) world: W,
 }
 
 /// A line after the first.
@@ -206,11 +206,8 @@ impl Chain {
         self.text.clear();
         self.text.shrink_to(KEPT);
         self.last = hash.finalize().into();
-        let mut digits = String::with_capacity(HASH_DIGITS);
-        for byte in &self.last[..HASH_DIGITS / 2] {
-            write!(digits, "{byte:02x}").expect("a string accepts everything");
-        }
-        Outcome { effects: effects.len(), hash: digits }
+        let first = self.last.first_chunk().copied().map_or(0, u64::from_be_bytes);
+        Outcome { effects: effects.len(), hash: format!("{first:0HASH_DIGITS$x}") }
     }
 }
 

@@ -23,9 +23,9 @@
 //! soon as possible.
 
 mod files;
-pub mod format;
+mod format;
 mod queue;
-pub mod replay;
+pub(crate) mod replay;
 mod scrub;
 #[cfg(test)]
 mod tests;
@@ -247,7 +247,7 @@ impl Active {
         if !std::mem::take(&mut self.is_open) {
             return;
         }
-        self.batch.end();
+        self.batch.end(true);
         if !self.queue.has_room(self.batch.weight()) {
             let number = self.next - 1;
             self.batch.drop_last();
@@ -273,7 +273,7 @@ impl Active {
     fn close(&mut self) -> Option<Receiver<()>> {
         if std::mem::take(&mut self.is_open) {
             // The input on which the lobby failed is the most important one.
-            self.batch.end_unfinished();
+            self.batch.end(false);
         }
         self.flush();
         self.queue.close();

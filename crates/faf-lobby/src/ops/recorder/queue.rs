@@ -18,12 +18,17 @@ pub const QUEUE_LIMIT: usize = 64 * 1024 * 1024;
 /// Bytes an effect counts for, apart from its long parts.
 const EFFECT: usize = size_of::<Effect>() + 256;
 
-/// The recorder works.
-const RECORDING: u8 = 0;
-/// The thread wants a copy of the world, to begin a file with.
-const WANTS_WORLD: u8 = 1;
-/// The thread cannot write.
-const FAILED: u8 = 2;
+/// State of the thread, and thus its request to the loop.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(super) enum State {
+    /// It writes a file.
+    Recording,
+    /// It wants a copy of the world, to begin a file with.
+    WantsWorld,
+    /// It cannot write.
+    Failed,
+}
 
 /// Something for the thread.
 #[derive(Debug)]
@@ -84,15 +89,8 @@ impl Batch {
         self.effects.push(effect.clone());
     }
 
-    pub(super) fn end(&mut self) {
-        self.finish(true);
-    }
-
-    pub(super) fn end_unfinished(&mut self) {
-        self.finish(false);
-    }
-
-    fn finish(&mut self, is_finished: bool) {
+    /// Ends the input in progress; `is_finished` is whether the lobby has handled it.
+    pub(super) fn end(&mut self, is_finished: bool) {
         let (text, effects) = (self.text.len(), self.effects.len());
         self.inputs.push(BatchedInput { number: self.number, text, effects, is_finished });
     }
@@ -169,7 +167,8 @@ fn json_length(value: &impl serde::Serialize) -> usize {
 /// Creates a queue with this limit, in bytes.
 pub(super) fn queue(limit: usize) -> (Queue, Jobs) {
     let (sender, receiver) = channel();
-    let shared = Arc::new(Shared { waiting: AtomicUsize::new(0), state: AtomicU8::new(WANTS_WORLD) });
+    let shared =
+        Arc::new(Shared { waiting: AtomicUsize::new(0), state: AtomicU8::new(State::WantsWorld as u8) });
     (Queue { sender: Some(sender), shared: Arc::clone(&shared), limit }, Jobs { receiver, shared })
 }
 
@@ -177,8 +176,18 @@ pub(super) fn queue(limit: usize) -> (Queue, Jobs) {
 struct Shared {
     /// Bytes in the queue.
     waiting: AtomicUsize,
-    /// Request of the thread to the loop: one of the three constants.
+    /// A [`State`].
     state: AtomicU8,
+}
+
+impl Shared {
+    fn set(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    fn is(&self, state: State) -> bool {
+        self.state.load(Ordering::Relaxed) == state as u8
+    }
 }
 
 /// The loop's end of the queue.
@@ -199,7 +208,7 @@ impl Queue {
 
     /// Sends a world that the thread requested, or needs after a loss.
     pub(super) fn send_world(&self, begin: Job) {
-        self.shared.state.store(RECORDING, Ordering::Relaxed);
+        self.shared.set(State::Recording);
         self.push(begin);
     }
 
@@ -235,11 +244,11 @@ impl Queue {
     }
 
     pub(super) fn wants_world(&self) -> bool {
-        self.shared.state.load(Ordering::Relaxed) == WANTS_WORLD
+        self.shared.is(State::WantsWorld)
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.shared.state.load(Ordering::Relaxed) == FAILED
+        self.shared.is(State::Failed)
     }
 }
 
@@ -268,16 +277,7 @@ impl Jobs {
         self.shared.waiting.fetch_sub(weight, Ordering::Release);
     }
 
-    /// Reports that a file has begun.
-    pub(super) fn say_recording(&self) {
-        self.shared.state.store(RECORDING, Ordering::Relaxed);
-    }
-
-    pub(super) fn ask_for_world(&self) {
-        self.shared.state.store(WANTS_WORLD, Ordering::Relaxed);
-    }
-
-    pub(super) fn say_failed(&self) {
-        self.shared.state.store(FAILED, Ordering::Relaxed);
+    pub(super) fn set(&self, state: State) {
+        self.shared.set(state);
     }
 }

@@ -12,7 +12,7 @@ use super::format::{Chain, FORMAT, Header, Input, Line, MAGIC};
 
 /// A recording that is being replayed, input by input.
 #[derive(Debug)]
-pub struct Replay<R = BufReader<File>> {
+pub(crate) struct Replay<R = BufReader<File>> {
     source: R,
     /// The first line without the world, which is [`world`](Self::world) now.
     header: Header<()>,
@@ -29,22 +29,22 @@ pub struct Replay<R = BufReader<File>> {
 
 /// An input that was replayed.
 #[derive(Debug)]
-pub struct Played {
+pub(crate) struct Played {
     /// Number of the input.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Time at which the core received it.
-    pub now: Moment,
+    pub(crate) now: Moment,
     /// The event; `None` if only time has passed.
-    pub event: Option<Event>,
+    pub(crate) event: Option<Event>,
     /// Effects of the replay.
-    pub effects: Vec<Effect>,
+    pub(crate) effects: Vec<Effect>,
     /// Comparison with the recorded effects.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
 }
 
 /// Comparison of a replayed input with the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The effects are the same, byte for byte.
     Same,
     /// Unknown: this message, or an earlier one of the recording, was too long to be kept.
@@ -59,9 +59,16 @@ pub enum Verdict {
     FailedWhenRecorded,
 }
 
+impl Verdict {
+    /// Returns whether a replay ends here: later events say nothing.
+    pub(crate) fn is_final(self) -> bool {
+        !matches!(self, Self::Same | Self::Unknown)
+    }
+}
+
 /// End of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// With an end marker, which has the reason.
     Marked(String),
     /// After a complete line but without an end marker: the server was killed.
@@ -72,7 +79,7 @@ pub enum Ending {
 
 /// Reason why a recording cannot be replayed.
 #[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
+pub(crate) enum ReplayError {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
@@ -115,7 +122,7 @@ impl Replay {
     ///
     /// # Errors
     /// A [`ReplayError`] if the file or its first line is invalid.
-    pub fn open(path: &Path) -> Result<Self, ReplayError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, ReplayError> {
         Self::read(BufReader::new(File::open(path)?))
     }
 }
@@ -125,7 +132,7 @@ impl<R: BufRead> Replay<R> {
     ///
     /// # Errors
     /// As for [`Replay::open`].
-    pub fn read(mut source: R) -> Result<Self, ReplayError> {
+    pub(crate) fn read(mut source: R) -> Result<Self, ReplayError> {
         // First the beginning: another file may have no lines.
         let mut magic = Vec::with_capacity(MAGIC.len());
         source.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic)?;
@@ -170,7 +177,7 @@ impl<R: BufRead> Replay<R> {
     ///
     /// # Errors
     /// [`ReplayError::Read`] and [`ReplayError::Damaged`].
-    pub fn step(&mut self) -> Result<Option<Played>, ReplayError> {
+    pub(crate) fn step(&mut self) -> Result<Option<Played>, ReplayError> {
         if self.ending.is_some() {
             return Ok(None);
         }
@@ -226,27 +233,23 @@ impl<R: BufRead> Replay<R> {
     }
 
     /// Returns the first line, without the world.
-    #[must_use]
-    pub fn header(&self) -> &Header<()> {
+    pub(crate) fn header(&self) -> &Header<()> {
         &self.header
     }
 
     /// Returns the world after the inputs replayed so far.
-    #[must_use]
-    pub fn world(&self) -> &World {
+    pub(crate) fn world(&self) -> &World {
         &self.world
     }
 
     /// Returns the input from which on the effects cannot be compared, since its message was too
     /// long to be kept.
-    #[must_use]
-    pub fn cut(&self) -> Option<u64> {
+    pub(crate) fn cut(&self) -> Option<u64> {
         self.cut
     }
 
     /// Returns the ending, once it is known.
-    #[must_use]
-    pub fn ending(&self) -> Option<&Ending> {
+    pub(crate) fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()
     }
 

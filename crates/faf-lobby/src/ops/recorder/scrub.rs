@@ -6,9 +6,9 @@ use faf_lobby_core::{Event, World};
 use faf_protocol::{ClientMessage, Secret};
 use ring::hmac;
 
-/// Bytes of the digest that replaces a secret; written as twice as many digits. Two different
-/// secrets never get the same by chance.
-const DIGEST: usize = 16;
+/// Hexadecimal digits of the digest that replaces a secret: 128 bits, so that two different secrets
+/// never get the same by chance.
+const DIGITS: usize = 32;
 
 /// Length from which on a secret keeps its length, since the lobby refuses those that are too long,
 /// from 1000 bytes on. Not even the length of a shorter one is shown.
@@ -37,8 +37,8 @@ impl Scrubber {
             return Secret::new("");
         }
         let digest = hmac::sign(&self.key, secret.as_bytes());
-        let mut replacement = "secret:".to_owned();
-        replacement.extend(digest.as_ref()[..DIGEST].iter().map(|byte| format!("{byte:02x}")));
+        let first = digest.as_ref().first_chunk().copied().map_or(0, u128::from_be_bytes);
+        let mut replacement = format!("secret:{first:0DIGITS$x}");
         if secret.len() > LENGTH_SHOWS {
             replacement.extend(std::iter::repeat_n('.', secret.len() - replacement.len()));
         }

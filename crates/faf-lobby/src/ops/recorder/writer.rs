@@ -9,7 +9,7 @@ use faf_lobby_core::{Moment, World};
 use super::Bounds;
 use super::files::{self, Folder};
 use super::format::{self, Chain, FORMAT, Header};
-use super::queue::{Batch, BatchedInput, Job, Jobs};
+use super::queue::{Batch, BatchedInput, Job, Jobs, State};
 
 /// Pause of the thread after a failure of the disk; after each further one twice as long.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ impl Writer {
         match self.jobs.next(self.pause.filter(|_| self.file.is_none())) {
             // The next world is the next attempt.
             Err(RecvTimeoutError::Timeout) => {
-                self.jobs.ask_for_world();
+                self.jobs.set(State::WantsWorld);
                 self.jobs.next(None).ok()
             }
             job => job.ok(),
@@ -134,7 +134,7 @@ impl Writer {
         if let Err(error) = files::remove_old(&mut *self.folder, &file.name, self.bounds.files) {
             tracing::warn!(%error, folder = %self.folder.path().display(), "old recordings cannot be removed");
         }
-        self.jobs.say_recording();
+        self.jobs.set(State::Recording);
         if self.pause.take().is_some() {
             tracing::info!(file = file.name, "the recording goes on");
         }
@@ -161,7 +161,7 @@ impl Writer {
         if batch.inputs.first().is_some_and(|first| first.number != file.next) {
             // Inputs dropped while the writer was failing belong to the file requested earlier.
             let reason = format!("event {} and some after it are missing", file.next);
-            self.jobs.ask_for_world();
+            self.jobs.set(State::WantsWorld);
             return self.end(&reason);
         }
         let (mut text, mut effects) = (0, 0);
@@ -175,7 +175,7 @@ impl Writer {
         }
         if file.size >= file.full_at {
             file.full_at = u64::MAX;
-            self.jobs.ask_for_world();
+            self.jobs.set(State::WantsWorld);
         }
         Ok(())
     }
@@ -192,7 +192,7 @@ impl Writer {
     fn check(&mut self, done: io::Result<()>) {
         let Err(error) = done else { return };
         self.file = None;
-        self.jobs.say_failed();
+        self.jobs.set(State::Failed);
         let folder = self.folder.path().display();
         if self.pause.is_none() {
             tracing::error!(%error, %folder, "the recording is interrupted; the server goes on without it");

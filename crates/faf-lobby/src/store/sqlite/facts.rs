@@ -86,6 +86,7 @@ pub(super) fn read(t: &Transaction<'_>) -> rusqlite::Result<Facts> {
         outbox: all(t, "SELECT routing_key, body FROM outbox ORDER BY id", |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?,
+        beats: t.query_row("SELECT beats FROM heartbeat", (), |row| row.get(0))?,
     })
 }
 

@@ -23,6 +23,7 @@ mod mod_vault;
 mod notes;
 mod open;
 mod orders;
+mod other_program;
 mod outbox;
 mod owner;
 mod permissions;
@@ -45,6 +46,7 @@ use faf_lobby_store::{Failures, StoreError};
 
 pub(crate) use backup::{BackupError, back_up};
 pub(crate) use health::{Examiner, Files};
+pub use other_program::OtherProgram;
 pub(crate) use owner::{Owner, OwnerError, owner};
 pub(crate) use schema::inspect;
 

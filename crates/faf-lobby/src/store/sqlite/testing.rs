@@ -10,8 +10,16 @@ pub(crate) fn new_sqlite() -> (Sqlite, tempfile::TempDir) {
     (Sqlite::open(&folder.path().join("test.sqlite")).unwrap(), folder)
 }
 
+/// Makes every write fail, and nothing else; or ends that.
+pub(crate) async fn refuse_writes(store: &Sqlite, refuse: bool) {
+    store
+        .run_on_writer(move |connection| connection.pragma_update(None, "query_only", refuse))
+        .await
+        .unwrap();
+}
+
 /// Changes stored data, as another program or a mistake would.
-pub(crate) async fn change(store: &Sqlite, sql: &'static str) {
+pub(super) async fn change(store: &Sqlite, sql: &'static str) {
     store.write(move |t| t.execute_batch(sql)).await.unwrap();
 }
 

@@ -195,6 +195,24 @@ async fn unreadable_rows_are_skipped() {
 }
 
 #[tokio::test]
+async fn live_games_of_earlier_versions_are_readable() {
+    let (store, _folder, _game) = launched().await;
+    let old = include_str!("old_live_game.json");
+    store.write(move |t| t.execute("UPDATE live_game SET state = ?1", [old])).await.unwrap();
+    let games = store.beginning().await.unwrap().games;
+    let [game] = &games[..] else { panic!("it cannot be read") };
+    // Only the fields that came later are new.
+    let mut expected: serde_json::Value = serde_json::from_str(old).unwrap();
+    expected["live"]["published"] = 0.into();
+    assert_eq!(serde_json::to_value(game).unwrap(), expected);
+    // Still earlier versions had none of these.
+    let fields = "json_remove(state, '$.unlisted_mod', '$.launching', '$.live.desyncs_by', '$.live.begun',
+                              '$.live.overdue', '$.live.statistics_by')";
+    store.write(move |t| t.execute(&format!("UPDATE live_game SET state = {fields}"), ())).await.unwrap();
+    assert_eq!(store.beginning().await.unwrap().games.len(), 1);
+}
+
+#[tokio::test]
 async fn first_like_creates_the_statistics_of_a_mod() {
     let (store, _folder) = new_sqlite();
     let ada = store.create_account("Ada", String::new()).await.unwrap();

@@ -134,7 +134,7 @@ pub(super) fn is_contradiction(error: &rusqlite::Error) -> bool {
 }
 
 /// Converts an error into the form that all databases share.
-fn store_error(error: &rusqlite::Error) -> StoreError {
+pub(super) fn store_error(error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied,
         ReadOnly, SystemIoFailure,

@@ -130,10 +130,9 @@ impl Checker {
 
     /// Checks that the lobby's data equals the database when no request is open.
     fn check_knowledge(&self, store: &FakeStore) -> Result<(), Violation> {
-        let accounts =
-            store.accounts.values().filter(|account| self.online.contains_key(&PlayerId(account.id)));
+        let accounts = store.accounts.values().filter(|account| self.online.contains_key(&account.id));
         for account in accounts {
-            let player = PlayerId(account.id);
+            let player = account.id;
             let (known, stored) =
                 (rating_on(self.ratings.get(&player), GLOBAL), rating_on(Some(&account.ratings), GLOBAL));
             ensure(known == stored, Law::RatingsAreShown, || {
@@ -258,7 +257,7 @@ fn check_ratings(store: &FakeStore) -> Result<(), Violation> {
         }
     }
     for account in store.accounts.values() {
-        let player = PlayerId(account.id);
+        let player = account.id;
         let known = account.ratings.iter().find(|(name, _)| name == GLOBAL);
         let games = known.map_or(0, |(_, rating)| rating.number_of_games);
         let rated = changes.get(&player).copied().unwrap_or(0);

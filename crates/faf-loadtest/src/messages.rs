@@ -9,7 +9,7 @@ pub(crate) const PING: &str = r#"{"command":"ping"}"#;
 pub(crate) const PONG: &str = r#"{"command":"pong"}"#;
 
 /// Appends a message, given as ASCII JSON, in the encoding of a client.
-pub(crate) fn say(format: WireFormat, json: &str, out: &mut Vec<u8>) {
+pub(crate) fn encode(format: WireFormat, json: &str, out: &mut Vec<u8>) {
     match format {
         WireFormat::SimpleJson => {
             out.extend_from_slice(json.as_bytes());
@@ -18,7 +18,7 @@ pub(crate) fn say(format: WireFormat, json: &str, out: &mut Vec<u8>) {
         WireFormat::QDataStream => match json {
             PING => out.extend_from_slice(PING_BLOCK),
             PONG => out.extend_from_slice(PONG_BLOCK),
-            _ => out.extend(qdatastream::pack_message([json]).expect("nobody says more than 4 GiB")),
+            _ => out.extend(qdatastream::pack_message([json]).expect("no message has 4 GiB")),
         },
         WireFormat::WebSocket => {
             frame_header(json.len() + 1, out);
@@ -65,13 +65,14 @@ pub(crate) fn padded_ping(bytes: usize) -> String {
 }
 
 /// Returns the request to host a public game.
-pub(crate) fn game_host(title: &str, map: &str) -> serde_json::Value {
+pub(crate) fn game_host(title: &str, map: &str) -> String {
     json!({"command": "game_host", "title": title, "mod": "faf", "mapname": map, "visibility": "public",
         "password": null, "enforce_rating_range": false})
+    .to_string()
 }
 
 /// Returns a command of the game process.
-pub(crate) fn of_game(command: &str, args: &serde_json::Value) -> String {
+pub(crate) fn game_command(command: &str, args: &serde_json::Value) -> String {
     json!({"command": command, "target": "game", "args": args}).to_string()
 }
 
@@ -90,13 +91,13 @@ mod tests {
             let mut bytes = Vec::new();
             let ping = padded_ping(1000);
             assert_eq!((ping.len(), padded_ping(20)), (1000, PING.to_owned()));
-            let said = [PING, PONG, r#"{"command":"ask_session"}"#, &middle, &long, &ping];
-            for json in said {
-                say(format, json, &mut bytes);
+            let texts = [PING, PONG, r#"{"command":"ask_session"}"#, &middle, &long, &ping];
+            for json in texts {
+                encode(format, json, &mut bytes);
             }
             let mut decoder = Decoder::new(format, Limits::default());
             let mut buffer = BytesMut::from(&bytes[..]);
-            for json in said {
+            for json in texts {
                 let message: Message = json.parse().unwrap();
                 assert_eq!(decoder.decode(&mut buffer), Ok(Some(Decoded::Message(message))));
             }
