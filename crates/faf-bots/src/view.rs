@@ -70,8 +70,7 @@ impl View {
     /// Returns the rating that clients show: mean less three deviations.
     #[must_use]
     pub fn displayed_rating(&self, player: PlayerId) -> f64 {
-        let Rating { mean, deviation } = self.rating(player);
-        mean - 3.0 * deviation
+        self.rating(player).displayed()
     }
 
     fn handle_game(&mut self, game: &Arc<GameInfo>) {

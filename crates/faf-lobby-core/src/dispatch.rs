@@ -9,15 +9,10 @@ use faf_protocol::{ClientMessage, CommandError};
 
 use crate::commands;
 use crate::connections::{closing, pacing};
-use crate::io::conn::ConnId;
-use crate::io::effect::{Effect, HoldReason};
-use crate::io::log::LogLine;
-use crate::io::request::request_table;
-use crate::io::request::{Reply, ReplyTo, Ticket};
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{PendingCommand, Progress, Resume, ResumeLobby};
-use crate::state::sessions::{Holds, WaitingMessage};
+use crate::io::{ConnId, Effect, HoldReason, LogLine, Reply, ReplyTo, Ticket, request_table};
+use crate::state::{
+    CommandResult, Holds, Lobby, PendingCommand, Progress, Resume, ResumeLobby, WaitingMessage,
+};
 
 /// Handles a message of a client.
 pub(crate) fn received(lobby: &mut Lobby, conn: ConnId, message: Result<ClientMessage, CommandError>) {
@@ -113,7 +108,7 @@ fn resume_lobby<R: ResumeLobby>(lobby: &mut Lobby, ticket: Ticket<R>, reply: Rep
 
 /// Sends the client the outcome of a command, or of the part of it that has run, and continues with
 /// the next message.
-fn finish(lobby: &mut Lobby, conn: ConnId, outcome: Result<Progress, Refusal>) {
+fn finish(lobby: &mut Lobby, conn: ConnId, outcome: CommandResult) {
     let progress = match outcome {
         Ok(progress) => progress,
         Err(refusal) => {

@@ -62,28 +62,18 @@ mod world;
 pub use client_text::{Escaped, escaped, is_allowed_in_name, is_legible};
 pub use clock::{Moment, Timestamp};
 pub use explanation::Decision;
-pub use io::conn::ConnId;
-pub use io::effect::{Audience, Effect, HoldReason};
-pub use io::event::Event;
-pub use io::log::LogLine;
-pub use io::metric::{Count, LoginMethod};
-pub use io::publication::{
-    ArmyResult, GamePublications, GameResults, Publication, RatingUpdate, TeamResults,
-};
-pub use io::records::{
-    Account, AvatarNotGranted, Ban, Busy, Contradiction, JoinAttempt, Like, MapVersion, Permission, Profile,
-    Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
-};
 pub use io::request;
-pub use io::request::{Reply, ReplyTo, Request, RequestId, RequestKind, Ticket, Unavailable};
+pub use io::{
+    Account, ArmyResult, Audience, AvatarNotGranted, Ban, Busy, ConnId, Contradiction, Count, Effect, Event,
+    GamePublications, GameResults, HoldReason, JoinAttempt, Like, LogLine, LoginMethod, MapVersion,
+    Permission, Profile, Publication, RatingUpdate, Relation, Reply, ReplyTo, Request, RequestId,
+    RequestKind, TeamResults, Ticket, TokenFault, Unavailable, UnknownMod, UnknownPlayer, VaultMod,
+};
 pub use network::{Network, network};
 pub use settings::Settings;
-pub use snapshots::id::{SnapshotId, SnapshotList};
-pub use snapshots::size as lists;
-pub use state::client_programs::ClientProgram;
-pub use state::game::{Game, GameState, LivePlayer};
-pub use state::initial::{GameData, InitialState};
-pub use state::limits::Limit;
-pub use state::pacing::CommandClass;
-pub use state::stored::{GameEnd, GameLaunched, GameWrite, Note, PlayerResult, RatedGame};
+pub use snapshots::{SnapshotId, SnapshotList, size as lists};
+pub use state::{
+    ClientProgram, CommandClass, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, InitialState,
+    Limit, LivePlayer, Note, PlayerResult, RatedGame,
+};
 pub use world::World;

@@ -10,8 +10,7 @@ use faf_protocol::server_message::{
 use faf_protocol::{CommandError, GameId};
 
 use crate::client_text::quoted;
-use crate::io::records::{UnknownMod, UnknownPlayer};
-use crate::io::request::Unavailable;
+use crate::io::{Unavailable, UnknownMod, UnknownPlayer};
 use crate::texts;
 
 /// The reason why a command is refused.
@@ -34,7 +33,7 @@ pub(crate) enum Refusal {
     Fatal(Box<Notice>),
     /// The connection is closed, and the client must not log in again by itself: neither this
     /// player nor these credentials will be accepted.
-    TurnedOut(Box<Notice>),
+    Ejected(Box<Notice>),
     /// The command is disabled while the server shuts down.
     Disabled { request: &'static str },
 }
@@ -59,8 +58,8 @@ impl Refusal {
         Self::Fatal(Box::new(Notice::new(NoticeStyle::Error, text)))
     }
 
-    pub(crate) fn turned_out(text: &str) -> Self {
-        Self::TurnedOut(Box::new(Notice::new(NoticeStyle::Error, text)))
+    pub(crate) fn ejected(text: &str) -> Self {
+        Self::Ejected(Box::new(Notice::new(NoticeStyle::Error, text)))
     }
 
     /// Returns the messages for the client.
@@ -85,7 +84,7 @@ impl Refusal {
             }
             Self::AuthenticationFailed(text) => vec![authentication_failed(text)],
             Self::Fatal(notice) => vec![ServerMessage::Notice(Notice::clone(notice))],
-            Self::TurnedOut(notice) => closing_messages(Notice::clone(notice)).into(),
+            Self::Ejected(notice) => closing_messages(Notice::clone(notice)).into(),
             Self::Disabled { request } => {
                 vec![ServerMessage::Disabled(Disabled { request: (*request).to_owned() })]
             }
@@ -100,7 +99,7 @@ impl Refusal {
                 Some(format!("{request} is invalid: {reason}"))
             }
             Self::NotLoggedIn { command } => Some(format!("{command} before login")),
-            Self::Fatal(notice) | Self::TurnedOut(notice) => Some(notice.text.clone().unwrap_or_default()),
+            Self::Fatal(notice) | Self::Ejected(notice) => Some(notice.text.clone().unwrap_or_default()),
             Self::Declined(_)
             | Self::Informed(_)
             | Self::CannotJoin { .. }

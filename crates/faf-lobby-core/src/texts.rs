@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use faf_protocol::GameId;
+use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
-use crate::state::pacing::CommandClass;
+use crate::state::CommandClass;
 
 pub(crate) const LOGIN_FAILED: &str = "Login not found or password incorrect. They are case sensitive.";
 pub(crate) const TOO_MANY_LOGINS: &str = "Too many failed logins. Please reconnect and try again.";
@@ -58,6 +59,11 @@ pub(crate) const DATABASE_UNAVAILABLE: &str = "Unable to connect to database. Pl
 pub(crate) const NO_LOGIN_WHILE_SHUTTING_DOWN: &str =
     "The server is shutting down for maintenance. Please try to connect again in a few minutes.";
 pub(crate) const SHUT_DOWN: &str = "The server has been shut down for maintenance but should be back online soon. If you experience any problems, please restart your client. <br/><br/>We apologize for this interruption.";
+
+/// Returns the notice that shows a text as information.
+pub(crate) fn information(text: impl Into<String>) -> ServerMessage {
+    ServerMessage::Notice(Notice::new(NoticeStyle::Info, text))
+}
 
 pub(crate) fn unofficial_client(www_url: &str) -> String {
     format!(

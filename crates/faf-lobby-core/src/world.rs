@@ -10,21 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Moment, next_on_grid};
 use crate::connections::{closing, opening, operator, shutdown};
 use crate::dispatch;
-use crate::games::joining::Leaving;
-use crate::games::{ending, joining, persistence, visibility};
-use crate::io::conn::ConnId;
-use crate::io::effect::Effect;
-use crate::io::event::Event;
-use crate::io::log::LogLine;
-use crate::io::publication::Publication;
-use crate::io::request::{ReadGameData, RequestId};
+use crate::games::{Leaving, ending, joining, persistence, visibility};
+use crate::io::{ConnId, Effect, Event, LogLine, Publication, ReadGameData, RequestId};
 use crate::settings::Settings;
 use crate::sign_in::admission;
-use crate::state::game::Game;
-use crate::state::initial::InitialState;
-use crate::state::sessions::Session;
-use crate::state::timers::Timer;
-use crate::state::{Lifecycle, Lobby};
+use crate::state::{Game, InitialState, Lifecycle, Lobby, Session, Timer};
 
 /// Time until the rest of a report follows, if too many players have changed for one report.
 const REPORT_STEP: Duration = Duration::from_millis(10);
@@ -232,7 +222,7 @@ impl World {
     /// Returns all games whose end has not been reported, as a player who sees all of them would.
     #[must_use]
     pub fn game_infos(&self) -> Vec<Arc<GameInfo>> {
-        self.lobby.games.untold().map(|game| game.info(&self.lobby.players)).collect()
+        self.lobby.games.current().map(|game| game.info(&self.lobby.players)).collect()
     }
 
     /// Returns a known game; it may be over and not yet forgotten.

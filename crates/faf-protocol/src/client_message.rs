@@ -608,8 +608,7 @@ impl Encode for ClientMessage {
     fn write_json(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
             Self::Other(message) => message.write_json(out),
-            typed => escape::write_ascii(typed, out)
-                .map_err(|error| EncodeError::NotRepresentable(error.to_string())),
+            typed => escape::write_ascii(typed, out),
         }
     }
 }

@@ -157,6 +157,20 @@ pub enum JsonKind {
     Object,
 }
 
+impl JsonKind {
+    /// Returns the kind of the valid value that begins with this byte.
+    pub(crate) fn of_first_byte(byte: Option<&u8>) -> Self {
+        match byte {
+            Some(b'"') => Self::String,
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b't' | b'f') => Self::Boolean,
+            Some(b'n') => Self::Null,
+            _ => Self::Number,
+        }
+    }
+}
+
 impl fmt::Display for JsonKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -185,6 +199,12 @@ pub enum EncodeError {
         /// Size of the message, in bytes.
         size: usize,
     },
+}
+
+impl EncodeError {
+    pub(crate) fn not_representable(reason: impl fmt::Display) -> Self {
+        Self::NotRepresentable(reason.to_string())
+    }
 }
 
 /// A member of a message that is missing or of the wrong type.

@@ -55,9 +55,8 @@ impl Message {
     /// # Errors
     /// [`EncodeError::NotRepresentable`] for anything else.
     pub fn from_value(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
-        let not_representable = |reason: &dyn fmt::Display| EncodeError::NotRepresentable(reason.to_string());
-        let text = serde_json::to_string(value).map_err(|error| not_representable(&error))?;
-        Self::from_string(text, NESTING_LIMIT_MAX).map_err(|error| not_representable(&error))
+        let text = serde_json::to_string(value).map_err(EncodeError::not_representable)?;
+        Self::from_string(text, NESTING_LIMIT_MAX).map_err(EncodeError::not_representable)
     }
 
     /// Reads one JSON object.
@@ -132,8 +131,7 @@ impl Message {
     /// [`EncodeError::NotRepresentable`] for a value that JSON cannot express; the message is
     /// then unchanged.
     pub fn set(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<(), EncodeError> {
-        let value =
-            serde_json::to_string(value).map_err(|error| EncodeError::NotRepresentable(error.to_string()))?;
+        let value = serde_json::to_string(value).map_err(EncodeError::not_representable)?;
         let key = escaped_key(key);
         let mut text = String::with_capacity(self.text.len() + key.len() + value.len() + 4);
         let mut is_set = false;

@@ -5,6 +5,10 @@
 //! here; clients should ignore unknown members and commands. Section numbers are those of
 //! session.md, or of games.md where it says so. Messages about matches and parties are not typed
 //! yet.
+//!
+//! The table below is the only place with the names of these messages on the wire. A row is
+//! `Name(Type) = "wire_name" { members };`, where the braces declare the type. After `if` comes the
+//! member without which a message of this name is one of a later row.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,81 +26,504 @@ use crate::json::{Json, escape};
 use crate::message::Message;
 use crate::wire::{Encode, Heartbeat};
 
-/// A message from the server.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ServerMessage {
+macro_rules! server_messages {
+    (members $wire:literal $name:ident (Arc<$struct:ident>) $($members:tt)*) => {
+        server_messages! { members $wire $name ($struct) $($members)* }
+    };
+    (members $wire:literal $name:ident ($struct:ident) $(#[$attribute:meta])* {
+        $( $(#[$member_doc:meta])* $member:ident: $type:ty, )*
+    }) => {
+        #[doc = concat!("Members of `", $wire, "`; an example is at [`ServerMessage::", stringify!($name), "`].")]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        $(#[$attribute])*
+        pub struct $struct {
+            $( $(#[$member_doc])* pub $member: $type, )*
+        }
+    };
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $(($($payload:tt)+))? = $wire:literal $(if $needed:literal)? $($(#[$attribute:meta])* {
+            $($members:tt)*
+        })?;
+    )*) => {
+        /// A message from the server.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(tag = "command")]
+        #[non_exhaustive]
+        pub enum ServerMessage {
+            $(
+                $(#[$doc])*
+                #[serde(rename = $wire)]
+                $name $(($($payload)+))?,
+            )*
+            /// A command for the game.
+            ///
+            /// ```json
+            /// {"command": "HostGame", "args": ["scmp_007"], "target": "game"}
+            /// ```
+            #[serde(untagged, serialize_with = "serialize_carried")]
+            Game(GpgNetMessage),
+            /// Any other command.
+            ///
+            /// ```json
+            /// {"command": "no_such_command", "n": 1.50}
+            /// ```
+            #[serde(untagged)]
+            Other(Message),
+        }
+
+        impl ServerMessage {
+            /// Reads a message that is in the table; `None` for any other.
+            fn read_listed(command: &str, message: &Message) -> Result<Option<Self>, FieldError> {
+                Ok(Some(match command {
+                    $(
+                        $wire $(if message.get($needed).is_some())? => {
+                            Self::$name $((message.parse::<$($payload)+>()?))?
+                        }
+                    )*
+                    _ => return Ok(None),
+                }))
+            }
+        }
+
+        $( $( server_messages! { members $wire $name ($($payload)+) $(#[$attribute])* { $($members)* } } )? )*
+    };
+}
+
+server_messages! {
     /// Answers `ask_session` (section 3).
-    Session(Session),
+    ///
+    /// ```json
+    /// {"command": "session", "session": 3405691582}
+    /// ```
+    Session(Session) = "session" {
+        /// The number of this connection, the same for every request.
+        session: SessionNumber,
+    };
     /// A text for the player, or an order to the client (section 11.2).
-    Notice(Notice),
+    ///
+    /// ```json
+    /// {"command": "notice", "style": "info", "text": "Welcome to the lobby"}
+    /// ```
+    ///
+    /// ```json
+    /// {"command": "notice", "style": "kill"}
+    /// ```
+    Notice(Notice) = "notice" {
+        /// The style, which tells the client how to react.
+        style: NoticeStyle,
+        /// Text in English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Reason, as a word for programs. Sent with `kick`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Key for a translation of the text. Sent with bans.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        i18n_key: Option<String>,
+        /// Arguments of the translation.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        i18n_args: Vec<String>,
+        /// End of a ban: ISO 8601, UTC. Missing for a permanent ban.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<String>,
+    };
     /// The login or token was not accepted; the connection stays (sections 4 and 5). Also follows a
     /// notice about a ban or a kick, before the connection is closed, so that clients do not log in
     /// again by themselves.
-    AuthenticationFailed(AuthenticationFailed),
+    ///
+    /// ```json
+    /// {"command": "authentication_failed", "text": "Login not found or password incorrect."}
+    /// ```
+    AuthenticationFailed(AuthenticationFailed) = "authentication_failed" {
+        /// The reason, in English.
+        text: String,
+    };
     /// A constant that token logins receive first; it is unused (section 6.4).
-    IrcPassword(IrcPassword),
+    ///
+    /// ```json
+    /// {"command": "irc_password", "password": "deprecated"}
+    /// ```
+    IrcPassword(IrcPassword) = "irc_password" {
+        /// Always `deprecated`.
+        password: String,
+    };
     /// The login was accepted (section 6.4).
-    Welcome(Welcome),
+    ///
+    /// ```json
+    /// {
+    ///   "command": "welcome",
+    ///   "me": {
+    ///     "id": 17, "login": "Bob",
+    ///     "avatar": {"url": "https://example.org/a.png", "tooltip": "Winner"},
+    ///     "country": "DE", "clan": "XYZ",
+    ///     "ratings": {
+    ///       "global": {"rating": [1210.5, 88.25], "number_of_games": 41},
+    ///       "ladder_1v1": {"rating": [1500.0, 500.0], "number_of_games": 0}
+    ///     },
+    ///     "global_rating": [1210.5, 88.25], "ladder_rating": [1500.0, 500.0],
+    ///     "number_of_games": 41
+    ///   },
+    ///   "current_time": "2026-01-01T20:15:00+00:00", "id": 17, "login": "Bob"
+    /// }
+    /// ```
+    Welcome(Welcome) = "welcome" {
+        /// The player who has logged in.
+        me: Arc<Player>,
+        /// Time of the server: ISO 8601, UTC, written `+00:00`, microseconds left out when zero.
+        current_time: String,
+        /// Deprecated: `me.id`.
+        id: PlayerId,
+        /// Deprecated: `me.login`.
+        login: String,
+    };
     /// Players who came, changed or left (sections 6.4 and 8). The list is shared, because it may
     /// be sent to many clients.
-    PlayerInfo(Arc<PlayerList>),
+    ///
+    /// ```json
+    /// {
+    ///   "command": "player_info",
+    ///   "players": [
+    ///     {
+    ///       "id": 17, "login": "Bob",
+    ///       "avatar": {"url": "https://example.org/a.png", "tooltip": "Winner"},
+    ///       "country": "DE", "clan": "XYZ", "state": "offline",
+    ///       "ratings": {
+    ///         "global": {"rating": [1210.5, 88.25], "number_of_games": 41},
+    ///         "ladder_1v1": {"rating": [1500.0, 500.0], "number_of_games": 0}
+    ///       },
+    ///       "global_rating": [1210.5, 88.25], "ladder_rating": [1500.0, 500.0],
+    ///       "number_of_games": 41
+    ///     }
+    ///   ]
+    /// }
+    /// ```
+    PlayerInfo(Arc<PlayerList>) = "player_info" #[derive(Default)] {
+        /// Players to insert, update or, with [`state`](Player::state), remove; each at most once.
+        players: Vec<Arc<Player>>,
+    };
     /// Chat channels, friends and foes (section 6.4).
-    Social(Social),
-    /// A game that was opened, has changed or was removed (games.md section 4).
-    GameInfo(Arc<GameInfo>),
+    ///
+    /// At login all members are present. The order to join a channel only has `autojoin`.
+    ///
+    /// ```json
+    /// {
+    ///   "command": "social", "autojoin": ["#aeolus"], "channels": ["#aeolus"],
+    ///   "friends": [11], "foes": [], "power": 0
+    /// }
+    /// ```
+    Social(Social) = "social" #[derive(Default)] {
+        /// Chat channels to join.
+        autojoin: Vec<String>,
+        /// The same list under its older name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channels: Option<Vec<String>>,
+        /// Ids of the player's friends.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        friends: Option<Vec<PlayerId>>,
+        /// Ids of the player's foes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        foes: Option<Vec<PlayerId>>,
+        /// 2 for an administrator, 1 for a moderator, 0 for all others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        power: Option<u8>,
+    };
     /// Open and live games, at login (games.md section 4.3).
-    #[serde(rename = "game_info")]
-    GameList(Arc<GameList>),
+    ///
+    /// ```json
+    /// {
+    ///   "command": "game_info",
+    ///   "games": [
+    ///     {
+    ///       "command": "game_info", "visibility": "public", "password_protected": false,
+    ///       "uid": 5012, "title": "2v2 all welcome", "state": "open", "game_type": "custom",
+    ///       "featured_mod": "faf", "sim_mods": {}, "mapname": "scmp_007",
+    ///       "map_file_path": "maps/scmp_007.zip", "host": "Ada", "num_players": 2,
+    ///       "max_players": 8, "hosted_at": "2026-01-01T20:15:00+00:00", "launched_at": null,
+    ///       "rating_type": "global", "rating_min": null, "rating_max": 1000.0,
+    ///       "enforce_rating_range": false,
+    ///       "teams_ids": [
+    ///         {"team_id": 2, "player_ids": [11]},
+    ///         {"team_id": 3, "player_ids": [17]}
+    ///       ],
+    ///       "teams": {"2": ["Ada"], "3": ["Bob"]}
+    ///     }
+    ///   ]
+    /// }
+    /// ```
+    GameList(Arc<GameList>) = "game_info" if "games" #[derive(Default)] {
+        /// Games; each entry has the members of [`GameInfo`] and `"command":"game_info"`.
+        #[serde(serialize_with = "serialize_games")]
+        games: Vec<Arc<GameInfo>>,
+    };
+    /// A game that was opened, has changed or was removed (games.md section 4).
+    ///
+    /// Clients that have the game remove it if it is `closed`.
+    ///
+    /// ```json
+    /// {
+    ///   "command": "game_info", "visibility": "public", "password_protected": false,
+    ///   "uid": 5012, "title": "2v2 all welcome", "state": "open", "game_type": "custom",
+    ///   "featured_mod": "faf", "sim_mods": {}, "mapname": "scmp_007",
+    ///   "map_file_path": "maps/scmp_007.zip", "host": "Ada", "num_players": 2,
+    ///   "max_players": 8, "hosted_at": "2026-01-01T20:15:00+00:00", "launched_at": null,
+    ///   "rating_type": "global", "rating_min": null, "rating_max": 1000.0,
+    ///   "enforce_rating_range": false,
+    ///   "teams_ids": [{"team_id": 2, "player_ids": [11]}, {"team_id": 3, "player_ids": [17]}],
+    ///   "teams": {"2": ["Ada"], "3": ["Bob"]}
+    /// }
+    /// ```
+    GameInfo(Arc<GameInfo>) = "game_info" {
+        /// Players who see it.
+        visibility: Visibility,
+        /// Whether a password is needed to join.
+        password_protected: bool,
+        /// Id of the game.
+        uid: GameId,
+        /// Title, at most 128 characters, ASCII.
+        title: String,
+        /// State of the game.
+        state: GameInfoState,
+        /// The kind of game.
+        game_type: GameType,
+        /// Technical name of the featured mod.
+        featured_mod: String,
+        /// Mods of the simulation: names by uid.
+        sim_mods: BTreeMap<String, String>,
+        /// Folder name of the map.
+        mapname: String,
+        /// Deprecated: `maps/` + `mapname` + `.zip`.
+        map_file_path: String,
+        /// Login of the host.
+        host: String,
+        /// Number of connected players, observers included.
+        num_players: usize,
+        /// Number of slots that are open to players.
+        max_players: i64,
+        /// Time when players could first join: ISO 8601, UTC, written `+00:00`.
+        hosted_at: Option<String>,
+        /// Time of the launch, in Unix seconds with a fraction.
+        launched_at: Option<f64>,
+        /// Technical name of the leaderboard on which it is rated.
+        rating_type: String,
+        /// Lowest displayed rating that may join.
+        rating_min: Option<f64>,
+        /// Highest displayed rating that may join.
+        rating_max: Option<f64>,
+        /// Whether only players between these bounds see the game.
+        enforce_rating_range: bool,
+        /// Players by team, in order of the teams: -1 observes, 1 has no team, others are teams.
+        teams_ids: Vec<GameTeam>,
+        /// Deprecated: names of the players by number of the team, written as text.
+        teams: TeamNames,
+    };
     /// The client must start the game process (games.md section 1.4).
-    GameLaunch(GameLaunch),
+    ///
+    /// Clients take the next `game_launch` for the answer to `game_host` and `game_join`.
+    ///
+    /// The steps from here to an open lobby, for a host:
+    ///
+    /// 1. The client starts the game process, and sends `GameState ["Idle"]` when it runs. The
+    ///    server does not answer, and the game still counts as `closed`. `Idle` must come within
+    ///    the server's `game_setup_timeout` (30 s, in co-op games 60 s), or the server abandons the
+    ///    game.
+    /// 2. The process sends `GameState ["Lobby"]` through the client when others can connect to it.
+    ///    The server sends `HostGame` with the folder of the map. From this moment the game is
+    ///    `open` for all players who may see it: they can join it, it is in the list of games at
+    ///    login, and the next report contains it. It makes no difference whether there was a report
+    ///    before `Idle`, between the two, or none.
+    /// 3. The process sends the host's choices: `GameOption`, and `PlayerOption` for each player
+    ///    who is connected to it.
+    ///
+    /// For a guest, `Idle` is the same. At `Lobby` the server sends `JoinGame` with the host; then
+    /// the guest and each player in the game receive a `ConnectToPeer` for each other. A guest
+    /// counts as present when the host's process sends anything about them.
+    ///
+    /// At the launch every process sends `GameState ["Launching"]`. That of the host launches the
+    /// game; that of a guest shows that the simulation begins there, too: a player whose process
+    /// neither sends it nor reports anything later is not rated.
+    ///
+    /// ```json
+    /// {
+    ///   "command": "game_launch", "args": ["/numgames", 37], "uid": 5012, "mod": "faf",
+    ///   "name": "2v2 all welcome", "init_mode": 0, "game_type": "custom",
+    ///   "rating_type": "global"
+    /// }
+    /// ```
+    GameLaunch(GameLaunch) = "game_launch" {
+        /// Arguments for the game process: `/numgames` and the number of rated games of the player.
+        args: (String, u32),
+        /// Id of the game.
+        uid: GameId,
+        /// Technical name of the featured mod.
+        #[serde(rename = "mod")]
+        featured_mod: String,
+        /// Title of the game.
+        name: String,
+        /// Superseded by `game_type`: 0 for a normal lobby, 1 for an automatic one.
+        init_mode: u8,
+        /// The kind of game.
+        game_type: GameType,
+        /// Technical name of the leaderboard on which it is rated.
+        rating_type: String,
+    };
     /// The player cannot join that game; sent before a notice that says the same (games.md section
     /// 1.6).
-    GameJoinFailed(GameJoinFailed),
+    ///
+    /// ```json
+    /// {"command": "game_join_failed", "reason": "bad_password", "uid": 4711}
+    /// ```
+    GameJoinFailed(GameJoinFailed) = "game_join_failed" {
+        /// The reason, as a word for programs.
+        reason: GameJoinFailure,
+        /// Id of the requested game.
+        uid: GameId,
+    };
     /// The state of the matchmaker queues.
-    MatchmakerInfo(QueueList),
+    ///
+    /// ```json
+    /// {"command": "matchmaker_info", "queues": []}
+    /// ```
+    MatchmakerInfo(QueueList) = "matchmaker_info" #[derive(Default)] {
+        /// Queues, each as an object.
+        queues: Vec<Message>,
+    };
     /// Asks for a `pong` (section 9).
     ///
     /// ```json
     /// {"command": "ping"}
     /// ```
-    Ping,
+    Ping = "ping";
     /// Answers a `ping` (section 9), after the answers to all messages sent before it. Broadcasts
     /// may be older than this and come later.
     ///
     /// ```json
     /// {"command": "pong"}
     /// ```
-    Pong,
+    Pong = "pong";
     /// Answers `avatar` with the action `list_avatar` (section 10).
-    Avatar(AvatarList),
+    ///
+    /// ```json
+    /// {
+    ///   "command": "avatar",
+    ///   "avatarlist": [{"url": "https://example.org/a.png", "tooltip": "Winner"}]
+    /// }
+    /// ```
+    Avatar(AvatarList) = "avatar" {
+        /// Avatars granted to the player.
+        avatarlist: Vec<Avatar>,
+    };
     /// One co-op mission (section 10).
-    CoopInfo(CoopMission),
+    ///
+    /// ```json
+    /// {
+    ///   "command": "coop_info", "uid": 3, "type": "Custom Missions", "name": "Rebels Rest",
+    ///   "description": null, "filename": "faf_coop_rebels_rest.v0001", "featured_mod": "coop"
+    /// }
+    /// ```
+    CoopInfo(CoopMission) = "coop_info" {
+        /// Id of the mission.
+        uid: u32,
+        /// Name of its campaign.
+        #[serde(rename = "type")]
+        campaign: String,
+        /// Name of the mission.
+        name: Option<String>,
+        /// Description; may contain HTML.
+        description: Option<String>,
+        /// File name of its map.
+        filename: Option<String>,
+        /// Always `coop`.
+        featured_mod: String,
+    };
     /// One mod of the vault (section 10).
-    ModvaultInfo(ModvaultMod),
+    ///
+    /// ```json
+    /// {
+    ///   "command": "modvault_info", "thumbnail": "", "link": "https://example.org/m.zip",
+    ///   "bugreports": [], "comments": [], "description": "More units", "played": 1,
+    ///   "likes": 2.0, "downloads": 3, "date": 1767298500, "uid": "74a9eeff", "name": "Units",
+    ///   "version": 5, "author": "Ada", "ui": 0
+    /// }
+    /// ```
+    ModvaultInfo(ModvaultMod) = "modvault_info" {
+        /// URL of a picture; empty if there is none.
+        thumbnail: String,
+        /// URL of the mod.
+        link: String,
+        /// Always empty.
+        bugreports: Vec<Json>,
+        /// Always empty.
+        comments: Vec<Json>,
+        /// Description of the mod.
+        description: String,
+        /// Number of games in which it was played.
+        played: u32,
+        /// Number of players who like it.
+        likes: f64,
+        /// Number of downloads.
+        downloads: u32,
+        /// Time of the upload, in Unix seconds.
+        date: i64,
+        /// Uid of the mod.
+        uid: String,
+        /// Name of the mod.
+        name: String,
+        /// Version of the mod.
+        version: u32,
+        /// Name of the author.
+        author: String,
+        /// 1 for a mod of the user interface, 0 for a mod of the simulation.
+        ui: u8,
+    };
     /// Answers `ice_servers` (section 10).
-    IceServers(IceServers),
+    ///
+    /// ```json
+    /// {"command": "ice_servers", "ice_servers": [], "ttl": 86400}
+    /// ```
+    IceServers(IceServers) = "ice_servers" #[derive(Default)] {
+        /// Always empty; clients get the servers from the web API.
+        ice_servers: Vec<Json>,
+        /// Validity in seconds. Clients ask again and again if it is missing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ttl: Option<u32>,
+    };
     /// The command is not available while the server shuts down (section 11.1).
-    Disabled(Disabled),
+    ///
+    /// ```json
+    /// {"command": "disabled", "request": "game_host"}
+    /// ```
+    Disabled(Disabled) = "disabled" {
+        /// The command that is not available.
+        request: String,
+    };
     /// The last message was not understood; the connection is closed after it (section 11.1).
-    Invalid(Invalid),
+    ///
+    /// ```json
+    /// {"command": "invalid", "request": "hello", "reason": "hello: missing field `password`"}
+    /// ```
+    Invalid(Invalid) = "invalid" #[derive(Default)] {
+        /// The command that was not understood, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<String>,
+        /// The problem, for client developers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    };
     /// Achievements that have changed after a game (section 14).
-    UpdatedAchievements(UpdatedAchievements),
-    /// A command for the game.
     ///
     /// ```json
-    /// {"command": "HostGame", "args": ["scmp_007"], "target": "game"}
+    /// {
+    ///   "command": "updated_achievements",
+    ///   "updated_achievements": [
+    ///     {"achievement_id": "7b0d5c51", "current_state": "UNLOCKED", "newly_unlocked": true}
+    ///   ]
+    /// }
     /// ```
-    #[serde(untagged, serialize_with = "serialize_carried")]
-    Game(GpgNetMessage),
-    /// Any other command.
-    ///
-    /// ```json
-    /// {"command": "no_such_command", "n": 1.50}
-    /// ```
-    #[serde(untagged)]
-    Other(Message),
+    UpdatedAchievements(UpdatedAchievements) = "updated_achievements" {
+        /// The answer of the achievement service, unchanged.
+        updated_achievements: Vec<Json>,
+    };
 }
 
 /// The effect of a newer message on one that waits for a slow client.
@@ -113,47 +540,6 @@ pub enum Merging {
     Players,
     /// One waiting `ping` is enough.
     Ping,
-}
-
-/// Members of `session`.
-///
-/// ```json
-/// {"command": "session", "session": 3405691582}
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// The number of this connection, the same for every request.
-    pub session: SessionNumber,
-}
-
-/// Members of `notice`.
-///
-/// ```json
-/// {"command": "notice", "style": "info", "text": "Welcome to the lobby"}
-/// ```
-///
-/// ```json
-/// {"command": "notice", "style": "kill"}
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// The style, which tells the client how to react.
-    pub style: NoticeStyle,
-    /// Text in English, with simple HTML (`<br>`, `<i>`, `<a href>`). Missing for `kill`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// Reason, as a word for programs. Sent with `kick`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Key for a translation of the text. Sent with bans.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub i18n_key: Option<String>,
-    /// Arguments of the translation.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub i18n_args: Vec<String>,
-    /// End of a ban: ISO 8601, UTC. Missing for a permanent ban.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<String>,
 }
 
 impl Notice {
@@ -188,85 +574,6 @@ pub enum NoticeStyle {
     /// A style that is not in this list; clients treat it as `info`.
     #[serde(untagged)]
     Other(String),
-}
-
-/// Members of `authentication_failed`.
-///
-/// ```json
-/// {"command": "authentication_failed", "text": "Login not found or password incorrect."}
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuthenticationFailed {
-    /// The reason, in English.
-    pub text: String,
-}
-
-/// Members of `irc_password`.
-///
-/// ```json
-/// {"command": "irc_password", "password": "deprecated"}
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IrcPassword {
-    /// Always `deprecated`.
-    pub password: String,
-}
-
-/// Members of `welcome`.
-///
-/// ```json
-/// {
-///   "command": "welcome",
-///   "me": {
-///     "id": 17, "login": "Bob",
-///     "avatar": {"url": "https://example.org/a.png", "tooltip": "Winner"},
-///     "country": "DE", "clan": "XYZ",
-///     "ratings": {
-///       "global": {"rating": [1210.5, 88.25], "number_of_games": 41},
-///       "ladder_1v1": {"rating": [1500.0, 500.0], "number_of_games": 0}
-///     },
-///     "global_rating": [1210.5, 88.25], "ladder_rating": [1500.0, 500.0],
-///     "number_of_games": 41
-///   },
-///   "current_time": "2026-01-01T20:15:00+00:00", "id": 17, "login": "Bob"
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Welcome {
-    /// The player who has logged in.
-    pub me: Arc<Player>,
-    /// Time of the server: ISO 8601, UTC, written `+00:00`, microseconds left out when zero.
-    pub current_time: String,
-    /// Deprecated: `me.id`.
-    pub id: PlayerId,
-    /// Deprecated: `me.login`.
-    pub login: String,
-}
-
-/// Members of `player_info`.
-///
-/// ```json
-/// {
-///   "command": "player_info",
-///   "players": [
-///     {
-///       "id": 17, "login": "Bob",
-///       "avatar": {"url": "https://example.org/a.png", "tooltip": "Winner"},
-///       "country": "DE", "clan": "XYZ", "state": "offline",
-///       "ratings": {
-///         "global": {"rating": [1210.5, 88.25], "number_of_games": 41},
-///         "ladder_1v1": {"rating": [1500.0, 500.0], "number_of_games": 0}
-///       },
-///       "global_rating": [1210.5, 88.25], "ladder_rating": [1500.0, 500.0],
-///       "number_of_games": 41
-///     }
-///   ]
-/// }
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PlayerList {
-    /// Players to insert, update or, with [`state`](Player::state), remove. Each id at most once.
-    pub players: Vec<Arc<Player>>,
 }
 
 /// A player (section 7).
@@ -328,7 +635,7 @@ pub struct LeaderboardRating {
     pub number_of_games: u32,
 }
 
-/// A rating, sent as `[mean, deviation]`. Clients show mean - 3 * deviation.
+/// A rating, sent as `[mean, deviation]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "(f64, f64)", into = "(f64, f64)")]
 pub struct Rating {
@@ -336,95 +643,6 @@ pub struct Rating {
     pub mean: f64,
     /// The uncertainty of the estimate.
     pub deviation: f64,
-}
-
-/// Members of `social`.
-///
-/// At login all members are present. The order to join a channel only has `autojoin`.
-///
-/// ```json
-/// {
-///   "command": "social", "autojoin": ["#aeolus"], "channels": ["#aeolus"],
-///   "friends": [11], "foes": [], "power": 0
-/// }
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Social {
-    /// Chat channels to join.
-    pub autojoin: Vec<String>,
-    /// The same list under its older name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channels: Option<Vec<String>>,
-    /// Ids of the player's friends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub friends: Option<Vec<PlayerId>>,
-    /// Ids of the player's foes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub foes: Option<Vec<PlayerId>>,
-    /// 2 for an administrator, 1 for a moderator, 0 for all others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub power: Option<u8>,
-}
-
-/// Members of `game_info` about one game. Clients that have the game remove it if it is `closed`.
-///
-/// ```json
-/// {
-///   "command": "game_info", "visibility": "public", "password_protected": false,
-///   "uid": 5012, "title": "2v2 all welcome", "state": "open", "game_type": "custom",
-///   "featured_mod": "faf", "sim_mods": {}, "mapname": "scmp_007",
-///   "map_file_path": "maps/scmp_007.zip", "host": "Ada", "num_players": 2,
-///   "max_players": 8, "hosted_at": "2026-01-01T20:15:00+00:00", "launched_at": null,
-///   "rating_type": "global", "rating_min": null, "rating_max": 1000.0,
-///   "enforce_rating_range": false,
-///   "teams_ids": [{"team_id": 2, "player_ids": [11]}, {"team_id": 3, "player_ids": [17]}],
-///   "teams": {"2": ["Ada"], "3": ["Bob"]}
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GameInfo {
-    /// Players who see it.
-    pub visibility: Visibility,
-    /// Whether a password is needed to join.
-    pub password_protected: bool,
-    /// Id of the game.
-    pub uid: GameId,
-    /// Title, at most 128 characters, ASCII.
-    pub title: String,
-    /// State of the game.
-    pub state: GameInfoState,
-    /// The kind of game.
-    pub game_type: GameType,
-    /// Technical name of the featured mod.
-    pub featured_mod: String,
-    /// Mods of the simulation: names by uid.
-    pub sim_mods: BTreeMap<String, String>,
-    /// Folder name of the map.
-    pub mapname: String,
-    /// Deprecated: `maps/` + `mapname` + `.zip`.
-    pub map_file_path: String,
-    /// Login of the host.
-    pub host: String,
-    /// Number of connected players, observers included.
-    pub num_players: usize,
-    /// Number of slots that are open to players.
-    pub max_players: i64,
-    /// Time when players could first join: ISO 8601, UTC, written `+00:00`.
-    pub hosted_at: Option<String>,
-    /// Time of the launch, in Unix seconds with a fraction.
-    pub launched_at: Option<f64>,
-    /// Technical name of the leaderboard on which it is rated.
-    pub rating_type: String,
-    /// Lowest displayed rating that may join.
-    pub rating_min: Option<f64>,
-    /// Highest displayed rating that may join.
-    pub rating_max: Option<f64>,
-    /// Whether only players between these bounds see the game.
-    pub enforce_rating_range: bool,
-    /// Players by team, in order of the teams: -1 observes, 1 has no team, others are teams.
-    pub teams_ids: Vec<GameTeam>,
-    /// Deprecated: names of the players by number of the team, written as text.
-    pub teams: TeamNames,
 }
 
 /// One entry of [`GameInfo::teams_ids`].
@@ -476,36 +694,6 @@ pub enum GameType {
     Matchmaker,
 }
 
-/// Members of `game_info` with a list.
-///
-/// ```json
-/// {
-///   "command": "game_info",
-///   "games": [
-///     {
-///       "command": "game_info", "visibility": "public", "password_protected": false,
-///       "uid": 5012, "title": "2v2 all welcome", "state": "open", "game_type": "custom",
-///       "featured_mod": "faf", "sim_mods": {}, "mapname": "scmp_007",
-///       "map_file_path": "maps/scmp_007.zip", "host": "Ada", "num_players": 2,
-///       "max_players": 8, "hosted_at": "2026-01-01T20:15:00+00:00", "launched_at": null,
-///       "rating_type": "global", "rating_min": null, "rating_max": 1000.0,
-///       "enforce_rating_range": false,
-///       "teams_ids": [
-///         {"team_id": 2, "player_ids": [11]},
-///         {"team_id": 3, "player_ids": [17]}
-///       ],
-///       "teams": {"2": ["Ada"], "3": ["Bob"]}
-///     }
-///   ]
-/// }
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GameList {
-    /// Games; each entry has the members of [`GameInfo`] and `"command":"game_info"`.
-    #[serde(serialize_with = "serialize_games")]
-    pub games: Vec<Arc<GameInfo>>,
-}
-
 fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     #[serde(tag = "command", rename_all = "snake_case")]
@@ -513,69 +701,6 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
         GameInfo(&'a GameInfo),
     }
     serializer.collect_seq(games.iter().map(|game| Entry::GameInfo(game)))
-}
-
-/// Members of `game_launch`. Clients take the next `game_launch` for the answer to `game_host` and
-/// `game_join`.
-///
-/// The steps from here to an open lobby, for a host:
-///
-/// 1. The client starts the game process, and sends `GameState ["Idle"]` when it runs. The server
-///    does not answer, and the game still counts as `closed`. `Idle` must come within the server's
-///    `game_setup_timeout` (30 s, in co-op games 60 s), or the server abandons the game.
-/// 2. The process sends `GameState ["Lobby"]` through the client when others can connect to it. The
-///    server sends `HostGame` with the folder of the map. From this moment the game is `open` for
-///    all players who may see it: they can join it, it is in the list of games at login, and the
-///    next report contains it. It makes no difference whether there was a report before `Idle`,
-///    between the two, or none.
-/// 3. The process sends the host's choices: `GameOption`, and `PlayerOption` for each player who is
-///    connected to it.
-///
-/// For a guest, `Idle` is the same. At `Lobby` the server sends `JoinGame` with the host; then the
-/// guest and each player in the game receive a `ConnectToPeer` for each other. A guest counts as
-/// present when the host's process sends anything about them.
-///
-/// At the launch every process sends `GameState ["Launching"]`. That of the host launches the game;
-/// that of a guest shows that the simulation begins there, too: a player whose process neither
-/// sends it nor reports anything later is not rated.
-///
-/// ```json
-/// {
-///   "command": "game_launch", "args": ["/numgames", 37], "uid": 5012, "mod": "faf",
-///   "name": "2v2 all welcome", "init_mode": 0, "game_type": "custom",
-///   "rating_type": "global"
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GameLaunch {
-    /// Arguments for the game process: `/numgames` and the number of rated games of the player.
-    pub args: (String, u32),
-    /// Id of the game.
-    pub uid: GameId,
-    /// Technical name of the featured mod.
-    #[serde(rename = "mod")]
-    pub featured_mod: String,
-    /// Title of the game.
-    pub name: String,
-    /// Superseded by `game_type`: 0 for a normal lobby, 1 for an automatic one.
-    pub init_mode: u8,
-    /// The kind of game.
-    pub game_type: GameType,
-    /// Technical name of the leaderboard on which it is rated.
-    pub rating_type: String,
-}
-
-/// Members of `game_join_failed`.
-///
-/// ```json
-/// {"command": "game_join_failed", "reason": "bad_password", "uid": 4711}
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GameJoinFailed {
-    /// The reason, as a word for programs.
-    pub reason: GameJoinFailure,
-    /// Id of the requested game.
-    pub uid: GameId,
 }
 
 /// The reason why a player cannot join a game.
@@ -590,154 +715,6 @@ pub enum GameJoinFailure {
     BadPassword,
 }
 
-/// Members of `matchmaker_info`.
-///
-/// ```json
-/// {"command": "matchmaker_info", "queues": []}
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueList {
-    /// Queues, each as an object.
-    pub queues: Vec<Message>,
-}
-
-/// Members of `avatar`.
-///
-/// ```json
-/// {
-///   "command": "avatar",
-///   "avatarlist": [{"url": "https://example.org/a.png", "tooltip": "Winner"}]
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AvatarList {
-    /// Avatars granted to the player.
-    pub avatarlist: Vec<Avatar>,
-}
-
-/// Members of `coop_info`.
-///
-/// ```json
-/// {
-///   "command": "coop_info", "uid": 3, "type": "Custom Missions", "name": "Rebels Rest",
-///   "description": null, "filename": "faf_coop_rebels_rest.v0001", "featured_mod": "coop"
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoopMission {
-    /// Id of the mission.
-    pub uid: u32,
-    /// Name of its campaign.
-    #[serde(rename = "type")]
-    pub campaign: String,
-    /// Name of the mission.
-    pub name: Option<String>,
-    /// Description; may contain HTML.
-    pub description: Option<String>,
-    /// File name of its map.
-    pub filename: Option<String>,
-    /// Always `coop`.
-    pub featured_mod: String,
-}
-
-/// Members of `modvault_info`.
-///
-/// ```json
-/// {
-///   "command": "modvault_info", "thumbnail": "", "link": "https://example.org/m.zip",
-///   "bugreports": [], "comments": [], "description": "More units", "played": 1,
-///   "likes": 2.0, "downloads": 3, "date": 1767298500, "uid": "74a9eeff", "name": "Units",
-///   "version": 5, "author": "Ada", "ui": 0
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModvaultMod {
-    /// URL of a picture; empty if there is none.
-    pub thumbnail: String,
-    /// URL of the mod.
-    pub link: String,
-    /// Always empty.
-    pub bugreports: Vec<Json>,
-    /// Always empty.
-    pub comments: Vec<Json>,
-    /// Description of the mod.
-    pub description: String,
-    /// Number of games in which it was played.
-    pub played: u32,
-    /// Number of players who like it.
-    pub likes: f64,
-    /// Number of downloads.
-    pub downloads: u32,
-    /// Time of the upload, in Unix seconds.
-    pub date: i64,
-    /// Uid of the mod.
-    pub uid: String,
-    /// Name of the mod.
-    pub name: String,
-    /// Version of the mod.
-    pub version: u32,
-    /// Name of the author.
-    pub author: String,
-    /// 1 for a mod of the user interface, 0 for a mod of the simulation.
-    pub ui: u8,
-}
-
-/// Members of `ice_servers`.
-///
-/// ```json
-/// {"command": "ice_servers", "ice_servers": [], "ttl": 86400}
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IceServers {
-    /// Always empty; clients get the servers from the web API.
-    pub ice_servers: Vec<Json>,
-    /// Validity in seconds. Clients ask again and again if it is missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl: Option<u32>,
-}
-
-/// Members of `disabled`.
-///
-/// ```json
-/// {"command": "disabled", "request": "game_host"}
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disabled {
-    /// The command that is not available.
-    pub request: String,
-}
-
-/// Members of `invalid`.
-///
-/// ```json
-/// {"command": "invalid", "request": "hello", "reason": "hello: missing field `password`"}
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invalid {
-    /// The command that was not understood, if there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<String>,
-    /// The problem, for client developers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// Members of `updated_achievements`.
-///
-/// ```json
-/// {
-///   "command": "updated_achievements",
-///   "updated_achievements": [
-///     {"achievement_id": "7b0d5c51", "current_state": "UNLOCKED", "newly_unlocked": true}
-///   ]
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UpdatedAchievements {
-    /// The answer of the achievement service, unchanged.
-    pub updated_achievements: Vec<Json>,
-}
-
 impl ServerMessage {
     /// Returns the effect of a newer message on this one while it waits.
     #[must_use]
@@ -746,26 +723,7 @@ impl ServerMessage {
             Self::GameInfo(game) => Merging::Game(game.uid),
             Self::PlayerInfo(_) => Merging::Players,
             Self::Ping => Merging::Ping,
-            Self::Session(_)
-            | Self::Notice(_)
-            | Self::AuthenticationFailed(_)
-            | Self::IrcPassword(_)
-            | Self::Welcome(_)
-            | Self::Social(_)
-            | Self::GameList(_)
-            | Self::GameLaunch(_)
-            | Self::GameJoinFailed(_)
-            | Self::MatchmakerInfo(_)
-            | Self::Pong
-            | Self::Avatar(_)
-            | Self::CoopInfo(_)
-            | Self::ModvaultInfo(_)
-            | Self::IceServers(_)
-            | Self::Disabled(_)
-            | Self::Invalid(_)
-            | Self::UpdatedAchievements(_)
-            | Self::Game(_)
-            | Self::Other(_) => Merging::Never,
+            _ => Merging::Never,
         }
     }
 
@@ -791,30 +749,7 @@ impl ServerMessage {
         if message.target().as_deref() == Some(GpgNetMessage::TARGET) {
             return GpgNetMessage::from_message(message).map(Self::Game).map(Some);
         }
-        Ok(Some(match command.as_str() {
-            "session" => Self::Session(message.parse()?),
-            "notice" => Self::Notice(message.parse()?),
-            "authentication_failed" => Self::AuthenticationFailed(message.parse()?),
-            "irc_password" => Self::IrcPassword(message.parse()?),
-            "welcome" => Self::Welcome(message.parse()?),
-            "player_info" => Self::PlayerInfo(Arc::new(message.parse()?)),
-            "social" => Self::Social(message.parse()?),
-            "game_info" if message.get("games").is_some() => Self::GameList(Arc::new(message.parse()?)),
-            "game_info" => Self::GameInfo(message.parse()?),
-            "game_launch" => Self::GameLaunch(message.parse()?),
-            "game_join_failed" => Self::GameJoinFailed(message.parse()?),
-            "matchmaker_info" => Self::MatchmakerInfo(message.parse()?),
-            "ping" => Self::Ping,
-            "pong" => Self::Pong,
-            "avatar" => Self::Avatar(message.parse()?),
-            "coop_info" => Self::CoopInfo(message.parse()?),
-            "modvault_info" => Self::ModvaultInfo(message.parse()?),
-            "ice_servers" => Self::IceServers(message.parse()?),
-            "disabled" => Self::Disabled(message.parse()?),
-            "invalid" => Self::Invalid(message.parse()?),
-            "updated_achievements" => Self::UpdatedAchievements(message.parse()?),
-            _ => return Ok(None),
-        }))
+        Self::read_listed(&command, message)
     }
 }
 
@@ -845,8 +780,7 @@ impl Encode for ServerMessage {
         }
         match self {
             Self::Other(message) => message.write_json(out),
-            typed => escape::write_ascii(typed, out)
-                .map_err(|error| EncodeError::NotRepresentable(error.to_string())),
+            typed => escape::write_ascii(typed, out),
         }
     }
 }
@@ -893,6 +827,15 @@ impl<'de> Deserialize<'de> for Ratings {
     }
 }
 
+impl Rating {
+    /// Returns the rating that clients show and that the rating bounds of games apply to:
+    /// mean - 3 * deviation. May be negative; not rounded.
+    #[must_use]
+    pub fn displayed(self) -> f64 {
+        self.mean - 3.0 * self.deviation
+    }
+}
+
 impl From<(f64, f64)> for Rating {
     fn from((mean, deviation): (f64, f64)) -> Self {
         Self { mean, deviation }
@@ -908,6 +851,12 @@ impl From<Rating> for (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_displayed_rating_may_be_negative() {
+        assert_eq!(Rating { mean: 1500.0, deviation: 500.0 }.displayed(), 0.0);
+        assert_eq!(Rating { mean: -10.5, deviation: 100.0 }.displayed(), -310.5);
+    }
 
     #[test]
     fn every_command_comes_back_as_it_went() {

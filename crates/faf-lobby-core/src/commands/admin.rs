@@ -9,13 +9,8 @@ use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage, Social};
 use serde::{Deserialize, Serialize};
 
 use crate::connections::closing;
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::records::Permission;
-use crate::io::request::{HasPermission, ReplyTo};
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::io::{ConnId, HasPermission, LogLine, Permission, ReplyTo};
+use crate::state::{CommandResult, Lobby, Progress, Resume};
 use crate::texts;
 
 /// Memo while the permission is looked up.
@@ -25,7 +20,7 @@ pub(crate) struct Permitted {
     permission: Permission,
 }
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: AdminAction) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: AdminAction) -> CommandResult {
     let permission = match action {
         AdminAction::CloseFa { .. } | AdminAction::CloseLobby { .. } => Permission::KickServer,
         AdminAction::Broadcast { .. } => Permission::BroadcastMessage,
@@ -39,12 +34,8 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: AdminAction) -> Re
 impl Resume for HasPermission {
     type Memo = Permitted;
 
-    fn resume(
-        Permitted { action, permission }: Permitted,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: Permitted, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
+        let Permitted { action, permission } = memo;
         let player = lobby.player_of(conn);
         match reply? {
             true => act(lobby, player, action),
@@ -59,36 +50,28 @@ fn act(lobby: &mut Lobby, player: PlayerId, action: AdminAction) {
     match action {
         AdminAction::CloseFa { user_id } => {
             log(lobby, format!("ends the game of player {user_id}"));
-            if let Some(target) = connection_of(lobby, user_id) {
+            if let Some(target) = lobby.players.conn(user_id) {
                 lobby.send(target, ServerMessage::Notice(Notice::without_text(NoticeStyle::Kill)));
             }
         }
         AdminAction::CloseLobby { user_id } => {
             log(lobby, format!("disconnects player {user_id}"));
-            if let Some(target) = connection_of(lobby, user_id) {
-                let notice = Notice {
-                    reason: Some("administrator".to_owned()),
-                    ..Notice::new(NoticeStyle::Kick, texts::DISCONNECTED_BY_ADMINISTRATOR)
-                };
-                closing::turn_out(lobby, target, notice);
+            if let Some(target) = lobby.players.conn(user_id) {
+                closing::kick(lobby, target, "administrator", texts::DISCONNECTED_BY_ADMINISTRATOR);
             }
         }
         AdminAction::Broadcast { message } => {
             if let Some(text) = message.filter(|text| !text.is_empty()) {
                 log(lobby, format!("tells everybody: {text}"));
-                lobby.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, text)));
+                lobby.broadcast(texts::information(text));
             }
         }
         AdminAction::JoinChannel { user_ids, channel } => {
             log(lobby, format!("makes {} players join {channel}", user_ids.len()));
-            let targets = user_ids.into_iter().filter_map(|player| connection_of(lobby, player)).collect();
+            let targets = user_ids.into_iter().filter_map(|player| lobby.players.conn(player)).collect();
             let social = Social { autojoin: vec![channel], ..Social::default() };
             lobby.send_several(targets, ServerMessage::Social(social));
         }
         AdminAction::Other { .. } => {}
     }
-}
-
-fn connection_of(lobby: &Lobby, player: PlayerId) -> Option<ConnId> {
-    lobby.players.get(player).map(|online| online.conn)
 }

@@ -3,15 +3,11 @@
 use std::sync::Arc;
 
 use faf_protocol::client_message::AskSession;
-use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage, Session};
+use faf_protocol::server_message::{ServerMessage, Session};
 
 use crate::client_text::cut;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::client_programs::ClientProgram;
-use crate::state::pending::Progress;
+use crate::io::{ConnId, Count};
+use crate::state::{ClientProgram, CommandResult, Lobby, Progress};
 use crate::texts;
 
 /// Name that the official client sends.
@@ -21,11 +17,11 @@ const OFFICIAL_CLIENT: &str = "downlords-faf-client";
 /// has the same length.
 const NAME_LIMIT: usize = 50;
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: AskSession) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: AskSession) -> CommandResult {
     let is_official = request.user_agent.as_deref().is_some_and(|name| name.contains(OFFICIAL_CLIENT));
     if !is_official {
         let text = texts::unofficial_client(&lobby.settings.www_url);
-        lobby.send(conn, ServerMessage::Notice(Notice::new(NoticeStyle::Info, text)));
+        lobby.send(conn, texts::information(text));
     }
     let kept = |name| cut(name, NAME_LIMIT);
     let program =

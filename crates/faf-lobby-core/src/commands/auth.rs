@@ -4,15 +4,10 @@ use faf_protocol::client_message::Auth;
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::{cut, quoted};
-use crate::io::conn::ConnId;
-use crate::io::metric::LoginMethod;
-use crate::io::records::TokenFault;
-use crate::io::request::{CheckToken, ReplyTo};
+use crate::io::{CheckToken, ConnId, LoginMethod, ReplyTo, TokenFault};
 use crate::refusal::Refusal;
-use crate::sign_in::login;
-use crate::sign_in::login::{Failure, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::sign_in::login::{self, Failure, TOKEN_LIMIT, UNIQUE_ID_LIMIT};
+use crate::state::{CommandResult, Lobby, Resume};
 use crate::texts;
 
 /// Memo while the token is checked.
@@ -21,7 +16,7 @@ pub(crate) struct Attempt {
     unique_id: String,
 }
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: Auth) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: Auth) -> CommandResult {
     login::check_not_logged_in(lobby, conn)?;
     let Auth { token, unique_id } = request;
     if token.reveal().len() > TOKEN_LIMIT {
@@ -34,12 +29,8 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: Auth) -> Result<P
 impl Resume for CheckToken {
     type Memo = Attempt;
 
-    fn resume(
-        Attempt { unique_id }: Attempt,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: Attempt, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
+        let Attempt { unique_id } = memo;
         let mut detail = String::new();
         let (text, reason) = match reply? {
             Ok(Some(account)) => return login::accept(lobby, conn, LoginMethod::Token, account, unique_id),

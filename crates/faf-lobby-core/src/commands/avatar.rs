@@ -3,18 +3,14 @@
 use faf_protocol::client_message::AvatarAction;
 use faf_protocol::server_message::{AvatarList, ServerMessage};
 
-use crate::io::conn::ConnId;
-use crate::io::records::AvatarNotGranted;
-use crate::io::request::{ListAvatars, ReplyTo, SelectAvatar};
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::io::{AvatarNotGranted, ConnId, ListAvatars, ReplyTo, SelectAvatar};
+use crate::state::{CommandResult, Lobby, Progress, Resume};
 
 /// Longest URL of an avatar, in bytes; the column of FAF's tables has 255 characters. A longer one
 /// cannot be a player's avatar, and the database would copy it several times to find that out.
 const URL_LIMIT: usize = 4096;
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: AvatarAction) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: AvatarAction) -> CommandResult {
     let player = lobby.player_of(conn);
     match action {
         AvatarAction::List => Ok(lobby.request(conn, ListAvatars { player }, ())),
@@ -27,7 +23,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: AvatarAction) -> R
 impl Resume for ListAvatars {
     type Memo = ();
 
-    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let avatarlist = reply?;
         lobby.send(conn, ServerMessage::Avatar(AvatarList { avatarlist }));
         Ok(Progress::Done)
@@ -37,7 +33,7 @@ impl Resume for ListAvatars {
 impl Resume for SelectAvatar {
     type Memo = ();
 
-    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let avatar = match reply? {
             Ok(avatar) => avatar,
             Err(AvatarNotGranted) => return Ok(Progress::Done),

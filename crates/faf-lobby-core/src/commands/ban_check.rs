@@ -4,23 +4,16 @@
 use faf_protocol::{ClientCommand, CommandError, Secret};
 
 use crate::commands::{game_host, game_join};
-use crate::games::entry::{BanCheck, Entry, check_can_play};
-use crate::io::conn::ConnId;
-use crate::io::request::{FindBan, ReplyTo};
+use crate::games::{BanCheck, Entry, check_can_play};
+use crate::io::{ConnId, FindBan, ReplyTo};
 use crate::refusal::Refusal;
 use crate::sign_in::bans::check_not_banned;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{CommandResult, Lobby, Resume};
 
 impl Resume for FindBan {
     type Memo = BanCheck;
 
-    fn resume(
-        memo: BanCheck,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: BanCheck, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let ban = reply?;
         let entry = match memo {
             BanCheck::Host(_) => Entry::Host,
@@ -47,11 +40,7 @@ impl Resume for FindBan {
 
 /// Refuses a message that cannot be read. Other reasons not to play come first: a busy player keeps
 /// the connection, a banned one does not.
-pub(crate) fn refuse_unreadable(
-    lobby: &mut Lobby,
-    conn: ConnId,
-    error: CommandError,
-) -> Result<Progress, Refusal> {
+pub(crate) fn refuse_unreadable(lobby: &mut Lobby, conn: ConnId, error: CommandError) -> CommandResult {
     let (Some(command), Some(player)) = (error.command.clone(), lobby.session(conn).player) else {
         return Err(error.into());
     };

@@ -2,20 +2,17 @@
 
 use faf_protocol::ServerMessage;
 
-use crate::io::conn::ConnId;
-use crate::io::request::{ListCoopMissions, ReplyTo};
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::io::{ConnId, ListCoopMissions, ReplyTo};
+use crate::state::{CommandResult, Lobby, Progress, Resume};
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
     Ok(lobby.request(conn, ListCoopMissions {}, ()))
 }
 
 impl Resume for ListCoopMissions {
     type Memo = ();
 
-    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         for mission in reply? {
             lobby.send(conn, ServerMessage::CoopInfo(mission));
         }

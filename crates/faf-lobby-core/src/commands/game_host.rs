@@ -8,20 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
 use crate::game_options::{GameKind, GameOptions};
-use crate::games::entry::{BanCheck, Entry, check_can_play};
-use crate::games::joining;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
-use crate::io::records::MapVersion;
-use crate::io::request::{FindBan, OpenGame, ReplyTo};
+use crate::games::{BanCheck, Entry, check_can_play, joining};
+use crate::io::{ConnId, Count, FindBan, MapVersion, OpenGame, ReplyTo};
 use crate::maps::is_map_folder;
 use crate::ratings::GLOBAL;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::game::{self, FeaturedMod, Game, GameState, Host, Map};
-use crate::state::limits::Limit;
-use crate::state::pending::{Progress, Resume};
-use crate::state::timers::Timer;
+use crate::state::{
+    CommandResult, FeaturedMod, Game, GameState, Host, Limit, Lobby, Map, Progress, Resume, Timer, game,
+};
 use crate::texts;
 
 /// Featured mod for a client that does not choose one.
@@ -48,14 +42,14 @@ pub(crate) struct Opening {
     featured_mod: FeaturedMod,
 }
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> CommandResult {
     check_can_play(lobby, conn, Entry::Host)?;
     let player = lobby.player_of(conn);
     Ok(lobby.request(conn, FindBan { player }, BanCheck::Host(Box::new(request))))
 }
 
 /// Opens the game of a player who may play and is not banned.
-pub(crate) fn open(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result<Progress, Refusal> {
+pub(crate) fn open(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> CommandResult {
     let title = match request.title.as_deref().filter(|title| !title.is_empty()) {
         Some(title) => title.to_owned(),
         None => {
@@ -93,12 +87,7 @@ pub(crate) fn open(lobby: &mut Lobby, conn: ConnId, request: GameHost) -> Result
 impl Resume for OpenGame {
     type Memo = Box<Opening>;
 
-    fn resume(
-        memo: Box<Opening>,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: Box<Opening>, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let map = reply?;
         check_can_play(lobby, conn, Entry::Host)?;
         if lobby.is_draining() {

@@ -4,25 +4,18 @@ use faf_protocol::client_message::GameJoin;
 use faf_protocol::server_message::GameJoinFailure;
 use faf_protocol::{GameId, PlayerId, Secret};
 
-use crate::games::entry::{BanCheck, Entry, check_can_play};
-use crate::games::joining;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
-use crate::io::records::JoinAttempt;
-use crate::io::request::{AttemptJoin, FindBan, ReplyTo};
+use crate::games::{BanCheck, Entry, check_can_play, joining};
+use crate::io::{AttemptJoin, ConnId, Count, FindBan, JoinAttempt, ReplyTo};
 use crate::refusal::Refusal;
 use crate::sign_in::bans::check_not_banned;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState};
-use crate::state::limits::Limit;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{CommandResult, Game, GameState, Limit, Lobby, Progress, Resume};
 use crate::texts;
 
 /// Maximum number of join attempts recorded for one game, one per player; further ones are
 /// not recorded.
 const NOTED_MAX: usize = 1000;
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameJoin) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameJoin) -> CommandResult {
     check_can_play(lobby, conn, Entry::Join)?;
     let (player, address) = (lobby.player_of(conn), lobby.session(conn).address);
     // Recorded once per player and game: a player who repeats it must not fill the disk. Nothing is
@@ -43,12 +36,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameJoin) -> Resu
 impl Resume for AttemptJoin {
     type Memo = GameJoin;
 
-    fn resume(
-        memo: GameJoin,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: GameJoin, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let ban = reply?;
         check_can_play(lobby, conn, Entry::Join)?;
         check_not_banned(lobby, ban)?;
@@ -61,11 +49,7 @@ impl Resume for AttemptJoin {
 }
 
 /// Joins the game of a player who may play and is not banned.
-pub(crate) fn join(
-    lobby: &mut Lobby,
-    conn: ConnId,
-    GameJoin { uid, password }: GameJoin,
-) -> Result<Progress, Refusal> {
+pub(crate) fn join(lobby: &mut Lobby, conn: ConnId, GameJoin { uid, password }: GameJoin) -> CommandResult {
     let failed = |reason| Refusal::CannotJoin { game: uid, reason };
     let game = shown(lobby, lobby.player_of(conn), uid);
     let game = game.ok_or_else(|| failed(GameJoinFailure::HostLeftGame))?;
@@ -93,5 +77,5 @@ pub(crate) fn join(
 /// or it is for other ratings.
 fn shown(lobby: &Lobby, player: PlayerId, game: GameId) -> Option<&Game> {
     let joiner = lobby.players.get(player)?;
-    lobby.games.untold_game(game).filter(|game| game.is_visible_to(joiner))
+    lobby.games.current_game(game).filter(|game| game.is_visible_to(joiner))
 }

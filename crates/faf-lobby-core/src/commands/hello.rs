@@ -4,15 +4,10 @@ use faf_protocol::client_message::Hello;
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
-use crate::io::conn::ConnId;
-use crate::io::metric::{Count, LoginMethod};
-use crate::io::records::Busy;
-use crate::io::request::{CheckPassword, ReplyTo};
+use crate::io::{Busy, CheckPassword, ConnId, Count, LoginMethod, ReplyTo};
 use crate::refusal::Refusal;
-use crate::sign_in::login;
-use crate::sign_in::login::{CREDENTIAL_LIMIT, Failure, UNIQUE_ID_LIMIT};
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::sign_in::login::{self, CREDENTIAL_LIMIT, Failure, UNIQUE_ID_LIMIT};
+use crate::state::{CommandResult, Lobby, Resume};
 use crate::texts;
 
 /// Memo while the password is checked.
@@ -23,10 +18,10 @@ pub(crate) struct Attempt {
     login: String,
 }
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: Hello) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: Hello) -> CommandResult {
     if !lobby.settings.allow_password_login {
         login::note_failure(lobby, conn, failure(&request.login, "password logins are off"));
-        return Err(Refusal::turned_out(texts::PASSWORD_LOGIN_DISABLED));
+        return Err(Refusal::ejected(texts::PASSWORD_LOGIN_DISABLED));
     }
     login::check_not_logged_in(lobby, conn)?;
     let Hello { login, password, unique_id } = request;
@@ -47,12 +42,8 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: Hello) -> Result<
 impl Resume for CheckPassword {
     type Memo = Attempt;
 
-    fn resume(
-        Attempt { unique_id, login }: Attempt,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: Attempt, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
+        let Attempt { unique_id, login } = memo;
         // Only a wrong password counts as an attempt. A correct one does not, nor one that was
         // never checked.
         if !matches!(reply, Ok(Ok(None))) {
@@ -92,7 +83,7 @@ fn check_address(lobby: &mut Lobby, conn: ConnId, login: &str) -> Result<(), Ref
         Some(failed) if failed >= lobby.settings.login_attempts_per_address => {
             lobby.count(Count::LoginFailed(LoginMethod::Password));
             login::note_failure(lobby, conn, failure(login, "too many from this address"));
-            Err(Refusal::turned_out(texts::TOO_MANY_LOGINS_FROM_ADDRESS))
+            Err(Refusal::ejected(texts::TOO_MANY_LOGINS_FROM_ADDRESS))
         }
         _ => Ok(()),
     }

@@ -3,16 +3,14 @@
 
 use faf_protocol::server_message::{IceServers, ServerMessage};
 
-use crate::io::conn::ConnId;
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::io::ConnId;
+use crate::state::{CommandResult, Lobby, Progress};
 
 /// Validity of the list, in seconds: a day. The Python client asks again every five seconds while
 /// less than ten hours are left.
 const LIFETIME: u32 = 24 * 60 * 60;
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
     let list = IceServers { ice_servers: Vec::new(), ttl: Some(LIFETIME) };
     lobby.send(conn, ServerMessage::IceServers(list));
     Ok(Progress::Done)

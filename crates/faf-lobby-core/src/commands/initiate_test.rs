@@ -2,18 +2,13 @@
 
 use faf_protocol::client_message::ConnectivityTest;
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{CommandResult, Lobby};
 use crate::texts;
 
 /// Marks the client as one that cannot play, and notifies the player.
-pub(crate) fn handle(
-    lobby: &mut Lobby,
-    conn: ConnId,
-    _request: ConnectivityTest,
-) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, _request: ConnectivityTest) -> CommandResult {
     lobby.session_mut(conn).is_outdated = true;
     Err(Refusal::declined(texts::OUTDATED_CLIENT))
 }

@@ -2,12 +2,10 @@
 
 use faf_protocol::server_message::{QueueList, ServerMessage};
 
-use crate::io::conn::ConnId;
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::io::ConnId;
+use crate::state::{CommandResult, Lobby, Progress};
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
     lobby.send(conn, ServerMessage::MatchmakerInfo(QueueList::default()));
     Ok(Progress::Done)
 }

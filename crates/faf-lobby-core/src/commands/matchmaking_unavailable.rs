@@ -7,24 +7,23 @@
 use faf_protocol::{ClientCommand, JsonRef, Message};
 
 use crate::client_text::quoted;
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{CommandResult, Lobby, Progress};
 use crate::texts;
 
 /// Declines a command of matchmaking, with the notice that it is not offered yet.
-pub(crate) fn decline(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn decline(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> CommandResult {
     Err(Refusal::declined(texts::NO_MATCHMAKING_YET))
 }
 
 /// Ignores a command that has no effect on players who are alone.
-pub(crate) fn ignore(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn ignore(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> CommandResult {
     Ok(Progress::Done)
 }
 
 /// `game_matchmaking`: begins or ends a search.
-pub(crate) fn search(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn search(lobby: &mut Lobby, conn: ConnId, message: &Message) -> CommandResult {
     // Clients also end searches that do not exist: when a game starts, or when others change.
     if message.get("state").and_then(JsonRef::as_str).is_some_and(|state| state == "stop") {
         return Ok(Progress::Done);
@@ -40,7 +39,7 @@ pub(crate) fn search(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Resu
 }
 
 /// Handles a command that the server does not know, or not with these members.
-pub(crate) fn unknown(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn unknown(lobby: &mut Lobby, conn: ConnId, message: &Message) -> CommandResult {
     let command = message.command().unwrap_or_default().into_owned();
     // A newer client may know more commands than this server; a client that has not logged in has
     // no reason to send one.

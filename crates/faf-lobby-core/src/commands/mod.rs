@@ -30,12 +30,9 @@ mod social_remove;
 use faf_protocol::{ClientCommand, ClientMessage, CommandError};
 
 use crate::game_commands;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
+use crate::io::{ConnId, Count};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pacing::CommandClass;
-use crate::state::pending::Progress;
+use crate::state::{CommandClass, CommandResult, Lobby, Progress};
 
 /// The condition under which a command is allowed, and its cost.
 struct Rule {
@@ -68,7 +65,7 @@ macro_rules! command_table {
             Rule { name: command.name(), before_login, while_draining, class }
         }
 
-        fn run(lobby: &mut Lobby, conn: ConnId, message: ClientMessage) -> Result<Progress, Refusal> {
+        fn run(lobby: &mut Lobby, conn: ConnId, message: ClientMessage) -> CommandResult {
             match message {
                 $(
                     ClientMessage::$typed $(($members))? => {
@@ -131,7 +128,7 @@ pub(crate) fn handle(
     lobby: &mut Lobby,
     conn: ConnId,
     message: Result<ClientMessage, CommandError>,
-) -> Result<Progress, Refusal> {
+) -> CommandResult {
     if let Some(rule) = rule_of(&message) {
         check_allowed(lobby, conn, &rule)?;
     }
@@ -179,6 +176,6 @@ fn check_allowed(lobby: &mut Lobby, conn: ConnId, rule: &Rule) -> Result<(), Ref
 }
 
 /// Handles commands that have no meaning for the lobby.
-fn nothing(_lobby: &mut Lobby, _conn: ConnId) -> Result<Progress, Refusal> {
+fn nothing(_lobby: &mut Lobby, _conn: ConnId) -> CommandResult {
     Ok(Progress::Done)
 }

@@ -5,12 +5,8 @@ use faf_protocol::client_message::ModvaultAction;
 use faf_protocol::server_message::{ModvaultMod, ServerMessage};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::io::conn::ConnId;
-use crate::io::records::{Like, VaultMod};
-use crate::io::request::{CountDownload, LikeMod, ListLikedMods, ReplyTo};
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::io::{ConnId, CountDownload, Like, LikeMod, ListLikedMods, ReplyTo, VaultMod};
+use crate::state::{CommandResult, Lobby, Progress, Resume};
 
 /// Maximum number of mods that are shown.
 const MODS_SHOWN: u32 = 100;
@@ -18,7 +14,7 @@ const MODS_SHOWN: u32 = 100;
 /// Characters of file names that are escaped in links; slashes separate folders.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: ModvaultAction) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: ModvaultAction) -> CommandResult {
     let player = lobby.player_of(conn);
     match action {
         ModvaultAction::Start => Ok(lobby.request(conn, ListLikedMods { limit: MODS_SHOWN }, ())),
@@ -30,7 +26,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, action: ModvaultAction) ->
 impl Resume for ListLikedMods {
     type Memo = ();
 
-    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         for shown in reply? {
             show(lobby, conn, shown);
         }
@@ -41,7 +37,7 @@ impl Resume for ListLikedMods {
 impl Resume for LikeMod {
     type Memo = ();
 
-    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         match reply?? {
             Like::Counted(liked) => show(lobby, conn, *liked),
             Like::Before => {}
@@ -53,7 +49,7 @@ impl Resume for LikeMod {
 impl Resume for CountDownload {
     type Memo = ();
 
-    fn resume((): (), _lobby: &mut Lobby, _conn: ConnId, reply: ReplyTo<Self>) -> Result<Progress, Refusal> {
+    fn resume((): (), _lobby: &mut Lobby, _conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         reply??;
         Ok(Progress::Done)
     }

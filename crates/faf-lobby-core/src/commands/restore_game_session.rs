@@ -5,26 +5,18 @@
 
 use faf_protocol::client_message::RestoreGameSession;
 
-use crate::games::entry::{Entry, check_can_play};
-use crate::games::{ending, persistence};
-use crate::io::conn::ConnId;
+use crate::games::{Entry, check_can_play, ending, persistence};
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState};
-use crate::state::game_process::{Activity, ConnectionState, GameConnection};
-use crate::state::pending::Progress;
+use crate::state::{Activity, CommandResult, ConnectionState, Game, GameConnection, GameState, Lobby};
 use crate::texts;
 
-pub(crate) fn handle(
-    lobby: &mut Lobby,
-    conn: ConnId,
-    request: &RestoreGameSession,
-) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &RestoreGameSession) -> CommandResult {
     check_can_play(lobby, conn, Entry::Reconnect)?;
     let player = lobby.player_of(conn);
     let viewer = lobby.players.get(player);
     let is_known = |game: &&Game| viewer.is_some_and(|viewer| game.is_known_to(viewer));
-    let known = lobby.games.untold_game(request.game_id).filter(is_known).map(|game| game.id);
+    let known = lobby.games.current_game(request.game_id).filter(is_known).map(|game| game.id);
     let Some(game) = known.and_then(|game| lobby.games.get_mut(game)) else {
         return Err(Refusal::informed(texts::GAME_IS_GONE));
     };

@@ -7,10 +7,8 @@ use faf_protocol::server_message::ServerMessage;
 use faf_protocol::{Message, PlayerId};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::io::conn::ConnId;
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::io::ConnId;
+use crate::state::{CommandResult, Lobby, Progress};
 
 /// Names of factions, by their numbers, which begin at 1.
 const FACTIONS: [&str; 5] = ["uef", "aeon", "cybran", "seraphim", "nomad"];
@@ -35,7 +33,7 @@ struct Member {
 /// Index of a faction in [`FACTIONS`].
 struct Faction(usize);
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Result<Progress, Refusal> {
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &Message) -> CommandResult {
     let player = lobby.player_of(conn);
     if let Some(factions) = chosen(message) {
         let update =

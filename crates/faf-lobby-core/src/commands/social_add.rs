@@ -8,12 +8,9 @@ use faf_protocol::client_message::SocialSubject;
 use serde::{Deserialize, Serialize};
 
 use crate::games::host_lists;
-use crate::io::conn::ConnId;
-use crate::io::records::Relation;
-use crate::io::request::{ReplyTo, SetRelation};
+use crate::io::{ConnId, Relation, ReplyTo, SetRelation};
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{CommandResult, Lobby, Progress, Resume};
 use crate::texts;
 
 /// Maximum number of friends of a player, and also of foes. Real lists have a few hundred entries.
@@ -21,15 +18,24 @@ use crate::texts;
 /// is already in the database is kept, but cannot grow.
 const LIST_MAX: usize = 2000;
 
-/// Memo while the relation is stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Added {
-    subject: PlayerId,
-    relation: Relation,
+/// The player and the relation that `social_add` or `social_remove` names. The memo while the
+/// change is stored.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Named {
+    pub(super) subject: PlayerId,
+    pub(super) relation: Relation,
 }
 
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &SocialSubject) -> Result<Progress, Refusal> {
-    let Some((subject, relation)) = subject_and_relation(request) else { return Ok(Progress::Done) };
+impl Named {
+    /// Returns what a request names; the friend if it names both.
+    pub(super) fn of(request: &SocialSubject) -> Option<Self> {
+        let friend = request.friend.map(|subject| Self { subject, relation: Relation::Friend });
+        friend.or(request.foe.map(|subject| Self { subject, relation: Relation::Foe }))
+    }
+}
+
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &SocialSubject) -> CommandResult {
+    let Some(named @ Named { subject, relation }) = Named::of(request) else { return Ok(Progress::Done) };
     let player = lobby.player_of(conn);
     if subject == player {
         return Err(Refusal::declined(texts::SELF_RELATION));
@@ -43,18 +49,14 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &SocialSubject) -
         Some((list, text)) if list.len() >= LIST_MAX => return Err(Refusal::declined(text)),
         _ => {}
     }
-    Ok(lobby.request(conn, SetRelation { player, subject, relation }, Added { subject, relation }))
+    Ok(lobby.request(conn, SetRelation { player, subject, relation }, named))
 }
 
 impl Resume for SetRelation {
-    type Memo = Added;
+    type Memo = Named;
 
-    fn resume(
-        Added { subject, relation }: Added,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: Named, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
+        let Named { subject, relation } = memo;
         reply??;
         let player = lobby.player_of(conn);
         let Some(online) = lobby.online(player) else { return Ok(Progress::Done) };
@@ -67,10 +69,4 @@ impl Resume for SetRelation {
         host_lists::host_lists_changed(lobby, player, subject);
         Ok(Progress::Done)
     }
-}
-
-/// Returns the player and the relation that a request names; the friend if it names both.
-pub(super) fn subject_and_relation(request: &SocialSubject) -> Option<(PlayerId, Relation)> {
-    let friend = request.friend.map(|subject| (subject, Relation::Friend));
-    friend.or(request.foe.map(|subject| (subject, Relation::Foe)))
 }

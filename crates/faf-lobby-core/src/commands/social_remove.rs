@@ -2,41 +2,24 @@
 //!
 //! Only the named relation ends; it is not an error if it does not exist. There is no reply.
 
-use faf_protocol::PlayerId;
 use faf_protocol::client_message::SocialSubject;
-use serde::{Deserialize, Serialize};
 
-use crate::commands::social_add::subject_and_relation;
+use crate::commands::social_add::Named;
 use crate::games::host_lists;
-use crate::io::conn::ConnId;
-use crate::io::records::Relation;
-use crate::io::request::{EndRelation, ReplyTo};
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::io::{ConnId, EndRelation, Relation, ReplyTo};
+use crate::state::{CommandResult, Lobby, Progress, Resume};
 
-/// Memo while the relation is removed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Removed {
-    subject: PlayerId,
-    relation: Relation,
-}
-
-pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &SocialSubject) -> Result<Progress, Refusal> {
-    let Some((subject, relation)) = subject_and_relation(request) else { return Ok(Progress::Done) };
+pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &SocialSubject) -> CommandResult {
+    let Some(named @ Named { subject, relation }) = Named::of(request) else { return Ok(Progress::Done) };
     let player = lobby.player_of(conn);
-    Ok(lobby.request(conn, EndRelation { player, subject, relation }, Removed { subject, relation }))
+    Ok(lobby.request(conn, EndRelation { player, subject, relation }, named))
 }
 
 impl Resume for EndRelation {
-    type Memo = Removed;
+    type Memo = Named;
 
-    fn resume(
-        Removed { subject, relation }: Removed,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: Named, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
+        let Named { subject, relation } = memo;
         reply?;
         let player = lobby.player_of(conn);
         let Some(online) = lobby.online(player) else { return Ok(Progress::Done) };

@@ -3,18 +3,12 @@
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
-use faf_protocol::server_message::Notice;
+use faf_protocol::server_message::{Notice, NoticeStyle};
 
-use crate::games::joining;
-use crate::games::joining::Leaving;
-use crate::io::conn::ConnId;
-use crate::io::effect::Effect;
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
+use crate::games::{Leaving, joining};
+use crate::io::{ConnId, Count, Effect, LogLine};
 use crate::refusal::closing_messages;
-use crate::state::Lobby;
-use crate::state::sessions::Session;
-use crate::state::timers::Timer;
+use crate::state::{Lobby, Session, Timer};
 
 /// Number of connections that end in one step; ending them takes some milliseconds.
 pub(super) const CONNECTIONS_PER_STEP: usize = 400;
@@ -25,7 +19,7 @@ pub(super) const STEP: Duration = Duration::from_millis(10);
 /// Forgets a connection. Its player goes offline and leaves the game.
 pub(crate) fn end_session(lobby: &mut Lobby, conn: ConnId, how: Leaving) {
     let Some(session) = lobby.sessions.get(&conn) else { return };
-    let is_current = |player: &PlayerId| lobby.players.get(*player).is_some_and(|online| online.conn == conn);
+    let is_current = |player: &PlayerId| lobby.players.conn(*player) == Some(conn);
     // A lobby that has stopped leaves its games as they are stored, so that its successor resumes
     // them.
     let is_stopped = lobby.has_stopped();
@@ -55,8 +49,14 @@ pub(crate) fn close(lobby: &mut Lobby, conn: ConnId) {
     }
 }
 
+/// Disconnects a client with a reason, as a word for programs, and a text.
+pub(crate) fn kick(lobby: &mut Lobby, conn: ConnId, reason: &str, text: impl Into<String>) {
+    let notice = Notice { reason: Some(reason.to_owned()), ..Notice::new(NoticeStyle::Kick, text) };
+    eject(lobby, conn, notice);
+}
+
 /// Ends a connection after a notice, and keeps its client from logging in again by itself.
-pub(crate) fn turn_out(lobby: &mut Lobby, conn: ConnId, notice: Notice) {
+pub(crate) fn eject(lobby: &mut Lobby, conn: ConnId, notice: Notice) {
     for message in closing_messages(notice) {
         lobby.send(conn, message);
     }

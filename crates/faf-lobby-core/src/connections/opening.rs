@@ -5,13 +5,8 @@ use std::sync::Arc;
 
 use faf_protocol::{Country, SessionNumber};
 
-use crate::io::conn::ConnId;
-use crate::io::effect::Effect;
-use crate::io::metric::Count;
-use crate::state::Lobby;
-use crate::state::client_programs::ClientProgram;
-use crate::state::sessions::Session;
-use crate::state::timers::Timer;
+use crate::io::{ConnId, Count, Effect};
+use crate::state::{ClientProgram, Lobby, Session, Timer};
 
 /// Handles a new connection, and starts its login timeout.
 pub(crate) fn connected(

@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
-use faf_protocol::server_message::{Notice, NoticeStyle};
 
 use crate::clock::next_on_grid;
 use crate::connections::closing;
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::records::Ban;
+use crate::io::{Ban, LogLine};
 use crate::settings::Settings;
 use crate::sign_in::admission;
 use crate::sign_in::bans::ban_in_force;
@@ -19,25 +16,20 @@ use crate::texts;
 /// Handles a new ban. An online player receives the notice and is disconnected. For a player who is
 /// being signed in, the profile is read again, and the ban with it.
 pub(crate) fn banned(lobby: &mut Lobby, player: PlayerId, ban: &Ban) {
-    admission::rated_while_logging_in(lobby, player);
+    admission::profile_changed(lobby, player);
     let Some(notice) = ban_in_force(lobby, ban) else { return };
-    if let Some(conn) = conn_of(lobby, player) {
+    if let Some(conn) = lobby.players.conn(player) {
         lobby.log(LogLine::Ejected { conn, player, why: "the player is banned" });
-        closing::turn_out(lobby, conn, notice);
+        closing::eject(lobby, conn, notice);
     }
 }
 
 /// Ends a player's connection on the operator's request.
 pub(crate) fn kicked(lobby: &mut Lobby, player: PlayerId, reason: String) {
-    let Some(conn) = conn_of(lobby, player) else { return };
+    let Some(conn) = lobby.players.conn(player) else { return };
     lobby.log(LogLine::Ejected { conn, player, why: "an operator requested it" });
     let text = if reason.is_empty() { texts::DISCONNECTED_BY_ADMINISTRATOR.to_owned() } else { reason };
-    let notice = Notice { reason: Some("administrator".to_owned()), ..Notice::new(NoticeStyle::Kick, text) };
-    closing::turn_out(lobby, conn, notice);
-}
-
-fn conn_of(lobby: &Lobby, player: PlayerId) -> Option<ConnId> {
-    lobby.players.get(player).map(|online| online.conn)
+    closing::kick(lobby, conn, "administrator", text);
 }
 
 /// Applies changed settings. Timers that run already, such as a login timeout, keep

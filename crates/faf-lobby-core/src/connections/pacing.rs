@@ -1,14 +1,9 @@
 //! The rules of pacing; `state/pacing.rs` says how much a client may send, and why.
 
 use faf_protocol::PlayerId;
-use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
-use crate::state::Lobby;
-use crate::state::pacing::CommandClass;
-use crate::state::timers::Timer;
+use crate::io::{ConnId, Count, LogLine};
+use crate::state::{CommandClass, Lobby, Timer};
 use crate::texts;
 
 /// Charges a connection for a message. If the connection has sent too many, the next message must
@@ -29,8 +24,7 @@ pub(crate) fn pay(lobby: &mut Lobby, conn: ConnId, class: CommandClass, bytes: u
     lobby.count(Count::Paced(class));
     if is_first {
         lobby.log(LogLine::Paced { conn, class });
-        let notice = Notice::new(NoticeStyle::Info, texts::too_fast(class));
-        lobby.send(conn, ServerMessage::Notice(notice));
+        lobby.send(conn, texts::information(texts::too_fast(class)));
     }
 }
 

@@ -11,15 +11,9 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
 use crate::connections::closing::{self, CONNECTIONS_PER_STEP, STEP};
-use crate::games::joining;
-use crate::games::joining::Leaving;
-use crate::io::effect::Effect;
-use crate::io::log::LogLine;
-use crate::state::game::{Game, GameState};
-use crate::state::game_process::Activity;
-use crate::state::players::OnlinePlayer;
-use crate::state::timers::Timer;
-use crate::state::{Lifecycle, Lobby};
+use crate::games::{Leaving, joining};
+use crate::io::{Effect, LogLine};
+use crate::state::{Activity, Game, GameState, Lifecycle, Lobby, OnlinePlayer, Timer};
 use crate::texts;
 
 /// Time between two rounds in which players who are in no game are disconnected; long enough to
@@ -36,7 +30,7 @@ pub(crate) fn shutdown(lobby: &mut Lobby) {
             close_lobbies(lobby);
             let kicks_idle = lobby.settings.shutdown_kick_idle_players;
             let text = texts::shutting_down(grace_period, kicks_idle);
-            lobby.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, text)));
+            lobby.broadcast(texts::information(text));
             if kicks_idle {
                 lobby.timers.set(lobby.now.elapsed + IDLE_PAUSE, Timer::CloseIdle);
             }
@@ -73,7 +67,7 @@ pub(crate) fn stop(lobby: &mut Lobby) {
     if games > 0 {
         lobby.log(LogLine::GamesCutOff { games });
     }
-    lobby.broadcast(ServerMessage::Notice(Notice::new(NoticeStyle::Info, texts::SHUT_DOWN)));
+    lobby.broadcast(texts::information(texts::SHUT_DOWN));
     close_some(lobby);
 }
 

@@ -6,8 +6,7 @@ use faf_protocol::json::Json;
 use crate::client_text::cut;
 use crate::game_commands::player_option::integer;
 use crate::game_commands::sender::Sender;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 
 /// Maximum number of AIs in a game; further ones are ignored. There are 16 places.
 const AIS_LIMIT: usize = 32;

@@ -1,8 +1,7 @@
 //! `ClearSlot`: a slot is empty now (games.md section 6.5).
 
 use crate::game_commands::sender::Sender;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, slot: i64) -> Progress {
     let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };

@@ -4,9 +4,7 @@
 
 use crate::game_commands::sender::Sender;
 use crate::games::persistence;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
-use crate::state::stored::{GameWrite, Note};
+use crate::state::{GameWrite, Lobby, Note, Progress};
 use crate::validity::DESYNCS_MAX;
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender) -> Progress {

@@ -3,8 +3,7 @@
 
 use crate::game_commands::sender::Sender;
 use crate::games::persistence;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender) -> Progress {
     let now = lobby.now.elapsed;

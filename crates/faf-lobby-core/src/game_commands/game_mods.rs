@@ -10,12 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
 use crate::game_commands::sender::Sender;
-use crate::io::conn::ConnId;
-use crate::io::request::{FindModNames, ReplyTo};
-use crate::refusal::Refusal;
+use crate::io::{ConnId, FindModNames, ReplyTo};
 use crate::snapshots::size;
-use crate::state::Lobby;
-use crate::state::pending::{Progress, Resume};
+use crate::state::{CommandResult, Lobby, Progress, Resume};
 
 /// Name for mods that are not in the vault.
 const UNKNOWN: &str = "Unknown sim mod";
@@ -68,12 +65,8 @@ pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, mods: GameMods) -> Progr
 impl Resume for FindModNames {
     type Memo = Activated;
 
-    fn resume(
-        Activated { uids, unlisted }: Activated,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: Activated, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
+        let Activated { uids, unlisted } = memo;
         // The process may have ended in the meantime, or be another one.
         let Some(sender) = Sender::of(lobby, conn) else { return Ok(Progress::Done) };
         if let Some(game) = sender.hosted_lobby(lobby) {

@@ -6,12 +6,9 @@ use crate::client_text::quoted;
 use crate::game_commands::map_lookup::MapLookup;
 use crate::game_commands::sender::Sender;
 use crate::game_options::Accepted;
-use crate::io::log::LogLine;
-use crate::io::request::FindMap;
+use crate::io::{FindMap, LogLine};
 use crate::maps::map_folder;
-use crate::state::Lobby;
-use crate::state::game;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress, game};
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, key: &str, value: Json) -> Progress {
     let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };

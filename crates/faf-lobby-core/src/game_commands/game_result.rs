@@ -4,8 +4,7 @@
 use crate::game_commands::sender::Sender;
 use crate::games::{ending, persistence};
 use crate::results::Report;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, army: i64, text: &str) -> Progress {
     let Some(report) = Report::read(sender.player, army, text) else { return Progress::Done };

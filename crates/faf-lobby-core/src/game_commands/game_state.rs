@@ -4,14 +4,9 @@ use faf_protocol::gpgnet::{GameState as ProcessState, ServerToGame};
 
 use crate::game_commands::map_lookup::MapLookup;
 use crate::game_commands::sender::Sender;
-use crate::games::joining::Leaving;
-use crate::games::{joining, persistence};
-use crate::io::log::LogLine;
-use crate::io::request::FindMap;
-use crate::state::Lobby;
-use crate::state::game::GameState;
-use crate::state::game_process::{Activity, ConnectionState};
-use crate::state::pending::Progress;
+use crate::games::{Leaving, joining, persistence};
+use crate::io::{FindMap, LogLine};
+use crate::state::{Activity, ConnectionState, GameState, Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, state: &ProcessState) -> Progress {
     match state {

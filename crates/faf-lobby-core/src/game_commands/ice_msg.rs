@@ -5,14 +5,11 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 use faf_protocol::gpgnet::ServerToGame;
 use faf_protocol::json::Json;
-use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
+use faf_protocol::server_message::ServerMessage;
 
 use crate::game_commands::sender::Sender;
-use crate::io::effect::Effect;
-use crate::io::metric::Count;
-use crate::state::Lobby;
-use crate::state::game::Game;
-use crate::state::pending::Progress;
+use crate::io::{Count, Effect};
+use crate::state::{Lobby, Progress};
 use crate::texts;
 
 /// Longest message that is passed on, in bytes of JSON: 16 KiB.
@@ -25,7 +22,7 @@ use crate::texts;
 const MESSAGE_LIMIT: usize = 16 * 1024;
 
 /// Minimum time between two notices to a player whose game sends longer messages.
-const TELL_INTERVAL: Duration = Duration::from_secs(60);
+const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, receiver: PlayerId, message: Json) -> Progress {
     let length = message.as_ref().text().len();
@@ -35,9 +32,8 @@ pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, receiver: PlayerId, mess
     }
     // Not to a player whose process is only starting: a guest's adapter must learn of the host
     // first.
-    let is_in_game = |game: &&Game| game.is_member(receiver);
-    let conn = lobby.games.get(sender.game).filter(is_in_game).and_then(|_| lobby.players.get(receiver));
-    if let Some(to) = conn.map(|peer| peer.conn) {
+    let is_in_game = lobby.games.get(sender.game).is_some_and(|game| game.is_member(receiver));
+    if let Some(to) = lobby.players.conn(receiver).filter(|_| is_in_game) {
         let message = ServerMessage::Game(ServerToGame::IceMsg { sender_id: sender.player, message }.into());
         lobby.emit(Effect::Relay { from: sender.conn, to, message });
     }
@@ -48,10 +44,9 @@ fn refuse_to_relay(lobby: &mut Lobby, sender: Sender, length: usize) {
     lobby.count(Count::RelayTooLong);
     let now = lobby.now.elapsed;
     let session = lobby.session_mut(sender.conn);
-    if session.relay_refusal_told.is_some_and(|told| now < told + TELL_INTERVAL) {
+    if session.relay_refusal_told.is_some_and(|told| now < told + NOTICE_INTERVAL) {
         return;
     }
     session.relay_refusal_told = Some(now);
-    let notice = Notice::new(NoticeStyle::Info, texts::relay_too_long(length, MESSAGE_LIMIT));
-    lobby.send(sender.conn, ServerMessage::Notice(notice));
+    lobby.send(sender.conn, texts::information(texts::relay_too_long(length, MESSAGE_LIMIT)));
 }

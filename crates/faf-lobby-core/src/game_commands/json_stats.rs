@@ -7,9 +7,8 @@
 use crate::client_text::quoted;
 use crate::game_commands::sender::Sender;
 use crate::games::{ending, persistence};
-use crate::io::log::LogLine;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::io::LogLine;
+use crate::state::{Lobby, Progress};
 use crate::statistics::Statistics;
 
 /// Maximum number of statistics that are read from one player in a game; games send them once, or a

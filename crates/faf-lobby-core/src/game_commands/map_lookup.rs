@@ -4,12 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::game_commands::sender::Sender;
 use crate::games::launch;
-use crate::io::conn::ConnId;
-use crate::io::request::{FindMap, ReplyTo};
-use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::game::Map;
-use crate::state::pending::{Progress, Resume};
+use crate::io::{ConnId, FindMap, ReplyTo};
+use crate::state::{CommandResult, Lobby, Map, Progress, Resume};
 
 /// The reason why a map is looked up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,12 +19,7 @@ pub(crate) enum MapLookup {
 impl Resume for FindMap {
     type Memo = MapLookup;
 
-    fn resume(
-        memo: MapLookup,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: MapLookup, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         // The process may have ended in the meantime, or be another one.
         let Some(sender) = Sender::of(lobby, conn) else { return Ok(Progress::Done) };
         Ok(match memo {

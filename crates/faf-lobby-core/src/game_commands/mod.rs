@@ -25,12 +25,8 @@ use faf_protocol::gpgnet::{GameCommand, GameToServer, GpgNetMessage};
 
 use crate::client_text::quoted;
 use crate::game_commands::sender::Sender;
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::state::Lobby;
-use crate::state::game_process::ConnectionState;
-use crate::state::pacing::CommandClass;
-use crate::state::pending::Progress;
+use crate::io::{ConnId, LogLine};
+use crate::state::{CommandClass, ConnectionState, Lobby, Progress};
 use crate::statistics::LONGEST_TEXT;
 
 /// Longest message that is read, in bytes: 512 KiB, because statistics have their quotes escaped.

@@ -4,9 +4,7 @@
 use crate::game_commands::sender::Sender;
 use crate::game_options::GameKind;
 use crate::games::persistence;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
-use crate::state::stored::{GameWrite, Note};
+use crate::state::{GameWrite, Lobby, Note, Progress};
 use crate::validity::Validity;
 
 pub(crate) fn handle(

@@ -4,8 +4,7 @@ use faf_protocol::PlayerId;
 use faf_protocol::json::Json;
 
 use crate::game_commands::sender::Sender;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
+use crate::state::{Lobby, Progress};
 
 pub(crate) fn handle(
     lobby: &mut Lobby,

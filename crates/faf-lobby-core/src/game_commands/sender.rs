@@ -2,11 +2,8 @@
 
 use faf_protocol::{GameId, PlayerId};
 
-use crate::io::conn::ConnId;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState, Live};
-use crate::state::game_process::{Activity, ConnectionState};
-use crate::state::pending::{Progress, Resume};
+use crate::io::ConnId;
+use crate::state::{Activity, ConnectionState, Game, GameState, Live, Lobby, Progress, Resume};
 
 /// A game process that has sent a message.
 #[derive(Debug, Clone, Copy)]

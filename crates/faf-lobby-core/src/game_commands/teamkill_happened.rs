@@ -9,9 +9,7 @@ use faf_protocol::json::Json;
 
 use crate::game_commands::sender::Sender;
 use crate::games::persistence;
-use crate::state::Lobby;
-use crate::state::pending::Progress;
-use crate::state::stored::{GameWrite, Note};
+use crate::state::{GameWrite, Lobby, Note, Progress};
 
 /// Latest time that can be stored, in seconds: the maximum of the column.
 const TIME_LIMIT: f64 = 16_777_215.0;

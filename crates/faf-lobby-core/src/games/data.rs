@@ -1,10 +1,7 @@
 //! Reading of featured mods, ranked mods and leaderboards.
 
-use crate::io::request::{ReadGameData, ReplyTo};
-use crate::state::Lobby;
-use crate::state::initial::DATA_INTERVAL;
-use crate::state::pending::ResumeLobby;
-use crate::state::timers::Timer;
+use crate::io::{ReadGameData, ReplyTo};
+use crate::state::{DATA_INTERVAL, Lobby, ResumeLobby, Timer};
 
 impl ResumeLobby for ReadGameData {
     type Memo = ();

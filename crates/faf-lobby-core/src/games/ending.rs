@@ -3,26 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 use faf_protocol::{GameId, PlayerId};
 
 use crate::explanation::Decision;
 use crate::games::{persistence, repeats};
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
-use crate::io::publication::{ArmyResult, GameResults, Publication, TeamResults};
+use crate::io::{ArmyResult, Count, GameResults, LogLine, Publication, TeamResults};
 use crate::ratings::RatedTeam;
-use crate::results;
-use crate::results::{ArmyVerdict, Outcome, Resolution};
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState, Live, LivePlayer};
-use crate::state::limits::Limit;
-use crate::state::stored::{GameEnd, GameWrite, PlayerResult, RatedGame};
-use crate::state::timers::Timer;
+use crate::results::{self, ArmyVerdict, Outcome, Resolution};
+use crate::state::{
+    Game, GameEnd, GameState, GameWrite, Limit, Live, LivePlayer, Lobby, PlayerResult, RatedGame, Timer,
+};
 use crate::statistics;
 use crate::texts;
-use crate::validity;
-use crate::validity::{EndFacts, Results};
+use crate::validity::{self, EndFacts, Results};
 
 /// Ends a game if nothing keeps it going. Called when a player has left it, or a simulation
 /// has ended.
@@ -147,19 +140,18 @@ fn end_live(lobby: &mut Lobby, id: GameId) {
     }
     lobby.games.mark(id);
     persistence::store(lobby, id, GameWrite::End(Box::new(end)), None);
-    tell_repeated(lobby, id, &repeated);
+    notify_repeated(lobby, id, &repeated);
 }
 
 /// Notifies the players because of whom a game is not rated.
-fn tell_repeated(lobby: &mut Lobby, id: GameId, players: &BTreeSet<PlayerId>) {
+fn notify_repeated(lobby: &mut Lobby, id: GameId, players: &BTreeSet<PlayerId>) {
     if players.is_empty() {
         return;
     }
     lobby.count(Count::Limited(Limit::RatedGames));
-    let conns = players.iter().filter_map(|player| lobby.players.get(*player)).map(|online| online.conn);
+    let conns = players.iter().filter_map(|player| lobby.players.conn(*player)).collect();
     let text = texts::too_many_rated_games(id, lobby.settings.rated_games_per_pair);
-    let notice = Notice::new(NoticeStyle::Info, text);
-    lobby.send_several(conns.collect(), ServerMessage::Notice(notice));
+    lobby.send_several(conns, texts::information(text));
 }
 
 /// Counts the achievements of players whose results and statistics have arrived (game-results.md

@@ -5,10 +5,9 @@ use faf_protocol::ClientCommand;
 use faf_protocol::client_message::{GameHost, GameJoin};
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::Lobby;
-use crate::state::game_process::Activity;
+use crate::state::{Activity, Lobby};
 use crate::texts;
 
 /// A way for a player to get into a game.

@@ -43,6 +43,6 @@ fn take_over_lists(lobby: &mut Lobby, host: PlayerId, mut concerned: BTreeSet<Pl
         game.host.foes.clone_from(&lists.foes);
     }
     for (player, before) in seen {
-        visibility::tell_difference(lobby, player, &before);
+        visibility::send_difference(lobby, player, &before);
     }
 }

@@ -7,8 +7,7 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{GameInfo, GameInfoState, GameTeam, GameType, TeamNames};
 
 use crate::game_options::GameKind;
-use crate::state::game::{Game, GameState};
-use crate::state::players::Players;
+use crate::state::{Game, GameState, Players};
 
 impl Game {
     /// Returns the game as the list of games shows it.

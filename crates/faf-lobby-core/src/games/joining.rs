@@ -5,11 +5,8 @@ use faf_protocol::server_message::{GameLaunch, ServerMessage};
 use faf_protocol::{GameId, PlayerId};
 
 use crate::games::{ending, persistence, visibility};
-use crate::io::conn::ConnId;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameClock, GameState};
-use crate::state::game_process::{Activity, ConnectionState, GameConnection};
-use crate::state::timers::Timer;
+use crate::io::ConnId;
+use crate::state::{Activity, ConnectionState, Game, GameClock, GameConnection, GameState, Lobby, Timer};
 
 /// The way in which a player's game connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +122,7 @@ fn remove_member(lobby: &mut Lobby, id: GameId, player: PlayerId, how: Leaving) 
 fn disconnect_peers_from(lobby: &mut Lobby, player: PlayerId, game: GameId) {
     let Some(game) = lobby.games.get(game).filter(|game| game.state == GameState::Lobby) else { return };
     let others = game.members.iter().filter(|member| **member != player);
-    let peers = others.filter_map(|member| lobby.players.get(*member)).map(|peer| peer.conn).collect();
+    let peers = others.filter_map(|member| lobby.players.conn(*member)).collect();
     let command = ServerToGame::DisconnectFromPeer { player_id: player };
     lobby.send_several(peers, ServerMessage::Game(command.into()));
 }

@@ -4,19 +4,12 @@
 use faf_protocol::{GameId, PlayerId};
 
 use crate::explanation::Decision;
-use crate::games::joining::Leaving;
-use crate::games::{joining, persistence};
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::records::MapVersion;
-use crate::state::Lobby;
-use crate::state::game::{GameState, Live, LivePlayer, Slot};
-use crate::state::game_process::Activity;
-use crate::state::pending::Progress;
-use crate::state::players::OnlinePlayer;
-use crate::state::stored::{GameLaunched, GameWrite};
-use crate::validity;
-use crate::validity::LaunchFacts;
+use crate::games::{Leaving, joining, persistence};
+use crate::io::{ConnId, LogLine, MapVersion};
+use crate::state::{
+    Activity, GameLaunched, GameState, GameWrite, Live, LivePlayer, Lobby, OnlinePlayer, Progress, Slot,
+};
+use crate::validity::{self, LaunchFacts};
 
 /// Launches a game that is in its lobby.
 pub(crate) fn launch(
@@ -87,12 +80,12 @@ pub(crate) fn launch(
     }
     lobby.games.mark(id);
     let progress = persistence::store(lobby, id, GameWrite::Launch(Box::new(launched)), Some(conn));
-    turn_late_guests_away(lobby, id);
+    remove_late_guests(lobby, id);
     progress
 }
 
 /// Ends the game connections of guests who have not come into the lobby in time.
-fn turn_late_guests_away(lobby: &mut Lobby, id: GameId) {
+fn remove_late_guests(lobby: &mut Lobby, id: GameId) {
     let Some(game) = lobby.games.get(id) else { return };
     let is_late = |player: &&OnlinePlayer| {
         player.game.as_ref().is_some_and(|own| own.game == id) && !game.is_member(player.info.id)

@@ -5,11 +5,8 @@ use std::sync::Arc;
 use faf_protocol::GameId;
 use faf_protocol::server_message::{GameInfo, GameList, Visibility};
 
-use crate::snapshots::games::in_lists;
-use crate::snapshots::id::SnapshotId;
-use crate::state::game::Game;
-use crate::state::games::Games;
-use crate::state::players::{OnlinePlayer, Players};
+use crate::snapshots::{SnapshotId, in_lists};
+use crate::state::{Game, Games, OnlinePlayer, Players};
 
 impl Games {
     /// Returns the game as the list of games shows it.

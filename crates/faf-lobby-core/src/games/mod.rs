@@ -12,3 +12,6 @@ pub(crate) mod listing;
 pub(crate) mod persistence;
 mod repeats;
 pub(crate) mod visibility;
+
+pub(crate) use entry::{BanCheck, Entry, check_can_play};
+pub(crate) use joining::Leaving;

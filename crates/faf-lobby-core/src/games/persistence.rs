@@ -10,20 +10,10 @@ use std::time::Duration;
 use faf_protocol::GameId;
 
 use crate::games::visibility;
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
-use crate::io::publication::GamePublications;
-use crate::io::records::Contradiction;
-use crate::io::request::{ReplyTo, StoreGame, Unavailable};
+use crate::io::{ConnId, Contradiction, Count, GamePublications, LogLine, ReplyTo, StoreGame, Unavailable};
 use crate::ratings::RatingChange;
 use crate::sign_in::admission;
-use crate::state::Lobby;
-use crate::state::game::GameState;
-use crate::state::game_writes::Content;
-use crate::state::pending::{Progress, ResumeLobby};
-use crate::state::stored::GameWrite;
-use crate::state::timers::Timer;
+use crate::state::{Content, GameState, GameWrite, Lobby, Progress, ResumeLobby, Timer};
 
 /// Pause before the first retry of a failed write; it doubles up to the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -155,10 +145,10 @@ pub(crate) fn publish_if_over(lobby: &mut Lobby, id: GameId) {
 /// player sees.
 pub(crate) fn apply_ratings(lobby: &mut Lobby, changes: &[RatingChange]) {
     for change in changes {
-        admission::rated_while_logging_in(lobby, change.player);
+        admission::profile_changed(lobby, change.player);
         let before = visibility::seen_by(lobby, change.player);
         lobby.players.rate(change.player, &change.leaderboard, change.after);
-        visibility::tell_difference(lobby, change.player, &before);
+        visibility::send_difference(lobby, change.player, &before);
     }
 }
 

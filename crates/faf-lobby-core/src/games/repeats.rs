@@ -11,7 +11,7 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 
 use crate::results::Resolution;
-use crate::state::limits::Limits;
+use crate::state::Limits;
 use crate::validity::{Check, EndChecks, Results, Validity};
 
 /// Applies the rule to a game that has ended. Returns the players because of whom it is not rated.

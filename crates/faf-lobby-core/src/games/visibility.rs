@@ -6,14 +6,9 @@ use std::sync::Arc;
 use faf_protocol::server_message::{GameInfo, GameInfoState, GameList, ServerMessage, Visibility};
 use faf_protocol::{GameId, PlayerId};
 
-use crate::io::conn::ConnId;
-use crate::io::effect::{Audience, Effect};
-use crate::io::publication::Publication;
+use crate::io::{Audience, ConnId, Effect, Publication};
 use crate::snapshots::size;
-use crate::state::Lobby;
-use crate::state::game::{Game, GameState};
-use crate::state::games::Games;
-use crate::state::players::{OnlinePlayer, Players};
+use crate::state::{Game, GameState, Games, Lobby, OnlinePlayer, Players};
 
 /// Maximum JSON bytes about games in a report: 128 KiB, as much as 130 ordinary games take. An
 /// evening has three hundred, of which few change in the same second.
@@ -58,7 +53,7 @@ impl Game {
     /// Returns the connections of all players who see the game.
     fn audience(&self, players: &Players) -> Audience {
         let online = |ids: &mut dyn Iterator<Item = PlayerId>| -> Vec<ConnId> {
-            ids.filter_map(|id| players.get(id)).map(|player| player.conn).collect()
+            ids.filter_map(|id| players.conn(id)).collect()
         };
         if self.enforce_rating_range {
             let sees = |player: &&OnlinePlayer| self.is_visible_to(player);
@@ -82,7 +77,7 @@ impl Game {
 
 impl Games {
     /// Records that clients have received a game, and returns whether they had before.
-    fn note_told(&mut self, game: GameId) -> bool {
+    fn mark_reported(&mut self, game: GameId) -> bool {
         self.games.get_mut(&game).is_some_and(|game| std::mem::replace(&mut game.is_told, true))
     }
 }
@@ -92,26 +87,27 @@ impl Games {
 /// Beyond [`REPORT_BYTES`] the rest follows with the next report. Games take turns, so that many
 /// hosts who change theirs all the time only slow each other down, and no connection is filled.
 pub(crate) fn report_games(lobby: &mut Lobby) {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut bytes = 0;
     for id in lobby.games.take_changes() {
         if bytes >= REPORT_BYTES {
             lobby.games.put_off(id);
             continue;
         }
-        let was_told = lobby.games.note_told(id);
+        let was_reported = lobby.games.mark_reported(id);
         let Some(info) = lobby.games.info(id, &lobby.players) else { continue };
         // A game that has come and gone between two reports is not reported.
-        if let Some(game) = lobby.games.get(id).filter(|game| was_told || game.state != GameState::Ended) {
+        if let Some(game) = lobby.games.get(id).filter(|game| was_reported || game.state != GameState::Ended)
+        {
             let audience = game.audience(&lobby.players);
             bytes += size::game_bytes(&info);
             lobby.send_to(audience, ServerMessage::GameInfo(Arc::clone(&info)));
-            told.push(info);
+            reported.push(info);
         }
         lobby.games.forget_if_over(id);
     }
-    if !told.is_empty() {
-        lobby.emit(Effect::Publish(Publication::Games(Arc::new(GameList { games: told }))));
+    if !reported.is_empty() {
+        lobby.emit(Effect::Publish(Publication::Games(Arc::new(GameList { games: reported }))));
     }
 }
 
@@ -132,13 +128,13 @@ pub(crate) fn hide_from(lobby: &mut Lobby, viewer: PlayerId, game: GameId) {
 pub(crate) fn seen_by(lobby: &Lobby, viewer: PlayerId) -> BTreeSet<GameId> {
     let Some(viewer) = lobby.players.get(viewer) else { return BTreeSet::new() };
     let was_opened = |game: &Game| game.is_listed() || game.hosted_at.is_some() || game.live.is_some();
-    let seen = lobby.games.untold().filter(|game| was_opened(game) && game.is_visible_to(viewer));
+    let seen = lobby.games.current().filter(|game| was_opened(game) && game.is_visible_to(viewer));
     seen.map(|game| game.id).collect()
 }
 
 /// Sends a player the games that have appeared and disappeared since `before`.
-pub(crate) fn tell_difference(lobby: &mut Lobby, viewer: PlayerId, before: &BTreeSet<GameId>) {
-    let Some(conn) = lobby.players.get(viewer).map(|online| online.conn) else { return };
+pub(crate) fn send_difference(lobby: &mut Lobby, viewer: PlayerId, before: &BTreeSet<GameId>) {
+    let Some(conn) = lobby.players.conn(viewer) else { return };
     let after = seen_by(lobby, viewer);
     for id in before.symmetric_difference(&after) {
         let Some(info) = lobby.games.info(*id, &lobby.players) else { continue };
@@ -147,7 +143,7 @@ pub(crate) fn tell_difference(lobby: &mut Lobby, viewer: PlayerId, before: &BTre
             // The next report contains it.
             true if lobby.games.is_launching(*id) || !game.is_listed() => continue,
             true => {
-                lobby.games.note_told(*id);
+                lobby.games.mark_reported(*id);
                 ServerMessage::GameInfo(info)
             }
             false => closed(info),

@@ -4,12 +4,8 @@ use faf_protocol::{PlayerId, ServerMessage, SessionNumber};
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
-use crate::io::publication::Publication;
-use crate::io::request::Request;
-use crate::snapshots::id::SnapshotId;
+use crate::io::{ConnId, Count, LogLine, Publication, Request};
+use crate::snapshots::SnapshotId;
 
 /// An effect. The shell performs effects in the order in which it polls them.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use faf_protocol::{ClientMessage, CommandError, Country, PlayerId, SessionNumber};
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
-use crate::io::records::Ban;
-use crate::io::request::Reply;
+use crate::io::{Ban, ConnId, Reply};
 use crate::settings::Settings;
 
 /// An input of the lobby.

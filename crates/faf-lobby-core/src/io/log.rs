@@ -5,11 +5,8 @@ use std::net::IpAddr;
 
 use faf_protocol::{GameId, PlayerId};
 
-use crate::io::conn::ConnId;
-use crate::io::metric::LoginMethod;
-use crate::io::records::Permission;
-use crate::io::request::RequestId;
-use crate::state::pacing::CommandClass;
+use crate::io::{ConnId, LoginMethod, Permission, RequestId};
+use crate::state::CommandClass;
 use crate::validity::Validity;
 
 /// A log line.

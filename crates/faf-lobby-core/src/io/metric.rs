@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::client_programs::ClientProgram;
-use crate::state::limits::Limit;
-use crate::state::pacing::CommandClass;
+use crate::state::{ClientProgram, CommandClass, Limit};
 
 /// An event that is counted for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]

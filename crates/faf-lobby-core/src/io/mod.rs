@@ -1,10 +1,19 @@
 //! Inputs and outputs of the lobby, as plain data.
 
-pub(crate) mod conn;
-pub(crate) mod effect;
-pub(crate) mod event;
-pub(crate) mod log;
-pub(crate) mod metric;
-pub(crate) mod publication;
-pub(crate) mod records;
+mod conn;
+mod effect;
+mod event;
+mod log;
+mod metric;
+mod publication;
+mod records;
 pub mod request;
+
+pub use conn::*;
+pub use effect::*;
+pub use event::*;
+pub use log::*;
+pub use metric::*;
+pub use publication::*;
+pub use records::*;
+pub use request::*;

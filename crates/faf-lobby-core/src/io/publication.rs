@@ -90,7 +90,10 @@ impl GamePublications {
 
     /// Returns the publications from this number on.
     pub fn after(&self, stored: u32) -> impl Iterator<Item = &Publication> {
-        (self.first..).zip(&self.list).filter(move |(number, _)| *number >= stored).map(|(_, told)| told)
+        (self.first..)
+            .zip(&self.list)
+            .filter(move |(number, _)| *number >= stored)
+            .map(|(_, publication)| publication)
     }
 }
 

@@ -29,14 +29,12 @@ use faf_protocol::server_message::{Avatar, CoopMission};
 use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::io::publication::GamePublications;
-use crate::io::records::{
-    Account, AvatarNotGranted, Ban, Busy, Contradiction, JoinAttempt, Like, MapVersion, Permission, Profile,
-    Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
+use crate::io::{
+    Account, AvatarNotGranted, Ban, Busy, Contradiction, GamePublications, JoinAttempt, Like, MapVersion,
+    Permission, Profile, Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
 };
 use crate::ratings::RatingChange;
-use crate::state::initial::GameData;
-use crate::state::stored::GameWrite;
+use crate::state::{GameData, GameWrite};
 
 /// All requests at a glance. The rows of `commands` are made by a command of a client, whose
 /// connection waits for the reply; those of `lobby` are made by the lobby itself.

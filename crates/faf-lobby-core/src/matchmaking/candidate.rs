@@ -21,8 +21,6 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::Rating;
 use serde::{Deserialize, Serialize};
 
-use crate::ratings::displayed;
-
 use super::MatchmakingSettings;
 use super::trueskill_quality::{TeamSkill, quality};
 
@@ -107,7 +105,7 @@ impl Candidate {
         let (mut cumulative_rating, mut graph_mean, mut newbies) = (0.0, 0.0, 0);
         let (mut is_high_rated, mut has_top_player) = (false, false);
         for member in &members {
-            let shown = displayed(member.rating);
+            let shown = member.rating.displayed();
             cumulative_rating += shown;
             is_high_rated |= shown >= settings.high_rated_player_min_rating;
             has_top_player |= shown >= settings.top_player_min_rating;
@@ -166,7 +164,7 @@ impl Candidate {
 
     /// The displayed ratings, in the order of the party.
     pub fn displayed_ratings(&self) -> impl Iterator<Item = f64> {
-        self.members.iter().map(|member| displayed(member.rating))
+        self.members.iter().map(|member| member.rating.displayed())
     }
 
     /// Sum of the displayed ratings.

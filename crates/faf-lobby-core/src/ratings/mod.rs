@@ -18,7 +18,6 @@ mod initial;
 mod rate;
 pub mod true_skill;
 
-use faf_protocol::server_message::Rating;
 use serde::{Deserialize, Serialize};
 
 pub use initial::{Derived, START_RATING};
@@ -78,13 +77,6 @@ impl From<Vec<Leaderboard>> for Leaderboards {
     }
 }
 
-/// Returns the rating that clients show and that lobbies' rating limits apply to: mean - 3 *
-/// deviation. May be negative; not rounded.
-#[must_use]
-pub fn displayed(rating: Rating) -> f64 {
-    rating.mean - 3.0 * rating.deviation
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,11 +96,5 @@ mod tests {
         let json = serde_json::to_string(&leaderboards).unwrap();
         assert_eq!(serde_json::from_str::<Leaderboards>(&json).unwrap(), leaderboards);
         assert!(json.starts_with(r#"[{"id":4,"name":"global","initializer":null}"#), "{json}");
-    }
-
-    #[test]
-    fn the_displayed_rating_may_be_negative() {
-        assert_eq!(displayed(Rating { mean: 1500.0, deviation: 500.0 }), 0.0);
-        assert_eq!(displayed(Rating { mean: -10.5, deviation: 100.0 }), -310.5);
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::results::Outcome;
 
 use super::true_skill::{self, GameResult};
-use super::{GLOBAL, Leaderboards, displayed};
+use super::{GLOBAL, Leaderboards};
 
 /// Limit, in rating points, up to which a matchmaker game can raise the displayed rating on
 /// `global`. The adjustment should only tell new players from experienced ones in custom lobbies
@@ -144,14 +144,14 @@ fn adjusted(
     global: Rating,
     result: GameResult,
 ) -> Option<Rating> {
-    if displayed(base[side][seat]) < displayed(global) {
+    if base[side][seat].displayed() < global.displayed() {
         return None;
     }
     let mut teams = base.clone();
     teams[side][seat] = global;
     let after = true_skill::rate(&teams, result)[side][seat];
-    let rises = displayed(global) < displayed(after);
-    (rises && displayed(after) <= RATING_ADJUSTMENT_MAX_RATING).then_some(after)
+    let rises = global.displayed() < after.displayed();
+    (rises && after.displayed() <= RATING_ADJUSTMENT_MAX_RATING).then_some(after)
 }
 
 impl fmt::Display for NotRated {

@@ -18,13 +18,8 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 
 use crate::clock::next_on_grid;
-use crate::io::conn::ConnId;
-use crate::io::metric::Count;
-use crate::io::request::SignIn;
-use crate::state::Lobby;
-use crate::state::admission::LoggingIn;
-use crate::state::pending::Progress;
-use crate::state::timers::Timer;
+use crate::io::{ConnId, Count, SignIn};
+use crate::state::{Lobby, LoggingIn, Progress, Timer};
 
 /// Maximum number of sign-ins in flight. The database writes one after the other, so more would
 /// only wait there instead of here.
@@ -76,7 +71,7 @@ pub(crate) fn sign_in(lobby: &mut Lobby, conn: ConnId, memo: LoggingIn) -> Progr
     restart_login_timeout(lobby, conn);
     let session = lobby.session(conn);
     let (address, user_agent) = (session.address, session.program.user_agent.clone());
-    lobby.request(conn, SignIn { player: memo.player(), address, user_agent }, memo)
+    lobby.request(conn, SignIn { player: memo.player, address, user_agent }, memo)
 }
 
 /// Gives the connection the whole login timeout again.
@@ -90,7 +85,7 @@ pub(crate) fn restart_login_timeout(lobby: &mut Lobby, conn: ConnId) {
 
 /// Handles a new rating or ban of a player who is logging in: the profile that was read may be out
 /// of date.
-pub(crate) fn rated_while_logging_in(lobby: &mut Lobby, player: PlayerId) {
+pub(crate) fn profile_changed(lobby: &mut Lobby, player: PlayerId) {
     for entry in lobby.pending.sign_in.values_mut() {
         entry.memo.rated(player);
     }

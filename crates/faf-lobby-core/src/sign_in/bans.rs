@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use faf_protocol::server_message::{Notice, NoticeStyle};
 
-use crate::io::records::Ban;
+use crate::io::Ban;
 use crate::refusal::Refusal;
 use crate::state::Lobby;
 use crate::texts;
@@ -15,7 +15,7 @@ const FOREVER: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 /// Refuses a player who has a ban in force.
 pub(crate) fn check_not_banned(lobby: &Lobby, ban: Option<Ban>) -> Result<(), Refusal> {
     match ban.and_then(|ban| ban_in_force(lobby, &ban)) {
-        Some(notice) => Err(Refusal::TurnedOut(Box::new(notice))),
+        Some(notice) => Err(Refusal::Ejected(Box::new(notice))),
         None => Ok(()),
     }
 }

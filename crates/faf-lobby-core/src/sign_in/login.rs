@@ -4,29 +4,18 @@
 use std::sync::{Arc, LazyLock};
 
 use faf_protocol::server_message::{
-    IrcPassword, LeaderboardRating, Notice, NoticeStyle, Player, Ratings, ServerMessage, Social, Welcome,
+    IrcPassword, LeaderboardRating, Player, Ratings, ServerMessage, Social, Welcome,
 };
 use faf_protocol::{Country, PlayerId};
 
 use crate::connections::{closing, pacing, shutdown};
 use crate::games::host_lists;
-use crate::io::conn::ConnId;
-use crate::io::effect::Effect;
-use crate::io::log::LogLine;
-use crate::io::metric::{Count, LoginMethod};
-use crate::io::records::{Account, Profile};
-use crate::io::request::{ReplyTo, SignIn};
+use crate::io::{Account, Ban, ConnId, Count, Effect, LogLine, LoginMethod, Profile, ReplyTo, SignIn};
 use crate::ratings::{GLOBAL, LADDER, START_RATING};
 use crate::refusal::Refusal;
 use crate::sign_in::admission;
 use crate::sign_in::bans::check_not_banned;
-use crate::state::Lobby;
-use crate::state::admission::LoggingIn;
-use crate::state::game_process::Activity;
-use crate::state::limits::Limit;
-use crate::state::pending::{Progress, Resume};
-use crate::state::players::OnlinePlayer;
-use crate::state::timers::Timer;
+use crate::state::{Activity, CommandResult, Limit, Lobby, LoggingIn, OnlinePlayer, Progress, Resume, Timer};
 use crate::texts;
 
 const ADMINISTRATORS: &str = "faf_server_administrators";
@@ -88,7 +77,7 @@ pub(crate) fn fail(lobby: &mut Lobby, conn: ConnId, failure: Failure<'_>, text: 
     let session = lobby.session_mut(conn);
     session.failed_logins += 1;
     if session.failed_logins > attempts {
-        return Refusal::turned_out(texts::TOO_MANY_LOGINS);
+        return Refusal::ejected(texts::TOO_MANY_LOGINS);
     }
     Refusal::AuthenticationFailed(text)
 }
@@ -100,14 +89,10 @@ pub(crate) fn accept(
     method: LoginMethod,
     account: Account,
     unique_id: String,
-) -> Result<Progress, Refusal> {
+) -> CommandResult {
     let Account { id: player, login, ban } = account;
+    check_account_not_banned(lobby, conn, method, player, &login, ban)?;
     let failure = |reason| Failure { method, account: &login, reason, detail: "" };
-    if let Err(refusal) = check_not_banned(lobby, ban) {
-        note_failure(lobby, conn, failure("banned"));
-        lobby.log(LogLine::Banned { player, login });
-        return Err(refusal);
-    }
     if !lobby.limits.log_in(player, lobby.now.elapsed) {
         lobby.count(Count::Limited(Limit::Logins));
         note_failure(lobby, conn, failure("too many of this account"));
@@ -121,15 +106,27 @@ pub(crate) fn accept(
     Ok(Progress::Pending)
 }
 
+/// Refuses a banned player, and reports it to the operator.
+fn check_account_not_banned(
+    lobby: &mut Lobby,
+    conn: ConnId,
+    method: LoginMethod,
+    player: PlayerId,
+    login: &str,
+    ban: Option<Ban>,
+) -> Result<(), Refusal> {
+    let checked = check_not_banned(lobby, ban);
+    if checked.is_err() {
+        note_failure(lobby, conn, Failure { method, account: login, reason: "banned", detail: "" });
+        lobby.log(LogLine::Banned { player, login: login.to_owned() });
+    }
+    checked
+}
+
 impl Resume for SignIn {
     type Memo = LoggingIn;
 
-    fn resume(
-        memo: LoggingIn,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal> {
+    fn resume(memo: LoggingIn, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let profile = reply?;
         if memo.is_outdated {
             // The reply has made room for another sign-in.
@@ -140,28 +137,15 @@ impl Resume for SignIn {
 }
 
 /// Completes a login: the player is online from here on.
-fn complete(
-    lobby: &mut Lobby,
-    conn: ConnId,
-    state: LoggingIn,
-    profile: Profile,
-) -> Result<Progress, Refusal> {
+fn complete(lobby: &mut Lobby, conn: ConnId, state: LoggingIn, profile: Profile) -> CommandResult {
     let LoggingIn { method, player, login, unique_id, .. } = state;
-    if let Err(refusal) = check_not_banned(lobby, profile.ban.clone()) {
-        note_failure(lobby, conn, Failure { method, account: &login, reason: "banned", detail: "" });
-        lobby.log(LogLine::Banned { player, login });
-        return Err(refusal);
-    }
+    check_account_not_banned(lobby, conn, method, player, &login, profile.ban.clone())?;
     let session = lobby.session_mut(conn);
     let (country, number) = (session.country, session.number);
     // The old connection ends completely before the new one counts. Otherwise its end would take
     // the new one along.
-    if let Some(elsewhere) = lobby.players.get(player).map(|online| online.conn) {
-        let notice = Notice {
-            reason: Some("signed_in_elsewhere".to_owned()),
-            ..Notice::new(NoticeStyle::Kick, texts::SIGNED_IN_ELSEWHERE)
-        };
-        closing::turn_out(lobby, elsewhere, notice);
+    if let Some(elsewhere) = lobby.players.conn(player) {
+        closing::kick(lobby, elsewhere, "signed_in_elsewhere", texts::SIGNED_IN_ELSEWHERE);
     }
     let social = social(&profile);
     let info = Arc::new(player_info(player, login.clone(), country, &profile, lobby));

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use faf_protocol::server_message::{GameInfo, GameList};
 use faf_protocol::{GameId, PlayerId};
 
-use crate::snapshots::id::{SnapshotId, SnapshotList};
-use crate::snapshots::size;
+use crate::snapshots::{SnapshotId, SnapshotList, size};
 
 /// Number of consecutive game ids that share a list. Open games have high ids, close together; they
 /// change all the time, and games that are being played hardly ever.

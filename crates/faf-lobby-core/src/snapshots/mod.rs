@@ -1,7 +1,11 @@
 //! Snapshots for clients that have just logged in: lists of players and games that all such
 //! clients share.
 
-pub(crate) mod games;
-pub(crate) mod id;
-pub(crate) mod players;
+mod games;
+mod id;
+mod players;
 pub mod size;
+
+pub(crate) use games::*;
+pub use id::*;
+pub(crate) use players::*;

@@ -11,8 +11,8 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Player, PlayerList};
 use serde::{Serialize, Serializer};
 
-use crate::snapshots::id::{SnapshotId, SnapshotList};
 use crate::snapshots::size::{is_too_long, player_bytes};
+use crate::snapshots::{SnapshotId, SnapshotList};
 
 /// Maximum number of players in a list. The list that a new player is added to is encoded again for
 /// the next login, so it should be short; and each list is sent to every login, so there should be

@@ -21,8 +21,7 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
-use crate::io::metric::LoginMethod;
+use crate::io::{ConnId, LoginMethod};
 use crate::network::network;
 
 /// Burst: a second's logins divided by this may be admitted at once. Players who are online wait
@@ -134,11 +133,6 @@ pub(crate) struct LoggingIn {
 }
 
 impl LoggingIn {
-    /// Returns the player who is logging in.
-    pub(crate) fn player(&self) -> PlayerId {
-        self.player
-    }
-
     /// Marks a profile that is being read as outdated, if it is this player's.
     pub(crate) fn rated(&mut self, player: PlayerId) {
         self.is_outdated |= self.player == player;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Network;
-use crate::state::remembered::Remembered;
+use crate::state::Remembered;
 
 /// Time, from the first failure on, over which failures are counted.
 const WINDOW: Duration = Duration::from_secs(600);

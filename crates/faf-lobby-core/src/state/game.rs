@@ -11,11 +11,9 @@ use crate::client_text::cut;
 use crate::clock::Timestamp;
 use crate::explanation::Decision;
 use crate::game_options::{GameKind, GameOptions};
-use crate::io::publication::Publication;
-use crate::io::records::MapVersion;
+use crate::io::{MapVersion, Publication};
 use crate::maps::is_generated_map;
-use crate::results;
-use crate::results::{Participant, Reports};
+use crate::results::{self, Participant, Reports};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
 use crate::texts;
@@ -151,7 +149,7 @@ pub struct LivePlayer {
 }
 
 /// The part of a game that begins with its launch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Live {
     pub(crate) launched_at: Timestamp,
     pub(crate) clock: GameClock,
@@ -200,7 +198,7 @@ pub(crate) struct Live {
 }
 
 /// Clock of a live game, which changes of the time of day do not affect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GameClock {
     /// Duration of the game when the lobby's clock stood at `since`.
     base: Duration,
@@ -396,29 +394,7 @@ impl Slot {
 
 impl Live {
     pub(crate) fn new(launched_at: Timestamp, now: Duration) -> Self {
-        Self {
-            launched_at,
-            clock: GameClock::new(Duration::ZERO, now),
-            last_heard: Duration::ZERO,
-            players: Vec::new(),
-            validity: Validity::Valid,
-            decisions: Vec::new(),
-            reports: Reports::default(),
-            statistics: None,
-            counted: Default::default(),
-            desyncs_by: Default::default(),
-            enforces_rating: false,
-            begun: Default::default(),
-            done: Default::default(),
-            finished: None,
-            overdue: None,
-            statistics_by: Default::default(),
-            unpublished: Vec::new(),
-            published: 0,
-            teamkills: 0,
-            is_mission_complete: false,
-            awaited: Default::default(),
-        }
+        Self { launched_at, clock: GameClock::new(Duration::ZERO, now), ..Self::default() }
     }
 
     /// Returns the players, for the rules.

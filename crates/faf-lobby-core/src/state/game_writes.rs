@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
-use crate::io::publication::Publication;
-use crate::state::stored::GameWrite;
+use crate::io::{ConnId, Publication};
+use crate::state::GameWrite;
 
 /// The writes about one game. The first is in flight, or waits to be tried again.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::snapshots::games::Listing;
-use crate::state::game::{Game, GameState, Live};
-use crate::state::game_writes::Storage;
+use crate::snapshots::Listing;
+use crate::state::{Game, GameState, Live, Storage};
 
 /// All games the lobby knows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -39,11 +38,11 @@ impl Games {
 
     /// Returns a game whose end has not been reported. Once it has been, the id is treated like one
     /// that no game has had, even if game processes still run.
-    pub(crate) fn untold_game(&self, game: GameId) -> Option<&Game> {
-        self.get(game).filter(|game| self.is_untold(game))
+    pub(crate) fn current_game(&self, game: GameId) -> Option<&Game> {
+        self.get(game).filter(|game| self.is_current(game))
     }
 
-    fn is_untold(&self, game: &Game) -> bool {
+    fn is_current(&self, game: &Game) -> bool {
         game.state != GameState::Ended || self.changed.contains(&game.id)
     }
 
@@ -79,8 +78,8 @@ impl Games {
     }
 
     /// Returns the games whose end has not been reported.
-    pub(crate) fn untold(&self) -> impl Iterator<Item = &Game> {
-        self.iter().filter(|game| self.is_untold(game))
+    pub(crate) fn current(&self) -> impl Iterator<Item = &Game> {
+        self.iter().filter(|game| self.is_current(game))
     }
 
     /// Returns the id for a new game; `None` if all ids are used up. No id is given twice: players,

@@ -7,7 +7,7 @@ use faf_protocol::GameId;
 use serde::{Deserialize, Serialize};
 
 use crate::ratings::Leaderboards;
-use crate::state::game::Game;
+use crate::state::Game;
 
 /// Interval between reads of featured mods, ranked mods and leaderboards (games.md section 3.3).
 pub(crate) const DATA_INTERVAL: Duration = Duration::from_secs(600);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use faf_protocol::{GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
-use crate::state::remembered::Remembered;
+use crate::state::Remembered;
 
 /// Players remembered for each limit, at about 100 bytes each and for a minute at most. More than
 /// any lobby has had online.

@@ -1,22 +1,22 @@
 //! The state of the lobby: data with its own invariants, and no rules.
 
-pub(crate) mod admission;
-pub(crate) mod client_programs;
-pub(crate) mod failed_logins;
+mod admission;
+mod client_programs;
+mod failed_logins;
 pub(crate) mod game;
-pub(crate) mod game_process;
-pub(crate) mod game_writes;
-pub(crate) mod games;
-pub(crate) mod initial;
-pub(crate) mod limits;
+mod game_process;
+mod game_writes;
+mod games;
+mod initial;
+mod limits;
 mod output;
-pub(crate) mod pacing;
-pub(crate) mod pending;
-pub(crate) mod players;
-pub(crate) mod remembered;
-pub(crate) mod sessions;
-pub(crate) mod stored;
-pub(crate) mod timers;
+mod pacing;
+mod pending;
+mod players;
+mod remembered;
+mod sessions;
+mod stored;
+mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -25,20 +25,25 @@ use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
-use crate::io::conn::ConnId;
-use crate::io::effect::Effect;
+use crate::io::{ConnId, Effect};
 use crate::settings::Settings;
-use crate::state::admission::Admission;
-use crate::state::client_programs::ClientPrograms;
-use crate::state::failed_logins::FailedLogins;
-use crate::state::games::Games;
-use crate::state::initial::{DATA_INTERVAL, GameData};
-use crate::state::limits::Limits;
-use crate::state::pacing::Unpaid;
-use crate::state::pending::Pending;
-use crate::state::players::{OnlinePlayer, Players};
-use crate::state::sessions::{Session, WaitingMessage};
-use crate::state::timers::{Timer, Timers};
+
+pub(crate) use admission::*;
+pub use client_programs::*;
+pub(crate) use failed_logins::*;
+pub use game::*;
+pub(crate) use game_process::*;
+pub(crate) use game_writes::*;
+pub(crate) use games::*;
+pub use initial::*;
+pub use limits::*;
+pub use pacing::*;
+pub(crate) use pending::*;
+pub(crate) use players::*;
+pub(crate) use remembered::*;
+pub(crate) use sessions::*;
+pub use stored::*;
+pub(crate) use timers::*;
 
 /// The state of the lobby. Commands and rules change it; [`World`](crate::World) drives them.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -2,12 +2,8 @@
 
 use faf_protocol::server_message::ServerMessage;
 
-use crate::io::conn::ConnId;
-use crate::io::effect::{Audience, Effect};
-use crate::io::log::LogLine;
-use crate::io::metric::Count;
-use crate::state::Lobby;
-use crate::state::pending::{PendingCommand, Progress, Resume, ResumeLobby};
+use crate::io::{Audience, ConnId, Count, Effect, LogLine};
+use crate::state::{Lobby, PendingCommand, Progress, Resume, ResumeLobby};
 
 impl Lobby {
     pub(crate) fn send(&mut self, conn: ConnId, message: ServerMessage) {

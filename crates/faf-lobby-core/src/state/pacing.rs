@@ -42,7 +42,7 @@ use faf_protocol::PlayerId;
 use serde::{Deserialize, Serialize};
 
 use crate::network::network;
-use crate::state::remembered::Remembered;
+use crate::state::Remembered;
 
 /// Number of bytes of a game message that cost one more unit. ICE candidates and options have some
 /// hundred bytes.

@@ -10,10 +10,7 @@ use faf_protocol::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
-use crate::io::request;
-use crate::io::request::request_table;
-use crate::io::request::{ReplyTo, RequestId, RequestKind, Ticket};
+use crate::io::{ConnId, ReplyTo, RequestId, RequestKind, Ticket, request, request_table};
 use crate::refusal::Refusal;
 use crate::state::Lobby;
 
@@ -25,6 +22,9 @@ pub(crate) enum Progress {
     Pending,
 }
 
+/// The result of a command, or of the part of it that has run.
+pub(crate) type CommandResult = Result<Progress, Refusal>;
+
 /// A request that a command makes. The command's own file implements it.
 pub(crate) trait Resume: HasTable<Entry = PendingCommand<<Self as Resume>::Memo>> {
     /// The state that the command keeps until the reply comes. It is part of recordings.
@@ -32,12 +32,7 @@ pub(crate) trait Resume: HasTable<Entry = PendingCommand<<Self as Resume>::Memo>
 
     /// Continues the command. Anything in the lobby but the connection may have changed since the
     /// request was made.
-    fn resume(
-        memo: Self::Memo,
-        lobby: &mut Lobby,
-        conn: ConnId,
-        reply: ReplyTo<Self>,
-    ) -> Result<Progress, Refusal>;
+    fn resume(memo: Self::Memo, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult;
 
     /// The secret in the memo, if there is one. It is replaced in recordings.
     fn secret(_memo: &mut Self::Memo) -> Option<&mut Secret> {

@@ -7,12 +7,10 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{LeaderboardRating, Player, PlayerList, PlayerState, Rating};
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 use crate::ratings::{GLOBAL, LADDER};
-use crate::snapshots::id::SnapshotId;
-use crate::snapshots::players::Roster;
-use crate::snapshots::size;
-use crate::state::game_process::{Activity, GameConnection};
+use crate::snapshots::{Roster, SnapshotId, size};
+use crate::state::{Activity, GameConnection};
 
 /// Maximum number of players in a report, which takes some milliseconds. If more have changed, as
 /// when thousands lose their connection, the others follow in a moment.
@@ -41,8 +39,7 @@ impl OnlinePlayer {
 
     /// Returns the rating that players see: a rather low estimate.
     pub(crate) fn displayed_rating(&self, leaderboard: &str) -> f64 {
-        let rating = self.rating(leaderboard);
-        rating.mean - 3.0 * rating.deviation
+        self.rating(leaderboard).displayed()
     }
 }
 
@@ -81,6 +78,11 @@ impl Players {
 
     pub(crate) fn get(&self, player: PlayerId) -> Option<&OnlinePlayer> {
         self.online.get(&player).map(|online| &**online)
+    }
+
+    /// Returns the connection of an online player.
+    pub(crate) fn conn(&self, player: PlayerId) -> Option<ConnId> {
+        self.get(player).map(|online| online.conn)
     }
 
     pub(crate) fn get_mut(&mut self, player: PlayerId) -> Option<&mut OnlinePlayer> {

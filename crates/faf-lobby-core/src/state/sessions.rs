@@ -7,8 +7,7 @@ use std::time::Duration;
 use faf_protocol::{ClientMessage, CommandError, Country, PlayerId, SessionNumber};
 use serde::{Deserialize, Serialize};
 
-use crate::state::client_programs::ClientProgram;
-use crate::state::pacing::{CommandClass, Pacing};
+use crate::state::{ClientProgram, CommandClass, Pacing};
 
 /// State of a connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]

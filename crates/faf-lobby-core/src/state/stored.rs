@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::explanation::Decision;
 use crate::game_options::VictoryCondition;
-use crate::io::publication::{GameResults, Publication, RatingUpdate};
+use crate::io::{GameResults, Publication, RatingUpdate};
 use crate::ratings::{RatedTeam, RatingChange};
 use crate::results::Outcome;
-use crate::state::game::{Game, LivePlayer};
+use crate::state::{Game, LivePlayer};
 use crate::validity::Validity;
 
 /// A write about a game, stored in one transaction.

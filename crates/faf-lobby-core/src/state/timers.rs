@@ -6,7 +6,7 @@ use std::time::Duration;
 use faf_protocol::GameId;
 use serde::{Deserialize, Serialize};
 
-use crate::io::conn::ConnId;
+use crate::io::ConnId;
 
 /// A timer. The rule that it calls checks whether it still matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -21,10 +21,11 @@ use crate::game_options::GameKind;
 /// Whether a game counts, or the reason why it does not (game-results.md section 5).
 ///
 /// The numbers are those of `game_stats.validity` and never change. Serialised by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Validity {
     /// The game counts.
+    #[default]
     Valid = 0,
     /// The simulations of the players drifted apart.
     TooManyDesyncs = 1,

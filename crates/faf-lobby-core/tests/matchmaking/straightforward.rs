@@ -3,7 +3,6 @@
 //! the lobby's, the benchmark compares the times.
 
 use faf_lobby_core::matchmaking::{MatchmakingSettings, Member, QueueRules};
-use faf_lobby_core::ratings::displayed;
 use faf_protocol::server_message::Rating;
 
 /// A search: the players, the number of failed attempts, and the quality against itself.
@@ -61,7 +60,7 @@ impl Search {
     }
 
     fn displayed_ratings(&self) -> Vec<f64> {
-        self.members.iter().map(|member| displayed(member.rating)).collect()
+        self.members.iter().map(|member| member.rating.displayed()).collect()
     }
 
     fn cumulative(&self) -> f64 {

@@ -91,8 +91,7 @@ pub(crate) fn hello(name: &str, password: &str) -> String {
     format!(r#"{{"command":"hello","login":"{name}","password":"{digest}","unique_id":"x"}}"#)
 }
 
-/// Returns a game of account 1 that no lobby has launched: it is not live, has no end and no
-/// decisions.
+/// Returns a game of account 1 that no lobby has launched: not live, without end and decisions.
 pub(crate) fn game_of_another_program(id: u32, title: &str) -> GameFact {
     GameFact {
         id: GameId(id),

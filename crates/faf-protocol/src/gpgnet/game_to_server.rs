@@ -1,106 +1,23 @@
 use crate::ids::PlayerId;
 use crate::json::Json;
 
+use super::GpgNetMessage;
 use super::arguments::{ArgumentError, Arguments};
-use super::{GpgNetMessage, WithSurplus};
-
-macro_rules! game_commands {
-    ($(
-        $(#[$doc:meta])*
-        $name:ident $(($inner:ident: $inner_type:ty))? $({
-            $( $(#[$argument_doc:meta])* $argument:ident: $type:ty, )*
-        })? = $wire:literal;
-    )*) => {
-        /// Commands from the game to the server (wire.md section 9).
-        ///
-        /// Integers may come as numbers or as their text. "Host" means that the server only accepts
-        /// the command from the host's game.
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub enum GameToServer {
-            $(
-                $(#[$doc])*
-                $name $(($inner_type))? $({ $( $(#[$argument_doc])* $argument: $type, )* })?,
-            )*
-            /// A command that is not in this list; all its arguments are surplus.
-            Unknown {
-                /// Name of the command.
-                command: String,
-            },
-        }
-
-        /// The commands from the game to the server, without their arguments.
-        ///
-        /// A `match` may rely on these being all: the server's table has a row for each.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum GameCommand {
-            $( $(#[$doc])* $name, )*
-        }
-
-        impl GameCommand {
-            /// Returns the name of the command on the wire.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $( Self::$name => $wire, )*
-                }
-            }
-
-            /// Returns the command with this name on the wire.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name {
-                    $( $wire => Some(Self::$name), )*
-                    _ => None,
-                }
-            }
-        }
-
-        impl GameToServer {
-            /// Returns the name of the command on the wire.
-            #[must_use]
-            pub fn name(&self) -> &str {
-                match self {
-                    $( Self::$name { .. } => $wire, )*
-                    Self::Unknown { command } => command,
-                }
-            }
-
-            /// Reads a command, and the arguments after those that it needs.
-            ///
-            /// # Errors
-            /// [`ArgumentError`] for the first argument that is missing or of the wrong type.
-            pub fn read(message: &GpgNetMessage) -> Result<WithSurplus<Self>, ArgumentError> {
-                let mut args = Arguments::new(message);
-                let command = match message.command.as_str() {
-                    $(
-                        $wire => Self::$name
-                            $((<$inner_type as Argument>::read(&mut args, stringify!($inner))?))?
-                            $({ $( $argument: Argument::read(&mut args, stringify!($argument))?, )* })?,
-                    )*
-                    unknown => Self::Unknown { command: unknown.to_owned() },
-                };
-                Ok(WithSurplus { command, surplus: args.surplus() })
-            }
-
-            fn args(self) -> Vec<Json> {
-                let mut args = Vec::new();
-                match self {
-                    $(
-                        Self::$name $(($inner))? $({ $( $argument, )* })? => {
-                            $( $inner.write(&mut args); )?
-                            $( $( $argument.write(&mut args); )* )?
-                        }
-                    )*
-                    Self::Unknown { .. } => {}
-                }
-                args
-            }
-        }
-    };
-}
+use super::command_table::{Argument, command_names, commands};
 
 // The only place with the names of these commands on the wire.
-game_commands! {
+commands! {
+    /// Commands from the game to the server (wire.md section 9).
+    ///
+    /// Integers may come as numbers or as their text. "Host" means that the server only accepts
+    /// the command from the host's game.
+    pub enum GameToServer;
+
+    /// The commands from the game to the server, without their arguments.
+    ///
+    /// A `match` may rely on these being all: the server's table has a row for each.
+    pub enum GameCommand;
+
     /// The game has reached a state.
     ///
     /// ```json
@@ -207,9 +124,9 @@ game_commands! {
     /// ```
     OperationComplete {
         /// Whether the primary objectives were met.
-        primary: bool,
+        primary: bool => flag,
         /// Whether the secondary objectives were met.
-        secondary: bool,
+        secondary: bool => flag,
         /// Duration of the mission: `HH:MM:SS`.
         delta: String,
     } = "OperationComplete";
@@ -316,65 +233,6 @@ game_commands! {
     } = "DisconnectedPeer";
 }
 
-/// One argument of a command or several that belong together.
-trait Argument: Sized {
-    /// Reads the argument; `name` is for errors.
-    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError>;
-
-    /// Appends the argument.
-    fn write(self, args: &mut Vec<Json>);
-}
-
-impl Argument for String {
-    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
-        args.text(name)
-    }
-
-    fn write(self, args: &mut Vec<Json>) {
-        args.push(self.as_str().into());
-    }
-}
-
-impl Argument for Json {
-    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
-        args.json(name)
-    }
-
-    fn write(self, args: &mut Vec<Json>) {
-        args.push(self);
-    }
-}
-
-impl Argument for i64 {
-    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
-        args.integer(name)
-    }
-
-    fn write(self, args: &mut Vec<Json>) {
-        args.push(self.into());
-    }
-}
-
-impl Argument for bool {
-    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
-        args.flag(name)
-    }
-
-    fn write(self, args: &mut Vec<Json>) {
-        args.push(self.into());
-    }
-}
-
-impl Argument for PlayerId {
-    fn read(args: &mut Arguments<'_>, name: &'static str) -> Result<Self, ArgumentError> {
-        args.parse(name)
-    }
-
-    fn write(self, args: &mut Vec<Json>) {
-        args.push(i64::from(self.0).into());
-    }
-}
-
 /// State of a game process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GameState {
@@ -464,22 +322,9 @@ impl Argument for GameMods {
     }
 }
 
-impl From<GameToServer> for GpgNetMessage {
-    fn from(command: GameToServer) -> Self {
-        Self { command: command.name().to_owned(), args: command.args().into_iter().collect() }
-    }
-}
-
-impl From<WithSurplus<GameToServer>> for GpgNetMessage {
-    fn from(WithSurplus { command, surplus }: WithSurplus<GameToServer>) -> Self {
-        let mut message = Self::from(command);
-        message.args.append(&surplus);
-        message
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::WithSurplus;
     use super::*;
 
     fn read(command: &str, args: &str) -> Result<WithSurplus<GameToServer>, ArgumentError> {

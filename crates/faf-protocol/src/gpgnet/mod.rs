@@ -14,6 +14,7 @@
 //! those that a command needs are kept as surplus.
 
 mod arguments;
+mod command_table;
 pub mod framing;
 mod game_to_server;
 mod sender;
@@ -100,5 +101,13 @@ pub struct WithSurplus<C> {
 impl<C> From<C> for WithSurplus<C> {
     fn from(command: C) -> Self {
         Self { command, surplus: Args::default() }
+    }
+}
+
+impl<C: Into<Self>> From<WithSurplus<C>> for GpgNetMessage {
+    fn from(WithSurplus { command, surplus }: WithSurplus<C>) -> Self {
+        let mut message = command.into();
+        message.args.append(&surplus);
+        message
     }
 }

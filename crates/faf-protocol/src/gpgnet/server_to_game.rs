@@ -1,15 +1,18 @@
 use crate::ids::PlayerId;
 use crate::json::Json;
 
+use super::GpgNetMessage;
 use super::arguments::{ArgumentError, Arguments};
-use super::{GpgNetMessage, WithSurplus};
+use super::command_table::{Argument, commands};
 
-/// Commands from the server to the game (wire.md section 9).
-///
-/// They carry names and ids of players only; the adapter adds the local address that a game needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ServerToGame {
+// The only place with the names of these commands on the wire.
+commands! {
+    /// Commands from the server to the game (wire.md section 9).
+    ///
+    /// They carry names and ids of players only; the adapter adds the local address.
+    #[non_exhaustive]
+    pub enum ServerToGame;
+
     /// Start listening as the host.
     ///
     /// ```json
@@ -18,7 +21,7 @@ pub enum ServerToGame {
     HostGame {
         /// Folder name of the map.
         map: String,
-    },
+    } = "HostGame";
     /// Connect to the host.
     ///
     /// ```json
@@ -29,7 +32,7 @@ pub enum ServerToGame {
         login: String,
         /// The host.
         player_id: PlayerId,
-    },
+    } = "JoinGame";
     /// Connect to another player.
     ///
     /// ```json
@@ -42,7 +45,7 @@ pub enum ServerToGame {
         player_id: PlayerId,
         /// Whether this side starts the ICE negotiation.
         offer: bool,
-    },
+    } = "ConnectToPeer";
     /// Drop the connection to a player.
     ///
     /// ```json
@@ -51,7 +54,7 @@ pub enum ServerToGame {
     DisconnectFromPeer {
         /// The player.
         player_id: PlayerId,
-    },
+    } = "DisconnectFromPeer";
     /// An ICE message of another player, passed on unchanged.
     ///
     /// ```json
@@ -62,76 +65,7 @@ pub enum ServerToGame {
         sender_id: PlayerId,
         /// The message; a string from today's adapters.
         message: Json,
-    },
-    /// A command that is not in this list; all its arguments are surplus.
-    Unknown {
-        /// Name of the command.
-        command: String,
-    },
-}
-
-impl ServerToGame {
-    /// Returns the name of the command on the wire.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::HostGame { .. } => "HostGame",
-            Self::JoinGame { .. } => "JoinGame",
-            Self::ConnectToPeer { .. } => "ConnectToPeer",
-            Self::DisconnectFromPeer { .. } => "DisconnectFromPeer",
-            Self::IceMsg { .. } => "IceMsg",
-            Self::Unknown { command } => command,
-        }
-    }
-
-    /// Reads a command, and the arguments after those that it needs.
-    ///
-    /// # Errors
-    /// [`ArgumentError`] for the first argument that is missing or of the wrong type.
-    pub fn read(message: &GpgNetMessage) -> Result<WithSurplus<Self>, ArgumentError> {
-        let mut args = Arguments::new(message);
-        let command = match message.command.as_str() {
-            "HostGame" => Self::HostGame { map: args.text("map")? },
-            "JoinGame" => Self::JoinGame { login: args.text("login")?, player_id: args.parse("player_id")? },
-            "ConnectToPeer" => Self::ConnectToPeer {
-                login: args.text("login")?,
-                player_id: args.parse("player_id")?,
-                offer: args.parse("offer")?,
-            },
-            "DisconnectFromPeer" => Self::DisconnectFromPeer { player_id: args.parse("player_id")? },
-            "IceMsg" => Self::IceMsg { sender_id: args.parse("sender_id")?, message: args.json("message")? },
-            unknown => Self::Unknown { command: unknown.to_owned() },
-        };
-        Ok(WithSurplus { command, surplus: args.surplus() })
-    }
-
-    fn args(self) -> Vec<Json> {
-        let id = |player: PlayerId| Json::from(i64::from(player.0));
-        match self {
-            Self::HostGame { map } => vec![map.as_str().into()],
-            Self::JoinGame { login, player_id } => vec![login.as_str().into(), id(player_id)],
-            Self::ConnectToPeer { login, player_id, offer } => {
-                vec![login.as_str().into(), id(player_id), offer.into()]
-            }
-            Self::DisconnectFromPeer { player_id } => vec![id(player_id)],
-            Self::IceMsg { sender_id, message } => vec![id(sender_id), message],
-            Self::Unknown { .. } => Vec::new(),
-        }
-    }
-}
-
-impl From<ServerToGame> for GpgNetMessage {
-    fn from(command: ServerToGame) -> Self {
-        Self { command: command.name().to_owned(), args: command.args().into_iter().collect() }
-    }
-}
-
-impl From<WithSurplus<ServerToGame>> for GpgNetMessage {
-    fn from(WithSurplus { command, surplus }: WithSurplus<ServerToGame>) -> Self {
-        let mut message = Self::from(command);
-        message.args.append(&surplus);
-        message
-    }
+    } = "IceMsg";
 }
 
 #[cfg(test)]

@@ -20,27 +20,28 @@ pub(super) struct Block {
 /// The largest control character.
 const LAST_CONTROL: u8 = b' ' - 1;
 
+/// Finds the special bytes with vectors of this type.
+macro_rules! find_special {
+    ($vector:ident, $bytes:expr) => {{
+        let bytes = $vector::new($bytes);
+        let last_control = $vector::splat(LAST_CONTROL);
+        Self {
+            quotes: bytes.simd_eq($vector::splat(b'"')).to_bitmask().into(),
+            backslashes: bytes.simd_eq($vector::splat(b'\\')).to_bitmask().into(),
+            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
+        }
+    }};
+}
+
 impl Block {
     #[inline]
     pub(super) fn short(bytes: [u8; SHORT]) -> Self {
-        let bytes = u8x16::new(bytes);
-        let last_control = u8x16::splat(LAST_CONTROL);
-        Self {
-            quotes: bytes.simd_eq(u8x16::splat(b'"')).to_bitmask().into(),
-            backslashes: bytes.simd_eq(u8x16::splat(b'\\')).to_bitmask().into(),
-            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
-        }
+        find_special!(u8x16, bytes)
     }
 
     #[inline]
     pub(super) fn long(bytes: [u8; LONG]) -> Self {
-        let bytes = u8x32::new(bytes);
-        let last_control = u8x32::splat(LAST_CONTROL);
-        Self {
-            quotes: bytes.simd_eq(u8x32::splat(b'"')).to_bitmask().into(),
-            backslashes: bytes.simd_eq(u8x32::splat(b'\\')).to_bitmask().into(),
-            controls: bytes.max(last_control).simd_eq(last_control).to_bitmask().into(),
-        }
+        find_special!(u8x32, bytes)
     }
 
     /// Returns the bytes of a long block that are escaped by a backslash before them. On entry,

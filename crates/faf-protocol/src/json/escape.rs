@@ -6,13 +6,15 @@
 
 use serde::Serialize;
 
+use crate::error::EncodeError;
+
 /// Appends `value` as compact ASCII JSON.
 ///
 /// # Errors
-/// Any error of the value's `Serialize`, for example for a map whose keys are not strings.
-pub(crate) fn write_ascii(value: &impl Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
+/// [`EncodeError::NotRepresentable`], for example for a map whose keys are not strings.
+pub(crate) fn write_ascii(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
-    serde_json::to_writer(&mut *out, value)?;
+    serde_json::to_writer(&mut *out, value).map_err(EncodeError::not_representable)?;
     // Nearly everything is ASCII already, so one check of the whole is cheaper than a check of
     // every string.
     if !is_printable(&out[start..]) {

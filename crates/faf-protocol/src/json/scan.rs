@@ -99,14 +99,7 @@ impl<'a> Scanner<'a> {
         if self.token(&mut position).is_some() {
             return Err(self.fault(Malformed::TrailingText, position));
         }
-        Ok(match first {
-            Some(b'"') => JsonKind::String,
-            Some(b'{') => JsonKind::Object,
-            Some(b'[') => JsonKind::Array,
-            Some(b't' | b'f') => JsonKind::Boolean,
-            Some(b'n') => JsonKind::Null,
-            _ => JsonKind::Number,
-        })
+        Ok(JsonKind::of_first_byte(first.as_ref()))
     }
 
     /// Returns the compact text, if it differs from the source.
@@ -150,6 +143,7 @@ impl<'a> Scanner<'a> {
         }
         let mut open = self.keys.open_object();
         loop {
+            // A member is dropped if a later one repeats its key: copying goes on behind it.
             let edit = self.edits.as_mut().and_then(|edits| edits.at(position));
             if let Some(Edit::Drop { end }) = edit {
                 self.copy_until(position);
@@ -176,6 +170,7 @@ impl<'a> Scanner<'a> {
             }
             position += 1;
             found = self.token(&mut position);
+            // Of a repeated key, the first place gets the last value.
             position = match edit {
                 Some(Edit::Move { from }) => self.moved_value(position, from, depth)?,
                 _ => self.value(found, position, depth)?,
@@ -310,6 +305,8 @@ impl<'a> Scanner<'a> {
         if let Some(character) = char::from_u32(unit.into()) {
             return Ok(self.replace(at, 6, character));
         }
+        // No character, so it must be the first half of a surrogate pair. If the text ends where
+        // the second half could follow, more text may make it valid.
         let is_high = (0xD800..0xDC00).contains(&unit);
         let rest = &self.bytes[at + 6..];
         if is_high && rest.len() < 2 && b"\\u".starts_with(rest) {
@@ -362,12 +359,14 @@ impl<'a> Scanner<'a> {
                 return Err(self.fault(Malformed::NonFinite, at));
             }
         }
+        // JSON has no leading zeros.
         let integer = position;
         position = self.digits(position)?;
         let integer_digits = position - integer;
         if self.bytes[integer] == b'0' && integer_digits > 1 {
             return Err(self.fault(Malformed::Number, at));
         }
+        // Python clients refuse longer integers.
         if !matches!(self.bytes.get(position), Some(b'.' | b'e' | b'E')) {
             return match integer_digits {
                 0..=INTEGER_DIGITS_LIMIT => Ok(position),
@@ -385,6 +384,7 @@ impl<'a> Scanner<'a> {
             }
             position = self.digits(position)?;
         }
+        // Only such numbers can be beyond the range of a float; all others need not be converted.
         if has_exponent || integer_digits > f64::MAX_10_EXP as usize {
             let value: Result<f64, _> = self.text[at..position].parse();
             if !value.is_ok_and(f64::is_finite) {

@@ -33,14 +33,7 @@ impl<'a> JsonRef<'a> {
     /// Returns the kind of the value.
     #[must_use]
     pub fn kind(self) -> JsonKind {
-        match self.0.as_bytes().first() {
-            Some(b'"') => JsonKind::String,
-            Some(b'{') => JsonKind::Object,
-            Some(b'[') => JsonKind::Array,
-            Some(b't' | b'f') => JsonKind::Boolean,
-            Some(b'n') => JsonKind::Null,
-            _ => JsonKind::Number,
-        }
+        JsonKind::of_first_byte(self.0.as_bytes().first())
     }
 
     /// Returns the text of a string, with its escapes resolved; `None` for other kinds.
@@ -111,9 +104,7 @@ impl Json {
     /// # Errors
     /// [`EncodeError::NotRepresentable`] if its `Serialize` fails.
     pub fn from_value(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
-        serde_json::value::to_raw_value(value)
-            .map(Self)
-            .map_err(|error| EncodeError::NotRepresentable(error.to_string()))
+        serde_json::value::to_raw_value(value).map(Self).map_err(EncodeError::not_representable)
     }
 
     /// Wraps a text, which must be compact JSON.

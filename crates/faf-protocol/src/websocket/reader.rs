@@ -99,9 +99,12 @@ impl StreamDecoder for FrameReader {
 
     fn decode(&mut self, buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Decoded>, DecodeError> {
         loop {
+            // Lines that have arrived come before anything that was sent after them.
             if let Some(message) = self.next_line(limits)? {
                 return Ok(Some(Decoded::Message(message)));
             }
+            // The part of a data frame that has arrived is taken at once: a line in it may be
+            // complete before the frame is.
             if let Some(frame) = self.frame {
                 if buffer.is_empty() {
                     return Ok(None);
@@ -113,6 +116,7 @@ impl StreamDecoder for FrameReader {
                 return Ok(None);
             };
             let end = header.size + header.length;
+            // Control frames may come between the fragments of a message, and are short.
             if header.is_control() {
                 if buffer.len() < end {
                     return Ok(None);
@@ -313,15 +317,18 @@ impl FrameReader {
         let &[first, second, ref rest @ ..] = buffer else {
             return Ok(None);
         };
+        // Checked before the whole header has arrived: nothing that follows can mend it.
         let opcode = first & 0x0F;
         if first & RESERVED_BITS != 0 || !matches!(opcode, CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG)
         {
             return malformed(Malformed::ReservedFrame);
         }
+        // Clients must mask their frames, servers must not (RFC 6455 section 5.1).
         let is_masked = second & MASKED != 0;
         if is_masked != (self.role == Role::Server) {
             return malformed(Malformed::Masking);
         }
+        // Only the shortest form of a length is allowed (RFC 6455 section 5.2).
         let (length, length_size) = match second & !MASKED {
             126 => match rest.first_chunk() {
                 Some(length) => (u64::from(u16::from_be_bytes(*length)), 2),
@@ -336,6 +343,7 @@ impl FrameReader {
         if (length_size == 2 && length < 126) || (length_size == 8 && length <= 0xFFFF) {
             return malformed(Malformed::FrameLength);
         }
+        // A control frame is whole and has at most 125 bytes (RFC 6455 section 5.5).
         let is_final = first & FINAL != 0;
         let is_control = opcode >= CLOSE;
         if is_control && (!is_final || length > CONTROL_LIMIT as u64) {
@@ -344,6 +352,7 @@ impl FrameReader {
         if !is_control && self.is_fragmented != (opcode == CONTINUATION) {
             return malformed(Malformed::Fragment);
         }
+        // A frame that announces too much is refused before any of it is buffered.
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if !is_control {
             let limit = limits.message_in_force();

@@ -260,12 +260,11 @@ impl<'a, S> ListedGame<'a, S> {
 
 impl<'a> OnlinePlayer<'a> {
     fn of(player: &'a Player) -> Self {
-        let rating = player.global_rating;
         Self {
             login: &player.login,
             clan: player.clan.as_deref().map(|clan| escaped(clan).to_string()),
             country: player.country.as_str(),
-            rating: (rating.mean - 3.0 * rating.deviation).round() as i64,
+            rating: player.global_rating.displayed().round() as i64,
         }
     }
 }

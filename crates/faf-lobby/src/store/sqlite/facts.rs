@@ -9,9 +9,12 @@ use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 use rusqlite::{Row, Transaction};
 
+use super::ratings::rating_at;
+
 /// Reads everything that the lobby changes.
 pub(super) fn read(t: &Transaction<'_>) -> rusqlite::Result<Facts> {
-    let plays = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let relations = "SELECT user_id, subject_id, status FROM friends_and_foes";
+    let avatars = "SELECT idUser, idAvatar, selected FROM avatars ORDER BY idUser, idAvatar";
     let games = "SELECT id, startTime, endTime, gameType, gameMod, host, mapId, gameName, validity,
                         (SELECT state FROM live_game WHERE game_id = id),
                         (SELECT decisions FROM game_explanation WHERE game_id = id)
@@ -26,66 +29,69 @@ pub(super) fn read(t: &Transaction<'_>) -> rusqlite::Result<Facts> {
                    JOIN leaderboard l ON l.id = j.leaderboard_id ORDER BY j.id";
     let ratings = "SELECT login_id, technical_name, mean, deviation, total_games, won_games
                    FROM leaderboard_rating r JOIN leaderboard l ON l.id = r.leaderboard_id ORDER BY login_id, l.id";
-    let avatars = "SELECT idUser, idAvatar, selected FROM avatars ORDER BY idUser, idAvatar";
+    let joins = "SELECT player_id, game_id, ip FROM game_join_log ORDER BY game_id, id";
+    let teamkills = "SELECT game_id, teamkiller, victim, gametime FROM teamkills ORDER BY id";
+    let missions = "SELECT mission, gameuid, secondary, time, player_count FROM coop_leaderboard ORDER BY id";
+    let mods = "SELECT mod_id, likes, likers, downloads, times_played FROM mod_stats ORDER BY mod_id";
+    let versions = "SELECT id, times_played FROM map_version WHERE times_played > 0";
+    let maps = "SELECT id, times_played FROM map WHERE times_played > 0";
     Ok(Facts {
-        logins: all(t, "SELECT id, ip, user_agent, last_login IS NOT NULL FROM login ORDER BY id", login)?,
-        relations: all(t, "SELECT user_id, subject_id, status FROM friends_and_foes", relation)?,
+        logins: all(t, "SELECT id, ip, user_agent, last_login IS NOT NULL FROM login ORDER BY id", |row| {
+            let (id, ip, user_agent, has_last_login) = row.try_into()?;
+            Ok(LoginFact { id: PlayerId(id), ip, user_agent, has_last_login })
+        })?,
+        relations: all(t, relations, |row| {
+            let (player, subject, status): (_, _, Option<String>) = row.try_into()?;
+            let is_friend = status.as_deref() == Some("FRIEND");
+            let relation = if is_friend { Relation::Friend } else { Relation::Foe };
+            Ok((PlayerId(player), PlayerId(subject), relation))
+        })?,
         avatars: all(t, avatars, |row| {
-            let is_selected = row.get(2)?;
-            Ok(AvatarFact { player_id: player(row, 0)?, avatar_id: row.get(1)?, is_selected })
+            let (player, avatar_id, is_selected) = row.try_into()?;
+            Ok(AvatarFact { player_id: PlayerId(player), avatar_id, is_selected })
         })?,
         games: all(t, games, game)?,
-        players: all(t, players, player_of_game)?,
+        players: all(t, players, player)?,
         journal: all(t, journal, |row| {
+            let (game, player, leaderboard) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (game_id, player_id) = (GameId(game), PlayerId(player));
             Ok(JournalFact {
-                game_id: GameId(row.get(0)?),
-                player_id: player(row, 1)?,
-                leaderboard: row.get(2)?,
-                before: Rating { mean: row.get(3)?, deviation: row.get(4)? },
-                after: Rating { mean: row.get(5)?, deviation: row.get(6)? },
+                game_id,
+                player_id,
+                leaderboard,
+                before: rating_at(row, 3)?,
+                after: rating_at(row, 5)?,
             })
         })?,
         ratings: all(t, ratings, |row| {
-            Ok(RatingFact {
-                player_id: player(row, 0)?,
-                leaderboard: row.get(1)?,
-                rating: Rating { mean: row.get(2)?, deviation: row.get(3)? },
-                total_games: row.get(4)?,
-                won_games: row.get(5)?,
-            })
+            let (player_id, leaderboard) = (PlayerId(row.get(0)?), row.get(1)?);
+            let (total_games, won_games) = (row.get(4)?, row.get(5)?);
+            Ok(RatingFact { player_id, leaderboard, rating: rating_at(row, 2)?, total_games, won_games })
         })?,
-        joins: all(t, "SELECT player_id, game_id, ip FROM game_join_log ORDER BY game_id, id", join)?,
+        joins: all(t, joins, |row| {
+            let (player, game, address): (_, _, Option<String>) = row.try_into()?;
+            let address = address.and_then(|address| address.parse().ok());
+            Ok(JoinFact { player: PlayerId(player), game: GameId(game), address })
+        })?,
         desyncs: all(t, "SELECT game_id, player_id, game_time FROM game_desync", |row| {
-            Ok((GameId(row.get(0)?), player(row, 1)?, row.get(2)?))
+            Ok((GameId(row.get(0)?), PlayerId(row.get(1)?), row.get(2)?))
         })?,
-        teamkills: all(
-            t,
-            "SELECT game_id, teamkiller, victim, gametime FROM teamkills ORDER BY id",
-            teamkill,
-        )?,
-        missions: all(
-            t,
-            "SELECT mission, gameuid, secondary, time, player_count FROM coop_leaderboard ORDER BY id",
-            mission,
-        )?,
-        mods: all(
-            t,
-            "SELECT mod_id, likes, likers, downloads, times_played FROM mod_stats ORDER BY mod_id",
-            counters,
-        )?,
-        map_versions_played: all(
-            t,
-            "SELECT id, times_played FROM map_version WHERE times_played > 0",
-            plays,
-        )?
-        .into_iter()
-        .collect(),
-        maps_played: all(t, "SELECT id, times_played FROM map WHERE times_played > 0", plays)?
-            .into_iter()
-            .collect(),
-        outbox: all(t, "SELECT routing_key, body FROM outbox ORDER BY id", |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        teamkills: all(t, teamkills, |row| {
+            let (game, teamkiller, victim, gametime) = row.try_into()?;
+            let (teamkiller, victim) = (PlayerId(teamkiller), PlayerId(victim));
+            Ok(TeamkillFact { game_id: GameId(game), teamkiller, victim, gametime })
         })?,
+        missions: all(t, missions, |row| {
+            let (mission, game, secondary, time, player_count) = row.try_into()?;
+            Ok(MissionFact { mission, game_id: GameId(game), secondary, time, player_count })
+        })?,
+        mods: all(t, mods, |row| {
+            let (mod_id, likes, likers, downloads, times_played) = row.try_into()?;
+            Ok(ModFact { mod_id, likes, likers, downloads, times_played })
+        })?,
+        map_versions_played: all(t, versions, |row| row.try_into())?.into_iter().collect(),
+        maps_played: all(t, maps, |row| row.try_into())?.into_iter().collect(),
+        outbox: all(t, "SELECT routing_key, body FROM outbox ORDER BY id", |row| row.try_into())?,
         beats: t.query_row("SELECT beats FROM heartbeat", (), |row| row.get(0))?,
     })
 }
@@ -98,21 +104,6 @@ fn all<T>(
     t.prepare(query)?.query_map((), read)?.collect()
 }
 
-fn player(row: &Row<'_>, column: usize) -> rusqlite::Result<PlayerId> {
-    row.get(column).map(PlayerId)
-}
-
-fn login(row: &Row<'_>) -> rusqlite::Result<LoginFact> {
-    let has_last_login = row.get(3)?;
-    Ok(LoginFact { id: player(row, 0)?, ip: row.get(1)?, user_agent: row.get(2)?, has_last_login })
-}
-
-fn relation(row: &Row<'_>) -> rusqlite::Result<(PlayerId, PlayerId, Relation)> {
-    let status: Option<String> = row.get(2)?;
-    let relation = if status.as_deref() == Some("FRIEND") { Relation::Friend } else { Relation::Foe };
-    Ok((player(row, 0)?, player(row, 1)?, relation))
-}
-
 fn game(row: &Row<'_>) -> rusqlite::Result<GameFact> {
     let state: Option<String> = row.get(9)?;
     let decisions: Option<String> = row.get(10)?;
@@ -122,7 +113,7 @@ fn game(row: &Row<'_>) -> rusqlite::Result<GameFact> {
         ended_at: row.get(2)?,
         victory: row.get(3)?,
         featured_mod: row.get(4)?,
-        host: player(row, 5)?,
+        host: PlayerId(row.get(5)?),
         map_version: row.get(6)?,
         title: row.get(7)?,
         validity: row.get(8)?,
@@ -132,55 +123,19 @@ fn game(row: &Row<'_>) -> rusqlite::Result<GameFact> {
     })
 }
 
-fn player_of_game(row: &Row<'_>) -> rusqlite::Result<PlayerFact> {
+fn player(row: &Row<'_>) -> rusqlite::Result<PlayerFact> {
     let after: (Option<f64>, Option<f64>) = (row.get(8)?, row.get(9)?);
     Ok(PlayerFact {
         game_id: GameId(row.get(0)?),
-        player_id: player(row, 1)?,
+        player_id: PlayerId(row.get(1)?),
         faction: row.get(2)?,
         color: row.get(3)?,
         team: row.get(4)?,
         place: row.get(5)?,
-        before: Rating { mean: row.get(6)?, deviation: row.get(7)? },
+        before: rating_at(row, 6)?,
         after: after.0.zip(after.1).map(|(mean, deviation)| Rating { mean, deviation }),
         score: row.get(10)?,
         has_score_time: row.get(11)?,
         result: row.get(12)?,
-    })
-}
-
-fn join(row: &Row<'_>) -> rusqlite::Result<JoinFact> {
-    let address: Option<String> = row.get(2)?;
-    let address = address.and_then(|address| address.parse().ok());
-    Ok(JoinFact { player: player(row, 0)?, game: GameId(row.get(1)?), address })
-}
-
-fn teamkill(row: &Row<'_>) -> rusqlite::Result<TeamkillFact> {
-    let gametime = row.get(3)?;
-    Ok(TeamkillFact {
-        game_id: GameId(row.get(0)?),
-        teamkiller: player(row, 1)?,
-        victim: player(row, 2)?,
-        gametime,
-    })
-}
-
-fn mission(row: &Row<'_>) -> rusqlite::Result<MissionFact> {
-    Ok(MissionFact {
-        mission: row.get(0)?,
-        game_id: GameId(row.get(1)?),
-        secondary: row.get(2)?,
-        time: row.get(3)?,
-        player_count: row.get(4)?,
-    })
-}
-
-fn counters(row: &Row<'_>) -> rusqlite::Result<ModFact> {
-    Ok(ModFact {
-        mod_id: row.get(0)?,
-        likes: row.get(1)?,
-        likers: row.get(2)?,
-        downloads: row.get(3)?,
-        times_played: row.get(4)?,
     })
 }

@@ -6,11 +6,11 @@ use faf_lobby_store::{
     GameFilter, GameRecord, History, LaunchedGame, ListedGame, PlayerRecord, RecordedRating, StoreError,
     login_key,
 };
-use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
 
 use super::live_game::{decisions, live_state};
+use super::ratings::rating_at;
 use super::{Sqlite, skip_invalid};
 
 /// Selects games for [`launched_game`]. A condition may be appended; `g` is the table of games.
@@ -84,12 +84,8 @@ fn players(t: &Transaction<'_>, id: GameId) -> rusqlite::Result<Vec<PlayerRecord
          FROM leaderboard_rating_journal j JOIN leaderboard l ON l.id = j.leaderboard_id
          WHERE game_player_stats_id = ?1 ORDER BY j.id",
     )?;
-    let rating = |row: &Row<'_>| {
-        Ok(RecordedRating {
-            leaderboard: row.get(0)?,
-            before: Rating { mean: row.get(1)?, deviation: row.get(2)? },
-            after: Rating { mean: row.get(3)?, deviation: row.get(4)? },
-        })
+    let change = |row: &Row<'_>| {
+        Ok(RecordedRating { leaderboard: row.get(0)?, before: rating_at(row, 1)?, after: rating_at(row, 3)? })
     };
     let mut players = t.prepare(
         "SELECT p.id, playerId, login, team, result, score FROM game_player_stats p JOIN login l ON l.id = playerId
@@ -103,7 +99,7 @@ fn players(t: &Transaction<'_>, id: GameId) -> rusqlite::Result<Vec<PlayerRecord
             team: row.get(3)?,
             result: row.get(4)?,
             score: row.get(5)?,
-            ratings: ratings.query_map([number], rating)?.collect::<Result<_, _>>()?,
+            ratings: ratings.query_map([number], change)?.collect::<Result<_, _>>()?,
         })
     };
     players.query_map([id.0], read)?.collect()

@@ -3,9 +3,10 @@
 use faf_lobby_core::Profile;
 use faf_lobby_store::{Profiles, StoreError};
 use faf_protocol::PlayerId;
-use faf_protocol::server_message::{LeaderboardRating, Rating};
+use faf_protocol::server_message::LeaderboardRating;
 use rusqlite::{OptionalExtension, Transaction};
 
+use super::ratings::rating_at;
 use super::{Sqlite, accounts, avatars, skip_invalid};
 
 impl Profiles for Sqlite {
@@ -45,8 +46,7 @@ fn ratings(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<(Strin
          WHERE login_id = ?1 ORDER BY l.id",
     )?;
     let rows = select.query_map([player.0], |row| {
-        let rating = Rating { mean: row.get(1)?, deviation: row.get(2)? };
-        Ok((row.get(0)?, LeaderboardRating { rating, number_of_games: row.get(3)? }))
+        Ok((row.get(0)?, LeaderboardRating { rating: rating_at(row, 1)?, number_of_games: row.get(3)? }))
     })?;
     skip_invalid(rows)
 }

@@ -81,8 +81,8 @@ pub(super) fn recorded(
         Ok(RatingChange {
             player,
             leaderboard: row.get(1)?,
-            before: Rating { mean: row.get(2)?, deviation: row.get(3)? },
-            after: Rating { mean: row.get(4)?, deviation: row.get(5)? },
+            before: rating_at(row, 2)?,
+            after: rating_at(row, 4)?,
             outcome: outcome(player),
             // True by now; the value matters only the first time.
             was_stored: true,
@@ -96,7 +96,7 @@ fn stored_ratings(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec
         "SELECT technical_name, mean, deviation
          FROM leaderboard_rating r JOIN leaderboard l ON l.id = r.leaderboard_id WHERE login_id = ?1",
     )?;
-    let read = |row: &Row<'_>| Ok((row.get(0)?, Rating { mean: row.get(1)?, deviation: row.get(2)? }));
+    let read = |row: &Row<'_>| Ok((row.get(0)?, rating_at(row, 1)?));
     select.query_map([player.0], read)?.collect()
 }
 
@@ -147,4 +147,9 @@ fn write(
         change.outcome == Outcome::Victory,
     ))?;
     Ok(())
+}
+
+/// Reads a mean and a deviation from this column and the next.
+pub(super) fn rating_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Rating> {
+    Ok(Rating { mean: row.get(column)?, deviation: row.get(column + 1)? })
 }
