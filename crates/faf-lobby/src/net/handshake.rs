@@ -98,7 +98,7 @@ impl Handshakes {
             }
             let announced = proxy::read_header(&mut stream).await.map_err(|error| {
                 self.warnings.bad_header(peer, &error);
-                HandshakeError::new("PROXY header", error)
+                HandshakeError::new("PROXY header", error.to_string())
             })?;
             address = Some(announced.unwrap_or(peer).ip());
         }
@@ -107,7 +107,7 @@ impl Handshakes {
         }
         let endpoint = if is_trusted { &self.trusted_endpoint } else { &self.endpoint };
         let upgraded = upgrade::accept(stream, endpoint).await;
-        let upgraded = upgraded.map_err(|error| HandshakeError::new("upgrade", error))?;
+        let upgraded = upgraded.map_err(|error| HandshakeError::new("upgrade", error.to_string()))?;
         if let Some(forwarded_for) = upgraded.forwarded_for {
             address = match forwarded::read(&forwarded_for) {
                 Forwarded::From(address) => Some(address),
@@ -123,8 +123,8 @@ impl Handshakes {
 }
 
 impl HandshakeError {
-    fn new(reason: &'static str, details: impl ToString) -> Self {
-        Self { reason, details: details.to_string() }
+    fn new(reason: &'static str, details: impl Into<String>) -> Self {
+        Self { reason, details: details.into() }
     }
 }
 

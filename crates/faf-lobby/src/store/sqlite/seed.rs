@@ -24,12 +24,13 @@ fn put(t: &Transaction<'_>, row: &Row) -> Result<(), String> {
             .prepare_cached(&query)
             .and_then(|mut select| select.query_row([name], |row| row.get(0)).optional());
         columns.push(column);
-        cells.push(number.map_err(text)?.ok_or_else(|| format!("there is no `{name}`"))?);
+        cells
+            .push(number.map_err(|error| error.to_string())?.ok_or_else(|| format!("there is no `{name}`"))?);
     }
     for (column, distance) in &row.times {
         let time = t.query_row("SELECT unixepoch() + ?1", [distance], |row| row.get(0));
         columns.push(column);
-        cells.push(time.map_err(text)?);
+        cells.push(time.map_err(|error| error.to_string())?);
     }
     let table = row.table;
     let (columns, places) = (columns.join("\", \""), vec!["?"; columns.len()].join(", "));
@@ -55,12 +56,8 @@ fn put(t: &Transaction<'_>, row: &Row) -> Result<(), String> {
 }
 
 fn execute(t: &Transaction<'_>, statement: &str, cells: &[Cell]) -> Result<(), String> {
-    let mut statement = t.prepare_cached(statement).map_err(text)?;
-    statement.execute(params_from_iter(cells)).map(drop).map_err(text)
-}
-
-fn text(error: rusqlite::Error) -> String {
-    error.to_string()
+    let mut statement = t.prepare_cached(statement).map_err(|error| error.to_string())?;
+    statement.execute(params_from_iter(cells)).map(drop).map_err(|error| error.to_string())
 }
 
 fn cell(value: &Value) -> Cell {
