@@ -25,6 +25,9 @@ use straightforward::Search;
 
 const SEARCHES: u32 = 1000;
 
+/// Number of rounds that are measured, of each way.
+const RUNS: usize = 101;
+
 /// Maximum duration of a round, at the median.
 const BAR: Duration = Duration::from_millis(5);
 
@@ -69,8 +72,13 @@ fn measure(name: &str, team_size: u32, largest_party: u32) -> Duration {
     let is_explained = |reason| !matches!(reason, UnmatchedReason::TooFewPlayers { .. });
     assert!(round.unmatched.iter().all(|unmatched| is_explained(unmatched.reason)));
 
-    let fast = median(201, || drop(black_box(lobby())));
-    let slow = median(11, || drop(black_box(straightforward::play_round(&searches, queue, &settings))));
+    // In turn, so that other work of the machine slows down both.
+    let (mut fast, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        fast.push(timed(lobby));
+        plain.push(timed(|| straightforward::play_round(&searches, queue, &settings)));
+    }
+    let (fast, slow) = (median(fast), median(plain));
     println!(
         "{name:<44} {fast:>10.1?} {slow:>16.1?} {:>7.1}  {:>7} {:>9}",
         slow.as_secs_f64() / fast.as_secs_f64(),
@@ -80,16 +88,17 @@ fn measure(name: &str, team_size: u32, largest_party: u32) -> Duration {
     fast
 }
 
-fn median(count: usize, mut run: impl FnMut()) -> Duration {
-    let mut times: Vec<Duration> = (0..count)
-        .map(|_| {
-            let begin = Instant::now();
-            run();
-            begin.elapsed()
-        })
-        .collect();
+fn timed<T>(run: impl Fn() -> T) -> Duration {
+    let begin = Instant::now();
+    let result = black_box(run());
+    let time = begin.elapsed();
+    drop(result);
+    time
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
-    times[count / 2]
+    times[times.len() / 2]
 }
 
 /// Parties of all sizes up to the largest in turn; with 0, all have three players.
