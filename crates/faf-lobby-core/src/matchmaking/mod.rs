@@ -7,6 +7,7 @@ pub mod game_name;
 pub mod generated_map;
 pub mod map_choice;
 pub mod map_pool;
+pub mod queue;
 pub mod random;
 pub mod slots;
 pub mod vetoes;
