@@ -6,7 +6,7 @@ use faf_lobby_core::MapVersion;
 use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry, PoolEntryId};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId, TEAM_SIZE_MAX};
 use faf_protocol::server_message::Rating;
-use faf_protocol::{DecodeError, Json, JsonKind};
+use faf_protocol::{Json, JsonKind};
 
 /// Number of newest games of a leaderboard that count for the rating peak of its queues.
 pub const PEAK_GAMES: u32 = 1000;
@@ -69,8 +69,7 @@ pub struct EntryRow {
     pub weight: i64,
     /// The map version and its file, `maps/FOLDER.zip`, if the entry is a map of the vault.
     pub map: Option<(MapVersion, String)>,
-    /// JSON text with the parameters of the map generator; ignored if the entry is a map of the
-    /// vault.
+    /// JSON text with the parameters of the map generator; ignored if there is a `map`.
     pub params: Option<String>,
 }
 
@@ -165,8 +164,8 @@ impl EntryRow {
 
 /// Returns the member `GameOptions` of `params`, without values that are not scalars. Anything else
 /// in `params` is ignored.
-fn game_options(params: &str) -> Result<BTreeMap<String, Json>, DecodeError> {
-    let params = Json::parse(params)?;
+fn game_options(params: &str) -> serde_json::Result<BTreeMap<String, Json>> {
+    let params: Json = serde_json::from_str(params)?;
     let members: BTreeMap<String, Json> = params.as_ref().parse().unwrap_or_default();
     let options = members.get("GameOptions").and_then(|options| options.as_ref().parse().ok());
     let mut options: BTreeMap<String, Json> = options.unwrap_or_default();

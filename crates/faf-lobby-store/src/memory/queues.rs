@@ -75,8 +75,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Plants the queues, their map pools and past games. Featured mods and leaderboards must be
-    /// there.
+    /// Plants the queues, their map pools and past games, after featured mods and leaderboards.
     pub(super) fn plant_queues(&mut self, file: &SeedFile) -> Result<(), SeedError> {
         let mut rows = QueueRows::default();
         let mut pools = BTreeSet::new();
