@@ -33,7 +33,6 @@ use crate::io::{
     Account, AvatarNotGranted, Ban, Busy, Contradiction, GamePublications, JoinAttempt, Like, MapVersion,
     Permission, Profile, Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
 };
-use crate::matchmaking::queue::QueueId;
 use crate::ratings::RatingChange;
 use crate::state::{GameData, GameWrite};
 
@@ -178,23 +177,6 @@ macro_rules! request_table {
             lobby {
                 /// Reads the featured mods, ranked mods, leaderboards and queues.
                 read_game_data: ReadGameData {} -> Box<GameData>;
-
-                /// Records that the id of a match's game is taken, as [`OpenGame`] does. Returns the
-                /// ids of the map versions that the players have played in this queue within the
-                /// last 24 hours: of each player the newest games, one player after the other.
-                open_match: OpenMatch {
-                    /// The player who hosts it.
-                    host: PlayerId,
-                    /// Id of the game.
-                    game: GameId,
-                    /// The queue.
-                    queue: QueueId,
-                    /// All players of the match.
-                    players: Vec<PlayerId>,
-                    /// Number of games of each player. Games on maps that are not in the vault
-                    /// count, and add nothing to the reply.
-                    limit: u32,
-                } -> Vec<u32>;
 
                 /// Stores a write about a game in one transaction, so that it survives a crash of
                 /// the machine. After the end of a rated game, the reply has the ratings that have

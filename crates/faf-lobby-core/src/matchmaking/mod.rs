@@ -9,7 +9,6 @@ pub mod map_choice;
 pub mod map_pool;
 pub mod queue;
 pub mod random;
-mod setup;
 pub mod slots;
 pub mod vetoes;
 pub mod violations;

@@ -47,7 +47,7 @@ macro_rules! conformance_tests {
                 notes_are_stored, initial_state_has_the_live_games, joins_are_recorded;
             queues: queues_have_options_brackets_and_pools, queues_that_cannot_be_used_hide_no_others,
                 rating_peak_follows_the_games, recent_maps_are_the_newest_of_each_player,
-                match_is_stored_with_its_queue, opened_match_has_its_history, golden_seed_has_its_queues,
+                match_is_stored_with_its_queue, golden_seed_has_its_queues,
                 contradicting_queues_are_refused;
             history: game_record_is_complete, games_are_listed_by_player_and_validity;
             outbox: game_end_goes_into_the_outbox, retried_write_publishes_nothing_twice,

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-use faf_lobby_core::request::OpenMatch;
-use faf_lobby_core::{MapVersion, Reply, Request, RequestId, Ticket, Timestamp};
+use faf_lobby_core::{MapVersion, Timestamp};
 use faf_lobby_store::seed::SeedFile;
-use faf_lobby_store::{Backend, perform};
+use faf_lobby_store::Backend;
 use faf_protocol::{GameId, Json, PlayerId};
 
 use super::{facts, plant, plant_for_games, store};
@@ -213,30 +212,6 @@ pub async fn match_is_stored_with_its_queue(backend: &impl Backend) {
     assert!(backend.recent_maps(QueueId(4), vec![BOB], 1).await.unwrap().is_empty(), "there is no row");
     store(backend, of_queue.id, of_queue.end()).await.unwrap();
     assert_eq!(facts(backend).await.queue_games, [(of_queue.id, QueueId(4))]);
-}
-
-pub async fn opened_match_has_its_history(backend: &impl Backend) {
-    plant_for_games(backend).await;
-    let mut played = Season::default().play(1);
-    played.launched.queue = Some(QueueId(4));
-    played.launched.launched_at = Timestamp::from_seconds(4_000_000_000);
-    store(backend, played.id, played.launch()).await.unwrap();
-    let open = async |host| {
-        let players = vec![BOB, ADA];
-        let request = OpenMatch { host, game: GameId(90), queue: QueueId(4), players, limit: 2 };
-        let request = Request::OpenMatch(Ticket::new(RequestId(1)), request);
-        match perform(backend, request, |_| {}).await {
-            Ok(Reply::OpenMatch(_, reply)) => reply,
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!(open(BOB).await.unwrap(), [7, 7]);
-    let joins = facts(backend).await.joins;
-    assert!(
-        matches!(&joins[..], [join] if (join.player, join.game, join.address) == (BOB, GameId(90), None))
-    );
-    assert_eq!(backend.beginning().await.unwrap().last_game, GameId(90));
-    assert!(open(PlayerId(99)).await.is_err(), "without a record of its number, the game must not begin");
 }
 
 pub async fn golden_seed_has_its_queues(backend: &impl Backend) {
