@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_core::{Decision, Game, Relation};
 use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
@@ -23,6 +24,9 @@ pub struct Facts {
     pub games: Vec<GameFact>,
     /// Players of these games, by game.
     pub players: Vec<PlayerFact>,
+    /// Games of the matchmaker with their queues (`matchmaker_queue_game`), by game. Includes past
+    /// games of a seed.
+    pub queue_games: Vec<(GameId, QueueId)>,
     /// Changes of ratings.
     pub journal: Vec<JournalFact>,
     /// Ratings, by player and leaderboard.

@@ -20,6 +20,7 @@ mod login;
 pub mod memory;
 mod model;
 mod operations;
+pub mod queues;
 pub mod rating;
 mod requests;
 pub mod seed;

@@ -134,9 +134,22 @@ macro_rules! operations {
                 -> Result<Vec<::faf_protocol::server_message::CoopMission>, $crate::StoreError>;
         }
 
+        /// Queues of the matchmaker; `game_data` returns the queues themselves.
+        Queues {
+            /// Returns the ids of the map versions that players have played in a queue within the
+            /// last 24 hours by the database's clock: of each player the newest games, at most
+            /// `limit`, newest first, one player after the other. Games without a map version count
+            /// and add nothing.
+            recent_maps(
+                queue: ::faf_lobby_core::matchmaking::queue::QueueId,
+                players: Vec<::faf_protocol::PlayerId>,
+                limit: u32
+            ) -> Result<Vec<u32>, $crate::StoreError>;
+        }
+
         /// Initial state of a lobby.
         Startup {
-            /// Returns the data about games in general.
+            /// Returns the data about games in general, and the queues of the matchmaker.
             game_data() -> Result<::faf_lobby_core::GameData, $crate::StoreError>;
             /// Returns the initial state of a lobby. A saved game that cannot be read is skipped,
             /// and stays in the database.

@@ -9,6 +9,7 @@ mod rows;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -304,6 +305,17 @@ pub struct QueuePool {
     pub pool: u32,
     pub min_rating: Option<i32>,
     pub max_rating: Option<i32>,
+    #[serde(default)]
+    pub veto_tokens_per_player: u8,
+    #[serde(default)]
+    pub max_tokens_per_map: u8,
+    /// Must be greater than 0.
+    #[serde(default = "one")]
+    pub minimum_maps_after_veto: f64,
+}
+
+fn one() -> f64 {
+    VetoSettings::default().minimum_maps_after_veto
 }
 
 #[derive(Debug, Clone, Deserialize)]

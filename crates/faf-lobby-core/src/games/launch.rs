@@ -64,6 +64,7 @@ pub(crate) fn launch(
         featured_mod: game.featured_mod.id,
         host: game.host.id,
         map_version: game.map.version,
+        queue: None,
         title: game.title.clone(),
         victory: game.options.victory(),
         validity: checks.validity,

@@ -175,7 +175,7 @@ macro_rules! request_table {
                 } -> BTreeMap<String, String>;
             }
             lobby {
-                /// Reads the featured mods, ranked mods and leaderboards.
+                /// Reads the featured mods, ranked mods, leaderboards and queues.
                 read_game_data: ReadGameData {} -> Box<GameData>;
 
                 /// Stores a write about a game in one transaction, so that it survives a crash of

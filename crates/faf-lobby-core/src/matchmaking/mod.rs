@@ -33,6 +33,7 @@ pub mod map_choice;
 pub mod map_pool;
 mod pairs;
 mod pop_timer;
+pub mod queue;
 pub mod random;
 mod round;
 mod settings;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use faf_protocol::GameId;
 use serde::{Deserialize, Serialize};
 
+use crate::matchmaking::queue::QueueData;
 use crate::ratings::Leaderboards;
 use crate::state::Game;
 
 /// Interval between reads of featured mods, ranked mods and leaderboards (games.md section 3.3).
 pub(crate) const DATA_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Featured mods, ranked mods and leaderboards, as stored in the database.
+/// Featured mods, ranked mods, leaderboards and queues, as stored in the database.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GameData {
     /// Ids of the featured mods by technical name, lower-case.
@@ -21,6 +22,9 @@ pub struct GameData {
     pub ranked_mods: BTreeSet<String>,
     /// All leaderboards.
     pub leaderboards: Leaderboards,
+    /// The enabled queues with at least one bracket, in the order of their ids.
+    #[serde(default)]
+    pub queues: Vec<QueueData>,
 }
 
 /// The initial state of a lobby.

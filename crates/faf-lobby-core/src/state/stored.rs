@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::explanation::Decision;
 use crate::game_options::VictoryCondition;
 use crate::io::{GameResults, Publication, RatingUpdate};
+use crate::matchmaking::queue::QueueId;
 use crate::ratings::{RatedTeam, RatingChange};
 use crate::results::Outcome;
 use crate::state::{Game, LivePlayer};
@@ -70,6 +71,9 @@ pub struct GameLaunched {
     pub host: PlayerId,
     /// Id of the map's version; `None` for maps that are not in the vault.
     pub map_version: Option<u32>,
+    /// The queue, if the game is a match.
+    #[serde(default)]
+    pub queue: Option<QueueId>,
     /// Its title.
     pub title: String,
     /// The victory condition.

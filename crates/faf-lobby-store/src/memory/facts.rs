@@ -17,6 +17,7 @@ use crate::{MISSION_PLAYERS_LIMIT, Place, StoreError, TEAMKILL_TIME_LIMIT, place
 impl Memory {
     pub fn facts(&mut self) -> Result<Facts, StoreError> {
         let mut facts = Facts {
+            queue_games: self.queue_games.iter().map(|played| (played.game, played.queue)).collect(),
             journal: self.journal.clone(),
             joins: self.joins.clone(),
             mods: self.mod_stats.values().cloned().collect(),
@@ -25,6 +26,7 @@ impl Memory {
             beats: self.beats,
             ..Facts::default()
         };
+        facts.queue_games.sort();
         facts.joins.sort_by_key(|join| join.game);
         let messages = self.outbox.iter().map(|(_, message)| message.clone());
         facts.outbox = messages.map(|message| (message.routing_key, message.body)).collect();

@@ -20,7 +20,7 @@ const LAST_GAME: u32 = i32::MAX as u32;
 #[expect(missing_docs, reason = "crate::operations describes all operations")]
 impl Memory {
     pub fn game_data(&mut self) -> Result<GameData, StoreError> {
-        Ok(self.data.clone())
+        Ok(self.current_data())
     }
 
     pub fn beginning(&self) -> Result<InitialState, StoreError> {
@@ -29,7 +29,7 @@ impl Memory {
         let numbers = launched.chain(joined).chain([self.last_game]);
         Ok(InitialState {
             last_game: numbers.filter(|game| game.0 <= LAST_GAME).max().unwrap_or_default(),
-            data: self.data.clone(),
+            data: self.current_data(),
             games: self.games.values().filter_map(|game| game.saved.clone()).collect(),
         })
     }
@@ -85,6 +85,7 @@ impl Memory {
         if launched.title.chars().count() > TITLE_LIMIT {
             return Err(contradiction("the title is too long".to_owned()));
         }
+        self.queue_launched(id, &launched)?;
         if let Some(version) = launched.map_version {
             *self.map_versions_played.entry(version).or_default() += 1;
         }

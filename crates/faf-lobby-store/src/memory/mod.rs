@@ -9,6 +9,7 @@ mod games;
 mod history;
 mod outbox;
 mod players;
+mod queues;
 mod seed;
 mod vault;
 
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_core::ratings::{GLOBAL, LADDER, Leaderboard, Leaderboards, RatingChange};
 use faf_lobby_core::{
     Ban, Decision, Game, GameData, GameEnd, GameLaunched, GamePublications, GameWrite, MapVersion, Note,
@@ -28,6 +30,7 @@ use faf_protocol::{GameId, PlayerId};
 use crate::facts::{JoinFact, JournalFact, ModFact};
 use crate::{Message, Role, StoreError, login_key};
 
+use queues::QueueGame;
 pub use vault::MemoryMod;
 
 /// Everything that is stored, open to tests. Implements all operations of the list as
@@ -47,9 +50,14 @@ pub struct Memory {
     pub missions: Vec<CoopMission>,
     /// Versions of mods in the vault.
     pub mods: Vec<MemoryMod>,
-    /// Featured mods, ranked mods and leaderboards; initially `faf` and `coop`, no ranked mods, and
-    /// the two leaderboards that every lobby has.
+    /// Featured mods, ranked mods, leaderboards and queues; initially `faf` and `coop`, no ranked
+    /// mods, the two leaderboards that every lobby has, and no queues. A queue's rating peak counts
+    /// only until there is a game on its leaderboard.
     pub data: GameData,
+    /// Ids of the queues of a seed, including those that are not enabled or cannot be used.
+    queue_ids: BTreeSet<QueueId>,
+    /// Games of the matchmaker, in the order in which they were stored.
+    queue_games: Vec<QueueGame>,
     /// Maps by folder name, lower-case.
     pub maps: BTreeMap<String, MapVersion>,
     /// Highest assigned game number.
@@ -173,6 +181,7 @@ impl Memory {
             featured_mods: BTreeMap::from([("faf".to_owned(), 0), ("coop".to_owned(), 25)]),
             ranked_mods: BTreeSet::new(),
             leaderboards: Leaderboards::new(vec![leaderboard(1, GLOBAL), leaderboard(2, LADDER)]),
+            queues: Vec::new(),
         };
         let all = [Permission::KickServer, Permission::BroadcastMessage, Permission::JoinChannel];
         let group = |role: Role, permissions: &[Permission]| {

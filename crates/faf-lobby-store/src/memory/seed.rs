@@ -1,5 +1,5 @@
-//! Fills a new database from a file. Of pools, queues and past games, only the parts that an
-//! operation reads are kept.
+//! Fills a new database from a file. Of past games, only the parts that an operation reads are
+//! kept.
 
 use std::fmt::Display;
 
@@ -87,6 +87,7 @@ impl Memory {
             self.maps.insert(folder.to_lowercase(), MapVersion { id: map.version_id, is_ranked: map.ranked });
             self.map_numbers.insert(map.version_id, map.map_id);
         }
+        self.plant_queues(file)?;
         let past = file.past_games.iter().map(|game| GameId(game.id)).max();
         self.last_game = self.last_game.max(past.unwrap_or_default());
         Ok(())
@@ -187,10 +188,10 @@ impl Memory {
     }
 }
 
-fn problem(kind: &str, name: &str, problem: String) -> SeedError {
+pub(super) fn problem(kind: &str, name: &str, problem: String) -> SeedError {
     SeedError::Record { record: format!("{kind} {name}"), problem }
 }
 
-fn unknown(kind: &str, name: &str, wanted: &(impl Display + ?Sized)) -> SeedError {
+pub(super) fn unknown(kind: &str, name: &str, wanted: &(impl Display + ?Sized)) -> SeedError {
     problem(kind, name, format!("there is no `{wanted}`"))
 }

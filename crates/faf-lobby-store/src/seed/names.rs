@@ -45,11 +45,13 @@ pub(super) fn check(file: &SeedFile) -> Result<(), SeedError> {
     let of_featured = |featured: &super::FeaturedMod| (featured.id, featured.technical_name.clone());
     check_unique("featured mod", file.featured_mods.iter().map(of_featured))?;
     let of_leaderboard = |board: &super::Leaderboard| (board.id, board.technical_name.clone());
-    check_unique("leaderboard", file.leaderboards.iter().map(of_leaderboard))
+    check_unique("leaderboard", file.leaderboards.iter().map(of_leaderboard))?;
+    let of_queue = |queue: &super::Queue| (queue.id, queue.technical_name.clone());
+    check_unique("queue", file.queues.iter().map(of_queue))
 }
 
-/// Checks that names and numbers are unique: these records replace existing ones of a new database,
-/// and must not replace each other.
+/// Checks that names and numbers are unique: most of these records replace existing ones of a new
+/// database, and must not replace each other.
 fn check_unique(kind: &str, records: impl Iterator<Item = (u32, String)>) -> Result<(), SeedError> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
     for (id, name) in records {

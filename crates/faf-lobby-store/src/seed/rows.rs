@@ -197,7 +197,10 @@ impl Rows {
                 .number("leaderboard_id", LEADERBOARD, &queue.leaderboard);
             for pool in &queue.pools {
                 let values = json!({"matchmaker_queue_id": queue.id, "map_pool_id": pool.pool,
-                                    "min_rating": pool.min_rating, "max_rating": pool.max_rating});
+                                    "min_rating": pool.min_rating, "max_rating": pool.max_rating,
+                                    "veto_tokens_per_player": pool.veto_tokens_per_player,
+                                    "max_tokens_per_map": pool.max_tokens_per_map,
+                                    "minimum_maps_after_veto": pool.minimum_maps_after_veto});
                 self.put("matchmaker_queue_map_pool", values);
             }
         }

@@ -1,5 +1,6 @@
 //! Games: startup data, and the life of a game from its launch to its rating.
 
+use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_core::ratings::{Leaderboards, RatingChange, START_RATING, rate_game};
 use faf_lobby_core::results::Outcome;
 use faf_lobby_core::validity::Validity;
@@ -129,10 +130,11 @@ pub async fn contradicting_launch_leaves_nothing(backend: &impl Backend) {
     plant_for_games(backend).await;
     let game = Season::default().play(1);
     let before = facts(backend).await;
-    let changes: [fn(&mut GameLaunched); 5] = [
+    let changes: [fn(&mut GameLaunched); 6] = [
         |launched| launched.featured_mod = 77,
         |launched| launched.host = PlayerId(77),
         |launched| launched.map_version = Some(77),
+        |launched| launched.queue = Some(QueueId(77)),
         |launched| launched.title = "x".repeat(129),
         |launched| launched.players[1].id = PlayerId(77),
     ];

@@ -11,6 +11,7 @@ pub mod games;
 pub mod history;
 pub mod outbox;
 pub mod players;
+pub mod queues;
 pub mod seeds;
 pub mod vault;
 
@@ -44,6 +45,10 @@ macro_rules! conformance_tests {
                 only_a_victory_counts_as_won,
                 unratable_game_keeps_its_results, game_without_results_only_ends,
                 notes_are_stored, initial_state_has_the_live_games, joins_are_recorded;
+            queues: queues_have_options_brackets_and_pools, queues_that_cannot_be_used_hide_no_others,
+                rating_peak_follows_the_games, recent_maps_are_the_newest_of_each_player,
+                match_is_stored_with_its_queue, golden_seed_has_its_queues,
+                contradicting_queues_are_refused;
             history: game_record_is_complete, games_are_listed_by_player_and_validity;
             outbox: game_end_goes_into_the_outbox, retried_write_publishes_nothing_twice,
                 refused_write_publishes_nothing, messages_stay_until_delivered,
@@ -67,8 +72,8 @@ pub(crate) async fn plant(store: &impl Backend, seed: &str) {
     store.plant(SeedFile::parse(seed).unwrap()).await.unwrap();
 }
 
-/// Plants Ada, Bob, the map `SCMP_007`, a mission, and two mods, the first in two versions. Ada and
-/// Bob are players 1 and 2.
+/// Plants Ada, Bob, the map `SCMP_007`, the queue `ladder1v1` with the id 4, a mission, and two
+/// mods, the first in two versions. Ada and Bob are players 1 and 2.
 pub(crate) async fn plant_for_games(store: &impl Backend) {
     plant(store, GAMES_SEED).await;
 }
@@ -78,6 +83,9 @@ const GAMES_SEED: &str = r#"{
     "users": [{"id": 1, "login": "Ada", "password": "x"}, {"id": 2, "login": "Bob", "password": "x"}],
     "maps": [{"map_id": 1, "version_id": 7, "display_name": "Map", "filename": "maps/SCMP_007.zip", "version": 1,
               "ranked": true, "max_players": 2, "width": 1, "height": 1}],
+    "map_pools": [{"id": 3, "name": "Pool", "maps": [{"version_id": 7, "weight": 1}]}],
+    "queues": [{"id": 4, "technical_name": "ladder1v1", "featured_mod": "faf", "leaderboard": "global", "team_size": 1,
+                "enabled": true, "pools": [{"pool": 3}]}],
     "coop_maps": [{"id": 5, "type": 0, "name": "M", "description": null, "filename": "maps/Mission.v0001.zip",
                    "version": 1}],
     "mods": [

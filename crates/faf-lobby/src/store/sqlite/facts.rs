@@ -1,6 +1,7 @@
 //! Reads everything that is stored, for tests.
 
 use faf_lobby_core::Relation;
+use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_store::facts::{
     AvatarFact, Facts, GameFact, JoinFact, JournalFact, LoginFact, MissionFact, ModFact, PlayerFact,
     RatingFact, TeamkillFact,
@@ -23,6 +24,8 @@ pub(super) fn read(t: &Transaction<'_>) -> rusqlite::Result<Facts> {
         "SELECT gameId, playerId, faction, color, team, place, mean, deviation, after_mean, after_deviation,
                           score, scoreTime IS NOT NULL, result
                    FROM game_player_stats ORDER BY gameId, id";
+    let queue_games = "SELECT game_stats_id, matchmaker_queue_id FROM matchmaker_queue_game
+                       ORDER BY game_stats_id, matchmaker_queue_id";
     let journal = "SELECT gameId, playerId, technical_name, rating_mean_before, rating_deviation_before,
                           rating_mean_after, rating_deviation_after
                    FROM leaderboard_rating_journal j JOIN game_player_stats p ON p.id = j.game_player_stats_id
@@ -52,6 +55,7 @@ pub(super) fn read(t: &Transaction<'_>) -> rusqlite::Result<Facts> {
         })?,
         games: all(t, games, game)?,
         players: all(t, players, player)?,
+        queue_games: all(t, queue_games, |row| Ok((GameId(row.get(0)?), QueueId(row.get(1)?))))?,
         journal: all(t, journal, |row| {
             let (game, player, leaderboard) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let (game_id, player_id) = (GameId(game), PlayerId(player));

@@ -8,7 +8,7 @@ use faf_lobby_store::{Startup, StoreError};
 use faf_protocol::GameId;
 use rusqlite::Transaction;
 
-use super::{Sqlite, skip_invalid};
+use super::{Sqlite, queues, skip_invalid};
 
 impl Startup for Sqlite {
     async fn game_data(&self) -> Result<GameData, StoreError> {
@@ -38,7 +38,7 @@ fn game_data(t: &Transaction<'_>) -> rusqlite::Result<GameData> {
     let mut select = t.prepare_cached("SELECT uid FROM table_mod WHERE ranked = 1")?;
     let ranked_mods: BTreeSet<String> =
         select.query_map((), |row| Ok(row.get::<_, String>(0)?.to_lowercase()))?.collect::<Result<_, _>>()?;
-    Ok(GameData { featured_mods, ranked_mods, leaderboards: leaderboards(t)? })
+    Ok(GameData { featured_mods, ranked_mods, leaderboards: leaderboards(t)?, queues: queues::read(t)? })
 }
 
 pub(super) fn leaderboards(t: &Transaction<'_>) -> rusqlite::Result<Leaderboards> {

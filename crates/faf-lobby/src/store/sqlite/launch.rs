@@ -29,6 +29,12 @@ pub(super) fn launch(t: &Transaction<'_>, id: GameId, launched: &GameLaunched) -
         &launched.title,
         launched.validity.number(),
     ))?;
+    if let Some(queue) = launched.queue {
+        t.prepare_cached(
+            "INSERT INTO matchmaker_queue_game (matchmaker_queue_id, game_stats_id) VALUES (?1, ?2)",
+        )?
+        .execute((queue.0, id.0))?;
+    }
     for player in &launched.players {
         add_player(t, id, player)?;
     }

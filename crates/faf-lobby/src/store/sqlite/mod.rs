@@ -28,6 +28,7 @@ mod outbox;
 mod owner;
 mod permissions;
 mod profile;
+mod queues;
 mod ratings;
 mod schema;
 mod seed;

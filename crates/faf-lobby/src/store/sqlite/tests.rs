@@ -247,12 +247,30 @@ async fn bans_by_other_programs_create_orders() {
 }
 
 #[tokio::test]
-async fn seed_plants_pools_queues_and_past_games() {
-    let (store, _folder) = new_sqlite();
-    let seed = faf_testkit::golden::text(&faf_testkit::golden::seed());
-    store.plant(SeedFile::parse(&seed).unwrap()).await.unwrap();
-    let counts = "SELECT (SELECT count(*) > 0 FROM map_pool_map_version),
-                         (SELECT count(*) > 0 FROM matchmaker_queue_map_pool),
-                         (SELECT count(*) > 0 FROM game_player_stats)";
-    assert_eq!(rows(&store, counts).await, ["1 1 1"]);
+async fn unusable_rows_of_the_matchmaker_are_skipped() {
+    let (store, _folder, _game) = launched().await;
+    change(
+        &store,
+        "INSERT INTO map (id, display_name) VALUES (2, 'Odd');
+         INSERT INTO map_version (id, map_id, version, folder_name) VALUES (8, 2, 1, '../odd');
+         INSERT INTO map_pool (id, name) VALUES (1, 'some'), (2, 'unused'), (3, 'empty');
+         INSERT INTO map_pool_map_version (id, map_pool_id, map_version_id, weight, map_params) VALUES
+           (10, 1, 8, 1, NULL), (11, 1, 7, -1, NULL), (12, 1, 7, 2, NULL), (13, 1, NULL, 1, NULL), (14, 1, NULL, 1, '{'),
+           (-15, 1, 7, 1, NULL), (16, 2, 7, 1, NULL);
+         INSERT INTO matchmaker_queue (id, technical_name, featured_mod_id, leaderboard_id, team_size) VALUES
+           (1, 'right', 0, 2, 4), (-1, 'negative', 0, 2, 1), (2, 'size', 0, 2, -1), (3, 'bare', 0, 2, 1);
+         INSERT INTO matchmaker_queue_map_pool (id, matchmaker_queue_id, map_pool_id, veto_tokens_per_player) VALUES
+           (20, 1, 1, 0), (21, 1, 1, -1), (22, -1, 1, 0), (23, 2, 1, 0), (19, 1, 3, 255);",
+    )
+    .await;
+    let queues = store.game_data().await.unwrap().queues;
+    let [queue] = &queues[..] else { panic!("{queues:?}") };
+    let brackets: Vec<(i64, Vec<i64>)> = queue
+        .brackets
+        .iter()
+        .map(|bracket| (bracket.id.0, bracket.pool.iter().map(|entry| entry.id.0).collect()))
+        .collect();
+    assert_eq!((queue.name.as_str(), brackets), ("right", vec![(19, vec![]), (20, vec![-15, 12])]));
+    change(&store, "UPDATE matchmaker_queue SET enabled = 0").await;
+    assert!(store.game_data().await.unwrap().queues.is_empty());
 }
