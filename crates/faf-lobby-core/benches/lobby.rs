@@ -70,7 +70,7 @@ fn report_of_all_games(bencher: Bencher<'_, '_>) {
     let change_all = || {
         let mut lobby = lobby.borrow_mut();
         for game in 1..=GAMES {
-            lobby.say(host_of(game), &player_option(host_of(game), "Team", 2));
+            lobby.send(host_of(game), &player_option(host_of(game), "Team", 2));
         }
     };
     bencher.with_inputs(change_all).bench_local_values(|()| lobby.borrow_mut().report());
@@ -87,7 +87,7 @@ fn game_host(bencher: Bencher<'_, '_>) {
             r#"{"target":"game","command":"GameState","args":["Idle"]}"#,
             r#"{"target":"game","command":"GameState","args":["Ended"]}"#,
         ] {
-            lobby.say(PLAYERS, text);
+            lobby.send(PLAYERS, text);
         }
         lobby.report();
     });

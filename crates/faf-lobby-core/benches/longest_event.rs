@@ -119,7 +119,7 @@ fn logins(found: &mut Vec<Longest>, lobby: &mut Lobby) {
         times.push(timed(lobby, Some(said(PLAYERS + number, &hello(number)))));
         if number % 10 == 0 {
             // Games change, so that lists have to be built again.
-            lobby.say(
+            lobby.send(
                 host_of(number % GAMES + 1),
                 &player_option(host_of(number % GAMES + 1), "Team", number % 7),
             );
@@ -132,7 +132,7 @@ fn reports(found: &mut Vec<Longest>, lobby: &mut Lobby) {
     let mut times = Vec::new();
     for round in 0..20 {
         for game in 1..=GAMES {
-            lobby.say(host_of(game), &player_option(host_of(game), "Team", round % 5));
+            lobby.send(host_of(game), &player_option(host_of(game), "Team", round % 5));
         }
         for player in 0..100 {
             let number = PLAYERS - player - round * 100;
@@ -147,8 +147,8 @@ fn reports(found: &mut Vec<Longest>, lobby: &mut Lobby) {
 
 fn statistics(found: &mut Vec<Longest>, lobby: &mut Lobby) {
     let host = host_of(1);
-    lobby.say(host, r#"{"target":"game","command":"GameState","args":["Launching"]}"#);
-    lobby.say(host, r#"{"target":"game","command":"GameResult","args":[1,"victory 10"]}"#);
+    lobby.send(host, r#"{"target":"game","command":"GameState","args":["Launching"]}"#);
+    lobby.send(host, r#"{"target":"game","command":"GameResult","args":[1,"victory 10"]}"#);
     let mut tell = |name: &'static str, text: &str| {
         let text = serde_json::to_string(text).unwrap();
         let said = said(host, &format!(r#"{{"target":"game","command":"JsonStats","args":[{text}]}}"#));

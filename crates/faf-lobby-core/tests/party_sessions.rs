@@ -94,7 +94,7 @@ impl Played {
     fn receive(&mut self) -> BTreeMap<u32, Vec<Value>> {
         let mut received = BTreeMap::new();
         for (number, conn) in &self.online {
-            let messages = self.lobby.hear(*conn).into_iter();
+            let messages = self.lobby.receive(*conn).into_iter();
             let messages = messages.map(|text| serde_json::from_str::<Value>(&text).unwrap());
             let is_direct =
                 |message: &Value| message["command"] != "player_info" && message["command"] != "ping";
@@ -109,7 +109,7 @@ impl Played {
     fn perform(&mut self, step: &Step) {
         match (step.from, &step.send, step.action.as_deref(), step.player) {
             (Some(from), Some(message), None, None) => {
-                self.lobby.say(self.online[&from], &message.to_string());
+                self.lobby.send(self.online[&from], &message.to_string());
             }
             (None, None, Some("party_tick"), None) => self.lobby.advance(Duration::from_secs(1)),
             (None, None, Some("disconnect"), Some(player)) => {

@@ -22,7 +22,7 @@ fn reports(lobby: &mut SimulatedLobby) -> Vec<(&'static str, Value)> {
 }
 
 fn heard(lobby: &mut SimulatedLobby, conn: ConnId, command: &str) -> Vec<Value> {
-    let heard = lobby.hear(conn).into_iter().map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    let heard = lobby.receive(conn).into_iter().map(|text| serde_json::from_str::<Value>(&text).unwrap());
     heard.filter(|message| message["command"] == command).collect()
 }
 
@@ -50,9 +50,9 @@ fn games_are_published_in_one_list_for_any_visibility() {
     let mut lobby = lobby();
     let players = ["Ada", "Bob"].map(|login| lobby.log_in(login));
     for (conn, visibility) in players.into_iter().zip(["public", "friends"]) {
-        lobby.say(conn, &format!(r#"{{"command":"game_host","visibility":"{visibility}"}}"#));
+        lobby.send(conn, &format!(r#"{{"command":"game_host","visibility":"{visibility}"}}"#));
         for state in ["Idle", "Lobby"] {
-            lobby.say(conn, &format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#));
+            lobby.send(conn, &format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#));
         }
     }
     lobby.advance(SECOND);
@@ -67,7 +67,7 @@ fn games_are_published_in_one_list_for_any_visibility() {
     assert_eq!(heard(&mut lobby, players[0], "game_info"), [games["games"][0].clone()]);
 
     for conn in players {
-        lobby.say(conn, r#"{"command":"GameState","target":"game","args":["Ended"]}"#);
+        lobby.send(conn, r#"{"command":"GameState","target":"game","args":["Ended"]}"#);
     }
     lobby.advance(SECOND);
     let told = reports(&mut lobby);

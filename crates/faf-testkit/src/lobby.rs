@@ -135,17 +135,17 @@ impl SimulatedLobby {
     /// If the login is not accepted.
     pub fn log_in(&mut self, login: &str) -> ConnId {
         let conn = self.connect();
-        self.say_hello(conn, login);
-        assert!(self.clients[&conn].is_logged_in, "{login}: {:?}", self.hear(conn));
-        self.hear(conn);
+        self.send_hello(conn, login);
+        assert!(self.clients[&conn].is_logged_in, "{login}: {:?}", self.receive(conn));
+        self.receive(conn);
         conn
     }
 
     /// Sends `hello` with the right password.
-    pub fn say_hello(&mut self, conn: ConnId, login: &str) {
+    pub fn send_hello(&mut self, conn: ConnId, login: &str) {
         let password = format!("{login}-pw");
         let id = format!("machine-of-{login}");
-        self.say(
+        self.send(
             conn,
             &format!(r#"{{"command":"hello","login":"{login}","password":"{password}","unique_id":"{id}"}}"#),
         );
@@ -155,7 +155,7 @@ impl SimulatedLobby {
     ///
     /// # Panics
     /// If the text is not a message.
-    pub fn say(&mut self, conn: ConnId, text: &str) {
+    pub fn send(&mut self, conn: ConnId, text: &str) {
         let message = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         self.client(conn).outgoing.push_back(message);
         self.run();
@@ -168,7 +168,7 @@ impl SimulatedLobby {
     }
 
     /// Returns the messages a client has received since the last call, as JSON.
-    pub fn hear(&mut self, conn: ConnId) -> Vec<String> {
+    pub fn receive(&mut self, conn: ConnId) -> Vec<String> {
         let as_text = |message: ServerMessage| {
             let mut json = Vec::new();
             message.write_json(&mut json).expect("messages of the lobby can be encoded");
@@ -178,14 +178,14 @@ impl SimulatedLobby {
     }
 
     /// Returns the messages a client has received since the last call.
-    pub fn hear_messages(&mut self, conn: ConnId) -> Vec<ServerMessage> {
+    pub fn receive_messages(&mut self, conn: ConnId) -> Vec<ServerMessage> {
         self.client(conn).heard.drain(..).collect()
     }
 
     /// Returns the commands of the messages a client has received since the last call.
-    pub fn hear_commands(&mut self, conn: ConnId) -> Vec<String> {
+    pub fn receive_commands(&mut self, conn: ConnId) -> Vec<String> {
         let command = |text: String| text.parse::<Message>().ok()?.command().map(String::from);
-        self.hear(conn).into_iter().filter_map(command).collect()
+        self.receive(conn).into_iter().filter_map(command).collect()
     }
 
     /// Returns the number of a client's messages that the lobby has not read yet.

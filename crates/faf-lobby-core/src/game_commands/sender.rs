@@ -39,6 +39,6 @@ impl Sender {
     /// Returns the live game in which the sender has a say: a player has, and an observer only if
     /// nobody plays.
     pub(super) fn played_game(self, lobby: &mut Lobby) -> Option<&mut Live> {
-        lobby.games.live_mut(self.game).filter(|live| live.has_say(self.player))
+        lobby.games.live_mut(self.game).filter(|live| live.counts_reports_of(self.player))
     }
 }

@@ -26,9 +26,9 @@ fn end(lobby: &SimulatedLobby) -> (Validity, String) {
 }
 
 fn restore(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<String> {
-    lobby.hear(conn);
-    lobby.say(conn, r#"{"command":"restore_game_session","game_id":1}"#);
-    lobby.hear(conn)
+    lobby.receive(conn);
+    lobby.send(conn, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.receive(conn)
 }
 
 /// Starts a game of Ada and Bob with two observers: the host has given Cem a place among the
@@ -383,14 +383,14 @@ fn an_ended_game_looks_like_an_unknown_number() {
     }
     // The game exists until its end has been reported.
     join(&mut lobby, cem, 1);
-    assert!(lobby.hear(cem).join("").contains("game_not_ready"));
+    assert!(lobby.receive(cem).join("").contains("game_not_ready"));
     lobby.advance(SECOND);
     assert_eq!(state(&lobby), Some(GameState::Ended), "the processes still run");
     let answers = |lobby: &mut SimulatedLobby, uid: u32| {
-        lobby.hear(cem);
+        lobby.receive(cem);
         join(lobby, cem, uid);
-        lobby.say(cem, &format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#));
-        lobby.hear(cem).join("\n").replace(&format!(r#""uid":{uid}"#), "")
+        lobby.send(cem, &format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#));
+        lobby.receive(cem).join("\n").replace(&format!(r#""uid":{uid}"#), "")
     };
     let of_over = answers(&mut lobby, 1);
     assert!(of_over.contains("host_left_game") && of_over.contains("no longer exists"), "{of_over}");
@@ -420,10 +420,10 @@ fn repeated_messages_change_nothing() {
     enter(&mut lobby, bob, 1);
     lobby.advance(SECOND);
     for conn in [ada, bob] {
-        lobby.hear(conn);
+        lobby.receive(conn);
         game(&mut lobby, conn, "GameEnded", "[]");
         game(&mut lobby, conn, "GameState", r#"["Lobby"]"#);
-        assert!(lobby.hear(conn).is_empty());
+        assert!(lobby.receive(conn).is_empty());
     }
     assert_eq!(state(&lobby), Some(GameState::Lobby));
     seat(&mut lobby, ada, 1, 1, 2);
@@ -439,11 +439,11 @@ fn a_reconnect_between_two_reports_is_reported_once() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     lobby.advance(SECOND);
-    lobby.hear(ada);
+    lobby.receive(ada);
     lobby.disconnect(bob);
     lobby.log_in("Bob");
     lobby.advance(SECOND);
-    let told = lobby.hear(ada).join("\n");
+    let told = lobby.receive(ada).join("\n");
     assert_eq!(told.matches(r#""login":"Bob""#).count(), 1, "{told}");
     assert!(!told.contains("offline"), "{told}");
 }

@@ -8,7 +8,7 @@ use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 
 use crate::support::{
-    SECOND, enter, game, heard_orders, host, host_with, join, live_game, lobby, notice, seat, state,
+    SECOND, enter, game, host, host_with, join, live_game, lobby, notice, received_orders, seat, state,
 };
 
 #[test]
@@ -27,12 +27,12 @@ fn the_number_of_players_in_a_game_is_limited() {
         enter(&mut lobby, *conn, 1);
     }
     for (conn, orders) in [(conns[23], 23), (conns[24], 0)] {
-        lobby.hear(conn);
+        lobby.receive(conn);
         game(&mut lobby, conn, "GameState", r#"["Lobby"]"#);
-        assert_eq!(heard_orders(&mut lobby, conn).len(), orders);
+        assert_eq!(received_orders(&mut lobby, conn).len(), orders);
     }
     join(&mut lobby, conns[24], 1);
-    assert!(lobby.hear(conns[24])[0].contains("game_not_ready"));
+    assert!(lobby.receive(conns[24])[0].contains("game_not_ready"));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn the_largest_game_takes_some_kilobytes() {
     );
     host(&mut lobby, conns[0], &request);
     for conn in &conns[1..] {
-        lobby.say(*conn, r#"{"command":"game_join","uid":1,"password":"x"}"#);
+        lobby.send(*conn, r#"{"command":"game_join","uid":1,"password":"x"}"#);
         game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
         game(&mut lobby, *conn, "GameState", r#"["Lobby"]"#);
     }
@@ -208,7 +208,7 @@ fn the_name_of_the_map_is_a_valid_folder() {
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     for name in ["../x", "a%2fb", "a?b", "a#b", "c:x", "a\\u202eb", "<b>", "ä", "x."] {
         host_with(&mut lobby, ada, &format!(r#","mapname":"{name}""#));
-        assert_eq!(lobby.hear(ada), [notice("error", "This cannot be the name of a map.")], "{name}");
+        assert_eq!(lobby.receive(ada), [notice("error", "This cannot be the name of a map.")], "{name}");
     }
     host(&mut lobby, ada, r#","mapname":"neroxis_map_generator_1.8.5_abcdefgh2345w_aiea""#);
     enter(&mut lobby, bob, 1);

@@ -15,7 +15,7 @@ const HOSTS: usize = 700;
 /// each game.
 fn told(lobby: &mut SimulatedLobby, conn: faf_lobby_core::ConnId) -> (usize, BTreeMap<u64, usize>) {
     let (mut bytes, mut games) = (0, BTreeMap::new());
-    for text in lobby.hear(conn) {
+    for text in lobby.receive(conn) {
         let message: serde_json::Value = serde_json::from_str(&text).unwrap();
         if message["command"] == "game_info" && message.get("uid").is_some() {
             bytes += text.len();
@@ -66,5 +66,5 @@ fn games_that_change_all_the_time_take_turns() {
 
     // Actions do not wait for a report.
     join(&mut lobby, watcher, 1);
-    assert!(lobby.hear(watcher).iter().any(|text| text.contains("game_launch")));
+    assert!(lobby.receive(watcher).iter().any(|text| text.contains("game_launch")));
 }

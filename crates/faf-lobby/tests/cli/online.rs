@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::support::{Operator, converse, hello, serve};
 
 /// Returns everything that a client receives until its connection ends.
-fn hear_to_the_end(stream: &TcpStream) -> String {
+fn receive_all(stream: &TcpStream) -> String {
     let mut heard = String::new();
     let mut reader = BufReader::new(stream);
     // A reset also ends the connection.
@@ -27,14 +27,14 @@ fn a_ban_and_a_kick_reach_players_online() {
     let ada = log_in();
     let said = user("kick ada --reason lunch");
     assert!(said.contains("was online: the server has disconnected the player"), "{said}");
-    let heard = hear_to_the_end(&ada);
+    let heard = receive_all(&ada);
     assert!(heard.contains("\"style\":\"kick\"") && heard.contains("authentication_failed"), "{heard}");
     assert!(operator.fail("user kick Ada --database a.sqlite", 1).contains("is not online"));
 
     let ada = log_in();
     let said = user("ban ada --reason rude --days 3");
     assert!(said.contains("is banned for 3 days, and was online"), "{said}");
-    assert!(hear_to_the_end(&ada).contains("You are banned from FAF"));
+    assert!(receive_all(&ada).contains("You are banned from FAF"));
     assert!(user("ban ada --reason rude").contains("and is not online"));
 }
 

@@ -137,12 +137,12 @@ impl Checker {
             }
             Fact::Desync(player) => {
                 let is_enough = said.filter(|said| **said == fact).count() >= DESYNCS_MAX as usize;
-                if is_enough || !game.has_say(*player) {
+                if is_enough || !game.counts_reports_of(*player) {
                     return;
                 }
                 self.coverage.count("desyncs");
             }
-            Fact::EnforceRating(player) if !game.has_say(*player) => return,
+            Fact::EnforceRating(player) if !game.counts_reports_of(*player) => return,
             Fact::EnforceRating(_) | Fact::Done(_) => {}
         }
         game.storing.weak.push(fact);
