@@ -90,7 +90,7 @@ impl Client {
         what: &str,
         mut is_it: impl FnMut(&ServerMessage, &Self) -> bool,
     ) -> ServerMessage {
-        let heard = timeout(TIMEOUT, async {
+        let received = timeout(TIMEOUT, async {
             loop {
                 let message = self.connection.read().await.unwrap();
                 self.note(&message);
@@ -99,7 +99,7 @@ impl Client {
                 }
             }
         });
-        heard.await.unwrap_or_else(|_| panic!("this takes too long: {what}; seen: {:?}", self.has_seen))
+        received.await.unwrap_or_else(|_| panic!("this takes too long: {what}; seen: {:?}", self.has_seen))
     }
 
     fn note(&mut self, message: &ServerMessage) {

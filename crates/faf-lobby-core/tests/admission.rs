@@ -119,10 +119,10 @@ fn the_login_timeout_does_not_run_in_the_queue() {
     lobby.send(last, r#"{"command":"ping"}"#);
     assert_eq!(lobby.receive(last), [""; 0]);
     lobby.advance(SECOND * 201);
-    let heard = lobby.receive_commands(last);
-    assert_eq!(heard.iter().filter(|command| *command == "welcome").count(), 1);
+    let received = lobby.receive_commands(last);
+    assert_eq!(received.iter().filter(|command| *command == "welcome").count(), 1);
     // The second login is handled after the first one.
-    assert!(heard.contains(&"notice".to_owned()) && heard.contains(&"pong".to_owned()), "{heard:?}");
+    assert!(received.contains(&"notice".to_owned()) && received.contains(&"pong".to_owned()), "{received:?}");
 }
 
 #[test]

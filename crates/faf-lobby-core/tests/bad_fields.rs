@@ -134,12 +134,12 @@ fn wrong_members_of_commands_change_nothing_for_others() {
                 let shown: String = wrong.to_string().chars().take(200).collect();
                 lobby.receive(cem);
                 lobby.send(cem, &wrong.to_string());
-                let heard = lobby.receive(cem);
-                assert!(heard.iter().all(|text| text.len() < 2000), "{shown}: a long answer");
+                let received = lobby.receive(cem);
+                assert!(received.iter().all(|text| text.len() < 2000), "{shown}: a long answer");
                 if !lobby.is_open(cem) {
                     assert!(
-                        heard.last().unwrap().starts_with(r#"{"command":"invalid""#),
-                        "{shown}: {heard:?}"
+                        received.last().unwrap().starts_with(r#"{"command":"invalid""#),
+                        "{shown}: {received:?}"
                     );
                     continue;
                 }
@@ -148,8 +148,8 @@ fn wrong_members_of_commands_change_nothing_for_others() {
                 // Either the rest of the command was valid and Cem hosts or plays, or nothing
                 // has happened.
                 let after = everything(&lobby);
-                if !heard.iter().any(|text| text.contains("game_launch")) {
-                    assert_eq!(after, before, "{shown}: {heard:?}");
+                if !received.iter().any(|text| text.contains("game_launch")) {
+                    assert_eq!(after, before, "{shown}: {received:?}");
                 }
                 assert_eq!(after.1, before.1, "{shown}");
                 assert!(after.0.len() < before.0.len() + 2000, "{shown}: a large game");
@@ -198,8 +198,11 @@ fn wrong_arguments_of_games_close_no_connection() {
                     };
                     assert_eq!(state, expected, "{shown}");
                     lobby.advance(Duration::from_secs(2));
-                    let told = lobby.receive(cem);
-                    assert!(told.iter().all(|text| text.len() < 20_000), "{shown}: everybody is told of it");
+                    let cem_received = lobby.receive(cem);
+                    assert!(
+                        cem_received.iter().all(|text| text.len() < 20_000),
+                        "{shown}: everybody is told of it"
+                    );
                 }
             }
         }

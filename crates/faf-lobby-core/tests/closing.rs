@@ -130,8 +130,8 @@ fn a_shutdown_may_disconnect_players_who_are_in_no_game() {
     conns.iter().for_each(|conn| drop(lobby.receive(*conn)));
     lobby.shut_down();
     for conn in &conns {
-        let heard = lobby.receive(*conn);
-        assert!(heard.iter().any(|text| text.contains(NOTICE)), "{heard:?}");
+        let received = lobby.receive(*conn);
+        assert!(received.iter().any(|text| text.contains(NOTICE)), "{received:?}");
         assert!(lobby.is_open(*conn), "there is time to read it");
     }
     lobby.advance(Duration::from_secs(2));
@@ -143,8 +143,11 @@ fn a_shutdown_may_disconnect_players_who_are_in_no_game() {
     // have time to rejoin it.
     let idle = lobby.connect();
     lobby.send_hello(idle, "player0003");
-    let heard = lobby.receive(idle);
-    assert!(heard.len() == 1 && heard[0].contains("shutting down for maintenance. Please try"), "{heard:?}");
+    let received = lobby.receive(idle);
+    assert!(
+        received.len() == 1 && received[0].contains("shutting down for maintenance. Please try"),
+        "{received:?}"
+    );
     assert!(!lobby.is_open(idle));
     lobby.disconnect(conns[1]);
     let guest = lobby.log_in("player0002");

@@ -68,8 +68,8 @@ fn hosted_games_are_limited() {
             lobby.send(conn, r#"{"command":"game_host","visibility":"public"}"#);
             lobby.send(conn, r#"{"target":"game","command":"GameState","args":["Ended"]}"#);
         }
-        let heard = lobby.receive(conn);
-        let count = |words: &str| heard.iter().filter(|text| text.contains(words)).count();
+        let messages = lobby.receive(conn);
+        let count = |words: &str| messages.iter().filter(|text| text.contains(words)).count();
         hosted += count(r#"{"command":"game_launch""#);
         refused += count("You have hosted too many games in a short time");
         assert!(lobby.is_open(conn));
@@ -112,9 +112,9 @@ fn passwords_of_lobbies_cannot_be_guessed() {
     let conn = lobby.log_in("player02");
     lobby.advance(SECOND * 2);
     join(&mut lobby, conn, "secret");
-    let heard = lobby.receive(conn);
-    assert!(heard.iter().any(|text| text.contains("too many wrong passwords")), "{heard:?}");
-    assert!(!heard.iter().any(|text| text.contains("game_launch")));
+    let messages = lobby.receive(conn);
+    assert!(messages.iter().any(|text| text.contains("too many wrong passwords")), "{messages:?}");
+    assert!(!messages.iter().any(|text| text.contains("game_launch")));
     assert!(lobby.is_open(conn));
     // Once there were too many for the game, each of many accounts has a single attempt.
     let mut wrong = 0;
@@ -154,31 +154,31 @@ fn a_player_with_the_right_password_joins_while_others_guess() {
 
 /// Plays a rated game of these two players, which takes no time.
 fn play(lobby: &mut SimulatedLobby, conns: [ConnId; 2], ids: [u32; 2], uid: u32) {
-    let say = |lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str| {
+    let send = |lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str| {
         lobby.send(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
     };
     lobby.send(conns[0], r#"{"command":"game_host","visibility":"public"}"#);
-    say(lobby, conns[0], "GameState", r#"["Idle"]"#);
-    say(lobby, conns[0], "GameState", r#"["Lobby"]"#);
+    send(lobby, conns[0], "GameState", r#"["Idle"]"#);
+    send(lobby, conns[0], "GameState", r#"["Lobby"]"#);
     lobby.send(conns[1], &format!(r#"{{"command":"game_join","uid":{uid}}}"#));
-    say(lobby, conns[1], "GameState", r#"["Idle"]"#);
-    say(lobby, conns[1], "GameState", r#"["Lobby"]"#);
+    send(lobby, conns[1], "GameState", r#"["Idle"]"#);
+    send(lobby, conns[1], "GameState", r#"["Lobby"]"#);
     for (army, id) in (1..).zip(ids) {
         for (key, value) in [("Team", army + 1), ("StartSpot", army), ("Army", army)] {
-            say(lobby, conns[0], "PlayerOption", &format!(r#"[{id},"{key}",{value}]"#));
+            send(lobby, conns[0], "PlayerOption", &format!(r#"[{id},"{key}",{value}]"#));
         }
     }
     for conn in conns {
-        say(lobby, conn, "GameState", r#"["Launching"]"#);
+        send(lobby, conn, "GameState", r#"["Launching"]"#);
     }
     for conn in conns {
-        say(lobby, conn, "EnforceRating", "[]");
-        say(lobby, conn, "GameResult", r#"[1,"victory 10"]"#);
-        say(lobby, conn, "GameResult", r#"[2,"defeat -10"]"#);
+        send(lobby, conn, "EnforceRating", "[]");
+        send(lobby, conn, "GameResult", r#"[1,"victory 10"]"#);
+        send(lobby, conn, "GameResult", r#"[2,"defeat -10"]"#);
     }
     for command in ["GameEnded", "GameState"] {
         for conn in conns {
-            say(lobby, conn, command, if command == "GameState" { r#"["Ended"]"# } else { "[]" });
+            send(lobby, conn, command, if command == "GameState" { r#"["Ended"]"# } else { "[]" });
         }
     }
     lobby.advance(SECOND * 7);
@@ -237,22 +237,22 @@ fn lists_of_friends_and_foes_are_bounded() {
     lobby.store.account("player01").friends = full;
     lobby.store.account("player02").foes = more;
     let (ada, bob) = (lobby.log_in("player01"), lobby.log_in("player02"));
-    let say = |lobby: &mut SimulatedLobby, conn, member: &str, id: u32| {
+    let send = |lobby: &mut SimulatedLobby, conn, member: &str, id: u32| {
         lobby.send(conn, &format!(r#"{{"command":"social_add","{member}":{id}}}"#));
     };
-    say(&mut lobby, ada, "friend", 3);
+    send(&mut lobby, ada, "friend", 3);
     assert!(is_told(&mut lobby, ada, "Your list of friends is full"));
     assert!(lobby.is_open(ada) && !lobby.store.account("player01").friends.contains(&PlayerId(3)));
     // The other list has room, and a player who is a friend already stays one.
-    say(&mut lobby, ada, "foe", 3);
-    say(&mut lobby, ada, "friend", 1000);
+    send(&mut lobby, ada, "foe", 3);
+    send(&mut lobby, ada, "friend", 1000);
     assert!(!is_told(&mut lobby, ada, "full"));
     assert!(lobby.store.account("player01").foes.contains(&PlayerId(3)));
     lobby.send(ada, r#"{"command":"social_remove","friend":1000}"#);
-    say(&mut lobby, ada, "friend", 4);
+    send(&mut lobby, ada, "friend", 4);
     assert!(lobby.store.account("player01").friends.contains(&PlayerId(4)));
     // A list that is too long already does not prevent a login, and can only get shorter.
-    say(&mut lobby, bob, "foe", 3);
+    send(&mut lobby, bob, "foe", 3);
     assert!(is_told(&mut lobby, bob, "Your list of foes is full") && lobby.is_open(bob));
     assert_eq!(lobby.store.account("player02").foes.len(), 5000);
 }

@@ -37,11 +37,11 @@ fn a_player_banned_while_online_is_notified_and_disconnected() {
     lobby.handle(Event::Banned { player: ADA, ban: ban(-1) });
     assert!(lobby.is_open(ada), "this ban is over");
     lobby.handle(Event::Banned { player: ADA, ban: ban(3600) });
-    let heard = lobby.receive(ada);
+    let received = lobby.receive(ada);
     assert!(!lobby.is_open(ada));
     let text = "You are banned from FAF for 1.00 hours. <br>Reason: <br>rude";
-    assert!(heard[0].contains("notice") && heard[0].contains(text), "{heard:?}");
-    assert!(heard[1].contains("authentication_failed") && heard[1].contains(text), "{heard:?}");
+    assert!(received[0].contains("notice") && received[0].contains(text), "{received:?}");
+    assert!(received[1].contains("authentication_failed") && received[1].contains(text), "{received:?}");
     lobby.advance(Duration::from_secs(2));
     assert!(lobby.receive(bob).iter().any(|text| text.contains("\"state\":\"closed\"")));
     assert!(lobby.is_open(bob));
@@ -76,7 +76,7 @@ fn a_player_banned_while_logging_in_is_rejected() {
 
 #[test]
 fn a_kicked_player_receives_the_reason() {
-    for (reason, said) in [("", "You have been disconnected by an administrator."), ("go", "go")] {
+    for (reason, text) in [("", "You have been disconnected by an administrator."), ("go", "go")] {
         let mut lobby = lobby();
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
         lobby.receive(ada);
@@ -84,8 +84,8 @@ fn a_kicked_player_receives_the_reason() {
         assert_eq!(
             lobby.receive(ada),
             [
-                format!(r#"{{"command":"notice","style":"kick","text":"{said}","reason":"administrator"}}"#),
-                format!(r#"{{"command":"authentication_failed","text":"{said}"}}"#),
+                format!(r#"{{"command":"notice","style":"kick","text":"{text}","reason":"administrator"}}"#),
+                format!(r#"{{"command":"authentication_failed","text":"{text}"}}"#),
             ]
         );
         assert!(!lobby.is_open(ada) && lobby.is_open(bob));
@@ -110,6 +110,6 @@ fn new_settings_take_effect_at_once() {
     let bob = lobby.connect();
     lobby.send(bob, r#"{"command":"ask_session","user_agent":"mine"}"#);
     lobby.send_hello(bob, "Bob");
-    let heard = lobby.receive(bob).concat();
-    assert!(heard.contains("https://example.org") && heard.contains("has been disabled"), "{heard}");
+    let received = lobby.receive(bob).concat();
+    assert!(received.contains("https://example.org") && received.contains("has been disabled"), "{received}");
 }

@@ -47,7 +47,7 @@ const FLOODS: [(CommandClass, &str, usize, u64, usize); 10] = [
 
 #[test]
 fn a_flood_is_read_at_its_rate() {
-    for (class, saying, burst, seconds, count) in FLOODS {
+    for (class, command, burst, seconds, count) in FLOODS {
         let mut lobby = lobby();
         let (mallory, ada) = (lobby.log_in("player01"), lobby.log_in("player02"));
         // The login has spent some units.
@@ -55,7 +55,7 @@ fn a_flood_is_read_at_its_rate() {
         lobby.receive(mallory);
         let flood = burst + 50 * count;
         for _ in 0..flood {
-            lobby.send(mallory, saying);
+            lobby.send(mallory, command);
         }
         // The first message beyond the burst is handled, and the next one waits.
         let read = |lobby: &SimulatedLobby| flood - lobby.unread(mallory);
@@ -75,8 +75,8 @@ fn a_flood_is_read_at_its_rate() {
         let logged: Vec<_> =
             lobby.log.iter().filter(|line| matches!(line, LogLine::Paced { .. })).cloned().collect();
         assert_eq!(logged, [LogLine::Paced { conn: mallory, class }]);
-        let told = lobby.receive(mallory).into_iter().filter(|text| text.contains("more slowly"));
-        assert_eq!(told.count(), 1, "{class:?}: the player is told once");
+        let notices = lobby.receive(mallory).into_iter().filter(|text| text.contains("more slowly"));
+        assert_eq!(notices.count(), 1, "{class:?}: the player is told once");
         assert!(lobby.is_open(mallory));
     }
 }
@@ -90,10 +90,10 @@ fn every_message_of_a_flood_is_answered_in_order() {
     }
     lobby.send(conn, r#"{"command":"ice_servers"}"#);
     lobby.advance(SECOND * 10);
-    let mut heard = lobby.receive_commands(conn);
-    heard.retain(|command| command != "player_info");
+    let mut received = lobby.receive_commands(conn);
+    received.retain(|command| command != "player_info");
     let expected = [vec!["pong"; 500], vec!["notice"], vec!["pong"; 150], vec!["ice_servers"]].concat();
-    assert!(heard == expected);
+    assert!(received == expected);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn sixteen_households_behind_one_address_meet_no_limit() {
 
 /// Reconnects every half second for ten seconds, logs in if there is a login, and floods each time.
 /// Returns how many messages of the flood the lobby reads.
-fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, saying: &str) -> usize {
+fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, command: &str) -> usize {
     let mut lobby = lobby();
     let mut read = 0;
     for _ in 0..20 {
@@ -265,7 +265,7 @@ fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, sayi
             lobby.send_hello(conn, login);
         }
         for _ in 0..600 {
-            lobby.send(conn, saying);
+            lobby.send(conn, command);
         }
         lobby.advance(SECOND / 2);
         read += 600 - lobby.unread(conn).min(600);
@@ -277,9 +277,9 @@ fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, sayi
 
 #[test]
 fn a_reconnect_is_not_a_new_burst() {
-    for (class, saying, burst, seconds, count) in FLOODS {
+    for (class, command, burst, seconds, count) in FLOODS {
         // Further logins are refused.
-        let read = read_by_one_who_reconnects(Some("player01"), None, saying);
+        let read = read_by_one_who_reconnects(Some("player01"), None, command);
         let allowed = burst + 10 * count / seconds as usize;
         // The last message of a burst is handled, and every connection begins with one message.
         assert!(read <= allowed + 21, "{class:?}: {read} instead of {allowed}");
@@ -290,13 +290,13 @@ fn a_reconnect_is_not_a_new_burst() {
 #[test]
 fn a_second_client_of_the_same_player_is_not_a_new_burst() {
     let mut lobby = lobby();
-    let saying = r#"{"command":"game_join","uid":99}"#;
+    let command = r#"{"command":"game_join","uid":99}"#;
     let (mut read, mut last) = (0, ConnId(0));
     for _ in 0..10 {
         // The login signs out the connection before, which has not disconnected itself.
         let conn = lobby.connect();
         lobby.send_hello(conn, "player01");
-        (0..100).for_each(|_| lobby.send(conn, saying));
+        (0..100).for_each(|_| lobby.send(conn, command));
         lobby.advance(SECOND);
         read += 100 - lobby.unread(conn);
         last = conn;
@@ -306,29 +306,29 @@ fn a_second_client_of_the_same_player_is_not_a_new_burst() {
     // Paid spending is forgotten: a minute later the whole burst is available again.
     lobby.advance(SECOND * 90);
     let conn = lobby.log_in("player01");
-    (0..100).for_each(|_| lobby.send(conn, saying));
+    (0..100).for_each(|_| lobby.send(conn, command));
     assert_eq!(lobby.unread(conn), 100 - 31);
 }
 
 #[test]
 fn a_message_sent_along_with_the_login_counts() {
     let mut lobby = lobby();
-    let saying = r#"{"command":"game_join","uid":99}"#;
+    let command = r#"{"command":"game_join","uid":99}"#;
     let conn = lobby.log_in("player01");
-    (0..30).for_each(|_| lobby.send(conn, saying));
+    (0..30).for_each(|_| lobby.send(conn, command));
     lobby.disconnect(conn);
     for _ in 0..3 {
         lobby.holds_replies = true;
         let conn = lobby.connect();
         lobby.send_hello(conn, "player01");
-        lobby.send(conn, saying);
+        lobby.send(conn, command);
         lobby.holds_replies = false;
         while lobby.reply_next() {}
         lobby.disconnect(conn);
     }
     let conn = lobby.log_in("player01");
     // One message may be read while the login is in progress.
-    (0..2).for_each(|_| lobby.send(conn, saying));
+    (0..2).for_each(|_| lobby.send(conn, command));
     lobby.advance(SECOND * 3);
     assert_eq!(lobby.unread(conn), 1, "four are owed");
     lobby.advance(SECOND);
@@ -339,16 +339,16 @@ fn a_message_sent_along_with_the_login_counts() {
 #[test]
 fn before_the_login_an_address_counts() {
     let address = |text: &str| text.parse().ok();
-    let saying = r#"{"command":"ask_session"}"#;
-    let household = read_by_one_who_reconnects(None, address("2001:db8::1"), saying);
+    let command = r#"{"command":"ask_session"}"#;
+    let household = read_by_one_who_reconnects(None, address("2001:db8::1"), command);
     assert!((38..=61).contains(&household), "{household}: 30, one a second, and one a connection that waits");
-    let by_connection = read_by_one_who_reconnects(None, None, saying);
+    let by_connection = read_by_one_who_reconnects(None, None, command);
     assert_eq!(by_connection, 20 * 31, "nobody knows from where they come");
     // Another address in the same network, and others outside of it.
     let mut lobby = lobby();
     let mut read = |from: &str| {
         let conn = lobby.connect_from(address(from));
-        (0..100).for_each(|_| lobby.send(conn, saying));
+        (0..100).for_each(|_| lobby.send(conn, command));
         let read = 100 - lobby.unread(conn);
         lobby.disconnect(conn);
         read
@@ -374,10 +374,10 @@ fn a_flood_does_not_keep_others_at_the_address_out() {
     lobby.send(ada, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
     lobby.send_hello(ada, "player01");
     lobby.advance(SECOND * 4);
-    let heard = lobby.receive(ada);
-    assert!(heard.iter().any(|text| text.starts_with(r#"{"command":"welcome""#)), "{heard:?}");
+    let received = lobby.receive(ada);
+    assert!(received.iter().any(|text| text.starts_with(r#"{"command":"welcome""#)), "{received:?}");
     // Ada was not too fast herself, and her login leaves the spending of the address behind.
-    assert!(!heard.iter().any(|text| text.contains("more slowly")));
+    assert!(!received.iter().any(|text| text.contains("more slowly")));
     (0..30).for_each(|_| lobby.send(ada, r#"{"command":"ask_session"}"#));
     assert_eq!(lobby.unread(ada), 0);
 }

@@ -34,7 +34,10 @@ const NEED_QUEUES: [&str; 14] = [
 /// Cases that deliberately end in another way, with the reason; `tests/parties.rs` has our way.
 const DELIBERATE: [(&str, &str); 3] = [
     ("quirk-rejoin-after-kick", "P1: an invitation is used up when it is accepted"),
-    ("quirk-owner-kicks-himself", "P2: an owner who kicks himself leaves, so that no party is without owner"),
+    (
+        "quirk-owner-kicks-himself",
+        "P2: an owner who is kicked by the own client leaves, so that no party is without owner",
+    ),
     ("bad-faction", "P7: an unknown faction is refused with a notice, and the connection stays"),
 ];
 

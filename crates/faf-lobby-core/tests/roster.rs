@@ -37,9 +37,9 @@ fn lists(messages: Vec<ServerMessage>) -> Vec<Arc<PlayerList>> {
 fn snapshot_of_last_player(lobby: &mut SimulatedLobby) -> Vec<Arc<PlayerList>> {
     let conn = lobby.connect();
     lobby.send_hello(conn, &format!("player{PLAYERS:03}"));
-    let told = lists(lobby.receive_messages(conn));
+    let received = lists(lobby.receive_messages(conn));
     lobby.disconnect(conn);
-    told
+    received
 }
 
 fn ids(lists: &[Arc<PlayerList>]) -> BTreeSet<PlayerId> {
@@ -83,9 +83,9 @@ fn no_list_of_changes_is_too_long_for_clients() {
         lobby.send(*conn, &format!(r#"{{"command":"avatar","action":"select","avatar":"{text}"}}"#));
     }
     lobby.advance(Duration::from_secs(1));
-    let told = lobby.receive(watcher);
-    assert!(told.len() > 5, "{} lists", told.len());
-    assert!(told.iter().all(|text| text.len() < 512 * 1024));
+    let received = lobby.receive(watcher);
+    assert!(received.len() > 5, "{} lists", received.len());
+    assert!(received.iter().all(|text| text.len() < 512 * 1024));
     probe_login(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
     // The lists reach their limit in bytes long before that in players.
     assert!(snapshot_of_last_player(&mut lobby).len() > 5);
@@ -98,8 +98,8 @@ fn a_short_report_is_one_message() {
     lobby.receive_messages(conns[0]);
     conns[100..280].iter().for_each(|conn| lobby.disconnect(*conn));
     lobby.advance(Duration::from_secs(1));
-    let told = lists(lobby.receive_messages(conns[0]));
-    assert_eq!((told.len(), told[0].players.len()), (1, 180));
+    let received = lists(lobby.receive_messages(conns[0]));
+    assert_eq!((received.len(), received[0].players.len()), (1, 180));
 }
 
 #[test]

@@ -100,13 +100,13 @@ fn a_profile_is_sent() {
         vec![("tmm_2v2".to_owned(), rating(1000.5, 3)), ("global".to_owned(), rating(1600.0, 9))];
     let ada = lobby.connect();
     lobby.send_hello(ada, "Ada");
-    let heard = lobby.receive(ada);
+    let received = lobby.receive(ada);
     assert_eq!(
-        heard[1],
+        received[1],
         r#"{"command":"player_info","players":[{"id":1,"login":"Ada","avatar":{"url":"https://example.org/a.png","tooltip":"Winner"},"country":"","clan":"XYZ","ratings":{"global":{"rating":[1600.0,80.0],"number_of_games":9},"ladder_1v1":{"rating":[1500.0,500.0],"number_of_games":0},"tmm_2v2":{"rating":[1000.5,80.0],"number_of_games":3}},"global_rating":[1600.0,80.0],"ladder_rating":[1500.0,500.0],"number_of_games":9}]}"#
     );
     assert_eq!(
-        heard[2],
+        received[2],
         r##"{"command":"social","autojoin":["#moderators","#XYZ_clan"],"channels":["#moderators","#XYZ_clan"],"friends":[2],"foes":[3],"power":2}"##
     );
 }
@@ -115,26 +115,26 @@ fn a_profile_is_sent() {
 fn a_token_logs_in_too() {
     let mut lobby = lobby();
     let ada = lobby.connect();
-    let say = |lobby: &mut SimulatedLobby, token: &str| {
+    let send = |lobby: &mut SimulatedLobby, token: &str| {
         lobby.send(ada, &format!(r#"{{"command":"auth","token":"{token}","unique_id":"u"}}"#));
         lobby.receive(ada)
     };
     let failed = |text: &str| [authentication_failed(text)];
-    assert_eq!(say(&mut lobby, "nonsense"), failed("Token signature was invalid"));
+    assert_eq!(send(&mut lobby, "nonsense"), failed("Token signature was invalid"));
     assert_eq!(
-        say(&mut lobby, "forbidden"),
+        send(&mut lobby, "forbidden"),
         failed("Token does not have permission to login to the lobby server")
     );
-    assert_eq!(say(&mut lobby, "99"), failed("Cannot find user id"));
+    assert_eq!(send(&mut lobby, "99"), failed("Cannot find user id"));
     lobby.store.has_no_keys = true;
     assert_eq!(
-        say(&mut lobby, "1"),
+        send(&mut lobby, "1"),
         failed("Your token cannot be checked right now. Please try again in a few minutes.")
     );
     lobby.store.has_no_keys = false;
-    let heard = say(&mut lobby, "1");
-    assert_eq!(heard[0], r#"{"command":"irc_password","password":"deprecated"}"#);
-    assert!(heard[1].starts_with(r#"{"command":"welcome""#));
+    let received = send(&mut lobby, "1");
+    assert_eq!(received[0], r#"{"command":"irc_password","password":"deprecated"}"#);
+    assert!(received[1].starts_with(r#"{"command":"welcome""#));
     assert!(lobby.counts.contains(&Count::LoginAccepted(LoginMethod::Token)));
     let failures = lobby.counts.iter().filter(|count| **count == Count::LoginFailed(LoginMethod::Token));
     assert_eq!(failures.count(), 3);
@@ -188,8 +188,11 @@ fn banned_players_are_rejected_while_the_ban_lasts() {
     lobby.log_in("Bob");
     let cem = lobby.connect();
     lobby.send_hello(cem, "Cem");
-    let heard = lobby.receive(cem);
-    assert!(heard[0].contains("banned from FAF forever.") && !heard[0].contains("expires_at"), "{heard:?}");
+    let received = lobby.receive(cem);
+    assert!(
+        received[0].contains("banned from FAF forever.") && !received[0].contains("expires_at"),
+        "{received:?}"
+    );
 
     lobby.advance(Duration::from_secs(46 * 3600));
     lobby.log_in("Ada");
@@ -298,7 +301,7 @@ fn pings_go_both_ways() {
     lobby.send(ada, r#"{"command":"ping","target":"game"}"#);
     assert_eq!(lobby.receive(ada), [""; 0]);
     lobby.advance(Duration::from_secs(91));
-    let pings = lobby.receive(ada).into_iter().filter(|heard| heard == PING).count();
+    let pings = lobby.receive(ada).into_iter().filter(|text| text == PING).count();
     assert_eq!(pings, 2);
     assert_eq!(lobby.receive(unknown), [""; 0]);
     assert!(lobby.is_open(ada));
@@ -579,10 +582,10 @@ fn avatars_are_listed_selected_and_reported() {
     assert_eq!(lobby.receive(bob), [""; 0]);
     lobby.send(ada, r#"{"command":"avatar","action":"select","avatar":"https://example.org/moon.png"}"#);
     lobby.advance(SECOND);
-    let heard = lobby.receive(bob);
+    let received = lobby.receive(bob);
     assert!(
-        heard[0].contains(r#""avatar":{"url":"https://example.org/moon.png","tooltip":"Moon"}"#),
-        "{heard:?}"
+        received[0].contains(r#""avatar":{"url":"https://example.org/moon.png","tooltip":"Moon"}"#),
+        "{received:?}"
     );
     lobby.send(ada, r#"{"command":"avatar","action":"select","avatar":null}"#);
     lobby.advance(SECOND);
@@ -646,13 +649,13 @@ fn unofficial_clients_are_notified_and_counted() {
         ["", r#","user_agent":"other","version":"0.1""#, r#","user_agent":["downlords-faf-client"]"#]
     {
         lobby.send(ada, &format!(r#"{{"command":"ask_session"{user_agent}}}"#));
-        let heard = lobby.receive(ada);
+        let received = lobby.receive(ada);
         assert!(
-            heard[0].starts_with(
+            received[0].starts_with(
                 r#"{"command":"notice","style":"info","text":"You are using an unofficial client"#
             )
         );
-        assert_eq!(heard[1..], [r#"{"command":"session","session":1001}"#]);
+        assert_eq!(received[1..], [r#"{"command":"session","session":1001}"#]);
     }
     lobby.disconnect(ada);
     let clients: Vec<_> =

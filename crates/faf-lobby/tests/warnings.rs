@@ -39,11 +39,11 @@ fn warnings(server: Serving) -> Vec<String> {
 fn send(address: &str, bytes: &[u8], until: &str) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(bytes).unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut block = [0; 4096];
-    while until.is_empty() || !String::from_utf8_lossy(&heard).contains(until) {
+    while until.is_empty() || !String::from_utf8_lossy(&received).contains(until) {
         match stream.read(&mut block) {
-            Ok(length @ 1..) => heard.extend_from_slice(&block[..length]),
+            Ok(length @ 1..) => received.extend_from_slice(&block[..length]),
             _ => return assert!(until.is_empty(), "{until} is missing"),
         }
     }
@@ -70,9 +70,9 @@ fn what_a_proxy_says_and_cannot_be_understood_is_told_once() {
         upgrade(&server.address("ws://"), header);
     }
     let warnings = warnings(server);
-    let told: Vec<_> = warnings.iter().filter(|line| line.contains("forwarded_header")).collect();
-    assert_eq!(told.len(), 1, "{warnings:?}");
-    assert!(!told[0].contains("gibberish"), "{told:?}");
+    let notices: Vec<_> = warnings.iter().filter(|line| line.contains("forwarded_header")).collect();
+    assert_eq!(notices.len(), 1, "{warnings:?}");
+    assert!(!notices[0].contains("gibberish"), "{notices:?}");
 }
 
 #[test]
@@ -113,6 +113,6 @@ fn keys_that_are_too_short_are_told() {
         send(&server.address("tcp://"), auth.as_bytes(), "authentication_failed");
     }
     let warnings = warnings(server);
-    let told = warnings.iter().filter(|line| line.contains("the key `old` of the JWKS has 1024 bits"));
-    assert_eq!(told.count(), 1, "{warnings:?}");
+    let notices = warnings.iter().filter(|line| line.contains("the key `old` of the JWKS has 1024 bits"));
+    assert_eq!(notices.count(), 1, "{warnings:?}");
 }

@@ -58,7 +58,7 @@ pub struct SimulatedLobby {
 
 #[derive(Debug, Clone)]
 struct Client {
-    heard: VecDeque<ServerMessage>,
+    incoming: VecDeque<ServerMessage>,
     is_open: bool,
     is_logged_in: bool,
     /// Reasons for which the lobby does not read from the connection.
@@ -117,7 +117,7 @@ impl SimulatedLobby {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
         let client = Client {
-            heard: VecDeque::new(),
+            incoming: VecDeque::new(),
             is_open: true,
             is_logged_in: false,
             holds: BTreeSet::new(),
@@ -174,12 +174,12 @@ impl SimulatedLobby {
             message.write_json(&mut json).expect("messages of the lobby can be encoded");
             String::from_utf8(json).expect("JSON is UTF-8")
         };
-        self.client(conn).heard.drain(..).map(as_text).collect()
+        self.client(conn).incoming.drain(..).map(as_text).collect()
     }
 
     /// Returns the messages a client has received since the last call.
     pub fn receive_messages(&mut self, conn: ConnId) -> Vec<ServerMessage> {
-        self.client(conn).heard.drain(..).collect()
+        self.client(conn).incoming.drain(..).collect()
     }
 
     /// Returns the commands of the messages a client has received since the last call.
@@ -395,7 +395,7 @@ impl SimulatedLobby {
         for conn in conns {
             let client = self.client(conn);
             assert!(client.is_open, "{conn:?} has ended and is sent {message:?}");
-            client.heard.push_back(message.clone());
+            client.incoming.push_back(message.clone());
         }
     }
 

@@ -166,7 +166,7 @@ fn info(state: &str) -> Arc<GameInfo> {
     Arc::new(serde_json::from_str(&json).unwrap())
 }
 
-fn told(conn: ConnId, state: &str) -> Effect {
+fn info_to(conn: ConnId, state: &str) -> Effect {
     one(conn, ServerMessage::GameInfo(info(state)))
 }
 
@@ -199,7 +199,7 @@ fn breaks(outcome: Outcome, law: Law) {
 #[test]
 fn valid_steps_break_no_law() {
     let mut forged = Forged::joined();
-    forged.does(&[told(BOB.0, "open"), ice(BOB.0, ADA.1), ice(ADA.0, BOB.1)]).unwrap();
+    forged.does(&[info_to(BOB.0, "open"), ice(BOB.0, ADA.1), ice(ADA.0, BOB.1)]).unwrap();
     let settings = Settings::default();
     forged.checker.second(Size { connections: 3, players: 3 }, &settings).unwrap();
 }
@@ -281,7 +281,7 @@ fn games_are_hosted_by_online_players() {
     let mut forged = Forged::new();
     forged.game(GameState::Initializing, &[]);
     breaks(forged.does(&[]), Law::GamesAreHosted);
-    breaks(Forged::new().does(&[told(BOB.0, "open")]), Law::GamesAreHosted);
+    breaks(Forged::new().does(&[info_to(BOB.0, "open")]), Law::GamesAreHosted);
 
     let mut forged = Forged::joined();
     forged.game(GameState::Lobby, &[BOB.1]);
@@ -318,9 +318,9 @@ fn members_must_have_joined() {
 #[test]
 fn hidden_games_are_hidden() {
     let mut forged = Forged::hosted("");
-    forged.does(&[told(BOB.0, "open")]).unwrap();
-    breaks(forged.does(&[told(CEM.0, "open")]), Law::HiddenStaysHidden);
-    breaks(Forged::hosted("").does(&[told(CEM.0, "closed")]), Law::HiddenStaysHidden);
+    forged.does(&[info_to(BOB.0, "open")]).unwrap();
+    breaks(forged.does(&[info_to(CEM.0, "open")]), Law::HiddenStaysHidden);
+    breaks(Forged::hosted("").does(&[info_to(CEM.0, "closed")]), Law::HiddenStaysHidden);
     let everybody = Effect::Send { to: Audience::LoggedIn, message: ServerMessage::GameInfo(info("open")) };
     breaks(Forged::hosted("").does(&[everybody]), Law::HiddenStaysHidden);
     let but_cem = Effect::Send {
@@ -331,15 +331,15 @@ fn hidden_games_are_hidden() {
     for range in
         [r#","rating_min":100,"enforce_rating_range":true"#, r#","rating_max":-1,"enforce_rating_range":1"#]
     {
-        breaks(Forged::hosted(range).does(&[told(BOB.0, "open")]), Law::HiddenStaysHidden);
+        breaks(Forged::hosted(range).does(&[info_to(BOB.0, "open")]), Law::HiddenStaysHidden);
     }
 
     // One message removes the game where it was shown; a second one breaks the law.
     let ticket =
         forged.request(Some(ADA.0), SetRelation { player: ADA.1, subject: BOB.1, relation: Relation::Foe });
     let changed = Event::Replied { reply: ticket.reply(Ok(Ok(()))) };
-    forged.step(Some(&changed), &[told(BOB.0, "closed")]).unwrap();
-    breaks(forged.does(&[told(BOB.0, "closed")]), Law::HiddenStaysHidden);
+    forged.step(Some(&changed), &[info_to(BOB.0, "closed")]).unwrap();
+    breaks(forged.does(&[info_to(BOB.0, "closed")]), Law::HiddenStaysHidden);
     let store = FakeStore::default();
     forged.does(&[]).unwrap();
     breaks(Forged::joined().reported_after_telling(&store), Law::NoGhosts);
@@ -381,7 +381,7 @@ fn player_list_at_login_is_complete() {
 
 #[test]
 fn games_are_sent_in_order_and_once_durable() {
-    breaks(Forged::hosted("").does(&[told(BOB.0, "playing")]), Law::LiveIsDurable);
+    breaks(Forged::hosted("").does(&[info_to(BOB.0, "playing")]), Law::LiveIsDurable);
     let to_bob = |state| Effect::Send {
         to: Audience::Several(vec![BOB.0]),
         message: ServerMessage::GameInfo(info(state)),
@@ -537,8 +537,8 @@ fn only_players_who_have_begun_are_rated() {
         let end = played().games[&GameId(1)].end.clone().unwrap();
         store(GameWrite::End(Box::new(end)))
     };
-    let says = |forged: &mut Forged, conn, said: &str| {
-        forged.send(conn, &format!(r#"{{"target":"game","command":{said}}}"#), &[]).unwrap();
+    let says = |forged: &mut Forged, conn, command: &str| {
+        forged.send(conn, &format!(r#"{{"target":"game","command":{command}}}"#), &[]).unwrap();
     };
     let mut forged = launched();
     says(&mut forged, ADA.0, r#""GameState","args":["Launching"]"#);
@@ -551,9 +551,9 @@ fn only_players_who_have_begun_are_rated() {
 
 #[test]
 fn players_whose_simulation_ended_stay_out() {
-    let back = |said: &str| {
+    let back = |command: &str| {
         let mut forged = launched();
-        forged.send(BOB.0, &format!(r#"{{"target":"game","command":"{said}"}}"#), &[]).unwrap();
+        forged.send(BOB.0, &format!(r#"{{"target":"game","command":"{command}"}}"#), &[]).unwrap();
         forged.game(GameState::Live, &[ADA.1]);
         forged.does(&[]).unwrap();
         forged.game(GameState::Live, &[ADA.1, BOB.1]);
@@ -572,12 +572,12 @@ fn acknowledged_reports_must_be_stored() {
     (game.saved, game.end) = (Some(game.launched.game.clone()), None);
     store.games.insert(GAME, game);
     launched().checker.killed(&store).unwrap();
-    for said in
+    for command in
         [r#""GameResult","args":[2,"defeat 0"]"#, r#""Desync""#, r#""EnforceRating""#, r#""GameEnded""#]
     {
         let mut forged = launched();
-        let said = format!(r#"{{"target":"game","command":{said}}}"#);
-        forged.send(BOB.0, &said, &[]).unwrap();
+        let command = format!(r#"{{"target":"game","command":{command}}}"#);
+        forged.send(BOB.0, &command, &[]).unwrap();
         breaks(forged.checker.killed(&store), Law::AcknowledgedIsKept);
     }
 }

@@ -1,7 +1,7 @@
 //! The matchmaker's rules as pure functions (matchmaking.md).
 //!
-//! Each file has one rule. None of them knows the lobby: they take facts, time and chance as
-//! arguments and return what follows.
+//! Each file has one rule. No rule reads the state of the lobby: each takes what it needs, the time
+//! and the random numbers included, as arguments.
 
 pub mod game_name;
 pub mod generated_map;

@@ -407,8 +407,7 @@ impl Live {
         self.players.iter().map(participant).collect()
     }
 
-    /// Returns whether a player has a say in the game: a player has, and an observer only if
-    /// nobody plays.
+    /// Returns whether the reports of a player count: those of an observer do only if nobody plays.
     pub(crate) fn counts_reports_of(&self, player: PlayerId) -> bool {
         self.players.is_empty() || self.player(player).is_some()
     }

@@ -12,9 +12,9 @@ fn ban_bob(lobby: &mut SimulatedLobby) {
 }
 
 fn check_rejected(lobby: &mut SimulatedLobby, conn: ConnId) {
-    let told = lobby.receive(conn).join("\n");
-    assert!(told.contains("You are banned") && told.contains("spam"), "{told}");
-    assert!(!told.contains("game_launch"), "{told}");
+    let received = lobby.receive(conn).join("\n");
+    assert!(received.contains("You are banned") && received.contains("spam"), "{received}");
+    assert!(!received.contains("game_launch"), "{received}");
 }
 
 #[test]

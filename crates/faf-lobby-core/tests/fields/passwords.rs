@@ -30,9 +30,9 @@ fn a_number_is_its_text_for_the_host_and_always_wrong_for_a_guest() {
         (r#""secret""#, "null", false),
         ("true", r#""true""#, true),
     ] {
-        let (told, is_open) = join(hosted, tried);
+        let (received, is_open) = join(hosted, tried);
         let expected: &[&str] = if is_right { &["game_launch"] } else { &["game_join_failed", "notice"] };
-        assert_eq!(told, expected, "{hosted} hosted, {tried} tried");
+        assert_eq!(received, expected, "{hosted} hosted, {tried} tried");
         assert!(is_open, "{tried} closes the connection");
     }
 }

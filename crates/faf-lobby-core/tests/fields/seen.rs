@@ -50,8 +50,8 @@ fn a_game_that_is_starting_is_not_in_the_list_at_login() {
     let list = |lobby: &mut faf_testkit::lobby::SimulatedLobby, login: &str| {
         let conn = lobby.connect();
         lobby.send_hello(conn, login);
-        let told = lobby.receive(conn);
-        told.into_iter().find(|text| text.starts_with(r#"{"command":"game_info","games":"#)).unwrap()
+        let received = lobby.receive(conn);
+        received.into_iter().find(|text| text.starts_with(r#"{"command":"game_info","games":"#)).unwrap()
     };
     assert_eq!(list(&mut lobby, "Bob"), r#"{"command":"game_info","games":[]}"#);
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
@@ -65,18 +65,18 @@ fn the_times_of_a_game_are_those_of_the_clock() {
     let (ada, cem) = (lobby.log_in("Ada"), lobby.log_in("Cem"));
     lobby.advance(SECOND * 100);
     host(&mut lobby, ada, "");
-    let told = |lobby: &mut faf_testkit::lobby::SimulatedLobby| {
+    let received = |lobby: &mut faf_testkit::lobby::SimulatedLobby| {
         lobby.advance(SECOND * 2);
         let text = lobby.receive(cem).into_iter().rfind(|text| text.contains(r#""uid":1"#)).unwrap();
         let info: serde_json::Value = serde_json::from_str(&text).unwrap();
         (info["hosted_at"].clone(), info["launched_at"].clone())
     };
     let hosted = serde_json::json!("2026-07-01T12:01:40+00:00");
-    assert_eq!(told(&mut lobby), (hosted.clone(), serde_json::Value::Null));
+    assert_eq!(received(&mut lobby), (hosted.clone(), serde_json::Value::Null));
     lobby.advance(SECOND * 48);
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
     let launched = BEGINNING.0 as f64 / 1e6 + 150.0;
-    assert_eq!(told(&mut lobby), (hosted, serde_json::json!(launched)));
+    assert_eq!(received(&mut lobby), (hosted, serde_json::json!(launched)));
 }
 
 #[test]
@@ -144,9 +144,9 @@ fn no_game_is_hosted_after_a_shutdown_has_begun() {
         }
         lobby.holds_replies = false;
         while lobby.reply_next() {}
-        let told = lobby.receive_commands(ada);
-        assert!(told.contains(&"disabled".to_owned()), "{answers}: {told:?}");
-        assert!(!told.contains(&"game_launch".to_owned()), "{answers}: {told:?}");
+        let received = lobby.receive_commands(ada);
+        assert!(received.contains(&"disabled".to_owned()), "{answers}: {received:?}");
+        assert!(!received.contains(&"game_launch".to_owned()), "{answers}: {received:?}");
         assert_eq!(lobby.world.games().count(), 1, "{answers}");
     }
 }

@@ -101,7 +101,7 @@ fn the_memory_of_a_hosted_game_is_limited() {
 }
 
 /// The JSON size in bytes of the only game's `game_info`.
-fn told(lobby: &SimulatedLobby) -> usize {
+fn info_bytes(lobby: &SimulatedLobby) -> usize {
     let info = ServerMessage::GameInfo(lobby.world.game_infos().remove(0));
     let json = simple_json::encode(&info).unwrap().len();
     for format in WireFormat::ALL {
@@ -153,11 +153,11 @@ fn the_largest_game_takes_some_kilobytes() {
     }
     let info = lobby.world.game_infos().remove(0);
     assert_eq!((info.num_players, info.teams_ids.len(), info.sim_mods.len()), (24, 24, 48));
-    let lobby_bytes = told(&lobby);
+    let lobby_bytes = info_bytes(&lobby);
     assert!((10_000..=GAME_INFO_MAX).contains(&lobby_bytes), "{lobby_bytes}");
     game(&mut lobby, conns[0], "GameState", r#"["Launching"]"#);
     assert_eq!(state(&lobby), Some(GameState::Live));
-    assert!((10_000..=GAME_INFO_MAX).contains(&told(&lobby)));
+    assert!((10_000..=GAME_INFO_MAX).contains(&info_bytes(&lobby)));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_ordinary_game_takes_two_kilobytes() {
     let uids: Vec<String> = (0..10).map(|number| format!("0f0e0d0c-0001-4000-8000-{number:012}")).collect();
     game(&mut lobby, conns[0], "GameMods", &format!(r#"["uids","{}"]"#, uids.join(" ")));
     (1..=16).for_each(|player| seat(&mut lobby, conns[0], player, player.into(), i64::from(2 + player % 2)));
-    let bytes = told(&lobby);
+    let bytes = info_bytes(&lobby);
     assert!((1000..2048).contains(&bytes), "{bytes}");
 }
 

@@ -26,9 +26,12 @@ fn a_game_is_played_and_rated() {
     assert_eq!((end.validity, stored.ratings.len(), stored.saved.is_none()), (Validity::Valid, 2, true));
     let lines: Vec<String> = end.decisions.iter().map(ToString::to_string).collect();
     assert_eq!(lines.last().unwrap(), "rated on global");
-    let told = lobby.receive(cem).join("\n");
-    assert!(told.contains(r#""rating":[1765.51188"#) && told.contains(r#""number_of_games":1"#), "{told}");
-    assert!(told.contains(r#""state":"closed""#));
+    let received = lobby.receive(cem).join("\n");
+    assert!(
+        received.contains(r#""rating":[1765.51188"#) && received.contains(r#""number_of_games":1"#),
+        "{received}"
+    );
+    assert!(received.contains(r#""state":"closed""#));
     let keys: Vec<_> = lobby.published.iter().map(|published| published.routing_key.as_str()).collect();
     assert_eq!(keys, ["success.gameResults.create", "success.rating.update", "success.rating.update"]);
     assert!(lobby.counts.contains(&Count::RatedGame("global".to_owned())));

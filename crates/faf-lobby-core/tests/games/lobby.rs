@@ -46,8 +46,8 @@ fn a_hosted_game_is_reported_as_it_grows() {
     assert_eq!(received_games(&mut lobby, cem), [("open".to_owned(), 1)]);
     seat(&mut lobby, ada, 2, 2, -1);
     lobby.advance(SECOND);
-    let told = lobby.receive(cem);
-    assert!(told[0].ends_with(r#""teams_ids":[{"team_id":-1,"player_ids":[2]},{"team_id":2,"player_ids":[1]}],"teams":{"-1":["Bob"],"2":["Ada"]}}"#), "{told:?}");
+    let received = lobby.receive(cem);
+    assert!(received[0].ends_with(r#""teams_ids":[{"team_id":-1,"player_ids":[2]},{"team_id":2,"player_ids":[1]}],"teams":{"-1":["Bob"],"2":["Ada"]}}"#), "{received:?}");
     let dan = lobby.connect();
     lobby.send_hello(dan, "Dan");
     assert!(
@@ -507,10 +507,14 @@ fn the_length_of_ice_messages_is_limited() {
             game(&mut lobby, bob, "IceMsg", &of(16 * 1024 + 1));
         }
         assert!(received_orders(&mut lobby, ada).is_empty());
-        let mut told = lobby.receive(bob);
-        told.retain(|told| told.contains("notice"));
-        assert_eq!(told.len(), 1);
-        assert!(told[0].contains("16385 bytes") && told[0].contains("at most 16384"), "{}", told[0]);
+        let mut received = lobby.receive(bob);
+        received.retain(|text| text.contains("notice"));
+        assert_eq!(received.len(), 1);
+        assert!(
+            received[0].contains("16385 bytes") && received[0].contains("at most 16384"),
+            "{}",
+            received[0]
+        );
         lobby.advance(SECOND * 60);
     }
     assert_eq!(lobby.counts.iter().filter(|count| **count == Count::RelayTooLong).count(), 30);

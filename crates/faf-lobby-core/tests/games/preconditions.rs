@@ -22,8 +22,8 @@ fn a_ban_is_checked_before_everything_else() {
         let bob = lobby.log_in("Bob");
         lobby.store.account("Bob").bans = vec![ban()];
         lobby.send(bob, request);
-        let told = lobby.receive(bob).join("");
-        assert!(told.contains("You are banned from FAF") && !told.contains("invalid"), "{told}");
+        let received = lobby.receive(bob).join("");
+        assert!(received.contains("You are banned from FAF") && !received.contains("invalid"), "{received}");
         assert!(!lobby.is_open(bob));
         // A busy player is refused for that reason first.
         lobby.store.account("Bob").bans.clear();
@@ -47,8 +47,8 @@ fn no_number_is_given_out_twice() {
     assert!(lobby.receive(ada)[0].contains(r#""uid":2147483647"#));
     for _ in 0..2 {
         host_with(&mut lobby, bob, "");
-        let told = lobby.receive(bob).join("");
-        assert!(told.contains("this server has given out all numbers of games"), "{told}");
+        let received = lobby.receive(bob).join("");
+        assert!(received.contains("this server has given out all numbers of games"), "{received}");
         assert!(lobby.is_open(bob));
     }
     // The last number belongs to a game like any other.

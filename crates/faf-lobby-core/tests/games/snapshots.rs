@@ -64,11 +64,11 @@ fn a_new_login_receives_the_end_of_a_listed_game() {
     // All of this happens between two reports.
     lobby.disconnect(ada);
     lobby.advance(2 * SECOND);
-    let told = lobby.receive_messages(bob).into_iter().filter_map(|message| match message {
+    let received = lobby.receive_messages(bob).into_iter().filter_map(|message| match message {
         ServerMessage::GameInfo(game) => Some(game.state),
         _ => None,
     });
-    assert_eq!(told.collect::<Vec<_>>(), [GameInfoState::Closed]);
+    assert_eq!(received.collect::<Vec<_>>(), [GameInfoState::Closed]);
 }
 
 #[test]

@@ -92,14 +92,14 @@ fn achievements_are_counted_once() {
     assert!(lobby.published.is_empty());
     lobby.holds_replies = false;
     while lobby.reply_next() {}
-    let told = lobby.published.len();
-    assert!(told > 0);
+    let count = lobby.published.len();
+    assert!(count > 0);
     lobby.restart();
     let ada = lobby.log_in("Ada");
     lobby.send(ada, r#"{"command":"restore_game_session","game_id":1}"#);
     game(&mut lobby, ada, "JsonStats", &args);
     game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
-    assert_eq!(lobby.published.len(), told);
+    assert_eq!(lobby.published.len(), count);
     assert!(lobby.published.iter().all(|publication| publication.body.contains("\"playerId\":1")));
 }
 

@@ -61,7 +61,7 @@ fn a_hidden_game_looks_like_an_unused_number() {
         lobby.receive(cem);
         lobby.holds_replies = true;
         let attempts = lobby.store.joins.len();
-        let mut told = Vec::new();
+        let mut answers = Vec::new();
         for request in [
             format!(r#"{{"command":"game_join","uid":{uid}}}"#),
             format!(r#"{{"command":"game_join","uid":{uid},"password":"x"}}"#),
@@ -70,11 +70,11 @@ fn a_hidden_game_looks_like_an_unused_number() {
             lobby.send(cem, &request);
             let requests = lobby.open_requests();
             while lobby.reply_next() {}
-            told.push((requests, lobby.receive(cem)));
+            answers.push((requests, lobby.receive(cem)));
         }
         lobby.holds_replies = false;
         assert_eq!(lobby.store.joins.len(), attempts, "game {uid}");
-        format!("{told:?}").replace(&format!(r#"\"uid\":{uid}"#), "")
+        format!("{answers:?}").replace(&format!(r#"\"uid\":{uid}"#), "")
     };
     let free = tried(&mut lobby, 99);
     assert!(free.contains("host_left_game") && free.contains("no longer exists"), "{free}");
@@ -145,8 +145,8 @@ fn games_that_end_before_a_report_are_not_reported() {
 fn list_of(lobby: &mut SimulatedLobby, login: &str) -> String {
     let conn = lobby.connect();
     lobby.send_hello(conn, login);
-    let heard = lobby.receive(conn);
-    heard.into_iter().find(|text| text.contains(r#""games":["#)).unwrap_or_default()
+    let received = lobby.receive(conn);
+    received.into_iter().find(|text| text.contains(r#""games":["#)).unwrap_or_default()
 }
 
 #[test]

@@ -142,17 +142,17 @@ async fn connections_without_login_make_room_despite_messages() {
     .await;
     drop(server.log_in(WireFormat::SimpleJson, "Ada").await);
     let wrong = r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":"machine"}"#;
-    let sayings = [
+    let questions = [
         (r#"{"command":"ping"}"#, "pong"),
         (r#"{"command":"ask_session","user_agent":"x","version":"1"}"#, "session"),
         (wrong, "authentication_failed"),
     ];
     let mut talkers = Vec::new();
-    for (number, (said, answer)) in (1..).zip(sayings) {
+    for (number, (question, answer)) in (1..).zip(questions) {
         let format = WireFormat::SimpleJson;
         let stream = connect_from(&format!("127.0.1.{number}"), server.address(format)).await;
         let mut talker = Client::over(stream, format, "/", &[]).await.unwrap();
-        talker.send(said).await;
+        talker.send(question).await;
         talker.receive_command(answer).await;
         talkers.push(talker);
     }

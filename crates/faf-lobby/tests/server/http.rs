@@ -242,7 +242,7 @@ async fn probe_is_answered_at_once_despite_other_clients() {
     };
     // The same number of clients, also from the probe's own address.
     for source in ["127.0.0.9", "127.0.0.1"] {
-        for said in [
+        for sent in [
             "",
             "GET /",
             "GET /players HTTP/1.1\r\nHost: test\r\n\r\n",
@@ -252,10 +252,10 @@ async fn probe_is_answered_at_once_despite_other_clients() {
             for number in 0..150 {
                 let mut stream = from(source).await;
                 // The server may have closed the connection already.
-                let _ = stream.write_all(said.as_bytes()).await;
+                let _ = stream.write_all(sent.as_bytes()).await;
                 others.push(stream);
                 if number % 10 == 9 {
-                    assert_eq!(server.get("/ready").await.0, 200, "{said}");
+                    assert_eq!(server.get("/ready").await.0, 200, "{sent}");
                 }
             }
         }

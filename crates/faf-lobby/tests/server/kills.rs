@@ -234,11 +234,11 @@ async fn killed_after_each_message() {
     make_database(&template).await;
     for last in 0..GAME.len() {
         let mut game = Match::begin(&template).await;
-        let mut said = [0, 0];
+        let mut sent = [0, 0];
         for message in &GAME[..last] {
             game.send(*message).await;
-            said[message.0 as usize] += 1;
-            game.wait_for(message.0, said[message.0 as usize]).await;
+            sent[message.0 as usize] += 1;
+            game.wait_for(message.0, sent[message.0 as usize]).await;
         }
         // The last message is not awaited.
         game.send(GAME[last]).await;

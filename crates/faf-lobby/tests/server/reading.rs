@@ -51,13 +51,13 @@ async fn large_broadcast_disconnects_no_reader() {
     let text = "x".repeat(2_000_000);
     let broadcast = format!(r#"{{"command":"admin","action":"broadcast","message":"{text}"}}"#);
     let place = WireFormat::ALL.iter().position(|format| *format == WireFormat::SimpleJson).unwrap();
-    let saying = clients[place].send(&broadcast);
-    let saying = tokio::spawn(saying);
+    let sending = clients[place].send(&broadcast);
+    let sending = tokio::spawn(sending);
     for client in &mut clients {
         client.receive_containing(&text).await;
         client.check_is_served().await;
     }
-    saying.await.unwrap();
+    sending.await.unwrap();
     assert!(timeout(std::time::Duration::ZERO, clients[0].receive()).await.is_err());
     let metrics = server.get("/metrics").await.1;
     assert!(!metrics.contains("server_connections_ended_total{"), "{metrics}");

@@ -39,10 +39,10 @@ const TOO_LONG: &str = "a block beyond the limit";
 
 impl History {
     pub(crate) fn of(transcript: &Transcript) -> Self {
-        let (mut entry, mut section, mut formats) = (Vec::new(), 1, HashMap::new());
+        let (mut entries, mut section, mut formats) = (Vec::new(), 1, HashMap::new());
         for record in &transcript.records {
             let mut note = |who: &str, verb: Verb, text: String| {
-                entry.push(Entry { section, who: who.to_owned(), verb, text });
+                entries.push(Entry { section, who: who.to_owned(), verb, text });
             };
             match record {
                 Record::Barrier => section += 1,
@@ -66,7 +66,7 @@ impl History {
                 _ => {}
             }
         }
-        Self(entry)
+        Self(entries)
     }
 }
 

@@ -40,7 +40,7 @@ impl Checker {
 
     fn received(&mut self, conn: ConnId, message: &Result<ClientMessage, CommandError>) {
         let player = self.connections.get(&conn).and_then(|connection| connection.player);
-        let said = match message {
+        let received = match message {
             Ok(ClientMessage::GameHost(request)) => host(request),
             Ok(ClientMessage::GameJoin(request)) => join(request),
             Ok(ClientMessage::RestoreGameSession(request)) => Received::Restore(request.game_id),
@@ -49,7 +49,7 @@ impl Checker {
         };
         // A result may be the sign that the game has begun, whether the lobby can parse it or not;
         // an extra sign breaks no law.
-        let begun = match &said {
+        let begun = match &received {
             Received::Begun(game, player) => Some((*game, *player)),
             Received::Fact(game, _) => player.map(|player| (*game, player)),
             _ => None,
@@ -63,7 +63,7 @@ impl Checker {
         let is_heartbeat = matches!(message, Ok(ClientMessage::Ping | ClientMessage::Pong));
         // A heartbeat is answered even while a command is in progress.
         if !is_heartbeat || connection.unhandled.is_empty() {
-            connection.unhandled.push_back(said);
+            connection.unhandled.push_back(received);
         }
     }
 
@@ -112,7 +112,7 @@ impl Checker {
         // The connection may have been closed later in the same step.
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
         match connection.unhandled.pop_front() {
-            None => broken(Law::DoneOnce, format!("connection {} had said nothing", conn.0)),
+            None => broken(Law::DoneOnce, format!("connection {} had sent nothing", conn.0)),
             Some(Received::Fact(game, fact)) => {
                 self.acknowledged(game, fact);
                 Ok(())

@@ -128,7 +128,7 @@ impl Checker {
         let is_over = self.seen.get(&id).is_none_or(|game| game.state == GameState::Ended);
         self.check_durable(id, info.state)?;
         let Some(game) = self.games.get_mut(&id) else { return Ok(()) };
-        let told = match info.state {
+        let announced = match info.state {
             // The game is being set up, or is hidden from this client now.
             GameInfoState::Closed if !is_over => return Ok(()),
             GameInfoState::Closed => Announced::Over,
@@ -138,10 +138,12 @@ impl Checker {
         let before = game.announced;
         // A message to one player is not public.
         if is_report {
-            game.announced = told;
+            game.announced = announced;
         }
         // The end may be sent again to players who leave the game later.
-        ensure(before <= told, Law::StatesInOrder, || format!("game {id}: {told:?} after {before:?}"))
+        ensure(before <= announced, Law::StatesInOrder, || {
+            format!("game {id}: {announced:?} after {before:?}")
+        })
     }
 
     fn check_durable(&self, id: GameId, state: GameInfoState) -> Result<(), Violation> {
@@ -228,12 +230,12 @@ impl Checker {
         let id = launch.uid;
         let connection = self.connection(conn, "told to launch a game")?;
         connection.process_has_command = false;
-        let (said, player) = (connection.unhandled.clone(), connection.player);
+        let (unhandled, player) = (connection.unhandled.clone(), connection.player);
         let Some(player) = player else {
             return broken(Law::LaunchIsAsked, format!("connection {} is not logged in", conn.0));
         };
         self.processes.insert(player, id);
-        let join = said.iter().find_map(|said| match said {
+        let join = unhandled.iter().find_map(|received| match received {
             Received::Join { game, password } if *game == id => Some(password),
             _ => None,
         });
@@ -241,7 +243,7 @@ impl Checker {
             self.coverage.count("joins");
             return self.check_join(id, player, password);
         }
-        let host = said.iter().find_map(|said| Hosted::new(player, self.now, said));
+        let host = unhandled.iter().find_map(|received| Hosted::new(player, self.now, received));
         let Some(host) = host.filter(|_| !self.games.contains_key(&id)) else {
             return broken(Law::LaunchIsAsked, format!("player {player} starts game {id} unasked"));
         };

@@ -76,14 +76,15 @@ impl Checker {
             return false;
         };
         let has_process = self.processes.get(&player) == Some(&game);
-        let is_host =
-            || player == host && connection.unhandled.iter().any(|said| matches!(said, Received::Idle));
+        let is_host = || {
+            player == host && connection.unhandled.iter().any(|received| matches!(received, Received::Idle))
+        };
         let is_guest = self.joined.contains(&(player, game));
         let hosted = &self.games[&game];
         let was_here = hosted.ever.contains(&player)
             && (hosted.players.is_empty() || hosted.players.contains_key(&player));
         let comes_back = || {
-            let asks = |said: &Received| matches!(said, Received::Restore(wanted) if *wanted == game);
+            let asks = |received: &Received| matches!(received, Received::Restore(wanted) if *wanted == game);
             connection.unhandled.iter().any(asks) && was_here
         };
         has_process && (is_host() || is_guest) || comes_back()

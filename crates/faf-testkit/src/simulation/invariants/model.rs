@@ -213,8 +213,8 @@ pub(super) fn rating_on(ratings: Option<&Ratings>, leaderboard: &str) -> Leaderb
 }
 
 impl Hosted {
-    pub(super) fn new(host: PlayerId, since: Duration, said: &Received) -> Option<Self> {
-        let Received::Host { visibility, min, max, enforces, password } = said else { return None };
+    pub(super) fn new(host: PlayerId, since: Duration, received: &Received) -> Option<Self> {
+        let Received::Host { visibility, min, max, enforces, password } = received else { return None };
         Some(Self {
             host,
             since,

@@ -79,10 +79,10 @@ fn a_whole_game_is_replayed() {
     let mut rig = Rig::new(LARGE);
     let conns = host_and_join(&mut rig);
     play(&mut rig, conns);
-    let told = rig.effects.iter().map(|(_, effect)| format!("{effect:?}")).collect::<Vec<_>>();
+    let seen = rig.effects.iter().map(|(_, effect)| format!("{effect:?}")).collect::<Vec<_>>();
     assert!(
-        told.iter().any(|effect| effect.contains("BadPassword"))
-            && told.iter().any(|effect| effect.contains("GameResults"))
+        seen.iter().any(|effect| effect.contains("BadPassword"))
+            && seen.iter().any(|effect| effect.contains("GameResults"))
     );
     let (inputs, state) = (rig.effects.last().unwrap().0, serde_json::to_string(&rig.world).unwrap());
     let disk = rig.finish();
@@ -97,7 +97,7 @@ fn a_whole_game_is_replayed() {
     while let Some(played) = again.step().unwrap() {
         effects.extend(played.effects.iter().map(|effect| format!("{effect:?}")));
     }
-    assert_eq!(effects, told);
+    assert_eq!(effects, seen);
 }
 
 #[test]
