@@ -100,14 +100,14 @@ fn every_message_of_a_flood_is_answered_in_order() {
 fn long_messages_of_games_cost_more() {
     let mut lobby = lobby();
     let conn = lobby.log_in("player01");
-    // One of a kilobyte counts as one, with its name and its brackets. One of eight counts as 225.
-    for (length, read) in [(1010, 3001), (8192, 14)] {
+    // One of a kilobyte counts as one, with its name and its brackets. One of eight counts as 113.
+    for (length, read) in [(1010, 3001), (8192, 27)] {
         let text = "x".repeat(length);
         for _ in 0..3500 {
             game(&mut lobby, conn, "IceMsg", &format!(r#"[2,"{text}"]"#));
         }
         assert_eq!(lobby.unread(conn), 3500 - read, "{length}");
-        lobby.advance(SECOND * 4500);
+        lobby.advance(SECOND * 2500);
         assert_eq!(lobby.unread(conn), 0);
     }
     let many = vec!["1"; 500_000].join(",");

@@ -49,9 +49,9 @@ use crate::state::Remembered;
 const GAME_MESSAGE: usize = 1024;
 
 /// Number of further bytes of a game message that cost one more unit. Reading a message takes as
-/// long as its bytes, so a game that sends long ones sends few: the list of a hundred mods costs as
-/// much as a hundred options, and a session description of 3 KB as much as sixty candidates.
-const GAME_UNIT: usize = 32;
+/// long as its bytes, so a game may send few long ones: the list of a hundred mods costs as much as
+/// fifty options. Fifty candidates in one message to each of fifteen peers are within the burst.
+const GAME_UNIT: usize = 64;
 
 /// Number of bytes of statistics that cost one more unit; the statistics of most games are shorter.
 const STATISTICS_UNIT: usize = 65_536;

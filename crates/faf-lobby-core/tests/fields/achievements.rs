@@ -28,8 +28,8 @@ fn send_statistics(lobby: &mut SimulatedLobby, conn: ConnId) {
     game(lobby, conn, "JsonStats", &json!([statistics()]).to_string());
 }
 
-/// Returns all published achievements and events in order. Unit tests check the tables that they
-/// follow.
+/// Returns all published achievements and events in order. The tables that they follow have
+/// unit tests.
 fn updates(lobby: &SimulatedLobby) -> Vec<(String, Value)> {
     let requests =
         lobby.published.iter().filter(|publication| publication.routing_key.starts_with("request."));

@@ -96,7 +96,7 @@ fn assert_banned((style, text): (NoticeStyle, String)) {
     assert!(text.contains("banned from FAF") && text.contains("Cheating"), "{text}");
 }
 
-/// Checks that a client is not told to leave.
+/// Checks that the server neither sends a client a closing notice nor disconnects it.
 async fn check_is_not_closed(client: &mut Client) {
     client.send(r#"{"command":"ping"}"#).await;
     loop {

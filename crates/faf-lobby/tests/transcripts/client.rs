@@ -141,8 +141,8 @@ impl Client {
         }
     }
 
-    /// Begins to [`receive_broadcasts`](Self::receive_broadcasts): asks for the ICE servers, if that
-    /// is possible. The client must have caught up.
+    /// Begins to [`receive_broadcasts`](Self::receive_broadcasts): asks for the ICE servers, if
+    /// that is possible. The client must have caught up.
     pub(crate) fn ask(&mut self) -> bool {
         let can_ask = self.is_logged_in && self.is_open && !self.is_inside_message();
         if can_ask {
